@@ -1,0 +1,1 @@
+//! Everything built once and passed explicitly.

@@ -1,0 +1,323 @@
+//! Every setting, its default and its meaning. The only reader of the environment:
+//! each field is a flag and a variable of one command line, and is handed down.
+
+use std::{collections::BTreeMap, net::IpAddr, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use clap::Args;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+/// Settings of every subcommand that runs a part of the host.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// Folder for everything that is kept: database, objects, keys, compiled plugins
+    /// [default: /var/lib/pixcrawler as root, else $XDG_DATA_HOME/pixcrawler or ~/.local/share/pixcrawler]
+    #[arg(long, env = "PIXCRAWLER_DATA_DIR", value_name = "DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub database: Database,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub supabase: Supabase,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub http: Http,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub fetch: Fetch,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub plugins: Plugins,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub crawl: Crawl,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub log: Log,
+}
+
+/// Where the rows and the queue are.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Database")]
+pub struct Database {
+    /// Postgres 15 or newer, session endpoint (not port 6543); also in the spelling
+    /// `postgresql+asyncpg://`. Unset: a private Postgres is started in the data folder
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
+    pub database_url: Option<SecretString>,
+    /// Folder with `postgres` and `initdb` for the private Postgres
+    /// [default: found by pg_config, in /usr/lib/postgresql, on PATH]
+    #[arg(long, env = "PIXCRAWLER_PG_BIN", value_name = "DIR", global = true)]
+    pub pg_bin: Option<PathBuf>,
+}
+
+/// Who issues the tokens.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Supabase")]
+pub struct Supabase {
+    /// Project address; tokens are verified against its JWKS. Unset: the host issues its own tokens
+    #[arg(long, env = "SUPABASE_URL", value_name = "URL", global = true)]
+    pub supabase_url: Option<Url>,
+    /// Legacy HS256 secret (at least 32 bytes); when set, only HS256 tokens are accepted
+    #[arg(long, env = "SUPABASE_JWT_SECRET", value_name = "SECRET", hide_env_values = true, global = true)]
+    pub supabase_jwt_secret: Option<SecretString>,
+    /// Accepted for compatibility; nothing here needs it
+    #[arg(
+        long,
+        env = "SUPABASE_SERVICE_ROLE_KEY",
+        value_name = "KEY",
+        hide = true,
+        hide_env_values = true,
+        global = true
+    )]
+    pub supabase_service_role_key: Option<SecretString>,
+    /// Accepted for compatibility; nothing here needs it
+    #[arg(
+        long,
+        env = "SUPABASE_ANON_KEY",
+        value_name = "KEY",
+        hide = true,
+        hide_env_values = true,
+        global = true
+    )]
+    pub supabase_anon_key: Option<SecretString>,
+}
+
+/// The API's own door.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "HTTP")]
+pub struct Http {
+    /// Address to listen on [default: 127.0.0.1 with the local issuer, else 0.0.0.0]
+    #[arg(long, env = "HOST", value_name = "IP", global = true)]
+    pub host: Option<IpAddr>,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, env = "PORT", default_value_t = 8000, global = true)]
+    pub port: u16,
+    /// Origins that browsers may call from, separated by commas
+    #[arg(
+        long,
+        env = "ALLOWED_ORIGINS",
+        value_delimiter = ',',
+        default_value = "http://localhost:3000",
+        value_name = "ORIGIN",
+        global = true
+    )]
+    pub allowed_origins: Vec<String>,
+}
+
+/// The outbound door.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Outbound requests")]
+pub struct Fetch {
+    /// Contact put into the User-Agent, an address or a page; sites ask for one
+    #[arg(long, env = "PIXCRAWLER_CONTACT", value_name = "TEXT", global = true)]
+    pub contact: Option<String>,
+    /// Private range that may be reached, for example 10.1.0.0/16; may be repeated
+    #[arg(long, env = "PIXCRAWLER_ALLOW_PRIVATE", value_delimiter = ',', value_name = "CIDR", global = true)]
+    pub allow_private: Vec<IpNet>,
+    /// Serve one origin from another, for mirrors and air-gapped use:
+    /// `https://api.example.org=http://127.0.0.1:8080`, `*` as the left side for every origin; may be repeated.
+    /// Guard, robots.txt and pace see the public name
+    #[arg(long, env = "PIXCRAWLER_MAP_ORIGIN", value_delimiter = ',', value_name = "FROM=TO", global = true)]
+    pub map_origin: Vec<OriginMapping>,
+    /// Name server to ask instead of the system's
+    #[arg(long, env = "PIXCRAWLER_NAME_SERVER", value_name = "IP:PORT", global = true)]
+    pub name_server: Option<SocketAddr>,
+    /// Most bytes of one image
+    #[arg(long, env = "PIXCRAWLER_MAX_IMAGE_BYTES", default_value_t = 64 << 20, value_name = "BYTES", global = true)]
+    pub max_image_bytes: u64,
+    /// Longest time for one request, redirects and body included
+    #[arg(long, env = "PIXCRAWLER_REQUEST_TIMEOUT", default_value = "60s", value_parser = duration, value_name = "TIME", global = true)]
+    pub request_timeout: Duration,
+    /// Connections to one image host at a time
+    #[arg(long, env = "PIXCRAWLER_PER_HOST", default_value_t = 8, value_name = "N", global = true)]
+    pub per_host: usize,
+    /// Requests to one image host a second, on average
+    #[arg(long, env = "PIXCRAWLER_PER_HOST_RATE", default_value_t = 20, value_name = "N", global = true)]
+    pub per_host_rate: u32,
+}
+
+/// Which sources there are and what they may do.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Plugins")]
+pub struct Plugins {
+    /// Folder whose `.wasm` files add to the bundled sources or override them by id
+    #[arg(long, env = "PIXCRAWLER_PLUGINS", value_name = "DIR", global = true)]
+    pub plugins_dir: Option<PathBuf>,
+    /// Id of a source, not bundled, that is granted the hosts it declares; may be repeated
+    #[arg(long, env = "PIXCRAWLER_GRANT", value_delimiter = ',', value_name = "ID", global = true)]
+    pub grant: Vec<String>,
+    /// Secret of a source's credential, `SOURCE.NAME=SECRET`; may be repeated
+    #[arg(
+        long,
+        env = "PIXCRAWLER_CREDENTIALS",
+        value_delimiter = ',',
+        value_name = "SOURCE.NAME=SECRET",
+        hide_env_values = true,
+        global = true
+    )]
+    pub credential: Vec<ConfiguredCredential>,
+    /// Longest wall time of one plugin call (five times this for components over 5 MB)
+    #[arg(long, env = "PIXCRAWLER_PLUGIN_DEADLINE", default_value = "2s", value_parser = duration, value_name = "TIME", global = true)]
+    pub plugin_deadline: Duration,
+    /// Most memory of one plugin instance, in MiB
+    #[arg(long, env = "PIXCRAWLER_PLUGIN_MEMORY", default_value_t = 64, value_name = "MIB", global = true)]
+    pub plugin_memory: usize,
+}
+
+/// How the crawl is worked on.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Crawl")]
+pub struct Crawl {
+    /// Chunks worked on at a time by this process; 0 makes it an API only
+    #[arg(long, env = "PIXCRAWLER_SLOTS", default_value_t = 8, value_name = "N", global = true)]
+    pub slots: usize,
+    /// Downloads under way at a time for one chunk
+    #[arg(long, env = "PIXCRAWLER_DOWNLOADS", default_value_t = 16, value_name = "N", global = true)]
+    pub downloads: usize,
+    /// Longest slice of a chunk before others get their turn
+    #[arg(long, env = "PIXCRAWLER_SLICE", default_value = "60s", value_parser = duration, value_name = "TIME", global = true)]
+    pub slice: Duration,
+    /// Longer waits are not slept: the chunk is queued for that time
+    #[arg(long, env = "PIXCRAWLER_LONGEST_SLEEP", default_value = "30s", value_parser = duration, value_name = "TIME", hide = true, global = true)]
+    pub longest_sleep: Duration,
+    /// How often a worker says that it lives; dead after three times this
+    #[arg(long, env = "PIXCRAWLER_HEARTBEAT", default_value = "10s", value_parser = duration, value_name = "TIME", global = true)]
+    pub heartbeat: Duration,
+    /// Ends the process as if killed at the nth passing of a named point; for tests of recovery
+    #[arg(long, env = "PIXCRAWLER_KILL_AT", value_name = "POINT:N", hide = true, global = true)]
+    pub kill_at: Option<String>,
+}
+
+/// What is written to standard error.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Log")]
+pub struct Log {
+    /// What to log: a level, or a filter such as `info,pixcrawler::crawl=debug`
+    /// [default: info; debug with DEBUG=true]
+    #[arg(long, env = "PIXCRAWLER_LOG", value_name = "FILTER", global = true)]
+    pub log: Option<String>,
+    /// `text` or `json`
+    #[arg(long, env = "PIXCRAWLER_LOG_FORMAT", default_value = "text", value_name = "FORMAT", global = true)]
+    pub log_format: LogFormat,
+    /// Name of the environment, shown by the health route
+    #[arg(long, env = "ENVIRONMENT", default_value = "development", value_name = "NAME", global = true)]
+    pub environment: String,
+    /// Log at level debug
+    #[arg(long, env = "DEBUG", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value_t = false, global = true)]
+    pub debug: bool,
+    /// Accepted for compatibility; there is no Redis
+    #[arg(long, env = "REDIS_URL", hide = true, hide_env_values = true, global = true)]
+    pub redis_url: Option<SecretString>,
+    /// Accepted for compatibility; there is no Celery
+    #[arg(long, env = "CELERY_BROKER_URL", hide = true, hide_env_values = true, global = true)]
+    pub celery_broker_url: Option<SecretString>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// One origin served from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginMapping {
+    /// The public origin; none means every origin that has no mapping of its own.
+    pub from: Option<url::Origin>,
+    /// Scheme, host and port that are really asked.
+    pub to: Url,
+}
+
+impl FromStr for OriginMapping {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (from, to) = text.split_once('=').ok_or("expected FROM=TO")?;
+        let origin = |text: &str| match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.path() == "/" => Ok(url),
+            _ => Err(format!("`{text}` is not an origin such as https://example.org")),
+        };
+        let from = if from == "*" { None } else { Some(origin(from)?.origin()) };
+        Ok(Self { from, to: origin(to)? })
+    }
+}
+
+/// A secret for one declared credential.
+#[derive(Clone, Debug)]
+pub struct ConfiguredCredential {
+    /// Id of the source.
+    pub source: String,
+    /// Name of the credential.
+    pub name: String,
+    /// The secret itself.
+    pub secret: SecretString,
+}
+
+impl FromStr for ConfiguredCredential {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (place, secret) = text.split_once('=').ok_or("expected SOURCE.NAME=SECRET")?;
+        let (source, name) = place.split_once('.').ok_or("expected SOURCE.NAME=SECRET")?;
+        Ok(Self { source: source.to_owned(), name: name.to_owned(), secret: secret.to_owned().into() })
+    }
+}
+
+impl Config {
+    /// The data folder, absolute where the environment allows it.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        if let Some(dir) = &self.data_dir {
+            return std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+        }
+        if rustix::process::geteuid().is_root() {
+            return PathBuf::from("/var/lib/pixcrawler");
+        }
+        let home = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
+        home("XDG_DATA_HOME")
+            .or_else(|| home("HOME").map(|home| home.join(".local/share")))
+            .unwrap_or_else(std::env::temp_dir)
+            .join("pixcrawler")
+    }
+
+    /// The address to listen on. The local issuer hands out tokens to anyone on the
+    /// machine, so without Supabase only this machine is served unless told otherwise.
+    #[must_use]
+    pub fn listen(&self) -> SocketAddr {
+        let host = self.http.host.unwrap_or(match self.supabase.supabase_url {
+            None => IpAddr::from([127, 0, 0, 1]),
+            Some(_) => IpAddr::from([0, 0, 0, 0]),
+        });
+        SocketAddr::new(host, self.http.port)
+    }
+
+    /// Variables of the original system that have no meaning here, for one notice.
+    #[must_use]
+    pub fn ignored(&self) -> Vec<&'static str> {
+        let given = BTreeMap::from([
+            ("REDIS_URL", self.log.redis_url.is_some()),
+            ("CELERY_BROKER_URL", self.log.celery_broker_url.is_some()),
+        ]);
+        given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
+}
+
+/// `90s`, `5m`, `2h`, `1500ms`, or seconds without a unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 =
+        number.parse().map_err(|_| format!("`{text}` is not a time such as 90s, 5m or 1500ms"))?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "" | "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        "h" => Ok(Duration::from_secs(number.saturating_mul(3600))),
+        _ => Err(format!("`{unit}` is not a unit of time; use ms, s, m or h")),
+    }
+}

@@ -1,0 +1,1 @@
+//! The story: a chunk from claim to checkpoint.

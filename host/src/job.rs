@@ -1,0 +1,250 @@
+//! Jobs and chunks: their ids, states and how a job's images are shared out.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::image::Rules;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
+        #[serde(transparent)]
+        #[sqlx(transparent)]
+        pub struct $name(pub i32);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+id!(
+    /// `crawl_jobs.id`.
+    JobId
+);
+id!(
+    /// `job_chunks.id`: one input (keyword or address) at one source.
+    ChunkId
+);
+id!(
+    /// `datasets.id`.
+    DatasetId
+);
+id!(
+    /// `images.id`.
+    ImageId
+);
+
+/// `profiles.id`, which is the token's `sub`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+pub struct UserId(pub Uuid);
+
+impl std::fmt::Display for UserId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a user asked for, checked: every field is within its limits, every
+/// source exists, and every input has a source that takes it.
+#[derive(Clone, Debug)]
+pub struct JobSpec {
+    /// For people.
+    pub name: String,
+    /// Where the images go; a dataset is made when neither is given.
+    pub destination: Destination,
+    /// Trimmed, without repetitions.
+    pub keywords: Vec<String>,
+    /// Absolute http(s) addresses, without repetitions.
+    pub urls: Vec<String>,
+    /// Ids of installed sources, in the order of preference.
+    pub sources: Vec<String>,
+    /// Options per source.
+    pub options: std::collections::BTreeMap<String, std::collections::BTreeMap<String, String>>,
+    /// Images wanted.
+    pub max_images: i32,
+    /// Leave out what is not safe for work.
+    pub safe_search: bool,
+    /// BCP 47.
+    pub language: Option<String>,
+    /// Input to class; the input itself when absent.
+    pub labels: std::collections::BTreeMap<String, String>,
+    /// What is accepted.
+    pub rules: Rules,
+    /// One for each input and source that takes it, in the order in which shares are given.
+    pub chunks: Vec<ChunkSpec>,
+}
+
+/// Where a job's images go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// An existing dataset of the user.
+    Dataset(DatasetId),
+    /// A new dataset in this project of the user.
+    Project(i32),
+    /// A new dataset.
+    New,
+}
+
+/// One input at one source.
+#[derive(Clone, Debug)]
+pub struct ChunkSpec {
+    /// Which plugin.
+    pub source: String,
+    /// Class of the images.
+    pub label: String,
+    /// What the plugin is asked.
+    pub query: crate::source::Query,
+    /// Images that this chunk may keep for now; 0 waits as reserve.
+    pub share: i32,
+}
+
+/// `crawl_jobs.status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum JobState {
+    /// Not begun.
+    Pending,
+    /// At least one chunk was claimed.
+    Running,
+    /// Over, with something usable or nothing wrong.
+    Completed,
+    /// Over, with nothing usable and something wrong.
+    Failed,
+    /// Stopped by the user.
+    Cancelled,
+}
+
+impl JobState {
+    /// As stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing more happens by itself.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// `pixcrawler.chunk.state`: what the backend knows of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum ChunkState {
+    /// A message for its current run is in the queue.
+    Queued,
+    /// A worker holds its lease.
+    Running,
+    /// In the queue for a later time.
+    Waiting,
+    /// Has its share; more may be asked of it.
+    Satisfied,
+    /// Its source has no more.
+    Exhausted,
+    /// Ended by an error.
+    Failed,
+    /// Its job was cancelled.
+    Cancelled,
+}
+
+impl ChunkState {
+    /// As stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Satisfied => "satisfied",
+            Self::Exhausted => "exhausted",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Shares `wanted` images over `inputs` × `sources`: evenly per input, then per
+/// source. With fewer images than chunks the first source of every input gets
+/// one, then the second source of every input, and so on; the rest get 0.
+/// The answer is indexed `[input][source]`.
+#[must_use]
+pub fn shares(wanted: i32, sources_of_input: &[usize]) -> Vec<Vec<i32>> {
+    let inputs = i32::try_from(sources_of_input.len()).unwrap_or(i32::MAX);
+    let chunks: i32 = sources_of_input.iter().map(|&n| i32::try_from(n).unwrap_or(i32::MAX)).sum();
+    if inputs == 0 || chunks == 0 {
+        return Vec::new();
+    }
+    if wanted < chunks {
+        return rounds(wanted, sources_of_input);
+    }
+    (0i32..)
+        .zip(sources_of_input)
+        .map(|(input, &sources)| even(part(wanted, inputs, input), sources))
+        .collect()
+}
+
+/// One image a chunk, in rounds: every input's first source, every input's second, …
+fn rounds(mut wanted: i32, sources_of_input: &[usize]) -> Vec<Vec<i32>> {
+    let mut shares: Vec<Vec<i32>> = sources_of_input.iter().map(|&n| vec![0; n]).collect();
+    let longest = sources_of_input.iter().copied().max().unwrap_or(0);
+    for round in 0..longest {
+        for input in &mut shares {
+            if let Some(share) = input.get_mut(round).filter(|_| wanted > 0) {
+                *share = 1;
+                wanted -= 1;
+            }
+        }
+    }
+    shares
+}
+
+fn even(total: i32, parts: usize) -> Vec<i32> {
+    let parts = i32::try_from(parts).unwrap_or(i32::MAX);
+    (0..parts).map(|index| part(total, parts, index)).collect()
+}
+
+/// The `index`th of `parts` nearly equal parts of `total`; the first ones get the remainder.
+const fn part(total: i32, parts: i32, index: i32) -> i32 {
+    total / parts + (index < total % parts) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_even_per_input_then_per_source() {
+        assert_eq!(shares(100, &[2, 2]), [[25, 25], [25, 25]]);
+        assert_eq!(shares(7, &[2, 1]), vec![vec![2, 2], vec![3]]);
+        assert_eq!(shares(5, &[1, 1, 1]), [[2], [2], [1]]);
+    }
+
+    #[test]
+    fn fewer_images_than_chunks_go_in_rounds() {
+        assert_eq!(shares(2, &[2, 2, 2]), [[1, 0], [1, 0], [0, 0]]);
+        assert_eq!(shares(4, &[2, 2, 2]), [[1, 1], [1, 0], [1, 0]]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn shares_add_up(wanted in 1..100_000i32, inputs in proptest::collection::vec(1usize..6, 1..50)) {
+            let shares = shares(wanted, &inputs);
+            proptest::prop_assert_eq!(shares.iter().flatten().sum::<i32>(), wanted);
+        }
+    }
+}

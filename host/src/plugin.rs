@@ -1,0 +1,1 @@
+//! Runs sources in sandboxed WebAssembly. The only place that knows wasmtime.

@@ -1,0 +1,1 @@
+//! Objects: the original bytes, in a local folder.

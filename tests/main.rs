@@ -1,0 +1,1 @@
+//! The test binary, driven through the front door.
