@@ -143,8 +143,6 @@ pub enum Refusal {
     TooManyFrames,
     /// The decoder itself failed.
     DecoderFault,
-    /// Killed a worker each time it was tried.
-    Poison,
     /// Smaller than the job's rules ask for.
     TooSmall,
     /// A format that the job's rules leave out.
@@ -180,7 +178,6 @@ impl Refusal {
             Self::TooManyPixels => "too-many-pixels",
             Self::TooManyFrames => "too-many-frames",
             Self::DecoderFault => "decoder-fault",
-            Self::Poison => "poison",
             Self::TooSmall => "too-small",
             Self::FormatNotWanted => "format-not-wanted",
             Self::LicenseNotAllowed => "license-not-allowed",
