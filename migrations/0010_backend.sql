@@ -55,6 +55,8 @@ create table pixcrawler.chunk (
     -- Workers that died while they held it, in a row, and passing errors in a row.
     crash_count integer not null default 0,
     errors_in_row integer not null default 0,
+    -- The source is not asked before the first, the chunk not worked on before the second.
+    step_not_before timestamptz,
     not_before timestamptz,
     -- Why it waits, or how it ended.
     reason text,
@@ -96,9 +98,10 @@ create table pixcrawler.idempotency_key (
     primary key (user_id, key)
 );
 
--- When a source may be asked again, shared by all workers.
+-- When a source may ask a host again, shared by all workers.
 create table pixcrawler.pace (
-    source text primary key,
+    -- Source and host.
+    place text primary key,
     next_at timestamptz not null default now()
 );
 

@@ -1,1 +1,114 @@
-//! Everything built once and passed explicitly.
+//! Everything built once and passed explicitly, and what it can do as a whole.
+
+mod jobs;
+mod start;
+
+use std::{ops::Deref, sync::Arc};
+
+use tokio::sync::broadcast;
+
+use crate::{
+    config::{Config, ConfiguredCredential},
+    db::PgPool,
+    fetch::Fetcher,
+    job::JobId,
+    plugin::{Installed, Plugins},
+    queue::Queue,
+    source::{Credential, Grants},
+    store::Store,
+};
+
+pub(crate) use jobs::messages;
+pub use jobs::{Cancelled, JobError, Retried};
+pub use start::{Running, StartError};
+
+/// All parts of the host; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of the host.
+pub struct Parts {
+    /// Settings.
+    pub config: Config,
+    /// Rows.
+    pub db: PgPool,
+    /// Work.
+    pub queue: Queue,
+    /// Sources.
+    pub plugins: Plugins,
+    /// The outbound door.
+    pub fetcher: Fetcher,
+    /// Objects.
+    pub store: Store,
+    /// What other processes tell through the database.
+    pub signals: broadcast::Sender<Signal>,
+}
+
+/// What other processes tell through the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// The job's public row was refreshed.
+    Changed(JobId),
+    /// The job was cancelled: let go of its chunks.
+    Cancelled(JobId),
+}
+
+impl Signal {
+    /// Reads what the database told; none for what this version does not know.
+    fn parse(payload: &str) -> Option<Self> {
+        let (what, job) = payload.split_once(':')?;
+        let job = JobId(job.parse().ok()?);
+        match what {
+            "job" => Some(Self::Changed(job)),
+            "cancel" => Some(Self::Cancelled(job)),
+            _ => None,
+        }
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// A source that may be asked, or why not.
+    ///
+    /// # Errors
+    /// When it is not installed, not ready or not granted; says what to do.
+    pub fn source(&self, id: &str) -> Result<Installed, String> {
+        let source = self.plugins.get(id).ok_or_else(|| format!("the source {id} is not installed"))?;
+        source.usable()?;
+        Ok(source)
+    }
+
+    /// What a source may reach, with the secrets that are configured for it.
+    #[must_use]
+    pub fn grants(&self, source: &Installed) -> Grants {
+        let configured = |name: &str| -> Option<&ConfiguredCredential> {
+            self.config.plugins.credential.iter().find(|given| given.source == source.info.id && given.name == name)
+        };
+        let credentials = source
+            .info
+            .credentials
+            .iter()
+            .filter_map(|spec| Some(Credential { spec: spec.clone(), secret: configured(&spec.name)?.secret.clone() }))
+            .collect();
+        source.grants(credentials)
+    }
+}
+
+/// An error with its causes, for a log line or a reason; the API never shows it.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

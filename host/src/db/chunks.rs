@@ -30,9 +30,11 @@ pub struct Chunk {
     /// Class of the images.
     pub label: String,
     /// What the plugin is asked, the same in every step.
-    pub query: Json<Query>,
+    #[sqlx(json)]
+    pub query: Query,
     /// What the job accepts.
-    pub rules: Json<Rules>,
+    #[sqlx(json)]
+    pub rules: Rules,
     /// Images that it may keep.
     pub share: i32,
     /// Images that it has kept.
@@ -42,7 +44,8 @@ pub struct Chunk {
     /// SHA-256 of the component that made the state, in hexadecimal.
     pub plugin_digest: Option<String>,
     /// Requests that the plugin waits for; none before the first step.
-    pub requests: Option<Json<Vec<Request>>>,
+    #[sqlx(json(nullable))]
+    pub requests: Option<Vec<Request>>,
     /// The last step asked to be called again with the same answers.
     pub again: bool,
     /// The source has no more to give.
@@ -57,6 +60,8 @@ pub struct Chunk {
     pub crash_count: i32,
     /// Passing errors in a row.
     pub errors_in_row: i32,
+    /// The source is not asked before this.
+    pub step_not_before: Option<DateTime<Utc>>,
 }
 
 /// What a step changes in the checkpoint.
@@ -88,7 +93,8 @@ pub struct Waiting {
     /// `pixcrawler.candidate.id`.
     pub id: i64,
     /// What the source said.
-    pub candidate: Json<Candidate>,
+    #[sqlx(json)]
+    pub candidate: Candidate,
     /// Times that its host asked to come back later.
     pub holds: i32,
 }
@@ -107,7 +113,7 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
           where c.id = $1 and c.run = $2 and c.state in ('queued', 'waiting', 'running') and j.id = c.job_id
       returning c.id, c.lease, c.job_id, j.dataset_id, j.user_id, c.source, c.label, c.query, j.rules, c.share,
                 c.kept, c.plugin_state, c.plugin_digest, c.requests, c.again, c.source_done, c.steps, c.asked,
-                c.received, c.crash_count, c.errors_in_row",
+                c.received, c.crash_count, c.errors_in_row, c.step_not_before",
     )
     .bind(chunk)
     .bind(run)
@@ -146,7 +152,7 @@ pub async fn record_step(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) ->
         "update pixcrawler.chunk
             set plugin_state = $3, plugin_digest = $4, requests = $5, again = $6, source_done = $7,
                 warnings = warnings || $8, steps = steps + 1, asked = asked + $9, received = received + $10,
-                found = found + $11, errors_in_row = 0
+                found = found + $11, errors_in_row = 0, step_not_before = null
           where id = $1 and lease = $2
       returning found - $11",
     )
@@ -231,6 +237,25 @@ pub async fn hold(pool: &PgPool, chunk: &Chunk, candidate: i64, until: DateTime<
     Ok(held.rows_affected() == 1)
 }
 
+/// Puts off the next step of the source. False when the lease is lost.
+///
+/// # Errors
+/// When the database fails.
+pub async fn put_off(pool: &PgPool, chunk: &Chunk, wait: &Wait) -> sqlx::Result<bool> {
+    let put_off = sqlx::query(
+        "update pixcrawler.chunk set step_not_before = $3, reason = $4, errors_in_row = errors_in_row + $5
+          where id = $1 and lease = $2",
+    )
+    .bind(chunk.id)
+    .bind(chunk.lease)
+    .bind(wait.until)
+    .bind(&wait.reason)
+    .bind(i32::from(wait.error))
+    .execute(pool)
+    .await?;
+    Ok(put_off.rows_affected() == 1)
+}
+
 /// Gives a chunk back, to be queued again at once or, with the reason, for later:
 /// the run to enqueue in the same transaction, or none when the lease is lost.
 /// A slice that ends well makes earlier crashes forgotten.
@@ -245,8 +270,7 @@ pub async fn give_back(
     let run: Option<(i32,)> = sqlx::query_as(
         "update pixcrawler.chunk
             set state = case when $3::timestamptz is null then 'queued' else 'waiting' end, lease = null,
-                run = run + 1, crash_count = 0, not_before = $3, reason = $4,
-                errors_in_row = errors_in_row + $5
+                run = run + 1, crash_count = 0, not_before = $3, reason = $4
           where id = $1 and lease = $2
       returning run",
     )
@@ -254,7 +278,6 @@ pub async fn give_back(
     .bind(chunk.lease)
     .bind(wait.map(|wait| wait.until))
     .bind(wait.map(|wait| &wait.reason))
-    .bind(i32::from(wait.is_some_and(|wait| wait.error)))
     .fetch_optional(&mut *connection)
     .await?;
     if run.is_some() {
@@ -267,10 +290,10 @@ pub async fn give_back(
     Ok(run.map(|(run,)| run))
 }
 
-/// Why a chunk is not worked on for a while.
+/// Why nothing is done for a while.
 #[derive(Clone, Debug)]
 pub struct Wait {
-    /// When it is queued for.
+    /// When it goes on.
     pub until: DateTime<Utc>,
     /// For the user.
     pub reason: String,
