@@ -1,6 +1,7 @@
 //! The only place that holds SQL.
 
 pub mod chunks;
+pub mod export;
 pub mod listen;
 pub mod pace;
 pub mod progress;
