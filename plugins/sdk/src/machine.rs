@@ -64,8 +64,10 @@ impl FromIterator<Candidate> for Found {
 #[derive(Debug)]
 pub struct Component<M>(PhantomData<M>);
 
-/// Candidates in one step; more would pass what a host accepts from one call.
+/// Candidates in one step, and the bytes of text in them (but for the first):
+/// a host accepts 16 MiB from one call, and going over is a trap.
 const CANDIDATES_PER_STEP: usize = 2_000;
+const BYTES_PER_STEP: usize = 4 << 20;
 
 /// Before the state of a turn that is handed over in parts: how many candidates
 /// were given, then the state that the turn began with.
@@ -110,9 +112,10 @@ fn step<M: Machine>(query: &Query, state: &str, answers: Vec<Answer>, given: usi
         candidates.drain(..given.min(candidates.len()));
         warnings.clear();
     }
-    let (next, state) = if candidates.len() > CANDIDATES_PER_STEP {
-        candidates.truncate(CANDIDATES_PER_STEP);
-        (Next::Again, format!("{AGAIN}{} {state}", given + CANDIDATES_PER_STEP))
+    let fitting = fitting(&candidates);
+    let (next, state) = if candidates.len() > fitting {
+        candidates.truncate(fitting);
+        (Next::Again, format!("{AGAIN}{} {state}", given + fitting))
     } else if turn.next == Next::Done {
         (Next::Done, String::new())
     } else {
@@ -121,6 +124,28 @@ fn step<M: Machine>(query: &Query, state: &str, answers: Vec<Answer>, given: usi
         (turn.next, state)
     };
     Ok(Step { candidates, next, state, warnings, extra: Vec::new() })
+}
+
+/// How many of the candidates fit a step.
+fn fitting(candidates: &[Candidate]) -> usize {
+    let mut bytes = 0;
+    let full = candidates.iter().take(CANDIDATES_PER_STEP).position(|candidate| {
+        bytes += weight(candidate);
+        bytes > BYTES_PER_STEP
+    });
+    full.map_or(CANDIDATES_PER_STEP, |full| full.max(1))
+}
+
+/// Bytes of text in a candidate.
+fn weight(candidate: &Candidate) -> usize {
+    let Candidate { url, alternates, id, page_url, thumbnail_url, title, description, creator, .. } =
+        candidate;
+    let Candidate { creator_url, license, tags, headers, extra, .. } = candidate;
+    let license = license.iter().flat_map(|license| license.url.iter().chain(&license.attribution));
+    let pairs = headers.iter().chain(extra).map(|(name, value)| name.len() + value.len());
+    let texts = [id, page_url, thumbnail_url, title, description, creator, creator_url];
+    let texts = texts.into_iter().flatten().chain(alternates).chain(tags).chain(license);
+    url.len() + texts.map(String::len).chain(pairs).sum::<usize>()
 }
 
 fn unreadable(state: &str) -> Error {
@@ -197,6 +222,15 @@ mod tests {
         check("resume", 2_000, &[0, 2_000]);
         check("resume", 4_000, &[0, 2_000, 2_000]);
         check("resume", 4_001, &[0, 2_000, 2_000, 1]);
+    }
+
+    #[test]
+    fn heavy_candidates_fill_a_step_sooner() {
+        let heavy = |bytes: usize| Candidate { tags: vec!["x".repeat(bytes)], ..Candidate::new("") };
+        assert_eq!(fitting(&[]), CANDIDATES_PER_STEP);
+        assert_eq!(fitting(&vec![heavy(1); 3_000]), CANDIDATES_PER_STEP);
+        assert_eq!(fitting(&vec![heavy(1 << 20); 9]), 4);
+        assert_eq!(fitting(&vec![heavy(5 << 20); 2]), 1);
     }
 
     #[test]
