@@ -68,7 +68,9 @@ create index chunk_job_id_idx on pixcrawler.chunk (job_id);
 create table pixcrawler.candidate (
     id bigint generated always as identity primary key,
     job_id integer not null references public.crawl_jobs (id) on delete cascade,
-    chunk_id integer not null references pixcrawler.chunk (id) on delete cascade,
+    -- Chunks go only with their job. A foreign key would look for the candidates of each
+    -- of them, and no index holds the judged ones by chunk.
+    chunk_id integer not null,
     -- Order in which the source gave it. Rows are inserted in the order of their
     -- digests, so that two chunks that find the same addresses cannot deadlock.
     position integer not null,

@@ -27,10 +27,9 @@ use crate::{
         settle::End,
         verdicts::{self, Judged},
     },
-    fetch,
     image::Sha256,
     plugin::Installed,
-    source::{Answer, Next, Request, Step},
+    source::{self, Answer, Next, Request, Step},
 };
 
 /// Verdicts are written at this number or after this time, whichever comes first.
@@ -374,6 +373,6 @@ fn open_requests(chunk: &Chunk) -> Vec<Request> {
 
 /// The same picture under spellings of one address is one candidate.
 fn digest_of(url: &str) -> Sha256 {
-    let normal = url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| fetch::normalise(&url));
+    let normal = url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| source::normalise(&url));
     Sha256(sha2::Sha256::digest(normal).into())
 }
