@@ -14,7 +14,8 @@ impl Guest for Again {
     }
 
     fn resume(_: Query, state: String, _: Vec<Answer>) -> Result<Step, Error> {
-        let times: u32 = state.parse().map_err(|_| Error::Other(format!("state `{state}` is not a number")))?;
+        let times: u32 =
+            state.parse().map_err(|_| Error::Other(format!("state `{state}` is not a number")))?;
         Ok(step(Next::Again, (times + 1).to_string()))
     }
 }

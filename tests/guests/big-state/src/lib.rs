@@ -11,7 +11,8 @@ impl Guest for BigState {
 
     /// As many bytes of state as the query says.
     fn start(query: Query) -> Result<Step, Error> {
-        let size = query.text.parse().map_err(|_| Error::InvalidQuery("write a number of bytes".to_owned()))?;
+        let size =
+            query.text.parse().map_err(|_| Error::InvalidQuery("write a number of bytes".to_owned()))?;
         Ok(step(Next::Fetch(vec![get("http://site.example/")]), "x".repeat(size)))
     }
 

@@ -12,8 +12,8 @@ pub mod bindings {
 
 pub use bindings::exports::pixcrawler::source::source::Guest;
 pub use bindings::pixcrawler::source::types::{
-    Answer, Candidate, Content, Error, Failure, HostKind, HostRule, Info, Input, Method, Next, Query, Request,
-    Response, Step,
+    Answer, Candidate, Content, Error, Failure, HostKind, HostRule, Info, Input, Method, Next, Query,
+    Request, Response, Step,
 };
 
 /// A source for keywords that asks `site.example` and nothing else.
@@ -86,7 +86,9 @@ pub fn candidate(url: impl Into<String>) -> Candidate {
 pub fn text(answers: &[Answer]) -> Result<&str, Error> {
     match answers {
         [Answer { outcome: Ok(Response { status: 200, body: Content::Text(text), .. }), .. }] => Ok(text),
-        [Answer { outcome: Ok(response), .. }] => Err(Error::Unavailable(format!("status {}", response.status))),
+        [Answer { outcome: Ok(response), .. }] => {
+            Err(Error::Unavailable(format!("status {}", response.status)))
+        }
         [Answer { outcome: Err(failure), .. }] => Err(Error::Unavailable(format!("{failure:?}"))),
         other => Err(Error::Other(format!("{} answers to one request", other.len()))),
     }

@@ -16,8 +16,10 @@ impl Guest for Steps {
     }
 
     fn resume(query: Query, state: String, answers: Vec<Answer>) -> Result<Step, Error> {
-        let number: u32 = state.parse().map_err(|_| Error::Other(format!("state `{state}` is not a page")))?;
-        let (pictures, more): (Vec<&str>, Vec<&str>) = text(&answers)?.lines().partition(|line| *line != "more");
+        let number: u32 =
+            state.parse().map_err(|_| Error::Other(format!("state `{state}` is not a page")))?;
+        let (pictures, more): (Vec<&str>, Vec<&str>) =
+            text(&answers)?.lines().partition(|line| *line != "more");
         let mut next = if more.is_empty() { step(Next::Done, "") } else { page(&query, number + 1) };
         next.candidates = pictures.into_iter().map(candidate).collect();
         Ok(next)

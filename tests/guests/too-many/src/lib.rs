@@ -20,7 +20,8 @@ impl Guest for TooMany {
             }
             "candidates" => {
                 let mut last = step(Next::Done, "");
-                last.candidates = numbers.map(|n| candidate(format!("http://site.example/{n}.jpg"))).collect();
+                last.candidates =
+                    numbers.map(|n| candidate(format!("http://site.example/{n}.jpg"))).collect();
                 Ok(last)
             }
             _ => Err(usage()),
