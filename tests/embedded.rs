@@ -22,7 +22,10 @@ async fn start(dir: &Path) -> Result<Embedded, EmbeddedError> {
 /// One row for each call, all of them counted.
 async fn count_call(url: &SecretString) -> i64 {
     let pool = db::connect(url, 1).await.unwrap();
-    sqlx::query("create table if not exists call (at timestamptz default now())").execute(&pool).await.unwrap();
+    sqlx::query("create table if not exists call (at timestamptz default now())")
+        .execute(&pool)
+        .await
+        .unwrap();
     sqlx::query("insert into call default values").execute(&pool).await.unwrap();
     let calls = sqlx::query_scalar("select count(*) from call").fetch_one(&pool).await.unwrap();
     pool.close().await;

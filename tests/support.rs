@@ -2,4 +2,4 @@
 
 pub(crate) mod postgres;
 
-pub(crate) use postgres::{TestDatabase, database};
+pub(crate) use postgres::database;

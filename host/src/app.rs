@@ -8,13 +8,13 @@ use std::{ops::Deref, sync::Arc};
 use tokio::sync::broadcast;
 
 use crate::{
-    config::{Config, ConfiguredCredential},
+    config::Config,
     db::PgPool,
     fetch::Fetcher,
     job::JobId,
-    plugin::{Installed, Plugins},
+    plugin::{Installed, Plugins, Status},
     queue::Queue,
-    source::{Credential, Grants},
+    source::Grants,
     store::Store,
 };
 
@@ -87,28 +87,25 @@ impl App {
     /// When it is not installed, not ready or not granted; says what to do.
     pub fn source(&self, id: &str) -> Result<Installed, String> {
         let source = self.plugins.get(id).ok_or_else(|| format!("the source {id} is not installed"))?;
-        source.usable()?;
-        Ok(source)
+        match &source.status {
+            Status::Ready => Ok(source),
+            Status::Preparing => Err(format!("the source {id} is still being prepared")),
+            Status::Off(reason) => Err(reason.clone()),
+        }
     }
 
     /// What a source may reach, with the secrets that are configured for it.
     #[must_use]
     pub fn grants(&self, source: &Installed) -> Grants {
-        let configured = |name: &str| -> Option<&ConfiguredCredential> {
-            self.config.plugins.credential.iter().find(|given| given.source == source.info.id && given.name == name)
-        };
-        let credentials = source
-            .info
-            .credentials
-            .iter()
-            .filter_map(|spec| Some(Credential { spec: spec.clone(), secret: configured(&spec.name)?.secret.clone() }))
-            .collect();
-        source.grants(credentials)
+        source.grants(&self.config.plugins.credential)
     }
 }
 
 /// An error with its causes, for a log line or a reason; the API never shows it.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

@@ -147,7 +147,8 @@ async fn write_image(app: &App, user: UserId, image: &Kept, folder: &Path) -> Re
     }
     let object = app.store.get(user, &sha256, format, None).await?.ok_or(ExportError::Missing(image.id))?;
     let draft = path.with_extension("part");
-    tokio::fs::write(&draft, &object.bytes).await.map_err(cannot_write(&draft))?;
+    let bytes = object.bytes().await?;
+    tokio::fs::write(&draft, &bytes).await.map_err(cannot_write(&draft))?;
     tokio::fs::rename(&draft, &path).await.map_err(cannot_write(&path))?;
     Ok(name)
 }

@@ -12,11 +12,11 @@ pub mod verdicts;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-pub use sqlx::{PgConnection, PgPool};
 use sqlx::{
     Connection,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
+pub use sqlx::{PgConnection, PgPool};
 use url::Url;
 
 use crate::job::DatasetId;
@@ -120,9 +120,11 @@ pub async fn bootstrap(pool: &PgPool) -> Result<(), BootstrapError> {
         return Err(BootstrapError::Supabase);
     }
     let mut transaction = pool.begin().await?;
-    sqlx::raw_sql("set local lock_timeout = '25s'; select pg_advisory_xact_lock(hashtext('pixcrawler.bootstrap'))")
-        .execute(&mut *transaction)
-        .await?;
+    sqlx::raw_sql(
+        "set local lock_timeout = '25s'; select pg_advisory_xact_lock(hashtext('pixcrawler.bootstrap'))",
+    )
+    .execute(&mut *transaction)
+    .await?;
     sqlx::raw_sql(include_str!("db/bootstrap.sql")).execute(&mut *transaction).await?;
     Ok(transaction.commit().await?)
 }
@@ -209,7 +211,8 @@ fn options(address: &str) -> Result<PgConnectOptions, ConnectError> {
     }
     let options: PgConnectOptions =
         url.as_str().parse().map_err(|_| ConnectError::Address("a parameter in it is not known"))?;
-    let supabase = [".supabase.co", ".supabase.com"].iter().any(|domain| options.get_host().ends_with(domain));
+    let supabase =
+        [".supabase.co", ".supabase.com"].iter().any(|domain| options.get_host().ends_with(domain));
     // The default falls back to plain text when somebody in between says no to TLS.
     let options = match options.get_ssl_mode() {
         PgSslMode::Allow | PgSslMode::Prefer if supabase => options.ssl_mode(PgSslMode::Require),
@@ -226,4 +229,50 @@ async fn lock_dataset(connection: &mut PgConnection, dataset: DatasetId) -> sqlx
         .execute(connection)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_as_others_write_them() {
+        let check = |address: &str, tls: PgSslMode| {
+            let options = options(address).unwrap();
+            assert_eq!((options.get_username(), options.get_port()), ("me", 5432), "{address}");
+            assert_eq!(options.get_database(), Some("rows"), "{address}");
+            assert!(
+                matches!((options.get_ssl_mode(), tls), (a, b) if format!("{a:?}") == format!("{b:?}")),
+                "{address}"
+            );
+        };
+        check("postgres://me@localhost:5432/rows?sslmode=disable", PgSslMode::Disable);
+        check("postgresql://me:p%40ss@localhost:5432/rows?sslmode=prefer", PgSslMode::Prefer);
+        check("postgresql+asyncpg://me:secret@localhost/rows?ssl=require", PgSslMode::Require);
+        check("postgresql://me:secret@db.example.supabase.co:5432/rows?sslmode=prefer", PgSslMode::Require);
+        check("postgresql://me@a.pooler.supabase.com/rows?sslmode=verify-full", PgSslMode::VerifyFull);
+        check("postgresql://me@localhost/rows?host=/run/postgresql&sslmode=disable", PgSslMode::Disable);
+    }
+
+    #[test]
+    fn addresses_that_are_refused_are_not_repeated() {
+        let check = |address: &str, expect: &str| {
+            let message = options(address).unwrap_err().to_string();
+            assert!(message.contains(expect), "{address}: {message}");
+            assert!(!message.contains("secret"), "{message}");
+        };
+        check(
+            "postgresql://me:secret@a.pooler.supabase.com:6543/rows",
+            "use the session endpoint, a.pooler.supabase.com:5432",
+        );
+        check(
+            "postgresql+asyncpg://me:secret@host/rows?pgbouncer=true",
+            "use the session endpoint, host:5432",
+        );
+        check("postgresql://me:secret@host/rows?port=6543", "transaction pooler");
+        check("mysql://me:secret@host/rows", "another scheme");
+        check("me:secret@host", "no `://`");
+        check("postgresql://me:secret@host:port/rows", "cannot be read");
+        check("postgresql://me:secret@host/rows?sslmode=secret", "not known");
+    }
 }

@@ -9,7 +9,10 @@ use crate::{
     app::{App, Parts, Signal},
     auth::{self, Auth},
     config::Config,
-    db::{self, embedded::Embedded},
+    db::{
+        self,
+        embedded::{Durability, Embedded},
+    },
     fetch::{self, Fetcher},
     plugin::{EngineError, Plugins},
     queue::{Queue, QueueError},
@@ -123,6 +126,7 @@ async fn database(config: &Config) -> Result<(SecretString, Option<Embedded>), S
     if let Some(url) = &config.database.database_url {
         return Ok((url.clone(), None));
     }
-    let embedded = Embedded::start(&config.data_dir(), config.database.pg_bin.as_deref()).await?;
+    let embedded =
+        Embedded::start(&config.data_dir(), config.database.pg_bin.as_deref(), Durability::Full).await?;
     Ok((embedded.url(), Some(embedded)))
 }

@@ -37,7 +37,10 @@ impl Faults {
     /// Passes a point.
     pub(super) fn pass(&self, point: &str, text: &str) {
         let Some(armed) = &self.armed else { return };
-        if armed.point == point && text.contains(&armed.text) && armed.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if armed.point == point
+            && text.contains(&armed.text)
+            && armed.left.fetch_sub(1, Ordering::Relaxed) == 1
+        {
             // SIGKILL cannot be caught or delayed, so nothing is tidied up.
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }

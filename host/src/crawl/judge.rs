@@ -63,7 +63,8 @@ impl Bench {
                 return judged(id, said, Some((download, size)), Err(refused));
             }
         };
-        let put = self.app.store.put(self.user, &measured.sha256, measured.format, download.bytes.clone()).await;
+        let put =
+            self.app.store.put(self.user, &measured.sha256, measured.format, download.bytes.clone()).await;
         if let Err(error) = put {
             return Tried::StoreFailed { candidate: id, reason: crate::app::chain(&error) };
         }
@@ -122,10 +123,11 @@ impl Decoders {
         let cost = kib(header.cost()).min(self.memory_size);
         let permits = tokio::join!(self.memory.acquire_many(cost), self.threads.acquire());
         let bytes = download.bytes.clone();
-        let limits = self.limits;
-        let done = tokio::task::spawn_blocking(move || validate::validate(&bytes, &limits, &rules)).await;
+        let done = tokio::task::spawn_blocking(move || validate::measure(&bytes, &header, &rules)).await;
         drop(permits);
-        done.unwrap_or_else(|_| Err(Rejected::new(Refusal::DecoderFault, "the decoder ended without an answer")))
+        done.unwrap_or_else(|_| {
+            Err(Rejected::new(Refusal::DecoderFault, "the decoder ended without an answer"))
+        })
     }
 }
 
@@ -137,7 +139,12 @@ fn later(after: Duration) -> DateTime<Utc> {
     Utc::now() + chrono::Duration::from_std(after).unwrap_or(chrono::Duration::days(1))
 }
 
-fn judged(id: i64, said: Candidate, body: Option<(Download, u64)>, outcome: Result<Measured, Refused>) -> Tried {
+fn judged(
+    id: i64,
+    said: Candidate,
+    body: Option<(Download, u64)>,
+    outcome: Result<Measured, Refused>,
+) -> Tried {
     let url = body.as_ref().map_or_else(|| said.url.clone(), |(download, _)| download.url.to_string());
     Tried::Judged(Judged { candidate: id, url, size: body.map(|(_, size)| size), said, outcome })
 }

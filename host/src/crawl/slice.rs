@@ -111,7 +111,11 @@ impl Slice {
     }
 
     /// Works until the slice ends. Dropping the future drops all that is in flight.
-    pub(super) async fn run(&mut self, time: Duration, stop: &CancellationToken) -> Result<SliceEnd, Interrupted> {
+    pub(super) async fn run(
+        &mut self,
+        time: Duration,
+        stop: &CancellationToken,
+    ) -> Result<SliceEnd, Interrupted> {
         let over = tokio::time::sleep(time);
         tokio::pin!(over);
         let closed = tokio::time::sleep(Duration::MAX);
@@ -212,7 +216,9 @@ impl Slice {
         } else if chunk.received >= MOST_RECEIVED {
             over("bytes of answers", MOST_RECEIVED.to_string())
         } else if self.again > MOST_AGAIN {
-            Some(format!("fault of the plugin: it asked to be called again more than {MOST_AGAIN} times in a row"))
+            Some(format!(
+                "fault of the plugin: it asked to be called again more than {MOST_AGAIN} times in a row"
+            ))
         } else {
             None
         }
@@ -250,7 +256,10 @@ impl Slice {
         Ok(())
     }
 
-    async fn stepped(&mut self, made: Result<Result<StepOutcome, crate::db::Error>, tokio::task::JoinError>) -> Result<(), Interrupted> {
+    async fn stepped(
+        &mut self,
+        made: Result<Result<StepOutcome, crate::db::Error>, tokio::task::JoinError>,
+    ) -> Result<(), Interrupted> {
         let Ok(made) = made else { return Ok(()) };
         match made? {
             StepOutcome::Made { step, digest, answers, asked, received } => {
@@ -276,14 +285,21 @@ impl Slice {
         Ok(())
     }
 
-    async fn record(&mut self, step: Step, digest: Sha256, asked: i32, received: i64) -> Result<(), Interrupted> {
+    async fn record(
+        &mut self,
+        step: Step,
+        digest: Sha256,
+        asked: i32,
+        received: i64,
+    ) -> Result<(), Interrupted> {
         let chunk = &self.chunk;
         let (requests, again, done) = match step.next {
             Next::Done => (Vec::new(), false, true),
             Next::Fetch(requests) => (requests, false, false),
             Next::Again => (open_requests(chunk), true, false),
         };
-        let candidates: Vec<_> = step.candidates.into_iter().map(|found| (digest_of(&found.url), found)).collect();
+        let candidates: Vec<_> =
+            step.candidates.into_iter().map(|found| (digest_of(&found.url), found)).collect();
         let record = StepRecord {
             state: &step.state,
             digest,
@@ -356,12 +372,14 @@ impl Slice {
             return Ok(Some(SliceEnd::End(End::Exhausted)));
         }
         let step_at = self.chunk.step_not_before.filter(|_| !self.chunk.source_done && left < MOST_BACKLOG);
-        let Some(until) = step_at.into_iter().chain(held_until).min().filter(|until| *until > Utc::now()) else {
+        let Some(until) = step_at.into_iter().chain(held_until).min().filter(|until| *until > Utc::now())
+        else {
             self.drained = false;
             return Ok(None);
         };
         let reason = self.waits_for.clone().filter(|_| step_at == Some(until));
-        let reason = reason.unwrap_or_else(|| "the hosts of the pictures that are left ask to come back later".to_owned());
+        let reason = reason
+            .unwrap_or_else(|| "the hosts of the pictures that are left ask to come back later".to_owned());
         Ok(Some(SliceEnd::Wait(Wait { until, reason, error: false })))
     }
 }

@@ -60,8 +60,11 @@ impl StepTask {
             },
         };
         let received = if asked == 0 { 0 } else { answers.iter().map(size).sum() };
-        let made =
-            self.app.plugins.resume(&self.chunk.source, &self.chunk.query, &self.chunk.plugin_state, &answers).await;
+        let made = self
+            .app
+            .plugins
+            .resume(&self.chunk.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
+            .await;
         Ok(self.outcome(made, answers, i32::try_from(asked).unwrap_or(i32::MAX), received))
     }
 
@@ -112,9 +115,23 @@ impl StepTask {
         format!("{} {host}", self.chunk.source)
     }
 
-    fn outcome(&self, made: Result<Made, StepError>, answers: Arc<Vec<Answer>>, asked: i32, received: i64) -> StepOutcome {
+    fn outcome(
+        &self,
+        made: Result<Made, StepError>,
+        answers: Arc<Vec<Answer>>,
+        asked: i32,
+        received: i64,
+    ) -> StepOutcome {
         let error = match made {
-            Ok(made) => return StepOutcome::Made { step: made.step, digest: self.source.digest, answers, asked, received },
+            Ok(made) => {
+                return StepOutcome::Made {
+                    step: made.step,
+                    digest: self.source.digest,
+                    answers,
+                    asked,
+                    received,
+                };
+            }
             Err(StepError::Source(error)) => error,
             Err(fault) => return StepOutcome::Failed(format!("fault of the plugin: {fault}")),
         };
@@ -130,7 +147,9 @@ impl StepTask {
                 self.later(self.backoff(after, SourceError::RateLimited(seconds).to_string()))
             }
             (error @ SourceError::Unavailable(_), None) => self.later(self.backoff(None, error.to_string())),
-            (SourceError::Other(reason), None) => StepOutcome::Failed(format!("fault of the plugin: {reason}")),
+            (SourceError::Other(reason), None) => {
+                StepOutcome::Failed(format!("fault of the plugin: {reason}"))
+            }
             (error, None) => StepOutcome::Failed(error.to_string()),
         }
     }

@@ -54,7 +54,8 @@ impl Worker {
     pub async fn run(app: App, stop: CancellationToken) {
         let crawl = &app.config.crawl;
         let how = Participation { slots: crawl.slots, heartbeat: crawl.heartbeat, grace: GRACE };
-        let limits = validate::Limits { max_bytes: app.config.fetch.max_image_bytes, ..validate::Limits::default() };
+        let limits =
+            validate::Limits { max_bytes: app.config.fetch.max_image_bytes, ..validate::Limits::default() };
         let worker = Arc::new(Self {
             decoders: Arc::new(Decoders::new(limits, DECODE_MEMORY)),
             faults: Arc::new(Faults::new(crawl.kill_at.as_deref())),
@@ -138,7 +139,7 @@ impl Worker {
             decoders: Arc::clone(&self.decoders),
             faults: Arc::clone(&self.faults),
             user: chunk.user_id,
-            rules: chunk.rules.0.clone(),
+            rules: chunk.rules.clone(),
             grants: self.app.grants(&source),
         };
         Slice::new(chunk.clone(), source, bench).run(self.app.config.crawl.slice, &self.stop).await
@@ -148,7 +149,9 @@ impl Worker {
     async fn leave(&self, chunk: &Chunk, end: SliceEnd) -> Result<(), Interrupted> {
         let mut tx = self.app.db.begin().await?;
         let (next, at) = match &end {
-            SliceEnd::Again => (chunks::give_back(&mut tx, chunk, None).await?.map(|run| vec![(chunk.id, run)]), None),
+            SliceEnd::Again => {
+                (chunks::give_back(&mut tx, chunk, None).await?.map(|run| vec![(chunk.id, run)]), None)
+            }
             SliceEnd::Wait(wait) => {
                 let run = chunks::give_back(&mut tx, chunk, Some(wait)).await?;
                 (run.map(|run| vec![(chunk.id, run)]), Some(wait.until))

@@ -47,7 +47,13 @@ pub struct Kept {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn kept(pool: &PgPool, user: UserId, job: JobId, after: ImageId, limit: i64) -> sqlx::Result<Vec<Kept>> {
+pub async fn kept(
+    pool: &PgPool,
+    user: UserId,
+    job: JobId,
+    after: ImageId,
+    limit: i64,
+) -> sqlx::Result<Vec<Kept>> {
     sqlx::query_as(
         "select id, coalesce(labels ->> 0, '') as label, hash, format, width, height, file_size, phash, original_url,
                 source, page_url, title, creator, creator_url, license, license_url, attribution

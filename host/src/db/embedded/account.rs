@@ -69,7 +69,10 @@ impl Account {
         for folder in folder.ancestors() {
             let metadata = fs::metadata(folder).map_err(EmbeddedError::io("look at", folder))?;
             if !self.may_enter(&metadata) {
-                return Err(EmbeddedError::Unreachable { user: self.name.clone(), folder: folder.to_owned() });
+                return Err(EmbeddedError::Unreachable {
+                    user: self.name.clone(),
+                    folder: folder.to_owned(),
+                });
             }
         }
         Ok(())

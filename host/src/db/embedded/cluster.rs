@@ -147,6 +147,10 @@ impl Cluster {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        if self.socket != self.dir {
+            // Made anew at the next start; one that is not empty is not only ours.
+            let _ = fs::remove_dir(&self.socket);
+        }
         Ok(())
     }
 
