@@ -127,6 +127,6 @@ async fn database(config: &Config) -> Result<(SecretString, Option<Embedded>), S
         return Ok((url.clone(), None));
     }
     let embedded =
-        Embedded::start(&config.data_dir(), config.database.pg_bin.as_deref(), Durability::Full).await?;
+        Embedded::start(&config.data_dir(), config.database.pg_bin.as_deref(), Durability::Kept).await?;
     Ok((embedded.url(), Some(embedded)))
 }
