@@ -126,6 +126,7 @@ impl TestCluster {
 
 /// Statics are not dropped, and a run may be killed: a process of its own waits for its
 /// end, ends the servers that are left and removes the folder.
+#[expect(clippy::zombie_processes, reason = "it outlives this process")]
 fn clean_up_at_end_of_run(dir: &Path) -> PipeWriter {
     let (end_of_run, ours) = std::io::pipe().unwrap();
     let script = r#"
