@@ -92,7 +92,20 @@ fn answer(query: &[u8], table: &HashMap<String, Vec<IpAddr>>) -> Option<Vec<u8>>
     reply.extend(question);
     for record in records {
         // The name of the question; class IN; time to live 0.
-        reply.extend([0xc0, 0x0c, 0, u8::try_from(kind).ok()?, 0, 1, 0, 0, 0, 0, 0, u8::try_from(record.len()).ok()?]);
+        reply.extend([
+            0xc0,
+            0x0c,
+            0,
+            u8::try_from(kind).ok()?,
+            0,
+            1,
+            0,
+            0,
+            0,
+            0,
+            0,
+            u8::try_from(record.len()).ok()?,
+        ]);
         reply.extend(record);
     }
     Some(reply)

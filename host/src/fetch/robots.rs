@@ -42,7 +42,9 @@ impl Inner {
         let left = known.until.saturating_duration_since(Instant::now());
         match &known.rules {
             Err(Trouble::Status { status, .. }) => Err(Trouble::Robots {
-                detail: format!("{origin}/robots.txt cannot be read (status {status}), so nothing is asked for now"),
+                detail: format!(
+                    "{origin}/robots.txt cannot be read (status {status}), so nothing is asked for now"
+                ),
                 retry_after: Some(left),
             }),
             // Not the file but the whole host cannot be reached.

@@ -40,9 +40,19 @@ async fn redirects_do_not_lead_inside() {
     .await;
     let fetcher = fetcher(&site);
     for target in [
-        "http://127.0.0.1/", "http://127.1/", "http://2130706433/", "http://0x7f.1/", "http://0177.0.0.1/",
-        "//127.0.0.1/x", "http://[::1]/", "http://[::ffff:127.0.0.1]/", "http://[64:ff9b::7f00:1]/",
-        "http://169.254.169.254/latest/meta-data", "http://10.0.0.1:8080/", "http://0/", "https://192.168.0.1/",
+        "http://127.0.0.1/",
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://0177.0.0.1/",
+        "//127.0.0.1/x",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://169.254.169.254/latest/meta-data",
+        "http://10.0.0.1:8080/",
+        "http://0/",
+        "https://192.168.0.1/",
     ] {
         let refused = refusal(&fetcher, &format!("https://img.test/to?{target}")).await;
         assert_eq!(refused, Refusal::PrivateAddress, "{target}");
@@ -76,10 +86,17 @@ async fn names_do_not_lead_inside() {
     .unwrap();
     let port = site.address.port();
     for name in ["inside.test", "mixed.test", "six.test", "six.test."] {
-        assert_eq!(refusal(&fetcher, &format!("http://{name}:{port}/")).await, Refusal::PrivateAddress, "{name}");
+        assert_eq!(
+            refusal(&fetcher, &format!("http://{name}:{port}/")).await,
+            Refusal::PrivateAddress,
+            "{name}"
+        );
     }
     assert_eq!(refusal(&fetcher, &format!("http://absent.test:{port}/")).await, Refusal::Network);
-    assert_eq!(&download(&fetcher, &format!("http://changing.test:{port}/")).await.unwrap().bytes[..], b"bytes");
+    assert_eq!(
+        &download(&fetcher, &format!("http://changing.test:{port}/")).await.unwrap().bytes[..],
+        b"bytes"
+    );
     set("changing.test", &["127.0.0.2"]);
     assert_eq!(refusal(&fetcher, &format!("http://changing.test:{port}/")).await, Refusal::PrivateAddress);
 }
@@ -131,9 +148,14 @@ async fn bodies_are_bounded() {
     .await;
     let fetcher = fetcher(&site);
     for (path, expect) in [
-        ("declared", Refusal::TooLarge), ("endless", Refusal::TooLarge), ("chunks", Refusal::TooLarge),
-        ("gzip", Refusal::TooLarge), ("br", Refusal::TooLarge), ("nothing", Refusal::TooLarge),
-        ("headers", Refusal::Network), ("header", Refusal::Network),
+        ("declared", Refusal::TooLarge),
+        ("endless", Refusal::TooLarge),
+        ("chunks", Refusal::TooLarge),
+        ("gzip", Refusal::TooLarge),
+        ("br", Refusal::TooLarge),
+        ("nothing", Refusal::TooLarge),
+        ("headers", Refusal::Network),
+        ("header", Refusal::Network),
     ] {
         // One host each, so that no breaker closes.
         assert_eq!(refusal(&fetcher, &format!("https://{path}.test/{path}")).await, expect, "{path}");
@@ -145,10 +167,14 @@ async fn bodies_are_bounded() {
 async fn broken_answers_are_the_networks() {
     let site = Site::start(|request| match path(request) {
         "/short" => Act::Send(b"HTTP/1.1 200 X\r\ncontent-length: 10\r\n\r\nshort".into()),
-        "/cut-chunk" => Act::Send(b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n5\r\nshort\r\n".into()),
+        "/cut-chunk" => {
+            Act::Send(b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n5\r\nshort\r\n".into())
+        }
         "/nothing" => Act::Send(Vec::new()),
         "/garbage" => Act::Send(b"\x16\x03\x01 not http\r\n\r\n".into()),
-        "/two-lengths" => Act::Send(b"HTTP/1.1 200 X\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab".into()),
+        "/two-lengths" => {
+            Act::Send(b"HTTP/1.1 200 X\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab".into())
+        }
         "/negative" => Act::Send(b"HTTP/1.1 200 X\r\ncontent-length: -1\r\n\r\nab".into()),
         "/not-gzip" => answer(200, &["content-encoding: gzip"], "plain"),
         "/cut-gzip" => answer(200, &["content-encoding: gzip"], b"\x1f\x8b\x08\0\0\0\0\0"),
@@ -157,10 +183,22 @@ async fn broken_answers_are_the_networks() {
     })
     .await;
     let fetcher = fetcher(&site);
-    for path in
-        ["short", "cut-chunk", "nothing", "garbage", "two-lengths", "negative", "not-gzip", "cut-gzip", "zstd"]
-    {
-        assert_eq!(refusal(&fetcher, &format!("https://{path}.test/{path}")).await, Refusal::Network, "{path}");
+    for path in [
+        "short",
+        "cut-chunk",
+        "nothing",
+        "garbage",
+        "two-lengths",
+        "negative",
+        "not-gzip",
+        "cut-gzip",
+        "zstd",
+    ] {
+        assert_eq!(
+            refusal(&fetcher, &format!("https://{path}.test/{path}")).await,
+            Refusal::Network,
+            "{path}"
+        );
     }
 }
 
@@ -173,9 +211,17 @@ async fn statuses() {
     .await;
     let fetcher = fetcher(&site);
     for (status, expect) in [
-        (404, Refusal::NotFound), (410, Refusal::NotFound), (400, Refusal::HttpStatus), (401, Refusal::HttpStatus),
-        (403, Refusal::HttpStatus), (451, Refusal::HttpStatus), (206, Refusal::HttpStatus), (304, Refusal::HttpStatus),
-        (429, Refusal::RateLimited), (500, Refusal::ServerError), (503, Refusal::ServerError),
+        (404, Refusal::NotFound),
+        (410, Refusal::NotFound),
+        (400, Refusal::HttpStatus),
+        (401, Refusal::HttpStatus),
+        (403, Refusal::HttpStatus),
+        (451, Refusal::HttpStatus),
+        (206, Refusal::HttpStatus),
+        (304, Refusal::HttpStatus),
+        (429, Refusal::RateLimited),
+        (500, Refusal::ServerError),
+        (503, Refusal::ServerError),
     ] {
         let before = site.requests().len();
         assert_eq!(refusal(&fetcher, &format!("https://h{status}.test/{status}")).await, expect, "{status}");

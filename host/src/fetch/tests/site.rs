@@ -124,14 +124,16 @@ async fn serve(mut stream: TcpStream, state: &State, script: &(dyn Fn(&str) -> A
 fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request).to_ascii_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok());
+    let length =
+        head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok());
     body.len() >= length.unwrap_or(0)
 }
 
 /// A whole answer with these header lines.
 pub(super) fn answer(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> Act {
     let body = body.as_ref();
-    let mut answer = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    let mut answer =
+        format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     for header in headers {
         answer += &format!("{header}\r\n");
     }
@@ -149,5 +151,9 @@ pub(super) fn path(request: &str) -> &str {
 
 /// The value of a header of a request.
 pub(super) fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
-    request.lines().filter_map(|line| line.split_once(": ")).find(|(found, _)| *found == name).map(|(_, value)| value)
+    request
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value)
 }
