@@ -2,6 +2,7 @@
 //! folder, which holds third-party data and is not part of the repository.
 
 use std::fs;
+use std::io::{Write, stderr};
 use std::path::PathBuf;
 
 use openverse::Openverse;
@@ -12,7 +13,7 @@ use serde_json::Value;
 #[test]
 fn recordings_are_read_completely() {
     let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        println!("skipped: all recordings of openverse, because PIXCRAWLER_RECORDINGS is unset");
+        writeln!(stderr(), "skipped all recordings of openverse: PIXCRAWLER_RECORDINGS is unset").unwrap();
         return;
     };
     let mut read = 0;
@@ -36,7 +37,7 @@ fn recordings_are_read_completely() {
         read += 1;
     }
     assert!(read > 0);
-    println!("read {read} recordings of openverse, skipped 0");
+    writeln!(stderr(), "read {read} recordings of openverse, skipped none").unwrap();
 }
 
 fn check(candidate: &Candidate, result: &Value) {

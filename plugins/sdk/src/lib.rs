@@ -77,7 +77,7 @@ macro_rules! export_source {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $crate::Component<$machine>;
-            $crate::export_bindings!(Exported with_types_in $crate::bindings);
+    $crate::export_bindings!(Exported with_types_in $crate::bindings);
         };
         #[cfg(not(target_arch = "wasm32"))]
         const _: fn() -> $crate::Info = <$machine as $crate::Machine>::info;
