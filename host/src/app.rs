@@ -1,6 +1,9 @@
 //! Everything built once and passed explicitly, and what it can do as a whole.
 
-mod jobs;
+pub mod create;
+pub mod jobs;
+mod profile;
+mod readiness;
 mod start;
 
 use std::{ops::Deref, sync::Arc};
@@ -8,18 +11,17 @@ use std::{ops::Deref, sync::Arc};
 use tokio::sync::broadcast;
 
 use crate::{
+    auth::{Auth, link::LinkKey},
     config::Config,
     db::PgPool,
     fetch::Fetcher,
     job::JobId,
-    plugin::{Installed, Plugins, Status},
+    plugin::{Installed, Plugins},
     queue::Queue,
     source::Grants,
     store::Store,
 };
 
-pub(crate) use jobs::messages;
-pub use jobs::{Cancelled, JobError, Retried};
 pub use start::{Running, StartError};
 
 /// All parts of the host; cheap to clone.
@@ -40,6 +42,10 @@ pub struct Parts {
     pub fetcher: Fetcher,
     /// Objects.
     pub store: Store,
+    /// Who is calling.
+    pub auth: Auth,
+    /// Links for browsers.
+    pub links: LinkKey,
     /// What other processes tell through the database.
     pub signals: broadcast::Sender<Signal>,
 }
@@ -87,11 +93,21 @@ impl App {
     /// When it is not installed, not ready or not granted; says what to do.
     pub fn source(&self, id: &str) -> Result<Installed, String> {
         let source = self.plugins.get(id).ok_or_else(|| format!("the source {id} is not installed"))?;
-        match &source.status {
-            Status::Ready => Ok(source),
-            Status::Preparing => Err(format!("the source {id} is still being prepared")),
-            Status::Off(reason) => Err(reason.clone()),
+        match source.unavailable() {
+            None => Ok(source),
+            Some(reason) => Err(reason),
         }
+    }
+
+    /// The installed sources, as far as creating a job goes.
+    #[must_use]
+    pub fn offered(&self) -> Vec<create::Offered> {
+        let offered = |source: Installed| create::Offered {
+            unavailable: source.unavailable(),
+            credentials: self.grants(&source).credentials.into_iter().map(|given| given.spec.name).collect(),
+            info: source.info,
+        };
+        self.plugins.list().into_iter().map(offered).collect()
     }
 
     /// What a source may reach, with the secrets that are configured for it.

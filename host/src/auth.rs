@@ -1,1 +1,227 @@
-//! Who is calling.
+//! Who is calling: verifies bearer tokens, locally, of Supabase or of this host itself.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::Url;
+
+use crate::{
+    auth::{
+        issuer::Issuer,
+        key_set::{FetchKeys, KeySet},
+    },
+    job::UserId,
+};
+
+pub mod issuer;
+pub mod key_set;
+pub mod link;
+
+/// Tokens may be this much off the clock, in seconds.
+const LEEWAY: u64 = 30;
+/// Longer tokens are not looked at, in bytes.
+const LONGEST_TOKEN: usize = 16 << 10;
+/// Both the audience and the role of a signed-in user, as Supabase has it.
+const AUTHENTICATED: &str = "authenticated";
+
+/// Verifies tokens by one family of keys, never by two: a public key must not be
+/// taken for a shared secret.
+pub struct Auth {
+    issuer: String,
+    keys: Keys,
+}
+
+enum Keys {
+    /// This host's own.
+    Local(Box<Issuer>),
+    /// The project's published ones, ES256 or RS256.
+    Published(KeySet),
+    /// The project's legacy secret, HS256.
+    Secret(DecodingKey),
+}
+
+/// Who is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The token's `sub`.
+    pub user: UserId,
+    /// Absent for users who signed up by telephone or anonymously.
+    pub email: Option<String>,
+    /// As the user wrote it, at most 100 characters; no ground for trust.
+    pub name: Option<String>,
+    /// As the user wrote it; no ground for trust.
+    pub avatar_url: Option<String>,
+    /// When the token ends.
+    pub expires: DateTime<Utc>,
+    /// Always `authenticated`.
+    pub role: String,
+    /// Signed in without saying who.
+    pub is_anonymous: bool,
+}
+
+/// Why a token is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// Not a JSON web token.
+    #[error("the token is malformed")]
+    Malformed,
+    /// An algorithm that is not accepted here.
+    #[error("the token's algorithm is not accepted")]
+    Algorithm,
+    /// Signed by a key that is not known.
+    #[error("the token's key is not known")]
+    UnknownKey,
+    /// Not signed by the key it names.
+    #[error("the token's signature is wrong")]
+    Signature,
+    /// Over, or not begun.
+    #[error("the token is expired or not yet valid")]
+    Expired,
+    /// From elsewhere or for something else, or without a claim that it must have.
+    #[error("the token's claim `{0}` is missing or not accepted")]
+    Claim(&'static str),
+    /// Nothing to verify it by; not the caller's fault.
+    #[error("the keys that tokens are verified by cannot be had")]
+    KeysUnavailable,
+}
+
+/// Why tokens cannot be verified at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A secret without a project to compare `iss` with.
+    #[error("SUPABASE_JWT_SECRET needs SUPABASE_URL")]
+    SecretWithoutProject,
+    /// Short secrets can be guessed from one token.
+    #[error("SUPABASE_JWT_SECRET is shorter than 32 bytes")]
+    ShortSecret,
+    /// The host's own key.
+    #[error("the key of the local issuer")]
+    Issuer(#[from] issuer::IssuerError),
+}
+
+impl Auth {
+    /// Tokens of the Supabase project if one is configured, else of this host. `fetch` gets
+    /// the body of an address; it is asked for the project's keys only.
+    pub fn new(
+        project: Option<&Url>,
+        secret: Option<&SecretString>,
+        data_dir: &Path,
+        fetch: FetchKeys,
+    ) -> Result<Self, SetupError> {
+        let issuer = project.map(|url| format!("{}/auth/v1", url.as_str().trim_end_matches('/')));
+        match (issuer, secret) {
+            (None, Some(_)) => Err(SetupError::SecretWithoutProject),
+            (None, None) => Ok(Self::local(Issuer::open(data_dir)?)),
+            (Some(issuer), None) => {
+                let keys = KeySet::new(format!("{issuer}/.well-known/jwks.json"), fetch);
+                Ok(Self { issuer, keys: Keys::Published(keys) })
+            }
+            (Some(issuer), Some(secret)) => {
+                let secret = secret.expose_secret().as_bytes();
+                if secret.len() < 32 {
+                    return Err(SetupError::ShortSecret);
+                }
+                Ok(Self { issuer, keys: Keys::Secret(DecodingKey::from_secret(secret)) })
+            }
+        }
+    }
+
+    fn local(issuer: Issuer) -> Self {
+        Self { issuer: issuer::ISSUER.to_owned(), keys: Keys::Local(Box::new(issuer)) }
+    }
+
+    /// This host's own issuer, if tokens are its.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&Issuer> {
+        match &self.keys {
+            Keys::Local(issuer) => Some(issuer),
+            _ => None,
+        }
+    }
+
+    /// Who holds `token`. Asks nobody, but for new keys now and then.
+    pub async fn verify(&self, token: &str) -> Result<Caller, AuthError> {
+        if token.len() > LONGEST_TOKEN {
+            return Err(AuthError::Malformed);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| AuthError::Malformed)?;
+        let (algorithm, key) = match &self.keys {
+            Keys::Local(issuer) if header.kid.as_deref() == Some(issuer.key_id()) => {
+                (Algorithm::ES256, issuer.verifying().clone())
+            }
+            Keys::Local(_) => return Err(AuthError::UnknownKey),
+            Keys::Secret(key) => (Algorithm::HS256, key.clone()),
+            Keys::Published(keys) => {
+                if !matches!(header.alg, Algorithm::ES256 | Algorithm::RS256) {
+                    return Err(AuthError::Algorithm);
+                }
+                let id = header.kid.as_deref().ok_or(AuthError::UnknownKey)?;
+                keys.find(id, tokio::time::Instant::now()).await?
+            }
+        };
+        if header.alg != algorithm {
+            return Err(AuthError::Algorithm);
+        }
+        self.check(token, algorithm, &key)
+    }
+
+    fn check(&self, token: &str, algorithm: Algorithm, key: &DecodingKey) -> Result<Caller, AuthError> {
+        let mut rules = Validation::new(algorithm);
+        rules.leeway = LEEWAY;
+        rules.validate_nbf = true;
+        rules.set_audience(&[AUTHENTICATED]);
+        rules.set_issuer(&[&self.issuer]);
+        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let claims =
+            jsonwebtoken::decode::<Value>(token, key, &rules).map_err(|error| refusal(&error))?.claims;
+        // Hooks of the project may add, remove and change claims, so each is read by itself.
+        let text = |claims: &Value, name| {
+            claims.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        // The library accepts a list of issuers that contains the right one.
+        if text(&claims, "iss").as_ref() != Some(&self.issuer) {
+            return Err(AuthError::Claim("iss"));
+        }
+        let role =
+            text(&claims, "role").filter(|role| role == AUTHENTICATED).ok_or(AuthError::Claim("role"))?;
+        let user = text(&claims, "sub").and_then(|sub| sub.parse().ok()).ok_or(AuthError::Claim("sub"))?;
+        let expires = claims["exp"].as_f64().and_then(|seconds| DateTime::from_timestamp(seconds as i64, 0));
+        let said = &claims["user_metadata"];
+        let name = text(said, "full_name").or_else(|| text(said, "name"));
+        Ok(Caller {
+            user: UserId(user),
+            email: text(&claims, "email"),
+            name: name.map(|name| name.chars().take(100).collect()),
+            avatar_url: text(said, "avatar_url").or_else(|| text(said, "picture")),
+            expires: expires.ok_or(AuthError::Claim("exp"))?,
+            role,
+            is_anonymous: claims["is_anonymous"].as_bool().unwrap_or(false),
+        })
+    }
+}
+
+fn refusal(error: &jsonwebtoken::errors::Error) -> AuthError {
+    match error.kind() {
+        ErrorKind::ExpiredSignature | ErrorKind::ImmatureSignature => AuthError::Expired,
+        ErrorKind::InvalidSignature => AuthError::Signature,
+        ErrorKind::InvalidIssuer => AuthError::Claim("iss"),
+        ErrorKind::InvalidAudience => AuthError::Claim("aud"),
+        ErrorKind::InvalidAlgorithm => AuthError::Algorithm,
+        ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) => {
+            AuthError::Claim(match claim.as_str() {
+                "exp" => "exp",
+                "nbf" => "nbf",
+                "iss" => "iss",
+                "aud" => "aud",
+                _ => "sub",
+            })
+        }
+        _ => AuthError::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,14 @@
 pub mod chunks;
 pub mod embedded;
 pub mod export;
+pub mod idempotency;
+pub mod images;
+pub mod jobs;
 pub mod listen;
 pub mod pace;
+pub mod profiles;
 pub mod progress;
+pub mod secrets;
 pub mod settle;
 pub mod verdicts;
 
@@ -233,6 +238,14 @@ fn options(address: &str) -> Result<PgConnectOptions, ConnectError> {
         _ => options,
     };
     Ok(options.application_name("pixcrawler"))
+}
+
+/// Whether the database answers.
+///
+/// # Errors
+/// When it does not.
+pub async fn ping(pool: &PgPool) -> Result<(), Error> {
+    sqlx::query("select 1").execute(pool).await.map(drop)
 }
 
 /// Waits for and takes the lock of a dataset until the end of the transaction: whoever

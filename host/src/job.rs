@@ -98,6 +98,10 @@ pub struct ChunkSpec {
     pub source: String,
     /// Class of the images.
     pub label: String,
+    /// Position of the input among the job's inputs, keywords first.
+    pub input: i32,
+    /// Position of the source among those that take the input.
+    pub rank: i32,
     /// What the plugin is asked.
     pub query: crate::source::Query,
     /// Images that this chunk may keep for now; 0 waits as reserve.

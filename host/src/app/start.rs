@@ -7,7 +7,11 @@ use tokio::{sync::broadcast, task::JoinHandle};
 
 use crate::{
     app::{App, Parts, Signal},
-    auth::{self, Auth},
+    auth::{
+        self, Auth,
+        key_set::FetchKeys,
+        link::{self, LinkKey},
+    },
     config::Config,
     db::{
         self,
@@ -16,6 +20,7 @@ use crate::{
     fetch::{self, Fetcher},
     plugin::{EngineError, Plugins},
     queue::{Queue, QueueError},
+    source::{Content, Grants, HostKind, HostRule, Request, Response},
     store::{Store, StoreError},
 };
 
@@ -49,6 +54,9 @@ pub enum StartError {
     /// The database cannot be reached.
     #[error("cannot connect to the database")]
     Connect(#[from] db::ConnectError),
+    /// What Supabase would bring cannot be made in the private Postgres.
+    #[error("cannot prepare the private Postgres")]
+    Bootstrap(#[from] db::BootstrapError),
     /// The tables cannot be made.
     #[error("cannot bring the tables up to date")]
     Migrate(#[from] db::MigrateError),
@@ -64,6 +72,9 @@ pub enum StartError {
     /// The store cannot be used.
     #[error("cannot use the store")]
     Store(#[from] StoreError),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] db::Error),
     /// Tokens cannot be verified.
     #[error("cannot set up authentication")]
     Auth(#[from] auth::SetupError),
@@ -93,10 +104,20 @@ impl Running {
         queue.migrate().await?;
 
         let fetcher = Fetcher::new(&config.fetch)?;
-        let auth = Auth::new(&config, &data_dir, &db, fetcher.clone()).await?;
+        let supabase = &config.supabase;
+        let auth = Auth::new(
+            supabase.supabase_url.as_ref(),
+            supabase.supabase_jwt_secret.as_ref(),
+            &data_dir,
+            fetch_keys(fetcher.clone()),
+        )?;
+        let links = LinkKey::new(
+            &db::secrets::get_or_insert(&db, link::KEY_NAME, &rand::random::<[u8; 32]>()).await?,
+        );
         let store = Store::local(&data_dir.join("objects"))?;
         let (signals, _) = broadcast::channel(SIGNALS);
-        let app = App::new(Parts { config, db, queue, plugins: plugins?, fetcher, store, auth, signals });
+        let app =
+            App::new(Parts { config, db, queue, plugins: plugins?, fetcher, store, auth, links, signals });
         let listener = tokio::spawn({
             let (db, signals) = (app.db.clone(), app.signals.clone());
             db::listen::listen(db, move |payload| {
@@ -129,4 +150,29 @@ async fn database(config: &Config) -> Result<(SecretString, Option<Embedded>), S
     let embedded =
         Embedded::start(&config.data_dir(), config.database.pg_bin.as_deref(), Durability::Kept).await?;
     Ok((embedded.url(), Some(embedded)))
+}
+
+/// Fetches the project's public keys through the same door as everything else.
+fn fetch_keys(fetcher: Fetcher) -> FetchKeys {
+    Box::new(move |url| {
+        let fetcher = fetcher.clone();
+        Box::pin(async move {
+            let host = url::Url::parse(&url)
+                .ok()
+                .and_then(|url| url.host_str().map(str::to_owned))
+                .unwrap_or_default();
+            let grants = Grants {
+                source: "supabase".to_owned(),
+                hosts: vec![HostRule { pattern: host, kind: HostKind::Api }],
+                ..Grants::default()
+            };
+            let answer =
+                fetcher.ask(&grants, &Request::get(url)).await.map_err(|no| no.failure.to_string())?;
+            match answer {
+                Response { status: 200, body: Content::Text(text), .. } => Ok(text.into_bytes()),
+                Response { status: 200, body: Content::Binary(bytes), .. } => Ok(bytes),
+                Response { status, .. } => Err(format!("status {status}")),
+            }
+        })
+    })
 }

@@ -1,0 +1,54 @@
+//! A JSON body that is documented as one type and read as what it is, so that the rules
+//! can be checked one by one and all broken ones be told at once.
+
+use std::marker::PhantomData;
+
+use poem::{Request, RequestBody, Result};
+use poem_openapi::{
+    impl_apirequest_for_payload,
+    payload::{Json, ParsePayload, Payload},
+    registry::{MetaSchemaRef, Registry},
+    types::Type,
+};
+use serde_json::Value;
+
+use super::error::Problem;
+
+/// Largest body of a request, in bytes.
+const LARGEST: usize = 1 << 20;
+
+/// JSON that is meant to be a `T`.
+pub(super) struct Body<T> {
+    pub(super) value: Value,
+    meant: PhantomData<T>,
+}
+
+impl<T: Type> Payload for Body<T> {
+    const CONTENT_TYPE: &'static str = "application/json";
+
+    fn check_content_type(content_type: &str) -> bool {
+        Json::<T>::check_content_type(content_type)
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Type> ParsePayload for Body<T> {
+    const IS_REQUIRED: bool = true;
+
+    async fn from_request(_: &Request, body: &mut RequestBody) -> Result<Self> {
+        let bytes = body.take()?.into_bytes_limit(LARGEST).await?;
+        let value = serde_json::from_slice(&bytes).map_err(|error| {
+            Problem::bad_request("malformed-json", format!("The body is not JSON: {error}."))
+        })?;
+        Ok(Self { value, meant: PhantomData })
+    }
+}
+
+impl_apirequest_for_payload!(Body<T>, T: Type);

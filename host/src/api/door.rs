@@ -1,0 +1,139 @@
+//! What happens to every request before and after its route: request id, spelling of the
+//! path, CORS, one form of errors, one line of log.
+
+use std::{collections::BTreeSet, str::FromStr as _, time::Instant};
+
+use poem::{
+    Endpoint, Request, Response, Result,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri::PathAndQuery},
+};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use super::error::Problem;
+
+/// Names a request in the answer and the log.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ALLOWED_METHODS: &str = "GET, HEAD, POST, PATCH, PUT, DELETE";
+const ALLOWED_HEADERS: &str =
+    "authorization, content-type, idempotency-key, if-none-match, last-event-id, range, x-request-id";
+const EXPOSED_HEADERS: &str = "accept-ranges, content-range, etag, location, x-request-id";
+
+/// The settings of the door.
+pub(super) struct Door {
+    origins: BTreeSet<String>,
+    /// Routes that end in a slash.
+    slashed: BTreeSet<String>,
+}
+
+/// Routes behind their door.
+pub(super) struct Guarded<E> {
+    door: Door,
+    routes: E,
+}
+
+impl Door {
+    /// `paths` are the routes as they are spelt; browsers may call from `origins`.
+    pub(super) fn new(origins: &[String], paths: &[String]) -> Self {
+        Self {
+            origins: origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect(),
+            slashed: paths.iter().filter(|path| path.ends_with('/')).cloned().collect(),
+        }
+    }
+
+    pub(super) fn before<E: Endpoint<Output = Response>>(self, routes: E) -> Guarded<E> {
+        Guarded { door: self, routes }
+    }
+
+    /// The path as its route is spelt: with or without the slash at the end.
+    fn spelling(&self, path: &str) -> String {
+        let bare = path.trim_end_matches('/');
+        let slashed = format!("{bare}/");
+        if bare.is_empty() || self.slashed.contains(&slashed) { slashed } else { bare.to_owned() }
+    }
+
+    fn allow_origin(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        let known = origin.filter(|origin| origin.to_str().is_ok_and(|origin| self.origins.contains(origin)));
+        if let Some(origin) = known {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
+        }
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for Guarded<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let begun = Instant::now();
+        let id = request_id(&request);
+        let method = request.method().clone();
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let asked = request.uri().path().to_owned();
+        respell(&mut request, &self.door.spelling(&asked));
+
+        let mut response = if is_preflight(&request) {
+            preflight()
+        } else {
+            let span = tracing::info_span!("request", id);
+            match self.routes.call(request).instrument(span).await {
+                Ok(response) if is_bare_failure(&response) => {
+                    Problem::of_status(response.status(), "").respond(&id)
+                }
+                Ok(response) => response,
+                Err(error) => Problem::of_error(error).respond(&id),
+            }
+        };
+        let headers = response.headers_mut();
+        self.door.allow_origin(origin.as_ref(), headers);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        // Without the query: it may hold the signature of a link.
+        let (status, took) = (response.status().as_u16(), begun.elapsed());
+        tracing::info!(request_id = id, %method, path = asked, status, ?took, "request");
+        Ok(response)
+    }
+}
+
+/// The caller's own id where it is harmless in a log, else a new one.
+fn request_id(request: &Request) -> String {
+    let harmless = |id: &&str| {
+        (1..=64).contains(&id.len())
+            && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    request.header(&REQUEST_ID).filter(harmless).map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
+}
+
+fn respell(request: &mut Request, path: &str) {
+    let mut parts = request.uri().clone().into_parts();
+    let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+    parts.path_and_query = PathAndQuery::from_str(&format!("{path}{query}")).ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+}
+
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ORIGIN)
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn preflight() -> Response {
+    Response::builder()
+        .status(StatusCode::NO_CONTENT)
+        .header(header::ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS)
+        .header(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS)
+        .header(header::ACCESS_CONTROL_MAX_AGE, "600")
+        .finish()
+}
+
+/// A failure that says nothing in JSON, such as the answer to a panic.
+fn is_bare_failure(response: &Response) -> bool {
+    let status = response.status();
+    (status.is_client_error() || status.is_server_error())
+        && response.content_type().is_none_or(|kind| !kind.starts_with("application/"))
+}

@@ -1,0 +1,274 @@
+//! The one error type of the API: problem documents by RFC 9457.
+
+use std::fmt;
+
+use poem::{
+    Response,
+    error::ResponseError,
+    http::{StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse, Object,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::{Example, ToJSON as _, Type as _},
+};
+
+use crate::{app::create::Broken, auth::AuthError};
+
+/// Media type of problem documents.
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What goes wrong in an operation: a problem whose status is one of `STATUSES`, which is
+/// a sum of the constants below. The document lists exactly these for the operation.
+#[derive(Debug)]
+pub(super) struct Failure<const STATUSES: u16>(Problem);
+
+pub(super) const BAD_REQUEST: u16 = 1;
+pub(super) const UNAUTHORIZED: u16 = 1 << 1;
+pub(super) const NOT_FOUND: u16 = 1 << 2;
+pub(super) const CONFLICT: u16 = 1 << 3;
+pub(super) const TOO_LARGE: u16 = 1 << 4;
+pub(super) const MEDIA_TYPE: u16 = 1 << 5;
+pub(super) const RANGE: u16 = 1 << 6;
+pub(super) const RULES: u16 = 1 << 7;
+pub(super) const UNAVAILABLE: u16 = 1 << 8;
+/// What can happen to every operation that asks who is calling.
+pub(super) const SIGNED_IN: u16 = UNAUTHORIZED | UNAVAILABLE;
+
+/// Status, what it means here, in the order of the bits above. 500 is always possible.
+const MEANINGS: [(u16, u16, &str); 10] = [
+    (BAD_REQUEST, 400, "A parameter or the JSON is malformed."),
+    (UNAUTHORIZED, 401, "No token, or one that is not accepted, or a signed link that is over."),
+    (NOT_FOUND, 404, "There is no such thing, or it belongs to someone else."),
+    (CONFLICT, 409, "Not possible in the present state."),
+    (TOO_LARGE, 413, "The body is larger than 1 MiB."),
+    (MEDIA_TYPE, 415, "The body is not `application/json`."),
+    (RANGE, 416, "The range asked for is not in the file."),
+    (RULES, 422, "The request breaks rules; `errors` lists all of them."),
+    (u16::MAX, 500, "Something failed here; the log has it under the `request_id`."),
+    (UNAVAILABLE, 503, "Something that is needed cannot be reached now; try again later."),
+];
+
+/// Something that went wrong, as the caller is told.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<Broken>,
+    /// For the log, never for the caller.
+    cause: Option<anyhow::Error>,
+}
+
+/// A problem document (RFC 9457).
+#[derive(Object)]
+#[oai(rename = "Problem", example)]
+struct Document {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[oai(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What went wrong, for people.
+    detail: String,
+    /// Where to look in the log; also in the header `X-Request-Id`.
+    request_id: String,
+    /// What went wrong, for programs; never changes.
+    code: String,
+    /// Every broken rule, for 422.
+    errors: Vec<BrokenRule>,
+}
+
+/// A rule that the request's body breaks.
+#[derive(Object)]
+struct BrokenRule {
+    /// JSON pointer (RFC 6901) into the body.
+    pointer: String,
+    /// What must be the case there.
+    detail: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), errors: Vec::new(), cause: None }
+    }
+
+    pub(super) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub(super) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", format!("You have no such {what}."))
+    }
+
+    pub(super) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    pub(super) fn not_in_range() -> Self {
+        let detail = "The range asked for is not in the file.";
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", detail)
+    }
+
+    pub(super) fn key_reused() -> Self {
+        let detail = "This Idempotency-Key was used for another request within the last day.";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
+    }
+
+    pub(super) fn rules(errors: Vec<Broken>) -> Self {
+        let list: Vec<String> =
+            errors.iter().map(|broken| format!("{} {}", broken.pointer, broken.detail)).collect();
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "broken-rules", list.join("; "));
+        Self { errors, ..problem }
+    }
+
+    pub(super) fn internal(cause: impl Into<anyhow::Error>) -> Self {
+        let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed here.");
+        Self { cause: Some(cause.into()), ..problem }
+    }
+
+    /// What poem itself found wrong, such as an unknown route or a malformed parameter.
+    pub(super) fn of_status(status: StatusCode, said: &str) -> Self {
+        let (code, detail) = match status {
+            StatusCode::BAD_REQUEST => ("bad-request", said),
+            StatusCode::UNAUTHORIZED => ("unauthorized", "A bearer token is needed."),
+            StatusCode::NOT_FOUND => ("not-found", "There is no such path; see /docs."),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("method-not-allowed", "This path has no such method; see /docs.")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "The body is larger than 1 MiB."),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                ("unsupported-media-type", "The body must be application/json.")
+            }
+            _ if status.is_client_error() => ("refused", "The request is refused."),
+            _ => ("internal", "Something failed here."),
+        };
+        Self::new(status, code, detail)
+    }
+
+    /// What is to be told of an error that came out of the routes.
+    pub(super) fn of_error(error: poem::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(problem) => problem,
+            Err(error) => {
+                let status = error.status();
+                let problem = Self::of_status(status, &error.to_string());
+                let cause = status.is_server_error().then(|| anyhow::anyhow!("{error:?}"));
+                Self { cause, ..problem }
+            }
+        }
+    }
+
+    /// The answer. What the caller is not told is logged here, once.
+    pub(super) fn respond(self, request_id: &str) -> Response {
+        if let Some(cause) = self.cause {
+            let cause = format!("{cause:#}");
+            tracing::error!(request_id, cause, "request failed");
+        }
+        let document = Document {
+            kind: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            request_id: request_id.to_owned(),
+            code: self.code.to_owned(),
+            errors: self
+                .errors
+                .into_iter()
+                .map(|broken| BrokenRule { pointer: broken.pointer, detail: broken.detail })
+                .collect(),
+        };
+        let response = Response::builder().status(self.status).content_type(PROBLEM_JSON);
+        let response = if self.status == StatusCode::UNAUTHORIZED {
+            response.header(header::WWW_AUTHENTICATE, "Bearer")
+        } else {
+            response
+        };
+        response.body(document.to_json_string())
+    }
+}
+
+impl Example for Document {
+    fn example() -> Self {
+        Self {
+            kind: "about:blank".to_owned(),
+            title: "Unprocessable Entity".to_owned(),
+            status: 422,
+            detail: "/max_images must be a whole number from 1 to 100000".to_owned(),
+            request_id: "0d3f3f6e-4b0c-4a5e-9c7b-3d7c2b6f9a10".to_owned(),
+            code: "broken-rules".to_owned(),
+            errors: vec![BrokenRule {
+                pointer: "/max_images".to_owned(),
+                detail: "must be a whole number from 1 to 100000".to_owned(),
+            }],
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl ResponseError for Problem {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl From<crate::db::Error> for Problem {
+    fn from(error: crate::db::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::KeysUnavailable => {
+                let detail = "The keys that tokens are verified by cannot be reached.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "keys-unavailable", detail)
+            }
+            error => Self::unauthorized(format!("The token is not accepted: {error}.")),
+        }
+    }
+}
+
+impl<T: Into<Problem>, const STATUSES: u16> From<T> for Failure<STATUSES> {
+    fn from(problem: T) -> Self {
+        Self(problem.into())
+    }
+}
+
+impl<const STATUSES: u16> From<Failure<STATUSES>> for poem::Error {
+    fn from(failure: Failure<STATUSES>) -> Self {
+        failure.0.into()
+    }
+}
+
+impl<const STATUSES: u16> ApiResponse for Failure<STATUSES> {
+    fn meta() -> MetaResponses {
+        let possible = MEANINGS.into_iter().filter(|(bit, ..)| bit & STATUSES != 0 || *bit == u16::MAX);
+        let responses = possible.map(|(_, status, description)| MetaResponse {
+            description,
+            status: Some(status),
+            status_range: None,
+            content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: Document::schema_ref() }],
+            headers: Vec::new(),
+        });
+        MetaResponses { responses: responses.collect() }
+    }
+
+    fn register(registry: &mut Registry) {
+        Document::register(registry);
+    }
+}

@@ -1,0 +1,182 @@
+//! A job's changes as server-sent events.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use futures_util::{StreamExt as _, stream, stream::BoxStream};
+use poem::{
+    IntoResponse, Response,
+    web::{Data, sse::Event},
+};
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Header, Path, Query},
+    payload::EventStream,
+    registry::{MetaResponse, MetaResponses, Registry},
+    types::ToJSON as _,
+};
+use tokio::{sync::broadcast, time::Instant};
+use uuid::Uuid;
+
+use super::{
+    PREFIX, Tag,
+    caller::{BearerOrLink, Link, Reader},
+    error::{BAD_REQUEST, Failure, NOT_FOUND, SIGNED_IN},
+    jobs::{self, CrawlJobDetail},
+};
+use crate::{
+    app::{App, Signal},
+    db,
+    job::{JobId, UserId},
+};
+
+pub(super) struct Api;
+
+/// A comment is sent this often, so that nobody between takes the silence for the end.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often the database is asked, in case a notice of a change was lost.
+const POLL: Duration = Duration::from_secs(2);
+
+type Events = EventStream<BoxStream<'static, CrawlJobDetail>>;
+
+/// Events, or nothing more to say.
+enum Changes {
+    Stream(Box<Events>),
+    Over,
+}
+
+#[OpenApi(prefix_path = "/crawl-jobs", tag = "Tag::CrawlJobs")]
+impl Api {
+    /// Follow a crawl job
+    ///
+    /// Server-sent events: the job as it is, then the job after every change, each with its
+    /// `revision` as event id and a `CrawlJobDetail` as data. A comment is sent every 15 seconds.
+    /// The stream ends with the job, and when the token or link ends; a client that comes back
+    /// to a job that is over is told so by 204, which stops `EventSource`. Use `events_url` of
+    /// the job where no token can be sent.
+    #[oai(path = "/:id/events", method = "get", operation_id = "followCrawlJob")]
+    async fn follow(
+        &self,
+        Data(app): Data<&App>,
+        access: BearerOrLink,
+        /// Id of the job.
+        Path(id): Path<i32>,
+        /// Of a signed link.
+        Query(user): Query<Option<Uuid>>,
+        /// Of a signed link.
+        Query(expires): Query<Option<i64>>,
+        /// Of a signed link.
+        Query(signature): Query<Option<String>>,
+        /// Last revision seen; browsers send it by themselves.
+        #[oai(name = "Last-Event-ID")]
+        Header(seen): Header<Option<i64>>,
+    ) -> Result<Changes, Failure<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
+        let path = format!("{PREFIX}/crawl-jobs/{id}/events");
+        let reader = access.reader(app, &path, &Link { user, expires, signature })?;
+        // Listening comes first: a change between the snapshot and that would be missed.
+        let changes = app.signals.subscribe();
+        let job = jobs::detail(app, reader.user, JobId(id)).await?;
+        if job.is_over() && seen == Some(job.revision()) {
+            return Ok(Changes::Over);
+        }
+        let follower = Follower::new(app, &reader, JobId(id), changes);
+        let events = stream::unfold((follower, Some(job)), Follower::next).boxed();
+        let events = EventStream::new(events).keep_alive(HEARTBEAT).to_event(|job: CrawlJobDetail| {
+            Event::message(job.to_json_string()).id(job.revision().to_string())
+        });
+        Ok(Changes::Stream(Box::new(events)))
+    }
+}
+
+/// Waits for changes of one job.
+struct Follower {
+    app: App,
+    user: UserId,
+    job: JobId,
+    changes: broadcast::Receiver<Signal>,
+    /// Revision that was sent last.
+    sent: i64,
+    over: bool,
+    until: Instant,
+}
+
+impl Follower {
+    fn new(app: &App, reader: &Reader, job: JobId, changes: broadcast::Receiver<Signal>) -> Self {
+        let left = (reader.until - Utc::now()).to_std().unwrap_or_default();
+        let until = Instant::now() + left;
+        Self { app: app.clone(), user: reader.user, job, changes, sent: 0, over: false, until }
+    }
+
+    /// The snapshot, or the next change; none when the job or the right to see it has ended.
+    async fn next(
+        (mut follower, snapshot): (Self, Option<CrawlJobDetail>),
+    ) -> Option<(CrawlJobDetail, (Self, Option<CrawlJobDetail>))> {
+        let job = match snapshot {
+            Some(job) => job,
+            None if follower.over => return None,
+            None => follower.change().await?,
+        };
+        follower.sent = job.revision();
+        follower.over = job.is_over();
+        Some((job, (follower, None)))
+    }
+
+    async fn change(&mut self) -> Option<CrawlJobDetail> {
+        loop {
+            tokio::select! {
+                () = notice(&mut self.changes, self.job) => {}
+                () = tokio::time::sleep(POLL) => {}
+                () = tokio::time::sleep_until(self.until) => return None,
+            }
+            match db::jobs::revision(&self.app.db, self.user, self.job).await {
+                Ok(Some(revision)) if revision == self.sent => {}
+                Ok(Some(_)) => match jobs::detail(&self.app, self.user, self.job).await {
+                    Ok(job) => return Some(job),
+                    Err(problem) => tracing::warn!(job = %self.job, ?problem, "cannot follow a job"),
+                },
+                Ok(None) => return None,
+                // A database that is away for a moment is no reason to send clients away.
+                Err(error) => tracing::warn!(job = %self.job, %error, "cannot follow a job"),
+            }
+        }
+    }
+}
+
+/// Ends with a notice about `job`, or when notices were lost and there may have been one.
+async fn notice(changes: &mut broadcast::Receiver<Signal>, job: JobId) {
+    loop {
+        match changes.recv().await {
+            Ok(Signal::Changed(changed)) if changed == job => return,
+            Ok(_) => {}
+            Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+impl IntoResponse for Changes {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Stream(events) => events.into_response(),
+            Self::Over => poem::http::StatusCode::NO_CONTENT.into_response(),
+        }
+    }
+}
+
+impl ApiResponse for Changes {
+    fn meta() -> MetaResponses {
+        let mut meta = Events::meta();
+        meta.responses.push(MetaResponse {
+            status: Some(204),
+            description: "The job is over and its last revision was seen.",
+            status_range: None,
+            content: Vec::new(),
+            headers: Vec::new(),
+        });
+        meta
+    }
+
+    fn register(registry: &mut Registry) {
+        Events::register(registry);
+    }
+}

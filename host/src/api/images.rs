@@ -1,0 +1,128 @@
+//! What a crawl brought: rows with provenance and verdict, and the bytes.
+
+use chrono::Utc;
+use poem::web::Data;
+use poem_openapi::{
+    OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+};
+use uuid::Uuid;
+
+use super::{
+    PREFIX, Tag,
+    caller::{Bearer, BearerOrLink, Link},
+    error::{BAD_REQUEST, Failure, NOT_FOUND, Problem, RANGE, SIGNED_IN},
+    jobs,
+};
+use crate::{
+    app::App,
+    db,
+    image::{Format, Sha256},
+    job::{ImageId, JobId},
+};
+
+mod file;
+mod shape;
+
+use file::{File, Wanted};
+use shape::{Image, ImagePage, Verdict};
+
+pub(super) struct Api;
+
+#[OpenApi(tag = "Tag::Images")]
+impl Api {
+    /// List the images of a crawl job
+    ///
+    /// In the order in which they came; a client that sees the job's `revision` move asks for
+    /// those after its last. Every download is in the list: kept, refused with the reason, or a
+    /// duplicate of another.
+    #[oai(path = "/crawl-jobs/:id/images", method = "get", operation_id = "listImages")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
+    async fn list(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+        /// Id of the job.
+        Path(id): Path<i32>,
+        /// Most images in the answer.
+        #[oai(default = "hundred", validator(minimum(value = "1"), maximum(value = "500")))]
+        Query(limit): Query<u16>,
+        /// `next` of the page before, or the id of the last image seen.
+        Query(after): Query<Option<i32>>,
+        /// Only images with this verdict.
+        Query(verdict): Query<Option<Verdict>>,
+        /// Only images refused for this code, such as `truncated`.
+        Query(reason): Query<Option<String>>,
+        /// Only images from exactly this address: why was this one refused?
+        Query(url): Query<Option<String>>,
+    ) -> Result<Json<ImagePage>, Failure<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
+        let job = JobId(id);
+        db::jobs::revision(&app.db, caller.user, job).await?.ok_or_else(jobs::not_found)?;
+        let filter = db::images::Filter { verdict: verdict.map(Verdict::into), reason, url };
+        let mut rows =
+            db::images::list(&app.db, caller.user, job, &filter, after.map(ImageId), i64::from(limit) + 1)
+                .await?;
+        let more = rows.len() > usize::from(limit);
+        rows.truncate(usize::from(limit));
+        let next = rows.last().map(|image| image.id.0).filter(|_| more);
+        let items = rows.into_iter().map(|row| Image::new(row, app, Utc::now())).collect();
+        Ok(Json(ImagePage { items, next }))
+    }
+
+    /// Get the bytes of an image
+    ///
+    /// The original, byte for byte, with the type that its bytes have. Use `url` of the image
+    /// where no token can be sent. Ranges and `If-None-Match` are understood; the ETag is the
+    /// SHA-256 of the bytes.
+    #[oai(path = "/images/:id/file", method = "get", operation_id = "getImageFile")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
+    async fn file(
+        &self,
+        Data(app): Data<&App>,
+        access: BearerOrLink,
+        /// Id of the image.
+        Path(id): Path<i32>,
+        /// Of a signed link.
+        Query(user): Query<Option<Uuid>>,
+        /// Of a signed link.
+        Query(expires): Query<Option<i64>>,
+        /// Of a signed link.
+        Query(signature): Query<Option<String>>,
+        /// ETags that the client has.
+        #[oai(name = "If-None-Match")]
+        Header(if_none_match): Header<Option<String>>,
+        /// Only with this ETag does `Range` count.
+        #[oai(name = "If-Range")]
+        Header(if_range): Header<Option<String>>,
+        /// One range of bytes; several are answered with the whole.
+        #[oai(name = "Range")]
+        Header(range): Header<Option<String>>,
+    ) -> Result<File, Failure<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND | RANGE }>> {
+        let path = file_path(ImageId(id));
+        let reader = access.reader(app, &path, &Link { user, expires, signature })?;
+        let missing = || Problem::not_found("image file");
+        let image = db::images::show(&app.db, reader.user, ImageId(id)).await?.ok_or_else(missing)?;
+        let (sha256, format) = object(&image).ok_or_else(missing)?;
+        let wanted = Wanted { if_none_match, if_range, range };
+        File::get(&app.store, reader.user, sha256, format, &wanted).await
+    }
+}
+
+/// The path of an image's bytes, which links are signed for.
+fn file_path(image: ImageId) -> String {
+    format!("{PREFIX}/images/{image}/file")
+}
+
+/// The object of a row that has one.
+fn object(image: &db::images::Image) -> Option<(Sha256, Format)> {
+    image.storage_url.as_ref()?;
+    let mut sha256 = Sha256([0; 32]);
+    hex::decode_to_slice(image.hash.as_ref()?, &mut sha256.0).ok()?;
+    let name = image.format.as_ref()?;
+    Some((sha256, Format::ALL.into_iter().find(|format| format.name() == name)?))
+}
+
+const fn hundred() -> u16 {
+    100
+}

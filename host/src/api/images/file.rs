@@ -1,0 +1,190 @@
+//! The bytes of an image over HTTP: conditions, ranges, and headers that keep a hostile
+//! picture from being anything else.
+
+use futures_util::TryStreamExt as _;
+use std::ops::Range;
+
+use poem::{
+    Body, IntoResponse, Response,
+    http::{StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse,
+    payload::{Binary, Payload as _},
+    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::Type as _,
+};
+
+use crate::{
+    api::error::{Failure, Problem},
+    image::{Format, Sha256},
+    job::UserId,
+    store::Store,
+};
+
+/// An answer with the bytes, some of them, or the word that the client has them.
+pub(super) struct File(Response);
+
+/// What the client asks for.
+pub(super) struct Wanted {
+    pub(super) if_none_match: Option<String>,
+    pub(super) if_range: Option<String>,
+    pub(super) range: Option<String>,
+}
+
+/// The part of a file that a `Range` header means.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Some(Range<u64>),
+    Outside,
+}
+
+impl File {
+    pub(super) async fn get<const STATUSES: u16>(
+        store: &Store,
+        user: UserId,
+        sha256: Sha256,
+        format: Format,
+        wanted: &Wanted,
+    ) -> Result<Self, Failure<STATUSES>> {
+        let tag = format!("\"{sha256}\"");
+        let response = Response::builder()
+            .header(header::ETAG, &tag)
+            .header(header::CACHE_CONTROL, "private, max-age=31536000, immutable")
+            .header(header::ACCEPT_RANGES, "bytes")
+            .header(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
+        if wanted.if_none_match.as_ref().is_some_and(|tags| names(tags, &tag)) {
+            return Ok(Self(response.status(StatusCode::NOT_MODIFIED).finish()));
+        }
+        let response = response.content_type(format.media_type());
+
+        let missing = || Problem::not_found("image file");
+        let whole =
+            store.get(user, &sha256, format, None).await.map_err(Problem::internal)?.ok_or_else(missing)?;
+        let size = whole.size();
+        let ranged = wanted.if_range.as_ref().is_none_or(|known| *known == tag);
+        let part = wanted.range.as_ref().filter(|_| ranged).map_or(Part::Whole, |range| part(range, size));
+        let (response, object, length) = match part {
+            Part::Outside => return Err(Problem::not_in_range().into()),
+            Part::Whole => (response, whole, size),
+            Part::Some(range) => {
+                let object = store.get(user, &sha256, format, Some(range.clone())).await;
+                let object = object.map_err(Problem::internal)?.ok_or_else(missing)?;
+                let said = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+                let response =
+                    response.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, said);
+                (response, object, range.end - range.start)
+            }
+        };
+        let response = response.header(header::CONTENT_LENGTH, length);
+        Ok(Self(response.body(Body::from_bytes_stream(object.stream().map_err(std::io::Error::other)))))
+    }
+}
+
+/// Whether a list of ETags names this one.
+fn names(tags: &str, tag: &str) -> bool {
+    tags.split(',')
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}
+
+/// One range of bytes. What is not understood counts as not said, as the standard has it.
+fn part(range: &str, size: u64) -> Part {
+    let Some((first, last)) = range.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-'))
+    else {
+        return Part::Whole;
+    };
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    match (number(first), number(last)) {
+        (Some(first), _) if last.trim().is_empty() => within(first, size, size),
+        (Some(first), Some(last)) if first <= last => within(first, last.saturating_add(1), size),
+        (None, Some(0)) if first.trim().is_empty() => Part::Outside,
+        (None, Some(length)) if first.trim().is_empty() => within(size.saturating_sub(length), size, size),
+        _ => Part::Whole,
+    }
+}
+
+fn within(start: u64, end: u64, size: u64) -> Part {
+    if start >= size { Part::Outside } else { Part::Some(start..end.min(size)) }
+}
+
+impl IntoResponse for File {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl ApiResponse for File {
+    fn meta() -> MetaResponses {
+        let header = |name: &str, description: &str| MetaHeader {
+            name: name.to_owned(),
+            description: Some(description.to_owned()),
+            required: true,
+            deprecated: false,
+            schema: String::schema_ref(),
+        };
+        let tag = || header("ETag", "SHA-256 of the bytes, in quotes.");
+        let bytes =
+            || vec![MetaMediaType { content_type: "image/*", schema: Binary::<Vec<u8>>::schema_ref() }];
+        let answer = |status, description, content, headers| MetaResponse {
+            status: Some(status),
+            description,
+            status_range: None,
+            content,
+            headers,
+        };
+        let range = header("Content-Range", "Which bytes these are.");
+        let responses = vec![
+            answer(200, "The bytes.", bytes(), vec![tag()]),
+            answer(206, "Some of the bytes.", bytes(), vec![tag(), range]),
+            answer(304, "The client has these bytes.", Vec::new(), vec![tag()]),
+        ];
+        MetaResponses { responses }
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        for (range, expected) in [
+            ("bytes=0-", Part::Some(0..10)),
+            ("bytes=0-0", Part::Some(0..1)),
+            ("bytes=2-5", Part::Some(2..6)),
+            ("bytes=2-500", Part::Some(2..10)),
+            ("bytes=-3", Part::Some(7..10)),
+            ("bytes=-30", Part::Some(0..10)),
+            ("bytes=-0", Part::Outside),
+            ("bytes=10-", Part::Outside),
+            ("bytes=10-12", Part::Outside),
+            ("bytes=5-2", Part::Whole),
+            ("bytes=0-1,4-5", Part::Whole),
+            ("bytes=-", Part::Whole),
+            ("bytes=0-18446744073709551615", Part::Some(0..10)),
+            ("items=0-1", Part::Whole),
+            ("", Part::Whole),
+        ] {
+            assert_eq!(part(range, 10), expected, "{range}");
+        }
+        assert_eq!(part("bytes=0-", 0), Part::Outside);
+    }
+
+    #[test]
+    fn etags() {
+        for (tags, expected) in [
+            ("\"a\"", true),
+            ("\"b\", W/\"a\"", true),
+            ("*", true),
+            ("\"b\"", false),
+            ("a", false),
+            ("", false),
+        ] {
+            assert_eq!(names(tags, "\"a\""), expected, "{tags}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What an image looks like in an answer.
+
+use chrono::{DateTime, Utc};
+use poem_openapi::{
+    Enum, Object,
+    types::{Any, Example},
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::file_path;
+use crate::{app::App, db};
+
+/// What became of an image.
+#[derive(Clone, Copy, Enum)]
+#[oai(rename = "ImageVerdict", rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// In the dataset.
+    Kept,
+    /// Not a sound picture, or against the job's rules; `reason` says which.
+    Refused,
+    /// Like another picture of the dataset; `duplicate_of` says which.
+    Duplicate,
+}
+
+/// A row of `images`.
+#[derive(Object)]
+#[oai(example)]
+pub(super) struct Image {
+    /// Id of the image.
+    id: i32,
+    /// Whose it is.
+    user_id: Uuid,
+    /// The job that brought it.
+    crawl_job_id: i32,
+    /// Where it is.
+    dataset_id: Option<i32>,
+    /// The chunk of the job that brought it.
+    chunk_id: Option<i32>,
+    /// What became of it.
+    verdict: Verdict,
+    /// Signed link to the bytes, for `<img>`; good for 15 minutes; null without bytes.
+    url: Option<String>,
+    /// The address it was downloaded from.
+    original_url: String,
+    /// `{sha256}.{ext}`; of what was refused, the last part of its address.
+    filename: String,
+    /// Path of the bytes, to be asked for with a token; null without bytes.
+    storage_url: Option<String>,
+    /// In pixels, as measured.
+    width: Option<i32>,
+    /// In pixels, as measured.
+    height: Option<i32>,
+    /// In bytes, as measured.
+    file_size: Option<i32>,
+    /// `jpeg`, `png`, `gif` or `webp`, by its bytes.
+    format: Option<String>,
+    /// SHA-256 of the bytes.
+    hash: Option<String>,
+    /// 64-bit perceptual hash, 16 hexadecimal digits.
+    phash: Option<String>,
+    /// 1 for a still picture.
+    frames: Option<i32>,
+    /// Passed every check.
+    is_valid: bool,
+    /// Like another picture of the dataset.
+    is_duplicate: bool,
+    /// Id of that picture.
+    duplicate_of: Option<i32>,
+    /// Code of the refusal.
+    reason: Option<String>,
+    /// Id of the source.
+    source: Option<String>,
+    /// The source's own id of it.
+    source_id: Option<String>,
+    /// The page a person would open to see it.
+    page_url: Option<String>,
+    /// Title.
+    title: Option<String>,
+    /// Description or alternative text.
+    description: Option<String>,
+    /// Who made it.
+    creator: Option<String>,
+    /// The creator's page.
+    creator_url: Option<String>,
+    /// Licence id, such as `cc-by-4.0`.
+    license: Option<String>,
+    /// The licence's text.
+    license_url: Option<String>,
+    /// The line to print beside it.
+    attribution: Option<String>,
+    /// In pixels, as the source says.
+    declared_width: Option<i32>,
+    /// In pixels, as the source says.
+    declared_height: Option<i32>,
+    /// Media type, as the source says.
+    declared_mime: Option<String>,
+    /// In bytes, as the source says.
+    declared_size: Option<i64>,
+    /// Its classes.
+    labels: Option<Any<Value>>,
+    /// What has no column of its own.
+    metadata: Option<Any<Value>>,
+    /// When it was downloaded.
+    downloaded_at: DateTime<Utc>,
+    /// When the row was made.
+    created_at: DateTime<Utc>,
+}
+
+/// A page of images.
+#[derive(Object)]
+#[oai(example)]
+pub(super) struct ImagePage {
+    /// In the order in which they came.
+    pub(super) items: Vec<Image>,
+    /// `after` of the next page; null on the last.
+    pub(super) next: Option<i32>,
+}
+
+impl Image {
+    pub(super) fn new(row: db::images::Image, app: &App, now: DateTime<Utc>) -> Self {
+        let url = row.storage_url.as_ref().map(|_| app.links.sign(&file_path(row.id), row.user_id, now));
+        Self {
+            id: row.id.0,
+            user_id: row.user_id.0,
+            crawl_job_id: row.crawl_job_id.0,
+            dataset_id: row.dataset_id.map(|id| id.0),
+            chunk_id: row.chunk_id.map(|id| id.0),
+            verdict: row.verdict().into(),
+            url,
+            original_url: row.original_url,
+            filename: row.filename,
+            storage_url: row.storage_url,
+            width: row.width,
+            height: row.height,
+            file_size: row.file_size,
+            format: row.format,
+            hash: row.hash,
+            phash: row.phash.map(|hash| format!("{hash:016x}")),
+            frames: row.frames,
+            is_valid: row.is_valid,
+            is_duplicate: row.is_duplicate,
+            duplicate_of: row.duplicate_of.map(|id| id.0),
+            reason: row.reason,
+            source: row.source,
+            source_id: row.source_id,
+            page_url: row.page_url,
+            title: row.title,
+            description: row.description,
+            creator: row.creator,
+            creator_url: row.creator_url,
+            license: row.license,
+            license_url: row.license_url,
+            attribution: row.attribution,
+            declared_width: row.declared_width,
+            declared_height: row.declared_height,
+            declared_mime: row.declared_mime,
+            declared_size: row.declared_size,
+            labels: row.labels.map(|labels| Any(labels.0)),
+            metadata: row.metadata.map(|metadata| Any(metadata.0)),
+            downloaded_at: row.downloaded_at,
+            created_at: row.created_at,
+        }
+    }
+}
+
+impl From<Verdict> for db::images::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Kept => Self::Kept,
+            Verdict::Refused => Self::Refused,
+            Verdict::Duplicate => Self::Duplicate,
+        }
+    }
+}
+
+impl From<db::images::Verdict> for Verdict {
+    fn from(verdict: db::images::Verdict) -> Self {
+        match verdict {
+            db::images::Verdict::Kept => Self::Kept,
+            db::images::Verdict::Refused => Self::Refused,
+            db::images::Verdict::Duplicate => Self::Duplicate,
+        }
+    }
+}
+
+impl Example for Image {
+    fn example() -> Self {
+        let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        let path = file_path(crate::job::ImageId(5));
+        Self {
+            id: 5,
+            user_id: Uuid::from_u128(1),
+            crawl_job_id: 42,
+            dataset_id: Some(7),
+            chunk_id: Some(99),
+            verdict: Verdict::Kept,
+            url: Some(format!("{path}?user=…&expires=…&signature=…")),
+            original_url: "https://images.example.org/red-panda.jpg".to_owned(),
+            filename: format!("{hash}.jpg"),
+            storage_url: Some(path),
+            width: Some(1024),
+            height: Some(768),
+            file_size: Some(204_800),
+            format: Some("jpeg".to_owned()),
+            hash: Some(hash.to_owned()),
+            phash: Some("c3a1f00fe0781e87".to_owned()),
+            frames: Some(1),
+            is_valid: true,
+            is_duplicate: false,
+            duplicate_of: None,
+            reason: None,
+            source: Some("openverse".to_owned()),
+            source_id: Some("b1c2".to_owned()),
+            page_url: Some("https://images.example.org/red-panda".to_owned()),
+            title: Some("Red panda".to_owned()),
+            description: None,
+            creator: Some("Ann Example".to_owned()),
+            creator_url: None,
+            license: Some("cc-by-4.0".to_owned()),
+            license_url: Some("https://creativecommons.org/licenses/by/4.0/".to_owned()),
+            attribution: Some("“Red panda” by Ann Example, CC BY 4.0".to_owned()),
+            declared_width: Some(1024),
+            declared_height: Some(768),
+            declared_mime: Some("image/jpeg".to_owned()),
+            declared_size: None,
+            labels: Some(Any(serde_json::json!(["panda"]))),
+            metadata: None,
+            downloaded_at: DateTime::UNIX_EPOCH,
+            created_at: DateTime::UNIX_EPOCH,
+        }
+    }
+}
+
+impl Example for ImagePage {
+    fn example() -> Self {
+        Self { items: vec![Image::example()], next: None }
+    }
+}

@@ -1,0 +1,220 @@
+//! Crawl jobs: create, list, show, cancel, retry, delete.
+
+use chrono::Utc;
+use poem::web::Data;
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+};
+
+use super::{
+    PREFIX, Tag,
+    body::Body,
+    caller::Bearer,
+    error::{BAD_REQUEST, CONFLICT, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES, SIGNED_IN, TOO_LARGE},
+};
+use crate::{
+    app::{
+        App,
+        create::{CreateError, Created},
+        jobs::{Change, JobError},
+    },
+    db,
+    job::{JobId, JobState, UserId},
+};
+
+mod request;
+mod shape;
+
+use request::CreateCrawlJob;
+pub(super) use shape::{CrawlJob, CrawlJobDetail};
+use shape::{CrawlJobPage, Status};
+
+pub(super) struct Api;
+
+#[derive(ApiResponse)]
+enum CreatedJob {
+    /// The job is created and started.
+    #[oai(status = 201)]
+    New(Json<CrawlJobDetail>, #[oai(header = "Location")] String),
+    /// The same request was made before under this `Idempotency-Key`; this is its job.
+    #[oai(status = 200)]
+    Before(Json<CrawlJobDetail>, #[oai(header = "Location")] String),
+}
+
+#[derive(ApiResponse)]
+enum Deleted {
+    /// The job and its images' rows are gone.
+    #[oai(status = 204)]
+    Gone,
+}
+
+#[OpenApi(prefix_path = "/crawl-jobs", tag = "Tag::CrawlJobs")]
+impl Api {
+    /// Create and start a crawl job
+    ///
+    /// One chunk is made for each input (keyword or address) and source that takes it. A job
+    /// that names no `sources` gets `openverse` for keywords and `webpage` for addresses, or
+    /// where these are not available the first source that is. With an `Idempotency-Key` the
+    /// same request made again within a day gives the same job.
+    #[oai(path = "/", method = "post", operation_id = "createCrawlJob")]
+    async fn create(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+        /// Any text of 1 to 255 visible ASCII characters, such as a UUID.
+        #[oai(name = "Idempotency-Key")]
+        Header(key): Header<Option<String>>,
+        body: Body<CreateCrawlJob>,
+    ) -> Result<CreatedJob, Failure<{ SIGNED_IN | BAD_REQUEST | TOO_LARGE | MEDIA_TYPE | RULES }>> {
+        let visible = |key: &String| {
+            (1..=255).contains(&key.len()) && key.chars().all(|c| c.is_ascii_graphic() || c == ' ')
+        };
+        if key.as_ref().is_some_and(|key| !visible(key)) {
+            let detail = "Idempotency-Key must be 1 to 255 visible ASCII characters.";
+            return Err(Problem::bad_request("bad-idempotency-key", detail).into());
+        }
+        let created = app.create_job(&caller, &body.value, key.as_deref()).await?;
+        let (Created::New(job) | Created::Before(job)) = created;
+        let detail = Json(detail(app, caller.user, job).await?);
+        let location = format!("{PREFIX}/crawl-jobs/{job}");
+        Ok(match created {
+            Created::New(_) => CreatedJob::New(detail, location),
+            Created::Before(_) => CreatedJob::Before(detail, location),
+        })
+    }
+
+    /// List the caller's crawl jobs
+    ///
+    /// Newest first.
+    #[oai(path = "/", method = "get", operation_id = "listCrawlJobs")]
+    async fn list(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+        /// Most jobs in the answer.
+        #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
+        Query(limit): Query<u8>,
+        /// `next` of the page before.
+        Query(after): Query<Option<i32>>,
+        /// Only jobs with this status.
+        Query(status): Query<Option<Status>>,
+    ) -> Result<Json<CrawlJobPage>, Failure<{ SIGNED_IN | BAD_REQUEST }>> {
+        let status = status.map(JobState::from);
+        let mut rows =
+            db::jobs::list(&app.db, caller.user, status, after.map(JobId), i64::from(limit) + 1).await?;
+        let more = rows.len() > usize::from(limit);
+        rows.truncate(usize::from(limit));
+        let next = rows.last().map(|job| job.id.0).filter(|_| more);
+        let items = rows.into_iter().map(|row| CrawlJob::new(row, app, Utc::now())).collect();
+        Ok(Json(CrawlJobPage { items, next }))
+    }
+
+    /// Show a crawl job
+    ///
+    /// With its chunks, what was refused and why, and how long it will take.
+    #[oai(path = "/:id", method = "get", operation_id = "getCrawlJob")]
+    async fn show(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+        /// Id of the job.
+        Path(id): Path<i32>,
+    ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND }>> {
+        Ok(Json(detail(app, caller.user, JobId(id)).await?))
+    }
+
+    /// Delete a crawl job
+    ///
+    /// A job that runs is cancelled first. The rows of its images go with it.
+    #[oai(path = "/:id", method = "delete", operation_id = "deleteCrawlJob")]
+    async fn delete(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+        /// Id of the job.
+        Path(id): Path<i32>,
+    ) -> Result<Deleted, Failure<{ SIGNED_IN | NOT_FOUND }>> {
+        if app.delete_job(caller.user, JobId(id)).await? {
+            Ok(Deleted::Gone)
+        } else {
+            Err(not_found().into())
+        }
+    }
+
+    /// Cancel a crawl job
+    ///
+    /// It stops within 2 seconds and keeps what it has. A job that is cancelled already stays so.
+    #[oai(path = "/:id/cancel", method = "post", operation_id = "cancelCrawlJob")]
+    async fn cancel(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+        /// Id of the job.
+        Path(id): Path<i32>,
+    ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
+        changed(app.cancel_job(caller.user, JobId(id)).await?, "cancelled")?;
+        Ok(Json(detail(app, caller.user, JobId(id)).await?))
+    }
+
+    /// Retry a crawl job
+    ///
+    /// Only a failed or cancelled one. What is there is not fetched again; what was refused for
+    /// something that may pass (a timeout, a rate limit, a server error) is tried again.
+    #[oai(path = "/:id/retry", method = "post", operation_id = "retryCrawlJob")]
+    async fn retry(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+        /// Id of the job.
+        Path(id): Path<i32>,
+    ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
+        changed(app.retry_job(caller.user, JobId(id)).await?, "retried")?;
+        Ok(Json(detail(app, caller.user, JobId(id)).await?))
+    }
+}
+
+/// Everything that is shown of a job.
+pub(super) async fn detail(app: &App, user: UserId, job: JobId) -> Result<CrawlJobDetail, Problem> {
+    let row = db::jobs::show(&app.db, user, job).await?.ok_or_else(not_found)?;
+    let chunks = db::jobs::chunks(&app.db, user, job).await?;
+    let tallies = db::jobs::tallies(&app.db, user, job).await?;
+    Ok(CrawlJobDetail::new(CrawlJob::new(row, app, Utc::now()), chunks, tallies))
+}
+
+pub(super) fn not_found() -> Problem {
+    Problem::not_found("crawl job")
+}
+
+fn changed(change: Change, done: &str) -> Result<(), Problem> {
+    match change {
+        Change::Done => Ok(()),
+        Change::NotFound => Err(not_found()),
+        Change::Conflict(state) => {
+            let detail = format!("A {} job cannot be {done}.", state.name());
+            Err(Problem::conflict("wrong-status", detail))
+        }
+    }
+}
+
+const fn fifty() -> u8 {
+    50
+}
+
+impl From<JobError> for Problem {
+    fn from(error: JobError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<CreateError> for Problem {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Rules(broken) => Self::rules(broken),
+            CreateError::KeyReused => Self::key_reused(),
+            CreateError::Database(error) => Self::internal(error),
+            CreateError::Queue(error) => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Creating a job: from a request's body to a checked [`JobSpec`], and from that to rows
+//! and queue messages, all in one transaction.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    app::{App, jobs::messages, profile::identity},
+    auth::Caller,
+    db,
+    job::{Destination, JobId, JobSpec},
+    queue::QueueError,
+};
+
+mod check;
+
+pub use check::{Broken, Offered, check};
+
+/// What became of a request for a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// There is a new job.
+    New(JobId),
+    /// The same request was made before, under the same key.
+    Before(JobId),
+}
+
+/// Why there is no new job.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The body breaks rules: all of them.
+    #[error("the request breaks {} rules", .0.len())]
+    Rules(Vec<Broken>),
+    /// The key was used for another request less than a day ago.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The database failed; nothing was written.
+    #[error("the job cannot be written")]
+    Database(#[from] db::Error),
+    /// The queue failed; nothing was written.
+    #[error("the job cannot be queued")]
+    Queue(#[from] QueueError),
+}
+
+impl App {
+    /// Creates and starts a job as `body` asks. With a `key`, the same request made again
+    /// within a day gives the same job.
+    pub async fn create_job(
+        &self,
+        caller: &Caller,
+        body: &Value,
+        key: Option<&str>,
+    ) -> Result<Created, CreateError> {
+        let digest = Sha256::digest(body.to_string());
+        let user = caller.user;
+        if let Some(key) = key {
+            let mut connection = self.db.acquire().await?;
+            if let Some(before) = db::idempotency::find(&mut connection, user, key).await? {
+                return replay(&before, &digest);
+            }
+        }
+        let spec = check(body, &self.offered(), &|url| {
+            self.fetcher.check(url.as_str()).map(drop).map_err(|blocked| blocked.to_string())
+        })
+        .map_err(CreateError::Rules)?;
+
+        let mut transaction = self.db.begin().await?;
+        if let Some(key) = key {
+            db::idempotency::lock(&mut transaction, user, key).await?;
+            if let Some(before) = db::idempotency::find(&mut transaction, user, key).await? {
+                return replay(&before, &digest);
+            }
+        }
+        db::profiles::ensure(&mut transaction, &identity(caller)).await?;
+        let created =
+            db::jobs::insert(&mut transaction, user, &spec).await.map_err(|error| refused(error, &spec))?;
+        if let Some(key) = key {
+            db::idempotency::keep(&mut transaction, user, key, &digest, created.job).await?;
+        }
+        self.queue.enqueue(&mut transaction, &messages(created.queued), None).await?;
+        transaction.commit().await?;
+        tracing::info!(job = %created.job, chunks = spec.chunks.len(), "job created");
+        Ok(Created::New(created.job))
+    }
+}
+
+fn replay(before: &db::idempotency::Before, digest: &[u8]) -> Result<Created, CreateError> {
+    if before.request_digest == digest {
+        Ok(Created::Before(before.job_id))
+    } else {
+        Err(CreateError::KeyReused)
+    }
+}
+
+fn refused(error: db::jobs::InsertError, spec: &JobSpec) -> CreateError {
+    let (pointer, id) = match (&error, spec.destination) {
+        (db::jobs::InsertError::Database(_), _) | (_, Destination::New) => (String::new(), 0),
+        (_, Destination::Dataset(id)) => ("/dataset_id".to_owned(), id.0),
+        (_, Destination::Project(id)) => ("/project_id".to_owned(), id),
+    };
+    match error {
+        db::jobs::InsertError::Database(error) => CreateError::Database(error),
+        db::jobs::InsertError::NoDestination => {
+            CreateError::Rules(vec![Broken { pointer, detail: format!("you have none with id {id}") }])
+        }
+    }
+}

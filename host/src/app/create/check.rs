@@ -1,0 +1,346 @@
+//! The rules of a create request. Pure: every broken rule is found, not only the first.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{
+    image::{Format, Rules},
+    job::{ChunkSpec, DatasetId, Destination, JobSpec, shares},
+    source::{Input, Query, SourceInfo},
+};
+
+mod field;
+mod option;
+
+use field::{Fields, Report};
+
+/// Most keywords of a job.
+const MOST_KEYWORDS: usize = 50;
+/// Longest keyword, in characters.
+const LONGEST_KEYWORD: usize = 200;
+/// Most addresses of a job.
+const MOST_URLS: usize = 1_000;
+/// Longest address, in characters.
+const LONGEST_URL: usize = 2_048;
+/// Images that a job may ask for.
+const MAX_IMAGES: std::ops::RangeInclusive<i64> = 1..=100_000;
+/// Images that a job asks for when it does not say.
+const DEFAULT_IMAGES: i64 = 1_000;
+/// Longest name of a job or class, in characters.
+const LONGEST_NAME: usize = 100;
+/// What a job with keywords, or with addresses, is crawled from when it does not say.
+const DEFAULT_SOURCES: [(Input, &str); 2] = [(Input::Keywords, "openverse"), (Input::Address, "webpage")];
+
+const FIELDS: [&str; 12] = [
+    "name",
+    "keywords",
+    "urls",
+    "max_images",
+    "sources",
+    "options",
+    "safe_search",
+    "language",
+    "labels",
+    "rules",
+    "dataset_id",
+    "project_id",
+];
+
+/// A rule that a request breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// JSON pointer (RFC 6901) to the place in the body.
+    pub pointer: String,
+    /// What must be the case there.
+    pub detail: String,
+}
+
+/// An installed source, as far as creating a job goes.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// What the source says of itself.
+    pub info: SourceInfo,
+    /// Names of its declared credentials that are configured.
+    pub credentials: Vec<String>,
+    /// Why no crawl of it can be begun now, if so.
+    pub unavailable: Option<String>,
+}
+
+/// Checks the body of a create request. `check_url` says why an address may not be asked.
+///
+/// A job that names no sources gets `openverse` for keywords and `webpage` for addresses,
+/// or where these are not available the first source that is.
+pub fn check(
+    body: &Value,
+    offered: &[Offered],
+    check_url: &dyn Fn(&Url) -> Result<(), String>,
+) -> Result<JobSpec, Vec<Broken>> {
+    let mut report = Report::default();
+    let Some(body) = body.as_object() else {
+        report.broken("", "must be an object");
+        return Err(report.into_inner());
+    };
+    let fields = Fields::new(body, "");
+    fields.only(&FIELDS, &mut report);
+
+    let name = fields.text("name", LONGEST_NAME, &mut report);
+    if name.is_none() && fields.get("name").is_none() {
+        report.broken("/name", "is required");
+    }
+    let keywords = keywords(&fields, &mut report);
+    let urls = urls(&fields, check_url, &mut report);
+    if fields.is_empty("keywords") && fields.is_empty("urls") {
+        report.broken("/keywords", "at least one keyword or address is required");
+    }
+    let max_images = fields.integer("max_images", MAX_IMAGES, &mut report).unwrap_or(DEFAULT_IMAGES);
+    let has = |input| match input {
+        Input::Keywords => !fields.is_empty("keywords"),
+        Input::Address => !fields.is_empty("urls"),
+    };
+    let sources = sources(&fields, offered, &has, &mut report);
+    let options = option::options(&fields, &sources, &mut report);
+    let safe_search = fields.boolean("safe_search", &mut report).unwrap_or(true);
+    let language = fields.text("language", 35, &mut report).filter(|tag| {
+        let sound = is_language(tag);
+        if !sound {
+            report.broken("/language", "must be a BCP 47 tag such as `de` or `pt-BR`");
+        }
+        sound
+    });
+    let labels = labels(&fields, &keywords, &urls, &mut report);
+    let rules = rules(&fields, &mut report);
+    let destination = destination(&fields, &mut report);
+
+    let broken = report.into_inner();
+    if !broken.is_empty() {
+        return Err(broken);
+    }
+    let mut spec = JobSpec {
+        name: name.unwrap_or_default(),
+        destination,
+        keywords,
+        urls,
+        sources: sources.iter().map(|source| source.info.id.clone()).collect(),
+        options,
+        max_images: i32::try_from(max_images).unwrap_or(i32::MAX),
+        safe_search,
+        language,
+        labels,
+        rules,
+        chunks: Vec::new(),
+    };
+    spec.chunks = chunks(&spec, &sources);
+    Ok(spec)
+}
+
+fn keywords(fields: &Fields<'_>, report: &mut Report) -> Vec<String> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut keywords = fields.texts("keywords", LONGEST_KEYWORD, report);
+    keywords.retain(|(_, keyword)| seen.insert(keyword.to_lowercase()));
+    if keywords.len() > MOST_KEYWORDS {
+        report.broken("/keywords", format!("must be at most {MOST_KEYWORDS}"));
+    }
+    keywords.into_iter().map(|(_, keyword)| keyword).collect()
+}
+
+fn urls(
+    fields: &Fields<'_>,
+    check_url: &dyn Fn(&Url) -> Result<(), String>,
+    report: &mut Report,
+) -> Vec<String> {
+    let mut urls: Vec<String> = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for (index, text) in fields.texts("urls", LONGEST_URL, report) {
+        let pointer = format!("/urls/{index}");
+        match Url::parse(&text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => match check_url(&url) {
+                Ok(()) if seen.insert(url.to_string()) => urls.push(url.into()),
+                Ok(()) => {}
+                Err(reason) => report.broken(pointer, reason),
+            },
+            _ => report.broken(pointer, "must be an absolute http or https address"),
+        }
+    }
+    if urls.len() > MOST_URLS {
+        report.broken("/urls", format!("must be at most {MOST_URLS}"));
+    }
+    urls
+}
+
+/// The sources that the job names, or the ones it gets when it names none.
+fn sources<'a>(
+    fields: &Fields<'_>,
+    offered: &'a [Offered],
+    has: &dyn Fn(Input) -> bool,
+    report: &mut Report,
+) -> Vec<&'a Offered> {
+    if fields.is_empty("sources") {
+        return default_sources(offered, has, report);
+    }
+    let mut chosen: Vec<&Offered> = Vec::new();
+    for (index, id) in fields.texts("sources", LONGEST_NAME, report) {
+        let pointer = format!("/sources/{index}");
+        match offered.iter().find(|source| source.info.id == id) {
+            None => {
+                let installed: Vec<&str> = offered.iter().map(|source| source.info.id.as_str()).collect();
+                report.broken(pointer, format!("is not installed; installed are: {}", installed.join(", ")));
+            }
+            Some(Offered { unavailable: Some(reason), .. }) => {
+                report.broken(pointer, format!("is not available: {reason}"));
+            }
+            Some(source) if !has(source.info.input) => {
+                let (takes, given) = match source.info.input {
+                    Input::Keywords => ("keywords", "no keywords are"),
+                    Input::Address => ("addresses", "no urls are"),
+                };
+                report.broken(pointer, format!("takes {takes}, but {given} given"));
+            }
+            Some(source) if chosen.iter().all(|other| other.info.id != id) => chosen.push(source),
+            Some(_) => {}
+        }
+    }
+    // What is wrong with the sources themselves is said above; this is about sound ones.
+    let named: Vec<&Offered> = fields
+        .strings("sources")
+        .filter_map(|id| offered.iter().find(|source| source.info.id == id.trim()))
+        .collect();
+    for (input, field) in [(Input::Keywords, "/keywords"), (Input::Address, "/urls")] {
+        if has(input) && !named.is_empty() && named.iter().all(|source| source.info.input != input) {
+            report.broken(field, "none of the sources takes these");
+        }
+    }
+    chosen
+}
+
+fn default_sources<'a>(
+    offered: &'a [Offered],
+    has: &dyn Fn(Input) -> bool,
+    report: &mut Report,
+) -> Vec<&'a Offered> {
+    let mut chosen = Vec::new();
+    for (input, preferred) in DEFAULT_SOURCES.into_iter().filter(|(input, _)| has(*input)) {
+        let mut fitting =
+            offered.iter().filter(|source| source.info.input == input && source.unavailable.is_none());
+        match fitting.clone().find(|source| source.info.id == preferred).or_else(|| fitting.next()) {
+            Some(source) => chosen.push(source),
+            None if input == Input::Keywords => {
+                report.broken("/sources", "no available source takes keywords")
+            }
+            None => report.broken("/sources", "no available source takes addresses"),
+        }
+    }
+    chosen
+}
+
+fn labels(
+    fields: &Fields<'_>,
+    keywords: &[String],
+    urls: &[String],
+    report: &mut Report,
+) -> BTreeMap<String, String> {
+    let mut of_input = BTreeMap::new();
+    let Some(labels) = fields.object("labels", report) else { return of_input };
+    for key in labels.keys() {
+        let wanted = key.trim().to_lowercase();
+        let address = Url::parse(key.trim()).map(String::from).unwrap_or_default();
+        let input = keywords
+            .iter()
+            .find(|keyword| keyword.to_lowercase() == wanted)
+            .or_else(|| urls.iter().find(|url| **url == address));
+        match (input, labels.text(key, LONGEST_NAME, report)) {
+            (None, _) => {
+                report.broken(labels.pointer(key), "is neither a keyword nor an address of this job")
+            }
+            (Some(input), Some(label)) => drop(of_input.insert(input.clone(), label)),
+            (Some(_), None) => {}
+        }
+    }
+    of_input
+}
+
+fn rules(fields: &Fields<'_>, report: &mut Report) -> Rules {
+    let Some(fields) = fields.object("rules", report) else { return Rules::default() };
+    fields.only(&["licenses", "min_width", "min_height", "formats"], report);
+    let mut pixels =
+        |name| fields.integer(name, 0..=100_000, report).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    let (min_width, min_height) = (pixels("min_width"), pixels("min_height"));
+    let licenses = fields.texts("licenses", LONGEST_NAME, report);
+    if licenses.len() > 100 {
+        report.broken("/rules/licenses", "must be at most 100");
+    }
+    let mut formats = Vec::new();
+    for (index, name) in fields.texts("formats", 10, report) {
+        match Format::ALL.into_iter().find(|format| format.name() == name) {
+            Some(format) if formats.contains(&format) => {}
+            Some(format) => formats.push(format),
+            None => {
+                let known = Format::ALL.map(Format::name).join(", ");
+                report.broken(format!("/rules/formats/{index}"), format!("must be one of: {known}"));
+            }
+        }
+    }
+    let licenses = licenses.into_iter().map(|(_, license)| license.to_lowercase()).collect();
+    Rules { licenses, min_width, min_height, formats }
+}
+
+fn destination(fields: &Fields<'_>, report: &mut Report) -> Destination {
+    let mut id =
+        |name| fields.integer(name, 1..=i64::from(i32::MAX), report).and_then(|id| i32::try_from(id).ok());
+    match (id("dataset_id"), id("project_id")) {
+        (Some(_), Some(_)) => {
+            report.broken("/project_id", "must not be given together with a dataset_id");
+            Destination::New
+        }
+        (Some(dataset), None) => Destination::Dataset(DatasetId(dataset)),
+        (None, Some(project)) => Destination::Project(project),
+        (None, None) => Destination::New,
+    }
+}
+
+/// The shape of a BCP 47 tag; whether it is registered is the source's business.
+fn is_language(tag: &str) -> bool {
+    let mut parts = tag.split('-');
+    let primary = parts
+        .next()
+        .is_some_and(|part| (2..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphabetic()));
+    primary
+        && parts.all(|part| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric()))
+}
+
+/// One for each input and source that takes it: keywords first, sources in the job's order.
+fn chunks(spec: &JobSpec, sources: &[&Offered]) -> Vec<ChunkSpec> {
+    let inputs = spec.keywords.iter().map(|text| (Input::Keywords, text));
+    let inputs: Vec<_> = inputs.chain(spec.urls.iter().map(|text| (Input::Address, text))).collect();
+    let takers = |input: Input| sources.iter().filter(move |source| source.info.input == input);
+    let counts: Vec<usize> = inputs.iter().map(|(input, _)| takers(*input).count()).collect();
+    let shares = shares(spec.max_images, &counts);
+    let mut chunks = Vec::new();
+    for ((number, (input, text)), shares) in (0..).zip(inputs).zip(shares) {
+        for ((rank, source), share) in (0..).zip(takers(input)).zip(shares) {
+            let options = spec.options.get(&source.info.id).cloned().unwrap_or_default();
+            chunks.push(ChunkSpec {
+                source: source.info.id.clone(),
+                label: spec.labels.get(text).unwrap_or(text).clone(),
+                input: number,
+                rank,
+                query: Query {
+                    text: text.clone(),
+                    limit: spec.max_images.unsigned_abs(),
+                    safe_search: spec.safe_search,
+                    language: spec.language.clone(),
+                    options: options.into_iter().collect(),
+                    credentials: source.credentials.clone(),
+                },
+                share,
+            });
+        }
+    }
+    chunks
+}
+
+type Object = Map<String, Value>;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Reads the fields of a JSON object one by one and notes what is wrong with each.
+
+use std::ops::RangeInclusive;
+
+use serde_json::Value;
+
+use super::{Broken, Object};
+
+/// An object of the request and where it stands.
+pub(super) struct Fields<'a> {
+    object: &'a Object,
+    pointer: String,
+}
+
+/// Every broken rule so far.
+#[derive(Default)]
+pub(super) struct Report(Vec<Broken>);
+
+impl Report {
+    pub(super) fn broken(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(Broken { pointer: pointer.into(), detail: detail.into() });
+    }
+
+    pub(super) fn into_inner(self) -> Vec<Broken> {
+        self.0
+    }
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(object: &'a Object, pointer: impl Into<String>) -> Self {
+        Self { object, pointer: pointer.into() }
+    }
+
+    /// JSON pointer to a field.
+    pub(super) fn pointer(&self, name: &str) -> String {
+        format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"))
+    }
+
+    /// A field that is there and not null.
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
+        self.object.get(name).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a String> + use<'a> {
+        self.object.keys()
+    }
+
+    /// Whether a list is absent or has nothing in it.
+    pub(super) fn is_empty(&self, name: &str) -> bool {
+        self.get(name).is_none_or(|value| value.as_array().is_some_and(Vec::is_empty))
+    }
+
+    /// Refuses every other field.
+    pub(super) fn only(&self, known: &[&str], report: &mut Report) {
+        for key in self.keys().filter(|key| !known.contains(&key.as_str())) {
+            report.broken(self.pointer(key), "is not a field; see /docs");
+        }
+    }
+
+    pub(super) fn object(&self, name: &str, report: &mut Report) -> Option<Self> {
+        let value = self.get(name)?;
+        let object = value.as_object();
+        if object.is_none() {
+            report.broken(self.pointer(name), "must be an object");
+        }
+        Some(Self::new(object?, self.pointer(name)))
+    }
+
+    /// Trimmed text of 1 to `longest` characters.
+    pub(super) fn text(&self, name: &str, longest: usize, report: &mut Report) -> Option<String> {
+        text(self.get(name)?, longest, &self.pointer(name), report)
+    }
+
+    /// The sound ones of a list of texts, each with its place in the list.
+    pub(super) fn texts(&self, name: &str, longest: usize, report: &mut Report) -> Vec<(usize, String)> {
+        let Some(value) = self.get(name) else { return Vec::new() };
+        let Some(list) = value.as_array() else {
+            report.broken(self.pointer(name), "must be a list of texts");
+            return Vec::new();
+        };
+        let base = self.pointer(name);
+        let read = |(index, value)| Some((index, text(value, longest, &format!("{base}/{index}"), report)?));
+        list.iter().enumerate().filter_map(read).collect()
+    }
+
+    /// What is text in a list, sound or not.
+    pub(super) fn strings(&self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    pub(super) fn integer(&self, name: &str, range: RangeInclusive<i64>, report: &mut Report) -> Option<i64> {
+        let value = self.get(name)?.as_i64().filter(|number| range.contains(number));
+        if value.is_none() {
+            let (least, most) = range.into_inner();
+            report.broken(self.pointer(name), format!("must be a whole number from {least} to {most}"));
+        }
+        value
+    }
+
+    pub(super) fn boolean(&self, name: &str, report: &mut Report) -> Option<bool> {
+        let value = self.get(name)?.as_bool();
+        if value.is_none() {
+            report.broken(self.pointer(name), "must be true or false");
+        }
+        value
+    }
+}
+
+/// Control characters are refused because they mean nothing here, and because Postgres
+/// cannot store the first of them.
+pub(super) fn text(value: &Value, longest: usize, pointer: &str, report: &mut Report) -> Option<String> {
+    let text = value.as_str().map(str::trim);
+    let sound =
+        text.filter(|text| (1..=longest).contains(&text.chars().count()) && !text.contains(char::is_control));
+    if sound.is_none() {
+        let detail = format!("must be text of 1 to {longest} characters, none of them a control character");
+        report.broken(pointer, detail);
+    }
+    sound.map(str::to_owned)
+}

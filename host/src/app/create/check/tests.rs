@@ -1,0 +1,279 @@
+use serde_json::json;
+
+use super::*;
+use crate::source::{OptionKind, OptionSpec};
+
+fn source(id: &str, input: Input) -> Offered {
+    let option = |name: &str, kind, choices: &[&str]| OptionSpec {
+        name: name.to_owned(),
+        label: name.to_owned(),
+        help: "what it is for".to_owned(),
+        kind,
+        required: name == "needed",
+        default: (name == "size").then(|| "large".to_owned()),
+        choices: choices.iter().map(|choice| ((*choice).to_owned(), (*choice).to_owned())).collect(),
+    };
+    let options = match id {
+        "openverse" => vec![
+            option("size", OptionKind::Choice, &["large", "small"]),
+            option("kinds", OptionKind::Choices, &["photo", "drawing"]),
+            option("depth", OptionKind::Integer, &[]),
+            option("exact", OptionKind::Boolean, &[]),
+            option("words", OptionKind::Text, &[]),
+        ],
+        "picky" => vec![option("needed", OptionKind::Text, &[])],
+        _ => Vec::new(),
+    };
+    let info = SourceInfo {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        version: "0.1.0".to_owned(),
+        description: String::new(),
+        homepage: None,
+        terms_url: None,
+        input,
+        hosts: Vec::new(),
+        ignores_robots: false,
+        options,
+        credentials: Vec::new(),
+        requests_per_minute: None,
+        max_results: None,
+    };
+    let unavailable = (id == "paused").then(|| "it is paused".to_owned());
+    Offered { info, credentials: vec![format!("{id}-key")], unavailable }
+}
+
+fn installed() -> Vec<Offered> {
+    vec![
+        source("commons", Input::Keywords),
+        source("openverse", Input::Keywords),
+        source("paused", Input::Keywords),
+        source("picky", Input::Keywords),
+        source("sitemap", Input::Address),
+        source("webpage", Input::Address),
+    ]
+}
+
+fn run(body: &Value, offered: &[Offered]) -> Result<JobSpec, Vec<Broken>> {
+    check(body, offered, &|url| match url.host_str() {
+        Some("127.0.0.1") => Err("is not public".to_owned()),
+        _ => Ok(()),
+    })
+}
+
+/// A sound body with these fields instead.
+fn body(fields: Value) -> Value {
+    let mut body = json!({ "name": "Pandas", "keywords": ["red panda"] });
+    for (name, value) in fields.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+fn spec(fields: Value) -> JobSpec {
+    run(&body(fields), &installed()).unwrap()
+}
+
+#[test]
+fn broken_rules_are_said_where_they_are() {
+    let many = |n| (0..n).map(|i| format!("word {i}")).collect::<Vec<_>>();
+    for (fields, pointers) in [
+        (json!({ "name": null }), vec!["/name"]),
+        (json!({ "name": "  " }), vec!["/name"]),
+        (json!({ "name": 5 }), vec!["/name"]),
+        (json!({ "name": "é".repeat(101) }), vec!["/name"]),
+        (json!({ "name": "a\u{0}b" }), vec!["/name"]),
+        (json!({ "keywords": null }), vec!["/keywords"]),
+        (json!({ "keywords": [] }), vec!["/keywords"]),
+        (json!({ "keywords": "panda" }), vec!["/keywords"]),
+        (
+            json!({ "keywords": ["ok", "", 5, "x".repeat(201)] }),
+            vec!["/keywords/1", "/keywords/2", "/keywords/3"],
+        ),
+        (json!({ "keywords": many(51) }), vec!["/keywords"]),
+        (
+            json!({ "urls": ["ftp://example.org/", "/relative", "http://127.0.0.1/"] }),
+            vec!["/urls/0", "/urls/1", "/urls/2"],
+        ),
+        (json!({ "urls": [format!("https://example.org/{}", "x".repeat(2048))] }), vec!["/urls/0"]),
+        (json!({ "max_images": 0 }), vec!["/max_images"]),
+        (json!({ "max_images": 100_001 }), vec!["/max_images"]),
+        (json!({ "max_images": 1.5 }), vec!["/max_images"]),
+        (json!({ "max_images": "10" }), vec!["/max_images"]),
+        (json!({ "sources": ["nowhere"] }), vec!["/sources/0"]),
+        (json!({ "sources": ["paused"] }), vec!["/sources/0"]),
+        (json!({ "sources": ["openverse", "webpage"] }), vec!["/sources/1"]),
+        (json!({ "sources": ["webpage"] }), vec!["/sources/0", "/keywords"]),
+        (json!({ "sources": ["openverse"], "urls": ["https://example.org/"] }), vec!["/urls"]),
+        (json!({ "sources": ["picky"] }), vec!["/options/picky/needed"]),
+        (json!({ "options": { "commons": {} } }), vec!["/options/commons"]),
+        (json!({ "options": { "a/b": {} } }), vec!["/options/a~1b"]),
+        (
+            json!({ "options": { "openverse": { "size": "huge", "kinds": ["photo", "film"], "depth": "deep",
+                                             "exact": "maybe", "words": 1, "more": 1 } } }),
+            vec![
+                "/options/openverse/depth",
+                "/options/openverse/exact",
+                "/options/openverse/kinds",
+                "/options/openverse/more",
+                "/options/openverse/size",
+                "/options/openverse/words",
+            ],
+        ),
+        (json!({ "options": { "openverse": [] } }), vec!["/options/openverse"]),
+        (json!({ "options": [] }), vec!["/options"]),
+        (json!({ "safe_search": "yes" }), vec!["/safe_search"]),
+        (json!({ "language": "english language" }), vec!["/language"]),
+        (json!({ "language": "d" }), vec!["/language"]),
+        (json!({ "labels": { "green panda": "panda" } }), vec!["/labels/green panda"]),
+        (json!({ "labels": { "red panda": "" } }), vec!["/labels/red panda"]),
+        (
+            json!({ "rules": { "min_width": -1, "min_height": 1e9, "formats": ["jpeg", "bmp"], "licenses": [1], "max": 1 } }),
+            vec![
+                "/rules/formats/1",
+                "/rules/licenses/0",
+                "/rules/max",
+                "/rules/min_height",
+                "/rules/min_width",
+            ],
+        ),
+        (json!({ "dataset_id": 1, "project_id": 1 }), vec!["/project_id"]),
+        (json!({ "dataset_id": 0 }), vec!["/dataset_id"]),
+        (json!({ "dataset_id": 3_000_000_000u32 }), vec!["/dataset_id"]),
+        (json!({ "colour": "red", "name": null, "max_images": 0 }), vec!["/colour", "/max_images", "/name"]),
+    ] {
+        let body = body(fields);
+        let broken = run(&body, &installed()).map(drop).unwrap_err();
+        let mut found: Vec<&str> = broken.iter().map(|broken| broken.pointer.as_str()).collect();
+        if pointers.len() > 1 && pointers.is_sorted() {
+            found.sort_unstable();
+        }
+        assert_eq!(found, pointers, "{body} {broken:?}");
+    }
+    assert_eq!(run(&json!([]), &installed()).unwrap_err()[0].pointer, "");
+}
+
+#[test]
+fn an_unknown_source_is_told_which_there_are() {
+    let broken = run(&body(json!({ "sources": ["nowhere"] })), &installed()).unwrap_err();
+    assert_eq!(
+        broken[0].detail,
+        "is not installed; installed are: commons, openverse, paused, picky, sitemap, webpage"
+    );
+}
+
+#[test]
+fn what_is_not_said_has_defaults() {
+    let spec = spec(json!({}));
+    assert_eq!(spec.max_images, 1_000);
+    assert_eq!(spec.sources, ["openverse"]);
+    assert!(spec.safe_search);
+    assert_eq!(spec.destination, Destination::New);
+    assert_eq!(spec.rules, Rules::default());
+    assert_eq!(spec.options["openverse"]["size"], "large");
+    let [chunk] = &spec.chunks[..] else { panic!("{:?}", spec.chunks) };
+    assert_eq!((chunk.label.as_str(), chunk.share, chunk.query.limit), ("red panda", 1_000, 1_000));
+    assert_eq!(chunk.query.options, [("size".to_owned(), "large".to_owned())]);
+    assert_eq!(chunk.query.credentials, ["openverse-key"]);
+}
+
+#[test]
+fn default_sources_fit_the_inputs() {
+    let of = |fields, offered: &[Offered]| run(&body(fields), offered).map(|spec| spec.sources);
+    let both = json!({ "urls": ["https://example.org/"] });
+    assert_eq!(of(both.clone(), &installed()).unwrap(), ["openverse", "webpage"]);
+    let urls = json!({ "urls": ["https://example.org/"], "keywords": [] });
+    assert_eq!(of(urls.clone(), &installed()).unwrap(), ["webpage"]);
+    assert_eq!(
+        of(both, &[source("sitemap", Input::Address), source("commons", Input::Keywords)]).unwrap(),
+        ["commons", "sitemap"]
+    );
+    let broken = of(urls, &[source("commons", Input::Keywords)]).unwrap_err();
+    assert_eq!(broken[0].pointer, "/sources");
+    let broken = of(json!({}), &[source("paused", Input::Keywords)]).unwrap_err();
+    assert_eq!(broken[0].pointer, "/sources");
+}
+
+#[test]
+fn inputs_are_trimmed_and_come_once() {
+    let spec = spec(json!({
+        "name": " Pandas ",
+        "keywords": [" Red Panda", "red panda ", "raccoon"],
+        "urls": ["https://EXAMPLE.org", "https://example.org/"],
+        "sources": ["webpage", "openverse", "webpage"],
+        "labels": { "RED PANDA": "panda", "https://example.org": "site" },
+        "max_images": 9,
+    }));
+    assert_eq!(spec.name, "Pandas");
+    assert_eq!(spec.keywords, ["Red Panda", "raccoon"]);
+    assert_eq!(spec.urls, ["https://example.org/"]);
+    assert_eq!(spec.sources, ["webpage", "openverse"]);
+    let chunks: Vec<_> = spec
+        .chunks
+        .iter()
+        .map(|chunk| (chunk.query.text.as_str(), chunk.source.as_str(), chunk.label.as_str(), chunk.share))
+        .collect();
+    assert_eq!(
+        chunks,
+        [
+            ("Red Panda", "openverse", "panda", 3),
+            ("raccoon", "openverse", "raccoon", 3),
+            ("https://example.org/", "webpage", "site", 3),
+        ]
+    );
+}
+
+#[test]
+fn fewer_images_than_chunks_leave_reserve() {
+    let spec = spec(json!({ "keywords": ["a", "b"], "sources": ["openverse", "commons"], "max_images": 3 }));
+    let chunks: Vec<_> = spec
+        .chunks
+        .iter()
+        .map(|chunk| (chunk.input, chunk.rank, chunk.source.as_str(), chunk.share))
+        .collect();
+    assert_eq!(
+        chunks,
+        [(0, 0, "openverse", 1), (0, 1, "commons", 1), (1, 0, "openverse", 1), (1, 1, "commons", 0)]
+    );
+}
+
+#[test]
+fn options_may_be_written_as_json_or_as_text() {
+    for (value, expected) in [
+        (json!({ "depth": 3, "exact": true, "kinds": ["photo", "drawing"] }), ["3", "true", "photo,drawing"]),
+        (json!({ "depth": "3", "exact": "true", "kinds": "photo,drawing" }), ["3", "true", "photo,drawing"]),
+    ] {
+        let spec = spec(json!({ "options": { "openverse": value } }));
+        let options = &spec.options["openverse"];
+        assert_eq!([&options["depth"], &options["exact"], &options["kinds"]], expected);
+    }
+}
+
+#[test]
+fn languages() {
+    for (tag, sound) in
+        [("de", true), ("pt-BR", true), ("zh-Hant-TW", true), ("x", false), ("de_DE", false), ("de-", false)]
+    {
+        assert_eq!(is_language(tag), sound, "{tag}");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever comes in, the answer is a sound job or a list of broken rules.
+    #[test]
+    fn nothing_is_taken_for_a_job_that_is_none(
+        name in ".{0,120}",
+        keywords in proptest::collection::vec(".{0,10}", 0..5),
+        urls in proptest::collection::vec("(https?://)?[a-z.:@/]{0,20}", 0..5),
+        max_images in -5..100_010i64,
+    ) {
+        let body = json!({ "name": name, "keywords": keywords, "urls": urls, "max_images": max_images });
+        match run(&body, &installed()) {
+            Ok(spec) => {
+                proptest::prop_assert_eq!(spec.chunks.iter().map(|chunk| chunk.share).sum::<i32>(), spec.max_images);
+                proptest::prop_assert!(!spec.name.contains(char::is_control));
+            }
+            Err(broken) => proptest::prop_assert!(!broken.is_empty()),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `images`: every download leaves a row, kept or not.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgPool, types::Json};
+
+use crate::job::{ChunkId, DatasetId, ImageId, JobId, UserId};
+
+/// A row of `images`.
+#[derive(Clone, Debug, sqlx::FromRow)]
+#[expect(missing_docs, reason = "columns, as the frontend declares them; meanings are in the API's document")]
+pub struct Image {
+    pub id: ImageId,
+    pub user_id: UserId,
+    pub crawl_job_id: JobId,
+    pub dataset_id: Option<DatasetId>,
+    pub chunk_id: Option<ChunkId>,
+    pub original_url: String,
+    pub filename: String,
+    pub storage_url: Option<String>,
+    pub width: Option<i32>,
+    pub height: Option<i32>,
+    pub file_size: Option<i32>,
+    pub format: Option<String>,
+    pub hash: Option<String>,
+    pub phash: Option<i64>,
+    pub frames: Option<i32>,
+    pub is_valid: bool,
+    pub is_duplicate: bool,
+    pub duplicate_of: Option<ImageId>,
+    pub reason: Option<String>,
+    pub source: Option<String>,
+    pub source_id: Option<String>,
+    pub page_url: Option<String>,
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub creator: Option<String>,
+    pub creator_url: Option<String>,
+    pub license: Option<String>,
+    pub license_url: Option<String>,
+    pub attribution: Option<String>,
+    pub declared_width: Option<i32>,
+    pub declared_height: Option<i32>,
+    pub declared_mime: Option<String>,
+    pub declared_size: Option<i64>,
+    pub labels: Option<Json<serde_json::Value>>,
+    pub metadata: Option<Json<serde_json::Value>>,
+    pub downloaded_at: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// What became of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// In the dataset.
+    Kept,
+    /// Not a sound picture, or against the job's rules.
+    Refused,
+    /// Like another picture of the dataset.
+    Duplicate,
+}
+
+impl Verdict {
+    /// As in queries.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Refused => "refused",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+impl Image {
+    /// What became of it.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        match (self.is_duplicate, self.is_valid) {
+            (true, _) => Verdict::Duplicate,
+            (false, true) => Verdict::Kept,
+            (false, false) => Verdict::Refused,
+        }
+    }
+}
+
+/// Which images of a job are wanted; none of the fields means all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// With this verdict.
+    pub verdict: Option<Verdict>,
+    /// Refused for this code.
+    pub reason: Option<String>,
+    /// From exactly this address.
+    pub url: Option<String>,
+}
+
+/// At most `limit` images of a job of this user, in the order in which they came, after `after`.
+pub async fn list(
+    db: &PgPool,
+    user: UserId,
+    job: JobId,
+    filter: &Filter,
+    after: Option<ImageId>,
+    limit: i64,
+) -> Result<Vec<Image>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from public.images
+         where user_id = $1 and crawl_job_id = $2 and id > coalesce($3, 0)
+           and case $4
+                   when 'kept' then is_valid and not is_duplicate
+                   when 'refused' then not is_valid and not is_duplicate
+                   when 'duplicate' then is_duplicate
+                   else true
+               end
+           and ($5::text is null or reason = $5)
+           and ($6::text is null or original_url = $6)
+         order by id limit $7",
+    )
+    .bind(user)
+    .bind(job)
+    .bind(after)
+    .bind(filter.verdict.map(Verdict::name))
+    .bind(&filter.reason)
+    .bind(&filter.url)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
+/// An image of this user.
+pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> Result<Option<Image>, sqlx::Error> {
+    sqlx::query_as("select * from public.images where user_id = $1 and id = $2")
+        .bind(user)
+        .bind(image)
+        .fetch_optional(db)
+        .await
+}

@@ -1,0 +1,189 @@
+//! `crawl_jobs`, `job_chunks` and what the backend keeps beside them: creating and showing.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgPool, types::Json};
+
+use crate::{
+    image::Rules,
+    job::{ChunkId, ChunkState, DatasetId, JobId, JobState, UserId},
+};
+
+mod insert;
+
+pub use insert::{Created, InsertError, insert};
+
+/// A row of `crawl_jobs`.
+#[derive(Clone, Debug, sqlx::FromRow)]
+#[expect(missing_docs, reason = "columns, as the frontend declares them; meanings are in the API's document")]
+pub struct Job {
+    pub id: JobId,
+    pub user_id: UserId,
+    pub dataset_id: DatasetId,
+    pub name: String,
+    pub keywords: Json<Vec<String>>,
+    pub max_images: i32,
+    pub status: JobState,
+    pub progress: i32,
+    pub total_images: i32,
+    pub downloaded_images: i32,
+    pub valid_images: i32,
+    pub total_chunks: i32,
+    pub active_chunks: i32,
+    pub completed_chunks: i32,
+    pub failed_chunks: i32,
+    pub task_ids: Json<Vec<String>>,
+    pub sources: Json<Vec<String>>,
+    pub options: Json<Options>,
+    pub rules: Json<Rules>,
+    pub error: Option<String>,
+    pub revision: i64,
+    pub started_at: Option<DateTime<Utc>>,
+    pub completed_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// `crawl_jobs.options`: what a job was asked for beyond its keywords.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// Addresses to crawl.
+    pub urls: Vec<String>,
+    /// Values per source.
+    pub sources: BTreeMap<String, BTreeMap<String, String>>,
+    /// Input to class.
+    pub labels: BTreeMap<String, String>,
+    /// Leave out what is not safe for work.
+    pub safe_search: bool,
+    /// BCP 47.
+    pub language: Option<String>,
+}
+
+/// A chunk as its user sees it, with what the backend knows.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Chunk {
+    /// `job_chunks.id`.
+    pub id: ChunkId,
+    /// Position in the job.
+    pub chunk_index: i32,
+    /// `pending`, `processing`, `completed` or `failed`.
+    pub status: String,
+    /// Id of the source.
+    pub source: String,
+    /// The keyword or address.
+    pub keyword: String,
+    /// Class of the images.
+    pub label: String,
+    /// What the backend knows.
+    pub state: ChunkState,
+    /// Why it waits, or how it ended.
+    pub reason: Option<String>,
+    /// Images it may keep for now.
+    pub share: i32,
+    /// Images it has kept.
+    pub kept: i32,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Nothing happens before this time.
+    pub waiting_until: Option<DateTime<Utc>>,
+    /// What the source said.
+    pub warnings: Json<Vec<String>>,
+}
+
+/// How many images were refused for a reason, or are duplicates.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Tally {
+    /// Code of the refusal; none for duplicates.
+    pub reason: Option<String>,
+    /// How many.
+    pub images: i64,
+}
+
+/// A job of this user.
+pub async fn show(db: &PgPool, user: UserId, job: JobId) -> Result<Option<Job>, sqlx::Error> {
+    sqlx::query_as("select * from public.crawl_jobs where user_id = $1 and id = $2")
+        .bind(user)
+        .bind(job)
+        .fetch_optional(db)
+        .await
+}
+
+/// The revision of a job of this user: moves with every change that can be seen.
+pub async fn revision(db: &PgPool, user: UserId, job: JobId) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar("select revision from public.crawl_jobs where user_id = $1 and id = $2")
+        .bind(user)
+        .bind(job)
+        .fetch_optional(db)
+        .await
+}
+
+/// At most `limit` jobs of this user, newest first, older than `after`.
+pub async fn list(
+    db: &PgPool,
+    user: UserId,
+    status: Option<JobState>,
+    after: Option<JobId>,
+    limit: i64,
+) -> Result<Vec<Job>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from public.crawl_jobs
+         where user_id = $1 and ($2::text is null or status = $2) and ($3::integer is null or id < $3)
+         order by id desc limit $4",
+    )
+    .bind(user)
+    .bind(status.map(JobState::name))
+    .bind(after)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
+/// The chunks of a job of this user, in order.
+pub async fn chunks(db: &PgPool, user: UserId, job: JobId) -> Result<Vec<Chunk>, sqlx::Error> {
+    sqlx::query_as(
+        "select shown.id, shown.chunk_index, shown.status, chunk.source, chunk.query ->> 'text' as keyword,
+                chunk.label, chunk.state, chunk.reason, chunk.share, chunk.kept, shown.error_message as error,
+                case when chunk.state = 'waiting' then chunk.not_before end as waiting_until, chunk.warnings
+         from public.job_chunks shown
+         join public.crawl_jobs job on job.id = shown.job_id
+         join pixcrawler.chunk chunk on chunk.id = shown.id
+         where job.user_id = $1 and job.id = $2
+         order by shown.chunk_index",
+    )
+    .bind(user)
+    .bind(job)
+    .fetch_all(db)
+    .await
+}
+
+/// What was not kept by a job of this user, counted.
+pub async fn tallies(db: &PgPool, user: UserId, job: JobId) -> Result<Vec<Tally>, sqlx::Error> {
+    sqlx::query_as(
+        "select case when is_duplicate then null else reason end as reason, count(*) as images
+         from public.images
+         where user_id = $1 and crawl_job_id = $2 and (is_duplicate or (not is_valid and reason is not null))
+         group by 1 order by 1",
+    )
+    .bind(user)
+    .bind(job)
+    .fetch_all(db)
+    .await
+}
+
+impl Tally {
+    /// Separates codes of refusals from the number of duplicates.
+    #[must_use]
+    pub fn split(tallies: Vec<Self>) -> (BTreeMap<String, i64>, i64) {
+        let mut refused = BTreeMap::new();
+        let mut duplicates = 0;
+        for tally in tallies {
+            match tally.reason {
+                Some(reason) => drop(refused.insert(reason, tally.images)),
+                None => duplicates += tally.images,
+            }
+        }
+        (refused, duplicates)
+    }
+}

@@ -1,0 +1,225 @@
+//! Writes a new job: everything of it or, if the transaction is rolled back, nothing.
+
+use serde_json::json;
+use sqlx::{PgConnection, types::Json};
+
+use super::Options;
+use crate::job::{ChunkId, ChunkState, DatasetId, Destination, JobId, JobSpec, JobState, UserId};
+
+/// A job that was written, and what the queue must be told in the same transaction.
+#[derive(Debug)]
+pub struct Created {
+    /// The new job.
+    pub job: JobId,
+    /// Where its images go.
+    pub dataset: DatasetId,
+    /// Chunks to begin with, and their run.
+    pub queued: Vec<(ChunkId, i32)>,
+}
+
+/// Why a job was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum InsertError {
+    /// The user has no such dataset or project.
+    #[error("no such dataset or project")]
+    NoDestination,
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Writes the job, its chunks and the entry in the activity log. The caller's transaction
+/// must also queue what is returned.
+pub async fn insert(
+    transaction: &mut PgConnection,
+    user: UserId,
+    spec: &JobSpec,
+) -> Result<Created, InsertError> {
+    let dataset = match spec.destination {
+        Destination::Dataset(id) => find_dataset(transaction, user, id).await?,
+        Destination::Project(id) => {
+            find_project(transaction, user, id).await?;
+            insert_dataset(transaction, user, Some(id), spec).await?
+        }
+        Destination::New => insert_dataset(transaction, user, None, spec).await?,
+    };
+    let job = insert_job(transaction, user, dataset, spec).await?;
+    let queued = insert_chunks(transaction, user, job, spec).await?;
+    log_start(transaction, user, job, spec).await?;
+    Ok(Created { job, dataset, queued })
+}
+
+/// The lock keeps the dataset from being deleted until the job refers to it.
+async fn find_dataset(
+    transaction: &mut PgConnection,
+    user: UserId,
+    dataset: DatasetId,
+) -> Result<DatasetId, InsertError> {
+    sqlx::query_scalar("select id from public.datasets where user_id = $1 and id = $2 for key share")
+        .bind(user)
+        .bind(dataset)
+        .fetch_optional(transaction)
+        .await?
+        .ok_or(InsertError::NoDestination)
+}
+
+async fn find_project(
+    transaction: &mut PgConnection,
+    user: UserId,
+    project: i32,
+) -> Result<i32, InsertError> {
+    sqlx::query_scalar("select id from public.projects where user_id = $1 and id = $2 for key share")
+        .bind(user)
+        .bind(project)
+        .fetch_optional(transaction)
+        .await?
+        .ok_or(InsertError::NoDestination)
+}
+
+async fn insert_dataset(
+    transaction: &mut PgConnection,
+    user: UserId,
+    project: Option<i32>,
+    spec: &JobSpec,
+) -> Result<DatasetId, sqlx::Error> {
+    sqlx::query_scalar(
+        "insert into public.datasets (user_id, project_id, name, keywords, max_images, search_engines)
+         values ($1, $2, $3, $4, $5, $6) returning id",
+    )
+    .bind(user)
+    .bind(project)
+    .bind(&spec.name)
+    .bind(Json(&spec.keywords))
+    .bind(spec.max_images)
+    .bind(Json(&spec.sources))
+    .fetch_one(transaction)
+    .await
+}
+
+/// Also names the job in its dataset, where there is none yet.
+async fn insert_job(
+    transaction: &mut PgConnection,
+    user: UserId,
+    dataset: DatasetId,
+    spec: &JobSpec,
+) -> Result<JobId, sqlx::Error> {
+    let options = Options {
+        urls: spec.urls.clone(),
+        sources: spec.options.clone(),
+        labels: spec.labels.clone(),
+        safe_search: spec.safe_search,
+        language: spec.language.clone(),
+    };
+    let job: JobId = sqlx::query_scalar(
+        "insert into public.crawl_jobs
+             (user_id, dataset_id, name, keywords, max_images, status, total_chunks, sources, options, rules)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id",
+    )
+    .bind(user)
+    .bind(dataset)
+    .bind(&spec.name)
+    .bind(Json(&spec.keywords))
+    .bind(spec.max_images)
+    .bind(JobState::Pending.name())
+    .bind(i32::try_from(spec.chunks.len()).unwrap_or(i32::MAX))
+    .bind(Json(&spec.sources))
+    .bind(Json(options))
+    .bind(Json(&spec.rules))
+    .fetch_one(&mut *transaction)
+    .await?;
+    sqlx::query("insert into pixcrawler.job (job_id, dataset_id, wanted) values ($1, $2, $3)")
+        .bind(job)
+        .bind(dataset)
+        .bind(spec.max_images)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query("update public.datasets set crawl_job_id = $2 where id = $1 and crawl_job_id is null")
+        .bind(dataset)
+        .bind(job)
+        .execute(transaction)
+        .await?;
+    Ok(job)
+}
+
+/// `image_range` is the chunk's share of the job's images as `{start, end}`, the end not
+/// included. Chunks without a share wait as reserve.
+async fn insert_chunks(
+    transaction: &mut PgConnection,
+    user: UserId,
+    job: JobId,
+    spec: &JobSpec,
+) -> Result<Vec<(ChunkId, i32)>, sqlx::Error> {
+    let mut start = 0;
+    let ranges = spec.chunks.iter().map(|chunk| {
+        let range = json!({ "start": start, "end": start + chunk.share });
+        start += chunk.share;
+        range
+    });
+    let ranges: Vec<_> = ranges.collect();
+    // An insert from a sorted select gives the ids in that order.
+    let mut ids: Vec<ChunkId> = sqlx::query_scalar(
+        "insert into public.job_chunks (user_id, job_id, chunk_index, image_range)
+         select $1, $2, position - 1, range
+         from unnest($3::jsonb[]) with ordinality as given (range, position)
+         order by position
+         returning id",
+    )
+    .bind(user)
+    .bind(job)
+    .bind(ranges)
+    .fetch_all(&mut *transaction)
+    .await?;
+    ids.sort_unstable();
+
+    let run = |share| i32::from(share > 0);
+    let state = |share| if share > 0 { ChunkState::Queued } else { ChunkState::Satisfied };
+    let column = |value: fn(&crate::job::ChunkSpec) -> i32| spec.chunks.iter().map(value).collect::<Vec<_>>();
+    let text =
+        |value: fn(&crate::job::ChunkSpec) -> &String| spec.chunks.iter().map(value).collect::<Vec<_>>();
+    sqlx::query(
+        "insert into pixcrawler.chunk (id, job_id, source, label, input, rank, query, share, run, state)
+         select id, $1, source, label, input, rank, query, share, run, state
+         from unnest($2::integer[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::jsonb[],
+                     $8::integer[], $9::integer[], $10::text[])
+              as given (id, source, label, input, rank, query, share, run, state)",
+    )
+    .bind(job)
+    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind(text(|chunk| &chunk.source))
+    .bind(text(|chunk| &chunk.label))
+    .bind(column(|chunk| chunk.input))
+    .bind(column(|chunk| chunk.rank))
+    .bind(spec.chunks.iter().map(|chunk| Json(&chunk.query)).collect::<Vec<_>>())
+    .bind(column(|chunk| chunk.share))
+    .bind(spec.chunks.iter().map(|chunk| run(chunk.share)).collect::<Vec<_>>())
+    .bind(spec.chunks.iter().map(|chunk| state(chunk.share).name()).collect::<Vec<_>>())
+    .execute(transaction)
+    .await?;
+    let begun = ids.into_iter().zip(&spec.chunks).filter(|(_, chunk)| chunk.share > 0);
+    Ok(begun.map(|(id, chunk)| (id, run(chunk.share))).collect())
+}
+
+async fn log_start(
+    transaction: &mut PgConnection,
+    user: UserId,
+    job: JobId,
+    spec: &JobSpec,
+) -> Result<(), sqlx::Error> {
+    let metadata = json!({
+        "name": spec.name,
+        "keywords": spec.keywords,
+        "urls": spec.urls,
+        "sources": spec.sources,
+        "max_images": spec.max_images,
+    });
+    sqlx::query(
+        "insert into public.activity_logs (user_id, action, resource_type, resource_id, metadata)
+         values ($1, 'START_CRAWL_JOB', 'crawl_job', $2, $3)",
+    )
+    .bind(user)
+    .bind(job.to_string())
+    .bind(metadata)
+    .execute(transaction)
+    .await?;
+    Ok(())
+}

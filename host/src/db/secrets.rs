@@ -1,0 +1,14 @@
+//! `pixcrawler.secret`: keys that all processes of a system share.
+
+use sqlx::PgPool;
+
+/// The secret of this name. Where there is none, `fresh` becomes it; of two processes that
+/// do this at the same time both get the same.
+pub async fn get_or_insert(db: &PgPool, name: &str, fresh: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
+    sqlx::query("insert into pixcrawler.secret (name, value) values ($1, $2) on conflict (name) do nothing")
+        .bind(name)
+        .bind(fresh)
+        .execute(db)
+        .await?;
+    sqlx::query_scalar("select value from pixcrawler.secret where name = $1").bind(name).fetch_one(db).await
+}
