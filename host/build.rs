@@ -1,7 +1,5 @@
 //! Lists the components that the binary carries: what `make plugins` left in `target/plugins`.
 
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
-
 use std::{env, fs, io, path::Path};
 
 fn main() -> io::Result<()> {

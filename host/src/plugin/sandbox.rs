@@ -24,8 +24,12 @@ const MAX_LOG_LINES: u32 = 100;
 const MAX_LOG_CHARS: usize = 1000;
 /// Elements of one table: function pointers of the largest guests (Python) with room to spare.
 pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
-/// Core instances, tables and memories of one component; Python's has the most.
-pub(super) const MAX_PARTS: u32 = 64;
+/// Core instances of one component; Python's has the most.
+pub(super) const MAX_CORE_INSTANCES: u32 = 64;
+/// Tables of one component.
+pub(super) const MAX_TABLES: u32 = 16;
+/// Linear memories of one component.
+pub(super) const MAX_MEMORIES: u32 = 4;
 
 /// What the host holds for one running instance.
 pub(super) struct Sandbox {
@@ -111,10 +115,10 @@ impl log::Host for Sandbox {
         }
         let (source, message) = (&self.source, printable(&message, MAX_LOG_CHARS));
         match level {
-            log::Level::Debug => tracing::debug!(%source, plugin = message),
-            log::Level::Info => tracing::info!(%source, plugin = message),
-            log::Level::Warn => tracing::warn!(%source, plugin = message),
-            log::Level::Error => tracing::error!(%source, plugin = message),
+            log::Level::Debug => tracing::debug!(%source, text = message, "plugin log"),
+            log::Level::Info => tracing::info!(%source, text = message, "plugin log"),
+            log::Level::Warn => tracing::warn!(%source, text = message, "plugin log"),
+            log::Level::Error => tracing::error!(%source, text = message, "plugin log"),
         }
     }
 }
@@ -155,15 +159,15 @@ impl ResourceLimiter for Sandbox {
     }
 
     fn instances(&self) -> usize {
-        MAX_PARTS as usize
+        MAX_CORE_INSTANCES as usize
     }
 
     fn tables(&self) -> usize {
-        MAX_PARTS as usize
+        MAX_TABLES as usize
     }
 
     fn memories(&self) -> usize {
-        MAX_PARTS as usize
+        MAX_MEMORIES as usize
     }
 }
 
