@@ -20,7 +20,7 @@ use super::{
 use crate::{config, source};
 
 /// Instances at a time. A call is nothing but CPU time, so more would only wait for cores.
-const INSTANCES: u32 = 32;
+const INSTANCES: u32 = 16;
 /// How often running guests let others have the thread, and how fine the deadline is.
 const TICK: Duration = Duration::from_millis(10);
 /// Bytes from guest to host in one call, counted by Wasmtime as it copies.

@@ -194,3 +194,46 @@ impl HostMonotonicClock for FixedClock {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, sync::Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_log_is_bounded_and_harmless() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let mut sandbox = Sandbox::new(Arc::from("chatty"), 0);
+            for _ in 0..MAX_LOG_LINES + 7 {
+                let message = format!("\u{1b}[2J forged\nline{}", "x".repeat(MAX_LOG_CHARS));
+                log::Host::log(&mut sandbox, log::Level::Info, message);
+            }
+            sandbox.close_log();
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), MAX_LOG_LINES as usize + 1, "one line each and one for the rest");
+        assert!(text.lines().all(|line| line.len() < MAX_LOG_CHARS + 200 && line.contains("chatty")));
+        assert!(text.ends_with("left_out=7\n") && !text.contains('\u{1b}'), "{text}");
+    }
+}

@@ -138,6 +138,15 @@ async fn a_loop_ends_and_holds_up_nobody() {
     assert!(error.is_plugins_fault());
 }
 
+/// Epochs do not pass in a host call, so the deadline must not rest on them alone.
+#[tokio::test]
+async fn a_sleep_ends() {
+    let Host { plugins, _data } = Host::guest("loops").await;
+    let error = plugins.start("loops", &query("sleep")).await.unwrap_err();
+    let StepError::Deadline { limit, cpu } = error else { panic!("{error}") };
+    assert!(cpu < limit / 2, "{cpu:?}");
+}
+
 #[tokio::test]
 async fn memory_is_limited() {
     let Host { plugins, _data } = Host::guest("hog").await;
