@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::*;
@@ -145,6 +146,17 @@ async fn a_loop_ends_and_holds_up_nobody() {
     let error = outcome.unwrap_err();
     assert!(matches!(error, StepError::Deadline { limit, .. } if limit == SHORT), "{error}");
     assert!(error.is_plugins_fault());
+}
+
+/// Calls wait for a place in the pool, and one that is let go gives its place back.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_calls_than_places() {
+    let host = Host::with(&[("loops.wasm", component("loops")), ("steps.wasm", component("steps"))]).await;
+    let (loops, fox) = (query("loop"), query("fox"));
+    let let_go = (0..40).map(|_| tokio::time::timeout(SHORT, host.plugins.start("loops", &loops)));
+    assert!(join_all(let_go).await.iter().all(Result::is_err));
+    let steps = join_all((0..200).map(|_| host.plugins.start("steps", &fox))).await;
+    assert!(steps.iter().all(Result::is_ok));
 }
 
 /// Epochs do not pass in a host call, so the deadline must not rest on them alone.
