@@ -1,6 +1,6 @@
 //! Reading HTML as browsers do, as far as finding links and pictures needs it:
-//! tags with attributes, text and entities, in the order of the document. No tree is built. Any text at all can
-//! be read; what is broken is skipped, and one pass is enough.
+//! tags with attributes, text and entities, in the order of the document. No
+//! tree is built. Any text at all can be read; what is broken is skipped.
 //!
 //! ```
 //! use pixcrawler_sdk::html::{Token, tokens};
