@@ -13,6 +13,7 @@ use url::Url;
 use super::{
     Inner,
     body::{self, Bounds},
+    download::is_image,
     origins::authority,
     pace::{self, Host, LONGEST_SLEEP},
     robots,
@@ -139,11 +140,15 @@ impl Inner {
                 return Err(Trouble::Status { status: status.as_u16(), retry_after });
             }
             let Some(next) = redirect(&response, &url)? else {
-                if matches!(errand.purpose, Purpose::Image(_)) {
-                    robots::opt_out(response.headers())?;
-                }
                 let headers = response.headers().clone();
-                let body = deadline.run(body::read(response, errand.bounds)).await?;
+                let body = match errand.purpose {
+                    Purpose::Image(_) if !is_image(status) => Vec::new(),
+                    Purpose::Image(_) => {
+                        robots::opt_out(&headers)?;
+                        deadline.run(body::read(response, errand.bounds)).await?
+                    }
+                    _ => deadline.run(body::read(response, errand.bounds)).await?,
+                };
                 return Ok(Reply { url, status, headers, body, secrets });
             };
             if matches!(errand.purpose, Purpose::Token) {

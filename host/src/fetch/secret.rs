@@ -81,9 +81,12 @@ impl Inner {
         Ok(vec![hidden, secret.to_owned()])
     }
 
-    /// Forgets the token of `credential`, because the site no longer takes it.
-    pub(super) async fn forget_token(&self, grants: &Grants, credential: &Credential) {
-        *self.tokens.get(&token_key(grants, credential), Mutex::default).lock().await = None;
+    /// Forgets the token of `credential` that is among `used`, because the site no longer
+    /// takes it; one that another request has renewed meanwhile stays.
+    pub(super) async fn forget_token(&self, grants: &Grants, credential: &Credential, used: &[String]) {
+        let slot = self.tokens.get(&token_key(grants, credential), Mutex::default);
+        let mut token = slot.lock().await;
+        *token = token.take().filter(|token| !used.iter().any(|used| used == token.text.expose_secret()));
     }
 
     async fn bearer(

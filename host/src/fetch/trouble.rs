@@ -116,7 +116,9 @@ impl From<Failed> for Refused {
         let reason = match trouble {
             Trouble::Later { cause, .. } => return Self { retry_after, ..Failed::from(*cause).into() },
             Trouble::Blocked(Blocked::NotPublic { .. }) => Refusal::PrivateAddress,
-            Trouble::Blocked(_) | Trouble::Denied(_) => Refusal::BadUrl,
+            Trouble::Blocked(_) => Refusal::BadUrl,
+            // What a credential ran into: the site's refusal, one way or another.
+            Trouble::Denied(_) => Refusal::HttpStatus,
             Trouble::Robots { .. } => Refusal::Robots,
             Trouble::OptOut(_) => Refusal::OptOut,
             Trouble::TooManyRedirects(_) => Refusal::TooManyRedirects,
