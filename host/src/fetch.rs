@@ -9,6 +9,7 @@ mod body;
 mod download;
 mod errand;
 mod guard;
+mod hop;
 mod names;
 mod origins;
 mod pace;

@@ -13,7 +13,7 @@ use url::{Url, form_urlencoded};
 use super::{
     Inner,
     body::Bounds,
-    errand::{Errand, Purpose},
+    errand::{Errand, Outgoing, Purpose},
     slots::Slots,
     trouble::Trouble,
 };
@@ -41,10 +41,9 @@ impl Inner {
         &self,
         purpose: Purpose<'_>,
         credential: &Credential,
-        wire: &mut Url,
-        headers: &mut HeaderMap,
+        outgoing: &mut Outgoing,
     ) -> Result<Vec<String>, Trouble> {
-        if !reaches(credential, wire) {
+        if !reaches(credential, &outgoing.url) {
             return Ok(Vec::new());
         }
         let secret = credential.secret.expose_secret();
@@ -52,14 +51,12 @@ impl Inner {
             || Trouble::Denied(format!("credential `{}` cannot be put into a header", credential.spec.name));
         let (name, value, hidden) = match &credential.spec.kind {
             CredentialKind::QueryParameter { name } => {
-                let escaped: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-                *wire = without_parameter(wire.clone(), credential);
-                let pair = format!(
-                    "{}={escaped}",
-                    form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>()
-                );
-                let query = wire.query().filter(|query| !query.is_empty());
-                wire.set_query(Some(&query.map_or(pair.clone(), |query| format!("{query}&{pair}"))));
+                let escape =
+                    |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+                let escaped = escape(secret);
+                let mut query = other_parameters(&outgoing.url, |found, _| found == name);
+                query.push(format!("{}={escaped}", escape(name)));
+                outgoing.url.set_query(Some(&query.join("&")));
                 return Ok(vec![secret.to_owned(), escaped]);
             }
             CredentialKind::Header { name, prefix } => {
@@ -77,7 +74,7 @@ impl Inner {
         };
         let mut value = HeaderValue::try_from(value).map_err(|_| unusable())?;
         value.set_sensitive(true);
-        headers.insert(name, value);
+        outgoing.headers.insert(name, value);
         Ok(vec![hidden, secret.to_owned()])
     }
 
@@ -153,17 +150,23 @@ pub(super) fn reaches(credential: &Credential, url: &Url) -> bool {
     credential.spec.hosts.iter().any(|pattern| HostRule { pattern: pattern.clone(), kind }.matches(host))
 }
 
-/// `url` without the query parameter that carries this credential: a site that echoes
-/// it in a redirect must not make it visible, nor send it on to others.
-pub(super) fn without_parameter(mut url: Url, credential: &Credential) -> Url {
-    let CredentialKind::QueryParameter { name } = &credential.spec.kind else { return url };
-    let Some(query) = url.query() else { return url };
-    let is_other =
-        |pair: &&str| form_urlencoded::parse(pair.as_bytes()).all(|(found, _)| found != name.as_str());
-    let rest: Vec<&str> = query.split('&').filter(is_other).collect();
-    let rest = rest.join("&");
-    url.set_query(Some(rest.as_str()).filter(|rest| !rest.is_empty()));
+/// `url` without the query parameter that carries this secret: a site that echoes it in a
+/// redirect must not make it visible, nor send it on to others.
+pub(super) fn without_secret(url: &Url, credential: &Credential) -> Url {
+    let mut url = url.clone();
+    if let (CredentialKind::QueryParameter { .. }, Some(_)) = (&credential.spec.kind, url.query()) {
+        let rest = other_parameters(&url, |_, value| value == credential.secret.expose_secret()).join("&");
+        url.set_query(Some(rest.as_str()).filter(|rest| !rest.is_empty()));
+    }
     url
+}
+
+/// The query's pairs as they are written, without those whose name and value are `unwanted`.
+fn other_parameters(url: &Url, unwanted: impl Fn(&str, &str) -> bool) -> Vec<String> {
+    let pairs = url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let wanted =
+        |pair: &&str| !form_urlencoded::parse(pair.as_bytes()).any(|(name, value)| unwanted(&name, &value));
+    pairs.filter(wanted).map(str::to_owned).collect()
 }
 
 /// `text` with every one of `secrets` blotted out.

@@ -87,7 +87,7 @@ async fn names_do_not_lead_inside() {
     })
     .unwrap();
     let port = site.address.port();
-    for name in ["inside.test", "mixed.test", "six.test", "six.test."] {
+    for name in ["inside.test", "mixed.test", "six.test", "six.test.", "localhost", "a.localhost"] {
         assert_eq!(
             refusal(&fetcher, &format!("http://{name}:{port}/")).await,
             Refusal::PrivateAddress,
