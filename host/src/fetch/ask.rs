@@ -99,7 +99,12 @@ async fn answer(reply: Reply, bounds: Bounds) -> Result<source::Response, Troubl
         Content::Text(text) => Content::Text(blot(text, &secrets)),
         binary => binary,
     };
-    Ok(source::Response { status: reply.status.as_u16(), url: reply.url.into(), headers, body })
+    Ok(source::Response {
+        status: reply.status.as_u16(),
+        url: blot(reply.url.into(), &secrets),
+        headers,
+        body,
+    })
 }
 
 /// A plugin's header, or why it may not be sent.

@@ -119,16 +119,16 @@ impl Inner {
         last: &mut Option<Arc<Host>>,
     ) -> Result<Reply, Trouble> {
         let mut hop = Hop::first(errand, start);
+        let mut secrets = Vec::new();
         let most = errand.purpose.redirects();
         for _ in 0..=most {
             self.guard.check(&hop.url)?;
             let granted = self.admit(errand.purpose, &hop.url).await?;
             let mut outgoing = Outgoing { url: hop.url.clone(), headers: errand.headers.clone() };
-            let mut secrets = Vec::new();
             if hop.at_home && granted {
                 outgoing.headers.extend(hop.plugin_headers.clone());
                 if let Some(credential) = errand.credential {
-                    secrets = self.attach(errand.purpose, credential, &mut outgoing).await?;
+                    secrets.extend(self.attach(errand.purpose, credential, &mut outgoing).await?);
                 }
             }
             let turn = self.pace.turn(hop.url.host_str().unwrap_or_default()).await?;

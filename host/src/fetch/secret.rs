@@ -32,7 +32,9 @@ pub(super) struct Token {
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
-    expires_in: Option<u64>,
+    /// In seconds; some write it as text.
+    #[serde(default)]
+    expires_in: serde_json::Value,
 }
 
 impl Inner {
@@ -138,7 +140,7 @@ impl Inner {
         let granted: Granted = serde_json::from_slice(&reply.body)
             .map_err(|_| denied("the token endpoint's answer has no `access_token`".to_owned()))?;
         // Renewed a little early, so that none expires on the way.
-        let good_for = granted.expires_in.unwrap_or(300).saturating_sub(30).min(24 * 3600);
+        let good_for = granted.expires_in.as_u64().unwrap_or(300).saturating_sub(30).min(24 * 3600);
         Ok(Token { until: begun + Duration::from_secs(good_for), text: granted.access_token.into() })
     }
 }
@@ -169,9 +171,10 @@ fn other_parameters(url: &Url, unwanted: impl Fn(&str, &str) -> bool) -> Vec<Str
     pairs.filter(wanted).map(str::to_owned).collect()
 }
 
-/// `text` with every one of `secrets` blotted out.
+/// `text` with every one of `secrets` blotted out. What is shorter than four characters
+/// keeps nothing secret and would make holes everywhere.
 pub(super) fn blot(text: String, secrets: &[String]) -> String {
-    secrets.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| {
+    secrets.iter().filter(|secret| secret.len() >= 4).fold(text, |text, secret| {
         if text.contains(secret.as_str()) { text.replace(secret.as_str(), "[secret]") } else { text }
     })
 }

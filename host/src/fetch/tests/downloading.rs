@@ -1,8 +1,12 @@
 //! Images: addresses, redirects, bounds, lost connections.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use tokio_rustls::rustls::{
+    self,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 
 use super::{
     super::Fetcher,
@@ -260,8 +264,35 @@ async fn slow_sites_are_left() {
     assert_eq!(refusal(&short, "https://a.test/slow-head").await, Refusal::Timeout);
     assert_eq!(refusal(&short, "https://b.test/slow-body").await, Refusal::Timeout);
     let mut picky = fetcher(&site);
-    std::sync::Arc::get_mut(&mut picky.inner).unwrap().window = Duration::from_millis(50);
+    Arc::get_mut(&mut picky.inner).unwrap().window = Duration::from_millis(50);
     assert_eq!(refusal(&picky, "https://c.test/slow-body").await, Refusal::Timeout);
+}
+
+#[tokio::test]
+async fn an_untrusted_certificate_is_refused_at_once() {
+    // For `localhost` and 127.0.0.1, signed by nobody; its key protects nothing.
+    let pem = include_bytes!("untrusted.pem");
+    let certificate = CertificateDer::from_pem_slice(pem).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config =
+        rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("*=https://{}", listener.local_addr().unwrap());
+    let site = Site::start(|_| answer(404, &[], "")).await;
+    let config = crate::config::Fetch { map_origin: vec![origin.parse().unwrap()], ..self::config(&site) };
+    let fetcher = Fetcher::new(&config).unwrap();
+    let shake_hands = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        acceptor.accept(stream).await.unwrap_err()
+    };
+    let (refused, alert) = tokio::join!(download(&fetcher, "https://img.test/a"), shake_hands);
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.reason, Refusal::Network);
+    assert!(refused.detail.contains("certificate"), "{}", refused.detail);
+    assert_eq!(alert.kind(), std::io::ErrorKind::InvalidData, "the client ends the handshake: {alert}");
 }
 
 #[tokio::test]

@@ -178,6 +178,17 @@ async fn short_waits_are_slept() {
 }
 
 #[tokio::test]
+async fn the_rate_is_kept() {
+    let site = site_with_robots().await;
+    let fetcher = Fetcher::new(&crate::config::Fetch { per_host_rate: 10, ..config(&site) }).unwrap();
+    let begun = Instant::now();
+    let downloads = join_all((0..15).map(|_| download(&fetcher, "https://img.test/a"))).await;
+    assert!(downloads.iter().all(Result::is_ok));
+    // With robots.txt 16 requests: ten at once, then one every 100 ms.
+    assert!(begun.elapsed() >= Duration::from_millis(550), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn a_host_that_fails_in_a_row_is_closed() {
     let site = Site::start(|request| match (path(request), header(request, "host")) {
         ("/robots.txt", _) => answer(404, &[], ""),
