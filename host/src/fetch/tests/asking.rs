@@ -1,7 +1,7 @@
 //! A source's own requests: grants, headers, decoding, what is an answer and what is not.
 
 use super::{
-    super::{MAX_ANSWER_BYTES, Unanswered},
+    super::{Unanswered, ask::MAX_ANSWER_BYTES},
     downloading::gzip,
     fetcher, get, grants,
     site::{Act, Site, answer, header, path, redirect},
