@@ -46,15 +46,17 @@ create table pixcrawler.chunk (
     again boolean not null default false,
     -- The source has no more to give; the backlog may still hold some.
     source_done boolean not null default false,
-    -- Spent so far, against the budgets of a chunk.
+    -- Spent so far, against the budgets of a chunk; `found` also numbers the backlog.
     steps integer not null default 0,
+    found integer not null default 0,
     asked integer not null default 0,
     received bigint not null default 0,
 
     -- Workers that died while they held it, in a row, and passing errors in a row.
     crash_count integer not null default 0,
     errors_in_row integer not null default 0,
-    first_error_at timestamptz,
+    -- The source is not asked before the first, the chunk not worked on before the second.
+    step_not_before timestamptz,
     not_before timestamptz,
     -- Why it waits, or how it ended.
     reason text,
@@ -66,18 +68,26 @@ create index chunk_job_id_idx on pixcrawler.chunk (job_id);
 create table pixcrawler.candidate (
     id bigint generated always as identity primary key,
     job_id integer not null references public.crawl_jobs (id) on delete cascade,
-    chunk_id integer not null references pixcrawler.chunk (id) on delete cascade,
+    -- Chunks go only with their job. A foreign key would look for the candidates of each
+    -- of them, and no index holds the judged ones by chunk.
+    chunk_id integer not null,
+    -- Order in which the source gave it. Rows are inserted in the order of their
+    -- digests, so that two chunks that find the same addresses cannot deadlock.
+    position integer not null,
     -- SHA-256 of the normalised address. Addresses are too long for an index.
     url_digest bytea not null,
     candidate jsonb not null,
     -- Null while it waits in the backlog.
     verdict text check (verdict in ('kept', 'duplicate', 'refused')),
-    -- Times that a worker began with it and died; see crawl/worker.
-    attempts integer not null default 0,
+    -- The row that tells the user; a retry changes it in place.
+    image_id integer references public.images (id) on delete set null,
+    -- Times that its host asked to come back later, and when that is.
+    holds integer not null default 0,
     not_before timestamptz,
     unique (job_id, url_digest)
 );
-create index candidate_backlog_idx on pixcrawler.candidate (chunk_id, id) where verdict is null;
+create index candidate_backlog_idx on pixcrawler.candidate (chunk_id, position) where verdict is null;
+create index candidate_image_id_idx on pixcrawler.candidate (image_id) where image_id is not null;
 
 -- Answers to repeated requests, kept for a day.
 create table pixcrawler.idempotency_key (
@@ -90,9 +100,10 @@ create table pixcrawler.idempotency_key (
     primary key (user_id, key)
 );
 
--- When a source may be asked again, shared by all workers.
+-- When a source may ask a host again, shared by all workers.
 create table pixcrawler.pace (
-    source text primary key,
+    -- Source and host.
+    place text primary key,
     next_at timestamptz not null default now()
 );
 

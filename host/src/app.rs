@@ -1,40 +1,77 @@
-//! Everything built once and passed explicitly.
+//! Everything built once and passed explicitly, and what it can do as a whole.
+
+pub mod create;
+mod jobs;
+mod profile;
+mod readiness;
+mod start;
 
 use std::{ops::Deref, sync::Arc};
 
-use sqlx::{PgConnection, PgPool};
 use tokio::sync::broadcast;
-use url::Url;
 
 use crate::{
     auth::{Auth, link::LinkKey},
     config::Config,
-    db,
-    job::{ChunkId, JobId},
-    plugin::Plugins,
+    db::PgPool,
+    fetch::Fetcher,
+    job::JobId,
+    plugin::{Installed, Plugins, Status},
+    queue::Queue,
+    source::Grants,
     store::Store,
 };
 
-pub mod create;
-pub mod jobs;
-mod profile;
-mod readiness;
+pub(crate) use jobs::messages;
+pub use jobs::{Cancelled, JobError, Retried};
+pub use start::{Running, StartError};
 
 /// All parts of the host; cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
 
-/// What an [`App`] is made of.
-#[expect(missing_docs, reason = "each part is documented on its type")]
+/// The parts of the host.
 pub struct Parts {
+    /// Settings.
     pub config: Config,
+    /// Rows.
     pub db: PgPool,
-    pub auth: Auth,
-    pub links: LinkKey,
+    /// Work.
+    pub queue: Queue,
+    /// Sources.
     pub plugins: Plugins,
+    /// The outbound door.
+    pub fetcher: Fetcher,
+    /// Objects.
     pub store: Store,
-    /// Ids of jobs that have changed.
-    pub changes: broadcast::Sender<JobId>,
+    /// Who is calling.
+    pub auth: Auth,
+    /// Signs what browsers fetch by themselves.
+    pub links: LinkKey,
+    /// What other processes tell through the database.
+    pub signals: broadcast::Sender<Signal>,
+}
+
+/// What other processes tell through the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// The job's public row was refreshed.
+    Changed(JobId),
+    /// The job was cancelled: let go of its chunks.
+    Cancelled(JobId),
+}
+
+impl Signal {
+    /// Reads what the database told; none for what this version does not know.
+    fn parse(payload: &str) -> Option<Self> {
+        let (what, job) = payload.split_once(':')?;
+        let job = JobId(job.parse().ok()?);
+        match what {
+            "job" => Some(Self::Changed(job)),
+            "cancel" => Some(Self::Cancelled(job)),
+            _ => None,
+        }
+    }
 }
 
 impl Deref for App {
@@ -52,28 +89,31 @@ impl App {
         Self(Arc::new(parts))
     }
 
-    /// The installed sources, as far as creating a job goes.
+    /// A source that may be asked, or why not.
+    ///
+    /// # Errors
+    /// When it is not installed, not ready or not granted; says what to do.
+    pub fn source(&self, id: &str) -> Result<Installed, String> {
+        let source = self.plugins.get(id).ok_or_else(|| format!("the source {id} is not installed"))?;
+        match &source.status {
+            Status::Ready => Ok(source),
+            Status::Preparing => Err(format!("the source {id} is still being prepared")),
+            Status::Off(reason) => Err(reason.clone()),
+        }
+    }
+
+    /// What a source may reach, with the secrets that are configured for it.
     #[must_use]
-    pub fn offered(&self) -> Vec<create::Offered> {
-        let offered = |source: crate::plugin::Installed| create::Offered {
-            unavailable: source.unavailable(),
-            credentials: Vec::new(),
-            info: source.info,
-        };
-        self.plugins.list().into_iter().map(offered).collect()
+    pub fn grants(&self, source: &Installed) -> Grants {
+        source.grants(&self.config.plugins.credential)
     }
+}
 
-    /// Why an address may not be asked.
-    pub fn check_url(&self, _url: &Url) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Tells the queue of chunks to work on.
-    pub async fn enqueue(
-        &self,
-        _transaction: &mut PgConnection,
-        _chunks: &[(ChunkId, i32)],
-    ) -> Result<(), db::Error> {
-        Ok(())
-    }
+/// An error with its causes, for a log line or a reason; the API never shows it.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

@@ -1,1 +1,29 @@
 //! The story: a chunk from claim to checkpoint.
+//!
+//! A worker claims a chunk under a lease and works on it for a slice of time. It asks
+//! the plugin what to fetch next, fetches that, and puts what the plugin found into
+//! the backlog; beside that it takes pictures from the backlog, downloads, checks and
+//! stores them, and writes verdicts in batches. Then it gives the chunk back, for
+//! later, or for good.
+
+mod fault;
+mod judge;
+mod slice;
+mod step;
+mod worker;
+
+pub use fault::Faults;
+pub use worker::Worker;
+
+use crate::{db, queue::QueueError};
+
+/// What ends a slice from outside; the chunk comes back by itself.
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    #[error("the database failed")]
+    Database(#[from] db::Error),
+    #[error("the queue failed")]
+    Queue(#[from] QueueError),
+    #[error("the lease was lost: cancelled, or taken over by another worker")]
+    LeaseLost,
+}

@@ -1,14 +1,291 @@
-//! The only place that holds SQL.
+//! The only place that holds SQL: how the database is reached and brought up to date.
 
+pub mod chunks;
+pub mod embedded;
+pub mod export;
 pub mod idempotency;
 pub mod images;
 pub mod jobs;
+pub mod listen;
+pub mod pace;
 pub mod profiles;
+pub mod progress;
 pub mod secrets;
+pub mod settle;
+pub mod verdicts;
 
-pub use sqlx::Error;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    Connection,
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+};
+pub use sqlx::{PgConnection, PgPool};
+use url::Url;
+
+use crate::job::DatasetId;
+
+/// What goes wrong with a query.
+pub type Error = sqlx::Error;
+
+/// Set in every session, because a role or a pooler may bring others: no statement, no
+/// wait for a lock and no forgotten transaction holds up everybody else.
+const SESSION: &str = "set time zone 'UTC'; set statement_timeout = '30s'; set lock_timeout = '5s'; \
+     set idle_in_transaction_session_timeout = '60s'";
+
+/// The oldest major version that the SQL here is written for.
+const OLDEST_POSTGRES: i32 = 15;
+
+/// A pool of at most `connections` sessions on the database at `url`, with one that is
+/// proven to work. A session is waited for 30 s at most.
+///
+/// # Errors
+/// The address is not one of Postgres or leads to a transaction pooler, the server does
+/// not answer or is too old.
+pub async fn connect(url: &SecretString, connections: u32) -> Result<PgPool, ConnectError> {
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(30))
+        .max_lifetime(Duration::from_secs(30 * 60))
+        // Not among the startup options, which some poolers refuse.
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
+        })
+        .connect_with(options(url.expose_secret())?)
+        .await
+        .map_err(ConnectError::Connect)?;
+    let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::integer / 10000")
+        .fetch_one(&pool)
+        .await
+        .map_err(ConnectError::Connect)?;
+    if version < OLDEST_POSTGRES {
+        return Err(ConnectError::TooOld(version));
+    }
+    Ok(pool)
+}
 
 /// Whether the database answers.
-pub async fn ping(db: &sqlx::PgPool) -> Result<(), Error> {
-    sqlx::query("select 1").execute(db).await.map(drop)
+///
+/// # Errors
+/// When it does not.
+pub async fn ping(pool: &PgPool) -> Result<(), Error> {
+    sqlx::query("select 1").execute(pool).await.map(drop)
+}
+
+/// Brings the tables up to date. Processes that start together take turns. Says which
+/// migrations it applied, by version and name; migrations that this binary does not know
+/// are left alone, so that a binary can be rolled back.
+///
+/// # Errors
+/// The database lacks what Supabase brings, or a migration failed; it is undone, and those
+/// before it stay.
+pub async fn migrate(pool: &PgPool) -> Result<Vec<(i64, String)>, MigrateError> {
+    // A connection of its own: closing it undoes its settings and frees the lock, come what may.
+    let mut connection = pool.acquire().await?.detach();
+    // The wait for the lock below has no end but that of the migration before.
+    sqlx::raw_sql("set statement_timeout = '10min'; set lock_timeout = 0").execute(&mut connection).await?;
+    sqlx::query("select pg_advisory_lock(hashtext('pixcrawler.migrate'))").execute(&mut connection).await?;
+    sqlx::raw_sql("set lock_timeout = '5s'").execute(&mut connection).await?;
+
+    let prepared: bool = sqlx::query_scalar(
+        "select to_regclass('auth.users') is not null and to_regrole('authenticated') is not null",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    if !prepared {
+        return Err(MigrateError::NotSupabase);
+    }
+    let before: Vec<i64> = if applied_any(&mut connection).await? {
+        sqlx::query_scalar("select version from pixcrawler.migration").fetch_all(&mut connection).await?
+    } else {
+        Vec::new()
+    };
+    let mut migrator = sqlx::migrate!("../migrations");
+    migrator.set_ignore_missing(true).set_locking(false);
+    migrator.run(&mut connection).await?;
+    let applied = sqlx::query_as(
+        "select version, description from pixcrawler.migration where version <> all($1) order by version",
+    )
+    .bind(before)
+    .fetch_all(&mut connection)
+    .await?;
+    connection.close().await?;
+    Ok(applied)
+}
+
+async fn applied_any(connection: &mut PgConnection) -> Result<bool, Error> {
+    sqlx::query_scalar("select to_regclass('pixcrawler.migration') is not null").fetch_one(connection).await
+}
+
+/// Makes what Supabase brings (roles, `auth`, `realtime`, `storage`, the publication) in a
+/// database of our own, so that the migrations find it. Needs a superuser; may be run again.
+///
+/// # Errors
+/// The database is a Supabase: nothing was touched.
+pub async fn bootstrap(pool: &PgPool) -> Result<(), BootstrapError> {
+    let supabase: bool = sqlx::query_scalar(
+        "select exists (select from pg_roles where rolname in ('supabase_admin', 'supabase_auth_admin'))",
+    )
+    .fetch_one(pool)
+    .await?;
+    if supabase {
+        return Err(BootstrapError::Supabase);
+    }
+    let mut transaction = pool.begin().await?;
+    sqlx::raw_sql(
+        "set local lock_timeout = '25s'; select pg_advisory_xact_lock(hashtext('pixcrawler.bootstrap'))",
+    )
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::raw_sql(include_str!("db/bootstrap.sql")).execute(&mut *transaction).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Why there is no connection. No message holds the address, which holds the password.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Not an address of Postgres.
+    #[error("the database address is not of the form postgresql://user:password@host:5432/database: {0}")]
+    Address(&'static str),
+    /// It does not keep a session, which prepared statements, locks and LISTEN need.
+    #[error(
+        "the database address leads to a transaction pooler, which keeps no session; \
+         use the session endpoint, {session}"
+    )]
+    TransactionPooler {
+        /// Host and port to use in its place.
+        session: String,
+    },
+    /// The server is not there, or refuses.
+    #[error("cannot connect to the database")]
+    Connect(#[source] Error),
+    /// The server's major version.
+    #[error("the database is Postgres {0}, but {OLDEST_POSTGRES} or newer is needed")]
+    TooOld(i32),
+}
+
+/// Why the tables are not up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// It was neither made by Supabase nor bootstrapped.
+    #[error(
+        "the database lacks what Supabase brings (role `authenticated`, table `auth.users`); use the \
+         database of a Supabase project, or set no DATABASE_URL to have a private one"
+    )]
+    NotSupabase,
+    /// One of the files failed.
+    #[error("cannot apply a migration")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The rest.
+    #[error("cannot read which migrations were applied")]
+    Query(#[from] Error),
+}
+
+/// Why a private database was not prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// It brings its own.
+    #[error("the database is a Supabase, which brings what this would make")]
+    Supabase,
+    /// The rest.
+    #[error("cannot prepare the private database")]
+    Query(#[from] Error),
+}
+
+/// Reads an address as Supabase, `SQLAlchemy` and Drizzle write it.
+fn options(address: &str) -> Result<PgConnectOptions, ConnectError> {
+    let (scheme, rest) = address.split_once("://").ok_or(ConnectError::Address("there is no `://`"))?;
+    // SQLAlchemy names the driver: postgresql+asyncpg.
+    let scheme = scheme.split('+').next().unwrap_or(scheme);
+    if !matches!(scheme, "postgres" | "postgresql") {
+        return Err(ConnectError::Address("it begins with another scheme"));
+    }
+    let mut url =
+        Url::parse(&format!("{scheme}://{rest}")).map_err(|_| ConnectError::Address("it cannot be read"))?;
+    let mut pooled = url.port() == Some(6543);
+    let mut query = Vec::new();
+    for (key, value) in url.query_pairs() {
+        match &*key {
+            "pgbouncer" => pooled |= value == "true",
+            "port" if value == "6543" => pooled = true,
+            // asyncpg's name.
+            "ssl" => query.push(("sslmode".to_owned(), value.into_owned())),
+            _ => query.push((key.into_owned(), value.into_owned())),
+        }
+    }
+    if pooled {
+        let session = format!("{}:5432", url.host_str().unwrap_or("the host"));
+        return Err(ConnectError::TransactionPooler { session });
+    }
+    url.set_query(None);
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    let options: PgConnectOptions =
+        url.as_str().parse().map_err(|_| ConnectError::Address("a parameter in it is not known"))?;
+    let supabase =
+        [".supabase.co", ".supabase.com"].iter().any(|domain| options.get_host().ends_with(domain));
+    // The default falls back to plain text when somebody in between says no to TLS.
+    let options = match options.get_ssl_mode() {
+        PgSslMode::Allow | PgSslMode::Prefer if supabase => options.ssl_mode(PgSslMode::Require),
+        _ => options,
+    };
+    Ok(options.application_name("pixcrawler"))
+}
+
+/// Waits for and takes the lock of a dataset until the end of the transaction: whoever
+/// counts slots, looks for duplicates or moves shares holds it.
+async fn lock_dataset(connection: &mut PgConnection, dataset: DatasetId) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.dataset'), $1)")
+        .bind(dataset)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_as_others_write_them() {
+        let check = |address: &str, tls: PgSslMode| {
+            let options = options(address).unwrap();
+            assert_eq!((options.get_username(), options.get_port()), ("me", 5432), "{address}");
+            assert_eq!(options.get_database(), Some("rows"), "{address}");
+            assert!(
+                matches!((options.get_ssl_mode(), tls), (a, b) if format!("{a:?}") == format!("{b:?}")),
+                "{address}"
+            );
+        };
+        check("postgres://me@localhost:5432/rows?sslmode=disable", PgSslMode::Disable);
+        check("postgresql://me:p%40ss@localhost:5432/rows?sslmode=prefer", PgSslMode::Prefer);
+        check("postgresql+asyncpg://me:secret@localhost/rows?ssl=require", PgSslMode::Require);
+        check("postgresql://me:secret@db.example.supabase.co:5432/rows?sslmode=prefer", PgSslMode::Require);
+        check("postgresql://me@a.pooler.supabase.com/rows?sslmode=verify-full", PgSslMode::VerifyFull);
+        check("postgresql://me@localhost/rows?host=/run/postgresql&sslmode=disable", PgSslMode::Disable);
+    }
+
+    #[test]
+    fn addresses_that_are_refused_are_not_repeated() {
+        let check = |address: &str, expect: &str| {
+            let message = options(address).unwrap_err().to_string();
+            assert!(message.contains(expect), "{address}: {message}");
+            assert!(!message.contains("secret"), "{message}");
+        };
+        check(
+            "postgresql://me:secret@a.pooler.supabase.com:6543/rows",
+            "use the session endpoint, a.pooler.supabase.com:5432",
+        );
+        check(
+            "postgresql+asyncpg://me:secret@host/rows?pgbouncer=true",
+            "use the session endpoint, host:5432",
+        );
+        check("postgresql://me:secret@host/rows?port=6543", "transaction pooler");
+        check("mysql://me:secret@host/rows", "another scheme");
+        check("me:secret@host", "no `://`");
+        check("postgresql://me:secret@host:port/rows", "cannot be read");
+        check("postgresql://me:secret@host/rows?sslmode=secret", "not known");
+    }
 }

@@ -23,6 +23,16 @@ pub struct Measured {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256(pub [u8; 32]);
 
+impl Sha256 {
+    /// Reads 64 hexadecimal digits.
+    #[must_use]
+    pub fn parse(hex: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(hex, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+}
+
 impl std::fmt::Display for Sha256 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&hex::encode(self.0))
@@ -143,8 +153,6 @@ pub enum Refusal {
     TooManyFrames,
     /// The decoder itself failed.
     DecoderFault,
-    /// Killed a worker each time it was tried.
-    Poison,
     /// Smaller than the job's rules ask for.
     TooSmall,
     /// A format that the job's rules leave out.
@@ -180,7 +188,6 @@ impl Refusal {
             Self::TooManyPixels => "too-many-pixels",
             Self::TooManyFrames => "too-many-frames",
             Self::DecoderFault => "decoder-fault",
-            Self::Poison => "poison",
             Self::TooSmall => "too-small",
             Self::FormatNotWanted => "format-not-wanted",
             Self::LicenseNotAllowed => "license-not-allowed",

@@ -227,6 +227,94 @@ const fn part(total: i32, parts: i32, index: i32) -> i32 {
     total / parts + (index < total % parts) as i32
 }
 
+/// A chunk as redistribution sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// Which chunk.
+    pub chunk: ChunkId,
+    /// Position of its input.
+    pub input: i32,
+    /// Position of its source among those of the input.
+    pub rank: i32,
+    /// Where it stands.
+    pub state: ChunkState,
+    /// Images it may keep.
+    pub share: i32,
+    /// Images it has.
+    pub kept: i32,
+}
+
+/// What is missing and nobody works on, shared evenly over the chunks that had
+/// reached their share but not their end (the first source of every input first):
+/// how much more each may keep.
+#[must_use]
+pub fn redistribute(wanted: i32, parts: &[Part]) -> Vec<(ChunkId, i32)> {
+    let promised: i32 = parts
+        .iter()
+        .map(|part| match part.state {
+            ChunkState::Queued | ChunkState::Running | ChunkState::Waiting => part.share,
+            ChunkState::Satisfied | ChunkState::Exhausted | ChunkState::Failed | ChunkState::Cancelled => {
+                part.kept
+            }
+        })
+        .sum();
+    let missing = wanted - promised;
+    let mut takers: Vec<&Part> = parts.iter().filter(|part| part.state == ChunkState::Satisfied).collect();
+    if missing <= 0 || takers.is_empty() {
+        return Vec::new();
+    }
+    takers.sort_by_key(|part| (part.rank, part.input));
+    even(missing, takers.len())
+        .into_iter()
+        .zip(takers)
+        .filter(|(extra, _)| *extra > 0)
+        .map(|(extra, part)| (part.chunk, extra))
+        .collect()
+}
+
+/// A chunk of a job that is over.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Which plugin.
+    pub source: String,
+    /// How it ended.
+    pub state: ChunkState,
+    /// Why, when it failed.
+    pub reason: Option<String>,
+    /// What the source had to say.
+    pub warnings: Vec<String>,
+}
+
+/// How a job ends whose chunks are all over, and what the user is told: nothing when
+/// all that was asked is there, else why not. It failed only when nothing usable came
+/// and something went wrong.
+#[must_use]
+pub fn outcome(kept: i32, wanted: i32, chunks: &[Ended]) -> (JobState, Option<String>) {
+    if kept >= wanted {
+        return (JobState::Completed, None);
+    }
+    let mut reasons: Vec<String> = Vec::new();
+    for chunk in chunks {
+        let failure = chunk.reason.as_ref().filter(|_| chunk.state == ChunkState::Failed);
+        for said in failure.into_iter().chain(&chunk.warnings) {
+            let line = format!("{}: {said}", chunk.source);
+            if !reasons.contains(&line) {
+                reasons.push(line);
+            }
+        }
+    }
+    let failed = chunks.iter().any(|chunk| chunk.state == ChunkState::Failed);
+    let (state, mut text) = if kept == 0 && failed {
+        (JobState::Failed, "nothing usable came".to_owned())
+    } else {
+        (JobState::Completed, format!("kept {kept} of {wanted}: the sources have no more"))
+    };
+    if !reasons.is_empty() {
+        text = format!("{text} ({})", reasons.into_iter().take(5).collect::<Vec<_>>().join("; "));
+    }
+    (state, Some(text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +330,39 @@ mod tests {
     fn fewer_images_than_chunks_go_in_rounds() {
         assert_eq!(shares(2, &[2, 2, 2]), [[1, 0], [1, 0], [0, 0]]);
         assert_eq!(shares(4, &[2, 2, 2]), [[1, 1], [1, 0], [1, 0]]);
+    }
+
+    fn part(chunk: i32, state: ChunkState, share: i32, kept: i32) -> Part {
+        Part { chunk: ChunkId(chunk), input: chunk, rank: 0, state, share, kept }
+    }
+
+    #[test]
+    fn what_is_missing_goes_to_chunks_that_have_more() {
+        let parts = [
+            part(1, ChunkState::Exhausted, 10, 4),
+            part(2, ChunkState::Satisfied, 10, 10),
+            part(3, ChunkState::Running, 10, 2),
+            part(4, ChunkState::Satisfied, 0, 0),
+        ];
+        assert_eq!(redistribute(30, &parts), [(ChunkId(2), 3), (ChunkId(4), 3)]);
+        assert_eq!(redistribute(24, &parts), []);
+        assert_eq!(redistribute(25, &parts), [(ChunkId(2), 1)]);
+    }
+
+    #[test]
+    fn a_job_fails_only_with_nothing_and_an_error() {
+        let failed = Ended {
+            source: "site".to_owned(),
+            state: ChunkState::Failed,
+            reason: Some("gone".to_owned()),
+            warnings: Vec::new(),
+        };
+        let exhausted = Ended { state: ChunkState::Exhausted, reason: None, ..failed.clone() };
+        assert_eq!(outcome(5, 5, &[failed.clone()]), (JobState::Completed, None));
+        assert_eq!(outcome(0, 5, &[exhausted.clone()]).0, JobState::Completed);
+        assert_eq!(outcome(1, 5, &[failed.clone()]).0, JobState::Completed);
+        let (state, reason) = outcome(0, 5, &[exhausted, failed]);
+        assert_eq!((state, reason.as_deref()), (JobState::Failed, Some("nothing usable came (site: gone)")));
     }
 
     proptest::proptest! {

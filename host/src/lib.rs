@@ -23,5 +23,6 @@ pub mod auth;
 // All parts together.
 pub mod app;
 pub mod crawl;
+pub mod dataset;
 pub mod api;
 pub mod cli;

@@ -1,1 +1,246 @@
-//! The only place that knows the queue engine.
+//! Work waiting to be done. The only place that knows the queue engine, which lives
+//! in the same Postgres: claiming, wake-up, retries and recovery from dead workers
+//! are its business; what a message means is the business of [`Work`].
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use graphile_worker::{
+    FailureReason, IntoTaskHandlerResult, JobRecovery, JobRecoveryContext, JobRecoveryResult, JobSpec,
+    TaskHandler, WorkerContext, WorkerOptions, WorkerRecoveryConfig, WorkerShutdownConfig, WorkerUtils,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+
+use crate::job::ChunkId;
+
+/// The engine's schema; granted to nobody.
+const SCHEMA: &str = "graphile_worker";
+/// The engine listens here. It hands out one message a signal and slot, and sends
+/// one signal a transaction however many messages that adds, so whoever ends a
+/// message signals for the next.
+const WAKE_CHANNEL: &str = "jobs:insert";
+/// An error is retried after e^attempt seconds (at most six hours); a message is
+/// never given up, because the chunk itself says when it is over.
+const MAX_ATTEMPTS: i16 = i16::MAX;
+
+/// The queue, for adding and for working.
+#[derive(Clone)]
+pub struct Queue {
+    pool: PgPool,
+    utils: WorkerUtils,
+}
+
+/// Work on this chunk, if `run` is still its current run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Which chunk.
+    pub chunk: ChunkId,
+    /// Raised by each enqueue, so that a message left over from before is known as stale.
+    pub run: i32,
+}
+
+/// What a worker does with messages.
+pub trait Work: Send + Sync + 'static {
+    /// Works on a message. An error puts it back for later; a worker that lost its
+    /// lease must answer with an error, because success would end the message that
+    /// another worker holds by now.
+    fn perform(&self, message: Message) -> Pin<Box<dyn Future<Output = Result<(), Abandoned>> + Send + '_>>;
+
+    /// Called once for each message that a dead worker held; answers when it may be begun again.
+    fn recover(&self, message: Message) -> Pin<Box<dyn Future<Output = DateTime<Utc>> + Send + '_>>;
+}
+
+/// Why a message was not worked to its end; it comes back by itself.
+#[derive(Debug)]
+pub struct Abandoned(pub String);
+
+/// How a process takes part in the work.
+#[derive(Clone, Copy, Debug)]
+pub struct Participation {
+    /// Messages worked on at a time.
+    pub slots: usize,
+    /// How often this process says that it lives. It counts as dead after three
+    /// times this, and its messages are taken over within half as long again.
+    pub heartbeat: Duration,
+    /// Longest time that running work is given to end at a stop.
+    pub grace: Duration,
+}
+
+/// The queue is out of reach or refused.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing}")]
+pub struct QueueError {
+    doing: &'static str,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Queue {
+    /// The queue in this database; see [`Queue::migrate`].
+    #[must_use]
+    pub fn new(pool: &PgPool) -> Self {
+        Self { pool: pool.clone(), utils: WorkerUtils::new(pool.clone(), SCHEMA) }
+    }
+
+    /// Makes or updates the engine's own tables. May be called by several processes at once.
+    ///
+    /// # Errors
+    /// When the database is out of reach or the role may not create a schema.
+    pub async fn migrate(&self) -> Result<(), QueueError> {
+        self.utils.migrate().await.map_err(failed("migrate the queue"))
+    }
+
+    /// Adds messages in the caller's transaction, to be begun at `at` or at once.
+    ///
+    /// # Errors
+    /// When the database refuses; the transaction is then lost.
+    pub async fn enqueue(
+        &self,
+        connection: &mut PgConnection,
+        messages: &[Message],
+        at: Option<DateTime<Utc>>,
+    ) -> Result<(), QueueError> {
+        for message in messages {
+            let spec = JobSpec {
+                run_at: at,
+                max_attempts: Some(MAX_ATTEMPTS),
+                job_key: Some(key(*message)),
+                ..JobSpec::default()
+            };
+            self.utils
+                .clone()
+                .with_executor(&mut *connection)
+                .add_job(*message, spec)
+                .await
+                .map_err(failed("add to the queue"))?;
+        }
+        Ok(())
+    }
+
+    /// Takes messages back in the caller's transaction; those being worked on are not retried.
+    ///
+    /// # Errors
+    /// When the database refuses; the transaction is then lost.
+    pub async fn withdraw(
+        &self,
+        connection: &mut PgConnection,
+        messages: &[Message],
+    ) -> Result<(), QueueError> {
+        let mut utils = self.utils.clone().with_executor(&mut *connection);
+        for message in messages {
+            utils.remove_job(&key(*message)).await.map_err(failed("take back from the queue"))?;
+        }
+        Ok(())
+    }
+
+    /// Works until `stop`. When the database goes away the engine is built anew, with
+    /// growing pauses, so that this ends only when it is told to.
+    pub async fn work(&self, how: Participation, work: Arc<dyn Work>, stop: CancellationToken) {
+        let mut pause = Duration::from_millis(200);
+        while !stop.is_cancelled() {
+            let began = std::time::Instant::now();
+            match self.participate(how, Arc::clone(&work), stop.clone()).await {
+                Ok(()) => break,
+                Err(error) => tracing::warn!(error = %chain(&error), "the queue failed; trying again"),
+            }
+            if began.elapsed() > Duration::from_secs(30) {
+                pause = Duration::from_millis(200);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn participate(
+        &self,
+        how: Participation,
+        work: Arc<dyn Work>,
+        stop: CancellationToken,
+    ) -> Result<(), QueueError> {
+        let handler = Handler { work: Arc::clone(&work), pool: self.pool.clone() };
+        let worker = WorkerOptions::default()
+            .pg_pool(self.pool.clone())
+            .schema(SCHEMA)
+            .concurrency(how.slots)
+            .poll_interval(Duration::from_secs(1).min(how.heartbeat))
+            .worker_shutdown(
+                WorkerShutdownConfig::default()
+                    .listen_os_shutdown_signals(false)
+                    .shutdown_signal(async move { stop.cancelled().await })
+                    .grace_period(how.grace)
+                    .interrupted_job_retry_delay(Duration::ZERO),
+            )
+            .worker_recovery(
+                WorkerRecoveryConfig::default()
+                    .heartbeat_interval(how.heartbeat)
+                    .sweep_interval(how.heartbeat)
+                    .sweep_threshold(how.heartbeat * 3)
+                    .recovery_delay(Duration::ZERO),
+            )
+            .on(JobRecovery, move |context| recover(Arc::clone(&work), context))
+            .add_extension(handler)
+            .define_job::<Message>()
+            .init()
+            .await
+            .map_err(failed("join the queue"))?;
+        worker.run().await.map_err(failed("work on the queue"))
+    }
+}
+
+/// What the engine hands to every message.
+#[derive(Clone)]
+struct Handler {
+    work: Arc<dyn Work>,
+    pool: PgPool,
+}
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handler")
+    }
+}
+
+impl TaskHandler for Message {
+    const IDENTIFIER: &'static str = "crawl_chunk";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let Some(handler) = context.get_ext::<Handler>() else {
+            return Err("this worker has no handler".to_owned());
+        };
+        let done = handler.work.perform(self).await.map_err(|Abandoned(reason)| reason);
+        // A lost signal costs one poll interval and nothing else.
+        let _ = sqlx::query("select pg_notify($1, '{}')").bind(WAKE_CHANNEL).execute(&handler.pool).await;
+        done
+    }
+}
+
+async fn recover(work: Arc<dyn Work>, context: JobRecoveryContext) -> JobRecoveryResult {
+    if context.reason != FailureReason::WorkerCrashed {
+        return JobRecoveryResult::Default;
+    }
+    match serde_json::from_value(context.job.payload().clone()) {
+        Ok(message) => JobRecoveryResult::Reschedule { run_at: work.recover(message).await, attempts: None },
+        Err(_) => JobRecoveryResult::Default,
+    }
+}
+
+fn key(message: Message) -> String {
+    format!("chunk:{}:{}", message.chunk, message.run)
+}
+
+fn failed<E>(doing: &'static str) -> impl FnOnce(E) -> QueueError
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    move |source| QueueError { doing, source: source.into() }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

@@ -327,6 +327,14 @@ pub enum SourceError {
     Other(String),
 }
 
+/// The form by which "seen before" is decided: no fragment, no default port, host in lower case.
+#[must_use]
+pub fn normalise(url: &url::Url) -> String {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    url.into()
+}
+
 /// A picture that may be downloaded. Only `url` must be known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -457,6 +465,14 @@ mod tests {
 
     fn matches(pattern: &str, host: &str) -> bool {
         HostRule { pattern: pattern.to_owned(), kind: HostKind::Api }.matches(host)
+    }
+
+    #[test]
+    fn one_form_of_an_address() {
+        let check = |text: &str, expect: &str| assert_eq!(normalise(&text.parse().unwrap()), expect);
+        check("HTTPS://Example.ORG:443/A/../b?q#f", "https://example.org/b?q");
+        check("http://example.org:443", "http://example.org:443/");
+        check("https://bücher.example/%7E#", "https://xn--bcher-kva.example/%7E");
     }
 
     #[test]

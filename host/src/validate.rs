@@ -1,1 +1,212 @@
-//! Bytes in, verdict out. Pure.
+//! Bytes in, verdict out. Pure: nothing is read or written, and no clock is asked.
+//!
+//! The order of the checks is: size → magic bytes → dimensions, frames and pixels from
+//! the container → full decode of every frame → the job's rules → SHA-256 → perceptual
+//! hash. Whatever the header can tell is refused before anything is decoded. One file a
+//! format holds both what its container says and how it is decoded.
+
+mod gif;
+mod jpeg;
+mod phash;
+mod png;
+mod reader;
+mod sniff;
+mod webp;
+
+use std::panic::{UnwindSafe, catch_unwind};
+
+use ::image::metadata::Orientation;
+use sha2::Digest;
+
+use crate::image::{Format, Measured, Refusal, Rules, Sha256};
+
+/// Checks `bytes` completely: [`inspect`], then [`measure`].
+///
+/// # Errors
+/// The first check that refuses.
+pub fn validate(bytes: &[u8], limits: &Limits, rules: &Rules) -> Result<Measured, Rejected> {
+    measure(bytes, &inspect(bytes, limits)?, rules)
+}
+
+/// Reads what the container says of the picture, without decoding a pixel. The
+/// container is walked to its end, so a file that was cut off is already refused here.
+///
+/// # Errors
+/// `too-large`, `empty`, `not-an-image`, `unsupported-format`, `too-many-pixels`,
+/// `too-many-frames`, `truncated` or `corrupt`.
+pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
+    if bytes.is_empty() {
+        return Err(Rejected::new(Refusal::Empty, "no bytes"));
+    }
+    if bytes.len() as u64 > limits.max_bytes {
+        let detail = format!("{} bytes, at most {} are allowed", bytes.len(), limits.max_bytes);
+        return Err(Rejected::new(Refusal::TooLarge, detail));
+    }
+    let format = sniff::sniff(bytes)?;
+    let header = match format {
+        Format::Jpeg => jpeg::inspect(bytes, limits),
+        Format::Png => png::inspect(bytes, limits),
+        Format::Gif => gif::inspect(bytes, limits),
+        Format::Webp => webp::inspect(bytes, limits),
+    };
+    header.map_err(|rejected| Rejected { format: Some(format), ..rejected })
+}
+
+/// Decodes every frame of a picture that was inspected, then checks the rules and hashes.
+/// Takes about [`Header::cost`] bytes of memory while it runs.
+///
+/// # Errors
+/// `corrupt`, `decoder-fault`, `too-small` or `format-not-wanted`.
+pub fn measure(bytes: &[u8], header: &Header, rules: &Rules) -> Result<Measured, Rejected> {
+    let reject = |refusal, detail| Rejected {
+        refusal,
+        detail,
+        format: Some(header.format),
+        size: Some((header.width, header.height)),
+    };
+    let picture = bytes.get(..header.end).unwrap_or(bytes);
+    let phash = guarded(|| match header.format {
+        Format::Jpeg => jpeg::decode(picture, header),
+        Format::Png => png::decode(picture, header),
+        Format::Gif => gif::decode(picture, header),
+        Format::Webp => webp::decode(picture, header),
+    })
+    .map_err(|(refusal, detail)| reject(refusal, detail))?;
+
+    let Header { format, width, height, frames, .. } = *header;
+    if width < rules.min_width || height < rules.min_height {
+        let detail =
+            format!("{width}×{height} pixels, at least {}×{} wanted", rules.min_width, rules.min_height);
+        return Err(reject(Refusal::TooSmall, detail));
+    }
+    if !rules.formats.is_empty() && !rules.formats.contains(&format) {
+        return Err(reject(Refusal::FormatNotWanted, format!("{} is not wanted", format.name())));
+    }
+    let sha256 = Sha256(sha2::Sha256::digest(bytes).into());
+    Ok(Measured { format, width, height, frames, sha256, phash })
+}
+
+/// What is refused without being decoded.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most bytes of a file.
+    pub max_bytes: u64,
+    /// Most pixels of the canvas and of any one frame. All frames together may have
+    /// [`Limits::ANIMATION`] times as many.
+    pub max_pixels: u64,
+    /// Most frames of an animation.
+    pub max_frames: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_bytes: 64 << 20, max_pixels: 50_000_000, max_frames: 1000 }
+    }
+}
+
+impl Limits {
+    /// All frames of an animation together may have this many times `max_pixels`:
+    /// with the defaults 400 megapixels, some seconds of decoding.
+    pub const ANIMATION: u64 = 8;
+
+    /// Whether one canvas or frame of this size may be decoded.
+    fn check_size(&self, width: u32, height: u32) -> Result<(), Rejected> {
+        let refuse =
+            |refusal, detail| Err(Rejected { size: Some((width, height)), ..Rejected::new(refusal, detail) });
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels == 0 {
+            return refuse(Refusal::Corrupt, format!("{width}×{height} is no size"));
+        }
+        if pixels > self.max_pixels {
+            let detail = format!("{width}×{height} pixels, at most {} are allowed", self.max_pixels);
+            return refuse(Refusal::TooManyPixels, detail);
+        }
+        Ok(())
+    }
+
+    /// Whether this many frames with this many pixels together may be decoded.
+    fn check_frames(&self, frames: u32, pixels: u64) -> Result<(), Rejected> {
+        if frames > self.max_frames {
+            let detail = format!("more than {} frames", self.max_frames);
+            return Err(Rejected::new(Refusal::TooManyFrames, detail));
+        }
+        let most = self.max_pixels.saturating_mul(Self::ANIMATION);
+        if pixels > most {
+            let detail = format!("more than {most} pixels in all frames");
+            return Err(Rejected::new(Refusal::TooManyPixels, detail));
+        }
+        Ok(())
+    }
+}
+
+/// What the container says of a picture that is whole and within the limits.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// By the magic bytes.
+    pub format: Format,
+    /// In pixels, as stored.
+    pub width: u32,
+    /// In pixels, as stored.
+    pub height: u32,
+    /// 1 for a still picture.
+    pub frames: u32,
+    /// How the stored picture is turned to be upright.
+    orientation: Orientation,
+    /// Bytes of the picture itself; decoders never see what follows.
+    end: usize,
+    /// Only in JPEG: what is stored is complete from the top down.
+    sequential: bool,
+    /// Most bytes that decoding takes beside the file.
+    memory: u64,
+}
+
+impl Header {
+    /// Most bytes of memory that decoding takes beside the file itself: what to take
+    /// from a budget that all decoding shares.
+    #[must_use]
+    pub const fn cost(&self) -> u64 {
+        self.memory
+    }
+}
+
+/// Why a file was refused, with what was known by then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", .refusal.code())]
+pub struct Rejected {
+    /// The code.
+    pub refusal: Refusal,
+    /// For people.
+    pub detail: String,
+    /// By the magic bytes, when it is one that is kept.
+    pub format: Option<Format>,
+    /// Width and height in pixels as the header claims them.
+    pub size: Option<(u32, u32)>,
+}
+
+impl Rejected {
+    fn new(refusal: Refusal, detail: impl Into<String>) -> Self {
+        Self { refusal, detail: detail.into(), format: None, size: None }
+    }
+
+    fn corrupt(detail: impl Into<String>) -> Self {
+        Self::new(Refusal::Corrupt, detail)
+    }
+}
+
+/// Runs a decoder on hostile bytes: a panic in it is its own fault, not the host's.
+fn guarded<T>(decode: impl FnOnce() -> Result<T, String> + UnwindSafe) -> Result<T, (Refusal, String)> {
+    match catch_unwind(decode) {
+        Ok(decoded) => decoded.map_err(|detail| (Refusal::Corrupt, detail)),
+        Err(panic) => {
+            let detail = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("panic without a message");
+            Err((Refusal::DecoderFault, detail.to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

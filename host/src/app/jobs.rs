@@ -1,39 +1,95 @@
-//! Cancelling, retrying and deleting a job. (Stands in for the lead's.)
+//! What a user does to a job. Each change of state and the messages that follow from
+//! it are one transaction.
 
 use crate::{
     app::App,
-    db,
-    job::{JobId, JobState, UserId},
+    db::{self, settle},
+    job::{ChunkId, JobId, JobState, UserId},
+    queue::{Message, QueueError},
 };
 
-/// What became of a request to change a job's state.
+/// What a cancel came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Done, or already so.
-    Done,
-    /// Not possible in this state.
-    Conflict(JobState),
-    /// The user has no such job.
+pub enum Cancelled {
+    /// No such job of this user.
     NotFound,
+    /// It had ended before, in this state.
+    Over(JobState),
+    /// It is cancelled now.
+    Now,
+}
+
+/// What a retry came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retried {
+    /// No such job of this user.
+    NotFound,
+    /// It is not failed or cancelled but in this state.
+    NotOver(JobState),
+    /// It goes on.
+    Now,
+}
+
+/// Why a change did not take place; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] db::Error),
+    /// The queue failed.
+    #[error("the queue failed")]
+    Queue(#[from] QueueError),
 }
 
 impl App {
-    /// Stops a job; it keeps what it has.
-    pub async fn cancel_job(&self, user: UserId, job: JobId) -> Result<Change, db::Error> {
-        Ok(self.state(user, job).await?.map_or(Change::NotFound, Change::Conflict))
+    /// Cancels a job: its workers let go within two seconds and what was kept stays.
+    ///
+    /// # Errors
+    /// When the database fails; then the job goes on.
+    pub async fn cancel_job(&self, user: UserId, job: JobId) -> Result<Cancelled, JobError> {
+        let mut tx = self.db.begin().await?;
+        let withdrawn = match settle::cancel(&mut tx, user, job).await? {
+            settle::Cancelled::NotFound => return Ok(Cancelled::NotFound),
+            settle::Cancelled::Over(state) => return Ok(Cancelled::Over(state)),
+            settle::Cancelled::Now(withdrawn) => withdrawn,
+        };
+        self.queue.withdraw(&mut tx, &messages(withdrawn)).await?;
+        tx.commit().await?;
+        Ok(Cancelled::Now)
     }
 
-    /// Starts a failed or cancelled job again.
-    pub async fn retry_job(&self, user: UserId, job: JobId) -> Result<Change, db::Error> {
-        Ok(self.state(user, job).await?.map_or(Change::NotFound, Change::Conflict))
+    /// Begins a failed or cancelled job again, without fetching what is there.
+    ///
+    /// # Errors
+    /// When the database fails; then the job stays as it is.
+    pub async fn retry_job(&self, user: UserId, job: JobId) -> Result<Retried, JobError> {
+        let mut tx = self.db.begin().await?;
+        let queued = match settle::retry(&mut tx, user, job).await? {
+            settle::Retried::NotFound => return Ok(Retried::NotFound),
+            settle::Retried::NotOver(state) => return Ok(Retried::NotOver(state)),
+            settle::Retried::Now(queued) => queued,
+        };
+        self.queue.enqueue(&mut tx, &messages(queued), None).await?;
+        tx.commit().await?;
+        Ok(Retried::Now)
     }
 
-    /// Deletes a job, running or not; false where the user has no such job.
-    pub async fn delete_job(&self, user: UserId, job: JobId) -> Result<bool, db::Error> {
-        Ok(self.state(user, job).await?.is_some())
+    /// Deletes a job and its rows, cancelling it first; whether there was such a job of this user.
+    ///
+    /// # Errors
+    /// When the database fails; then the job is there still, cancelled perhaps.
+    pub async fn delete_job(&self, user: UserId, job: JobId) -> Result<bool, JobError> {
+        if self.cancel_job(user, job).await? == Cancelled::NotFound {
+            return Ok(false);
+        }
+        let mut tx = self.db.begin().await?;
+        let deleted = settle::delete(&mut tx, user, job).await?;
+        tx.commit().await?;
+        Ok(deleted)
     }
+}
 
-    async fn state(&self, user: UserId, job: JobId) -> Result<Option<JobState>, db::Error> {
-        Ok(db::jobs::show(&self.db, user, job).await?.map(|job| job.status))
-    }
+/// What the queue is told to carry.
+pub(crate) fn messages(chunks: Vec<(ChunkId, i32)>) -> Vec<Message> {
+    chunks.into_iter().map(|(chunk, run)| Message { chunk, run }).collect()
 }

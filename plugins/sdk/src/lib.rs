@@ -1,1 +1,78 @@
+//! What makes a `PixCrawler` source short.
+//!
+//! A source is a pure function: it is given the answers to what it asked for,
+//! and says which pictures it found and what to ask for next. An author
+//! implements one of three traits and exports it with [`export_source!`]:
+//!
+//! - [`Paged`]: page 1, 2, 3, … of a list;
+//! - [`Chained`]: each answer says where the next one is;
+//! - [`Machine`]: anything else.
+//!
+//! ```
+//! use pixcrawler_sdk::{Answer, Candidate, Found, Info, Paged, Pages, Query, Request, Result};
+//! use serde::Deserialize;
+//!
+//! struct Example;
+//!
+//! #[derive(Deserialize)]
+//! struct Page {
+//!     photos: Vec<Photo>,
+//! }
+//!
+//! #[derive(Deserialize)]
+//! struct Photo {
+//!     file: String,
+//! }
+//!
+//! impl Paged for Example {
+//!     fn info() -> Info {
+//!         Info::keywords("example", "Example", "1.0.0").api("api.example.org")
+//!     }
+//!
+//!     fn page(query: &Query, number: u32) -> Request {
+//!         Request::get("https://api.example.org/photos", &[("q", &query.text), ("page", &number.to_string())])
+//!     }
+//!
+//!     fn read(_: &Query, _: u32, answer: Answer) -> Result<(Found, bool)> {
+//!         let page: Page = answer.response()?.json()?;
+//!         let more = !page.photos.is_empty();
+//!         Ok((page.photos.into_iter().map(|photo| Candidate::new(photo.file)).collect(), more))
+//!     }
+//! }
+//!
+//! pixcrawler_sdk::export_source!(Pages<Example>);
+//! ```
+//!
+//! Everything but the export is ordinary Rust, so a source is tested natively:
+//! call `read` with an [`Answer::of`] a recorded body.
 
+#[doc(hidden)]
+pub mod bindings;
+mod machine;
+mod list;
+mod message;
+mod candidate;
+mod describe;
+pub mod html;
+pub mod url;
+
+pub use bindings::pixcrawler::source::log::{Level, log};
+pub use bindings::pixcrawler::source::types::{
+    Answer, Candidate, Checksum, Content, CredentialHeader, CredentialKind, CredentialSpec, Digest,
+    Dimensions, Error, Failure, HostKind, HostRule, Info, Input, License, Method, Next, OptionKind,
+    OptionSpec, Query, Request, Response, Step,
+};
+pub use list::{Chain, Chained, Paged, Pages};
+pub use machine::{Component, Found, Machine, Result, Turn};
+
+#[doc(hidden)]
+pub use bindings::export_bindings;
+
+/// Makes a [`Machine`] the source that this component exports; once per crate.
+#[macro_export]
+macro_rules! export_source {
+    ($machine:ty) => {
+        type ExportedSource = $crate::Component<$machine>;
+        $crate::export_bindings!(ExportedSource with_types_in $crate::bindings);
+    };
+}

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use futures_util::TryStreamExt as _;
 use poem::{
     Body, IntoResponse, Response,
     http::{StatusCode, header},
@@ -60,15 +61,15 @@ impl File {
 
         let missing = || Problem::not_found("image file");
         let whole =
-            store.get(user, sha256, format, None).await.map_err(Problem::internal)?.ok_or_else(missing)?;
-        let size = whole.size;
+            store.get(user, &sha256, format, None).await.map_err(Problem::internal)?.ok_or_else(missing)?;
+        let size = whole.size();
         let ranged = wanted.if_range.as_ref().is_none_or(|known| *known == tag);
         let part = wanted.range.as_ref().filter(|_| ranged).map_or(Part::Whole, |range| part(range, size));
         let (response, object, length) = match part {
             Part::Outside => return Err(Problem::not_in_range().into()),
             Part::Whole => (response, whole, size),
             Part::Some(range) => {
-                let object = store.get(user, sha256, format, Some(range.clone())).await;
+                let object = store.get(user, &sha256, format, Some(range.clone())).await;
                 let object = object.map_err(Problem::internal)?.ok_or_else(missing)?;
                 let said = format!("bytes {}-{}/{size}", range.start, range.end - 1);
                 let response =
@@ -77,7 +78,7 @@ impl File {
             }
         };
         let response = response.header(header::CONTENT_LENGTH, length);
-        Ok(Self(response.body(Body::from_bytes_stream(object.bytes))))
+        Ok(Self(response.body(Body::from_bytes_stream(object.stream().map_err(std::io::Error::other)))))
     }
 }
 

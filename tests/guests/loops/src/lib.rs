@@ -1,1 +1,23 @@
+//! A guest that never comes back.
 
+use guest_frame::{Answer, Error, Guest, Info, Query, Step, info};
+
+struct Loops;
+
+impl Guest for Loops {
+    fn describe() -> Info {
+        info("loops")
+    }
+
+    fn start(_: Query) -> Result<Step, Error> {
+        loop {
+            std::hint::black_box(());
+        }
+    }
+
+    fn resume(query: Query, _: String, _: Vec<Answer>) -> Result<Step, Error> {
+        Self::start(query)
+    }
+}
+
+guest_frame::bindings::export!(Loops with_types_in guest_frame::bindings);

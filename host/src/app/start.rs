@@ -1,0 +1,182 @@
+//! From settings to a host that runs: database, queue, sources, store.
+
+use std::{path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+use tokio::{sync::broadcast, task::JoinHandle};
+use url::Url;
+
+use crate::{
+    app::{App, Parts, Signal},
+    auth::{
+        self, Auth,
+        key_set::FetchKeys,
+        link::{self, LinkKey},
+    },
+    config::Config,
+    db::{
+        self,
+        embedded::{Durability, Embedded},
+    },
+    fetch::{self, Fetcher},
+    plugin::{EngineError, Plugins},
+    queue::{Queue, QueueError},
+    source::{Content, Grants, HostKind, HostRule, Method, Request, Response},
+    store::{Store, StoreError},
+};
+
+/// Connections of one process: requests are short, and a chunk holds one only while it writes.
+const CONNECTIONS: u32 = 16;
+/// Longest wait for the keys of a Supabase project; a request may be waiting for them.
+const PATIENCE_FOR_KEYS: Duration = Duration::from_secs(10);
+/// Signals that a slow listener may fall behind before it has to look for itself.
+const SIGNALS: usize = 1024;
+
+/// A host that runs, with the private Postgres when it has one.
+pub struct Running {
+    /// All parts.
+    pub app: App,
+    embedded: Option<Embedded>,
+    listener: JoinHandle<()>,
+}
+
+/// Why the host cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be made or used.
+    #[error("cannot use the data folder {folder}; choose another with --data-dir")]
+    DataDir {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The private Postgres does not start.
+    #[error("the private Postgres does not start")]
+    Embedded(#[from] db::embedded::EmbeddedError),
+    /// The database cannot be reached.
+    #[error("cannot connect to the database")]
+    Connect(#[from] db::ConnectError),
+    /// What Supabase would bring cannot be made.
+    #[error("cannot prepare the private database")]
+    Bootstrap(#[from] db::BootstrapError),
+    /// The tables cannot be made.
+    #[error("cannot bring the tables up to date")]
+    Migrate(#[from] db::MigrateError),
+    /// The queue's tables cannot be made.
+    #[error("cannot bring the queue up to date")]
+    Queue(#[from] QueueError),
+    /// The sandbox cannot be made.
+    #[error("cannot start the plugin runtime")]
+    Plugins(#[from] EngineError),
+    /// The outbound door cannot be made.
+    #[error("cannot set up outbound requests")]
+    Fetch(#[from] fetch::SetupError),
+    /// The store cannot be used.
+    #[error("cannot use the store")]
+    Store(#[from] StoreError),
+    /// Tokens cannot be verified.
+    #[error("cannot set up authentication")]
+    Auth(#[from] auth::SetupError),
+    /// The key of signed links cannot be had.
+    #[error("cannot read the key of signed links")]
+    Links(#[from] db::Error),
+}
+
+impl Running {
+    /// Starts everything that the settings ask for; what is there already is joined.
+    ///
+    /// # Errors
+    /// When a part cannot be had; says what to do.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let data_dir = config.data_dir();
+        std::fs::create_dir_all(&data_dir)
+            .map_err(|source| StartError::DataDir { folder: data_dir.clone(), source })?;
+        for name in config.ignored() {
+            tracing::warn!("{name} is set but not used: the queue is in Postgres");
+        }
+        // Compiling plugins and starting Postgres both take their time, on different resources.
+        let (database, plugins) = tokio::join!(database(&config), Plugins::load(&config.plugins, &data_dir));
+        let (url, embedded) = database?;
+        let db = db::connect(&url, CONNECTIONS).await?;
+        if embedded.is_some() {
+            db::bootstrap(&db).await?;
+        }
+        db::migrate(&db).await?;
+        let queue = Queue::new(&db);
+        queue.migrate().await?;
+
+        let fetcher = Fetcher::new(&config.fetch)?;
+        let supabase = &config.supabase;
+        let auth = Auth::new(
+            supabase.supabase_url.as_ref(),
+            supabase.supabase_jwt_secret.as_ref(),
+            &data_dir,
+            project_keys(fetcher.clone()),
+        )?;
+        let links =
+            LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
+        let store = Store::local(&data_dir.join("objects"))?;
+        let (signals, _) = broadcast::channel(SIGNALS);
+        let app =
+            App::new(Parts { config, db, queue, plugins: plugins?, fetcher, store, auth, links, signals });
+        let listener = tokio::spawn({
+            let (db, signals) = (app.db.clone(), app.signals.clone());
+            db::listen::listen(db, move |payload| {
+                if let Some(signal) = Signal::parse(payload) {
+                    // Nobody need be listening.
+                    let _ = signals.send(signal);
+                }
+            })
+        });
+        Ok(Self { app, embedded, listener })
+    }
+
+    /// Lets go of everything; the private Postgres is stopped last, unless others use it.
+    pub async fn stop(self) {
+        self.listener.abort();
+        self.app.db.close().await;
+        if let Some(embedded) = self.embedded
+            && let Err(error) = embedded.stop().await
+        {
+            tracing::warn!(error = %super::chain(&error), "the private Postgres did not stop");
+        }
+    }
+}
+
+/// The configured database, or else the private one.
+async fn database(config: &Config) -> Result<(SecretString, Option<Embedded>), StartError> {
+    if let Some(url) = &config.database.database_url {
+        return Ok((url.clone(), None));
+    }
+    let embedded =
+        Embedded::start(&config.data_dir(), config.database.pg_bin.as_deref(), Durability::Kept).await?;
+    Ok((embedded.url(), Some(embedded)))
+}
+
+/// Fetches the keys of a Supabase project through the outbound door, from its own host only.
+fn project_keys(fetcher: Fetcher) -> FetchKeys {
+    Box::new(move |url| {
+        let fetcher = fetcher.clone();
+        Box::pin(async move {
+            let host = Url::parse(&url).ok().and_then(|url| url.host_str().map(str::to_owned));
+            let rule = HostRule { pattern: host.unwrap_or_default(), kind: HostKind::Api };
+            let grants = Grants { source: "supabase".to_owned(), hosts: vec![rule], ..Grants::default() };
+            let request = Request {
+                key: String::new(),
+                method: Method::Get,
+                url,
+                headers: Vec::new(),
+                body: None,
+                credential: None,
+                item: None,
+                keep: false,
+            };
+            let asked = tokio::time::timeout(PATIENCE_FOR_KEYS, fetcher.ask(&grants, &request)).await;
+            match asked.map_err(|_| "no answer in time")?.map_err(|no| no.failure.to_string())? {
+                Response { status: 200, body: Content::Text(text), .. } => Ok(text.into_bytes()),
+                Response { status, .. } => Err(format!("status {status}, or no text")),
+            }
+        })
+    })
+}

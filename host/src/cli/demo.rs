@@ -1,0 +1,181 @@
+//! `demo`: the whole job on this machine, without the internet. A gallery on loopback
+//! stands in for a web site; everything else is the real thing: the API is called with
+//! a token, a worker runs the `webpage` plugin, and what it keeps is checked against
+//! what was planted.
+
+mod contact_sheet;
+mod gallery;
+
+use std::{collections::BTreeMap, io::Write as _, path::{Path, PathBuf}, process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api,
+    app::Running,
+    auth::Caller,
+    cli::{client::Client, stop},
+    config::{Config, OriginMapping},
+    crawl::Worker,
+    dataset,
+    job::JobId,
+};
+
+use gallery::{Expected, Gallery};
+
+/// See it work, without the internet.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  pixcrawler demo\n  pixcrawler demo --out /tmp/gallery\n\n\
+    Exit codes: 0 the result is what was planted, 1 it is not or something failed.")]
+pub(super) struct Demo {
+    /// Folder for the dataset and the contact sheet
+    #[arg(long, default_value = "pixcrawler-demo", value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// What a job looks like to the demo: a few fields of the API's answer.
+#[derive(Debug, Deserialize)]
+struct Job {
+    id: i32,
+    status: String,
+    total_images: i32,
+    kept: i32,
+    duplicates: i32,
+    refused: BTreeMap<String, i32>,
+    error: Option<String>,
+}
+
+impl Demo {
+    pub(super) async fn run(self, mut config: Config) -> anyhow::Result<ExitCode> {
+        let stop = stop::on_signal()?;
+        say("Making a gallery …");
+        let gallery = tokio::task::spawn_blocking(Gallery::generate).await?;
+        let expected = gallery.expected.clone();
+        let served = gallery.serve().await.context("cannot serve the gallery")?;
+        say(&format!("It is served on http://{} as {}", served.address(), gallery::ORIGIN));
+
+        config.data_dir = Some(config.data_dir().join("demo"));
+        config.http.port = 0;
+        config.database.database_url = None;
+        config.supabase.supabase_url = None;
+        config.fetch.map_origin.push(mapping(&served)?);
+        let running = Running::start(config).await?;
+        let server = api::Server::bind(running.app.clone()).await?;
+        say(&format!("The API listens on http://{}, see /docs", server.address()));
+
+        let address = server.address();
+        let done = CancellationToken::new();
+        let services = tokio::spawn({
+            let (app, done) = (running.app.clone(), done.clone());
+            async move { tokio::join!(server.run(done.clone()), Worker::run(app, done)).0 }
+        });
+        let result = tokio::select! {
+            result = self.crawl(&running, address, &expected) => result,
+            () = stop.cancelled() => Err(anyhow::anyhow!("ended by a signal")),
+        };
+        done.cancel();
+        services.await??;
+        running.stop().await;
+        Ok(if result? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Creates the job, watches it and shows what came of it; whether that is what was planted.
+    async fn crawl(&self, running: &Running, api: std::net::SocketAddr, expected: &Expected) -> anyhow::Result<bool> {
+        let app = &running.app;
+        let issuer = app.auth.issuer().context("the demo needs the local issuer")?;
+        let token = issuer.issue("demo@example.org", Duration::from_secs(3600))?;
+        let caller: Caller = app.auth.verify(&token).await?;
+        let client = Client::new(api, &token)?;
+
+        let request = serde_json::json!({
+            "name": "demo",
+            "urls": [format!("{}/", gallery::ORIGIN)],
+            "sources": ["webpage"],
+            "max_images": 1000,
+        });
+        let created: Job = client.post("/api/v1/crawl-jobs/", &request).await?;
+        let job = watch(&client, created.id, expected).await?;
+        if let Some(error) = &job.error {
+            say(&format!("The job says: {error}"));
+        }
+        let matches = compare(&job, expected);
+
+        if tokio::fs::try_exists(&self.out).await? {
+            tokio::fs::remove_dir_all(&self.out).await.context("cannot empty the dataset folder")?;
+        }
+        let exported = dataset::export(app, caller.user, JobId(job.id), &self.out).await?;
+        let sheet = self.out.join("contact-sheet.png");
+        draw(exported.files, &sheet).await?;
+        say(&format!("\nDataset folder: {}\nContact sheet:  {}", self.out.display(), sheet.display()));
+        Ok(matches)
+    }
+}
+
+/// Where the public origin of the gallery is really served.
+fn mapping(served: &gallery::ServedGallery) -> anyhow::Result<OriginMapping> {
+    let mapping = format!("{}=http://{}", gallery::ORIGIN, served.address());
+    mapping.parse().map_err(anyhow::Error::msg)
+}
+
+/// Follows the job to its end, with a bar.
+async fn watch(client: &Client, id: i32, expected: &Expected) -> anyhow::Result<Job> {
+    let planted = expected.kept + expected.duplicates + expected.refused.values().sum::<u32>();
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} judged  {msg}  {elapsed}")?;
+    let bar = ProgressBar::new(planted.into()).with_style(style);
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        tick.tick().await;
+        let job: Job = client.get(&format!("/api/v1/crawl-jobs/{id}")).await?;
+        let refused: i32 = job.refused.values().sum();
+        bar.set_position(u64::try_from(job.total_images).unwrap_or_default());
+        bar.set_message(format!("{} kept, {} duplicates, {refused} refused", job.kept, job.duplicates));
+        match job.status.as_str() {
+            "pending" | "running" => {}
+            "completed" => {
+                bar.finish();
+                return Ok(job);
+            }
+            status => bail!("the job ended as {status}: {}", job.error.unwrap_or_default()),
+        }
+    }
+}
+
+/// Shows the table; whether every number is as planted.
+fn compare(job: &Job, expected: &Expected) -> bool {
+    let mut rows = vec![
+        ("kept".to_owned(), job.kept, i32::try_from(expected.kept).unwrap_or(i32::MAX)),
+        ("duplicate".to_owned(), job.duplicates, i32::try_from(expected.duplicates).unwrap_or(i32::MAX)),
+    ];
+    let mut codes: BTreeMap<&str, (i32, i32)> = BTreeMap::new();
+    for (code, count) in &job.refused {
+        codes.entry(code).or_default().0 = *count;
+    }
+    for (refusal, count) in &expected.refused {
+        codes.entry(refusal.code()).or_default().1 = i32::try_from(*count).unwrap_or(i32::MAX);
+    }
+    rows.extend(codes.into_iter().map(|(code, (found, planted))| (format!("refused: {code}"), found, planted)));
+    say(&format!("\n{:<28}{:>8}{:>9}", "", "found", "planted"));
+    for (what, found, planted) in &rows {
+        let mark = if found == planted { "" } else { "  ← differs" };
+        say(&format!("{what:<28}{found:>8}{planted:>9}{mark}"));
+    }
+    rows.iter().all(|(_, found, planted)| found == planted)
+}
+
+async fn draw(files: Vec<PathBuf>, sheet: &Path) -> anyhow::Result<()> {
+    let sheet = sheet.to_owned();
+    tokio::task::spawn_blocking(move || {
+        let pictures = files.iter().map(std::fs::read).collect::<Result<Vec<_>, _>>()?;
+        contact_sheet::contact_sheet(&pictures, 8, 160).save(&sheet).context("cannot write the contact sheet")
+    })
+    .await?
+}
+
+fn say(line: &str) {
+    // Nothing sensible can be done when standard output is closed.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

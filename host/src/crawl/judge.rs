@@ -1,0 +1,161 @@
+//! One picture of the backlog: download, check, store.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Semaphore;
+
+use crate::{
+    app::App,
+    crawl::Faults,
+    db::{
+        chunks::Waiting,
+        verdicts::{Judged, Refused},
+    },
+    fetch::Download,
+    image::{Measured, Refusal, Rules},
+    job::UserId,
+    source::{Candidate, Grants},
+    validate::{self, Rejected},
+};
+
+/// A picture whose host asked this often to come back later is refused.
+const MOST_HOLDS: i32 = 6;
+
+/// What the pictures of one chunk have in common.
+pub(super) struct Bench {
+    pub(super) app: App,
+    pub(super) decoders: Arc<Decoders>,
+    pub(super) faults: Arc<Faults>,
+    pub(super) user: UserId,
+    pub(super) rules: Rules,
+    pub(super) grants: Grants,
+}
+
+/// What became of a picture.
+pub(super) enum Tried {
+    /// There is a verdict.
+    Judged(Judged),
+    /// Its host asks to come back later.
+    Held { candidate: i64, until: DateTime<Utc> },
+    /// The store fails; nothing is said about the picture.
+    StoreFailed { candidate: i64, reason: String },
+}
+
+impl Bench {
+    /// Takes one picture through the pipeline. Dropping the future closes its connection.
+    pub(super) async fn judge(&self, waiting: Waiting) -> Tried {
+        let (id, said) = (waiting.id, waiting.candidate);
+        if let Some(refused) = license(&said, &self.rules) {
+            return judged(id, said, None, Err(refused));
+        }
+        let (download, url) = match self.download(&said, waiting.holds).await {
+            Ok(found) => found,
+            Err(NotThere::Refused(refused)) => return judged(id, said, None, Err(refused)),
+            Err(NotThere::Later(until)) => return Tried::Held { candidate: id, until },
+        };
+        let size = download.bytes.len() as u64;
+        self.faults.pass("decode", &url);
+        let measured = match self.decoders.validate(&download, self.rules.clone()).await {
+            Ok(measured) => measured,
+            Err(rejected) => {
+                let refused = Refused { reason: rejected.refusal, detail: rejected.detail };
+                return judged(id, said, Some((download, size)), Err(refused));
+            }
+        };
+        let put =
+            self.app.store.put(self.user, &measured.sha256, measured.format, download.bytes.clone()).await;
+        if let Err(error) = put {
+            return Tried::StoreFailed { candidate: id, reason: crate::app::chain(&error) };
+        }
+        self.faults.pass("stored", &url);
+        judged(id, said, Some((download, size)), Ok(measured))
+    }
+
+    /// The picture from its own address or, when that is gone for good, from the first alternate that has it.
+    async fn download(&self, said: &Candidate, holds: i32) -> Result<(Download, String), NotThere> {
+        let mut alternates = said.alternates.iter();
+        let mut url = &said.url;
+        loop {
+            let refused = match self.app.fetcher.download(&self.grants, said, url).await {
+                Ok(download) => return Ok((download, url.clone())),
+                Err(refused) => refused,
+            };
+            match (refused.reason, refused.retry_after) {
+                (Refusal::NotFound, _) if let Some(next) = alternates.next() => url = next,
+                (_, Some(after)) if holds < MOST_HOLDS => return Err(NotThere::Later(later(after))),
+                (reason, _) => return Err(NotThere::Refused(Refused { reason, detail: refused.detail })),
+            }
+        }
+    }
+}
+
+enum NotThere {
+    Refused(Refused),
+    Later(DateTime<Utc>),
+}
+
+/// CPU and memory for decoding, shared by all chunks of the process.
+pub(super) struct Decoders {
+    limits: validate::Limits,
+    threads: Semaphore,
+    /// In KiB.
+    memory: Semaphore,
+    memory_size: u32,
+}
+
+impl Decoders {
+    /// One core is left to everything else.
+    pub(super) fn new(limits: validate::Limits, memory: u64) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let memory_size = kib(memory);
+        Self {
+            limits,
+            threads: Semaphore::new(cores.saturating_sub(1).max(1)),
+            memory: Semaphore::new(memory_size as usize),
+            memory_size,
+        }
+    }
+
+    async fn validate(&self, download: &Download, rules: Rules) -> Result<Measured, Rejected> {
+        let header = validate::inspect(&download.bytes, &self.limits)?;
+        // A picture that needs more than all there is waits until it is alone.
+        let cost = kib(header.cost()).min(self.memory_size);
+        let permits = tokio::join!(self.memory.acquire_many(cost), self.threads.acquire());
+        let bytes = download.bytes.clone();
+        let done = tokio::task::spawn_blocking(move || validate::measure(&bytes, &header, &rules)).await;
+        drop(permits);
+        done.unwrap_or_else(|_| {
+            Err(Rejected::new(Refusal::DecoderFault, "the decoder ended without an answer"))
+        })
+    }
+}
+
+fn kib(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
+}
+
+fn later(after: Duration) -> DateTime<Utc> {
+    Utc::now() + chrono::Duration::from_std(after).unwrap_or(chrono::Duration::days(1))
+}
+
+fn judged(
+    id: i64,
+    said: Candidate,
+    body: Option<(Download, u64)>,
+    outcome: Result<Measured, Refused>,
+) -> Tried {
+    let url = body.as_ref().map_or_else(|| said.url.clone(), |(download, _)| download.url.to_string());
+    Tried::Judged(Judged { candidate: id, url, size: body.map(|(_, size)| size), said, outcome })
+}
+
+/// A job that names licences takes nothing whose licence it does not know.
+fn license(said: &Candidate, rules: &Rules) -> Option<Refused> {
+    let id = said.license.as_ref().map_or("unknown", |license| license.id.as_str());
+    let allowed = rules.licenses.is_empty()
+        || rules.licenses.iter().any(|allowed| match allowed.strip_suffix('*') {
+            Some(start) => id.starts_with(start),
+            None => id == allowed,
+        });
+    (!allowed).then(|| Refused { reason: Refusal::LicenseNotAllowed, detail: format!("its licence is {id}") })
+}

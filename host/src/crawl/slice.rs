@@ -1,0 +1,396 @@
+//! A slice of a chunk: steps and downloads side by side until its time is up, its
+//! share is reached, its source has no more, or all that is left must wait.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::Utc;
+use sha2::Digest as _;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    crawl::{
+        Interrupted,
+        judge::{Bench, Tried},
+        step::{StepOutcome, StepTask},
+    },
+    db::{
+        chunks::{self, Chunk, StepRecord, Wait, Waiting},
+        progress,
+        settle::End,
+        verdicts::{self, Judged},
+    },
+    image::Sha256,
+    plugin::Installed,
+    source::{self, Answer, Next, Request, Step},
+};
+
+/// Verdicts are written at this number or after this time, whichever comes first.
+const BATCH: usize = 50;
+const BATCH_AGE: Duration = Duration::from_millis(500);
+/// No step is made while the backlog holds this many.
+const MOST_BACKLOG: i64 = 1000;
+/// Pictures taken from the backlog at a time.
+const LOAD: i64 = 64;
+/// What is in flight when a slice ends is given this long.
+const CLOSING: Duration = Duration::from_secs(5);
+/// Steps in a row that may ask for the same answers again.
+const MOST_AGAIN: u32 = 64;
+/// Budgets of a chunk: steps, requests of its source, bytes of answers to them.
+const MOST_STEPS: i32 = 10_000;
+const MOST_ASKED: i32 = 50_000;
+const MOST_RECEIVED: i64 = 4 << 30;
+
+/// How a slice ended.
+pub(super) enum SliceEnd {
+    /// There is more to do: queue again behind the others.
+    Again,
+    /// There is nothing to do before a time.
+    Wait(Wait),
+    /// The chunk is over.
+    End(End),
+}
+
+/// A chunk being worked on.
+pub(super) struct Slice {
+    chunk: Chunk,
+    source: Installed,
+    bench: Arc<Bench>,
+    /// Pictures to try, in order, and all ids that are on their way to a verdict.
+    ready: VecDeque<Waiting>,
+    taken: HashSet<i64>,
+    /// The backlog had no more for now.
+    drained: bool,
+    downloads: JoinSet<Tried>,
+    step: JoinSet<Result<StepOutcome, crate::db::Error>>,
+    answers: Option<Arc<Vec<Answer>>>,
+    again: u32,
+    batch: Vec<Judged>,
+    batch_since: Instant,
+    /// Why the source waits.
+    waits_for: Option<String>,
+    /// Counts were written that the public row does not show yet.
+    behind: bool,
+    /// How the slice ends as soon as nothing is in flight.
+    ending: Option<SliceEnd>,
+}
+
+impl Slice {
+    pub(super) fn new(mut chunk: Chunk, source: Installed, bench: Bench) -> Self {
+        // Only the build of the plugin that made a state can read it.
+        if chunk.plugin_digest.as_ref().is_some_and(|digest| *digest != source.digest.to_string()) {
+            chunk.requests = None;
+            chunk.plugin_state.clear();
+            chunk.again = false;
+            chunk.source_done = false;
+        }
+        Self {
+            chunk,
+            source,
+            bench: Arc::new(bench),
+            ready: VecDeque::new(),
+            taken: HashSet::new(),
+            drained: false,
+            downloads: JoinSet::new(),
+            step: JoinSet::new(),
+            answers: None,
+            again: 0,
+            batch: Vec::new(),
+            batch_since: Instant::now(),
+            waits_for: None,
+            behind: false,
+            ending: None,
+        }
+    }
+
+    /// Works until the slice ends. Dropping the future drops all that is in flight.
+    pub(super) async fn run(
+        &mut self,
+        time: Duration,
+        stop: &CancellationToken,
+    ) -> Result<SliceEnd, Interrupted> {
+        let over = tokio::time::sleep(time);
+        tokio::pin!(over);
+        let closed = tokio::time::sleep(Duration::MAX);
+        tokio::pin!(closed);
+        let mut tick = tokio::time::interval(BATCH_AGE / 2);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut closing = false;
+        loop {
+            if self.ending.is_none() {
+                self.fill().await?;
+            } else if !closing {
+                closing = true;
+                self.step.abort_all();
+                closed.as_mut().reset(Instant::now() + CLOSING);
+            }
+            if self.downloads.is_empty() && (self.step.is_empty() || closing) {
+                self.flush().await?;
+                if let Some(end) = self.end().await? {
+                    return Ok(end);
+                }
+                continue;
+            }
+            tokio::select! {
+                Some(tried) = self.downloads.join_next() => self.tried(tried).await?,
+                Some(made) = self.step.join_next(), if !closing => self.stepped(made).await?,
+                _ = tick.tick() => self.on_tick().await?,
+                () = &mut over, if self.ending.is_none() => self.ending = Some(SliceEnd::Again),
+                () = stop.cancelled(), if self.ending.is_none() => self.ending = Some(SliceEnd::Again),
+                () = &mut closed, if closing => self.downloads.shutdown().await,
+            }
+        }
+    }
+
+    /// Pictures that the chunk may still keep, beyond those that are on their way.
+    fn room(&self) -> usize {
+        let good = self.batch.iter().filter(|judged| judged.outcome.is_ok()).count();
+        let missing = usize::try_from(self.chunk.share - self.chunk.kept).unwrap_or(0);
+        missing.saturating_sub(good + self.downloads.len())
+    }
+
+    /// Starts downloads, takes more from the backlog and makes the next step, as far as there is room.
+    async fn fill(&mut self) -> Result<(), Interrupted> {
+        let most = self.bench.app.config.crawl.downloads;
+        if self.room() > 0 && self.ready.len() < most && !self.drained {
+            self.load().await?;
+        }
+        while self.room() > 0 && self.downloads.len() < most {
+            let Some(waiting) = self.ready.pop_front() else { break };
+            let bench = Arc::clone(&self.bench);
+            self.downloads.spawn(async move { bench.judge(waiting).await });
+        }
+        let may_step = self.step.is_empty() && !self.chunk.source_done && !self.put_off();
+        if may_step && self.drained && self.room() > 0 && self.ready.len() < most {
+            let (left, _) = chunks::left(&self.bench.app.db, self.chunk.id).await?;
+            if left < MOST_BACKLOG {
+                self.start_step();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes pictures from the backlog.
+    async fn load(&mut self) -> Result<(), Interrupted> {
+        let taken: Vec<i64> = self.taken.iter().copied().collect();
+        let loaded = chunks::backlog(&self.bench.app.db, self.chunk.id, &taken, LOAD).await?;
+        self.drained = loaded.len() < LOAD as usize;
+        self.taken.extend(loaded.iter().map(|waiting| waiting.id));
+        self.ready.extend(loaded);
+        Ok(())
+    }
+
+    fn put_off(&self) -> bool {
+        self.chunk.step_not_before.is_some_and(|at| at > Utc::now())
+    }
+
+    fn start_step(&mut self) {
+        if let Some(budget) = self.over_budget() {
+            self.ending = Some(SliceEnd::End(End::Failed(budget)));
+            return;
+        }
+        let task = StepTask {
+            app: self.bench.app.clone(),
+            source: self.source.clone(),
+            grants: self.bench.grants.clone(),
+            chunk: self.chunk.clone(),
+            answers: self.answers.take().filter(|_| self.chunk.again),
+        };
+        self.step.spawn(task.make());
+    }
+
+    fn over_budget(&self) -> Option<String> {
+        let chunk = &self.chunk;
+        let over = |what: &str, most: String| Some(format!("the source used up its budget of {most} {what}"));
+        if chunk.steps >= MOST_STEPS {
+            over("steps", MOST_STEPS.to_string())
+        } else if chunk.asked >= MOST_ASKED {
+            over("requests", MOST_ASKED.to_string())
+        } else if chunk.received >= MOST_RECEIVED {
+            over("bytes of answers", MOST_RECEIVED.to_string())
+        } else if self.again > MOST_AGAIN {
+            Some(format!(
+                "fault of the plugin: it asked to be called again more than {MOST_AGAIN} times in a row"
+            ))
+        } else {
+            None
+        }
+    }
+
+    async fn tried(&mut self, tried: Result<Tried, tokio::task::JoinError>) -> Result<(), Interrupted> {
+        match tried {
+            Ok(Tried::Judged(judged)) => {
+                if self.batch.is_empty() {
+                    self.batch_since = Instant::now();
+                }
+                self.batch.push(judged);
+                if self.batch.len() >= BATCH {
+                    self.flush().await?;
+                }
+            }
+            Ok(Tried::Held { candidate, until }) => {
+                if !chunks::hold(&self.bench.app.db, &self.chunk, candidate, until).await? {
+                    return Err(Interrupted::LeaseLost);
+                }
+                self.taken.remove(&candidate);
+            }
+            Ok(Tried::StoreFailed { candidate, reason }) => {
+                self.taken.remove(&candidate);
+                let wait = Wait {
+                    until: Utc::now() + Duration::from_secs(30),
+                    reason: format!("images cannot be stored: {reason}"),
+                    error: false,
+                };
+                self.ending.get_or_insert(SliceEnd::Wait(wait));
+            }
+            // Only a task that was dropped on purpose, or a bug that the runtime has reported.
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn stepped(
+        &mut self,
+        made: Result<Result<StepOutcome, crate::db::Error>, tokio::task::JoinError>,
+    ) -> Result<(), Interrupted> {
+        let Ok(made) = made else { return Ok(()) };
+        match made? {
+            StepOutcome::Made { step, digest, answers, asked, received } => {
+                self.record(step, digest, asked, received).await?;
+                self.answers = Some(answers);
+                self.bench.faults.pass("after-step", &self.chunk.source);
+            }
+            StepOutcome::Later(wait) => self.wait(wait).await?,
+            StepOutcome::Failed(reason) => self.ending = Some(SliceEnd::End(End::Failed(reason))),
+        }
+        Ok(())
+    }
+
+    /// The source waits; the backlog goes on meanwhile.
+    async fn wait(&mut self, wait: Wait) -> Result<(), Interrupted> {
+        tracing::info!(chunk = %self.chunk.id, source = self.chunk.source, reason = wait.reason, "the source waits");
+        if !chunks::put_off(&self.bench.app.db, &self.chunk, &wait).await? {
+            return Err(Interrupted::LeaseLost);
+        }
+        self.chunk.step_not_before = Some(wait.until);
+        self.chunk.errors_in_row += i32::from(wait.error);
+        self.waits_for = Some(wait.reason);
+        Ok(())
+    }
+
+    async fn record(
+        &mut self,
+        step: Step,
+        digest: Sha256,
+        asked: i32,
+        received: i64,
+    ) -> Result<(), Interrupted> {
+        let chunk = &self.chunk;
+        let (requests, again, done) = match step.next {
+            Next::Done => (Vec::new(), false, true),
+            Next::Fetch(requests) => (requests, false, false),
+            Next::Again => (open_requests(chunk), true, false),
+        };
+        let candidates: Vec<_> =
+            step.candidates.into_iter().map(|found| (digest_of(&found.url), found)).collect();
+        let record = StepRecord {
+            state: &step.state,
+            digest,
+            requests: &requests,
+            again,
+            done,
+            candidates: &candidates,
+            warnings: &step.warnings,
+            asked,
+            received,
+        };
+        if !chunks::record_step(&self.bench.app.db, chunk, &record).await? {
+            return Err(Interrupted::LeaseLost);
+        }
+        self.again = if again { self.again + 1 } else { 0 };
+        self.chunk.plugin_state = step.state;
+        self.chunk.plugin_digest = Some(digest.to_string());
+        self.chunk.requests = Some(requests);
+        self.chunk.again = again;
+        self.chunk.source_done = done;
+        self.chunk.steps += 1;
+        self.chunk.asked = self.chunk.asked.saturating_add(asked);
+        self.chunk.received = self.chunk.received.saturating_add(received);
+        self.chunk.errors_in_row = 0;
+        self.chunk.step_not_before = None;
+        self.drained = false;
+        Ok(())
+    }
+
+    async fn on_tick(&mut self) -> Result<(), Interrupted> {
+        // Pictures that were held back may have their time by now.
+        self.drained = false;
+        if !self.batch.is_empty() && self.batch_since.elapsed() >= BATCH_AGE {
+            self.flush().await?;
+        } else if self.behind {
+            self.behind = !progress::catch_up(&self.bench.app.db, self.chunk.job_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the verdicts there are.
+    async fn flush(&mut self) -> Result<(), Interrupted> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let recorded = verdicts::record(&self.bench.app.db, &self.chunk, &self.batch).await?;
+        let recorded = recorded.ok_or(Interrupted::LeaseLost)?;
+        for judged in self.batch.drain(..) {
+            self.taken.remove(&judged.candidate);
+        }
+        self.chunk.kept = recorded.kept;
+        self.behind = !recorded.refreshed;
+        self.bench.faults.pass("after-batch", &self.chunk.source);
+        Ok(())
+    }
+
+    /// Nothing is in flight: how the slice ends, or nothing when there is more to do.
+    async fn end(&mut self) -> Result<Option<SliceEnd>, Interrupted> {
+        if let Some(ending) = self.ending.take() {
+            return Ok(Some(ending));
+        }
+        if self.chunk.kept >= self.chunk.share {
+            return Ok(Some(SliceEnd::End(End::Share)));
+        }
+        if !self.ready.is_empty() {
+            return Ok(None);
+        }
+        let (left, held_until) = chunks::left(&self.bench.app.db, self.chunk.id).await?;
+        if left == 0 && self.chunk.source_done {
+            return Ok(Some(SliceEnd::End(End::Exhausted)));
+        }
+        let step_at = self.chunk.step_not_before.filter(|_| !self.chunk.source_done && left < MOST_BACKLOG);
+        let Some(until) = step_at.into_iter().chain(held_until).min().filter(|until| *until > Utc::now())
+        else {
+            self.drained = false;
+            return Ok(None);
+        };
+        let reason = self.waits_for.clone().filter(|_| step_at == Some(until));
+        let reason = reason
+            .unwrap_or_else(|| "the hosts of the pictures that are left ask to come back later".to_owned());
+        Ok(Some(SliceEnd::Wait(Wait { until, reason, error: false })))
+    }
+}
+
+/// After `again` the answered requests stay open: after a crash they are made anew.
+fn open_requests(chunk: &Chunk) -> Vec<Request> {
+    chunk.requests.clone().unwrap_or_default()
+}
+
+/// The same picture under spellings of one address is one candidate.
+fn digest_of(url: &str) -> Sha256 {
+    let normal = url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| source::normalise(&url));
+    Sha256(sha2::Sha256::digest(normal).into())
+}

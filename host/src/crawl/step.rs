@@ -1,0 +1,175 @@
+//! One step of a source: perform what it asked for, then ask what it found and what is next.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::Utc;
+use futures_util::{StreamExt, stream};
+
+use crate::{
+    app::App,
+    db::{
+        self,
+        chunks::{Chunk, Wait},
+        pace::{self, Turn},
+    },
+    fetch::Unanswered,
+    image::Sha256,
+    plugin::{Installed, Made, StepError},
+    source::{Answer, Failure, Grants, Request, SourceError, Step},
+};
+
+/// Requests of one step that are under way at a time.
+const AT_A_TIME: usize = 4;
+/// Passing errors in a row before the chunk fails.
+const MOST_ERRORS: i32 = 6;
+/// What a site asks for is believed up to this.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// Everything a step needs, owned, so that it can go on beside the downloads.
+pub(super) struct StepTask {
+    pub(super) app: App,
+    pub(super) source: Installed,
+    pub(super) grants: Grants,
+    pub(super) chunk: Chunk,
+    /// Answers of the step before, when it asked to be called again with them.
+    pub(super) answers: Option<Arc<Vec<Answer>>>,
+}
+
+/// What a step came to.
+pub(super) enum StepOutcome {
+    /// The plugin made it.
+    Made { step: Step, digest: Sha256, answers: Arc<Vec<Answer>>, asked: i32, received: i64 },
+    /// An error that may pass: the same step is made again, later.
+    Later(Wait),
+    /// An error that will not pass: the chunk fails, for this reason.
+    Failed(String),
+}
+
+impl StepTask {
+    /// Makes the step. Dropping the future closes its connections.
+    pub(super) async fn make(self) -> Result<StepOutcome, db::Error> {
+        let Some(requests) = self.chunk.requests.as_ref() else {
+            let made = self.app.plugins.start(&self.chunk.source, &self.chunk.query).await;
+            return Ok(self.outcome(made, Arc::default(), 0, 0));
+        };
+        let (answers, asked) = match &self.answers {
+            Some(answers) => (Arc::clone(answers), 0),
+            None => match self.perform(requests).await? {
+                Ok(answers) => (Arc::new(answers), requests.len()),
+                Err(wait) => return Ok(self.later(wait)),
+            },
+        };
+        let received = if asked == 0 { 0 } else { answers.iter().map(size).sum() };
+        let made = self
+            .app
+            .plugins
+            .resume(&self.chunk.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
+            .await;
+        Ok(self.outcome(made, answers, i32::try_from(asked).unwrap_or(i32::MAX), received))
+    }
+
+    /// Performs the requests at the source's pace and gives the answers in the order asked;
+    /// or says until when to wait, because the site or the pace wants that.
+    async fn perform(&self, requests: &[Request]) -> Result<Result<Vec<Answer>, Wait>, db::Error> {
+        let mut asked = stream::iter(requests).map(|request| self.ask(request)).buffered(AT_A_TIME);
+        let mut answers = Vec::with_capacity(requests.len());
+        while let Some(asked) = asked.next().await {
+            match asked? {
+                Ok(answer) => answers.push(answer),
+                Err(wait) => return Ok(Err(wait)),
+            }
+        }
+        Ok(Ok(answers))
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Result<Answer, Wait>, db::Error> {
+        let per_minute = self.source.info.requests_per_minute.filter(|rate| *rate > 0);
+        let interval = per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate);
+        let place = self.place(request);
+        let longest = self.app.config.crawl.longest_sleep;
+        match pace::take_turn(&self.app.db, &place, interval, longest).await? {
+            Turn::In(wait) => tokio::time::sleep(wait).await,
+            Turn::NotBefore(until) => {
+                let reason = format!("{} may not be asked more often", self.chunk.source);
+                return Ok(Err(Wait { until, reason, error: false }));
+            }
+        }
+        let outcome = match self.app.fetcher.ask(&self.grants, request).await {
+            Ok(response) => Ok(response),
+            Err(Unanswered { failure, retry_after: None }) => Err(failure),
+            Err(Unanswered { failure, retry_after: Some(after) }) => {
+                let until = Utc::now() + after.min(LONGEST_WAIT);
+                pace::hold(&self.app.db, &place, until).await?;
+                let reason = format!("{} asks to come back later: {failure}", self.chunk.source);
+                return Ok(Err(Wait { until, reason, error: true }));
+            }
+        };
+        Ok(Ok(Answer { key: request.key.clone(), url: request.url.clone(), outcome }))
+    }
+
+    /// What is paced: a source at one host, so that a page that is slow does not hold
+    /// back those of other sites.
+    fn place(&self, request: &Request) -> String {
+        let url = url::Url::parse(&request.url).ok();
+        let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
+        format!("{} {host}", self.chunk.source)
+    }
+
+    fn outcome(
+        &self,
+        made: Result<Made, StepError>,
+        answers: Arc<Vec<Answer>>,
+        asked: i32,
+        received: i64,
+    ) -> StepOutcome {
+        let error = match made {
+            Ok(made) => {
+                return StepOutcome::Made {
+                    step: made.step,
+                    digest: self.source.digest,
+                    answers,
+                    asked,
+                    received,
+                };
+            }
+            Err(StepError::Source(error)) => error,
+            Err(fault) => return StepOutcome::Failed(format!("fault of the plugin: {fault}")),
+        };
+        // What the host could not fetch says more than what the plugin makes of it.
+        let cause = answers.iter().find_map(|answer| match &answer.outcome {
+            Err(failure @ (Failure::Denied(_) | Failure::Robots(_))) => Some(failure.to_string()),
+            _ => None,
+        });
+        match (error, cause) {
+            (_, Some(cause)) => StepOutcome::Failed(cause),
+            (SourceError::RateLimited(seconds), None) => {
+                let after = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+                self.later(self.backoff(after, SourceError::RateLimited(seconds).to_string()))
+            }
+            (error @ SourceError::Unavailable(_), None) => self.later(self.backoff(None, error.to_string())),
+            (SourceError::Other(reason), None) => {
+                StepOutcome::Failed(format!("fault of the plugin: {reason}"))
+            }
+            (error, None) => StepOutcome::Failed(error.to_string()),
+        }
+    }
+
+    /// 30 s doubling to one hour, or what the site says.
+    fn backoff(&self, said: Option<Duration>, reason: String) -> Wait {
+        let doublings = u32::try_from(self.chunk.errors_in_row).unwrap_or(0).min(7);
+        let own = (Duration::from_secs(30) * 2u32.pow(doublings)).min(Duration::from_hours(1));
+        Wait { until: Utc::now() + said.unwrap_or(own).min(LONGEST_WAIT), reason, error: true }
+    }
+
+    fn later(&self, wait: Wait) -> StepOutcome {
+        if wait.error && self.chunk.errors_in_row + 1 >= MOST_ERRORS {
+            return StepOutcome::Failed(format!("{} (tried {MOST_ERRORS} times in a row)", wait.reason));
+        }
+        StepOutcome::Later(wait)
+    }
+}
+
+fn size(answer: &Answer) -> i64 {
+    let bytes = answer.outcome.as_ref().map_or(0, |response| response.body.len());
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}

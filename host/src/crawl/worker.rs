@@ -1,0 +1,204 @@
+//! A worker: what this process does with messages from the queue.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    app::{self, App, Signal, chain},
+    crawl::{
+        Faults, Interrupted,
+        judge::{Bench, Decoders},
+        slice::{Slice, SliceEnd},
+    },
+    db::{
+        chunks::{self, Chunk},
+        settle::{self, End},
+    },
+    job::JobId,
+    queue::{Abandoned, Message, Participation, Work},
+    validate,
+};
+
+/// Workers that died with it, in a row, before a chunk fails.
+const MOST_CRASHES: i32 = 3;
+/// Decode memory of the process, in bytes.
+const DECODE_MEMORY: u64 = 512 << 20;
+/// What is running at a stop is given this long; it uses half of that by itself.
+const GRACE: Duration = Duration::from_secs(9);
+
+/// One process's part in the work.
+pub struct Worker {
+    app: App,
+    decoders: Arc<Decoders>,
+    faults: Arc<Faults>,
+    held: Mutex<HashMap<Uuid, Held>>,
+    stop: CancellationToken,
+}
+
+struct Held {
+    job: JobId,
+    lost: CancellationToken,
+}
+
+impl Worker {
+    /// Works until `stop`, then gives back what it holds.
+    pub async fn run(app: App, stop: CancellationToken) {
+        let crawl = &app.config.crawl;
+        let how = Participation { slots: crawl.slots, heartbeat: crawl.heartbeat, grace: GRACE };
+        let limits =
+            validate::Limits { max_bytes: app.config.fetch.max_image_bytes, ..validate::Limits::default() };
+        let worker = Arc::new(Self {
+            decoders: Arc::new(Decoders::new(limits, DECODE_MEMORY)),
+            faults: Arc::new(Faults::new(crawl.kill_at.as_deref())),
+            held: Mutex::default(),
+            stop: stop.clone(),
+            app,
+        });
+        let queue = worker.app.queue.clone();
+        let watch = tokio::spawn(Arc::clone(&worker).watch());
+        queue.work(how, worker, stop).await;
+        watch.abort();
+    }
+
+    /// Lets go of chunks whose leases are gone: told by a signal, and found by a slow
+    /// look when the signal was lost.
+    async fn watch(self: Arc<Self>) {
+        let mut signals = self.app.signals.subscribe();
+        let mut look = tokio::time::interval(Duration::from_secs(1));
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                signal = signals.recv() => {
+                    if let Ok(Signal::Cancelled(job)) = signal {
+                        self.let_go(|_, held| held.job == job);
+                    }
+                }
+                _ = look.tick() => {
+                    let leases: Vec<Uuid> = self.held().keys().copied().collect();
+                    if leases.is_empty() {
+                        continue;
+                    }
+                    // When the database is away the slices find out by themselves.
+                    if let Ok(lost) = chunks::lost(&self.app.db, &leases).await {
+                        self.let_go(|lease, _| lost.contains(lease));
+                    }
+                }
+            }
+        }
+    }
+
+    fn let_go(&self, which: impl Fn(&Uuid, &Held) -> bool) {
+        for (lease, held) in &*self.held() {
+            if which(lease, held) {
+                held.lost.cancel();
+            }
+        }
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn work_on(&self, message: Message) -> Result<(), Interrupted> {
+        let lease = Uuid::new_v4();
+        let Some(chunk) = chunks::claim(&self.app.db, message.chunk, message.run, lease).await? else {
+            tracing::debug!(chunk = %message.chunk, run = message.run, "the message is stale");
+            return Ok(());
+        };
+        self.faults.pass("after-claim", &chunk.source);
+        let lost = CancellationToken::new();
+        self.held().insert(lease, Held { job: chunk.job_id, lost: lost.clone() });
+        let done = tokio::select! {
+            done = self.slice(&chunk) => done,
+            () = lost.cancelled() => Err(Interrupted::LeaseLost),
+        };
+        self.held().remove(&lease);
+        self.leave(&chunk, done?).await
+    }
+
+    async fn slice(&self, chunk: &Chunk) -> Result<SliceEnd, Interrupted> {
+        if chunk.crash_count >= MOST_CRASHES {
+            let reason = format!("the worker died {MOST_CRASHES} times in a row while it held this part");
+            return Ok(SliceEnd::End(End::Failed(reason)));
+        }
+        let source = match self.app.source(&chunk.source) {
+            Ok(source) => source,
+            Err(reason) => return Ok(SliceEnd::End(End::Failed(reason))),
+        };
+        let bench = Bench {
+            app: self.app.clone(),
+            decoders: Arc::clone(&self.decoders),
+            faults: Arc::clone(&self.faults),
+            user: chunk.user_id,
+            rules: chunk.rules.clone(),
+            grants: self.app.grants(&source),
+        };
+        Slice::new(chunk.clone(), source, bench).run(self.app.config.crawl.slice, &self.stop).await
+    }
+
+    /// Gives the chunk back, for now, for later or for good, and queues what follows from that.
+    async fn leave(&self, chunk: &Chunk, end: SliceEnd) -> Result<(), Interrupted> {
+        let mut tx = self.app.db.begin().await?;
+        let (next, at) = match &end {
+            SliceEnd::Again => {
+                (chunks::give_back(&mut tx, chunk, None).await?.map(|run| vec![(chunk.id, run)]), None)
+            }
+            SliceEnd::Wait(wait) => {
+                let run = chunks::give_back(&mut tx, chunk, Some(wait)).await?;
+                (run.map(|run| vec![(chunk.id, run)]), Some(wait.until))
+            }
+            SliceEnd::End(end) => (settle::end_chunk(&mut tx, chunk, end).await?, None),
+        };
+        let next = next.ok_or(Interrupted::LeaseLost)?;
+        self.app.queue.enqueue(&mut tx, &app::messages(next), at).await?;
+        tx.commit().await?;
+        if let SliceEnd::End(End::Failed(reason)) = &end {
+            tracing::warn!(job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, reason, "the chunk failed");
+        }
+        Ok(())
+    }
+}
+
+impl Work for Worker {
+    fn perform(&self, message: Message) -> Pin<Box<dyn Future<Output = Result<(), Abandoned>> + Send + '_>> {
+        Box::pin(async move {
+            self.work_on(message).await.map_err(|interrupted| {
+                let reason = chain(&interrupted);
+                match interrupted {
+                    Interrupted::LeaseLost => tracing::info!(chunk = %message.chunk, "let go: {reason}"),
+                    _ => tracing::warn!(chunk = %message.chunk, "interrupted: {reason}"),
+                }
+                Abandoned(reason)
+            })
+        })
+    }
+
+    fn recover(&self, message: Message) -> Pin<Box<dyn Future<Output = DateTime<Utc>> + Send + '_>> {
+        Box::pin(async move {
+            // Suspects run apart from one another, so that only the guilty one dies again.
+            let spread = self.app.config.crawl.slice + CLOSING_MARGIN;
+            match chunks::crashed(&self.app.db, message.chunk, message.run, spread).await {
+                Ok(at) => {
+                    tracing::warn!(chunk = %message.chunk, "its worker died; it comes back");
+                    at
+                }
+                Err(error) => {
+                    tracing::warn!(chunk = %message.chunk, error = %chain(&error), "a crash could not be counted");
+                    Utc::now()
+                }
+            }
+        })
+    }
+}
+
+/// A slice may take this much longer than its time.
+const CLOSING_MARGIN: Duration = Duration::from_secs(10);

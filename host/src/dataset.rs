@@ -1,0 +1,196 @@
+//! A job's images as a folder: one subfolder a class, the original bytes under their
+//! hash, and `metadata.jsonl` with the provenance of each.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use tokio::io::AsyncWriteExt;
+
+use crate::{
+    app::App,
+    db::{
+        self,
+        export::{self, Kept},
+    },
+    image::{Format, Sha256},
+    job::{ImageId, JobId, UserId},
+    store::StoreError,
+};
+
+/// Rows read at a time.
+const PAGE: i64 = 500;
+
+/// What an export wrote.
+#[derive(Clone, Debug, Default)]
+pub struct Exported {
+    /// The image files, in the order of `metadata.jsonl`.
+    pub files: Vec<PathBuf>,
+}
+
+/// Why a folder could not be written. What was written before is left; the same
+/// export again completes it.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] db::Error),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// A row names an object that is not there.
+    #[error("the object of image {0} is missing from the store")]
+    Missing(ImageId),
+    /// A row holds what this version cannot read.
+    #[error("image {0} has no readable hash or format")]
+    Unreadable(ImageId),
+    /// The folder cannot be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Writes what a job of this user has kept into `folder`. Files that are there with
+/// the right size are left alone, and `metadata.jsonl` is replaced at the end in one
+/// step, so that a folder is never half described.
+///
+/// # Errors
+/// See [`ExportError`].
+pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Result<Exported, ExportError> {
+    make_dir(folder).await?;
+    let listing = folder.join("metadata.jsonl");
+    let draft = folder.join(".metadata.jsonl.part");
+    let mut lines = tokio::fs::File::create(&draft).await.map_err(cannot_write(&draft))?;
+    let mut exported = Exported::default();
+    let mut after = ImageId(0);
+    loop {
+        let page = export::kept(&app.db, user, job, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        for image in &page {
+            let file = write_image(app, user, image, folder).await?;
+            let mut line = serde_json::to_vec(&Line::new(image, &file)).unwrap_or_default();
+            line.push(b'\n');
+            lines.write_all(&line).await.map_err(cannot_write(&draft))?;
+            exported.files.push(folder.join(file));
+        }
+    }
+    lines.sync_all().await.map_err(cannot_write(&draft))?;
+    tokio::fs::rename(&draft, &listing).await.map_err(cannot_write(&listing))?;
+    Ok(exported)
+}
+
+/// One line of `metadata.jsonl`. `file_name` is the key that dataset loaders of the
+/// image-folder kind look for.
+#[derive(Serialize)]
+struct Line<'a> {
+    file_name: &'a str,
+    label: &'a str,
+    url: &'a str,
+    source: Option<&'a str>,
+    page_url: Option<&'a str>,
+    title: Option<&'a str>,
+    creator: Option<&'a str>,
+    creator_url: Option<&'a str>,
+    license: Option<&'a str>,
+    license_url: Option<&'a str>,
+    attribution: Option<&'a str>,
+    width: i32,
+    height: i32,
+    size: i32,
+    sha256: &'a str,
+    phash: Option<String>,
+}
+
+impl<'a> Line<'a> {
+    fn new(image: &'a Kept, file: &'a str) -> Self {
+        Self {
+            file_name: file,
+            label: &image.label,
+            url: &image.original_url,
+            source: image.source.as_deref(),
+            page_url: image.page_url.as_deref(),
+            title: image.title.as_deref(),
+            creator: image.creator.as_deref(),
+            creator_url: image.creator_url.as_deref(),
+            license: image.license.as_deref(),
+            license_url: image.license_url.as_deref(),
+            attribution: image.attribution.as_deref(),
+            width: image.width,
+            height: image.height,
+            size: image.file_size,
+            sha256: &image.hash,
+            phash: image.phash.map(|phash| format!("{phash:016x}")),
+        }
+    }
+}
+
+/// Writes one image and gives its path within the folder.
+async fn write_image(app: &App, user: UserId, image: &Kept, folder: &Path) -> Result<String, ExportError> {
+    let format = Format::ALL.into_iter().find(|format| format.name() == image.format);
+    let (Some(format), Some(sha256)) = (format, Sha256::parse(&image.hash)) else {
+        return Err(ExportError::Unreadable(image.id));
+    };
+    let class = class_folder(&image.label);
+    make_dir(&folder.join(&class)).await?;
+    let name = format!("{class}/{sha256}.{}", format.extension());
+    let path = folder.join(&name);
+    let size = u64::try_from(image.file_size).unwrap_or_default();
+    if tokio::fs::metadata(&path).await.is_ok_and(|there| there.len() == size) {
+        return Ok(name);
+    }
+    let object = app.store.get(user, &sha256, format, None).await?.ok_or(ExportError::Missing(image.id))?;
+    let draft = path.with_extension("part");
+    let bytes = object.bytes().await?;
+    tokio::fs::write(&draft, &bytes).await.map_err(cannot_write(&draft))?;
+    tokio::fs::rename(&draft, &path).await.map_err(cannot_write(&path))?;
+    Ok(name)
+}
+
+async fn make_dir(folder: &Path) -> Result<(), ExportError> {
+    tokio::fs::create_dir_all(folder).await.map_err(cannot_write(folder))
+}
+
+fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> ExportError {
+    let path = path.to_owned();
+    move |source| ExportError::Write { path, source }
+}
+
+/// A class as the name of a folder on every system: what is not a letter, digit, `-`,
+/// `_`, `.` or space becomes `_`; it cannot lead out of the dataset or hide.
+fn class_folder(label: &str) -> String {
+    let name: String = label
+        .trim()
+        .chars()
+        .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ') { c } else { '_' })
+        .take(60)
+        .collect();
+    let name = name.trim_matches(['.', ' ']);
+    if name.is_empty() { "unlabelled".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::class_folder;
+
+    #[test]
+    fn classes_become_safe_folders() {
+        for (label, folder) in [
+            ("red panda", "red panda"),
+            ("../../etc", "_.._etc"),
+            ("a/b\\c:d", "a_b_c_d"),
+            ("..", "unlabelled"),
+            ("", "unlabelled"),
+            (".hidden", "hidden"),
+            ("貓", "貓"),
+        ] {
+            assert_eq!(class_folder(label), folder, "{label}");
+        }
+    }
+}

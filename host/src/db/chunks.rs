@@ -1,0 +1,349 @@
+//! Chunks as a worker sees them: claimed under a lease, advanced step by step and
+//! given back. Every write begins with an update of the chunk's row by id and lease;
+//! where that touches no row the worker has lost the chunk and the write is undone.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection, PgPool, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    image::{Rules, Sha256},
+    job::{ChunkId, DatasetId, JobId, UserId},
+    source::{Candidate, Query, Request},
+};
+
+/// A chunk in the hands of a worker: its checkpoint and what it belongs to.
+#[derive(Clone, Debug, FromRow)]
+pub struct Chunk {
+    /// Which chunk.
+    pub id: ChunkId,
+    /// Proof of possession.
+    pub lease: Uuid,
+    /// Its job.
+    pub job_id: JobId,
+    /// Where its images go.
+    pub dataset_id: DatasetId,
+    /// Whose job it is.
+    pub user_id: UserId,
+    /// Which plugin.
+    pub source: String,
+    /// Class of the images.
+    pub label: String,
+    /// What the plugin is asked, the same in every step.
+    #[sqlx(json)]
+    pub query: Query,
+    /// What the job accepts.
+    #[sqlx(json)]
+    pub rules: Rules,
+    /// Images that it may keep.
+    pub share: i32,
+    /// Images that it has kept.
+    pub kept: i32,
+    /// The plugin's state.
+    pub plugin_state: String,
+    /// SHA-256 of the component that made the state, in hexadecimal.
+    pub plugin_digest: Option<String>,
+    /// Requests that the plugin waits for; none before the first step.
+    #[sqlx(json(nullable))]
+    pub requests: Option<Vec<Request>>,
+    /// The last step asked to be called again with the same answers.
+    pub again: bool,
+    /// The source has no more to give.
+    pub source_done: bool,
+    /// Steps made.
+    pub steps: i32,
+    /// Requests made for steps.
+    pub asked: i32,
+    /// Bytes of answers to them.
+    pub received: i64,
+    /// Workers in a row that died while they held it.
+    pub crash_count: i32,
+    /// Passing errors in a row.
+    pub errors_in_row: i32,
+    /// The source is not asked before this.
+    pub step_not_before: Option<DateTime<Utc>>,
+}
+
+/// What a step changes in the checkpoint.
+#[derive(Debug)]
+pub struct StepRecord<'a> {
+    /// The plugin's new state.
+    pub state: &'a str,
+    /// Digest of the component.
+    pub digest: Sha256,
+    /// Requests that it waits for from now on.
+    pub requests: &'a [Request],
+    /// Call again with the same answers.
+    pub again: bool,
+    /// No more will come.
+    pub done: bool,
+    /// What it found, with the SHA-256 of each normalised address.
+    pub candidates: &'a [(Sha256, Candidate)],
+    /// For the user.
+    pub warnings: &'a [String],
+    /// Requests made for this step.
+    pub asked: i32,
+    /// Bytes of answers to them.
+    pub received: i64,
+}
+
+/// One picture of the backlog.
+#[derive(Clone, Debug, FromRow)]
+pub struct Waiting {
+    /// `pixcrawler.candidate.id`.
+    pub id: i64,
+    /// What the source said.
+    #[sqlx(json)]
+    pub candidate: Candidate,
+    /// Times that its host asked to come back later.
+    pub holds: i32,
+}
+
+/// Takes a chunk whose current run is `run`; none when the message is stale.
+/// The first claim of a job starts it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx::Result<Option<Chunk>> {
+    let mut tx = pool.begin().await?;
+    let claimed: Option<Chunk> = sqlx::query_as(
+        "update pixcrawler.chunk c
+            set state = 'running', lease = $3, not_before = null, reason = null
+           from public.crawl_jobs j
+          where c.id = $1 and c.run = $2 and c.state in ('queued', 'waiting', 'running') and j.id = c.job_id
+      returning c.id, c.lease, c.job_id, j.dataset_id, j.user_id, c.source, c.label, c.query, j.rules, c.share,
+                c.kept, c.plugin_state, c.plugin_digest, c.requests, c.again, c.source_done, c.steps, c.asked,
+                c.received, c.crash_count, c.errors_in_row, c.step_not_before",
+    )
+    .bind(chunk)
+    .bind(run)
+    .bind(lease)
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some(claimed) = &claimed {
+        sqlx::query("update public.job_chunks set status = 'processing', retry_count = $2, updated_at = now() where id = $1")
+            .bind(chunk)
+            .bind(claimed.crash_count)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "update public.crawl_jobs
+                set status = 'running', started_at = coalesce(started_at, now()), updated_at = now(),
+                    revision = revision + 1
+              where id = $1 and status = 'pending'",
+        )
+        .bind(claimed.job_id)
+        .execute(&mut *tx)
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(claimed)
+}
+
+/// Writes a step: state, requests and candidates, of which those that the job has
+/// seen before are left out. False when the lease is lost.
+///
+/// # Errors
+/// When the database fails.
+pub async fn record_step(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx::Result<bool> {
+    let mut tx = pool.begin().await?;
+    let found = i32::try_from(step.candidates.len()).unwrap_or(i32::MAX);
+    let first: Option<(i32,)> = sqlx::query_as(
+        "update pixcrawler.chunk
+            set plugin_state = $3, plugin_digest = $4, requests = $5, again = $6, source_done = $7,
+                warnings = warnings || $8, steps = steps + 1, asked = asked + $9, received = received + $10,
+                found = found + $11, errors_in_row = 0, step_not_before = null
+          where id = $1 and lease = $2
+      returning found - $11",
+    )
+    .bind(chunk.id)
+    .bind(chunk.lease)
+    .bind(step.state)
+    .bind(step.digest.to_string())
+    .bind(Json(step.requests))
+    .bind(step.again)
+    .bind(step.done)
+    .bind(Json(step.warnings))
+    .bind(step.asked)
+    .bind(step.received)
+    .bind(found)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some((first,)) = first else { return Ok(false) };
+    sqlx::query(
+        "insert into pixcrawler.candidate (job_id, chunk_id, position, url_digest, candidate)
+         select $1, $2, $3 + ordinal::integer, digest, candidate
+           from unnest($4::bytea[], $5::jsonb[]) with ordinality as found (digest, candidate, ordinal)
+          order by digest, ordinal
+             on conflict (job_id, url_digest) do nothing",
+    )
+    .bind(chunk.job_id)
+    .bind(chunk.id)
+    .bind(first)
+    .bind(step.candidates.iter().map(|(digest, _)| digest.0.to_vec()).collect::<Vec<_>>())
+    .bind(step.candidates.iter().map(|(_, candidate)| Json(candidate)).collect::<Vec<_>>())
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// The next pictures of the backlog that may be tried now, in order, without those in `taken`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn backlog(pool: &PgPool, chunk: ChunkId, taken: &[i64], limit: i64) -> sqlx::Result<Vec<Waiting>> {
+    sqlx::query_as(
+        "select id, candidate, holds from pixcrawler.candidate
+          where chunk_id = $1 and verdict is null and id <> all ($2) and coalesce(not_before, now()) <= now()
+          order by position limit $3",
+    )
+    .bind(chunk)
+    .bind(taken)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+}
+
+/// How many pictures of the backlog are left, and when the first of those held back may be tried.
+///
+/// # Errors
+/// When the database fails.
+pub async fn left(pool: &PgPool, chunk: ChunkId) -> sqlx::Result<(i64, Option<DateTime<Utc>>)> {
+    sqlx::query_as(
+        "select count(*), min(not_before) from pixcrawler.candidate where chunk_id = $1 and verdict is null",
+    )
+    .bind(chunk)
+    .fetch_one(pool)
+    .await
+}
+
+/// Holds one picture back until its host may be asked again. False when the lease is lost.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold(pool: &PgPool, chunk: &Chunk, candidate: i64, until: DateTime<Utc>) -> sqlx::Result<bool> {
+    let held = sqlx::query(
+        "with held as (update pixcrawler.chunk set lease = lease where id = $1 and lease = $2 returning id)
+         update pixcrawler.candidate c set not_before = $4, holds = holds + 1
+           from held where c.id = $3 and c.chunk_id = held.id",
+    )
+    .bind(chunk.id)
+    .bind(chunk.lease)
+    .bind(candidate)
+    .bind(until)
+    .execute(pool)
+    .await?;
+    Ok(held.rows_affected() == 1)
+}
+
+/// Puts off the next step of the source. False when the lease is lost.
+///
+/// # Errors
+/// When the database fails.
+pub async fn put_off(pool: &PgPool, chunk: &Chunk, wait: &Wait) -> sqlx::Result<bool> {
+    let put_off = sqlx::query(
+        "update pixcrawler.chunk set step_not_before = $3, reason = $4, errors_in_row = errors_in_row + $5
+          where id = $1 and lease = $2",
+    )
+    .bind(chunk.id)
+    .bind(chunk.lease)
+    .bind(wait.until)
+    .bind(&wait.reason)
+    .bind(i32::from(wait.error))
+    .execute(pool)
+    .await?;
+    Ok(put_off.rows_affected() == 1)
+}
+
+/// Gives a chunk back, to be queued again at once or, with the reason, for later:
+/// the run to enqueue in the same transaction, or none when the lease is lost.
+/// A slice that ends well makes earlier crashes forgotten.
+///
+/// # Errors
+/// When the database fails.
+pub async fn give_back(
+    connection: &mut PgConnection,
+    chunk: &Chunk,
+    wait: Option<&Wait>,
+) -> sqlx::Result<Option<i32>> {
+    let run: Option<(i32,)> = sqlx::query_as(
+        "update pixcrawler.chunk
+            set state = case when $3::timestamptz is null then 'queued' else 'waiting' end, lease = null,
+                run = run + 1, crash_count = 0, not_before = $3, reason = $4
+          where id = $1 and lease = $2
+      returning run",
+    )
+    .bind(chunk.id)
+    .bind(chunk.lease)
+    .bind(wait.map(|wait| wait.until))
+    .bind(wait.map(|wait| &wait.reason))
+    .fetch_optional(&mut *connection)
+    .await?;
+    if run.is_some() {
+        sqlx::query("update public.job_chunks set status = 'pending', updated_at = now() where id = $1")
+            .bind(chunk.id)
+            .execute(&mut *connection)
+            .await?;
+        super::progress::refresh(connection, chunk.job_id).await?;
+    }
+    Ok(run.map(|(run,)| run))
+}
+
+/// Why nothing is done for a while.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    /// When it goes on.
+    pub until: DateTime<Utc>,
+    /// For the user.
+    pub reason: String,
+    /// Whether it counts as a passing error in a row.
+    pub error: bool,
+}
+
+/// Counts a crash of the worker that held this chunk. From the second in a row on
+/// the suspects come back apart from one another by `spread`; the answer is when.
+///
+/// # Errors
+/// When the database fails.
+pub async fn crashed(
+    pool: &PgPool,
+    chunk: ChunkId,
+    run: i32,
+    spread: std::time::Duration,
+) -> sqlx::Result<DateTime<Utc>> {
+    let mut tx = pool.begin().await?;
+    // One after the other, so that each sees the times given to those before it.
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.crashed'))").execute(&mut *tx).await?;
+    let at: Option<(DateTime<Utc>,)> = sqlx::query_as(
+        "update pixcrawler.chunk c
+            set crash_count = crash_count + 1,
+                not_before = case when crash_count = 0 then now()
+                                  else coalesce(last.at + make_interval(secs => $3), now()) end
+           from (select max(not_before) as at from pixcrawler.chunk
+                  where crash_count > 1 and not_before >= now() and id <> $1) as last
+          where c.id = $1 and c.run = $2 and c.state = 'running'
+      returning c.not_before",
+    )
+    .bind(chunk)
+    .bind(run)
+    .bind(spread.as_secs_f64())
+    .fetch_optional(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(at.map_or_else(Utc::now, |(at,)| at))
+}
+
+/// Which of these leases are lost.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lost(pool: &PgPool, leases: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "select lease from unnest($1::uuid[]) as held (lease)
+          where not exists (select from pixcrawler.chunk c where c.lease = held.lease)",
+    )
+    .bind(leases)
+    .fetch_all(pool)
+    .await
+}

@@ -1,0 +1,218 @@
+//! The private Postgres: started from installed binaries, kept in the data folder, shared
+//! by the processes that use that folder, stopped by the last of them.
+//!
+//! Two locked files say who is there. `postgres.lock` is held while starting or stopping,
+//! so these take turns; `postgres.users` is held, shared, as long as a process uses the
+//! server. The kernel lets go of both when a process dies, however it dies: the server
+//! then goes on, and whoever starts next adopts it.
+
+mod account;
+mod binaries;
+mod cluster;
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use secrecy::SecretString;
+
+use self::{account::Account, cluster::Cluster};
+
+/// A running private Postgres, and this process's share in it. Dropped without
+/// [`Embedded::stop`], it goes on and is adopted at the next start.
+pub struct Embedded {
+    cluster: Cluster,
+    turns: PathBuf,
+    users: PathBuf,
+    /// Locked, shared.
+    user: File,
+}
+
+/// What a crash of the machine may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing that was committed.
+    Kept,
+    /// Everything: for tests.
+    ThrownAway,
+}
+
+/// Longest wait for another process that starts or stops the server.
+const TURN: Duration = Duration::from_secs(60);
+
+impl Embedded {
+    /// Starts the server of `data_dir`, or joins the one that runs. The folder, the
+    /// database in it and whatever a crash left behind are taken care of. As root, whom
+    /// Postgres refuses, it is run by the user `postgres` (or `nobody`).
+    ///
+    /// # Errors
+    /// See [`EmbeddedError`]; the server is ready within 30 s or not at all.
+    pub async fn start(
+        data_dir: &Path,
+        pg_bin: Option<&Path>,
+        durability: Durability,
+    ) -> Result<Self, EmbeddedError> {
+        make_data_dir(data_dir)?;
+        let data_dir = data_dir.canonicalize().map_err(EmbeddedError::io("find", data_dir))?;
+        let turns = data_dir.join("postgres.lock");
+        let users = data_dir.join("postgres.users");
+        let _turn = take_turn(&turns).await?;
+        let user = open(&users)?;
+        // Only who has the turn ever locks this one alone.
+        user.try_lock_shared().map_err(|error| EmbeddedError::io("lock", &users)(error.into()))?;
+
+        let account = Account::of(&data_dir.join("postgres"))?;
+        account.check_access(&data_dir)?;
+        let cluster = Cluster::new(&data_dir, account)?;
+        if !cluster.answers().await {
+            let binaries = binaries::find(pg_bin, cluster.version()?, &data_dir).await?;
+            cluster.make(&binaries).await?;
+            cluster.run(&binaries, durability).await?;
+        }
+        Ok(Self { cluster, turns, users, user })
+    }
+
+    /// Where to connect, as a superuser.
+    #[must_use]
+    pub fn url(&self) -> SecretString {
+        self.cluster.url().into()
+    }
+
+    /// Ends this process's share, and with the last one the server: what is under way is
+    /// rolled back, what was committed stays.
+    ///
+    /// # Errors
+    /// The server did not end within 30 s; it still may.
+    pub async fn stop(self) -> Result<(), EmbeddedError> {
+        let _turn = take_turn(&self.turns).await?;
+        drop(self.user);
+        let everybody = open(&self.users)?;
+        match everybody.try_lock() {
+            Ok(()) => self.cluster.stop().await,
+            Err(TryLockError::WouldBlock) => Ok(()),
+            Err(error) => Err(EmbeddedError::io("lock", &self.users)(error.into())),
+        }
+    }
+}
+
+/// Why there is no private Postgres.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// None is installed, or none new enough.
+    #[error(
+        "no Postgres 15 or newer found; install it (`apt install postgresql`, `brew install postgresql@17`), \
+         name the folder of its programs with --pg-bin, or use a database of your own with --database-url; \
+         looked in {looked}"
+    )]
+    NoBinaries {
+        /// Folders.
+        looked: String,
+    },
+    /// The data are of another major version than all binaries.
+    #[error(
+        "the data in {data} are of Postgres {needed}, found is {found}; install Postgres {needed} beside it or \
+         name the folder of its programs with --pg-bin; to change to another version, export them with \
+         pg_dumpall of Postgres {needed}, move the folder away, start once and import them"
+    )]
+    WrongVersion {
+        /// Folder of the cluster.
+        data: PathBuf,
+        /// Its major version.
+        needed: u32,
+        /// What is installed.
+        found: String,
+    },
+    /// Postgres refuses to be run by root.
+    #[error("root may not run Postgres, and there is no user `postgres` or `nobody` who could")]
+    NoAccount,
+    /// The other user cannot get at the data.
+    #[error(
+        "user `{user}`, who runs the private Postgres because root may not, cannot enter {folder}; \
+         allow it with `chmod o+x {folder}` or choose another folder with --data-dir"
+    )]
+    Unreachable {
+        /// Who runs Postgres.
+        user: String,
+        /// The first folder on the way that keeps them out.
+        folder: PathBuf,
+    },
+    /// Somebody else made the folder, and could listen in.
+    #[error("{0} must be a folder of the user who runs Postgres, closed to others; remove it")]
+    SocketFolder(PathBuf),
+    /// Another process holds the lock.
+    #[error("another process has been starting or stopping Postgres for a minute; it holds {0}")]
+    Busy(PathBuf),
+    /// `initdb` failed.
+    #[error("cannot make the private database: {0}")]
+    Make(String),
+    /// It ended or is not ready in time.
+    #[error("the private Postgres {what}; the end of its log, {log}:\n{tail}")]
+    Start {
+        /// What it did.
+        what: &'static str,
+        /// The file.
+        log: PathBuf,
+        /// Its last lines.
+        tail: String,
+    },
+    /// It goes on after it was told to end.
+    #[error("the private Postgres (process {0}) did not end in time")]
+    Stop(i32),
+    /// A file or program could not be used.
+    #[error("cannot {action} {path}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl EmbeddedError {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// Makes the folder if it is absent: private to this user, but another one who is to run
+/// Postgres must get through.
+fn make_data_dir(dir: &Path) -> Result<(), EmbeddedError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+    fs::create_dir_all(dir)
+        .and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(mode)))
+        .map_err(EmbeddedError::io("make", dir))
+}
+
+async fn take_turn(path: &Path) -> Result<File, EmbeddedError> {
+    let file = open(path)?;
+    let since = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(EmbeddedError::io("lock", path)(error)),
+            Err(TryLockError::WouldBlock) if since.elapsed() > TURN => {
+                return Err(EmbeddedError::Busy(path.to_owned()));
+            }
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File, EmbeddedError> {
+    File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(EmbeddedError::io("open", path))
+}

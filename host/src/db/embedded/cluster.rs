@@ -1,0 +1,267 @@
+//! One database folder: how it is made, run, recognised and ended.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use sha2::{Digest, Sha256};
+use sqlx::Connection;
+use tokio::process::Child;
+
+use super::{Durability, EmbeddedError, account::Account, binaries::Binaries};
+
+/// The superuser, whom nobody but the owner of the socket's folder can be.
+const SUPERUSER: &str = "pixcrawler";
+/// Only names the socket: there is no TCP.
+const PORT: u16 = 5432;
+/// The longest path of a socket's folder, so that the socket's own fits (104 bytes with
+/// the closing zero on macOS, 108 on Linux).
+const LONGEST_SOCKET_FOLDER: usize = 103 - "/.s.PGSQL.5432".len();
+/// Bytewise order; letters as Unicode has them where the system knows how.
+const LOCALE: &str = if cfg!(target_os = "linux") { "C.UTF-8" } else { "C" };
+/// Longest wait for the server to be ready, and to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a server that ends at once is started again: the processes of one that was
+/// killed hold its memory for a moment.
+const RETRIES: Duration = Duration::from_secs(5);
+/// A longer log is put aside at the next start.
+const LONG_LOG: u64 = 4 << 20;
+
+/// The folder `postgres` of the data folder.
+pub(super) struct Cluster {
+    dir: PathBuf,
+    socket: PathBuf,
+    log: PathBuf,
+    account: Account,
+}
+
+impl Cluster {
+    /// Names the places; makes a folder for the socket if the cluster's own will not do.
+    pub(super) fn new(data_dir: &Path, account: Account) -> Result<Self, EmbeddedError> {
+        let dir = data_dir.join("postgres");
+        let socket = socket_folder(&dir, &account)?;
+        Ok(Self { dir, socket, log: data_dir.join("postgres.log"), account })
+    }
+
+    /// Its major version; none before it is made.
+    pub(super) fn version(&self) -> Result<Option<u32>, EmbeddedError> {
+        let path = self.dir.join("PG_VERSION");
+        match fs::read_to_string(&path) {
+            Ok(version) => Ok(version.trim().parse().ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(EmbeddedError::io("read", &path)(error)),
+        }
+    }
+
+    /// Makes it if it is absent: under another name, so that nothing half made stays.
+    pub(super) async fn make(&self, binaries: &Binaries) -> Result<(), EmbeddedError> {
+        if self.version()?.is_some() {
+            return Ok(());
+        }
+        let new = self.dir.with_extension("new");
+        match fs::remove_dir_all(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(EmbeddedError::io("remove", &new)(error));
+            }
+            _ => {}
+        }
+        DirBuilder::new().mode(0o700).create(&new).map_err(EmbeddedError::io("make", &new))?;
+        self.account.own(&new)?;
+
+        let initdb = binaries.dir.join("initdb");
+        let output = self
+            .account
+            .command(&initdb, &new)
+            .arg("--pgdata")
+            .arg(&new)
+            .args(["--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8", "--locale", LOCALE])
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(EmbeddedError::io("run", &initdb))?;
+        if !output.status.success() {
+            return Err(EmbeddedError::Make(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        fs::rename(&new, &self.dir).map_err(EmbeddedError::io("make", &self.dir))
+    }
+
+    /// Starts the server, or waits for one that is starting, until it answers.
+    pub(super) async fn run(&self, binaries: &Binaries, durability: Durability) -> Result<(), EmbeddedError> {
+        let since = Instant::now();
+        let mut child: Option<Child> = None;
+        while !self.answers().await {
+            let failed = |what| Err(EmbeddedError::Start { what, log: self.log.clone(), tail: self.tail() });
+            if since.elapsed() > PATIENCE {
+                return failed("is not ready in time");
+            }
+            let ours_runs = child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)));
+            if !ours_runs && self.server().is_none() {
+                if child.is_some() {
+                    if since.elapsed() > RETRIES {
+                        return failed("ends at once");
+                    }
+                    tokio::time::sleep(Duration::from_millis(250)).await;
+                }
+                child = Some(self.spawn(binaries, durability)?);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// Whether queries are answered.
+    pub(super) async fn answers(&self) -> bool {
+        if !self.socket.join(format!(".s.PGSQL.{PORT}")).exists() {
+            return false;
+        }
+        let attempt = async {
+            let mut connection = sqlx::PgConnection::connect(&self.url()).await?;
+            connection.ping().await?;
+            connection.close().await
+        };
+        matches!(tokio::time::timeout(Duration::from_secs(2), attempt).await, Ok(Ok(())))
+    }
+
+    /// Where to connect.
+    pub(super) fn url(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("host", &self.socket.to_string_lossy()).append_pair("sslmode", "disable");
+        format!("postgresql://{SUPERUSER}@localhost:{PORT}/postgres?{}", query.finish())
+    }
+
+    /// Ends the server at once, without losing anything, and waits until it is gone.
+    pub(super) async fn stop(&self) -> Result<(), EmbeddedError> {
+        let Some(pid) = self.server() else { return Ok(()) };
+        // "Fast shutdown". That it has just ended by itself is fine.
+        let _ = kill_process(pid, Signal::INT);
+        let since = Instant::now();
+        while self.server().is_some() {
+            if since.elapsed() > PATIENCE {
+                return Err(EmbeddedError::Stop(pid.as_raw_nonzero().get()));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if self.socket != self.dir {
+            // Made anew at the next start; one that is not empty is not only ours.
+            let _ = fs::remove_dir(&self.socket);
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, binaries: &Binaries, durability: Durability) -> Result<Child, EmbeddedError> {
+        self.forget_stale_server()?;
+        if fs::metadata(&self.log).is_ok_and(|log| log.len() > LONG_LOG) {
+            let _ = fs::rename(&self.log, self.log.with_extension("log.old"));
+        }
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .and_then(|log| Ok((log.try_clone()?, log)))
+            .map_err(EmbeddedError::io("open", &self.log))?;
+        let program = binaries.dir.join("postgres");
+        let mut command = self.account.command(&program, &self.dir);
+        command.arg("-D").arg(&self.dir);
+        let mut set = |name: &str, value: &str| {
+            command.arg("-c").arg(format!("{name}={value}"));
+        };
+        set("listen_addresses", "");
+        set("unix_socket_directories", &self.socket.to_string_lossy());
+        set("unix_socket_permissions", "0700");
+        set("port", &PORT.to_string());
+        set("max_connections", "60");
+        set("shared_buffers", "64MB");
+        set("timezone", "UTC");
+        set("log_timezone", "UTC");
+        set("log_checkpoints", "off");
+        if durability == Durability::ThrownAway {
+            set("fsync", "off");
+            set("full_page_writes", "off");
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(log.0)
+            .stderr(log.1)
+            // A Ctrl-C in the terminal is for us: the server is ended last.
+            .process_group(0)
+            .spawn()
+            .map_err(EmbeddedError::io("run", &program))
+    }
+
+    /// The server that runs on this folder.
+    fn server(&self) -> Option<Pid> {
+        let pid = self.recorded_server()?;
+        if !Path::new("/proc/self/cmdline").exists() {
+            return test_kill_process(pid).is_ok().then_some(pid);
+        }
+        // The number may have gone to another process since, or to one that waits to be
+        // buried, which has no arguments.
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let arguments: Vec<&[u8]> = arguments.split(|&byte| byte == 0).collect();
+        let ours = [b"-D".as_slice(), self.dir.as_os_str().as_encoded_bytes()];
+        arguments.windows(2).any(|pair| pair == ours).then_some(pid)
+    }
+
+    /// Postgres refuses to start while the process that it has recorded lives, whatever
+    /// that is by now. It also looks at the shared memory of this folder, so a server that
+    /// runs all the same is noticed.
+    fn forget_stale_server(&self) -> Result<(), EmbeddedError> {
+        let stale = self.recorded_server().is_some_and(|pid| test_kill_process(pid).is_ok());
+        let file = self.dir.join("postmaster.pid");
+        if stale && self.server().is_none() {
+            tracing::warn!(file = %file.display(), "removing the record of a server that is gone");
+            fs::remove_file(&file).map_err(EmbeddedError::io("remove", &file))?;
+        }
+        Ok(())
+    }
+
+    fn recorded_server(&self) -> Option<Pid> {
+        let record = fs::read_to_string(self.dir.join("postmaster.pid")).ok()?;
+        Pid::from_raw(record.lines().next()?.trim().parse().ok().filter(|&pid| pid > 0)?)
+    }
+
+    /// The last lines of the log.
+    fn tail(&self) -> String {
+        let mut end = Vec::new();
+        let read = File::open(&self.log).and_then(|mut log| {
+            let length = log.metadata()?.len();
+            log.seek(SeekFrom::Start(length.saturating_sub(2048)))?;
+            log.read_to_end(&mut end)
+        });
+        match read {
+            Ok(_) => String::from_utf8_lossy(&end).trim().to_owned(),
+            Err(error) => format!("cannot be read: {error}"),
+        }
+    }
+}
+
+/// A folder that only the account enters and whose name a socket's address has room for:
+/// the cluster's own, or one in /tmp that is named after it, so that others find it too.
+fn socket_folder(cluster: &Path, account: &Account) -> Result<PathBuf, EmbeddedError> {
+    let name = cluster.as_os_str().as_encoded_bytes();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
+    if name.len() <= LONGEST_SOCKET_FOLDER && name.iter().all(plain) {
+        return Ok(cluster.to_owned());
+    }
+    let digest = hex::encode(&Sha256::digest(name)[..8]);
+    let folder = PathBuf::from(format!("/tmp/pixcrawler-{digest}"));
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(EmbeddedError::io("make", &folder)(error));
+        }
+        _ => {}
+    }
+    let metadata = fs::symlink_metadata(&folder).map_err(EmbeddedError::io("look at", &folder))?;
+    let ours = [account.uid, rustix::process::geteuid().as_raw()].contains(&metadata.uid());
+    if !(metadata.is_dir() && ours && metadata.mode() & 0o077 == 0) {
+        return Err(EmbeddedError::SocketFolder(folder));
+    }
+    account.own(&folder)?;
+    Ok(folder)
+}

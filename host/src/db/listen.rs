@@ -1,0 +1,27 @@
+//! What other processes tell through the database.
+
+use std::time::Duration;
+
+use sqlx::{PgPool, postgres::PgListener};
+
+use crate::db::progress::CHANNEL;
+
+/// Hands each payload to `tell`, for ever: a connection that is lost is made anew.
+/// What was told meanwhile is lost, so whoever listens also looks now and then.
+pub async fn listen(pool: PgPool, mut tell: impl FnMut(&str)) {
+    loop {
+        if let Err(error) = hear(&pool, &mut tell).await {
+            tracing::warn!(%error, "cannot listen to the database; trying again");
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn hear(pool: &PgPool, tell: &mut impl FnMut(&str)) -> sqlx::Result<()> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    while let Some(notification) = listener.try_recv().await? {
+        tell(notification.payload());
+    }
+    Ok(())
+}

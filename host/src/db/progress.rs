@@ -1,0 +1,79 @@
+//! The public row of a job follows the private counter: at most twice a second
+//! while images come in, and always on a change of state. Each refresh raises
+//! `revision` and tells the listeners, with the job's id only.
+
+use sqlx::{PgConnection, PgPool};
+
+use crate::job::JobId;
+
+/// Listeners of this channel are told `job:{id}` when a job's row was refreshed and
+/// `cancel:{id}` when its workers are to let go.
+pub const CHANNEL: &str = "pixcrawler";
+
+/// Refreshes the job's public row.
+///
+/// # Errors
+/// When the database fails.
+pub async fn refresh(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
+    refresh_after(connection, job, 0.0).await.map(drop)
+}
+
+/// Refreshes the job's public row unless that was done within the last half second;
+/// whether it was done.
+///
+/// # Errors
+/// When the database fails.
+pub async fn refresh_if_due(connection: &mut PgConnection, job: JobId) -> sqlx::Result<bool> {
+    refresh_after(connection, job, 0.5).await
+}
+
+/// The same outside of a transaction, for counts that came too soon after a refresh.
+///
+/// # Errors
+/// When the database fails.
+pub async fn catch_up(pool: &PgPool, job: JobId) -> sqlx::Result<bool> {
+    let mut tx = pool.begin().await?;
+    let refreshed = refresh_after(&mut tx, job, 0.5).await?;
+    tx.commit().await?;
+    Ok(refreshed)
+}
+
+async fn refresh_after(connection: &mut PgConnection, job: JobId, seconds: f64) -> sqlx::Result<bool> {
+    let refreshed = sqlx::query(
+        "with due as (
+            update pixcrawler.job set refreshed_at = now()
+             where job_id = $1 and refreshed_at <= now() - make_interval(secs => $2)
+         returning kept, wanted, judged, downloaded),
+         chunks as (
+            select count(*) filter (where state = 'running') as active,
+                   count(*) filter (where state in ('exhausted', 'cancelled')) as completed,
+                   count(*) filter (where state = 'failed') as failed
+              from pixcrawler.chunk where job_id = $1)
+         update public.crawl_jobs j
+            set total_images = due.judged, downloaded_images = due.downloaded, valid_images = due.kept,
+                progress = greatest(j.progress, least(99, due.kept::bigint * 100 / due.wanted)::integer),
+                active_chunks = chunks.active, completed_chunks = chunks.completed, failed_chunks = chunks.failed,
+                revision = j.revision + 1, updated_at = now()
+           from due, chunks
+          where j.id = $1",
+    )
+    .bind(job)
+    .bind(seconds)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected()
+        == 1;
+    if refreshed {
+        notify(connection, &format!("job:{job}")).await?;
+    }
+    Ok(refreshed)
+}
+
+/// Tells the listeners when the transaction is committed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn notify(connection: &mut PgConnection, payload: &str) -> sqlx::Result<()> {
+    sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(payload).execute(connection).await?;
+    Ok(())
+}

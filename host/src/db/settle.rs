@@ -1,0 +1,380 @@
+//! What concerns all chunks of a job at once: the end of a chunk with redistribution
+//! of what it did not bring, the end of the job, cancel, retry and delete. All take
+//! the same locks in the same order (dataset, chunk rows by id, the job's rows), so
+//! that none deadlocks with another or with a batch of verdicts.
+
+use sqlx::{FromRow, PgConnection, types::Json};
+
+use crate::{
+    db::{chunks::Chunk, progress},
+    job::{ChunkId, ChunkState, DatasetId, Ended, JobId, JobState, Part, UserId, outcome, redistribute},
+};
+
+/// Chunks to enqueue in the same transaction, each with its run.
+pub type ToEnqueue = Vec<(ChunkId, i32)>;
+
+/// How a chunk came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It has its share; whether its source has more shows in the backlog.
+    Share,
+    /// The source has no more.
+    Exhausted,
+    /// An error, with the reason for the user.
+    Failed(String),
+}
+
+/// A job as it is locked for one of these changes.
+#[derive(Clone, Copy, Debug, FromRow)]
+struct Locked {
+    dataset_id: DatasetId,
+    status: JobState,
+}
+
+/// What a cancel or a delete found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// No such job of this user.
+    NotFound,
+    /// It had ended before, in this state.
+    Over(JobState),
+    /// It is cancelled now; these messages are to be withdrawn in the same transaction.
+    Now(ToEnqueue),
+}
+
+/// What a retry found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Retried {
+    /// No such job of this user.
+    NotFound,
+    /// It is not failed or cancelled but in this state.
+    NotOver(JobState),
+    /// It goes on; these messages are to be enqueued in the same transaction.
+    Now(ToEnqueue),
+}
+
+/// Ends a chunk and shares out what it did not bring; ends the job when no chunk is
+/// left to work on. None when the lease is lost.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn end_chunk(
+    connection: &mut PgConnection,
+    chunk: &Chunk,
+    end: &End,
+) -> sqlx::Result<Option<ToEnqueue>> {
+    super::lock_dataset(connection, chunk.dataset_id).await?;
+    lock_chunks(connection, chunk.job_id).await?;
+    let (state, reason) = match end {
+        End::Share => (ChunkState::Satisfied, None),
+        End::Exhausted => (ChunkState::Exhausted, None),
+        End::Failed(reason) => (ChunkState::Failed, Some(reason)),
+    };
+    let ended = sqlx::query(
+        "update pixcrawler.chunk
+            set state = $3, reason = $4, lease = null, crash_count = 0,
+                share = case when $3 = 'satisfied' then share else kept end
+          where id = $1 and lease = $2",
+    )
+    .bind(chunk.id)
+    .bind(chunk.lease)
+    .bind(state.name())
+    .bind(reason)
+    .execute(&mut *connection)
+    .await?;
+    if ended.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let queued = share_out(connection, chunk.job_id).await?;
+    finish_if_over(connection, chunk.job_id).await?;
+    Ok(Some(queued))
+}
+
+/// Cancels a job of this user. Its workers see that their leases are gone.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn cancel(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Cancelled> {
+    let Some(locked) = lock_job(connection, user, job).await? else { return Ok(Cancelled::NotFound) };
+    if locked.status.is_over() {
+        return Ok(Cancelled::Over(locked.status));
+    }
+    let withdrawn: ToEnqueue = sqlx::query_as(
+        "update pixcrawler.chunk
+            set state = 'cancelled', lease = null, not_before = null, reason = 'cancelled'
+          where job_id = $1 and state in ('queued', 'running', 'waiting', 'satisfied')
+      returning id, run",
+    )
+    .bind(job)
+    .fetch_all(&mut *connection)
+    .await?;
+    end_job(connection, job, JobState::Cancelled, None).await?;
+    progress::notify(connection, &format!("cancel:{job}")).await?;
+    Ok(Cancelled::Now(withdrawn))
+}
+
+/// Begins a failed or cancelled job again with what it has: chunks that failed or were
+/// cancelled go on from their checkpoints, and pictures that were refused for a reason
+/// that may pass are tried again.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Retried> {
+    let Some(locked) = lock_job(connection, user, job).await? else { return Ok(Retried::NotFound) };
+    if !matches!(locked.status, JobState::Failed | JobState::Cancelled) {
+        return Ok(Retried::NotOver(locked.status));
+    }
+    let reopened: Vec<(ChunkId,)> = sqlx::query_as(
+        "update pixcrawler.candidate c set verdict = null, not_before = null, holds = 0
+           from public.images i
+          where c.job_id = $1 and c.verdict = 'refused' and i.id = c.image_id and i.reason = any ($2)
+      returning c.chunk_id",
+    )
+    .bind(job)
+    .bind(crate::image::Refusal::PASSING.as_slice())
+    .fetch_all(&mut *connection)
+    .await?;
+    let chunks: Vec<ChunkId> = reopened.iter().map(|(chunk,)| *chunk).collect();
+    sqlx::query(
+        "update pixcrawler.chunk
+            set state = 'satisfied', share = kept, lease = null, crash_count = 0, errors_in_row = 0,
+                not_before = null, reason = null
+          where job_id = $1 and (state in ('failed', 'cancelled') or id = any ($2))",
+    )
+    .bind(job)
+    .bind(&chunks)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("update pixcrawler.job set judged = judged - $2 where job_id = $1")
+        .bind(job)
+        .bind(i32::try_from(chunks.len()).unwrap_or(i32::MAX))
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "update public.crawl_jobs
+            set status = 'pending', error = null, completed_at = null, updated_at = now() where id = $1",
+    )
+    .bind(job)
+    .execute(&mut *connection)
+    .await?;
+    let queued = share_out(connection, job).await?;
+    finish_if_over(connection, job).await?;
+    Ok(Retried::Now(queued))
+}
+
+/// Deletes a job of this user with all its rows; objects are left to the sweep.
+/// The job must have been cancelled or have ended.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn delete(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<bool> {
+    if lock_job(connection, user, job).await?.is_none() {
+        return Ok(false);
+    }
+    sqlx::query("delete from public.images where crawl_job_id = $1")
+        .bind(job)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("update public.datasets set crawl_job_id = null where crawl_job_id = $1")
+        .bind(job)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("delete from public.crawl_jobs where id = $1").bind(job).execute(&mut *connection).await?;
+    Ok(true)
+}
+
+/// Locks a job of this user in the common order; none when there is no such job.
+async fn lock_job(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Option<Locked>> {
+    let find = "select dataset_id, status from public.crawl_jobs where id = $1 and user_id = $2";
+    let found: Option<Locked> =
+        sqlx::query_as(find).bind(job).bind(user).fetch_optional(&mut *connection).await?;
+    let Some(found) = found else { return Ok(None) };
+    super::lock_dataset(connection, found.dataset_id).await?;
+    lock_chunks(connection, job).await?;
+    // The state may have changed while the locks were waited for.
+    sqlx::query_as(find).bind(job).bind(user).fetch_optional(&mut *connection).await
+}
+
+async fn lock_chunks(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
+    sqlx::query("select from pixcrawler.chunk where job_id = $1 order by id for update")
+        .bind(job)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct PartRow {
+    id: ChunkId,
+    input: i32,
+    rank: i32,
+    state: ChunkState,
+    share: i32,
+    kept: i32,
+    has_more: bool,
+}
+
+/// Gives the slots that nobody works on to chunks that had reached their share but
+/// not their end, and marks those that have nothing more to give.
+async fn share_out(connection: &mut PgConnection, job: JobId) -> sqlx::Result<ToEnqueue> {
+    let (wanted,): (i32,) = sqlx::query_as("select wanted from pixcrawler.job where job_id = $1 for update")
+        .bind(job)
+        .fetch_one(&mut *connection)
+        .await?;
+    let rows: Vec<PartRow> = sqlx::query_as(
+        "select id, input, rank, state, share, kept,
+                not source_done or exists (
+                    select from pixcrawler.candidate b where b.chunk_id = c.id and b.verdict is null) as has_more
+           from pixcrawler.chunk c where job_id = $1 order by rank, input",
+    )
+    .bind(job)
+    .fetch_all(&mut *connection)
+    .await?;
+    let ended: Vec<ChunkId> = rows
+        .iter()
+        .filter(|row| row.state == ChunkState::Satisfied && !row.has_more)
+        .map(|row| row.id)
+        .collect();
+    sqlx::query("update pixcrawler.chunk set state = 'exhausted', share = kept where id = any ($1)")
+        .bind(&ended)
+        .execute(&mut *connection)
+        .await?;
+    let parts: Vec<Part> = rows
+        .iter()
+        .map(|row| Part {
+            chunk: row.id,
+            input: row.input,
+            rank: row.rank,
+            state: if ended.contains(&row.id) { ChunkState::Exhausted } else { row.state },
+            share: row.share,
+            kept: row.kept,
+        })
+        .collect();
+    let more = redistribute(wanted, &parts);
+    let (chunks, extra): (Vec<ChunkId>, Vec<i32>) = more.into_iter().unzip();
+    let queued: ToEnqueue = sqlx::query_as(
+        "update pixcrawler.chunk c
+            set share = c.share + m.extra, state = 'queued', run = run + 1
+           from unnest($1::integer[], $2::integer[]) as m (id, extra)
+          where c.id = m.id
+      returning c.id, c.run",
+    )
+    .bind(&chunks)
+    .bind(&extra)
+    .fetch_all(&mut *connection)
+    .await?;
+    publish_chunks(connection, job).await?;
+    Ok(queued)
+}
+
+/// The frontend's view of the chunks: state in its vocabulary, error and share.
+async fn publish_chunks(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
+    sqlx::query(
+        "update public.job_chunks p
+            set status = v.status, error_message = v.error, updated_at = now(),
+                image_range = jsonb_build_object('start', v.first, 'end', v.first + v.share)
+           from (select id, share, sum(share) over (order by input, rank) - share as first,
+                        case when state in ('queued', 'waiting', 'satisfied') then 'pending'
+                             when state = 'running' then 'processing'
+                             when state = 'failed' then 'failed'
+                             else 'completed' end as status,
+                        case when state in ('failed', 'cancelled') then reason end as error
+                   from pixcrawler.chunk where job_id = $1) as v
+          where p.id = v.id
+            and (p.status, p.error_message, p.image_range) is distinct from
+                (v.status, v.error, jsonb_build_object('start', v.first, 'end', v.first + v.share))",
+    )
+    .bind(job)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct EndedRow {
+    source: String,
+    state: ChunkState,
+    reason: Option<String>,
+    warnings: Json<Vec<String>>,
+}
+
+/// Ends the job when none of its chunks is to be worked on.
+async fn finish_if_over(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
+    let open: Option<(i32,)> = sqlx::query_as(
+        "select 1 from pixcrawler.chunk where job_id = $1 and state in ('queued', 'running', 'waiting') limit 1",
+    )
+    .bind(job)
+    .fetch_optional(&mut *connection)
+    .await?;
+    if open.is_some() {
+        return progress::refresh(connection, job).await;
+    }
+    let (kept, wanted): (i32, i32) =
+        sqlx::query_as("select kept, wanted from pixcrawler.job where job_id = $1")
+            .bind(job)
+            .fetch_one(&mut *connection)
+            .await?;
+    let rows: Vec<EndedRow> = sqlx::query_as(
+        "select source, state, reason, warnings from pixcrawler.chunk where job_id = $1 order by input, rank",
+    )
+    .bind(job)
+    .fetch_all(&mut *connection)
+    .await?;
+    let chunks: Vec<Ended> = rows
+        .into_iter()
+        .map(|row| Ended {
+            source: row.source,
+            state: row.state,
+            reason: row.reason,
+            warnings: row.warnings.0,
+        })
+        .collect();
+    let (state, reason) = outcome(kept, wanted, &chunks);
+    end_job(connection, job, state, reason.as_deref()).await
+}
+
+async fn end_job(
+    connection: &mut PgConnection,
+    job: JobId,
+    state: JobState,
+    reason: Option<&str>,
+) -> sqlx::Result<()> {
+    publish_chunks(connection, job).await?;
+    sqlx::query(
+        "update public.crawl_jobs
+            set status = $2, error = $3, completed_at = now(), updated_at = now(),
+                progress = case when $2 = 'completed' then 100 else progress end
+          where id = $1",
+    )
+    .bind(job)
+    .bind(state.name())
+    .bind(reason)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "update public.datasets d
+            set images_collected = c.kept, updated_at = now(),
+                status = case $2 when 'completed' then 'completed' when 'failed' then 'failed' else 'cancelled' end,
+                progress = least(100, c.kept * 100.0 / greatest(d.max_images, 1))
+           from public.crawl_jobs j,
+                lateral (select count(*) as kept from public.images
+                          where dataset_id = j.dataset_id and is_valid and not is_duplicate) as c
+          where j.id = $1 and d.id = j.dataset_id",
+    )
+    .bind(job)
+    .bind(state.name())
+    .execute(&mut *connection)
+    .await?;
+    let action = if state == JobState::Cancelled { "CANCEL_CRAWL_JOB" } else { "COMPLETE_CRAWL_JOB" };
+    sqlx::query(
+        "insert into public.activity_logs (user_id, action, resource_type, resource_id, metadata)
+         select user_id, $2, 'crawl_job', id::text,
+                jsonb_strip_nulls(jsonb_build_object('status', status, 'reason', error))
+           from public.crawl_jobs where id = $1",
+    )
+    .bind(job)
+    .bind(action)
+    .execute(&mut *connection)
+    .await?;
+    progress::refresh(connection, job).await
+}

@@ -1,0 +1,268 @@
+//! One request from asking to body: hop by hop through guard, grants, robots and
+//! pace, and again when what went wrong may pass.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use url::Url;
+
+use super::{
+    Inner,
+    body::{self, Bounds},
+    origins::authority,
+    pace::{self, Host, LONGEST_SLEEP},
+    robots,
+    trouble::{Failed, Trouble},
+};
+use crate::source::{Credential, Grants, HostKind};
+
+/// What is asked, and on whose behalf.
+pub(super) struct Errand<'a> {
+    pub(super) purpose: Purpose<'a>,
+    pub(super) method: Method,
+    /// The host's own; sent on every hop.
+    pub(super) headers: HeaderMap,
+    /// The plugin's; not sent any more once a redirect has left the origin.
+    pub(super) plugin_headers: HeaderMap,
+    pub(super) credential: Option<&'a Credential>,
+    pub(super) body: Option<Bytes>,
+    pub(super) bounds: Bounds,
+}
+
+/// Whose rules a request follows.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    /// A source's own request: every hop must be granted.
+    Ask(&'a Grants),
+    /// A picture, from any public host.
+    Image(&'a Grants),
+    /// A robots.txt, from any public host.
+    Robots,
+    /// A bearer token; redirects are not followed.
+    Token,
+}
+
+/// What came back.
+pub(super) struct Reply {
+    /// After redirects, without what a credential added.
+    pub(super) url: Url,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// What must not be seen in the answer.
+    pub(super) secrets: Vec<String>,
+}
+
+/// Time that an errand may still take. Waiting for a host's turn does not count.
+struct Deadline(Duration);
+
+impl Deadline {
+    async fn run<T, E>(&mut self, work: impl Future<Output = Result<T, E>>) -> Result<T, Trouble>
+    where
+        Trouble: From<E>,
+    {
+        let begun = Instant::now();
+        let outcome = tokio::time::timeout(self.0, work).await;
+        self.0 = self.0.saturating_sub(begun.elapsed());
+        outcome.map_or(Err(Trouble::Timeout), |outcome| Ok(outcome?))
+    }
+}
+
+impl Inner {
+    /// Tries beyond the first.
+    const RETRIES: u32 = 2;
+
+    /// Performs `errand`; what may pass is tried again where the wait is short.
+    pub(super) async fn perform(&self, errand: &Errand<'_>, url: &Url) -> Result<Reply, Failed> {
+        let mut deadline = Deadline(self.request_timeout);
+        let mut host = None;
+        let mut tries = 0;
+        let trouble = loop {
+            let trouble = match self.attempt(errand, url, &mut deadline, &mut host).await {
+                Ok(reply) => {
+                    host.inspect(|host| host.succeeded());
+                    return Ok(reply);
+                }
+                Err(trouble) => trouble,
+            };
+            let wait = backoff(tries).max(trouble.retry_after().unwrap_or_default());
+            if !trouble.may_pass() || tries == Self::RETRIES || wait > LONGEST_SLEEP.min(deadline.0) {
+                break trouble;
+            }
+            tokio::time::sleep(wait).await;
+            tries += 1;
+        };
+        let closed = host.filter(|_| trouble.may_pass()).and_then(|host| host.failed());
+        let mut failed = Failed::from(trouble);
+        failed.retry_after = failed.retry_after.max(closed);
+        Err(failed)
+    }
+
+    async fn attempt(
+        &self,
+        errand: &Errand<'_>,
+        start: &Url,
+        deadline: &mut Deadline,
+        last: &mut Option<Arc<Host>>,
+    ) -> Result<Reply, Trouble> {
+        let mut url = start.clone();
+        let (mut method, mut body) = (errand.method.clone(), errand.body.clone());
+        let mut at_home = true;
+        let most = errand.purpose.redirects();
+        for _ in 0..=most {
+            self.guard.check(&url)?;
+            let granted = self.admit(errand.purpose, &url).await?;
+            let mut wire = url.clone();
+            let mut headers = errand.headers.clone();
+            let mut secrets = Vec::new();
+            if at_home && granted {
+                headers.extend(errand.plugin_headers.clone());
+                if let Some(credential) = errand.credential {
+                    secrets = self.attach(errand.purpose, credential, &mut wire, &mut headers).await?;
+                }
+            }
+            let turn = self.pace.turn(url.host_str().unwrap_or_default()).await?;
+            *last = Some(turn.host.clone());
+            let request = self.request(method.clone(), &url, wire, headers, body.clone());
+            let response = deadline.run(request).await?;
+            let status = response.status();
+            if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+                let retry_after = pace::retry_after(response.headers(), SystemTime::now());
+                if let Some(wait) = retry_after {
+                    turn.host.wait(status.as_u16(), wait);
+                }
+                return Err(Trouble::Status { status: status.as_u16(), retry_after });
+            }
+            let Some(next) = redirect(&response, &url)? else {
+                if matches!(errand.purpose, Purpose::Image(_)) {
+                    robots::opt_out(response.headers())?;
+                }
+                let headers = response.headers().clone();
+                let body = deadline.run(body::read(response, errand.bounds)).await?;
+                return Ok(Reply { url, status, headers, body, secrets });
+            };
+            if matches!(errand.purpose, Purpose::Token) {
+                return Err(Trouble::network("the token endpoint redirects"));
+            }
+            if matches!(errand.purpose, Purpose::Ask(_)) && url.scheme() == "https" && next.scheme() == "http"
+            {
+                return Err(Trouble::Denied(format!("a redirect from https to http://{}", authority(&next))));
+            }
+            at_home &= same_home(&url, &next);
+            if status == StatusCode::SEE_OTHER || (method == Method::POST && status.as_u16() < 303) {
+                (method, body) = (Method::GET, None);
+            }
+            url = match errand.credential {
+                Some(credential) => super::secret::without_parameter(next, credential),
+                None => next,
+            };
+        }
+        Err(Trouble::TooManyRedirects(most))
+    }
+
+    /// Whether the source's headers may go along; an error when nothing may.
+    async fn admit(&self, purpose: Purpose<'_>, url: &Url) -> Result<bool, Trouble> {
+        let host = url.host_str().unwrap_or_default();
+        let (granted, ask_robots) = match purpose {
+            Purpose::Ask(grants) => match grants.rule(host) {
+                Some(rule) => (true, rule.kind == HostKind::Web && !grants.ignores_robots),
+                None => return Err(not_granted(grants, host)),
+            },
+            Purpose::Image(grants) => (grants.rule(host).is_some(), true),
+            Purpose::Robots | Purpose::Token => (true, false),
+        };
+        if ask_robots {
+            // A robots.txt is itself an errand.
+            Box::pin(self.ask_robots(url)).await?;
+        }
+        Ok(granted)
+    }
+
+    /// Sends one request to `wire`, or to where its origin is mapped.
+    async fn request(
+        &self,
+        method: Method,
+        url: &Url,
+        wire: Url,
+        mut headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<reqwest::Response, Trouble> {
+        let (client, target) = match self.origins.target(&wire) {
+            None => (&self.client, wire),
+            Some(target) => {
+                // The public host, so that one server can stand for many origins.
+                let host =
+                    HeaderValue::from_str(authority(url)).map_err(|_| Trouble::network("not a host name"))?;
+                headers.insert(header::HOST, host);
+                (&self.mapped, target)
+            }
+        };
+        let mut request = reqwest::Request::new(method, target);
+        *request.headers_mut() = headers;
+        *request.body_mut() = body.map(reqwest::Body::from);
+        Ok(client.execute(request).await?)
+    }
+}
+
+impl Purpose<'_> {
+    /// How many redirects are followed; RFC 9309 asks for at least five for robots.txt.
+    const fn redirects(self) -> usize {
+        match self {
+            Self::Robots => 5,
+            _ => 10,
+        }
+    }
+}
+
+fn not_granted(grants: &Grants, host: &str) -> Trouble {
+    let source = &grants.source;
+    Trouble::Denied(format!(
+        "host `{host}` is not granted to source `{source}`: the plugin must declare it in its `hosts`, \
+         and unless it is bundled the configuration must say PIXCRAWLER_GRANT={source}"
+    ))
+}
+
+/// Where the answer redirects to, if it does.
+fn redirect(response: &reqwest::Response, url: &Url) -> Result<Option<Url>, Trouble> {
+    let Some(location) = response.headers().get(header::LOCATION) else { return Ok(None) };
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let location = String::from_utf8_lossy(location.as_bytes());
+    url.join(&location).map(Some).map_err(|_| Trouble::network("a redirect to what is not an address"))
+}
+
+/// Whether what was meant for `from` may be sent to `to`: the same origin, or the same host now with TLS.
+fn same_home(from: &Url, to: &Url) -> bool {
+    let upgraded =
+        from.scheme() == "http" && to.scheme() == "https" && from.port().is_none() && to.port().is_none();
+    from.host() == to.host() && (from.origin() == to.origin() || upgraded)
+}
+
+/// 250–500 ms, then twice that: never at the same moment as everyone else.
+fn backoff(tries: u32) -> Duration {
+    Duration::from_millis(rand::random_range(250..500)) * 2u32.pow(tries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes() {
+        let check = |from: &str, to: &str, expect: bool| {
+            assert_eq!(same_home(&from.parse().unwrap(), &to.parse().unwrap()), expect, "{from} → {to}");
+        };
+        check("https://a.test/x", "https://a.test/y", true);
+        check("http://a.test/", "https://a.test/", true);
+        check("https://a.test/", "http://a.test/", false);
+        check("https://a.test/", "https://b.test/", false);
+        check("https://a.test/", "https://a.test:8443/", false);
+        check("http://a.test/", "https://a.test:8443/", false);
+        check("http://a.test:8080/", "https://a.test/", false);
+    }
+}

@@ -1,0 +1,195 @@
+//! How hard one host is asked: connections, rate, `Retry-After` and a breaker.
+//! One slow host never holds up another.
+
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime},
+};
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use http::{HeaderMap, header};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    slots::{Slots, lock},
+    trouble::Trouble,
+};
+
+/// Longest hold that is slept; a longer one is the caller's to plan with.
+pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// The pace of every host.
+pub(super) struct Pace {
+    hosts: Slots<Host>,
+    connections: usize,
+    rate: NonZeroU32,
+}
+
+/// The pace of one host.
+pub(super) struct Host {
+    connections: Arc<Semaphore>,
+    rate: DefaultDirectRateLimiter,
+    breaker: Mutex<Breaker>,
+}
+
+/// Leave to send one request; ends when dropped.
+pub(super) struct Turn {
+    pub(super) host: Arc<Host>,
+    _connection: OwnedSemaphorePermit,
+}
+
+/// Since when and why a host is left alone.
+#[derive(Default)]
+struct Breaker {
+    failures: u32,
+    held: Option<Hold>,
+}
+
+#[derive(Clone, Copy)]
+struct Hold {
+    until: Instant,
+    /// 429 or 5xx, when it was the site that asked to wait.
+    status: Option<u16>,
+}
+
+impl Pace {
+    pub(super) fn new(connections: usize, rate: NonZeroU32) -> Self {
+        Self { hosts: Slots::new(10_000), connections: connections.max(1), rate }
+    }
+
+    /// Waits for this host's turn. A hold of over 5 s is an error at once.
+    pub(super) async fn turn(&self, host: &str) -> Result<Turn, Trouble> {
+        let host = self.hosts.get(host, || Host {
+            connections: Arc::new(Semaphore::new(self.connections)),
+            rate: RateLimiter::direct(Quota::per_second(self.rate)),
+            breaker: Mutex::default(),
+        });
+        loop {
+            while let Some(hold) = host.hold(Instant::now()) {
+                let wait = hold.until.saturating_duration_since(Instant::now());
+                if wait > LONGEST_SLEEP {
+                    return Err(Trouble::Held { status: hold.status, retry_after: wait });
+                }
+                tokio::time::sleep(wait).await;
+            }
+            let Ok(connection) = host.connections.clone().acquire_owned().await else {
+                return Err(Trouble::Held { status: None, retry_after: LONGEST_SLEEP });
+            };
+            host.rate.until_ready().await;
+            // The answers of others may have closed the host meanwhile.
+            if host.hold(Instant::now()).is_none() {
+                return Ok(Turn { host, _connection: connection });
+            }
+        }
+    }
+}
+
+impl Host {
+    fn hold(&self, now: Instant) -> Option<Hold> {
+        lock(&self.breaker).held.filter(|hold| hold.until > now)
+    }
+
+    /// The site asked to be left alone for `wait`.
+    pub(super) fn wait(&self, status: u16, wait: Duration) {
+        lock(&self.breaker).hold(Instant::now(), wait, Some(status));
+    }
+
+    /// A request ended well.
+    pub(super) fn succeeded(&self) {
+        lock(&self.breaker).failures = 0;
+    }
+
+    /// A request failed in a way that may pass, after all tries; says how long the host is left alone now.
+    pub(super) fn failed(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let mut breaker = lock(&self.breaker);
+        breaker.failed(now);
+        breaker.held.map(|hold| hold.until.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
+    }
+}
+
+impl Breaker {
+    /// Failures in a row that close a host.
+    const PATIENCE: u32 = 5;
+    const FIRST_PAUSE: Duration = Duration::from_secs(30);
+    const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+
+    fn hold(&mut self, now: Instant, wait: Duration, status: Option<u16>) {
+        let until = now + wait;
+        if self.held.is_none_or(|hold| hold.until < until) {
+            self.held = Some(Hold { until, status });
+        }
+    }
+
+    fn failed(&mut self, now: Instant) {
+        // What was under way when the host was closed says nothing new.
+        if self.held.is_some_and(|hold| hold.until > now) {
+            return;
+        }
+        self.failures += 1;
+        if let Some(closed_before) = self.failures.checked_sub(Self::PATIENCE) {
+            let pause = Self::FIRST_PAUSE * 2u32.pow(closed_before.min(10));
+            self.hold(now, pause.min(Self::LONGEST_PAUSE), None);
+        }
+    }
+}
+
+/// `Retry-After` in seconds or as a date, at most 24 h.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()
+    };
+    Some(wait.min(Duration::from_secs(24 * 3600)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_breaker_doubles_its_pause() {
+        let mut breaker = Breaker::default();
+        let mut now = Instant::now();
+        for _ in 0..4 {
+            breaker.failed(now);
+        }
+        assert!(breaker.held.is_none(), "four failures may be chance");
+        for pause in [30, 60, 120, 240, 480, 600, 600] {
+            breaker.failed(now);
+            breaker.failed(now);
+            assert_eq!(breaker.held.unwrap().until - now, Duration::from_secs(pause));
+            now = breaker.held.unwrap().until;
+        }
+    }
+
+    #[test]
+    fn the_longest_hold_counts() {
+        let (mut breaker, now) = (Breaker::default(), Instant::now());
+        breaker.hold(now, Duration::from_secs(9), Some(429));
+        breaker.hold(now, Duration::from_secs(3), Some(503));
+        assert_eq!(breaker.held.unwrap().until, now + Duration::from_secs(9));
+    }
+
+    #[test]
+    fn both_forms_of_retry_after() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let check = |text: &str, expect: Option<u64>| {
+            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, text.parse().unwrap())]);
+            assert_eq!(retry_after(&headers, now), expect.map(Duration::from_secs), "{text}");
+        };
+        check("120", Some(120));
+        check(" 0 ", Some(0));
+        check("31536000", Some(86_400));
+        check("99999999999999999999999999", Some(86_400));
+        check("Sun, 06 Nov 1994 08:50:37 GMT", Some(60));
+        check("Sun, 06 Nov 1994 08:00:00 GMT", Some(0));
+        check("Sun, 06 Nov 2044 08:50:37 GMT", Some(86_400));
+        check("soon", None);
+        check("-5", None);
+        check("", None);
+    }
+}

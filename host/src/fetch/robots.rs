@@ -1,0 +1,150 @@
+//! What sites ask of crawlers: robots.txt (RFC 9309) and `X-Robots-Tag`.
+
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method};
+use robotxt::Robots;
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::{
+    Inner, PRODUCT,
+    body::Bounds,
+    errand::{Errand, Purpose},
+    slots::Slots,
+    trouble::{Failed, Trouble},
+};
+
+/// The rules of each origin; who finds none fetches them while the others wait.
+pub(super) type RobotsCache = Slots<Mutex<Option<Known>>>;
+
+/// What is known of one origin's robots.txt.
+pub(super) struct Known {
+    until: Instant,
+    /// Why it could not be read, when it could not.
+    rules: Result<Robots, String>,
+}
+
+/// How long a robots.txt that was read is good.
+const GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
+/// How long a site is left alone whose robots.txt could not be read.
+const UNREADABLE_FOR: Duration = Duration::from_secs(300);
+
+impl Inner {
+    /// An error when the robots.txt of `url`'s origin forbids it, or cannot be read.
+    pub(super) async fn ask_robots(&self, url: &Url) -> Result<(), Trouble> {
+        let origin = url.origin().ascii_serialization();
+        let slot = self.robots.get(&origin, Mutex::default);
+        let mut known = slot.lock().await;
+        let known = match known.take().filter(|known| known.until > Instant::now()) {
+            Some(fresh) => known.insert(fresh),
+            None => known.insert(self.read_robots(url).await?),
+        };
+        match &known.rules {
+            Err(why) => Err(Trouble::Robots {
+                detail: format!("{origin}/robots.txt cannot be read ({why}), so nothing is asked for now"),
+                retry_after: Some(known.until.saturating_duration_since(Instant::now())),
+            }),
+            Ok(rules) if rules.is_url_allowed(url) => Ok(()),
+            Ok(rules) => {
+                let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+                let rule = rules.matching_rule(path).map_or("/", |rule| rule.pattern());
+                let detail = format!("{origin}/robots.txt disallows `{rule}` for `{}`", rules.user_agent());
+                Err(Trouble::Robots { detail, retry_after: None })
+            }
+        }
+    }
+
+    async fn read_robots(&self, url: &Url) -> Result<Known, Trouble> {
+        let errand = Errand {
+            purpose: Purpose::Robots,
+            method: Method::GET,
+            headers: HeaderMap::new(),
+            plugin_headers: HeaderMap::new(),
+            credential: None,
+            body: None,
+            bounds: Bounds { bytes: robotxt::BYTE_LIMIT as u64, cut: true, window: self.window },
+        };
+        let address =
+            url.join("/robots.txt").map_err(|_| Trouble::network("no robots.txt for such an address"))?;
+        let rules = match self.perform(&errand, &address).await {
+            Ok(reply) if reply.status.is_success() => Ok(Robots::parse(&reply.body, PRODUCT)),
+            // 4xx, and redirects without end: the site has no robots.txt.
+            Ok(_) | Err(Failed { trouble: Trouble::TooManyRedirects(_), .. }) => Ok(Robots::allow_all()),
+            // Of the host and not of its robots.txt.
+            Err(Failed { trouble: trouble @ (Trouble::Blocked(_) | Trouble::Held { .. }), .. }) => {
+                return Err(trouble);
+            }
+            Err(Failed { trouble, .. }) => Err(trouble.to_string()),
+        };
+        let good_for = if rules.is_ok() { GOOD_FOR } else { UNREADABLE_FOR };
+        Ok(Known { until: Instant::now() + good_for, rules })
+    }
+}
+
+/// An error when `X-Robots-Tag` says `noai` or `noimageai` to all or to us.
+pub(super) fn opt_out(headers: &HeaderMap) -> Result<(), Trouble> {
+    for value in headers.get_all("x-robots-tag") {
+        // `agent: a, b` is meant for that agent only, up to the next agent.
+        let mut for_us = true;
+        for part in String::from_utf8_lossy(value.as_bytes()).split(',') {
+            let directive = match part.split_once(':') {
+                Some((agent, rest)) if is_agent(agent.trim()) => {
+                    for_us = matches!(agent.trim(), "*") || agent.trim().eq_ignore_ascii_case(PRODUCT);
+                    rest
+                }
+                _ => part,
+            };
+            let directive = directive.trim().to_ascii_lowercase();
+            if for_us && matches!(directive.as_str(), "noai" | "noimageai") {
+                return Err(Trouble::OptOut(directive));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether what stands before a colon names a crawler, and is not a directive that
+/// takes a value, nor part of a date such as `25 Jun 2010 15:00:00`.
+fn is_agent(text: &str) -> bool {
+    const VALUED: [&str; 4] = ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
+    !text.is_empty()
+        && !text.contains(char::is_whitespace)
+        && !VALUED.iter().any(|directive| directive.eq_ignore_ascii_case(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags() {
+        let check = |values: &[&str], expect: Option<&str>| {
+            let headers = values
+                .iter()
+                .map(|value| (http::HeaderName::from_static("x-robots-tag"), value.parse().unwrap()));
+            let found = match opt_out(&headers.collect()) {
+                Err(Trouble::OptOut(directive)) => Some(directive),
+                _ => None,
+            };
+            assert_eq!(found.as_deref(), expect, "{values:?}");
+        };
+        check(&[], None);
+        check(&["noindex, nofollow"], None);
+        check(&["noai"], Some("noai"));
+        check(&["noindex", "NoImageAI"], Some("noimageai"));
+        check(&["noindex, noai"], Some("noai"));
+        check(&["otherbot: noai, noimageai"], None);
+        check(&["otherbot: noai", "noai"], Some("noai"));
+        check(&["pixcrawler: noai"], Some("noai"));
+        check(&["PixCrawler : noindex, noimageai"], Some("noimageai"));
+        check(&["*: noai"], Some("noai"));
+        check(&["otherbot: noai, pixcrawler: noimageai"], Some("noimageai"));
+        check(&["pixcrawler: noindex, otherbot: noai"], None);
+        check(&["unavailable_after: 25 Jun 2010 15:00:00 PST, noai"], Some("noai"));
+        check(&["unavailable_after: Friday, 25-Jun-10 15:00:00 UTC, noai"], Some("noai"));
+        check(&["max-snippet: 5, noai"], Some("noai"));
+        check(&["noaix, xnoai"], None);
+        check(&[",:,"], None);
+    }
+}

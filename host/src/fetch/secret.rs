@@ -1,0 +1,175 @@
+//! Secrets of sources: added to a request at the last moment, and kept out of answers.
+
+use std::time::{Duration, Instant};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use url::{Url, form_urlencoded};
+
+use super::{
+    Inner,
+    body::Bounds,
+    errand::{Errand, Purpose},
+    slots::Slots,
+    trouble::Trouble,
+};
+use crate::source::{Credential, CredentialKind, Grants, HostRule};
+
+/// The bearer tokens that are still good; who finds none asks for one while the others wait.
+pub(super) type Tokens = Slots<Mutex<Option<Token>>>;
+
+/// A bearer token.
+pub(super) struct Token {
+    until: Instant,
+    text: SecretString,
+}
+
+/// What a token endpoint answers (RFC 6749, 5.1).
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    expires_in: Option<u64>,
+}
+
+impl Inner {
+    /// Adds `credential` where it may be sent; says what must not be seen in the answer.
+    pub(super) async fn attach(
+        &self,
+        purpose: Purpose<'_>,
+        credential: &Credential,
+        wire: &mut Url,
+        headers: &mut HeaderMap,
+    ) -> Result<Vec<String>, Trouble> {
+        if !reaches(credential, wire) {
+            return Ok(Vec::new());
+        }
+        let secret = credential.secret.expose_secret();
+        let unusable =
+            || Trouble::Denied(format!("credential `{}` cannot be put into a header", credential.spec.name));
+        let (name, value, hidden) = match &credential.spec.kind {
+            CredentialKind::QueryParameter { name } => {
+                let escaped: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+                *wire = without_parameter(wire.clone(), credential);
+                let pair = format!(
+                    "{}={escaped}",
+                    form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>()
+                );
+                let query = wire.query().filter(|query| !query.is_empty());
+                wire.set_query(Some(&query.map_or(pair.clone(), |query| format!("{query}&{pair}"))));
+                return Ok(vec![secret.to_owned(), escaped]);
+            }
+            CredentialKind::Header { name, prefix } => {
+                let name = HeaderName::try_from(name.as_str()).map_err(|_| unusable())?;
+                (name, format!("{prefix}{secret}"), secret.to_owned())
+            }
+            CredentialKind::Basic => {
+                let encoded = STANDARD.encode(secret);
+                (header::AUTHORIZATION, format!("Basic {encoded}"), encoded)
+            }
+            CredentialKind::Oauth2ClientCredentials { token_url } => {
+                let token = self.bearer(purpose, credential, token_url).await?;
+                (header::AUTHORIZATION, format!("Bearer {token}"), token)
+            }
+        };
+        let mut value = HeaderValue::try_from(value).map_err(|_| unusable())?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+        Ok(vec![hidden, secret.to_owned()])
+    }
+
+    /// Forgets the token of `credential`, because the site no longer takes it.
+    pub(super) async fn forget_token(&self, grants: &Grants, credential: &Credential) {
+        *self.tokens.get(&token_key(grants, credential), Mutex::default).lock().await = None;
+    }
+
+    async fn bearer(
+        &self,
+        purpose: Purpose<'_>,
+        credential: &Credential,
+        url: &str,
+    ) -> Result<String, Trouble> {
+        let (Purpose::Ask(grants) | Purpose::Image(grants)) = purpose else {
+            return Err(Trouble::Denied("a token is for a source's requests only".to_owned()));
+        };
+        let slot = self.tokens.get(&token_key(grants, credential), Mutex::default);
+        let mut token = slot.lock().await;
+        if let Some(token) = token.as_ref().filter(|token| token.until > Instant::now()) {
+            return Ok(token.text.expose_secret().to_owned());
+        }
+        // A token is itself an errand.
+        let fresh = Box::pin(self.ask_token(grants, credential, url)).await?;
+        Ok(token.insert(fresh).text.expose_secret().to_owned())
+    }
+
+    async fn ask_token(&self, grants: &Grants, credential: &Credential, url: &str) -> Result<Token, Trouble> {
+        let denied = |why: String| Trouble::Denied(format!("credential `{}`: {why}", credential.spec.name));
+        let url = self.guard.parse(url)?;
+        if url.scheme() != "https" || grants.rule(url.host_str().unwrap_or_default()).is_none() {
+            return Err(denied("its token endpoint must be https, on one of the source's hosts".to_owned()));
+        }
+        let (id, secret) = credential
+            .secret
+            .expose_secret()
+            .split_once(':')
+            .ok_or_else(|| denied("the configured secret must be `id:secret`".to_owned()))?;
+        let escape = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let basic = format!("Basic {}", STANDARD.encode(format!("{}:{}", escape(id), escape(secret))));
+        let mut basic = HeaderValue::try_from(basic).map_err(|_| denied("not a header".to_owned()))?;
+        basic.set_sensitive(true);
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let errand = Errand {
+            purpose: Purpose::Token,
+            method: Method::POST,
+            headers: HeaderMap::from_iter([(header::AUTHORIZATION, basic), (header::CONTENT_TYPE, form)]),
+            plugin_headers: HeaderMap::new(),
+            credential: None,
+            body: Some(Bytes::from_static(b"grant_type=client_credentials")),
+            bounds: Bounds { bytes: 64 << 10, cut: false, window: self.window },
+        };
+        let begun = Instant::now();
+        let reply = self.perform(&errand, &url).await.map_err(|failed| failed.trouble)?;
+        if !reply.status.is_success() {
+            return Err(denied(format!("the token endpoint answers with status {}", reply.status.as_u16())));
+        }
+        let granted: Granted = serde_json::from_slice(&reply.body)
+            .map_err(|_| denied("the token endpoint's answer has no `access_token`".to_owned()))?;
+        // Renewed a little early, so that none expires on the way.
+        let good_for = granted.expires_in.unwrap_or(300).saturating_sub(30).min(24 * 3600);
+        Ok(Token { until: begun + Duration::from_secs(good_for), text: granted.access_token.into() })
+    }
+}
+
+/// Whether `credential` may be sent to the host of `url`.
+pub(super) fn reaches(credential: &Credential, url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let kind = crate::source::HostKind::Api;
+    credential.spec.hosts.iter().any(|pattern| HostRule { pattern: pattern.clone(), kind }.matches(host))
+}
+
+/// `url` without the query parameter that carries this credential: a site that echoes
+/// it in a redirect must not make it visible, nor send it on to others.
+pub(super) fn without_parameter(mut url: Url, credential: &Credential) -> Url {
+    let CredentialKind::QueryParameter { name } = &credential.spec.kind else { return url };
+    let Some(query) = url.query() else { return url };
+    let is_other =
+        |pair: &&str| form_urlencoded::parse(pair.as_bytes()).all(|(found, _)| found != name.as_str());
+    let rest: Vec<&str> = query.split('&').filter(is_other).collect();
+    let rest = rest.join("&");
+    url.set_query(Some(rest.as_str()).filter(|rest| !rest.is_empty()));
+    url
+}
+
+/// `text` with every one of `secrets` blotted out.
+pub(super) fn blot(text: String, secrets: &[String]) -> String {
+    secrets.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| {
+        if text.contains(secret.as_str()) { text.replace(secret.as_str(), "[secret]") } else { text }
+    })
+}
+
+fn token_key(grants: &Grants, credential: &Credential) -> String {
+    format!("{}.{}", grants.source, credential.spec.name)
+}

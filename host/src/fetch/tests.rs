@@ -1,0 +1,64 @@
+//! The door against servers that misbehave, over real sockets.
+
+mod asking;
+mod downloading;
+mod manners;
+#[path = "../../../tests/support/name_server.rs"]
+mod name_server;
+mod secrets;
+mod site;
+
+use std::time::Duration;
+
+use crate::{
+    config,
+    image::Refusal,
+    source::{self, Candidate, Grants, HostKind, HostRule},
+};
+
+use super::{Download, Fetcher, Refused};
+use site::Site;
+
+/// As by default, with every origin served by `site`.
+fn config(site: &Site) -> config::Fetch {
+    config::Fetch {
+        contact: Some("crawler@example.org".to_owned()),
+        allow_private: Vec::new(),
+        map_origin: vec![format!("*=http://{}", site.address).parse().unwrap()],
+        name_server: None,
+        max_image_bytes: 1 << 20,
+        request_timeout: Duration::from_secs(20),
+        per_host: 8,
+        per_host_rate: 1000,
+    }
+}
+
+fn fetcher(site: &Site) -> Fetcher {
+    Fetcher::new(&config(site)).unwrap()
+}
+
+fn grants(hosts: &[(&str, HostKind)]) -> Grants {
+    let rule = |&(pattern, kind): &(&str, HostKind)| HostRule { pattern: pattern.to_owned(), kind };
+    Grants { source: "demo".to_owned(), hosts: hosts.iter().map(rule).collect(), ..Grants::default() }
+}
+
+fn get(url: &str) -> source::Request {
+    source::Request {
+        key: String::new(),
+        method: source::Method::Get,
+        url: url.to_owned(),
+        headers: Vec::new(),
+        body: None,
+        credential: None,
+        item: None,
+        keep: false,
+    }
+}
+
+async fn download(fetcher: &Fetcher, url: &str) -> Result<Download, Refused> {
+    fetcher.download(&Grants::default(), &Candidate::default(), url).await
+}
+
+async fn refusal(fetcher: &Fetcher, url: &str) -> Refusal {
+    download(fetcher, url).await.unwrap_err().reason
+}

@@ -1,0 +1,303 @@
+//! Images: addresses, redirects, bounds, lost connections.
+
+use std::time::Duration;
+
+use super::{
+    super::Fetcher,
+    config, download, fetcher,
+    name_server::NameServer,
+    refusal,
+    site::{Act, Site, answer, header, path, redirect},
+};
+use crate::image::Refusal;
+
+#[tokio::test]
+async fn an_image_comes_whole_with_its_address() {
+    let site = Site::start(|request| match path(request) {
+        "/a.jpg?b" => redirect("http://cdn.test/c.jpg#d"),
+        "/c.jpg" => answer(200, &["content-type: image/jpeg"], "bytes"),
+        _ => answer(404, &[], ""),
+    })
+    .await;
+    let image = download(&fetcher(&site), "https://img.test/a.jpg?b").await.unwrap();
+    assert_eq!((&image.bytes[..], image.content_type.as_deref()), (&b"bytes"[..], Some("image/jpeg")));
+    assert_eq!(image.url.as_str(), "http://cdn.test/c.jpg#d");
+    let requests = site.requests();
+    assert_eq!(header(&requests[0], "host"), Some("img.test"));
+    assert_eq!(header(&requests[1], "host"), Some("cdn.test"));
+    assert_eq!(header(&requests[0], "accept-encoding"), Some("identity"));
+    assert_eq!(header(&requests[0], "referer"), None);
+    let agent = format!("PixCrawler/{} (+crawler@example.org)", env!("CARGO_PKG_VERSION"));
+    assert_eq!(header(&requests[0], "user-agent"), Some(agent.as_str()));
+}
+
+#[tokio::test]
+async fn redirects_do_not_lead_inside() {
+    let site = Site::start(|request| match path(request).strip_prefix("/to?") {
+        Some(target) => redirect(target),
+        None => answer(404, &[], ""),
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    for target in [
+        "http://127.0.0.1/",
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://0177.0.0.1/",
+        "//127.0.0.1/x",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://169.254.169.254/latest/meta-data",
+        "http://10.0.0.1:8080/",
+        "http://0/",
+        "https://192.168.0.1/",
+    ] {
+        let refused = refusal(&fetcher, &format!("https://img.test/to?{target}")).await;
+        assert_eq!(refused, Refusal::PrivateAddress, "{target}");
+    }
+    for target in ["file:///etc/passwd", "ftp://img.test/", "http://a:b@img.test/", "http://img.test:22/"] {
+        let refused = refusal(&fetcher, &format!("https://img.test/to?{target}")).await;
+        assert_eq!(refused, Refusal::BadUrl, "{target}");
+    }
+    assert_eq!(refusal(&fetcher, "http://127.0.0.1:9/").await, Refusal::PrivateAddress);
+    assert_eq!(refusal(&fetcher, "mailto:a@img.test").await, Refusal::BadUrl);
+    assert_eq!(refusal(&fetcher, "https://img.test/to?/to").await, Refusal::NotFound);
+}
+
+#[tokio::test]
+async fn names_do_not_lead_inside() {
+    let site = Site::start(|_| answer(200, &[], "bytes")).await;
+    let names = NameServer::start().await.unwrap();
+    let set = |name: &str, addresses: &[&str]| {
+        names.set(name, &addresses.iter().map(|address| address.parse().unwrap()).collect::<Vec<_>>());
+    };
+    set("inside.test", &["127.0.0.2"]);
+    set("mixed.test", &["93.184.215.14", "127.0.0.2"]);
+    set("six.test", &["93.184.215.14", "fd00::1"]);
+    set("changing.test", &["127.0.0.1"]);
+    let fetcher = Fetcher::new(&crate::config::Fetch {
+        map_origin: Vec::new(),
+        allow_private: vec!["127.0.0.1/32".parse().unwrap()],
+        name_server: Some(names.address()),
+        ..config(&site)
+    })
+    .unwrap();
+    let port = site.address.port();
+    for name in ["inside.test", "mixed.test", "six.test", "six.test."] {
+        assert_eq!(
+            refusal(&fetcher, &format!("http://{name}:{port}/")).await,
+            Refusal::PrivateAddress,
+            "{name}"
+        );
+    }
+    assert_eq!(refusal(&fetcher, &format!("http://absent.test:{port}/")).await, Refusal::Network);
+    assert_eq!(
+        &download(&fetcher, &format!("http://changing.test:{port}/")).await.unwrap().bytes[..],
+        b"bytes"
+    );
+    set("changing.test", &["127.0.0.2"]);
+    assert_eq!(refusal(&fetcher, &format!("http://changing.test:{port}/")).await, Refusal::PrivateAddress);
+}
+
+#[tokio::test]
+async fn redirects_end() {
+    let site = Site::start(|request| match path(request) {
+        "/loop" => redirect("/loop"),
+        "/nowhere" => answer(302, &[], ""),
+        "/broken" => redirect("http://["),
+        "/robots.txt" => answer(404, &[], ""),
+        hops => match hops.trim_start_matches('/').parse() {
+            Ok(0) => answer(200, &[], "end"),
+            Ok(left) => redirect(&format!("/{}", left - 1)),
+            Err(_) => answer(404, &[], ""),
+        },
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    assert_eq!(refusal(&fetcher, "https://img.test/loop").await, Refusal::TooManyRedirects);
+    assert_eq!(site.requests().len(), 11);
+    assert_eq!(refusal(&fetcher, "https://img.test/11").await, Refusal::TooManyRedirects);
+    assert!(download(&fetcher, "https://img.test/10").await.is_ok());
+    assert_eq!(refusal(&fetcher, "https://img.test/nowhere").await, Refusal::HttpStatus);
+    assert_eq!(refusal(&fetcher, "https://img.test/broken").await, Refusal::Network);
+}
+
+#[tokio::test]
+async fn bodies_are_bounded() {
+    let bomb = [gzip(&vec![0; 8 << 20]).await, brotli(&vec![0; 8 << 20]).await];
+    let site = Site::start(move |request| match path(request) {
+        "/declared" => Act::Stall(b"HTTP/1.1 200 X\r\ncontent-length: 1048577\r\n\r\n".into()),
+        "/endless" => Act::Endless(b"HTTP/1.1 200 X\r\n\r\n".into(), vec![0; 4096]),
+        "/chunks" => Act::Endless(
+            b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n".into(),
+            [&b"1000\r\n"[..], &[0; 4096], b"\r\n"].concat(),
+        ),
+        "/gzip" => answer(200, &["content-encoding: gzip"], &bomb[0]),
+        "/br" => answer(200, &["content-encoding: br"], &bomb[1]),
+        "/nothing" => Act::Endless(
+            b"HTTP/1.1 200 X\r\ncontent-encoding: gzip\r\n\r\n".into(),
+            b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0".repeat(100),
+        ),
+        "/headers" => Act::Endless(b"HTTP/1.1 200 X\r\n".into(), b"a: b\r\n".into()),
+        "/header" => Act::Endless(b"HTTP/1.1 200 X\r\na: ".into(), vec![b'a'; 4096]),
+        "/full" => answer(200, &[], vec![0; 1 << 20]),
+        _ => answer(404, &[], ""),
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    for (path, expect) in [
+        ("declared", Refusal::TooLarge),
+        ("endless", Refusal::TooLarge),
+        ("chunks", Refusal::TooLarge),
+        ("gzip", Refusal::TooLarge),
+        ("br", Refusal::TooLarge),
+        ("nothing", Refusal::TooLarge),
+        ("headers", Refusal::Network),
+        ("header", Refusal::Network),
+    ] {
+        // One host each, so that no breaker closes.
+        assert_eq!(refusal(&fetcher, &format!("https://{path}.test/{path}")).await, expect, "{path}");
+    }
+    assert_eq!(download(&fetcher, "https://img.test/full").await.unwrap().bytes.len(), 1 << 20);
+}
+
+#[tokio::test]
+async fn broken_answers_are_the_networks() {
+    let site = Site::start(|request| match path(request) {
+        "/short" => Act::Send(b"HTTP/1.1 200 X\r\ncontent-length: 10\r\n\r\nshort".into()),
+        "/cut-chunk" => {
+            Act::Send(b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n5\r\nshort\r\n".into())
+        }
+        "/nothing" => Act::Send(Vec::new()),
+        "/garbage" => Act::Send(b"\x16\x03\x01 not http\r\n\r\n".into()),
+        "/two-lengths" => {
+            Act::Send(b"HTTP/1.1 200 X\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab".into())
+        }
+        "/negative" => Act::Send(b"HTTP/1.1 200 X\r\ncontent-length: -1\r\n\r\nab".into()),
+        "/not-gzip" => answer(200, &["content-encoding: gzip"], "plain"),
+        "/cut-gzip" => answer(200, &["content-encoding: gzip"], b"\x1f\x8b\x08\0\0\0\0\0"),
+        "/zstd" => answer(200, &["content-encoding: zstd"], "bytes"),
+        _ => answer(404, &[], ""),
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    for path in [
+        "short",
+        "cut-chunk",
+        "nothing",
+        "garbage",
+        "two-lengths",
+        "negative",
+        "not-gzip",
+        "cut-gzip",
+        "zstd",
+    ] {
+        assert_eq!(
+            refusal(&fetcher, &format!("https://{path}.test/{path}")).await,
+            Refusal::Network,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn statuses() {
+    let site = Site::start(|request| match path(request).trim_start_matches('/').parse() {
+        Ok(status) => answer(status, &[], ""),
+        Err(_) => answer(404, &[], ""),
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    for (status, expect) in [
+        (404, Refusal::NotFound),
+        (410, Refusal::NotFound),
+        (400, Refusal::HttpStatus),
+        (401, Refusal::HttpStatus),
+        (403, Refusal::HttpStatus),
+        (451, Refusal::HttpStatus),
+        (206, Refusal::HttpStatus),
+        (304, Refusal::HttpStatus),
+        (429, Refusal::RateLimited),
+        (500, Refusal::ServerError),
+        (503, Refusal::ServerError),
+    ] {
+        let before = site.requests().len();
+        assert_eq!(refusal(&fetcher, &format!("https://h{status}.test/{status}")).await, expect, "{status}");
+        let tries = if expect.may_pass() { 3 } else { 1 };
+        assert_eq!(site.requests().len() - before, tries, "{status}");
+    }
+    assert!(download(&fetcher, "https://img.test/204").await.unwrap().bytes.is_empty());
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again() {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let site = Site::start(move |request| match path(request) {
+        "/robots.txt" => answer(404, &[], ""),
+        _ => match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => answer(503, &[], ""),
+            1 => Act::Send(b"HTTP/1.1 200 X\r\ncontent-length: 10\r\n\r\nshort".into()),
+            _ => answer(200, &[], "bytes"),
+        },
+    })
+    .await;
+    assert_eq!(&download(&fetcher(&site), "https://img.test/a").await.unwrap().bytes[..], b"bytes");
+    assert_eq!(site.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn slow_sites_are_left() {
+    let site = Site::start(|request| match path(request) {
+        "/robots.txt" => answer(404, &[], ""),
+        "/slow-body" => Act::Stall(b"HTTP/1.1 200 X\r\ncontent-length: 1000\r\n\r\nsome".into()),
+        _ => Act::Stall(Vec::new()),
+    })
+    .await;
+    let quick = Duration::from_millis(500);
+    let short = Fetcher::new(&crate::config::Fetch { request_timeout: quick, ..config(&site) }).unwrap();
+    assert_eq!(refusal(&short, "https://a.test/slow-head").await, Refusal::Timeout);
+    assert_eq!(refusal(&short, "https://b.test/slow-body").await, Refusal::Timeout);
+    let mut picky = fetcher(&site);
+    std::sync::Arc::get_mut(&mut picky.inner).unwrap().window = Duration::from_millis(50);
+    assert_eq!(refusal(&picky, "https://c.test/slow-body").await, Refusal::Timeout);
+}
+
+#[tokio::test]
+async fn a_dropped_download_closes_its_connection() {
+    let site = Site::start(|request| match path(request) {
+        "/robots.txt" => answer(404, &[], ""),
+        "/head" => Act::Stall(Vec::new()),
+        _ => Act::Stall(b"HTTP/1.1 200 X\r\ncontent-length: 1000\r\n\r\nsome".into()),
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    for path in ["head", "body"] {
+        let url = format!("https://img.test/{path}");
+        let work = tokio::spawn({
+            let fetcher = fetcher.clone();
+            async move { download(&fetcher, &url).await }
+        });
+        while !site.requests().iter().any(|request| request.contains(path)) {
+            tokio::task::yield_now().await;
+        }
+        work.abort();
+        site.hung_up().await;
+    }
+}
+
+pub(super) async fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = async_compression::tokio::bufread::GzipEncoder::new(bytes);
+    let mut packed = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut encoder, &mut packed).await.unwrap();
+    packed
+}
+
+async fn brotli(bytes: &[u8]) -> Vec<u8> {
+    let quality = async_compression::Level::Fastest;
+    let mut encoder = async_compression::tokio::bufread::BrotliEncoder::with_quality(bytes, quality);
+    let mut packed = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut encoder, &mut packed).await.unwrap();
+    packed
+}

@@ -1,0 +1,147 @@
+//! What can go wrong on the way to an answer, and how it is told to those who asked.
+
+use std::{error::Error, io, iter::successors, time::Duration};
+
+use super::{Refused, Unanswered, guard::Blocked, names::NoSuchName};
+use crate::{image::Refusal, source::Failure};
+
+/// Why a request brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// Not an address that is asked.
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
+    /// By what the source is granted.
+    #[error("{0}")]
+    Denied(String),
+    /// By robots.txt; with a time when it could not be read.
+    #[error("{detail}")]
+    Robots { detail: String, retry_after: Option<Duration> },
+    /// By `X-Robots-Tag`.
+    #[error("the site opts out by `X-Robots-Tag: {0}`")]
+    OptOut(String),
+    /// More hops than are followed.
+    #[error("more than {0} redirects")]
+    TooManyRedirects(usize),
+    /// More bytes than this.
+    #[error("larger than {0} bytes")]
+    TooLarge(u64),
+    /// Not in time, or too slowly.
+    #[error("timed out")]
+    Timeout,
+    /// No connection, TLS, an answer that breaks HTTP.
+    #[error("{detail}")]
+    Network { detail: String, may_pass: bool },
+    /// 429 or 5xx.
+    #[error("status {status}")]
+    Status { status: u16, retry_after: Option<Duration> },
+    /// The host is left alone: it asked for that (then with its status), or it failed too often.
+    #[error("the host is left alone for {} s", retry_after.as_secs())]
+    Held { status: Option<u16>, retry_after: Duration },
+}
+
+/// A trouble after all tries.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) trouble: Trouble,
+    /// What the site or the breaker says.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Trouble {
+    pub(super) fn network(detail: impl Into<String>) -> Self {
+        Self::Network { detail: detail.into(), may_pass: false }
+    }
+
+    /// Whether another try at once may bring more.
+    pub(super) const fn may_pass(&self) -> bool {
+        matches!(self, Self::Timeout | Self::Status { .. } | Self::Network { may_pass: true, .. })
+    }
+
+    /// When to come back, where that is known.
+    pub(super) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } | Self::Robots { retry_after, .. } => *retry_after,
+            Self::Held { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+}
+
+impl From<Trouble> for Failed {
+    fn from(trouble: Trouble) -> Self {
+        Self { retry_after: trouble.retry_after(), trouble }
+    }
+}
+
+impl From<reqwest::Error> for Trouble {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            return Self::Timeout;
+        }
+        // An address may carry a secret.
+        let error = error.without_url();
+        let mut may_pass = !error.is_builder();
+        let mut detail = String::new();
+        let first: &(dyn Error + 'static) = &error;
+        for cause in successors(Some(first), |cause| <dyn Error>::source(*cause)) {
+            if let Some(blocked) = cause.downcast_ref::<Blocked>() {
+                return Self::Blocked(blocked.clone());
+            }
+            // TLS reports what it dislikes as invalid data.
+            let final_io =
+                cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::InvalidData);
+            may_pass &= !final_io && !cause.is::<NoSuchName>();
+            detail = cause.to_string();
+        }
+        Self::Network { detail, may_pass }
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(trouble) => trouble,
+            Err(error) => Self::network(format!("the answer cannot be decompressed: {error}")),
+        }
+    }
+}
+
+impl From<Failed> for Refused {
+    fn from(Failed { trouble, retry_after }: Failed) -> Self {
+        let detail = trouble.to_string();
+        let reason = match trouble {
+            Trouble::Blocked(Blocked::NotPublic { .. }) => Refusal::PrivateAddress,
+            Trouble::Blocked(_) | Trouble::Denied(_) => Refusal::BadUrl,
+            Trouble::Robots { .. } => Refusal::Robots,
+            Trouble::OptOut(_) => Refusal::OptOut,
+            Trouble::TooManyRedirects(_) => Refusal::TooManyRedirects,
+            Trouble::TooLarge(_) => Refusal::TooLarge,
+            Trouble::Timeout => Refusal::Timeout,
+            Trouble::Network { .. } => Refusal::Network,
+            Trouble::Status { status: 429, .. } | Trouble::Held { status: Some(429), .. } => {
+                Refusal::RateLimited
+            }
+            Trouble::Status { .. } | Trouble::Held { .. } => Refusal::ServerError,
+        };
+        Self { reason, detail, retry_after }
+    }
+}
+
+impl From<Failed> for Unanswered {
+    fn from(Failed { trouble, retry_after }: Failed) -> Self {
+        let detail = trouble.to_string();
+        let failure = match trouble {
+            Trouble::Blocked(_) | Trouble::Denied(_) => Failure::Denied(detail),
+            Trouble::Robots { .. } => Failure::Robots(detail),
+            Trouble::TooLarge(limit) => Failure::TooLarge(limit),
+            Trouble::Timeout => Failure::Timeout,
+            Trouble::Network { .. } | Trouble::Held { status: None, .. } => Failure::Network(detail),
+            Trouble::Status { status, .. } | Trouble::Held { status: Some(status), .. } => {
+                Failure::Status(status)
+            }
+            Trouble::OptOut(_) | Trouble::TooManyRedirects(_) => Failure::Other(detail),
+        };
+        Self { failure, retry_after }
+    }
+}

@@ -1,0 +1,137 @@
+//! Who may reach what: the rules of granting, and what a granted source is given.
+
+use crate::{
+    config::ConfiguredCredential,
+    source::{Credential, Grants, HostRule, SourceInfo},
+};
+
+/// Bundled sources that are granted every host, because the user names the address.
+const ANY_HOST: [&str; 4] = ["feed", "sitemap", "url-list", "webpage"];
+
+/// Whether the source may run, else why not and what grants it.
+///
+/// # Errors
+/// The reason, with the line of configuration.
+pub(super) fn decide(info: &SourceInfo, bundled: bool, by_name: bool) -> Result<(), String> {
+    let any_host = info.hosts.iter().any(|rule| rule.pattern == "*");
+    let why = if by_name {
+        return Ok(());
+    } else if !bundled {
+        let hosts: Vec<_> = info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
+        format!("it is not bundled and asks {}", hosts.join(", "))
+    } else if info.ignores_robots {
+        "it asks for what robots.txt forbids".to_owned()
+    } else if any_host && !ANY_HOST.contains(&info.id.as_str()) {
+        "it asks any host".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(format!("not granted: {why}; grant it with `--grant {0}` or PIXCRAWLER_GRANT={0}", info.id))
+}
+
+/// What a source may reach: nothing unless `granted`, else its hosts (exact patterns first,
+/// then narrow ones) and those of its declared credentials that are configured.
+pub(super) fn grants(
+    info: &SourceInfo,
+    granted: bool,
+    by_name: bool,
+    configured: &[ConfiguredCredential],
+) -> Grants {
+    if !granted {
+        return Grants { source: info.id.clone(), ..Grants::default() };
+    }
+    let mut hosts = info.hosts.clone();
+    hosts.sort_by_key(|rule| (breadth(rule), std::cmp::Reverse(rule.pattern.len())));
+    let credential = |spec: &crate::source::CredentialSpec| {
+        let given = configured.iter().find(|given| given.source == info.id && given.name == spec.name)?;
+        Some(Credential { spec: spec.clone(), secret: given.secret.clone() })
+    };
+    Grants {
+        source: info.id.clone(),
+        hosts,
+        ignores_robots: info.ignores_robots && by_name,
+        credentials: info.credentials.iter().filter_map(credential).collect(),
+    }
+}
+
+fn breadth(rule: &HostRule) -> u8 {
+    match rule.pattern.as_str() {
+        "*" => 2,
+        pattern if pattern.starts_with("*.") => 1,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{CredentialKind, CredentialSpec, HostKind, Input};
+
+    fn info(id: &str, patterns: &[&str], ignores_robots: bool) -> SourceInfo {
+        let rule = |pattern: &&str| HostRule { pattern: (*pattern).to_owned(), kind: HostKind::Web };
+        SourceInfo {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            version: "1.0.0".to_owned(),
+            description: String::new(),
+            homepage: None,
+            terms_url: None,
+            input: Input::Keywords,
+            hosts: patterns.iter().map(rule).collect(),
+            ignores_robots,
+            options: Vec::new(),
+            credentials: vec![CredentialSpec {
+                name: "token".to_owned(),
+                help: String::new(),
+                required: false,
+                kind: CredentialKind::Basic,
+                hosts: Vec::new(),
+            }],
+            requests_per_minute: None,
+            max_results: None,
+        }
+    }
+
+    #[test]
+    fn who_grants() {
+        let polite = info("polite", &["a.example"], false);
+        let rude = info("rude", &["a.example"], true);
+        let anywhere = info("anywhere", &["*"], false);
+        let webpage = info("webpage", &["*"], false);
+        assert_eq!(decide(&polite, true, false), Ok(()));
+        assert_eq!(decide(&webpage, true, false), Ok(()));
+        for (info, bundled) in
+            [(&polite, false), (&rude, true), (&rude, false), (&anywhere, true), (&webpage, false)]
+        {
+            let reason = decide(info, bundled, false).unwrap_err();
+            assert!(reason.contains(&format!("PIXCRAWLER_GRANT={}", info.id)), "{reason}");
+            assert_eq!(decide(info, bundled, true), Ok(()));
+        }
+    }
+
+    #[test]
+    fn narrow_hosts_come_first() {
+        let info = info("s", &["*", "*.example.org", "*.images.example.org", "example.org"], true);
+        let patterns = |grants: &Grants| -> Vec<String> {
+            grants.hosts.iter().map(|rule| rule.pattern.clone()).collect()
+        };
+        let granted = grants(&info, true, true, &[]);
+        assert_eq!(patterns(&granted), ["example.org", "*.images.example.org", "*.example.org", "*"]);
+        assert!(granted.ignores_robots);
+        assert!(grants(&info, false, false, &[]).hosts.is_empty());
+    }
+
+    #[test]
+    fn only_own_credentials() {
+        let info = info("s", &["a.example"], false);
+        let configured: Vec<ConfiguredCredential> = ["s.token=one", "other.token=two", "s.unknown=three"]
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect();
+        let names = |granted| -> Vec<String> {
+            grants(&info, granted, false, &configured).credentials.into_iter().map(|c| c.spec.name).collect()
+        };
+        assert_eq!(names(true), ["token"]);
+        assert!(names(false).is_empty());
+    }
+}

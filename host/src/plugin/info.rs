@@ -1,0 +1,167 @@
+//! Whether what a plugin says of itself can be true and can be shown.
+
+use std::collections::BTreeSet;
+
+use http::{HeaderName, HeaderValue};
+use url::{Host, Url};
+
+use super::text::printable;
+use crate::source::{CredentialKind, CredentialSpec, OptionKind, OptionSpec, SourceInfo};
+
+/// Characters of an id.
+const MAX_ID: usize = 64;
+/// Characters of a name, a label, a value.
+const MAX_LINE: usize = 200;
+/// Characters of a description or a help text.
+const MAX_TEXT: usize = 2000;
+/// Elements of one list.
+const MAX_LIST: usize = 500;
+
+/// Checks every rule; the first that is broken is the answer.
+///
+/// # Errors
+/// The rule that is broken, with the value that breaks it.
+pub(super) fn check(info: &SourceInfo) -> Result<(), String> {
+    check_id(&info.id)?;
+    line("name", &info.name)?;
+    semver::Version::parse(&info.version)
+        .map_err(|error| format!("version `{}` is not semantic: {error}", shown(&info.version)))?;
+    text("description", &info.description)?;
+    for (what, address) in [("homepage", &info.homepage), ("terms-url", &info.terms_url)] {
+        address.as_deref().map_or(Ok(()), |address| web_address(what, address))?;
+    }
+    rule(info.requests_per_minute != Some(0), "requests-per-minute is 0")?;
+    rule(info.max_results != Some(0), "max-results is 0")?;
+    unique("host", info.hosts.iter().map(|rule| rule.pattern.as_str()))?;
+    info.hosts.iter().try_for_each(|rule| host_pattern(&rule.pattern))?;
+    unique("option", info.options.iter().map(|option| option.name.as_str()))?;
+    info.options.iter().try_for_each(option)?;
+    unique("credential", info.credentials.iter().map(|credential| credential.name.as_str()))?;
+    info.credentials.iter().try_for_each(|spec| credential(spec, info))
+}
+
+fn check_id(id: &str) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    rule(
+        !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(legal),
+        &format!("id `{}` is not 1 to {MAX_ID} lower-case letters, digits and `-`", shown(id)),
+    )
+}
+
+/// `*`, `*.` before a domain of two labels or more, or a host as it stands in a parsed URL.
+fn host_pattern(pattern: &str) -> Result<(), String> {
+    if pattern == "*" {
+        return Ok(());
+    }
+    let (host, wide) = pattern.strip_prefix("*.").map_or((pattern, false), |parent| (parent, true));
+    let parsed = Host::parse(host).is_ok_and(|parsed| parsed.to_string() == host && !host.ends_with('.'));
+    rule(
+        parsed,
+        &format!(
+            "host `{}` is not `example.org`, `*.example.org` or `*`, in lower case and without scheme, port and path",
+            shown(pattern)
+        ),
+    )?;
+    rule(!wide || host.contains('.'), &format!("host `{}` is all of a top-level domain", shown(pattern)))
+}
+
+fn option(option: &OptionSpec) -> Result<(), String> {
+    let name = shown(&option.name);
+    line("label of an option", &option.label)?;
+    text("help of an option", &option.help)?;
+    let values = || option.choices.iter().map(|(value, _)| value.as_str());
+    if !option.choices.is_empty() {
+        unique(&format!("choice of option `{name}`"), values())?;
+    }
+    let takes_choices = matches!(option.kind, OptionKind::Choice | OptionKind::Choices);
+    rule(
+        takes_choices != option.choices.is_empty(),
+        &format!("option `{name}`: choices and kind do not agree"),
+    )?;
+    rule(
+        option.kind != OptionKind::Choices || values().all(|value| !value.contains(',')),
+        &format!("option `{name}`: a value of a list has a comma"),
+    )?;
+    let Some(default) = option.default.as_deref() else { return Ok(()) };
+    let legal = match option.kind {
+        OptionKind::Text => default.chars().count() <= MAX_TEXT,
+        OptionKind::Integer => default.parse::<i64>().is_ok(),
+        OptionKind::Boolean => matches!(default, "true" | "false"),
+        OptionKind::Choice => values().any(|value| value == default),
+        OptionKind::Choices => default.split(',').all(|part| values().any(|value| value == part)),
+    };
+    rule(legal, &format!("option `{name}`: default `{}` is not a legal value", shown(default)))
+}
+
+fn credential(spec: &CredentialSpec, info: &SourceInfo) -> Result<(), String> {
+    let name = shown(&spec.name);
+    text("help of a credential", &spec.help)?;
+    rule(
+        !spec.name.contains(['=', '.', ',']),
+        &format!("credential `{name}` has `=`, `.` or `,` in its name"),
+    )?;
+    rule(!spec.hosts.is_empty(), &format!("credential `{name}` names no host"))?;
+    for host in &spec.hosts {
+        rule(
+            info.hosts.iter().any(|rule| rule.pattern == *host),
+            &format!("credential `{name}`: `{}` is not one of the hosts", shown(host)),
+        )?;
+    }
+    match &spec.kind {
+        CredentialKind::Header { name: header, prefix } => rule(
+            HeaderName::from_bytes(header.as_bytes()).is_ok() && HeaderValue::from_str(prefix).is_ok(),
+            &format!("credential `{name}`: not a header"),
+        ),
+        CredentialKind::QueryParameter { name: parameter } => line("query parameter", parameter),
+        CredentialKind::Basic => Ok(()),
+        CredentialKind::Oauth2ClientCredentials { token_url } => {
+            let reached = Url::parse(token_url).is_ok_and(|url| {
+                let host = url.host_str().unwrap_or_default();
+                url.scheme() == "https" && info.hosts.iter().any(|rule| rule.matches(host))
+            });
+            rule(
+                reached,
+                &format!(
+                    "credential `{name}`: token address `{}` is not https on one of the hosts",
+                    shown(token_url)
+                ),
+            )
+        }
+    }
+}
+
+/// People click on it, so it must not be a script.
+fn web_address(what: &str, address: &str) -> Result<(), String> {
+    let web = Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    rule(web && address.len() <= MAX_TEXT, &format!("{what} `{}` is not an http(s) address", shown(address)))
+}
+
+fn unique<'a>(what: &str, names: impl ExactSizeIterator<Item = &'a str>) -> Result<(), String> {
+    rule(names.len() <= MAX_LIST, &format!("more than {MAX_LIST} of {what}"))?;
+    let mut seen = BTreeSet::new();
+    for name in names {
+        line(what, name)?;
+        rule(seen.insert(name), &format!("{what} `{}` is there twice", shown(name)))?;
+    }
+    Ok(())
+}
+
+fn line(what: &str, value: &str) -> Result<(), String> {
+    rule(!value.trim().is_empty(), &format!("{what} is empty"))?;
+    let fits = value.chars().count() <= MAX_LINE && !value.chars().any(char::is_control);
+    rule(fits, &format!("{what} is longer than {MAX_LINE} characters or has control characters"))
+}
+
+fn text(what: &str, value: &str) -> Result<(), String> {
+    let fits = value.chars().count() <= MAX_TEXT && !value.chars().any(|c| c.is_control() && c != '\n');
+    rule(fits, &format!("{what} is longer than {MAX_TEXT} characters or has control characters"))
+}
+
+fn rule(holds: bool, broken: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(broken.to_owned()) }
+}
+
+/// A value in a message.
+fn shown(value: &str) -> String {
+    printable(value, 100).replace('\n', " ")
+}

@@ -1,0 +1,292 @@
+//! Wasmtime, set up once: compiles components and makes calls, each in a fresh
+//! instance with a deadline, a memory limit and a measured bill.
+
+use std::{future::poll_fn, num::NonZeroUsize, path::Path, pin::pin, sync::Arc, thread, time::Duration};
+
+use rustix::time::{ClockId, clock_gettime};
+use tokio::{sync::Semaphore, sync::SemaphorePermit, time::timeout};
+use wasmtime::{
+    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolConcurrencyLimitError,
+    PoolingAllocationConfig, Store,
+    component::{Component, Linker},
+};
+
+use super::{
+    EngineError, Made, StepError,
+    bindings::PluginPre,
+    bounds, convert,
+    sandbox::{self, OutOfMemory, Sandbox},
+    text::printable,
+};
+use crate::{config, source};
+
+/// Instances at a time. A call is nothing but CPU time, so more would only wait for cores.
+const INSTANCES: u32 = 32;
+/// How often running guests let others have the thread, and how fine the deadline is.
+const TICK: Duration = Duration::from_millis(10);
+/// Bytes from guest to host in one call, counted by Wasmtime as it copies.
+const MAX_RETURNED: usize = 16 << 20;
+/// Open resources (streams, descriptors) of one instance.
+const MAX_HANDLES: usize = 1000;
+/// From this size on, in bytes, a component is an interpreter with its library:
+/// it takes seconds to compile and its deadline is longer.
+pub(super) const BIG: usize = 5_000_000;
+/// How much longer the deadline of a big component is.
+const BIG_DEADLINE: u32 = 5;
+
+/// The engine and what every call needs.
+pub(super) struct Runtime {
+    engine: Engine,
+    linker: Linker<Sandbox>,
+    free: Semaphore,
+    deadline: Duration,
+    memory: usize,
+}
+
+/// A component ready to be instantiated.
+pub(super) struct Compiled {
+    plugin: PluginPre<Sandbox>,
+    deadline: Duration,
+}
+
+/// One instance's surroundings, from entering until the outcome is known.
+struct Visit<'a> {
+    store: Store<Sandbox>,
+    deadline: Duration,
+    _place: SemaphorePermit<'a>,
+}
+
+/// What a call cost.
+#[derive(Clone, Copy, Debug)]
+struct Bill {
+    cpu: Duration,
+    peak_memory: u64,
+}
+
+impl Runtime {
+    /// Starts the engine; compiled code is kept below `cache`.
+    pub(super) fn new(config: &config::Plugins, cache: &Path) -> Result<Self, EngineError> {
+        let memory = config.plugin_memory << 20;
+        let engine = engine(memory, cache).map_err(EngineError::engine)?;
+        let mut linker = Linker::new(&engine);
+        sandbox::link(&mut linker).map_err(EngineError::engine)?;
+        tick(&engine).map_err(|source| EngineError::Thread { source })?;
+        let free = Semaphore::new(INSTANCES as usize);
+        Ok(Self { engine, linker, free, deadline: config.plugin_deadline, memory })
+    }
+
+    /// Compiles `wasm`, or takes it from the cache. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// Says in words what is wrong with the component.
+    pub(super) fn compile(&self, wasm: &[u8]) -> Result<Compiled, String> {
+        match wasm {
+            [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => {}
+            [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => {
+                return Err("a core module, not a component; build it for wasm32-wasip2".to_owned());
+            }
+            _ => return Err("not a WebAssembly component".to_owned()),
+        }
+        let component = Component::new(&self.engine, wasm).map_err(words)?;
+        let instance = self.linker.instantiate_pre(&component).map_err(words)?;
+        let plugin = PluginPre::new(instance).map_err(words)?;
+        let deadline = if wasm.len() > BIG { self.deadline * BIG_DEADLINE } else { self.deadline };
+        Ok(Compiled { plugin, deadline })
+    }
+
+    /// What the component says of itself, not yet judged.
+    pub(super) async fn describe(
+        &self,
+        compiled: &Compiled,
+        name: &Arc<str>,
+    ) -> Result<source::SourceInfo, StepError> {
+        match self.describe_once(compiled, name).await {
+            Err(StepError::Deadline { .. }) => self.describe_once(compiled, name).await,
+            outcome => outcome,
+        }
+    }
+
+    /// One step: the first, or the one after `resumed` (state and answers). A first overrun
+    /// of the deadline may be the machine's fault, so it is tried once more.
+    pub(super) async fn step(
+        &self,
+        compiled: &Compiled,
+        name: &Arc<str>,
+        query: &source::Query,
+        resumed: Option<(&str, &[source::Answer])>,
+    ) -> Result<Made, StepError> {
+        match self.step_once(compiled, name, query, resumed).await {
+            Err(StepError::Deadline { .. }) => self.step_once(compiled, name, query, resumed).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn describe_once(
+        &self,
+        compiled: &Compiled,
+        name: &Arc<str>,
+    ) -> Result<source::SourceInfo, StepError> {
+        let mut visit = self.enter(compiled, name).await?;
+        let (outcome, cpu) = measured(visit.deadline, async {
+            let plugin = compiled.plugin.instantiate_async(&mut visit.store).await?;
+            plugin.pixcrawler_source_source().call_describe(&mut visit.store).await
+        })
+        .await;
+        Ok(convert::info(visit.leave(outcome, cpu)?.0))
+    }
+
+    async fn step_once(
+        &self,
+        compiled: &Compiled,
+        name: &Arc<str>,
+        query: &source::Query,
+        resumed: Option<(&str, &[source::Answer])>,
+    ) -> Result<Made, StepError> {
+        let lent = convert::Lent::new(query);
+        let mut visit = self.enter(compiled, name).await?;
+        let (outcome, cpu) = measured(visit.deadline, async {
+            let plugin = compiled.plugin.instantiate_async(&mut visit.store).await?;
+            let guest = plugin.pixcrawler_source_source();
+            match resumed {
+                None => guest.call_start(&mut visit.store, lent.query()).await,
+                Some((state, answers)) => {
+                    let too_large = bounds::surplus_answers(answers);
+                    let headers = convert::headers(answers);
+                    let answers: Vec<_> = answers
+                        .iter()
+                        .zip(&headers)
+                        .zip(&too_large)
+                        .map(|((answer, headers), too_large)| convert::answer(answer, headers, *too_large))
+                        .collect();
+                    guest.call_resume(&mut visit.store, lent.query(), state, &answers).await
+                }
+            }
+        })
+        .await;
+        let (outcome, bill) = visit.leave(outcome, cpu)?;
+        let step = outcome.map_err(|error| StepError::Source(bounds::error(convert::error(error))))?;
+        Ok(Made { step: bounds::step(convert::step(step))?, cpu: bill.cpu, peak_memory: bill.peak_memory })
+    }
+
+    /// Waits for a place in the pool and makes a store with every limit set.
+    async fn enter(&self, compiled: &Compiled, name: &Arc<str>) -> Result<Visit<'_>, StepError> {
+        let place = self.free.acquire().await.map_err(|error| StepError::host(&error))?;
+        let mut store = Store::new(&self.engine, Sandbox::new(Arc::clone(name), self.memory));
+        store.limiter(|sandbox| sandbox);
+        store.set_hostcall_fuel(MAX_RETURNED);
+        store.set_max_component_handles(MAX_HANDLES);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        Ok(Visit { store, deadline: compiled.deadline, _place: place })
+    }
+}
+
+impl Visit<'_> {
+    /// Turns what became of a call into its result or into words for its author.
+    fn leave<T>(self, outcome: Option<wasmtime::Result<T>>, cpu: Duration) -> Result<(T, Bill), StepError> {
+        let sandbox = self.store.data();
+        sandbox.close_log();
+        let stderr = sandbox.stderr();
+        if !stderr.is_empty() {
+            tracing::debug!(source = %sandbox.source(), stderr, "the plugin wrote to stderr");
+        }
+        let bill = Bill { cpu, peak_memory: sandbox.peak_memory() };
+        match outcome {
+            Some(Ok(value)) => Ok((value, bill)),
+            None => Err(StepError::Deadline { limit: self.deadline, cpu }),
+            Some(Err(error)) => Err(failed(&error, stderr)),
+        }
+    }
+}
+
+/// Runs `call` for `deadline` at most: no outcome when it was not done by then. A guest
+/// gives the thread back at every tick, and a call that is let go ends there.
+/// Also says for how long it had the CPU.
+async fn measured<T>(deadline: Duration, call: impl Future<Output = T>) -> (Option<T>, Duration) {
+    let mut call = pin!(call);
+    let mut cpu = Duration::ZERO;
+    let on_cpu = poll_fn(|context| {
+        let before = thread_time();
+        let polled = call.as_mut().poll(context);
+        cpu += thread_time().saturating_sub(before);
+        polled
+    });
+    let outcome = timeout(deadline, on_cpu).await.ok();
+    (outcome, cpu)
+}
+
+/// CPU time of this thread; a poll begins and ends on one.
+fn thread_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+fn engine(memory: usize, cache: &Path) -> wasmtime::Result<Engine> {
+    let mut pool = PoolingAllocationConfig::new();
+    let parts = INSTANCES * 4;
+    pool.total_component_instances(INSTANCES)
+        .total_core_instances(INSTANCES * sandbox::MAX_PARTS)
+        .total_memories(parts)
+        .total_tables(INSTANCES * 16)
+        .total_stacks(INSTANCES)
+        .max_core_instances_per_component(sandbox::MAX_PARTS)
+        .max_tables_per_module(4)
+        .table_elements(sandbox::MAX_TABLE_ELEMENTS)
+        .max_memory_size(memory)
+        .linear_memory_keep_resident(512 << 10)
+        .table_keep_resident(64 << 10);
+    let mut compiled = CacheConfig::new();
+    compiled.with_directory(cache);
+    let mut config = Config::new();
+    // Nothing that guests of this contract use is on: each feature is room for attack.
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .cache(Some(Cache::new(compiled)?))
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .gc_support(false)
+        .wasm_memory64(false)
+        .cranelift_nan_canonicalization(true)
+        .max_wasm_stack(512 << 10)
+        .async_stack_size(1 << 20)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(20));
+    Engine::new(&config)
+}
+
+/// Advances the epoch until the engine is gone.
+fn tick(engine: &Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    let ticker = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(TICK);
+        }
+    };
+    thread::Builder::new().name("plugin-ticks".to_owned()).spawn(ticker).map(drop)
+}
+
+/// Whose fault a failed call is, and why.
+fn failed(error: &wasmtime::Error, stderr: String) -> StepError {
+    if let Some(memory) = error.downcast_ref::<OutOfMemory>() {
+        return StepError::Memory { limit: memory.limit, wanted: memory.wanted };
+    }
+    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        return StepError::host(error);
+    }
+    let message = error.root_cause().to_string();
+    // Wasmtime keeps the type of this error to itself.
+    if message.contains("fuel allocated for hostcalls has been exhausted") {
+        return StepError::TooMuch {
+            what: "bytes in what the step returns",
+            limit: MAX_RETURNED,
+            found: None,
+        };
+    }
+    StepError::Trap { message: printable(&message, 1000), stderr }
+}
+
+/// Wasmtime's reasons, outermost first, on one line.
+#[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
+fn words(error: wasmtime::Error) -> String {
+    printable(&format!("{error:#}"), 1000).replace('\n', " ")
+}

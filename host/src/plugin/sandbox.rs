@@ -1,0 +1,192 @@
+//! What one instance may use: memory up to a limit, a WASI with nothing behind it,
+//! and a bounded log. Made anew for every call.
+
+use std::{sync::Arc, time::Duration};
+
+use rand::{SeedableRng, rngs::StdRng};
+use wasmtime::{ResourceLimiter, component::HasSelf, component::Linker};
+use wasmtime_wasi::{
+    HostMonotonicClock, HostWallClock, ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+};
+
+use super::{
+    bindings::{
+        Plugin,
+        pixcrawler::source::{log, types},
+    },
+    stderr::Stderr,
+    text::printable,
+};
+
+/// Log lines of one call; what is more is counted, not written.
+const MAX_LOG_LINES: u32 = 100;
+/// Characters of one log line.
+const MAX_LOG_CHARS: usize = 1000;
+/// Elements of one table: function pointers of the largest guests (Python) with room to spare.
+pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
+/// Core instances, tables and memories of one component; Python's has the most.
+pub(super) const MAX_PARTS: u32 = 64;
+
+/// What the host holds for one running instance.
+pub(super) struct Sandbox {
+    source: Arc<str>,
+    wasi: WasiCtx,
+    resources: ResourceTable,
+    stderr: Stderr,
+    memory: Memory,
+    log_lines: u32,
+}
+
+/// Linear memory of one instance, all its memories together, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    limit: usize,
+    used: usize,
+    peak: usize,
+}
+
+/// The instance wanted more memory than it may have.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{wanted} bytes of memory wanted, {limit} allowed")]
+pub(super) struct OutOfMemory {
+    /// In bytes, what it would have had.
+    pub(super) wanted: usize,
+    /// In bytes.
+    pub(super) limit: usize,
+}
+
+impl Sandbox {
+    /// A fresh sandbox for an instance of `source` with `memory` bytes at most.
+    pub(super) fn new(source: Arc<str>, memory: usize) -> Self {
+        let stderr = Stderr::default();
+        let wasi = WasiCtxBuilder::new()
+            .stderr(stderr.clone())
+            .wall_clock(FixedClock)
+            .monotonic_clock(FixedClock)
+            .secure_random(StdRng::seed_from_u64(0))
+            .insecure_random(StdRng::seed_from_u64(0))
+            .insecure_random_seed(0)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        let memory = Memory { limit: memory, used: 0, peak: 0 };
+        Self { source, wasi, resources: ResourceTable::new(), stderr, memory, log_lines: 0 }
+    }
+
+    /// Whose instance this is.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Most linear memory so far, in bytes.
+    pub(super) const fn peak_memory(&self) -> u64 {
+        self.memory.peak as u64
+    }
+
+    /// The end of what the guest wrote to stderr, fit for a terminal.
+    pub(super) fn stderr(&self) -> String {
+        self.stderr.contents()
+    }
+
+    /// Says how many log lines were left out.
+    pub(super) fn close_log(&self) {
+        if let Some(left_out) = self.log_lines.checked_sub(MAX_LOG_LINES).filter(|lines| *lines > 0) {
+            tracing::debug!(source = %self.source, left_out, "further log lines of the plugin left out");
+        }
+    }
+}
+
+/// Links everything a component may import.
+pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    Plugin::add_to_linker::<Sandbox, HasSelf<Sandbox>>(linker, |sandbox| sandbox)
+}
+
+impl log::Host for Sandbox {
+    fn log(&mut self, level: log::Level, message: String) {
+        self.log_lines = self.log_lines.saturating_add(1);
+        if self.log_lines > MAX_LOG_LINES {
+            return;
+        }
+        let (source, message) = (&self.source, printable(&message, MAX_LOG_CHARS));
+        match level {
+            log::Level::Debug => tracing::debug!(%source, plugin = message),
+            log::Level::Info => tracing::info!(%source, plugin = message),
+            log::Level::Warn => tracing::warn!(%source, plugin = message),
+            log::Level::Error => tracing::error!(%source, plugin = message),
+        }
+    }
+}
+
+impl types::Host for Sandbox {}
+
+impl WasiView for Sandbox {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+    }
+}
+
+/// Refusing growth is a trap and not a quiet failure: the author then reads the limit
+/// and not whatever the guest's allocator makes of it.
+impl ResourceLimiter for Sandbox {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = self.memory.used.saturating_add(desired.saturating_sub(current));
+        if wanted > self.memory.limit {
+            return Err(OutOfMemory { wanted, limit: self.memory.limit }.into());
+        }
+        self.memory.used = wanted;
+        self.memory.peak = self.memory.peak.max(wanted);
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= MAX_TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        MAX_PARTS as usize
+    }
+
+    fn tables(&self) -> usize {
+        MAX_PARTS as usize
+    }
+
+    fn memories(&self) -> usize {
+        MAX_PARTS as usize
+    }
+}
+
+/// Always the same instant: a plugin is a pure function, and a recorded run must replay.
+struct FixedClock;
+
+impl HostWallClock for FixedClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    /// 2026-01-01 00:00 UTC.
+    fn now(&self) -> Duration {
+        Duration::from_secs(1_767_225_600)
+    }
+}
+
+impl HostMonotonicClock for FixedClock {
+    fn resolution(&self) -> u64 {
+        1_000_000_000
+    }
+
+    fn now(&self) -> u64 {
+        0
+    }
+}

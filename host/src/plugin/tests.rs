@@ -1,0 +1,257 @@
+//! Real components, built from `tests/guests` by `make plugins`.
+
+use std::{path::PathBuf, time::Duration};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::source::{Candidate, Content, Next, Request, Response, SourceError};
+
+/// The guests under test and the folders they live in.
+struct Host {
+    plugins: Plugins,
+    _data: TempDir,
+}
+
+impl Host {
+    /// Loads `files` (name and bytes) from a plugin folder, all granted by the name before the first dot.
+    async fn with(files: &[(&str, Vec<u8>)]) -> Self {
+        let data = TempDir::new().unwrap();
+        let folder = data.path().join("plugins");
+        std::fs::create_dir(&folder).unwrap();
+        for (name, wasm) in files {
+            std::fs::write(folder.join(name), wasm).unwrap();
+        }
+        let grant = files.iter().filter_map(|(name, _)| name.split('.').next()).map(str::to_owned).collect();
+        let plugins = Plugins::load_from(&[], &settings(Some(folder), grant), data.path()).await.unwrap();
+        Self { plugins, _data: data }
+    }
+
+    async fn guest(name: &str) -> Self {
+        let host = Self::with(&[(&format!("{name}.wasm"), component(name))]).await;
+        assert_eq!(host.plugins.refused(), []);
+        host
+    }
+}
+
+fn settings(plugins_dir: Option<PathBuf>, grant: Vec<String>) -> config::Plugins {
+    config::Plugins {
+        plugins_dir,
+        grant,
+        credential: Vec::new(),
+        plugin_deadline: Duration::from_millis(500),
+        plugin_memory: 64,
+    }
+}
+
+fn component(name: &str) -> Vec<u8> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../target/guests/{name}.wasm"));
+    std::fs::read(&file)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `make plugins` first", file.display()))
+}
+
+fn query(text: &str) -> Query {
+    Query {
+        text: text.to_owned(),
+        limit: 10,
+        safe_search: true,
+        language: Some("de".to_owned()),
+        options: vec![("size".to_owned(), "large".to_owned())],
+        credentials: vec!["token".to_owned()],
+    }
+}
+
+fn answer(request: &Request, body: &str) -> Answer {
+    Answer {
+        key: request.key.clone(),
+        url: request.url.clone(),
+        outcome: Ok(Response {
+            status: 200,
+            url: request.url.clone(),
+            headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+            body: Content::Text(body.to_owned()),
+        }),
+    }
+}
+
+fn requests(made: &Made) -> &[Request] {
+    match &made.step.next {
+        Next::Fetch(requests) => requests,
+        other => panic!("no requests but {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_crawl_in_steps() {
+    let Host { plugins, _data } = Host::guest("steps").await;
+    let query = query("red fox");
+    let first = plugins.start("steps", &query).await.unwrap();
+    assert_eq!(requests(&first)[0].url, "http://site.example/page/1?q=red+fox");
+    assert!(first.peak_memory > 0 && first.cpu > Duration::ZERO);
+
+    let page = answer(&requests(&first)[0], "http://site.example/a.jpg\nhttp://site.example/b.jpg\nmore\n");
+    let second = plugins.resume("steps", &query, &first.step.state, &[page]).await.unwrap();
+    let urls: Vec<_> = second.step.candidates.iter().map(|candidate| candidate.url.as_str()).collect();
+    assert_eq!(urls, ["http://site.example/a.jpg", "http://site.example/b.jpg"]);
+
+    let page = answer(&requests(&second)[0], "http://site.example/c.jpg\n");
+    let last = plugins.resume("steps", &query, &second.step.state, &[page]).await.unwrap();
+    let only = Candidate { url: "http://site.example/c.jpg".to_owned(), ..Candidate::default() };
+    assert_eq!((last.step.candidates, last.step.next), (vec![only], Next::Done));
+}
+
+#[tokio::test]
+async fn the_sources_own_errors() {
+    let Host { plugins, _data } = Host::guest("steps").await;
+    let failed = Answer {
+        key: String::new(),
+        url: "http://site.example/page/1".to_owned(),
+        outcome: Err(crate::source::Failure::Robots("/page".to_owned())),
+    };
+    let error = plugins.resume("steps", &query("fox"), "1", &[failed]).await.unwrap_err();
+    assert!(matches!(&error, StepError::Source(SourceError::Unavailable(text)) if text.contains("Robots")));
+    assert!(!error.is_plugins_fault());
+}
+
+/// One thread: the loop must give it back for the other source to run.
+#[tokio::test(flavor = "current_thread")]
+async fn a_loop_ends_and_holds_up_nobody() {
+    let host = Host::with(&[("loops.wasm", component("loops")), ("steps.wasm", component("steps"))]).await;
+    let (looped, other) = {
+        let looping = host.plugins.clone();
+        let looping = tokio::spawn(async move {
+            let outcome = looping.start("loops", &query("fox")).await;
+            (outcome, std::time::Instant::now())
+        });
+        tokio::task::yield_now().await;
+        host.plugins.start("steps", &query("fox")).await.unwrap();
+        let other = std::time::Instant::now();
+        (looping.await.unwrap(), other)
+    };
+    let (outcome, ended) = looped;
+    assert!(other < ended, "the well-behaved source had to wait for the loop");
+    let error = outcome.unwrap_err();
+    assert!(
+        matches!(error, StepError::Deadline { limit, .. } if limit == Duration::from_millis(500)),
+        "{error}"
+    );
+    assert!(error.is_plugins_fault());
+}
+
+#[tokio::test]
+async fn memory_is_limited() {
+    let Host { plugins, _data } = Host::guest("hog").await;
+    let error = plugins.start("hog", &query("fox")).await.unwrap_err();
+    let StepError::Memory { limit, wanted } = error else { panic!("{error}") };
+    assert_eq!(limit, 64 << 20);
+    assert!(wanted > limit);
+}
+
+#[tokio::test]
+async fn a_panic_says_why() {
+    let Host { plugins, _data } = Host::guest("trap").await;
+    let error = plugins.start("trap", &query("\u{1b}[31mfox")).await.unwrap_err();
+    let StepError::Trap { stderr, .. } = &error else { panic!("{error}") };
+    assert!(stderr.contains("no page for `[31mfox`"), "{stderr}");
+    // The next call has a fresh instance.
+    assert!(matches!(plugins.start("trap", &query("owl")).await, Err(StepError::Trap { .. })));
+}
+
+#[tokio::test]
+async fn limits_are_named_with_numbers() {
+    let host =
+        Host::with(&[("big-state.wasm", component("big-state")), ("too-many.wasm", component("too-many"))])
+            .await;
+    let start = async |id, text: &str| host.plugins.start(id, &query(text)).await.map_err(|e| e.to_string());
+    assert!(start("big-state", "65536").await.is_ok());
+    assert_eq!(
+        start("big-state", "65537").await.unwrap_err(),
+        "too many bytes of state: 65537, at most 65536 are allowed"
+    );
+    assert_eq!(requests(&start("too-many", "requests 64").await.unwrap()).len(), 64);
+    assert_eq!(
+        start("too-many", "requests 65").await.unwrap_err(),
+        "too many requests in one step: 65, at most 64 are allowed"
+    );
+    assert!(start("too-many", "requests 0").await.unwrap_err().contains("`fetch` without a request"));
+    assert_eq!(start("too-many", "candidates 2000").await.unwrap().step.candidates.len(), 2000);
+    assert_eq!(
+        start("too-many", "candidates 40000").await.unwrap_err(),
+        "too many bytes in what the step returns: at most 16777216 are allowed"
+    );
+}
+
+#[tokio::test]
+async fn answers_that_do_not_fit_are_too_large() {
+    let Host { plugins, _data } = Host::guest("forbidden").await;
+    let first = plugins.start("forbidden", &query("http://site.example/")).await.unwrap();
+    let request = &requests(&first)[0];
+    let body = "x".repeat(7 << 20);
+    let answers =
+        vec![answer(request, &body), answer(request, &body), answer(request, &body), answer(request, "y")];
+    let last = plugins.resume("forbidden", &query("http://site.example/"), "", &answers).await.unwrap();
+    assert_eq!(last.step.candidates.len(), 3);
+    assert_eq!(last.step.warnings, ["Failure::TooLarge(16777216)"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_loaded_is_named_and_skipped() {
+    let steps = component("steps");
+    let host = Host::with(&[
+        ("again.wasm", component("again")),
+        ("cut.wasm", steps[..steps.len() / 2].to_vec()),
+        ("empty.wasm", Vec::new()),
+        ("module.wasm", b"\0asm\x01\0\0\0".to_vec()),
+        ("native.cwasm", b"\x7fELF".to_vec()),
+        ("picture.wasm", b"\x89PNG\r\n\x1a\n".to_vec()),
+        ("steps.wasm", steps.clone()),
+        ("steps2.wasm", steps),
+        ("world.wasm", b"\0asm\x0d\0\x01\0".to_vec()),
+    ])
+    .await;
+    let ids: Vec<_> = host.plugins.list().into_iter().map(|installed| installed.info.id).collect();
+    assert_eq!(ids, ["again", "steps"]);
+    let refused = host.plugins.refused();
+    let reason = |file: &str| {
+        let refused = refused.iter().find(|refused| refused.name.ends_with(file));
+        refused.unwrap_or_else(|| panic!("{file} was not refused")).reason.as_str()
+    };
+    assert!(reason("/cut.wasm").contains("out of bounds"), "{}", reason("/cut.wasm"));
+    assert_eq!(reason("/empty.wasm"), "not a WebAssembly component");
+    assert!(reason("/module.wasm").starts_with("a core module"));
+    assert_eq!(reason("/picture.wasm"), "not a WebAssembly component");
+    assert!(reason("/steps2.wasm").starts_with("the id `steps` is taken by"));
+    assert!(reason("/world.wasm").contains("pixcrawler:source/source@0.1.0"), "{}", reason("/world.wasm"));
+    assert_eq!(refused.len(), 6);
+}
+
+#[tokio::test]
+async fn the_folder_overrides_the_binary_and_needs_a_grant() {
+    let data = TempDir::new().unwrap();
+    let folder = data.path().join("plugins");
+    std::fs::create_dir(&folder).unwrap();
+    let bundled: &'static [u8] = component("steps").leak();
+    let load = async |grant: Vec<String>| {
+        Plugins::load_from(&[("steps", bundled)], &settings(Some(folder.clone()), grant), data.path())
+            .await
+            .unwrap()
+    };
+    let plugins = load(Vec::new()).await;
+    assert!(plugins.get("steps").unwrap().bundled);
+    assert!(plugins.start("steps", &query("fox")).await.is_ok());
+
+    // A trailing custom section makes it another component that says the same of itself.
+    let mut other = bundled.to_vec();
+    other.extend([0, 2, 1, b'x']);
+    std::fs::write(folder.join("mine.wasm"), other).unwrap();
+    let plugins = load(Vec::new()).await;
+    let installed = plugins.get("steps").unwrap();
+    assert!(!installed.bundled && installed.grants(&[]).hosts.is_empty());
+    let error = plugins.start("steps", &query("fox")).await.unwrap_err().to_string();
+    assert!(error.contains("PIXCRAWLER_GRANT=steps"), "{error}");
+
+    let plugins = load(vec!["steps".to_owned()]).await;
+    assert_eq!(plugins.get("steps").unwrap().grants(&[]).hosts[0].pattern, "site.example");
+    assert!(plugins.start("steps", &query("fox")).await.is_ok());
+    assert!(matches!(plugins.start("none", &query("fox")).await, Err(StepError::Unknown { .. })));
+}

@@ -1,0 +1,354 @@
+//! Every kind of picture and of damage, as tables.
+
+mod samples;
+
+use std::time::{Duration, Instant};
+
+use ::image::{DynamicImage, RgbImage, imageops};
+use jpeg_encoder::SamplingFactor;
+use proptest::{prelude::*, test_runner::TestRunner};
+
+use super::*;
+
+/// Verdict in short: format and frames, or the code.
+fn verdict(bytes: &[u8]) -> String {
+    match validate(bytes, &Limits::default(), &Rules::default()) {
+        Ok(found) => format!("{} {}×{} {}", found.format.name(), found.width, found.height, found.frames),
+        Err(rejected) => rejected.refusal.code().to_owned(),
+    }
+}
+
+#[track_caller]
+fn check(what: &str, bytes: &[u8], expect: &str) {
+    let result = validate(bytes, &Limits::default(), &Rules::default());
+    assert_eq!(verdict(bytes), expect, "{what}: {result:?}");
+}
+
+/// A small picture in every format, still and moving, with the verdict it gets.
+fn small() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let scene = samples::scene(21, 19);
+    let deep = DynamicImage::from(scene.clone());
+    let (grey, bits) = (::png::ColorType::Grayscale, ::png::BitDepth::One);
+    let progressive = |scans: u8| {
+        samples::jpeg_as(&scene, SamplingFactor::F_2_2, |encoder| encoder.set_progressive_scans(scans))
+    };
+    vec![
+        ("jpeg", samples::jpeg(&scene), "jpeg 21×19 1"),
+        ("jpeg 4:4:4", samples::jpeg_as(&scene, SamplingFactor::F_1_1, |_| ()), "jpeg 21×19 1"),
+        ("jpeg 4:2:2", samples::jpeg_as(&scene, SamplingFactor::F_2_1, |_| ()), "jpeg 21×19 1"),
+        ("jpeg 4:4:0", samples::jpeg_as(&scene, SamplingFactor::F_1_2, |_| ()), "jpeg 21×19 1"),
+        ("jpeg 4:2:0", samples::jpeg_as(&scene, SamplingFactor::F_2_2, |_| ()), "jpeg 21×19 1"),
+        ("jpeg 4:1:1", samples::jpeg_as(&scene, SamplingFactor::F_4_1, |_| ()), "jpeg 21×19 1"),
+        (
+            "jpeg with restarts",
+            samples::jpeg_as(&scene, SamplingFactor::F_2_2, |encoder| encoder.set_restart_interval(2)),
+            "jpeg 21×19 1",
+        ),
+        ("progressive jpeg", progressive(4), "jpeg 21×19 1"),
+        ("progressive jpeg of many scans", progressive(30), "jpeg 21×19 1"),
+        ("cmyk jpeg", samples::jpeg_cmyk(&scene), "jpeg 21×19 1"),
+        ("png", samples::png(&deep), "png 21×19 1"),
+        ("png rgba", samples::png(&deep.to_rgba8().into()), "png 21×19 1"),
+        ("png grey and alpha", samples::png(&deep.to_luma_alpha8().into()), "png 21×19 1"),
+        ("png 16 bit", samples::png(&deep.to_rgba16().into()), "png 21×19 1"),
+        ("png 16 bit grey", samples::png(&deep.to_luma16().into()), "png 21×19 1"),
+        ("png 1 bit", samples::png_packed(&scene, grey, bits), "png 21×19 1"),
+        (
+            "png palette",
+            samples::png_packed(&scene, ::png::ColorType::Indexed, ::png::BitDepth::Four),
+            "png 21×19 1",
+        ),
+        ("apng", samples::apng(&scene, 3), "png 21×19 3"),
+        ("gif", samples::gif(&scene, 1), "gif 21×19 1"),
+        ("moving gif", samples::gif(&scene, 3), "gif 21×19 3"),
+        ("webp", samples::webp(&scene), "webp 21×19 1"),
+        ("webp alpha", samples::webp_alpha(&deep.to_rgba8()), "webp 21×19 1"),
+        ("lossy webp", samples::webp_lossy(), "webp 16×16 1"),
+        ("lossy webp alpha", samples::webp_lossy_alpha(), "webp 16×16 1"),
+        ("moving webp", samples::webp_animated(), "webp 16×16 3"),
+    ]
+}
+
+#[test]
+fn sound_pictures_pass() {
+    for (what, bytes, expect) in small() {
+        check(what, &bytes, expect);
+        // What stands behind the picture is not part of it: zip archives, second pictures, padding.
+        check(what, &[&bytes[..], &[0; 3], b"PK\x03\x04 \xff\xd8\xff trailing"].concat(), expect);
+    }
+}
+
+#[test]
+fn every_cut_is_refused() {
+    for (what, bytes, _) in small() {
+        for length in 0..bytes.len() {
+            let expect = match length {
+                0 => "empty",
+                // The magic bytes themselves are cut.
+                _ if sniff::sniff(&bytes[..length]).is_err() => "not-an-image",
+                _ => "truncated",
+            };
+            check(&format!("{what}, {length} of {} bytes", bytes.len()), &bytes[..length], expect);
+        }
+    }
+}
+
+#[test]
+fn a_hole_is_found() {
+    let scene = samples::scene(300, 200);
+    let cut = |bytes: Vec<u8>, end: &[u8]| [&bytes[..bytes.len() / 2], end].concat();
+    let hole = |mut bytes: Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes.drain(middle..middle + 64);
+        bytes
+    };
+    check("jpeg closed early", &cut(samples::jpeg(&scene), &[0xff, 0xd9]), "corrupt");
+    check("gif closed early", &cut(samples::gif(&scene, 1), &[0, 0x3b]), "truncated");
+    check("png", &hole(samples::png(&scene.clone().into())), "truncated");
+    check("webp", &hole(samples::webp(&scene)), "truncated");
+    let mut flipped = samples::png(&scene.clone().into());
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 0x10;
+    check("png with a wrong bit", &flipped, "corrupt");
+}
+
+#[test]
+fn what_is_no_picture_says_so() {
+    check("nothing", b"", "empty");
+    for other in [
+        &b"<!DOCTYPE html><html><body>not found</body></html>"[..],
+        b"<html><svg></svg></html>",
+        b"{\"error\": \"no such picture\"}",
+        b"BMW is a car maker, not a bitmap",
+        b"%PDF-1.7",
+        b"PK\x03\x04",
+        b"\0\0\0\x18ftypmp42",
+        b"RIFF\x24\0\0\0WAVEfmt ",
+        b"\xff\xd8",
+        &[0; 64],
+    ] {
+        check(&other.escape_ascii().to_string(), other, "not-an-image");
+    }
+    for picture in [
+        &b"II\x2a\0\x08\0\0\0"[..],
+        b"MM\0\x2a\0\0\0\x08",
+        b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0",
+        b"\0\0\0\x1cftypavif\0\0\0\0",
+        b"\0\0\0\x18ftypheic\0\0\0\0",
+        b"\xff\x0a\xfa\x7f",
+        b"\0\0\0\x0cJXL \r\n\x87\n",
+        b"\0\0\0\x0cjP  \r\n\x87\n",
+        b"\0\0\x01\0\x01\0\x10\x10",
+        b"8BPS\0\x01",
+        b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>",
+        b"\xef\xbb\xbf<?xml version=\"1.0\"?>\n<!-- <html> -->\n<!DOCTYPE svg>\n<svg/>",
+    ] {
+        check(&picture.escape_ascii().to_string(), picture, "unsupported-format");
+    }
+    let mut arithmetic = samples::jpeg(&samples::scene(20, 20));
+    let frame = memchr::memmem::find(&arithmetic, &[0xff, 0xc0]).unwrap();
+    arithmetic[frame + 1] = 0xc9;
+    check("arithmetic jpeg", &arithmetic, "unsupported-format");
+    arithmetic[frame + 1] = 0xc0;
+    arithmetic[frame + 4] = 12;
+    check("12-bit jpeg", &arithmetic, "unsupported-format");
+}
+
+#[test]
+fn bombs_are_refused_by_their_headers() {
+    let png_chunk = |kind: &[u8], content: &[u8]| {
+        [&(content.len() as u32).to_be_bytes()[..], kind, content, &[0; 4]].concat()
+    };
+    let ihdr = |side: u32| {
+        let sides = [side.to_be_bytes(), side.to_be_bytes()].concat();
+        let ihdr = png_chunk(b"IHDR", &[&sides[..], &[8, 6, 0, 0, 0]].concat());
+        [&b"\x89PNG\r\n\x1a\n"[..], &ihdr].concat()
+    };
+    let gif = |width: u16, frames: usize, frame: u16| {
+        let side = frame.to_le_bytes();
+        let image = [&[0x2c, 0, 0, 0, 0][..], &side, &side, &[0, 2, 1, 0x44, 0]].concat();
+        let screen = [width.to_le_bytes(), width.to_le_bytes()].concat();
+        let palette = [0; 6];
+        [&b"GIF89a"[..], &screen, &[0x80, 0, 0], &palette, &image.repeat(frames), &[0x3b]].concat()
+    };
+    let riff =
+        |chunks: &[u8]| [b"RIFF", &(4 + chunks.len() as u32).to_le_bytes()[..], b"WEBP", chunks].concat();
+    let huge_canvas = riff(b"VP8X\x0a\0\0\0\0\0\0\0\xfe\x3f\0\xfe\x3f\0");
+    let huge_lossless = riff(b"VP8L\x05\0\0\0\x2f\xfe\xbf\xff\x0f\0");
+    let huge_frame =
+        riff(b"VP8X\x0a\0\0\0\0\0\0\0\x0f\0\0\x0f\0\0VP8 \x0a\0\0\0\0\0\0\x9d\x01\x2a\xff\x3f\xff\x3f");
+    let many_webp = {
+        let mut animated = samples::webp_animated();
+        let frame = animated[44..44 + 134].to_vec();
+        animated.extend(frame.repeat(10_000));
+        let size = animated.len() as u32 - 8;
+        animated[4..8].copy_from_slice(&size.to_le_bytes());
+        animated
+    };
+    let many_png = {
+        let scene = samples::scene(4, 4);
+        let mut bytes = samples::apng(&scene, 1);
+        let control = memchr::memmem::find(&bytes, b"fcTL").unwrap() - 4;
+        let control = bytes[control..control + 38].repeat(10_000);
+        bytes.splice(33..33, control);
+        bytes
+    };
+    let mut huge_jpeg = samples::jpeg(&samples::scene(20, 20));
+    let frame = memchr::memmem::find(&huge_jpeg, &[0xff, 0xc0]).unwrap();
+    huge_jpeg[frame + 5..frame + 9].fill(0xff);
+    let scans = {
+        let mut bytes = samples::jpeg_as(&samples::scene(20, 20), SamplingFactor::F_1_1, |encoder| {
+            encoder.set_progressive_scans(4);
+        });
+        let last = memchr::memmem::rfind(&bytes, &[0xff, 0xda]).unwrap();
+        let end = bytes.len() - 2;
+        let scan = bytes[last..end].repeat(5000);
+        bytes.splice(end..end, scan);
+        bytes
+    };
+
+    let started = Instant::now();
+    check("png 50000²", &ihdr(50_000), "too-many-pixels");
+    check("png with no size", &ihdr(0), "corrupt");
+    check("gif 65535²", &gif(65_535, 1, 10), "too-many-pixels");
+    check("gif with a frame of 65535²", &gif(10, 1, 65_535), "too-many-pixels");
+    check("gif of 10000 frames", &gif(10, 10_000, 10), "too-many-frames");
+    check("gif of 900 frames of 1000²", &gif(1000, 900, 1000), "too-many-pixels");
+    check("webp 16383²", &huge_canvas, "too-many-pixels");
+    check("lossless webp 16383²", &huge_lossless, "too-many-pixels");
+    check("small webp with a picture of 16383²", &huge_frame, "too-many-pixels");
+    check("webp of 10000 frames", &many_webp, "too-many-frames");
+    check("apng of 10000 frames", &many_png, "too-many-frames");
+    check("jpeg 65535²", &huge_jpeg, "too-many-pixels");
+    check("jpeg of 5000 scans", &scans, "corrupt");
+    check(
+        "jpeg of empty segments",
+        &[b"\xff\xd8".to_vec(), b"\xff\xfe\0\x02".repeat(9999)].concat(),
+        "corrupt",
+    );
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    let large = validate(&[0; 11], &Limits { max_bytes: 10, ..Limits::default() }, &Rules::default());
+    assert_eq!(large.unwrap_err().refusal, Refusal::TooLarge);
+}
+
+#[test]
+fn rules_come_after_soundness() {
+    let check = |bytes: &[u8], rules: Rules, expect: Option<Refusal>| {
+        let verdict = validate(bytes, &Limits::default(), &rules);
+        assert_eq!(verdict.err().map(|rejected| rejected.refusal), expect, "{rules:?}");
+    };
+    let bytes = samples::jpeg(&samples::scene(40, 30));
+    let formats = |formats: &[Format]| Rules { formats: formats.to_vec(), ..Rules::default() };
+    check(&bytes, Rules { min_width: 40, min_height: 30, ..Rules::default() }, None);
+    check(&bytes, Rules { min_width: 41, ..Rules::default() }, Some(Refusal::TooSmall));
+    check(&bytes, Rules { min_height: 31, ..Rules::default() }, Some(Refusal::TooSmall));
+    check(&bytes, formats(&[Format::Png, Format::Jpeg]), None);
+    check(&bytes, formats(&[Format::Png]), Some(Refusal::FormatNotWanted));
+    check(&bytes[..500], formats(&[Format::Png]), Some(Refusal::Truncated));
+}
+
+#[test]
+fn a_panic_in_a_decoder_is_its_own() {
+    let failed = guarded::<()>(|| panic!("index {}", 7)).unwrap_err();
+    assert_eq!(failed, (Refusal::DecoderFault, "index 7".to_owned()));
+    let failed = guarded::<()>(|| panic!("plain")).unwrap_err();
+    assert_eq!(failed, (Refusal::DecoderFault, "plain".to_owned()));
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    validate(bytes, &Limits::default(), &Rules::default()).unwrap().phash
+}
+
+#[test]
+fn the_hash_is_that_of_the_picture() {
+    // 9 columns of 10 pixels, brighter to the right in the upper half, darker in the lower.
+    let slopes = RgbImage::from_fn(90, 80, |x, y| {
+        let level = u8::try_from(20 + x / 10 * 20).unwrap();
+        ::image::Rgb([if y < 40 { level } else { 255 - level }; 3])
+    });
+    assert_eq!(hash(&samples::png(&slopes.into())), 0xffff_ffff_0000_0000);
+
+    let scene = samples::scene(400, 300);
+    let expect = hash(&samples::png(&scene.clone().into()));
+    let distance = |what: &str, bytes: &[u8], most: u32| {
+        let distance = (hash(bytes) ^ expect).count_ones();
+        assert!(distance <= most, "{what}: {distance} bits differ");
+    };
+    let deep = DynamicImage::from(scene.clone());
+    for (what, picture) in [
+        ("rgba", deep.to_rgba8().into()),
+        ("16 bit", deep.to_rgb16().into()),
+        ("grey", deep.to_luma8().into()),
+        ("grey and alpha", deep.to_luma_alpha8().into()),
+    ] {
+        distance(what, &samples::png(&picture), 1);
+    }
+    distance("jpeg", &samples::jpeg(&scene), 3);
+    for sampling in
+        [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_1_2, SamplingFactor::F_2_2]
+    {
+        distance("jpeg", &samples::jpeg_as(&scene, sampling, |_| ()), 3);
+        distance(
+            "progressive",
+            &samples::jpeg_as(&scene, sampling, |encoder| encoder.set_progressive(true)),
+            3,
+        );
+    }
+    distance("cmyk", &samples::jpeg_cmyk(&scene), 3);
+    distance("gif", &samples::gif(&scene, 2), 3);
+    distance("webp", &samples::webp(&scene), 1);
+    distance("half", &samples::jpeg(&imageops::thumbnail(&scene, 200, 150)), 4);
+}
+
+#[test]
+fn the_hash_is_that_of_the_upright_picture() {
+    let scene = samples::scene(400, 300);
+    let upright = hash(&samples::png(&scene.clone().into()));
+    for stored in 1..=8 {
+        let orientation = Orientation::from_exif(stored).unwrap();
+        // What has to be undone for the picture to be stored that way.
+        let undo = match orientation {
+            Orientation::Rotate90 => Orientation::Rotate270,
+            Orientation::Rotate270 => Orientation::Rotate90,
+            other => other,
+        };
+        let mut turned = DynamicImage::from(scene.clone());
+        turned.apply_orientation(undo);
+        let rgb = turned.to_rgb8();
+        assert_eq!(hash(&samples::png_turned(&turned, orientation)), upright, "png {stored}");
+        assert_eq!(hash(&samples::webp_turned(&rgb, Some(orientation))), upright, "webp {stored}");
+        let jpeg = hash(&samples::jpeg_turned(&rgb, orientation));
+        assert!((jpeg ^ upright).count_ones() <= 3, "jpeg {stored}: {jpeg:016x} {upright:016x}");
+    }
+}
+
+/// Whatever is done to the bytes: no panic gets out, and what is kept is what its header says.
+#[test]
+fn damage_is_survived() {
+    let small = small();
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8);
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(4000));
+    let run = runner.run(&(0..small.len(), changes), |(which, changes)| {
+        let mut bytes = small[which].1.clone();
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
+        if let Ok(found) = validate(&bytes, &limits, &Rules::default()) {
+            let decoded = ::image::load_from_memory(&bytes).unwrap();
+            prop_assert_eq!((decoded.width(), decoded.height()), (found.width, found.height));
+        }
+        Ok(())
+    });
+    run.unwrap();
+}
+
+proptest! {
+    #[test]
+    fn noise_is_survived(noise in prop::collection::vec(any::<u8>(), 0..200), magic in 0usize..5) {
+        let magic = [&b""[..], b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\xc0\0\0\0WEBP"][magic];
+        let verdict = validate(&[magic, &noise].concat(), &Limits::default(), &Rules::default());
+        prop_assert!(verdict.is_err());
+    }
+}

@@ -1,0 +1,136 @@
+//! What a source offers: pictures and their licences.
+
+use crate::{Candidate, Dimensions, License};
+
+impl Candidate {
+    /// A picture of which only the address is known; the rest by struct update.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            alternates: Vec::new(),
+            id: None,
+            page_url: None,
+            thumbnail_url: None,
+            title: None,
+            description: None,
+            creator: None,
+            creator_url: None,
+            license: None,
+            published: None,
+            dimensions: None,
+            mime: None,
+            byte_size: None,
+            checksum: None,
+            tags: Vec::new(),
+            headers: Vec::new(),
+            credential: None,
+            extra: Vec::new(),
+        }
+    }
+}
+
+impl Dimensions {
+    /// Width and height in pixels, if both are known and neither is 0.
+    #[must_use]
+    pub fn known(width: Option<u32>, height: Option<u32>) -> Option<Self> {
+        match (width, height) {
+            (Some(width @ 1..), Some(height @ 1..)) => Some(Self { width, height }),
+            _ => None,
+        }
+    }
+}
+
+impl License {
+    /// A licence of which only the id is known; the rest by struct update.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), url: None, attribution: None }
+    }
+
+    /// The licence that a page or an API names by its address. Creative Commons
+    /// addresses give their id, all others `unknown` and the address.
+    #[must_use]
+    pub fn from_url(url: &str) -> Self {
+        let id = creative_commons(url).unwrap_or_else(|| "unknown".to_owned());
+        Self { url: Some(url.to_owned()), ..Self::new(id) }
+    }
+
+    /// The id of a Creative Commons licence (`by-nc`, `2.0`), of `cc0` or of
+    /// the public domain mark (`pdm`). Retired ones (`sampling+`) have no SPDX
+    /// id and keep their own name.
+    #[must_use]
+    pub fn creative_commons_id(code: &str, version: Option<&str>) -> String {
+        let code = match code.trim().to_ascii_lowercase().replace("nd-nc", "nc-nd") {
+            code if code.starts_with("by") => format!("cc-{code}"),
+            code => code,
+        };
+        match version.map(str::trim).filter(|version| !version.is_empty()) {
+            Some(version) => format!("{code}-{version}"),
+            // These two have one version, and many sources do not say it.
+            None if code == "cc0" || code == "pdm" => format!("{code}-1.0"),
+            None => code,
+        }
+    }
+}
+
+fn creative_commons(url: &str) -> Option<String> {
+    let url = url.to_ascii_lowercase();
+    let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let path = rest.strip_prefix("www.").unwrap_or(rest).strip_prefix("creativecommons.org/")?;
+    let mut parts = path.split(['/', '?', '#']).filter(|part| !part.is_empty());
+    let (kind, code, version) = (parts.next()?, parts.next()?, parts.next());
+    // `/licenses/by/deed.de` names no version.
+    let version = version.filter(|version| version.starts_with(|c: char| c.is_ascii_digit()));
+    match (kind, code) {
+        ("publicdomain", "zero") => Some(License::creative_commons_id("cc0", version)),
+        ("publicdomain", "mark") => Some(License::creative_commons_id("pdm", version)),
+        ("licenses", code) if code.starts_with("by") => Some(License::creative_commons_id(code, version)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn licences_by_address() {
+        let check = |url: &str, expect: &str| {
+            let license = License::from_url(url);
+            assert_eq!((license.id.as_str(), license.url.as_deref()), (expect, Some(url)));
+        };
+        check("https://creativecommons.org/licenses/by/4.0/", "cc-by-4.0");
+        check("http://www.creativecommons.org/licenses/by-nc-sa/2.0/deed.de", "cc-by-nc-sa-2.0");
+        check("https://creativecommons.org/licenses/by-nd-nc/1.0/jp/", "cc-by-nc-nd-1.0");
+        check("//creativecommons.org/licenses/by-sa/3.0", "unknown");
+        check("creativecommons.org/licenses/by-sa/3.0", "cc-by-sa-3.0");
+        check("https://creativecommons.org/licenses/by/deed.en", "cc-by");
+        check("https://creativecommons.org/publicdomain/zero/1.0/", "cc0-1.0");
+        check("https://creativecommons.org/publicdomain/mark/1.0/", "pdm-1.0");
+        check("https://creativecommons.org/about/", "unknown");
+        check("https://creativecommons.org.example.org/licenses/by/4.0/", "unknown");
+        check("https://example.org/terms", "unknown");
+        check("", "unknown");
+    }
+
+    #[test]
+    fn licences_by_code() {
+        let check = |code: &str, version: Option<&str>, expect: &str| {
+            assert_eq!(License::creative_commons_id(code, version), expect);
+        };
+        check("by", Some("4.0"), "cc-by-4.0");
+        check("BY-NC-ND", Some("2.0"), "cc-by-nc-nd-2.0");
+        check("cc0", Some("1.0"), "cc0-1.0");
+        check("cc0", None, "cc0-1.0");
+        check("pdm", Some(""), "pdm-1.0");
+        check("sampling+", Some("1.0"), "sampling+-1.0");
+    }
+
+    #[test]
+    fn a_size_needs_both_sides() {
+        assert_eq!(Dimensions::known(Some(2), Some(1)), Some(Dimensions { width: 2, height: 1 }));
+        assert_eq!(Dimensions::known(Some(2), None), None);
+        assert_eq!(Dimensions::known(Some(0), Some(1)), None);
+    }
+}

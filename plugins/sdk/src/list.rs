@@ -1,0 +1,187 @@
+//! The two common forms of a source: page N of a list, and a chain of answers.
+
+use std::marker::PhantomData;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Answer, Error, Found, Info, Machine, Next, Query, Request, Result, Turn};
+
+/// A source that is asked for page 1, 2, 3, …; export [`Pages<Self>`](Pages).
+pub trait Paged {
+    /// What the source is; constant.
+    fn info() -> Info;
+
+    /// The request for page `number`, counted from 1.
+    fn page(query: &Query, number: u32) -> Request;
+
+    /// What page `number` holds, and whether there is another.
+    ///
+    /// # Errors
+    ///
+    /// When the page cannot be read; most sources only pass on what
+    /// [`Answer::response`] and [`Response::json`](crate::Response::json) say.
+    fn read(query: &Query, number: u32, answer: Answer) -> Result<(Found, bool)>;
+}
+
+/// A [`Paged`] source as a [`Machine`]; its state is the page asked for.
+#[derive(Debug)]
+pub struct Pages<T>(PhantomData<T>);
+
+impl<T: Paged> Machine for Pages<T> {
+    type State = u32;
+
+    fn info() -> Info {
+        T::info()
+    }
+
+    fn start(query: &Query) -> Result<Turn<u32>> {
+        Ok(Turn { found: Found::default(), next: Next::Fetch(vec![T::page(query, 1)]), state: 1 })
+    }
+
+    fn resume(query: &Query, number: u32, answers: Vec<Answer>) -> Result<Turn<u32>> {
+        let (found, more) = T::read(query, number, only(answers)?)?;
+        let state = number.saturating_add(1);
+        let next = if more { Next::Fetch(vec![T::page(query, state)]) } else { Next::Done };
+        Ok(Turn { found, next, state })
+    }
+}
+
+/// A source whose every answer says where the next one is; export [`Chain<Self>`](Chain).
+pub trait Chained {
+    /// What is kept from answer to answer, for example a token or what was seen.
+    type Memo: Serialize + DeserializeOwned + Default;
+
+    /// What the source is; constant.
+    fn info() -> Info;
+
+    /// The first request.
+    fn first(query: &Query) -> Request;
+
+    /// What the answer holds, and the request for the next one if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the answer cannot be read; `memo` is then as it was before.
+    fn read(query: &Query, memo: &mut Self::Memo, answer: Answer) -> Result<(Found, Option<Request>)>;
+}
+
+/// A [`Chained`] source as a [`Machine`]; its state is the memo.
+#[derive(Debug)]
+pub struct Chain<T>(PhantomData<T>);
+
+impl<T: Chained> Machine for Chain<T> {
+    type State = T::Memo;
+
+    fn info() -> Info {
+        T::info()
+    }
+
+    fn start(query: &Query) -> Result<Turn<T::Memo>> {
+        let next = Next::Fetch(vec![T::first(query)]);
+        Ok(Turn { found: Found::default(), next, state: T::Memo::default() })
+    }
+
+    fn resume(query: &Query, mut memo: T::Memo, answers: Vec<Answer>) -> Result<Turn<T::Memo>> {
+        let (found, request) = T::read(query, &mut memo, only(answers)?)?;
+        let next = request.map_or(Next::Done, |request| Next::Fetch(vec![request]));
+        Ok(Turn { found, next, state: memo })
+    }
+}
+
+fn only(answers: Vec<Answer>) -> Result<Answer> {
+    let count = answers.len();
+    let mut answers = answers.into_iter();
+    match (answers.next(), answers.next()) {
+        (Some(answer), None) => Ok(answer),
+        _ => Err(Error::Other(format!("asked for one answer, was given {count}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Candidate;
+
+    /// Three pages with a picture each.
+    struct Three;
+
+    impl Paged for Three {
+        fn info() -> Info {
+            Info::keywords("three", "Three", "1.0.0")
+        }
+
+        fn page(query: &Query, number: u32) -> Request {
+            Request::get("https://example.org/", &[("q", &query.text), ("page", &number.to_string())])
+        }
+
+        fn read(_: &Query, number: u32, answer: Answer) -> Result<(Found, bool)> {
+            let text = answer.response()?.into_text()?;
+            Ok(([Candidate::new(text)].into_iter().collect(), number < 3))
+        }
+    }
+
+    /// Follows the address in each answer until there is none.
+    struct Linked;
+
+    impl Chained for Linked {
+        type Memo = Vec<String>;
+
+        fn info() -> Info {
+            Info::keywords("linked", "Linked", "1.0.0")
+        }
+
+        fn first(_: &Query) -> Request {
+            Request::get("https://example.org/a", &[])
+        }
+
+        fn read(_: &Query, memo: &mut Vec<String>, answer: Answer) -> Result<(Found, Option<Request>)> {
+            memo.push(answer.url.clone());
+            let text = answer.response()?.into_text()?;
+            Ok((Found::default(), (!text.is_empty()).then(|| Request::get(&text, &[]))))
+        }
+    }
+
+    fn asked<S>(turn: &Turn<S>) -> Option<&str> {
+        match &turn.next {
+            Next::Fetch(requests) => requests.first().map(|request| request.url.as_str()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn pages_are_asked_one_after_the_other() {
+        let query = Query::of("red fox");
+        let mut turn = Pages::<Three>::start(&query).unwrap();
+        let mut urls = Vec::new();
+        while let Some(url) = asked(&turn).map(str::to_owned) {
+            let answer = Answer::of(&url, 200, "https://example.org/picture.jpg");
+            turn = Pages::<Three>::resume(&query, turn.state, vec![answer]).unwrap();
+            assert_eq!(turn.found.candidates.len(), 1);
+            urls.push(url);
+        }
+        assert_eq!(urls, [1, 2, 3].map(|page| format!("https://example.org/?q=red%20fox&page={page}")));
+    }
+
+    #[test]
+    fn a_chain_ends_where_nothing_follows() {
+        let query = Query::of("");
+        let turn = Chain::<Linked>::start(&query).unwrap();
+        assert_eq!(asked(&turn), Some("https://example.org/a"));
+        let answer = Answer::of("https://example.org/a", 200, "https://example.org/b");
+        let turn = Chain::<Linked>::resume(&query, turn.state, vec![answer]).unwrap();
+        assert_eq!(asked(&turn), Some("https://example.org/b"));
+        let turn =
+            Chain::<Linked>::resume(&query, turn.state, vec![Answer::of("https://example.org/b", 200, "")]);
+        let turn = turn.unwrap();
+        assert_eq!(turn.next, Next::Done);
+        assert_eq!(turn.state, ["https://example.org/a", "https://example.org/b"]);
+    }
+
+    #[test]
+    fn exactly_one_answer_is_read() {
+        for count in [0, 2] {
+            let answers = vec![Answer::of("https://example.org/", 200, ""); count];
+            assert!(matches!(Pages::<Three>::resume(&Query::of(""), 1, answers), Err(Error::Other(_))));
+        }
+    }
+}

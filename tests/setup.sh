@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and this machine lacks; says what to do where it cannot.
+set -euo pipefail
+
+fail() {
+  echo "setup: $*" >&2
+  exit 1
+}
+
+if ! rustc --print target-libdir --target wasm32-wasip2 2>/dev/null | xargs test -d; then
+  command -v rustup >/dev/null || fail "no WebAssembly target for this Rust: install rustup from https://rustup.rs, then run this again"
+  rustup target add wasm32-wasip2 || fail "cannot install the WebAssembly target: run \`rustup target add wasm32-wasip2\` with a connection to the internet, then run this again"
+fi
+
+has_postgres() {
+  compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null && return
+  command -v postgres >/dev/null && return
+  command -v pg_config >/dev/null && [ -x "$(pg_config --bindir)/postgres" ] && return
+  compgen -G '/opt/homebrew/opt/postgresql@*/bin/postgres' >/dev/null
+}
+
+if ! has_postgres; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes postgresql
+  elif command -v brew >/dev/null; then
+    brew install postgresql@17
+  else
+    fail "Postgres 15 or newer is missing: install it (Debian: \`sudo apt install postgresql\`, Fedora: \`sudo dnf install postgresql-server\`), then run this again"
+  fi
+  has_postgres || fail "Postgres was installed but its binaries were not found; set PIXCRAWLER_PG_BIN to their folder"
+fi

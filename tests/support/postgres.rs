@@ -1,0 +1,116 @@
+//! One throw-away Postgres for a run of the test binary, a database of its own for each test.
+
+use std::{
+    fs,
+    io::PipeWriter,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::Path,
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use pixcrawler::db::{
+    self, PgPool,
+    embedded::{Durability, Embedded},
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
+
+/// An empty database, up to date, that nobody else uses. It goes with the run.
+pub(crate) struct TestDatabase {
+    /// For programs under test.
+    pub(crate) url: SecretString,
+    /// Connected as the superuser.
+    pub(crate) pool: PgPool,
+}
+
+/// A copy of the template.
+pub(crate) async fn database() -> TestDatabase {
+    static CREATED: AtomicU32 = AtomicU32::new(0);
+    let cluster = cluster().await;
+    let name = format!("test_{}", CREATED.fetch_add(1, Ordering::Relaxed));
+    cluster.create(&name, "template_pixcrawler").await;
+    cluster.connect(&name).await
+}
+
+/// A database with nothing in it, not even what Supabase brings.
+pub(crate) async fn empty_database() -> TestDatabase {
+    static CREATED: AtomicU32 = AtomicU32::new(0);
+    let cluster = cluster().await;
+    let name = format!("empty_{}", CREATED.fetch_add(1, Ordering::Relaxed));
+    cluster.create(&name, "template0").await;
+    cluster.connect(&name).await
+}
+
+/// A folder that the user who runs Postgres can enter.
+pub(crate) fn data_dir() -> tempfile::TempDir {
+    let dir = tempfile::Builder::new().prefix("pixcrawler-test-").tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    dir
+}
+
+struct TestCluster {
+    server: Embedded,
+    _guard: PipeWriter,
+}
+
+async fn cluster() -> &'static TestCluster {
+    static CLUSTER: OnceCell<TestCluster> = OnceCell::const_new();
+    CLUSTER.get_or_init(TestCluster::start).await
+}
+
+impl TestCluster {
+    async fn start() -> Self {
+        let dir = data_dir().keep();
+        let guard = remove_at_end_of_run(&dir);
+        let server = Embedded::start(&dir, None, Durability::ThrownAway).await.unwrap();
+        let cluster = Self { server, _guard: guard };
+        cluster.create("template_pixcrawler", "template0").await;
+        let template = cluster.connect("template_pixcrawler").await;
+        db::bootstrap(&template.pool).await.unwrap();
+        db::migrate(&template.pool).await.unwrap();
+        // A database in use cannot be copied.
+        template.pool.close().await;
+        cluster
+    }
+
+    async fn create(&self, name: &str, template: &str) {
+        let admin = db::connect(&self.server.url(), 1).await.unwrap();
+        let statement = format!("create database {name} template {template}");
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&admin).await.unwrap();
+        admin.close().await;
+    }
+
+    async fn connect(&self, name: &str) -> TestDatabase {
+        let mut url = url::Url::parse(self.server.url().expose_secret()).unwrap();
+        url.set_path(name);
+        let url = SecretString::from(String::from(url));
+        let pool = db::connect(&url, 5).await.unwrap();
+        TestDatabase { url, pool }
+    }
+}
+
+/// Statics are not dropped and a test may be killed: a process of its own waits for the
+/// end of this one, ends the server and removes the folder.
+fn remove_at_end_of_run(dir: &Path) -> PipeWriter {
+    let (end_of_run, ours) = std::io::pipe().unwrap();
+    let script = r#"
+        read -r _
+        pid="$(head -n 1 "$1/postgres/postmaster.pid")" && kill -QUIT "$pid"
+        for _ in 1 2 3 4 5 6 7 8 9 10; do
+            [ -e "$1/postgres/postmaster.pid" ] || break
+            sleep 0.2
+        done
+        rm -rf "$1"
+    "#;
+    Command::new("/bin/sh")
+        .args(["-c", script, "guard"])
+        .arg(dir)
+        .stdin(end_of_run)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    ours
+}
