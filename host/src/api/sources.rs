@@ -124,7 +124,7 @@ impl Api {
         Data(app): Data<&App>,
         _caller: Bearer,
     ) -> Result<Json<SourcePage>, Failure<SIGNED_IN>> {
-        let items = app.plugins.list().into_iter().map(Source::from).collect();
+        let items = app.plugins.list().into_iter().map(|source| Source::new(source, app)).collect();
         Ok(Json(SourcePage { items, next: None }))
     }
 
@@ -138,13 +138,13 @@ impl Api {
         Path(id): Path<String>,
     ) -> Result<Json<Source>, Failure<{ SIGNED_IN | NOT_FOUND }>> {
         let source = app.plugins.get(&id).ok_or_else(|| Problem::not_found("source"))?;
-        Ok(Json(source.into()))
+        Ok(Json(Source::new(source, app)))
     }
 }
 
-impl From<Installed> for Source {
-    fn from(installed: Installed) -> Self {
-        let unavailable_reason = installed.unavailable();
+impl Source {
+    fn new(installed: Installed, app: &App) -> Self {
+        let unavailable_reason = app.unavailable(&installed);
         let info = installed.info;
         let input = match info.input {
             Input::Keywords => "keywords",

@@ -57,6 +57,12 @@ impl LinkKey {
     }
 }
 
+/// A new random secret.
+#[must_use]
+pub fn fresh_secret() -> [u8; 32] {
+    rand::random()
+}
+
 /// Links are for reading only, so the method is always GET.
 fn message(path: &str, user: UserId, expires: i64) -> Vec<u8> {
     format!("GET\n{path}\n{user}\n{expires}").into_bytes()

@@ -21,6 +21,7 @@ pub struct Job {
     pub id: JobId,
     pub user_id: UserId,
     pub dataset_id: DatasetId,
+    pub project_id: Option<i32>,
     pub name: String,
     pub keywords: Json<Vec<String>>,
     pub max_images: i32,

@@ -40,6 +40,8 @@ pub(in crate::api) struct CrawlJob {
     user_id: Uuid,
     /// Where its images go.
     dataset_id: i32,
+    /// The dataset's project.
+    project_id: Option<i32>,
     /// For people.
     name: String,
     /// What it looks for.
@@ -191,6 +193,7 @@ impl CrawlJob {
             id: row.id.0,
             user_id: row.user_id.0,
             dataset_id: row.dataset_id.0,
+            project_id: row.project_id,
             name: row.name,
             keywords: row.keywords.0,
             max_images: row.max_images,
@@ -339,6 +342,7 @@ impl Example for CrawlJob {
             id: 42,
             user_id: Uuid::from_u128(1),
             dataset_id: 7,
+            project_id: None,
             name: "Red pandas".to_owned(),
             keywords: vec!["red panda".to_owned()],
             max_images: 200,

@@ -96,7 +96,7 @@ async fn insert_dataset(
     .await
 }
 
-/// Also names the job in its dataset, where there is none yet.
+/// Also names the job in its dataset, as the latest.
 async fn insert_job(
     transaction: &mut PgConnection,
     user: UserId,
@@ -133,7 +133,7 @@ async fn insert_job(
         .bind(spec.max_images)
         .execute(&mut *transaction)
         .await?;
-    sqlx::query("update public.datasets set crawl_job_id = $2 where id = $1 and crawl_job_id is null")
+    sqlx::query("update public.datasets set crawl_job_id = $2 where id = $1")
         .bind(dataset)
         .bind(job)
         .execute(transaction)

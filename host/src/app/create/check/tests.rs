@@ -55,9 +55,10 @@ fn installed() -> Vec<Offered> {
 }
 
 fn run(body: &Value, offered: &[Offered]) -> Result<JobSpec, Vec<Broken>> {
-    check(body, offered, &|url| match url.host_str() {
-        Some("127.0.0.1") => Err("is not public".to_owned()),
-        _ => Ok(()),
+    check(body, offered, &|text| match Url::parse(text) {
+        Ok(url) if url.host_str() == Some("127.0.0.1") => Err("is not public".to_owned()),
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+        _ => Err("is not an address".to_owned()),
     })
 }
 

@@ -1,0 +1,194 @@
+//! The API as its clients see it.
+
+use serde_json::{Value, json};
+
+use crate::support::api::{Answer, Api, send};
+
+mod events;
+mod files;
+mod jobs;
+
+/// What every route needs a token for, and what it is called with.
+const ROUTES: [(&str, &str); 13] = [
+    ("GET", "/api/v1/auth/me"),
+    ("POST", "/api/v1/auth/verify-token"),
+    ("POST", "/api/v1/auth/sync-profile"),
+    ("POST", "/api/v1/crawl-jobs/"),
+    ("GET", "/api/v1/crawl-jobs/"),
+    ("GET", "/api/v1/crawl-jobs/1"),
+    ("DELETE", "/api/v1/crawl-jobs/1"),
+    ("POST", "/api/v1/crawl-jobs/1/cancel"),
+    ("POST", "/api/v1/crawl-jobs/1/retry"),
+    ("GET", "/api/v1/crawl-jobs/1/events"),
+    ("GET", "/api/v1/crawl-jobs/1/images"),
+    ("GET", "/api/v1/images/1/file"),
+    ("GET", "/api/v1/sources/"),
+];
+
+/// A problem document, and what it must be like.
+fn problem(answer: &Answer, status: u16, code: &str) -> Value {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
+    let problem = answer.json();
+    assert_eq!(problem["code"], code, "{problem}");
+    assert_eq!(problem["status"], status);
+    assert_eq!(problem["request_id"].as_str(), answer.header("x-request-id"));
+    problem
+}
+
+#[tokio::test]
+async fn nothing_is_served_to_nobody() {
+    let api = Api::start().await;
+    for (method, path) in ROUTES {
+        let answer = send(api.request(method, path).json(&json!({}))).await;
+        problem(&answer, 401, "unauthorized");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{method} {path}");
+        let answer = send(api.request(method, path).bearer_auth("no token").json(&json!({}))).await;
+        problem(&answer, 401, "unauthorized");
+    }
+    for path in [
+        "/openapi.json",
+        "/docs",
+        "/api/v1/health/",
+        "/api/v1/health/ready",
+        "/auth/v1/.well-known/jwks.json",
+    ] {
+        api.get(path).await.expect(200);
+    }
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn paths_work_with_and_without_the_slash() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    for path in ["/api/v1/health", "/api/v1/crawl-jobs", "/api/v1/sources", "/api/v1/auth/me", "/docs"] {
+        ann.get(path).await.expect(200);
+        ann.get(&format!("{path}/")).await.expect(200);
+        ann.get(&format!("{path}/?limit=5")).await.expect(200);
+    }
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn what_poem_refuses_is_a_problem_too() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    problem(&ann.get("/api/v1/nothing").await, 404, "not-found");
+    problem(&ann.get("/").await, 404, "not-found");
+    problem(&send(ann.request("PUT", "/api/v1/crawl-jobs/")).await, 405, "method-not-allowed");
+    problem(&ann.get("/api/v1/crawl-jobs/?limit=0").await, 400, "bad-request");
+    problem(&ann.get("/api/v1/crawl-jobs/?status=lost").await, 400, "bad-request");
+    problem(&ann.get("/api/v1/crawl-jobs/one").await, 404, "not-found");
+    let post = || ann.request("POST", "/api/v1/crawl-jobs/");
+    let typed = || post().header("content-type", "application/json");
+    problem(&send(post().body("{}")).await, 415, "unsupported-media-type");
+    problem(&send(typed().body("{\"name\":")).await, 400, "malformed-json");
+    problem(&send(typed().body("")).await, 400, "malformed-json");
+    problem(&send(typed().body("[".repeat(100_000))).await, 400, "malformed-json");
+    problem(&send(typed().body(" ".repeat((1 << 20) + 1))).await, 413, "too-large");
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn browsers_may_call_from_where_it_is_allowed() {
+    let api = Api::start().await;
+    let preflight = |origin: &str| {
+        api.request("OPTIONS", "/api/v1/crawl-jobs")
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,content-type,idempotency-key")
+    };
+    let answer = send(preflight("http://localhost:3000")).await.expect(204);
+    assert_eq!(answer.header("access-control-allow-origin"), Some("http://localhost:3000"));
+    assert!(answer.header("access-control-allow-headers").unwrap().contains("idempotency-key"));
+    assert!(answer.header("access-control-allow-methods").unwrap().contains("DELETE"));
+    let answer = send(preflight("https://elsewhere.example")).await;
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+
+    // An error must be readable, too.
+    let refused = send(api.request("GET", "/api/v1/auth/me").header("origin", "http://localhost:3000")).await;
+    assert_eq!(refused.header("access-control-allow-origin"), Some("http://localhost:3000"));
+    assert_eq!(refused.header("vary"), Some("Origin"));
+    assert_eq!(refused.header("x-content-type-options"), Some("nosniff"));
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_id() {
+    let api = Api::start().await;
+    let with = |id: &str| send(api.request("GET", "/api/v1/auth/me").header("x-request-id", id));
+    assert_eq!(with("trace-1.a").await.json()["request_id"], "trace-1.a");
+    assert_ne!(with("not harmless").await.json()["request_id"], "not harmless");
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn the_profile_comes_from_the_token() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let first = ann.get("/api/v1/auth/me").await.expect(200).json();
+    assert_eq!(first["email"], "ann@example.org");
+    assert_eq!(first["role"], "user");
+    assert_eq!(ann.get("/api/v1/auth/me").await.json(), first);
+    let synced = send(ann.request("POST", "/api/v1/auth/sync-profile")).await.expect(200).json();
+    assert_eq!(synced["id"], first["id"]);
+    let verified = send(ann.request("POST", "/api/v1/auth/verify-token")).await.expect(200).json();
+    assert_eq!((&verified["valid"], &verified["user"]["id"]), (&json!(true), &first["id"]));
+
+    // The address of someone who is gone does not lock the next one out.
+    sqlx::query("update public.profiles set id = gen_random_uuid()")
+        .execute(&api.database.pool)
+        .await
+        .unwrap();
+    let again = ann.get("/api/v1/auth/me").await.expect(200).json();
+    assert_eq!(again["email"], format!("{}@users.invalid", again["id"].as_str().unwrap()));
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn readiness_names_the_part_that_fails() {
+    let api = Api::start().await;
+    let health = api.get("/api/v1/health/").await.expect(200).json();
+    assert_eq!(health["status"], "healthy");
+    let ready = api.get("/api/v1/health/ready").await.expect(200).json();
+    assert_eq!(
+        ready["parts"],
+        json!({ "database": "ready", "plugins": "ready", "queue": "ready", "store": "ready" })
+    );
+    sqlx::raw_sql("drop schema graphile_worker cascade").execute(&api.database.pool).await.unwrap();
+    let ready = api.get("/api/v1/health/ready").await.expect(503).json();
+    assert_eq!(ready["parts"]["queue"], "unavailable");
+    assert_eq!(ready["parts"]["database"], "ready");
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn sources_describe_themselves() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let sources = ann.get("/api/v1/sources").await.expect(200).json();
+    let ids: Vec<&str> =
+        sources["items"].as_array().unwrap().iter().map(|source| source["id"].as_str().unwrap()).collect();
+    assert!(ids.contains(&"openverse") && ids.contains(&"webpage"), "{ids:?}; run `make plugins` first");
+    let webpage = ann.get("/api/v1/sources/webpage").await.expect(200).json();
+    assert_eq!((&webpage["input"], &webpage["available"]), (&json!("address"), &json!(true)));
+    problem(&ann.get("/api/v1/sources/nowhere").await, 404, "not-found");
+    api.stop().await;
+}
+
+#[test]
+fn the_document_is_the_list_of_routes() {
+    let document: Value = serde_json::from_str(&pixcrawler::api::document()).unwrap();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let place = format!("{method} {path}");
+            assert!(operation["operationId"].is_string(), "{place}");
+            assert!(operation["summary"].is_string(), "{place}");
+            assert!(operation["responses"].as_object().unwrap().len() > 1, "{place}");
+        }
+    }
+    insta::with_settings!({ snapshot_path => "snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("openapi", pixcrawler::api::document());
+    });
+}

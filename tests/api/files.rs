@@ -1,0 +1,123 @@
+//! Images: the list, and the bytes.
+
+use bytes::Bytes;
+use pixcrawler::{
+    image::{Format, Sha256},
+    job::UserId,
+};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256 as Hash};
+
+use super::problem;
+use crate::support::api::{Api, User, send};
+
+const BYTES: &[u8] = b"0123456789 not really a picture, which is none of the route's business";
+
+/// A job with a kept image, a refused one and a duplicate; the path of its images.
+async fn crawled(api: &Api, user: &User<'_>) -> String {
+    let body = json!({ "name": "Pandas", "keywords": ["red panda"], "max_images": 5 });
+    let job = user.post("/api/v1/crawl-jobs/", &body).await.expect(201).json();
+    let sha256 = Sha256(Hash::digest(BYTES).into());
+    let owner = UserId(job["user_id"].as_str().unwrap().parse().unwrap());
+    api.app.store.put(owner, &sha256, Format::Png, Bytes::from_static(BYTES)).await.unwrap();
+    sqlx::query(
+        "insert into images (crawl_job_id, original_url, filename, storage_url, format, hash, file_size, is_valid, is_duplicate, duplicate_of, reason, phash) values
+             ($1, 'https://example.org/a.png', 'a.png', 'object', 'png', $2, 70, true, false, null, null, -1),
+             ($1, 'https://example.org/b.jpg', 'b.jpg', null, null, null, null, false, false, null, 'truncated', null),
+             ($1, 'https://example.org/c.png', 'c.png', null, 'png', $2, 70, true, true, 1, null, -1)",
+    )
+    .bind(i32::try_from(job["id"].as_i64().unwrap()).unwrap())
+    .bind(sha256.to_string())
+    .execute(&api.database.pool)
+    .await
+    .unwrap();
+    format!("/api/v1/crawl-jobs/{}/images", job["id"])
+}
+
+#[tokio::test]
+async fn images_are_listed_with_their_verdict() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let path = crawled(&api, &ann).await;
+    let page = async |query: &str| ann.get(&format!("{path}{query}")).await.expect(200).json();
+    let urls = |page: &Value| -> Vec<String> {
+        let items = page["items"].as_array().unwrap().iter();
+        items
+            .map(|image| image["original_url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned())
+            .collect()
+    };
+    let all = page("").await;
+    assert_eq!(urls(&all), ["a.png", "b.jpg", "c.png"]);
+    assert_eq!(all["next"], Value::Null);
+    assert_eq!(all["items"][0]["phash"], "ffffffffffffffff");
+    for (query, expected) in [
+        ("?verdict=kept", vec!["a.png"]),
+        ("?verdict=refused", vec!["b.jpg"]),
+        ("?verdict=duplicate", vec!["c.png"]),
+        ("?reason=truncated", vec!["b.jpg"]),
+        ("?reason=corrupt", vec![]),
+        ("?url=https%3A%2F%2Fexample.org%2Fb.jpg", vec!["b.jpg"]),
+    ] {
+        assert_eq!(urls(&page(query).await), expected, "{query}");
+    }
+    let first = page("?limit=2").await;
+    assert_eq!(urls(&first), ["a.png", "b.jpg"]);
+    assert_eq!(urls(&page(&format!("?limit=2&after={}", first["next"])).await), ["c.png"]);
+
+    let job = ann.get(path.strip_suffix("/images").unwrap()).await.expect(200).json();
+    assert_eq!((&job["refused"], &job["duplicates"]), (&json!({ "truncated": 1 }), &json!(1)));
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn bytes_are_served_to_whoever_holds_the_link() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let path = crawled(&api, &ann).await;
+    let images = ann.get(&path).await.expect(200).json();
+    let link = images["items"][0]["url"].as_str().unwrap().to_owned();
+    assert_eq!(images["items"][1]["url"], Value::Null);
+
+    let file = api.get(&link).await.expect(200);
+    assert_eq!(file.text.as_bytes(), BYTES);
+    assert_eq!(file.header("content-type"), Some("image/png"));
+    assert_eq!(file.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(file.header("content-security-policy"), Some("sandbox; default-src 'none'"));
+    let tag = format!("\"{}\"", hex::encode(Hash::digest(BYTES)));
+    assert_eq!(file.header("etag"), Some(tag.as_str()));
+    assert_eq!(file.header("content-length"), Some("70"));
+
+    let (bare, query) = link.split_once('?').unwrap();
+    ann.get(bare).await.expect(200);
+    problem(&api.get(bare).await, 401, "unauthorized");
+    problem(&api.get(&link.replace("expires=1", "expires=2")).await, 401, "unauthorized");
+    let refused = images["items"][1]["id"].clone();
+    problem(&api.get(&format!("/api/v1/images/{refused}/file?{query}")).await, 401, "unauthorized");
+    problem(&ann.get(&format!("/api/v1/images/{refused}/file")).await, 404, "not-found");
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn ranges_and_conditions() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let images = ann.get(&crawled(&api, &ann).await).await.expect(200).json();
+    let link = images["items"][0]["url"].as_str().unwrap().to_owned();
+    let with = |headers: &[(&str, &str)]| {
+        let request = api.request("GET", &link);
+        send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)))
+    };
+    let part = with(&[("range", "bytes=2-4")]).await.expect(206);
+    assert_eq!((part.text.as_str(), part.header("content-range")), ("234", Some("bytes 2-4/70")));
+    assert_eq!(with(&[("range", "bytes=-8")]).await.expect(206).text, "business");
+    problem(&with(&[("range", "bytes=70-")]).await, 416, "range-not-satisfiable");
+    with(&[("range", "bytes=0-1,3-4")]).await.expect(200);
+    let tag = format!("\"{}\"", hex::encode(Hash::digest(BYTES)));
+    with(&[("range", "bytes=2-4"), ("if-range", &tag)]).await.expect(206);
+    with(&[("range", "bytes=2-4"), ("if-range", "\"other\"")]).await.expect(200);
+    let same = with(&[("if-none-match", &tag)]).await.expect(304);
+    assert_eq!((same.text.as_str(), same.header("etag")), ("", Some(tag.as_str())));
+    let head = send(api.request("HEAD", &link)).await.expect(200);
+    assert_eq!(head.header("content-length"), Some("70"));
+    api.stop().await;
+}

@@ -1,0 +1,126 @@
+//! A host of our own, with its API on a port of loopback, and a client for it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::Parser as _;
+use pixcrawler::{
+    api::{self, Server},
+    app::{App, Running},
+    config::Config,
+};
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::postgres::{DataDir, TestDatabase, data_dir, database};
+
+/// An API without a worker: what is created waits.
+pub(crate) struct Api {
+    pub(crate) app: App,
+    pub(crate) database: TestDatabase,
+    address: SocketAddr,
+    client: reqwest::Client,
+    running: Running,
+    stop: CancellationToken,
+    served: JoinHandle<Result<(), api::ServeError>>,
+    data: DataDir,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+/// A caller with a token.
+pub(crate) struct User<'a> {
+    api: &'a Api,
+    pub(crate) token: String,
+}
+
+impl Api {
+    pub(crate) async fn start() -> Self {
+        let (database, data) = (database().await, data_dir());
+        let url = database.url.expose_secret().to_owned();
+        let dir = data.path().join("data");
+        let config = config(&["--database-url", &url, "--data-dir", dir.to_str().unwrap(), "--port", "0"]);
+        let running = Running::start(config).await.unwrap();
+        let server = Server::bind(running.app.clone()).await.unwrap();
+        let (address, stop) = (server.address(), CancellationToken::new());
+        let served = tokio::spawn(server.run(stop.clone()));
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { app: running.app.clone(), database, address, client, running, stop, served, data }
+    }
+
+    /// Whoever has this address.
+    pub(crate) fn user(&self, email: &str) -> User<'_> {
+        let issuer = self.app.auth.issuer().unwrap();
+        User { api: self, token: issuer.issue(email, Duration::from_secs(60)).unwrap() }
+    }
+
+    /// A request of nobody.
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method.parse().unwrap(), format!("http://{}{path}", self.address))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        send(self.request("GET", path)).await
+    }
+
+    /// Ends it, and sees that it ends well.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.served.await.unwrap().unwrap();
+        self.running.stop().await;
+        drop(self.data);
+    }
+}
+
+impl User<'_> {
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.api.request(method, path).bearer_auth(&self.token)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        send(self.request("GET", path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        send(self.request("POST", path).json(body)).await
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The answer, if it has this status.
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+}
+
+pub(crate) async fn send(request: reqwest::RequestBuilder) -> Answer {
+    let answer = request.send().await.unwrap();
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+    Answer { status, headers, text: answer.text().await.unwrap() }
+}
+
+/// Settings as the command line reads them.
+fn config(arguments: &[&str]) -> Config {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        config: Config,
+    }
+    Line::parse_from(["pixcrawler"].iter().chain(arguments)).config
+}
