@@ -130,7 +130,7 @@ impl Fetcher {
                 .dns_resolver(names)
                 .connect_timeout(Duration::from_secs(10))
                 .pool_max_idle_per_host(config.per_host)
-                .pool_idle_timeout(Duration::from_secs(30))
+                .pool_idle_timeout(Duration::from_secs(10))
                 .http2_max_header_list_size(64 << 10)
         };
         // Over HTTP/2 the `Host` of a mapped origin would contradict `:authority`.

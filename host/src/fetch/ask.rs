@@ -70,13 +70,16 @@ impl Inner {
 
 /// What a plugin sees of a reply.
 async fn answer(reply: Reply, bounds: Bounds) -> Result<source::Response, Trouble> {
-    let secrets = reply.secrets;
+    let status = reply.status.as_u16();
+    let url = blot(reply.url.into(), &reply.secrets);
     let mut headers = Vec::new();
+    let unpacked = reply.headers.contains_key(header::CONTENT_ENCODING);
     for (name, value) in &reply.headers {
-        // The last two describe the body before it was decompressed.
-        if !matches!(name.as_str(), "set-cookie" | "content-encoding" | "content-length") {
+        // What described the body before it was decompressed is true no longer.
+        let stale = unpacked && matches!(*name, header::CONTENT_ENCODING | header::CONTENT_LENGTH);
+        if !stale && *name != header::SET_COOKIE {
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            headers.push((name.as_str().to_owned(), blot(value, &secrets)));
+            headers.push((name.as_str().to_owned(), blot(value, &reply.secrets)));
         }
     }
     let content_type =
@@ -84,27 +87,31 @@ async fn answer(reply: Reply, bounds: Bounds) -> Result<source::Response, Troubl
     let body = if reply.status == StatusCode::PARTIAL_CONTENT {
         Content::Binary(reply.body)
     } else if reply.body.starts_with(&[0x1f, 0x8b]) {
-        // A file such as `sitemap.xml.gz`.
-        match text::content(None, body::unpack(&reply.body, bounds).await?) {
-            Content::Text(text) => Content::Text(text),
-            Content::Binary(_) => Content::Binary(reply.body),
-        }
+        gzip_file(reply.body, bounds).await?
     } else {
         text::content(content_type, reply.body)
     };
+    // Decoding to UTF-8 can make it longer.
     if body.len() as u64 > bounds.bytes {
         return Err(Trouble::TooLarge(bounds.bytes));
     }
     let body = match body {
-        Content::Text(text) => Content::Text(blot(text, &secrets)),
+        Content::Text(text) => Content::Text(blot(text, &reply.secrets)),
         binary => binary,
     };
-    Ok(source::Response {
-        status: reply.status.as_u16(),
-        url: blot(reply.url.into(), &secrets),
-        headers,
-        body,
-    })
+    Ok(source::Response { status, url, headers, body })
+}
+
+/// The text in a file such as `sitemap.xml.gz`; any other file stays as it is.
+async fn gzip_file(file: Vec<u8>, bounds: Bounds) -> Result<Content, Trouble> {
+    match body::unpack(&file, bounds).await {
+        Ok(unpacked) => match text::content(None, unpacked) {
+            Content::Text(text) => Ok(Content::Text(text)),
+            Content::Binary(_) => Ok(Content::Binary(file)),
+        },
+        Err(Trouble::TooLarge(limit)) => Err(Trouble::TooLarge(limit)),
+        Err(_) => Ok(Content::Binary(file)),
+    }
 }
 
 /// A plugin's header, or why it may not be sent.

@@ -230,5 +230,4 @@ async fn one_slow_host_has_its_connections_and_no_more() {
         () = quick => {}
     }
     assert_eq!(site.requests().iter().filter(|request| request.contains("slow.test")).count(), 2);
-    assert!(site.most_open() <= 4);
 }
