@@ -13,7 +13,7 @@ const MARGIN: u32 = 8;
 /// square of `cell` pixels with its proportions kept. What cannot be decoded leaves its
 /// place empty.
 #[must_use]
-pub fn contact_sheet<P: AsRef<[u8]>>(pictures: &[P], columns: u32, cell: u32) -> RgbImage {
+pub(in crate::cli) fn contact_sheet<P: AsRef<[u8]>>(pictures: &[P], columns: u32, cell: u32) -> RgbImage {
     let columns = columns.clamp(1, u32::try_from(pictures.len()).unwrap_or(u32::MAX).max(1));
     let rows = u32::try_from(pictures.len()).unwrap_or(u32::MAX).div_ceil(columns);
     let step = cell + MARGIN;

@@ -12,35 +12,35 @@ use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 use crate::image::{Format, Refusal};
 
-pub use server::ServedGallery;
+pub(in crate::cli) use server::ServedGallery;
 
 /// Where the site is for the crawler. The name is reserved; the demo maps this origin to
 /// the address of [`ServedGallery`].
-pub const ORIGIN: &str = "http://gallery.example";
+pub(in crate::cli) const ORIGIN: &str = "http://gallery.example";
 
 /// Sound pictures that are painted, each once.
 const PICTURES: u32 = 36;
 
 /// A small web site in memory.
 #[derive(Debug)]
-pub struct Gallery {
+pub(in crate::cli) struct Gallery {
     /// Path to answer; pages, pictures, `robots.txt`.
     files: BTreeMap<String, Answer>,
     /// Address of the first page; the others follow by `rel=next`.
-    pub start: String,
+    pub(in crate::cli) start: String,
     /// What a crawl of all pages must find.
-    pub expected: Expected,
+    pub(in crate::cli) expected: Expected,
 }
 
 /// What a crawl of all pages must find.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Expected {
+pub(in crate::cli) struct Expected {
     /// Pictures that are kept.
-    pub kept: u32,
+    pub(in crate::cli) kept: u32,
     /// Pictures with the same bytes as one that is kept.
-    pub duplicates: u32,
+    pub(in crate::cli) duplicates: u32,
     /// Candidates refused, by code.
-    pub refused: BTreeMap<Refusal, u32>,
+    pub(in crate::cli) refused: BTreeMap<Refusal, u32>,
 }
 
 /// What the site answers for one path.
@@ -83,7 +83,7 @@ impl Gallery {
     ///
     /// # Errors
     /// When a picture cannot be encoded.
-    pub fn generate() -> Result<Self, ::image::ImageError> {
+    pub(in crate::cli) fn generate() -> Result<Self, ::image::ImageError> {
         Self::with_exhibits().map(|(gallery, _)| gallery)
     }
 

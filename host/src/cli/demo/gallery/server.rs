@@ -22,7 +22,7 @@ use super::{Answer, Gallery};
 
 /// A site that is being served until this is dropped.
 #[derive(Debug)]
-pub struct ServedGallery {
+pub(in crate::cli) struct ServedGallery {
     address: SocketAddr,
     server: AbortHandle,
 }
@@ -30,7 +30,7 @@ pub struct ServedGallery {
 impl ServedGallery {
     /// Where it is served, on loopback.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
+    pub(in crate::cli) const fn address(&self) -> SocketAddr {
         self.address
     }
 }
@@ -46,7 +46,7 @@ impl Gallery {
     ///
     /// # Errors
     /// When there is no port to listen on.
-    pub async fn serve(&self) -> io::Result<ServedGallery> {
+    pub(in crate::cli) async fn serve(&self) -> io::Result<ServedGallery> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let server = tokio::spawn(accept(listener, Arc::new(self.files.clone())));
