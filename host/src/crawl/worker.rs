@@ -34,6 +34,8 @@ const MOST_CRASHES: i32 = 3;
 const DECODE_MEMORY: u64 = 512 << 20;
 /// What is running at a stop is given this long; it uses half of that by itself.
 const GRACE: Duration = Duration::from_secs(9);
+/// A slice may take this much longer than its time.
+const CLOSING_MARGIN: Duration = Duration::from_secs(10);
 
 /// One process's part in the work.
 pub struct Worker {
@@ -199,6 +201,3 @@ impl Work for Worker {
         })
     }
 }
-
-/// A slice may take this much longer than its time.
-const CLOSING_MARGIN: Duration = Duration::from_secs(10);

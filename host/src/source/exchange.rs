@@ -1,0 +1,131 @@
+//! What a source has the host fetch, and what comes back.
+
+use serde::{Deserialize, Serialize};
+
+/// Something for the host to fetch on behalf of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Comes back in the answer.
+    pub key: String,
+    /// GET or POST.
+    pub method: Method,
+    /// Absolute, http or https.
+    pub url: String,
+    /// Without those that are the host's business.
+    pub headers: Vec<(String, String)>,
+    /// For POST.
+    pub body: Option<Content>,
+    /// Name of a declared credential.
+    pub credential: Option<String>,
+    /// The source's id of the one thing this is about.
+    pub item: Option<String>,
+    /// The answer will be asked for again in this crawl.
+    pub keep: bool,
+}
+
+impl Request {
+    /// A plain GET.
+    #[must_use]
+    pub const fn get(url: String) -> Self {
+        Self {
+            key: String::new(),
+            method: Method::Get,
+            url,
+            headers: Vec::new(),
+            body: None,
+            credential: None,
+            item: None,
+            keep: false,
+        }
+    }
+}
+
+/// How a request is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// GET.
+    Get,
+    /// POST.
+    Post,
+}
+
+/// The body of a request or an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// Decompressed and decoded.
+    Text(String),
+    /// Anything not known to be text.
+    Binary(Vec<u8>),
+}
+
+impl Content {
+    /// Size in bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether there is nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One request's outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// As asked.
+    pub key: String,
+    /// As asked.
+    pub url: String,
+    /// What came back, or why nothing did.
+    pub outcome: Result<Response, Failure>,
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Any status but those retried in vain.
+    pub status: u16,
+    /// Where the answer came from, after redirects.
+    pub url: String,
+    /// Names in lower case, without `set-cookie`.
+    pub headers: Vec<(String, String)>,
+    /// Decompressed.
+    pub body: Content,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// By the host's rules; says which, and what to change.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// By the site's robots.txt.
+    #[error("robots.txt forbids it: {0}")]
+    Robots(String),
+    /// Left out because of `Request::item`.
+    #[error("left out, the item is already there")]
+    Skipped,
+    /// More than this many bytes.
+    #[error("larger than {0} bytes")]
+    TooLarge(u64),
+    /// Longer than the host waits, retries included.
+    #[error("timed out")]
+    Timeout,
+    /// No connection, TLS, an answer that breaks HTTP.
+    #[error("network: {0}")]
+    Network(String),
+    /// Still this status after all retries.
+    #[error("still status {0} after all retries")]
+    Status(u16),
+    /// What has no case of its own.
+    #[error("{0}")]
+    Other(String),
+}
