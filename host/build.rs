@@ -1,8 +1,6 @@
 //! Lists the components that the binary carries: what `make plugins` left in `target/plugins`.
 //! Builds the host anew when a migration is added.
 
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
-
 use std::{env, fs, io, path::Path};
 
 fn main() -> io::Result<()> {

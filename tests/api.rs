@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::api::{Api, Answer, send};
+use crate::support::api::{Answer, Api, json as with_body, send};
 
 mod events;
 mod files;
@@ -40,13 +40,19 @@ fn problem(answer: &Answer, status: u16, code: &str) -> Value {
 async fn nothing_is_served_to_nobody() {
     let api = Api::start().await;
     for (method, path) in ROUTES {
-        let answer = send(api.request(method, path).json(&json!({}))).await;
+        let answer = send(with_body(api.request(method, path), &json!({}))).await;
         problem(&answer, 401, "unauthorized");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{method} {path}");
-        let answer = send(api.request(method, path).bearer_auth("no token").json(&json!({}))).await;
+        let answer = send(with_body(api.request(method, path).bearer_auth("no token"), &json!({}))).await;
         problem(&answer, 401, "unauthorized");
     }
-    for path in ["/openapi.json", "/docs", "/api/v1/health/", "/api/v1/health/ready", "/auth/v1/.well-known/jwks.json"] {
+    for path in [
+        "/openapi.json",
+        "/docs",
+        "/api/v1/health/",
+        "/api/v1/health/ready",
+        "/auth/v1/.well-known/jwks.json",
+    ] {
         api.get(path).await.expect(200);
     }
     api.stop().await;
@@ -131,7 +137,10 @@ async fn the_profile_comes_from_the_token() {
     assert_eq!((&verified["valid"], &verified["user"]["id"]), (&json!(true), &first["id"]));
 
     // The address of someone who is gone does not lock the next one out.
-    sqlx::query("update public.profiles set id = gen_random_uuid()").execute(&api.database.pool).await.unwrap();
+    sqlx::query("update public.profiles set id = gen_random_uuid()")
+        .execute(&api.database.pool)
+        .await
+        .unwrap();
     let again = ann.get("/api/v1/auth/me").await.expect(200).json();
     assert_eq!(again["email"], format!("{}@users.invalid", again["id"].as_str().unwrap()));
     api.stop().await;
@@ -143,7 +152,10 @@ async fn readiness_names_the_part_that_fails() {
     let health = api.get("/api/v1/health/").await.expect(200).json();
     assert_eq!(health["status"], "healthy");
     let ready = api.get("/api/v1/health/ready").await.expect(200).json();
-    assert_eq!(ready["parts"], json!({ "database": "ready", "plugins": "ready", "queue": "ready", "store": "ready" }));
+    assert_eq!(
+        ready["parts"],
+        json!({ "database": "ready", "plugins": "ready", "queue": "ready", "store": "ready" })
+    );
     sqlx::raw_sql("drop schema graphile_worker cascade").execute(&api.database.pool).await.unwrap();
     let ready = api.get("/api/v1/health/ready").await.expect(503).json();
     assert_eq!(ready["parts"]["queue"], "unavailable");
@@ -156,7 +168,8 @@ async fn sources_describe_themselves() {
     let api = Api::start().await;
     let ann = api.user("ann@example.org");
     let sources = ann.get("/api/v1/sources").await.expect(200).json();
-    let ids: Vec<&str> = sources["items"].as_array().unwrap().iter().map(|source| source["id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> =
+        sources["items"].as_array().unwrap().iter().map(|source| source["id"].as_str().unwrap()).collect();
     assert!(ids.contains(&"openverse") && ids.contains(&"webpage"), "{ids:?}; run `make plugins` first");
     let webpage = ann.get("/api/v1/sources/webpage").await.expect(200).json();
     assert_eq!((&webpage["input"], &webpage["available"]), (&json!("address"), &json!(true)));

@@ -63,6 +63,32 @@ fn denied() -> Result<u64, String> {
 }
 
 #[tokio::test]
+async fn sessions_are_bounded_and_in_utc() {
+    let pool = database().await.pool;
+    for (setting, expect) in [
+        ("TimeZone", "UTC"),
+        ("statement_timeout", "30s"),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "1min"),
+        ("application_name", "pixcrawler"),
+    ] {
+        let value: String =
+            sqlx::query_scalar("select current_setting($1)").bind(setting).fetch_one(&pool).await.unwrap();
+        assert_eq!(value, expect, "{setting}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_said_at_once() {
+    // Port 9 of this machine: discard, which nothing serves.
+    let url = "postgresql://me:secret@127.0.0.1:9/rows".to_owned().into();
+    let connected =
+        tokio::time::timeout(std::time::Duration::from_secs(5), pixcrawler::db::connect(&url, 1)).await;
+    let error = connected.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "cannot connect to the database");
+}
+
+#[tokio::test]
 async fn users_see_their_own_rows_only() {
     let pool = database().await.pool;
     let ann = user(&pool, "ann").await;

@@ -122,10 +122,11 @@ async fn the_record_of_a_server_whose_number_went_to_another_process_is_stale() 
 #[tokio::test]
 async fn a_half_made_cluster_is_made_anew() {
     let dir = data_dir();
-    fs::create_dir(dir.path().join("postgres.new")).unwrap();
-    fs::write(dir.path().join("postgres.new/PG_VERSION"), "15\n").unwrap();
+    let half = dir.path().join("postgres.new-1");
+    fs::create_dir(&half).unwrap();
+    fs::write(half.join("PG_VERSION"), "15\n").unwrap();
     start(dir.path()).await.unwrap().stop().await.unwrap();
-    assert!(!dir.path().join("postgres.new").exists());
+    assert!(!half.exists());
 }
 
 #[tokio::test]
@@ -135,7 +136,10 @@ async fn a_long_or_odd_path_gets_a_short_socket() {
     let server = start(&odd).await.unwrap();
     assert_eq!(count_call(&server.url()).await, 1);
     assert!(server.url().expose_secret().contains("tmp%2Fpixcrawler-"));
+    let socket = fs::read_to_string(record(&odd)).unwrap().lines().nth(4).map(PathBuf::from).unwrap();
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o700);
     server.stop().await.unwrap();
+    assert!(!socket.exists());
 }
 
 #[tokio::test]

@@ -34,43 +34,45 @@ pub type Error = sqlx::Error;
 const SESSION: &str = "set time zone 'UTC'; set statement_timeout = '30s'; set lock_timeout = '5s'; \
      set idle_in_transaction_session_timeout = '60s'";
 
+/// Longest wait for a session.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The oldest major version that the SQL here is written for.
 const OLDEST_POSTGRES: i32 = 15;
 
-/// A pool of at most `connections` sessions on the database at `url`, with one that is
-/// proven to work. A session is waited for 30 s at most.
+/// A pool of at most `connections` sessions on the database at `url`, which was reached
+/// once. A free session is waited for 30 s at most.
 ///
 /// # Errors
 /// The address is not one of Postgres or leads to a transaction pooler, the server does
 /// not answer or is too old.
 pub async fn connect(url: &SecretString, connections: u32) -> Result<PgPool, ConnectError> {
-    let pool = PgPoolOptions::new()
+    let options = options(url.expose_secret())?;
+    // Not by the pool, which tries a closed port again for as long as it waits.
+    let version = async {
+        let mut connection = PgConnection::connect_with(&options).await?;
+        let version = sqlx::query_scalar("select current_setting('server_version_num')::integer / 10000")
+            .fetch_one(&mut connection)
+            .await?;
+        connection.close().await?;
+        Ok(version)
+    };
+    let version: i32 = tokio::time::timeout(PATIENCE, version)
+        .await
+        .unwrap_or(Err(Error::PoolTimedOut))
+        .map_err(ConnectError::Connect)?;
+    if version < OLDEST_POSTGRES {
+        return Err(ConnectError::TooOld(version));
+    }
+    Ok(PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(30))
+        .acquire_timeout(PATIENCE)
         .max_lifetime(Duration::from_secs(30 * 60))
         // Not among the startup options, which some poolers refuse.
         .after_connect(|connection, _| {
             Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
         })
-        .connect_with(options(url.expose_secret())?)
-        .await
-        .map_err(ConnectError::Connect)?;
-    let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::integer / 10000")
-        .fetch_one(&pool)
-        .await
-        .map_err(ConnectError::Connect)?;
-    if version < OLDEST_POSTGRES {
-        return Err(ConnectError::TooOld(version));
-    }
-    Ok(pool)
-}
-
-/// Whether the database answers.
-///
-/// # Errors
-/// When it does not.
-pub async fn ping(pool: &PgPool) -> Result<(), Error> {
-    sqlx::query("select 1").execute(pool).await.map(drop)
+        .connect_lazy_with(options))
 }
 
 /// Brings the tables up to date. Processes that start together take turns. Says which
@@ -83,8 +85,11 @@ pub async fn ping(pool: &PgPool) -> Result<(), Error> {
 pub async fn migrate(pool: &PgPool) -> Result<Vec<(i64, String)>, MigrateError> {
     // A connection of its own: closing it undoes its settings and frees the lock, come what may.
     let mut connection = pool.acquire().await?.detach();
-    // The wait for the lock below has no end but that of the migration before.
-    sqlx::raw_sql("set statement_timeout = '10min'; set lock_timeout = 0").execute(&mut connection).await?;
+    // The lock below is waited for as long as another process migrates; those that the
+    // migrations take are not, because others queue behind them.
+    sqlx::raw_sql("set client_min_messages = warning; set statement_timeout = '10min'; set lock_timeout = 0")
+        .execute(&mut connection)
+        .await?;
     sqlx::query("select pg_advisory_lock(hashtext('pixcrawler.migrate'))").execute(&mut connection).await?;
     sqlx::raw_sql("set lock_timeout = '5s'").execute(&mut connection).await?;
 
@@ -134,7 +139,8 @@ pub async fn bootstrap(pool: &PgPool) -> Result<(), BootstrapError> {
     }
     let mut transaction = pool.begin().await?;
     sqlx::raw_sql(
-        "set local lock_timeout = '25s'; select pg_advisory_xact_lock(hashtext('pixcrawler.bootstrap'))",
+        "set local client_min_messages = error; set local lock_timeout = '25s';
+         select pg_advisory_xact_lock(hashtext('pixcrawler.bootstrap'))",
     )
     .execute(&mut *transaction)
     .await?;
@@ -234,6 +240,14 @@ fn options(address: &str) -> Result<PgConnectOptions, ConnectError> {
     Ok(options.application_name("pixcrawler"))
 }
 
+/// Whether the database answers.
+///
+/// # Errors
+/// When it does not.
+pub async fn ping(pool: &PgPool) -> Result<(), Error> {
+    sqlx::query("select 1").execute(pool).await.map(drop)
+}
+
 /// Waits for and takes the lock of a dataset until the end of the transaction: whoever
 /// counts slots, looks for duplicates or moves shares holds it.
 async fn lock_dataset(connection: &mut PgConnection, dataset: DatasetId) -> sqlx::Result<()> {
@@ -250,21 +264,18 @@ mod tests {
 
     #[test]
     fn addresses_as_others_write_them() {
-        let check = |address: &str, tls: PgSslMode| {
+        let check = |address: &str, tls: &str| {
             let options = options(address).unwrap();
             assert_eq!((options.get_username(), options.get_port()), ("me", 5432), "{address}");
             assert_eq!(options.get_database(), Some("rows"), "{address}");
-            assert!(
-                matches!((options.get_ssl_mode(), tls), (a, b) if format!("{a:?}") == format!("{b:?}")),
-                "{address}"
-            );
+            assert_eq!(format!("{:?}", options.get_ssl_mode()), tls, "{address}");
         };
-        check("postgres://me@localhost:5432/rows?sslmode=disable", PgSslMode::Disable);
-        check("postgresql://me:p%40ss@localhost:5432/rows?sslmode=prefer", PgSslMode::Prefer);
-        check("postgresql+asyncpg://me:secret@localhost/rows?ssl=require", PgSslMode::Require);
-        check("postgresql://me:secret@db.example.supabase.co:5432/rows?sslmode=prefer", PgSslMode::Require);
-        check("postgresql://me@a.pooler.supabase.com/rows?sslmode=verify-full", PgSslMode::VerifyFull);
-        check("postgresql://me@localhost/rows?host=/run/postgresql&sslmode=disable", PgSslMode::Disable);
+        check("postgres://me@localhost:5432/rows?sslmode=disable", "Disable");
+        check("postgresql://me:p%40ss@localhost:5432/rows?sslmode=prefer", "Prefer");
+        check("postgresql+asyncpg://me:secret@localhost/rows?ssl=require", "Require");
+        check("postgresql://me:secret@db.example.supabase.co:5432/rows?sslmode=prefer", "Require");
+        check("postgresql://me@a.pooler.supabase.com/rows?sslmode=verify-full", "VerifyFull");
+        check("postgresql://me@localhost/rows?host=/run/postgresql&sslmode=disable", "Disable");
     }
 
     #[test]

@@ -124,6 +124,16 @@ impl EngineError {
 }
 
 impl Installed {
+    /// Why it cannot be used now, and what to do about it; none when it can.
+    #[must_use]
+    pub fn unavailable(&self) -> Option<String> {
+        match &self.status {
+            Status::Ready => None,
+            Status::Preparing => Some(format!("the source {} is still being prepared", self.info.id)),
+            Status::Off(reason) => Some(reason.clone()),
+        }
+    }
+
     /// What the source may reach, with those of `credentials` that it declares.
     /// Nothing while it is not granted.
     #[must_use]

@@ -214,6 +214,23 @@ pub struct Request {
     pub keep: bool,
 }
 
+impl Request {
+    /// A plain GET.
+    #[must_use]
+    pub const fn get(url: String) -> Self {
+        Self {
+            key: String::new(),
+            method: Method::Get,
+            url,
+            headers: Vec::new(),
+            body: None,
+            credential: None,
+            item: None,
+            keep: false,
+        }
+    }
+}
+
 /// How a request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

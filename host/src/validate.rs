@@ -184,7 +184,9 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    fn new(refusal: Refusal, detail: impl Into<String>) -> Self {
+    /// A refusal of a file of which nothing else is known.
+    #[must_use]
+    pub fn new(refusal: Refusal, detail: impl Into<String>) -> Self {
         Self { refusal, detail: detail.into(), format: None, size: None }
     }
 

@@ -42,7 +42,9 @@ async fn images_are_listed_with_their_verdict() {
     let page = async |query: &str| ann.get(&format!("{path}{query}")).await.expect(200).json();
     let urls = |page: &Value| -> Vec<String> {
         let items = page["items"].as_array().unwrap().iter();
-        items.map(|image| image["original_url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect()
+        items
+            .map(|image| image["original_url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned())
+            .collect()
     };
     let all = page("").await;
     assert_eq!(urls(&all), ["a.png", "b.jpg", "c.png"]);

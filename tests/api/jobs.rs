@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{PgPool, Row as _};
 
 use super::problem;
-use crate::support::api::{Api, User, send};
+use crate::support::api::{Api, User, json as with_body, send};
 
 fn pandas() -> Value {
     json!({ "name": "Pandas", "keywords": ["red panda", "raccoon"], "sources": ["openverse"], "max_images": 10 })
@@ -27,7 +27,10 @@ async fn a_job_is_created_whole() {
     let job = answer.json();
     let path = format!("/api/v1/crawl-jobs/{}", job["id"]);
     assert_eq!(answer.header("location"), Some(path.as_str()));
-    assert_eq!((&job["status"], &job["progress"], &job["total_chunks"]), (&json!("pending"), &json!(0), &json!(2)));
+    assert_eq!(
+        (&job["status"], &job["progress"], &job["total_chunks"]),
+        (&json!("pending"), &json!(0), &json!(2))
+    );
     assert_eq!(job["keywords"], json!(["red panda", "raccoon"]));
     let chunks: Vec<_> = job["chunks"]
         .as_array()
@@ -53,7 +56,10 @@ async fn a_job_is_created_whole() {
     .await
     .unwrap();
     assert_eq!(row.get::<Value, _>("image_range"), json!({ "start": 5, "end": 10 }));
-    assert_eq!((row.get::<i32, _>("run"), row.get::<&str, _>("state"), row.get::<i32, _>("wanted")), (1, "queued", 10));
+    assert_eq!(
+        (row.get::<i32, _>("run"), row.get::<&str, _>("state"), row.get::<i32, _>("wanted")),
+        (1, "queued", 10)
+    );
     assert_eq!((row.get::<&str, _>("action"), row.get::<&str, _>("name")), ("START_CRAWL_JOB", "Pandas"));
     assert!(row.get::<bool, _>("owned"));
     assert_eq!(count(pool, "graphile_worker.jobs").await, 2);
@@ -67,7 +73,8 @@ async fn chunks_without_a_share_wait_as_reserve() {
     let mut body = pandas();
     body["max_images"] = json!(1);
     let job = create(&ann, &body).await;
-    let states: Vec<_> = job["chunks"].as_array().unwrap().iter().map(|chunk| chunk["state"].as_str().unwrap()).collect();
+    let states: Vec<_> =
+        job["chunks"].as_array().unwrap().iter().map(|chunk| chunk["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["queued", "satisfied"]);
     assert_eq!(count(&api.database.pool, "graphile_worker.jobs").await, 1);
     api.stop().await;
@@ -79,7 +86,12 @@ async fn every_broken_rule_is_told_and_nothing_is_written() {
     let ann = api.user("ann@example.org");
     let body = json!({ "name": "", "keywords": ["\u{0}"], "urls": ["http://127.0.0.1/"], "sources": ["nowhere"], "max": 1 });
     let refused = problem(&ann.post("/api/v1/crawl-jobs/", &body).await, 422, "broken-rules");
-    let mut pointers: Vec<_> = refused["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    let mut pointers: Vec<_> = refused["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap())
+        .collect();
     pointers.sort_unstable();
     assert_eq!(pointers, ["/keywords/0", "/max", "/name", "/sources/0", "/urls/0"]);
     for table in ["crawl_jobs", "datasets", "activity_logs", "pixcrawler.chunk", "graphile_worker.jobs"] {
@@ -103,11 +115,12 @@ async fn a_job_goes_to_a_dataset_or_project_of_its_user() {
     let foreign = bob.post("/api/v1/crawl-jobs/", &into("dataset_id", &first["dataset_id"])).await;
     assert_eq!(problem(&foreign, 422, "broken-rules")["errors"][0]["pointer"], "/dataset_id");
 
-    let project: i32 = sqlx::query_scalar("insert into projects (name, user_id) values ('Zoo', $1::uuid) returning id")
-        .bind(first["user_id"].as_str())
-        .fetch_one(&api.database.pool)
-        .await
-        .unwrap();
+    let project: i32 =
+        sqlx::query_scalar("insert into projects (name, user_id) values ('Zoo', $1::uuid) returning id")
+            .bind(first["user_id"].as_str())
+            .fetch_one(&api.database.pool)
+            .await
+            .unwrap();
     let third = create(&ann, &into("project_id", &json!(project))).await;
     assert_eq!(third["project_id"], project);
     assert_ne!(third["dataset_id"], first["dataset_id"]);
@@ -121,7 +134,7 @@ async fn the_same_key_creates_one_job() {
     let api = Api::start().await;
     let (ann, bob) = (api.user("ann@example.org"), api.user("bob@example.org"));
     let with_key = |user: &User<'_>, key: &str, body: &Value| {
-        send(user.request("POST", "/api/v1/crawl-jobs/").header("idempotency-key", key).json(body))
+        send(with_body(user.request("POST", "/api/v1/crawl-jobs/").header("idempotency-key", key), body))
     };
     let (body, mut other) = (pandas(), pandas());
     other["name"] = json!("Others");

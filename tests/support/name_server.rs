@@ -10,7 +10,7 @@ use std::{
 use tokio::{net::UdpSocket, task::JoinHandle};
 
 /// Runs until dropped. Answers may be changed while it runs (their time to live is 0).
-pub struct NameServer {
+pub(crate) struct NameServer {
     address: SocketAddr,
     table: Table,
     task: JoinHandle<()>,
@@ -20,7 +20,7 @@ type Table = Arc<Mutex<HashMap<String, Vec<IpAddr>>>>;
 
 impl NameServer {
     /// Starts on a free UDP port of 127.0.0.1.
-    pub async fn start() -> std::io::Result<Self> {
+    pub(crate) async fn start() -> std::io::Result<Self> {
         let socket = UdpSocket::bind("127.0.0.1:0").await?;
         let address = socket.local_addr()?;
         let table = Table::default();
@@ -29,12 +29,12 @@ impl NameServer {
     }
 
     /// For `PIXCRAWLER_NAME_SERVER`.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Lets `name` (lower case, no dot at the end) have exactly these addresses.
-    pub fn set(&self, name: &str, addresses: &[IpAddr]) {
+    pub(crate) fn set(&self, name: &str, addresses: &[IpAddr]) {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.insert(name.to_owned(), addresses.to_vec());
     }

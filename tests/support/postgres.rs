@@ -4,9 +4,12 @@ use std::{
     fs,
     io::PipeWriter,
     os::unix::{fs::PermissionsExt, process::CommandExt},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use pixcrawler::db::{
@@ -42,16 +45,43 @@ pub(crate) async fn empty_database() -> TestDatabase {
     cluster.connect(&name).await
 }
 
-/// A folder that the user who runs Postgres can enter.
-pub(crate) fn data_dir() -> tempfile::TempDir {
-    let dir = tempfile::Builder::new().prefix("pixcrawler-test-").tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
-    dir
+/// A data folder of this run, removed with the test that asked for it; with the run when
+/// the test failed, because its server may still be there.
+pub(crate) struct DataDir(tempfile::TempDir);
+
+impl DataDir {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
 }
 
-struct TestCluster {
-    server: Embedded,
-    _guard: PipeWriter,
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        self.0.disable_cleanup(std::thread::panicking());
+    }
+}
+
+/// An empty folder that the user who runs Postgres can enter.
+pub(crate) fn data_dir() -> DataDir {
+    let dir = tempfile::tempdir_in(&run().dir).unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    DataDir(dir)
+}
+
+/// What this run of the test binary leaves behind, until it ends.
+struct Run {
+    dir: PathBuf,
+    _end: PipeWriter,
+}
+
+fn run() -> &'static Run {
+    static RUN: LazyLock<Run> = LazyLock::new(|| {
+        let dir = tempfile::Builder::new().prefix("pixcrawler-test-").tempdir().unwrap().keep();
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o711)).unwrap();
+        let end = clean_up_at_end_of_run(&dir);
+        Run { dir, _end: end }
+    });
+    &RUN
 }
 
 async fn cluster() -> &'static TestCluster {
@@ -59,12 +89,16 @@ async fn cluster() -> &'static TestCluster {
     CLUSTER.get_or_init(TestCluster::start).await
 }
 
+struct TestCluster {
+    server: Embedded,
+    _dir: DataDir,
+}
+
 impl TestCluster {
     async fn start() -> Self {
-        let dir = data_dir().keep();
-        let guard = remove_at_end_of_run(&dir);
-        let server = Embedded::start(&dir, None, Durability::ThrownAway).await.unwrap();
-        let cluster = Self { server, _guard: guard };
+        let dir = data_dir();
+        let server = Embedded::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
+        let cluster = Self { server, _dir: dir };
         cluster.create("template_pixcrawler", "template0").await;
         let template = cluster.connect("template_pixcrawler").await;
         db::bootstrap(&template.pool).await.unwrap();
@@ -90,21 +124,23 @@ impl TestCluster {
     }
 }
 
-/// Statics are not dropped and a test may be killed: a process of its own waits for the
-/// end of this one, ends the server and removes the folder.
-fn remove_at_end_of_run(dir: &Path) -> PipeWriter {
+/// Statics are not dropped, and a run may be killed: a process of its own waits for its
+/// end, ends the servers that are left and removes the folder.
+#[expect(clippy::zombie_processes, reason = "it outlives this process")]
+fn clean_up_at_end_of_run(dir: &Path) -> PipeWriter {
     let (end_of_run, ours) = std::io::pipe().unwrap();
     let script = r#"
         read -r _
-        pid="$(head -n 1 "$1/postgres/postmaster.pid")" && kill -QUIT "$pid"
+        servers() { find "$1" -name postmaster.pid; }
+        for server in $(servers "$1"); do kill -QUIT "$(head -n 1 "$server")"; done
         for _ in 1 2 3 4 5 6 7 8 9 10; do
-            [ -e "$1/postgres/postmaster.pid" ] || break
+            [ -n "$(servers "$1")" ] || break
             sleep 0.2
         done
         rm -rf "$1"
     "#;
     Command::new("/bin/sh")
-        .args(["-c", script, "guard"])
+        .args(["-c", script, "clean-up"])
         .arg(dir)
         .stdin(end_of_run)
         .stdout(Stdio::null())

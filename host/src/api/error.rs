@@ -9,6 +9,7 @@ use poem::{
 };
 use poem_openapi::{
     ApiResponse, Object,
+    error::ParsePathError,
     registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
     types::{Example, ToJSON as _, Type as _},
 };
@@ -157,7 +158,9 @@ impl Problem {
         match error.downcast::<Self>() {
             Ok(problem) => problem,
             Err(error) => {
-                let status = error.status();
+                // An id that is not a number names nothing.
+                let status =
+                    if error.is::<ParsePathError>() { StatusCode::NOT_FOUND } else { error.status() };
                 let problem = Self::of_status(status, &error.to_string());
                 let cause = status.is_server_error().then(|| anyhow::anyhow!("{error:?}"));
                 Self { cause, ..problem }

@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     app::{
-        App, Cancelled, JobError, Retried,
+        App,
         create::{CreateError, Created},
+        jobs::{Change, JobError},
     },
     db,
     job::{JobId, JobState, UserId},
@@ -153,13 +154,8 @@ impl Api {
         /// Id of the job.
         Path(id): Path<i32>,
     ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
-        match app.cancel_job(caller.user, JobId(id)).await? {
-            Cancelled::NotFound => Err(not_found().into()),
-            Cancelled::Over(state) if state != JobState::Cancelled => {
-                Err(conflict(state, "cancelled").into())
-            }
-            Cancelled::Now | Cancelled::Over(_) => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
-        }
+        changed(app.cancel_job(caller.user, JobId(id)).await?, "cancelled")?;
+        Ok(Json(detail(app, caller.user, JobId(id)).await?))
     }
 
     /// Retry a crawl job
@@ -174,11 +170,8 @@ impl Api {
         /// Id of the job.
         Path(id): Path<i32>,
     ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
-        match app.retry_job(caller.user, JobId(id)).await? {
-            Retried::NotFound => Err(not_found().into()),
-            Retried::NotOver(state) => Err(conflict(state, "retried").into()),
-            Retried::Now => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
-        }
+        changed(app.retry_job(caller.user, JobId(id)).await?, "retried")?;
+        Ok(Json(detail(app, caller.user, JobId(id)).await?))
     }
 }
 
@@ -194,12 +187,25 @@ pub(super) fn not_found() -> Problem {
     Problem::not_found("crawl job")
 }
 
-fn conflict(state: JobState, wanted: &str) -> Problem {
-    Problem::conflict("wrong-status", format!("A {} job cannot be {wanted}.", state.name()))
+fn changed(change: Change, done: &str) -> Result<(), Problem> {
+    match change {
+        Change::Done => Ok(()),
+        Change::NotFound => Err(not_found()),
+        Change::Conflict(state) => {
+            let detail = format!("A {} job cannot be {done}.", state.name());
+            Err(Problem::conflict("wrong-status", detail))
+        }
+    }
 }
 
 const fn fifty() -> u8 {
     50
+}
+
+impl From<JobError> for Problem {
+    fn from(error: JobError) -> Self {
+        Self::internal(error)
+    }
 }
 
 impl From<CreateError> for Problem {
@@ -207,13 +213,8 @@ impl From<CreateError> for Problem {
         match error {
             CreateError::Rules(broken) => Self::rules(broken),
             CreateError::KeyReused => Self::key_reused(),
-            CreateError::Database(_) | CreateError::Queue(_) => Self::internal(error),
+            CreateError::Database(error) => Self::internal(error),
+            CreateError::Queue(error) => Self::internal(error),
         }
-    }
-}
-
-impl From<JobError> for Problem {
-    fn from(error: JobError) -> Self {
-        Self::internal(error)
     }
 }

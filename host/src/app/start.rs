@@ -1,10 +1,9 @@
 //! From settings to a host that runs: database, queue, sources, store.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use secrecy::SecretString;
 use tokio::{sync::broadcast, task::JoinHandle};
-use url::Url;
 
 use crate::{
     app::{App, Parts, Signal},
@@ -21,14 +20,12 @@ use crate::{
     fetch::{self, Fetcher},
     plugin::{EngineError, Plugins},
     queue::{Queue, QueueError},
-    source::{Content, Grants, HostKind, HostRule, Method, Request, Response},
+    source::{Content, Grants, HostKind, HostRule, Request, Response},
     store::{Store, StoreError},
 };
 
 /// Connections of one process: requests are short, and a chunk holds one only while it writes.
 const CONNECTIONS: u32 = 16;
-/// Longest wait for the keys of a Supabase project; a request may be waiting for them.
-const PATIENCE_FOR_KEYS: Duration = Duration::from_secs(10);
 /// Signals that a slow listener may fall behind before it has to look for itself.
 const SIGNALS: usize = 1024;
 
@@ -57,8 +54,8 @@ pub enum StartError {
     /// The database cannot be reached.
     #[error("cannot connect to the database")]
     Connect(#[from] db::ConnectError),
-    /// What Supabase would bring cannot be made.
-    #[error("cannot prepare the private database")]
+    /// What Supabase would bring cannot be made in the private Postgres.
+    #[error("cannot prepare the private Postgres")]
     Bootstrap(#[from] db::BootstrapError),
     /// The tables cannot be made.
     #[error("cannot bring the tables up to date")]
@@ -75,12 +72,12 @@ pub enum StartError {
     /// The store cannot be used.
     #[error("cannot use the store")]
     Store(#[from] StoreError),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] db::Error),
     /// Tokens cannot be verified.
     #[error("cannot set up authentication")]
     Auth(#[from] auth::SetupError),
-    /// The key of signed links cannot be had.
-    #[error("cannot read the key of signed links")]
-    Links(#[from] db::Error),
 }
 
 impl Running {
@@ -112,10 +109,11 @@ impl Running {
             supabase.supabase_url.as_ref(),
             supabase.supabase_jwt_secret.as_ref(),
             &data_dir,
-            project_keys(fetcher.clone()),
+            fetch_keys(fetcher.clone()),
         )?;
-        let links =
-            LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
+        let links = LinkKey::new(
+            &db::secrets::get_or_insert(&db, link::KEY_NAME, &rand::random::<[u8; 32]>()).await?,
+        );
         let store = Store::local(&data_dir.join("objects"))?;
         let (signals, _) = broadcast::channel(SIGNALS);
         let app =
@@ -154,28 +152,26 @@ async fn database(config: &Config) -> Result<(SecretString, Option<Embedded>), S
     Ok((embedded.url(), Some(embedded)))
 }
 
-/// Fetches the keys of a Supabase project through the outbound door, from its own host only.
-fn project_keys(fetcher: Fetcher) -> FetchKeys {
+/// Fetches the project's public keys through the same door as everything else.
+fn fetch_keys(fetcher: Fetcher) -> FetchKeys {
     Box::new(move |url| {
         let fetcher = fetcher.clone();
         Box::pin(async move {
-            let host = Url::parse(&url).ok().and_then(|url| url.host_str().map(str::to_owned));
-            let rule = HostRule { pattern: host.unwrap_or_default(), kind: HostKind::Api };
-            let grants = Grants { source: "supabase".to_owned(), hosts: vec![rule], ..Grants::default() };
-            let request = Request {
-                key: String::new(),
-                method: Method::Get,
-                url,
-                headers: Vec::new(),
-                body: None,
-                credential: None,
-                item: None,
-                keep: false,
+            let host = url::Url::parse(&url)
+                .ok()
+                .and_then(|url| url.host_str().map(str::to_owned))
+                .unwrap_or_default();
+            let grants = Grants {
+                source: "supabase".to_owned(),
+                hosts: vec![HostRule { pattern: host, kind: HostKind::Api }],
+                ..Grants::default()
             };
-            let asked = tokio::time::timeout(PATIENCE_FOR_KEYS, fetcher.ask(&grants, &request)).await;
-            match asked.map_err(|_| "no answer in time")?.map_err(|no| no.failure.to_string())? {
+            let answer =
+                fetcher.ask(&grants, &Request::get(url)).await.map_err(|no| no.failure.to_string())?;
+            match answer {
                 Response { status: 200, body: Content::Text(text), .. } => Ok(text.into_bytes()),
-                Response { status, .. } => Err(format!("status {status}, or no text")),
+                Response { status: 200, body: Content::Binary(bytes), .. } => Ok(bytes),
+                Response { status, .. } => Err(format!("status {status}")),
             }
         })
     })

@@ -53,14 +53,11 @@ impl Client {
 
     async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<String>) -> anyhow::Result<T> {
         let request = Request {
-            key: String::new(),
             method,
-            url: format!("{}{path}", self.base),
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: body.map(Content::Text),
             credential: Some(TOKEN.to_owned()),
-            item: None,
-            keep: false,
+            ..Request::get(format!("{}{path}", self.base))
         };
         let answer = self.fetcher.ask(&self.grants, &request).await;
         let Response { status, body, .. } = answer.map_err(|no| no.failure).context("the API does not answer")?;

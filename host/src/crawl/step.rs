@@ -71,7 +71,12 @@ impl StepTask {
     /// Performs the requests at the source's pace and gives the answers in the order asked;
     /// or says until when to wait, because the site or the pace wants that.
     async fn perform(&self, requests: &[Request]) -> Result<Result<Vec<Answer>, Wait>, db::Error> {
-        let mut asked = stream::iter(requests).map(|request| self.ask(request)).buffered(AT_A_TIME);
+        // Collected first: a closure over borrowed requests is not general enough for a spawned task.
+        let mut asks = Vec::with_capacity(requests.len());
+        for request in requests {
+            asks.push(self.ask(request));
+        }
+        let mut asked = stream::iter(asks).buffered(AT_A_TIME);
         let mut answers = Vec::with_capacity(requests.len());
         while let Some(asked) = asked.next().await {
             match asked? {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    app::{self, App, Signal, chain},
+    app::{App, Signal, chain, jobs::messages},
     crawl::{
         Faults, Interrupted,
         judge::{Bench, Decoders},
@@ -159,7 +159,7 @@ impl Worker {
             SliceEnd::End(end) => (settle::end_chunk(&mut tx, chunk, end).await?, None),
         };
         let next = next.ok_or(Interrupted::LeaseLost)?;
-        self.app.queue.enqueue(&mut tx, &app::messages(next), at).await?;
+        self.app.queue.enqueue(&mut tx, &messages(next), at).await?;
         tx.commit().await?;
         if let SliceEnd::End(End::Failed(reason)) = &end {
             tracing::warn!(job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, reason, "the chunk failed");

@@ -128,8 +128,7 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
             .await?;
         sqlx::query(
             "update public.crawl_jobs
-                set status = 'running', started_at = coalesce(started_at, now()), updated_at = now(),
-                    revision = revision + 1
+                set status = 'running', started_at = coalesce(started_at, now()), updated_at = now()
               where id = $1 and status = 'pending'",
         )
         .bind(claimed.job_id)

@@ -70,7 +70,7 @@ impl Embedded {
         let cluster = Cluster::new(&data_dir, account)?;
         if !cluster.answers().await {
             let binaries = binaries::find(pg_bin, cluster.version()?, &data_dir).await?;
-            cluster.make(&binaries).await?;
+            cluster.make(&binaries, durability).await?;
             cluster.run(&binaries, durability).await?;
         }
         Ok(Self { cluster, turns, users, user })

@@ -52,8 +52,7 @@ async fn refresh_after(connection: &mut PgConnection, job: JobId, seconds: f64) 
          update public.crawl_jobs j
             set total_images = due.judged, downloaded_images = due.downloaded, valid_images = due.kept,
                 progress = greatest(j.progress, least(99, due.kept::bigint * 100 / due.wanted)::integer),
-                active_chunks = chunks.active, completed_chunks = chunks.completed, failed_chunks = chunks.failed,
-                revision = j.revision + 1, updated_at = now()
+                active_chunks = chunks.active, completed_chunks = chunks.completed, failed_chunks = chunks.failed, updated_at = now()
            from due, chunks
           where j.id = $1",
     )

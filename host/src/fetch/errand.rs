@@ -111,6 +111,7 @@ impl Inner {
     ) -> Result<Reply, Trouble> {
         let mut url = start.clone();
         let (mut method, mut body) = (errand.method.clone(), errand.body.clone());
+        let mut plugin_headers = errand.plugin_headers.clone();
         let mut at_home = true;
         let most = errand.purpose.redirects();
         for _ in 0..=most {
@@ -120,7 +121,7 @@ impl Inner {
             let mut headers = errand.headers.clone();
             let mut secrets = Vec::new();
             if at_home && granted {
-                headers.extend(errand.plugin_headers.clone());
+                headers.extend(plugin_headers.clone());
                 if let Some(credential) = errand.credential {
                     secrets = self.attach(errand.purpose, credential, &mut wire, &mut headers).await?;
                 }
@@ -155,6 +156,7 @@ impl Inner {
             at_home &= same_home(&url, &next);
             if status == StatusCode::SEE_OTHER || (method == Method::POST && status.as_u16() < 303) {
                 (method, body) = (Method::GET, None);
+                plugin_headers.remove(header::CONTENT_TYPE);
             }
             url = match errand.credential {
                 Some(credential) => super::secret::without_parameter(next, credential),

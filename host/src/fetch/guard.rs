@@ -70,18 +70,19 @@ impl Guard {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Blocked::UserInfo);
         }
+        match url.host() {
+            None => return Err(Blocked::NotAbsolute),
+            Some(Host::Domain(_)) => {}
+            Some(Host::Ipv4(address)) => self.check_address(&address.to_string(), address.into())?,
+            Some(Host::Ipv6(address)) => self.check_address(&address.to_string(), address.into())?,
+        }
         if let Some(port) = url.port().filter(|port| !matches!(port, 80 | 443 | 1024..)) {
             return Err(Blocked::Port(port));
         }
         if url.as_str().len() > Self::LONGEST_URL {
             return Err(Blocked::TooLong);
         }
-        match url.host() {
-            None => Err(Blocked::NotAbsolute),
-            Some(Host::Domain(_)) => Ok(()),
-            Some(Host::Ipv4(address)) => self.check_address(&address.to_string(), address.into()),
-            Some(Host::Ipv6(address)) => self.check_address(&address.to_string(), address.into()),
-        }
+        Ok(())
     }
 
     /// One address that `host` stands for.

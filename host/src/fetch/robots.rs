@@ -21,8 +21,7 @@ pub(super) type RobotsCache = Slots<Mutex<Option<Known>>>;
 /// What is known of one origin's robots.txt.
 pub(super) struct Known {
     until: Instant,
-    /// Why it could not be read, when it could not.
-    rules: Result<Robots, String>,
+    rules: Result<Robots, Trouble>,
 }
 
 /// How long a robots.txt that was read is good.
@@ -40,11 +39,19 @@ impl Inner {
             Some(fresh) => known.insert(fresh),
             None => known.insert(self.read_robots(url).await?),
         };
+        let left = known.until.saturating_duration_since(Instant::now());
         match &known.rules {
-            Err(why) => Err(Trouble::Robots {
-                detail: format!("{origin}/robots.txt cannot be read ({why}), so nothing is asked for now"),
-                retry_after: Some(known.until.saturating_duration_since(Instant::now())),
+            Err(Trouble::Status { status, .. }) => Err(Trouble::Robots {
+                detail: format!(
+                    "{origin}/robots.txt cannot be read (status {status}), so nothing is asked for now"
+                ),
+                retry_after: Some(left),
             }),
+            // Not the file but the whole host cannot be reached.
+            Err(trouble) if trouble.may_pass() => {
+                Err(Trouble::Later { cause: Box::new(trouble.clone()), retry_after: left })
+            }
+            Err(trouble) => Err(trouble.clone()),
             Ok(rules) if rules.is_url_allowed(url) => Ok(()),
             Ok(rules) => {
                 let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
@@ -75,7 +82,7 @@ impl Inner {
             Err(Failed { trouble: trouble @ (Trouble::Blocked(_) | Trouble::Held { .. }), .. }) => {
                 return Err(trouble);
             }
-            Err(Failed { trouble, .. }) => Err(trouble.to_string()),
+            Err(Failed { trouble, .. }) => Err(trouble),
         };
         let good_for = if rules.is_ok() { GOOD_FOR } else { UNREADABLE_FOR };
         Ok(Known { until: Instant::now() + good_for, rules })

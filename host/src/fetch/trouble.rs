@@ -6,7 +6,7 @@ use super::{Refused, Unanswered, guard::Blocked, names::NoSuchName};
 use crate::{image::Refusal, source::Failure};
 
 /// Why a request brought nothing.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Trouble {
     /// Not an address that is asked.
     #[error(transparent)]
@@ -38,6 +38,9 @@ pub(super) enum Trouble {
     /// The host is left alone: it asked for that (then with its status), or it failed too often.
     #[error("the host is left alone for {} s", retry_after.as_secs())]
     Held { status: Option<u16>, retry_after: Duration },
+    /// Was tried lately and is not tried again until then.
+    #[error("{cause}")]
+    Later { cause: Box<Self>, retry_after: Duration },
 }
 
 /// A trouble after all tries.
@@ -62,7 +65,7 @@ impl Trouble {
     pub(super) const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } | Self::Robots { retry_after, .. } => *retry_after,
-            Self::Held { retry_after, .. } => Some(*retry_after),
+            Self::Held { retry_after, .. } | Self::Later { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
     }
@@ -111,6 +114,7 @@ impl From<Failed> for Refused {
     fn from(Failed { trouble, retry_after }: Failed) -> Self {
         let detail = trouble.to_string();
         let reason = match trouble {
+            Trouble::Later { cause, .. } => return Self { retry_after, ..Failed::from(*cause).into() },
             Trouble::Blocked(Blocked::NotPublic { .. }) => Refusal::PrivateAddress,
             Trouble::Blocked(_) | Trouble::Denied(_) => Refusal::BadUrl,
             Trouble::Robots { .. } => Refusal::Robots,
@@ -132,6 +136,7 @@ impl From<Failed> for Unanswered {
     fn from(Failed { trouble, retry_after }: Failed) -> Self {
         let detail = trouble.to_string();
         let failure = match trouble {
+            Trouble::Later { cause, .. } => return Self { retry_after, ..Failed::from(*cause).into() },
             Trouble::Blocked(_) | Trouble::Denied(_) => Failure::Denied(detail),
             Trouble::Robots { .. } => Failure::Robots(detail),
             Trouble::TooLarge(limit) => Failure::TooLarge(limit),

@@ -99,8 +99,14 @@ fn request(request: &Request) -> Result<(), StepError> {
         + pairs_len(&request.headers)
         + request.body.as_ref().map_or(0, Content::len);
     within("bytes in one request", size, MAX_REQUEST)?;
-    let texts = [Some(&request.url), Some(&request.key), request.item.as_ref()];
-    if texts.into_iter().flatten().any(|text| text.contains('\0')) {
+    let headers = request.headers.iter().flat_map(|(name, value)| [name, value]);
+    let mut texts = [&request.url, &request.key]
+        .into_iter()
+        .chain(&request.item)
+        .chain(&request.credential)
+        .chain(headers);
+    let body = matches!(&request.body, Some(Content::Text(text)) if text.contains('\0'));
+    if body || texts.any(|text| text.contains('\0')) {
         return Err(StepError::Invalid { what: "a request contains U+0000, which cannot be stored" });
     }
     Ok(())
@@ -122,6 +128,7 @@ fn trim(candidate: &mut Candidate) {
     line(&mut candidate.creator);
     line(&mut candidate.published);
     line(&mut candidate.mime);
+    line(&mut candidate.credential);
     cut(&mut candidate.description, MAX_TEXT);
     for url in [&mut candidate.page_url, &mut candidate.thumbnail_url, &mut candidate.creator_url] {
         url.take_if(|url| !is_url(url));
@@ -146,7 +153,9 @@ fn trim(candidate: &mut Candidate) {
 }
 
 fn cut(text: &mut Option<String>, max: usize) {
-    if let Some(text) = text {
+    if let Some(text) = text
+        && (text.len() > max || text.chars().any(char::is_control))
+    {
         *text = printable(text, max);
     }
 }
@@ -164,4 +173,103 @@ fn warnings(mut warnings: Vec<String>, left_out: usize) -> Vec<String> {
         ));
     }
     warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::source::{Checksum, Digest, License, Method, Response};
+
+    fn answers(bodies: &[usize]) -> Vec<Answer> {
+        let answer = |size: &usize| Answer {
+            key: String::new(),
+            url: String::new(),
+            outcome: Ok(Response {
+                status: 200,
+                url: String::new(),
+                headers: Vec::new(),
+                body: Content::Binary(vec![0; *size]),
+            }),
+        };
+        bodies.iter().map(answer).collect()
+    }
+
+    fn with(next: Next) -> Step {
+        Step { candidates: Vec::new(), next, state: String::new(), warnings: Vec::new() }
+    }
+
+    fn get(url: &str) -> Request {
+        Request {
+            key: String::new(),
+            method: Method::Get,
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: None,
+            credential: None,
+            item: None,
+            keep: false,
+        }
+    }
+
+    #[test]
+    fn answers_fill_up_in_their_order() {
+        let mib = 1 << 20;
+        let surplus = surplus_answers(&answers(&[10 * mib, 7 * mib, 6 * mib, 1]));
+        assert_eq!(surplus, [None, Some(16 << 20), None, Some(16 << 20)]);
+    }
+
+    #[test]
+    fn nothing_that_cannot_be_stored() {
+        let with_state = Step { state: "a\0".to_owned(), ..with(Next::Done) };
+        assert!(matches!(step(with_state), Err(StepError::Invalid { .. })));
+        let in_body = Request { body: Some(Content::Text("\0".to_owned())), ..get("http://a.example/") };
+        for request in [get("http://a.example/\0"), in_body] {
+            assert!(matches!(step(with(Next::Fetch(vec![request]))), Err(StepError::Invalid { .. })));
+        }
+        let long = get(&"x".repeat(MAX_REQUEST + 1));
+        assert!(matches!(step(with(Next::Fetch(vec![long]))), Err(StepError::TooMuch { .. })));
+    }
+
+    #[test]
+    fn a_candidate_is_cut_to_size() {
+        let long = "x".repeat(MAX_URL + 1);
+        let bounded = step(Step {
+            candidates: vec![
+                Candidate { url: long.clone(), ..Candidate::default() },
+                Candidate {
+                    url: "http://a.example/1.jpg".to_owned(),
+                    alternates: vec![long.clone(), "http://a.example/2.jpg".to_owned()],
+                    title: Some(format!("\u{1b}[1m{long}")),
+                    page_url: Some(long.clone()),
+                    license: Some(License { id: "cc0-1.0\0".to_owned(), url: Some(long), attribution: None }),
+                    checksum: Some(Checksum { digest: Digest::Md5, hex: "no".to_owned() }),
+                    ..Candidate::default()
+                },
+            ],
+            warnings: vec!["w".repeat(MAX_WARNING + 1); MAX_WARNINGS + 3],
+            ..with(Next::Done)
+        })
+        .unwrap();
+        let [candidate] = &bounded.candidates[..] else { panic!("{} candidates", bounded.candidates.len()) };
+        assert_eq!(candidate.alternates, ["http://a.example/2.jpg"]);
+        assert_eq!(candidate.title.as_ref().unwrap().len(), MAX_LINE);
+        assert_eq!((&candidate.page_url, &candidate.checksum), (&None, &None));
+        let license = candidate.license.as_ref().unwrap();
+        assert_eq!((license.id.as_str(), &license.url), ("cc0-1.0", &None));
+        assert_eq!(bounded.warnings.len(), MAX_WARNINGS + 2);
+        assert!(bounded.warnings.iter().all(|warning| warning.len() <= MAX_WARNING));
+        assert_eq!(bounded.warnings[MAX_WARNINGS], "3 more warnings left out");
+        assert!(bounded.warnings[MAX_WARNINGS + 1].starts_with("1 candidates left out"));
+    }
+
+    proptest! {
+        #[test]
+        fn shown_text_is_short_and_harmless(text in ".*", max in 0_usize..50) {
+            let shown = printable(&text, max);
+            prop_assert!(shown.chars().count() <= max);
+            prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+        }
+    }
 }

@@ -54,7 +54,8 @@ fn host_pattern(pattern: &str) -> Result<(), String> {
         return Ok(());
     }
     let (host, wide) = pattern.strip_prefix("*.").map_or((pattern, false), |parent| (parent, true));
-    let parsed = Host::parse(host).is_ok_and(|parsed| parsed.to_string() == host && !host.ends_with('.'));
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
+    let parsed = host.bytes().all(legal) && !host.ends_with('.') && Host::parse(host).is_ok();
     rule(
         parsed,
         &format!(
@@ -70,9 +71,8 @@ fn option(option: &OptionSpec) -> Result<(), String> {
     line("label of an option", &option.label)?;
     text("help of an option", &option.help)?;
     let values = || option.choices.iter().map(|(value, _)| value.as_str());
-    if !option.choices.is_empty() {
-        unique(&format!("choice of option `{name}`"), values())?;
-    }
+    unique(&format!("choice of option `{name}`"), values())?;
+    option.choices.iter().try_for_each(|(_, label)| line("label of a choice", label))?;
     let takes_choices = matches!(option.kind, OptionKind::Choice | OptionKind::Choices);
     rule(
         takes_choices != option.choices.is_empty(),
@@ -84,7 +84,7 @@ fn option(option: &OptionSpec) -> Result<(), String> {
     )?;
     let Some(default) = option.default.as_deref() else { return Ok(()) };
     let legal = match option.kind {
-        OptionKind::Text => default.chars().count() <= MAX_TEXT,
+        OptionKind::Text => text("default", default).is_ok(),
         OptionKind::Integer => default.parse::<i64>().is_ok(),
         OptionKind::Boolean => matches!(default, "true" | "false"),
         OptionKind::Choice => values().any(|value| value == default),
@@ -115,7 +115,7 @@ fn credential(spec: &CredentialSpec, info: &SourceInfo) -> Result<(), String> {
         CredentialKind::QueryParameter { name: parameter } => line("query parameter", parameter),
         CredentialKind::Basic => Ok(()),
         CredentialKind::Oauth2ClientCredentials { token_url } => {
-            let reached = Url::parse(token_url).is_ok_and(|url| {
+            let reached = address(token_url).is_some_and(|url| {
                 let host = url.host_str().unwrap_or_default();
                 url.scheme() == "https" && info.hosts.iter().any(|rule| rule.matches(host))
             });
@@ -131,9 +131,15 @@ fn credential(spec: &CredentialSpec, info: &SourceInfo) -> Result<(), String> {
 }
 
 /// People click on it, so it must not be a script.
-fn web_address(what: &str, address: &str) -> Result<(), String> {
-    let web = Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    rule(web && address.len() <= MAX_TEXT, &format!("{what} `{}` is not an http(s) address", shown(address)))
+fn web_address(what: &str, value: &str) -> Result<(), String> {
+    let web = address(value).is_some_and(|url| matches!(url.scheme(), "http" | "https"));
+    rule(web, &format!("{what} `{}` is not an http(s) address", shown(value)))
+}
+
+/// URL parsers drop tabs and line breaks, so what has them is not what it looks like.
+fn address(value: &str) -> Option<Url> {
+    let plain = value.chars().count() <= MAX_TEXT && !value.chars().any(char::is_control);
+    plain.then(|| Url::parse(value).ok()).flatten()
 }
 
 fn unique<'a>(what: &str, names: impl ExactSizeIterator<Item = &'a str>) -> Result<(), String> {
@@ -164,4 +170,131 @@ fn rule(holds: bool, broken: &str) -> Result<(), String> {
 /// A value in a message.
 fn shown(value: &str) -> String {
     printable(value, 100).replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{HostKind, HostRule, Input};
+
+    fn sound() -> SourceInfo {
+        SourceInfo {
+            id: "openverse-2".to_owned(),
+            name: "Openverse".to_owned(),
+            version: "1.2.3-rc.1".to_owned(),
+            description: "Openly licensed pictures.\nMany of them.".to_owned(),
+            homepage: Some("https://example.org/".to_owned()),
+            terms_url: None,
+            input: Input::Keywords,
+            hosts: vec![host("api.example.org"), host("*.example.net")],
+            ignores_robots: false,
+            options: vec![OptionSpec {
+                name: "sizes".to_owned(),
+                label: "Sizes".to_owned(),
+                help: String::new(),
+                kind: OptionKind::Choices,
+                required: false,
+                default: Some("small,large".to_owned()),
+                choices: ["small", "large"].map(|value| (value.to_owned(), value.to_owned())).to_vec(),
+            }],
+            credentials: vec![CredentialSpec {
+                name: "token".to_owned(),
+                help: "Ask for one.".to_owned(),
+                required: true,
+                kind: CredentialKind::Oauth2ClientCredentials {
+                    token_url: "https://auth.example.net/token".to_owned(),
+                },
+                hosts: vec!["api.example.org".to_owned()],
+            }],
+            requests_per_minute: Some(20),
+            max_results: None,
+        }
+    }
+
+    fn host(pattern: &str) -> HostRule {
+        HostRule { pattern: pattern.to_owned(), kind: HostKind::Api }
+    }
+
+    /// Breaks one thing of a sound description and expects to read about it.
+    fn refused(expect: &str, break_it: impl FnOnce(&mut SourceInfo)) {
+        let mut info = sound();
+        break_it(&mut info);
+        let reason = check(&info).unwrap_err();
+        assert!(reason.contains(expect), "`{reason}` does not contain `{expect}`");
+    }
+
+    #[test]
+    fn what_is_sound_passes() {
+        assert_eq!(check(&sound()), Ok(()));
+    }
+
+    #[test]
+    fn ids() {
+        for id in ["", "Upper", "a/b", "../up", "a b", "a.b", "\u{e4}", &"x".repeat(65)] {
+            refused("id `", |info| info.id = id.to_owned());
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        for pattern in
+            ["", "Example.org", "https://a.example", "a.example:80", "a.example/x", "a.example.", "*.", "a.*"]
+        {
+            refused(if pattern.is_empty() { "host is empty" } else { "host `" }, |info| {
+                info.hosts.push(host(pattern));
+            });
+        }
+        refused("top-level", |info| info.hosts.push(host("*.com")));
+        refused("twice", |info| info.hosts.push(host("api.example.org")));
+        for pattern in ["*", "xn--mnchen-3ya.example", "203.0.113.7"] {
+            let mut info = sound();
+            info.hosts.push(host(pattern));
+            assert_eq!(check(&info), Ok(()), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn texts() {
+        refused("name is empty", |info| info.name = " ".to_owned());
+        refused("name is longer", |info| info.name = "\u{1b}[31mred".to_owned());
+        refused("version `1.0`", |info| info.version = "1.0".to_owned());
+        refused("description is longer", |info| info.description = "x".repeat(MAX_TEXT + 1));
+        refused("homepage `javascript:", |info| info.homepage = Some("javascript:alert(1)".to_owned()));
+        refused("terms-url `https://a.example/ `", |info| {
+            info.terms_url = Some("https://a.example/\n".to_owned());
+        });
+        refused("requests-per-minute", |info| info.requests_per_minute = Some(0));
+    }
+
+    #[test]
+    fn options() {
+        refused("default `small,tiny`", |info| info.options[0].default = Some("small,tiny".to_owned()));
+        refused("do not agree", |info| info.options[0].kind = OptionKind::Text);
+        refused("do not agree", |info| info.options[0].choices.clear());
+        refused("`small` is there twice", |info| info.options[0].choices[1].0 = "small".to_owned());
+        refused("has a comma", |info| info.options[0].choices[1].0 = "large,huge".to_owned());
+        refused("option `sizes` is there twice", |info| info.options.push(info.options[0].clone()));
+        refused("default `many`", |info| {
+            info.options[0].choices.clear();
+            (info.options[0].kind, info.options[0].default) = (OptionKind::Integer, Some("many".to_owned()));
+        });
+    }
+
+    #[test]
+    fn credentials() {
+        refused("`other.example` is not one of the hosts", |info| {
+            info.credentials[0].hosts = vec!["other.example".to_owned()];
+        });
+        refused("names no host", |info| info.credentials[0].hosts.clear());
+        for token_url in ["http://auth.example.net/", "https://elsewhere.example/", "token"] {
+            refused("token address", |info| {
+                let token_url = token_url.to_owned();
+                info.credentials[0].kind = CredentialKind::Oauth2ClientCredentials { token_url };
+            });
+        }
+        refused("not a header", |info| {
+            let (name, prefix) = ("x-key".to_owned(), "Bearer\r\n".to_owned());
+            info.credentials[0].kind = CredentialKind::Header { name, prefix };
+        });
+    }
 }

@@ -6,8 +6,7 @@ use std::{future::poll_fn, num::NonZeroUsize, path::Path, pin::pin, sync::Arc, t
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{sync::Semaphore, sync::SemaphorePermit, time::timeout};
 use wasmtime::{
-    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolConcurrencyLimitError,
-    PoolingAllocationConfig, Store,
+    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
     component::{Component, Linker},
 };
 
@@ -21,7 +20,7 @@ use super::{
 use crate::{config, source};
 
 /// Instances at a time. A call is nothing but CPU time, so more would only wait for cores.
-const INSTANCES: u32 = 32;
+const INSTANCES: u32 = 16;
 /// How often running guests let others have the thread, and how fine the deadline is.
 const TICK: Duration = Duration::from_millis(10);
 /// Bytes from guest to host in one call, counted by Wasmtime as it copies.
@@ -88,6 +87,7 @@ impl Runtime {
             _ => return Err("not a WebAssembly component".to_owned()),
         }
         let component = Component::new(&self.engine, wasm).map_err(words)?;
+        component.initialize_copy_on_write_image().map_err(words)?;
         let instance = self.linker.instantiate_pre(&component).map_err(words)?;
         let plugin = PluginPre::new(instance).map_err(words)?;
         let deadline = if wasm.len() > BIG { self.deadline * BIG_DEADLINE } else { self.deadline };
@@ -221,14 +221,16 @@ fn thread_time() -> Duration {
 }
 
 fn engine(memory: usize, cache: &Path) -> wasmtime::Result<Engine> {
+    // A component takes no more of the pool than its share, so no call is turned away.
     let mut pool = PoolingAllocationConfig::new();
-    let parts = INSTANCES * 4;
     pool.total_component_instances(INSTANCES)
-        .total_core_instances(INSTANCES * sandbox::MAX_PARTS)
-        .total_memories(parts)
-        .total_tables(INSTANCES * 16)
+        .total_core_instances(INSTANCES * sandbox::MAX_CORE_INSTANCES)
+        .total_memories(INSTANCES * sandbox::MAX_MEMORIES)
+        .total_tables(INSTANCES * sandbox::MAX_TABLES)
         .total_stacks(INSTANCES)
-        .max_core_instances_per_component(sandbox::MAX_PARTS)
+        .max_core_instances_per_component(sandbox::MAX_CORE_INSTANCES)
+        .max_memories_per_component(sandbox::MAX_MEMORIES)
+        .max_tables_per_component(sandbox::MAX_TABLES)
         .max_tables_per_module(4)
         .table_elements(sandbox::MAX_TABLE_ELEMENTS)
         .max_memory_size(memory)
@@ -269,9 +271,6 @@ fn tick(engine: &Engine) -> std::io::Result<()> {
 fn failed(error: &wasmtime::Error, stderr: String) -> StepError {
     if let Some(memory) = error.downcast_ref::<OutOfMemory>() {
         return StepError::Memory { limit: memory.limit, wanted: memory.wanted };
-    }
-    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
-        return StepError::host(error);
     }
     let message = error.root_cause().to_string();
     // Wasmtime keeps the type of this error to itself.

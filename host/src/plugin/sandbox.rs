@@ -24,8 +24,12 @@ const MAX_LOG_LINES: u32 = 100;
 const MAX_LOG_CHARS: usize = 1000;
 /// Elements of one table: function pointers of the largest guests (Python) with room to spare.
 pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
-/// Core instances, tables and memories of one component; Python's has the most.
-pub(super) const MAX_PARTS: u32 = 64;
+/// Core instances of one component; Python's has the most.
+pub(super) const MAX_CORE_INSTANCES: u32 = 64;
+/// Tables of one component.
+pub(super) const MAX_TABLES: u32 = 16;
+/// Linear memories of one component.
+pub(super) const MAX_MEMORIES: u32 = 4;
 
 /// What the host holds for one running instance.
 pub(super) struct Sandbox {
@@ -111,10 +115,10 @@ impl log::Host for Sandbox {
         }
         let (source, message) = (&self.source, printable(&message, MAX_LOG_CHARS));
         match level {
-            log::Level::Debug => tracing::debug!(%source, plugin = message),
-            log::Level::Info => tracing::info!(%source, plugin = message),
-            log::Level::Warn => tracing::warn!(%source, plugin = message),
-            log::Level::Error => tracing::error!(%source, plugin = message),
+            log::Level::Debug => tracing::debug!(%source, text = message, "plugin log"),
+            log::Level::Info => tracing::info!(%source, text = message, "plugin log"),
+            log::Level::Warn => tracing::warn!(%source, text = message, "plugin log"),
+            log::Level::Error => tracing::error!(%source, text = message, "plugin log"),
         }
     }
 }
@@ -155,15 +159,15 @@ impl ResourceLimiter for Sandbox {
     }
 
     fn instances(&self) -> usize {
-        MAX_PARTS as usize
+        MAX_CORE_INSTANCES as usize
     }
 
     fn tables(&self) -> usize {
-        MAX_PARTS as usize
+        MAX_TABLES as usize
     }
 
     fn memories(&self) -> usize {
-        MAX_PARTS as usize
+        MAX_MEMORIES as usize
     }
 }
 
@@ -188,5 +192,48 @@ impl HostMonotonicClock for FixedClock {
 
     fn now(&self) -> u64 {
         0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, sync::Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_log_is_bounded_and_harmless() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let mut sandbox = Sandbox::new(Arc::from("chatty"), 0);
+            for _ in 0..MAX_LOG_LINES + 7 {
+                let message = format!("\u{1b}[2J forged\nline{}", "x".repeat(MAX_LOG_CHARS));
+                log::Host::log(&mut sandbox, log::Level::Info, message);
+            }
+            sandbox.close_log();
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), MAX_LOG_LINES as usize + 1, "one line each and one for the rest");
+        assert!(text.lines().all(|line| line.len() < MAX_LOG_CHARS + 200 && line.contains("chatty")));
+        assert!(text.ends_with("left_out=7\n") && !text.contains('\u{1b}'), "{text}");
     }
 }

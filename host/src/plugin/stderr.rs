@@ -91,3 +91,19 @@ impl AsyncWrite for Stderr {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_kept() {
+        let stderr = Stderr::default();
+        stderr.keep(&[b'a'; CAPACITY - 1]);
+        stderr.keep(b"\x1b[31mpanicked\n");
+        let kept = stderr.contents();
+        assert!(kept.starts_with("aaa") && kept.ends_with("a[31mpanicked"), "{kept}");
+        stderr.keep(&[b'b'; 3 * CAPACITY]);
+        assert_eq!(stderr.contents(), "b".repeat(CAPACITY));
+    }
+}

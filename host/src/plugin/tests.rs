@@ -138,6 +138,15 @@ async fn a_loop_ends_and_holds_up_nobody() {
     assert!(error.is_plugins_fault());
 }
 
+/// Epochs do not pass in a host call, so the deadline must not rest on them alone.
+#[tokio::test]
+async fn a_sleep_ends() {
+    let Host { plugins, _data } = Host::guest("loops").await;
+    let error = plugins.start("loops", &query("sleep")).await.unwrap_err();
+    let StepError::Deadline { limit, cpu } = error else { panic!("{error}") };
+    assert!(cpu < limit / 2, "{cpu:?}");
+}
+
 #[tokio::test]
 async fn memory_is_limited() {
     let Host { plugins, _data } = Host::guest("hog").await;
@@ -254,4 +263,64 @@ async fn the_folder_overrides_the_binary_and_needs_a_grant() {
     assert_eq!(plugins.get("steps").unwrap().grants(&[]).hosts[0].pattern, "site.example");
     assert!(plugins.start("steps", &query("fox")).await.is_ok());
     assert!(matches!(plugins.start("none", &query("fox")).await, Err(StepError::Unknown { .. })));
+}
+
+/// A custom section of 5 MB makes any component a big one.
+#[tokio::test]
+async fn big_components_are_prepared_in_the_background() {
+    let mut big = component("steps");
+    let size = runtime::BIG + 1;
+    big.push(0);
+    let (mut rest, name) = (size + 2, [1, b'x']);
+    while rest >= 0x80 {
+        big.push((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    big.push(rest as u8);
+    big.extend(name);
+    big.resize(big.len() + size, 0);
+
+    let host =
+        Host::with(&[("steps.wasm", big.clone()), ("steps-cut.wasm", big[..big.len() - 1].to_vec())]).await;
+    let prepared = async {
+        while host.plugins.list().iter().any(|installed| installed.status == Status::Preparing) {
+            assert!(matches!(host.plugins.get("steps").unwrap().status, Status::Preparing | Status::Ready));
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), prepared).await.unwrap();
+    assert!(host.plugins.start("steps", &query("fox")).await.is_ok());
+    assert_eq!(host.plugins.list().len(), 1);
+    assert!(host.plugins.refused()[0].name.ends_with("steps-cut.wasm"));
+}
+
+/// As a kill or a full disk in the middle of writing would leave it.
+#[tokio::test]
+async fn a_spoilt_cache_is_made_anew() {
+    let data = TempDir::new().unwrap();
+    let folder = data.path().join("plugins");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("steps.wasm"), component("steps")).unwrap();
+    let settings = settings(Some(folder), vec!["steps".to_owned()]);
+    Plugins::load_from(&[], &settings, data.path()).await.unwrap();
+    let compiled = files_below(&data.path().join("cache/plugins"));
+    assert!(!compiled.is_empty());
+    for (kept, file) in compiled.iter().enumerate() {
+        std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(kept as u64 * 1000).unwrap();
+    }
+    let plugins = Plugins::load_from(&[], &settings, data.path()).await.unwrap();
+    assert!(plugins.start("steps", &query("fox")).await.is_ok());
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_an_error() {
+    let data = TempDir::new().unwrap();
+    let settings = settings(Some(data.path().join("none")), Vec::new());
+    let error = Plugins::load(&settings, data.path()).await.err().unwrap();
+    assert!(error.to_string().starts_with("cannot use the folder `"), "{error}");
 }

@@ -1,5 +1,4 @@
 //! Generated from `wit/`; the rest of the crate re-exports what authors use.
-#![expect(clippy::use_self, clippy::str_to_string, reason = "generated")]
 
 wit_bindgen::generate!({
     path: "../../wit",

@@ -63,6 +63,9 @@ struct Reader {
     /// Number of candidates when the open `figure` began.
     figure: Option<usize>,
     caption: Option<String>,
+    /// In a `figure`, the picture that an open `noscript` has in full: the one
+    /// before it is a blurred copy, shown until a script runs.
+    blurred: Option<usize>,
     /// The script of linked data that is open.
     data: Option<String>,
 }
@@ -89,6 +92,10 @@ impl Reader {
             "img" => self.img(tag),
             "figure" => self.figure = Some(self.page.candidates.len()),
             "figcaption" => self.caption = Some(String::new()),
+            "noscript" => {
+                let last = self.page.candidates.len().checked_sub(1);
+                self.blurred = last.filter(|last| self.figure.is_some_and(|from| from <= *last));
+            }
             "script" => {
                 let is_data = tag
                     .get("type")
@@ -103,6 +110,7 @@ impl Reader {
         match name.to_ascii_lowercase().as_str() {
             "a" => self.end_link(),
             "picture" => self.picture = None,
+            "noscript" => self.blurred = None,
             "figcaption" => self.end_caption(),
             "figure" => {
                 self.end_caption();
@@ -218,6 +226,12 @@ impl Reader {
         }
         let mut urls = urls.into_iter();
         let Some(url) = urls.next() else { return };
+        if let Some(index) = self.blurred.take().filter(|_| !self.known.contains_key(&url)) {
+            let blurred = &mut self.page.candidates[index];
+            blurred.thumbnail_url = Some(std::mem::replace(&mut blurred.url, url.clone()));
+            blurred.alternates.clear();
+            self.known.insert(url.clone(), index);
+        }
         self.add(Candidate {
             alternates: urls.take(ALTERNATES).collect(),
             thumbnail_url,

@@ -198,7 +198,7 @@ mod tests {
         check("<img src=a.jpg srcset='b.jpg 2x, a.jpg 1x, c.jpg 1.5x'>", &["b.jpg", "c.jpg", "a.jpg"]);
         check("<img src=a.jpg srcset='b.jpg 320w,c.jpg 1024w'>", &["c.jpg", "b.jpg", "a.jpg"]);
         check("<img srcset='a.jpg, b.jpg 2x'>", &["b.jpg", "a.jpg"]);
-        check("<img src=a.jpg data-large-file=b.jpg data-orig-file=c.jpg>", &["b.jpg", "c.jpg", "a.jpg"]);
+        check("<img src=a.jpg data-large-file=b.jpg data-orig-file=c.jpg>", &["c.jpg", "b.jpg", "a.jpg"]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The bytes of an image over HTTP: conditions, ranges, and headers that keep a hostile
 //! picture from being anything else.
 
+use futures_util::TryStreamExt as _;
 use std::ops::Range;
 
-use futures_util::TryStreamExt as _;
 use poem::{
     Body, IntoResponse, Response,
     http::{StatusCode, header},

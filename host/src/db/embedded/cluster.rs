@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use sha2::{Digest, Sha256};
 use sqlx::Connection;
 use tokio::process::Child;
+use uuid::Uuid;
 
 use super::{Durability, EmbeddedError, account::Account, binaries::Binaries};
 
@@ -23,6 +24,8 @@ const PORT: u16 = 5432;
 /// The longest path of a socket's folder, so that the socket's own fits (104 bytes with
 /// the closing zero on macOS, 108 on Linux).
 const LONGEST_SOCKET_FOLDER: usize = 103 - "/.s.PGSQL.5432".len();
+/// How the names of folders begin that are to become clusters.
+const HALF_MADE: &str = "postgres.new-";
 /// Bytewise order; letters as Unicode has them where the system knows how.
 const LOCALE: &str = if cfg!(target_os = "linux") { "C.UTF-8" } else { "C" };
 /// Longest wait for the server to be ready, and to end.
@@ -35,6 +38,7 @@ const LONG_LOG: u64 = 4 << 20;
 
 /// The folder `postgres` of the data folder.
 pub(super) struct Cluster {
+    data_dir: PathBuf,
     dir: PathBuf,
     socket: PathBuf,
     log: PathBuf,
@@ -46,7 +50,7 @@ impl Cluster {
     pub(super) fn new(data_dir: &Path, account: Account) -> Result<Self, EmbeddedError> {
         let dir = data_dir.join("postgres");
         let socket = socket_folder(&dir, &account)?;
-        Ok(Self { dir, socket, log: data_dir.join("postgres.log"), account })
+        Ok(Self { dir, socket, log: data_dir.join("postgres.log"), data_dir: data_dir.to_owned(), account })
     }
 
     /// Its major version; none before it is made.
@@ -60,35 +64,46 @@ impl Cluster {
     }
 
     /// Makes it if it is absent: under another name, so that nothing half made stays.
-    pub(super) async fn make(&self, binaries: &Binaries) -> Result<(), EmbeddedError> {
+    pub(super) async fn make(
+        &self,
+        binaries: &Binaries,
+        durability: Durability,
+    ) -> Result<(), EmbeddedError> {
         if self.version()?.is_some() {
             return Ok(());
         }
-        let new = self.dir.with_extension("new");
-        match fs::remove_dir_all(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(EmbeddedError::io("remove", &new)(error));
-            }
-            _ => {}
-        }
+        self.remove_half_made()?;
+        // A name that was never used: an `initdb` whose parent was killed may still be at
+        // work, and clears its folder when it fails.
+        let new = self.data_dir.join(format!("{HALF_MADE}{}", Uuid::new_v4().simple()));
         DirBuilder::new().mode(0o700).create(&new).map_err(EmbeddedError::io("make", &new))?;
         self.account.own(&new)?;
 
         let initdb = binaries.dir.join("initdb");
-        let output = self
-            .account
-            .command(&initdb, &new)
-            .arg("--pgdata")
-            .arg(&new)
-            .args(["--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8", "--locale", LOCALE])
-            .kill_on_drop(true)
-            .output()
-            .await
-            .map_err(EmbeddedError::io("run", &initdb))?;
+        let mut command = self.account.command(&initdb, &new);
+        command.arg("--pgdata").arg(&new).args(["--username", SUPERUSER, "--auth", "trust"]);
+        command.args(["--encoding", "UTF8", "--locale", LOCALE]);
+        if durability == Durability::ThrownAway {
+            command.arg("--no-sync");
+        }
+        let output = command.kill_on_drop(true).output().await.map_err(EmbeddedError::io("run", &initdb))?;
         if !output.status.success() {
             return Err(EmbeddedError::Make(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
-        fs::rename(&new, &self.dir).map_err(EmbeddedError::io("make", &self.dir))
+        fs::rename(&new, &self.dir)
+            .and_then(|()| File::open(&self.data_dir)?.sync_all())
+            .map_err(EmbeddedError::io("make", &self.dir))
+    }
+
+    fn remove_half_made(&self) -> Result<(), EmbeddedError> {
+        let entries = fs::read_dir(&self.data_dir).map_err(EmbeddedError::io("list", &self.data_dir))?;
+        for entry in entries.flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(HALF_MADE.as_bytes()) {
+                let path = entry.path();
+                fs::remove_dir_all(&path).map_err(EmbeddedError::io("remove", &path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Starts the server, or waits for one that is starting, until it answers.

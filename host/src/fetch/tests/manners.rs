@@ -1,1 +1,217 @@
-//! x
+//! Politeness: robots.txt, opting out, pace.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+
+use super::{
+    super::Fetcher,
+    config, download, fetcher, get, grants, refusal,
+    site::{Act, Site, answer, header, path, redirect},
+};
+use crate::{
+    image::Refusal,
+    source::{Failure, HostKind},
+};
+
+/// Answers every robots.txt by its host's name, and everything else with bytes.
+async fn site_with_robots() -> Site {
+    Site::start(|request| {
+        let host = header(request, "host").unwrap_or_default();
+        match (path(request), host) {
+            ("/robots.txt", "closed.test") => answer(200, &[], "\u{feff}User-agent: *\nDisallow: /private\n"),
+            ("/robots.txt", "ours.test") => answer(
+                200,
+                &[],
+                "User-agent: *\nDisallow:\n\nUser-agent: pixcrawler\nDisallow: /\nAllow: /*.png$\n",
+            ),
+            ("/robots.txt", "moved.test") => redirect("https://closed.test/robots.txt"),
+            ("/robots.txt", "inward.test") => redirect("http://127.0.0.1/robots.txt"),
+            ("/robots.txt", "looping.test") => redirect("/robots.txt"),
+            ("/robots.txt", "forbidden.test") => answer(403, &[], ""),
+            ("/robots.txt", "failing.test") => answer(500, &[], ""),
+            ("/robots.txt", "busy.test") => answer(503, &["retry-after: 60"], ""),
+            ("/robots.txt", "page.test") => answer(200, &["content-type: text/html"], "<html>Disallow: /"),
+            ("/robots.txt", "large.test") => {
+                let filler = "# filler\n".repeat(robotxt::BYTE_LIMIT / 9);
+                answer(200, &[], format!("User-agent: *\nDisallow: /early\n{filler}\nDisallow: /late\n"))
+            }
+            ("/robots.txt", _) => answer(404, &[], ""),
+            ("/out", _) => answer(200, &["x-robots-tag: noindex", "X-Robots-Tag: noimageai"], "bytes"),
+            ("/to", _) => redirect("https://closed.test/private/a"),
+            _ => answer(200, &[], "bytes"),
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn robots_are_heard() {
+    let site = site_with_robots().await;
+    let fetcher = fetcher(&site);
+    for (address, expect) in [
+        ("https://open.test/a", None),
+        ("https://closed.test/a", None),
+        ("https://closed.test/private/a", Some(Refusal::Robots)),
+        ("https://open.test/to", Some(Refusal::Robots)),
+        ("https://ours.test/a.jpg", Some(Refusal::Robots)),
+        ("https://ours.test/a.png", None),
+        ("https://moved.test/private/a", Some(Refusal::Robots)),
+        ("https://moved.test/a", None),
+        ("https://inward.test/a", Some(Refusal::PrivateAddress)),
+        ("https://looping.test/a", None),
+        ("https://forbidden.test/a", None),
+        ("https://failing.test/a", Some(Refusal::Robots)),
+        ("https://busy.test/a", Some(Refusal::Robots)),
+        ("https://page.test/a", None),
+        ("https://large.test/early", Some(Refusal::Robots)),
+        ("https://large.test/late", None),
+        ("https://open.test/out", Some(Refusal::OptOut)),
+    ] {
+        assert_eq!(
+            download(&fetcher, address).await.err().map(|refused| refused.reason),
+            expect,
+            "{address}"
+        );
+    }
+    let refused = download(&fetcher, "https://failing.test/b").await.unwrap_err();
+    let wait = refused.retry_after.unwrap();
+    assert!(wait > Duration::from_secs(290) && wait <= Duration::from_secs(300), "{refused:?}");
+    let refused = download(&fetcher, "https://closed.test/private/b").await.unwrap_err();
+    assert_eq!(refused.detail, "https://closed.test/robots.txt disallows `/private` for `*`");
+    assert_eq!(refused.retry_after, None);
+}
+
+#[tokio::test]
+async fn robots_are_asked_once_for_an_origin() {
+    let gate = Arc::new(Notify::new());
+    let site = Site::start({
+        let gate = gate.clone();
+        move |request| match path(request) {
+            "/robots.txt" => {
+                let Act::Send(answer) = answer(404, &[], "") else { unreachable!("an answer is sent") };
+                Act::After(gate.clone(), answer)
+            }
+            _ => answer(200, &[], "bytes"),
+        }
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    let downloads = join_all((0..20).map(|_| download(&fetcher, "https://img.test/a")));
+    let (downloads, ()) = tokio::join!(downloads, async {
+        while site.robots_requests() == 0 {
+            tokio::task::yield_now().await;
+        }
+        gate.notify_one();
+    });
+    assert!(downloads.iter().all(Result::is_ok));
+    assert_eq!((site.robots_requests(), site.requests().len()), (1, 20));
+    gate.notify_one();
+    download(&fetcher, "http://img.test/a").await.unwrap();
+    assert_eq!(site.robots_requests(), 2, "another origin");
+}
+
+#[tokio::test]
+async fn robots_bind_web_sources_only() {
+    let site = site_with_robots().await;
+    let fetcher = fetcher(&site);
+    let request = get("https://closed.test/private/list");
+    let mut web = grants(&[("closed.test", HostKind::Web)]);
+    let failure = fetcher.ask(&web, &request).await.unwrap_err().failure;
+    assert!(matches!(&failure, Failure::Robots(why) if why.contains("/private")), "{failure:?}");
+    web.ignores_robots = true;
+    assert!(fetcher.ask(&web, &request).await.is_ok());
+    assert!(fetcher.ask(&grants(&[("closed.test", HostKind::Api)]), &request).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_host_that_asks_to_wait_is_left_alone() {
+    let site = Site::start(|request| match (path(request), header(request, "host")) {
+        ("/robots.txt", _) => answer(404, &[], ""),
+        (_, Some("limited.test")) => answer(429, &["retry-after: 30"], ""),
+        (_, Some("resting.test")) => answer(503, &["retry-after: Fri, 01 Jan 2100 00:00:00 GMT"], ""),
+        _ => answer(200, &[], "bytes"),
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    for (host, reason, most) in
+        [("limited.test", Refusal::RateLimited, 30), ("resting.test", Refusal::ServerError, 24 * 3600)]
+    {
+        let before = site.requests().len();
+        let url = format!("https://{host}/a");
+        for _ in 0..3 {
+            let refused = download(&fetcher, &url).await.unwrap_err();
+            assert_eq!(refused.reason, reason);
+            let wait = refused.retry_after.unwrap().as_secs();
+            assert!((most - 5..=most).contains(&wait), "{refused:?}");
+        }
+        assert_eq!(site.requests().len() - before, 1, "asked once, then left alone");
+    }
+    assert!(download(&fetcher, "https://other.test/a").await.is_ok());
+}
+
+#[tokio::test]
+async fn short_waits_are_slept() {
+    let count = AtomicUsize::new(0);
+    let site = Site::start(move |request| match path(request) {
+        "/robots.txt" => answer(404, &[], ""),
+        _ if count.fetch_add(1, Ordering::SeqCst) == 0 => answer(429, &["retry-after: 1"], ""),
+        _ => answer(200, &[], "bytes"),
+    })
+    .await;
+    let begun = Instant::now();
+    assert!(download(&fetcher(&site), "https://img.test/a").await.is_ok());
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_host_that_fails_in_a_row_is_closed() {
+    let site = Site::start(|request| match (path(request), header(request, "host")) {
+        ("/robots.txt", _) => answer(404, &[], ""),
+        (_, Some("dead.test")) => Act::Send(Vec::new()),
+        _ => answer(200, &[], "bytes"),
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    let refused = join_all((0..5).map(|_| download(&fetcher, "https://dead.test/a"))).await;
+    assert!(refused.iter().all(|refused| refused.as_ref().unwrap_err().reason == Refusal::Network));
+    let before = site.requests().len();
+    let refused = download(&fetcher, "https://dead.test/a").await.unwrap_err();
+    assert_eq!(refused.reason, Refusal::ServerError);
+    assert!(refused.retry_after.unwrap() > Duration::from_secs(25), "{refused:?}");
+    assert_eq!(site.requests().len(), before);
+    assert!(download(&fetcher, "https://live.test/a").await.is_ok());
+}
+
+#[tokio::test]
+async fn one_slow_host_has_its_connections_and_no_more() {
+    let site = Site::start(|request| match (path(request), header(request, "host")) {
+        ("/robots.txt", _) => answer(404, &[], ""),
+        (_, Some("slow.test")) => Act::Stall(Vec::new()),
+        _ => answer(200, &[], "bytes"),
+    })
+    .await;
+    let fetcher = Fetcher::new(&crate::config::Fetch { per_host: 2, ..config(&site) }).unwrap();
+    let slow = join_all((0..6).map(|_| refusal(&fetcher, "https://slow.test/a")));
+    let quick = async {
+        while site.requests().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..20 {
+            download(&fetcher, "https://quick.test/a").await.unwrap();
+        }
+    };
+    tokio::select! {
+        _ = slow => panic!("the slow host never answers"),
+        () = quick => {}
+    }
+    assert_eq!(site.requests().iter().filter(|request| request.contains("slow.test")).count(), 2);
+    assert!(site.most_open() <= 4);
+}

@@ -1,1 +1,196 @@
-//! x
+//! Credentials: where they go, and where they never show.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use futures_util::future::join_all;
+
+use super::{
+    fetcher, get, grants,
+    site::{Site, answer, header, path, redirect},
+};
+use crate::source::{
+    Candidate, Content, Credential, CredentialKind, CredentialSpec, Failure, Grants, HostKind, Request,
+};
+
+const SECRET: &str = "s3cret/+&?";
+
+fn granted(kind: CredentialKind, secret: &str) -> Grants {
+    let spec = CredentialSpec {
+        name: "key".to_owned(),
+        help: String::new(),
+        required: true,
+        kind,
+        hosts: vec!["api.test".to_owned()],
+    };
+    let hosts = [("api.test", HostKind::Api), ("other.test", HostKind::Api), ("token.test", HostKind::Api)];
+    Grants { credentials: vec![Credential { spec, secret: secret.into() }], ..grants(&hosts) }
+}
+
+fn with_key(url: &str) -> Request {
+    Request { credential: Some("key".to_owned()), ..get(url) }
+}
+
+fn parameter() -> CredentialKind {
+    CredentialKind::QueryParameter { name: "api_key".to_owned() }
+}
+
+fn header_kind() -> CredentialKind {
+    CredentialKind::Header { name: "X-Key".to_owned(), prefix: "Token ".to_owned() }
+}
+
+/// Redirects `/to?…`, echoes everything else.
+async fn echo() -> Site {
+    Site::start(|request| match path(request).strip_prefix("/to?").and_then(|to| to.split('&').next()) {
+        Some("echo") => redirect(&path(request).replace("/to?echo", "https://other.test/end?a=1")),
+        Some(target) => redirect(target),
+        None if path(request) == "/robots.txt" => answer(404, &[], ""),
+        None => answer(200, &["content-type: text/plain", &format!("x-echo: {}", path(request))], request),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn each_kind_is_sent() {
+    let site = echo().await;
+    let fetcher = fetcher(&site);
+    let ask = async |kind, secret: &str, url: &str| {
+        let response = fetcher.ask(&granted(kind, secret), &with_key(url)).await.unwrap();
+        let shown = format!("{response:?}");
+        assert!(!shown.contains(secret) && !shown.contains("s3cret%2F"), "{shown}");
+        (site.requests().pop().unwrap(), response)
+    };
+    let (seen, _) = ask(header_kind(), SECRET, "https://api.test/a").await;
+    assert_eq!(header(&seen, "x-key"), Some("Token s3cret/+&?"));
+    let (seen, response) = ask(parameter(), SECRET, "https://api.test/a?api_key=mine&q=%20x").await;
+    assert_eq!(path(&seen), "/a?q=%20x&api_key=s3cret%2F%2B%26%3F");
+    assert_eq!(response.url, "https://api.test/a?api_key=mine&q=%20x");
+    let (seen, _) = ask(parameter(), SECRET, "https://api.test/a").await;
+    assert_eq!(path(&seen), "/a?api_key=s3cret%2F%2B%26%3F");
+    let (seen, response) = ask(CredentialKind::Basic, "user:pass", "https://api.test/a").await;
+    assert_eq!(header(&seen, "authorization"), Some("Basic dXNlcjpwYXNz"));
+    let Content::Text(body) = response.body else { panic!("text") };
+    assert!(body.contains("Basic [secret]"), "{body}");
+}
+
+#[tokio::test]
+async fn a_secret_stays_at_home() {
+    let site = echo().await;
+    let fetcher = fetcher(&site);
+    let extra = vec![("x-mine".to_owned(), "1".to_owned())];
+    for kind in [header_kind(), parameter(), CredentialKind::Basic] {
+        for url in ["https://api.test/to?https://other.test/end", "https://api.test/to?echo"] {
+            let request = Request { headers: extra.clone(), ..with_key(url) };
+            let response = fetcher.ask(&granted(kind.clone(), SECRET), &request).await.unwrap();
+            let seen = site.requests().pop().unwrap();
+            assert!(seen.contains("other.test") && !seen.contains("s3cret"), "{seen}");
+            assert!(header(&seen, "x-mine").is_none() && header(&seen, "authorization").is_none(), "{seen}");
+            assert!(!format!("{response:?}").contains("s3cret"), "{response:?}");
+        }
+        // Away and back again: what was dropped stays dropped.
+        let url = "https://api.test/to?https://other.test/to?https://api.test/end";
+        fetcher.ask(&granted(kind.clone(), SECRET), &with_key(url)).await.unwrap();
+        assert!(!site.requests().pop().unwrap().contains("s3cret"));
+        // An image may be anywhere; the secret goes to its own hosts only.
+        let candidate =
+            Candidate { credential: Some("key".to_owned()), headers: extra.clone(), ..Candidate::default() };
+        let grants = granted(kind, SECRET);
+        fetcher.download(&grants, &candidate, "https://cdn.test/a").await.unwrap();
+        let seen = site.requests().pop().unwrap();
+        assert!(!seen.contains("s3cret") && header(&seen, "x-mine").is_none(), "{seen}");
+        fetcher.download(&grants, &candidate, "https://api.test/a").await.unwrap();
+        assert_eq!(header(&site.requests().pop().unwrap(), "x-mine"), Some("1"));
+    }
+    let denied =
+        fetcher.ask(&granted(parameter(), SECRET), &with_key("https://other.test/")).await.unwrap_err();
+    assert!(
+        matches!(&denied.failure, Failure::Denied(why) if why.contains("api.test") && !why.contains("s3cret"))
+    );
+    let none = grants(&[("api.test", HostKind::Api)]);
+    assert!(
+        fetcher.ask(&none, &with_key("https://api.test/")).await.is_ok(),
+        "what is not configured is left out"
+    );
+}
+
+#[tokio::test]
+async fn errors_do_not_tell() {
+    let site = Site::start(|_| super::site::Act::Send(Vec::new())).await;
+    let fetcher = fetcher(&site);
+    for kind in [header_kind(), parameter(), CredentialKind::Basic] {
+        let failed = fetcher.ask(&granted(kind, SECRET), &with_key("https://api.test/a")).await.unwrap_err();
+        assert!(
+            matches!(failed.failure, Failure::Network(_)) && !format!("{failed:?}").contains("s3cret"),
+            "{failed:?}"
+        );
+    }
+    let broken = granted(header_kind(), "a\nb");
+    let failed = fetcher.ask(&broken, &with_key("https://api.test/a")).await.unwrap_err();
+    assert!(matches!(&failed.failure, Failure::Denied(why) if why.contains("`key`")), "{failed:?}");
+    assert!(!format!("{broken:?}").contains("a\\nb"));
+}
+
+fn oauth(token_url: &str) -> CredentialKind {
+    CredentialKind::Oauth2ClientCredentials { token_url: token_url.to_owned() }
+}
+
+#[tokio::test]
+async fn tokens_are_shared_and_renewed() {
+    let given = Arc::new(AtomicUsize::new(0));
+    let site = Site::start({
+        let given = given.clone();
+        move |request| match (path(request), header(request, "host")) {
+            ("/token", Some("token.test")) => {
+                let number = given.fetch_add(1, Ordering::SeqCst) + 1;
+                answer(200, &[], format!("{{\"access_token\":\"t0ken{number}\",\"expires_in\":3600}}"))
+            }
+            // The first token is withdrawn.
+            ("/late", _) if request.contains("t0ken1") => answer(401, &[], ""),
+            ("/never", _) => answer(401, &[], ""),
+            _ => answer(200, &["content-type: text/plain"], request),
+        }
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    let grants = granted(oauth("https://token.test/token"), "my id:my/secret");
+    let list = with_key("https://api.test/list");
+    for response in join_all((0..5).map(|_| fetcher.ask(&grants, &list))).await {
+        let Content::Text(body) = response.unwrap().body else { panic!("text") };
+        assert!(body.contains("authorization: Bearer [secret]"), "{body}");
+    }
+    assert_eq!(given.load(Ordering::SeqCst), 1);
+    let asked = site.requests().into_iter().find(|request| request.contains("/token")).unwrap();
+    assert_eq!(header(&asked, "authorization"), Some("Basic bXkraWQ6bXklMkZzZWNyZXQ="));
+    assert!(asked.starts_with("POST ") && asked.ends_with("grant_type=client_credentials"), "{asked}");
+    assert_eq!(fetcher.ask(&grants, &with_key("https://api.test/late")).await.unwrap().status, 200);
+    assert_eq!(given.load(Ordering::SeqCst), 2);
+    assert_eq!(fetcher.ask(&grants, &with_key("https://api.test/never")).await.unwrap().status, 401);
+    assert_eq!(given.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_does_not_give() {
+    let site = Site::start(|request| match path(request) {
+        "/refuses" => answer(401, &[], "my-secret"),
+        "/babbles" => answer(200, &[], "my-secret"),
+        "/away" => redirect("https://api.test/token"),
+        _ => answer(200, &[], r#"{"access_token":"t"}"#),
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    let check = async |token_url: &str, secret: &str, expect: &str| {
+        let grants = granted(oauth(token_url), secret);
+        let failure =
+            fetcher.ask(&grants, &with_key("https://api.test/a")).await.unwrap_err().failure.to_string();
+        assert!(failure.contains(expect) && !failure.contains("my-secret"), "{failure}");
+    };
+    check("https://token.test/refuses", "id:my-secret", "status 401").await;
+    check("https://token.test/babbles", "id:my-secret", "`access_token`").await;
+    check("https://token.test/away", "id:my-secret", "redirects").await;
+    check("http://token.test/", "id:my-secret", "must be https").await;
+    check("https://elsewhere.test/", "id:my-secret", "one of the source's hosts").await;
+    check("https://127.0.0.1/", "id:my-secret", "not public").await;
+    check("https://token.test/", "my-secret", "`id:secret`").await;
+}

@@ -9,8 +9,12 @@ impl Guest for Loops {
         info("loops")
     }
 
-    fn start(_: Query) -> Result<Step, Error> {
+    /// Waits in the host when the query is `sleep`, else in itself.
+    fn start(query: Query) -> Result<Step, Error> {
         loop {
+            if query.text == "sleep" {
+                std::thread::sleep(std::time::Duration::from_secs(3600));
+            }
             std::hint::black_box(());
         }
     }

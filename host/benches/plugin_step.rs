@@ -1,0 +1,40 @@
+//! What one plugin step costs: a fresh instance, the call, and giving everything back.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
+
+use std::{path::Path, time::Duration, time::Instant};
+
+use anyhow::Context as _;
+use pixcrawler::{config, plugin::Plugins, source::Query};
+
+const STEPS: usize = 20_000;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let data = tempfile::TempDir::new()?;
+    let settings = config::Plugins {
+        plugins_dir: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests")),
+        grant: vec!["steps".to_owned()],
+        credential: Vec::new(),
+        plugin_deadline: Duration::from_secs(2),
+        plugin_memory: 64,
+    };
+    let plugins = Plugins::load(&settings, data.path()).await.context("run `make plugins` first")?;
+    let query = Query {
+        text: "red fox".to_owned(),
+        limit: 100,
+        safe_search: true,
+        language: None,
+        options: Vec::new(),
+        credentials: Vec::new(),
+    };
+    let mut times = Vec::with_capacity(STEPS);
+    for _ in 0..STEPS {
+        let began = Instant::now();
+        plugins.start("steps", &query).await?;
+        times.push(began.elapsed());
+    }
+    times.sort_unstable();
+    println!("one step: p50 {:?}, p95 {:?}", times[STEPS / 2], times[STEPS * 95 / 100]);
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! One result of a search.
+
+use pixcrawler_sdk::{Candidate, Dimensions, License};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What the API says of a picture. Without address and licence it is of no use;
+/// everything else may be missing or null.
+#[derive(Deserialize)]
+struct Image {
+    url: String,
+    license: String,
+    license_version: Option<String>,
+    license_url: Option<String>,
+    attribution: Option<String>,
+    id: Option<String>,
+    title: Option<String>,
+    creator: Option<String>,
+    creator_url: Option<String>,
+    foreign_landing_url: Option<String>,
+    thumbnail: Option<String>,
+    width: Option<u32>,
+    height: Option<u32>,
+    filesize: Option<u64>,
+    filetype: Option<String>,
+    tags: Option<Vec<Tag>>,
+    provider: Option<String>,
+    source: Option<String>,
+    category: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Tag {
+    name: Option<String>,
+}
+
+/// The picture, or what of it was looked for and not found.
+pub(crate) fn candidate(result: Value) -> Result<Candidate, String> {
+    let image: Image = serde_json::from_value(result).map_err(|error| error.to_string())?;
+    if !image.url.starts_with("https://") && !image.url.starts_with("http://") {
+        return Err(format!(
+            "field `url` is no address: {}",
+            image.url.chars().take(100).collect::<String>()
+        ));
+    }
+    let license = license(&image);
+    let extra = [("provider", image.provider), ("source", image.source), ("category", image.category)];
+    Ok(Candidate {
+        id: image.id,
+        page_url: image.foreign_landing_url,
+        thumbnail_url: image.thumbnail,
+        title: image.title,
+        creator: image.creator,
+        creator_url: image.creator_url,
+        license: Some(license),
+        dimensions: Dimensions::known(image.width, image.height),
+        mime: image.filetype.as_deref().and_then(media_type).map(str::to_owned),
+        byte_size: image.filesize.filter(|&size| size > 0),
+        tags: image.tags.into_iter().flatten().filter_map(|tag| tag.name).collect(),
+        extra: extra
+            .into_iter()
+            .filter_map(|(name, value)| Some((format!("openverse.{name}"), value?)))
+            .collect(),
+        ..Candidate::new(image.url)
+    })
+}
+
+/// The licence with its address and a line to print, which older answers leave out.
+fn license(image: &Image) -> License {
+    let code = image.license.to_ascii_lowercase();
+    let version = image.license_version.as_deref().filter(|version| !version.is_empty());
+    let number = version.unwrap_or("1.0");
+    let (name, known_url) = match code.as_str() {
+        "cc0" => (
+            format!("CC0 {number}"),
+            Some(format!("https://creativecommons.org/publicdomain/zero/{number}/")),
+        ),
+        "pdm" => (
+            format!("Public Domain Mark {number}"),
+            Some(format!("https://creativecommons.org/publicdomain/mark/{number}/")),
+        ),
+        _ => (
+            format!("CC {} {}", code.to_uppercase(), version.unwrap_or_default()).trim_end().to_owned(),
+            version.map(|version| format!("https://creativecommons.org/licenses/{code}/{version}/")),
+        ),
+    };
+    let attribution = image.attribution.clone().unwrap_or_else(|| {
+        let title =
+            image.title.as_deref().map_or_else(|| "This work".to_owned(), |title| format!("\"{title}\""));
+        let by = image.creator.as_deref().map_or_else(String::new, |creator| format!(" by {creator}"));
+        let verb =
+            if matches!(code.as_str(), "cc0" | "pdm") { "is marked with" } else { "is licensed under" };
+        format!("{title}{by} {verb} {name}.")
+    });
+    License {
+        id: License::creative_commons_id(&code, version),
+        url: image.license_url.clone().or(known_url),
+        attribution: Some(attribution),
+    }
+}
+
+fn media_type(extension: &str) -> Option<&'static str> {
+    match extension.trim_start_matches('.').to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" => Some("image/jpeg"),
+        "png" => Some("image/png"),
+        "gif" => Some("image/gif"),
+        "webp" => Some("image/webp"),
+        "svg" => Some("image/svg+xml"),
+        "tif" | "tiff" => Some("image/tiff"),
+        _ => None,
+    }
+}

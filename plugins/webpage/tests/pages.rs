@@ -1,0 +1,216 @@
+//! Pages as sites write them, with invented pictures.
+
+use pixcrawler_sdk::{Candidate, Dimensions, License};
+use proptest::prelude::*;
+use webpage::read;
+
+const PAGE: &str = "https://example.org/gallery/index.html";
+
+/// The addresses found, without `https://example.org/gallery/`.
+fn urls(html: &str) -> Vec<String> {
+    let short =
+        |url: String| url.strip_prefix("https://example.org/gallery/").map(str::to_owned).unwrap_or(url);
+    read(html, PAGE).candidates.into_iter().map(|candidate| short(candidate.url)).collect()
+}
+
+fn first(html: &str) -> Option<Candidate> {
+    read(html, PAGE).candidates.into_iter().next()
+}
+
+fn at(file: &str) -> Candidate {
+    Candidate { page_url: Some(PAGE.to_owned()), ..Candidate::new(address(file)) }
+}
+
+fn address(file: &str) -> String {
+    format!("https://example.org/gallery/{file}")
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+#[test]
+fn where_pictures_stand() {
+    for (html, expect) in [
+        ("", &[][..]),
+        ("<p>none", &[]),
+        ("<img src=a.jpg><IMG SRC='b.png'>", &["a.jpg", "b.png"]),
+        ("<img src=//cdn.example.org/a.jpg>", &["https://cdn.example.org/a.jpg"]),
+        ("<img src='../a.jpg?x=1&amp;y=2'>", &["https://example.org/a.jpg?x=1&y=2"]),
+        ("<img src='data:image/gif;base64,R0lGOD'>", &[]),
+        ("<img src=a.jpg><img src=a.jpg#2><img src=./a.jpg>", &["a.jpg"]),
+        (
+            "<img src=a.jpg width=1 height=1><img src=b.jpg width='1px' height=0><img src=c.jpg width=1>",
+            &["c.jpg"],
+        ),
+        ("<picture><source srcset='b.webp 2x'><source srcset=c.avif><img src=a.jpg></picture>", &["b.webp"]),
+        ("<video><source src=a.mp4></video><img src=b.jpg>", &["b.jpg"]),
+        ("<img data-src=a.jpg><noscript><img src=a.jpg></noscript>", &["a.jpg"]),
+        ("<noscript><img src=a.jpg></noscript>", &["a.jpg"]),
+        (
+            "<meta property=og:image content=/a.jpg><meta name=twitter:image content=/a.jpg>",
+            &["https://example.org/a.jpg"],
+        ),
+        ("<link rel=image_src href=a.jpg>", &["a.jpg"]),
+        (
+            "<a href=a.jpg>A</a><a href=b.html>B</a><a href=/wiki/File:C.jpg><img src=c.jpg></a>",
+            &["a.jpg", "c.jpg"],
+        ),
+        ("<a href=a.jpg>never closed", &["a.jpg"]),
+        ("<base href=/other/><base href=/third/><img src=a.jpg>", &["https://example.org/other/a.jpg"]),
+        ("<!-- <img src=a.jpg> --><script>'<img src=b.jpg>'</script><title><img src=c.jpg></title>", &[]),
+        ("<img src=logo.svg><img src=a.jpg", &[]),
+    ] {
+        assert_eq!(urls(html), expect, "{html}");
+    }
+}
+
+#[test]
+fn a_linked_file_is_the_picture_and_what_is_shown_its_preview() {
+    let expect = Candidate {
+        thumbnail_url: Some(address("b.jpg")),
+        alternates: vec![address("b.jpg"), address("c.jpg")],
+        description: text("Fox & hare"),
+        title: text("Dusk"),
+        ..at("a.jpg")
+    };
+    let html = "<a href=a.jpg><img src=c.jpg srcset='b.jpg 2x' alt='Fox &amp; hare' title=' Dusk '></a>";
+    assert_eq!(read(html, PAGE).candidates, [expect]);
+    assert_eq!(
+        first("<a href=a.jpg> Large\n version </a>"),
+        Some(Candidate { title: text("Large version"), ..at("a.jpg") })
+    );
+    assert_eq!(first("<a href=a.jpg><img src=a.jpg></a>"), Some(at("a.jpg")));
+}
+
+#[test]
+fn captions_are_titles() {
+    let html = "<img src=z.jpg><figure><img src=a.jpg><img src=b.jpg title=B>\
+        <figcaption>Red <b>fox</b></figcaption></figure><img src=c.jpg>";
+    let titles: Vec<_> = read(html, PAGE).candidates.into_iter().map(|candidate| candidate.title).collect();
+    assert_eq!(titles, [None, text("Red fox"), text("B"), None]);
+}
+
+#[test]
+fn a_blurred_copy_gives_way_to_the_picture_in_noscript() {
+    let html =
+        "<figure><img src=tiny.jpg alt=Fox><noscript><img src=a.jpg srcset='b.jpg 2x'></noscript></figure>";
+    let expect = Candidate {
+        thumbnail_url: Some(address("tiny.jpg")),
+        alternates: vec![address("a.jpg")],
+        description: text("Fox"),
+        ..at("b.jpg")
+    };
+    assert_eq!(read(html, PAGE).candidates, [expect]);
+    // Elsewhere a `noscript` may hold anything.
+    assert_eq!(urls("<img src=a.jpg><noscript><img src=count.gif></noscript>"), ["a.jpg", "count.gif"]);
+}
+
+#[test]
+fn the_head_describes_a_picture() {
+    let html = "<meta property=og:image content=a.jpg><meta property=og:image:width content=640>\
+        <meta property=og:image:height content=480><meta property=og:image:type content=image/jpeg>\
+        <meta property=og:image:alt content=Fox><img src=b.jpg>";
+    let expect = Candidate {
+        dimensions: Some(Dimensions { width: 640, height: 480 }),
+        mime: text("image/jpeg"),
+        description: text("Fox"),
+        ..at("a.jpg")
+    };
+    assert_eq!(read(html, PAGE).candidates, [expect, at("b.jpg")]);
+}
+
+#[test]
+fn linked_data_describes_pictures() {
+    let html = r#"<img src="a.jpg" alt="Seen">
+        <script type="application/ld+json">{"@context": "https://schema.org", "@type": "ImageObject",
+            "contentUrl": "a.jpg", "license": "https://creativecommons.org/licenses/by-sa/4.0/", "name": "Fox",
+            "creator": {"@type": "Person", "name": "Ada Fuchs", "url": "/ada"}, "creditText": "Photo: Ada Fuchs",
+            "width": "640px", "height": {"@type": "QuantitativeValue", "value": 480}, "datePublished": "2024-05-06",
+            "thumbnailUrl": "s.jpg", "encodingFormat": "image/jpeg", "caption": "A fox"}</script>"#;
+    let expect = Candidate {
+        thumbnail_url: Some(address("s.jpg")),
+        title: text("Fox"),
+        description: text("Seen"),
+        creator: text("Ada Fuchs"),
+        creator_url: text("https://example.org/ada"),
+        license: Some(License {
+            id: "cc-by-sa-4.0".to_owned(),
+            url: text("https://creativecommons.org/licenses/by-sa/4.0/"),
+            attribution: text("Photo: Ada Fuchs"),
+        }),
+        published: text("2024-05-06"),
+        dimensions: Some(Dimensions { width: 640, height: 480 }),
+        mime: text("image/jpeg"),
+        ..at("a.jpg")
+    };
+    assert_eq!(read(html, PAGE).candidates, [expect]);
+}
+
+#[test]
+fn where_linked_data_names_pictures() {
+    let data = |json: &str| urls(&format!("<script type='application/ld+json'>{json}</script>"));
+    assert_eq!(data(r#"{"@type": "Article", "image": "a.jpg"}"#), ["a.jpg"]);
+    assert_eq!(data(r#"[{"image": ["a.jpg", {"url": "b.jpg"}]}]"#), ["a.jpg", "b.jpg"]);
+    assert_eq!(data(r#"{"@graph": [{"@type": ["Photograph", "ImageObject"], "url": "a.jpg"}]}"#), ["a.jpg"]);
+    assert_eq!(data(r#"{"@type": "https://schema.org/ImageObject", "contentUrl": "a.jpg"}"#), ["a.jpg"]);
+    assert_eq!(
+        data(r#"{"publisher": {"logo": {"@type": "ImageObject", "url": "a.jpg"}}, "url": "b"}"#),
+        [""; 0]
+    );
+    assert_eq!(data(r#"{"image": {"@id": "data:,"}, "@type": 7}"#), [""; 0]);
+    assert_eq!(data("{broken"), [""; 0]);
+    assert_eq!(data(&"[".repeat(100_000)), [""; 0]);
+}
+
+#[test]
+fn the_page_that_follows() {
+    for (html, expect) in [
+        ("<a rel=next href='?page=2'>", Some("https://example.org/gallery/index.html?page=2")),
+        ("<link rel='nofollow NEXT' href=/2>", Some("https://example.org/2")),
+        ("<a rel=next href=/2><a rel=next href=/3>", Some("https://example.org/2")),
+        ("<a rel=prev href=/2><a href=/3>next</a>", None),
+        ("<a rel=next href='javascript:more()'>", None),
+    ] {
+        assert_eq!(read(html, PAGE).next.as_deref(), expect, "{html}");
+    }
+}
+
+#[test]
+fn a_page_that_opts_out_gives_nothing() {
+    for robots in ["noai", "index, NoImageAI"] {
+        let page = read(&format!("<meta name=robots content='{robots}'><img src=a.jpg>"), PAGE);
+        assert_eq!((page.candidates.len(), page.warnings.len()), (0, 1), "{robots}");
+    }
+    assert_eq!(urls("<meta name=robots content='noindex, nofollow'><img src=a.jpg>"), ["a.jpg"]);
+}
+
+#[test]
+fn long_texts_are_cut_between_characters() {
+    let html = format!("<img src=a.jpg alt='{}'>", "ü".repeat(2_000));
+    let description = first(&html).and_then(|candidate| candidate.description);
+    assert_eq!(description, Some("ü".repeat(500)));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_page(
+        parts in prop::collection::vec(prop_oneof![
+            prop::sample::select(vec![
+                "<img src=", "<a href=", "a.jpg", ">", "</a>", "<picture>", "</picture>", "<source srcset='", " 2x, ", "'",
+                "<figure>", "</figure>", "<figcaption>", "</figcaption>", "<noscript>", "</noscript>", "<base href=",
+                "<script type=application/ld+json>", "{\"image\":", "}", "</script>", "<meta property=og:image content=",
+                "<meta property=og:image:alt content=x>", "&#x1F98A;", "日本", " data-src=b.png",
+            ]).prop_map(str::to_owned),
+            "\\PC{0,5}",
+        ], 0..40)
+    ) {
+        let page = read(&parts.concat(), PAGE);
+        let mut seen = std::collections::BTreeSet::new();
+        for candidate in page.candidates {
+            prop_assert!(candidate.url.starts_with("http"));
+            prop_assert!(!candidate.alternates.contains(&candidate.url));
+            prop_assert!(seen.insert(candidate.url));
+        }
+    }
+}
