@@ -1,13 +1,16 @@
 //! The only place that knows poem: the list of API parts, and the door in front of them.
 
+use std::{io, net::SocketAddr, time::Duration};
+
 use poem::{
-    Endpoint, EndpointExt as _, IntoEndpoint as _, Route, endpoint::make_sync, middleware::CatchPanic,
+    Endpoint, EndpointExt as _, IntoEndpoint as _, Route, endpoint::make_sync, listener::TcpAcceptor,
+    middleware::CatchPanic,
 };
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-
-pub use server::{BindError, Server};
 
 mod auth;
 mod body;
@@ -18,7 +21,6 @@ mod events;
 mod health;
 mod images;
 mod jobs;
-mod server;
 mod sources;
 
 /// Every part of the API; the routes stand in their files.
@@ -26,6 +28,9 @@ type Parts = (health::Api, auth::Api, jobs::Api, events::Api, images::Api, sourc
 
 /// What all paths of the API begin with.
 const PREFIX: &str = "/api/v1";
+
+/// How long requests may go on after the stop; streams of events do not end by themselves.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Groups of operations in the document.
 #[derive(Tags)]
@@ -43,6 +48,63 @@ enum Tag {
     Sources,
 }
 
+/// The API on its port.
+pub struct Server {
+    app: App,
+    acceptor: TcpAcceptor,
+    address: SocketAddr,
+}
+
+/// Why the API cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken, or not of this machine.
+    #[error("cannot listen on {address}; choose another with --host and --port")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Connections can no longer be accepted.
+    #[error("the server failed")]
+    Serve(#[source] io::Error),
+}
+
+impl Server {
+    /// Takes the configured port.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn bind(app: App) -> Result<Self, ServeError> {
+        let address = app.config.listen();
+        let listen = async {
+            let listener = TcpListener::bind(address).await?;
+            let address = listener.local_addr()?;
+            Ok((TcpAcceptor::from_tokio(listener)?, address))
+        };
+        let (acceptor, address) = listen.await.map_err(|source| ServeError::Listen { address, source })?;
+        Ok(Self { app, acceptor, address })
+    }
+
+    /// Where it really listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`; requests that are under way then have a few seconds to end.
+    ///
+    /// # Errors
+    /// When connections can no longer be accepted.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
+        poem::Server::new_with_acceptor(self.acceptor)
+            .run_with_graceful_shutdown(service(self.app), stop.cancelled_owned(), Some(GRACE))
+            .await
+            .map_err(ServeError::Serve)
+    }
+}
+
 /// The whole HTTP service.
 pub fn service(app: App) -> impl Endpoint {
     let api = parts();
@@ -51,7 +113,7 @@ pub fn service(app: App) -> impl Endpoint {
     let local_keys = app.auth.issuer().map(|issuer| serde_json::json!(issuer.key_set()).to_string());
     let mut routes = Route::new()
         .nest(PREFIX, api.into_endpoint())
-        .at("/docs", swagger)
+        .nest("/docs", swagger)
         .at("/openapi.json", make_sync(move |_| json(document.clone())));
     if let Some(keys) = local_keys {
         routes = routes.at("/auth/v1/.well-known/jwks.json", make_sync(move |_| json(keys.clone())));

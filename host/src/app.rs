@@ -1,7 +1,7 @@
 //! Everything built once and passed explicitly, and what it can do as a whole.
 
 pub mod create;
-pub mod jobs;
+mod jobs;
 mod profile;
 mod readiness;
 mod start;
@@ -16,12 +16,14 @@ use crate::{
     db::PgPool,
     fetch::Fetcher,
     job::JobId,
-    plugin::{Installed, Plugins},
+    plugin::{Installed, Plugins, Status},
     queue::Queue,
-    source::{CredentialSpec, Grants},
+    source::Grants,
     store::Store,
 };
 
+pub(crate) use jobs::messages;
+pub use jobs::{Cancelled, JobError, Retried};
 pub use start::{Running, StartError};
 
 /// All parts of the host; cheap to clone.
@@ -44,7 +46,7 @@ pub struct Parts {
     pub store: Store,
     /// Who is calling.
     pub auth: Auth,
-    /// Links for browsers.
+    /// Signs what browsers fetch by themselves.
     pub links: LinkKey,
     /// What other processes tell through the database.
     pub signals: broadcast::Sender<Signal>,
@@ -93,31 +95,11 @@ impl App {
     /// When it is not installed, not ready or not granted; says what to do.
     pub fn source(&self, id: &str) -> Result<Installed, String> {
         let source = self.plugins.get(id).ok_or_else(|| format!("the source {id} is not installed"))?;
-        match source.unavailable() {
-            None => Ok(source),
-            Some(reason) => Err(reason),
+        match &source.status {
+            Status::Ready => Ok(source),
+            Status::Preparing => Err(format!("the source {id} is still being prepared")),
+            Status::Off(reason) => Err(reason.clone()),
         }
-    }
-
-    /// The installed sources, as far as creating a job goes.
-    #[must_use]
-    pub fn offered(&self) -> Vec<create::Offered> {
-        let offered = |source: Installed| create::Offered {
-            unavailable: self.unavailable(&source),
-            credentials: self.grants(&source).credentials.into_iter().map(|given| given.spec.name).collect(),
-            info: source.info,
-        };
-        self.plugins.list().into_iter().map(offered).collect()
-    }
-
-    /// Why no crawl of a source can be begun now.
-    #[must_use]
-    pub fn unavailable(&self, source: &Installed) -> Option<String> {
-        let configured = self.grants(source).credentials;
-        let missing = |name: &str| configured.iter().all(|credential| credential.spec.name != name);
-        let needed = source.info.credentials.iter().find(|spec| spec.required && missing(&spec.name));
-        let asks = |spec: &CredentialSpec| format!("needs the credential `{}`: {}", spec.name, spec.help);
-        source.unavailable().or_else(|| needed.map(asks))
     }
 
     /// What a source may reach, with the secrets that are configured for it.

@@ -1,5 +1,7 @@
 //! The command line: one file a subcommand.
 
+mod client;
+mod demo;
 mod log;
 mod serve;
 mod stop;
@@ -32,6 +34,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See it work: a crawl of a gallery on this machine, from job to dataset
+    Demo(demo::Demo),
     /// Run the API and a worker in this process
     Serve(serve::Serve),
     /// Run a worker only, beside the API or on another machine
@@ -55,6 +59,7 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
+        Command::Demo(command) => command.run(cli.config).await,
         Command::Serve(command) => command.run(cli.config).await,
         Command::Worker(command) => command.run(cli.config).await,
     }

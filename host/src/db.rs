@@ -75,6 +75,14 @@ pub async fn connect(url: &SecretString, connections: u32) -> Result<PgPool, Con
         .connect_lazy_with(options))
 }
 
+/// Whether the database answers.
+///
+/// # Errors
+/// When it does not.
+pub async fn ping(pool: &PgPool) -> Result<(), Error> {
+    sqlx::query("select 1").execute(pool).await.map(drop)
+}
+
 /// Brings the tables up to date. Processes that start together take turns. Says which
 /// migrations it applied, by version and name; migrations that this binary does not know
 /// are left alone, so that a binary can be rolled back.
@@ -238,14 +246,6 @@ fn options(address: &str) -> Result<PgConnectOptions, ConnectError> {
         _ => options,
     };
     Ok(options.application_name("pixcrawler"))
-}
-
-/// Whether the database answers.
-///
-/// # Errors
-/// When it does not.
-pub async fn ping(pool: &PgPool) -> Result<(), Error> {
-    sqlx::query("select 1").execute(pool).await.map(drop)
 }
 
 /// Waits for and takes the lock of a dataset until the end of the transaction: whoever

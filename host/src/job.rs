@@ -111,7 +111,7 @@ pub struct ChunkSpec {
 /// `crawl_jobs.status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[sqlx(type_name = "varchar", rename_all = "lowercase")]
 pub enum JobState {
     /// Not begun.
     Pending,

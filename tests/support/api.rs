@@ -1,10 +1,10 @@
 //! A host of our own, with its API on a port of loopback, and a client for it.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use clap::Parser as _;
 use pixcrawler::{
-    api::Server,
+    api::{self, Server},
     app::{App, Running},
     config::Config,
 };
@@ -23,7 +23,7 @@ pub(crate) struct Api {
     client: reqwest::Client,
     running: Running,
     stop: CancellationToken,
-    served: JoinHandle<io::Result<()>>,
+    served: JoinHandle<Result<(), api::ServeError>>,
     data: DataDir,
 }
 

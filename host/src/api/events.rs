@@ -74,12 +74,12 @@ impl Api {
         let path = format!("{PREFIX}/crawl-jobs/{id}/events");
         let reader = access.reader(app, &path, &Link { user, expires, signature })?;
         // Listening comes first: a change between the snapshot and that would be missed.
-        let changes = app.signals.subscribe();
+        let signals = app.signals.subscribe();
         let job = jobs::detail(app, reader.user, JobId(id)).await?;
         if job.is_over() && seen == Some(job.revision()) {
             return Ok(Changes::Over);
         }
-        let follower = Follower::new(app, &reader, JobId(id), changes);
+        let follower = Follower::new(app, &reader, JobId(id), signals);
         let events = stream::unfold((follower, Some(job)), Follower::next).boxed();
         let events = EventStream::new(events).keep_alive(HEARTBEAT).to_event(|job: CrawlJobDetail| {
             Event::message(job.to_json_string()).id(job.revision().to_string())
@@ -93,7 +93,7 @@ struct Follower {
     app: App,
     user: UserId,
     job: JobId,
-    changes: broadcast::Receiver<Signal>,
+    signals: broadcast::Receiver<Signal>,
     /// Revision that was sent last.
     sent: i64,
     over: bool,
@@ -101,10 +101,10 @@ struct Follower {
 }
 
 impl Follower {
-    fn new(app: &App, reader: &Reader, job: JobId, changes: broadcast::Receiver<Signal>) -> Self {
+    fn new(app: &App, reader: &Reader, job: JobId, signals: broadcast::Receiver<Signal>) -> Self {
         let left = (reader.until - Utc::now()).to_std().unwrap_or_default();
         let until = Instant::now() + left;
-        Self { app: app.clone(), user: reader.user, job, changes, sent: 0, over: false, until }
+        Self { app: app.clone(), user: reader.user, job, signals, sent: 0, over: false, until }
     }
 
     /// The snapshot, or the next change; none when the job or the right to see it has ended.
@@ -124,7 +124,7 @@ impl Follower {
     async fn change(&mut self) -> Option<CrawlJobDetail> {
         loop {
             tokio::select! {
-                () = notice(&mut self.changes, self.job) => {}
+                () = notice(&mut self.signals, self.job) => {}
                 () = tokio::time::sleep(POLL) => {}
                 () = tokio::time::sleep_until(self.until) => return None,
             }
@@ -143,12 +143,11 @@ impl Follower {
 }
 
 /// Ends with a notice about `job`, or when notices were lost and there may have been one.
-async fn notice(changes: &mut broadcast::Receiver<Signal>, job: JobId) {
+async fn notice(signals: &mut broadcast::Receiver<Signal>, job: JobId) {
     loop {
-        match changes.recv().await {
-            Ok(Signal::Changed(changed)) if changed == job => return,
-            Ok(_) => {}
-            Err(broadcast::error::RecvError::Lagged(_)) => return,
+        match signals.recv().await {
+            Ok(Signal::Changed(changed) | Signal::Cancelled(changed)) if changed != job => {}
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
     }

@@ -16,9 +16,8 @@ use super::{
 };
 use crate::{
     app::{
-        App,
+        App, Cancelled, JobError, Retried,
         create::{CreateError, Created},
-        jobs::{Change, JobError},
     },
     db,
     job::{JobId, JobState, UserId},
@@ -154,8 +153,13 @@ impl Api {
         /// Id of the job.
         Path(id): Path<i32>,
     ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
-        changed(app.cancel_job(caller.user, JobId(id)).await?, "cancelled")?;
-        Ok(Json(detail(app, caller.user, JobId(id)).await?))
+        match app.cancel_job(caller.user, JobId(id)).await? {
+            Cancelled::NotFound => Err(not_found().into()),
+            Cancelled::Over(state) if state != JobState::Cancelled => {
+                Err(conflict(state, "cancelled").into())
+            }
+            Cancelled::Now | Cancelled::Over(_) => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
+        }
     }
 
     /// Retry a crawl job
@@ -170,8 +174,11 @@ impl Api {
         /// Id of the job.
         Path(id): Path<i32>,
     ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
-        changed(app.retry_job(caller.user, JobId(id)).await?, "retried")?;
-        Ok(Json(detail(app, caller.user, JobId(id)).await?))
+        match app.retry_job(caller.user, JobId(id)).await? {
+            Retried::NotFound => Err(not_found().into()),
+            Retried::NotOver(state) => Err(conflict(state, "retried").into()),
+            Retried::Now => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
+        }
     }
 }
 
@@ -187,25 +194,12 @@ pub(super) fn not_found() -> Problem {
     Problem::not_found("crawl job")
 }
 
-fn changed(change: Change, done: &str) -> Result<(), Problem> {
-    match change {
-        Change::Done => Ok(()),
-        Change::NotFound => Err(not_found()),
-        Change::Conflict(state) => {
-            let detail = format!("A {} job cannot be {done}.", state.name());
-            Err(Problem::conflict("wrong-status", detail))
-        }
-    }
+fn conflict(state: JobState, wanted: &str) -> Problem {
+    Problem::conflict("wrong-status", format!("A {} job cannot be {wanted}.", state.name()))
 }
 
 const fn fifty() -> u8 {
     50
-}
-
-impl From<JobError> for Problem {
-    fn from(error: JobError) -> Self {
-        Self::internal(error)
-    }
 }
 
 impl From<CreateError> for Problem {
@@ -213,8 +207,13 @@ impl From<CreateError> for Problem {
         match error {
             CreateError::Rules(broken) => Self::rules(broken),
             CreateError::KeyReused => Self::key_reused(),
-            CreateError::Database(error) => Self::internal(error),
-            CreateError::Queue(error) => Self::internal(error),
+            CreateError::Database(_) | CreateError::Queue(_) => Self::internal(error),
         }
+    }
+}
+
+impl From<JobError> for Problem {
+    fn from(error: JobError) -> Self {
+        Self::internal(error)
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     auth::Caller,
     db,
     job::{Destination, JobId, JobSpec},
+    plugin::Installed,
     queue::QueueError,
 };
 
@@ -59,7 +60,8 @@ impl App {
                 return replay(&before, &digest);
             }
         }
-        let parse_url = |text: &str| self.fetcher.check(text).map_err(|blocked| blocked.to_string());
+        let parse_url =
+            |text: &str| self.fetcher.check(text).map_err(|blocked| format!("cannot be crawled: {blocked}"));
         let spec = check(body, &self.offered(), &parse_url).map_err(CreateError::Rules)?;
 
         let mut transaction = self.db.begin().await?;
@@ -79,6 +81,31 @@ impl App {
         transaction.commit().await?;
         tracing::info!(job = %created.job, chunks = spec.chunks.len(), "job created");
         Ok(Created::New(created.job))
+    }
+
+    /// The installed sources, each with why it cannot be crawled now, if so.
+    fn offered(&self) -> Vec<Offered> {
+        let offered = |source: Installed| {
+            let configured: Vec<String> =
+                self.grants(&source).credentials.into_iter().map(|credential| credential.spec.name).collect();
+            Offered { unavailable: self.unavailable(&source), credentials: configured, info: source.info }
+        };
+        self.plugins.list().into_iter().map(offered).collect()
+    }
+
+    /// Why no crawl of a source can be begun now.
+    #[must_use]
+    pub fn unavailable(&self, source: &Installed) -> Option<String> {
+        let granted = self.grants(source).credentials;
+        let missing = |name: &str| granted.iter().all(|credential| credential.spec.name != name);
+        let needed = source.info.credentials.iter().find(|spec| spec.required && missing(&spec.name));
+        match (self.source(&source.info.id), needed) {
+            (Err(reason), _) => Some(reason),
+            (Ok(_), Some(spec)) => {
+                Some(format!("its credential `{}` is not configured: {}", spec.name, spec.help))
+            }
+            (Ok(_), None) => None,
+        }
     }
 }
 

@@ -8,15 +8,26 @@ use crate::{
     queue::{Message, QueueError},
 };
 
-/// What came of a request to change a job's state.
+/// What a cancel came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Done, or already so.
-    Done,
-    /// Not possible in this state.
-    Conflict(JobState),
-    /// The user has no such job.
+pub enum Cancelled {
+    /// No such job of this user.
     NotFound,
+    /// It had ended before, in this state.
+    Over(JobState),
+    /// It is cancelled now.
+    Now,
+}
+
+/// What a retry came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retried {
+    /// No such job of this user.
+    NotFound,
+    /// It is not failed or cancelled but in this state.
+    NotOver(JobState),
+    /// It goes on.
+    Now,
 }
 
 /// Why a change did not take place; nothing was changed.
@@ -35,33 +46,32 @@ impl App {
     ///
     /// # Errors
     /// When the database fails; then the job goes on.
-    pub async fn cancel_job(&self, user: UserId, job: JobId) -> Result<Change, JobError> {
+    pub async fn cancel_job(&self, user: UserId, job: JobId) -> Result<Cancelled, JobError> {
         let mut tx = self.db.begin().await?;
         let withdrawn = match settle::cancel(&mut tx, user, job).await? {
-            settle::Cancelled::NotFound => return Ok(Change::NotFound),
-            settle::Cancelled::Over(JobState::Cancelled) => return Ok(Change::Done),
-            settle::Cancelled::Over(state) => return Ok(Change::Conflict(state)),
+            settle::Cancelled::NotFound => return Ok(Cancelled::NotFound),
+            settle::Cancelled::Over(state) => return Ok(Cancelled::Over(state)),
             settle::Cancelled::Now(withdrawn) => withdrawn,
         };
         self.queue.withdraw(&mut tx, &messages(withdrawn)).await?;
         tx.commit().await?;
-        Ok(Change::Done)
+        Ok(Cancelled::Now)
     }
 
     /// Begins a failed or cancelled job again, without fetching what is there.
     ///
     /// # Errors
     /// When the database fails; then the job stays as it is.
-    pub async fn retry_job(&self, user: UserId, job: JobId) -> Result<Change, JobError> {
+    pub async fn retry_job(&self, user: UserId, job: JobId) -> Result<Retried, JobError> {
         let mut tx = self.db.begin().await?;
         let queued = match settle::retry(&mut tx, user, job).await? {
-            settle::Retried::NotFound => return Ok(Change::NotFound),
-            settle::Retried::NotOver(state) => return Ok(Change::Conflict(state)),
+            settle::Retried::NotFound => return Ok(Retried::NotFound),
+            settle::Retried::NotOver(state) => return Ok(Retried::NotOver(state)),
             settle::Retried::Now(queued) => queued,
         };
         self.queue.enqueue(&mut tx, &messages(queued), None).await?;
         tx.commit().await?;
-        Ok(Change::Done)
+        Ok(Retried::Now)
     }
 
     /// Deletes a job and its rows, cancelling it first; whether there was such a job of this user.
@@ -69,7 +79,7 @@ impl App {
     /// # Errors
     /// When the database fails; then the job is there still, cancelled perhaps.
     pub async fn delete_job(&self, user: UserId, job: JobId) -> Result<bool, JobError> {
-        if self.cancel_job(user, job).await? == Change::NotFound {
+        if self.cancel_job(user, job).await? == Cancelled::NotFound {
             return Ok(false);
         }
         let mut tx = self.db.begin().await?;

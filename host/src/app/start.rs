@@ -1,9 +1,10 @@
 //! From settings to a host that runs: database, queue, sources, store.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 use tokio::{sync::broadcast, task::JoinHandle};
+use url::Url;
 
 use crate::{
     app::{App, Parts, Signal},
@@ -26,6 +27,8 @@ use crate::{
 
 /// Connections of one process: requests are short, and a chunk holds one only while it writes.
 const CONNECTIONS: u32 = 16;
+/// Longest wait for the keys of a Supabase project; a request may be waiting for them.
+const PATIENCE_FOR_KEYS: Duration = Duration::from_secs(10);
 /// Signals that a slow listener may fall behind before it has to look for itself.
 const SIGNALS: usize = 1024;
 
@@ -54,8 +57,8 @@ pub enum StartError {
     /// The database cannot be reached.
     #[error("cannot connect to the database")]
     Connect(#[from] db::ConnectError),
-    /// What Supabase would bring cannot be made in the private Postgres.
-    #[error("cannot prepare the private Postgres")]
+    /// What Supabase would bring cannot be made.
+    #[error("cannot prepare the private database")]
     Bootstrap(#[from] db::BootstrapError),
     /// The tables cannot be made.
     #[error("cannot bring the tables up to date")]
@@ -72,12 +75,12 @@ pub enum StartError {
     /// The store cannot be used.
     #[error("cannot use the store")]
     Store(#[from] StoreError),
-    /// The database failed.
-    #[error("the database failed")]
-    Database(#[from] db::Error),
     /// Tokens cannot be verified.
     #[error("cannot set up authentication")]
     Auth(#[from] auth::SetupError),
+    /// The key of signed links cannot be had.
+    #[error("cannot read the key of signed links")]
+    Links(#[from] db::Error),
 }
 
 impl Running {
@@ -109,11 +112,10 @@ impl Running {
             supabase.supabase_url.as_ref(),
             supabase.supabase_jwt_secret.as_ref(),
             &data_dir,
-            fetch_keys(fetcher.clone()),
+            project_keys(fetcher.clone()),
         )?;
-        let links = LinkKey::new(
-            &db::secrets::get_or_insert(&db, link::KEY_NAME, &rand::random::<[u8; 32]>()).await?,
-        );
+        let links =
+            LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
         let store = Store::local(&data_dir.join("objects"))?;
         let (signals, _) = broadcast::channel(SIGNALS);
         let app =
@@ -152,26 +154,19 @@ async fn database(config: &Config) -> Result<(SecretString, Option<Embedded>), S
     Ok((embedded.url(), Some(embedded)))
 }
 
-/// Fetches the project's public keys through the same door as everything else.
-fn fetch_keys(fetcher: Fetcher) -> FetchKeys {
+/// Fetches the keys of a Supabase project through the outbound door, from its own host only.
+fn project_keys(fetcher: Fetcher) -> FetchKeys {
     Box::new(move |url| {
         let fetcher = fetcher.clone();
         Box::pin(async move {
-            let host = url::Url::parse(&url)
-                .ok()
-                .and_then(|url| url.host_str().map(str::to_owned))
-                .unwrap_or_default();
-            let grants = Grants {
-                source: "supabase".to_owned(),
-                hosts: vec![HostRule { pattern: host, kind: HostKind::Api }],
-                ..Grants::default()
-            };
-            let answer =
-                fetcher.ask(&grants, &Request::get(url)).await.map_err(|no| no.failure.to_string())?;
-            match answer {
+            let host = Url::parse(&url).ok().and_then(|url| url.host_str().map(str::to_owned));
+            let rule = HostRule { pattern: host.unwrap_or_default(), kind: HostKind::Api };
+            let grants = Grants { source: "supabase".to_owned(), hosts: vec![rule], ..Grants::default() };
+            let request = Request::get(url);
+            let asked = tokio::time::timeout(PATIENCE_FOR_KEYS, fetcher.ask(&grants, &request)).await;
+            match asked.map_err(|_| "no answer in time")?.map_err(|no| no.failure.to_string())? {
                 Response { status: 200, body: Content::Text(text), .. } => Ok(text.into_bytes()),
-                Response { status: 200, body: Content::Binary(bytes), .. } => Ok(bytes),
-                Response { status, .. } => Err(format!("status {status}")),
+                Response { status, .. } => Err(format!("status {status}, or no text")),
             }
         })
     })

@@ -10,7 +10,8 @@ use crate::{
     config::Fetch,
     fetch::Fetcher,
     source::{
-        Content, Credential, CredentialKind, CredentialSpec, Grants, HostKind, HostRule, Method, Request, Response,
+        Content, Credential, CredentialKind, CredentialSpec, Grants, HostKind, HostRule, Method, Request,
+        Response,
     },
 };
 
@@ -47,11 +48,20 @@ impl Client {
         self.call(Method::Get, path, None).await
     }
 
-    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
         self.call(Method::Post, path, Some(serde_json::to_string(body)?)).await
     }
 
-    async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<String>) -> anyhow::Result<T> {
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> anyhow::Result<T> {
         let request = Request {
             method,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
@@ -60,7 +70,8 @@ impl Client {
             ..Request::get(format!("{}{path}", self.base))
         };
         let answer = self.fetcher.ask(&self.grants, &request).await;
-        let Response { status, body, .. } = answer.map_err(|no| no.failure).context("the API does not answer")?;
+        let Response { status, body, .. } =
+            answer.map_err(|no| no.failure).context("the API does not answer")?;
         let Content::Text(text) = body else { bail!("the API answered {status} without text") };
         if !(200..300).contains(&status) {
             bail!("the API answered {status}: {text}");

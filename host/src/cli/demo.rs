@@ -6,7 +6,13 @@
 mod contact_sheet;
 mod gallery;
 
-use std::{collections::BTreeMap, io::Write as _, path::{Path, PathBuf}, process::ExitCode, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -53,8 +59,8 @@ impl Demo {
     pub(super) async fn run(self, mut config: Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
         say("Making a gallery …");
-        let gallery = tokio::task::spawn_blocking(Gallery::generate).await?;
-        let expected = gallery.expected.clone();
+        let gallery =
+            tokio::task::spawn_blocking(Gallery::generate).await?.context("cannot paint the gallery")?;
         let served = gallery.serve().await.context("cannot serve the gallery")?;
         say(&format!("It is served on http://{} as {}", served.address(), gallery::ORIGIN));
 
@@ -74,7 +80,7 @@ impl Demo {
             async move { tokio::join!(server.run(done.clone()), Worker::run(app, done)).0 }
         });
         let result = tokio::select! {
-            result = self.crawl(&running, address, &expected) => result,
+            result = self.crawl(&running, address, &gallery) => result,
             () = stop.cancelled() => Err(anyhow::anyhow!("ended by a signal")),
         };
         done.cancel();
@@ -84,8 +90,13 @@ impl Demo {
     }
 
     /// Creates the job, watches it and shows what came of it; whether that is what was planted.
-    async fn crawl(&self, running: &Running, api: std::net::SocketAddr, expected: &Expected) -> anyhow::Result<bool> {
-        let app = &running.app;
+    async fn crawl(
+        &self,
+        running: &Running,
+        api: std::net::SocketAddr,
+        gallery: &Gallery,
+    ) -> anyhow::Result<bool> {
+        let (app, expected) = (&running.app, &gallery.expected);
         let issuer = app.auth.issuer().context("the demo needs the local issuer")?;
         let token = issuer.issue("demo@example.org", Duration::from_secs(3600))?;
         let caller: Caller = app.auth.verify(&token).await?;
@@ -93,7 +104,7 @@ impl Demo {
 
         let request = serde_json::json!({
             "name": "demo",
-            "urls": [format!("{}/", gallery::ORIGIN)],
+            "urls": [gallery.start],
             "sources": ["webpage"],
             "max_images": 1000,
         });
@@ -157,7 +168,9 @@ fn compare(job: &Job, expected: &Expected) -> bool {
     for (refusal, count) in &expected.refused {
         codes.entry(refusal.code()).or_default().1 = i32::try_from(*count).unwrap_or(i32::MAX);
     }
-    rows.extend(codes.into_iter().map(|(code, (found, planted))| (format!("refused: {code}"), found, planted)));
+    rows.extend(
+        codes.into_iter().map(|(code, (found, planted))| (format!("refused: {code}"), found, planted)),
+    );
     say(&format!("\n{:<28}{:>8}{:>9}", "", "found", "planted"));
     for (what, found, planted) in &rows {
         let mark = if found == planted { "" } else { "  ← differs" };

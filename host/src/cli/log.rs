@@ -6,7 +6,7 @@ use crate::config::{Log, LogFormat};
 
 /// Starts logging. A filter that cannot be read is named, and the default used.
 pub(super) fn start(config: &Log) {
-    let default = if config.debug { "info,pixcrawler=debug" } else { "info" };
+    let default = if config.debug { "info,pixcrawler=debug" } else { "warn,pixcrawler=info" };
     let asked = config.log.as_deref().unwrap_or(default);
     let (filter, wrong) = match EnvFilter::try_new(asked) {
         Ok(filter) => (filter, None),

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    app::{App, Signal, chain, jobs::messages},
+    app::{App, Signal, chain, messages},
     crawl::{
         Faults, Interrupted,
         judge::{Bench, Decoders},

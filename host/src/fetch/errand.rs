@@ -13,6 +13,8 @@ use url::Url;
 use super::{
     Inner,
     body::{self, Bounds},
+    download::is_image,
+    hop::Hop,
     origins::authority,
     pace::{self, Host, LONGEST_SLEEP},
     robots,
@@ -44,6 +46,12 @@ pub(super) enum Purpose<'a> {
     Robots,
     /// A bearer token; redirects are not followed.
     Token,
+}
+
+/// What is sent, once everything is added to it.
+pub(super) struct Outgoing {
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
 }
 
 /// What came back.
@@ -102,6 +110,7 @@ impl Inner {
         Err(failed)
     }
 
+    /// One try: from hop to hop until something is no redirect.
     async fn attempt(
         &self,
         errand: &Errand<'_>,
@@ -109,27 +118,22 @@ impl Inner {
         deadline: &mut Deadline,
         last: &mut Option<Arc<Host>>,
     ) -> Result<Reply, Trouble> {
-        let mut url = start.clone();
-        let (mut method, mut body) = (errand.method.clone(), errand.body.clone());
-        let mut plugin_headers = errand.plugin_headers.clone();
-        let mut at_home = true;
+        let mut hop = Hop::first(errand, start);
+        let mut secrets = Vec::new();
         let most = errand.purpose.redirects();
         for _ in 0..=most {
-            self.guard.check(&url)?;
-            let granted = self.admit(errand.purpose, &url).await?;
-            let mut wire = url.clone();
-            let mut headers = errand.headers.clone();
-            let mut secrets = Vec::new();
-            if at_home && granted {
-                headers.extend(plugin_headers.clone());
+            self.guard.check(&hop.url)?;
+            let granted = self.admit(errand.purpose, &hop.url).await?;
+            let mut outgoing = Outgoing { url: hop.url.clone(), headers: errand.headers.clone() };
+            if hop.at_home && granted {
+                outgoing.headers.extend(hop.plugin_headers.clone());
                 if let Some(credential) = errand.credential {
-                    secrets = self.attach(errand.purpose, credential, &mut wire, &mut headers).await?;
+                    secrets.extend(self.attach(errand.purpose, credential, &mut outgoing).await?);
                 }
             }
-            let turn = self.pace.turn(url.host_str().unwrap_or_default()).await?;
+            let turn = self.pace.turn(hop.url.host_str().unwrap_or_default()).await?;
             *last = Some(turn.host.clone());
-            let request = self.request(method.clone(), &url, wire, headers, body.clone());
-            let response = deadline.run(request).await?;
+            let response = deadline.run(self.send(&hop, outgoing)).await?;
             let status = response.status();
             if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
                 let retry_after = pace::retry_after(response.headers(), SystemTime::now());
@@ -138,30 +142,14 @@ impl Inner {
                 }
                 return Err(Trouble::Status { status: status.as_u16(), retry_after });
             }
-            let Some(next) = redirect(&response, &url)? else {
-                if matches!(errand.purpose, Purpose::Image(_)) {
-                    robots::opt_out(response.headers())?;
+            match hop.redirect(&response)? {
+                Some(next) => hop.follow(errand, status, next)?,
+                None => {
+                    let headers = response.headers().clone();
+                    let body = deadline.run(errand.receive(response)).await?;
+                    return Ok(Reply { url: hop.url, status, headers, body, secrets });
                 }
-                let headers = response.headers().clone();
-                let body = deadline.run(body::read(response, errand.bounds)).await?;
-                return Ok(Reply { url, status, headers, body, secrets });
-            };
-            if matches!(errand.purpose, Purpose::Token) {
-                return Err(Trouble::network("the token endpoint redirects"));
             }
-            if matches!(errand.purpose, Purpose::Ask(_)) && url.scheme() == "https" && next.scheme() == "http"
-            {
-                return Err(Trouble::Denied(format!("a redirect from https to http://{}", authority(&next))));
-            }
-            at_home &= same_home(&url, &next);
-            if status == StatusCode::SEE_OTHER || (method == Method::POST && status.as_u16() < 303) {
-                (method, body) = (Method::GET, None);
-                plugin_headers.remove(header::CONTENT_TYPE);
-            }
-            url = match errand.credential {
-                Some(credential) => super::secret::without_parameter(next, credential),
-                None => next,
-            };
         }
         Err(Trouble::TooManyRedirects(most))
     }
@@ -184,29 +172,35 @@ impl Inner {
         Ok(granted)
     }
 
-    /// Sends one request to `wire`, or to where its origin is mapped.
-    async fn request(
-        &self,
-        method: Method,
-        url: &Url,
-        wire: Url,
-        mut headers: HeaderMap,
-        body: Option<Bytes>,
-    ) -> Result<reqwest::Response, Trouble> {
-        let (client, target) = match self.origins.target(&wire) {
-            None => (&self.client, wire),
+    /// Sends one request to its address, or to where that origin is mapped.
+    async fn send(&self, hop: &Hop, outgoing: Outgoing) -> Result<reqwest::Response, Trouble> {
+        let Outgoing { url, mut headers } = outgoing;
+        let (client, target) = match self.origins.target(&url) {
+            None => (&self.client, url),
             Some(target) => {
                 // The public host, so that one server can stand for many origins.
-                let host =
-                    HeaderValue::from_str(authority(url)).map_err(|_| Trouble::network("not a host name"))?;
-                headers.insert(header::HOST, host);
+                let host = HeaderValue::from_str(authority(&url));
+                headers.insert(header::HOST, host.map_err(|_| Trouble::network("not a host name"))?);
                 (&self.mapped, target)
             }
         };
-        let mut request = reqwest::Request::new(method, target);
+        let mut request = reqwest::Request::new(hop.method.clone(), target);
         *request.headers_mut() = headers;
-        *request.body_mut() = body.map(reqwest::Body::from);
+        *request.body_mut() = hop.body.clone().map(reqwest::Body::from);
         Ok(client.execute(request).await?)
+    }
+}
+
+impl Errand<'_> {
+    /// The body, where it is of use.
+    async fn receive(&self, response: reqwest::Response) -> Result<Vec<u8>, Trouble> {
+        if matches!(self.purpose, Purpose::Image(_)) {
+            if !is_image(response.status()) {
+                return Ok(Vec::new());
+            }
+            robots::opt_out(response.headers())?;
+        }
+        body::read(response, self.bounds).await
     }
 }
 
@@ -228,43 +222,7 @@ fn not_granted(grants: &Grants, host: &str) -> Trouble {
     ))
 }
 
-/// Where the answer redirects to, if it does.
-fn redirect(response: &reqwest::Response, url: &Url) -> Result<Option<Url>, Trouble> {
-    let Some(location) = response.headers().get(header::LOCATION) else { return Ok(None) };
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return Ok(None);
-    }
-    let location = String::from_utf8_lossy(location.as_bytes());
-    url.join(&location).map(Some).map_err(|_| Trouble::network("a redirect to what is not an address"))
-}
-
-/// Whether what was meant for `from` may be sent to `to`: the same origin, or the same host now with TLS.
-fn same_home(from: &Url, to: &Url) -> bool {
-    let upgraded =
-        from.scheme() == "http" && to.scheme() == "https" && from.port().is_none() && to.port().is_none();
-    from.host() == to.host() && (from.origin() == to.origin() || upgraded)
-}
-
 /// 250–500 ms, then twice that: never at the same moment as everyone else.
 fn backoff(tries: u32) -> Duration {
     Duration::from_millis(rand::random_range(250..500)) * 2u32.pow(tries)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn homes() {
-        let check = |from: &str, to: &str, expect: bool| {
-            assert_eq!(same_home(&from.parse().unwrap(), &to.parse().unwrap()), expect, "{from} → {to}");
-        };
-        check("https://a.test/x", "https://a.test/y", true);
-        check("http://a.test/", "https://a.test/", true);
-        check("https://a.test/", "http://a.test/", false);
-        check("https://a.test/", "https://b.test/", false);
-        check("https://a.test/", "https://a.test:8443/", false);
-        check("http://a.test/", "https://a.test:8443/", false);
-        check("http://a.test:8080/", "https://a.test/", false);
-    }
 }

@@ -1,4 +1,6 @@
-//! Origins that are served from elsewhere: mirrors, air-gapped use and tests.
+//! Origins that are served from elsewhere: mirrors, air-gapped use and tests. The mapped
+//! server sees the public host in `Host`, so that one server can stand for many origins;
+//! TLS is verified for the name of the mapped target, which is the one connected to.
 
 use url::{Position, Url};
 

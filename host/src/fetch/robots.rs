@@ -154,4 +154,13 @@ mod tests {
         check(&["noaix, xnoai"], None);
         check(&[",:,"], None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_tag_is_read(tag: Vec<u8>) {
+            if let Ok(value) = http::HeaderValue::from_bytes(&tag) {
+                let _ = opt_out(&HeaderMap::from_iter([(http::HeaderName::from_static("x-robots-tag"), value)]));
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ use url::{Url, form_urlencoded};
 use super::{
     Inner,
     body::Bounds,
-    errand::{Errand, Purpose},
+    errand::{Errand, Outgoing, Purpose},
     slots::Slots,
     trouble::Trouble,
 };
@@ -32,7 +32,9 @@ pub(super) struct Token {
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
-    expires_in: Option<u64>,
+    /// In seconds; some write it as text.
+    #[serde(default)]
+    expires_in: serde_json::Value,
 }
 
 impl Inner {
@@ -41,10 +43,9 @@ impl Inner {
         &self,
         purpose: Purpose<'_>,
         credential: &Credential,
-        wire: &mut Url,
-        headers: &mut HeaderMap,
+        outgoing: &mut Outgoing,
     ) -> Result<Vec<String>, Trouble> {
-        if !reaches(credential, wire) {
+        if !reaches(credential, &outgoing.url) {
             return Ok(Vec::new());
         }
         let secret = credential.secret.expose_secret();
@@ -52,14 +53,12 @@ impl Inner {
             || Trouble::Denied(format!("credential `{}` cannot be put into a header", credential.spec.name));
         let (name, value, hidden) = match &credential.spec.kind {
             CredentialKind::QueryParameter { name } => {
-                let escaped: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-                *wire = without_parameter(wire.clone(), credential);
-                let pair = format!(
-                    "{}={escaped}",
-                    form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>()
-                );
-                let query = wire.query().filter(|query| !query.is_empty());
-                wire.set_query(Some(&query.map_or(pair.clone(), |query| format!("{query}&{pair}"))));
+                let escape =
+                    |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+                let escaped = escape(secret);
+                let mut query = other_parameters(&outgoing.url, |found, _| found == name);
+                query.push(format!("{}={escaped}", escape(name)));
+                outgoing.url.set_query(Some(&query.join("&")));
                 return Ok(vec![secret.to_owned(), escaped]);
             }
             CredentialKind::Header { name, prefix } => {
@@ -77,13 +76,16 @@ impl Inner {
         };
         let mut value = HeaderValue::try_from(value).map_err(|_| unusable())?;
         value.set_sensitive(true);
-        headers.insert(name, value);
+        outgoing.headers.insert(name, value);
         Ok(vec![hidden, secret.to_owned()])
     }
 
-    /// Forgets the token of `credential`, because the site no longer takes it.
-    pub(super) async fn forget_token(&self, grants: &Grants, credential: &Credential) {
-        *self.tokens.get(&token_key(grants, credential), Mutex::default).lock().await = None;
+    /// Forgets the token of `credential` that is among `used`, because the site no longer
+    /// takes it; one that another request has renewed meanwhile stays.
+    pub(super) async fn forget_token(&self, grants: &Grants, credential: &Credential, used: &[String]) {
+        let slot = self.tokens.get(&token_key(grants, credential), Mutex::default);
+        let mut token = slot.lock().await;
+        *token = token.take().filter(|token| !used.iter().any(|used| used == token.text.expose_secret()));
     }
 
     async fn bearer(
@@ -138,7 +140,7 @@ impl Inner {
         let granted: Granted = serde_json::from_slice(&reply.body)
             .map_err(|_| denied("the token endpoint's answer has no `access_token`".to_owned()))?;
         // Renewed a little early, so that none expires on the way.
-        let good_for = granted.expires_in.unwrap_or(300).saturating_sub(30).min(24 * 3600);
+        let good_for = granted.expires_in.as_u64().unwrap_or(300).saturating_sub(30).min(24 * 3600);
         Ok(Token { until: begun + Duration::from_secs(good_for), text: granted.access_token.into() })
     }
 }
@@ -150,22 +152,29 @@ pub(super) fn reaches(credential: &Credential, url: &Url) -> bool {
     credential.spec.hosts.iter().any(|pattern| HostRule { pattern: pattern.clone(), kind }.matches(host))
 }
 
-/// `url` without the query parameter that carries this credential: a site that echoes
-/// it in a redirect must not make it visible, nor send it on to others.
-pub(super) fn without_parameter(mut url: Url, credential: &Credential) -> Url {
-    let CredentialKind::QueryParameter { name } = &credential.spec.kind else { return url };
-    let Some(query) = url.query() else { return url };
-    let is_other =
-        |pair: &&str| form_urlencoded::parse(pair.as_bytes()).all(|(found, _)| found != name.as_str());
-    let rest: Vec<&str> = query.split('&').filter(is_other).collect();
-    let rest = rest.join("&");
-    url.set_query(Some(rest.as_str()).filter(|rest| !rest.is_empty()));
+/// `url` without the query parameter that carries this secret: a site that echoes it in a
+/// redirect must not make it visible, nor send it on to others.
+pub(super) fn without_secret(url: &Url, credential: &Credential) -> Url {
+    let mut url = url.clone();
+    if let (CredentialKind::QueryParameter { .. }, Some(_)) = (&credential.spec.kind, url.query()) {
+        let rest = other_parameters(&url, |_, value| value == credential.secret.expose_secret()).join("&");
+        url.set_query(Some(rest.as_str()).filter(|rest| !rest.is_empty()));
+    }
     url
 }
 
-/// `text` with every one of `secrets` blotted out.
+/// The query's pairs as they are written, without those whose name and value are `unwanted`.
+fn other_parameters(url: &Url, unwanted: impl Fn(&str, &str) -> bool) -> Vec<String> {
+    let pairs = url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let wanted =
+        |pair: &&str| !form_urlencoded::parse(pair.as_bytes()).any(|(name, value)| unwanted(&name, &value));
+    pairs.filter(wanted).map(str::to_owned).collect()
+}
+
+/// `text` with every one of `secrets` blotted out. What is shorter than four characters
+/// keeps nothing secret and would make holes everywhere.
 pub(super) fn blot(text: String, secrets: &[String]) -> String {
-    secrets.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| {
+    secrets.iter().filter(|secret| secret.len() >= 4).fold(text, |text, secret| {
         if text.contains(secret.as_str()) { text.replace(secret.as_str(), "[secret]") } else { text }
     })
 }

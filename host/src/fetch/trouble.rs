@@ -86,8 +86,7 @@ impl From<reqwest::Error> for Trouble {
         let error = error.without_url();
         let mut may_pass = !error.is_builder();
         let mut detail = String::new();
-        let first: &(dyn Error + 'static) = &error;
-        for cause in successors(Some(first), |cause| <dyn Error>::source(*cause)) {
+        for cause in successors(Some(&error as &(dyn Error + 'static)), cause_of) {
             if let Some(blocked) = cause.downcast_ref::<Blocked>() {
                 return Self::Blocked(blocked.clone());
             }
@@ -98,6 +97,14 @@ impl From<reqwest::Error> for Trouble {
             detail = cause.to_string();
         }
         Self::Network { detail, may_pass }
+    }
+}
+
+/// What `error` came from. An `io::Error` leaves itself out of its chain, and thereby what it wraps.
+fn cause_of<'a>(&error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
     }
 }
 
@@ -116,7 +123,9 @@ impl From<Failed> for Refused {
         let reason = match trouble {
             Trouble::Later { cause, .. } => return Self { retry_after, ..Failed::from(*cause).into() },
             Trouble::Blocked(Blocked::NotPublic { .. }) => Refusal::PrivateAddress,
-            Trouble::Blocked(_) | Trouble::Denied(_) => Refusal::BadUrl,
+            Trouble::Blocked(_) => Refusal::BadUrl,
+            // What a credential ran into: the site's refusal, one way or another.
+            Trouble::Denied(_) => Refusal::HttpStatus,
             Trouble::Robots { .. } => Refusal::Robots,
             Trouble::OptOut(_) => Refusal::OptOut,
             Trouble::TooManyRedirects(_) => Refusal::TooManyRedirects,

@@ -4,6 +4,8 @@ use std::{
     borrow::Cow,
     collections::BTreeSet,
     fmt,
+    fs::Permissions,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -121,10 +123,14 @@ pub(super) async fn all(
 /// The folder of compiled code, made if absent. It is this user's alone: what lies in it is run.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When it cannot be made, or belongs to somebody else.
 pub(super) async fn cache_folder(data_dir: &Path) -> Result<PathBuf, EngineError> {
     let path = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned()).join("cache/plugins");
-    match fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).await {
+    let own = async {
+        fs::create_dir_all(&path).await?;
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).await
+    };
+    match own.await {
         Ok(()) => Ok(path),
         Err(source) => Err(EngineError::Folder { path, source }),
     }

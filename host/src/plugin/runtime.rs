@@ -1,7 +1,10 @@
 //! Wasmtime, set up once: compiles components and makes calls, each in a fresh
 //! instance with a deadline, a memory limit and a measured bill.
 
-use std::{future::poll_fn, num::NonZeroUsize, path::Path, pin::pin, sync::Arc, thread, time::Duration};
+use std::{
+    future::poll_fn, num::NonZeroUsize, panic::AssertUnwindSafe, panic::catch_unwind, path::Path, pin::pin,
+    sync::Arc, thread, time::Duration,
+};
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{sync::Semaphore, sync::SemaphorePermit, time::timeout};
@@ -86,12 +89,18 @@ impl Runtime {
             }
             _ => return Err("not a WebAssembly component".to_owned()),
         }
-        let component = Component::new(&self.engine, wasm).map_err(words)?;
-        component.initialize_copy_on_write_image().map_err(words)?;
-        let instance = self.linker.instantiate_pre(&component).map_err(words)?;
-        let plugin = PluginPre::new(instance).map_err(words)?;
+        // The compiler reads hostile input; should it fail, only this component is lost.
+        let plugin = catch_unwind(AssertUnwindSafe(|| self.link(wasm)))
+            .map_err(|_| "the compiler cannot take it".to_owned())?
+            .map_err(words)?;
         let deadline = if wasm.len() > BIG { self.deadline * BIG_DEADLINE } else { self.deadline };
         Ok(Compiled { plugin, deadline })
+    }
+
+    fn link(&self, wasm: &[u8]) -> wasmtime::Result<PluginPre<Sandbox>> {
+        let component = Component::new(&self.engine, wasm)?;
+        component.initialize_copy_on_write_image()?;
+        PluginPre::new(self.linker.instantiate_pre(&component)?)
     }
 
     /// What the component says of itself, not yet judged.

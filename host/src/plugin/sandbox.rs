@@ -25,7 +25,7 @@ const MAX_LOG_CHARS: usize = 1000;
 /// Elements of one table: function pointers of the largest guests (Python) with room to spare.
 pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
 /// Core instances of one component; Python's has the most.
-pub(super) const MAX_CORE_INSTANCES: u32 = 64;
+pub(super) const MAX_CORE_INSTANCES: u32 = 128;
 /// Tables of one component.
 pub(super) const MAX_TABLES: u32 = 16;
 /// Linear memories of one component.

@@ -2,10 +2,16 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::*;
 use crate::source::{Candidate, Content, Next, Request, Response, SourceError};
+
+/// A deadline that no guest which comes back at all will meet.
+const PATIENT: Duration = Duration::from_secs(20);
+/// A deadline for those that do not.
+const SHORT: Duration = Duration::from_millis(500);
 
 /// The guests under test and the folders they live in.
 struct Host {
@@ -16,6 +22,10 @@ struct Host {
 impl Host {
     /// Loads `files` (name and bytes) from a plugin folder, all granted by the name before the first dot.
     async fn with(files: &[(&str, Vec<u8>)]) -> Self {
+        Self::with_deadline(files, PATIENT).await
+    }
+
+    async fn with_deadline(files: &[(&str, Vec<u8>)], deadline: Duration) -> Self {
         let data = TempDir::new().unwrap();
         let folder = data.path().join("plugins");
         std::fs::create_dir(&folder).unwrap();
@@ -23,7 +33,8 @@ impl Host {
             std::fs::write(folder.join(name), wasm).unwrap();
         }
         let grant = files.iter().filter_map(|(name, _)| name.split('.').next()).map(str::to_owned).collect();
-        let plugins = Plugins::load_from(&[], &settings(Some(folder), grant), data.path()).await.unwrap();
+        let settings = config::Plugins { plugin_deadline: deadline, ..settings(Some(folder), grant) };
+        let plugins = Plugins::load_from(&[], &settings, data.path()).await.unwrap();
         Self { plugins, _data: data }
     }
 
@@ -39,7 +50,7 @@ fn settings(plugins_dir: Option<PathBuf>, grant: Vec<String>) -> config::Plugins
         plugins_dir,
         grant,
         credential: Vec::new(),
-        plugin_deadline: Duration::from_millis(500),
+        plugin_deadline: PATIENT,
         plugin_memory: 64,
     }
 }
@@ -116,7 +127,9 @@ async fn the_sources_own_errors() {
 /// One thread: the loop must give it back for the other source to run.
 #[tokio::test(flavor = "current_thread")]
 async fn a_loop_ends_and_holds_up_nobody() {
-    let host = Host::with(&[("loops.wasm", component("loops")), ("steps.wasm", component("steps"))]).await;
+    let host =
+        Host::with_deadline(&[("loops.wasm", component("loops")), ("steps.wasm", component("steps"))], SHORT)
+            .await;
     let (looped, other) = {
         let looping = host.plugins.clone();
         let looping = tokio::spawn(async move {
@@ -131,17 +144,25 @@ async fn a_loop_ends_and_holds_up_nobody() {
     let (outcome, ended) = looped;
     assert!(other < ended, "the well-behaved source had to wait for the loop");
     let error = outcome.unwrap_err();
-    assert!(
-        matches!(error, StepError::Deadline { limit, .. } if limit == Duration::from_millis(500)),
-        "{error}"
-    );
+    assert!(matches!(error, StepError::Deadline { limit, .. } if limit == SHORT), "{error}");
     assert!(error.is_plugins_fault());
+}
+
+/// Calls wait for a place in the pool, and one that is let go gives its place back.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_calls_than_places() {
+    let host = Host::with(&[("loops.wasm", component("loops")), ("steps.wasm", component("steps"))]).await;
+    let (loops, fox) = (query("loop"), query("fox"));
+    let let_go = (0..40).map(|_| tokio::time::timeout(SHORT, host.plugins.start("loops", &loops)));
+    assert!(join_all(let_go).await.iter().all(Result::is_err));
+    let steps = join_all((0..200).map(|_| host.plugins.start("steps", &fox))).await;
+    assert!(steps.iter().all(Result::is_ok));
 }
 
 /// Epochs do not pass in a host call, so the deadline must not rest on them alone.
 #[tokio::test]
 async fn a_sleep_ends() {
-    let Host { plugins, _data } = Host::guest("loops").await;
+    let Host { plugins, _data } = Host::with_deadline(&[("loops.wasm", component("loops"))], SHORT).await;
     let error = plugins.start("loops", &query("sleep")).await.unwrap_err();
     let StepError::Deadline { limit, cpu } = error else { panic!("{error}") };
     assert!(cpu < limit / 2, "{cpu:?}");
@@ -315,6 +336,17 @@ async fn a_spoilt_cache_is_made_anew() {
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// All that the binary carries, loaded as it will be for the user.
+#[tokio::test]
+async fn the_bundled_plugins_are_sound() {
+    assert!(!BUNDLED.is_empty(), "the binary carries no plugin; run `make plugins` first");
+    let data = TempDir::new().unwrap();
+    let plugins = Plugins::load(&settings(None, Vec::new()), data.path()).await.unwrap();
+    assert_eq!(plugins.refused(), []);
+    assert_eq!(plugins.list().len(), BUNDLED.len());
+    assert!(plugins.list().iter().all(|installed| installed.bundled));
 }
 
 #[tokio::test]

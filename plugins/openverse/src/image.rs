@@ -2,7 +2,6 @@
 
 use pixcrawler_sdk::{Candidate, Dimensions, License};
 use serde::Deserialize;
-use serde_json::Value;
 
 /// What the API says of a picture. Without address and licence it is of no use;
 /// everything else may be missing or null.
@@ -35,8 +34,8 @@ struct Tag {
 }
 
 /// The picture, or what of it was looked for and not found.
-pub(crate) fn candidate(result: Value) -> Result<Candidate, String> {
-    let image: Image = serde_json::from_value(result).map_err(|error| error.to_string())?;
+pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
+    let image: Image = serde_json::from_str(json).map_err(|error| error.to_string())?;
     if !image.url.starts_with("https://") && !image.url.starts_with("http://") {
         return Err(format!(
             "field `url` is no address: {}",
@@ -80,7 +79,7 @@ fn license(image: &Image) -> License {
             Some(format!("https://creativecommons.org/publicdomain/mark/{number}/")),
         ),
         _ => (
-            format!("CC {} {}", code.to_uppercase(), version.unwrap_or_default()).trim_end().to_owned(),
+            format!("CC {} {}", code.to_ascii_uppercase(), version.unwrap_or_default()).trim_end().to_owned(),
             version.map(|version| format!("https://creativecommons.org/licenses/{code}/{version}/")),
         ),
     };

@@ -6,7 +6,7 @@ use pixcrawler_sdk::{
     Request, Response, Result,
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 mod image;
 
@@ -97,7 +97,7 @@ impl Paged for Openverse {
 /// The part of an answer that is needed to go on.
 #[derive(Deserialize)]
 struct List {
-    results: Vec<Value>,
+    results: Vec<Box<RawValue>>,
     page_count: u32,
     #[serde(default)]
     result_count: u64,
@@ -105,12 +105,12 @@ struct List {
 
 /// Each result by itself, so that a bad one costs only itself. When all are
 /// bad it is the API that has changed.
-fn candidates(results: Vec<Value>) -> Result<Found> {
+fn candidates(results: Vec<Box<RawValue>>) -> Result<Found> {
     let all = results.len();
     let mut found = Found::default();
     let mut first_fault = None;
     for result in results {
-        match image::candidate(result) {
+        match image::candidate(result.get()) {
             Ok(candidate) => found.candidates.push(candidate),
             Err(fault) => first_fault = first_fault.or(Some(fault)),
         }

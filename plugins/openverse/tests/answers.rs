@@ -126,7 +126,12 @@ fn one_bad_result_costs_only_itself() {
     let results = format!(r#"{FULL}, {{"license": "by"}}, {{"url": 7, "license": "by"}}, "rubbish""#);
     let (found, _) = read(1, 200, &page(&results, 1)).unwrap();
     assert_eq!(found.candidates, [full()]);
-    assert_eq!(found.warnings, ["3 of 4 results cannot be read: missing field `url`"]);
+    assert_eq!(found.warnings.len(), 1);
+    assert!(
+        found.warnings[0].starts_with("3 of 4 results cannot be read: missing field `url`"),
+        "{:?}",
+        found.warnings
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Reading HTML as browsers do, as far as finding links and pictures needs it:
-//! tags with attributes, text and entities, in the order of the document. No tree is built. Any text at all can
-//! be read; what is broken is skipped, and one pass is enough.
+//! tags with attributes, text and entities, in the order of the document. No
+//! tree is built. Any text at all can be read; what is broken is skipped.
 //!
 //! ```
 //! use pixcrawler_sdk::html::{Token, tokens};
@@ -57,8 +57,17 @@ impl<'a> Tag<'a> {
     /// decoded; empty for one without a value.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
-        let mut attributes = Attributes { text: self.attributes, at: 0, closed: false };
-        attributes.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| decode(value))
+        self.raw().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| decode(value))
+    }
+
+    /// All attributes in order: names as written, values decoded. Cheaper than
+    /// to [`get`](Self::get) many of them.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> + use<'a> {
+        self.raw().map(|(name, value)| (name, decode(value)))
+    }
+
+    const fn raw(&self) -> Attributes<'a> {
+        Attributes { text: self.attributes, at: 0, closed: false }
     }
 }
 

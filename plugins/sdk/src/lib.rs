@@ -30,7 +30,8 @@
 //!     }
 //!
 //!     fn page(query: &Query, number: u32) -> Request {
-//!         Request::get("https://api.example.org/photos", &[("q", &query.text), ("page", &number.to_string())])
+//!         let number = number.to_string();
+//!         Request::get("https://api.example.org/photos", &[("q", &query.text), ("page", &number)])
 //!     }
 //!
 //!     fn read(_: &Query, _: u32, answer: Answer) -> Result<(Found, bool)> {
@@ -53,16 +54,18 @@ mod list;
 mod message;
 mod candidate;
 mod describe;
+mod log;
 pub mod html;
 pub mod url;
 
-pub use bindings::pixcrawler::source::log::{Level, log};
+pub use bindings::pixcrawler::source::log::Level;
 pub use bindings::pixcrawler::source::types::{
     Answer, Candidate, Checksum, Content, CredentialHeader, CredentialKind, CredentialSpec, Digest,
     Dimensions, Error, Failure, HostKind, HostRule, Info, Input, License, Method, Next, OptionKind,
     OptionSpec, Query, Request, Response, Step,
 };
 pub use list::{Chain, Chained, Paged, Pages};
+pub use log::log;
 pub use machine::{Component, Found, Machine, Result, Turn};
 
 #[doc(hidden)]

@@ -45,8 +45,10 @@ impl Answer {
     ///
     /// - 401: `unauthorized`;
     /// - 429, also after the host's own retries: `rate-limited`, with the seconds of `retry-after`;
-    /// - 400, 404, 405, 410, 422: `layout-changed`, because a source asks only for what should be there;
-    /// - refused by the host's rules or robots.txt, or too large: `invalid-query`, because waiting does not help;
+    /// - 400, 404, 405, 410, 422: `layout-changed`, because a source asks only
+    ///   for what should be there;
+    /// - refused by the host's rules or robots.txt, or too large:
+    ///   `invalid-query`, because waiting does not help;
     /// - anything else: `unavailable`, tried again later. So is 403: most sites
     ///   say it to crawlers that they want to be slower.
     pub fn response(self) -> Result<Response> {

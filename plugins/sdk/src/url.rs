@@ -2,9 +2,10 @@
 
 /// The absolute http(s) address that `reference`, as it stands in a document
 /// at `base`, means (RFC 3986 section 5, strict), without its fragment, which is
-/// never sent. As browsers do, space around it and line breaks in it are dropped, `\` counts as `/`,
-/// and what may not stand in an address is escaped. `None` for everything
-/// that is not http(s) in the end: `data:`, `mailto:`, `javascript:`, a broken base.
+/// never sent. As browsers do, space around it and line breaks in it are
+/// dropped, `\` counts as `/`, and what may not stand in an address is escaped.
+/// `None` for everything that is not http(s) in the end: `data:`, `mailto:`,
+/// `javascript:`, a broken base.
 #[must_use]
 pub fn resolve(base: &str, reference: &str) -> Option<String> {
     let base = clean(base);
@@ -247,9 +248,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_reference_gives_a_clean_address_or_none(base in ".*", reference in ".*", hex in "[a-z/.?#:\\\\ ]*") {
+        fn any_reference_gives_a_clean_address_or_none(
+            base in ".*",
+            reference in ".*",
+            likely in "[a-z/.?#:\\\\ ]*",
+        ) {
             for base in [base.as_str(), "https://example.org/a/b?c"] {
-                for reference in [reference.as_str(), hex.as_str()] {
+                for reference in [reference.as_str(), likely.as_str()] {
                     let Some(address) = resolve(base, reference) else { continue };
                     prop_assert!(address.starts_with("http://") || address.starts_with("https://"));
                     prop_assert!(!address.contains('#'));

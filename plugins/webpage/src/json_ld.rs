@@ -58,13 +58,21 @@ fn picture(object: &Map<String, Value>, base: &str) -> Option<Candidate> {
         creator_url: maker
             .and_then(|maker| maker.get("url").and_then(text))
             .and_then(|to| url::resolve(base, to)),
-        license: address("license")
-            .map(|license| License { attribution: credit, ..License::from_url(&license) }),
+        license: license(object.get("license"), base, credit),
         published: words("datePublished").or_else(|| words("uploadDate")).filter(|date| is_date(date)),
         dimensions: Dimensions::known(number("width"), number("height")),
         mime: words("encodingFormat").filter(|kind| kind.starts_with("image/")),
         ..Candidate::new(address("contentUrl").or_else(|| address("url"))?)
     })
+}
+
+/// A licence is named by its address; a text that is none says nothing certain.
+fn license(value: Option<&Value>, base: &str, credit: Option<String>) -> Option<License> {
+    let named = text(value?)?.trim();
+    let is_address = ["https:", "http:", "/"].iter().any(|start| named.starts_with(start));
+    let url = if is_address { url::resolve(base, named) } else { None };
+    let license = url.map_or_else(|| License::new("unknown"), |url| License::from_url(&url));
+    Some(License { attribution: credit.or_else(|| license.url.is_none().then(|| short(named))?), ..license })
 }
 
 /// The name of a person, who may be given as a text.

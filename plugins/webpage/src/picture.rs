@@ -35,6 +35,7 @@ enum Place {
     Original,
 }
 
+/// Where an element names copies; `src` is last because what comes before it may rule it out.
 const ATTRIBUTES: [(&str, Place); 16] = [
     ("data-orig-file", Place::Original),
     ("data-full-url", Place::Original),
@@ -57,10 +58,16 @@ const ATTRIBUTES: [(&str, Place); 16] = [
 /// The copies named by the attributes of an `img`, or of a `source` in a `picture`.
 pub(crate) fn copies(tag: &Tag<'_>, base: &str) -> Vec<Copy> {
     let declared = tag.get("type").is_none_or(|kind| KEPT_TYPES.contains(&kind.trim()));
+    let mut values = [const { None }; ATTRIBUTES.len()];
+    for (name, value) in tag.attributes() {
+        if let Some(index) = ATTRIBUTES.iter().position(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            values[index].get_or_insert(value);
+        }
+    }
     let mut copies = Vec::new();
     let mut lazy = false;
-    for (name, place) in ATTRIBUTES {
-        let Some(value) = tag.get(name) else { continue };
+    for ((name, place), value) in ATTRIBUTES.into_iter().zip(values) {
+        let Some(value) = value else { continue };
         // Where a script loads the picture, `src` is what is shown until then.
         if place == Place::Src && lazy {
             continue;

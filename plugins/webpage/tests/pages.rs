@@ -148,6 +148,22 @@ fn linked_data_describes_pictures() {
 }
 
 #[test]
+fn licences_in_linked_data() {
+    let check = |license: &str, id: &str, url: Option<&str>, attribution: Option<&str>| {
+        let data = format!(r#"{{"@type": "ImageObject", "url": "a.jpg", "license": {license}}}"#);
+        let candidate = first(&format!("<script type=application/ld+json>{data}</script>"));
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let expect = License { id: id.to_owned(), url: owned(url), attribution: owned(attribution) };
+        assert_eq!(candidate.and_then(|candidate| candidate.license), Some(expect), "{license}");
+    };
+    let zero = "https://creativecommons.org/publicdomain/zero/1.0/";
+    check(&format!("\"{zero}\""), "cc0-1.0", Some(zero), None);
+    check(&format!(r#"{{"@type": "CreativeWork", "url": "{zero}"}}"#), "cc0-1.0", Some(zero), None);
+    check("\"/terms\"", "unknown", Some("https://example.org/terms"), None);
+    check("\"All rights reserved\"", "unknown", None, Some("All rights reserved"));
+}
+
+#[test]
 fn where_linked_data_names_pictures() {
     let data = |json: &str| urls(&format!("<script type='application/ld+json'>{json}</script>"));
     assert_eq!(data(r#"{"@type": "Article", "image": "a.jpg"}"#), ["a.jpg"]);

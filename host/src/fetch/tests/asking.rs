@@ -1,7 +1,7 @@
 //! A source's own requests: grants, headers, decoding, what is an answer and what is not.
 
 use super::{
-    super::{MAX_ANSWER_BYTES, Unanswered},
+    super::{Unanswered, ask::MAX_ANSWER_BYTES},
     downloading::gzip,
     fetcher, get, grants,
     site::{Act, Site, answer, header, path, redirect},
@@ -38,6 +38,7 @@ async fn answers_are_unpacked_and_decoded() {
         "/latin" => answer(200, &["content-type: text/html", "content-encoding: gzip"], &latin),
         "/sitemap.xml.gz" => answer(200, &["content-type: application/gzip"], &sitemap),
         "/tar.gz" => answer(200, &["content-type: application/gzip"], &tar),
+        "/broken.gz" => answer(200, &[], b"\x1f\x8b\x08broken"),
         "/members" => answer(200, &["content-type: text/plain", "content-encoding: x-gzip"], &two),
         "/empty" => answer(200, &["content-type: text/plain", "content-encoding: gzip"], ""),
         "/json" => answer(200, &["content-type: application/json"], "{}"),
@@ -49,6 +50,7 @@ async fn answers_are_unpacked_and_decoded() {
     let Content::Text(sitemap) = text(&site, "/sitemap.xml.gz").await else { panic!("a sitemap is text") };
     assert!(sitemap.ends_with('а'));
     assert_eq!(text(&site, "/tar.gz").await, Content::Binary(packed));
+    assert_eq!(text(&site, "/broken.gz").await, Content::Binary(b"\x1f\x8b\x08broken".to_vec()));
     assert_eq!(text(&site, "/members").await, Content::Text("one two".to_owned()));
     assert_eq!(text(&site, "/empty").await, Content::Text(String::new()));
     assert_eq!(text(&site, "/json").await, Content::Text("{}".to_owned()));

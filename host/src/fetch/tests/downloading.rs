@@ -1,6 +1,12 @@
 //! Images: addresses, redirects, bounds, lost connections.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use tokio_rustls::rustls::{
+    self,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 
 use super::{
     super::Fetcher,
@@ -85,7 +91,7 @@ async fn names_do_not_lead_inside() {
     })
     .unwrap();
     let port = site.address.port();
-    for name in ["inside.test", "mixed.test", "six.test", "six.test."] {
+    for name in ["inside.test", "mixed.test", "six.test", "six.test.", "localhost", "a.localhost"] {
         assert_eq!(
             refusal(&fetcher, &format!("http://{name}:{port}/")).await,
             Refusal::PrivateAddress,
@@ -147,19 +153,14 @@ async fn bodies_are_bounded() {
     })
     .await;
     let fetcher = fetcher(&site);
-    for (path, expect) in [
-        ("declared", Refusal::TooLarge),
-        ("endless", Refusal::TooLarge),
-        ("chunks", Refusal::TooLarge),
-        ("gzip", Refusal::TooLarge),
-        ("br", Refusal::TooLarge),
-        ("nothing", Refusal::TooLarge),
-        ("headers", Refusal::Network),
-        ("header", Refusal::Network),
-    ] {
-        // One host each, so that no breaker closes.
+    // One host each, so that no breaker closes.
+    let check = async |(path, expect)| {
         assert_eq!(refusal(&fetcher, &format!("https://{path}.test/{path}")).await, expect, "{path}");
-    }
+    };
+    let large =
+        ["declared", "endless", "chunks", "gzip", "br", "nothing"].map(|path| (path, Refusal::TooLarge));
+    let broken = ["headers", "header"].map(|path| (path, Refusal::Network));
+    join_all(large.into_iter().chain(broken).map(check)).await;
     assert_eq!(download(&fetcher, "https://img.test/full").await.unwrap().bytes.len(), 1 << 20);
 }
 
@@ -183,23 +184,29 @@ async fn broken_answers_are_the_networks() {
     })
     .await;
     let fetcher = fetcher(&site);
-    for path in [
-        "short",
-        "cut-chunk",
-        "nothing",
-        "garbage",
-        "two-lengths",
-        "negative",
-        "not-gzip",
-        "cut-gzip",
-        "zstd",
-    ] {
+    // One host each, so that no breaker closes.
+    let check = async |path| {
         assert_eq!(
             refusal(&fetcher, &format!("https://{path}.test/{path}")).await,
             Refusal::Network,
             "{path}"
         );
-    }
+    };
+    join_all(
+        [
+            "short",
+            "cut-chunk",
+            "nothing",
+            "garbage",
+            "two-lengths",
+            "negative",
+            "not-gzip",
+            "cut-gzip",
+            "zstd",
+        ]
+        .map(check),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -210,24 +217,21 @@ async fn statuses() {
     })
     .await;
     let fetcher = fetcher(&site);
-    for (status, expect) in [
-        (404, Refusal::NotFound),
-        (410, Refusal::NotFound),
-        (400, Refusal::HttpStatus),
-        (401, Refusal::HttpStatus),
-        (403, Refusal::HttpStatus),
-        (451, Refusal::HttpStatus),
-        (206, Refusal::HttpStatus),
-        (304, Refusal::HttpStatus),
-        (429, Refusal::RateLimited),
-        (500, Refusal::ServerError),
-        (503, Refusal::ServerError),
-    ] {
-        let before = site.requests().len();
-        assert_eq!(refusal(&fetcher, &format!("https://h{status}.test/{status}")).await, expect, "{status}");
-        let tries = if expect.may_pass() { 3 } else { 1 };
-        assert_eq!(site.requests().len() - before, tries, "{status}");
-    }
+    let check = async |(status, expect)| {
+        let host = format!("h{status}.test");
+        assert_eq!(refusal(&fetcher, &format!("https://{host}/{status}")).await, expect, "{status}");
+        let tries = site.requests().iter().filter(|request| header(request, "host") == Some(&host)).count();
+        assert_eq!(tries, if expect.may_pass() { 3 } else { 1 }, "{status}");
+    };
+    let expected = [
+        (Refusal::NotFound, &[404, 410][..]),
+        (Refusal::HttpStatus, &[206, 304, 400, 401, 403, 416, 451]),
+        (Refusal::RateLimited, &[429]),
+        (Refusal::ServerError, &[500, 503]),
+    ];
+    let each =
+        expected.iter().flat_map(|&(expect, statuses)| statuses.iter().map(move |&status| (status, expect)));
+    join_all(each.map(check)).await;
     assert!(download(&fetcher, "https://img.test/204").await.unwrap().bytes.is_empty());
 }
 
@@ -260,8 +264,35 @@ async fn slow_sites_are_left() {
     assert_eq!(refusal(&short, "https://a.test/slow-head").await, Refusal::Timeout);
     assert_eq!(refusal(&short, "https://b.test/slow-body").await, Refusal::Timeout);
     let mut picky = fetcher(&site);
-    std::sync::Arc::get_mut(&mut picky.inner).unwrap().window = Duration::from_millis(50);
+    Arc::get_mut(&mut picky.inner).unwrap().window = Duration::from_millis(50);
     assert_eq!(refusal(&picky, "https://c.test/slow-body").await, Refusal::Timeout);
+}
+
+#[tokio::test]
+async fn an_untrusted_certificate_is_refused_at_once() {
+    // For `localhost` and 127.0.0.1, signed by nobody; its key protects nothing.
+    let pem = include_bytes!("untrusted.pem");
+    let certificate = CertificateDer::from_pem_slice(pem).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config =
+        rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("*=https://{}", listener.local_addr().unwrap());
+    let site = Site::start(|_| answer(404, &[], "")).await;
+    let config = crate::config::Fetch { map_origin: vec![origin.parse().unwrap()], ..self::config(&site) };
+    let fetcher = Fetcher::new(&config).unwrap();
+    let shake_hands = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        acceptor.accept(stream).await.unwrap_err()
+    };
+    let (refused, alert) = tokio::join!(download(&fetcher, "https://img.test/a"), shake_hands);
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.reason, Refusal::Network);
+    assert!(refused.detail.contains("certificate"), "{}", refused.detail);
+    assert_eq!(alert.kind(), std::io::ErrorKind::InvalidData, "the client ends the handshake: {alert}");
 }
 
 #[tokio::test]

@@ -44,6 +44,8 @@ fn header_kind() -> CredentialKind {
 /// Redirects `/to?…`, echoes everything else.
 async fn echo() -> Site {
     Site::start(|request| match path(request).strip_prefix("/to?").and_then(|to| to.split('&').next()) {
+        // The secret echoed where no parameter is: in the path.
+        Some("path") => redirect(&path(request).replace(['?', '&'], "/").replace("/to/path/api_key=", "/p/")),
         Some("echo") => redirect(&path(request).replace("/to?echo", "https://other.test/end?a=1")),
         Some(target) => redirect(target),
         None if path(request) == "/robots.txt" => answer(404, &[], ""),
@@ -69,6 +71,9 @@ async fn each_kind_is_sent() {
     assert_eq!(response.url, "https://api.test/a?api_key=mine&q=%20x");
     let (seen, _) = ask(parameter(), SECRET, "https://api.test/a").await;
     assert_eq!(path(&seen), "/a?api_key=s3cret%2F%2B%26%3F");
+    let (seen, response) = ask(parameter(), "plain-secret", "https://api.test/to?path").await;
+    assert_eq!(path(&seen), "/p/plain-secret?api_key=plain-secret");
+    assert_eq!(response.url, "https://api.test/p/[secret]");
     let (seen, response) = ask(CredentialKind::Basic, "user:pass", "https://api.test/a").await;
     assert_eq!(header(&seen, "authorization"), Some("Basic dXNlcjpwYXNz"));
     let Content::Text(body) = response.body else { panic!("text") };

@@ -2,10 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use tokio::{
@@ -36,8 +33,6 @@ pub(super) struct Site {
 #[derive(Default)]
 struct State {
     requests: Mutex<Vec<String>>,
-    open: AtomicUsize,
-    most_open: AtomicUsize,
     hung_up: Notify,
 }
 
@@ -53,10 +48,7 @@ impl Site {
                 while let Ok((stream, _)) = listener.accept().await {
                     let (state, script) = (state.clone(), script.clone());
                     tokio::spawn(async move {
-                        let open = state.open.fetch_add(1, Ordering::SeqCst) + 1;
-                        state.most_open.fetch_max(open, Ordering::SeqCst);
                         serve(stream, &state, &*script).await;
-                        state.open.fetch_sub(1, Ordering::SeqCst);
                     });
                 }
             }
@@ -74,10 +66,6 @@ impl Site {
     pub(super) fn robots_requests(&self) -> usize {
         let requests = self.state.requests.lock().unwrap();
         requests.iter().filter(|request| request.contains(" /robots.txt ")).count()
-    }
-
-    pub(super) fn most_open(&self) -> usize {
-        self.state.most_open.load(Ordering::SeqCst)
     }
 
     /// Until a stalled client has closed its connection.

@@ -7,9 +7,8 @@ fn reading(html: &str) -> String {
     tokens(html)
         .map(|token| match token {
             Token::Open(tag) => {
-                let attributes = Attributes { text: tag.attributes, at: 0, closed: false };
                 let attributes: String =
-                    attributes.map(|(name, value)| format!(" {name}={}", decode(value))).collect();
+                    tag.attributes().map(|(name, value)| format!(" {name}={value}")).collect();
                 format!("[{}{attributes}]", tag.name)
             }
             Token::Close(name) => format!("[/{name}]"),

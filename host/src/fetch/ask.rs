@@ -1,0 +1,147 @@
+//! A source's own requests: what a plugin may say, and what it sees of the answer.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+use super::{
+    Inner,
+    body::{self, Bounds},
+    errand::{Errand, Purpose, Reply},
+    secret::{blot, reaches},
+    text,
+    trouble::{Failed, Trouble},
+};
+use crate::source::{self, Content, CredentialKind, Grants};
+
+/// Most bytes of an answer to a source.
+pub(super) const MAX_ANSWER_BYTES: u64 = 16 << 20;
+
+impl Inner {
+    /// See [`super::Fetcher::ask`].
+    pub(super) async fn ask(
+        &self,
+        grants: &Grants,
+        request: &source::Request,
+    ) -> Result<source::Response, Failed> {
+        let url = self.guard.parse(&request.url).map_err(Trouble::from)?;
+        let mut plugin_headers = HeaderMap::new();
+        for pair in &request.headers {
+            let (name, value) = header(pair).map_err(Trouble::Denied)?;
+            plugin_headers.append(name, value);
+        }
+        let credential = credential(grants, request.credential.as_deref());
+        if let Some(credential) = credential.filter(|credential| !reaches(credential, &url)) {
+            return Err(Trouble::Denied(format!(
+                "credential `{}` may be sent to {} only",
+                credential.spec.name,
+                credential.spec.hosts.join(", ")
+            ))
+            .into());
+        }
+        // A part of a compressed answer could not be decompressed.
+        let codings = if plugin_headers.contains_key(header::RANGE) { "identity" } else { "gzip, br" };
+        let errand = Errand {
+            purpose: Purpose::Ask(grants),
+            method: match request.method {
+                source::Method::Get => Method::GET,
+                source::Method::Post => Method::POST,
+            },
+            headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(codings))]),
+            plugin_headers,
+            credential,
+            body: request.body.as_ref().map(|body| match body {
+                Content::Text(text) => Bytes::copy_from_slice(text.as_bytes()),
+                Content::Binary(bytes) => Bytes::copy_from_slice(bytes),
+            }),
+            bounds: Bounds { bytes: MAX_ANSWER_BYTES, cut: false, window: self.window },
+        };
+        let mut reply = self.perform(&errand, &url).await?;
+        // A token can be withdrawn before its time.
+        if let Some(credential) = credential.filter(|credential| {
+            reply.status == StatusCode::UNAUTHORIZED
+                && matches!(credential.spec.kind, CredentialKind::Oauth2ClientCredentials { .. })
+        }) {
+            self.forget_token(grants, credential, &reply.secrets).await;
+            reply = self.perform(&errand, &url).await?;
+        }
+        Ok(answer(reply, errand.bounds).await?)
+    }
+}
+
+/// What a plugin sees of a reply.
+async fn answer(reply: Reply, bounds: Bounds) -> Result<source::Response, Trouble> {
+    let status = reply.status.as_u16();
+    let url = blot(reply.url.into(), &reply.secrets);
+    let mut headers = Vec::new();
+    let unpacked = reply.headers.contains_key(header::CONTENT_ENCODING);
+    for (name, value) in &reply.headers {
+        // What described the body before it was decompressed is true no longer.
+        let stale = unpacked && matches!(*name, header::CONTENT_ENCODING | header::CONTENT_LENGTH);
+        if !stale && *name != header::SET_COOKIE {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            headers.push((name.as_str().to_owned(), blot(value, &reply.secrets)));
+        }
+    }
+    let content_type =
+        headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
+    let body = if reply.status == StatusCode::PARTIAL_CONTENT {
+        Content::Binary(reply.body)
+    } else if reply.body.starts_with(&[0x1f, 0x8b]) {
+        gzip_file(reply.body, bounds).await?
+    } else {
+        text::content(content_type, reply.body)
+    };
+    // Decoding to UTF-8 can make it longer.
+    if body.len() as u64 > bounds.bytes {
+        return Err(Trouble::TooLarge(bounds.bytes));
+    }
+    let body = match body {
+        Content::Text(text) => Content::Text(blot(text, &reply.secrets)),
+        binary => binary,
+    };
+    Ok(source::Response { status, url, headers, body })
+}
+
+/// The text in a file such as `sitemap.xml.gz`; any other file stays as it is.
+async fn gzip_file(file: Vec<u8>, bounds: Bounds) -> Result<Content, Trouble> {
+    match body::unpack(&file, bounds).await {
+        Ok(unpacked) => match text::content(None, unpacked) {
+            Content::Text(text) => Ok(Content::Text(text)),
+            Content::Binary(_) => Ok(Content::Binary(file)),
+        },
+        Err(Trouble::TooLarge(limit)) => Err(Trouble::TooLarge(limit)),
+        Err(_) => Ok(Content::Binary(file)),
+    }
+}
+
+/// A plugin's header, or why it may not be sent.
+pub(super) fn header((name, value): &(String, String)) -> Result<(HeaderName, HeaderValue), String> {
+    const HOSTS_BUSINESS: [&str; 13] = [
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "cookie",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    ];
+    let invalid = || format!("header `{}` is not valid", name.escape_debug());
+    let name = HeaderName::try_from(name.as_str()).map_err(|_| invalid())?;
+    if HOSTS_BUSINESS.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
+        return Err(format!("header `{name}` may not be set by a plugin"));
+    }
+    let value = HeaderValue::try_from(value.as_str()).map_err(|_| invalid())?;
+    Ok((name, value))
+}
+
+/// The configured credential of that name; one that is not configured is left out.
+pub(super) fn credential<'a>(grants: &'a Grants, name: Option<&str>) -> Option<&'a source::Credential> {
+    let name = name?;
+    grants.credentials.iter().find(|credential| credential.spec.name == name)
+}

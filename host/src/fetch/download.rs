@@ -1,0 +1,53 @@
+//! Images: what is asked of their hosts, and which answers are images at all.
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use super::{
+    Download, Inner, Refused,
+    ask::{credential, header},
+    body::Bounds,
+    errand::{Errand, Purpose},
+    trouble::{Failed, Trouble},
+};
+use crate::{
+    image::Refusal,
+    source::{Candidate, Grants},
+};
+
+impl Inner {
+    /// See [`super::Fetcher::download`].
+    pub(super) async fn download(
+        &self,
+        grants: &Grants,
+        candidate: &Candidate,
+        url: &str,
+    ) -> Result<Download, Refused> {
+        let url = self.guard.parse(url).map_err(|blocked| Failed::from(Trouble::from(blocked)))?;
+        let errand = Errand {
+            purpose: Purpose::Image(grants),
+            method: Method::GET,
+            headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]),
+            // What may not be set is left out: the picture may come without it.
+            plugin_headers: candidate.headers.iter().filter_map(|pair| header(pair).ok()).collect(),
+            credential: credential(grants, candidate.credential.as_deref()),
+            body: None,
+            bounds: Bounds { bytes: self.max_image_bytes, cut: false, window: self.window },
+        };
+        let reply = self.perform(&errand, &url).await?;
+        let status = reply.status.as_u16();
+        if is_image(reply.status) {
+            let content_type = reply.headers.get(header::CONTENT_TYPE);
+            let content_type =
+                content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+            return Ok(Download { bytes: reply.body.into(), url: reply.url, content_type });
+        }
+        let reason = if matches!(status, 404 | 410) { Refusal::NotFound } else { Refusal::HttpStatus };
+        Err(Refused { reason, detail: format!("status {status}"), retry_after: None })
+    }
+}
+
+/// Whether an answer with this status may be an image. A page that says why there is none
+/// is not, nor is a part of one, which nobody asked for.
+pub(super) fn is_image(status: StatusCode) -> bool {
+    status.is_success() && status != StatusCode::PARTIAL_CONTENT
+}

@@ -1,0 +1,98 @@
+//! From one address to the next: what a redirect changes, and what it must not take along.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header};
+use url::Url;
+
+use super::{
+    errand::{Errand, Purpose},
+    origins::authority,
+    secret::without_secret,
+    trouble::Trouble,
+};
+
+/// One request on the way to an answer.
+pub(super) struct Hop {
+    pub(super) url: Url,
+    pub(super) method: Method,
+    pub(super) body: Option<Bytes>,
+    pub(super) plugin_headers: HeaderMap,
+    /// No redirect has left the origin so far; what is the source's may go along.
+    pub(super) at_home: bool,
+}
+
+impl Hop {
+    pub(super) fn first(errand: &Errand<'_>, url: &Url) -> Self {
+        Self {
+            url: url.clone(),
+            method: errand.method.clone(),
+            body: errand.body.clone(),
+            plugin_headers: errand.plugin_headers.clone(),
+            at_home: true,
+        }
+    }
+
+    /// Where `response` redirects to, if it does.
+    pub(super) fn redirect(&self, response: &reqwest::Response) -> Result<Option<Url>, Trouble> {
+        let Some(location) = response.headers().get(header::LOCATION) else { return Ok(None) };
+        if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+            return Ok(None);
+        }
+        let location = String::from_utf8_lossy(location.as_bytes());
+        self.url
+            .join(&location)
+            .map(Some)
+            .map_err(|_| Trouble::network("a redirect to what is not an address"))
+    }
+
+    /// Becomes the request for `next`, as `status` asks.
+    pub(super) fn follow(
+        &mut self,
+        errand: &Errand<'_>,
+        status: StatusCode,
+        next: Url,
+    ) -> Result<(), Trouble> {
+        match errand.purpose {
+            Purpose::Token => return Err(Trouble::network("the token endpoint redirects")),
+            Purpose::Ask(_) if self.url.scheme() == "https" && next.scheme() == "http" => {
+                return Err(Trouble::Denied(format!("a redirect from https to http://{}", authority(&next))));
+            }
+            _ => {}
+        }
+        self.at_home &= same_home(&self.url, &next);
+        let moved = matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND);
+        if status == StatusCode::SEE_OTHER || (moved && self.method == Method::POST) {
+            (self.method, self.body) = (Method::GET, None);
+            self.plugin_headers.remove(header::CONTENT_TYPE);
+        }
+        self.url =
+            errand.credential.map_or_else(|| next.clone(), |credential| without_secret(&next, credential));
+        Ok(())
+    }
+}
+
+/// Whether what was meant for `from` may be sent to `to`: the same origin, or the same host now with TLS.
+fn same_home(from: &Url, to: &Url) -> bool {
+    let upgraded =
+        from.scheme() == "http" && to.scheme() == "https" && from.port().is_none() && to.port().is_none();
+    from.host() == to.host() && (from.origin() == to.origin() || upgraded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes() {
+        let check = |from: &str, to: &str, expect: bool| {
+            assert_eq!(same_home(&from.parse().unwrap(), &to.parse().unwrap()), expect, "{from} → {to}");
+        };
+        check("https://a.test/x", "https://a.test/y", true);
+        check("http://a.test/", "https://a.test/", true);
+        check("https://a.test/", "http://a.test/", false);
+        check("https://a.test/", "https://b.test/", false);
+        check("https://a.test/", "https://a.test:8443/", false);
+        check("http://a.test/", "https://a.test:8443/", false);
+        check("http://a.test:8080/", "https://a.test/", false);
+    }
+}
