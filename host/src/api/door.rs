@@ -31,7 +31,7 @@ pub(super) struct Guarded<E> {
 }
 
 impl Door {
-    /// Browsers may call from `origins`.
+    /// Browsers may call from `origins`; `*` is all.
     pub(super) fn new(origins: &[String]) -> Self {
         Self { origins: origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect() }
     }
@@ -42,7 +42,8 @@ impl Door {
 
     fn allow_origin(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
-        let known = origin.filter(|origin| origin.to_str().is_ok_and(|origin| self.origins.contains(origin)));
+        let is_known = |origin: &str| self.origins.contains(origin) || self.origins.contains("*");
+        let known = origin.filter(|origin| origin.to_str().is_ok_and(is_known));
         if let Some(origin) = known {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));

@@ -14,7 +14,7 @@ use poem_openapi::{
     types::{Example, ToJSON as _, Type as _},
 };
 
-use crate::{app::create::Broken, auth::AuthError};
+use crate::{app::create::Broken, auth::AuthError, db};
 
 /// Media type of problem documents.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -228,9 +228,16 @@ impl ResponseError for Problem {
     }
 }
 
-impl From<crate::db::Error> for Problem {
-    fn from(error: crate::db::Error) -> Self {
-        Self::internal(error)
+impl From<db::Error> for Problem {
+    fn from(error: db::Error) -> Self {
+        match error {
+            db::Error::Io(_) | db::Error::PoolTimedOut | db::Error::PoolClosed => {
+                let detail = "The database cannot be reached.";
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "database-unavailable", detail);
+                Self { cause: Some(error.into()), ..problem }
+            }
+            error => Self::internal(error),
+        }
     }
 }
 
