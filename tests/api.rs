@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::api::{Answer, Api, send};
+use crate::support::api::{Answer, Api, json as with_body, send};
 
 mod events;
 mod files;
@@ -40,10 +40,10 @@ fn problem(answer: &Answer, status: u16, code: &str) -> Value {
 async fn nothing_is_served_to_nobody() {
     let api = Api::start().await;
     for (method, path) in ROUTES {
-        let answer = send(api.request(method, path).json(&json!({}))).await;
+        let answer = send(with_body(api.request(method, path), &json!({}))).await;
         problem(&answer, 401, "unauthorized");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{method} {path}");
-        let answer = send(api.request(method, path).bearer_auth("no token").json(&json!({}))).await;
+        let answer = send(with_body(api.request(method, path).bearer_auth("no token"), &json!({}))).await;
         problem(&answer, 401, "unauthorized");
     }
     for path in [

@@ -113,12 +113,12 @@ pub fn service(app: App) -> impl Endpoint {
     let local_keys = app.auth.issuer().map(|issuer| serde_json::json!(issuer.key_set()).to_string());
     let mut routes = Route::new()
         .nest(PREFIX, api.into_endpoint())
-        .at("/docs", swagger)
+        .nest("/docs", swagger)
         .at("/openapi.json", make_sync(move |_| json(document.clone())));
     if let Some(keys) = local_keys {
         routes = routes.at("/auth/v1/.well-known/jwks.json", make_sync(move |_| json(keys.clone())));
     }
-    let door = door::Door::new(&app.config.http.allowed_origins, &document_paths());
+    let door = door::Door::new(&app.config.http.allowed_origins);
     door.before(routes.data(app).with(CatchPanic::new()))
 }
 
@@ -136,13 +136,6 @@ fn parts() -> OpenApiService<Parts, ()> {
         .license(LicenseObject::new("MIT OR Apache-2.0").identifier("MIT OR Apache-2.0"))
         .url_prefix(PREFIX)
         .server("/")
-}
-
-/// The paths of the document, in the spelling that the routes have.
-fn document_paths() -> Vec<String> {
-    use poem_openapi::OpenApi as _;
-    let paths = Parts::meta().into_iter().flat_map(|part| part.paths);
-    paths.map(|path| format!("{PREFIX}{}", path.path)).collect()
 }
 
 fn json(body: String) -> poem::Response {

@@ -91,6 +91,15 @@ impl Queue {
         self.utils.migrate().await.map_err(failed("migrate the queue"))
     }
 
+    /// Whether the queue's tables can be read.
+    ///
+    /// # Errors
+    /// When they cannot.
+    pub async fn check(&self) -> Result<(), QueueError> {
+        let read = sqlx::query("select from graphile_worker.jobs limit 1").execute(&self.pool).await;
+        read.map(drop).map_err(failed("read the queue"))
+    }
+
     /// Adds messages in the caller's transaction, to be begun at `at` or at once.
     ///
     /// # Errors

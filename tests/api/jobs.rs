@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{PgPool, Row as _};
 
 use super::problem;
-use crate::support::api::{Api, User, send};
+use crate::support::api::{Api, User, json as with_body, send};
 
 fn pandas() -> Value {
     json!({ "name": "Pandas", "keywords": ["red panda", "raccoon"], "sources": ["openverse"], "max_images": 10 })
@@ -134,7 +134,7 @@ async fn the_same_key_creates_one_job() {
     let api = Api::start().await;
     let (ann, bob) = (api.user("ann@example.org"), api.user("bob@example.org"));
     let with_key = |user: &User<'_>, key: &str, body: &Value| {
-        send(user.request("POST", "/api/v1/crawl-jobs/").header("idempotency-key", key).json(body))
+        send(with_body(user.request("POST", "/api/v1/crawl-jobs/").header("idempotency-key", key), body))
     };
     let (body, mut other) = (pandas(), pandas());
     other["name"] = json!("Others");
@@ -212,20 +212,21 @@ async fn what_belongs_to_someone_else_is_not_there() {
     .fetch_one(&api.database.pool)
     .await
     .unwrap();
-    for (method, path) in [
-        ("GET", format!("/api/v1/crawl-jobs/{job}")),
-        ("DELETE", format!("/api/v1/crawl-jobs/{job}")),
-        ("POST", format!("/api/v1/crawl-jobs/{job}/cancel")),
-        ("POST", format!("/api/v1/crawl-jobs/{job}/retry")),
-        ("GET", format!("/api/v1/crawl-jobs/{job}/events")),
-        ("GET", format!("/api/v1/crawl-jobs/{job}/images")),
-        ("GET", format!("/api/v1/images/{image}/file")),
+    let image = json!(image);
+    for (method, kind, id, what) in [
+        ("GET", "crawl-jobs", &job, ""),
+        ("DELETE", "crawl-jobs", &job, ""),
+        ("POST", "crawl-jobs", &job, "/cancel"),
+        ("POST", "crawl-jobs", &job, "/retry"),
+        ("GET", "crawl-jobs", &job, "/events"),
+        ("GET", "crawl-jobs", &job, "/images"),
+        ("GET", "images", &image, "/file"),
     ] {
-        let foreign = problem(&send(bob.request(method, &path)).await, 404, "not-found");
+        let call = |id: &Value| send(bob.request(method, &format!("/api/v1/{kind}/{id}{what}")));
+        let foreign = problem(&call(id).await, 404, "not-found");
         // Nothing tells a foreign id from one that never was.
-        let unknown = path.replace(&job.to_string(), "99999").replace(&image.to_string(), "99999");
-        let never = problem(&send(bob.request(method, &unknown)).await, 404, "not-found");
-        assert_eq!(foreign["detail"], never["detail"], "{method} {path}");
+        let never = problem(&call(&json!(99_999)).await, 404, "not-found");
+        assert_eq!(foreign["detail"], never["detail"], "{method} {kind} {what}");
     }
     ann.get(&format!("/api/v1/crawl-jobs/{job}")).await.expect(200);
     api.stop().await;

@@ -43,6 +43,10 @@ pub(crate) struct User<'a> {
 
 impl Api {
     pub(crate) async fn start() -> Self {
+        // Shown with a test that fails.
+        let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer();
+        // Another test of this run may have done it.
+        let _ = log.try_init();
         let (database, data) = (database().await, data_dir());
         let url = database.url.expose_secret().to_owned();
         let dir = data.path().join("data");
@@ -89,7 +93,7 @@ impl User<'_> {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        send(self.request("POST", path).json(body)).await
+        send(json(self.request("POST", path), body)).await
     }
 }
 
@@ -107,6 +111,11 @@ impl Answer {
         assert_eq!(self.status, status, "{self:?}");
         self
     }
+}
+
+/// The request with a JSON body.
+pub(crate) fn json(request: reqwest::RequestBuilder, body: &Value) -> reqwest::RequestBuilder {
+    request.header("content-type", "application/json").body(body.to_string())
 }
 
 pub(crate) async fn send(request: reqwest::RequestBuilder) -> Answer {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, str::FromStr as _, time::Instant};
 
 use poem::{
     Endpoint, Request, Response, Result,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri::PathAndQuery},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
 };
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -22,8 +22,6 @@ const EXPOSED_HEADERS: &str = "accept-ranges, content-range, etag, location, x-r
 /// The settings of the door.
 pub(super) struct Door {
     origins: BTreeSet<String>,
-    /// Routes that end in a slash.
-    slashed: BTreeSet<String>,
 }
 
 /// Routes behind their door.
@@ -33,28 +31,19 @@ pub(super) struct Guarded<E> {
 }
 
 impl Door {
-    /// `paths` are the routes as they are spelt; browsers may call from `origins`.
-    pub(super) fn new(origins: &[String], paths: &[String]) -> Self {
-        Self {
-            origins: origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect(),
-            slashed: paths.iter().filter(|path| path.ends_with('/')).cloned().collect(),
-        }
+    /// Browsers may call from `origins`; `*` is all.
+    pub(super) fn new(origins: &[String]) -> Self {
+        Self { origins: origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect() }
     }
 
     pub(super) fn before<E: Endpoint<Output = Response>>(self, routes: E) -> Guarded<E> {
         Guarded { door: self, routes }
     }
 
-    /// The path as its route is spelt: with or without the slash at the end.
-    fn spelling(&self, path: &str) -> String {
-        let bare = path.trim_end_matches('/');
-        let slashed = format!("{bare}/");
-        if bare.is_empty() || self.slashed.contains(&slashed) { slashed } else { bare.to_owned() }
-    }
-
     fn allow_origin(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
-        let known = origin.filter(|origin| origin.to_str().is_ok_and(|origin| self.origins.contains(origin)));
+        let is_known = |origin: &str| self.origins.contains(origin) || self.origins.contains("*");
+        let known = origin.filter(|origin| origin.to_str().is_ok_and(is_known));
         if let Some(origin) = known {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
@@ -71,7 +60,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Guarded<E> {
         let method = request.method().clone();
         let origin = request.headers().get(header::ORIGIN).cloned();
         let asked = request.uri().path().to_owned();
-        respell(&mut request, &self.door.spelling(&asked));
+        trim_slash(&mut request);
 
         let mut response = if is_preflight(&request) {
             preflight()
@@ -107,12 +96,13 @@ fn request_id(request: &Request) -> String {
     request.header(&REQUEST_ID).filter(harmless).map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
 }
 
-fn respell(request: &mut Request, path: &str) {
-    let mut parts = request.uri().clone().into_parts();
-    let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
-    parts.path_and_query = PathAndQuery::from_str(&format!("{path}{query}")).ok();
-    if let Ok(uri) = Uri::from_parts(parts) {
-        *request.uri_mut() = uri;
+/// Paths work with and without the slash at the end; the routes are without.
+fn trim_slash(request: &mut Request) {
+    let uri = request.uri();
+    let path = uri.path().trim_end_matches('/');
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    if let Ok(trimmed) = Uri::from_str(&format!("/{}{query}", path.trim_start_matches('/'))) {
+        *request.uri_mut() = trimmed;
     }
 }
 

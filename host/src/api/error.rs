@@ -9,11 +9,12 @@ use poem::{
 };
 use poem_openapi::{
     ApiResponse, Object,
+    error::ParsePathError,
     registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
     types::{Example, ToJSON as _, Type as _},
 };
 
-use crate::{app::create::Broken, auth::AuthError};
+use crate::{app::create::Broken, auth::AuthError, db};
 
 /// Media type of problem documents.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -157,7 +158,9 @@ impl Problem {
         match error.downcast::<Self>() {
             Ok(problem) => problem,
             Err(error) => {
-                let status = error.status();
+                // An id that is not a number names nothing.
+                let status =
+                    if error.is::<ParsePathError>() { StatusCode::NOT_FOUND } else { error.status() };
                 let problem = Self::of_status(status, &error.to_string());
                 let cause = status.is_server_error().then(|| anyhow::anyhow!("{error:?}"));
                 Self { cause, ..problem }
@@ -225,9 +228,16 @@ impl ResponseError for Problem {
     }
 }
 
-impl From<crate::db::Error> for Problem {
-    fn from(error: crate::db::Error) -> Self {
-        Self::internal(error)
+impl From<db::Error> for Problem {
+    fn from(error: db::Error) -> Self {
+        match error {
+            db::Error::Io(_) | db::Error::PoolTimedOut | db::Error::PoolClosed => {
+                let detail = "The database cannot be reached.";
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "database-unavailable", detail);
+                Self { cause: Some(error.into()), ..problem }
+            }
+            error => Self::internal(error),
+        }
     }
 }
 

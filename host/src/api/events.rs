@@ -55,6 +55,7 @@ impl Api {
     /// to a job that is over is told so by 204, which stops `EventSource`. Use `events_url` of
     /// the job where no token can be sent.
     #[oai(path = "/:id/events", method = "get", operation_id = "followCrawlJob")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn follow(
         &self,
         Data(app): Data<&App>,
@@ -69,14 +70,14 @@ impl Api {
         Query(signature): Query<Option<String>>,
         /// Last revision seen; browsers send it by themselves.
         #[oai(name = "Last-Event-ID")]
-        Header(seen): Header<Option<i64>>,
+        Header(seen): Header<Option<String>>,
     ) -> Result<Changes, Failure<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
         let path = format!("{PREFIX}/crawl-jobs/{id}/events");
         let reader = access.reader(app, &path, &Link { user, expires, signature })?;
         // Listening comes first: a change between the snapshot and that would be missed.
         let signals = app.signals.subscribe();
         let job = jobs::detail(app, reader.user, JobId(id)).await?;
-        if job.is_over() && seen == Some(job.revision()) {
+        if job.is_over() && seen == Some(job.revision().to_string()) {
             return Ok(Changes::Over);
         }
         let follower = Follower::new(app, &reader, JobId(id), signals);

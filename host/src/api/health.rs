@@ -50,7 +50,7 @@ impl Api {
     /// Live
     ///
     /// Answers as long as the process does; touches nothing else.
-    #[oai(path = "/health/", method = "get", operation_id = "getHealth")]
+    #[oai(path = "/health", method = "get", operation_id = "getHealth")]
     async fn health(&self, Data(app): Data<&App>) -> Result<Json<Health>, Failure<0>> {
         Ok(Json(Health {
             status: "healthy".to_owned(),

@@ -73,7 +73,7 @@ impl Api {
     /// Get the bytes of an image
     ///
     /// The original, byte for byte, with the type that its bytes have. Use `url` of the image
-    /// where no token can be sent. Ranges and `If-None-Match` are understood; the ETag is the
+    /// where no token can be sent. Ranges and `If-None-Match` are understood; the `ETag` is the
     /// SHA-256 of the bytes.
     #[oai(path = "/images/:id/file", method = "get", operation_id = "getImageFile")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]

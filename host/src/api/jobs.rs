@@ -207,13 +207,17 @@ impl From<CreateError> for Problem {
         match error {
             CreateError::Rules(broken) => Self::rules(broken),
             CreateError::KeyReused => Self::key_reused(),
-            CreateError::Database(_) | CreateError::Queue(_) => Self::internal(error),
+            CreateError::Database(error) => error.into(),
+            CreateError::Queue(error) => Self::internal(error),
         }
     }
 }
 
 impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
-        Self::internal(error)
+        match error {
+            JobError::Database(error) => error.into(),
+            JobError::Queue(error) => Self::internal(error),
+        }
     }
 }

@@ -199,7 +199,7 @@ async fn a_secret_accepts_its_own_algorithm_only() {
     ] {
         assert_eq!(auth.verify(&token).await, Err(expected));
     }
-    assert!(matches!(with_secret("31 bytes are not enough for this"), Ok(_)));
+    assert!(with_secret("32 bytes are just enough for this").is_ok());
     assert!(matches!(with_secret("31 bytes are not enough for tha"), Err(SetupError::ShortSecret)));
 }
 

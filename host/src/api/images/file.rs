@@ -82,7 +82,7 @@ impl File {
     }
 }
 
-/// Whether a list of ETags names this one.
+/// Whether a list of tags names this one.
 fn names(tags: &str, tag: &str) -> bool {
     tags.split(',')
         .map(str::trim)
