@@ -173,14 +173,19 @@ impl Worker {
 impl Work for Worker {
     fn perform(&self, message: Message) -> Pin<Box<dyn Future<Output = Result<(), Abandoned>> + Send + '_>> {
         Box::pin(async move {
-            self.work_on(message).await.map_err(|interrupted| {
-                let reason = chain(&interrupted);
-                match interrupted {
-                    Interrupted::LeaseLost => tracing::info!(chunk = %message.chunk, "let go: {reason}"),
-                    _ => tracing::warn!(chunk = %message.chunk, "interrupted: {reason}"),
-                }
-                Abandoned(reason)
-            })
+            let Err(interrupted) = self.work_on(message).await else { return Ok(()) };
+            let reason = chain(&interrupted);
+            if !matches!(interrupted, Interrupted::LeaseLost) {
+                tracing::warn!(chunk = %message.chunk, "interrupted: {reason}");
+                return Err(Abandoned(reason));
+            }
+            tracing::info!(chunk = %message.chunk, "let go: {reason}");
+            // A message that no longer means work is done with; one that another worker
+            // holds by now must not be ended from here.
+            match chunks::is_current(&self.app.db, message.chunk, message.run).await {
+                Ok(false) => Ok(()),
+                Ok(true) | Err(_) => Err(Abandoned(reason)),
+            }
         })
     }
 

@@ -333,6 +333,22 @@ pub async fn crashed(
     Ok(at.map_or_else(Utc::now, |(at,)| at))
 }
 
+/// Whether a message for this run of a chunk still means work: not when the chunk was
+/// cancelled, ended, queued again or deleted since.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_current(pool: &PgPool, chunk: ChunkId, run: i32) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select from pixcrawler.chunk
+                         where id = $1 and run = $2 and state in ('queued', 'waiting', 'running'))",
+    )
+    .bind(chunk)
+    .bind(run)
+    .fetch_one(pool)
+    .await
+}
+
 /// Which of these leases are lost.
 ///
 /// # Errors
