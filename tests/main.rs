@@ -5,4 +5,5 @@
 mod api;
 mod database;
 mod embedded;
+mod recovery;
 mod support;

@@ -2,5 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod postgres;
+pub(crate) mod process;
+pub(crate) mod site;
 
 pub(crate) use postgres::database;

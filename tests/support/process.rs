@@ -1,0 +1,303 @@
+//! The real binary, as the processes of one system: they share a database and a data
+//! folder, crawl one [`Site`], and may be killed.
+
+use std::{
+    io::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use pixcrawler::{auth::issuer::Issuer, db::PgPool};
+use rustix::process::{Pid, Signal, kill_process};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use sqlx::postgres::PgListener;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, ChildStderr, Command},
+    sync::watch,
+};
+
+use super::{
+    api::{Answer, send},
+    postgres::{DataDir, TestDatabase, data_dir, database},
+    site::{PATIENCE, Site},
+};
+
+/// A front door (`serve` without a worker) and what its workers share.
+pub(crate) struct System {
+    pub(crate) pool: PgPool,
+    database: SecretString,
+    mapping: String,
+    settings: Settings,
+    data: DataDir,
+    door: Process,
+    client: reqwest::Client,
+    token: String,
+    started: AtomicU32,
+}
+
+/// Variables of the environment beside those that every process gets.
+pub(crate) type Settings = Vec<(&'static str, String)>;
+
+/// A process of the binary; killed when dropped. What it logged is shown when the test fails.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    log: Arc<Log>,
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<Value>>,
+    more: watch::Sender<bool>,
+}
+
+impl System {
+    pub(crate) async fn start(site: &Site) -> Self {
+        Self::with(site, database().await, &[]).await
+    }
+
+    /// With its own settings, on this database.
+    pub(crate) async fn with(site: &Site, database: TestDatabase, settings: &[(&'static str, &str)]) -> Self {
+        let TestDatabase { url, pool } = database;
+        let data = data_dir();
+        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let launch =
+            Launch { data: data.path(), database: &url, mapping: &site.mapping(), settings: &settings };
+        let door = launch.run("serve", "front door", &[("PIXCRAWLER_SLOTS", "0")]).await;
+        let issuer = Issuer::open(data.path()).unwrap();
+        let token = issuer.issue("ann@example.org", Duration::from_secs(3600)).unwrap();
+        Self {
+            pool,
+            database: url,
+            mapping: site.mapping(),
+            settings,
+            data,
+            door,
+            client: reqwest::Client::new(),
+            token,
+            started: AtomicU32::new(0),
+        }
+    }
+
+    /// A worker that is ready.
+    pub(crate) async fn worker(&self, settings: &[(&str, &str)]) -> Process {
+        self.launch("worker", settings).await
+    }
+
+    /// A server with a worker in it that is ready.
+    pub(crate) async fn server(&self, settings: &[(&str, &str)]) -> Process {
+        self.launch("serve", settings).await
+    }
+
+    async fn launch(&self, command: &str, settings: &[(&str, &str)]) -> Process {
+        let name = format!("{command} {}", self.started.fetch_add(1, Ordering::Relaxed));
+        let launch = Launch {
+            data: self.data.path(),
+            database: &self.database,
+            mapping: &self.mapping,
+            settings: &self.settings,
+        };
+        launch.run(command, &name, settings).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, None).await
+    }
+
+    /// A job of these addresses of the site.
+    pub(crate) async fn create(&self, paths: &[&str], max_images: usize) -> i64 {
+        self.create_with(paths, max_images, serde_json::json!({})).await
+    }
+
+    /// A job of these addresses of the site, with more fields.
+    pub(crate) async fn create_with(&self, paths: &[&str], max_images: usize, more: Value) -> i64 {
+        let urls: Vec<_> = paths.iter().map(|path| format!("{}{path}", super::site::ORIGIN)).collect();
+        let mut body = serde_json::json!({
+            "name": "test", "urls": urls, "sources": ["webpage"], "max_images": max_images,
+        });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let created = self.call("POST", "/api/v1/crawl-jobs/", Some(&body)).await.expect(201).json();
+        created["id"].as_i64().unwrap()
+    }
+
+    pub(crate) async fn job(&self, id: i64) -> Value {
+        self.get(&format!("/api/v1/crawl-jobs/{id}")).await.expect(200).json()
+    }
+
+    /// `cancel` or `retry`.
+    pub(crate) async fn tell(&self, id: i64, what: &str) -> Value {
+        self.call("POST", &format!("/api/v1/crawl-jobs/{id}/{what}"), None).await.expect(200).json()
+    }
+
+    async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let url = format!("http://{}{path}", self.door.address());
+        let request = self.client.request(method.parse().unwrap(), url).bearer_auth(&self.token);
+        send(match body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+        .await
+    }
+
+    /// Waits until the job is as `met` wants it, and gives it.
+    pub(crate) async fn until(&self, id: i64, what: &str, met: impl Fn(&Value) -> bool) -> Value {
+        let mut listener = PgListener::connect_with(&self.pool).await.unwrap();
+        listener.listen(pixcrawler::db::progress::CHANNEL).await.unwrap();
+        let mut last = Value::Null;
+        let wait = async {
+            loop {
+                last = self.job(id).await;
+                if met(&last) {
+                    return;
+                }
+                // Not every change of a chunk is told.
+                let _ = tokio::time::timeout(Duration::from_millis(200), listener.recv()).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
+            panic!("not within {PATIENCE:?}: {what}; the job is {last:#}");
+        }
+        last
+    }
+
+    /// Waits until the job has this status, and gives it.
+    pub(crate) async fn until_status(&self, id: i64, status: &str) -> Value {
+        self.until(id, status, |job| job["status"] == status).await
+    }
+
+    /// Lets everything that waits for a time begin now.
+    pub(crate) async fn hurry(&self) {
+        for statement in [
+            "update pixcrawler.candidate set not_before = now() where not_before > now()",
+            "update pixcrawler.chunk set step_not_before = now() where step_not_before > now()",
+            "update pixcrawler.pace set next_at = now() where next_at > now()",
+            "update graphile_worker._private_jobs set run_at = now() where run_at > now() and locked_at is null",
+        ] {
+            sqlx::query(statement).execute(&self.pool).await.unwrap();
+        }
+    }
+
+    /// Folder of the objects.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.data.path().join("objects")
+    }
+}
+
+struct Launch<'a> {
+    data: &'a Path,
+    database: &'a SecretString,
+    mapping: &'a str,
+    settings: &'a Settings,
+}
+
+impl Launch<'_> {
+    async fn run(&self, command: &str, name: &str, settings: &[(&str, &str)]) -> Process {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pixcrawler"))
+            .arg(command)
+            .env("DATABASE_URL", self.database.expose_secret())
+            .env("PIXCRAWLER_DATA_DIR", self.data)
+            .env("PIXCRAWLER_MAP_ORIGIN", self.mapping)
+            .env("PORT", "0")
+            .env("PIXCRAWLER_LOG_FORMAT", "json")
+            .env("PIXCRAWLER_LOG", "info,graphile_worker=warn")
+            .env("PIXCRAWLER_CONTACT", "tests@example.org")
+            .env("PIXCRAWLER_HEARTBEAT", "300ms")
+            .env("PIXCRAWLER_PER_HOST", "64")
+            .env("PIXCRAWLER_PER_HOST_RATE", "10000")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let log = Arc::<Log>::default();
+        tokio::spawn(read(child.stderr.take().unwrap(), log.clone()));
+        let process = Process { name: name.to_owned(), child, log };
+        process.logged("ready").await;
+        process
+    }
+}
+
+impl Process {
+    /// Waits for a line with this message, and gives it.
+    pub(crate) async fn logged(&self, message: &str) -> Value {
+        let mut more = self.log.more.subscribe();
+        let wait = async {
+            loop {
+                let ended = *more.borrow_and_update();
+                let found = self.lines(message).into_iter().next();
+                if let Some(line) = found {
+                    return line;
+                }
+                assert!(!ended, "{} ended before it logged `{message}`", self.name);
+                more.changed().await.unwrap();
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, wait).await;
+        waited.unwrap_or_else(|_| panic!("{} did not log `{message}` in time", self.name))
+    }
+
+    /// The lines logged so far with this message.
+    pub(crate) fn lines(&self, message: &str) -> Vec<Value> {
+        let lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().filter(|line| line["message"] == message).cloned().collect()
+    }
+
+    /// Where `serve` listens.
+    fn address(&self) -> SocketAddr {
+        self.lines("ready")[0]["address"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) async fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.exited().await;
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.try_into().unwrap()));
+        kill_process(pid.unwrap(), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn exited(&mut self) -> ExitStatus {
+        let waited = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        waited.unwrap_or_else(|_| panic!("{} did not end in time", self.name)).unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let _ = write!(std::io::stderr(), "log of {}:\n{text}", self.name);
+        }
+    }
+}
+
+/// Keeps every line until the process closes its end.
+async fn read(stderr: ChildStderr, log: Arc<Log>) {
+    let mut lines = BufReader::new(stderr).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+        log.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        log.more.send_replace(false);
+    }
+    log.more.send_replace(true);
+}
