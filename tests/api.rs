@@ -9,7 +9,7 @@ mod files;
 mod jobs;
 
 /// What every route needs a token for, and what it is called with.
-const ROUTES: [(&str, &str); 13] = [
+const ROUTES: [(&str, &str); 15] = [
     ("GET", "/api/v1/auth/me"),
     ("POST", "/api/v1/auth/verify-token"),
     ("POST", "/api/v1/auth/sync-profile"),
@@ -21,8 +21,10 @@ const ROUTES: [(&str, &str); 13] = [
     ("POST", "/api/v1/crawl-jobs/1/retry"),
     ("GET", "/api/v1/crawl-jobs/1/events"),
     ("GET", "/api/v1/crawl-jobs/1/images"),
+    ("GET", "/api/v1/crawl-jobs/1/logs"),
     ("GET", "/api/v1/images/1/file"),
     ("GET", "/api/v1/sources/"),
+    ("GET", "/api/v1/sources/webpage"),
 ];
 
 /// A problem document, and what it must be like.

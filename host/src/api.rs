@@ -21,6 +21,7 @@ mod events;
 mod health;
 mod images;
 mod jobs;
+mod nullable;
 mod sources;
 
 /// Every part of the API; the routes stand in their files.

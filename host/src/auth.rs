@@ -105,6 +105,9 @@ pub enum SetupError {
 impl Auth {
     /// Tokens of the Supabase project if one is configured, else of this host. `fetch` gets
     /// the body of an address; it is asked for the project's keys only.
+    ///
+    /// # Errors
+    /// When the settings contradict each other, or the host's own key cannot be had.
     pub fn new(
         project: Option<&Url>,
         secret: Option<&SecretString>,
@@ -143,6 +146,9 @@ impl Auth {
     }
 
     /// Who holds `token`. Asks nobody, but for new keys now and then.
+    ///
+    /// # Errors
+    /// When it is refused, or nothing is there to verify it by.
     pub async fn verify(&self, token: &str) -> Result<Caller, AuthError> {
         if token.len() > LONGEST_TOKEN {
             return Err(AuthError::Malformed);

@@ -1,5 +1,6 @@
 //! The only place that holds SQL: how the database is reached and brought up to date.
 
+pub mod activity;
 pub mod chunks;
 pub mod embedded;
 pub mod export;

@@ -195,6 +195,12 @@ async fn a_job_is_cancelled_retried_and_deleted() {
     sqlx::query("update crawl_jobs set status = 'completed'").execute(&api.database.pool).await.unwrap();
     let refused = problem(&act("POST", "/cancel").await, 409, "wrong-status");
     assert_eq!(refused["detail"], "A completed job cannot be cancelled.");
+    let log = ann.get(&format!("{path}/logs")).await.expect(200).json();
+    let actions: Vec<_> =
+        log["items"].as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    assert_eq!((actions.first(), actions.last()), (Some(&"CANCEL_CRAWL_JOB"), Some(&"START_CRAWL_JOB")));
+    let page = ann.get(&format!("{path}/logs?limit=1")).await.expect(200).json();
+    assert_eq!(page["next"], log["items"][0]["id"]);
     act("DELETE", "").await.expect(204);
     problem(&act("DELETE", "").await, 404, "not-found");
     assert_eq!(count(&api.database.pool, "pixcrawler.chunk").await, 0);
@@ -220,6 +226,7 @@ async fn what_belongs_to_someone_else_is_not_there() {
         ("POST", "crawl-jobs", &job, "/retry"),
         ("GET", "crawl-jobs", &job, "/events"),
         ("GET", "crawl-jobs", &job, "/images"),
+        ("GET", "crawl-jobs", &job, "/logs"),
         ("GET", "images", &image, "/file"),
     ] {
         let call = |id: &Value| send(bob.request(method, &format!("/api/v1/{kind}/{id}{what}")));

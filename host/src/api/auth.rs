@@ -9,6 +9,7 @@ use super::{
     Tag,
     caller::Bearer,
     error::{Failure, SIGNED_IN},
+    nullable::Nullable,
 };
 use crate::{app::App, db};
 
@@ -23,15 +24,15 @@ struct Profile {
     /// Made up from the id for users without an address.
     email: String,
     /// For people.
-    full_name: Option<String>,
+    full_name: Nullable<String>,
     /// Address of a picture.
-    avatar_url: Option<String>,
+    avatar_url: Nullable<String>,
     /// `user` or `admin`.
     role: String,
     /// Whether the frontend's introduction is over.
     onboarding_completed: bool,
     /// When it was.
-    onboarding_completed_at: Option<DateTime<Utc>>,
+    onboarding_completed_at: Nullable<DateTime<Utc>>,
     /// When the profile was made.
     created_at: DateTime<Utc>,
     /// When it last changed.
@@ -54,7 +55,7 @@ struct User {
     /// The token's `sub`.
     id: Uuid,
     /// Absent for users without an address.
-    email: Option<String>,
+    email: Nullable<String>,
     /// Always `authenticated`.
     role: String,
     /// Signed in without saying who.
@@ -84,7 +85,7 @@ impl Api {
     async fn verify_token(&self, Bearer(caller): Bearer) -> Result<Json<Verified>, Failure<SIGNED_IN>> {
         let user = User {
             id: caller.user.0,
-            email: caller.email,
+            email: caller.email.into(),
             role: caller.role,
             is_anonymous: caller.is_anonymous,
             expires_at: caller.expires,
@@ -109,12 +110,12 @@ impl From<db::profiles::Profile> for Profile {
     fn from(row: db::profiles::Profile) -> Self {
         Self {
             id: row.id.0,
-            email: row.email,
-            full_name: row.full_name,
-            avatar_url: row.avatar_url,
+            email: row.email.into(),
+            full_name: row.full_name.into(),
+            avatar_url: row.avatar_url.into(),
             role: row.role,
             onboarding_completed: row.onboarding_completed,
-            onboarding_completed_at: row.onboarding_completed_at,
+            onboarding_completed_at: row.onboarding_completed_at.into(),
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -126,11 +127,11 @@ impl Example for Profile {
         Self {
             id: Uuid::from_u128(1),
             email: "ann@example.org".to_owned(),
-            full_name: Some("Ann Example".to_owned()),
-            avatar_url: None,
+            full_name: Some("Ann Example".to_owned()).into(),
+            avatar_url: None.into(),
             role: "user".to_owned(),
             onboarding_completed: false,
-            onboarding_completed_at: None,
+            onboarding_completed_at: None.into(),
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
         }
@@ -141,7 +142,7 @@ impl Example for Verified {
     fn example() -> Self {
         let user = User {
             id: Uuid::from_u128(1),
-            email: Some("ann@example.org".to_owned()),
+            email: Some("ann@example.org".to_owned()).into(),
             role: "authenticated".to_owned(),
             is_anonymous: false,
             expires_at: DateTime::UNIX_EPOCH,

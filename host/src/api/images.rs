@@ -67,7 +67,7 @@ impl Api {
         rows.truncate(usize::from(limit));
         let next = rows.last().map(|image| image.id.0).filter(|_| more);
         let items = rows.into_iter().map(|row| Image::new(row, app, Utc::now())).collect();
-        Ok(Json(ImagePage { items, next }))
+        Ok(Json(ImagePage { items, next: next.into() }))
     }
 
     /// Get the bytes of an image

@@ -23,12 +23,15 @@ use crate::{
     job::{JobId, JobState, UserId},
 };
 
+mod detail;
+mod log;
 mod request;
 mod shape;
 
+pub(super) use detail::CrawlJobDetail;
+use log::{LogEntry, LogPage};
 use request::CreateCrawlJob;
-pub(super) use shape::{CrawlJob, CrawlJobDetail};
-use shape::{CrawlJobPage, Status};
+use shape::{CrawlJob, CrawlJobPage, Status};
 
 pub(super) struct Api;
 
@@ -107,7 +110,7 @@ impl Api {
         rows.truncate(usize::from(limit));
         let next = rows.last().map(|job| job.id.0).filter(|_| more);
         let items = rows.into_iter().map(|row| CrawlJob::new(row, app, Utc::now())).collect();
-        Ok(Json(CrawlJobPage { items, next }))
+        Ok(Json(CrawlJobPage { items, next: next.into() }))
     }
 
     /// Show a crawl job
@@ -122,6 +125,33 @@ impl Api {
         Path(id): Path<i32>,
     ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND }>> {
         Ok(Json(detail(app, caller.user, JobId(id)).await?))
+    }
+
+    /// Read a crawl job's log
+    ///
+    /// What happened to it, newest first: started, completed, cancelled, and by what.
+    #[oai(path = "/:id/logs", method = "get", operation_id = "listCrawlJobLogs")]
+    async fn logs(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+        /// Id of the job.
+        Path(id): Path<i32>,
+        /// Most entries in the answer.
+        #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
+        Query(limit): Query<u8>,
+        /// `next` of the page before.
+        Query(after): Query<Option<i32>>,
+    ) -> Result<Json<LogPage>, Failure<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
+        let job = JobId(id);
+        db::jobs::revision(&app.db, caller.user, job).await?.ok_or_else(not_found)?;
+        let mut rows =
+            db::activity::list_of_job(&app.db, caller.user, job, after, i64::from(limit) + 1).await?;
+        let more = rows.len() > usize::from(limit);
+        rows.truncate(usize::from(limit));
+        let next = rows.last().map(|entry| entry.id).filter(|_| more);
+        let items = rows.into_iter().map(LogEntry::from).collect();
+        Ok(Json(LogPage { items, next: next.into() }))
     }
 
     /// Delete a crawl job

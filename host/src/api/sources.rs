@@ -7,6 +7,7 @@ use super::{
     Tag,
     caller::Bearer,
     error::{Failure, NOT_FOUND, Problem, SIGNED_IN},
+    nullable::Nullable,
 };
 use crate::{
     app::App,
@@ -29,9 +30,9 @@ struct Source {
     /// One or two sentences.
     description: String,
     /// The site's home page.
-    homepage: Option<String>,
+    homepage: Nullable<String>,
     /// Terms under which the source is used.
-    terms_url: Option<String>,
+    terms_url: Nullable<String>,
     /// `keywords` or `address`: what the source takes.
     input: String,
     /// Hosts that the source asks; its images may be anywhere.
@@ -41,9 +42,9 @@ struct Source {
     /// Secrets that the operator may configure.
     credentials: Vec<Credential>,
     /// The source's own rate rule.
-    requests_per_minute: Option<u32>,
+    requests_per_minute: Nullable<u32>,
     /// The most images one input can ever give.
-    max_results: Option<u32>,
+    max_results: Nullable<u32>,
     /// Comes with the program.
     bundled: bool,
     /// May ask the hosts it declares.
@@ -51,7 +52,7 @@ struct Source {
     /// Whether a job can use it now.
     available: bool,
     /// Why not.
-    unavailable_reason: Option<String>,
+    unavailable_reason: Nullable<String>,
 }
 
 /// A host that a source asks.
@@ -78,7 +79,7 @@ struct SourceOption {
     /// A job without it is refused.
     required: bool,
     /// Used when the job says nothing.
-    default: Option<String>,
+    default: Nullable<String>,
     /// What may be chosen.
     choices: Vec<Choice>,
 }
@@ -112,7 +113,7 @@ struct SourcePage {
     /// By id.
     items: Vec<Source>,
     /// Always null: all are in one page.
-    next: Option<i32>,
+    next: Nullable<i32>,
 }
 
 #[OpenApi(prefix_path = "/sources", tag = "Tag::Sources")]
@@ -125,7 +126,7 @@ impl Api {
         _caller: Bearer,
     ) -> Result<Json<SourcePage>, Failure<SIGNED_IN>> {
         let items = app.plugins.list().into_iter().map(|source| Source::new(source, app)).collect();
-        Ok(Json(SourcePage { items, next: None }))
+        Ok(Json(SourcePage { items, next: None.into() }))
     }
 
     /// Show an installed source
@@ -163,20 +164,20 @@ impl Source {
             name: info.name,
             version: info.version,
             description: info.description,
-            homepage: info.homepage,
-            terms_url: info.terms_url,
+            homepage: info.homepage.into(),
+            terms_url: info.terms_url.into(),
             input: input.to_owned(),
             hosts: hosts.collect(),
             options: info.options.into_iter().map(SourceOption::from).collect(),
             credentials: credentials
                 .map(|spec| Credential { name: spec.name, help: spec.help, required: spec.required })
                 .collect(),
-            requests_per_minute: info.requests_per_minute,
-            max_results: info.max_results,
+            requests_per_minute: info.requests_per_minute.into(),
+            max_results: info.max_results.into(),
             bundled: installed.bundled,
             granted: installed.granted,
             available: unavailable_reason.is_none(),
-            unavailable_reason,
+            unavailable_reason: unavailable_reason.into(),
         }
     }
 }
@@ -196,7 +197,7 @@ impl From<crate::source::OptionSpec> for SourceOption {
             help: spec.help,
             kind: kind.to_owned(),
             required: spec.required,
-            default: spec.default,
+            default: spec.default.into(),
             choices: spec.choices.into_iter().map(|(value, label)| Choice { value, label }).collect(),
         }
     }
@@ -211,7 +212,7 @@ impl Example for Source {
             help: "Only works under these licences.".to_owned(),
             kind: "choices".to_owned(),
             required: false,
-            default: None,
+            default: None.into(),
             choices: vec![choice("cc0", "CC0"), choice("by", "CC BY")],
         };
         Self {
@@ -219,24 +220,24 @@ impl Example for Source {
             name: "Openverse".to_owned(),
             version: "0.1.0".to_owned(),
             description: "Openly licensed works from many collections.".to_owned(),
-            homepage: Some("https://openverse.org/".to_owned()),
-            terms_url: None,
+            homepage: Some("https://openverse.org/".to_owned()).into(),
+            terms_url: None.into(),
             input: "keywords".to_owned(),
             hosts: vec![Host { pattern: "api.openverse.org".to_owned(), kind: "api".to_owned() }],
             options: vec![license],
             credentials: Vec::new(),
-            requests_per_minute: Some(20),
-            max_results: Some(240),
+            requests_per_minute: Some(20).into(),
+            max_results: Some(240).into(),
             bundled: true,
             granted: true,
             available: true,
-            unavailable_reason: None,
+            unavailable_reason: None.into(),
         }
     }
 }
 
 impl Example for SourcePage {
     fn example() -> Self {
-        Self { items: vec![Source::example()], next: None }
+        Self { items: vec![Source::example()], next: None.into() }
     }
 }

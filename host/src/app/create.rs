@@ -46,6 +46,9 @@ pub enum CreateError {
 impl App {
     /// Creates and starts a job as `body` asks. With a `key`, the same request made again
     /// within a day gives the same job.
+    ///
+    /// # Errors
+    /// When the request is refused or cannot be written; then nothing was written.
     pub async fn create_job(
         &self,
         caller: &Caller,

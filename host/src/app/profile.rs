@@ -11,11 +11,17 @@ use crate::{
 
 impl App {
     /// The caller's profile; made from the token if absent.
+    ///
+    /// # Errors
+    /// When the database fails.
     pub async fn profile(&self, caller: &Caller) -> Result<Profile, db::Error> {
         db::profiles::ensure(&mut *self.db.acquire().await?, &identity(caller)).await
     }
 
     /// Takes name and picture from the token.
+    ///
+    /// # Errors
+    /// When the database fails.
     pub async fn sync_profile(&self, caller: &Caller) -> Result<Profile, db::Error> {
         db::profiles::sync(&mut *self.db.acquire().await?, &identity(caller)).await
     }

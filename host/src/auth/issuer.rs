@@ -60,6 +60,9 @@ pub enum IssuerError {
 
 impl Issuer {
     /// The issuer of this data folder; its key is made when it is first asked for.
+    ///
+    /// # Errors
+    /// When the key cannot be read, made or kept.
     pub fn open(data_dir: &Path) -> Result<Self, IssuerError> {
         let path = data_dir.join("keys/issuer.pk8");
         let key = match fs::read(&path) {
@@ -81,6 +84,9 @@ impl Issuer {
     }
 
     /// A token for the user of this address; the same address is the same user.
+    ///
+    /// # Errors
+    /// When the text is no address.
     pub fn issue(&self, email: &str, ttl: Duration) -> Result<String, IssuerError> {
         let email = email.trim().to_lowercase();
         let sound = email.len() <= 255

@@ -58,6 +58,9 @@ impl KeySet {
     /// The key of this id and the one algorithm it is for. The project is asked for a key that is
     /// not there or too old; callers wait for one such fetch, and those whose key is merely
     /// old go on with it.
+    ///
+    /// # Errors
+    /// When no such key is published, or none could be fetched for too long.
     pub async fn find(&self, id: &str, now: Instant) -> Result<(Algorithm, DecodingKey), AuthError> {
         let (found, due) = self.cached.read().await.look_up(id, now);
         if !due {

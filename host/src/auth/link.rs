@@ -43,6 +43,9 @@ impl LinkKey {
     }
 
     /// Checks the parts of a link's query against the path that is asked for, in constant time.
+    ///
+    /// # Errors
+    /// When the link was not made for this, or is over.
     pub fn check(
         &self,
         path: &str,

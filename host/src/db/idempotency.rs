@@ -14,6 +14,9 @@ pub struct Before {
 }
 
 /// Lets others with the same key wait until the end of this transaction.
+///
+/// # Errors
+/// When the database fails.
 pub async fn lock(transaction: &mut PgConnection, user: UserId, key: &str) -> Result<(), sqlx::Error> {
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('idempotency ' || $1::text || ' ' || $2, 0))")
         .bind(user)
@@ -24,6 +27,9 @@ pub async fn lock(transaction: &mut PgConnection, user: UserId, key: &str) -> Re
 }
 
 /// What was requested under this key within the last day.
+///
+/// # Errors
+/// When the database fails.
 pub async fn find(db: &mut PgConnection, user: UserId, key: &str) -> Result<Option<Before>, sqlx::Error> {
     sqlx::query_as(
         "select request_digest, job_id from pixcrawler.idempotency_key
@@ -36,6 +42,9 @@ pub async fn find(db: &mut PgConnection, user: UserId, key: &str) -> Result<Opti
 }
 
 /// Remembers a request for a day.
+///
+/// # Errors
+/// When the database fails.
 pub async fn keep(
     transaction: &mut PgConnection,
     user: UserId,

@@ -95,6 +95,9 @@ pub struct Filter {
 }
 
 /// At most `limit` images of a job of this user, in the order in which they came, after `after`.
+///
+/// # Errors
+/// When the database fails.
 pub async fn list(
     db: &PgPool,
     user: UserId,
@@ -128,6 +131,9 @@ pub async fn list(
 }
 
 /// An image of this user.
+///
+/// # Errors
+/// When the database fails.
 pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> Result<Option<Image>, sqlx::Error> {
     sqlx::query_as("select * from public.images where user_id = $1 and id = $2")
         .bind(user)

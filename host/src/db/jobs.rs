@@ -103,6 +103,9 @@ pub struct Tally {
 }
 
 /// A job of this user.
+///
+/// # Errors
+/// When the database fails.
 pub async fn show(db: &PgPool, user: UserId, job: JobId) -> Result<Option<Job>, sqlx::Error> {
     sqlx::query_as("select * from public.crawl_jobs where user_id = $1 and id = $2")
         .bind(user)
@@ -112,6 +115,9 @@ pub async fn show(db: &PgPool, user: UserId, job: JobId) -> Result<Option<Job>, 
 }
 
 /// The revision of a job of this user: moves with every change that can be seen.
+///
+/// # Errors
+/// When the database fails.
 pub async fn revision(db: &PgPool, user: UserId, job: JobId) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar("select revision from public.crawl_jobs where user_id = $1 and id = $2")
         .bind(user)
@@ -121,6 +127,9 @@ pub async fn revision(db: &PgPool, user: UserId, job: JobId) -> Result<Option<i6
 }
 
 /// At most `limit` jobs of this user, newest first, older than `after`.
+///
+/// # Errors
+/// When the database fails.
 pub async fn list(
     db: &PgPool,
     user: UserId,
@@ -142,6 +151,9 @@ pub async fn list(
 }
 
 /// The chunks of a job of this user, in order.
+///
+/// # Errors
+/// When the database fails.
 pub async fn chunks(db: &PgPool, user: UserId, job: JobId) -> Result<Vec<Chunk>, sqlx::Error> {
     sqlx::query_as(
         "select shown.id, shown.chunk_index, shown.status, chunk.source, chunk.query ->> 'text' as keyword,
@@ -160,6 +172,9 @@ pub async fn chunks(db: &PgPool, user: UserId, job: JobId) -> Result<Vec<Chunk>,
 }
 
 /// What was not kept by a job of this user, counted.
+///
+/// # Errors
+/// When the database fails.
 pub async fn tallies(db: &PgPool, user: UserId, job: JobId) -> Result<Vec<Tally>, sqlx::Error> {
     sqlx::query_as(
         "select case when is_duplicate then null else reason end as reason, count(*) as images

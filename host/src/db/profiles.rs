@@ -34,6 +34,9 @@ pub struct Profile {
 }
 
 /// The user's profile; made from the token if absent.
+///
+/// # Errors
+/// When the database fails.
 pub async fn ensure(db: &mut PgConnection, identity: &Identity) -> Result<Profile, sqlx::Error> {
     let found = sqlx::query_as("select * from public.profiles where id = $1")
         .bind(identity.user)
@@ -46,6 +49,9 @@ pub async fn ensure(db: &mut PgConnection, identity: &Identity) -> Result<Profil
 }
 
 /// Takes name and avatar from the token, where it has them.
+///
+/// # Errors
+/// When the database fails.
 pub async fn sync(db: &mut PgConnection, identity: &Identity) -> Result<Profile, sqlx::Error> {
     upsert(db, identity).await
 }

@@ -4,6 +4,9 @@ use sqlx::PgPool;
 
 /// The secret of this name. Where there is none, `fresh` becomes it; of two processes that
 /// do this at the same time both get the same.
+///
+/// # Errors
+/// When the database fails.
 pub async fn get_or_insert(db: &PgPool, name: &str, fresh: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
     sqlx::query("insert into pixcrawler.secret (name, value) values ($1, $2) on conflict (name) do nothing")
         .bind(name)

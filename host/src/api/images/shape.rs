@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::file_path;
-use crate::{app::App, db};
+use crate::{api::nullable::Nullable, app::App, db};
 
 /// What became of an image.
 #[derive(Clone, Copy, Enum)]
@@ -34,73 +34,73 @@ pub(super) struct Image {
     /// The job that brought it.
     crawl_job_id: i32,
     /// Where it is.
-    dataset_id: Option<i32>,
+    dataset_id: Nullable<i32>,
     /// The chunk of the job that brought it.
-    chunk_id: Option<i32>,
+    chunk_id: Nullable<i32>,
     /// What became of it.
     verdict: Verdict,
     /// Signed link to the bytes, for `<img>`; good for 15 minutes; null without bytes.
-    url: Option<String>,
+    url: Nullable<String>,
     /// The address it was downloaded from.
     original_url: String,
     /// `{sha256}.{ext}`; of what was refused, the last part of its address.
     filename: String,
     /// Path of the bytes, to be asked for with a token; null without bytes.
-    storage_url: Option<String>,
+    storage_url: Nullable<String>,
     /// In pixels, as measured.
-    width: Option<i32>,
+    width: Nullable<i32>,
     /// In pixels, as measured.
-    height: Option<i32>,
+    height: Nullable<i32>,
     /// In bytes, as measured.
-    file_size: Option<i32>,
+    file_size: Nullable<i32>,
     /// `jpeg`, `png`, `gif` or `webp`, by its bytes.
-    format: Option<String>,
+    format: Nullable<String>,
     /// SHA-256 of the bytes.
-    hash: Option<String>,
+    hash: Nullable<String>,
     /// 64-bit perceptual hash, 16 hexadecimal digits.
-    phash: Option<String>,
+    phash: Nullable<String>,
     /// 1 for a still picture.
-    frames: Option<i32>,
+    frames: Nullable<i32>,
     /// Passed every check.
     is_valid: bool,
     /// Like another picture of the dataset.
     is_duplicate: bool,
     /// Id of that picture.
-    duplicate_of: Option<i32>,
+    duplicate_of: Nullable<i32>,
     /// Code of the refusal.
-    reason: Option<String>,
+    reason: Nullable<String>,
     /// Id of the source.
-    source: Option<String>,
+    source: Nullable<String>,
     /// The source's own id of it.
-    source_id: Option<String>,
+    source_id: Nullable<String>,
     /// The page a person would open to see it.
-    page_url: Option<String>,
+    page_url: Nullable<String>,
     /// Title.
-    title: Option<String>,
+    title: Nullable<String>,
     /// Description or alternative text.
-    description: Option<String>,
+    description: Nullable<String>,
     /// Who made it.
-    creator: Option<String>,
+    creator: Nullable<String>,
     /// The creator's page.
-    creator_url: Option<String>,
+    creator_url: Nullable<String>,
     /// Licence id, such as `cc-by-4.0`.
-    license: Option<String>,
+    license: Nullable<String>,
     /// The licence's text.
-    license_url: Option<String>,
+    license_url: Nullable<String>,
     /// The line to print beside it.
-    attribution: Option<String>,
+    attribution: Nullable<String>,
     /// In pixels, as the source says.
-    declared_width: Option<i32>,
+    declared_width: Nullable<i32>,
     /// In pixels, as the source says.
-    declared_height: Option<i32>,
+    declared_height: Nullable<i32>,
     /// Media type, as the source says.
-    declared_mime: Option<String>,
+    declared_mime: Nullable<String>,
     /// In bytes, as the source says.
-    declared_size: Option<i64>,
+    declared_size: Nullable<i64>,
     /// Its classes.
-    labels: Option<Any<Value>>,
+    labels: Nullable<Any<Value>>,
     /// What has no column of its own.
-    metadata: Option<Any<Value>>,
+    metadata: Nullable<Any<Value>>,
     /// When it was downloaded.
     downloaded_at: DateTime<Utc>,
     /// When the row was made.
@@ -114,7 +114,7 @@ pub(super) struct ImagePage {
     /// In the order in which they came.
     pub(super) items: Vec<Image>,
     /// `after` of the next page; null on the last.
-    pub(super) next: Option<i32>,
+    pub(super) next: Nullable<i32>,
 }
 
 impl Image {
@@ -124,40 +124,40 @@ impl Image {
             id: row.id.0,
             user_id: row.user_id.0,
             crawl_job_id: row.crawl_job_id.0,
-            dataset_id: row.dataset_id.map(|id| id.0),
-            chunk_id: row.chunk_id.map(|id| id.0),
+            dataset_id: row.dataset_id.map(|id| id.0).into(),
+            chunk_id: row.chunk_id.map(|id| id.0).into(),
             verdict: row.verdict().into(),
-            url,
+            url: url.into(),
             original_url: row.original_url,
             filename: row.filename,
-            storage_url: row.storage_url,
-            width: row.width,
-            height: row.height,
-            file_size: row.file_size,
-            format: row.format,
-            hash: row.hash,
-            phash: row.phash.map(|hash| format!("{hash:016x}")),
-            frames: row.frames,
+            storage_url: row.storage_url.into(),
+            width: row.width.into(),
+            height: row.height.into(),
+            file_size: row.file_size.into(),
+            format: row.format.into(),
+            hash: row.hash.into(),
+            phash: row.phash.map(|hash| format!("{hash:016x}")).into(),
+            frames: row.frames.into(),
             is_valid: row.is_valid,
             is_duplicate: row.is_duplicate,
-            duplicate_of: row.duplicate_of.map(|id| id.0),
-            reason: row.reason,
-            source: row.source,
-            source_id: row.source_id,
-            page_url: row.page_url,
-            title: row.title,
-            description: row.description,
-            creator: row.creator,
-            creator_url: row.creator_url,
-            license: row.license,
-            license_url: row.license_url,
-            attribution: row.attribution,
-            declared_width: row.declared_width,
-            declared_height: row.declared_height,
-            declared_mime: row.declared_mime,
-            declared_size: row.declared_size,
-            labels: row.labels.map(|labels| Any(labels.0)),
-            metadata: row.metadata.map(|metadata| Any(metadata.0)),
+            duplicate_of: row.duplicate_of.map(|id| id.0).into(),
+            reason: row.reason.into(),
+            source: row.source.into(),
+            source_id: row.source_id.into(),
+            page_url: row.page_url.into(),
+            title: row.title.into(),
+            description: row.description.into(),
+            creator: row.creator.into(),
+            creator_url: row.creator_url.into(),
+            license: row.license.into(),
+            license_url: row.license_url.into(),
+            attribution: row.attribution.into(),
+            declared_width: row.declared_width.into(),
+            declared_height: row.declared_height.into(),
+            declared_mime: row.declared_mime.into(),
+            declared_size: row.declared_size.into(),
+            labels: row.labels.map(|labels| Any(labels.0)).into(),
+            metadata: row.metadata.map(|metadata| Any(metadata.0)).into(),
             downloaded_at: row.downloaded_at,
             created_at: row.created_at,
         }
@@ -192,40 +192,40 @@ impl Example for Image {
             id: 5,
             user_id: Uuid::from_u128(1),
             crawl_job_id: 42,
-            dataset_id: Some(7),
-            chunk_id: Some(99),
+            dataset_id: Some(7).into(),
+            chunk_id: Some(99).into(),
             verdict: Verdict::Kept,
-            url: Some(format!("{path}?user=…&expires=…&signature=…")),
+            url: Some(format!("{path}?user=…&expires=…&signature=…")).into(),
             original_url: "https://images.example.org/red-panda.jpg".to_owned(),
             filename: format!("{hash}.jpg"),
-            storage_url: Some(path),
-            width: Some(1024),
-            height: Some(768),
-            file_size: Some(204_800),
-            format: Some("jpeg".to_owned()),
-            hash: Some(hash.to_owned()),
-            phash: Some("c3a1f00fe0781e87".to_owned()),
-            frames: Some(1),
+            storage_url: Some(path).into(),
+            width: Some(1024).into(),
+            height: Some(768).into(),
+            file_size: Some(204_800).into(),
+            format: Some("jpeg".to_owned()).into(),
+            hash: Some(hash.to_owned()).into(),
+            phash: Some("c3a1f00fe0781e87".to_owned()).into(),
+            frames: Some(1).into(),
             is_valid: true,
             is_duplicate: false,
-            duplicate_of: None,
-            reason: None,
-            source: Some("openverse".to_owned()),
-            source_id: Some("b1c2".to_owned()),
-            page_url: Some("https://images.example.org/red-panda".to_owned()),
-            title: Some("Red panda".to_owned()),
-            description: None,
-            creator: Some("Ann Example".to_owned()),
-            creator_url: None,
-            license: Some("cc-by-4.0".to_owned()),
-            license_url: Some("https://creativecommons.org/licenses/by/4.0/".to_owned()),
-            attribution: Some("“Red panda” by Ann Example, CC BY 4.0".to_owned()),
-            declared_width: Some(1024),
-            declared_height: Some(768),
-            declared_mime: Some("image/jpeg".to_owned()),
-            declared_size: None,
-            labels: Some(Any(serde_json::json!(["panda"]))),
-            metadata: None,
+            duplicate_of: None.into(),
+            reason: None.into(),
+            source: Some("openverse".to_owned()).into(),
+            source_id: Some("b1c2".to_owned()).into(),
+            page_url: Some("https://images.example.org/red-panda".to_owned()).into(),
+            title: Some("Red panda".to_owned()).into(),
+            description: None.into(),
+            creator: Some("Ann Example".to_owned()).into(),
+            creator_url: None.into(),
+            license: Some("cc-by-4.0".to_owned()).into(),
+            license_url: Some("https://creativecommons.org/licenses/by/4.0/".to_owned()).into(),
+            attribution: Some("“Red panda” by Ann Example, CC BY 4.0".to_owned()).into(),
+            declared_width: Some(1024).into(),
+            declared_height: Some(768).into(),
+            declared_mime: Some("image/jpeg".to_owned()).into(),
+            declared_size: None.into(),
+            labels: Some(Any(serde_json::json!(["panda"]))).into(),
+            metadata: None.into(),
             downloaded_at: DateTime::UNIX_EPOCH,
             created_at: DateTime::UNIX_EPOCH,
         }
@@ -234,6 +234,6 @@ impl Example for Image {
 
 impl Example for ImagePage {
     fn example() -> Self {
-        Self { items: vec![Image::example()], next: None }
+        Self { items: vec![Image::example()], next: None.into() }
     }
 }

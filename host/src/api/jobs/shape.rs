@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::PREFIX;
 use crate::{
+    api::nullable::Nullable,
     app::App,
     db,
     image::{self, Format},
@@ -33,7 +34,7 @@ pub(super) enum Status {
 /// A row of `crawl_jobs`.
 #[derive(Object)]
 #[oai(example)]
-pub(in crate::api) struct CrawlJob {
+pub(super) struct CrawlJob {
     /// Id of the job.
     id: i32,
     /// Whose it is.
@@ -41,7 +42,7 @@ pub(in crate::api) struct CrawlJob {
     /// Where its images go.
     dataset_id: i32,
     /// The dataset's project.
-    project_id: Option<i32>,
+    project_id: Nullable<i32>,
     /// For people.
     name: String,
     /// What it looks for.
@@ -49,7 +50,7 @@ pub(in crate::api) struct CrawlJob {
     /// Images wanted.
     max_images: i32,
     /// Where it stands.
-    status: Status,
+    pub(super) status: Status,
     /// Images kept of those wanted, in whole percent; never falls, 100 only when completed.
     progress: i32,
     /// Candidates judged.
@@ -57,7 +58,7 @@ pub(in crate::api) struct CrawlJob {
     /// Bodies received whole.
     downloaded_images: i32,
     /// Images kept.
-    valid_images: i32,
+    pub(super) valid_images: i32,
     /// All chunks; a chunk is one input at one source.
     total_chunks: i32,
     /// Chunks being worked on.
@@ -75,21 +76,21 @@ pub(in crate::api) struct CrawlJob {
     /// What it accepts.
     rules: Rules,
     /// Why it failed, or why it has fewer images than asked.
-    error: Option<String>,
+    error: Nullable<String>,
     /// Moves with every change; the id of events.
-    revision: i64,
+    pub(super) revision: i64,
     /// When the first chunk was begun.
-    started_at: Option<DateTime<Utc>>,
+    started_at: Nullable<DateTime<Utc>>,
     /// When it was over.
-    completed_at: Option<DateTime<Utc>>,
+    completed_at: Nullable<DateTime<Utc>>,
     /// When it was created.
     created_at: DateTime<Utc>,
     /// When it last changed.
     updated_at: DateTime<Utc>,
     /// Images kept a minute, over the run; absent before the first.
-    rate: Option<f64>,
+    rate: Nullable<f64>,
     /// Seconds until all images wanted are there at this rate, while it runs.
-    eta_seconds: Option<i64>,
+    eta_seconds: Nullable<i64>,
     /// Signed link to the job's events, for `EventSource`; good for 15 minutes.
     events_url: String,
 }
@@ -107,7 +108,7 @@ struct Options {
     /// Leave out what is not safe for work, where the source can tell.
     safe_search: bool,
     /// BCP 47.
-    language: Option<String>,
+    language: Nullable<String>,
 }
 
 /// What a job accepts beyond being a sound picture.
@@ -124,55 +125,6 @@ pub(super) struct Rules {
     formats: Vec<String>,
 }
 
-/// A crawl job with everything that is known of it.
-#[derive(Object)]
-#[oai(example)]
-pub(in crate::api) struct CrawlJobDetail {
-    #[oai(flatten)]
-    job: CrawlJob,
-    /// Images kept.
-    kept: i32,
-    /// Candidates refused, by code.
-    refused: BTreeMap<String, i64>,
-    /// Candidates that were like another picture of the dataset.
-    duplicates: i64,
-    /// One input at one source each.
-    chunks: Vec<Chunk>,
-    /// What the sources said, for the person whose crawl it is.
-    warnings: Vec<String>,
-}
-
-/// One input at one source.
-#[derive(Object)]
-#[oai(rename = "CrawlJobChunk")]
-struct Chunk {
-    /// `job_chunks.id`.
-    id: i32,
-    /// Position in the job.
-    chunk_index: i32,
-    /// `pending`, `processing`, `completed` or `failed`.
-    status: String,
-    /// `queued`, `running`, `waiting`, `satisfied` (has its share), `exhausted` (the source has
-    /// no more), `failed` or `cancelled`.
-    state: String,
-    /// Why it waits, or how it ended.
-    state_detail: Option<String>,
-    /// Id of the source.
-    source: String,
-    /// The keyword or address.
-    keyword: String,
-    /// Class of the images.
-    label: String,
-    /// Images it may keep for now; 0 waits as reserve.
-    share: i32,
-    /// Images it has kept.
-    kept: i32,
-    /// Why it failed.
-    error: Option<String>,
-    /// Nothing happens before this time.
-    waiting_until: Option<DateTime<Utc>>,
-}
-
 /// A page of jobs.
 #[derive(Object)]
 #[oai(example)]
@@ -180,7 +132,7 @@ pub(super) struct CrawlJobPage {
     /// Newest first.
     pub(super) items: Vec<CrawlJob>,
     /// `after` of the next page; null on the last.
-    pub(super) next: Option<i32>,
+    pub(super) next: Nullable<i32>,
 }
 
 impl CrawlJob {
@@ -193,7 +145,7 @@ impl CrawlJob {
             id: row.id.0,
             user_id: row.user_id.0,
             dataset_id: row.dataset_id.0,
-            project_id: row.project_id,
+            project_id: row.project_id.into(),
             name: row.name,
             keywords: row.keywords.0,
             max_images: row.max_images,
@@ -210,41 +162,16 @@ impl CrawlJob {
             sources: row.sources.0,
             options: row.options.0.into(),
             rules: row.rules.0.into(),
-            error: row.error,
+            error: row.error.into(),
             revision: row.revision,
-            started_at: row.started_at,
-            completed_at: row.completed_at,
+            started_at: row.started_at.into(),
+            completed_at: row.completed_at.into(),
             created_at: row.created_at,
             updated_at: row.updated_at,
-            rate,
-            eta_seconds,
+            rate: rate.into(),
+            eta_seconds: eta_seconds.into(),
             events_url,
         }
-    }
-}
-
-impl CrawlJobDetail {
-    pub(super) fn new(job: CrawlJob, chunks: Vec<db::jobs::Chunk>, tallies: Vec<db::jobs::Tally>) -> Self {
-        let (refused, duplicates) = db::jobs::Tally::split(tallies);
-        let kept = job.valid_images;
-        let mut warnings: Vec<String> = Vec::new();
-        for warning in chunks.iter().flat_map(|chunk| &chunk.warnings.0) {
-            if !warnings.contains(warning) {
-                warnings.push(warning.clone());
-            }
-        }
-        let chunks = chunks.into_iter().map(Chunk::from).collect();
-        Self { job, kept, refused, duplicates, chunks, warnings }
-    }
-
-    /// Moves with every change.
-    pub(in crate::api) const fn revision(&self) -> i64 {
-        self.job.revision
-    }
-
-    /// Whether nothing more happens by itself.
-    pub(in crate::api) fn is_over(&self) -> bool {
-        JobState::from(self.job.status).is_over()
     }
 }
 
@@ -287,7 +214,7 @@ impl From<Status> for JobState {
 impl From<db::jobs::Options> for Options {
     fn from(options: db::jobs::Options) -> Self {
         let db::jobs::Options { urls, sources, labels, safe_search, language } = options;
-        Self { urls, sources, labels, safe_search, language }
+        Self { urls, sources, labels, safe_search, language: language.into() }
     }
 }
 
@@ -296,25 +223,6 @@ impl From<image::Rules> for Rules {
         let image::Rules { licenses, min_width, min_height, formats } = rules;
         let formats = formats.into_iter().map(Format::name).map(str::to_owned).collect();
         Self { licenses, min_width, min_height, formats }
-    }
-}
-
-impl From<db::jobs::Chunk> for Chunk {
-    fn from(row: db::jobs::Chunk) -> Self {
-        Self {
-            id: row.id.0,
-            chunk_index: row.chunk_index,
-            status: row.status,
-            state: row.state.name().to_owned(),
-            state_detail: row.reason,
-            source: row.source,
-            keyword: row.keyword,
-            label: row.label,
-            share: row.share,
-            kept: row.kept,
-            error: row.error,
-            waiting_until: row.waiting_until,
-        }
     }
 }
 
@@ -342,7 +250,7 @@ impl Example for CrawlJob {
             id: 42,
             user_id: Uuid::from_u128(1),
             dataset_id: 7,
-            project_id: None,
+            project_id: None.into(),
             name: "Red pandas".to_owned(),
             keywords: vec!["red panda".to_owned()],
             max_images: 200,
@@ -359,48 +267,21 @@ impl Example for CrawlJob {
             sources: vec!["openverse".to_owned()],
             options: options.into(),
             rules: Rules::default(),
-            error: None,
+            error: None.into(),
             revision: 17,
-            started_at: Some(DateTime::UNIX_EPOCH),
-            completed_at: None,
+            started_at: Some(DateTime::UNIX_EPOCH).into(),
+            completed_at: None.into(),
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
-            rate: Some(120.0),
-            eta_seconds: Some(75),
+            rate: Some(120.0).into(),
+            eta_seconds: Some(75).into(),
             events_url: format!("{PREFIX}/crawl-jobs/42/events?user=…&expires=…&signature=…"),
-        }
-    }
-}
-
-impl Example for CrawlJobDetail {
-    fn example() -> Self {
-        let chunk = Chunk {
-            id: 99,
-            chunk_index: 0,
-            status: "processing".to_owned(),
-            state: "running".to_owned(),
-            state_detail: None,
-            source: "openverse".to_owned(),
-            keyword: "red panda".to_owned(),
-            label: "red panda".to_owned(),
-            share: 200,
-            kept: 50,
-            error: None,
-            waiting_until: None,
-        };
-        Self {
-            job: CrawlJob::example(),
-            kept: 50,
-            refused: BTreeMap::from([("not-found".to_owned(), 3), ("truncated".to_owned(), 1)]),
-            duplicates: 7,
-            chunks: vec![chunk],
-            warnings: Vec::new(),
         }
     }
 }
 
 impl Example for CrawlJobPage {
     fn example() -> Self {
-        Self { items: vec![CrawlJob::example()], next: Some(42) }
+        Self { items: vec![CrawlJob::example()], next: Some(42).into() }
     }
 }

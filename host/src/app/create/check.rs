@@ -72,6 +72,9 @@ pub struct Offered {
 ///
 /// A job that names no sources gets `openverse` for keywords and `webpage` for addresses,
 /// or where these are not available the first source that is.
+///
+/// # Errors
+/// Every broken rule.
 pub fn check(
     body: &Value,
     offered: &[Offered],

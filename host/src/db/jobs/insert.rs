@@ -30,6 +30,9 @@ pub enum InsertError {
 
 /// Writes the job, its chunks and the entry in the activity log. The caller's transaction
 /// must also queue what is returned.
+///
+/// # Errors
+/// When the user has no such dataset or project, or the database fails; the transaction is then lost.
 pub async fn insert(
     transaction: &mut PgConnection,
     user: UserId,

@@ -1,0 +1,129 @@
+//! A crawl job with everything that is known of it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use poem_openapi::{Object, types::Example};
+
+use super::shape::CrawlJob;
+use crate::{api::nullable::Nullable, db, job::JobState};
+
+/// A crawl job with everything that is known of it.
+#[derive(Object)]
+#[oai(example)]
+pub(in crate::api) struct CrawlJobDetail {
+    #[oai(flatten)]
+    job: CrawlJob,
+    /// Images kept.
+    kept: i32,
+    /// Candidates refused, by code.
+    refused: BTreeMap<String, i64>,
+    /// Candidates that were like another picture of the dataset.
+    duplicates: i64,
+    /// One input at one source each.
+    chunks: Vec<Chunk>,
+    /// What the sources said, for the person whose crawl it is.
+    warnings: Vec<String>,
+}
+
+/// One input at one source.
+#[derive(Object)]
+#[oai(rename = "CrawlJobChunk")]
+struct Chunk {
+    /// `job_chunks.id`.
+    id: i32,
+    /// Position in the job.
+    chunk_index: i32,
+    /// `pending`, `processing`, `completed` or `failed`.
+    status: String,
+    /// `queued`, `running`, `waiting`, `satisfied` (has its share), `exhausted` (the source has
+    /// no more), `failed` or `cancelled`.
+    state: String,
+    /// Why it waits, or how it ended.
+    state_detail: Nullable<String>,
+    /// Id of the source.
+    source: String,
+    /// The keyword or address.
+    keyword: String,
+    /// Class of the images.
+    label: String,
+    /// Images it may keep for now; 0 waits as reserve.
+    share: i32,
+    /// Images it has kept.
+    kept: i32,
+    /// Why it failed.
+    error: Nullable<String>,
+    /// Nothing happens before this time.
+    waiting_until: Nullable<DateTime<Utc>>,
+}
+
+impl CrawlJobDetail {
+    pub(super) fn new(job: CrawlJob, chunks: Vec<db::jobs::Chunk>, tallies: Vec<db::jobs::Tally>) -> Self {
+        let (refused, duplicates) = db::jobs::Tally::split(tallies);
+        let kept = job.valid_images;
+        let mut warnings: Vec<String> = Vec::new();
+        for warning in chunks.iter().flat_map(|chunk| &chunk.warnings.0) {
+            if !warnings.contains(warning) {
+                warnings.push(warning.clone());
+            }
+        }
+        let chunks = chunks.into_iter().map(Chunk::from).collect();
+        Self { job, kept, refused, duplicates, chunks, warnings }
+    }
+
+    /// Moves with every change.
+    pub(in crate::api) const fn revision(&self) -> i64 {
+        self.job.revision
+    }
+
+    /// Whether nothing more happens by itself.
+    pub(in crate::api) fn is_over(&self) -> bool {
+        JobState::from(self.job.status).is_over()
+    }
+}
+
+impl From<db::jobs::Chunk> for Chunk {
+    fn from(row: db::jobs::Chunk) -> Self {
+        Self {
+            id: row.id.0,
+            chunk_index: row.chunk_index,
+            status: row.status,
+            state: row.state.name().to_owned(),
+            state_detail: row.reason.into(),
+            source: row.source,
+            keyword: row.keyword,
+            label: row.label,
+            share: row.share,
+            kept: row.kept,
+            error: row.error.into(),
+            waiting_until: row.waiting_until.into(),
+        }
+    }
+}
+
+impl Example for CrawlJobDetail {
+    fn example() -> Self {
+        let chunk = Chunk {
+            id: 99,
+            chunk_index: 0,
+            status: "processing".to_owned(),
+            state: "running".to_owned(),
+            state_detail: None.into(),
+            source: "openverse".to_owned(),
+            keyword: "red panda".to_owned(),
+            label: "red panda".to_owned(),
+            share: 200,
+            kept: 50,
+            error: None.into(),
+            waiting_until: None.into(),
+        };
+        Self {
+            job: CrawlJob::example(),
+            kept: 50,
+            refused: BTreeMap::from([("not-found".to_owned(), 3), ("truncated".to_owned(), 1)]),
+            duplicates: 7,
+            chunks: vec![chunk],
+            warnings: Vec::new(),
+        }
+    }
+}
