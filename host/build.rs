@@ -3,6 +3,7 @@
 
 use std::{env, fs, io, path::Path};
 
+#[expect(clippy::disallowed_methods, reason = "the environment is how cargo talks to a build script")]
 fn main() -> io::Result<()> {
     // `sqlx::migrate!` notices changed migrations but not new ones.
     println!("cargo:rerun-if-changed=../migrations");

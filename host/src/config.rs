@@ -12,7 +12,7 @@ use url::Url;
 #[derive(Args, Clone, Debug)]
 pub struct Config {
     /// Folder for everything that is kept: database, objects, keys, compiled plugins
-    /// [default: /var/lib/pixcrawler as root, else $XDG_DATA_HOME/pixcrawler or ~/.local/share/pixcrawler]
+    /// [default: /var/lib/pixcrawler as root, else `$XDG_DATA_HOME/pixcrawler` or ~/.local/share/pixcrawler]
     #[arg(long, env = "PIXCRAWLER_DATA_DIR", value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -47,7 +47,7 @@ pub struct Database {
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
     pub database_url: Option<SecretString>,
     /// Folder with `postgres` and `initdb` for the private Postgres
-    /// [default: found by pg_config, in /usr/lib/postgresql, on PATH]
+    /// [default: found by `pg_config`, in /usr/lib/postgresql, on PATH]
     #[arg(long, env = "PIXCRAWLER_PG_BIN", value_name = "DIR", global = true)]
     pub pg_bin: Option<PathBuf>,
 }
@@ -271,6 +271,7 @@ impl FromStr for ConfiguredCredential {
 impl Config {
     /// The data folder, absolute where the environment allows it.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this module is where the environment is read")]
     pub fn data_dir(&self) -> PathBuf {
         if let Some(dir) = &self.data_dir {
             return std::path::absolute(dir).unwrap_or_else(|_| dir.clone());

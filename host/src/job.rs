@@ -358,9 +358,9 @@ mod tests {
             warnings: Vec::new(),
         };
         let exhausted = Ended { state: ChunkState::Exhausted, reason: None, ..failed.clone() };
-        assert_eq!(outcome(5, 5, &[failed.clone()]), (JobState::Completed, None));
-        assert_eq!(outcome(0, 5, &[exhausted.clone()]).0, JobState::Completed);
-        assert_eq!(outcome(1, 5, &[failed.clone()]).0, JobState::Completed);
+        assert_eq!(outcome(5, 5, std::slice::from_ref(&failed)), (JobState::Completed, None));
+        assert_eq!(outcome(0, 5, std::slice::from_ref(&exhausted)).0, JobState::Completed);
+        assert_eq!(outcome(1, 5, std::slice::from_ref(&failed)).0, JobState::Completed);
         let (state, reason) = outcome(0, 5, &[exhausted, failed]);
         assert_eq!((state, reason.as_deref()), (JobState::Failed, Some("nothing usable came (site: gone)")));
     }

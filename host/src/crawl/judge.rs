@@ -35,7 +35,7 @@ pub(super) struct Bench {
 /// What became of a picture.
 pub(super) enum Tried {
     /// There is a verdict.
-    Judged(Judged),
+    Judged(Box<Judged>),
     /// Its host asks to come back later.
     Held { candidate: i64, until: DateTime<Utc> },
     /// The store fails; nothing is said about the picture.
@@ -146,7 +146,8 @@ fn judged(
     outcome: Result<Measured, Refused>,
 ) -> Tried {
     let url = body.as_ref().map_or_else(|| said.url.clone(), |(download, _)| download.url.to_string());
-    Tried::Judged(Judged { candidate: id, url, size: body.map(|(_, size)| size), said, outcome })
+    let size = body.map(|(_, size)| size);
+    Tried::Judged(Box::new(Judged { candidate: id, url, size, said, outcome }))
 }
 
 /// A job that names licences takes nothing whose licence it does not know.

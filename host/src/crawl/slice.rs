@@ -230,7 +230,7 @@ impl Slice {
                 if self.batch.is_empty() {
                     self.batch_since = Instant::now();
                 }
-                self.batch.push(judged);
+                self.batch.push(*judged);
                 if self.batch.len() >= BATCH {
                     self.flush().await?;
                 }

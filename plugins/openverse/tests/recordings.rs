@@ -11,6 +11,7 @@ use serde_json::Value;
 
 /// Every recorded answer is read completely, or there is no reading it at all.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read_completely() {
     let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
         writeln!(stderr(), "skipped all recordings of openverse: PIXCRAWLER_RECORDINGS is unset").unwrap();

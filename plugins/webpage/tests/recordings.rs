@@ -10,6 +10,7 @@ use webpage::read;
 
 /// Every page has pictures, each once, and all of them have an address.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read() {
     let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
         writeln!(stderr(), "skipped all recorded pages: PIXCRAWLER_RECORDINGS is unset").unwrap();
