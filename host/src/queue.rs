@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
-use crate::job::ChunkId;
+use crate::{job::ChunkId, metrics::Metrics};
 
 /// The engine's schema; granted to nobody.
 const SCHEMA: &str = "graphile_worker";
@@ -145,7 +145,13 @@ impl Queue {
 
     /// Works until `stop`. When the database goes away the engine is built anew, with
     /// growing pauses, so that this ends only when it is told to.
-    pub async fn work(&self, how: Participation, work: Arc<dyn Work>, stop: CancellationToken) {
+    pub async fn work(
+        &self,
+        how: Participation,
+        work: Arc<dyn Work>,
+        metrics: &Metrics,
+        stop: CancellationToken,
+    ) {
         let mut pause = Duration::from_millis(200);
         while !stop.is_cancelled() {
             let began = std::time::Instant::now();
@@ -153,6 +159,7 @@ impl Queue {
                 Ok(()) => break,
                 Err(error) => tracing::warn!(error = %chain(&error), "the queue failed; trying again"),
             }
+            metrics.queue_restarted();
             if began.elapsed() > Duration::from_secs(30) {
                 pause = Duration::from_millis(200);
             }
