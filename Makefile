@@ -48,3 +48,7 @@ guests: setup ## Build the misbehaving plugins of the tests
 .PHONY: setup
 setup:
 	@tests/setup.sh
+
+.PHONY: bench
+bench: plugins guests ## Measure: a plugin step, and the whole pipeline on this machine
+	cargo bench -p pixcrawler --bench plugin_step --bench crawl

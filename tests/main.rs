@@ -5,5 +5,6 @@
 mod api;
 mod database;
 mod embedded;
+mod metrics;
 mod recovery;
 mod support;

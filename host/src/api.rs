@@ -3,7 +3,9 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use poem::{
-    Endpoint, EndpointExt as _, IntoEndpoint as _, Route, endpoint::make_sync, listener::TcpAcceptor,
+    Endpoint, EndpointExt as _, IntoEndpoint as _, Route,
+    endpoint::{make, make_sync},
+    listener::TcpAcceptor,
     middleware::CatchPanic,
 };
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
@@ -112,14 +114,16 @@ pub fn service(app: App) -> impl Endpoint {
     let document = document();
     let swagger = api.swagger_ui();
     let local_keys = app.auth.issuer().map(|issuer| serde_json::json!(issuer.key_set()).to_string());
+    let measured = app.clone();
     let mut routes = Route::new()
         .nest(PREFIX, api.into_endpoint())
         .nest("/docs", swagger)
-        .at("/openapi.json", make_sync(move |_| json(document.clone())));
+        .at("/openapi.json", make_sync(move |_| json(document.clone())))
+        .at("/metrics", make(move |_| metrics(measured.clone())));
     if let Some(keys) = local_keys {
         routes = routes.at("/auth/v1/.well-known/jwks.json", make_sync(move |_| json(keys.clone())));
     }
-    let door = door::Door::new(&app.config.http.allowed_origins);
+    let door = door::Door::new(app.clone());
     door.before(routes.data(app).with(CatchPanic::new()))
 }
 
@@ -137,6 +141,13 @@ fn parts() -> OpenApiService<Parts, ()> {
         .license(LicenseObject::new("MIT OR Apache-2.0").identifier("MIT OR Apache-2.0"))
         .url_prefix(PREFIX)
         .server("/")
+}
+
+/// Without a token, as is usual: it holds counts and times, and no address or name of anyone.
+async fn metrics(app: App) -> poem::Response {
+    poem::Response::builder()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(app.measure().await)
 }
 
 fn json(body: String) -> poem::Response {

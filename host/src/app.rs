@@ -2,6 +2,7 @@
 
 pub mod create;
 mod jobs;
+mod measure;
 mod profile;
 mod readiness;
 mod start;
@@ -16,6 +17,7 @@ use crate::{
     db::PgPool,
     fetch::Fetcher,
     job::JobId,
+    metrics::Metrics,
     plugin::{Installed, Plugins, Status},
     queue::Queue,
     source::Grants,
@@ -48,6 +50,8 @@ pub struct Parts {
     pub auth: Auth,
     /// Signs what browsers fetch by themselves.
     pub links: LinkKey,
+    /// What is counted and timed.
+    pub metrics: Metrics,
     /// What other processes tell through the database.
     pub signals: broadcast::Sender<Signal>,
 }

@@ -12,6 +12,7 @@ pub mod source;
 pub mod image;
 pub mod job;
 pub mod config;
+pub mod metrics;
 // What the host can do, each part alone.
 pub mod plugin;
 pub mod fetch;

@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
-use crate::job::{ChunkId, JobId};
+use crate::{
+    job::{ChunkId, JobId},
+    metrics::Metrics,
+};
 
 /// The engine's schema; granted to nobody.
 const SCHEMA: &str = "graphile_worker";
@@ -149,7 +152,13 @@ impl Queue {
 
     /// Works until `stop`. When the database goes away the engine is built anew, with
     /// growing pauses, so that this ends only when it is told to.
-    pub async fn work(&self, how: Participation, work: Arc<dyn Work>, stop: CancellationToken) {
+    pub async fn work(
+        &self,
+        how: Participation,
+        work: Arc<dyn Work>,
+        metrics: &Metrics,
+        stop: CancellationToken,
+    ) {
         let mut pause = Duration::from_millis(200);
         while !stop.is_cancelled() {
             let began = std::time::Instant::now();
@@ -157,6 +166,7 @@ impl Queue {
                 Ok(()) => break,
                 Err(error) => tracing::warn!(error = %chain(&error), "the queue failed; trying again"),
             }
+            metrics.queue_restarted();
             if began.elapsed() > Duration::from_secs(30) {
                 pause = Duration::from_millis(200);
             }

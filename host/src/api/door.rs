@@ -7,10 +7,12 @@ use poem::{
     Endpoint, Request, Response, Result,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
 };
+use poem_openapi::OperationId;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::error::Problem;
+use crate::app::App;
 
 /// Names a request in the answer and the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,6 +23,7 @@ const EXPOSED_HEADERS: &str = "accept-ranges, content-range, etag, location, x-r
 
 /// The settings of the door.
 pub(super) struct Door {
+    app: App,
     origins: BTreeSet<String>,
 }
 
@@ -31,9 +34,10 @@ pub(super) struct Guarded<E> {
 }
 
 impl Door {
-    /// Browsers may call from `origins`; `*` is all.
-    pub(super) fn new(origins: &[String]) -> Self {
-        Self { origins: origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect() }
+    /// Browsers may call from the configured origins; `*` is all.
+    pub(super) fn new(app: App) -> Self {
+        let origins = &app.config.http.allowed_origins;
+        Self { origins: origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect(), app }
     }
 
     pub(super) fn before<E: Endpoint<Output = Response>>(self, routes: E) -> Guarded<E> {
@@ -62,11 +66,14 @@ impl<E: Endpoint<Output = Response>> Endpoint for Guarded<E> {
         let asked = request.uri().path().to_owned();
         trim_slash(&mut request);
 
+        let mut operation = None;
         let mut response = if is_preflight(&request) {
             preflight()
         } else {
             let span = tracing::info_span!("request", id);
-            match self.routes.call(request).instrument(span).await {
+            let answer = self.routes.call(request).instrument(span).await;
+            operation = answer.as_ref().map_or_else(poem::Error::data, Response::data).copied();
+            match answer {
                 Ok(response) if is_bare_failure(&response) => {
                     Problem::of_status(response.status(), "").respond(&id)
                 }
@@ -82,6 +89,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Guarded<E> {
         }
         // Without the query: it may hold the signature of a link.
         let (status, took) = (response.status().as_u16(), begun.elapsed());
+        let operation = operation.map_or("none", |OperationId(operation)| operation);
+        self.door.app.metrics.http_request(operation, status, took);
         tracing::info!(request_id = id, %method, path = asked, status, ?took, "request");
         Ok(response)
     }

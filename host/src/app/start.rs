@@ -19,6 +19,7 @@ use crate::{
         embedded::{Durability, Embedded},
     },
     fetch::{self, Fetcher},
+    metrics::Metrics,
     plugin::{EngineError, Plugins},
     queue::{Queue, QueueError},
     source::{Content, Grants, HostKind, HostRule, Request, Response},
@@ -118,8 +119,18 @@ impl Running {
             LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
         let store = Store::local(&data_dir.join("objects"))?;
         let (signals, _) = broadcast::channel(SIGNALS);
-        let app =
-            App::new(Parts { config, db, queue, plugins: plugins?, fetcher, store, auth, links, signals });
+        let app = App::new(Parts {
+            config,
+            db,
+            queue,
+            plugins: plugins?,
+            fetcher,
+            store,
+            auth,
+            links,
+            metrics: Metrics::default(),
+            signals,
+        });
         let listener = tokio::spawn({
             let (db, signals) = (app.db.clone(), app.signals.clone());
             db::listen::listen(db, move |payload| {

@@ -15,6 +15,7 @@ use crate::{
     fetch::Download,
     image::{Measured, Refusal, Rules},
     job::UserId,
+    metrics::Metrics,
     source::{Candidate, Grants},
     validate::{self, Rejected},
 };
@@ -49,14 +50,16 @@ impl Bench {
         if let Some(refused) = license(&said, &self.rules) {
             return judged(id, said, None, Err(refused));
         }
-        let (download, url) = match self.download(&said, waiting.holds).await {
+        let metrics = &self.app.metrics;
+        let (download, url) = match metrics.download(self.download(&said, waiting.holds)).await {
             Ok(found) => found,
             Err(NotThere::Refused(refused)) => return judged(id, said, None, Err(refused)),
             Err(NotThere::Later(until)) => return Tried::Held { candidate: id, until },
         };
+        metrics.received(download.bytes.len());
         let size = download.bytes.len() as u64;
         self.faults.pass("decode", &url);
-        let measured = match self.decoders.validate(&download, self.rules.clone()).await {
+        let measured = match self.decoders.validate(&download, self.rules.clone(), metrics).await {
             Ok(measured) => measured,
             Err(rejected) => {
                 let refused = Refused { reason: rejected.refusal, detail: rejected.detail };
@@ -117,13 +120,19 @@ impl Decoders {
         }
     }
 
-    async fn validate(&self, download: &Download, rules: Rules) -> Result<Measured, Rejected> {
+    async fn validate(
+        &self,
+        download: &Download,
+        rules: Rules,
+        metrics: &Metrics,
+    ) -> Result<Measured, Rejected> {
         let header = validate::inspect(&download.bytes, &self.limits)?;
         // A picture that needs more than all there is waits until it is alone.
         let cost = kib(header.cost()).min(self.memory_size);
         let permits = tokio::join!(self.memory.acquire_many(cost), self.threads.acquire());
         let bytes = download.bytes.clone();
-        let done = tokio::task::spawn_blocking(move || validate::measure(&bytes, &header, &rules)).await;
+        let decode = tokio::task::spawn_blocking(move || validate::measure(&bytes, &header, &rules));
+        let done = metrics.decode(decode).await;
         drop(permits);
         done.unwrap_or_else(|_| {
             Err(Rejected::new(Refusal::DecoderFault, "the decoder ended without an answer"))

@@ -58,6 +58,19 @@ pub(super) enum SliceEnd {
     End(End),
 }
 
+impl SliceEnd {
+    /// As metrics name it.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Again => "again",
+            Self::Wait(_) => "wait",
+            Self::End(End::Share) => "share",
+            Self::End(End::Exhausted) => "exhausted",
+            Self::End(End::Failed(_)) => "failed",
+        }
+    }
+}
+
 /// A chunk being worked on.
 pub(super) struct Slice {
     chunk: Chunk,
@@ -347,6 +360,9 @@ impl Slice {
         }
         let recorded = verdicts::record(&self.bench.app.db, &self.chunk, &self.batch).await?;
         let recorded = recorded.ok_or(Interrupted::LeaseLost)?;
+        let kept = recorded.kept.abs_diff(self.chunk.kept).into();
+        let refused = self.batch.iter().filter_map(|judged| Some(judged.outcome.as_ref().err()?.reason));
+        self.bench.app.metrics.judged(kept, recorded.duplicates as u64, refused);
         for judged in self.batch.drain(..) {
             self.taken.remove(&judged.candidate);
         }

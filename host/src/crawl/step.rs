@@ -99,7 +99,10 @@ impl StepTask {
                 return Ok(Err(Wait { until, reason, error: false }));
             }
         }
-        let outcome = match self.app.fetcher.ask(&self.grants, request).await {
+        let asked = self.app.fetcher.ask(&self.grants, request).await;
+        let status = asked.as_ref().ok().map(|response| response.status);
+        self.app.metrics.source_request(&self.chunk.source, status);
+        let outcome = match asked {
             Ok(response) => Ok(response),
             Err(Unanswered { failure, retry_after: None }) => Err(failure),
             Err(Unanswered { failure, retry_after: Some(after) }) => {
@@ -127,6 +130,7 @@ impl StepTask {
         asked: i32,
         received: i64,
     ) -> StepOutcome {
+        self.count(&made);
         let error = match made {
             Ok(made) => {
                 return StepOutcome::Made {
@@ -157,6 +161,20 @@ impl StepTask {
             }
             (error, None) => StepOutcome::Failed(error.to_string()),
         }
+    }
+
+    fn count(&self, made: &Result<Made, StepError>) {
+        let (metrics, source) = (&self.app.metrics, &self.chunk.source);
+        let outcome = match made {
+            Ok(made) => {
+                metrics.step_cost(source, made.cpu, made.peak_memory);
+                "made"
+            }
+            Err(error) if error.is_plugins_fault() => "fault",
+            Err(StepError::Source(_)) => "error",
+            Err(_) => "not-run",
+        };
+        metrics.step(source, outcome);
     }
 
     /// 30 s doubling to one hour, or what the site says.

@@ -76,9 +76,9 @@ impl Worker {
             stop: stop.clone(),
             app,
         });
-        let queue = worker.app.queue.clone();
         let watch = tokio::spawn(Arc::clone(&worker).watch());
-        queue.work(how, worker, stop).await;
+        let app = worker.app.clone();
+        app.queue.work(how, worker, &app.metrics, stop).await;
         watch.abort();
     }
 
@@ -174,6 +174,7 @@ impl Worker {
         let next = next.ok_or(Interrupted::LeaseLost)?;
         self.app.queue.enqueue(&mut tx, chunk.job_id, &messages(next), at).await?;
         tx.commit().await?;
+        self.app.metrics.slice_ended(end.name());
         if let SliceEnd::End(End::Failed(reason)) = &end {
             tracing::warn!(job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, reason, "the chunk failed");
         }

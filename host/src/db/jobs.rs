@@ -216,3 +216,16 @@ impl Tally {
         (refused, duplicates)
     }
 }
+
+/// Jobs that are running and chunks that a worker holds, of all users.
+///
+/// # Errors
+/// When the database fails.
+pub async fn under_way(pool: &PgPool) -> sqlx::Result<(i64, i64)> {
+    sqlx::query_as(
+        "select (select count(*) from public.crawl_jobs where status = 'running'),
+                (select count(*) from pixcrawler.chunk where state = 'running')",
+    )
+    .fetch_one(pool)
+    .await
+}

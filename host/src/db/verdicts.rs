@@ -41,6 +41,8 @@ pub struct Refused {
 pub struct Recorded {
     /// Images that the chunk has now.
     pub kept: i32,
+    /// Pictures that the dataset has already.
+    pub duplicates: usize,
     /// Good pictures for which there was no slot; they stay in the backlog.
     pub surplus: usize,
     /// Whether the job's public row was refreshed.
@@ -81,7 +83,8 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, batch: &[Judged]) -> sqlx::Res
     .await?;
     let refreshed = super::progress::refresh_if_due(&mut tx, chunk.job_id).await?;
     tx.commit().await?;
-    Ok(Some(Recorded { kept: slots.kept, surplus: batch.len() - rows.len(), refreshed }))
+    let duplicates = rows.iter().filter(|row| row.verdict == Verdict::Duplicate).count();
+    Ok(Some(Recorded { kept: slots.kept, duplicates, surplus: batch.len() - rows.len(), refreshed }))
 }
 
 /// Slots that a batch may still fill.

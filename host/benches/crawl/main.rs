@@ -1,0 +1,165 @@
+//! What the whole job costs on this machine: the released program, with its private
+//! Postgres, crawls a site on loopback. Linux only, because the kernel is asked for CPU
+//! time and memory.
+//!
+//! `cargo bench -p pixcrawler --bench crawl -- --images 2000`
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its result")]
+
+mod client;
+mod gallery;
+mod host;
+mod pictures;
+
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use client::{Client, Followed};
+use gallery::Gallery;
+use host::Host;
+use serde_json::{Map, Value, json};
+
+/// Pictures of the crawl, unless told otherwise.
+const IMAGES: usize = 2000;
+/// Jobs at a time while the API is asked.
+const JOBS: usize = 10;
+/// Between two questions to the API.
+const PAUSE: Duration = Duration::from_millis(2);
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [serve, pictures] = arguments.as_slice()
+        && serve == gallery::SERVE
+    {
+        return gallery::serve(Path::new(pictures));
+    }
+    let images = match arguments.iter().position(|argument| argument == "--images") {
+        Some(at) => arguments.get(at + 1).map_or(Ok(IMAGES), |images| images.parse())?,
+        None => IMAGES,
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(bench(images))
+}
+
+async fn bench(images: usize) -> anyhow::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
+    fs::create_dir_all(&folder)?;
+    let files = folder.join("pictures");
+    println!("Making pictures, unless they are there …");
+    pictures::make(&files)?;
+    let kind = pictures::kind(&files)?;
+    println!(
+        "{} pictures of {:.2} megapixels and {:.0} kB on average ({:.2} bytes a pixel): 85 % JPEG of which \
+         6 % progressive, 8 % PNG, 5 % WebP (lossless), 2 % GIF",
+        pictures::BASES,
+        kind.megapixels,
+        kind.kilobytes,
+        kind.kilobytes / kind.megapixels / 1000.0
+    );
+
+    let data = tempfile::tempdir()?;
+    fs::set_permissions(data.path(), fs::Permissions::from_mode(0o711))?;
+    let gallery = Gallery::start(&files)?;
+    let host = Host::start(data.path())?;
+    let client = Client::new(host.address, host.token()?);
+
+    println!("One job, {images} images …");
+    let before = host.cpu()?;
+    let crawl = client.crawl(&gallery.list(images), images).await?;
+    let after = host.cpu()?;
+    anyhow::ensure!(crawl.kept == images, "{} of {images} images were kept", crawl.kept);
+    let memory = host.peak_memory()?;
+
+    let each = (images / JOBS).max(1);
+    println!("{JOBS} jobs at a time, {each} images each …");
+    let (mut asked, followed) = many(&client, &gallery, each).await?;
+    let mut delays: Vec<Duration> = followed.into_iter().flat_map(|followed| followed.delays).collect();
+    delays.extend(crawl.delays);
+    asked.sort_unstable();
+    delays.sort_unstable();
+
+    let per_image = |time: Duration| round(milliseconds(time) / images as f64);
+    let results = [
+        ("images kept", json!(images)),
+        ("megapixels a picture", json!(round(kind.megapixels))),
+        ("kB a picture", json!(round(kind.kilobytes))),
+        ("wall time, s", json!(round(crawl.took.as_secs_f64()))),
+        ("images a second", json!(round(images as f64 / crawl.took.as_secs_f64()))),
+        ("CPU a kept image, ms", json!(per_image(after.host - before.host))),
+        ("CPU of Postgres a kept image, ms", json!(per_image(after.postgres - before.postgres))),
+        ("peak memory, MiB", json!(memory)),
+        ("created to first image seen, ms", json!(round(milliseconds(crawl.first)))),
+        ("change to event p50, ms", json!(round(milliseconds(percentile(&delays, 50))))),
+        ("change to event p95, ms", json!(round(milliseconds(percentile(&delays, 95))))),
+        ("changes", json!(delays.len())),
+        ("GET crawl-jobs/{id} while 10 jobs run p50, ms", json!(round(milliseconds(percentile(&asked, 50))))),
+        ("GET crawl-jobs/{id} while 10 jobs run p99, ms", json!(round(milliseconds(percentile(&asked, 99))))),
+        ("requests", json!(asked.len())),
+    ];
+    show(&results);
+    fs::write(
+        folder.join("results.json"),
+        serde_json::to_string_pretty(&Map::from_iter(
+            results.map(|(what, figure)| (what.to_owned(), figure)),
+        ))?,
+    )?;
+    Ok(())
+}
+
+/// Several jobs at a time, while the API is asked for them in turn.
+async fn many(
+    client: &Client,
+    gallery: &Gallery,
+    images: usize,
+) -> anyhow::Result<(Vec<Duration>, Vec<Followed>)> {
+    let mut jobs = Vec::new();
+    let mut following = Vec::new();
+    for _ in 0..JOBS {
+        let begun = Instant::now();
+        let job = client.create(&gallery.list(images), images).await?;
+        jobs.push(job.id);
+        let client = client.clone();
+        following.push(tokio::spawn(async move { client.follow(&job, begun).await }));
+    }
+    let mut asked = Vec::new();
+    while !jobs.is_empty() {
+        let mut running = Vec::new();
+        for id in jobs {
+            let (took, job) = client.show(id).await?;
+            asked.push(took);
+            if !job.is_over() {
+                running.push(id);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        jobs = running;
+    }
+    let mut followed = Vec::new();
+    for following in following {
+        followed.push(following.await??);
+    }
+    Ok((asked, followed))
+}
+
+fn show(results: &[(&str, Value)]) {
+    println!();
+    for (what, figure) in results {
+        println!("{what:<48}{figure:>12}");
+    }
+}
+
+/// Of sorted times; zero when there are none.
+fn percentile(times: &[Duration], percent: usize) -> Duration {
+    times.get((times.len() * percent / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default()
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn round(figure: f64) -> f64 {
+    (figure * 100.0).round() / 100.0
+}

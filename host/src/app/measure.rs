@@ -1,0 +1,19 @@
+//! The figures for Prometheus, with those that are looked up when they are asked for.
+
+use std::time::Duration;
+
+use crate::{app::App, db};
+
+/// Longest wait for the database; who asks gives up after some seconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl App {
+    /// All figures, in the text format of OpenMetrics 1.0. While the database is out of
+    /// reach those that it knows are not a number.
+    pub async fn measure(&self) -> String {
+        self.metrics.connections(self.db.size(), self.db.num_idle());
+        let counts = tokio::time::timeout(PATIENCE, db::jobs::under_way(&self.db)).await;
+        self.metrics.under_way(counts.ok().and_then(Result::ok));
+        self.metrics.text()
+    }
+}

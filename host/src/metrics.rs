@@ -1,0 +1,238 @@
+//! What is counted and timed, for Prometheus. A value that is handed down like every
+//! other part; no label holds an address or anything else that has no bounds.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use prometheus_client::{
+    encoding::text,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+use crate::image::Refusal;
+
+/// The figures of this process since it began, and some of the whole system when asked.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    http_requests: Family<Labels<2>, Counter>,
+    http_time: Family<Labels<1>, Histogram, fn() -> Histogram>,
+    downloads: Family<Labels<1>, Counter>,
+    downloads_in_flight: Gauge,
+    download_bytes: Counter,
+    download_time: Histogram,
+    decode_time: Histogram,
+    steps: Family<Labels<2>, Counter>,
+    step_cpu: Family<Labels<1>, Counter<f64, std::sync::atomic::AtomicU64>>,
+    step_memory: Family<Labels<1>, Gauge>,
+    source_requests: Family<Labels<2>, Counter>,
+    chunks: Family<Labels<1>, Counter>,
+    queue_restarts: Counter,
+    connections: Family<Labels<1>, Gauge>,
+    jobs_running: Shown,
+    leases_held: Shown,
+}
+
+type Labels<const N: usize> = [(&'static str, String); N];
+
+/// Not a number while it is not known.
+type Shown = Gauge<f64, std::sync::atomic::AtomicU64>;
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("pixcrawler");
+        let r = &mut registry;
+        Self {
+            http_requests: counted(
+                r,
+                "http_requests",
+                "Requests to the API by operation and class of status",
+            ),
+            http_time: timed_by(r, "http_request", "Time to the head of the answer, by operation"),
+            downloads: counted(
+                r,
+                "downloads",
+                "Pictures judged: kept, duplicate, or the code of the refusal",
+            ),
+            downloads_in_flight: counted(r, "downloads_in_flight", "Pictures being downloaded"),
+            download_bytes: with_unit(r, "downloaded", "Bodies of pictures", Unit::Bytes),
+            download_time: timed(r, "download", "Time of a download, waiting for the host's turn included"),
+            decode_time: timed(r, "decode", "Time to decode and hash a picture"),
+            steps: counted(r, "plugin_steps", "Steps by source and outcome"),
+            step_cpu: with_unit(r, "plugin_cpu", "CPU time of steps by source", Unit::Seconds),
+            step_memory: with_unit(r, "plugin_peak_memory", "Most memory of a step by source", Unit::Bytes),
+            source_requests: counted(r, "source_requests", "Requests of sources by class of status"),
+            chunks: counted(r, "chunk_slices", "Slices of chunks by how they ended"),
+            queue_restarts: counted(r, "queue_restarts", "Times that the queue engine was built anew"),
+            connections: counted(r, "database_connections", "Connections of this process's pool by state"),
+            jobs_running: counted(r, "jobs_running", "Jobs that are running, in the whole system"),
+            leases_held: counted(r, "leases_held", "Chunks that a worker holds, in the whole system"),
+            registry,
+        }
+    }
+}
+
+impl Metrics {
+    /// Everything, in the text format of OpenMetrics 1.0.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = text::encode(&mut text, &self.registry);
+        text
+    }
+
+    /// A request to the API was answered.
+    pub fn http_request(&self, operation: &str, status: u16, took: Duration) {
+        let labels = [("operation", operation.to_owned()), ("status", class(status))];
+        self.http_requests.get_or_create(&labels).inc();
+        let [operation, _] = labels;
+        self.http_time.get_or_create(&[operation]).observe(took.as_secs_f64());
+    }
+
+    /// Follows a download to its end; it may be dropped.
+    pub async fn download<T>(&self, download: impl Future<Output = T>) -> T {
+        let _in_flight = InFlight::new(&self.downloads_in_flight);
+        time(&self.download_time, download).await
+    }
+
+    /// A body was received whole.
+    pub fn received(&self, bytes: usize) {
+        self.download_bytes.inc_by(bytes as u64);
+    }
+
+    /// Follows the check of one picture.
+    pub async fn decode<T>(&self, decode: impl Future<Output = T>) -> T {
+        time(&self.decode_time, decode).await
+    }
+
+    /// A batch of verdicts was written.
+    pub fn judged(&self, kept: u64, duplicates: u64, refused: impl Iterator<Item = Refusal>) {
+        let counter = |outcome: &str| self.downloads.get_or_create_owned(&[("outcome", outcome.to_owned())]);
+        counter("kept").inc_by(kept);
+        counter("duplicate").inc_by(duplicates);
+        for refusal in refused {
+            counter(refusal.code()).inc();
+        }
+    }
+
+    /// A source made a step, or did not.
+    pub fn step(&self, source: &str, outcome: &'static str) {
+        let labels = [("source", source.to_owned()), ("outcome", outcome.to_owned())];
+        self.steps.get_or_create(&labels).inc();
+    }
+
+    /// What a step cost; memory in bytes.
+    pub fn step_cost(&self, source: &str, cpu: Duration, peak_memory: u64) {
+        let labels = [("source", source.to_owned())];
+        self.step_cpu.get_or_create(&labels).inc_by(cpu.as_secs_f64());
+        let peak = i64::try_from(peak_memory).unwrap_or(i64::MAX);
+        self.step_memory.get_or_create(&labels).inner().fetch_max(peak, Ordering::Relaxed);
+    }
+
+    /// A source's request was answered, or not.
+    pub fn source_request(&self, source: &str, status: Option<u16>) {
+        let status = status.map_or_else(|| "none".to_owned(), class);
+        self.source_requests.get_or_create(&[("source", source.to_owned()), ("status", status)]).inc();
+    }
+
+    /// A worker gave a chunk back.
+    pub fn slice_ended(&self, end: &'static str) {
+        self.chunks.get_or_create(&[("end", end.to_owned())]).inc();
+    }
+
+    /// The queue engine failed and is built anew.
+    pub fn queue_restarted(&self) {
+        self.queue_restarts.inc();
+    }
+
+    /// Connections in the pool, and those of them that nobody uses.
+    pub fn connections(&self, all: u32, idle: usize) {
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
+        self.connections.get_or_create(&[("state", "idle".to_owned())]).set(idle);
+        self.connections.get_or_create(&[("state", "used".to_owned())]).set(i64::from(all) - idle);
+    }
+
+    /// Jobs that run and chunks that are held, when the database says.
+    pub fn under_way(&self, counts: Option<(i64, i64)>) {
+        let (jobs, leases) =
+            counts.map_or((f64::NAN, f64::NAN), |(jobs, leases)| (jobs as f64, leases as f64));
+        self.jobs_running.set(jobs);
+        self.leases_held.set(leases);
+    }
+}
+
+/// One of what is under way, until it is dropped.
+struct InFlight<'a>(&'a Gauge);
+
+impl<'a> InFlight<'a> {
+    fn new(gauge: &'a Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+async fn time<T>(histogram: &Histogram, work: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let done = work.await;
+    histogram.observe(begun.elapsed().as_secs_f64());
+    done
+}
+
+/// `2xx` for 204.
+fn class(status: u16) -> String {
+    format!("{}xx", status / 100)
+}
+
+fn counted<M>(registry: &mut Registry, name: &str, help: &str) -> M
+where
+    M: prometheus_client::registry::Metric + Clone + Default,
+{
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn with_unit<M>(registry: &mut Registry, name: &str, help: &str, unit: Unit) -> M
+where
+    M: prometheus_client::registry::Metric + Clone + Default,
+{
+    let metric = M::default();
+    registry.register_with_unit(name, help, unit, metric.clone());
+    metric
+}
+
+fn timed(registry: &mut Registry, name: &str, help: &str) -> Histogram {
+    let histogram = buckets();
+    registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+    histogram
+}
+
+fn timed_by(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+) -> Family<Labels<1>, Histogram, fn() -> Histogram> {
+    let histograms = Family::new_with_constructor(buckets as fn() -> Histogram);
+    registry.register_with_unit(name, help, Unit::Seconds, histograms.clone());
+    histograms
+}
+
+/// From 1 ms to 33 s, doubling.
+fn buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 16))
+}
