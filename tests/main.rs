@@ -6,5 +6,7 @@ mod api;
 mod database;
 mod embedded;
 mod metrics;
+mod openverse;
 mod recovery;
 mod support;
+mod tokens;

@@ -298,7 +298,8 @@ async fn watch(app: &App, user: UserId, job: JobId, progress: &mut Progress) -> 
         if snapshot.status.is_over() {
             return Ok(snapshot);
         }
-        let changed = async { while !matches!(signals.recv().await, Ok(Signal::Changed(id)) if id == job) {} };
+        let changed =
+            async { while !matches!(signals.recv().await, Ok(Signal::Changed(id)) if id == job) {} };
         // In time or not, it is looked again.
         let _ = tokio::time::timeout(LATEST_LOOK, changed).await;
     }

@@ -129,11 +129,13 @@ impl Decoders {
         let header = validate::inspect(&download.bytes, &self.limits)?;
         // A picture that needs more than all there is waits until it is alone.
         let cost = kib(header.cost()).min(self.memory_size);
-        let permits = tokio::join!(self.memory.acquire_many(cost), self.threads.acquire());
+        // One after the other: who has a thread needs nothing else, so nobody waits in a circle.
+        let memory = self.memory.acquire_many(cost).await;
+        let thread = self.threads.acquire().await;
         let bytes = download.bytes.clone();
         let decode = tokio::task::spawn_blocking(move || validate::measure(&bytes, &header, &rules));
         let done = metrics.decode(decode).await;
-        drop(permits);
+        drop((memory, thread));
         done.unwrap_or_else(|_| {
             Err(Rejected::new(Refusal::DecoderFault, "the decoder ended without an answer"))
         })
