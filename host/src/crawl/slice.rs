@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     crawl::{
-        Interrupted,
+        Interrupted, budget,
         judge::{Bench, Tried},
         step::{StepOutcome, StepTask},
     },
@@ -41,13 +41,6 @@ const MOST_BACKLOG: i64 = 1000;
 const LOAD: i64 = 64;
 /// What is in flight when a slice ends is given this long.
 const CLOSING: Duration = Duration::from_secs(5);
-/// Steps in a row that may ask for the same answers again.
-const MOST_AGAIN: u32 = 64;
-/// Budgets of a chunk: steps, requests of its source, bytes of answers to them.
-const MOST_STEPS: i32 = 10_000;
-const MOST_ASKED: i32 = 50_000;
-const MOST_RECEIVED: i64 = 4 << 30;
-
 /// How a slice ended.
 pub(super) enum SliceEnd {
     /// There is more to do: queue again behind the others.
@@ -205,7 +198,7 @@ impl Slice {
     }
 
     fn start_step(&mut self) {
-        if let Some(budget) = self.over_budget() {
+        if let Some(budget) = budget::exceeded(&self.chunk, self.again) {
             self.ending = Some(SliceEnd::End(End::Failed(budget)));
             return;
         }
@@ -217,24 +210,6 @@ impl Slice {
             answers: self.answers.take().filter(|_| self.chunk.again),
         };
         self.step.spawn(task.make());
-    }
-
-    fn over_budget(&self) -> Option<String> {
-        let chunk = &self.chunk;
-        let over = |what: &str, most: String| Some(format!("the source used up its budget of {most} {what}"));
-        if chunk.steps >= MOST_STEPS {
-            over("steps", MOST_STEPS.to_string())
-        } else if chunk.asked >= MOST_ASKED {
-            over("requests", MOST_ASKED.to_string())
-        } else if chunk.received >= MOST_RECEIVED {
-            over("bytes of answers", MOST_RECEIVED.to_string())
-        } else if self.again > MOST_AGAIN {
-            Some(format!(
-                "fault of the plugin: it asked to be called again more than {MOST_AGAIN} times in a row"
-            ))
-        } else {
-            None
-        }
     }
 
     async fn tried(&mut self, tried: Result<Tried, tokio::task::JoinError>) -> Result<(), Interrupted> {
