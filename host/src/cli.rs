@@ -1,14 +1,16 @@
 //! The command line: one file a subcommand.
 
 mod client;
+mod crawl;
 mod demo;
 mod log;
 mod serve;
 mod stop;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use indicatif::MultiProgress;
 
 use crate::{app, config::Config};
 
@@ -20,10 +22,12 @@ use crate::{app, config::Config};
     max_term_width = 100,
     arg_required_else_help = true,
     after_help = "Examples:\n  \
-        pixcrawler demo                       see it work, without the internet\n  \
-        pixcrawler serve                      API and worker on http://127.0.0.1:8000\n  \
-        pixcrawler token --email you@example.org\n\n\
-        Exit codes: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal."
+        pixcrawler demo                           see it work, without the internet\n  \
+        pixcrawler crawl \"red panda\" --max 200    from keywords to a dataset folder\n  \
+        pixcrawler serve                          API and worker on http://127.0.0.1:8000\n\n\
+        `pixcrawler COMMAND -h` shows the options of a command, `--help` also all settings, which may be\n\
+        given as environment variables.\n\n\
+        Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
 )]
 struct Cli {
     #[command(flatten)]
@@ -36,37 +40,74 @@ struct Cli {
 enum Command {
     /// See it work: a crawl of a gallery on this machine, from job to dataset
     Demo(demo::Demo),
+    /// Crawl keywords or addresses into a dataset folder
+    Crawl(crawl::Crawl),
     /// Run the API and a worker in this process
     Serve(serve::Serve),
     /// Run a worker only, beside the API or on another machine
     Worker(serve::Work),
 }
 
+/// Arguments that cannot be done: ends with exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUsage(String);
+
+impl WrongUsage {
+    fn new(message: String) -> anyhow::Error {
+        Self(message).into()
+    }
+}
+
 /// Runs what the arguments ask for.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    log::start(&cli.config.log);
+    let cli = match Cli::from_arg_matches(&command().get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let terminal = MultiProgress::new();
+    log::start(&cli.config.log, cli.command.is_quiet(), &terminal);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&error.into()),
     };
-    match runtime.block_on(run(cli)) {
+    match runtime.block_on(run(cli, &terminal)) {
         Ok(code) => code,
         Err(error) => report(&error),
     }
 }
 
-async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+/// The command line. The settings are many: `-h` leaves them out, and neither shows their
+/// present values, which may be long.
+fn command() -> clap::Command {
+    Cli::command().mut_args(|argument| argument.hide_short_help(true).hide_env_values(true))
+}
+
+async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo(command) => command.run(cli.config).await,
+        Command::Crawl(command) => command.run(cli.config, terminal).await,
         Command::Serve(command) => command.run(cli.config).await,
         Command::Worker(command) => command.run(cli.config).await,
     }
 }
 
+impl Command {
+    /// Whether its output is for a person who waits: only warnings are logged.
+    const fn is_quiet(&self) -> bool {
+        !matches!(self, Self::Serve(_) | Self::Worker(_))
+    }
+}
+
+/// Writes to standard output.
+fn say(text: &str) {
+    // Nothing sensible can be done when it is closed.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
 #[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
 fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("pixcrawler: {}", app::chain(error.as_ref()));
-    ExitCode::FAILURE
+    if error.is::<WrongUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

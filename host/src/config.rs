@@ -13,7 +13,7 @@ use url::Url;
 pub struct Config {
     /// Folder for everything that is kept: database, objects, keys, compiled plugins
     /// [default: /var/lib/pixcrawler as root, else $XDG_DATA_HOME/pixcrawler or ~/.local/share/pixcrawler]
-    #[arg(long, env = "PIXCRAWLER_DATA_DIR", value_name = "DIR", global = true)]
+    #[arg(long, env = "PIXCRAWLER_DATA_DIR", value_name = "DIR", help_heading = "Data", global = true)]
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
@@ -307,6 +307,36 @@ impl Config {
     }
 }
 
+/// This process's command line as a shell takes it, with secrets left out.
+#[must_use]
+pub fn command_line() -> String {
+    quoted(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()))
+}
+
+/// Settings whose values are not repeated.
+const SECRET: [&str; 5] = [
+    "--database-url",
+    "--supabase-jwt-secret",
+    "--supabase-service-role-key",
+    "--supabase-anon-key",
+    "--credential",
+];
+
+fn quoted(arguments: impl Iterator<Item = String>) -> String {
+    let mut secret_follows = false;
+    let words = arguments.map(|argument| {
+        let (name, value) = argument.split_once('=').map_or((&*argument, None), |(name, _)| (name, Some(())));
+        let shown = match (secret_follows, SECRET.contains(&name), value) {
+            (true, ..) => "…".to_owned(),
+            (false, true, Some(())) => format!("{name}=…"),
+            _ => argument.clone(),
+        };
+        secret_follows = !secret_follows && value.is_none() && SECRET.contains(&name);
+        shlex::try_quote(&shown).map_or_else(|_| shown.clone(), std::borrow::Cow::into_owned)
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// `90s`, `5m`, `2h`, `1500ms`, or seconds without a unit.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -319,5 +349,22 @@ fn duration(text: &str) -> Result<Duration, String> {
         "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
         "h" => Ok(Duration::from_secs(number.saturating_mul(3600))),
         _ => Err(format!("`{unit}` is not a unit of time; use ms, s, m or h")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_is_repeated_without_its_secrets() {
+        let check = |arguments: &[&str], expect: &str| {
+            assert_eq!(quoted(arguments.iter().map(|&argument| argument.to_owned())), expect);
+        };
+        check(&["pixcrawler", "crawl", "red panda", "--max=5"], "pixcrawler crawl 'red panda' --max=5");
+        check(
+            &["pixcrawler", "--credential", "a.b=canary", "--database-url=canary", "crawl", "it's"],
+            "pixcrawler --credential … --database-url=… crawl \"it's\"",
+        );
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
-use crate::job::ChunkId;
+use crate::job::{ChunkId, JobId};
 
 /// The engine's schema; granted to nobody.
 const SCHEMA: &str = "graphile_worker";
@@ -66,6 +66,8 @@ pub struct Participation {
     pub heartbeat: Duration,
     /// Longest time that running work is given to end at a stop.
     pub grace: Duration,
+    /// Take the messages of this job only.
+    pub only: Option<JobId>,
 }
 
 /// The queue is out of reach or refused.
@@ -100,13 +102,14 @@ impl Queue {
         read.map(drop).map_err(failed("read the queue"))
     }
 
-    /// Adds messages in the caller's transaction, to be begun at `at` or at once.
+    /// Adds messages of a job in the caller's transaction, to be begun at `at` or at once.
     ///
     /// # Errors
     /// When the database refuses; the transaction is then lost.
     pub async fn enqueue(
         &self,
         connection: &mut PgConnection,
+        job: JobId,
         messages: &[Message],
         at: Option<DateTime<Utc>>,
     ) -> Result<(), QueueError> {
@@ -115,6 +118,7 @@ impl Queue {
                 run_at: at,
                 max_attempts: Some(MAX_ATTEMPTS),
                 job_key: Some(key(*message)),
+                flags: Some(vec![flag(job)]),
                 ..JobSpec::default()
             };
             self.utils
@@ -170,7 +174,11 @@ impl Queue {
         stop: CancellationToken,
     ) -> Result<(), QueueError> {
         let handler = Handler { work: Arc::clone(&work), pool: self.pool.clone() };
-        let worker = WorkerOptions::default()
+        let options = match how.only {
+            Some(job) => WorkerOptions::default().add_accepted_flag(&flag(job)),
+            None => WorkerOptions::default(),
+        };
+        let worker = options
             .pg_pool(self.pool.clone())
             .schema(SCHEMA)
             .concurrency(how.slots)
@@ -238,6 +246,11 @@ async fn recover(work: Arc<dyn Work>, context: JobRecoveryContext) -> JobRecover
 
 fn key(message: Message) -> String {
     format!("chunk:{}:{}", message.chunk, message.run)
+}
+
+/// Lets a worker take the messages of one job only.
+fn flag(job: JobId) -> String {
+    format!("job:{job}")
 }
 
 fn failed<E>(doing: &'static str) -> impl FnOnce(E) -> QueueError

@@ -77,7 +77,7 @@ impl App {
         if let Some(key) = key {
             db::idempotency::keep(&mut transaction, user, key, &digest, created.job).await?;
         }
-        self.queue.enqueue(&mut transaction, &messages(created.queued), None).await?;
+        self.queue.enqueue(&mut transaction, created.job, &messages(created.queued), None).await?;
         transaction.commit().await?;
         tracing::info!(job = %created.job, chunks = spec.chunks.len(), "job created");
         Ok(Created::New(created.job))

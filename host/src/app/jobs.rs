@@ -69,7 +69,7 @@ impl App {
             settle::Retried::NotOver(state) => return Ok(Retried::NotOver(state)),
             settle::Retried::Now(queued) => queued,
         };
-        self.queue.enqueue(&mut tx, &messages(queued), None).await?;
+        self.queue.enqueue(&mut tx, job, &messages(queued), None).await?;
         tx.commit().await?;
         Ok(Retried::Now)
     }

@@ -54,8 +54,19 @@ struct Held {
 impl Worker {
     /// Works until `stop`, then gives back what it holds.
     pub async fn run(app: App, stop: CancellationToken) {
+        Self::take_part(app, None, stop).await;
+    }
+
+    /// The same for one job, whatever else is in the queue.
+    pub async fn run_job(app: App, job: JobId, stop: CancellationToken) {
+        Self::take_part(app, Some(job), stop).await;
+    }
+
+    async fn take_part(app: App, only: Option<JobId>, stop: CancellationToken) {
         let crawl = &app.config.crawl;
-        let how = Participation { slots: crawl.slots, heartbeat: crawl.heartbeat, grace: GRACE };
+        // Who runs one job wants it done, even where the settings make `serve` an API only.
+        let slots = if only.is_some() { crawl.slots.max(1) } else { crawl.slots };
+        let how = Participation { slots, heartbeat: crawl.heartbeat, grace: GRACE, only };
         let limits =
             validate::Limits { max_bytes: app.config.fetch.max_image_bytes, ..validate::Limits::default() };
         let worker = Arc::new(Self {
@@ -161,7 +172,7 @@ impl Worker {
             SliceEnd::End(end) => (settle::end_chunk(&mut tx, chunk, end).await?, None),
         };
         let next = next.ok_or(Interrupted::LeaseLost)?;
-        self.app.queue.enqueue(&mut tx, &messages(next), at).await?;
+        self.app.queue.enqueue(&mut tx, chunk.job_id, &messages(next), at).await?;
         tx.commit().await?;
         if let SliceEnd::End(End::Failed(reason)) = &end {
             tracing::warn!(job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, reason, "the chunk failed");

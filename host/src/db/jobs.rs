@@ -159,6 +159,19 @@ pub async fn chunks(db: &PgPool, user: UserId, job: JobId) -> Result<Vec<Chunk>,
     .await
 }
 
+/// How many different pictures the sources have named for a job of this user so far.
+pub async fn found(db: &PgPool, user: UserId, job: JobId) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "select count(*) from pixcrawler.candidate candidate
+         join public.crawl_jobs job on job.id = candidate.job_id
+         where job.user_id = $1 and job.id = $2",
+    )
+    .bind(user)
+    .bind(job)
+    .fetch_one(db)
+    .await
+}
+
 /// What was not kept by a job of this user, counted.
 pub async fn tallies(db: &PgPool, user: UserId, job: JobId) -> Result<Vec<Tally>, sqlx::Error> {
     sqlx::query_as(

@@ -1,0 +1,309 @@
+//! `crawl`: keywords in, dataset folder out, in one process. The job is made, worked on
+//! and stored as the API's are, for the local user; the folder remembers which job it
+//! belongs to, so that the same command again goes on where the last one ended.
+
+mod folder;
+mod progress;
+mod request;
+mod summary;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use clap::{Args, builder::PossibleValuesParser};
+use indicatif::MultiProgress;
+use serde_json::Value;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{
+        App, Retried, Running, Signal,
+        create::{CreateError, Created},
+    },
+    auth::{Caller, issuer::user_of},
+    cli::{WrongUsage, say, stop},
+    config::{self, Config},
+    crawl::Worker,
+    dataset, db,
+    image::Format,
+    job::{JobId, JobState, UserId},
+    plugin::Status,
+};
+
+use folder::{Folder, FolderJob};
+use progress::{Progress, Snapshot};
+use request::{Size, SourceOption};
+
+/// Whose rows they are.
+const LOCAL_USER: &str = "local@pixcrawler.invalid";
+/// Looks at the job are at least this far apart, and at most so far.
+const SOONEST_LOOK: Duration = Duration::from_millis(200);
+const LATEST_LOOK: Duration = Duration::from_secs(2);
+
+/// Crawl keywords or addresses into a dataset folder.
+///
+/// The folder gets one subfolder a keyword with the original files, and `metadata.jsonl`
+/// with source, page, title, creator, licence, size and hash of each. The same command
+/// again continues: nothing that is there is fetched again. Rows are kept in the same
+/// database as those of `serve`, which may run at the same time.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    pixcrawler crawl \"red panda\" --source openverse --max 200 --out ./red-panda\n  \
+    pixcrawler crawl lion tiger --license cc0-1.0 --license 'cc-by-*' --min-size 640x480\n  \
+    pixcrawler crawl --url https://example.org/gallery --out ./gallery\n  \
+    pixcrawler crawl --urls pages.txt --max 5000 --json > result.json\n\n\
+    Exit codes: 0 all that was asked or all that the sources have, 1 failed, 2 wrong usage,\n\
+    130 interrupted (the same command again continues).")]
+pub(super) struct Crawl {
+    /// What to look for; each is a class of the dataset
+    #[arg(value_name = "KEYWORD", required_unless_present_any = ["url", "urls"])]
+    keywords: Vec<String>,
+    /// Id of a source to ask, see `pixcrawler plugin list`; may be repeated
+    /// [default: openverse for keywords, webpage for addresses]
+    #[arg(long, value_name = "ID")]
+    source: Vec<String>,
+    /// Images wanted
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(i32).range(1..=100_000))]
+    max: i32,
+    /// Folder of the dataset [default: the first keyword, or the host of the first address]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Address to crawl, for sources that take addresses; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    url: Vec<String>,
+    /// File with one address a line, `-` for standard input; blank lines and `#` comments are skipped
+    #[arg(long, value_name = "FILE")]
+    urls: Option<PathBuf>,
+    /// Option of a source, see `pixcrawler plugin list`; may be repeated
+    #[arg(long, value_name = "SOURCE.NAME=VALUE")]
+    option: Vec<SourceOption>,
+    /// Licence that is accepted, such as `cc0-1.0` or `cc-by-*`; may be repeated [default: any, or none known]
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    license: Vec<String>,
+    /// Smallest picture that is accepted, in pixels
+    #[arg(long, value_name = "WxH")]
+    min_size: Option<Size>,
+    /// Format that is accepted; may be repeated [default: all]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)))]
+    format: Vec<String>,
+    /// Language of the keywords, such as `de` or `pt-BR`
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
+    /// Also what a source marks as not safe for work
+    #[arg(long = "unsafe")]
+    not_safe: bool,
+    /// Forget what was crawled into the folder and begin anew
+    #[arg(long)]
+    restart: bool,
+    /// Print one JSON object at the end
+    #[arg(long)]
+    json: bool,
+}
+
+/// How the command came to its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    /// It is new.
+    New,
+    /// It goes on.
+    Continued,
+    /// It was complete already.
+    Complete,
+}
+
+impl Crawl {
+    pub(super) async fn run(self, config: Config, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
+        let stop = stop::on_signal()?;
+        let request = self.request()?;
+        let out = self.out.clone().unwrap_or_else(|| request::folder_name(&request));
+        let mut folder = Folder::open(&out)?;
+        if !self.restart {
+            folder.check(&request)?;
+        }
+        let running = Running::start(config).await?;
+        let done = self.crawl(&running.app, &mut folder, &request, &stop, terminal).await;
+        running.stop().await;
+        done
+    }
+
+    async fn crawl(
+        &self,
+        app: &App,
+        folder: &mut Folder,
+        request: &Value,
+        stop: &CancellationToken,
+        terminal: &MultiProgress,
+    ) -> anyhow::Result<ExitCode> {
+        let caller = local_user();
+        if self.restart {
+            forget(app, folder, caller.user).await?;
+        }
+        prepared(app, stop).await;
+        let (job, begun) = begin(app, folder, &caller, request).await?;
+        let mut progress = Progress::new(terminal)?;
+        let last = match begun {
+            Begun::New => work(app, caller.user, job, stop, &mut progress).await?,
+            Begun::Continued => {
+                progress.note(&format!("Continuing job {job}."));
+                work(app, caller.user, job, stop, &mut progress).await?
+            }
+            Begun::Complete => {
+                progress.note(&format!("Job {job} is complete already: only the folder is written again."));
+                look(app, caller.user, job).await?
+            }
+        };
+        progress.end();
+
+        let mut summary = summary::Summary::new(job, folder.path(), last);
+        let interrupted = !summary.is_over();
+        let exported = if interrupted || summary.kept() == 0 {
+            None
+        } else {
+            tokio::select! {
+                exported = dataset::export(app, caller.user, job, folder.path()) => Some(exported?),
+                () = stop.cancelled() => None,
+            }
+        };
+        let finished = exported.is_some() || (!interrupted && summary.kept() == 0);
+        if let Some(exported) = exported {
+            summary.files = exported.files.len();
+        }
+        if !finished {
+            summary.resume_with = Some(config::command_line());
+        }
+        say(&if self.json { summary.json()? } else { summary.text() });
+        Ok(match (finished, summary.failed()) {
+            (false, _) => ExitCode::from(130),
+            (true, true) => ExitCode::FAILURE,
+            (true, false) => ExitCode::SUCCESS,
+        })
+    }
+}
+
+/// The one who uses the command line.
+fn local_user() -> Caller {
+    Caller {
+        user: user_of(LOCAL_USER),
+        email: Some(LOCAL_USER.to_owned()),
+        name: Some("Local user".to_owned()),
+        avatar_url: None,
+        expires: DateTime::<Utc>::MAX_UTC,
+        role: "authenticated".to_owned(),
+        is_anonymous: false,
+    }
+}
+
+/// Lets go of the folder's job, which goes on for nobody.
+async fn forget(app: &App, folder: &mut Folder, user: UserId) -> anyhow::Result<()> {
+    if let Some(before) = folder.job()
+        && let Some(row) = db::jobs::show(&app.db, user, before.id).await?
+        && row.created_at == before.created_at
+    {
+        app.cancel_job(user, before.id).await?;
+    }
+    folder.forget()
+}
+
+/// Waits until every source can say whether it can be used: big ones are compiled at the first start.
+async fn prepared(app: &App, stop: &CancellationToken) {
+    let mut tick = tokio::time::interval(SOONEST_LOOK);
+    while !stop.is_cancelled() && app.plugins.list().iter().any(|source| source.status == Status::Preparing) {
+        tick.tick().await;
+    }
+}
+
+/// The folder's job, set going if it is not; a new one for a folder without.
+async fn begin(
+    app: &App,
+    folder: &mut Folder,
+    caller: &Caller,
+    request: &Value,
+) -> anyhow::Result<(JobId, Begun)> {
+    let Some(before) = folder.job() else {
+        // The key is kept first, so that a crash between the two makes no second job.
+        let key = folder.remember(request)?;
+        let body = request::with_sources(request, &app.plugins.list());
+        let job = match app.create_job(caller, &body, Some(&key)).await.map_err(refused)? {
+            Created::New(job) | Created::Before(job) => job,
+        };
+        let row = db::jobs::show(&app.db, caller.user, job).await?.context("the new job is gone")?;
+        folder.belongs_to(FolderJob { id: job, created_at: row.created_at })?;
+        return Ok((job, Begun::New));
+    };
+    let row = db::jobs::show(&app.db, caller.user, before.id).await?;
+    let Some(row) = row.filter(|row| row.created_at == before.created_at) else {
+        return Err(WrongUsage::new(format!(
+            "{} belongs to job {} of another database, or the job was deleted; use the --data-dir or \
+             --database-url of that time, begin anew with --restart, or choose another folder with --out",
+            folder.path().display(),
+            before.id
+        )));
+    };
+    match row.status {
+        JobState::Completed => return Ok((before.id, Begun::Complete)),
+        JobState::Pending | JobState::Running => {}
+        JobState::Failed | JobState::Cancelled => {
+            // Where another process was faster it goes on as well.
+            let (Retried::Now | Retried::NotOver(_) | Retried::NotFound) =
+                app.retry_job(caller.user, before.id).await?;
+        }
+    }
+    Ok((before.id, Begun::Continued))
+}
+
+/// Every broken rule in a line of its own, in the words of the command line.
+fn refused(error: CreateError) -> anyhow::Error {
+    let CreateError::Rules(broken) = error else { return error.into() };
+    let lines: Vec<String> =
+        broken.iter().map(|rule| format!("{} {}", request::argument(&rule.pointer), rule.detail)).collect();
+    WrongUsage::new(lines.join("\n"))
+}
+
+/// Works on the job until it is over or the stop; then all leases are given back.
+async fn work(
+    app: &App,
+    user: UserId,
+    job: JobId,
+    stop: &CancellationToken,
+    progress: &mut Progress,
+) -> anyhow::Result<Snapshot> {
+    let enough = stop.child_token();
+    let worker = tokio::spawn(Worker::run_job(app.clone(), job, enough.clone()));
+    let watched = tokio::select! {
+        watched = watch(app, user, job, progress) => Some(watched),
+        () = stop.cancelled() => None,
+    };
+    if watched.is_none() {
+        progress.note("Stopping; Ctrl-C again ends at once.");
+    }
+    enough.cancel();
+    worker.await?;
+    match watched {
+        Some(last) => last,
+        None => look(app, user, job).await,
+    }
+}
+
+/// Follows the job to its end: told by signals, and by slow looks where one was lost.
+async fn watch(app: &App, user: UserId, job: JobId, progress: &mut Progress) -> anyhow::Result<Snapshot> {
+    let mut signals = app.signals.subscribe();
+    let mut soonest = tokio::time::interval(SOONEST_LOOK);
+    soonest.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        soonest.tick().await;
+        let snapshot = look(app, user, job).await?;
+        progress.show(&snapshot);
+        if snapshot.status.is_over() {
+            return Ok(snapshot);
+        }
+        let changed = async { while !matches!(signals.recv().await, Ok(Signal::Changed(id)) if id == job) {} };
+        // In time or not, it is looked again.
+        let _ = tokio::time::timeout(LATEST_LOOK, changed).await;
+    }
+}
+
+async fn look(app: &App, user: UserId, job: JobId) -> anyhow::Result<Snapshot> {
+    Snapshot::look(&app.db, user, job).await?.context("the job was deleted")
+}

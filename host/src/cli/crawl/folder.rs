@@ -1,0 +1,207 @@
+//! The folder of a dataset, and the small file in it that says which job it belongs to.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{cli::WrongUsage, job::JobId};
+
+/// Name of the file.
+const MEMORY: &str = ".pixcrawler.json";
+
+/// A dataset folder in the hands of this process.
+pub(super) struct Folder {
+    path: PathBuf,
+    memory: Option<Memory>,
+    /// The kernel lets go of the lock with the process.
+    _lock: File,
+}
+
+/// What the folder remembers.
+#[derive(Debug, Serialize, Deserialize)]
+struct Memory {
+    /// What was asked for.
+    request: Value,
+    /// Idempotency key of the request.
+    key: Uuid,
+    /// None when the process ended before the job was made.
+    job: Option<FolderJob>,
+}
+
+/// The job of a folder. Ids repeat from database to database, moments do not.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct FolderJob {
+    pub(super) id: JobId,
+    pub(super) created_at: DateTime<Utc>,
+}
+
+impl Folder {
+    /// Makes the folder if it is absent and keeps other crawls out of it.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
+        let lock = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(WrongUsage::new(format!("another crawl is at work in {}", path.display())));
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+        let file = path.join(MEMORY);
+        let memory = match fs::read(&file) {
+            Ok(bytes) => Some(serde_json::from_slice(&bytes).map_err(|error| {
+                WrongUsage::new(format!(
+                    "{} cannot be read ({error}); remove it, or choose another folder with --out",
+                    file.display()
+                ))
+            })?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+        };
+        if memory.is_none() && path.join("metadata.jsonl").exists() {
+            return Err(WrongUsage::new(format!(
+                "{} holds a dataset that is not of a crawl; choose another folder with --out",
+                path.display()
+            )));
+        }
+        Ok(Self { path: path.to_owned(), memory, _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The job that the folder belongs to.
+    pub(super) fn job(&self) -> Option<FolderJob> {
+        self.memory.as_ref()?.job
+    }
+
+    /// Refuses another request than that of the folder's job.
+    pub(super) fn check(&self, request: &Value) -> anyhow::Result<()> {
+        let Some(memory) = self.memory.as_ref().filter(|memory| memory.job.is_some()) else { return Ok(()) };
+        let differs = differences(&memory.request, request);
+        if differs.is_empty() {
+            return Ok(());
+        }
+        Err(WrongUsage::new(format!(
+            "{} belongs to another crawl, which differs in {}; repeat that command to continue it, choose \
+             another folder with --out, or begin anew in this one with --restart",
+            self.path.display(),
+            differs.join(", "),
+        )))
+    }
+
+    /// Notes what is about to be asked, and gives the key to ask with: the same one for the same request.
+    pub(super) fn remember(&mut self, request: &Value) -> anyhow::Result<String> {
+        let before = self.memory.as_ref().filter(|memory| memory.request == *request);
+        let key = before.map_or_else(Uuid::new_v4, |memory| memory.key);
+        self.write(Memory { request: request.clone(), key, job: None })?;
+        Ok(key.to_string())
+    }
+
+    /// Notes the job.
+    pub(super) fn belongs_to(&mut self, job: FolderJob) -> anyhow::Result<()> {
+        match self.memory.take() {
+            Some(memory) => self.write(Memory { job: Some(job), ..memory }),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets job and request. The files of the dataset go with the next export.
+    pub(super) fn forget(&mut self) -> anyhow::Result<()> {
+        self.memory = None;
+        match fs::remove_file(self.path.join(MEMORY)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {MEMORY}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&mut self, memory: Memory) -> anyhow::Result<()> {
+        let (file, draft) = (self.path.join(MEMORY), self.path.join(".pixcrawler.json.part"));
+        let text = serde_json::to_vec_pretty(&memory)?;
+        fs::write(&draft, text)
+            .and_then(|()| fs::rename(&draft, &file))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        self.memory = Some(memory);
+        Ok(())
+    }
+}
+
+/// The names of the fields in which two requests differ.
+fn differences(before: &Value, now: &Value) -> Vec<String> {
+    let (Some(before), Some(now)) = (before.as_object(), now.as_object()) else {
+        return vec!["everything".to_owned()];
+    };
+    let mut names: Vec<&String> = before.keys().chain(now.keys()).collect();
+    names.sort();
+    names.dedup();
+    let differs = names.into_iter().filter(|name| before.get(*name) != now.get(*name) && *name != "name");
+    differs.map(|name| super::request::argument(&format!("/{name}"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_keeps_its_request_and_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/folder");
+        let request = json!({"keywords": ["lion"], "max_images": 5});
+        let key = {
+            let mut folder = Folder::open(&path).unwrap();
+            folder.check(&request).unwrap();
+            folder.remember(&request).unwrap()
+        };
+        let mut folder = Folder::open(&path).unwrap();
+        folder.check(&request).unwrap();
+        assert_eq!(folder.remember(&request).unwrap(), key, "the job is made once, whatever happens");
+        assert!(folder.job().is_none());
+        let job = FolderJob { id: JobId(7), created_at: Utc::now() };
+        folder.belongs_to(job).unwrap();
+        drop(folder);
+
+        let mut folder = Folder::open(&path).unwrap();
+        assert_eq!(folder.job().unwrap().created_at, job.created_at);
+        let other = json!({"keywords": ["lion"], "max_images": 6});
+        let message = folder.check(&other).unwrap_err().to_string();
+        assert!(message.contains("differs in --max;") && message.contains("--restart"), "{message}");
+        folder.forget().unwrap();
+        folder.check(&other).unwrap();
+    }
+
+    #[test]
+    fn one_crawl_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = Folder::open(dir.path()).unwrap();
+        let Err(error) = Folder::open(dir.path()) else { panic!("opened twice") };
+        assert!(error.to_string().contains("another crawl is at work"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_ours_is_left_alone() {
+        let check = |file: &str, text: &str, expect: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join(file), text).unwrap();
+            let Err(error) = Folder::open(dir.path()) else { panic!("{file} was accepted") };
+            assert!(error.to_string().contains(expect), "{error}");
+            assert_eq!(fs::read_to_string(dir.path().join(file)).unwrap(), text);
+        };
+        check("metadata.jsonl", "{}", "not of a crawl");
+        check(MEMORY, "{", "cannot be read");
+    }
+}

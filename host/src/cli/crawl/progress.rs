@@ -1,0 +1,183 @@
+//! What a crawl shows while it runs, on standard error: a bar on a terminal, else a line
+//! every few seconds.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::{
+    db::{self, PgPool},
+    job::{ChunkState, JobId, JobState, UserId},
+};
+
+/// Lines are at least this far apart.
+const LINES: Duration = Duration::from_secs(5);
+
+/// A job at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Snapshot {
+    pub(super) status: JobState,
+    pub(super) wanted: i32,
+    pub(super) kept: i32,
+    /// Different pictures that the sources named.
+    pub(super) found: i64,
+    pub(super) duplicates: i64,
+    /// By code.
+    pub(super) refused: BTreeMap<String, i64>,
+    /// Why there are fewer than wanted.
+    pub(super) reason: Option<String>,
+    /// What the sources said.
+    pub(super) warnings: Vec<String>,
+    /// Why nothing happens for now, and until when.
+    waits: Option<(String, DateTime<Utc>)>,
+}
+
+impl Snapshot {
+    /// Looks at a job of this user; none when there is no such job.
+    pub(super) async fn look(db: &PgPool, user: UserId, job: JobId) -> Result<Option<Self>, db::Error> {
+        let Some(row) = db::jobs::show(db, user, job).await? else { return Ok(None) };
+        let chunks = db::jobs::chunks(db, user, job).await?;
+        let (refused, duplicates) = db::jobs::Tally::split(db::jobs::tallies(db, user, job).await?);
+        let busy =
+            chunks.iter().any(|chunk| matches!(chunk.state, ChunkState::Running | ChunkState::Queued));
+        let waiting = chunks.iter().filter(|_| !busy).filter_map(|chunk| {
+            let reason = chunk.reason.as_deref().unwrap_or("asked to wait");
+            Some((format!("{}: {reason}", chunk.source), chunk.waiting_until?))
+        });
+        let mut warnings = Vec::new();
+        for chunk in &chunks {
+            for warning in &chunk.warnings.0 {
+                let warning = format!("{}: {warning}", chunk.source);
+                if !warnings.contains(&warning) {
+                    warnings.push(warning);
+                }
+            }
+        }
+        Ok(Some(Self {
+            status: row.status,
+            wanted: row.max_images,
+            kept: row.valid_images,
+            found: db::jobs::found(db, user, job).await?,
+            duplicates,
+            refused,
+            reason: row.error,
+            warnings,
+            waits: waiting.min_by_key(|(_, until)| *until),
+        }))
+    }
+}
+
+/// The display of one crawl.
+pub(super) struct Progress {
+    terminal: MultiProgress,
+    bar: ProgressBar,
+    /// Without a terminal.
+    plain: bool,
+    began: Option<(Instant, i32)>,
+    line: Option<(Instant, String)>,
+}
+
+impl Progress {
+    pub(super) fn new(terminal: &MultiProgress) -> anyhow::Result<Self> {
+        let plain = terminal.is_hidden();
+        let style = ProgressStyle::with_template("{spinner} {bar:24} {pos}/{len} kept  {wide_msg}")?;
+        let bar = terminal.add(ProgressBar::new(0).with_style(style));
+        Ok(Self { terminal: terminal.clone(), bar, plain, began: None, line: None })
+    }
+
+    /// Says something beside the counts.
+    pub(super) fn note(&self, text: &str) {
+        self.print(text);
+    }
+
+    pub(super) fn show(&mut self, job: &Snapshot) {
+        let (began, before) = *self.began.get_or_insert((Instant::now(), job.kept));
+        let text = counts(job, began.elapsed(), job.kept - before);
+        if !self.plain {
+            if self.bar.length() != u64::try_from(job.wanted).ok() {
+                self.bar.set_length(u64::try_from(job.wanted).unwrap_or_default());
+                self.bar.enable_steady_tick(Duration::from_millis(120));
+            }
+            self.bar.set_position(u64::try_from(job.kept).unwrap_or_default());
+            self.bar.set_message(text);
+            return;
+        }
+        let due = self.line.as_ref().is_none_or(|(at, last)| at.elapsed() >= LINES && *last != text);
+        if due || job.status.is_over() {
+            self.print(&format!("{}/{} kept, {text}", job.kept, job.wanted));
+            self.line = Some((Instant::now(), text));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    #[expect(clippy::print_stderr, reason = "progress goes to standard error, the result to standard output")]
+    fn print(&self, text: &str) {
+        self.terminal.suspend(|| eprintln!("{text}"));
+    }
+}
+
+/// Everything but the number kept, the most important first, because terminals are narrow.
+fn counts(job: &Snapshot, elapsed: Duration, kept: i32) -> String {
+    let mut parts = vec![format!("{} found", job.found)];
+    let seconds = elapsed.as_secs_f64();
+    if kept > 0 && seconds >= 1.0 && !job.status.is_over() {
+        let rate = f64::from(kept) / seconds;
+        let left = Duration::from_secs_f64(f64::from(job.wanted - job.kept) / rate);
+        parts.push(format!("{rate:.1}/s"));
+        parts.push(format!("{} left", HumanDuration(left)));
+    }
+    if let Some((reason, until)) = &job.waits {
+        let left = (*until - Utc::now()).to_std().unwrap_or_default();
+        parts.push(format!("waiting {} ({reason})", HumanDuration(left)));
+    }
+    if job.duplicates > 0 {
+        parts.push(format!("{} duplicates", job.duplicates));
+    }
+    if !job.refused.is_empty() {
+        parts.push(refusals(&job.refused));
+    }
+    parts.join(", ")
+}
+
+/// `12 refused (8 not-found, 4 truncated)`, the most frequent first.
+pub(super) fn refusals(refused: &BTreeMap<String, i64>) -> String {
+    let mut codes: Vec<_> = refused.iter().collect();
+    codes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let codes: Vec<String> = codes.into_iter().map(|(code, count)| format!("{count} {code}")).collect();
+    format!("{} refused ({})", refused.values().sum::<i64>(), codes.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_in_one_line() {
+        let mut job = Snapshot {
+            status: JobState::Running,
+            wanted: 200,
+            kept: 50,
+            found: 240,
+            duplicates: 0,
+            refused: BTreeMap::new(),
+            reason: None,
+            warnings: Vec::new(),
+            waits: None,
+        };
+        assert_eq!(counts(&job, Duration::from_secs(10), 20), "240 found, 2.0/s, 75 seconds left");
+        assert_eq!(counts(&job, Duration::from_millis(10), 20), "240 found");
+        job.duplicates = 3;
+        job.refused = BTreeMap::from([("not-found".to_owned(), 1), ("truncated".to_owned(), 4)]);
+        job.status = JobState::Completed;
+        let expect = "240 found, 3 duplicates, 5 refused (4 truncated, 1 not-found)";
+        assert_eq!(counts(&job, Duration::from_secs(10), 50), expect);
+    }
+}

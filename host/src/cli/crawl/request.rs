@@ -1,0 +1,226 @@
+//! From the arguments of `crawl` to the body that the API would be sent.
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use anyhow::Context as _;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::Crawl;
+use crate::{plugin::Installed, source::Input};
+
+/// Longest name of a job, in characters.
+const LONGEST_NAME: usize = 100;
+
+/// `SOURCE.NAME=VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SourceOption {
+    source: String,
+    name: String,
+    value: String,
+}
+
+impl FromStr for SourceOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text
+            .split_once('=')
+            .and_then(|(place, value)| place.split_once('.').map(|(source, name)| (source, name, value)));
+        match parts {
+            Some((source, name, value)) if !source.is_empty() && !name.is_empty() => {
+                Ok(Self { source: source.to_owned(), name: name.to_owned(), value: value.to_owned() })
+            }
+            _ => Err("expected SOURCE.NAME=VALUE".to_owned()),
+        }
+    }
+}
+
+/// `640x480`, or `512` for both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    width: u32,
+    height: u32,
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (width, height) = text.split_once(['x', '×']).unwrap_or((text, text));
+        match (width.parse(), height.parse()) {
+            (Ok(width), Ok(height)) => Ok(Self { width, height }),
+            _ => Err("expected a size such as 640x480".to_owned()),
+        }
+    }
+}
+
+impl Crawl {
+    /// What is asked for. The same arguments (and files of addresses) make the same request.
+    ///
+    /// # Errors
+    /// When the file of addresses cannot be read.
+    pub(super) fn request(&self) -> anyhow::Result<Value> {
+        let mut urls = self.url.clone();
+        if let Some(file) = &self.urls {
+            let text = read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            urls.extend(addresses(&text));
+        }
+        let name = self.keywords.iter().chain(&urls).map(|text| text.trim()).collect::<Vec<_>>().join(", ");
+        let mut request = json!({
+            "name": name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect::<String>().trim(),
+            "keywords": self.keywords,
+            "urls": urls,
+            "max_images": self.max,
+            "safe_search": !self.not_safe,
+            "language": self.language,
+            "rules": {
+                "licenses": self.license,
+                "formats": self.format,
+                "min_width": self.min_size.map_or(0, |size| size.width),
+                "min_height": self.min_size.map_or(0, |size| size.height),
+            },
+            "options": self.options(),
+        });
+        if !self.source.is_empty() {
+            request["sources"] = json!(self.source);
+        }
+        Ok(request)
+    }
+
+    fn options(&self) -> Map<String, Value> {
+        let mut options = Map::new();
+        for SourceOption { source, name, value } in &self.option {
+            let of_source = options.entry(source).or_insert_with(|| json!({}));
+            of_source[name] = json!(value);
+        }
+        options
+    }
+}
+
+/// The request with `webpage` among its sources, where it names some but none for its addresses.
+pub(super) fn with_sources(request: &Value, installed: &[Installed]) -> Value {
+    let mut request = request.clone();
+    let named = |id: &Value| installed.iter().find(|source| *id == *source.info.id);
+    let has_urls = request["urls"].as_array().is_some_and(|urls| !urls.is_empty());
+    if let Some(sources) = request.get_mut("sources").and_then(Value::as_array_mut) {
+        let for_addresses = sources.iter().any(|id| match named(id) {
+            Some(source) => source.info.input == Input::Address,
+            // What is not installed is refused under its own name.
+            None => true,
+        });
+        if has_urls && !for_addresses {
+            sources.push(json!("webpage"));
+        }
+    }
+    request
+}
+
+/// The folder for a request that names none.
+pub(super) fn folder_name(request: &Value) -> PathBuf {
+    let first = request["keywords"][0].as_str().map(str::to_owned).or_else(|| {
+        let url = Url::parse(request["urls"][0].as_str()?.trim()).ok()?;
+        url.host_str().map(str::to_owned)
+    });
+    let name: String = first
+        .unwrap_or_default()
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' })
+        .take(60)
+        .collect();
+    let name = name.trim_matches(['-', '.']);
+    PathBuf::from(if name.is_empty() { "dataset" } else { name })
+}
+
+/// The argument that a place in the request comes from.
+pub(super) fn argument(pointer: &str) -> String {
+    let mut parts = pointer.trim_start_matches('/').split('/');
+    let (field, first, second) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    let numbered = |one: &str, all: &str| match first.and_then(|index| index.parse::<usize>().ok()) {
+        Some(index) => format!("{one} {}", index + 1),
+        None => all.to_owned(),
+    };
+    match (field, first) {
+        ("keywords", _) => numbered("keyword", "the keywords"),
+        ("urls", _) => numbered("address", "the addresses"),
+        ("sources", _) => "--source".to_owned(),
+        ("max_images", _) => "--max".to_owned(),
+        ("safe_search", _) => "--unsafe".to_owned(),
+        ("options", Some(source)) => format!("--option {source}.{}", second.unwrap_or("…")),
+        ("options", None) => "--option".to_owned(),
+        ("rules", Some("licenses")) => "--license".to_owned(),
+        ("rules", Some("formats")) => "--format".to_owned(),
+        ("rules", Some("min_width" | "min_height")) => "--min-size".to_owned(),
+        ("rules", _) => "--license, --format or --min-size".to_owned(),
+        (field, _) => format!("--{field}"),
+    }
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    if file == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    fs::read_to_string(file)
+}
+
+/// One address a line. A `#` begins a comment only at the start of a line, because addresses have fragments.
+fn addresses(text: &str) -> impl Iterator<Item = String> {
+    text.lines()
+        .map(|line| line.trim_start_matches('\u{feff}').trim())
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_addresses() {
+        let text = "\u{feff}https://a.example/1\r\n\n  # two more\nhttps://a.example/2#b  \n#https://a.example/3\n";
+        assert_eq!(addresses(text).collect::<Vec<_>>(), ["https://a.example/1", "https://a.example/2#b"]);
+    }
+
+    #[test]
+    fn sizes_and_options() {
+        assert_eq!("640x480".parse(), Ok(Size { width: 640, height: 480 }));
+        assert_eq!("512".parse(), Ok(Size { width: 512, height: 512 }));
+        for wrong in ["", "x", "640x", "-1x2", "1x2x3"] {
+            assert!(wrong.parse::<Size>().is_err(), "{wrong}");
+        }
+        let option: SourceOption = "openverse.category=photo=graph".parse().unwrap();
+        assert_eq!((option.name.as_str(), option.value.as_str()), ("category", "photo=graph"));
+        for wrong in ["a", "a=b", ".b=c", "a.=c"] {
+            assert!(wrong.parse::<SourceOption>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_named_after_the_first_input() {
+        let check = |request: Value, expect: &str| assert_eq!(folder_name(&request), PathBuf::from(expect));
+        check(json!({"keywords": ["Red Panda!", "b"], "urls": []}), "red-panda");
+        check(json!({"keywords": [], "urls": ["https://www.example.org/a"]}), "www.example.org");
+        check(json!({"keywords": ["../.."], "urls": []}), "dataset");
+        check(json!({"keywords": [], "urls": ["nonsense"]}), "dataset");
+    }
+
+    #[test]
+    fn places_are_said_as_arguments() {
+        let check = |pointer: &str, expect: &str| assert_eq!(argument(pointer), expect);
+        check("/keywords/1", "keyword 2");
+        check("/urls/0", "address 1");
+        check("/urls", "the addresses");
+        check("/sources/3", "--source");
+        check("/options/openverse/license", "--option openverse.license");
+        check("/rules/formats/0", "--format");
+        check("/language", "--language");
+    }
+}
