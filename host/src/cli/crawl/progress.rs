@@ -42,8 +42,7 @@ impl Snapshot {
         let Some(row) = db::jobs::show(db, user, job).await? else { return Ok(None) };
         let chunks = db::jobs::chunks(db, user, job).await?;
         let (refused, duplicates) = db::jobs::Tally::split(db::jobs::tallies(db, user, job).await?);
-        let busy =
-            chunks.iter().any(|chunk| matches!(chunk.state, ChunkState::Running | ChunkState::Queued));
+        let busy = chunks.iter().any(|chunk| matches!(chunk.state, ChunkState::Running | ChunkState::Queued));
         let waiting = chunks.iter().filter(|_| !busy).filter_map(|chunk| {
             let reason = chunk.reason.as_deref().unwrap_or("asked to wait");
             Some((format!("{}: {reason}", chunk.source), chunk.waiting_until?))

@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn files_of_addresses() {
-        let text = "\u{feff}https://a.example/1\r\n\n  # two more\nhttps://a.example/2#b  \n#https://a.example/3\n";
+        let text =
+            "\u{feff}https://a.example/1\r\n\n  # two more\nhttps://a.example/2#b  \n#https://a.example/3\n";
         assert_eq!(addresses(text).collect::<Vec<_>>(), ["https://a.example/1", "https://a.example/2#b"]);
     }
 

@@ -69,7 +69,9 @@ impl Summary {
         let Self { kept, wanted, files, out, .. } = self;
         let mut lines = Vec::new();
         lines.push(match &self.resume_with {
-            Some(command) => format!("Interrupted with {kept} of {wanted} images kept. To continue:\n  {command}"),
+            Some(command) => {
+                format!("Interrupted with {kept} of {wanted} images kept. To continue:\n  {command}")
+            }
             None if *files > 0 => format!("Kept {kept} of {wanted} images: {files} files in {out}"),
             None => format!("Kept {kept} of {wanted} images"),
         });
@@ -80,7 +82,8 @@ impl Summary {
         });
         lines.push(others.join(", "));
         if self.status == JobState::Cancelled {
-            lines.push("The job was cancelled from elsewhere; the same command again continues it".to_owned());
+            lines
+                .push("The job was cancelled from elsewhere; the same command again continues it".to_owned());
         }
         match &self.reason {
             Some(reason) => lines.push(format!("Why not all: {reason}")),
