@@ -26,7 +26,7 @@ use crate::{
 
 pub(crate) use jobs::messages;
 pub use jobs::{Cancelled, JobError, Retried};
-pub use start::{Running, StartError};
+pub use start::{Database, Running, StartError};
 
 /// All parts of the host; cheap to clone.
 #[derive(Clone)]

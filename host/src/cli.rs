@@ -3,9 +3,14 @@
 mod client;
 mod crawl;
 mod demo;
+mod doctor;
 mod log;
+mod migrate;
+mod openapi;
+mod plugin;
 mod serve;
 mod stop;
+mod token;
 
 use std::{io::Write as _, process::ExitCode};
 
@@ -24,7 +29,9 @@ use crate::{app, config::Config};
     after_help = "Examples:\n  \
         pixcrawler demo                           see it work, without the internet\n  \
         pixcrawler crawl \"red panda\" --max 200    from keywords to a dataset folder\n  \
-        pixcrawler serve                          API and worker on http://127.0.0.1:8000\n\n\
+        pixcrawler serve                          API and worker on http://127.0.0.1:8000\n  \
+        pixcrawler token --email you@example.org  a bearer token for that API\n  \
+        pixcrawler doctor                         what is missing on this machine\n\n\
         `pixcrawler COMMAND -h` shows the options of a command, `--help` also all settings, which may be\n\
         given as environment variables.\n\n\
         Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
@@ -38,14 +45,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// See it work: a crawl of a gallery on this machine, from job to dataset
     Demo(demo::Demo),
-    /// Crawl keywords or addresses into a dataset folder
     Crawl(crawl::Crawl),
-    /// Run the API and a worker in this process
     Serve(serve::Serve),
-    /// Run a worker only, beside the API or on another machine
     Worker(serve::Work),
+    Token(token::Token),
+    Plugin(plugin::Plugin),
+    Migrate(migrate::Migrate),
+    Openapi(openapi::Openapi),
+    Doctor(doctor::Doctor),
 }
 
 /// Arguments that cannot be done: ends with exit code 2.
@@ -86,10 +94,15 @@ fn command() -> clap::Command {
 
 async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Demo(command) => command.run(cli.config).await,
+        Command::Demo(command) => command.run(cli.config, terminal).await,
         Command::Crawl(command) => command.run(cli.config, terminal).await,
         Command::Serve(command) => command.run(cli.config).await,
         Command::Worker(command) => command.run(cli.config).await,
+        Command::Token(command) => command.run(&cli.config),
+        Command::Plugin(command) => command.run(cli.config).await,
+        Command::Migrate(command) => command.run(cli.config).await,
+        Command::Openapi(command) => Ok(command.run()),
+        Command::Doctor(command) => command.run(cli.config).await,
     }
 }
 

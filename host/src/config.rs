@@ -338,8 +338,11 @@ fn quoted(arguments: impl Iterator<Item = String>) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// `90s`, `5m`, `2h`, `1500ms`, or seconds without a unit.
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads `90s`, `5m`, `2h`, `1500ms`, or seconds without a unit.
+///
+/// # Errors
+/// Says what a time looks like.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 =

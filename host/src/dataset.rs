@@ -2,11 +2,12 @@
 //! hash, and `metadata.jsonl` with the provenance of each.
 
 use std::{
+    collections::BTreeSet,
     io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
@@ -58,7 +59,8 @@ pub enum ExportError {
 
 /// Writes what a job of this user has kept into `folder`. Files that are there with
 /// the right size are left alone, and `metadata.jsonl` is replaced at the end in one
-/// step, so that a folder is never half described.
+/// step, so that a folder is never half described. Files that it listed before and no
+/// longer does are then removed.
 ///
 /// # Errors
 /// See [`ExportError`].
@@ -82,8 +84,39 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
         }
     }
     lines.sync_all().await.map_err(cannot_write(&draft))?;
+    let before = listed(&listing).await?;
     tokio::fs::rename(&draft, &listing).await.map_err(cannot_write(&listing))?;
+    let now: BTreeSet<&PathBuf> = exported.files.iter().collect();
+    for gone in before.into_iter().map(|file| folder.join(file)).filter(|file| !now.contains(file)) {
+        match tokio::fs::remove_file(&gone).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot_write(&gone)(error)),
+            _ => {}
+        }
+        // A class that is empty now; any other folder is left.
+        if let Some(class) = gone.parent() {
+            let _ = tokio::fs::remove_dir(class).await;
+        }
+    }
     Ok(exported)
+}
+
+/// The files that a listing names, as far as an export could have written them.
+async fn listed(listing: &Path) -> Result<Vec<PathBuf>, ExportError> {
+    #[derive(Deserialize)]
+    struct Named {
+        file_name: PathBuf,
+    }
+    let text = match tokio::fs::read_to_string(listing).await {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot_write(listing)(error)),
+    };
+    let files =
+        text.lines().filter_map(|line| serde_json::from_str(line).ok().map(|Named { file_name }| file_name));
+    let inside = |file: &PathBuf| {
+        file.components().count() == 2 && file.components().all(|part| matches!(part, Component::Normal(_)))
+    };
+    Ok(files.filter(inside).collect())
 }
 
 /// One line of `metadata.jsonl`. `file_name` is the key that dataset loaders of the
@@ -163,10 +196,13 @@ fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> ExportError {
 }
 
 /// A class as the name of a folder on every system: what is not a letter, digit, `-`,
-/// `_`, `.` or space becomes `_`; it cannot lead out of the dataset or hide.
+/// `_`, `.` or space becomes `_`; it cannot lead out of the dataset or hide. An address
+/// is as good without its scheme.
 fn class_folder(label: &str) -> String {
+    let label = label.trim();
+    let label = label.strip_prefix("https://").or_else(|| label.strip_prefix("http://")).unwrap_or(label);
     let name: String = label
-        .trim()
+        .trim_end_matches('/')
         .chars()
         .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ') { c } else { '_' })
         .take(60)
@@ -189,6 +225,7 @@ mod tests {
             ("", "unlabelled"),
             (".hidden", "hidden"),
             ("貓", "貓"),
+            ("https://example.org/a/b/", "example.org_a_b"),
         ] {
             assert_eq!(class_folder(label), folder, "{label}");
         }

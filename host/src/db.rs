@@ -84,6 +84,25 @@ pub async fn ping(pool: &PgPool) -> Result<(), Error> {
     sqlx::query("select 1").execute(pool).await.map(drop)
 }
 
+/// The version of the server, in its own words.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn server_version(pool: &PgPool) -> Result<String, Error> {
+    sqlx::query_scalar("select current_setting('server_version')").fetch_one(pool).await
+}
+
+/// How many migrations of this binary are yet to be applied.
+///
+/// # Errors
+/// When the database fails.
+pub async fn pending(pool: &PgPool) -> Result<usize, Error> {
+    let mut connection = pool.acquire().await?;
+    let applied = applied(&mut connection).await?;
+    let migrator = sqlx::migrate!("../migrations");
+    Ok(migrator.iter().filter(|migration| !applied.contains(&migration.version)).count())
+}
+
 /// Brings the tables up to date. Processes that start together take turns. Says which
 /// migrations it applied, by version and name; migrations that this binary does not know
 /// are left alone, so that a binary can be rolled back.
@@ -110,11 +129,7 @@ pub async fn migrate(pool: &PgPool) -> Result<Vec<(i64, String)>, MigrateError> 
     if !prepared {
         return Err(MigrateError::NotSupabase);
     }
-    let before: Vec<i64> = if applied_any(&mut connection).await? {
-        sqlx::query_scalar("select version from pixcrawler.migration").fetch_all(&mut connection).await?
-    } else {
-        Vec::new()
-    };
+    let before = applied(&mut connection).await?;
     let mut migrator = sqlx::migrate!("../migrations");
     migrator.set_ignore_missing(true).set_locking(false);
     migrator.run(&mut connection).await?;
@@ -128,8 +143,15 @@ pub async fn migrate(pool: &PgPool) -> Result<Vec<(i64, String)>, MigrateError> 
     Ok(applied)
 }
 
-async fn applied_any(connection: &mut PgConnection) -> Result<bool, Error> {
-    sqlx::query_scalar("select to_regclass('pixcrawler.migration') is not null").fetch_one(connection).await
+/// Versions of the migrations that were applied.
+async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, Error> {
+    let any: bool = sqlx::query_scalar("select to_regclass('pixcrawler.migration') is not null")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !any {
+        return Ok(Vec::new());
+    }
+    sqlx::query_scalar("select version from pixcrawler.migration").fetch_all(connection).await
 }
 
 /// Makes what Supabase brings (roles, `auth`, `realtime`, `storage`, the publication) in a

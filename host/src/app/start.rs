@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use secrecy::SecretString;
 use tokio::{sync::broadcast, task::JoinHandle};
 use url::Url;
 
@@ -15,7 +14,7 @@ use crate::{
     },
     config::Config,
     db::{
-        self,
+        self, PgPool,
         embedded::{Durability, Embedded},
     },
     fetch::{self, Fetcher},
@@ -37,8 +36,15 @@ const SIGNALS: usize = 1024;
 pub struct Running {
     /// All parts.
     pub app: App,
-    embedded: Option<Embedded>,
+    database: Database,
     listener: JoinHandle<()>,
+}
+
+/// The rows: the configured database, or else the private one.
+pub struct Database {
+    /// Sessions.
+    pub pool: PgPool,
+    embedded: Option<Embedded>,
 }
 
 /// Why the host cannot start.
@@ -90,22 +96,17 @@ impl Running {
     /// # Errors
     /// When a part cannot be had; says what to do.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let data_dir = config.data_dir();
-        std::fs::create_dir_all(&data_dir)
-            .map_err(|source| StartError::DataDir { folder: data_dir.clone(), source })?;
+        let data_dir = make_data_dir(&config)?;
         for name in config.ignored() {
             tracing::warn!("{name} is set but not used: the queue is in Postgres");
         }
         // Compiling plugins and starting Postgres both take their time, on different resources.
-        let (database, plugins) = tokio::join!(database(&config), Plugins::load(&config.plugins, &data_dir));
-        let (url, embedded) = database?;
-        let db = db::connect(&url, CONNECTIONS).await?;
-        if embedded.is_some() {
-            db::bootstrap(&db).await?;
-        }
-        db::migrate(&db).await?;
+        let (database, plugins) =
+            tokio::join!(Database::connect(&config), Plugins::load(&config.plugins, &data_dir));
+        let database = database?;
+        database.migrate().await?;
+        let db = database.pool.clone();
         let queue = Queue::new(&db);
-        queue.migrate().await?;
 
         let fetcher = Fetcher::new(&config.fetch)?;
         let supabase = &config.supabase;
@@ -140,13 +141,53 @@ impl Running {
                 }
             })
         });
-        Ok(Self { app, embedded, listener })
+        Ok(Self { app, database, listener })
     }
 
     /// Lets go of everything; the private Postgres is stopped last, unless others use it.
     pub async fn stop(self) {
         self.listener.abort();
-        self.app.db.close().await;
+        self.database.close().await;
+    }
+}
+
+impl Database {
+    /// Connects; the private Postgres is started, or joined where it runs already.
+    ///
+    /// # Errors
+    /// When it cannot be had; says what to do.
+    pub async fn connect(config: &Config) -> Result<Self, StartError> {
+        let data_dir = make_data_dir(config)?;
+        if let Some(url) = &config.database.database_url {
+            return Ok(Self { pool: db::connect(url, CONNECTIONS).await?, embedded: None });
+        }
+        let embedded =
+            Embedded::start(&data_dir, config.database.pg_bin.as_deref(), Durability::Kept).await?;
+        Ok(Self { pool: db::connect(&embedded.url(), CONNECTIONS).await?, embedded: Some(embedded) })
+    }
+
+    /// Brings all tables up to date: says which migrations were applied, by version and name.
+    ///
+    /// # Errors
+    /// When one fails; those before it stay.
+    pub async fn migrate(&self) -> Result<Vec<(i64, String)>, StartError> {
+        if self.embedded.is_some() {
+            db::bootstrap(&self.pool).await?;
+        }
+        let applied = db::migrate(&self.pool).await?;
+        Queue::new(&self.pool).migrate().await?;
+        Ok(applied)
+    }
+
+    /// Whether it is the private one.
+    #[must_use]
+    pub const fn is_private(&self) -> bool {
+        self.embedded.is_some()
+    }
+
+    /// Lets go of it; the private Postgres is stopped unless others use it.
+    pub async fn close(self) {
+        self.pool.close().await;
         if let Some(embedded) = self.embedded
             && let Err(error) = embedded.stop().await
         {
@@ -155,14 +196,12 @@ impl Running {
     }
 }
 
-/// The configured database, or else the private one.
-async fn database(config: &Config) -> Result<(SecretString, Option<Embedded>), StartError> {
-    if let Some(url) = &config.database.database_url {
-        return Ok((url.clone(), None));
+fn make_data_dir(config: &Config) -> Result<PathBuf, StartError> {
+    let folder = config.data_dir();
+    match std::fs::create_dir_all(&folder) {
+        Ok(()) => Ok(folder),
+        Err(source) => Err(StartError::DataDir { folder, source }),
     }
-    let embedded =
-        Embedded::start(&config.data_dir(), config.database.pg_bin.as_deref(), Durability::Kept).await?;
-    Ok((embedded.url(), Some(embedded)))
 }
 
 /// Fetches the keys of a Supabase project through the outbound door, from its own host only.

@@ -20,16 +20,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{
         App, Retried, Running, Signal,
-        create::{CreateError, Created},
+        create::{Broken, CreateError, Created},
     },
     auth::{Caller, issuer::user_of},
-    cli::{WrongUsage, say, stop},
+    cli::{WrongUsage, plugin, say, stop},
     config::{self, Config},
     crawl::Worker,
     dataset, db,
     image::Format,
     job::{JobId, JobState, UserId},
-    plugin::Status,
 };
 
 use folder::{Folder, FolderJob};
@@ -42,7 +41,7 @@ const LOCAL_USER: &str = "local@pixcrawler.invalid";
 const SOONEST_LOOK: Duration = Duration::from_millis(200);
 const LATEST_LOOK: Duration = Duration::from_secs(2);
 
-/// Crawl keywords or addresses into a dataset folder.
+/// Crawl keywords or addresses into a dataset folder
 ///
 /// The folder gets one subfolder a keyword with the original files, and `metadata.jsonl`
 /// with source, page, title, creator, licence, size and hash of each. The same command
@@ -140,7 +139,7 @@ impl Crawl {
         if self.restart {
             forget(app, folder, caller.user).await?;
         }
-        prepared(app, stop).await;
+        plugin::prepared(&app.plugins, stop).await;
         let (job, begun) = begin(app, folder, &caller, request).await?;
         let mut progress = Progress::new(terminal)?;
         let last = match begun {
@@ -206,14 +205,6 @@ async fn forget(app: &App, folder: &mut Folder, user: UserId) -> anyhow::Result<
     folder.forget()
 }
 
-/// Waits until every source can say whether it can be used: big ones are compiled at the first start.
-async fn prepared(app: &App, stop: &CancellationToken) {
-    let mut tick = tokio::time::interval(SOONEST_LOOK);
-    while !stop.is_cancelled() && app.plugins.list().iter().any(|source| source.status == Status::Preparing) {
-        tick.tick().await;
-    }
-}
-
 /// The folder's job, set going if it is not; a new one for a folder without.
 async fn begin(
     app: &App,
@@ -225,9 +216,10 @@ async fn begin(
         // The key is kept first, so that a crash between the two makes no second job.
         let key = folder.remember(request)?;
         let body = request::with_sources(request, &app.plugins.list());
-        let job = match app.create_job(caller, &body, Some(&key)).await.map_err(refused)? {
-            Created::New(job) | Created::Before(job) => job,
-        };
+        let job =
+            match app.create_job(caller, &body, Some(&key)).await.map_err(|error| refused(error, &body))? {
+                Created::New(job) | Created::Before(job) => job,
+            };
         let row = db::jobs::show(&app.db, caller.user, job).await?.context("the new job is gone")?;
         folder.belongs_to(FolderJob { id: job, created_at: row.created_at })?;
         return Ok((job, Begun::New));
@@ -254,11 +246,16 @@ async fn begin(
 }
 
 /// Every broken rule in a line of its own, in the words of the command line.
-fn refused(error: CreateError) -> anyhow::Error {
+fn refused(error: CreateError, body: &Value) -> anyhow::Error {
     let CreateError::Rules(broken) = error else { return error.into() };
-    let lines: Vec<String> =
-        broken.iter().map(|rule| format!("{} {}", request::argument(&rule.pointer), rule.detail)).collect();
-    WrongUsage::new(lines.join("\n"))
+    let line = |rule: &Broken| {
+        let argument = request::argument(&rule.pointer);
+        match body.pointer(&rule.pointer).and_then(Value::as_str) {
+            Some(value) => format!("{argument} `{value}` {}", rule.detail),
+            None => format!("{argument} {}", rule.detail),
+        }
+    };
+    WrongUsage::new(broken.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 /// Works on the job until it is over or the stop; then all leases are given back.

@@ -8,7 +8,6 @@ mod gallery;
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -16,7 +15,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +23,7 @@ use crate::{
     api,
     app::Running,
     auth::Caller,
-    cli::{client::Client, stop},
+    cli::{client::Client, say, stop},
     config::{Config, OriginMapping},
     crawl::Worker,
     dataset,
@@ -33,7 +32,11 @@ use crate::{
 
 use gallery::{Expected, Gallery};
 
-/// See it work, without the internet.
+/// See it work: a crawl of a gallery on this machine, from job to dataset
+///
+/// A gallery of painted pictures, with everything that goes wrong on real sites, is served
+/// on loopback and crawled through the real API by the real worker; what comes of it is
+/// compared with what was planted. Needs no internet; its data are kept apart.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  pixcrawler demo\n  pixcrawler demo --out /tmp/gallery\n\n\
     Exit codes: 0 the result is what was planted, 1 it is not or something failed.")]
@@ -56,7 +59,7 @@ struct Job {
 }
 
 impl Demo {
-    pub(super) async fn run(self, mut config: Config) -> anyhow::Result<ExitCode> {
+    pub(super) async fn run(self, mut config: Config, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
         say("Making a gallery …");
         let gallery =
@@ -80,7 +83,7 @@ impl Demo {
             async move { tokio::join!(server.run(done.clone()), Worker::run(app, done)).0 }
         });
         let result = tokio::select! {
-            result = self.crawl(&running, address, &gallery) => result,
+            result = self.crawl(&running, address, &gallery, terminal) => result,
             () = stop.cancelled() => Err(anyhow::anyhow!("ended by a signal")),
         };
         done.cancel();
@@ -95,6 +98,7 @@ impl Demo {
         running: &Running,
         api: std::net::SocketAddr,
         gallery: &Gallery,
+        terminal: &MultiProgress,
     ) -> anyhow::Result<bool> {
         let (app, expected) = (&running.app, &gallery.expected);
         let issuer = app.auth.issuer().context("the demo needs the local issuer")?;
@@ -109,7 +113,7 @@ impl Demo {
             "max_images": 1000,
         });
         let created: Job = client.post("/api/v1/crawl-jobs/", &request).await?;
-        let job = watch(&client, created.id, expected).await?;
+        let job = watch(&client, created.id, expected, terminal).await?;
         if let Some(error) = &job.error {
             say(&format!("The job says: {error}"));
         }
@@ -133,10 +137,15 @@ fn mapping(served: &gallery::ServedGallery) -> anyhow::Result<OriginMapping> {
 }
 
 /// Follows the job to its end, with a bar.
-async fn watch(client: &Client, id: i32, expected: &Expected) -> anyhow::Result<Job> {
+async fn watch(
+    client: &Client,
+    id: i32,
+    expected: &Expected,
+    terminal: &MultiProgress,
+) -> anyhow::Result<Job> {
     let planted = expected.kept + expected.duplicates + expected.refused.values().sum::<u32>();
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} judged  {msg}  {elapsed}")?;
-    let bar = ProgressBar::new(planted.into()).with_style(style);
+    let bar = terminal.add(ProgressBar::new(planted.into()).with_style(style));
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     loop {
         tick.tick().await;
@@ -186,9 +195,4 @@ async fn draw(files: Vec<PathBuf>, sheet: &Path) -> anyhow::Result<()> {
         contact_sheet::contact_sheet(&pictures, 8, 160).save(&sheet).context("cannot write the contact sheet")
     })
     .await?
-}
-
-fn say(line: &str) {
-    // Nothing sensible can be done when standard output is closed.
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -6,17 +6,28 @@ use clap::Args;
 
 use crate::{api, app::Running, cli::stop, config::Config, crawl::Worker};
 
-/// Run the API and a worker in this process.
+/// Run the API and a worker in this process
+///
+/// Without settings: a private Postgres and all objects in the data folder, tokens by
+/// `pixcrawler token`, listening on 127.0.0.1 only. With SUPABASE_URL and DATABASE_URL: on
+/// that project, with its tokens. SIGTERM or Ctrl-C ends it within ten seconds and loses nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
-    pixcrawler serve\n  \
-    pixcrawler serve --port 9000 --slots 0        API only\n  \
-    SUPABASE_URL=https://REF.supabase.co DATABASE_URL=postgres://… pixcrawler serve")]
+    pixcrawler serve                              then see http://127.0.0.1:8000/docs\n  \
+    pixcrawler serve --port 9000 --slots 0        API only, for workers elsewhere\n  \
+    SUPABASE_URL=https://REF.supabase.co DATABASE_URL=postgres://… pixcrawler serve\n  \
+    PIXCRAWLER_LOG_FORMAT=json PIXCRAWLER_CONTACT=you@example.org pixcrawler serve")]
 pub(super) struct Serve {}
 
-/// Run a worker only.
+/// Run a worker only, beside the API or on another machine
+///
+/// Takes work from the queue in DATABASE_URL; every worker of that database must have the
+/// same store and the same sources. Without DATABASE_URL it joins the private Postgres of a
+/// `serve` with the same data folder on this machine, and starts it where none runs.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  DATABASE_URL=postgres://… pixcrawler worker --slots 16")]
+#[command(after_help = "Examples:\n  \
+    DATABASE_URL=postgres://… pixcrawler worker --slots 16\n  \
+    pixcrawler worker                             joins a `serve` on this machine")]
 pub(super) struct Work {}
 
 impl Serve {

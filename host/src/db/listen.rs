@@ -17,6 +17,21 @@ pub async fn listen(pool: PgPool, mut tell: impl FnMut(&str)) {
     }
 }
 
+/// Whether what is told is heard: poolers that share sessions swallow it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_heard(pool: &PgPool, patience: Duration) -> sqlx::Result<bool> {
+    const TRIAL: &str = "pixcrawler_trial";
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(TRIAL).await?;
+    sqlx::query("select pg_notify($1, '')").bind(TRIAL).execute(pool).await?;
+    match tokio::time::timeout(patience, listener.recv()).await {
+        Ok(heard) => heard.map(|_| true),
+        Err(_) => Ok(false),
+    }
+}
+
 async fn hear(pool: &PgPool, tell: &mut impl FnMut(&str)) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;

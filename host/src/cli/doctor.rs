@@ -1,0 +1,213 @@
+//! `doctor`: whether everything that a crawl needs is there.
+
+use std::{fs, io, net::TcpListener, path::Path, process::ExitCode, time::Duration};
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    app::{Database, chain},
+    auth::{Auth, key_set::FetchKeys},
+    cli::{plugin, say, stop},
+    config::Config,
+    db,
+    fetch::Fetcher,
+    plugin::{Plugins, Status},
+    store::Store,
+};
+
+/// Check whether everything that a crawl needs is there
+///
+/// Changes nothing but that it makes the data folder and starts the private Postgres for
+/// as long as it looks. No request leaves the machine but those to the database.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    pixcrawler doctor\n  \
+    DATABASE_URL=postgres://… pixcrawler doctor --json\n\n\
+    Exit codes: 0 all is well or there are only notes, 1 something is wrong.")]
+pub(super) struct Doctor {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was looked at and what was found.
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: String,
+    verdict: Verdict,
+    detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Verdict {
+    Ok,
+    /// Works, but could be better.
+    Note,
+    Wrong,
+}
+
+impl Doctor {
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
+        let stop = stop::on_signal()?;
+        let mut findings = vec![data_folder(&config.data_dir()), store(&config).await];
+        findings.extend(database(&config).await);
+        findings.extend(plugins(&config, &stop).await);
+        findings.extend([tokens(&config), outbound(&config), contact(&config), port(&config)]);
+        let well = findings.iter().all(|finding| finding.verdict != Verdict::Wrong);
+        if self.json {
+            say(&json!({"ok": well, "checks": findings}).to_string());
+        } else {
+            for Finding { check, verdict, detail } in &findings {
+                let mark = match verdict {
+                    Verdict::Ok => "ok",
+                    Verdict::Note => "note",
+                    Verdict::Wrong => "WRONG",
+                };
+                say(&format!("{mark:<6} {check:<18} {detail}"));
+            }
+        }
+        Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+fn ok(check: &str, detail: impl Into<String>) -> Finding {
+    Finding { check: check.to_owned(), verdict: Verdict::Ok, detail: detail.into() }
+}
+
+fn note(check: &str, detail: impl Into<String>) -> Finding {
+    Finding { verdict: Verdict::Note, ..ok(check, detail) }
+}
+
+fn wrong(check: &str, detail: impl Into<String>) -> Finding {
+    Finding { verdict: Verdict::Wrong, ..ok(check, detail) }
+}
+
+fn data_folder(folder: &Path) -> Finding {
+    let trial = folder.join(".doctor");
+    let tried = fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&trial, b"trial"))
+        .and_then(|()| fs::remove_file(&trial));
+    match tried {
+        Ok(()) => ok("data folder", folder.display().to_string()),
+        Err(error) => wrong(
+            "data folder",
+            format!("cannot write {}: {error}; choose another with --data-dir", folder.display()),
+        ),
+    }
+}
+
+async fn store(config: &Config) -> Finding {
+    let tried = match Store::local(&config.data_dir().join("objects")) {
+        Ok(store) => store.check().await,
+        Err(error) => Err(error),
+    };
+    match tried {
+        Ok(()) => ok("store", "objects can be written"),
+        Err(error) => wrong("store", chain(&error)),
+    }
+}
+
+async fn database(config: &Config) -> Vec<Finding> {
+    let database = match Database::connect(config).await {
+        Ok(database) => database,
+        Err(error) => return vec![wrong("database", chain(&error))],
+    };
+    let which = if database.is_private() { "private" } else { "DATABASE_URL" };
+    let findings = vec![
+        match db::server_version(&database.pool).await {
+            Ok(version) => ok("database", format!("Postgres {version} ({which})")),
+            Err(error) => wrong("database", chain(&error)),
+        },
+        match db::pending(&database.pool).await {
+            Ok(0) => ok("migrations", "up to date"),
+            Ok(count) => note(
+                "migrations",
+                format!("{count} to apply: `pixcrawler migrate`, or the next start, does it"),
+            ),
+            Err(error) => wrong("migrations", chain(&error)),
+        },
+        match db::listen::is_heard(&database.pool, Duration::from_secs(5)).await {
+            Ok(true) => ok("notifications", "LISTEN works"),
+            Ok(false) => {
+                wrong("notifications", "LISTEN hears nothing: is there a pooler that shares sessions?")
+            }
+            Err(error) => wrong("notifications", chain(&error)),
+        },
+    ];
+    database.close().await;
+    findings
+}
+
+async fn plugins(config: &Config, stop: &tokio_util::sync::CancellationToken) -> Vec<Finding> {
+    let plugins = match Plugins::load(&config.plugins, &config.data_dir()).await {
+        Ok(plugins) => plugins,
+        Err(error) => return vec![wrong("plugin runtime", chain(&error))],
+    };
+    plugin::prepared(&plugins, stop).await;
+    let sources = plugins.list();
+    let mut findings = vec![match sources.len() {
+        0 => wrong("plugin runtime", "no source is installed: build them with `make plugins`"),
+        count => ok("plugin runtime", format!("{count} sources")),
+    }];
+    for source in sources {
+        let check = format!("source {}", source.info.id);
+        findings.push(match source.status {
+            Status::Ready => ok(&check, format!("{} is ready", source.info.version)),
+            Status::Preparing => note(&check, "is still being prepared"),
+            Status::Off(reason) => note(&check, reason),
+        });
+    }
+    findings.extend(
+        plugins
+            .refused()
+            .iter()
+            .map(|plugin| wrong("plugin left out", format!("{}: {}", plugin.name, plugin.reason))),
+    );
+    findings
+}
+
+fn tokens(config: &Config) -> Finding {
+    let supabase = &config.supabase;
+    let nobody: FetchKeys = Box::new(|_| Box::pin(async { Err("keys are not fetched here".to_owned()) }));
+    let secret = supabase.supabase_jwt_secret.as_ref();
+    match (
+        Auth::new(supabase.supabase_url.as_ref(), secret, &config.data_dir(), nobody),
+        &supabase.supabase_url,
+    ) {
+        (Ok(_), None) => ok("tokens", "of this host: `pixcrawler token`"),
+        (Ok(_), Some(project)) => ok("tokens", format!("of {project}")),
+        (Err(error), _) => wrong("tokens", chain(&error)),
+    }
+}
+
+fn outbound(config: &Config) -> Finding {
+    match Fetcher::new(&config.fetch) {
+        Ok(_) => ok("outbound requests", "can be set up"),
+        Err(error) => wrong("outbound requests", chain(&error)),
+    }
+}
+
+fn contact(config: &Config) -> Finding {
+    match &config.fetch.contact {
+        Some(contact) => ok("contact", contact.clone()),
+        None => note(
+            "contact",
+            "not set: sites want to know whom to write to; set PIXCRAWLER_CONTACT to an address or a page",
+        ),
+    }
+}
+
+fn port(config: &Config) -> Finding {
+    let address = config.listen();
+    match TcpListener::bind(address) {
+        Ok(_) => ok("port", format!("{address} is free")),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => note(
+            "port",
+            format!("{address} is taken, perhaps by a running `serve`; choose another with --port"),
+        ),
+        Err(error) => wrong("port", format!("cannot listen on {address}: {error}")),
+    }
+}
