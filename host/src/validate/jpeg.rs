@@ -21,7 +21,7 @@ const APP1: u8 = 0xe1;
 const MAX_SCANS: u32 = 100;
 /// A profile or other metadata of 64 MB needs about a thousand; the decoder sorts some of
 /// them again for each that follows.
-const MAX_SEGMENTS: u32 = 4096;
+const MAX_SEGMENTS: u32 = 2048;
 /// More than the decoder ever holds of bits that it does not use.
 const LOOKAHEAD: usize = 8;
 

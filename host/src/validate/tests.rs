@@ -2,10 +2,8 @@
 
 mod samples;
 
-use std::time::{Duration, Instant};
-
 use ::image::{DynamicImage, RgbImage, imageops};
-use jpeg_encoder::SamplingFactor;
+use jpeg_encoder::{Encoder, SamplingFactor};
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use super::*;
@@ -34,11 +32,6 @@ fn small() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     };
     vec![
         ("jpeg", samples::jpeg(&scene), "jpeg 21×19 1"),
-        ("jpeg 4:4:4", samples::jpeg_as(&scene, SamplingFactor::F_1_1, |_| ()), "jpeg 21×19 1"),
-        ("jpeg 4:2:2", samples::jpeg_as(&scene, SamplingFactor::F_2_1, |_| ()), "jpeg 21×19 1"),
-        ("jpeg 4:4:0", samples::jpeg_as(&scene, SamplingFactor::F_1_2, |_| ()), "jpeg 21×19 1"),
-        ("jpeg 4:2:0", samples::jpeg_as(&scene, SamplingFactor::F_2_2, |_| ()), "jpeg 21×19 1"),
-        ("jpeg 4:1:1", samples::jpeg_as(&scene, SamplingFactor::F_4_1, |_| ()), "jpeg 21×19 1"),
         (
             "jpeg with restarts",
             samples::jpeg_as(&scene, SamplingFactor::F_2_2, |encoder| encoder.set_restart_interval(2)),
@@ -207,7 +200,10 @@ fn bombs_are_refused_by_their_headers() {
         bytes
     };
 
-    let started = Instant::now();
+    let check = |what: &str, bytes: &[u8], expect: &str| {
+        let rejected = inspect(bytes, &Limits::default()).unwrap_err();
+        assert_eq!(rejected.refusal.code(), expect, "{what}: {rejected}");
+    };
     check("png 50000²", &ihdr(50_000), "too-many-pixels");
     check("png with no size", &ihdr(0), "corrupt");
     check("gif 65535²", &gif(65_535, 1, 10), "too-many-pixels");
@@ -226,7 +222,6 @@ fn bombs_are_refused_by_their_headers() {
         &[b"\xff\xd8".to_vec(), b"\xff\xfe\0\x02".repeat(9999)].concat(),
         "corrupt",
     );
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     let large = validate(&[0; 11], &Limits { max_bytes: 10, ..Limits::default() }, &Rules::default());
     assert_eq!(large.unwrap_err().refusal, Refusal::TooLarge);
 }
@@ -284,20 +279,46 @@ fn the_hash_is_that_of_the_picture() {
         distance(what, &samples::png(&picture), 1);
     }
     distance("jpeg", &samples::jpeg(&scene), 3);
-    for sampling in
-        [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_1_2, SamplingFactor::F_2_2]
-    {
-        distance("jpeg", &samples::jpeg_as(&scene, sampling, |_| ()), 3);
-        distance(
-            "progressive",
-            &samples::jpeg_as(&scene, sampling, |encoder| encoder.set_progressive(true)),
-            3,
-        );
-    }
     distance("cmyk", &samples::jpeg_cmyk(&scene), 3);
     distance("gif", &samples::gif(&scene, 2), 3);
     distance("webp", &samples::webp(&scene), 1);
     distance("half", &samples::jpeg(&imageops::thumbnail(&scene, 200, 150)), 4);
+}
+
+/// Brightness is decoded alone where it is stored apart. That must lead to the same hash
+/// as decoding everything, in every way of storing colour beside it.
+#[test]
+fn every_sampling_of_colour_passes() {
+    use SamplingFactor as Factor;
+    let samplings = [
+        Factor::F_1_1,
+        Factor::F_2_1,
+        Factor::F_1_2,
+        Factor::F_2_2,
+        Factor::F_4_1,
+        Factor::F_1_4,
+        Factor::F_4_2,
+        Factor::F_2_4,
+    ];
+    let ways: [(&str, fn(&mut Encoder<&mut Vec<u8>>)); 4] = [
+        ("one scan", |_| ()),
+        ("one scan a component", |encoder| encoder.set_optimized_huffman_tables(true)),
+        ("progressive", |encoder| encoder.set_progressive(true)),
+        ("restarts", |encoder| encoder.set_restart_interval(3)),
+    ];
+    for (width, height) in [(1, 1), (8, 8), (9, 70), (70, 9), (33, 47), (320, 240)] {
+        let scene = samples::scene(width, height);
+        for sampling in samplings {
+            for (way, change) in ways {
+                let what = format!("{width}×{height} {sampling:?}, {way}");
+                let bytes = samples::jpeg_as(&scene, sampling, change);
+                check(&what, &bytes, &format!("jpeg {width}×{height} 1"));
+                let complete = samples::png(&::image::load_from_memory(&bytes).unwrap());
+                let distance = (hash(&bytes) ^ hash(&complete)).count_ones();
+                assert!(distance <= 4 || width * height < 5000, "{what}: {distance} bits differ");
+            }
+        }
+    }
 }
 
 #[test]
@@ -327,7 +348,11 @@ fn the_hash_is_that_of_the_upright_picture() {
 fn damage_is_survived() {
     let small = small();
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8);
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(4000));
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 4000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     let run = runner.run(&(0..small.len(), changes), |(which, changes)| {
         let mut bytes = small[which].1.clone();
         for (at, value) in changes {
