@@ -195,7 +195,7 @@ struct NewImage<'a> {
     filename: String,
     width: Option<i64>,
     height: Option<i64>,
-    file_size: Option<u64>,
+    file_size: Option<i32>,
     format: Option<&'static str>,
     frames: Option<u32>,
     hash: Option<String>,
@@ -213,10 +213,10 @@ struct NewImage<'a> {
     license_url: Option<&'a str>,
     attribution: Option<&'a str>,
     source_id: Option<&'a str>,
-    declared_width: Option<u32>,
-    declared_height: Option<u32>,
+    declared_width: Option<i32>,
+    declared_height: Option<i32>,
     declared_mime: Option<&'a str>,
-    declared_size: Option<u64>,
+    declared_size: Option<i64>,
     metadata: serde_json::Value,
 }
 
@@ -234,7 +234,7 @@ impl<'a> NewImage<'a> {
             ),
             width: measured.map(|measured| measured.width.into()),
             height: measured.map(|measured| measured.height.into()),
-            file_size: row.judged.size,
+            file_size: row.judged.size.map(integer),
             format: measured.map(|measured| measured.format.name()),
             frames: measured.map(|measured| measured.frames),
             hash: measured.map(|measured| measured.sha256.to_string()),
@@ -252,10 +252,10 @@ impl<'a> NewImage<'a> {
             license_url: said.license.as_ref().and_then(|license| license.url.as_deref()),
             attribution: said.license.as_ref().and_then(|license| license.attribution.as_deref()),
             source_id: said.id.as_deref(),
-            declared_width: said.dimensions.map(|(width, _)| width),
-            declared_height: said.dimensions.map(|(_, height)| height),
+            declared_width: said.dimensions.map(|(width, _)| integer(width)),
+            declared_height: said.dimensions.map(|(_, height)| integer(height)),
             declared_mime: said.mime.as_deref(),
-            declared_size: said.byte_size,
+            declared_size: said.byte_size.map(|size| i64::try_from(size).unwrap_or(i64::MAX)),
             metadata: serde_json::json!({
                 "detail": refused.map(|refused| &refused.detail),
                 "final_url": (row.judged.url != said.url).then_some(&row.judged.url),
@@ -286,10 +286,10 @@ async fn insert_images(
             select coalesce(c.image_id, nextval('public.images_id_seq')::integer) as id, n.*
               from jsonb_to_recordset($5) as n (
                      candidate bigint, original_url text, filename text, width integer, height integer,
-                     file_size bigint, format text, frames integer, hash text, phash bigint, is_valid boolean,
+                     file_size integer, format text, frames integer, hash text, phash bigint, is_valid boolean,
                      is_duplicate boolean, duplicate_of integer, reason text, page_url text, title text,
                      description text, creator text, creator_url text, license text, license_url text,
-                     attribution text, source_id text, declared_width bigint, declared_height bigint,
+                     attribution text, source_id text, declared_width integer, declared_height integer,
                      declared_mime text, declared_size bigint, metadata jsonb)
               join pixcrawler.candidate c on c.id = n.candidate),
          written as (
@@ -300,10 +300,10 @@ async fn insert_images(
                    source_id, declared_width, declared_height, declared_mime, declared_size, labels, metadata)
             select id, $1, $2, $3, $4, $6, original_url, left(filename, 255),
                    case when is_valid and not is_duplicate then '/api/v1/images/' || id || '/file' end,
-                   width, height, least(file_size, 2147483647)::integer, format, frames, hash, phash, is_valid,
+                   width, height, file_size, format, frames, hash, phash, is_valid,
                    is_duplicate, duplicate_of, reason, page_url, title, description, creator, creator_url,
-                   license, license_url, attribution, source_id, least(declared_width, 2147483647)::integer,
-                   least(declared_height, 2147483647)::integer, declared_mime, declared_size,
+                   license, license_url, attribution, source_id, declared_width,
+                   declared_height, declared_mime, declared_size,
                    jsonb_build_array($7::text), jsonb_strip_nulls(metadata)
               from new
                 on conflict (id) do update
@@ -388,4 +388,9 @@ fn count(rows: &[Row<'_>], verdict: Verdict) -> i32 {
 fn last_segment(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     path.rsplit('/').find(|segment| !segment.is_empty()).unwrap_or("unnamed").chars().take(255).collect()
+}
+
+/// Sizes that no column holds are the largest that one does.
+fn integer(size: impl TryInto<i32>) -> i32 {
+    size.try_into().unwrap_or(i32::MAX)
 }
