@@ -5,5 +5,7 @@
 mod api;
 mod database;
 mod embedded;
+mod openverse;
 mod recovery;
 mod support;
+mod tokens;

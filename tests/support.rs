@@ -1,6 +1,8 @@
 //! What the tests stand on.
 
 pub(crate) mod api;
+pub(crate) mod events;
+pub(crate) mod origin;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod site;

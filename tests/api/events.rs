@@ -5,43 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::problem;
-use crate::support::api::{Api, User, send};
-
-/// A stream of events, read one by one.
-struct Events {
-    answer: reqwest::Response,
-    read: String,
-}
-
-impl Events {
-    async fn open(request: reqwest::RequestBuilder) -> Self {
-        let answer = request.send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers()["content-type"], "text/event-stream");
-        Self { answer, read: String::new() }
-    }
-
-    /// The next event's id and job; none at the end. Fails after 10 s.
-    async fn next(&mut self) -> Option<(String, Value)> {
-        loop {
-            if let Some((event, rest)) = self.read.split_once("\n\n") {
-                let field =
-                    |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-                let found = field("id: ").zip(field("data: "));
-                self.read = rest.to_owned();
-                match found {
-                    Some((id, data)) => return Some((id, serde_json::from_str(&data).unwrap())),
-                    None => continue,
-                }
-            }
-            let chunk = tokio::time::timeout(Duration::from_secs(10), self.answer.chunk()).await;
-            match chunk.expect("no event in 10 s").unwrap() {
-                Some(bytes) => self.read.push_str(std::str::from_utf8(&bytes).unwrap()),
-                None => return None,
-            }
-        }
-    }
-}
+use crate::support::{
+    api::{Api, User, send},
+    events::Events,
+};
 
 async fn create(user: &User<'_>) -> Value {
     let body = json!({ "name": "Pandas", "keywords": ["red panda"], "max_images": 5 });

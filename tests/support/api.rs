@@ -7,6 +7,7 @@ use pixcrawler::{
     api::{self, Server},
     app::{App, Running},
     config::Config,
+    crawl::Worker,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::postgres::{DataDir, TestDatabase, data_dir, database};
 
-/// An API without a worker: what is created waits.
+/// An API; without a worker what is created waits.
 pub(crate) struct Api {
     pub(crate) app: App,
     pub(crate) database: TestDatabase,
@@ -24,6 +25,7 @@ pub(crate) struct Api {
     running: Running,
     stop: CancellationToken,
     served: JoinHandle<Result<(), api::ServeError>>,
+    worker: Option<JoinHandle<()>>,
     data: DataDir,
 }
 
@@ -43,6 +45,11 @@ pub(crate) struct User<'a> {
 
 impl Api {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With settings as on the command line.
+    pub(crate) async fn start_with(settings: &[&str]) -> Self {
         // Shown with a test that fails.
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer();
         // Another test of this run may have done it.
@@ -50,13 +57,30 @@ impl Api {
         let (database, data) = (database().await, data_dir());
         let url = database.url.expose_secret().to_owned();
         let dir = data.path().join("data");
-        let config = config(&["--database-url", &url, "--data-dir", dir.to_str().unwrap(), "--port", "0"]);
+        let ours =
+            ["--database-url", &url, "--data-dir", dir.to_str().unwrap(), "--host=127.0.0.1", "--port=0"];
+        let config = config(&[&ours, settings].concat());
         let running = Running::start(config).await.unwrap();
         let server = Server::bind(running.app.clone()).await.unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());
         let served = tokio::spawn(server.run(stop.clone()));
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { app: running.app.clone(), database, address, client, running, stop, served, data }
+        Self {
+            app: running.app.clone(),
+            database,
+            address,
+            client,
+            running,
+            stop,
+            served,
+            worker: None,
+            data,
+        }
+    }
+
+    /// Works on what is created, from now on.
+    pub(crate) fn work(&mut self) {
+        self.worker = Some(tokio::spawn(Worker::run(self.app.clone(), self.stop.clone())));
     }
 
     /// Whoever has this address.
@@ -78,6 +102,9 @@ impl Api {
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.served.await.unwrap().unwrap();
+        if let Some(worker) = self.worker {
+            worker.await.unwrap();
+        }
         self.running.stop().await;
         drop(self.data);
     }

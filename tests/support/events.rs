@@ -1,0 +1,52 @@
+//! Following a job by its server-sent events.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The changes of a job, read one by one.
+pub(crate) struct Events {
+    answer: reqwest::Response,
+    read: String,
+}
+
+impl Events {
+    pub(crate) async fn open(request: reqwest::RequestBuilder) -> Self {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        Self { answer, read: String::new() }
+    }
+
+    /// The next event's id and job; none at the end. Fails after 10 s.
+    pub(crate) async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((event, rest)) = self.read.split_once("\n\n") {
+                let field =
+                    |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                let found = field("id: ").zip(field("data: "));
+                self.read = rest.to_owned();
+                match found {
+                    Some((id, data)) => return Some((id, serde_json::from_str(&data).unwrap())),
+                    None => continue,
+                }
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(10), self.answer.chunk()).await;
+            match chunk.expect("no event in 10 s").unwrap() {
+                Some(bytes) => self.read.push_str(std::str::from_utf8(&bytes).unwrap()),
+                None => return None,
+            }
+        }
+    }
+    /// The job as soon as it is like this. Fails when it ends without.
+    pub(crate) async fn until(mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        while let Some((_, job)) = self.next().await {
+            if wanted(&job) {
+                return job;
+            }
+            last = job;
+        }
+        panic!("the job ended as {last}");
+    }
+}
