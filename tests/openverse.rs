@@ -35,6 +35,9 @@ struct Photo {
 /// The pictures that the results of some pages point to, by `host/path`.
 type Photos = Arc<BTreeMap<String, Photo>>;
 
+/// By hash, because the same one may be installed twice.
+type Installed = BTreeMap<[u8; 32], Photo>;
+
 #[tokio::test]
 async fn pages_become_a_dataset_with_all_that_they_say() {
     crawl_to_the_end(PAGES.map(page)).await;
@@ -60,7 +63,7 @@ async fn recorded_pages_become_a_dataset_with_all_that_they_say() {
 /// Every result of both pages is in the rows and in the dataset, as the pages have it.
 async fn crawl_to_the_end(pages: [Value; 2]) {
     let results = distinct(&pages);
-    let photos = photographs(&results);
+    let photos = photos(&results, installed());
     let site = {
         let photos = photos.clone();
         Origin::start(move |asked| match (picture(&photos, asked), page_number(asked)) {
@@ -134,7 +137,7 @@ fn check(result: &Value, photo: &Photo, found: &Value, name: &str) {
 #[tokio::test]
 async fn a_long_wait_is_shown_and_keeps_what_is_there() {
     let results = distinct(&[page(PAGES[0])]);
-    let photos = photographs(&results);
+    let photos = photos(&results, BTreeMap::new());
     let site = Origin::start(move |asked| match (picture(&photos, asked), page_number(asked)) {
         (Some(photo), _) => photo,
         (None, Some(1)) => reply("application/json", PAGES[0]),
@@ -170,7 +173,7 @@ async fn a_long_wait_is_shown_and_keeps_what_is_there() {
 #[tokio::test]
 async fn the_end_of_what_anyone_may_see_is_told() {
     let results = distinct(&[page(PAGES[0])]);
-    let photos = photographs(&results);
+    let photos = photos(&results, BTreeMap::new());
     let site = Origin::start(move |asked| match (picture(&photos, asked), page_number(asked)) {
         (Some(photo), _) => photo,
         (None, Some(1)) => reply("application/json", PAGES[0]),
@@ -200,7 +203,7 @@ async fn a_credential_goes_to_the_api_only() {
         page["page_size"] = json!(50);
     }
     let results = distinct(&pages);
-    let photos = photographs(&results);
+    let photos = photos(&results, BTreeMap::new());
     let site = Origin::start(move |asked| match (picture(&photos, asked), page_number(asked)) {
         (Some(photo), _) => photo,
         (None, Some(number)) if asked.authorization.as_deref() == Some("Bearer canary-token") => {
@@ -307,23 +310,26 @@ fn picture(photos: &Photos, asked: &Asked) -> Option<Reply> {
     Some(reply("image/jpeg", photos.get(&asked.url)?.bytes.clone()))
 }
 
-/// A different picture for every result: photographs where wallpapers are installed,
-/// else painted ones that are about as large.
-fn photographs(results: &BTreeMap<String, Value>) -> Photos {
-    let mut installed = BTreeMap::new();
-    for folder in ["/usr/share/backgrounds", "/usr/share/wallpapers"] {
-        find(Path::new(folder), &mut installed);
-    }
+/// A different picture for every result: one of `installed` or, when there are no more, a painted one.
+fn photos(results: &BTreeMap<String, Value>, installed: Installed) -> Photos {
     let mut installed = installed.into_values();
-    let photos = (0..).zip(results.keys());
-    let photos = photos.map(|(number, url)| {
+    let photos = (0..).zip(results.keys()).map(|(number, url)| {
         (bare(url).to_owned(), installed.next().unwrap_or_else(|| Photo::paint(number)))
     });
     Arc::new(photos.collect())
 }
 
-/// JPEG and PNG files under `folder`, by hash, because the same one may be there twice.
-fn find(folder: &Path, found: &mut BTreeMap<[u8; 32], Photo>) {
+/// The photographs that come with this system's wallpapers, if any.
+fn installed() -> Installed {
+    let mut found = BTreeMap::new();
+    for folder in ["/usr/share/backgrounds", "/usr/share/wallpapers"] {
+        find(Path::new(folder), &mut found);
+    }
+    writeln!(stderr(), "{} photographs are installed", found.len()).unwrap();
+    found
+}
+
+fn find(folder: &Path, found: &mut Installed) {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let entry = entry.unwrap();
         let kind = entry.file_type().unwrap();
@@ -332,15 +338,21 @@ fn find(folder: &Path, found: &mut BTreeMap<[u8; 32], Photo>) {
         } else if kind.is_file()
             && entry.path().extension().is_some_and(|kind| kind == "jpg" || kind == "png")
         {
-            let bytes = fs::read(entry.path()).unwrap();
-            let size = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().unwrap();
-            let size = size.into_dimensions().unwrap();
-            found.insert(Sha256::digest(&bytes).into(), Photo { bytes: bytes.into(), size });
+            let Some(photo) = Photo::read(&entry.path()) else { continue };
+            found.insert(Sha256::digest(&photo.bytes).into(), photo);
         }
     }
 }
 
 impl Photo {
+    /// A file, if it is no larger than what cameras make.
+    fn read(path: &Path) -> Option<Self> {
+        let bytes = fs::read(path).unwrap();
+        let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().unwrap();
+        let size = reader.into_dimensions().ok().filter(|(width, height)| width * height < 24_000_000)?;
+        Some(Self { bytes: bytes.into(), size })
+    }
+
     /// Hills with grain, 0.2 to 0.4 bytes a pixel, of a size of its own.
     fn paint(number: u32) -> Self {
         let (width, height) = (640 + 16 * number, 480 + 8 * number);
