@@ -78,7 +78,7 @@ async fn a_store_that_fails_pauses_the_work_and_spends_nothing() {
 
     let job = system.create(&["/gallery"], 100).await;
     let shown = system.until(job, "it waits", |job| chunks(job, "state")[0] == "waiting").await;
-    let reason = chunks(&shown, "reason")[0].as_str().unwrap();
+    let reason = chunks(&shown, "state_detail")[0].as_str().unwrap();
     assert!(reason.starts_with("images cannot be stored"), "{reason}");
     assert_eq!((&shown["status"], &shown["total_images"]), (&"running".into(), &0.into()), "{shown:#}");
     let readiness = system.get("/api/v1/health/ready").await.expect(503).json();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -10,8 +11,9 @@ use serde_json::json;
 use super::{chunks, kept};
 use crate::support::{
     database,
+    postgres::data_dir,
     process::System,
-    site::{Reply, Site, hashes, page},
+    site::{ORIGIN, PATIENCE, Reply, Site, hashes, page},
 };
 
 /// Workers that are not to be taken for dead on a busy machine.
@@ -166,11 +168,26 @@ async fn a_long_backlog_of_short_chunks_keeps_the_slots_busy() {
 
 #[tokio::test]
 async fn what_a_source_gave_before_it_failed_is_kept() {
+    let plugins = data_dir();
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests/steps.wasm");
+    std::fs::copy(&built, plugins.path().join("steps.wasm"))
+        .unwrap_or_else(|error| panic!("{}: {error}; run `make guests`", built.display()));
+    let settings = [("PIXCRAWLER_PLUGINS", plugins.path().to_str().unwrap()), ("PIXCRAWLER_GRANT", "steps")];
     let site = Site::start().await;
-    let system = System::start(&site).await;
+    let system = System::with(&site, database().await, &settings).await;
     let _worker = system.worker(&[("PIXCRAWLER_DOWNLOADS", "4")]).await;
-    let all = site.gallery("/gallery", 20, Some("http://10.0.0.1/"));
-    let job = system.create(&["/gallery"], 100).await;
+    // Four are under way and three wait when the second page is asked for.
+    let all = site.gallery("/gallery", 7, None);
+    site.hold(&all);
+    let lines: String = all.iter().map(|path| format!("{ORIGIN}{path}\n")).collect();
+    site.on("/page/1?q=cats", [Reply::Page(format!("{lines}more"))]);
+    site.on("/page/2?q=cats", [Reply::Redirect("http://elsewhere.example/".to_owned())]);
+
+    let keyword = json!({ "keywords": ["cats"], "urls": [], "sources": ["steps"] });
+    let job = system.create_with(&[], 100, keyword).await;
+    site.seen("/page/2", 1).await;
+    site.closed("/page/2", PATIENCE).await;
+    site.release(&all);
     let shown = system.until_status(job, "completed").await;
     assert_eq!(chunks(&shown, "state"), ["failed"]);
     assert_eq!(kept(&system, job).await, hashes(&all));

@@ -46,7 +46,7 @@ pub(crate) enum Reply {
     Half,
     /// No body; with `Retry-After` in seconds when given.
     Status(u16, Option<u32>),
-    /// To this path of the site.
+    /// To this address.
     Redirect(String),
     /// As the reply within, once the site was told to [`Site::release`] the path.
     Held(Box<Self>),
