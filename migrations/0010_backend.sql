@@ -63,6 +63,8 @@ create table pixcrawler.chunk (
     warnings jsonb not null default '[]'
 );
 create index chunk_job_id_idx on pixcrawler.chunk (job_id);
+-- Workers look every second whether they still have theirs.
+create index chunk_lease_idx on pixcrawler.chunk (lease) where lease is not null;
 
 -- The backlog of a chunk, in order, and, once judged, what the job has seen before.
 create table pixcrawler.candidate (
@@ -99,6 +101,8 @@ create table pixcrawler.idempotency_key (
     created_at timestamptz not null default now(),
     primary key (user_id, key)
 );
+create index idempotency_key_job_id_idx on pixcrawler.idempotency_key (job_id);
+create index idempotency_key_created_at_idx on pixcrawler.idempotency_key (created_at);
 
 -- When a source may ask a host again, shared by all workers.
 create table pixcrawler.pace (

@@ -116,37 +116,25 @@ impl Queue {
         messages: &[Message],
         at: Option<DateTime<Utc>>,
     ) -> Result<(), QueueError> {
-        for message in messages {
-            let spec = JobSpec {
-                run_at: at,
-                max_attempts: Some(MAX_ATTEMPTS),
-                job_key: Some(key(*message)),
-                flags: Some(vec![flag(job)]),
-                ..JobSpec::default()
-            };
-            self.utils
-                .clone()
-                .with_executor(&mut *connection)
-                .add_job(*message, spec)
-                .await
-                .map_err(failed("add to the queue"))?;
+        let added: Vec<(Message, JobSpec)> = messages
+            .iter()
+            .map(|message| {
+                let spec = JobSpec {
+                    run_at: at,
+                    max_attempts: Some(MAX_ATTEMPTS),
+                    job_key: Some(key(*message)),
+                    flags: Some(vec![flag(job)]),
+                    ..JobSpec::default()
+                };
+                (*message, spec)
+            })
+            .collect();
+        if added.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Takes messages back in the caller's transaction; those being worked on are not retried.
-    ///
-    /// # Errors
-    /// When the database refuses; the transaction is then lost.
-    pub async fn withdraw(
-        &self,
-        connection: &mut PgConnection,
-        messages: &[Message],
-    ) -> Result<(), QueueError> {
+        let added: Vec<_> = added.iter().map(|(message, spec)| (*message, spec)).collect();
         let mut utils = self.utils.clone().with_executor(&mut *connection);
-        for message in messages {
-            utils.remove_job(&key(*message)).await.map_err(failed("take back from the queue"))?;
-        }
+        utils.add_jobs(&added).await.map_err(failed("add to the queue"))?;
         Ok(())
     }
 

@@ -8,16 +8,7 @@ use crate::{
     queue::{Message, QueueError},
 };
 
-/// What a cancel came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cancelled {
-    /// No such job of this user.
-    NotFound,
-    /// It had ended before, in this state.
-    Over(JobState),
-    /// It is cancelled now.
-    Now,
-}
+pub use settle::Cancelled;
 
 /// What a retry came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +39,9 @@ impl App {
     /// When the database fails; then the job goes on.
     pub async fn cancel_job(&self, user: UserId, job: JobId) -> Result<Cancelled, JobError> {
         let mut tx = self.db.begin().await?;
-        let withdrawn = match settle::cancel(&mut tx, user, job).await? {
-            settle::Cancelled::NotFound => return Ok(Cancelled::NotFound),
-            settle::Cancelled::Over(state) => return Ok(Cancelled::Over(state)),
-            settle::Cancelled::Now(withdrawn) => withdrawn,
-        };
-        self.queue.withdraw(&mut tx, &messages(withdrawn)).await?;
+        let cancelled = settle::cancel(&mut tx, user, job).await?;
         tx.commit().await?;
-        Ok(Cancelled::Now)
+        Ok(cancelled)
     }
 
     /// Begins a failed or cancelled job again, without fetching what is there.

@@ -64,6 +64,9 @@ pub struct Chunk {
     pub step_not_before: Option<DateTime<Utc>>,
 }
 
+/// A chunk with this many warnings takes no more.
+const MOST_WARNINGS: i32 = 50;
+
 /// What a step changes in the checkpoint.
 #[derive(Debug)]
 pub struct StepRecord<'a> {
@@ -134,6 +137,7 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
         .bind(claimed.job_id)
         .execute(&mut *tx)
         .await?;
+        super::progress::refresh(&mut tx, claimed.job_id).await?;
     }
     tx.commit().await?;
     Ok(claimed)
@@ -150,7 +154,7 @@ pub async fn record_step(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) ->
     let first: Option<(i32,)> = sqlx::query_as(
         "update pixcrawler.chunk
             set plugin_state = $3, plugin_digest = $4, requests = $5, again = $6, source_done = $7,
-                warnings = warnings || $8, steps = steps + 1, asked = asked + $9, received = received + $10,
+                warnings = case when jsonb_array_length(warnings) < $12 then warnings || $8 else warnings end, steps = steps + 1, asked = asked + $9, received = received + $10,
                 found = found + $11, errors_in_row = 0, step_not_before = null
           where id = $1 and lease = $2
       returning found - $11",
@@ -166,6 +170,7 @@ pub async fn record_step(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) ->
     .bind(step.asked)
     .bind(step.received)
     .bind(found)
+    .bind(MOST_WARNINGS)
     .fetch_optional(&mut *tx)
     .await?;
     let Some((first,)) = first else { return Ok(false) };

@@ -15,7 +15,7 @@ pub const CHANNEL: &str = "pixcrawler";
 /// # Errors
 /// When the database fails.
 pub async fn refresh(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
-    refresh_after(connection, job, 0.0).await.map(drop)
+    refresh_after(connection, job, None).await.map(drop)
 }
 
 /// Refreshes the job's public row unless that was done within the last half second;
@@ -24,7 +24,7 @@ pub async fn refresh(connection: &mut PgConnection, job: JobId) -> sqlx::Result<
 /// # Errors
 /// When the database fails.
 pub async fn refresh_if_due(connection: &mut PgConnection, job: JobId) -> sqlx::Result<bool> {
-    refresh_after(connection, job, 0.5).await
+    refresh_after(connection, job, Some(0.5)).await
 }
 
 /// The same outside of a transaction, for counts that came too soon after a refresh.
@@ -33,16 +33,21 @@ pub async fn refresh_if_due(connection: &mut PgConnection, job: JobId) -> sqlx::
 /// When the database fails.
 pub async fn catch_up(pool: &PgPool, job: JobId) -> sqlx::Result<bool> {
     let mut tx = pool.begin().await?;
-    let refreshed = refresh_after(&mut tx, job, 0.5).await?;
+    let refreshed = refresh_after(&mut tx, job, Some(0.5)).await?;
     tx.commit().await?;
     Ok(refreshed)
 }
 
-async fn refresh_after(connection: &mut PgConnection, job: JobId, seconds: f64) -> sqlx::Result<bool> {
+/// The clock is that of the statement: a transaction may begin long before it has its locks.
+async fn refresh_after(
+    connection: &mut PgConnection,
+    job: JobId,
+    seconds: Option<f64>,
+) -> sqlx::Result<bool> {
     let refreshed = sqlx::query(
         "with due as (
-            update pixcrawler.job set refreshed_at = now()
-             where job_id = $1 and refreshed_at <= now() - make_interval(secs => $2)
+            update pixcrawler.job set refreshed_at = clock_timestamp()
+             where job_id = $1 and ($2 is null or refreshed_at <= clock_timestamp() - make_interval(secs => $2))
          returning kept, wanted, judged, downloaded),
          chunks as (
             select count(*) filter (where state = 'running') as active,

@@ -32,14 +32,14 @@ struct Locked {
 }
 
 /// What a cancel or a delete found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancelled {
     /// No such job of this user.
     NotFound,
     /// It had ended before, in this state.
     Over(JobState),
-    /// It is cancelled now; these messages are to be withdrawn in the same transaction.
-    Now(ToEnqueue),
+    /// It is cancelled now; its messages are stale and end by themselves.
+    Now,
 }
 
 /// What a retry found.
@@ -64,7 +64,7 @@ pub async fn end_chunk(
     end: &End,
 ) -> sqlx::Result<Option<ToEnqueue>> {
     super::lock_dataset(connection, chunk.dataset_id).await?;
-    lock_chunks(connection, chunk.job_id).await?;
+    lock_rows(connection, chunk.job_id).await?;
     let (state, reason) = match end {
         End::Share => (ChunkState::Satisfied, None),
         End::Exhausted => (ChunkState::Exhausted, None),
@@ -86,7 +86,7 @@ pub async fn end_chunk(
         return Ok(None);
     }
     let queued = share_out(connection, chunk.job_id).await?;
-    finish_if_over(connection, chunk.job_id).await?;
+    finish_if_over(connection, chunk.dataset_id, chunk.job_id).await?;
     Ok(Some(queued))
 }
 
@@ -99,18 +99,17 @@ pub async fn cancel(connection: &mut PgConnection, user: UserId, job: JobId) -> 
     if locked.status.is_over() {
         return Ok(Cancelled::Over(locked.status));
     }
-    let withdrawn: ToEnqueue = sqlx::query_as(
+    sqlx::query(
         "update pixcrawler.chunk
             set state = 'cancelled', lease = null, not_before = null, reason = 'cancelled'
-          where job_id = $1 and state in ('queued', 'running', 'waiting', 'satisfied')
-      returning id, run",
+          where job_id = $1 and state in ('queued', 'running', 'waiting', 'satisfied')",
     )
     .bind(job)
-    .fetch_all(&mut *connection)
+    .execute(&mut *connection)
     .await?;
-    end_job(connection, job, JobState::Cancelled, None).await?;
+    end_job(connection, locked.dataset_id, job, JobState::Cancelled, None).await?;
     progress::notify(connection, &format!("cancel:{job}")).await?;
-    Ok(Cancelled::Now(withdrawn))
+    Ok(Cancelled::Now)
 }
 
 /// Begins a failed or cancelled job again with what it has: chunks that failed or were
@@ -158,7 +157,8 @@ pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> s
     .execute(&mut *connection)
     .await?;
     let queued = share_out(connection, job).await?;
-    finish_if_over(connection, job).await?;
+    publish_dataset(connection, locked.dataset_id).await?;
+    finish_if_over(connection, locked.dataset_id, job).await?;
     Ok(Retried::Now(queued))
 }
 
@@ -168,9 +168,7 @@ pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> s
 /// # Errors
 /// When the database fails; the transaction is then lost.
 pub async fn delete(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<bool> {
-    if lock_job(connection, user, job).await?.is_none() {
-        return Ok(false);
-    }
+    let Some(locked) = lock_job(connection, user, job).await? else { return Ok(false) };
     sqlx::query("delete from public.images where crawl_job_id = $1")
         .bind(job)
         .execute(&mut *connection)
@@ -180,6 +178,7 @@ pub async fn delete(connection: &mut PgConnection, user: UserId, job: JobId) -> 
         .execute(&mut *connection)
         .await?;
     sqlx::query("delete from public.crawl_jobs where id = $1").bind(job).execute(&mut *connection).await?;
+    publish_dataset(connection, locked.dataset_id).await?;
     Ok(true)
 }
 
@@ -190,16 +189,19 @@ async fn lock_job(connection: &mut PgConnection, user: UserId, job: JobId) -> sq
         sqlx::query_as(find).bind(job).bind(user).fetch_optional(&mut *connection).await?;
     let Some(found) = found else { return Ok(None) };
     super::lock_dataset(connection, found.dataset_id).await?;
-    lock_chunks(connection, job).await?;
+    lock_rows(connection, job).await?;
     // The state may have changed while the locks were waited for.
     sqlx::query_as(find).bind(job).bind(user).fetch_optional(&mut *connection).await
 }
 
-async fn lock_chunks(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
-    sqlx::query("select from pixcrawler.chunk where job_id = $1 order by id for update")
-        .bind(job)
-        .execute(connection)
-        .await?;
+/// Chunk rows by id, then the counter, which those who refresh the public row lock first.
+async fn lock_rows(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
+    for rows in [
+        "select from pixcrawler.chunk where job_id = $1 order by id for update",
+        "select from pixcrawler.job where job_id = $1 for update",
+    ] {
+        sqlx::query(rows).bind(job).execute(&mut *connection).await?;
+    }
     Ok(())
 }
 
@@ -299,7 +301,7 @@ struct EndedRow {
 }
 
 /// Ends the job when none of its chunks is to be worked on.
-async fn finish_if_over(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
+async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: JobId) -> sqlx::Result<()> {
     let open: Option<(i32,)> = sqlx::query_as(
         "select 1 from pixcrawler.chunk where job_id = $1 and state in ('queued', 'running', 'waiting') limit 1",
     )
@@ -330,11 +332,12 @@ async fn finish_if_over(connection: &mut PgConnection, job: JobId) -> sqlx::Resu
         })
         .collect();
     let (state, reason) = outcome(kept, wanted, &chunks);
-    end_job(connection, job, state, reason.as_deref()).await
+    end_job(connection, dataset, job, state, reason.as_deref()).await
 }
 
 async fn end_job(
     connection: &mut PgConnection,
+    dataset: DatasetId,
     job: JobId,
     state: JobState,
     reason: Option<&str>,
@@ -351,20 +354,7 @@ async fn end_job(
     .bind(reason)
     .execute(&mut *connection)
     .await?;
-    sqlx::query(
-        "update public.datasets d
-            set images_collected = c.kept, updated_at = now(),
-                status = case $2 when 'completed' then 'completed' when 'failed' then 'failed' else 'cancelled' end,
-                progress = least(100, c.kept * 100.0 / greatest(d.max_images, 1))
-           from public.crawl_jobs j,
-                lateral (select count(*) as kept from public.images
-                          where dataset_id = j.dataset_id and is_valid and not is_duplicate) as c
-          where j.id = $1 and d.id = j.dataset_id",
-    )
-    .bind(job)
-    .bind(state.name())
-    .execute(&mut *connection)
-    .await?;
+    publish_dataset(connection, dataset).await?;
     let action = if state == JobState::Cancelled { "CANCEL_CRAWL_JOB" } else { "COMPLETE_CRAWL_JOB" };
     sqlx::query(
         "insert into public.activity_logs (user_id, action, resource_type, resource_id, metadata)
@@ -377,4 +367,26 @@ async fn end_job(
     .execute(&mut *connection)
     .await?;
     progress::refresh(connection, job).await
+}
+
+/// The dataset's row: what it holds, and how its jobs stand, of which one that is under
+/// way counts before all others and else the latest.
+async fn publish_dataset(connection: &mut PgConnection, dataset: DatasetId) -> sqlx::Result<()> {
+    sqlx::query(
+        "update public.datasets d
+            set images_collected = held.images, updated_at = now(),
+                progress = least(100, held.images * 100.0 / greatest(d.max_images, 1)),
+                status = case latest.status when 'pending' then 'processing' when 'running' then 'processing'
+                                            else latest.status end
+           from (select count(*) as images from public.images
+                  where dataset_id = $1 and is_valid and not is_duplicate) as held,
+                (select coalesce(
+                    (select status from public.crawl_jobs where dataset_id = $1
+                      order by status in ('pending', 'running') desc, id desc limit 1), 'pending') as status) as latest
+          where d.id = $1",
+    )
+    .bind(dataset)
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -149,6 +149,8 @@ fn trim(candidate: &mut Candidate) {
             *value = printable(value, MAX_URL);
         }
     }
+    // No file is larger, and Postgres counts with a sign.
+    candidate.byte_size.take_if(|size| i64::try_from(*size).is_err());
     candidate.checksum.take_if(|checksum| !checksum.hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
 }
 
