@@ -12,7 +12,7 @@ mod serve;
 mod stop;
 mod token;
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use indicatif::MultiProgress;
@@ -80,10 +80,10 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return report(&error.into()),
     };
-    match runtime.block_on(run(cli, &terminal)) {
-        Ok(code) => code,
-        Err(error) => report(&error),
-    }
+    let code = runtime.block_on(run(cli, &terminal)).unwrap_or_else(|error| report(&error));
+    // A picture may still be decoding; nobody waits for it any more.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
 }
 
 /// The command line. The settings are many: `-h` leaves them out, and neither shows their

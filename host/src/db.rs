@@ -271,6 +271,28 @@ fn options(address: &str) -> Result<PgConnectOptions, ConnectError> {
     Ok(options.application_name("pixcrawler"))
 }
 
+/// Whether the database works but will never take this: a value out of range, a broken constraint.
+#[must_use]
+pub fn refuses_data(error: &Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23") || code.starts_with("54"))
+}
+
+/// Deletes rows that have had their day: answers to repeated requests after 24 hours, and
+/// paces that hold nobody back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn tidy(pool: &PgPool) -> Result<(), Error> {
+    for old in [
+        "delete from pixcrawler.idempotency_key where created_at < now() - interval '24 hours'",
+        "delete from pixcrawler.pace where next_at < now() - interval '1 hour'",
+    ] {
+        sqlx::query(old).execute(pool).await?;
+    }
+    Ok(())
+}
+
 /// Waits for and takes the lock of a dataset until the end of the transaction: whoever
 /// counts slots, looks for duplicates or moves shares holds it.
 async fn lock_dataset(connection: &mut PgConnection, dataset: DatasetId) -> sqlx::Result<()> {

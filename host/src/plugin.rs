@@ -190,6 +190,12 @@ impl Plugins {
         self.shared.read().get(id).cloned()
     }
 
+    /// Whether this source is being compiled, so that it will be there soon.
+    #[must_use]
+    pub fn is_preparing(&self, id: &str) -> bool {
+        self.get(id).is_some_and(|source| source.status == Status::Preparing)
+    }
+
     /// What was left out until now, and why.
     #[must_use]
     pub fn refused(&self) -> Vec<RefusedPlugin> {

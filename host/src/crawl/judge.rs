@@ -1,6 +1,12 @@
 //! One picture of the backlog: download, check, store.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
@@ -9,7 +15,7 @@ use crate::{
     app::App,
     crawl::Faults,
     db::{
-        chunks::Waiting,
+        chunks::{Wait, Waiting},
         verdicts::{Judged, Refused},
     },
     fetch::Download,
@@ -23,11 +29,16 @@ use crate::{
 /// A picture whose host asked this often to come back later is refused.
 const MOST_HOLDS: i32 = 6;
 
+/// After the store failed, chunks come back this much later to see whether it works again.
+const STORE_PAUSE: Duration = Duration::from_secs(30);
+
 /// What the pictures of one chunk have in common.
 pub(super) struct Bench {
     pub(super) app: App,
     pub(super) decoders: Arc<Decoders>,
     pub(super) faults: Arc<Faults>,
+    /// Set when an object could not be written; the worker then looks before it goes on.
+    pub(super) store_failed: Arc<AtomicBool>,
     pub(super) user: UserId,
     pub(super) rules: Rules,
     pub(super) grants: Grants,
@@ -40,7 +51,7 @@ pub(super) enum Tried {
     /// Its host asks to come back later.
     Held { candidate: i64, until: DateTime<Utc> },
     /// The store fails; nothing is said about the picture.
-    StoreFailed { candidate: i64, reason: String },
+    StoreFailed { candidate: i64 },
 }
 
 impl Bench {
@@ -69,7 +80,9 @@ impl Bench {
         let put =
             self.app.store.put(self.user, &measured.sha256, measured.format, download.bytes.clone()).await;
         if let Err(error) = put {
-            return Tried::StoreFailed { candidate: id, reason: crate::app::chain(&error) };
+            tracing::error!(error = %crate::app::chain(&error), "an image cannot be stored");
+            self.store_failed.store(true, Ordering::Relaxed);
+            return Tried::StoreFailed { candidate: id };
         }
         self.faults.pass("stored", &url);
         judged(id, said, Some((download, size)), Ok(measured))
@@ -98,12 +111,21 @@ enum NotThere {
     Later(DateTime<Utc>),
 }
 
+/// Nothing can be kept for now, by any chunk of this process.
+pub(super) fn store_fails() -> Wait {
+    Wait {
+        until: Utc::now() + STORE_PAUSE,
+        reason: "images cannot be stored for now".to_owned(),
+        error: false,
+    }
+}
+
 /// CPU and memory for decoding, shared by all chunks of the process.
 pub(super) struct Decoders {
     limits: validate::Limits,
-    threads: Semaphore,
+    threads: Arc<Semaphore>,
     /// In KiB.
-    memory: Semaphore,
+    memory: Arc<Semaphore>,
     memory_size: u32,
 }
 
@@ -114,8 +136,8 @@ impl Decoders {
         let memory_size = kib(memory);
         Self {
             limits,
-            threads: Semaphore::new(cores.saturating_sub(1).max(1)),
-            memory: Semaphore::new(memory_size as usize),
+            threads: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
+            memory: Arc::new(Semaphore::new(memory_size as usize)),
             memory_size,
         }
     }
@@ -130,12 +152,15 @@ impl Decoders {
         // A picture that needs more than all there is waits until it is alone.
         let cost = kib(header.cost()).min(self.memory_size);
         // One after the other: who has a thread needs nothing else, so nobody waits in a circle.
-        let memory = self.memory.acquire_many(cost).await;
-        let thread = self.threads.acquire().await;
+        let memory = Arc::clone(&self.memory).acquire_many_owned(cost).await;
+        let thread = Arc::clone(&self.threads).acquire_owned().await;
         let bytes = download.bytes.clone();
-        let decode = tokio::task::spawn_blocking(move || validate::measure(&bytes, &header, &rules));
+        let decode = tokio::task::spawn_blocking(move || {
+            // Decoding goes on when nobody waits for it any more, and so do its permits.
+            let _permits = (memory, thread);
+            validate::measure(&bytes, &header, &rules)
+        });
         let done = metrics.decode(decode).await;
-        drop((memory, thread));
         done.unwrap_or_else(|_| {
             Err(Rejected::new(Refusal::DecoderFault, "the decoder ended without an answer"))
         })

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     crawl::{
-        Interrupted, budget,
-        judge::{Bench, Tried},
+        Interrupted, SliceEnd, budget,
+        judge::{Bench, Tried, store_fails},
         step::{StepOutcome, StepTask},
     },
     db::{
@@ -41,29 +41,6 @@ const MOST_BACKLOG: i64 = 1000;
 const LOAD: i64 = 64;
 /// What is in flight when a slice ends is given this long.
 pub(super) const CLOSING: Duration = Duration::from_secs(5);
-
-/// How a slice ended.
-pub(super) enum SliceEnd {
-    /// There is more to do: queue again behind the others.
-    Again,
-    /// There is nothing to do before a time.
-    Wait(Wait),
-    /// The chunk is over.
-    End(End),
-}
-
-impl SliceEnd {
-    /// As metrics name it.
-    pub(super) const fn name(&self) -> &'static str {
-        match self {
-            Self::Again => "again",
-            Self::Wait(_) => "wait",
-            Self::End(End::Share) => "share",
-            Self::End(End::Exhausted) => "exhausted",
-            Self::End(End::Failed(_)) => "failed",
-        }
-    }
-}
 
 /// A chunk being worked on.
 pub(super) struct Slice {
@@ -132,29 +109,47 @@ impl Slice {
         tokio::pin!(closed);
         let mut tick = tokio::time::interval(BATCH_AGE / 2);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut closing = false;
+        let (mut closing, mut stopping, mut idle) = (false, false, false);
         loop {
-            if self.ending.is_none() {
-                self.fill().await?;
-            } else if !closing {
-                closing = true;
-                self.step.abort_all();
-                closed.as_mut().reset(Instant::now() + CLOSING);
+            match &self.ending {
+                None => self.fill().await?,
+                Some(ending) if !closing => {
+                    closing = true;
+                    // A step under way when the time is up is finished: one that takes longer
+                    // than a slice would never be, if each slice began it anew.
+                    if !matches!(ending, SliceEnd::Again) {
+                        self.step.abort_all();
+                    }
+                    closed.as_mut().reset(Instant::now() + CLOSING);
+                }
+                Some(_) => {}
             }
-            if self.downloads.is_empty() && (self.step.is_empty() || closing) {
+            if self.chunk.kept >= self.chunk.share {
+                self.step.abort_all();
+            }
+            if self.downloads.is_empty() && self.step.is_empty() {
                 self.flush().await?;
                 if let Some(end) = self.end().await? {
                     return Ok(end);
                 }
-                continue;
+                // There is more to do; should nothing come of it, the next look waits for the tick.
+                if !std::mem::replace(&mut idle, true) {
+                    continue;
+                }
+            } else {
+                idle = false;
             }
             tokio::select! {
                 Some(tried) = self.downloads.join_next() => self.tried(tried).await?,
-                Some(made) = self.step.join_next(), if !closing => self.stepped(made).await?,
+                Some(made) = self.step.join_next() => self.stepped(made).await?,
                 _ = tick.tick() => self.on_tick().await?,
                 () = &mut over, if self.ending.is_none() => self.ending = Some(SliceEnd::Again),
-                () = stop.cancelled(), if self.ending.is_none() => self.ending = Some(SliceEnd::Again),
-                () = &mut closed, if closing => self.downloads.shutdown().await,
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.step.abort_all();
+                    self.ending.get_or_insert(SliceEnd::Again);
+                }
+                () = &mut closed, if closing && !self.downloads.is_empty() => self.downloads.shutdown().await,
             }
         }
     }
@@ -179,7 +174,7 @@ impl Slice {
         }
         let may_step =
             self.step.is_empty() && !self.chunk.source_done && self.failed.is_none() && !self.put_off();
-        if may_step && self.drained && self.room() > 0 && self.ready.len() < most {
+        if may_step && self.drained && self.room() > self.ready.len() && self.ready.len() < most {
             let (left, _) = chunks::left(&self.bench.app.db, self.chunk.id).await?;
             if left < MOST_BACKLOG {
                 self.start_step();
@@ -234,14 +229,9 @@ impl Slice {
                 }
                 self.taken.remove(&candidate);
             }
-            Ok(Tried::StoreFailed { candidate, reason }) => {
+            Ok(Tried::StoreFailed { candidate }) => {
                 self.taken.remove(&candidate);
-                let wait = Wait {
-                    until: Utc::now() + Duration::from_secs(30),
-                    reason: format!("images cannot be stored: {reason}"),
-                    error: false,
-                };
-                self.ending.get_or_insert(SliceEnd::Wait(wait));
+                self.ending.get_or_insert(SliceEnd::Wait(store_fails()));
             }
             Err(panic) if panic.is_panic() => {
                 let reason = "a fault of the host, which its log tells, while it tried a picture";

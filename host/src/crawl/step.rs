@@ -22,7 +22,8 @@ use crate::{
 const AT_A_TIME: usize = 4;
 /// Passing errors in a row before the chunk fails.
 const MOST_ERRORS: i32 = 6;
-/// What a site asks for is believed up to this.
+/// What a site asks for is believed between these.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// Everything a step needs, owned, so that it can go on beside the downloads.
@@ -65,7 +66,15 @@ impl StepTask {
             .plugins
             .resume(&self.chunk.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
             .await;
-        Ok(self.outcome(made, answers, i32::try_from(asked).unwrap_or(i32::MAX), received))
+        let limited = matches!(made, Err(StepError::Source(SourceError::RateLimited(_))));
+        let outcome = self.outcome(made, answers, i32::try_from(asked).unwrap_or(i32::MAX), received);
+        if let (true, StepOutcome::Later(wait)) = (limited, &outcome) {
+            // Said in a page, so that only this plugin understood it; it holds for all workers.
+            for request in requests {
+                pace::hold(&self.app.db, &self.place(request), wait.until).await?;
+            }
+        }
+        Ok(outcome)
     }
 
     /// Performs the requests at the source's pace and gives the answers in the order asked;
@@ -106,10 +115,10 @@ impl StepTask {
             Ok(response) => Ok(response),
             Err(Unanswered { failure, retry_after: None }) => Err(failure),
             Err(Unanswered { failure, retry_after: Some(after) }) => {
-                let until = Utc::now() + after.min(LONGEST_WAIT);
-                pace::hold(&self.app.db, &place, until).await?;
                 let reason = format!("{} asks to come back later: {failure}", self.chunk.source);
-                return Ok(Err(Wait { until, reason, error: true }));
+                let wait = self.backoff(Some(after), reason);
+                pace::hold(&self.app.db, &place, wait.until).await?;
+                return Ok(Err(wait));
             }
         };
         Ok(Ok(Answer { key: request.key.clone(), url: request.url.clone(), outcome }))
@@ -142,24 +151,30 @@ impl StepTask {
                 };
             }
             Err(StepError::Source(error)) => error,
-            Err(fault) => return StepOutcome::Failed(format!("fault of the plugin: {fault}")),
+            Err(StepError::Preparing { .. }) => return self.later(preparing(&self.chunk.source)),
+            Err(fault) if fault.is_plugins_fault() => {
+                return StepOutcome::Failed(format!("fault of the plugin: {fault}"));
+            }
+            Err(StepError::Host { .. }) => {
+                return self.later(self.backoff(None, "the plugin runtime failed".to_owned()));
+            }
+            Err(refused) => return StepOutcome::Failed(refused.to_string()),
         };
-        // What the host could not fetch says more than what the plugin makes of it.
-        let cause = answers.iter().find_map(|answer| match &answer.outcome {
-            Err(failure @ (Failure::Denied(_) | Failure::Robots(_))) => Some(failure.to_string()),
-            _ => None,
-        });
-        match (error, cause) {
-            (_, Some(cause)) => StepOutcome::Failed(cause),
-            (SourceError::RateLimited(seconds), None) => {
+        match error {
+            SourceError::RateLimited(seconds) => {
                 let after = seconds.map(|seconds| Duration::from_secs(seconds.into()));
                 self.later(self.backoff(after, SourceError::RateLimited(seconds).to_string()))
             }
-            (error @ SourceError::Unavailable(_), None) => self.later(self.backoff(None, error.to_string())),
-            (SourceError::Other(reason), None) => {
-                StepOutcome::Failed(format!("fault of the plugin: {reason}"))
+            SourceError::Unavailable(_) => self.later(self.backoff(None, error.to_string())),
+            SourceError::Other(reason) => StepOutcome::Failed(format!("fault of the plugin: {reason}")),
+            SourceError::InvalidQuery(_) | SourceError::Unauthorized(_) | SourceError::LayoutChanged(_) => {
+                // What the host refused to fetch says more than what the plugin makes of that.
+                let cause = answers.iter().find_map(|answer| match &answer.outcome {
+                    Err(failure @ (Failure::Denied(_) | Failure::Robots(_))) => Some(failure.to_string()),
+                    _ => None,
+                });
+                StepOutcome::Failed(cause.unwrap_or_else(|| error.to_string()))
             }
-            (error, None) => StepOutcome::Failed(error.to_string()),
         }
     }
 
@@ -177,11 +192,15 @@ impl StepTask {
         metrics.step(source, outcome);
     }
 
-    /// 30 s doubling to one hour, or what the site says.
+    /// 30 s doubling to one hour, or what the site says unless that is no wait at all.
     fn backoff(&self, said: Option<Duration>, reason: String) -> Wait {
         let doublings = u32::try_from(self.chunk.errors_in_row).unwrap_or(0).min(7);
         let own = (Duration::from_secs(30) * 2u32.pow(doublings)).min(Duration::from_hours(1));
-        Wait { until: Utc::now() + said.unwrap_or(own).min(LONGEST_WAIT), reason, error: true }
+        Wait {
+            until: Utc::now() + said.filter(|said| *said >= SHORTEST_WAIT).unwrap_or(own).min(LONGEST_WAIT),
+            reason,
+            error: true,
+        }
     }
 
     fn later(&self, wait: Wait) -> StepOutcome {
@@ -190,6 +209,12 @@ impl StepTask {
         }
         StepOutcome::Later(wait)
     }
+}
+
+/// A component that is still being compiled is there in seconds.
+pub(super) fn preparing(source: &str) -> Wait {
+    let reason = format!("the source {source} is still being prepared");
+    Wait { until: Utc::now() + Duration::from_secs(5), reason, error: false }
 }
 
 fn size(answer: &Answer) -> i64 {

@@ -4,7 +4,10 @@ use std::{
     collections::HashMap,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,11 +18,13 @@ use uuid::Uuid;
 use crate::{
     app::{App, Signal, chain, messages},
     crawl::{
-        Faults, Interrupted,
-        judge::{Bench, Decoders},
-        slice::{CLOSING, Slice, SliceEnd},
+        Faults, Interrupted, SliceEnd,
+        judge::{Bench, Decoders, store_fails},
+        slice::{CLOSING, Slice},
+        step::preparing,
     },
     db::{
+        self,
         chunks::{self, Chunk},
         settle::{self, End},
     },
@@ -32,6 +37,8 @@ use crate::{
 const DECODE_MEMORY: u64 = 512 << 20;
 /// What is running at a stop is given this long; it uses half of that by itself.
 const GRACE: Duration = Duration::from_secs(9);
+/// How often rows that have had their day are deleted.
+const TIDY: Duration = Duration::from_hours(1);
 /// The last writes of a slice are given this long.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -40,6 +47,7 @@ pub struct Worker {
     app: App,
     decoders: Arc<Decoders>,
     faults: Arc<Faults>,
+    store_failed: Arc<AtomicBool>,
     held: Mutex<HashMap<Uuid, Held>>,
     stop: CancellationToken,
 }
@@ -70,13 +78,22 @@ impl Worker {
         let worker = Arc::new(Self {
             decoders: Arc::new(Decoders::new(limits, DECODE_MEMORY)),
             faults: Arc::new(Faults::new(crawl.kill_at.as_deref())),
+            store_failed: Arc::default(),
             held: Mutex::default(),
             stop: stop.clone(),
             app,
         });
         let watch = tokio::spawn(Arc::clone(&worker).watch());
         let app = worker.app.clone();
-        app.queue.work(how, worker, &app.metrics, stop).await;
+        let overdue = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE + MARGIN).await;
+        };
+        tokio::select! {
+            () = app.queue.work(how, worker, &app.metrics, stop.clone()) => {}
+            // Without the database nothing can be given back; the others find out by themselves.
+            () = overdue => tracing::warn!("stopped before everything was given back"),
+        }
         watch.abort();
     }
 
@@ -84,6 +101,7 @@ impl Worker {
     /// look when the signal was lost.
     async fn watch(self: Arc<Self>) {
         let mut signals = self.app.signals.subscribe();
+        let mut tidy = tokio::time::interval(TIDY);
         let mut look = tokio::time::interval(Duration::from_secs(1));
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -91,6 +109,11 @@ impl Worker {
                 signal = signals.recv() => {
                     if let Ok(Signal::Cancelled(job)) = signal {
                         self.let_go(|_, held| held.job == job);
+                    }
+                }
+                _ = tidy.tick() => {
+                    if let Err(error) = db::tidy(&self.app.db).await {
+                        tracing::debug!(%error, "old rows were not deleted");
                     }
                 }
                 _ = look.tick() => {
@@ -134,7 +157,33 @@ impl Worker {
             () = lost.cancelled() => Err(Interrupted::LeaseLost),
         };
         self.held().remove(&lease);
-        self.leave(&chunk, done?).await
+        let end = match done {
+            // The same data would be refused the next time.
+            Err(Interrupted::Database(error)) if db::refuses_data(&error) => {
+                tracing::error!(chunk = %chunk.id, source = chunk.source, %error, "what the source gave cannot be written");
+                SliceEnd::End(End::Failed(
+                    "what the source gave cannot be written to the database".to_owned(),
+                ))
+            }
+            Err(Interrupted::Database(error)) => {
+                self.release(&chunk).await;
+                return Err(error.into());
+            }
+            done => done?,
+        };
+        self.leave(&chunk, end).await
+    }
+
+    /// Lets go of a chunk because the database failed, as soon as that is possible again:
+    /// found as running, it would count as held by a worker that died.
+    async fn release(&self, chunk: &Chunk) {
+        let mut pause = Duration::from_millis(200);
+        while chunks::release(&self.app.db, chunk).await.is_err() {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
+                () = self.stop.cancelled() => return,
+            }
+        }
     }
 
     async fn slice(&self, chunk: &Chunk) -> Result<SliceEnd, Interrupted> {
@@ -143,14 +192,24 @@ impl Worker {
             let reason = format!("the worker died {times} times in a row while it held this part");
             return Ok(SliceEnd::End(End::Failed(reason)));
         }
+        if self.store_failed.load(Ordering::Relaxed) {
+            if self.app.store.check().await.is_err() {
+                return Ok(SliceEnd::Wait(store_fails()));
+            }
+            self.store_failed.store(false, Ordering::Relaxed);
+        }
         let source = match self.app.source(&chunk.source) {
             Ok(source) => source,
+            Err(_) if self.app.plugins.is_preparing(&chunk.source) => {
+                return Ok(SliceEnd::Wait(preparing(&chunk.source)));
+            }
             Err(reason) => return Ok(SliceEnd::End(End::Failed(reason))),
         };
         let bench = Bench {
             app: self.app.clone(),
             decoders: Arc::clone(&self.decoders),
             faults: Arc::clone(&self.faults),
+            store_failed: Arc::clone(&self.store_failed),
             user: chunk.user_id,
             rules: chunk.rules.clone(),
             grants: self.app.grants(&source),

@@ -209,13 +209,14 @@ pub async fn backlog(pool: &PgPool, chunk: ChunkId, taken: &[i64], limit: i64) -
     .await
 }
 
-/// How many pictures of the backlog are left, and when the first of those held back may be tried.
+/// How many pictures of the backlog are left and, when all of them are held back, until when.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn left(pool: &PgPool, chunk: ChunkId) -> sqlx::Result<(i64, Option<DateTime<Utc>>)> {
     sqlx::query_as(
-        "select count(*), min(not_before) from pixcrawler.candidate where chunk_id = $1 and verdict is null",
+        "select count(*), case when min(coalesce(not_before, now())) > now() then min(not_before) end
+           from pixcrawler.candidate where chunk_id = $1 and verdict is null",
     )
     .bind(chunk)
     .fetch_one(pool)
@@ -292,6 +293,20 @@ pub async fn give_back(
         super::progress::refresh(connection, chunk.job_id).await?;
     }
     Ok(run.map(|(run,)| run))
+}
+
+/// Lets go of a chunk that is as the last write left it; its message comes back by itself.
+/// Does nothing when the lease is lost.
+///
+/// # Errors
+/// When the database fails.
+pub async fn release(pool: &PgPool, chunk: &Chunk) -> sqlx::Result<()> {
+    sqlx::query("update pixcrawler.chunk set state = 'queued', lease = null where id = $1 and lease = $2")
+        .bind(chunk.id)
+        .bind(chunk.lease)
+        .execute(pool)
+        .await?;
+    Ok(())
 }
 
 /// Why nothing is done for a while.
