@@ -80,6 +80,9 @@ end $$;
 create index if not exists images_user_id_idx on public.images (user_id, id);
 create index if not exists images_crawl_job_id_idx on public.images (crawl_job_id, id);
 create index if not exists images_dataset_id_idx on public.images (dataset_id, id);
+-- A job is shown with what was not kept, counted by reason, many times while it runs.
+create index if not exists images_not_kept_idx on public.images (crawl_job_id, is_duplicate, reason, user_id)
+    where is_duplicate or not is_valid;
 -- The proof that a dataset holds no picture twice; the mechanism is the lock on the dataset.
 -- Rows of the system before this one may repeat a picture: they become what they are.
 update public.images later set is_duplicate = true, duplicate_of = first.id

@@ -110,7 +110,7 @@ impl From<db::profiles::Profile> for Profile {
     fn from(row: db::profiles::Profile) -> Self {
         Self {
             id: row.id.0,
-            email: row.email.into(),
+            email: row.email,
             full_name: row.full_name.into(),
             avatar_url: row.avatar_url.into(),
             role: row.role,

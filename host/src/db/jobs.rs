@@ -96,7 +96,9 @@ pub struct Chunk {
 /// How many images were refused for a reason, or are duplicates.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Tally {
-    /// Code of the refusal; none for duplicates.
+    /// Whether these are duplicates.
+    pub is_duplicate: bool,
+    /// Code of the refusal.
     pub reason: Option<String>,
     /// How many.
     pub images: i64,
@@ -190,10 +192,11 @@ pub async fn found(db: &PgPool, user: UserId, job: JobId) -> Result<i64, sqlx::E
 /// When the database fails.
 pub async fn tallies(db: &PgPool, user: UserId, job: JobId) -> Result<Vec<Tally>, sqlx::Error> {
     sqlx::query_as(
-        "select case when is_duplicate then null else reason end as reason, count(*) as images
+        // Answered from an index of its own; see the migration of images.
+        "select is_duplicate, reason, count(*) as images
          from public.images
-         where user_id = $1 and crawl_job_id = $2 and (is_duplicate or (not is_valid and reason is not null))
-         group by 1 order by 1",
+         where user_id = $1 and crawl_job_id = $2 and (is_duplicate or not is_valid)
+         group by is_duplicate, reason",
     )
     .bind(user)
     .bind(job)
@@ -209,8 +212,10 @@ impl Tally {
         let mut duplicates = 0;
         for tally in tallies {
             match tally.reason {
-                Some(reason) => drop(refused.insert(reason, tally.images)),
-                None => duplicates += tally.images,
+                _ if tally.is_duplicate => duplicates += tally.images,
+                Some(reason) => *refused.entry(reason).or_default() += tally.images,
+                // A row that the frontend wrote itself.
+                None => {}
             }
         }
         (refused, duplicates)
