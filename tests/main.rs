@@ -5,8 +5,11 @@
 mod api;
 mod database;
 mod embedded;
+mod hostile;
 mod metrics;
 mod openverse;
 mod recovery;
+mod routes;
 mod support;
+mod tidy;
 mod tokens;

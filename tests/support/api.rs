@@ -14,9 +14,16 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::postgres::{DataDir, TestDatabase, data_dir, database};
+use super::{
+    postgres::{DataDir, TestDatabase, data_dir, database},
+    site::PATIENCE,
+};
 
+<<<<<<< HEAD
 /// An API; without a worker what is created waits.
+=======
+/// An API, with a worker or without one.
+>>>>>>> 10cf973 (tests: Send hostile plugins, components and addresses through the front door)
 pub(crate) struct Api {
     pub(crate) app: App,
     pub(crate) database: TestDatabase,
@@ -44,12 +51,27 @@ pub(crate) struct User<'a> {
 }
 
 impl Api {
+    /// Without a worker: what is created waits.
     pub(crate) async fn start() -> Self {
+<<<<<<< HEAD
         Self::start_with(&[]).await
     }
 
     /// With settings as on the command line.
     pub(crate) async fn start_with(settings: &[&str]) -> Self {
+=======
+        Self::with(&[]).await
+    }
+
+    /// With a worker, and these settings.
+    pub(crate) async fn crawling(settings: &[&str]) -> Self {
+        let mut api = Self::with(settings).await;
+        api.worker = Some(tokio::spawn(Worker::run(api.app.clone(), api.stop.clone())));
+        api
+    }
+
+    async fn with(settings: &[&str]) -> Self {
+>>>>>>> 10cf973 (tests: Send hostile plugins, components and addresses through the front door)
         // Shown with a test that fails.
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer();
         // Another test of this run may have done it.
@@ -57,9 +79,14 @@ impl Api {
         let (database, data) = (database().await, data_dir());
         let url = database.url.expose_secret().to_owned();
         let dir = data.path().join("data");
+<<<<<<< HEAD
         let ours =
             ["--database-url", &url, "--data-dir", dir.to_str().unwrap(), "--host=127.0.0.1", "--port=0"];
         let config = config(&[&ours, settings].concat());
+=======
+        let own = ["--database-url", &url, "--data-dir", dir.to_str().unwrap(), "--port", "0"];
+        let config = config(&[&own, settings].concat());
+>>>>>>> 10cf973 (tests: Send hostile plugins, components and addresses through the front door)
         let running = Running::start(config).await.unwrap();
         let server = Server::bind(running.app.clone()).await.unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());
@@ -76,17 +103,20 @@ impl Api {
             worker: None,
             data,
         }
+<<<<<<< HEAD
     }
 
     /// Works on what is created, from now on.
     pub(crate) fn work(&mut self) {
         self.worker = Some(tokio::spawn(Worker::run(self.app.clone(), self.stop.clone())));
+=======
+>>>>>>> 10cf973 (tests: Send hostile plugins, components and addresses through the front door)
     }
 
     /// Whoever has this address.
     pub(crate) fn user(&self, email: &str) -> User<'_> {
         let issuer = self.app.auth.issuer().unwrap();
-        User { api: self, token: issuer.issue(email, Duration::from_secs(60)).unwrap() }
+        User { api: self, token: issuer.issue(email, PATIENCE).unwrap() }
     }
 
     /// A request of nobody.
@@ -121,6 +151,33 @@ impl User<'_> {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         send(json(self.request("POST", path), body)).await
+    }
+}
+
+impl User<'_> {
+    /// Creates a job.
+    pub(crate) async fn create(&self, body: &Value) -> i64 {
+        self.post("/api/v1/crawl-jobs/", body).await.expect(201).json()["id"].as_i64().unwrap()
+    }
+
+    /// Waits for the end of a job, and gives it. The API is ready all the time.
+    pub(crate) async fn over(&self, job: i64) -> Value {
+        let mut signals = self.api.app.signals.subscribe();
+        let mut last = Value::Null;
+        let wait = async {
+            loop {
+                self.api.get("/api/v1/health/ready").await.expect(200);
+                last = self.get(&format!("/api/v1/crawl-jobs/{job}")).await.expect(200).json();
+                if !matches!(last["status"].as_str(), Some("pending" | "running")) {
+                    return;
+                }
+                // A signal may have come before the subscription.
+                let _ = tokio::time::timeout(Duration::from_millis(200), signals.recv()).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, wait).await;
+        assert!(waited.is_ok(), "job {job} does not end: {last:#}");
+        last
     }
 }
 
