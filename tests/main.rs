@@ -10,6 +10,7 @@ mod metrics;
 mod openverse;
 mod recovery;
 mod routes;
+mod secrets;
 mod support;
 mod tidy;
 mod tokens;

@@ -19,11 +19,7 @@ use super::{
     site::PATIENCE,
 };
 
-<<<<<<< HEAD
 /// An API; without a worker what is created waits.
-=======
-/// An API, with a worker or without one.
->>>>>>> 10cf973 (tests: Send hostile plugins, components and addresses through the front door)
 pub(crate) struct Api {
     pub(crate) app: App,
     pub(crate) database: TestDatabase,
@@ -53,25 +49,18 @@ pub(crate) struct User<'a> {
 impl Api {
     /// Without a worker: what is created waits.
     pub(crate) async fn start() -> Self {
-<<<<<<< HEAD
         Self::start_with(&[]).await
+    }
+
+    /// With a worker, and settings as on the command line.
+    pub(crate) async fn crawling(settings: &[&str]) -> Self {
+        let mut api = Self::start_with(settings).await;
+        api.work();
+        api
     }
 
     /// With settings as on the command line.
     pub(crate) async fn start_with(settings: &[&str]) -> Self {
-=======
-        Self::with(&[]).await
-    }
-
-    /// With a worker, and these settings.
-    pub(crate) async fn crawling(settings: &[&str]) -> Self {
-        let mut api = Self::with(settings).await;
-        api.worker = Some(tokio::spawn(Worker::run(api.app.clone(), api.stop.clone())));
-        api
-    }
-
-    async fn with(settings: &[&str]) -> Self {
->>>>>>> 10cf973 (tests: Send hostile plugins, components and addresses through the front door)
         // Shown with a test that fails.
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer();
         // Another test of this run may have done it.
@@ -79,14 +68,9 @@ impl Api {
         let (database, data) = (database().await, data_dir());
         let url = database.url.expose_secret().to_owned();
         let dir = data.path().join("data");
-<<<<<<< HEAD
         let ours =
             ["--database-url", &url, "--data-dir", dir.to_str().unwrap(), "--host=127.0.0.1", "--port=0"];
         let config = config(&[&ours, settings].concat());
-=======
-        let own = ["--database-url", &url, "--data-dir", dir.to_str().unwrap(), "--port", "0"];
-        let config = config(&[&own, settings].concat());
->>>>>>> 10cf973 (tests: Send hostile plugins, components and addresses through the front door)
         let running = Running::start(config).await.unwrap();
         let server = Server::bind(running.app.clone()).await.unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());
@@ -103,14 +87,11 @@ impl Api {
             worker: None,
             data,
         }
-<<<<<<< HEAD
     }
 
     /// Works on what is created, from now on.
     pub(crate) fn work(&mut self) {
         self.worker = Some(tokio::spawn(Worker::run(self.app.clone(), self.stop.clone())));
-=======
->>>>>>> 10cf973 (tests: Send hostile plugins, components and addresses through the front door)
     }
 
     /// Whoever has this address.
