@@ -5,8 +5,12 @@
 mod api;
 mod database;
 mod embedded;
+mod hostile;
 mod metrics;
 mod openverse;
 mod recovery;
+mod routes;
+mod secrets;
 mod support;
+mod tidy;
 mod tokens;

@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod events;
 pub(crate) mod origin;
+pub(crate) mod name_server;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod site;

@@ -14,7 +14,10 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::postgres::{DataDir, TestDatabase, data_dir, database};
+use super::{
+    postgres::{DataDir, TestDatabase, data_dir, database},
+    site::PATIENCE,
+};
 
 /// An API; without a worker what is created waits.
 pub(crate) struct Api {
@@ -44,8 +47,16 @@ pub(crate) struct User<'a> {
 }
 
 impl Api {
+    /// Without a worker: what is created waits.
     pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
+    }
+
+    /// With a worker, and settings as on the command line.
+    pub(crate) async fn crawling(settings: &[&str]) -> Self {
+        let mut api = Self::start_with(settings).await;
+        api.work();
+        api
     }
 
     /// With settings as on the command line.
@@ -86,7 +97,7 @@ impl Api {
     /// Whoever has this address.
     pub(crate) fn user(&self, email: &str) -> User<'_> {
         let issuer = self.app.auth.issuer().unwrap();
-        User { api: self, token: issuer.issue(email, Duration::from_secs(60)).unwrap() }
+        User { api: self, token: issuer.issue(email, PATIENCE).unwrap() }
     }
 
     /// A request of nobody.
@@ -121,6 +132,33 @@ impl User<'_> {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         send(json(self.request("POST", path), body)).await
+    }
+}
+
+impl User<'_> {
+    /// Creates a job.
+    pub(crate) async fn create(&self, body: &Value) -> i64 {
+        self.post("/api/v1/crawl-jobs/", body).await.expect(201).json()["id"].as_i64().unwrap()
+    }
+
+    /// Waits for the end of a job, and gives it. The API is ready all the time.
+    pub(crate) async fn over(&self, job: i64) -> Value {
+        let mut signals = self.api.app.signals.subscribe();
+        let mut last = Value::Null;
+        let wait = async {
+            loop {
+                self.api.get("/api/v1/health/ready").await.expect(200);
+                last = self.get(&format!("/api/v1/crawl-jobs/{job}")).await.expect(200).json();
+                if !matches!(last["status"].as_str(), Some("pending" | "running")) {
+                    return;
+                }
+                // A signal may have come before the subscription.
+                let _ = tokio::time::timeout(Duration::from_millis(200), signals.recv()).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, wait).await;
+        assert!(waited.is_ok(), "job {job} does not end: {last:#}");
+        last
     }
 }
 

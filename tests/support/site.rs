@@ -84,6 +84,11 @@ impl Site {
         format!("*=http://{}", self.address)
     }
 
+    /// Where it really is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Answers requests for `path` with these, one after the other, the last one for good.
     /// What is held there from now on must be released anew.
     pub(crate) fn on(&self, path: &str, replies: impl IntoIterator<Item = Reply>) {

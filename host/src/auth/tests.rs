@@ -1,3 +1,5 @@
+//! Tokens that are accepted, and each way in which one is not.
+
 use std::{
     sync::{
         Arc,

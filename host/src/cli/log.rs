@@ -3,7 +3,10 @@
 use std::io;
 
 use indicatif::MultiProgress;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::filter_fn, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::config::{Log, LogFormat};
 
@@ -21,14 +24,23 @@ pub(super) fn start(config: &Log, quiet: bool, terminal: &MultiProgress) {
         Err(error) => (EnvFilter::new(default), Some(error)),
     };
     let terminal = terminal.clone();
-    let lines = fmt().with_env_filter(filter).with_writer(move || Lines(terminal.clone()));
-    match config.log_format {
-        LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).init(),
-    }
+    let lines = fmt::layer().with_writer(move || Lines(terminal.clone()));
+    let lines = match config.log_format {
+        LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter_fn(keeps_secrets))).with(filter).init();
     if let Some(error) = wrong {
         tracing::warn!(%error, "cannot read the log filter `{asked}`; using `{default}`");
     }
+}
+
+/// What other crates tell below `info` is what goes over the wire: headers, addresses with
+/// their queries, rows. Secrets are in there, and nobody blots them out, so no filter that
+/// is asked for lets it through; our own lines are written with that in mind.
+fn keeps_secrets(what: &Metadata<'_>) -> bool {
+    let ours = what.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"));
+    ours || *what.level() <= Level::INFO
 }
 
 /// Writes whole lines without breaking progress bars.

@@ -1,3 +1,5 @@
+//! Pages as they are written, well and badly.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Requests that keep the rules, and each way to break one.
+
 use serde_json::json;
 
 use super::*;

@@ -1,0 +1,87 @@
+//! Plugins that do what they must not, granted and run for real users.
+
+use serde_json::json;
+
+use super::{assert_sound, chunk_errors, folder, guest, sound_job};
+use crate::support::{
+    api::Api,
+    site::{Reply, Site},
+};
+
+/// A guest, what it is asked, and how its chunk ends.
+const HARM: [(&str, &str, &str); 8] = [
+    ("loops", "forever", "did not come back within 500ms"),
+    ("loops", "sleep", "did not come back within 500ms"),
+    ("hog", "memory", "67108864 are allowed"),
+    ("trap", "red panda", "no page for `red panda`"),
+    ("big-state", "65537", "too many bytes of state: 65537, at most 65536 are allowed"),
+    ("too-many", "requests 65", "too many requests in one step: 65, at most 64 are allowed"),
+    ("too-many", "candidates 500000", "67108864 are allowed"),
+    ("again", "for ever", "again more than 64 times in a row"),
+];
+
+#[tokio::test]
+async fn each_ends_by_the_limit_it_broke_and_nobody_else_does() {
+    let names = ["again", "big-state", "forbidden", "hog", "loops", "steps", "too-many", "trap"];
+    let files = names.map(|name| (format!("{name}.wasm"), guest(name)));
+    let plugins = folder(&files.each_ref().map(|(name, bytes)| (name.as_str(), bytes.clone())));
+    let site = Site::start().await;
+    site.on("/", [Reply::Page("nothing".to_owned())]);
+    let (mapping, grant) = (site.mapping(), names.join(","));
+    let api = Api::crawling(&[
+        "--plugins-dir",
+        plugins.path().to_str().unwrap(),
+        "--grant",
+        &grant,
+        "--plugin-deadline",
+        "500ms",
+        "--map-origin",
+        &mapping,
+    ])
+    .await;
+    assert_eq!(api.app.plugins.refused(), []);
+    let ann = api.user("ann@example.org");
+
+    let before = sound_job(&site, &ann, "before").await;
+    let mut jobs = Vec::new();
+    for (source, keyword, end) in HARM {
+        let body = json!({ "name": source, "keywords": [keyword], "sources": [source] });
+        jobs.push((ann.create(&body).await, source, end));
+    }
+    let beside = sound_job(&site, &ann, "beside").await;
+    for (id, source, end) in jobs {
+        let job = ann.over(id).await;
+        assert_eq!(job["status"], "failed", "{source}: {job:#}");
+        for told in [&job["error"], &job["chunks"][0]["error"]] {
+            assert!(told.as_str().unwrap().contains(end), "{source}: {told} does not say `{end}`");
+        }
+        let rows = chunk_errors(&api, id).await;
+        assert!(rows[0].as_ref().unwrap().contains(end), "{source}: {rows:?}");
+    }
+    assert_sound(&ann, before).await;
+    assert_sound(&ann, beside).await;
+
+    // A host that is not granted is not asked; the plugin is told, and may go on.
+    let asked = site.requests("/").len();
+    let body =
+        json!({ "name": "forbidden", "keywords": ["http://elsewhere.example/"], "sources": ["forbidden"] });
+    let job = ann.over(ann.create(&body).await).await;
+    let told = job["error"].as_str().unwrap();
+    assert!(told.contains("host `elsewhere.example` is not granted to source `forbidden`"), "{told}");
+    assert_eq!((&job["kept"], &job["total_images"], site.requests("/").len()), (&json!(0), &json!(0), asked));
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_not_granted_does_not_run() {
+    let plugins = folder(&[("steps.wasm", guest("steps"))]);
+    let api = Api::crawling(&["--plugins-dir", plugins.path().to_str().unwrap()]).await;
+    let ann = api.user("ann@example.org");
+    let body = json!({ "name": "x", "keywords": ["fox"], "sources": ["steps"] });
+    let refused = ann.post("/api/v1/crawl-jobs/", &body).await.expect(422).json();
+    let told = refused["errors"][0]["detail"].as_str().unwrap();
+    assert!(told.contains("--grant steps"), "{told}");
+    let shown = ann.get("/api/v1/sources/steps").await.expect(200).json();
+    assert_eq!((&shown["granted"], &shown["available"]), (&json!(false), &json!(false)));
+    api.stop().await;
+}

@@ -1,0 +1,142 @@
+//! What every route of the document keeps to, so that a new one cannot forget it.
+
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+
+use crate::support::api::{Api, User, send};
+
+/// What anyone may ask.
+const OPEN: [&str; 2] = ["/api/v1/health", "/api/v1/health/ready"];
+
+/// An operation of the document.
+struct Operation {
+    method: String,
+    path: String,
+    has_body: bool,
+}
+
+impl Operation {
+    fn all() -> Vec<Self> {
+        let document: Value = serde_json::from_str(&pixcrawler::api::document()).unwrap();
+        let paths = document["paths"].as_object().unwrap().clone();
+        let operations = paths.into_iter().flat_map(|(path, operations)| {
+            let operations = operations.as_object().unwrap().clone();
+            operations.into_iter().map(move |(method, operation)| Self {
+                method: method.to_uppercase(),
+                path: path.clone(),
+                has_body: operation["requestBody"].is_object(),
+            })
+        });
+        operations.collect()
+    }
+
+    fn is_open(&self) -> bool {
+        OPEN.contains(&self.path.trim_end_matches('/'))
+    }
+
+    /// Its path with ids of these things.
+    fn filled(&self, job: &Value, image: &Value) -> String {
+        let Some((before, _)) = self.path.split_once("{id}") else { return self.path.clone() };
+        let id = match before {
+            "/api/v1/crawl-jobs/" => job.to_string(),
+            "/api/v1/images/" => image.to_string(),
+            "/api/v1/sources/" => "nowhere".to_owned(),
+            _ => panic!("{}: say here what its id is of", self.path),
+        };
+        self.path.replace("{id}", &id)
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_without_a_token() {
+    let api = Api::start().await;
+    for operation in Operation::all() {
+        let path = operation.filled(&json!(1), &json!(1));
+        let plain =
+            || api.request(&operation.method, &path).header("content-type", "application/json").body("{}");
+        if operation.is_open() {
+            send(plain()).await.expect(200);
+            continue;
+        }
+        let wrong = ["", "no token", "a.b.c"].map(|token| plain().bearer_auth(token));
+        for request in [plain()].into_iter().chain(wrong) {
+            let answer = send(request).await.expect(401);
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{} {path}", operation.method);
+        }
+    }
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_foreign_is_not_there() {
+    let api = Api::start().await;
+    let (ann, bob) = (api.user("ann@example.org"), api.user("bob@example.org"));
+    let body = json!({ "name": "Foxes", "keywords": ["fox"], "sources": ["openverse"] });
+    let job = json!(ann.create(&body).await);
+    let image: i32 = sqlx::query_scalar(
+        "insert into images (crawl_job_id, original_url, filename) select id, 'https://example.org/a', 'a' from crawl_jobs returning id",
+    )
+    .fetch_one(&api.database.pool)
+    .await
+    .unwrap();
+    for operation in Operation::all().iter().filter(|operation| operation.path.contains("{id}")) {
+        let ask = async |user: &User<'_>, job: &Value, image: &Value| {
+            let path = operation.filled(job, image);
+            let answer = send(user.request(&operation.method, &path).body("{}")).await.expect(404).json();
+            (answer["code"].clone(), answer["detail"].clone())
+        };
+        let foreign = ask(&bob, &job, &json!(image)).await;
+        // Nothing tells what is someone else's from what never was.
+        for never in [json!(99_999), json!(i32::MAX)] {
+            assert_eq!(ask(&bob, &never, &never).await, foreign, "{} {}", operation.method, operation.path);
+        }
+    }
+    let owned = ann.get(&format!("/api/v1/crawl-jobs/{job}")).await.expect(200).json();
+    assert_eq!(owned["status"], "pending", "a stranger changed it");
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_are_bounded_and_read_whole() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    for operation in Operation::all().iter().filter(|operation| operation.has_body) {
+        let path = operation.filled(&json!(1), &json!(1));
+        let typed = || ann.request(&operation.method, &path).header("content-type", "application/json");
+        let check = async |request: RequestBuilder, status: u16| {
+            let answer = send(request).await;
+            assert_eq!(answer.status, status, "{} {path}: {answer:?}", operation.method);
+            assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+            answer.json()
+        };
+        for malformed in ["", "{", "{\"name\":", "nonsense"] {
+            check(typed().body(malformed), 400).await;
+        }
+        let large = " ".repeat((1 << 20) + 1);
+        check(typed().body(large.clone()), 413).await;
+        // In chunks, so that nothing says beforehand how large it is.
+        let parts = large
+            .into_bytes()
+            .chunks(64 << 10)
+            .map(|part| Ok::<_, std::io::Error>(part.to_vec()))
+            .collect::<Vec<_>>();
+        check(typed().body(reqwest::Body::wrap_stream(futures_util::stream::iter(parts))), 413).await;
+        let told = check(typed().body(r#"{"unheard-of": 1, "name": 7}"#), 422).await;
+        assert!(told["errors"].as_array().unwrap().len() > 1, "not all that is wrong: {told}");
+    }
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_source_is_told_which_there_are() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let body = json!({ "name": "Foxes", "keywords": ["fox"], "sources": ["openverse", "nowhere"] });
+    let told = ann.post("/api/v1/crawl-jobs/", &body).await.expect(422).json();
+    let error = &told["errors"][0];
+    assert_eq!(error["pointer"], "/sources/1");
+    for source in api.app.plugins.list() {
+        assert!(error["detail"].as_str().unwrap().contains(&source.info.id), "{error}");
+    }
+    api.stop().await;
+}

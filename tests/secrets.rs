@@ -1,0 +1,244 @@
+//! Secrets stay where they are: a run with every one set and everything logged, and a
+//! search for them in all that comes out.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    net::SocketAddr,
+    process::Stdio,
+    time::{Duration, SystemTime},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use jsonwebtoken::{EncodingKey, Header};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::process::{Child, Command};
+
+use crate::support::{
+    api::{Answer, json, send},
+    postgres::{DataDir, data_dir, database},
+    site::{ORIGIN, PATIENCE, Reply, Site},
+};
+
+const PROJECT: &str = "https://canary.supabase.example";
+const USER: &str = "5f0c4b9e-8d2a-4c57-9a61-0f2f3c1d7e42";
+
+/// A secret of its own kind, with letters that some forms have to escape.
+fn canary(what: &str) -> String {
+    format!("Canary+{what}/of?32&bytes=or~more!")
+}
+
+/// The binary with all secrets, logging all there is into a file.
+struct Run {
+    child: Child,
+    client: reqwest::Client,
+    address: SocketAddr,
+    data: DataDir,
+    token: String,
+}
+
+impl Run {
+    async fn start(format: &str, site: &Site, database: &str) -> Self {
+        let data = data_dir();
+        let log = File::create(data.path().join("log")).unwrap();
+        // Free a moment ago; the log must be read to the end to learn a port that is given.
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_pixcrawler"))
+            .arg("serve")
+            .env("DATABASE_URL", database)
+            .env("SUPABASE_URL", PROJECT)
+            .env("SUPABASE_JWT_SECRET", canary("jwt"))
+            .env("SUPABASE_SERVICE_ROLE_KEY", canary("role"))
+            .env("SUPABASE_ANON_KEY", canary("anon"))
+            .env("REDIS_URL", format!("redis://:{}@redis.example/0", canary("redis")))
+            .env("CELERY_BROKER_URL", format!("redis://:{}@celery.example/0", canary("celery")))
+            .env("PIXCRAWLER_CREDENTIALS", format!("openverse.api=client:{}", canary("credential")))
+            .env("PIXCRAWLER_MAP_ORIGIN", site.mapping())
+            .env("PIXCRAWLER_DATA_DIR", data.path().join("data"))
+            .env("PIXCRAWLER_LOG", "trace")
+            .env("PIXCRAWLER_LOG_FORMAT", format)
+            .env("HOST", "127.0.0.1")
+            .env("PORT", address.port().to_string())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let run = Self { child, client: reqwest::Client::new(), address, data, token: token() };
+        run.until("the API answers", async || {
+            run.client
+                .get(run.url("/api/v1/health/ready"))
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status() == 200)
+        })
+        .await;
+        run
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        send(self.client.get(self.url(path)).bearer_auth(&self.token)).await
+    }
+
+    async fn until(&self, what: &str, met: impl AsyncFn() -> bool) {
+        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        let wait = async {
+            while !met().await {
+                tick.tick().await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, wait).await;
+        assert!(waited.is_ok(), "not in time: {what}");
+    }
+
+    /// Ends it; all that it wrote.
+    async fn end(mut self) -> String {
+        self.child.kill().await.unwrap();
+        String::from_utf8_lossy(&fs::read(self.data.path().join("log")).unwrap()).into_owned()
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_comes_out_holds_a_secret() {
+    for format in ["text", "json"] {
+        let site = Site::start().await;
+        let result =
+            json!({ "url": format!("{ORIGIN}/fox.png"), "license": "cc0", "license_version": "1.0" });
+        let results = json!({ "result_count": 1, "page_count": 1, "page_size": 20, "results": [result] });
+        let granted = json!({ "access_token": canary("token"), "expires_in": 3600, "token_type": "Bearer" });
+        site.on("/v1/auth_tokens/token/", [Reply::Page(granted.to_string())]);
+        site.on("/v1/images/?q=fox&page=1&page_size=20", [Reply::Page(results.to_string())]);
+        site.on("/fox.png", [Reply::Picture]);
+        let database = database().await;
+        let mut url = url::Url::parse(database.url.expose_secret()).unwrap();
+        url.set_password(Some(&canary("password"))).unwrap();
+
+        let run = Run::start(format, &site, url.as_str()).await;
+        let body = json!({ "name": "x", "keywords": ["fox"], "sources": ["openverse"], "max_images": 5 });
+        let create = run.client.post(run.url("/api/v1/crawl-jobs/")).bearer_auth(&run.token);
+        let job = send(json(create, &body)).await.expect(201).json();
+        let path = format!("/api/v1/crawl-jobs/{}", job["id"]);
+        run.until("the job is over", async || {
+            run.get(&path).await.expect(200).json()["status"] == "completed"
+        })
+        .await;
+        let image = run.get(&format!("{path}/images")).await.expect(200).json()["items"][0].clone();
+        assert_eq!(image["original_url"], format!("{ORIGIN}/fox.png"), "{:?}", site.requests("/"));
+
+        // Signed links are followed; those of another path, and tokens cut short, are refused.
+        let [events, file] =
+            [&job["events_url"], &image["url"]].map(|link| link.as_str().unwrap().to_owned());
+        for link in [&events, &file] {
+            send(run.client.get(run.url(link))).await.expect(200);
+        }
+        let (_, query) = file.split_once('?').unwrap();
+        let cut = &run.token[..run.token.len() - 4];
+        let mut problems = String::new();
+        for refused in [
+            run.client.get(run.url(&format!("{path}/events?{query}"))),
+            run.client.get(run.url(&path)).bearer_auth(cut),
+            run.client.get(run.url(&format!("/api/v1/nothing?token={}", run.token))),
+            run.client.post(run.url("/api/v1/crawl-jobs/")).bearer_auth(&run.token).body("{"),
+        ] {
+            let answer = send(refused).await;
+            assert!(answer.status >= 400, "{answer:?}");
+            problems.push_str(&answer.text);
+        }
+
+        let secrets = secrets(&run.token, &[&events, &file]);
+        let key: Vec<String> = sqlx::query_scalar("select encode(value, 'hex') from pixcrawler.secret")
+            .fetch_all(&database.pool)
+            .await
+            .unwrap();
+        let rows = rows(&database.pool).await;
+        assert!(rows.contains("fox.png"), "the search does not see the rows");
+        let log = run.end().await;
+        assert!(log.contains("TRACE") || log.contains("DEBUG"), "nothing is logged in detail");
+        for (place, text) in [("log", &log), ("problems", &problems), ("rows", &rows)] {
+            for (name, forms) in &secrets {
+                for form in forms {
+                    if let Some(at) = text.find(form.as_str()) {
+                        let from = text.floor_char_boundary(at.saturating_sub(300));
+                        panic!("{format} {place} hold {name} as {form}: …{}", &text[from..at + form.len()]);
+                    }
+                }
+            }
+        }
+        assert!(!key.is_empty());
+        for key in key {
+            assert!(!log.contains(&key) && !problems.contains(&key), "the key of links is told");
+        }
+    }
+}
+
+/// Every secret in every form it may be written in.
+fn secrets(token: &str, links: &[&String]) -> BTreeMap<String, Vec<String>> {
+    let names = ["password", "jwt", "role", "anon", "redis", "celery", "credential", "token"];
+    let mut secrets: BTreeMap<_, _> =
+        names.iter().map(|name| ((*name).to_owned(), forms(&canary(name)))).collect();
+    let signature = token.rsplit('.').next().unwrap();
+    secrets.insert("bearer token".to_owned(), forms(signature));
+    for (number, link) in links.iter().enumerate() {
+        let signature = link.split("signature=").nth(1).unwrap();
+        secrets.insert(format!("link {number}"), forms(signature.split('&').next().unwrap()));
+    }
+    secrets
+}
+
+fn forms(secret: &str) -> Vec<String> {
+    let form = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect::<String>();
+    let bytes = format!("{:?}", secret.as_bytes());
+    let mut password = url::Url::parse("http://user@x").unwrap();
+    password.set_password(Some(secret)).unwrap();
+    let mut forms = vec![
+        secret.to_owned(),
+        form,
+        password.password().unwrap().to_owned(),
+        hex::encode(secret),
+        bytes.trim_matches(['[', ']']).to_owned(),
+    ];
+    // In base64 it depends on what stands before it; the letters at both ends may differ.
+    for before in 0..3 {
+        let encoded = STANDARD_NO_PAD.encode([vec![0; before], secret.as_bytes().to_vec()].concat());
+        let middle = &encoded[4..encoded.len() - 4];
+        forms.extend([middle.to_owned(), middle.replace('+', "-").replace('/', "_")]);
+    }
+    forms
+}
+
+/// All rows of all tables.
+async fn rows(pool: &PgPool) -> String {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select format('%I.%I', schemaname, tablename) from pg_tables
+         where schemaname not in ('pg_catalog', 'information_schema')",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let mut rows = String::new();
+    for table in tables {
+        let query = format!("select t::text from {table} t");
+        let found: Vec<String> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(pool).await.unwrap();
+        rows.extend(found);
+    }
+    rows
+}
+
+/// A token of the project, by its legacy secret.
+fn token() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let claims: Value = json!({
+        "sub": USER, "email": "ann@example.org", "role": "authenticated", "aud": "authenticated",
+        "iss": format!("{PROJECT}/auth/v1"), "iat": now, "exp": now + 3600,
+    });
+    let key = EncodingKey::from_secret(canary("jwt").as_bytes());
+    jsonwebtoken::encode(&Header::new(jsonwebtoken::Algorithm::HS256), &claims, &key).unwrap()
+}
