@@ -7,6 +7,7 @@ mod database;
 mod embedded;
 mod metrics;
 mod openverse;
+mod progress;
 mod recovery;
 mod support;
 mod tokens;

@@ -15,7 +15,33 @@ mod worker;
 pub use fault::Faults;
 pub use worker::Worker;
 
-use crate::{db, queue::QueueError};
+use crate::{
+    db::{self, chunks::Wait, settle::End},
+    queue::QueueError,
+};
+
+/// How a slice ended.
+enum SliceEnd {
+    /// There is more to do: queue again behind the others.
+    Again,
+    /// There is nothing to do before a time.
+    Wait(Wait),
+    /// The chunk is over.
+    End(End),
+}
+
+impl SliceEnd {
+    /// As metrics name it.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Again => "again",
+            Self::Wait(_) => "wait",
+            Self::End(End::Share) => "share",
+            Self::End(End::Exhausted) => "exhausted",
+            Self::End(End::Failed(_)) => "failed",
+        }
+    }
+}
 
 /// What ends a slice from outside; the chunk comes back by itself.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     crawl::{
-        Interrupted,
+        Interrupted, SliceEnd,
         judge::{Bench, Tried},
         step::{StepOutcome, StepTask},
     },
@@ -32,7 +32,7 @@ use crate::{
     source::{self, Answer, Next, Request, Step},
 };
 
-/// Verdicts are written at this number or after this time, whichever comes first.
+/// Verdicts are written at this number, or this long after the last ones, whichever comes first.
 const BATCH: usize = 50;
 const BATCH_AGE: Duration = Duration::from_millis(500);
 /// No step is made while the backlog holds this many.
@@ -47,29 +47,6 @@ const MOST_AGAIN: u32 = 64;
 const MOST_STEPS: i32 = 10_000;
 const MOST_ASKED: i32 = 50_000;
 const MOST_RECEIVED: i64 = 4 << 30;
-
-/// How a slice ended.
-pub(super) enum SliceEnd {
-    /// There is more to do: queue again behind the others.
-    Again,
-    /// There is nothing to do before a time.
-    Wait(Wait),
-    /// The chunk is over.
-    End(End),
-}
-
-impl SliceEnd {
-    /// As metrics name it.
-    pub(super) const fn name(&self) -> &'static str {
-        match self {
-            Self::Again => "again",
-            Self::Wait(_) => "wait",
-            Self::End(End::Share) => "share",
-            Self::End(End::Exhausted) => "exhausted",
-            Self::End(End::Failed(_)) => "failed",
-        }
-    }
-}
 
 /// A chunk being worked on.
 pub(super) struct Slice {
@@ -86,7 +63,8 @@ pub(super) struct Slice {
     answers: Option<Arc<Vec<Answer>>>,
     again: u32,
     batch: Vec<Judged>,
-    batch_since: Instant,
+    /// When verdicts were written last.
+    flushed: Option<Instant>,
     /// Why the source waits.
     waits_for: Option<String>,
     /// Counts were written that the public row does not show yet.
@@ -116,7 +94,7 @@ impl Slice {
             answers: None,
             again: 0,
             batch: Vec::new(),
-            batch_since: Instant::now(),
+            flushed: None,
             waits_for: None,
             behind: false,
             ending: None,
@@ -240,11 +218,8 @@ impl Slice {
     async fn tried(&mut self, tried: Result<Tried, tokio::task::JoinError>) -> Result<(), Interrupted> {
         match tried {
             Ok(Tried::Judged(judged)) => {
-                if self.batch.is_empty() {
-                    self.batch_since = Instant::now();
-                }
                 self.batch.push(*judged);
-                if self.batch.len() >= BATCH {
+                if self.batch.len() >= BATCH || self.is_due() {
                     self.flush().await?;
                 }
             }
@@ -345,12 +320,17 @@ impl Slice {
     async fn on_tick(&mut self) -> Result<(), Interrupted> {
         // Pictures that were held back may have their time by now.
         self.drained = false;
-        if !self.batch.is_empty() && self.batch_since.elapsed() >= BATCH_AGE {
+        if !self.batch.is_empty() && self.is_due() {
             self.flush().await?;
         } else if self.behind {
             self.behind = !progress::catch_up(&self.bench.app.db, self.chunk.job_id).await?;
         }
         Ok(())
+    }
+
+    /// Nothing was written for a while: what comes now need not wait for others.
+    fn is_due(&self) -> bool {
+        self.flushed.is_none_or(|at| at.elapsed() >= BATCH_AGE)
     }
 
     /// Writes the verdicts there are.
@@ -368,6 +348,7 @@ impl Slice {
         }
         self.chunk.kept = recorded.kept;
         self.behind = !recorded.refreshed;
+        self.flushed = Some(Instant::now());
         self.bench.faults.pass("after-batch", &self.chunk.source);
         Ok(())
     }

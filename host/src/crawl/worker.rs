@@ -15,9 +15,9 @@ use uuid::Uuid;
 use crate::{
     app::{App, Signal, chain, messages},
     crawl::{
-        Faults, Interrupted,
+        Faults, Interrupted, SliceEnd,
         judge::{Bench, Decoders},
-        slice::{Slice, SliceEnd},
+        slice::Slice,
     },
     db::{
         chunks::{self, Chunk},

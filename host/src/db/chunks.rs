@@ -126,7 +126,7 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
             .bind(claimed.crash_count)
             .execute(&mut *tx)
             .await?;
-        sqlx::query(
+        let started = sqlx::query(
             "update public.crawl_jobs
                 set status = 'running', started_at = coalesce(started_at, now()), updated_at = now()
               where id = $1 and status = 'pending'",
@@ -134,6 +134,9 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
         .bind(claimed.job_id)
         .execute(&mut *tx)
         .await?;
+        if started.rows_affected() == 1 {
+            super::progress::notify(&mut tx, &format!("job:{}", claimed.job_id)).await?;
+        }
     }
     tx.commit().await?;
     Ok(claimed)
