@@ -8,6 +8,7 @@ mod embedded;
 mod hostile;
 mod metrics;
 mod openverse;
+mod progress;
 mod recovery;
 mod routes;
 mod secrets;

@@ -2,7 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::api::{Api, send};
+use crate::support::{
+    api::{Api, send},
+    process::System,
+    site::{Site, page, picture},
+};
 
 /// The value of the sample that is spelt like this.
 fn sample(text: &str, name: &str) -> Option<f64> {
@@ -41,4 +45,41 @@ async fn requests_are_counted_by_operation_and_need_no_token() {
     assert!(!text.contains("77777") && !text.contains("secret-path"), "no address is in it: {text}");
     assert!(text.ends_with("# EOF\n"));
     api.stop().await;
+}
+
+#[tokio::test]
+async fn a_crawl_is_counted_from_step_to_verdict() {
+    let site = Site::start().await;
+    let mut pictures = site.gallery("/gallery", 3, None);
+    pictures.push("/gallery/missing.png".to_owned());
+    site.on("/gallery", [page(&pictures, None)]);
+    let system = System::start(&site).await;
+    let server = system.server(&[]).await;
+    let ready = server.logged("ready").await;
+    let job = system.create(&["/gallery"], 10).await;
+    system.until_status(job, "completed").await;
+
+    let url = format!("http://{}/metrics", ready["address"].as_str().unwrap());
+    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let body: usize = pictures[..3].iter().map(|path| picture(path).len()).sum();
+    let check = |name: &str, expect: usize| {
+        assert_eq!(sample(&text, &format!("pixcrawler_{name}")), Some(expect as f64), "{name} in {text}");
+    };
+    check(r#"downloads_total{outcome="kept"}"#, 3);
+    check(r#"downloads_total{outcome="not-found"}"#, 1);
+    check("downloaded_bytes_total", body);
+    check("downloads_in_flight", 0);
+    check("download_seconds_count", 4);
+    check("decode_seconds_count", 3);
+    // Ask for the page, then read it.
+    check(r#"plugin_steps_total{source="webpage",outcome="made"}"#, 2);
+    check(r#"source_requests_total{source="webpage",status="2xx"}"#, 1);
+    check(r#"chunk_slices_total{end="exhausted"}"#, 1);
+    check("queue_restarts_total", 0);
+    check("leases_held", 0);
+    for name in ["plugin_cpu_seconds_total", "plugin_peak_memory_bytes"] {
+        let name = format!("pixcrawler_{name}{{source=\"webpage\"}}");
+        assert!(sample(&text, &name) > Some(0.0), "{name} in {text}");
+    }
+    assert!(!text.contains("gallery") && !text.contains("site.example"), "no address is in it: {text}");
 }

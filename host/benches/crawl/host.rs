@@ -55,8 +55,7 @@ impl Host {
             let Some(line) = log.next() else { bail!("pixcrawler ended before it was ready") };
             let line: serde_json::Value =
                 serde_json::from_str(&line?).context("a line of log is not JSON")?;
-            let fields = &line["fields"];
-            if let (Some("ready"), Some(address)) = (fields["message"].as_str(), fields["address"].as_str()) {
+            if let (Some("ready"), Some(address)) = (line["message"].as_str(), line["address"].as_str()) {
                 break address.parse()?;
             }
             if line["level"] == "ERROR" {

@@ -32,7 +32,7 @@ use crate::{
     source::{self, Answer, Next, Request, Step},
 };
 
-/// Verdicts are written at this number or after this time, whichever comes first.
+/// Verdicts are written at this number, or this long after the last ones, whichever comes first.
 const BATCH: usize = 50;
 const BATCH_AGE: Duration = Duration::from_millis(500);
 /// No step is made while the backlog holds this many.
@@ -57,7 +57,8 @@ pub(super) struct Slice {
     answers: Option<Arc<Vec<Answer>>>,
     again: u32,
     batch: Vec<Judged>,
-    batch_since: Instant,
+    /// When verdicts were written last.
+    flushed: Option<Instant>,
     /// Why the source waits.
     waits_for: Option<String>,
     /// Why the source has no more; what it gave until then is tried first.
@@ -89,7 +90,7 @@ impl Slice {
             answers: None,
             again: 0,
             batch: Vec::new(),
-            batch_since: Instant::now(),
+            flushed: None,
             waits_for: None,
             failed: None,
             behind: false,
@@ -215,11 +216,8 @@ impl Slice {
     async fn tried(&mut self, tried: Result<Tried, tokio::task::JoinError>) -> Result<(), Interrupted> {
         match tried {
             Ok(Tried::Judged(judged)) => {
-                if self.batch.is_empty() {
-                    self.batch_since = Instant::now();
-                }
                 self.batch.push(*judged);
-                if self.batch.len() >= BATCH {
+                if self.batch.len() >= BATCH || self.is_due() {
                     self.flush().await?;
                 }
             }
@@ -319,12 +317,17 @@ impl Slice {
     async fn on_tick(&mut self) -> Result<(), Interrupted> {
         // Pictures that were held back may have their time by now.
         self.drained = false;
-        if !self.batch.is_empty() && self.batch_since.elapsed() >= BATCH_AGE {
+        if !self.batch.is_empty() && self.is_due() {
             self.flush().await?;
         } else if self.behind {
             self.behind = !progress::catch_up(&self.bench.app.db, self.chunk.job_id).await?;
         }
         Ok(())
+    }
+
+    /// Nothing was written for a while: what comes now need not wait for others.
+    fn is_due(&self) -> bool {
+        self.flushed.is_none_or(|at| at.elapsed() >= BATCH_AGE)
     }
 
     /// Writes the verdicts there are.
@@ -342,6 +345,7 @@ impl Slice {
         }
         self.chunk.kept = recorded.kept;
         self.behind = !recorded.refreshed;
+        self.flushed = Some(Instant::now());
         self.bench.faults.pass("after-batch", &self.chunk.source);
         Ok(())
     }

@@ -130,12 +130,15 @@ async fn insert_job(
     .bind(Json(&spec.rules))
     .fetch_one(&mut *transaction)
     .await?;
-    sqlx::query("insert into pixcrawler.job (job_id, dataset_id, wanted) values ($1, $2, $3)")
-        .bind(job)
-        .bind(dataset)
-        .bind(spec.max_images)
-        .execute(&mut *transaction)
-        .await?;
+    // As if refreshed long ago, so that the first image shows at once.
+    sqlx::query(
+        "insert into pixcrawler.job (job_id, dataset_id, wanted, refreshed_at) values ($1, $2, $3, '-infinity')",
+    )
+    .bind(job)
+    .bind(dataset)
+    .bind(spec.max_images)
+    .execute(&mut *transaction)
+    .await?;
     sqlx::query("update public.datasets set crawl_job_id = $2 where id = $1")
         .bind(dataset)
         .bind(job)
