@@ -40,7 +40,7 @@ const MOST_BACKLOG: i64 = 1000;
 /// Pictures taken from the backlog at a time.
 const LOAD: i64 = 64;
 /// What is in flight when a slice ends is given this long.
-const CLOSING: Duration = Duration::from_secs(5);
+pub(super) const CLOSING: Duration = Duration::from_secs(5);
 /// Steps in a row that may ask for the same answers again.
 const MOST_AGAIN: u32 = 64;
 /// Budgets of a chunk: steps, requests of its source, bytes of answers to them.
@@ -89,6 +89,8 @@ pub(super) struct Slice {
     batch_since: Instant,
     /// Why the source waits.
     waits_for: Option<String>,
+    /// Why the source has no more; what it gave until then is tried first.
+    failed: Option<String>,
     /// Counts were written that the public row does not show yet.
     behind: bool,
     /// How the slice ends as soon as nothing is in flight.
@@ -118,6 +120,7 @@ impl Slice {
             batch: Vec::new(),
             batch_since: Instant::now(),
             waits_for: None,
+            failed: None,
             behind: false,
             ending: None,
         }
@@ -180,7 +183,8 @@ impl Slice {
             let bench = Arc::clone(&self.bench);
             self.downloads.spawn(async move { bench.judge(waiting).await });
         }
-        let may_step = self.step.is_empty() && !self.chunk.source_done && !self.put_off();
+        let may_step =
+            self.step.is_empty() && !self.chunk.source_done && self.failed.is_none() && !self.put_off();
         if may_step && self.drained && self.room() > 0 && self.ready.len() < most {
             let (left, _) = chunks::left(&self.bench.app.db, self.chunk.id).await?;
             if left < MOST_BACKLOG {
@@ -206,7 +210,7 @@ impl Slice {
 
     fn start_step(&mut self) {
         if let Some(budget) = self.over_budget() {
-            self.ending = Some(SliceEnd::End(End::Failed(budget)));
+            self.failed = Some(budget);
             return;
         }
         let task = StepTask {
@@ -263,7 +267,11 @@ impl Slice {
                 };
                 self.ending.get_or_insert(SliceEnd::Wait(wait));
             }
-            // Only a task that was dropped on purpose, or a bug that the runtime has reported.
+            Err(panic) if panic.is_panic() => {
+                let reason = "a fault of the host, which its log tells, while it tried a picture";
+                self.ending = Some(SliceEnd::End(End::Failed(reason.to_owned())));
+            }
+            // Dropped on purpose.
             Err(_) => {}
         }
         Ok(())
@@ -281,7 +289,7 @@ impl Slice {
                 self.bench.faults.pass("after-step", &self.chunk.source);
             }
             StepOutcome::Later(wait) => self.wait(wait).await?,
-            StepOutcome::Failed(reason) => self.ending = Some(SliceEnd::End(End::Failed(reason))),
+            StepOutcome::Failed(reason) => self.failed = Some(reason),
         }
         Ok(())
     }
@@ -384,18 +392,26 @@ impl Slice {
             return Ok(None);
         }
         let (left, held_until) = chunks::left(&self.bench.app.db, self.chunk.id).await?;
+        if left == 0
+            && let Some(reason) = self.failed.take()
+        {
+            return Ok(Some(SliceEnd::End(End::Failed(reason))));
+        }
         if left == 0 && self.chunk.source_done {
             return Ok(Some(SliceEnd::End(End::Exhausted)));
         }
-        let step_at = self.chunk.step_not_before.filter(|_| !self.chunk.source_done && left < MOST_BACKLOG);
+        let may_step = !self.chunk.source_done && self.failed.is_none() && left < MOST_BACKLOG;
+        let step_at = self.chunk.step_not_before.filter(|_| may_step);
         let Some(until) = step_at.into_iter().chain(held_until).min().filter(|until| *until > Utc::now())
         else {
             self.drained = false;
             return Ok(None);
         };
-        let reason = self.waits_for.clone().filter(|_| step_at == Some(until));
-        let reason = reason
-            .unwrap_or_else(|| "the hosts of the pictures that are left ask to come back later".to_owned());
+        let reason = if step_at == Some(until) {
+            self.waits_for.clone().unwrap_or_else(|| format!("{} waits", self.chunk.source))
+        } else {
+            "the hosts of the pictures that are left ask to come back later".to_owned()
+        };
         Ok(Some(SliceEnd::Wait(Wait { until, reason, error: false })))
     }
 }
