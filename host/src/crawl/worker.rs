@@ -17,7 +17,7 @@ use crate::{
     crawl::{
         Faults, Interrupted,
         judge::{Bench, Decoders},
-        slice::{Slice, SliceEnd},
+        slice::{CLOSING, Slice, SliceEnd},
     },
     db::{
         chunks::{self, Chunk},
@@ -28,14 +28,12 @@ use crate::{
     validate,
 };
 
-/// Workers that died with it, in a row, before a chunk fails.
-const MOST_CRASHES: i32 = 3;
 /// Decode memory of the process, in bytes.
 const DECODE_MEMORY: u64 = 512 << 20;
 /// What is running at a stop is given this long; it uses half of that by itself.
 const GRACE: Duration = Duration::from_secs(9);
-/// A slice may take this much longer than its time.
-const CLOSING_MARGIN: Duration = Duration::from_secs(10);
+/// The last writes of a slice are given this long.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// One process's part in the work.
 pub struct Worker {
@@ -110,11 +108,14 @@ impl Worker {
     }
 
     fn let_go(&self, which: impl Fn(&Uuid, &Held) -> bool) {
-        for (lease, held) in &*self.held() {
-            if which(lease, held) {
+        // Those whose work was dropped, because the queue failed, are removed here only.
+        self.held().retain(|lease, held| {
+            let lost = which(lease, held);
+            if lost {
                 held.lost.cancel();
             }
-        }
+            !lost
+        });
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Held>> {
@@ -127,6 +128,7 @@ impl Worker {
             tracing::debug!(chunk = %message.chunk, run = message.run, "the message is stale");
             return Ok(());
         };
+        tracing::debug!(job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, "claimed");
         self.faults.pass("after-claim", &chunk.source);
         let lost = CancellationToken::new();
         self.held().insert(lease, Held { job: chunk.job_id, lost: lost.clone() });
@@ -139,8 +141,9 @@ impl Worker {
     }
 
     async fn slice(&self, chunk: &Chunk) -> Result<SliceEnd, Interrupted> {
-        if chunk.crash_count >= MOST_CRASHES {
-            let reason = format!("the worker died {MOST_CRASHES} times in a row while it held this part");
+        if chunk.crash_count > chunks::MOST_SURVIVED {
+            let times = chunk.crash_count;
+            let reason = format!("the worker died {times} times in a row while it held this part");
             return Ok(SliceEnd::End(End::Failed(reason)));
         }
         let source = match self.app.source(&chunk.source) {
@@ -204,7 +207,7 @@ impl Work for Worker {
     fn recover(&self, message: Message) -> Pin<Box<dyn Future<Output = DateTime<Utc>> + Send + '_>> {
         Box::pin(async move {
             // Suspects run apart from one another, so that only the guilty one dies again.
-            let spread = self.app.config.crawl.slice + CLOSING_MARGIN;
+            let spread = self.app.config.crawl.slice + CLOSING + MARGIN;
             match chunks::crashed(&self.app.db, message.chunk, message.run, spread).await {
                 Ok(at) => {
                     tracing::warn!(chunk = %message.chunk, "its worker died; it comes back");

@@ -108,7 +108,7 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
     let mut tx = pool.begin().await?;
     let claimed: Option<Chunk> = sqlx::query_as(
         "update pixcrawler.chunk c
-            set state = 'running', lease = $3, not_before = null, reason = null
+            set state = 'running', lease = $3, reason = null
            from public.crawl_jobs j
           where c.id = $1 and c.run = $2 and c.state in ('queued', 'waiting', 'running') and j.id = c.job_id
       returning c.id, c.lease, c.job_id, j.dataset_id, j.user_id, c.source, c.label, c.query, j.rules, c.share,
@@ -300,8 +300,12 @@ pub struct Wait {
     pub error: bool,
 }
 
-/// Counts a crash of the worker that held this chunk. From the second in a row on
-/// the suspects come back apart from one another by `spread`; the answer is when.
+/// Crashes of its workers in a row that a chunk may survive; one more and it fails.
+pub const MOST_SURVIVED: i32 = 2;
+
+/// Counts a crash of the worker that held this chunk. At the second in a row the
+/// suspects come back apart from one another by `spread`; the answer is when. One that
+/// is to fail comes back at once.
 ///
 /// # Errors
 /// When the database fails.
@@ -317,16 +321,18 @@ pub async fn crashed(
     let at: Option<(DateTime<Utc>,)> = sqlx::query_as(
         "update pixcrawler.chunk c
             set crash_count = crash_count + 1,
-                not_before = case when crash_count = 0 then now()
-                                  else coalesce(last.at + make_interval(secs => $3), now()) end
+                not_before = case when crash_count between 1 and $4 - 1
+                                  then greatest(now(), last.at + make_interval(secs => $3))
+                                  else now() end
            from (select max(not_before) as at from pixcrawler.chunk
-                  where crash_count > 1 and not_before >= now() and id <> $1) as last
+                  where crash_count between 2 and $4 and state = 'running' and id <> $1) as last
           where c.id = $1 and c.run = $2 and c.state = 'running'
       returning c.not_before",
     )
     .bind(chunk)
     .bind(run)
     .bind(spread.as_secs_f64())
+    .bind(MOST_SURVIVED)
     .fetch_optional(&mut *tx)
     .await?;
     tx.commit().await?;
