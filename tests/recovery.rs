@@ -6,12 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use sqlx::PgPool;
 
 use crate::support::process::System;
 
 mod kill;
+mod outage;
+mod retry;
+mod share;
+mod stop;
 
 /// The hashes of what a job kept, after a look at every row and object: no address has two
 /// rows, and each kept image has an object of its content.
@@ -27,7 +31,7 @@ async fn kept(system: &System, job: i64) -> BTreeSet<String> {
     assert_eq!(addresses.len(), rows.len(), "an address has two rows: {rows:?}");
 
     let hashes: Vec<_> = rows.into_iter().filter_map(|(_, hash, kept)| hash.filter(|_| kept)).collect();
-    let objects = objects(&system.objects());
+    let objects = files(&system.objects());
     for hash in &hashes {
         let object = objects.iter().find(|path| path.file_stem().unwrap().to_str() == Some(hash.as_str()));
         let bytes = std::fs::read(object.unwrap_or_else(|| panic!("no object of {hash}"))).unwrap();
@@ -39,11 +43,12 @@ async fn kept(system: &System, job: i64) -> BTreeSet<String> {
 }
 
 /// Every file below a folder.
-fn objects(folder: &Path) -> Vec<PathBuf> {
+fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { objects(&path) } else { vec![path] }).collect()
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-async fn count(pool: &PgPool, query: &'static str) -> i64 {
-    sqlx::query_scalar(query).fetch_one(pool).await.unwrap()
+/// A field of each chunk of a job, in order.
+fn chunks<'a>(job: &'a Value, field: &str) -> Vec<&'a Value> {
+    job["chunks"].as_array().unwrap().iter().map(|chunk| &chunk[field]).collect()
 }

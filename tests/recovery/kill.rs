@@ -3,9 +3,11 @@
 use std::os::unix::process::ExitStatusExt as _;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
-use super::kept;
+use super::{chunks, kept};
 use crate::support::{
+    database,
     process::System,
     site::{Reply, Site, hashes},
 };
@@ -68,4 +70,40 @@ async fn check(wanted: usize) {
         }
         worker.kill().await;
     }
+}
+
+/// Whom a dying worker takes along comes back apart from the guilty one.
+#[tokio::test]
+async fn a_picture_that_kills_its_worker_ends_only_its_own_part() {
+    let site = Site::start().await;
+    let system = System::with(&site, database().await, &[("PIXCRAWLER_SLICE", "1s")]).await;
+    let poison = site.gallery("/poison", 1, None);
+    let good = [site.gallery("/a", 2, None), site.gallery("/b", 2, None)].concat();
+    site.hold(&good);
+    site.hold(&poison);
+
+    let settings = [("PIXCRAWLER_SLOTS", "3"), ("PIXCRAWLER_KILL_AT", "decode@poison")];
+    let job = system.create(&["/poison", "/a", "/b"], 100).await;
+    for _ in 0..2 {
+        let mut worker = system.worker(&settings).await;
+        site.busy("/a/", 2).await;
+        site.busy("/b/", 2).await;
+        site.busy("/poison/", 1).await;
+        site.release(&poison);
+        assert_eq!(worker.exited().await.signal(), Some(Signal::KILL.as_raw()));
+        site.hold(&poison);
+    }
+    site.release(&poison);
+    let mut worker = system.worker(&settings).await;
+    assert_eq!(worker.exited().await.signal(), Some(Signal::KILL.as_raw()));
+
+    let _worker = system.worker(&settings).await;
+    let failed = |job: &Value| chunks(job, "state")[0] == "failed";
+    let shown = system.until(job, "the poisoned part fails", failed).await;
+    let error = chunks(&shown, "error")[0].as_str().unwrap();
+    assert!(error.contains("died 3 times in a row"), "{error}");
+    site.release(&good);
+    let shown = system.until_status(job, "completed").await;
+    assert_eq!(chunks(&shown, "state"), ["failed", "exhausted", "exhausted"]);
+    assert_eq!(kept(&system, job).await, hashes(&good));
 }

@@ -45,6 +45,14 @@ pub(crate) async fn empty_database() -> TestDatabase {
     cluster.connect(&name).await
 }
 
+/// The database at this address, brought up to date.
+pub(crate) async fn prepared(url: SecretString) -> TestDatabase {
+    let pool = db::connect(&url, 5).await.unwrap();
+    db::bootstrap(&pool).await.unwrap();
+    db::migrate(&pool).await.unwrap();
+    TestDatabase { url, pool }
+}
+
 /// A data folder of this run, removed with the test that asked for it; with the run when
 /// the test failed, because its server may still be there.
 pub(crate) struct DataDir(tempfile::TempDir);

@@ -207,7 +207,7 @@ impl Launch<'_> {
             .env("PIXCRAWLER_MAP_ORIGIN", self.mapping)
             .env("PORT", "0")
             .env("PIXCRAWLER_LOG_FORMAT", "json")
-            .env("PIXCRAWLER_LOG", "info,graphile_worker=warn")
+            .env("PIXCRAWLER_LOG", "info,graphile_worker=warn,pixcrawler::crawl=debug")
             .env("PIXCRAWLER_CONTACT", "tests@example.org")
             .env("PIXCRAWLER_HEARTBEAT", "300ms")
             .env("PIXCRAWLER_PER_HOST", "64")

@@ -46,7 +46,7 @@ pub(crate) enum Reply {
     Half,
     /// No body; with `Retry-After` in seconds when given.
     Status(u16, Option<u32>),
-    /// To this path of the site.
+    /// To this address.
     Redirect(String),
     /// As the reply within, once the site was told to [`Site::release`] the path.
     Held(Box<Self>),
@@ -85,9 +85,20 @@ impl Site {
     }
 
     /// Answers requests for `path` with these, one after the other, the last one for good.
+    /// What is held there from now on must be released anew.
     pub(crate) fn on(&self, path: &str, replies: impl IntoIterator<Item = Reply>) {
-        let replies: VecDeque<_> = replies.into_iter().collect();
-        self.shared.change(|state| drop(state.replies.insert(path.to_owned(), replies)));
+        let replies = replies.into_iter().collect();
+        self.shared.change(|state| {
+            state.released.remove(path);
+            state.replies.insert(path.to_owned(), replies);
+        });
+    }
+
+    /// Holds the pictures at these paths until they are released.
+    pub(crate) fn hold(&self, paths: &[impl AsRef<str>]) {
+        for path in paths {
+            self.on(path.as_ref(), [Reply::Held(Box::new(Reply::Picture))]);
+        }
     }
 
     /// A page at `path` that shows `count` pictures, `{path}/0.png` and so on, and links to
@@ -101,17 +112,13 @@ impl Site {
         pictures
     }
 
-    /// Lets go of what is held at `path`.
-    pub(crate) fn release(&self, path: &str) {
-        self.shared.change(|state| state.released.insert(path.to_owned()));
+    /// Lets go of what is held at these paths.
+    pub(crate) fn release(&self, paths: &[impl AsRef<str>]) {
+        let paths = paths.iter().map(|path| path.as_ref().to_owned());
+        self.shared.change(|state| state.released.extend(paths));
     }
 
-    /// How often paths that begin so were asked for.
-    pub(crate) fn asked(&self, path: &str) -> usize {
-        self.shared.state().requests.iter().filter(|asked| asked.starts_with(path)).count()
-    }
-
-    /// Paths that begin so, each as often as it was asked for.
+    /// Paths that begin so, each as often as it was asked for, in order.
     pub(crate) fn requests(&self, path: &str) -> Vec<String> {
         self.shared.state().requests.iter().filter(|asked| asked.starts_with(path)).cloned().collect()
     }
@@ -125,10 +132,12 @@ impl Site {
         .await;
     }
 
-    /// Waits until answers to `count` paths that begin so are under way.
-    pub(crate) async fn busy(&self, path: &str, count: usize) {
+    /// Waits until `count` answers to paths that begin so are under way, and gives the paths.
+    pub(crate) async fn busy(&self, path: &str, count: usize) -> Vec<String> {
         let what = format!("{count} answers to {path} under way");
         self.until(PATIENCE, &what, |state| open(state, path).count() >= count).await;
+        let state = self.shared.state();
+        state.open.values().filter(|(open, _)| open.starts_with(path)).map(|(open, _)| open.clone()).collect()
     }
 
     /// Waits until at least a byte was sent of the body of each of `count` answers.

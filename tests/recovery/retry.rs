@@ -1,0 +1,82 @@
+//! A job that ended goes on with what it has.
+
+use std::collections::BTreeMap;
+
+use super::{chunks, kept};
+use crate::support::{
+    process::System,
+    site::{Reply, Site, hashes},
+};
+
+#[tokio::test]
+async fn a_cancelled_job_goes_on_without_fetching_again() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let all = site.gallery("/gallery", 8, None);
+    let (quick, slow) = all.split_at(4);
+    site.hold(slow);
+    let _worker = system.worker(&[]).await;
+    let job = system.create(&["/gallery"], 100).await;
+    site.busy("/gallery/", 4).await;
+    system.until(job, "the quick pictures are kept", |job| job["kept"] == 4).await;
+    system.tell(job, "cancel").await;
+    let before = images(&system, job).await;
+
+    site.release(slow);
+    let shown = system.tell(job, "retry").await;
+    assert_eq!((&shown["kept"], &shown["error"]), (&4.into(), &().into()), "{shown:#}");
+    let shown = system.until_status(job, "completed").await;
+    assert_eq!((&shown["kept"], &shown["total_images"]), (&8.into(), &8.into()), "{shown:#}");
+    assert_eq!(kept(&system, job).await, hashes(&all));
+    let after = images(&system, job).await;
+    for path in quick {
+        assert_eq!(site.requests(path).len(), 1, "{path} was fetched again");
+        let row = before.iter().find(|(address, _)| address.ends_with(path)).unwrap();
+        assert_eq!(after[row.0], *row.1, "the row of {path} has changed");
+    }
+}
+
+#[tokio::test]
+async fn refusals_that_may_pass_are_tried_again_in_place() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let all = site.gallery("/gallery", 3, None);
+    // Each is asked three times before it is given up.
+    let down = vec![Reply::Status(503, None); 3];
+    for path in &all[..2] {
+        site.on(path, down.iter().cloned().chain([Reply::Picture]));
+    }
+    site.on(&all[2], [Reply::Status(404, None)]);
+    let _worker = system.worker(&[]).await;
+    let job = system.create(&["/gallery", "/gone"], 100).await;
+    let shown = system.until_status(job, "failed").await;
+    assert_eq!(shown["refused"], serde_json::json!({ "server-error": 2, "not-found": 1 }));
+    assert_eq!(chunks(&shown, "state"), ["exhausted", "failed"]);
+    let before = images(&system, job).await;
+
+    let more = site.gallery("/gone", 1, None);
+    system.tell(job, "retry").await;
+    let shown = system.until_status(job, "completed").await;
+    assert_eq!((&shown["kept"], &shown["total_images"]), (&3.into(), &4.into()), "{shown:#}");
+    assert_eq!(shown["refused"], serde_json::json!({ "not-found": 1 }));
+    let now_there = [&all[..2], &more[..]].concat();
+    assert_eq!(kept(&system, job).await, hashes(&now_there));
+    let mut after = images(&system, job).await;
+    after.retain(|address, _| before.contains_key(address));
+    let ids = |rows: &BTreeMap<String, (i32, Option<String>)>| {
+        rows.iter().map(|(address, (id, _))| (address.clone(), *id)).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&after), ids(&before), "a picture has another row");
+    assert_eq!(site.requests(&all[2]).len(), 1, "what will not pass was tried again");
+}
+
+/// The id and hash of each address's row.
+async fn images(system: &System, job: i64) -> BTreeMap<String, (i32, Option<String>)> {
+    let rows: Vec<(String, i32, Option<String>)> =
+        sqlx::query_as("select original_url, id, hash from images where crawl_job_id = $1")
+            .bind(job)
+            .fetch_all(&system.pool)
+            .await
+            .unwrap();
+    rows.into_iter().map(|(address, id, hash)| (address, (id, hash))).collect()
+}
