@@ -131,11 +131,14 @@ impl Worker {
     }
 
     fn let_go(&self, which: impl Fn(&Uuid, &Held) -> bool) {
-        for (lease, held) in &*self.held() {
-            if which(lease, held) {
+        // Those whose work was dropped, because the queue failed, are removed here only.
+        self.held().retain(|lease, held| {
+            let lost = which(lease, held);
+            if lost {
                 held.lost.cancel();
             }
-        }
+            !lost
+        });
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Held>> {
