@@ -10,8 +10,8 @@ use poem::{
 use poem_openapi::{
     ApiResponse, Object,
     error::ParsePathError,
-    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
-    types::{Example, ToJSON as _, Type as _},
+    registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
+    types::{ToJSON as _, Type as _},
 };
 
 use crate::{app::create::Broken, auth::AuthError, db};
@@ -63,7 +63,7 @@ pub(super) struct Problem {
 
 /// A problem document (RFC 9457).
 #[derive(Object)]
-#[oai(rename = "Problem", example)]
+#[oai(rename = "Problem")]
 struct Document {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[oai(rename = "type")]
@@ -170,11 +170,23 @@ impl Problem {
 
     /// The answer. What the caller is not told is logged here, once.
     pub(super) fn respond(self, request_id: &str) -> Response {
-        if let Some(cause) = self.cause {
+        if let Some(cause) = &self.cause {
             let cause = format!("{cause:#}");
             tracing::error!(request_id, cause, "request failed");
         }
-        let document = Document {
+        let status = self.status;
+        let document = self.document(request_id);
+        let response = Response::builder().status(status).content_type(PROBLEM_JSON);
+        let response = if status == StatusCode::UNAUTHORIZED {
+            response.header(header::WWW_AUTHENTICATE, "Bearer")
+        } else {
+            response
+        };
+        response.body(document.to_json_string())
+    }
+
+    fn document(self, request_id: &str) -> Document {
+        Document {
             kind: "about:blank".to_owned(),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status.as_u16(),
@@ -186,30 +198,22 @@ impl Problem {
                 .into_iter()
                 .map(|broken| BrokenRule { pointer: broken.pointer, detail: broken.detail })
                 .collect(),
-        };
-        let response = Response::builder().status(self.status).content_type(PROBLEM_JSON);
-        let response = if self.status == StatusCode::UNAUTHORIZED {
-            response.header(header::WWW_AUTHENTICATE, "Bearer")
-        } else {
-            response
-        };
-        response.body(document.to_json_string())
+        }
     }
-}
 
-impl Example for Document {
-    fn example() -> Self {
-        Self {
-            kind: "about:blank".to_owned(),
-            title: "Unprocessable Entity".to_owned(),
-            status: 422,
-            detail: "/max_images must be a whole number from 1 to 100000".to_owned(),
-            request_id: "0d3f3f6e-4b0c-4a5e-9c7b-3d7c2b6f9a10".to_owned(),
-            code: "broken-rules".to_owned(),
-            errors: vec![BrokenRule {
+    /// What one with this status may look like, for the document.
+    fn example(status: StatusCode) -> Self {
+        match status {
+            StatusCode::BAD_REQUEST => Self::bad_request("bad-request", "`limit` must be a number."),
+            StatusCode::NOT_FOUND => Self::not_found("crawl job"),
+            StatusCode::CONFLICT => Self::conflict("wrong-status", "A completed job cannot be cancelled."),
+            StatusCode::RANGE_NOT_SATISFIABLE => Self::not_in_range(),
+            StatusCode::UNPROCESSABLE_ENTITY => Self::rules(vec![Broken {
                 pointer: "/max_images".to_owned(),
                 detail: "must be a whole number from 1 to 100000".to_owned(),
-            }],
+            }]),
+            StatusCode::SERVICE_UNAVAILABLE => AuthError::KeysUnavailable.into(),
+            status => Self::of_status(status, ""),
         }
     }
 }
@@ -272,7 +276,7 @@ impl<const STATUSES: u16> ApiResponse for Failure<STATUSES> {
             description,
             status: Some(status),
             status_range: None,
-            content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: Document::schema_ref() }],
+            content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: schema(status) }],
             headers: Vec::new(),
         });
         MetaResponses { responses: responses.collect() }
@@ -281,4 +285,12 @@ impl<const STATUSES: u16> ApiResponse for Failure<STATUSES> {
     fn register(registry: &mut Registry) {
         Document::register(registry);
     }
+}
+
+/// A problem document, with an example that has this status.
+fn schema(status: u16) -> MetaSchemaRef {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let example = Problem::example(status).document("0d3f3f6e-4b0c-4a5e-9c7b-3d7c2b6f9a10").to_json();
+    let all_of = vec![Document::schema_ref()];
+    MetaSchemaRef::Inline(Box::new(MetaSchema { all_of, example, ..MetaSchema::ANY }))
 }

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use poem_openapi::{Object, types::Example};
+use poem_openapi::{Enum, Object, types::Example};
 
 use super::shape::CrawlJob;
-use crate::{api::nullable::Nullable, db, job::JobState};
+use crate::{
+    api::nullable::Nullable,
+    db,
+    job::{ChunkState, JobState},
+};
 
 /// A crawl job with everything that is known of it.
 #[derive(Object)]
@@ -36,9 +40,8 @@ struct Chunk {
     chunk_index: i32,
     /// `pending`, `processing`, `completed` or `failed`.
     status: String,
-    /// `queued`, `running`, `waiting`, `satisfied` (has its share), `exhausted` (the source has
-    /// no more), `failed` or `cancelled`.
-    state: String,
+    /// What it is doing, or how it ended.
+    state: State,
     /// Why it waits, or how it ended.
     state_detail: Nullable<String>,
     /// Id of the source.
@@ -55,6 +58,26 @@ struct Chunk {
     error: Nullable<String>,
     /// Nothing happens before this time.
     waiting_until: Nullable<DateTime<Utc>>,
+}
+
+/// What a chunk is doing, or how it ended.
+#[derive(Enum)]
+#[oai(rename = "CrawlJobChunkState", rename_all = "lowercase")]
+enum State {
+    /// Waits for a worker.
+    Queued,
+    /// Being worked on.
+    Running,
+    /// Waits for a time.
+    Waiting,
+    /// Has its share; more may be asked of it.
+    Satisfied,
+    /// Its source has no more.
+    Exhausted,
+    /// Ended by an error.
+    Failed,
+    /// Its job was cancelled.
+    Cancelled,
 }
 
 impl CrawlJobDetail {
@@ -88,7 +111,7 @@ impl From<db::jobs::Chunk> for Chunk {
             id: row.id.0,
             chunk_index: row.chunk_index,
             status: row.status,
-            state: row.state.name().to_owned(),
+            state: row.state.into(),
             state_detail: row.reason.into(),
             source: row.source,
             keyword: row.keyword,
@@ -101,13 +124,27 @@ impl From<db::jobs::Chunk> for Chunk {
     }
 }
 
+impl From<ChunkState> for State {
+    fn from(state: ChunkState) -> Self {
+        match state {
+            ChunkState::Queued => Self::Queued,
+            ChunkState::Running => Self::Running,
+            ChunkState::Waiting => Self::Waiting,
+            ChunkState::Satisfied => Self::Satisfied,
+            ChunkState::Exhausted => Self::Exhausted,
+            ChunkState::Failed => Self::Failed,
+            ChunkState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
 impl Example for CrawlJobDetail {
     fn example() -> Self {
         let chunk = Chunk {
             id: 99,
             chunk_index: 0,
             status: "processing".to_owned(),
-            state: "running".to_owned(),
+            state: State::Running,
             state_detail: None.into(),
             source: "openverse".to_owned(),
             keyword: "red panda".to_owned(),

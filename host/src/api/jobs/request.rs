@@ -1,4 +1,5 @@
-//! What a create request looks like, for the document. The rules are in `app::create`.
+//! What a create request looks like, for the document. The rules are in `app::create`, and so are
+//! the defaults: a default in the document is a required field to some generators of clients.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +9,9 @@ use poem_openapi::{
 };
 use serde_json::{Value, json};
 
-use super::shape::Rules;
-
 /// What to crawl. At least one keyword or address is required.
 #[derive(Object)]
-#[oai(example, deny_unknown_fields)]
+#[oai(example, deny_unknown_fields, skip_serializing_if_is_none)]
 pub(super) struct CreateCrawlJob {
     /// For people.
     #[oai(validator(min_length = 1, max_length = 100))]
@@ -23,16 +22,15 @@ pub(super) struct CreateCrawlJob {
     /// Addresses to crawl, for sources that take addresses; http or https, each at most 2048 characters.
     #[oai(validator(max_items = 1000))]
     urls: Option<Vec<String>>,
-    /// Images wanted.
-    #[oai(default = "thousand", validator(minimum(value = "1"), maximum(value = "100000")))]
-    max_images: i32,
+    /// Images wanted; 1000 by default.
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
+    max_images: Option<i32>,
     /// Ids of installed sources, in the order of preference.
     sources: Option<Vec<String>>,
     /// Values for the options that a source declares, by source and option.
     options: Option<BTreeMap<String, BTreeMap<String, Any<Value>>>>,
-    /// Leave out what is not safe for work, where the source can tell.
-    #[oai(default = "yes")]
-    safe_search: bool,
+    /// Leave out what is not safe for work, where the source can tell; true by default.
+    safe_search: Option<bool>,
     /// BCP 47, such as `de` or `pt-BR`.
     language: Option<String>,
     /// Class of the images by keyword or address; the keyword itself by default.
@@ -45,28 +43,40 @@ pub(super) struct CreateCrawlJob {
     project_id: Option<i32>,
 }
 
-const fn thousand() -> i32 {
-    1_000
-}
-
-const fn yes() -> bool {
-    true
+/// What is accepted beyond being a sound picture.
+#[derive(Object)]
+#[oai(rename = "CreateCrawlJobRules", deny_unknown_fields)]
+struct Rules {
+    /// Licence ids, such as `cc0-1.0`; `*` at the end stands for anything; all by default.
+    licenses: Option<Vec<String>>,
+    /// In pixels.
+    min_width: Option<u32>,
+    /// In pixels.
+    min_height: Option<u32>,
+    /// `jpeg`, `png`, `gif` or `webp`; all by default.
+    formats: Option<Vec<String>>,
 }
 
 impl Example for CreateCrawlJob {
     fn example() -> Self {
         let license = BTreeMap::from([("license".to_owned(), Any(json!("cc0,by")))]);
+        let rules = Rules {
+            licenses: Some(vec!["cc0-1.0".to_owned(), "cc-by-*".to_owned()]),
+            min_width: Some(256),
+            min_height: Some(256),
+            formats: Some(vec!["jpeg".to_owned(), "png".to_owned()]),
+        };
         Self {
             name: "Red pandas".to_owned(),
             keywords: Some(vec!["red panda".to_owned(), "raccoon".to_owned()]),
             urls: None,
-            max_images: 200,
+            max_images: Some(200),
             sources: Some(vec!["openverse".to_owned()]),
             options: Some(BTreeMap::from([("openverse".to_owned(), license)])),
-            safe_search: true,
+            safe_search: Some(true),
             language: Some("en".to_owned()),
             labels: Some(BTreeMap::from([("red panda".to_owned(), "panda".to_owned())])),
-            rules: Some(Rules::example()),
+            rules: Some(rules),
             dataset_id: None,
             project_id: None,
         }

@@ -113,8 +113,8 @@ struct Options {
 
 /// What a job accepts beyond being a sound picture.
 #[derive(Object)]
-#[oai(rename = "CrawlJobRules", default, example)]
-pub(super) struct Rules {
+#[oai(rename = "CrawlJobRules")]
+struct Rules {
     /// Licence ids, such as `cc0-1.0`; `*` at the end stands for anything; empty accepts all.
     licenses: Vec<String>,
     /// In pixels.
@@ -226,23 +226,6 @@ impl From<image::Rules> for Rules {
     }
 }
 
-impl Default for Rules {
-    fn default() -> Self {
-        image::Rules::default().into()
-    }
-}
-
-impl Example for Rules {
-    fn example() -> Self {
-        Self {
-            licenses: vec!["cc0-1.0".to_owned(), "cc-by-*".to_owned()],
-            min_width: 256,
-            min_height: 256,
-            formats: vec!["jpeg".to_owned(), "png".to_owned()],
-        }
-    }
-}
-
 impl Example for CrawlJob {
     fn example() -> Self {
         let options = db::jobs::Options { safe_search: true, ..db::jobs::Options::default() };
@@ -266,7 +249,7 @@ impl Example for CrawlJob {
             task_ids: Vec::new(),
             sources: vec!["openverse".to_owned()],
             options: options.into(),
-            rules: Rules::default(),
+            rules: image::Rules::default().into(),
             error: None.into(),
             revision: 17,
             started_at: Some(DateTime::UNIX_EPOCH).into(),
