@@ -27,7 +27,7 @@ const USER: &str = "5f0c4b9e-8d2a-4c57-9a61-0f2f3c1d7e42";
 
 /// A secret of its own kind, with letters that some forms have to escape.
 fn canary(what: &str) -> String {
-    format!("Canary+{what}/of?32&bytes=or~more!")
+    format!("Canary+{what}/of?40&bytes=or~somewhat-more!")
 }
 
 /// The binary with all secrets, logging all there is into a file.
@@ -95,12 +95,22 @@ impl Run {
             }
         };
         let waited = tokio::time::timeout(PATIENCE, wait).await;
-        assert!(waited.is_ok(), "not in time: {what}");
+        if waited.is_err() {
+            let log = self.log();
+            panic!(
+                "not in time: {what}; {}",
+                &log[log.floor_char_boundary(log.len().saturating_sub(5000))..]
+            );
+        }
     }
 
     /// Ends it; all that it wrote.
     async fn end(mut self) -> String {
         self.child.kill().await.unwrap();
+        self.log()
+    }
+
+    fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.data.path().join("log")).unwrap()).into_owned()
     }
 }
