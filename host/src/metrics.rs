@@ -2,7 +2,7 @@
 //! other part; no label holds an address or anything else that has no bounds.
 
 use std::{
-    sync::atomic::Ordering,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -31,7 +31,7 @@ pub struct Metrics {
     download_time: Histogram,
     decode_time: Histogram,
     steps: Family<Labels<2>, Counter>,
-    step_cpu: Family<Labels<1>, Counter<f64, std::sync::atomic::AtomicU64>>,
+    step_cpu: Family<Labels<1>, Counter<f64, AtomicU64>>,
     step_memory: Family<Labels<1>, Gauge>,
     source_requests: Family<Labels<2>, Counter>,
     chunks: Family<Labels<1>, Counter>,
@@ -44,7 +44,7 @@ pub struct Metrics {
 type Labels<const N: usize> = [(&'static str, String); N];
 
 /// Not a number while it is not known.
-type Shown = Gauge<f64, std::sync::atomic::AtomicU64>;
+type Shown = Gauge<f64, AtomicU64>;
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -81,7 +81,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Everything, in the text format of OpenMetrics 1.0.
+    /// Everything, in the text format of `OpenMetrics` 1.0.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

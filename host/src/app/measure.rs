@@ -8,7 +8,7 @@ use crate::{app::App, db};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl App {
-    /// All figures, in the text format of OpenMetrics 1.0. While the database is out of
+    /// All figures, in the text format of `OpenMetrics` 1.0. While the database is out of
     /// reach those that it knows are not a number.
     pub async fn measure(&self) -> String {
         self.metrics.connections(self.db.size(), self.db.num_idle());
