@@ -6,6 +6,7 @@
 //! stores them, and writes verdicts in batches. Then it gives the chunk back, for
 //! later, or for good.
 
+mod budget;
 mod fault;
 mod judge;
 mod slice;

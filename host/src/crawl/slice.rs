@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     crawl::{
-        Interrupted,
+        Interrupted, budget,
         judge::{Bench, Tried},
         step::{StepOutcome, StepTask},
     },
@@ -29,7 +29,7 @@ use crate::{
     },
     image::Sha256,
     plugin::Installed,
-    source::{self, Answer, Next, Request, Step},
+    source::{self, Answer, Next, Step},
 };
 
 /// Verdicts are written at this number or after this time, whichever comes first.
@@ -41,12 +41,6 @@ const MOST_BACKLOG: i64 = 1000;
 const LOAD: i64 = 64;
 /// What is in flight when a slice ends is given this long.
 pub(super) const CLOSING: Duration = Duration::from_secs(5);
-/// Steps in a row that may ask for the same answers again.
-const MOST_AGAIN: u32 = 64;
-/// Budgets of a chunk: steps, requests of its source, bytes of answers to them.
-const MOST_STEPS: i32 = 10_000;
-const MOST_ASKED: i32 = 50_000;
-const MOST_RECEIVED: i64 = 4 << 30;
 
 /// How a slice ended.
 pub(super) enum SliceEnd {
@@ -209,8 +203,8 @@ impl Slice {
     }
 
     fn start_step(&mut self) {
-        if let Some(budget) = self.over_budget() {
-            self.failed = Some(budget);
+        if let Some(reason) = budget::used_up(&self.chunk, self.again) {
+            self.failed = Some(reason);
             return;
         }
         let task = StepTask {
@@ -221,24 +215,6 @@ impl Slice {
             answers: self.answers.take().filter(|_| self.chunk.again),
         };
         self.step.spawn(task.make());
-    }
-
-    fn over_budget(&self) -> Option<String> {
-        let chunk = &self.chunk;
-        let over = |what: &str, most: String| Some(format!("the source used up its budget of {most} {what}"));
-        if chunk.steps >= MOST_STEPS {
-            over("steps", MOST_STEPS.to_string())
-        } else if chunk.asked >= MOST_ASKED {
-            over("requests", MOST_ASKED.to_string())
-        } else if chunk.received >= MOST_RECEIVED {
-            over("bytes of answers", MOST_RECEIVED.to_string())
-        } else if self.again > MOST_AGAIN {
-            Some(format!(
-                "fault of the plugin: it asked to be called again more than {MOST_AGAIN} times in a row"
-            ))
-        } else {
-            None
-        }
     }
 
     async fn tried(&mut self, tried: Result<Tried, tokio::task::JoinError>) -> Result<(), Interrupted> {
@@ -317,7 +293,8 @@ impl Slice {
         let (requests, again, done) = match step.next {
             Next::Done => (Vec::new(), false, true),
             Next::Fetch(requests) => (requests, false, false),
-            Next::Again => (open_requests(chunk), true, false),
+            // The answered requests stay open: after a crash they are made anew.
+            Next::Again => (chunk.requests.clone().unwrap_or_default(), true, false),
         };
         let candidates: Vec<_> =
             step.candidates.into_iter().map(|found| (digest_of(&found.url), found)).collect();
@@ -414,11 +391,6 @@ impl Slice {
         };
         Ok(Some(SliceEnd::Wait(Wait { until, reason, error: false })))
     }
-}
-
-/// After `again` the answered requests stay open: after a crash they are made anew.
-fn open_requests(chunk: &Chunk) -> Vec<Request> {
-    chunk.requests.clone().unwrap_or_default()
 }
 
 /// The same picture under spellings of one address is one candidate.
