@@ -6,14 +6,14 @@ use super::{chunks, files, kept};
 use crate::support::{
     postgres::{data_dir, prepared},
     process::System,
-    site::{Site, hashes},
+    site::{PATIENCE, Site, hashes},
 };
 
 #[tokio::test]
 async fn a_database_that_comes_back_has_lost_nothing() {
     let dir = data_dir();
     let start = || Embedded::start(dir.path(), None, Durability::ThrownAway);
-    let server = start().await.unwrap();
+    let mut server = start().await.unwrap();
     let site = Site::start().await;
     let system = System::with(&site, prepared(server.url()).await, &[]).await;
     let all = site.gallery("/gallery", 12, None);
@@ -24,10 +24,17 @@ async fn a_database_that_comes_back_has_lost_nothing() {
     site.busy("/gallery/", 6).await;
     system.until(job, "the quick pictures are kept", |job| job["kept"] == 6).await;
 
+    // As often as a worker may die; nobody does.
+    for _ in 0..2 {
+        server.stop().await.unwrap();
+        site.closed("/gallery/", PATIENCE).await;
+        server = start().await.unwrap();
+        site.busy("/gallery/", 6).await;
+    }
     server.stop().await.unwrap();
     site.release(slow);
-    site.closed("/gallery/", crate::support::site::PATIENCE).await;
-    let server = start().await.unwrap();
+    site.closed("/gallery/", PATIENCE).await;
+    server = start().await.unwrap();
     let shown = system.until_status(job, "completed").await;
     assert_eq!(shown["kept"], 12, "{shown:#}");
     assert_eq!(kept(&system, job).await, hashes(&all));

@@ -209,7 +209,7 @@ impl Launch<'_> {
             .env("PIXCRAWLER_LOG_FORMAT", "json")
             .env("PIXCRAWLER_LOG", "info,graphile_worker=warn,pixcrawler::crawl=debug")
             .env("PIXCRAWLER_CONTACT", "tests@example.org")
-            .env("PIXCRAWLER_HEARTBEAT", "300ms")
+            .env("PIXCRAWLER_HEARTBEAT", "500ms")
             .env("PIXCRAWLER_PER_HOST", "64")
             .env("PIXCRAWLER_PER_HOST_RATE", "10000")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))

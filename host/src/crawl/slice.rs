@@ -29,7 +29,7 @@ use crate::{
     },
     image::Sha256,
     plugin::Installed,
-    source::{self, Answer, Next, Request, Step},
+    source::{self, Answer, Next, Step},
 };
 
 /// Verdicts are written at this number, or this long after the last ones, whichever comes first.
@@ -281,7 +281,8 @@ impl Slice {
         let (requests, again, done) = match step.next {
             Next::Done => (Vec::new(), false, true),
             Next::Fetch(requests) => (requests, false, false),
-            Next::Again => (open_requests(chunk), true, false),
+            // The answered requests stay open: after a crash they are made anew.
+            Next::Again => (chunk.requests.clone().unwrap_or_default(), true, false),
         };
         let candidates: Vec<_> =
             step.candidates.into_iter().map(|found| (digest_of(&found.url), found)).collect();
@@ -384,11 +385,6 @@ impl Slice {
         };
         Ok(Some(SliceEnd::Wait(Wait { until, reason, error: false })))
     }
-}
-
-/// After `again` the answered requests stay open: after a crash they are made anew.
-fn open_requests(chunk: &Chunk) -> Vec<Request> {
-    chunk.requests.clone().unwrap_or_default()
 }
 
 /// The same picture under spellings of one address is one candidate.
