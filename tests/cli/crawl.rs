@@ -188,9 +188,12 @@ async fn rules_are_said_in_the_words_of_the_command_line() {
         "--language `x y` must be a BCP 47 tag",
         "--option nope.",
     ]);
-    // Nothing came of it, so the folder is free for another request.
+    // Nothing came of it: there is no folder, or it is as it was.
+    assert!(!shell.path("out").exists());
+    fs::create_dir(shell.path("out")).unwrap();
     let refused = shell.run(&["crawl", "--url", "http://127.0.0.1/", "--out", "out"]).await.expect(2);
     refused.says(&["address 1 `http://127.0.0.1/` cannot be crawled"]);
+    assert_eq!(fs::read_dir(shell.path("out")).unwrap().count(), 0);
 }
 
 #[tokio::test]
