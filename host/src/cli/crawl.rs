@@ -127,8 +127,9 @@ impl Crawl {
         if !self.restart {
             folder.check(&request)?;
         }
+        let mut progress = Progress::new(terminal)?;
         let running = Running::start(config).await?;
-        let done = self.crawl(&running.app, &mut folder, &request, &stop, terminal).await;
+        let done = self.crawl(&running.app, &mut folder, &request, &stop, &mut progress).await;
         running.stop().await;
         done
     }
@@ -139,7 +140,7 @@ impl Crawl {
         folder: &mut Folder,
         request: &Value,
         stop: &CancellationToken,
-        terminal: &MultiProgress,
+        progress: &mut Progress,
     ) -> anyhow::Result<ExitCode> {
         let caller = local_user();
         if self.restart {
@@ -147,16 +148,15 @@ impl Crawl {
         }
         plugin::prepared(&app.plugins, stop).await;
         let (job, begun) = begin(app, folder, &caller, request).await?;
-        let mut progress = Progress::new(terminal)?;
         let last = match begun {
-            Begun::New => work(app, caller.user, job, stop, &mut progress).await?,
+            Begun::New => work(app, caller.user, job, stop, progress).await?,
             Begun::Continued => {
                 let held = match look(app, caller.user, job).await?.running {
                     true => " Another process works on it, or died within the last minute.",
                     false => "",
                 };
                 progress.note(&format!("Continuing job {job}.{held}"));
-                work(app, caller.user, job, stop, &mut progress).await?
+                work(app, caller.user, job, stop, progress).await?
             }
             Begun::Complete => {
                 progress.note(&format!("Job {job} is complete already: only the folder is written again."));

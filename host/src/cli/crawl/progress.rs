@@ -88,7 +88,8 @@ impl Progress {
     pub(super) fn new(terminal: &MultiProgress) -> anyhow::Result<Self> {
         let plain = terminal.is_hidden();
         let style = ProgressStyle::with_template("{spinner} {bar:24} {pos}/{len} kept  {wide_msg}")?;
-        let bar = terminal.add(ProgressBar::new(0).with_style(style));
+        let bar = terminal.add(ProgressBar::new(0).with_style(style).with_message("starting"));
+        bar.enable_steady_tick(Duration::from_millis(120));
         Ok(Self { terminal: terminal.clone(), bar, plain, began: None, line: None })
     }
 
@@ -101,10 +102,7 @@ impl Progress {
         let (began, before) = *self.began.get_or_insert((Instant::now(), job.kept));
         let text = counts(job, began.elapsed(), job.kept - before);
         if !self.plain {
-            if self.bar.length() != u64::try_from(job.wanted).ok() {
-                self.bar.set_length(u64::try_from(job.wanted).unwrap_or_default());
-                self.bar.enable_steady_tick(Duration::from_millis(120));
-            }
+            self.bar.set_length(u64::try_from(job.wanted).unwrap_or_default());
             self.bar.set_position(u64::try_from(job.kept).unwrap_or_default());
             self.bar.set_message(text);
             return;
