@@ -61,10 +61,8 @@ enum Command {
 #[error("{0}")]
 struct WrongUsage(String);
 
-impl WrongUsage {
-    fn new(message: String) -> anyhow::Error {
-        Self(message).into()
-    }
+fn wrong_usage(message: impl Into<String>) -> anyhow::Error {
+    WrongUsage(message.into()).into()
 }
 
 /// Runs what the arguments ask for.

@@ -195,7 +195,7 @@ pub struct Crawl {
 #[command(next_help_heading = "Log")]
 pub struct Log {
     /// What to log: a level, or a filter such as `info,pixcrawler::crawl=debug`
-    /// [default: info; debug with DEBUG=true]
+    /// [default: info for serve and worker, else warn; debug with DEBUG=true]
     #[arg(long, env = "PIXCRAWLER_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
     /// `text` or `json`

@@ -7,7 +7,11 @@ mod progress;
 mod request;
 mod summary;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -19,11 +23,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{
-        App, Retried, Running, Signal,
+        App, Retried, Running, Signal, chain,
         create::{Broken, CreateError, Created},
     },
     auth::{Caller, issuer::user_of},
-    cli::{WrongUsage, plugin, say, stop},
+    cli::{plugin, say, stop, wrong_usage},
     config::{self, Config},
     crawl::Worker,
     dataset, db,
@@ -40,6 +44,8 @@ const LOCAL_USER: &str = "local@pixcrawler.invalid";
 /// Looks at the job are at least this far apart, and at most so far.
 const SOONEST_LOOK: Duration = Duration::from_millis(200);
 const LATEST_LOOK: Duration = Duration::from_secs(2);
+/// So long the database may be away.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Crawl keywords or addresses into a dataset folder
 ///
@@ -121,8 +127,9 @@ impl Crawl {
         if !self.restart {
             folder.check(&request)?;
         }
+        let mut progress = Progress::new(terminal)?;
         let running = Running::start(config).await?;
-        let done = self.crawl(&running.app, &mut folder, &request, &stop, terminal).await;
+        let done = self.crawl(&running.app, &mut folder, &request, &stop, &mut progress).await;
         running.stop().await;
         done
     }
@@ -133,7 +140,7 @@ impl Crawl {
         folder: &mut Folder,
         request: &Value,
         stop: &CancellationToken,
-        terminal: &MultiProgress,
+        progress: &mut Progress,
     ) -> anyhow::Result<ExitCode> {
         let caller = local_user();
         if self.restart {
@@ -141,12 +148,15 @@ impl Crawl {
         }
         plugin::prepared(&app.plugins, stop).await;
         let (job, begun) = begin(app, folder, &caller, request).await?;
-        let mut progress = Progress::new(terminal)?;
         let last = match begun {
-            Begun::New => work(app, caller.user, job, stop, &mut progress).await?,
+            Begun::New => work(app, caller.user, job, stop, progress).await?,
             Begun::Continued => {
-                progress.note(&format!("Continuing job {job}."));
-                work(app, caller.user, job, stop, &mut progress).await?
+                let held = match look(app, caller.user, job).await?.running {
+                    true => " Another process works on it, or died within the last minute.",
+                    false => "",
+                };
+                progress.note(&format!("Continuing job {job}.{held}"));
+                work(app, caller.user, job, stop, progress).await?
             }
             Begun::Complete => {
                 progress.note(&format!("Job {job} is complete already: only the folder is written again."));
@@ -216,17 +226,21 @@ async fn begin(
         // The key is kept first, so that a crash between the two makes no second job.
         let key = folder.remember(request)?;
         let body = request::with_sources(request, &app.plugins.list());
-        let job =
-            match app.create_job(caller, &body, Some(&key)).await.map_err(|error| refused(error, &body))? {
-                Created::New(job) | Created::Before(job) => job,
-            };
+        let job = match app.create_job(caller, &body, Some(&key)).await {
+            Ok(Created::New(job) | Created::Before(job)) => job,
+            Err(CreateError::Rules(broken)) => {
+                folder.leave()?;
+                return Err(refused(&broken, &body));
+            }
+            Err(error) => return Err(error.into()),
+        };
         let row = db::jobs::show(&app.db, caller.user, job).await?.context("the new job is gone")?;
         folder.belongs_to(FolderJob { id: job, created_at: row.created_at })?;
         return Ok((job, Begun::New));
     };
     let row = db::jobs::show(&app.db, caller.user, before.id).await?;
     let Some(row) = row.filter(|row| row.created_at == before.created_at) else {
-        return Err(WrongUsage::new(format!(
+        return Err(wrong_usage(format!(
             "{} belongs to job {} of another database, or the job was deleted; use the --data-dir or \
              --database-url of that time, begin anew with --restart, or choose another folder with --out",
             folder.path().display(),
@@ -246,8 +260,7 @@ async fn begin(
 }
 
 /// Every broken rule in a line of its own, in the words of the command line.
-fn refused(error: CreateError, body: &Value) -> anyhow::Error {
-    let CreateError::Rules(broken) = error else { return error.into() };
+fn refused(broken: &[Broken], body: &Value) -> anyhow::Error {
     let line = |rule: &Broken| {
         let argument = request::argument(&rule.pointer);
         match body.pointer(&rule.pointer).and_then(Value::as_str) {
@@ -255,7 +268,7 @@ fn refused(error: CreateError, body: &Value) -> anyhow::Error {
             None => format!("{argument} {}", rule.detail),
         }
     };
-    WrongUsage::new(broken.iter().map(line).collect::<Vec<_>>().join("\n"))
+    wrong_usage(broken.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 /// Works on the job until it is over or the stop; then all leases are given back.
@@ -288,9 +301,19 @@ async fn watch(app: &App, user: UserId, job: JobId, progress: &mut Progress) -> 
     let mut signals = app.signals.subscribe();
     let mut soonest = tokio::time::interval(SOONEST_LOOK);
     soonest.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seen = Instant::now();
     loop {
         soonest.tick().await;
-        let snapshot = look(app, user, job).await?;
+        let snapshot = match look(app, user, job).await {
+            // The worker waits for the database as well.
+            Err(error) if seen.elapsed() < PATIENCE => {
+                tracing::warn!(error = %chain(error.as_ref()), "cannot look at the job; trying again");
+                tokio::time::sleep(LATEST_LOOK).await;
+                continue;
+            }
+            looked => looked?,
+        };
+        seen = Instant::now();
         progress.show(&snapshot);
         if snapshot.status.is_over() {
             return Ok(snapshot);

@@ -10,7 +10,7 @@ use crate::{app::Database, cli::say, config::Config};
 /// Bring the tables of the database up to date
 ///
 /// `serve`, `worker` and `crawl` do the same when they start; this is for deployments
-/// that migrate first. Works on DATABASE_URL, else on the private Postgres. Tables and
+/// that migrate first. Works on `DATABASE_URL`, else on the private Postgres. Tables and
 /// columns that the frontend declares are made when absent and never altered.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \

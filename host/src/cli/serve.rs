@@ -9,7 +9,7 @@ use crate::{api, app::Running, cli::stop, config::Config, crawl::Worker};
 /// Run the API and a worker in this process
 ///
 /// Without settings: a private Postgres and all objects in the data folder, tokens by
-/// `pixcrawler token`, listening on 127.0.0.1 only. With SUPABASE_URL and DATABASE_URL: on
+/// `pixcrawler token`, listening on 127.0.0.1 only. With `SUPABASE_URL` and `DATABASE_URL`: on
 /// that project, with its tokens. SIGTERM or Ctrl-C ends it within ten seconds and loses nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -21,8 +21,8 @@ pub(super) struct Serve {}
 
 /// Run a worker only, beside the API or on another machine
 ///
-/// Takes work from the queue in DATABASE_URL; every worker of that database must have the
-/// same store and the same sources. Without DATABASE_URL it joins the private Postgres of a
+/// Takes work from the queue in `DATABASE_URL`; every worker of that database must have the
+/// same store and the same sources. Without `DATABASE_URL` it joins the private Postgres of a
 /// `serve` with the same data folder on this machine, and starts it where none runs.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \

@@ -9,13 +9,13 @@ use serde_json::json;
 
 use crate::{
     auth::issuer::{Issuer, IssuerError, user_of},
-    cli::{WrongUsage, say},
+    cli::{say, wrong_usage},
     config::{self, Config},
 };
 
 /// Make a bearer token for the API of this machine
 ///
-/// Only while SUPABASE_URL is unset: then the host issues its own tokens, with a key in
+/// Only while `SUPABASE_URL` is unset: then the host issues its own tokens, with a key in
 /// the data folder. The same address is always the same user. Whoever can read the data
 /// folder can make tokens.
 #[derive(Args, Debug)]
@@ -44,11 +44,11 @@ impl Token {
             );
         }
         let expires = TimeDelta::from_std(self.ttl).ok().and_then(|ttl| Utc::now().checked_add_signed(ttl));
-        let expires = expires.ok_or_else(|| WrongUsage::new("--ttl is too long".to_owned()))?;
+        let expires = expires.ok_or_else(|| wrong_usage("--ttl is too long"))?;
         let folder = config.data_dir();
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let token = Issuer::open(&folder)?.issue(&self.email, self.ttl).map_err(|error| match error {
-            IssuerError::Email(_) => WrongUsage::new(format!("--email: {error}")),
+            IssuerError::Email(_) => wrong_usage(format!("--email: {error}")),
             other => other.into(),
         })?;
         if self.json {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{cli::WrongUsage, job::JobId};
+use crate::{cli::wrong_usage, job::JobId};
 
 /// Name of the file.
 const MEMORY: &str = ".pixcrawler.json";
@@ -20,6 +20,8 @@ const MEMORY: &str = ".pixcrawler.json";
 /// A dataset folder in the hands of this process.
 pub(super) struct Folder {
     path: PathBuf,
+    /// It was not there before.
+    made: bool,
     memory: Option<Memory>,
     /// The kernel lets go of the lock with the process.
     _lock: File,
@@ -46,12 +48,13 @@ pub(super) struct FolderJob {
 impl Folder {
     /// Makes the folder if it is absent and keeps other crawls out of it.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let made = !path.exists();
         fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
         let lock = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(WrongUsage::new(format!("another crawl is at work in {}", path.display())));
+                return Err(wrong_usage(format!("another crawl is at work in {}", path.display())));
             }
             Err(TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("cannot lock {}", path.display()));
@@ -60,7 +63,7 @@ impl Folder {
         let file = path.join(MEMORY);
         let memory = match fs::read(&file) {
             Ok(bytes) => Some(serde_json::from_slice(&bytes).map_err(|error| {
-                WrongUsage::new(format!(
+                wrong_usage(format!(
                     "{} cannot be read ({error}); remove it, or choose another folder with --out",
                     file.display()
                 ))
@@ -69,12 +72,12 @@ impl Folder {
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
         };
         if memory.is_none() && path.join("metadata.jsonl").exists() {
-            return Err(WrongUsage::new(format!(
+            return Err(wrong_usage(format!(
                 "{} holds a dataset that is not of a crawl; choose another folder with --out",
                 path.display()
             )));
         }
-        Ok(Self { path: path.to_owned(), memory, _lock: lock })
+        Ok(Self { path: path.to_owned(), made, memory, _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -93,7 +96,7 @@ impl Folder {
         if differs.is_empty() {
             return Ok(());
         }
-        Err(WrongUsage::new(format!(
+        Err(wrong_usage(format!(
             "{} belongs to another crawl, which differs in {}; repeat that command to continue it, choose \
              another folder with --out, or begin anew in this one with --restart",
             self.path.display(),
@@ -126,6 +129,16 @@ impl Folder {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Leaves the folder as it was found, when nothing came of the request.
+    pub(super) fn leave(&mut self) -> anyhow::Result<()> {
+        self.forget()?;
+        if self.made {
+            // What else was put there meanwhile keeps it.
+            let _ = fs::remove_dir(&self.path);
+        }
+        Ok(())
     }
 
     fn write(&mut self, memory: Memory) -> anyhow::Result<()> {

@@ -32,6 +32,8 @@ pub(super) struct Snapshot {
     pub(super) reason: Option<String>,
     /// What the sources said.
     pub(super) warnings: Vec<String>,
+    /// A process works on it.
+    pub(super) running: bool,
     /// Why nothing happens for now, and until when.
     waits: Option<(String, DateTime<Utc>)>,
 }
@@ -42,7 +44,8 @@ impl Snapshot {
         let Some(row) = db::jobs::show(db, user, job).await? else { return Ok(None) };
         let chunks = db::jobs::chunks(db, user, job).await?;
         let (refused, duplicates) = db::jobs::Tally::split(db::jobs::tallies(db, user, job).await?);
-        let busy = chunks.iter().any(|chunk| matches!(chunk.state, ChunkState::Running | ChunkState::Queued));
+        let running = chunks.iter().any(|chunk| chunk.state == ChunkState::Running);
+        let busy = running || chunks.iter().any(|chunk| chunk.state == ChunkState::Queued);
         let waiting = chunks.iter().filter(|_| !busy).filter_map(|chunk| {
             let reason = chunk.reason.as_deref().unwrap_or("asked to wait");
             Some((format!("{}: {reason}", chunk.source), chunk.waiting_until?))
@@ -65,6 +68,7 @@ impl Snapshot {
             refused,
             reason: row.error,
             warnings,
+            running,
             waits: waiting.min_by_key(|(_, until)| *until),
         }))
     }
@@ -84,7 +88,8 @@ impl Progress {
     pub(super) fn new(terminal: &MultiProgress) -> anyhow::Result<Self> {
         let plain = terminal.is_hidden();
         let style = ProgressStyle::with_template("{spinner} {bar:24} {pos}/{len} kept  {wide_msg}")?;
-        let bar = terminal.add(ProgressBar::new(0).with_style(style));
+        let bar = terminal.add(ProgressBar::new(0).with_style(style).with_message("starting"));
+        bar.enable_steady_tick(Duration::from_millis(120));
         Ok(Self { terminal: terminal.clone(), bar, plain, began: None, line: None })
     }
 
@@ -97,10 +102,7 @@ impl Progress {
         let (began, before) = *self.began.get_or_insert((Instant::now(), job.kept));
         let text = counts(job, began.elapsed(), job.kept - before);
         if !self.plain {
-            if self.bar.length() != u64::try_from(job.wanted).ok() {
-                self.bar.set_length(u64::try_from(job.wanted).unwrap_or_default());
-                self.bar.enable_steady_tick(Duration::from_millis(120));
-            }
+            self.bar.set_length(u64::try_from(job.wanted).unwrap_or_default());
             self.bar.set_position(u64::try_from(job.kept).unwrap_or_default());
             self.bar.set_message(text);
             return;
@@ -169,6 +171,7 @@ mod tests {
             refused: BTreeMap::new(),
             reason: None,
             warnings: Vec::new(),
+            running: true,
             waits: None,
         };
         assert_eq!(counts(&job, Duration::from_secs(10), 20), "240 found, 2.0/s, 75 seconds left");

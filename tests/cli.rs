@@ -1,0 +1,257 @@
+//! The command line, as a person or a script uses it.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt as _, process::Command};
+
+use crate::support::{
+    postgres::{DataDir, TestDatabase, data_dir, database, empty_database},
+    site::{ORIGIN, PATIENCE, Reply, Site, hashes, page},
+};
+
+mod crawl;
+
+/// Where commands are run: a folder, a database and a web site of their own.
+struct Shell {
+    folder: DataDir,
+    database: TestDatabase,
+    mapping: Option<String>,
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+struct Ended {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Shell {
+    async fn new() -> Self {
+        Self { folder: data_dir(), database: database().await, mapping: None }
+    }
+
+    /// Every origin is `site`.
+    async fn on(site: &Site) -> Self {
+        Self { mapping: Some(site.mapping()), ..Self::new().await }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = pixcrawler(arguments);
+        command
+            .current_dir(self.folder.path())
+            .env("DATABASE_URL", self.database.url.expose_secret())
+            .env("PIXCRAWLER_DATA_DIR", self.path("data"))
+            .env("PIXCRAWLER_CONTACT", "tests@example.org")
+            .env("PIXCRAWLER_PER_HOST", "64")
+            .env("PIXCRAWLER_PER_HOST_RATE", "10000")
+            .envs(self.mapping.as_ref().map(|mapping| ("PIXCRAWLER_MAP_ORIGIN", mapping)));
+        command
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Ended {
+        ended(self.command(arguments)).await
+    }
+}
+
+impl Ended {
+    /// The same, if it has this exit code.
+    fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    fn says(&self, parts: &[&str]) -> &Self {
+        for part in parts {
+            assert!(self.stderr.contains(part), "`{part}` is missing: {self:#?}");
+        }
+        self
+    }
+}
+
+fn pixcrawler(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+    command
+        .args(arguments)
+        .env("COLUMNS", "100")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+async fn ended(mut command: Command) -> Ended {
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    Ended {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn every_command_explains_itself() {
+    let mut text = String::new();
+    for arguments in [
+        "-h",
+        "demo -h",
+        "crawl -h",
+        "serve -h",
+        "worker -h",
+        "token -h",
+        "plugin -h",
+        "plugin list -h",
+        "migrate -h",
+        "openapi -h",
+        "doctor -h",
+        "serve --help",
+    ] {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let help = ended(pixcrawler(&arguments)).await.expect(0);
+        text += &format!("$ pixcrawler {}\n{}\n", arguments.join(" "), help.stdout);
+    }
+    insta::with_settings!({ snapshot_path => "snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("help", text);
+    });
+}
+
+#[tokio::test]
+async fn wrong_usage_ends_with_two() {
+    let check = async |arguments: &[&str], expect: &str| {
+        ended(pixcrawler(arguments)).await.expect(2).says(&[expect]);
+    };
+    check(&["fly"], "unrecognized subcommand").await;
+    check(&["crawl"], "<KEYWORD>").await;
+    check(&["crawl", "lion", "--max", "0"], "0 is not in 1..=100000").await;
+    check(&["crawl", "lion", "--min-size", "big"], "such as 640x480").await;
+    check(&["crawl", "lion", "--format", "bmp"], "jpeg, png, gif, webp").await;
+    check(&["crawl", "lion", "--option", "a=b"], "expected SOURCE.NAME=VALUE").await;
+    check(&["token", "--email", "ann@example.org", "--ttl", "1y"], "not a unit of time").await;
+}
+
+#[tokio::test]
+async fn the_document_needs_nothing() {
+    let document = ended(pixcrawler(&["openapi"])).await.expect(0);
+    assert_eq!(document.stdout.trim(), pixcrawler::api::document().trim());
+    assert_eq!(document.stderr, "");
+}
+
+#[tokio::test]
+async fn tokens_are_those_of_the_api() {
+    let folder = data_dir();
+    let data = folder.path().join("data");
+    let token = async |arguments: &[&str], settings: &[(&str, &str)]| {
+        let mut command = pixcrawler(&["token"]);
+        command.args(arguments).env("PIXCRAWLER_DATA_DIR", &data).envs(settings.iter().copied());
+        ended(command).await
+    };
+    let bare = token(&["--email", "Ann@example.org"], &[]).await.expect(0).stdout;
+    let made = token(&["--email", "ann@example.org", "--ttl", "2h", "--json"], &[]).await.expect(0).json();
+
+    let nobody = Box::new(|_| unreachable!("local keys are not fetched"));
+    let auth = pixcrawler::auth::Auth::new(None, None, &data, nobody).unwrap();
+    let caller = auth.verify(bare.trim()).await.unwrap();
+    assert_eq!(caller.email.as_deref(), Some("ann@example.org"));
+    assert_eq!(made["user"], json!(caller.user));
+    let later = auth.verify(made["token"].as_str().unwrap()).await.unwrap();
+    let apart = (later.expires - caller.expires).num_minutes();
+    assert!((55..=65).contains(&apart), "{apart} minutes");
+
+    token(&["--email", "ann"], &[]).await.expect(2).says(&["--email", "`ann`"]);
+    token(&["--email", "ann@example.org"], &[("SUPABASE_URL", "https://project.example")])
+        .await
+        .expect(1)
+        .says(&["SUPABASE_URL is set", "sign in there"]);
+}
+
+#[tokio::test]
+async fn sources_say_what_they_may_do() {
+    let shell = Shell::new().await;
+    let plugins = shell.path("plugins");
+    fs::create_dir(&plugins).unwrap();
+    fs::write(plugins.join("empty.wasm"), "").unwrap();
+    // Another build of `webpage`: with an empty section that means nothing, it is no
+    // longer the one that came with the binary.
+    let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/plugins/webpage.wasm");
+    let mut other = fs::read(&bundled)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `make plugins` first", bundled.display()));
+    other.extend([0, 2, 1, b'x']);
+    fs::write(plugins.join("webpage.wasm"), other).unwrap();
+
+    let list =
+        async |arguments: &[&str]| shell.run(&[&["plugin", "list"], arguments].concat()).await.expect(0);
+    let find = |listed: &Value, id: &str| {
+        let sources = listed["sources"].as_array().unwrap();
+        sources.iter().find(|source| source["id"] == id).cloned().unwrap()
+    };
+    let listed = list(&["--json"]).await.json();
+    let openverse = find(&listed, "openverse");
+    assert_eq!((&openverse["status"], &openverse["bundled"]), (&json!("ready"), &json!(true)));
+    assert_eq!((&openverse["input"], &openverse["granted"]), (&json!("keywords"), &json!(true)));
+    assert!(openverse["hosts"].to_string().contains("openverse"), "{openverse}");
+
+    let listed = list(&["--json", "--plugins-dir", "plugins"]).await.json();
+    let webpage = find(&listed, "webpage");
+    assert_eq!((&webpage["status"], &webpage["bundled"]), (&json!("off"), &json!(false)));
+    assert!(webpage["reason"].as_str().unwrap().contains("--grant webpage"), "{webpage}");
+    assert!(listed["refused"][0]["name"].as_str().unwrap().contains("empty.wasm"), "{listed}");
+    let text = list(&["--plugins-dir", "plugins"]).await.stdout;
+    for part in ["openverse ", "grant it with `--grant webpage`", "Left out: ", "* (web)"] {
+        assert!(text.contains(part), "`{part}` is missing: {text}");
+    }
+
+    let granted = list(&["--json", "--plugins-dir", "plugins", "--grant", "webpage"]).await.json();
+    assert_eq!(find(&granted, "webpage")["status"], "ready");
+}
+
+#[tokio::test]
+async fn tables_are_made_once() {
+    let shell = Shell { database: empty_database().await, ..Shell::new().await };
+    shell.run(&["migrate"]).await.expect(1).says(&["the database lacks what Supabase brings"]);
+    pixcrawler::db::bootstrap(&shell.database.pool).await.unwrap();
+    let doctor = shell.run(&["doctor", "--json"]).await.expect(0).json();
+    assert_eq!(finding(&doctor, "migrations")["verdict"], "note", "{doctor}");
+
+    let applied = shell.run(&["migrate", "--json"]).await.expect(0).json();
+    assert_eq!(applied["applied"][0], json!({"version": 1, "description": "profiles"}));
+    assert_eq!(shell.run(&["migrate"]).await.expect(0).stdout, "Everything is up to date.\n");
+    let doctor = shell.run(&["doctor", "--json"]).await.expect(0).json();
+    assert_eq!(finding(&doctor, "migrations")["verdict"], "ok", "{doctor}");
+}
+
+#[tokio::test]
+async fn the_doctor_names_what_is_wrong() {
+    let shell = Shell::new().await;
+    let well = shell.run(&["doctor", "--port", "0"]).await.expect(0).stdout;
+    for part in ["ok     database", "ok     notifications", "ok     source webpage", "ok     contact"] {
+        assert!(well.contains(part), "`{part}` is missing: {well}");
+    }
+    let ill = shell
+        .run(&["doctor", "--json", "--database-url", "postgres://canary:canary@127.0.0.1:1/x"])
+        .await
+        .expect(1)
+        .json();
+    assert_eq!(finding(&ill, "database")["verdict"], "wrong", "{ill}");
+    assert!(!ill.to_string().contains("canary"), "{ill}");
+}
+
+fn finding<'a>(doctor: &'a Value, check: &str) -> &'a Value {
+    doctor["checks"].as_array().unwrap().iter().find(|finding| finding["check"] == check).unwrap()
+}

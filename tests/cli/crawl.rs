@@ -1,0 +1,226 @@
+//! `crawl`: keywords or addresses in, a folder out.
+
+use super::*;
+
+/// File names and labels that `metadata.jsonl` lists, and the hashes of the files themselves.
+struct Dataset {
+    lines: Vec<Value>,
+    hashes: BTreeSet<String>,
+}
+
+fn dataset(folder: &Path) -> Dataset {
+    use sha2::{Digest as _, Sha256};
+    let text = fs::read_to_string(folder.join("metadata.jsonl")).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let hash = |line: &Value| {
+        let file = folder.join(line["file_name"].as_str().unwrap());
+        let hash = hex::encode(Sha256::digest(fs::read(file).unwrap()));
+        assert_eq!(line["sha256"], hash.as_str());
+        hash
+    };
+    let hashes = lines.iter().map(hash).collect();
+    Dataset { lines, hashes }
+}
+
+/// Picture files below a folder, listed or not.
+fn files(folder: &Path) -> usize {
+    let classes = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    classes.filter(|path| path.is_dir()).map(|class| fs::read_dir(class).unwrap().count()).sum()
+}
+
+fn url(path: &str) -> String {
+    format!("{ORIGIN}{path}")
+}
+
+#[tokio::test]
+async fn a_folder_is_filled_once() {
+    let site = Site::start().await;
+    let mut pictures = site.gallery("/a", 5, None);
+    let gone = "/a/gone.png".to_owned();
+    site.on("/a", [page(&[&pictures[..], &[gone, pictures[0].clone()]].concat(), None)]);
+    let shell = Shell::on(&site).await;
+    let start = url("/a");
+    let crawl = async |more: &[&str]| {
+        let command = ["crawl", "--url", &start, "--out", "out", "--json"];
+        shell.run(&[&command, more].concat()).await
+    };
+
+    let first = crawl(&[]).await.expect(0).json();
+    assert_eq!(
+        (&first["status"], &first["kept"], &first["files"]),
+        (&json!("completed"), &json!(5), &json!(5))
+    );
+    assert_eq!(first["refused"], json!({"not-found": 1}));
+    assert!(first["reason"].as_str().unwrap().contains("the sources have no more"), "{first}");
+    let written = dataset(&shell.path("out"));
+    assert_eq!(written.hashes, hashes(&pictures));
+    assert_eq!(written.lines[0]["page_url"], start.as_str());
+    assert_eq!((&written.lines[0]["width"], &written.lines[0]["source"]), (&json!(16), &json!("webpage")));
+    assert!(written.lines[0]["file_name"].as_str().unwrap().starts_with("site.example_a/"), "{first}");
+
+    // The same again: a file that was lost comes back, and nothing is fetched.
+    let asked = site.asked("/");
+    fs::remove_file(shell.path("out").join(written.lines[2]["file_name"].as_str().unwrap())).unwrap();
+    let second = crawl(&[]).await.expect(0);
+    second.says(&["is complete already"]);
+    assert_eq!(second.json()["job"], first["job"]);
+    assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
+    assert_eq!(site.asked("/"), asked);
+
+    // Another request is refused until it is told to begin anew; then the folder is its own.
+    crawl(&["--max", "2"]).await.expect(2).says(&["differs in --max;", "--restart", "--out"]);
+    assert_eq!(site.asked("/"), asked);
+    let third = crawl(&["--max", "2", "--restart"]).await.expect(0).json();
+    assert_eq!((&third["kept"], &third["reason"]), (&json!(2), &Value::Null));
+    assert_ne!(third["job"], first["job"]);
+    pictures.retain(|picture| dataset(&shell.path("out")).hashes.is_superset(&hashes([picture])));
+    assert_eq!((pictures.len(), files(&shell.path("out"))), (2, 2));
+}
+
+#[tokio::test]
+async fn an_interrupted_crawl_goes_on() {
+    let site = Site::start().await;
+    let pictures = site.gallery("/a", 6, None);
+    for picture in &pictures[3..] {
+        site.on(picture, [Reply::Held(Box::new(Reply::Picture))]);
+    }
+    let others = site.gallery("/b", 2, None);
+    let shell = Shell::on(&site).await;
+    let (start, other) = (url("/a"), url("/b"));
+    let arguments = ["crawl", "--url", &start, "--out", "out"];
+
+    let crawl = shell.command(&arguments).spawn().unwrap();
+    site.busy("/a/", 3).await;
+    kept(&shell, 3).await;
+    let pid = Pid::from_raw(crawl.id().unwrap().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let output = tokio::time::timeout(PATIENCE, crawl.wait_with_output()).await.unwrap().unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(130), "{stdout}{stderr}");
+    assert!(stdout.contains("Interrupted with 3 of 1000 images kept"), "{stdout}");
+    assert!(stdout.contains(&format!(" crawl --url {start} --out out\n")), "{stdout}");
+    assert!(stderr.contains("Ctrl-C again ends at once"), "{stderr}");
+    let held: Option<uuid::Uuid> = sqlx::query_scalar("select lease from pixcrawler.chunk")
+        .fetch_one(&shell.database.pool)
+        .await
+        .unwrap();
+    assert_eq!(held, None, "the lease was given back");
+
+    // Another crawl does its own work only.
+    let asked = site.asked("/a");
+    let done = shell.run(&["crawl", "--url", &other, "--json"]).await.expect(0).json();
+    assert_eq!((&done["kept"], &done["out"]), (&json!(others.len()), &json!("site.example")));
+    assert_eq!(site.asked("/a"), asked);
+
+    for picture in &pictures {
+        site.release(picture);
+    }
+    let done = shell.run(&arguments).await.expect(0);
+    done.says(&["Continuing job"]);
+    assert!(done.stdout.starts_with("Kept 6 of 1000 images: 6 files in out\n"), "{}", done.stdout);
+    assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
+    for picture in &pictures[..3] {
+        assert_eq!(site.asked(picture), 1, "{picture}");
+    }
+}
+
+/// Waits until this many pictures are kept in all.
+async fn kept(shell: &Shell, count: i32) {
+    let mut listener = sqlx::postgres::PgListener::connect_with(&shell.database.pool).await.unwrap();
+    listener.listen(pixcrawler::db::progress::CHANNEL).await.unwrap();
+    let wait = async {
+        loop {
+            let query = "select coalesce(sum(kept), 0)::integer from pixcrawler.job";
+            let kept: i32 = sqlx::query_scalar(query).fetch_one(&shell.database.pool).await.unwrap();
+            if kept >= count {
+                return;
+            }
+            listener.recv().await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap();
+}
+
+#[tokio::test]
+async fn addresses_come_from_a_file_or_standard_input() {
+    let site = Site::start().await;
+    let (one, two) = (site.gallery("/one", 2, None), site.gallery("/two", 2, None));
+    let shell = Shell::on(&site).await;
+    let text = format!("# two pages\n\n{}\r\n  {}#top\n", url("/one"), url("/two"));
+    fs::write(shell.path("pages.txt"), &text).unwrap();
+    let done = shell.run(&["crawl", "--urls", "pages.txt", "--out", "out", "--json"]).await.expect(0).json();
+    assert_eq!(done["kept"], 4);
+    let classes: BTreeSet<_> =
+        dataset(&shell.path("out")).lines.iter().map(|line| line["label"].to_string()).collect();
+    assert_eq!(classes.len(), 2);
+    assert_eq!(dataset(&shell.path("out")).hashes, hashes(one.iter().chain(&two)));
+
+    // The same request, wherever it comes from.
+    let asked = site.asked("/");
+    let mut command = shell.command(&["crawl", "--urls", "-", "--out", "out", "--json"]);
+    let mut crawl = command.stdin(Stdio::piped()).spawn().unwrap();
+    crawl.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();
+    let output = tokio::time::timeout(PATIENCE, crawl.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(site.asked("/"), asked);
+
+    shell.run(&["crawl", "--urls", "none.txt"]).await.expect(1).says(&["cannot read none.txt"]);
+}
+
+#[tokio::test]
+async fn rules_are_said_in_the_words_of_the_command_line() {
+    let shell = Shell::new().await;
+    let refused = shell.run(&[
+        "crawl",
+        "lion",
+        "--source",
+        "nope",
+        "--language",
+        "x y",
+        "--option",
+        "nope.size=1",
+        "--out",
+        "out",
+    ]);
+    refused.await.expect(2).says(&[
+        "--source `nope` is not installed; installed are: ",
+        "--language `x y` must be a BCP 47 tag",
+        "--option nope.",
+    ]);
+    // Nothing came of it: there is no folder, or it is as it was.
+    assert!(!shell.path("out").exists());
+    fs::create_dir(shell.path("out")).unwrap();
+    let refused = shell.run(&["crawl", "--url", "http://127.0.0.1/", "--out", "out"]).await.expect(2);
+    refused.says(&["address 1 `http://127.0.0.1/` cannot be crawled"]);
+    assert_eq!(fs::read_dir(shell.path("out")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_crawl_that_brings_nothing_fails() {
+    let site = Site::start().await;
+    let shell = Shell::on(&site).await;
+    let failed = shell.run(&["crawl", "--url", &url("/none"), "--out", "out", "--json"]).await.expect(1);
+    let said = failed.json();
+    assert_eq!((&said["status"], &said["kept"]), (&json!("failed"), &json!(0)));
+    assert!(said["reason"].as_str().unwrap().contains("nothing usable came"), "{said}");
+
+    // Once the page is there, the same command brings it.
+    let pictures = site.gallery("/none", 2, None);
+    let done = shell.run(&["crawl", "--url", &url("/none"), "--out", "out", "--json"]).await.expect(0).json();
+    assert_eq!((&done["kept"], &done["job"]), (&json!(2), &said["job"]));
+    assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
+}
+
+#[tokio::test]
+async fn a_folder_knows_its_database() {
+    let site = Site::start().await;
+    site.gallery("/a", 1, None);
+    let shell = Shell::on(&site).await;
+    let start = url("/a");
+    let arguments = ["crawl", "--url", &start, "--out", "out"];
+    shell.run(&arguments).await.expect(0);
+    let elsewhere = Shell { database: database().await, ..shell };
+    elsewhere.run(&arguments).await.expect(2).says(&["another database", "--restart"]);
+    elsewhere.run(&[&arguments[..], &["--restart"]].concat()).await.expect(0);
+}
