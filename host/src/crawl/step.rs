@@ -21,7 +21,7 @@ use crate::{
 /// Requests of one step that are under way at a time.
 const AT_A_TIME: usize = 4;
 /// Passing errors in a row before the chunk fails.
-const MOST_ERRORS: i32 = 6;
+pub(super) const MOST_ERRORS: i32 = 6;
 /// What a site asks for is believed between these.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_hours(24);

@@ -21,11 +21,11 @@ use crate::{
         Faults, Interrupted, SliceEnd,
         judge::{Bench, Decoders, store_fails},
         slice::{CLOSING, Slice},
-        step::preparing,
+        step::{MOST_ERRORS, preparing},
     },
     db::{
         self,
-        chunks::{self, Chunk},
+        chunks::{self, Chunk, Wait},
         settle::{self, End},
     },
     job::JobId,
@@ -37,6 +37,8 @@ use crate::{
 const DECODE_MEMORY: u64 = 512 << 20;
 /// What is running at a stop is given this long; it uses half of that by itself.
 const GRACE: Duration = Duration::from_secs(9);
+/// A chunk whose source is not installed here is left to other workers this long.
+const ELSEWHERE: Duration = Duration::from_secs(10);
 /// How often rows that have had their day are deleted.
 const TIDY: Duration = Duration::from_hours(1);
 /// The last writes of a slice are given this long.
@@ -205,6 +207,14 @@ impl Worker {
             Ok(source) => source,
             Err(_) if self.app.plugins.is_preparing(&chunk.source) => {
                 return Ok(SliceEnd::Wait(preparing(&chunk.source)));
+            }
+            // Another worker may have it: this one lets the others try first, a few times.
+            Err(reason)
+                if self.app.plugins.get(&chunk.source).is_none() && chunk.errors_in_row + 1 < MOST_ERRORS =>
+            {
+                let wait = Wait { until: Utc::now() + ELSEWHERE, reason, error: true };
+                chunks::put_off(&self.app.db, chunk, &wait).await?;
+                return Ok(SliceEnd::Wait(wait));
             }
             Err(reason) => return Ok(SliceEnd::End(End::Failed(reason))),
         };
