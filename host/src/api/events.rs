@@ -55,6 +55,7 @@ impl Api {
     /// to a job that is over is told so by 204, which stops `EventSource`. Use `events_url` of
     /// the job where no token can be sent.
     #[oai(path = "/:id/events", method = "get", operation_id = "followCrawlJob")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn follow(
         &self,
         Data(app): Data<&App>,

@@ -300,7 +300,8 @@ fn every_sampling_of_colour_passes() {
         Factor::F_4_2,
         Factor::F_2_4,
     ];
-    let ways: [(&str, fn(&mut Encoder<&mut Vec<u8>>)); 4] = [
+    type Change = fn(&mut Encoder<&mut Vec<u8>>);
+    let ways: [(&str, Change); 4] = [
         ("one scan", |_| ()),
         ("one scan a component", |encoder| encoder.set_optimized_huffman_tables(true)),
         ("progressive", |encoder| encoder.set_progressive(true)),
