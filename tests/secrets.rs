@@ -142,6 +142,8 @@ async fn nothing_that_comes_out_holds_a_secret() {
         let image = run.get(&format!("{path}/images")).await.expect(200).json()["items"][0].clone();
         assert_eq!(image["original_url"], format!("{ORIGIN}/fox.png"), "{:?}", site.requests("/"));
 
+        assert!(!site.requests("/v1/auth_tokens/token/").is_empty(), "the credential was not used");
+
         // Signed links are followed; those of another path, and tokens cut short, are refused.
         let [events, file] =
             [&job["events_url"], &image["url"]].map(|link| link.as_str().unwrap().to_owned());
