@@ -24,6 +24,6 @@ async fn a_job_that_starts_says_so() {
         "running",
         "its page is held, so nothing else can have happened"
     );
-    site.release("/page");
+    site.release(&["/page"]);
     system.until_status(job, "completed").await;
 }
