@@ -37,6 +37,7 @@ impl Host {
     ///
     /// # Errors
     /// When it does not become ready; its log is on standard error.
+    #[expect(clippy::disallowed_methods, reason = "the child gets this one variable and no setting")]
     pub(crate) fn start(data: &Path) -> anyhow::Result<Self> {
         let mut process = Command::new(env!("CARGO_BIN_EXE_pixcrawler"))
             .args(["serve", "--port", "0", "--log-format", "json", "--slots", "10"])

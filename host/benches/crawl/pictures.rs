@@ -69,7 +69,7 @@ fn write(folder: &Path, at: usize) -> anyhow::Result<()> {
     let random = &mut SmallRng::seed_from_u64(at as u64);
     let picture = paint(random);
     let (extension, bytes) = match at * 1000 / BASES {
-        0..850 => ("jpg", jpeg(&picture, random.random_range(70..=92), at % 17 == 0)?),
+        0..850 => ("jpg", jpeg(&picture, random.random_range(70..=92), at.is_multiple_of(17))?),
         850..933 => ("png", encoded(|bytes| picture.write_with_encoder(PngEncoder::new(bytes)))?),
         933..985 => ("webp", encoded(|bytes| picture.write_with_encoder(WebPEncoder::new_lossless(bytes)))?),
         _ => ("gif", gif(&picture)?),
