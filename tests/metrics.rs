@@ -60,7 +60,7 @@ async fn a_crawl_is_counted_from_step_to_verdict() {
     system.until_status(job, "completed").await;
 
     let url = format!("http://{}/metrics", ready["address"].as_str().unwrap());
-    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let text = reqwest::Client::new().get(url).send().await.unwrap().text().await.unwrap();
     let body: usize = pictures[..3].iter().map(|path| picture(path).len()).sum();
     let check = |name: &str, expect: usize| {
         assert_eq!(sample(&text, &format!("pixcrawler_{name}")), Some(expect as f64), "{name} in {text}");

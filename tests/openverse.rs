@@ -320,12 +320,13 @@ fn photos(results: &BTreeMap<String, Value>, installed: Installed) -> Photos {
 }
 
 /// The photographs that come with this system's wallpapers, if any.
+#[expect(clippy::print_stderr, reason = "says what the run was made with")]
 fn installed() -> Installed {
     let mut found = BTreeMap::new();
     for folder in ["/usr/share/backgrounds", "/usr/share/wallpapers"] {
         find(Path::new(folder), &mut found);
     }
-    writeln!(stderr(), "{} photographs are installed", found.len()).unwrap();
+    eprintln!("{} photographs are installed", found.len());
     found
 }
 
