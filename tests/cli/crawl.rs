@@ -81,9 +81,7 @@ async fn a_folder_is_filled_once() {
 async fn an_interrupted_crawl_goes_on() {
     let site = Site::start().await;
     let pictures = site.gallery("/a", 6, None);
-    for picture in &pictures[3..] {
-        site.on(picture, [Reply::Held(Box::new(Reply::Picture))]);
-    }
+    site.hold(&pictures[3..]);
     let others = site.gallery("/b", 2, None);
     let shell = Shell::on(&site).await;
     let (start, other) = (url("/a"), url("/b"));
@@ -113,9 +111,7 @@ async fn an_interrupted_crawl_goes_on() {
     assert_eq!((&done["kept"], &done["out"]), (&json!(others.len()), &json!("site.example")));
     assert_eq!(site.requests("/a").len(), asked);
 
-    for picture in &pictures {
-        site.release(std::slice::from_ref(picture));
-    }
+    site.release(&pictures);
     let done = shell.run(&arguments).await.expect(0);
     done.says(&["Continuing job"]);
     assert!(done.stdout.starts_with("Kept 6 of 1000 images: 6 files in out\n"), "{}", done.stdout);
