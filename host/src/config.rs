@@ -328,8 +328,8 @@ fn quoted(arguments: impl Iterator<Item = String>) -> String {
     let words = arguments.map(|argument| {
         let (name, value) = argument.split_once('=').map_or((&*argument, None), |(name, _)| (name, Some(())));
         let shown = match (secret_follows, SECRET.contains(&name), value) {
-            (true, ..) => "…".to_owned(),
-            (false, true, Some(())) => format!("{name}=…"),
+            (true, ..) => "...".to_owned(),
+            (false, true, Some(())) => format!("{name}=..."),
             _ => argument.clone(),
         };
         secret_follows = !secret_follows && value.is_none() && SECRET.contains(&name);
@@ -365,10 +365,10 @@ mod tests {
         let check = |arguments: &[&str], expect: &str| {
             assert_eq!(quoted(arguments.iter().map(|&argument| argument.to_owned())), expect);
         };
-        check(&["pixcrawler", "crawl", "red panda", "--max=5"], "pixcrawler crawl 'red panda' --max=5");
+        check(&["pixcrawler", "crawl", "red panda", "--max=5"], "pixcrawler crawl 'red panda' '--max=5'");
         check(
             &["pixcrawler", "--credential", "a.b=canary", "--database-url=canary", "crawl", "it's"],
-            "pixcrawler --credential … --database-url=… crawl \"it's\"",
+            "pixcrawler --credential ... '--database-url=...' crawl \"it's\"",
         );
     }
 }
