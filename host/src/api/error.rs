@@ -50,6 +50,9 @@ const MEANINGS: [(u16, u16, &str); 10] = [
     (UNAVAILABLE, 503, "Something that is needed cannot be reached now; try again later."),
 ];
 
+/// Broken rules that are repeated in `detail`; all that are told stand in `errors`.
+const MOST_IN_DETAIL: usize = 5;
+
 /// Something that went wrong, as the caller is told.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -123,8 +126,11 @@ impl Problem {
     }
 
     pub(super) fn rules(errors: Vec<Broken>) -> Self {
-        let list: Vec<String> =
-            errors.iter().map(|broken| format!("{} {}", broken.pointer, broken.detail)).collect();
+        let first = errors.iter().take(MOST_IN_DETAIL);
+        let mut list: Vec<_> = first.map(|broken| format!("{} {}", broken.pointer, broken.detail)).collect();
+        if errors.len() > MOST_IN_DETAIL {
+            list.push("and more, see `errors`".to_owned());
+        }
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "broken-rules", list.join("; "));
         Self { errors, ..problem }
     }

@@ -8,7 +8,7 @@ use url::Url;
 use crate::{
     image::{Format, Rules},
     job::{ChunkSpec, DatasetId, Destination, JobSpec, shares},
-    source::{Input, Query, SourceInfo},
+    source::{Input, Query, SourceInfo, normalise},
 };
 
 mod field;
@@ -22,8 +22,12 @@ const MOST_KEYWORDS: usize = 50;
 const LONGEST_KEYWORD: usize = 200;
 /// Most addresses of a job.
 const MOST_URLS: usize = 1_000;
-/// Longest address, in characters.
+/// Longest address, in characters, as written and as it is kept.
 const LONGEST_URL: usize = 2_048;
+/// Most sources of a job.
+const MOST_SOURCES: usize = 100;
+/// Most licences that a job accepts by name.
+const MOST_LICENSES: usize = 100;
 /// Images that a job may ask for.
 const MAX_IMAGES: std::ops::RangeInclusive<i64> = 1..=100_000;
 /// Images that a job asks for when it does not say.
@@ -74,7 +78,7 @@ pub struct Offered {
 /// or where these are not available the first source that is.
 ///
 /// # Errors
-/// Every broken rule.
+/// Every broken rule; of very many the first hundred, and how many more.
 pub fn check(
     body: &Value,
     offered: &[Offered],
@@ -140,11 +144,8 @@ pub fn check(
 
 fn keywords(fields: &Fields<'_>, report: &mut Report) -> Vec<String> {
     let mut seen = std::collections::BTreeSet::new();
-    let mut keywords = fields.texts("keywords", LONGEST_KEYWORD, report);
+    let mut keywords = fields.texts("keywords", MOST_KEYWORDS, LONGEST_KEYWORD, report);
     keywords.retain(|(_, keyword)| seen.insert(keyword.to_lowercase()));
-    if keywords.len() > MOST_KEYWORDS {
-        report.broken("/keywords", format!("must be at most {MOST_KEYWORDS}"));
-    }
     keywords.into_iter().map(|(_, keyword)| keyword).collect()
 }
 
@@ -155,16 +156,18 @@ fn urls(
 ) -> Vec<String> {
     let mut urls: Vec<String> = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
-    for (index, text) in fields.texts("urls", LONGEST_URL, report) {
+    for (index, text) in fields.texts("urls", MOST_URLS, LONGEST_URL, report) {
         let pointer = format!("/urls/{index}");
-        match parse_url(&text) {
-            Ok(url) if seen.insert(url.to_string()) => urls.push(url.into()),
+        match parse_url(&text).map(|url| normalise(&url)) {
+            // What is not ASCII is longer once it is encoded.
+            Ok(url) if url.len() > LONGEST_URL => {
+                report
+                    .broken(pointer, format!("must be at most {LONGEST_URL} characters once it is encoded"));
+            }
+            Ok(url) if seen.insert(url.clone()) => urls.push(url),
             Ok(_) => {}
             Err(reason) => report.broken(pointer, reason),
         }
-    }
-    if urls.len() > MOST_URLS {
-        report.broken("/urls", format!("must be at most {MOST_URLS}"));
     }
     urls
 }
@@ -180,7 +183,7 @@ fn sources<'a>(
         return default_sources(offered, has, report);
     }
     let mut chosen: Vec<&Offered> = Vec::new();
-    for (index, id) in fields.texts("sources", LONGEST_NAME, report) {
+    for (index, id) in fields.texts("sources", MOST_SOURCES, LONGEST_NAME, report) {
         let pointer = format!("/sources/{index}");
         match offered.iter().find(|source| source.info.id == id) {
             None => {
@@ -204,6 +207,7 @@ fn sources<'a>(
     // What is wrong with the sources themselves is said above; this is about sound ones.
     let named: Vec<&Offered> = fields
         .strings("sources")
+        .take(MOST_SOURCES)
         .filter_map(|id| offered.iter().find(|source| source.info.id == id.trim()))
         .collect();
     for (input, field) in [(Input::Keywords, "/keywords"), (Input::Address, "/urls")] {
@@ -241,10 +245,10 @@ fn labels(
     report: &mut Report,
 ) -> BTreeMap<String, String> {
     let mut of_input = BTreeMap::new();
-    let Some(labels) = fields.object("labels", report) else { return of_input };
+    let Some(labels) = fields.object("labels", MOST_KEYWORDS + MOST_URLS, report) else { return of_input };
     for key in labels.keys() {
         let wanted = key.trim().to_lowercase();
-        let address = Url::parse(key.trim()).map(String::from).unwrap_or_default();
+        let address = Url::parse(key.trim()).map(|url| normalise(&url)).unwrap_or_default();
         let input = keywords
             .iter()
             .find(|keyword| keyword.to_lowercase() == wanted)
@@ -261,17 +265,14 @@ fn labels(
 }
 
 fn rules(fields: &Fields<'_>, report: &mut Report) -> Rules {
-    let Some(fields) = fields.object("rules", report) else { return Rules::default() };
+    let Some(fields) = fields.object("rules", FIELDS.len(), report) else { return Rules::default() };
     fields.only(&["licenses", "min_width", "min_height", "formats"], report);
     let mut pixels =
         |name| fields.integer(name, 0..=100_000, report).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     let (min_width, min_height) = (pixels("min_width"), pixels("min_height"));
-    let licenses = fields.texts("licenses", LONGEST_NAME, report);
-    if licenses.len() > 100 {
-        report.broken("/rules/licenses", "must be at most 100");
-    }
+    let licenses = fields.texts("licenses", MOST_LICENSES, LONGEST_NAME, report);
     let mut formats = Vec::new();
-    for (index, name) in fields.texts("formats", 10, report) {
+    for (index, name) in fields.texts("formats", Format::ALL.len(), 10, report) {
         match Format::ALL.into_iter().find(|format| format.name() == name) {
             Some(format) if formats.contains(&format) => {}
             Some(format) => formats.push(format),

@@ -12,17 +12,31 @@ pub(super) struct Fields<'a> {
     pointer: String,
 }
 
-/// Every broken rule so far.
+/// Every broken rule so far; of very many the first, and how many more.
 #[derive(Default)]
-pub(super) struct Report(Vec<Broken>);
+pub(super) struct Report {
+    said: Vec<Broken>,
+    unsaid: usize,
+}
+
+/// Most broken rules that are told one by one: an answer must not be many times the request.
+const MOST_BROKEN: usize = 100;
 
 impl Report {
     pub(super) fn broken(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
-        self.0.push(Broken { pointer: pointer.into(), detail: detail.into() });
+        if self.said.len() < MOST_BROKEN {
+            self.said.push(Broken { pointer: pointer.into(), detail: detail.into() });
+        } else {
+            self.unsaid += 1;
+        }
     }
 
-    pub(super) fn into_inner(self) -> Vec<Broken> {
-        self.0
+    pub(super) fn into_inner(mut self) -> Vec<Broken> {
+        if self.unsaid > 0 {
+            let detail = format!("breaks {} more rules", self.unsaid);
+            self.said.push(Broken { pointer: String::new(), detail });
+        }
+        self.said
     }
 }
 
@@ -57,11 +71,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn object(&self, name: &str, report: &mut Report) -> Option<Self> {
-        let value = self.get(name)?;
-        let object = value.as_object();
+    /// An object of at most `most` fields; one with more is not looked into.
+    pub(super) fn object(&self, name: &str, most: usize, report: &mut Report) -> Option<Self> {
+        let object = self.get(name)?.as_object().filter(|object| object.len() <= most);
         if object.is_none() {
-            report.broken(self.pointer(name), "must be an object");
+            report.broken(self.pointer(name), format!("must be an object of at most {most} fields"));
         }
         Some(Self::new(object?, self.pointer(name)))
     }
@@ -71,11 +85,18 @@ impl<'a> Fields<'a> {
         text(self.get(name)?, longest, &self.pointer(name), report)
     }
 
-    /// The sound ones of a list of texts, each with its place in the list.
-    pub(super) fn texts(&self, name: &str, longest: usize, report: &mut Report) -> Vec<(usize, String)> {
+    /// The sound ones of a list of at most `most` texts, each with its place in the list. A
+    /// longer list is one broken rule and is not looked into.
+    pub(super) fn texts(
+        &self,
+        name: &str,
+        most: usize,
+        longest: usize,
+        report: &mut Report,
+    ) -> Vec<(usize, String)> {
         let Some(value) = self.get(name) else { return Vec::new() };
-        let Some(list) = value.as_array() else {
-            report.broken(self.pointer(name), "must be a list of texts");
+        let Some(list) = value.as_array().filter(|list| list.len() <= most) else {
+            report.broken(self.pointer(name), format!("must be a list of at most {most} texts"));
             return Vec::new();
         };
         let base = self.pointer(name);

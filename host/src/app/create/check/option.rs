@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    Offered,
+    MOST_SOURCES, Offered,
     field::{Fields, Report, text},
 };
 use crate::source::{OptionKind, OptionSpec};
 
+/// Most options of one source.
+const MOST_OPTIONS: usize = 100;
 /// Longest value of an option, in characters.
 const LONGEST_VALUE: usize = 2_000;
 
@@ -19,7 +21,7 @@ pub(super) fn options(
     sources: &[&Offered],
     report: &mut Report,
 ) -> BTreeMap<String, BTreeMap<String, String>> {
-    let given = fields.object("options", report);
+    let given = fields.object("options", MOST_SOURCES, report);
     if let Some(given) = &given {
         for key in given.keys().filter(|key| sources.iter().all(|source| source.info.id != **key)) {
             report.broken(given.pointer(key), "is not a source of this job");
@@ -28,9 +30,9 @@ pub(super) fn options(
     let mut options = BTreeMap::new();
     for source in sources {
         let id = &source.info.id;
-        let of_source = given.as_ref().and_then(|given| given.object(id, report));
+        let declared: Vec<&str> = source.info.options.iter().map(|spec| spec.name.as_str()).collect();
+        let of_source = given.as_ref().and_then(|given| given.object(id, MOST_OPTIONS, report));
         if let Some(fields) = &of_source {
-            let declared: Vec<&str> = source.info.options.iter().map(|spec| spec.name.as_str()).collect();
             fields.only(&declared, report);
         }
         let values: BTreeMap<_, _> = source
@@ -65,6 +67,7 @@ fn value(spec: &OptionSpec, source: &str, given: Option<&Fields<'_>>, report: &m
         Value::String(value) => Some(value.clone()),
         _ => None,
     };
+    let written = written.filter(|value| value.chars().count() <= LONGEST_VALUE);
     let (sound, must_be) = match (spec.kind, written.as_deref()) {
         (OptionKind::Text, _) => return text(given, LONGEST_VALUE, &pointer, report),
         (OptionKind::Integer, value) => {

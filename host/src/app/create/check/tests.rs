@@ -80,6 +80,7 @@ fn spec(fields: Value) -> JobSpec {
 #[test]
 fn broken_rules_are_said_where_they_are() {
     let many = |n| (0..n).map(|i| format!("word {i}")).collect::<Vec<_>>();
+    let keys = |n| (0..n).map(|i| (format!("key {i}"), json!({}))).collect::<Map<_, _>>();
     for (fields, pointers) in [
         (json!({ "name": null }), vec!["/name"]),
         (json!({ "name": "  " }), vec!["/name"]),
@@ -94,11 +95,24 @@ fn broken_rules_are_said_where_they_are() {
             vec!["/keywords/1", "/keywords/2", "/keywords/3"],
         ),
         (json!({ "keywords": many(51) }), vec!["/keywords"]),
+        (json!({ "keywords": vec![0; 51] }), vec!["/keywords"]),
+        (json!({ "urls": vec![0; 1_001] }), vec!["/urls"]),
+        (json!({ "sources": vec![0; 101] }), vec!["/sources"]),
+        (json!({ "rules": { "licenses": vec![0; 101] } }), vec!["/rules/licenses"]),
+        (json!({ "rules": { "formats": vec![0; 5] } }), vec!["/rules/formats"]),
+        (json!({ "labels": keys(1_051) }), vec!["/labels"]),
+        (json!({ "options": keys(101) }), vec!["/options"]),
+        (json!({ "options": { "openverse": keys(101) } }), vec!["/options/openverse"]),
+        (
+            json!({ "options": { "openverse": { "depth": "0".repeat(2_001) } } }),
+            vec!["/options/openverse/depth"],
+        ),
         (
             json!({ "urls": ["ftp://example.org/", "/relative", "http://127.0.0.1/"] }),
             vec!["/urls/0", "/urls/1", "/urls/2"],
         ),
         (json!({ "urls": [format!("https://example.org/{}", "x".repeat(2048))] }), vec!["/urls/0"]),
+        (json!({ "urls": [format!("https://example.org/{}", "é".repeat(400))] }), vec!["/urls/0"]),
         (json!({ "max_images": 0 }), vec!["/max_images"]),
         (json!({ "max_images": 100_001 }), vec!["/max_images"]),
         (json!({ "max_images": 1.5 }), vec!["/max_images"]),
@@ -157,6 +171,17 @@ fn broken_rules_are_said_where_they_are() {
 }
 
 #[test]
+fn of_very_many_broken_rules_a_hundred_are_told() {
+    let mut body = body(json!({}));
+    for number in 0..5_000 {
+        body[format!("field {number}")] = json!(1);
+    }
+    let broken = run(&body, &installed()).unwrap_err();
+    assert_eq!(broken.len(), 101);
+    assert_eq!(broken[100], Broken { pointer: String::new(), detail: "breaks 4900 more rules".to_owned() });
+}
+
+#[test]
 fn an_unknown_source_is_told_which_there_are() {
     let broken = run(&body(json!({ "sources": ["nowhere"] })), &installed()).unwrap_err();
     assert_eq!(
@@ -202,9 +227,9 @@ fn inputs_are_trimmed_and_come_once() {
     let spec = spec(json!({
         "name": " Pandas ",
         "keywords": [" Red Panda", "red panda ", "raccoon"],
-        "urls": ["https://EXAMPLE.org", "https://example.org/"],
+        "urls": ["https://EXAMPLE.org", "https://example.org/", "https://example.org:443/#top"],
         "sources": ["webpage", "openverse", "webpage"],
-        "labels": { "RED PANDA": "panda", "https://example.org": "site" },
+        "labels": { "RED PANDA": "panda", "https://example.org/#top": "site" },
         "max_images": 9,
     }));
     assert_eq!(spec.name, "Pandas");
