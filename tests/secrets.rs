@@ -190,6 +190,29 @@ async fn nothing_that_comes_out_holds_a_secret() {
     }
 }
 
+#[tokio::test]
+async fn a_credential_that_cannot_be_read_is_not_shown() {
+    for setting in ["canary", "openverse=canary", "openverse.api canary", "Canary.b=canary,c.d=e"] {
+        let data = data_dir();
+        let mut binary = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+        binary.arg("serve").env("PIXCRAWLER_DATA_DIR", data.path()).env("PIXCRAWLER_LOG", "trace");
+        let [variable, flag] = [binary.env("PIXCRAWLER_CREDENTIALS", setting).output().await.unwrap(), {
+            binary
+                .env_remove("PIXCRAWLER_CREDENTIALS")
+                .args(["--credential", setting])
+                .output()
+                .await
+                .unwrap()
+        }];
+        for output in [variable, flag] {
+            let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{setting}: {said}");
+            assert!(said.contains("SOURCE.NAME=SECRET"), "{said}");
+            assert!(!said.to_lowercase().contains("canary"), "{said}");
+        }
+    }
+}
+
 /// Every secret in every form it may be written in.
 fn secrets(token: &str, links: &[&String]) -> BTreeMap<String, Vec<String>> {
     let names = ["password", "jwt", "role", "anon", "redis", "celery", "credential", "token"];

@@ -13,7 +13,7 @@ use tokio::sync::broadcast;
 
 use crate::{
     auth::{Auth, link::LinkKey},
-    config::Config,
+    config::{Config, ConfiguredCredential},
     db::PgPool,
     fetch::Fetcher,
     job::JobId,
@@ -36,6 +36,8 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     /// Settings.
     pub config: Config,
+    /// Secrets of sources.
+    pub credentials: Vec<ConfiguredCredential>,
     /// Rows.
     pub db: PgPool,
     /// Work.
@@ -109,7 +111,7 @@ impl App {
     /// What a source may reach, with the secrets that are configured for it.
     #[must_use]
     pub fn grants(&self, source: &Installed) -> Grants {
-        source.grants(&self.config.plugins.credential)
+        source.grants(&self.credentials)
     }
 }
 

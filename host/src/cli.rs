@@ -120,5 +120,6 @@ fn say(text: &str) {
 #[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
 fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("pixcrawler: {}", app::chain(error.as_ref()));
-    if error.is::<WrongUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    let wrong_setting = matches!(error.downcast_ref(), Some(app::StartError::Credential(_)));
+    if wrong_setting || error.is::<WrongUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

@@ -1,12 +1,16 @@
 //! Every setting, its default and its meaning. The only reader of the environment:
 //! each field is a flag and a variable of one command line, and is handed down.
 
+mod credential;
+
 use std::{collections::BTreeMap, net::IpAddr, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
+
+pub use credential::{ConfiguredCredential, CredentialError};
 
 /// Settings of every subcommand that runs a part of the host.
 #[derive(Args, Clone, Debug)]
@@ -104,6 +108,13 @@ pub struct Http {
         global = true
     )]
     pub allowed_origins: Vec<String>,
+    /// Connections at a time; further ones wait until one is closed
+    #[arg(long, env = "PIXCRAWLER_MAX_CONNECTIONS", default_value_t = 512, value_name = "N", global = true)]
+    pub max_connections: usize,
+    /// Longest time without an answer on a connection: to wait for a request, to receive one, or to
+    /// get rid of what was asked for. Longer than the heartbeat of events, which is 15s
+    #[arg(long, env = "PIXCRAWLER_CONNECTION_TIMEOUT", default_value = "60s", value_parser = duration, value_name = "TIME", hide = true, global = true)]
+    pub connection_timeout: Duration,
 }
 
 /// The outbound door.
@@ -148,16 +159,17 @@ pub struct Plugins {
     /// Id of a source, not bundled, that is granted the hosts it declares; may be repeated
     #[arg(long, env = "PIXCRAWLER_GRANT", value_delimiter = ',', value_name = "ID", global = true)]
     pub grant: Vec<String>,
-    /// Secret of a source's credential, `SOURCE.NAME=SECRET`; may be repeated
+    /// Secret of a source's credential, `SOURCE.NAME=SECRET`; may be repeated, in the variable
+    /// with commas between
+    // Not parsed by clap, whose message for what cannot be parsed repeats it.
     #[arg(
         long,
         env = "PIXCRAWLER_CREDENTIALS",
-        value_delimiter = ',',
         value_name = "SOURCE.NAME=SECRET",
         hide_env_values = true,
         global = true
     )]
-    pub credential: Vec<ConfiguredCredential>,
+    pub credential: Vec<SecretString>,
     /// Longest wall time of one plugin call (five times this for components over 5 MB)
     #[arg(long, env = "PIXCRAWLER_PLUGIN_DEADLINE", default_value = "2s", value_parser = duration, value_name = "TIME", global = true)]
     pub plugin_deadline: Duration,
@@ -247,27 +259,6 @@ impl FromStr for OriginMapping {
     }
 }
 
-/// A secret for one declared credential.
-#[derive(Clone, Debug)]
-pub struct ConfiguredCredential {
-    /// Id of the source.
-    pub source: String,
-    /// Name of the credential.
-    pub name: String,
-    /// The secret itself.
-    pub secret: SecretString,
-}
-
-impl FromStr for ConfiguredCredential {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (place, secret) = text.split_once('=').ok_or("expected SOURCE.NAME=SECRET")?;
-        let (source, name) = place.split_once('.').ok_or("expected SOURCE.NAME=SECRET")?;
-        Ok(Self { source: source.to_owned(), name: name.to_owned(), secret: secret.to_owned().into() })
-    }
-}
-
 impl Config {
     /// The data folder, absolute where the environment allows it.
     #[must_use]
@@ -295,6 +286,14 @@ impl Config {
             Some(_) => IpAddr::from([0, 0, 0, 0]),
         });
         SocketAddr::new(host, self.http.port)
+    }
+
+    /// The secrets that are configured for sources.
+    ///
+    /// # Errors
+    /// When one is not of the form `SOURCE.NAME=SECRET`; does not repeat it.
+    pub fn credentials(&self) -> Result<Vec<ConfiguredCredential>, CredentialError> {
+        credential::parse(&self.plugins.credential)
     }
 
     /// Variables of the original system that have no meaning here, for one notice.

@@ -12,7 +12,7 @@ use crate::{
         key_set::FetchKeys,
         link::{self, LinkKey},
     },
-    config::Config,
+    config::{Config, CredentialError},
     db::{
         self, PgPool,
         embedded::{Durability, Embedded},
@@ -50,6 +50,9 @@ pub struct Database {
 /// Why the host cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// A secret of a source is not given as it must be.
+    #[error("cannot read PIXCRAWLER_CREDENTIALS or --credential")]
+    Credential(#[from] CredentialError),
     /// The data folder cannot be made or used.
     #[error("cannot use the data folder {folder}; choose another with --data-dir")]
     DataDir {
@@ -96,6 +99,7 @@ impl Running {
     /// # Errors
     /// When a part cannot be had; says what to do.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let credentials = config.credentials()?;
         let data_dir = make_data_dir(&config)?;
         for name in config.ignored() {
             tracing::warn!("{name} is set but not used: the queue is in Postgres");
@@ -122,6 +126,7 @@ impl Running {
         let (signals, _) = broadcast::channel(SIGNALS);
         let app = App::new(Parts {
             config,
+            credentials,
             db,
             queue,
             plugins: plugins?,

@@ -124,10 +124,9 @@ mod tests {
     #[test]
     fn only_own_credentials() {
         let info = info("s", &["a.example"], false);
-        let configured: Vec<ConfiguredCredential> = ["s.token=one", "other.token=two", "s.unknown=three"]
-            .iter()
-            .map(|text| text.parse().unwrap())
-            .collect();
+        let configured = [("s", "token"), ("other", "token"), ("s", "unknown")].map(|(source, name)| {
+            ConfiguredCredential { source: source.to_owned(), name: name.to_owned(), secret: "secret".into() }
+        });
         let names = |granted| -> Vec<String> {
             grants(&info, granted, false, &configured).credentials.into_iter().map(|c| c.spec.name).collect()
         };
