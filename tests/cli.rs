@@ -165,7 +165,8 @@ async fn tokens_are_those_of_the_api() {
     let bare = token(&["--email", "Ann@example.org"], &[]).await.expect(0).stdout;
     let made = token(&["--email", "ann@example.org", "--ttl", "2h", "--json"], &[]).await.expect(0).json();
 
-    let nobody = Box::new(|_| unreachable!("local keys are not fetched"));
+    let nobody =
+        |_: &url::Url| -> pixcrawler::auth::key_set::FetchKeys { unreachable!("local keys are not fetched") };
     let auth = pixcrawler::auth::Auth::new(None, None, &data, nobody).unwrap();
     let caller = auth.verify(bare.trim()).await.unwrap();
     assert_eq!(caller.email.as_deref(), Some("ann@example.org"));

@@ -100,6 +100,20 @@ async fn tokens_of_published_keys_are_accepted() {
 }
 
 #[tokio::test]
+async fn a_project_on_a_private_address_is_reached() {
+    let key = Key::es256("known");
+    let published = set(&[&key]).to_string();
+    let origin = Origin::start(move |_| reply("application/json", published.clone())).await;
+    let project = origin.base();
+    let api = Api::start_with(&["--supabase-url", &project]).await;
+    let mut claims = claims();
+    claims["iss"] = json!(format!("{project}/auth/v1"));
+    me(&api, &key.sign(&claims)).await.expect(200);
+    assert!(api.app.fetcher.check(&project).is_err(), "a user may not have it crawled");
+    api.stop().await;
+}
+
+#[tokio::test]
 async fn other_tokens_are_refused() {
     let (known, stranger) = (Key::es256("known"), Key::es256("known"));
     let project = Project::start(&[&known]).await;

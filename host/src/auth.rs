@@ -24,6 +24,8 @@ pub mod link;
 const LEEWAY: u64 = 30;
 /// Longer tokens are not looked at, in bytes.
 const LONGEST_TOKEN: usize = 16 << 10;
+/// Longer addresses of a user's picture are left out, in characters.
+const LONGEST_PICTURE: usize = 2_048;
 /// Both the audience and the role of a signed-in user, as Supabase has it.
 const AUTHENTICATED: &str = "authenticated";
 
@@ -48,11 +50,11 @@ enum Keys {
 pub struct Caller {
     /// The token's `sub`.
     pub user: UserId,
-    /// Absent for users who signed up by telephone or anonymously.
+    /// Absent for users who signed up by telephone or anonymously. Without control characters.
     pub email: Option<String>,
-    /// As the user wrote it, at most 100 characters; no ground for trust.
+    /// As the user wrote it, at most 100 characters, without control characters; no ground for trust.
     pub name: Option<String>,
-    /// As the user wrote it; no ground for trust.
+    /// An http or https address of at most 2 048 characters; no ground for trust.
     pub avatar_url: Option<String>,
     /// When the token ends.
     pub expires: DateTime<Utc>,
@@ -103,8 +105,8 @@ pub enum SetupError {
 }
 
 impl Auth {
-    /// Tokens of the Supabase project if one is configured, else of this host. `fetch` gets
-    /// the body of an address; it is asked for the project's keys only.
+    /// Tokens of the Supabase project if one is configured, else of this host. `fetch` makes
+    /// what gets the project's keys, where these are needed.
     ///
     /// # Errors
     /// When the settings contradict each other, or the host's own key cannot be had.
@@ -112,17 +114,19 @@ impl Auth {
         project: Option<&Url>,
         secret: Option<&SecretString>,
         data_dir: &Path,
-        fetch: FetchKeys,
+        fetch: impl FnOnce(&Url) -> FetchKeys,
     ) -> Result<Self, SetupError> {
-        let issuer = project.map(|url| format!("{}/auth/v1", url.as_str().trim_end_matches('/')));
-        match (issuer, secret) {
+        let issuer = |url: &Url| format!("{}/auth/v1", url.as_str().trim_end_matches('/'));
+        match (project, secret) {
             (None, Some(_)) => Err(SetupError::SecretWithoutProject),
             (None, None) => Ok(Self::local(Issuer::open(data_dir)?)),
-            (Some(issuer), None) => {
-                let keys = KeySet::new(format!("{issuer}/.well-known/jwks.json"), fetch);
+            (Some(project), None) => {
+                let issuer = issuer(project);
+                let keys = KeySet::new(format!("{issuer}/.well-known/jwks.json"), fetch(project));
                 Ok(Self { issuer, keys: Keys::Published(keys) })
             }
-            (Some(issuer), Some(secret)) => {
+            (Some(project), Some(secret)) => {
+                let issuer = issuer(project);
                 let secret = secret.expose_secret().as_bytes();
                 if secret.len() < 32 {
                     return Err(SetupError::ShortSecret);
@@ -184,9 +188,6 @@ impl Auth {
         let claims =
             jsonwebtoken::decode::<Value>(token, key, &rules).map_err(|error| refusal(&error))?.claims;
         // Hooks of the project may add, remove and change claims, so each is read by itself.
-        let text = |claims: &Value, name| {
-            claims.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
-        };
         // The library accepts a list of issuers that contains the right one.
         if text(&claims, "iss").as_ref() != Some(&self.issuer) {
             return Err(AuthError::Claim("iss"));
@@ -196,17 +197,34 @@ impl Auth {
         let user = text(&claims, "sub").and_then(|sub| sub.parse().ok()).ok_or(AuthError::Claim("sub"))?;
         let expires = claims["exp"].as_f64().and_then(|seconds| DateTime::from_timestamp(seconds as i64, 0));
         let said = &claims["user_metadata"];
-        let name = text(said, "full_name").or_else(|| text(said, "name"));
+        let name = clean(said, "full_name").or_else(|| clean(said, "name"));
         Ok(Caller {
             user: UserId(user),
-            email: text(&claims, "email"),
+            email: clean(&claims, "email"),
             name: name.map(|name| name.chars().take(100).collect()),
-            avatar_url: text(said, "avatar_url").or_else(|| text(said, "picture")),
+            avatar_url: picture(said, "avatar_url").or_else(|| picture(said, "picture")),
             expires: expires.ok_or(AuthError::Claim("exp"))?,
             role,
             is_anonymous: claims["is_anonymous"].as_bool().unwrap_or(false),
         })
     }
+}
+
+fn text(claims: &Value, name: &str) -> Option<String> {
+    claims.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// What a user may have written: Postgres cannot store the first of the control characters,
+/// and the others mean nothing in a name or an address.
+fn clean(claims: &Value, name: &str) -> Option<String> {
+    let written: String = text(claims, name)?.chars().filter(|c| !c.is_control()).collect();
+    Some(written.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// An address that a browser may show as a picture.
+fn picture(claims: &Value, name: &str) -> Option<String> {
+    let url = Url::parse(&text(claims, name)?).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    Some(String::from(url)).filter(|url| url.len() <= LONGEST_PICTURE)
 }
 
 fn refusal(error: &jsonwebtoken::errors::Error) -> AuthError {

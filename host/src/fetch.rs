@@ -12,6 +12,7 @@ mod guard;
 mod hop;
 mod names;
 mod origins;
+mod own;
 mod pace;
 mod robots;
 mod secret;
@@ -26,6 +27,7 @@ use http::HeaderValue;
 use url::Url;
 
 pub use guard::Blocked;
+pub use own::Own;
 
 use crate::{
     config, image,
@@ -93,7 +95,7 @@ struct Inner {
     origins: origins::Origins,
     /// Reaches only public addresses.
     client: reqwest::Client,
-    /// Reaches the targets of mapped origins.
+    /// Reaches what the operator chose: the targets of mapped origins, and its own services.
     mapped: reqwest::Client,
     pace: pace::Pace,
     robots: robots::RobotsCache,

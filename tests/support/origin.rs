@@ -47,6 +47,11 @@ impl Origin {
         Self { address, asked, server }
     }
 
+    /// Its own address.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The setting that serves `from` from here.
     pub(crate) fn mapping(&self, from: &str) -> String {
         format!("--map-origin={from}=http://{}", self.address)

@@ -1,6 +1,6 @@
 //! From settings to a host that runs: database, queue, sources, store.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use tokio::{sync::broadcast, task::JoinHandle};
 use url::Url;
@@ -21,14 +21,11 @@ use crate::{
     metrics::Metrics,
     plugin::{EngineError, Plugins},
     queue::{Queue, QueueError},
-    source::{Content, Grants, HostKind, HostRule, Request, Response},
     store::{Store, StoreError},
 };
 
 /// Connections of one process: requests are short, and a chunk holds one only while it writes.
 const CONNECTIONS: u32 = 16;
-/// Longest wait for the keys of a Supabase project; a request may be waiting for them.
-const PATIENCE_FOR_KEYS: Duration = Duration::from_secs(10);
 /// Signals that a slow listener may fall behind before it has to look for itself.
 const SIGNALS: usize = 1024;
 
@@ -118,7 +115,7 @@ impl Running {
             supabase.supabase_url.as_ref(),
             supabase.supabase_jwt_secret.as_ref(),
             &data_dir,
-            project_keys(fetcher.clone()),
+            |project| project_keys(&fetcher, project),
         )?;
         let links =
             LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
@@ -209,20 +206,11 @@ fn make_data_dir(config: &Config) -> Result<PathBuf, StartError> {
     }
 }
 
-/// Fetches the keys of a Supabase project through the outbound door, from its own host only.
-fn project_keys(fetcher: Fetcher) -> FetchKeys {
+/// Fetches the keys of the Supabase project, from its own origin only.
+fn project_keys(fetcher: &Fetcher, project: &Url) -> FetchKeys {
+    let project = fetcher.own(project);
     Box::new(move |url| {
-        let fetcher = fetcher.clone();
-        Box::pin(async move {
-            let host = Url::parse(&url).ok().and_then(|url| url.host_str().map(str::to_owned));
-            let rule = HostRule { pattern: host.unwrap_or_default(), kind: HostKind::Api };
-            let grants = Grants { source: "supabase".to_owned(), hosts: vec![rule], ..Grants::default() };
-            let request = Request::get(url);
-            let asked = tokio::time::timeout(PATIENCE_FOR_KEYS, fetcher.ask(&grants, &request)).await;
-            match asked.map_err(|_| "no answer in time")?.map_err(|no| no.failure.to_string())? {
-                Response { status: 200, body: Content::Text(text), .. } => Ok(text.into_bytes()),
-                Response { status, .. } => Err(format!("status {status}, or no text")),
-            }
-        })
+        let project = project.clone();
+        Box::pin(async move { project.get(&url).await })
     })
 }

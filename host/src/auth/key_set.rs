@@ -1,6 +1,6 @@
 //! The public keys of a Supabase project, fetched now and then and kept.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use jsonwebtoken::{
@@ -28,7 +28,9 @@ const PAUSE: Duration = Duration::from_secs(30);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Keys by their id.
-pub struct KeySet {
+pub struct KeySet(Arc<Shared>);
+
+struct Shared {
     url: String,
     fetch: FetchKeys,
     cached: RwLock<Cached>,
@@ -52,35 +54,56 @@ struct Published {
 impl KeySet {
     /// No key is fetched before the first is needed.
     pub fn new(url: String, fetch: FetchKeys) -> Self {
-        Self { url, fetch, cached: RwLock::default(), refresh: Mutex::default() }
+        Self(Arc::new(Shared { url, fetch, cached: RwLock::default(), refresh: Mutex::default() }))
     }
 
     /// The key of this id and the one algorithm it is for. The project is asked for a key that is
-    /// not there or too old; callers wait for one such fetch, and those whose key is merely
-    /// old go on with it.
+    /// not there or too old, and callers wait for one such fetch. A key that is merely old is
+    /// given at once and fetched behind the caller's back.
     ///
     /// # Errors
     /// When no such key is published, or none could be fetched for too long.
     pub async fn find(&self, id: &str, now: Instant) -> Result<(Algorithm, DecodingKey), AuthError> {
-        let (found, due) = self.cached.read().await.look_up(id, now);
+        let clock = Clock { began: Instant::now(), now };
+        let (found, due) = self.0.cached.read().await.look_up(id, now);
         if !due {
             return found;
         }
         if found.is_err() {
-            let _turn = self.refresh.lock().await;
-            self.refresh_if_due(id, now).await;
-        } else if let Ok(_turn) = self.refresh.try_lock() {
-            self.refresh_if_due(id, now).await;
+            let _turn = self.0.refresh.lock().await;
+            self.0.refresh_if_due(id, &clock).await;
+            return self.0.cached.read().await.look_up(id, clock.now()).0;
         }
-        self.cached.read().await.look_up(id, now).0
+        let (shared, id) = (self.0.clone(), id.to_owned());
+        tokio::spawn(async move {
+            if let Ok(_turn) = shared.refresh.try_lock() {
+                shared.refresh_if_due(&id, &clock).await;
+            }
+        });
+        found
     }
+}
 
-    async fn refresh_if_due(&self, id: &str, now: Instant) {
-        if !self.cached.read().await.look_up(id, now).1 {
+/// The caller's time, going on while others and the project are waited for.
+struct Clock {
+    began: Instant,
+    now: Instant,
+}
+
+impl Clock {
+    fn now(&self) -> Instant {
+        self.now + self.began.elapsed()
+    }
+}
+
+impl Shared {
+    async fn refresh_if_due(&self, id: &str, clock: &Clock) {
+        if !self.cached.read().await.look_up(id, clock.now()).1 {
             return;
         }
         let fetched = (self.fetch)(self.url.clone()).await.and_then(|body| parse(&body));
         let mut cached = self.cached.write().await;
+        let now = clock.now();
         match fetched {
             Ok(keys) => *cached = Cached { keys, fetched: Some(now), next: Some(now + PAUSE) },
             Err(reason) => {

@@ -48,13 +48,16 @@ fn publisher(set: Arc<std::sync::Mutex<Result<Value, String>>>, asked: Arc<Atomi
 
 fn project(set: Value) -> Auth {
     let fetch = publisher(Arc::new(std::sync::Mutex::new(Ok(set))), Arc::default());
-    Auth::new(Some(&PROJECT.parse().unwrap()), None, Path::new("/nonexistent"), fetch).unwrap()
+    Auth::new(Some(&PROJECT.parse().unwrap()), None, Path::new("/nonexistent"), |_| fetch).unwrap()
+}
+
+fn never(_: &Url) -> FetchKeys {
+    unreachable!("the keys are here")
 }
 
 fn with_secret(secret: &str) -> Result<Auth, SetupError> {
     let secret = SecretString::from(secret.to_owned());
-    let fetch = publisher(Arc::new(std::sync::Mutex::new(Err("not to be asked".to_owned()))), Arc::default());
-    Auth::new(Some(&PROJECT.parse().unwrap()), Some(&secret), Path::new("/nonexistent"), fetch)
+    Auth::new(Some(&PROJECT.parse().unwrap()), Some(&secret), Path::new("/nonexistent"), never)
 }
 
 fn claims() -> Value {
@@ -208,19 +211,17 @@ async fn a_secret_accepts_its_own_algorithm_only() {
 #[tokio::test]
 async fn a_local_token_is_for_this_host() {
     let dir = tempfile::tempdir().unwrap();
-    let fetch =
-        || publisher(Arc::new(std::sync::Mutex::new(Err("not to be asked".to_owned()))), Arc::default());
-    let auth = Auth::new(None, None, dir.path(), fetch()).unwrap();
+    let auth = Auth::new(None, None, dir.path(), never).unwrap();
     let issue = |auth: &Auth, email| auth.issuer().unwrap().issue(email, Duration::from_secs(60)).unwrap();
     let caller = auth.verify(&issue(&auth, " Ann@Example.org ")).await.unwrap();
     assert_eq!(caller.email.as_deref(), Some("ann@example.org"));
     assert_eq!(caller.user, issuer::user_of("ann@example.org"));
 
     // Another process with the same data folder has the same key; another folder has not.
-    let again = Auth::new(None, None, dir.path(), fetch()).unwrap();
+    let again = Auth::new(None, None, dir.path(), never).unwrap();
     assert!(again.verify(&issue(&auth, "ann@example.org")).await.is_ok());
     let elsewhere = tempfile::tempdir().unwrap();
-    let stranger = Auth::new(None, None, elsewhere.path(), fetch()).unwrap();
+    let stranger = Auth::new(None, None, elsewhere.path(), never).unwrap();
     assert_eq!(stranger.verify(&issue(&auth, "ann@example.org")).await, Err(AuthError::UnknownKey));
 }
 
@@ -251,10 +252,55 @@ async fn keys_are_fetched_now_and_then_and_kept_for_a_while() {
 
     *set.lock().unwrap() = Err("out of reach".to_owned());
     assert_eq!(found("k2", 531 + 700).await, Ok(()), "old keys are used while there are no new ones");
-    assert_eq!(asked.load(Ordering::SeqCst), 4);
+    while asked.load(Ordering::SeqCst) < 4 {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(found("k2", 531 + 3601).await, Err(AuthError::KeysUnavailable), "but not for ever");
     *set.lock().unwrap() = Ok(json!({ "keys": [second.public] }));
     assert_eq!(found("k2", 531 + 3607).await, Ok(()));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_key_that_is_merely_old() {
+    let key = key("k1");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let set = Arc::new(std::sync::Mutex::new(Ok(json!({ "keys": [key.public] }))));
+    let fetch = publisher(set, asked.clone());
+    // Answers the first time only.
+    let once: FetchKeys = Box::new(move |url| {
+        let first = asked.load(Ordering::SeqCst) == 0;
+        let body = fetch(url);
+        async move { if first { body.await } else { std::future::pending().await } }.boxed()
+    });
+    let keys = KeySet::new(format!("{PROJECT}/auth/v1/.well-known/jwks.json"), once);
+    let begin = Instant::now();
+    for seconds in [0, 700, 700, 3000] {
+        assert!(keys.find("k1", begin + Duration::from_secs(seconds)).await.is_ok());
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_user_wrote_is_cleaned() {
+    let key = key("k1");
+    let auth = project(json!({ "keys": [key.public] }));
+    let long = format!("https://example.org/{}", "x".repeat(2_048));
+    for (name, picture, expect) in [
+        ("Ann", "https://example.org/a.png", (Some("Ann"), Some("https://example.org/a.png"))),
+        ("A\u{0}n\nn ", "HTTP://example.org", (Some("Ann"), Some("http://example.org/"))),
+        ("\u{0}", "javascript:alert(1)", (None, None)),
+        ("", "data:image/png;base64,AA==", (None, None)),
+        (&"é".repeat(200), &long, (Some(&*"é".repeat(100)), None)),
+        ("x", "https://example.org/\u{0}a", (Some("x"), Some("https://example.org/%00a"))),
+    ] {
+        let mut claims = claims();
+        claims["user_metadata"] = json!({ "full_name": name, "avatar_url": picture });
+        claims["email"] = json!("ann\u{0}@example.org");
+        let token = sign(header(Algorithm::ES256, Some("k1")), &claims, &key.signing);
+        let caller = auth.verify(&token).await.unwrap();
+        assert_eq!((caller.name.as_deref(), caller.avatar_url.as_deref()), expect);
+        assert_eq!(caller.email.as_deref(), Some("ann@example.org"));
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::{fs, io, net::TcpListener, path::Path, process::ExitCode, time::Duratio
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
+use url::Url;
 
 use crate::{
     app::{Database, chain},
@@ -171,7 +172,9 @@ async fn plugins(config: &Config, stop: &tokio_util::sync::CancellationToken) ->
 
 fn tokens(config: &Config) -> Finding {
     let supabase = &config.supabase;
-    let nobody: FetchKeys = Box::new(|_| Box::pin(async { Err("keys are not fetched here".to_owned()) }));
+    let nobody = |_: &Url| -> FetchKeys {
+        Box::new(|_| Box::pin(async { Err("keys are not fetched here".to_owned()) }))
+    };
     let secret = supabase.supabase_jwt_secret.as_ref();
     match (
         Auth::new(supabase.supabase_url.as_ref(), secret, &config.data_dir(), nobody),

@@ -14,7 +14,7 @@ pub struct Identity {
     pub email: Option<String>,
     /// At most 100 characters.
     pub full_name: Option<String>,
-    /// Not checked.
+    /// An http or https address.
     pub avatar_url: Option<String>,
 }
 
