@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::api::{Answer, Api, json as with_body, send};
 
+mod connections;
 mod events;
 mod files;
 mod jobs;
@@ -78,9 +79,22 @@ async fn what_poem_refuses_is_a_problem_too() {
     let ann = api.user("ann@example.org");
     problem(&ann.get("/api/v1/nothing").await, 404, "not-found");
     problem(&ann.get("/").await, 404, "not-found");
-    problem(&send(ann.request("PUT", "/api/v1/crawl-jobs/")).await, 405, "method-not-allowed");
-    problem(&ann.get("/api/v1/crawl-jobs/?limit=0").await, 400, "bad-request");
-    problem(&ann.get("/api/v1/crawl-jobs/?status=lost").await, 400, "bad-request");
+    let answer = send(ann.request("PUT", "/api/v1/crawl-jobs/")).await;
+    problem(&answer, 405, "method-not-allowed");
+    assert_eq!(answer.header("allow"), Some("GET, HEAD, POST"));
+    for (query, expect) in [
+        ("limit=0", "The parameter `limit` must be a whole number from 1 to 100."),
+        ("limit=1000", "The parameter `limit` must be a whole number from 1 to 100."),
+        ("limit=x", "The parameter `limit` must be a whole number from 1 to 100."),
+        ("after=x", "The parameter `after` must be a whole number."),
+    ] {
+        let answer = ann.get(&format!("/api/v1/crawl-jobs/?{query}")).await;
+        assert_eq!(problem(&answer, 400, "bad-parameter")["detail"], expect);
+    }
+    problem(&ann.get("/api/v1/crawl-jobs/?status=lost").await, 400, "bad-parameter");
+    for query in ["url=%00", "reason=%00x"] {
+        problem(&ann.get(&format!("/api/v1/crawl-jobs/1/images?{query}")).await, 400, "bad-parameter");
+    }
     problem(&ann.get("/api/v1/crawl-jobs/one").await, 404, "not-found");
     let post = || ann.request("POST", "/api/v1/crawl-jobs/");
     let typed = || post().header("content-type", "application/json");

@@ -12,11 +12,13 @@ use poem_openapi::{LicenseObject, OpenApiService, Tags};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::{connection::Connections, operations::Operations};
 use crate::app::App;
 
 mod auth;
 mod body;
 mod caller;
+mod connection;
 mod door;
 mod error;
 mod events;
@@ -24,6 +26,7 @@ mod health;
 mod images;
 mod jobs;
 mod nullable;
+mod operations;
 mod sources;
 
 /// Every part of the API; the routes stand in their files.
@@ -101,7 +104,9 @@ impl Server {
     /// # Errors
     /// When connections can no longer be accepted.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
-        poem::Server::new_with_acceptor(self.acceptor)
+        let http = &self.app.config.http;
+        let connections = Connections::new(self.acceptor, http.max_connections, http.connection_timeout);
+        poem::Server::new_with_acceptor(connections)
             .run_with_graceful_shutdown(service(self.app), stop.cancelled_owned(), Some(GRACE))
             .await
             .map_err(ServeError::Serve)
@@ -112,6 +117,7 @@ impl Server {
 pub fn service(app: App) -> impl Endpoint {
     let api = parts();
     let document = document();
+    let described = serde_json::from_str(&document).unwrap_or_default();
     let swagger = api.swagger_ui();
     let local_keys = app.auth.issuer().map(|issuer| serde_json::json!(issuer.key_set()).to_string());
     let measured = app.clone();
@@ -123,7 +129,7 @@ pub fn service(app: App) -> impl Endpoint {
     if let Some(keys) = local_keys {
         routes = routes.at("/auth/v1/.well-known/jwks.json", make_sync(move |_| json(keys.clone())));
     }
-    let door = door::Door::new(app.clone());
+    let door = door::Door::new(app.clone(), Operations::of(&described));
     door.before(routes.data(app).with(CatchPanic::new()))
 }
 
@@ -136,9 +142,8 @@ pub fn document() -> String {
 fn parts() -> OpenApiService<Parts, ()> {
     let parts = (health::Api, auth::Api, jobs::Api, events::Api, images::Api, sources::Api);
     OpenApiService::new(parts, "PixCrawler", env!("CARGO_PKG_VERSION"))
-        .summary("Keywords in, trustworthy image dataset out.")
         .description(include_str!("api/description.md"))
-        .license(LicenseObject::new("MIT OR Apache-2.0").identifier("MIT OR Apache-2.0"))
+        .license(LicenseObject::new("MIT OR Apache-2.0").url("https://spdx.org/licenses/"))
         .url_prefix(PREFIX)
         .server("/")
 }

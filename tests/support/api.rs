@@ -23,7 +23,7 @@ use super::{
 pub(crate) struct Api {
     pub(crate) app: App,
     pub(crate) database: TestDatabase,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     client: reqwest::Client,
     running: Running,
     stop: CancellationToken,

@@ -1,9 +1,9 @@
 //! A JSON body that is documented as one type and read as what it is, so that the rules
 //! can be checked one by one and all broken ones be told at once.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, time::Duration};
 
-use poem::{Request, RequestBody, Result};
+use poem::{Request, RequestBody, Result, error::ReadBodyError};
 use poem_openapi::{
     impl_apirequest_for_payload,
     payload::{Json, ParsePayload, Payload},
@@ -16,6 +16,9 @@ use super::error::Problem;
 
 /// Largest body of a request, in bytes.
 const LARGEST: usize = 1 << 20;
+
+/// Longest time for such a body to come.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// JSON that is meant to be a `T`.
 pub(super) struct Body<T> {
@@ -43,9 +46,16 @@ impl<T: Type> ParsePayload for Body<T> {
     const IS_REQUIRED: bool = true;
 
     async fn from_request(_: &Request, body: &mut RequestBody) -> Result<Self> {
-        let bytes = body.take()?.into_bytes_limit(LARGEST).await?;
+        let read = tokio::time::timeout(PATIENCE, body.take()?.into_bytes_limit(LARGEST)).await;
+        let bytes = match read.map_err(|_| Problem::too_slow())? {
+            Err(ReadBodyError::Io(_)) => {
+                return Err(Problem::bad_request("incomplete-body", "The body did not come whole.").into());
+            }
+            read => read?,
+        };
         let value = serde_json::from_slice(&bytes).map_err(|error| {
-            Problem::bad_request("malformed-json", format!("The body is not JSON: {error}."))
+            let place = format!("line {}, column {}", error.line(), error.column());
+            Problem::bad_request("malformed-json", format!("The body is not JSON: see {place}."))
         })?;
         Ok(Self { value, meant: PhantomData })
     }

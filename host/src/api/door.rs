@@ -11,7 +11,7 @@ use poem_openapi::OperationId;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::error::Problem;
+use super::{error::Problem, operations::Operations};
 use crate::app::App;
 
 /// Names a request in the answer and the log.
@@ -24,6 +24,7 @@ const EXPOSED_HEADERS: &str = "accept-ranges, content-range, etag, location, x-r
 /// The settings of the door.
 pub(super) struct Door {
     app: App,
+    operations: Operations,
     origins: BTreeSet<String>,
 }
 
@@ -35,9 +36,10 @@ pub(super) struct Guarded<E> {
 
 impl Door {
     /// Browsers may call from the configured origins; `*` is all.
-    pub(super) fn new(app: App) -> Self {
+    pub(super) fn new(app: App, operations: Operations) -> Self {
         let origins = &app.config.http.allowed_origins;
-        Self { origins: origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect(), app }
+        let origins = origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect();
+        Self { origins, operations, app }
     }
 
     pub(super) fn before<E: Endpoint<Output = Response>>(self, routes: E) -> Guarded<E> {
@@ -73,15 +75,25 @@ impl<E: Endpoint<Output = Response>> Endpoint for Guarded<E> {
             let span = tracing::info_span!("request", id);
             let answer = self.routes.call(request).instrument(span).await;
             operation = answer.as_ref().map_or_else(poem::Error::data, Response::data).copied();
+            let must_be = |parameter: &str| {
+                let OperationId(operation) = operation?;
+                self.door.operations.must_be(operation, parameter)
+            };
             match answer {
                 Ok(response) if is_bare_failure(&response) => {
-                    Problem::of_status(response.status(), "").respond(&id)
+                    Problem::of_status(response.status()).respond(&id)
                 }
                 Ok(response) => response,
-                Err(error) => Problem::of_error(error).respond(&id),
+                Err(error) => Problem::of_error(error, must_be).respond(&id),
             }
         };
+        let not_allowed = response.status() == StatusCode::METHOD_NOT_ALLOWED;
         let headers = response.headers_mut();
+        if let Some(Ok(allowed)) =
+            self.door.operations.allowed(&asked).filter(|_| not_allowed).map(HeaderValue::from_str)
+        {
+            headers.insert(header::ALLOW, allowed);
+        }
         self.door.allow_origin(origin.as_ref(), headers);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Ok(id) = HeaderValue::from_str(&id) {

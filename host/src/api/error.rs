@@ -9,7 +9,7 @@ use poem::{
 };
 use poem_openapi::{
     ApiResponse, Object,
-    error::ParsePathError,
+    error::{ParseParamError, ParsePathError},
     registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::{ToJSON as _, Type as _},
 };
@@ -33,14 +33,16 @@ pub(super) const MEDIA_TYPE: u16 = 1 << 5;
 pub(super) const RANGE: u16 = 1 << 6;
 pub(super) const RULES: u16 = 1 << 7;
 pub(super) const UNAVAILABLE: u16 = 1 << 8;
+pub(super) const TOO_SLOW: u16 = 1 << 9;
 /// What can happen to every operation that asks who is calling.
 pub(super) const SIGNED_IN: u16 = UNAUTHORIZED | UNAVAILABLE;
 
-/// Status, what it means here, in the order of the bits above. 500 is always possible.
-const MEANINGS: [(u16, u16, &str); 10] = [
+/// Status and what it means here. 500 is always possible.
+const MEANINGS: [(u16, u16, &str); 11] = [
     (BAD_REQUEST, 400, "A parameter or the JSON is malformed."),
     (UNAUTHORIZED, 401, "No token, or one that is not accepted, or a signed link that is over."),
     (NOT_FOUND, 404, "There is no such thing, or it belongs to someone else."),
+    (TOO_SLOW, 408, "The body did not come in time."),
     (CONFLICT, 409, "Not possible in the present state."),
     (TOO_LARGE, 413, "The body is larger than 1 MiB."),
     (MEDIA_TYPE, 415, "The body is not `application/json`."),
@@ -60,6 +62,8 @@ pub(super) struct Problem {
     code: &'static str,
     detail: String,
     errors: Vec<Broken>,
+    /// Size of the file that a range is not in.
+    outside: Option<u64>,
     /// For the log, never for the caller.
     cause: Option<anyhow::Error>,
 }
@@ -96,7 +100,7 @@ struct BrokenRule {
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), cause: None }
+        Self { status, code, detail: detail.into(), errors: Vec::new(), outside: None, cause: None }
     }
 
     pub(super) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
@@ -115,9 +119,20 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
-    pub(super) fn not_in_range() -> Self {
-        let detail = "The range asked for is not in the file.";
-        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", detail)
+    pub(super) fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The body did not come in time.")
+    }
+
+    /// `size` is the file's, in bytes.
+    pub(super) fn not_in_range(size: u64) -> Self {
+        let detail = format!("The range asked for is not in the file, which has {size} bytes.");
+        let problem = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", detail);
+        Self { outside: Some(size), ..problem }
+    }
+
+    /// `must` says what the parameter must be.
+    pub(super) fn parameter(name: &str, must: &str) -> Self {
+        Self::bad_request("bad-parameter", format!("The parameter `{name}` {must}."))
     }
 
     pub(super) fn key_reused() -> Self {
@@ -141,9 +156,9 @@ impl Problem {
     }
 
     /// What poem itself found wrong, such as an unknown route or a malformed parameter.
-    pub(super) fn of_status(status: StatusCode, said: &str) -> Self {
+    pub(super) fn of_status(status: StatusCode) -> Self {
         let (code, detail) = match status {
-            StatusCode::BAD_REQUEST => ("bad-request", said),
+            StatusCode::BAD_REQUEST => ("bad-request", "The request is malformed."),
             StatusCode::UNAUTHORIZED => ("unauthorized", "A bearer token is needed."),
             StatusCode::NOT_FOUND => ("not-found", "There is no such path; see /docs."),
             StatusCode::METHOD_NOT_ALLOWED => {
@@ -159,15 +174,19 @@ impl Problem {
         Self::new(status, code, detail)
     }
 
-    /// What is to be told of an error that came out of the routes.
-    pub(super) fn of_error(error: poem::Error) -> Self {
+    /// What is to be told of an error that came out of the routes. `must_be` says what a
+    /// parameter must be.
+    pub(super) fn of_error<'a>(error: poem::Error, must_be: impl Fn(&str) -> Option<&'a str>) -> Self {
         match error.downcast::<Self>() {
             Ok(problem) => problem,
             Err(error) => {
+                if let Some(ParseParamError { name, .. }) = error.downcast_ref() {
+                    return Self::parameter(name, must_be(name).unwrap_or("is not accepted"));
+                }
                 // An id that is not a number names nothing.
                 let status =
                     if error.is::<ParsePathError>() { StatusCode::NOT_FOUND } else { error.status() };
-                let problem = Self::of_status(status, &error.to_string());
+                let problem = Self::of_status(status);
                 let cause = status.is_server_error().then(|| anyhow::anyhow!("{error:?}"));
                 Self { cause, ..problem }
             }
@@ -180,13 +199,13 @@ impl Problem {
             let cause = format!("{cause:#}");
             tracing::error!(request_id, cause, "request failed");
         }
-        let status = self.status;
+        let (status, outside) = (self.status, self.outside);
         let document = self.document(request_id);
         let response = Response::builder().status(status).content_type(PROBLEM_JSON);
-        let response = if status == StatusCode::UNAUTHORIZED {
-            response.header(header::WWW_AUTHENTICATE, "Bearer")
-        } else {
-            response
+        let response = match (status, outside) {
+            (StatusCode::UNAUTHORIZED, _) => response.header(header::WWW_AUTHENTICATE, "Bearer"),
+            (_, Some(size)) => response.header(header::CONTENT_RANGE, format!("bytes */{size}")),
+            _ => response,
         };
         response.body(document.to_json_string())
     }
@@ -210,16 +229,16 @@ impl Problem {
     /// What one with this status may look like, for the document.
     fn example(status: StatusCode) -> Self {
         match status {
-            StatusCode::BAD_REQUEST => Self::bad_request("bad-request", "`limit` must be a number."),
+            StatusCode::BAD_REQUEST => Self::parameter("limit", "must be a whole number from 1 to 100"),
             StatusCode::NOT_FOUND => Self::not_found("crawl job"),
             StatusCode::CONFLICT => Self::conflict("wrong-status", "A completed job cannot be cancelled."),
-            StatusCode::RANGE_NOT_SATISFIABLE => Self::not_in_range(),
+            StatusCode::RANGE_NOT_SATISFIABLE => Self::not_in_range(48_213),
             StatusCode::UNPROCESSABLE_ENTITY => Self::rules(vec![Broken {
                 pointer: "/max_images".to_owned(),
                 detail: "must be a whole number from 1 to 100000".to_owned(),
             }]),
             StatusCode::SERVICE_UNAVAILABLE => AuthError::KeysUnavailable.into(),
-            status => Self::of_status(status, ""),
+            status => Self::of_status(status),
         }
     }
 }

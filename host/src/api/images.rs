@@ -57,6 +57,12 @@ impl Api {
         /// Only images from exactly this address: why was this one refused?
         Query(url): Query<Option<String>>,
     ) -> Result<Json<ImagePage>, Failure<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
+        for (name, text) in [("reason", &reason), ("url", &url)] {
+            // Postgres cannot even compare with the first of them.
+            if text.as_ref().is_some_and(|text| text.contains(char::is_control)) {
+                return Err(Problem::parameter(name, "must not contain control characters").into());
+            }
+        }
         let job = JobId(id);
         db::jobs::revision(&app.db, caller.user, job).await?.ok_or_else(jobs::not_found)?;
         let filter = db::images::Filter { verdict: verdict.map(Verdict::into), reason, url };

@@ -12,7 +12,9 @@ use super::{
     PREFIX, Tag,
     body::Body,
     caller::Bearer,
-    error::{BAD_REQUEST, CONFLICT, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES, SIGNED_IN, TOO_LARGE},
+    error::{
+        BAD_REQUEST, CONFLICT, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES, SIGNED_IN, TOO_LARGE, TOO_SLOW,
+    },
 };
 use crate::{
     app::{
@@ -69,7 +71,8 @@ impl Api {
         #[oai(name = "Idempotency-Key")]
         Header(key): Header<Option<String>>,
         body: Body<CreateCrawlJob>,
-    ) -> Result<CreatedJob, Failure<{ SIGNED_IN | BAD_REQUEST | TOO_LARGE | MEDIA_TYPE | RULES }>> {
+    ) -> Result<CreatedJob, Failure<{ SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES }>>
+    {
         let visible = |key: &String| {
             (1..=255).contains(&key.len()) && key.chars().all(|c| c.is_ascii_graphic() || c == ' ')
         };

@@ -119,6 +119,8 @@ struct SourcePage {
 #[OpenApi(prefix_path = "/sources", tag = "Tag::Sources")]
 impl Api {
     /// List the installed sources
+    ///
+    /// All of them in one page, by id, with those that cannot be used now and why.
     #[oai(path = "/", method = "get", operation_id = "listSources")]
     async fn list(
         &self,
@@ -130,6 +132,8 @@ impl Api {
     }
 
     /// Show an installed source
+    ///
+    /// With the options that a job may set for it and whether a job can use it now.
     #[oai(path = "/:id", method = "get", operation_id = "getSource")]
     async fn show(
         &self,

@@ -66,7 +66,7 @@ impl File {
         let ranged = wanted.if_range.as_ref().is_none_or(|known| *known == tag);
         let part = wanted.range.as_ref().filter(|_| ranged).map_or(Part::Whole, |range| part(range, size));
         let (response, object, length) = match part {
-            Part::Outside => return Err(Problem::not_in_range().into()),
+            Part::Outside => return Err(Problem::not_in_range(size).into()),
             Part::Whole => (response, whole, size),
             Part::Some(range) => {
                 let object = store.get(user, &sha256, format, Some(range.clone())).await;
