@@ -16,6 +16,20 @@ const MAX_LINE: usize = 200;
 const MAX_TEXT: usize = 2000;
 /// Elements of one list.
 const MAX_LIST: usize = 500;
+/// Headers that say how a request is sent, which no secret may replace.
+const HOSTS_HEADERS: [&str; 11] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
 
 /// Checks every rule; the first that is broken is the answer.
 ///
@@ -108,10 +122,16 @@ fn credential(spec: &CredentialSpec, info: &SourceInfo) -> Result<(), String> {
         )?;
     }
     match &spec.kind {
-        CredentialKind::Header { name: header, prefix } => rule(
-            HeaderName::from_bytes(header.as_bytes()).is_ok() && HeaderValue::from_str(prefix).is_ok(),
-            &format!("credential `{name}`: not a header"),
-        ),
+        CredentialKind::Header { name: header, prefix } => {
+            let header = HeaderName::from_bytes(header.as_bytes())
+                .ok()
+                .filter(|_| HeaderValue::from_str(prefix).is_ok())
+                .ok_or_else(|| format!("credential `{name}`: not a header"))?;
+            rule(
+                !HOSTS_HEADERS.contains(&header.as_str()) && !header.as_str().starts_with("proxy-"),
+                &format!("credential `{name}`: header `{header}` is the host's"),
+            )
+        }
         CredentialKind::QueryParameter { name: parameter } => line("query parameter", parameter),
         CredentialKind::Basic => Ok(()),
         CredentialKind::Oauth2ClientCredentials { token_url } => {
@@ -292,9 +312,18 @@ mod tests {
                 info.credentials[0].kind = CredentialKind::Oauth2ClientCredentials { token_url };
             });
         }
-        refused("not a header", |info| {
-            let (name, prefix) = ("x-key".to_owned(), "Bearer\r\n".to_owned());
-            info.credentials[0].kind = CredentialKind::Header { name, prefix };
-        });
+        let header = |name: &str, prefix: &str| CredentialKind::Header {
+            name: name.to_owned(),
+            prefix: prefix.to_owned(),
+        };
+        refused("not a header", |info| info.credentials[0].kind = header("x-key", "Bearer\r\n"));
+        for name in ["Host", "content-length", "Transfer-Encoding", "user-agent", "proxy-authorization"] {
+            refused("is the host's", |info| info.credentials[0].kind = header(name, ""));
+        }
+        for name in ["Authorization", "cookie", "x-api-key"] {
+            let mut info = sound();
+            info.credentials[0].kind = header(name, "Token ");
+            assert_eq!(check(&info), Ok(()), "{name}");
+        }
     }
 }
