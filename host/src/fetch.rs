@@ -14,6 +14,7 @@ mod names;
 mod origins;
 mod pace;
 mod robots;
+mod room;
 mod secret;
 mod slots;
 mod text;
@@ -45,8 +46,8 @@ pub struct Fetcher {
 pub struct Download {
     /// The body, not looked at.
     pub bytes: Bytes,
-    /// Where it came from, after redirects.
-    pub url: Url,
+    /// Where it came from, after redirects; holds no secret.
+    pub url: String,
     /// As declared by the site.
     pub content_type: Option<String>,
 }
@@ -98,6 +99,7 @@ struct Inner {
     pace: pace::Pace,
     robots: robots::RobotsCache,
     tokens: secret::Tokens,
+    room: room::Room,
     max_image_bytes: u64,
     request_timeout: Duration,
     /// Over which time the least rate is measured.
@@ -142,8 +144,9 @@ impl Fetcher {
                 client: client(names).build().map_err(|error| SetupError::Client(error.into()))?,
                 mapped: mapped.map_err(|error| SetupError::Client(error.into()))?,
                 pace: pace::Pace::new(config.per_host, rate.ok_or(SetupError::NoPace)?),
-                robots: slots::Slots::new(10_000),
+                robots: robots::cache(),
                 tokens: slots::Slots::new(1_000),
+                room: room::Room::new(config.max_image_bytes),
                 max_image_bytes: config.max_image_bytes,
                 request_timeout: config.request_timeout,
                 window: Duration::from_secs(10),

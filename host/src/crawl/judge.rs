@@ -181,7 +181,7 @@ fn judged(
     body: Option<(Download, u64)>,
     outcome: Result<Measured, Refused>,
 ) -> Tried {
-    let url = body.as_ref().map_or_else(|| said.url.clone(), |(download, _)| download.url.to_string());
+    let url = body.as_ref().map_or_else(|| said.url.clone(), |(download, _)| download.url.clone());
     let size = body.map(|(_, size)| size);
     Tried::Judged(Box::new(Judged { candidate: id, url, size, said, outcome }))
 }

@@ -7,7 +7,7 @@ use super::{
     Inner,
     body::{self, Bounds},
     errand::{Errand, Purpose, Reply},
-    secret::{blot, reaches},
+    secret::{blot, blot_bytes, reaches},
     text,
     trouble::{Failed, Trouble},
 };
@@ -37,6 +37,10 @@ impl Inner {
                 credential.spec.hosts.join(", ")
             ))
             .into());
+        }
+        if let Some(credential) = credential.filter(|_| !self.keeps_secrets(&url)) {
+            let name = &credential.spec.name;
+            return Err(Trouble::Denied(format!("credential `{name}` may be sent over https only")).into());
         }
         // A part of a compressed answer could not be decompressed.
         let codings = if plugin_headers.contains_key(header::RANGE) { "identity" } else { "gzip, br" };
@@ -97,7 +101,7 @@ async fn answer(reply: Reply, bounds: Bounds) -> Result<source::Response, Troubl
     }
     let body = match body {
         Content::Text(text) => Content::Text(blot(text, &reply.secrets)),
-        binary => binary,
+        Content::Binary(bytes) => Content::Binary(blot_bytes(bytes, &reply.secrets)),
     };
     Ok(source::Response { status, url, headers, body })
 }

@@ -1,5 +1,6 @@
 //! Images: what is asked of their hosts, and which answers are images at all.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::{
@@ -7,6 +8,7 @@ use super::{
     ask::{credential, header},
     body::Bounds,
     errand::{Errand, Purpose},
+    secret::blot,
     trouble::{Failed, Trouble},
 };
 use crate::{
@@ -37,9 +39,12 @@ impl Inner {
         let status = reply.status.as_u16();
         if is_image(reply.status) {
             let content_type = reply.headers.get(header::CONTENT_TYPE);
-            let content_type =
-                content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-            return Ok(Download { bytes: reply.body.into(), url: reply.url, content_type });
+            let content_type = content_type.map(|value| String::from_utf8_lossy(value.as_bytes()));
+            return Ok(Download {
+                bytes: reply.place.map_or_else(Bytes::new, |place| place.keep(reply.body)),
+                url: blot(reply.url.into(), &reply.secrets),
+                content_type: content_type.map(|text| blot(text.into_owned(), &reply.secrets)),
+            });
         }
         let reason = if matches!(status, 404 | 410) { Refusal::NotFound } else { Refusal::HttpStatus };
         Err(Refused { reason, detail: format!("status {status}"), retry_after: None })

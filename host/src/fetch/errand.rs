@@ -12,12 +12,13 @@ use url::Url;
 
 use super::{
     Inner,
-    body::{self, Bounds},
+    body::{Bounds, Incoming},
     download::is_image,
     hop::Hop,
     origins::authority,
     pace::{self, Host, LONGEST_SLEEP},
     robots,
+    room::{Place, Room},
     trouble::{Failed, Trouble},
 };
 use crate::source::{Credential, Grants, HostKind};
@@ -61,6 +62,8 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    /// Where the body of an image is kept.
+    pub(super) place: Option<Place>,
     /// What must not be seen in the answer.
     pub(super) secrets: Vec<String>,
 }
@@ -146,8 +149,8 @@ impl Inner {
                 Some(next) => hop.follow(errand, status, next)?,
                 None => {
                     let headers = response.headers().clone();
-                    let body = deadline.run(errand.receive(response)).await?;
-                    return Ok(Reply { url: hop.url, status, headers, body, secrets });
+                    let (body, place) = self.receive(errand, response, deadline).await?;
+                    return Ok(Reply { url: hop.url, status, headers, body, place, secrets });
                 }
             }
         }
@@ -189,18 +192,31 @@ impl Inner {
         *request.body_mut() = hop.body.clone().map(reqwest::Body::from);
         Ok(client.execute(request).await?)
     }
-}
 
-impl Errand<'_> {
-    /// The body, where it is of use.
-    async fn receive(&self, response: reqwest::Response) -> Result<Vec<u8>, Trouble> {
-        if matches!(self.purpose, Purpose::Image(_)) {
-            if !is_image(response.status()) {
-                return Ok(Vec::new());
-            }
+    /// The body, where it is of use. That of an image waits for room, on its own time.
+    async fn receive(
+        &self,
+        errand: &Errand<'_>,
+        response: reqwest::Response,
+        deadline: &mut Deadline,
+    ) -> Result<(Vec<u8>, Option<Place>), Trouble> {
+        let image = matches!(errand.purpose, Purpose::Image(_));
+        if image && !is_image(response.status()) {
+            return Ok((Vec::new(), None));
+        }
+        if image {
             robots::opt_out(response.headers())?;
         }
-        body::read(response, self.bounds).await
+        let mut incoming = Incoming::new(response, errand.bounds)?;
+        if !image {
+            return Ok((deadline.run(incoming.read_to_end()).await?, None));
+        }
+        let mut place = self.room.beginning(incoming.length).await;
+        let fits = incoming.length.is_some_and(|length| length <= Room::BEGINNING);
+        if !fits && !deadline.run(incoming.read_to(Room::BEGINNING)).await? {
+            place = self.room.whole(incoming.length.unwrap_or(errand.bounds.bytes)).await;
+        }
+        Ok((deadline.run(incoming.read_to_end()).await?, Some(place)))
     }
 }
 

@@ -57,6 +57,7 @@ impl Guard {
             return Err(Blocked::TooLong);
         }
         let url = Url::parse(text.trim()).map_err(|_| Blocked::NotAbsolute)?;
+        let url = without_root_dot(url).ok_or(Blocked::NotAbsolute)?;
         self.check(&url)?;
         Ok(url)
     }
@@ -85,6 +86,16 @@ impl Guard {
         Ok(())
     }
 
+    /// Whether the host is a literal address in a private range that the operator named.
+    pub(super) fn was_opened(&self, url: &Url) -> bool {
+        let address: IpAddr = match url.host() {
+            Some(Host::Ipv4(address)) => address.into(),
+            Some(Host::Ipv6(address)) => address.into(),
+            _ => return false,
+        };
+        self.allow_private.iter().any(|allowed| allowed.contains(&address))
+    }
+
     /// One address that `host` stands for.
     pub(super) fn check_address(&self, host: &str, address: IpAddr) -> Result<(), Blocked> {
         match not_public(address) {
@@ -94,6 +105,16 @@ impl Guard {
             _ => Ok(()),
         }
     }
+}
+
+/// `url` with `example.org.` as `example.org`: one host under two spellings would be two to
+/// grants, pace and robots.txt. None when nothing is left.
+pub(super) fn without_root_dot(mut url: Url) -> Option<Url> {
+    if let Some(host) = url.host_str().filter(|host| host.ends_with('.')) {
+        let host = host.trim_end_matches('.').to_owned();
+        url.set_host(Some(&host)).ok()?;
+    }
+    Some(url)
 }
 
 /// The special-purpose range `address` falls into; none means that it is public.
@@ -247,6 +268,8 @@ mod tests {
             Err(Blocked::NotPublic { host: host.to_owned(), address: address.into(), range })
         };
         assert_eq!(check(" HTTPS://EXAMPLE.org:443/a#b "), Ok("https://example.org/a#b".to_owned()));
+        assert_eq!(check("https://example.org.:8443/a"), Ok("https://example.org:8443/a".to_owned()));
+        assert_eq!(check("http://./"), Err(Blocked::NotAbsolute));
         assert_eq!(check("http://8.8.8.8:8080/"), Ok("http://8.8.8.8:8080/".to_owned()));
         assert_eq!(check("http://10.1.2.3/"), Ok("http://10.1.2.3/".to_owned()));
         assert_eq!(check("http://10.2.0.1/"), private("10.2.0.1", [10, 2, 0, 1], "private"));
@@ -268,6 +291,7 @@ mod tests {
         for loopback in [
             "127.0.0.1",
             "127.0.0.1.",
+            "127.0.0.1..",
             "127.1",
             "2130706433",
             "0x7f000001",

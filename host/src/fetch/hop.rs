@@ -6,6 +6,7 @@ use url::Url;
 
 use super::{
     errand::{Errand, Purpose},
+    guard::without_root_dot,
     origins::authority,
     secret::without_secret,
     trouble::Trouble,
@@ -41,8 +42,10 @@ impl Hop {
         let location = String::from_utf8_lossy(location.as_bytes());
         self.url
             .join(&location)
+            .ok()
+            .and_then(without_root_dot)
             .map(Some)
-            .map_err(|_| Trouble::network("a redirect to what is not an address"))
+            .ok_or_else(|| Trouble::network("a redirect to what is not an address"))
     }
 
     /// Becomes the request for `next`, as `status` asks.

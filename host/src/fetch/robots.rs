@@ -1,9 +1,12 @@
 //! What sites ask of crawlers: robots.txt (RFC 9309) and `X-Robots-Tag`.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, Method};
-use robotxt::Robots;
+use robotxt::{Robots, Rule};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -21,26 +24,33 @@ pub(super) type RobotsCache = Slots<Mutex<Option<Known>>>;
 /// What is known of one origin's robots.txt.
 pub(super) struct Known {
     until: Instant,
-    rules: Result<Robots, Trouble>,
+    rules: Result<Arc<Robots>, Trouble>,
 }
 
 /// How long a robots.txt that was read is good.
 const GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
 /// How long a site is left alone whose robots.txt could not be read.
 const UNREADABLE_FOR: Duration = Duration::from_secs(300);
+/// Most bytes of rules in memory, of all origins, and what an origin counts at least.
+const MOST_BYTES: usize = 32 << 20;
+const LEAST_BYTES: usize = 4 << 10;
+/// Rules that are heeded of one file. Of longer files the first are.
+const MOST_RULES: usize = 4000;
+/// More rules than this are not searched between other tasks: long patterns and a long
+/// address can take milliseconds.
+const QUICK_RULES: usize = 250;
+
+/// Holds nothing yet.
+pub(super) fn cache() -> RobotsCache {
+    Slots::weighing(MOST_BYTES, LEAST_BYTES)
+}
 
 impl Inner {
     /// An error when the robots.txt of `url`'s origin forbids it, or cannot be read.
     pub(super) async fn ask_robots(&self, url: &Url) -> Result<(), Trouble> {
         let origin = url.origin().ascii_serialization();
-        let slot = self.robots.get(&origin, Mutex::default);
-        let mut known = slot.lock().await;
-        let known = match known.take().filter(|known| known.until > Instant::now()) {
-            Some(fresh) => known.insert(fresh),
-            None => known.insert(self.read_robots(url).await?),
-        };
-        let left = known.until.saturating_duration_since(Instant::now());
-        match &known.rules {
+        let (rules, left) = self.rules(&origin, url).await?;
+        match rules {
             Err(Trouble::Status { status, .. }) => Err(Trouble::Robots {
                 detail: format!(
                     "{origin}/robots.txt cannot be read (status {status}), so nothing is asked for now"
@@ -49,17 +59,35 @@ impl Inner {
             }),
             // Not the file but the whole host cannot be reached.
             Err(trouble) if trouble.may_pass() => {
-                Err(Trouble::Later { cause: Box::new(trouble.clone()), retry_after: left })
+                Err(Trouble::Later { cause: Box::new(trouble), retry_after: left })
             }
-            Err(trouble) => Err(trouble.clone()),
-            Ok(rules) if rules.is_url_allowed(url) => Ok(()),
+            Err(trouble) => Err(trouble),
+            Ok(rules) if rules.rules().len() <= QUICK_RULES => allowed(&rules, &origin, url),
             Ok(rules) => {
-                let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
-                let rule = rules.matching_rule(path).map_or("/", |rule| rule.pattern());
-                let detail = format!("{origin}/robots.txt disallows `{rule}` for `{}`", rules.user_agent());
-                Err(Trouble::Robots { detail, retry_after: None })
+                let url = url.clone();
+                let search = tokio::task::spawn_blocking(move || allowed(&rules, &origin, &url));
+                search.await.unwrap_or_else(|_| Err(Trouble::network("robots.txt could not be searched")))
             }
         }
+    }
+
+    /// The rules of `origin`, and for how long they are good.
+    async fn rules(
+        &self,
+        origin: &str,
+        url: &Url,
+    ) -> Result<(Result<Arc<Robots>, Trouble>, Duration), Trouble> {
+        let slot = self.robots.get(origin, Mutex::default);
+        let mut known = slot.lock().await;
+        let known = match known.take().filter(|known| known.until > Instant::now()) {
+            Some(fresh) => known.insert(fresh),
+            None => {
+                let read = self.read_robots(url).await?;
+                self.robots.weigh(origin, &slot, read.rules.as_ref().map_or(0, |rules| weight(rules)));
+                known.insert(read)
+            }
+        };
+        Ok((known.rules.clone(), known.until.saturating_duration_since(Instant::now())))
     }
 
     async fn read_robots(&self, url: &Url) -> Result<Known, Trouble> {
@@ -75,9 +103,15 @@ impl Inner {
         let address =
             url.join("/robots.txt").map_err(|_| Trouble::network("no robots.txt for such an address"))?;
         let rules = match self.perform(&errand, &address).await {
-            Ok(reply) if reply.status.is_success() => Ok(Robots::parse(&reply.body, PRODUCT)),
+            Ok(reply) if reply.status.is_success() => {
+                // A file of the largest size takes a while.
+                let parsed = tokio::task::spawn_blocking(move || Arc::new(parse(&reply.body))).await;
+                parsed.map_err(|_| Trouble::network("robots.txt could not be parsed"))
+            }
             // 4xx, and redirects without end: the site has no robots.txt.
-            Ok(_) | Err(Failed { trouble: Trouble::TooManyRedirects(_), .. }) => Ok(Robots::allow_all()),
+            Ok(_) | Err(Failed { trouble: Trouble::TooManyRedirects(_), .. }) => {
+                Ok(Arc::new(Robots::allow_all()))
+            }
             // Of the host and not of its robots.txt.
             Err(Failed { trouble: trouble @ (Trouble::Blocked(_) | Trouble::Held { .. }), .. }) => {
                 return Err(trouble);
@@ -87,6 +121,39 @@ impl Inner {
         let good_for = if rules.is_ok() { GOOD_FOR } else { UNREADABLE_FOR };
         Ok(Known { until: Instant::now() + good_for, rules })
     }
+}
+
+fn allowed(rules: &Robots, origin: &str, url: &Url) -> Result<(), Trouble> {
+    if rules.is_url_allowed(url) {
+        return Ok(());
+    }
+    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let rule = rules.matching_rule(path).map_or("/", |rule| rule.pattern());
+    let detail = format!("{origin}/robots.txt disallows `{rule}` for `{}`", rules.user_agent());
+    Err(Trouble::Robots { detail, retry_after: None })
+}
+
+/// The rules for us. A file with too many ends where they become too many.
+fn parse(file: &[u8]) -> Robots {
+    let whole = Robots::parse(file, PRODUCT);
+    if whole.rules().len() <= MOST_RULES {
+        return whole;
+    }
+    let until = |end: &usize| Robots::parse(&file[..*end], PRODUCT);
+    let ends: Vec<usize> = memchr::memchr3_iter(b'\n', b'\r', 0, file).collect();
+    // What stands before our group is not for us, however long it is.
+    let few = ends.partition_point(|end| {
+        let part = until(end);
+        part.user_agent() != whole.user_agent() || part.rules().len() <= MOST_RULES
+    });
+    few.checked_sub(1).map_or(whole, |last| until(&ends[last]))
+}
+
+/// About the bytes that `rules` take in memory.
+fn weight(rules: &Robots) -> usize {
+    const EACH: usize = size_of::<Rule>() + 16;
+    let patterns: usize = rules.rules().iter().map(|rule| rule.pattern().len() + EACH).sum();
+    patterns + rules.sitemaps().iter().map(|url| url.as_str().len() + size_of::<Url>()).sum::<usize>()
 }
 
 /// An error when `X-Robots-Tag` says `noai` or `noimageai` to all or to us.
@@ -153,6 +220,24 @@ mod tests {
         check(&["max-snippet: 5, noai"], Some("noai"));
         check(&["noaix, xnoai"], None);
         check(&[",:,"], None);
+    }
+
+    #[test]
+    fn long_files_are_cut() {
+        let check = |file: String, expect: usize, agent: &str| {
+            let rules = parse(file.as_bytes());
+            assert_eq!((rules.rules().len(), rules.user_agent()), (expect, agent));
+            rules
+        };
+        let lines = |count: usize| (0..count).map(|at| format!("disallow: /{at}/\n")).collect::<String>();
+        let _ = check(format!("user-agent: *\n{}", lines(MOST_RULES)), MOST_RULES, "*");
+        let rules = check(format!("user-agent: *\n{}", lines(MOST_RULES + 10)), MOST_RULES, "*");
+        assert!(!rules.is_allowed("/0/") && rules.is_allowed("/4005/"));
+        let others = format!("user-agent: other\n{}", lines(MOST_RULES + 10));
+        let _ = check(format!("{others}user-agent: *\n{}", lines(9)), 9, "*");
+        let ours = format!("user-agent: *\n{}user-agent: pixcrawler\n{}", lines(5000), lines(5000));
+        let rules = check(format!("{others}{ours}"), MOST_RULES, "pixcrawler");
+        assert!(weight(&rules) > MOST_RULES * size_of::<Rule>() && weight(&rules) < 512 << 10);
     }
 
     proptest::proptest! {

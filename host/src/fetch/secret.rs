@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -45,39 +46,49 @@ impl Inner {
         credential: &Credential,
         outgoing: &mut Outgoing,
     ) -> Result<Vec<String>, Trouble> {
-        if !reaches(credential, &outgoing.url) {
+        if !reaches(credential, &outgoing.url) || !self.keeps_secrets(&outgoing.url) {
             return Ok(Vec::new());
         }
         let secret = credential.secret.expose_secret();
         let unusable =
             || Trouble::Denied(format!("credential `{}` cannot be put into a header", credential.spec.name));
-        let (name, value, hidden) = match &credential.spec.kind {
+        let mut hidden = forms(secret);
+        let (name, value) = match &credential.spec.kind {
             CredentialKind::QueryParameter { name } => {
-                let escape =
-                    |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-                let escaped = escape(secret);
                 let mut query = other_parameters(&outgoing.url, |found, _| found == name);
-                query.push(format!("{}={escaped}", escape(name)));
+                query.push(format!("{}={}", escape(name), escape(secret)));
                 outgoing.url.set_query(Some(&query.join("&")));
-                return Ok(vec![secret.to_owned(), escaped]);
+                return Ok(hidden);
             }
             CredentialKind::Header { name, prefix } => {
                 let name = HeaderName::try_from(name.as_str()).map_err(|_| unusable())?;
-                (name, format!("{prefix}{secret}"), secret.to_owned())
+                (name, format!("{prefix}{secret}"))
             }
             CredentialKind::Basic => {
                 let encoded = STANDARD.encode(secret);
-                (header::AUTHORIZATION, format!("Basic {encoded}"), encoded)
+                let value = format!("Basic {encoded}");
+                hidden.push(encoded);
+                hidden.extend(second_half(secret));
+                (header::AUTHORIZATION, value)
             }
             CredentialKind::Oauth2ClientCredentials { token_url } => {
                 let token = self.bearer(purpose, credential, token_url).await?;
-                (header::AUTHORIZATION, format!("Bearer {token}"), token)
+                let value = format!("Bearer {token}");
+                hidden.push(token);
+                hidden.extend(second_half(secret));
+                (header::AUTHORIZATION, value)
             }
         };
         let mut value = HeaderValue::try_from(value).map_err(|_| unusable())?;
         value.set_sensitive(true);
         outgoing.headers.insert(name, value);
-        Ok(vec![hidden, secret.to_owned()])
+        Ok(hidden)
+    }
+
+    /// Whether nobody on the way to `url` can read what is sent there: it is https, or served
+    /// from where the operator says, or a literal address in a range that the operator opened.
+    pub(super) fn keeps_secrets(&self, url: &Url) -> bool {
+        url.scheme() == "https" || self.origins.target(url).is_some() || self.guard.was_opened(url)
     }
 
     /// Forgets the token of `credential` that is among `used`, because the site no longer
@@ -118,7 +129,6 @@ impl Inner {
             .expose_secret()
             .split_once(':')
             .ok_or_else(|| denied("the configured secret must be `id:secret`".to_owned()))?;
-        let escape = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let basic = format!("Basic {}", STANDARD.encode(format!("{}:{}", escape(id), escape(secret))));
         let mut basic = HeaderValue::try_from(basic).map_err(|_| denied("not a header".to_owned()))?;
         basic.set_sensitive(true);
@@ -171,12 +181,48 @@ fn other_parameters(url: &Url, unwanted: impl Fn(&str, &str) -> bool) -> Vec<Str
     pairs.filter(wanted).map(str::to_owned).collect()
 }
 
-/// `text` with every one of `secrets` blotted out. What is shorter than four characters
-/// keeps nothing secret and would make holes everywhere.
+/// `text` with every one of `secrets` blotted out.
 pub(super) fn blot(text: String, secrets: &[String]) -> String {
-    secrets.iter().filter(|secret| secret.len() >= 4).fold(text, |text, secret| {
-        if text.contains(secret.as_str()) { text.replace(secret.as_str(), "[secret]") } else { text }
-    })
+    blottable(secrets).fold(
+        text,
+        |text, secret| {
+            if text.contains(secret) { text.replace(secret, "[secret]") } else { text }
+        },
+    )
+}
+
+/// `bytes` with every one of `secrets` overwritten; offsets in a file stay true.
+pub(super) fn blot_bytes(mut bytes: Vec<u8>, secrets: &[String]) -> Vec<u8> {
+    for secret in blottable(secrets) {
+        let found: Vec<usize> = memmem::find_iter(&bytes, secret).collect();
+        for at in found {
+            bytes[at..at + secret.len()].fill(b'*');
+        }
+    }
+    bytes
+}
+
+/// The longest first, because one may be part of another. What is shorter than four
+/// characters keeps nothing secret and would make holes everywhere.
+fn blottable(secrets: &[String]) -> impl Iterator<Item = &str> {
+    let mut secrets: Vec<&str> = secrets.iter().map(String::as_str).filter(|one| one.len() >= 4).collect();
+    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.into_iter()
+}
+
+/// The ways in which a site may write `secret`: as it is, and escaped as in a form or in a path.
+fn forms(secret: &str) -> Vec<String> {
+    let escaped = escape(secret);
+    vec![secret.to_owned(), escaped.replace('+', "%20"), escaped]
+}
+
+/// What is secret in `user:password` or `id:secret` even when it stands alone.
+fn second_half(secret: &str) -> Vec<String> {
+    secret.split_once(':').map_or_else(Vec::new, |(_, half)| forms(half))
+}
+
+fn escape(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 fn token_key(grants: &Grants, credential: &Credential) -> String {

@@ -8,11 +8,14 @@ use std::sync::{
 use futures_util::future::join_all;
 
 use super::{
-    fetcher, get, grants,
+    super::Fetcher,
+    config, fetcher, get, grants,
+    name_server::NameServer,
     site::{Site, answer, header, path, redirect},
 };
 use crate::source::{
-    Candidate, Content, Credential, CredentialKind, CredentialSpec, Failure, Grants, HostKind, Request,
+    Candidate, Content, Credential, CredentialKind, CredentialSpec, Failure, Grants, HostKind, HostRule,
+    Request,
 };
 
 const SECRET: &str = "s3cret/+&?";
@@ -118,6 +121,67 @@ async fn a_secret_stays_at_home() {
         fetcher.ask(&none, &with_key("https://api.test/")).await.is_ok(),
         "what is not configured is left out"
     );
+}
+
+#[tokio::test]
+async fn what_a_download_says_holds_no_secret() {
+    let site = echo().await;
+    let fetcher = fetcher(&site);
+    let candidate = Candidate { credential: Some("key".to_owned()), ..Candidate::default() };
+    let grants = granted(parameter(), "plain-secret");
+    let image = fetcher.download(&grants, &candidate, "https://api.test/to?path").await.unwrap();
+    assert!(site.requests().pop().unwrap().starts_with("GET /p/plain-secret"));
+    assert_eq!(image.url, "https://api.test/p/[secret]");
+}
+
+#[tokio::test]
+async fn binary_answers_and_halves_are_blotted() {
+    let site = Site::start(|request| match path(request) {
+        "/binary" => answer(200, &["content-type: image/png"], b"\x89PNG\0\xff pass-w0rd pass-w0rd\0"),
+        _ => answer(200, &["content-type: text/plain", "x-echo: pass-w0rd"], "user and pass-w0rd"),
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    let grants = granted(CredentialKind::Basic, "user:pass-w0rd");
+    let ask = async |url: &str| fetcher.ask(&grants, &with_key(url)).await.unwrap();
+    let response = ask("https://api.test/text").await;
+    assert_eq!(response.body, Content::Text("user and [secret]".to_owned()));
+    assert!(response.headers.contains(&("x-echo".to_owned(), "[secret]".to_owned())));
+    let expect = b"\x89PNG\0\xff ********* *********\0".to_vec();
+    assert_eq!(ask("https://api.test/binary").await.body, Content::Binary(expect));
+}
+
+#[tokio::test]
+async fn secrets_are_not_sent_in_the_clear() {
+    let site = echo().await;
+    let grants = Grants {
+        hosts: vec![HostRule { pattern: "*".to_owned(), kind: HostKind::Api }],
+        ..granted(header_kind(), SECRET)
+    };
+    let names = NameServer::start().await.unwrap();
+    names.set("api.test", &["127.0.0.1".parse().unwrap()]);
+    let plain = crate::config::Fetch {
+        name_server: Some(names.address()),
+        map_origin: vec![format!("https://api.test=http://{}", site.address).parse().unwrap()],
+        allow_private: vec!["127.0.0.1/32".parse().unwrap()],
+        ..config(&site)
+    };
+    let fetcher = Fetcher::new(&plain).unwrap();
+    let denied = fetcher.ask(&grants, &with_key("http://api.test/a")).await.unwrap_err();
+    assert!(matches!(&denied.failure, Failure::Denied(why) if why.contains("https only")), "{denied:?}");
+    assert!(fetcher.ask(&grants, &with_key("https://api.test/a")).await.is_ok());
+    // What the operator opened or mapped is where the operator wants it.
+    let mut own = grants.clone();
+    own.credentials[0].spec.hosts = vec!["127.0.0.1".to_owned()];
+    fetcher.ask(&own, &with_key(&format!("http://{}/a", site.address))).await.unwrap();
+    assert_eq!(header(&site.requests().pop().unwrap(), "x-key"), Some("Token s3cret/+&?"));
+    // A picture comes without it.
+    // A picture is asked for without it.
+    let candidate = Candidate { credential: Some("key".to_owned()), ..Candidate::default() };
+    let url = format!("http://api.test:{}/a", site.address.port());
+    fetcher.download(&grants, &candidate, &url).await.unwrap();
+    let seen = site.requests().pop().unwrap();
+    assert!(header(&seen, "x-key").is_none(), "{seen}");
 }
 
 #[tokio::test]
