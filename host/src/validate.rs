@@ -5,6 +5,7 @@
 //! hash. Whatever the header can tell is refused before anything is decoded. One file a
 //! format holds both what its container says and how it is decoded.
 
+mod checksum;
 mod gif;
 mod jpeg;
 mod phash;
@@ -17,6 +18,8 @@ use std::panic::{UnwindSafe, catch_unwind};
 
 use ::image::metadata::Orientation;
 use sha2::Digest;
+
+pub use checksum::check as check_checksum;
 
 use crate::image::{Format, Measured, Refusal, Rules, Sha256};
 

@@ -22,7 +22,7 @@ use crate::{
     image::{Measured, Refusal, Rules},
     job::UserId,
     metrics::Metrics,
-    source::{Candidate, Grants},
+    source::{Candidate, Checksum, Grants},
     validate::{self, Rejected},
 };
 
@@ -70,7 +70,9 @@ impl Bench {
         metrics.received(download.bytes.len());
         let size = download.bytes.len() as u64;
         self.faults.pass("decode", &url);
-        let measured = match self.decoders.validate(&download, self.rules.clone(), metrics).await {
+        // Another copy may have other bytes.
+        let declared = said.checksum.clone().filter(|_| url == said.url);
+        let measured = match self.decoders.validate(&download, self.rules.clone(), declared, metrics).await {
             Ok(measured) => measured,
             Err(rejected) => {
                 let refused = Refused { reason: rejected.refusal, detail: rejected.detail };
@@ -146,6 +148,7 @@ impl Decoders {
         &self,
         download: &Download,
         rules: Rules,
+        declared: Option<Checksum>,
         metrics: &Metrics,
     ) -> Result<Measured, Rejected> {
         let header = validate::inspect(&download.bytes, &self.limits)?;
@@ -158,7 +161,9 @@ impl Decoders {
         let decode = tokio::task::spawn_blocking(move || {
             // Decoding goes on when nobody waits for it any more, and so do its permits.
             let _permits = (memory, thread);
-            validate::measure(&bytes, &header, &rules)
+            let measured = validate::measure(&bytes, &header, &rules)?;
+            declared.map_or(Ok(()), |declared| validate::check_checksum(&bytes, &declared))?;
+            Ok(measured)
         });
         let done = metrics.decode(decode).await;
         done.unwrap_or_else(|_| {

@@ -53,14 +53,13 @@ impl StepTask {
             let made = self.app.plugins.start(&self.chunk.source, &self.chunk.query).await;
             return Ok(self.outcome(made, Arc::default(), 0, 0));
         };
-        let (answers, asked) = match &self.answers {
-            Some(answers) => (Arc::clone(answers), 0),
+        let (answers, asked, received) = match &self.answers {
+            Some(answers) => (Arc::clone(answers), 0, 0),
             None => match self.perform(requests).await? {
-                Ok(answers) => (Arc::new(answers), requests.len()),
+                Ok((answers, received)) => (Arc::new(answers), requests.len(), received),
                 Err(wait) => return Ok(self.later(wait)),
             },
         };
-        let received = if asked == 0 { 0 } else { answers.iter().map(size).sum() };
         let made = self
             .app
             .plugins
@@ -70,42 +69,44 @@ impl StepTask {
         let outcome = self.outcome(made, answers, i32::try_from(asked).unwrap_or(i32::MAX), received);
         if let (true, StepOutcome::Later(wait)) = (limited, &outcome) {
             // Said in a page, so that only this plugin understood it; it holds for all workers.
-            for request in requests {
-                pace::hold(&self.app.db, &self.place(request), wait.until).await?;
+            for place in requests.iter().filter_map(|request| self.place(request)) {
+                pace::hold(&self.app.db, &place, wait.until).await?;
             }
         }
         Ok(outcome)
     }
 
-    /// Performs the requests at the source's pace and gives the answers in the order asked;
-    /// or says until when to wait, because the site or the pace wants that.
-    async fn perform(&self, requests: &[Request]) -> Result<Result<Vec<Answer>, Wait>, db::Error> {
+    /// Performs the requests at the source's pace and gives the answers in the order asked, with
+    /// the bytes that came; or says until when to wait, because the site or the pace wants that.
+    async fn perform(&self, requests: &[Request]) -> Result<Result<(Vec<Answer>, i64), Wait>, db::Error> {
         // Collected first: a closure over borrowed requests is not general enough for a spawned task.
         let mut asks = Vec::with_capacity(requests.len());
         for request in requests {
             asks.push(self.ask(request));
         }
         let mut asked = stream::iter(asks).buffered(AT_A_TIME);
-        let mut answers = Vec::with_capacity(requests.len());
+        let mut answers = Answers::default();
         while let Some(asked) = asked.next().await {
             match asked? {
                 Ok(answer) => answers.push(answer),
                 Err(wait) => return Ok(Err(wait)),
             }
         }
-        Ok(Ok(answers))
+        Ok(Ok((answers.answers, i64::try_from(answers.received).unwrap_or(i64::MAX))))
     }
 
     async fn ask(&self, request: &Request) -> Result<Result<Answer, Wait>, db::Error> {
         let per_minute = self.source.info.requests_per_minute.filter(|rate| *rate > 0);
         let interval = per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate);
         let place = self.place(request);
-        let longest = self.app.config.crawl.longest_sleep;
-        match pace::take_turn(&self.app.db, &place, interval, longest).await? {
-            Turn::In(wait) => tokio::time::sleep(wait).await,
-            Turn::NotBefore(until) => {
-                let reason = format!("{} may not be asked more often", self.chunk.source);
-                return Ok(Err(Wait { until, reason, error: false }));
+        if let Some(place) = &place {
+            let longest = self.app.config.crawl.longest_sleep;
+            match pace::take_turn(&self.app.db, place, interval, longest).await? {
+                Turn::In(wait) => tokio::time::sleep(wait).await,
+                Turn::NotBefore(until) => {
+                    let reason = format!("{} may not be asked more often", self.chunk.source);
+                    return Ok(Err(Wait { until, reason, error: false }));
+                }
             }
         }
         let asked = self.app.fetcher.ask(&self.grants, request).await;
@@ -117,7 +118,9 @@ impl StepTask {
             Err(Unanswered { failure, retry_after: Some(after) }) => {
                 let reason = format!("{} asks to come back later: {failure}", self.chunk.source);
                 let wait = self.backoff(Some(after), reason);
-                pace::hold(&self.app.db, &place, wait.until).await?;
+                if let Some(place) = &place {
+                    pace::hold(&self.app.db, place, wait.until).await?;
+                }
                 return Ok(Err(wait));
             }
         };
@@ -125,11 +128,11 @@ impl StepTask {
     }
 
     /// What is paced: a source at one host, so that a page that is slow does not hold
-    /// back those of other sites.
-    fn place(&self, request: &Request) -> String {
-        let url = url::Url::parse(&request.url).ok();
-        let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
-        format!("{} {host}", self.chunk.source)
+    /// back those of other sites. None for what the fetcher refuses to ask.
+    fn place(&self, request: &Request) -> Option<String> {
+        let url = self.app.fetcher.check(&request.url).ok()?;
+        let host = url.host_str().filter(|host| self.grants.rule(host).is_some())?;
+        Some(format!("{} {host}", self.chunk.source))
     }
 
     fn outcome(
@@ -217,7 +220,48 @@ pub(super) fn preparing(source: &str) -> Wait {
     Wait { until: Utc::now() + Duration::from_secs(5), reason, error: false }
 }
 
-fn size(answer: &Answer) -> i64 {
-    let bytes = answer.outcome.as_ref().map_or(0, |response| response.body.len());
-    i64::try_from(bytes).unwrap_or(i64::MAX)
+/// The answers of one step, within what a plugin is given together.
+#[derive(Default)]
+struct Answers {
+    answers: Vec<Answer>,
+    held: usize,
+    received: usize,
+}
+
+impl Answers {
+    /// In bytes.
+    const MOST: usize = 16 << 20;
+
+    /// Takes the answer; the body of one that does not fit beside the others is dropped at once.
+    fn push(&mut self, mut answer: Answer) {
+        let size = answer.outcome.as_ref().map_or(0, |response| response.body.len());
+        self.received = self.received.saturating_add(size);
+        if self.held + size > Self::MOST {
+            answer.outcome = Err(Failure::TooLarge(Self::MOST as u64));
+        } else {
+            self.held += size;
+        }
+        self.answers.push(answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Content, Response};
+
+    #[test]
+    fn answers_fit_together() {
+        let mut answers = Answers::default();
+        let sizes = [10 << 20, 7 << 20, 6 << 20, 1, 0];
+        for size in sizes {
+            let body = Content::Binary(vec![0; size]);
+            let response = Response { status: 200, url: String::new(), headers: Vec::new(), body };
+            answers.push(Answer { key: String::new(), url: String::new(), outcome: Ok(response) });
+        }
+        assert_eq!((answers.held, answers.received), (16 << 20, sizes.iter().sum()));
+        let kept: Vec<bool> = answers.answers.iter().map(|answer| answer.outcome.is_ok()).collect();
+        assert_eq!(kept, [true, false, true, false, true]);
+        assert_eq!(answers.answers[1].outcome, Err(Failure::TooLarge(16 << 20)));
+    }
 }

@@ -15,7 +15,8 @@ pub enum Turn {
 }
 
 /// Takes the next place where a source may be asked once every `interval`, unless
-/// that means to wait longer than `longest`.
+/// that means to wait longer than `longest`. Without an interval only what
+/// [`hold`] said counts, and nothing is written.
 ///
 /// # Errors
 /// When the database fails.
@@ -25,6 +26,20 @@ pub async fn take_turn(
     interval: Duration,
     longest: Duration,
 ) -> sqlx::Result<Turn> {
+    if interval.is_zero() {
+        let held: Option<(DateTime<Utc>, f64)> = sqlx::query_as(
+            "select next_at, extract(epoch from next_at - now())::float8
+               from pixcrawler.pace where place = $1 and next_at > now()",
+        )
+        .bind(place)
+        .fetch_optional(pool)
+        .await?;
+        return Ok(match held {
+            Some((at, seconds)) if seconds > longest.as_secs_f64() => Turn::NotBefore(at),
+            Some((_, seconds)) => Turn::In(Duration::from_secs_f64(seconds.max(0.0))),
+            None => Turn::In(Duration::ZERO),
+        });
+    }
     let wait: Option<(f64,)> = sqlx::query_as(
         "insert into pixcrawler.pace as p (place, next_at) values ($1, now() + make_interval(secs => $2))
              on conflict (place) do update
