@@ -11,7 +11,6 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use pixcrawler::auth::issuer::Issuer;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Linux counts CPU time in these.
@@ -39,13 +38,9 @@ impl Host {
     /// When it does not become ready; its log is on standard error.
     #[expect(clippy::disallowed_methods, reason = "the child gets this one variable and no setting")]
     pub(crate) fn start(data: &Path) -> anyhow::Result<Self> {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_pixcrawler"))
+        let mut process = pixcrawler(data)
             .args(["serve", "--port", "0", "--log-format", "json", "--slots", "10"])
             .args(["--allow-private", "127.0.0.0/8", "--per-host", "256", "--per-host-rate", "1000000"])
-            .arg("--data-dir")
-            .arg(data)
-            .env_clear()
-            .env("PATH", env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -75,9 +70,11 @@ impl Host {
     /// A token for its API.
     ///
     /// # Errors
-    /// When its key cannot be read.
+    /// When none is issued.
     pub(crate) fn token(&self) -> anyhow::Result<String> {
-        Ok(Issuer::open(&self.data)?.issue("bench@example.org", Duration::from_secs(3600))?)
+        let issued = pixcrawler(&self.data).args(["token", "--email", "bench@example.org"]).output()?;
+        anyhow::ensure!(issued.status.success(), "no token: {}", String::from_utf8_lossy(&issued.stderr));
+        Ok(String::from_utf8(issued.stdout)?.trim().to_owned())
     }
 
     /// CPU time of the process, and of its Postgres with all that it started.
@@ -114,6 +111,13 @@ impl Drop for Host {
         }
         let _ = self.process.wait();
     }
+}
+
+/// The released program, with nothing from this environment.
+fn pixcrawler(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+    command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default()).arg("--data-dir").arg(data);
+    command
 }
 
 /// A process, from `/proc/ID/stat`.
