@@ -256,3 +256,18 @@ async fn the_doctor_names_what_is_wrong() {
 fn finding<'a>(doctor: &'a Value, check: &str) -> &'a Value {
     doctor["checks"].as_array().unwrap().iter().find(|finding| finding["check"] == check).unwrap()
 }
+
+/// A command that cannot go on leaves no server behind: the next one would wonder whose it is.
+#[tokio::test]
+async fn a_host_that_cannot_start_stops_its_postgres() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let folder = data_dir();
+    let data = folder.path().join("data");
+    let mut serve = pixcrawler(&["serve", "--port", &port, "--data-dir", data.to_str().unwrap()]);
+    serve.current_dir(folder.path());
+    let failed = ended(serve).await.expect(1);
+    failed.says(&["cannot listen on", "--port"]);
+    assert!(data.join("postgres/PG_VERSION").exists());
+    assert!(!data.join("postgres/postmaster.pid").exists(), "{failed:#?}");
+}

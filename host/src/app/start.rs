@@ -1,6 +1,6 @@
 //! From settings to a host that runs: database, queue, sources, store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::{sync::broadcast, task::JoinHandle};
 use url::Url;
@@ -12,7 +12,7 @@ use crate::{
         key_set::FetchKeys,
         link::{self, LinkKey},
     },
-    config::{Config, CredentialError},
+    config::{Config, ConfiguredCredential, CredentialError},
     db::{
         self, PgPool,
         embedded::{Durability, Embedded},
@@ -105,6 +105,22 @@ impl Running {
         let (database, plugins) =
             tokio::join!(Database::connect(&config), Plugins::load(&config.plugins, &data_dir));
         let database = database?;
+        match Self::assemble(config, credentials, &data_dir, plugins, &database).await {
+            Ok(app) => Ok(Self { listener: tokio::spawn(listen(app.clone())), app, database }),
+            Err(error) => {
+                database.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn assemble(
+        config: Config,
+        credentials: Vec<ConfiguredCredential>,
+        data_dir: &Path,
+        plugins: Result<Plugins, EngineError>,
+        database: &Database,
+    ) -> Result<App, StartError> {
         database.migrate().await?;
         let db = database.pool.clone();
         let queue = Queue::new(&db);
@@ -114,14 +130,14 @@ impl Running {
         let auth = Auth::new(
             supabase.supabase_url.as_ref(),
             supabase.supabase_jwt_secret.as_ref(),
-            &data_dir,
+            data_dir,
             |project| project_keys(&fetcher, project),
         )?;
         let links =
             LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
         let store = Store::local(&data_dir.join("objects"))?;
         let (signals, _) = broadcast::channel(SIGNALS);
-        let app = App::new(Parts {
+        Ok(App::new(Parts {
             config,
             credentials,
             db,
@@ -133,17 +149,7 @@ impl Running {
             links,
             metrics: Metrics::default(),
             signals,
-        });
-        let listener = tokio::spawn({
-            let (db, signals) = (app.db.clone(), app.signals.clone());
-            db::listen::listen(db, move |payload| {
-                if let Some(signal) = Signal::parse(payload) {
-                    // Nobody need be listening.
-                    let _ = signals.send(signal);
-                }
-            })
-        });
-        Ok(Self { app, database, listener })
+        }))
     }
 
     /// Lets go of everything; the private Postgres is stopped last, unless others use it.
@@ -151,6 +157,17 @@ impl Running {
         self.listener.abort();
         self.database.close().await;
     }
+}
+
+/// Passes on what other processes tell, for ever.
+async fn listen(app: App) {
+    db::listen::listen(app.db.clone(), |payload| {
+        if let Some(signal) = Signal::parse(payload) {
+            // Nobody need be listening.
+            let _ = app.signals.send(signal);
+        }
+    })
+    .await;
 }
 
 impl Database {
@@ -165,7 +182,13 @@ impl Database {
         }
         let embedded =
             Embedded::start(&data_dir, config.database.pg_bin.as_deref(), Durability::Kept).await?;
-        Ok(Self { pool: db::connect(&embedded.url(), CONNECTIONS).await?, embedded: Some(embedded) })
+        match db::connect(&embedded.url(), CONNECTIONS).await {
+            Ok(pool) => Ok(Self { pool, embedded: Some(embedded) }),
+            Err(error) => {
+                stop(embedded).await;
+                Err(error.into())
+            }
+        }
     }
 
     /// Brings all tables up to date: says which migrations were applied, by version and name.
@@ -190,11 +213,15 @@ impl Database {
     /// Lets go of it; the private Postgres is stopped unless others use it.
     pub async fn close(self) {
         self.pool.close().await;
-        if let Some(embedded) = self.embedded
-            && let Err(error) = embedded.stop().await
-        {
-            tracing::warn!(error = %super::chain(&error), "the private Postgres did not stop");
+        if let Some(embedded) = self.embedded {
+            stop(embedded).await;
         }
+    }
+}
+
+async fn stop(embedded: Embedded) {
+    if let Err(error) = embedded.stop().await {
+        tracing::warn!(error = %super::chain(&error), "the private Postgres did not stop");
     }
 }
 

@@ -8,6 +8,7 @@ mod gallery;
 
 use std::{
     collections::BTreeMap,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -68,9 +69,11 @@ impl Demo {
         say(&format!("It is served on http://{} as {}", served.address(), gallery::ORIGIN));
 
         config.data_dir = Some(config.data_dir().join("demo"));
+        config.http.host = Some(Ipv4Addr::LOCALHOST.into());
         config.http.port = 0;
         config.database.database_url = None;
         config.supabase.supabase_url = None;
+        config.supabase.supabase_jwt_secret = None;
         config.fetch.map_origin.push(mapping(&served)?);
         let running = Running::start(config).await?;
         let server = api::Server::bind(running.app.clone()).await?;
@@ -87,8 +90,9 @@ impl Demo {
             () = stop.cancelled() => Err(anyhow::anyhow!("ended by a signal")),
         };
         done.cancel();
-        services.await??;
+        let served = services.await;
         running.stop().await;
+        served??;
         Ok(if result? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 

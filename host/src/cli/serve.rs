@@ -3,8 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
-use crate::{api, app::Running, cli::stop, config::Config, crawl::Worker};
+use crate::{
+    api::{self, ServeError},
+    app::{App, Running},
+    cli::stop,
+    config::Config,
+    crawl::Worker,
+};
 
 /// Run the API and a worker in this process
 ///
@@ -34,23 +41,28 @@ impl Serve {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
         let running = Running::start(config).await?;
-        let server = api::Server::bind(running.app.clone()).await?;
-        tracing::info!(address = %server.address(), docs = %format!("http://{}/docs", server.address()), "ready");
-        let worker = async {
-            if running.app.config.crawl.slots > 0 {
-                Worker::run(running.app.clone(), stop.clone()).await;
-            }
-        };
-        let server = async {
-            let served = server.run(stop.clone()).await;
-            stop.cancel();
-            served
-        };
-        let (served, ()) = tokio::join!(server, worker);
+        let served = serve(running.app.clone(), stop).await;
         running.stop().await;
         served?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// API and worker until `stop`; when the API fails, the worker stops too.
+async fn serve(app: App, stop: CancellationToken) -> Result<(), ServeError> {
+    let server = api::Server::bind(app.clone()).await?;
+    tracing::info!(address = %server.address(), docs = %format!("http://{}/docs", server.address()), "ready");
+    let worker = async {
+        if app.config.crawl.slots > 0 {
+            Worker::run(app.clone(), stop.clone()).await;
+        }
+    };
+    let server = async {
+        let served = server.run(stop.clone()).await;
+        stop.cancel();
+        served
+    };
+    tokio::join!(server, worker).0
 }
 
 impl Work {
