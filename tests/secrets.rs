@@ -45,20 +45,7 @@ impl Run {
         let log = File::create(data.path().join("log")).unwrap();
         // Free a moment ago; the log must be read to the end to learn a port that is given.
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_pixcrawler"))
-            .arg("serve")
-            .env("DATABASE_URL", database)
-            .env("SUPABASE_URL", PROJECT)
-            .env("SUPABASE_JWT_SECRET", canary("jwt"))
-            .env("SUPABASE_SERVICE_ROLE_KEY", canary("role"))
-            .env("SUPABASE_ANON_KEY", canary("anon"))
-            .env("REDIS_URL", format!("redis://:{}@redis.example/0", canary("redis")))
-            .env("CELERY_BROKER_URL", format!("redis://:{}@celery.example/0", canary("celery")))
-            .env("PIXCRAWLER_CREDENTIALS", format!("openverse.api=client:{}", canary("credential")))
-            .env("PIXCRAWLER_MAP_ORIGIN", site.mapping())
-            .env("PIXCRAWLER_DATA_DIR", data.path().join("data"))
-            .env("PIXCRAWLER_LOG", "trace")
-            .env("PIXCRAWLER_LOG_FORMAT", format)
+        let child = command(&["serve"], format, site, database, &data)
             .env("HOST", "127.0.0.1")
             .env("PORT", address.port().to_string())
             .stdin(Stdio::null())
@@ -105,7 +92,7 @@ impl Run {
     }
 
     /// Ends it; all that it wrote.
-    async fn end(mut self) -> String {
+    async fn end(&mut self) -> String {
         self.child.kill().await.unwrap();
         self.log()
     }
@@ -113,6 +100,26 @@ impl Run {
     fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.data.path().join("log")).unwrap()).into_owned()
     }
+}
+
+/// A command of the binary with every secret set, logging all there is.
+fn command(arguments: &[&str], format: &str, site: &Site, database: &str, data: &DataDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+    command
+        .args(arguments)
+        .env("DATABASE_URL", database)
+        .env("SUPABASE_URL", PROJECT)
+        .env("SUPABASE_JWT_SECRET", canary("jwt"))
+        .env("SUPABASE_SERVICE_ROLE_KEY", canary("role"))
+        .env("SUPABASE_ANON_KEY", canary("anon"))
+        .env("REDIS_URL", format!("redis://:{}@redis.example/0", canary("redis")))
+        .env("CELERY_BROKER_URL", format!("redis://:{}@celery.example/0", canary("celery")))
+        .env("PIXCRAWLER_CREDENTIALS", format!("openverse.api=client:{}", canary("credential")))
+        .env("PIXCRAWLER_MAP_ORIGIN", site.mapping())
+        .env("PIXCRAWLER_DATA_DIR", data.path().join("data"))
+        .env("PIXCRAWLER_LOG", "trace")
+        .env("PIXCRAWLER_LOG_FORMAT", format);
+    command
 }
 
 #[tokio::test]
@@ -130,7 +137,7 @@ async fn nothing_that_comes_out_holds_a_secret() {
         let mut url = url::Url::parse(database.url.expose_secret()).unwrap();
         url.set_password(Some(&canary("password"))).unwrap();
 
-        let run = Run::start(format, &site, url.as_str()).await;
+        let mut run = Run::start(format, &site, url.as_str()).await;
         let body = json!({ "name": "x", "keywords": ["fox"], "sources": ["openverse"], "max_images": 5 });
         let create = run.client.post(run.url("/api/v1/crawl-jobs/")).bearer_auth(&run.token);
         let job = send(json(create, &body)).await.expect(201).json();
@@ -173,7 +180,23 @@ async fn nothing_that_comes_out_holds_a_secret() {
         assert!(rows.contains("fox.png"), "the search does not see the rows");
         let log = run.end().await;
         assert!(log.contains("TRACE") || log.contains("DEBUG"), "nothing is logged in detail");
-        for (place, text) in [("log", &log), ("problems", &problems), ("rows", &rows)] {
+        let mut commands = String::new();
+        for arguments in [
+            "plugin list --json",
+            "migrate --json",
+            "doctor --json",
+            "crawl fox --source openverse --max 1 --out fox --json",
+        ] {
+            let arguments: Vec<&str> = arguments.split(' ').collect();
+            let mut command = command(&arguments, format, &site, url.as_str(), &run.data);
+            let output = command.current_dir(run.data.path()).output().await.unwrap();
+            assert!(output.stdout.starts_with(b"{") || output.stdout.starts_with(b"["), "{output:?}");
+            commands.push_str(&String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+        }
+        assert!(commands.contains("\"kept\""), "{commands}");
+        for (place, text) in
+            [("log", &log), ("problems", &problems), ("rows", &rows), ("commands", &commands)]
+        {
             for (name, forms) in &secrets {
                 for form in forms {
                     if let Some(at) = text.find(form.as_str()) {

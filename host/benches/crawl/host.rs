@@ -36,7 +36,6 @@ impl Host {
     ///
     /// # Errors
     /// When it does not become ready; its log is on standard error.
-    #[expect(clippy::disallowed_methods, reason = "the child gets this one variable and no setting")]
     pub(crate) fn start(data: &Path) -> anyhow::Result<Self> {
         let mut process = pixcrawler(data)
             .args(["serve", "--port", "0", "--log-format", "json", "--slots", "10"])
@@ -114,6 +113,7 @@ impl Drop for Host {
 }
 
 /// The released program, with nothing from this environment.
+#[expect(clippy::disallowed_methods, reason = "the child gets this one variable and no setting")]
 fn pixcrawler(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
     command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default()).arg("--data-dir").arg(data);
