@@ -245,7 +245,8 @@ pub struct Part {
 }
 
 /// What is missing and nobody works on, shared evenly over the chunks that had
-/// reached their share but not their end (the first source of every input first):
+/// reached their share but not their end (those with the smallest share first, then the
+/// first source of every input):
 /// how much more each may keep.
 #[must_use]
 pub fn redistribute(wanted: i32, parts: &[Part]) -> Vec<(ChunkId, i32)> {
@@ -263,7 +264,7 @@ pub fn redistribute(wanted: i32, parts: &[Part]) -> Vec<(ChunkId, i32)> {
     if missing <= 0 || takers.is_empty() {
         return Vec::new();
     }
-    takers.sort_by_key(|part| (part.rank, part.input));
+    takers.sort_by_key(|part| (part.share, part.rank, part.input));
     even(missing, takers.len())
         .into_iter()
         .zip(takers)
@@ -344,9 +345,9 @@ mod tests {
             part(3, ChunkState::Running, 10, 2),
             part(4, ChunkState::Satisfied, 0, 0),
         ];
-        assert_eq!(redistribute(30, &parts), [(ChunkId(2), 3), (ChunkId(4), 3)]);
+        assert_eq!(redistribute(30, &parts), [(ChunkId(4), 3), (ChunkId(2), 3)]);
         assert_eq!(redistribute(24, &parts), []);
-        assert_eq!(redistribute(25, &parts), [(ChunkId(2), 1)]);
+        assert_eq!(redistribute(25, &parts), [(ChunkId(4), 1)]);
     }
 
     #[test]
