@@ -244,10 +244,9 @@ pub struct Part {
     pub kept: i32,
 }
 
-/// What is missing and nobody works on, shared evenly over the chunks that had
-/// reached their share but not their end (those with the smallest share first, then the
-/// first source of every input):
-/// how much more each may keep.
+/// What is missing and nobody works on, shared evenly over the chunks that had reached
+/// their share but not their end (those with the smallest share first, then the first
+/// source of every input): how much more each may keep.
 #[must_use]
 pub fn redistribute(wanted: i32, parts: &[Part]) -> Vec<(ChunkId, i32)> {
     let promised: i32 = parts
