@@ -17,6 +17,7 @@ help: ## Say what there is to make
 
 .PHONY: demo
 demo: plugins ## See it work: a crawl of a gallery on this machine, from job to dataset
+	cargo build
 	cargo run --quiet -- demo
 
 .PHONY: test

@@ -271,3 +271,19 @@ async fn a_host_that_cannot_start_stops_its_postgres() {
     assert!(data.join("postgres/PG_VERSION").exists());
     assert!(!data.join("postgres/postmaster.pid").exists(), "{failed:#?}");
 }
+
+#[tokio::test]
+async fn the_demo_finds_what_it_planted_and_leaves_other_files_alone() {
+    let folder = data_dir();
+    let out = folder.path().join("out");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("thesis.txt"), "important").unwrap();
+    let mut demo = pixcrawler(&["demo", "--out", "out", "--data-dir", "data"]);
+    demo.current_dir(folder.path());
+    let done = ended(demo).await.expect(0);
+    assert!(done.stdout.contains("refused: truncated") && !done.stdout.contains("differs"), "{done:#?}");
+    assert_eq!(fs::read_to_string(out.join("thesis.txt")).unwrap(), "important");
+    assert!(out.join("contact-sheet.png").exists());
+    let listed = fs::read_to_string(out.join("metadata.jsonl")).unwrap();
+    assert_eq!(listed.lines().count(), 38);
+}

@@ -68,7 +68,9 @@ pub enum StartError {
     #[error("cannot prepare the private database")]
     Bootstrap(#[from] db::BootstrapError),
     /// The tables cannot be made.
-    #[error("cannot bring the tables up to date")]
+    #[error(
+        "cannot bring the tables up to date; a database that a development build made can be left behind with --data-dir"
+    )]
     Migrate(#[from] db::MigrateError),
     /// The queue's tables cannot be made.
     #[error("cannot bring the queue up to date")]
@@ -105,6 +107,11 @@ impl Running {
         let (database, plugins) =
             tokio::join!(Database::connect(&config), Plugins::load(&config.plugins, &data_dir));
         let database = database?;
+        if plugins.as_ref().is_ok_and(|plugins| plugins.list().is_empty()) {
+            tracing::warn!(
+                "no source is installed: build the bundled ones with `make plugins`, or name a folder with --plugins-dir"
+            );
+        }
         match Self::assemble(config, credentials, &data_dir, plugins, &database).await {
             Ok(app) => Ok(Self { listener: tokio::spawn(listen(app.clone())), app, database }),
             Err(error) => {

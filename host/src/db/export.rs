@@ -31,6 +31,8 @@ pub struct Kept {
     pub page_url: Option<String>,
     /// Title.
     pub title: Option<String>,
+    /// Description or alternative text.
+    pub description: Option<String>,
     /// Who made it.
     pub creator: Option<String>,
     /// The creator's page.
@@ -56,7 +58,7 @@ pub async fn kept(
 ) -> sqlx::Result<Vec<Kept>> {
     sqlx::query_as(
         "select id, coalesce(labels ->> 0, '') as label, hash, format, width, height, file_size, phash, original_url,
-                source, page_url, title, creator, creator_url, license, license_url, attribution
+                source, page_url, title, description, creator, creator_url, license, license_url, attribution
            from public.images
           where user_id = $1 and crawl_job_id = $2 and id > $3 and is_valid and not is_duplicate
           order by id limit $4",
