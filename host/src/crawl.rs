@@ -7,6 +7,7 @@
 //! later, or for good.
 
 mod budget;
+mod decode;
 mod fault;
 mod judge;
 mod slice;

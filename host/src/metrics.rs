@@ -101,7 +101,10 @@ impl Metrics {
     /// Follows a download to its end; it may be dropped.
     pub async fn download<T>(&self, download: impl Future<Output = T>) -> T {
         let _in_flight = InFlight::new(&self.downloads_in_flight);
-        time(&self.download_time, download).await
+        let begun = Instant::now();
+        let done = download.await;
+        self.download_time.observe(begun.elapsed().as_secs_f64());
+        done
     }
 
     /// A body was received whole.
@@ -109,9 +112,9 @@ impl Metrics {
         self.download_bytes.inc_by(bytes as u64);
     }
 
-    /// Follows the check of one picture.
-    pub async fn decode<T>(&self, decode: impl Future<Output = T>) -> T {
-        time(&self.decode_time, decode).await
+    /// A picture was decoded and hashed, or found broken.
+    pub fn decoded(&self, took: Duration) {
+        self.decode_time.observe(took.as_secs_f64());
     }
 
     /// A batch of verdicts was written.
@@ -184,13 +187,6 @@ impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.dec();
     }
-}
-
-async fn time<T>(histogram: &Histogram, work: impl Future<Output = T>) -> T {
-    let begun = Instant::now();
-    let done = work.await;
-    histogram.observe(begun.elapsed().as_secs_f64());
-    done
 }
 
 /// `2xx` for 204.

@@ -9,11 +9,10 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use tokio::sync::Semaphore;
 
 use crate::{
     app::App,
-    crawl::Faults,
+    crawl::{Faults, decode::Decoders},
     db::{
         chunks::{Wait, Waiting},
         verdicts::{Judged, Refused},
@@ -21,9 +20,7 @@ use crate::{
     fetch::Download,
     image::{Measured, Refusal, Rules},
     job::UserId,
-    metrics::Metrics,
-    source::{Candidate, Checksum, Grants},
-    validate::{self, Rejected},
+    source::{Candidate, Grants},
 };
 
 /// A picture whose host asked this often to come back later is refused.
@@ -72,7 +69,8 @@ impl Bench {
         self.faults.pass("decode", &url);
         // Another copy may have other bytes.
         let declared = said.checksum.clone().filter(|_| url == said.url);
-        let measured = match self.decoders.validate(&download, self.rules.clone(), declared, metrics).await {
+        let rules = self.rules.clone();
+        let measured = match self.decoders.validate(&download.bytes, rules, declared, metrics).await {
             Ok(measured) => measured,
             Err(rejected) => {
                 let refused = Refused { reason: rejected.refusal, detail: rejected.detail };
@@ -120,60 +118,6 @@ pub(super) fn store_fails() -> Wait {
         reason: "images cannot be stored for now".to_owned(),
         error: false,
     }
-}
-
-/// CPU and memory for decoding, shared by all chunks of the process.
-pub(super) struct Decoders {
-    limits: validate::Limits,
-    threads: Arc<Semaphore>,
-    /// In KiB.
-    memory: Arc<Semaphore>,
-    memory_size: u32,
-}
-
-impl Decoders {
-    /// One core is left to everything else.
-    pub(super) fn new(limits: validate::Limits, memory: u64) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let memory_size = kib(memory);
-        Self {
-            limits,
-            threads: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
-            memory: Arc::new(Semaphore::new(memory_size as usize)),
-            memory_size,
-        }
-    }
-
-    async fn validate(
-        &self,
-        download: &Download,
-        rules: Rules,
-        declared: Option<Checksum>,
-        metrics: &Metrics,
-    ) -> Result<Measured, Rejected> {
-        let header = validate::inspect(&download.bytes, &self.limits)?;
-        // A picture that needs more than all there is waits until it is alone.
-        let cost = kib(header.cost()).min(self.memory_size);
-        // One after the other: who has a thread needs nothing else, so nobody waits in a circle.
-        let memory = Arc::clone(&self.memory).acquire_many_owned(cost).await;
-        let thread = Arc::clone(&self.threads).acquire_owned().await;
-        let bytes = download.bytes.clone();
-        let decode = tokio::task::spawn_blocking(move || {
-            // Decoding goes on when nobody waits for it any more, and so do its permits.
-            let _permits = (memory, thread);
-            let measured = validate::measure(&bytes, &header, &rules)?;
-            declared.map_or(Ok(()), |declared| validate::check_checksum(&bytes, &declared))?;
-            Ok(measured)
-        });
-        let done = metrics.decode(decode).await;
-        done.unwrap_or_else(|_| {
-            Err(Rejected::new(Refusal::DecoderFault, "the decoder ended without an answer"))
-        })
-    }
-}
-
-fn kib(bytes: u64) -> u32 {
-    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
 fn later(after: Duration) -> DateTime<Utc> {

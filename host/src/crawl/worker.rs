@@ -19,7 +19,8 @@ use crate::{
     app::{App, Signal, chain, messages},
     crawl::{
         Faults, Interrupted, SliceEnd,
-        judge::{Bench, Decoders, store_fails},
+        decode::Decoders,
+        judge::{Bench, store_fails},
         slice::{CLOSING, Slice},
         step::{MOST_ERRORS, preparing},
     },

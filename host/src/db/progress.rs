@@ -46,7 +46,8 @@ async fn refresh_after(
 ) -> sqlx::Result<bool> {
     let refreshed = sqlx::query(
         "with due as (
-            update pixcrawler.job set refreshed_at = clock_timestamp()
+            update pixcrawler.job
+               set refreshed_at = case when $2 is null then refreshed_at else clock_timestamp() end
              where job_id = $1 and ($2 is null or refreshed_at <= clock_timestamp() - make_interval(secs => $2))
          returning kept, wanted, judged, downloaded),
          chunks as (
