@@ -9,8 +9,8 @@ const TOKEN_PAGE: &str = r#"<html><script>iar='images';vqd="4-111222333444-5";</
 fn begun(query: &Query) -> (Memo, Request) {
     let mut memo = Memo::default();
     let answer = Answer::of(&DuckDuckGo::first(query).url, 200, TOKEN_PAGE);
-    let (_, request) = DuckDuckGo::read(query, &mut memo, answer).unwrap();
-    (memo, request.unwrap())
+    let Ok((_, Some(request))) = DuckDuckGo::read(query, &mut memo, answer) else { panic!("no token") };
+    (memo, request)
 }
 
 fn read(status: u16, body: &str) -> Result<(Found, Option<Request>)> {
