@@ -53,6 +53,7 @@ mod machine;
 mod list;
 mod message;
 mod candidate;
+mod each;
 mod describe;
 mod log;
 pub mod html;
