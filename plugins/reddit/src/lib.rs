@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 
 mod gallery;
 mod post;
-mod time;
 
 /// The source.
 #[derive(Debug)]

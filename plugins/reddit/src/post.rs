@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pixcrawler_sdk::{Candidate, Dimensions, License, html, url};
+use pixcrawler_sdk::{Candidate, Dimensions, License, date, html, url};
 use serde::Deserialize;
 
 use crate::gallery::{self, Gallery, Media};
-use crate::time;
 
 const SITE: &str = "https://www.reddit.com/";
 /// File types that browsers show; `gifv` is a page with a film.
@@ -120,7 +119,8 @@ fn describe(candidate: &mut Candidate, post: &Post) {
         candidate.creator = Some(post.author.clone());
         candidate.creator_url = url::resolve(SITE, &format!("/user/{}", url::escape(&post.author)));
     }
-    candidate.published = time::rfc3339(post.created_utc);
+    // A float, always of whole seconds.
+    candidate.published = date::from_unix(post.created_utc as u64);
     candidate.license = Some(License::new("unknown"));
     candidate.extra.push(("reddit.subreddit".to_owned(), post.subreddit.clone()));
 }

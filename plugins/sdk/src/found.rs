@@ -1,6 +1,15 @@
-//! Results read one by one, so that a bad one costs only itself.
+//! What an answer held.
 
-use crate::{Candidate, Error, Found, Result};
+use crate::{Candidate, Error, Result};
+
+/// What an answer held.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// In the source's own order.
+    pub candidates: Vec<Candidate>,
+    /// For the person whose crawl it is: what was left out and why.
+    pub warnings: Vec<String>,
+}
 
 impl Found {
     /// What `read` makes of each of an answer's results: none, one or several
@@ -38,6 +47,12 @@ impl Found {
             }
             None => Ok(found),
         }
+    }
+}
+
+impl FromIterator<Candidate> for Found {
+    fn from_iter<I: IntoIterator<Item = Candidate>>(candidates: I) -> Self {
+        Self { candidates: candidates.into_iter().collect(), warnings: Vec::new() }
     }
 }
 
