@@ -52,11 +52,14 @@ pub mod bindings;
 mod machine;
 mod list;
 mod message;
+mod part;
 mod candidate;
 mod describe;
 mod log;
 pub mod html;
+pub mod text;
 pub mod url;
+pub mod xml;
 
 pub use bindings::pixcrawler::source::log::Level;
 pub use bindings::pixcrawler::source::types::{
@@ -66,7 +69,8 @@ pub use bindings::pixcrawler::source::types::{
 };
 pub use list::{Chain, Chained, Paged, Pages};
 pub use log::log;
-pub use machine::{Component, Found, Machine, Result, Turn};
+pub use machine::{CANDIDATES_PER_STEP, Component, Found, Machine, Result, Turn};
+pub use part::Part;
 
 #[doc(hidden)]
 pub use bindings::export_bindings;
