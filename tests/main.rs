@@ -14,6 +14,7 @@ mod progress;
 mod recovery;
 mod routes;
 mod secrets;
+mod sources;
 mod support;
 mod tidy;
 mod tokens;
