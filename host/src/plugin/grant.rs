@@ -32,6 +32,8 @@ pub(super) fn decide(info: &SourceInfo, standing: Standing, by_name: bool) -> Re
     } else if standing == Standing::Installed {
         let hosts: Vec<_> = info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
         format!("it is not bundled and asks {}", hosts.join(", "))
+    } else if let Some(restriction) = &info.restriction {
+        restriction.trim_end_matches('.').to_owned()
     } else if info.ignores_robots {
         "it asks for what robots.txt forbids".to_owned()
     } else if any_host && !(standing == Standing::Bundled && ANY_HOST.contains(&info.id.as_str())) {
@@ -92,6 +94,7 @@ mod tests {
             input: Input::Keywords,
             hosts: patterns.iter().map(rule).collect(),
             ignores_robots,
+            restriction: None,
             options: Vec::new(),
             credentials: vec![CredentialSpec {
                 name: "token".to_owned(),
@@ -117,7 +120,11 @@ mod tests {
         {
             assert_eq!(decide(info, standing, false), Ok(()));
         }
+        let terms = Some("The terms exclude training of models.".to_owned());
+        let restricted = SourceInfo { restriction: terms, ..info("restricted", &["a.example"], false) };
         for (info, standing) in [
+            (&restricted, bundled),
+            (&restricted, named),
             (&polite, installed),
             (&rude, bundled),
             (&rude, named),
