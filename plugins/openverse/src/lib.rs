@@ -82,7 +82,7 @@ impl Paged for Openverse {
         }
         let list: List = answer.response()?.json()?;
         let more = number < list.page_count && !list.results.is_empty();
-        let mut found = Found::each(list.results, |result| image::candidate(result.get()))?;
+        let mut found = Found::each(list.results, |result| image::candidate(result.get()).map(Some))?;
         if number == 1 && query.text.trim().chars().count() > LONGEST_QUERY {
             found.warnings.push(format!("Openverse searches for the first {LONGEST_QUERY} characters only"));
         }

@@ -42,4 +42,26 @@ mod tests {
         assert_eq!(from_unix(253_402_300_800), None);
         assert_eq!(from_unix(u64::MAX), None);
     }
+
+    #[test]
+    fn every_day_follows_the_one_before() {
+        let mut expect = (1970, 1, 1);
+        for days in 0..200_000 {
+            let (year, month, day) = expect;
+            let date = from_unix(days * 86_400).unwrap();
+            assert_eq!(date, format!("{year:04}-{month:02}-{day:02}T00:00:00Z"));
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let last = match month {
+                2 if leap => 29,
+                2 => 28,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            expect = match (month, day) {
+                (12, 31) => (year + 1, 1, 1),
+                (_, day) if day == last => (year, month + 1, 1),
+                _ => (year, month, day + 1),
+            };
+        }
+    }
 }

@@ -12,33 +12,41 @@ pub struct Found {
 }
 
 impl Found {
-    /// Reads each result by itself, so that a bad one costs only itself: one warning says how
-    /// many could not be read, and why the first could not.
+    /// What `read` makes of each of an answer's results: none, one or several
+    /// pictures, or else what was looked for and not found. What cannot be read
+    /// is left out and said in a warning.
     ///
     /// # Errors
     ///
-    /// `layout-changed` when none of the results can be read: it is the site that has changed then.
-    pub fn each<T>(
+    /// `layout-changed` when something could not be read and nothing else gave a
+    /// picture: then it is the site that has changed, and not one result.
+    pub fn each<T, C: IntoIterator<Item = Candidate>>(
         results: impl IntoIterator<Item = T>,
-        read: impl FnMut(T) -> Result<Candidate, String>,
+        mut read: impl FnMut(T) -> Result<C, String>,
     ) -> Result<Self> {
-        let (mut found, mut bad, mut first) = (Self::default(), 0, None);
-        for result in results.into_iter().map(read) {
-            match result {
-                Ok(candidate) => found.candidates.push(candidate),
+        let (mut all, mut bad, mut first_fault) = (0, 0, None);
+        let mut found = Self::default();
+        for result in results {
+            all += 1;
+            match read(result) {
+                Ok(candidates) => found.candidates.extend(candidates),
                 Err(fault) => {
                     bad += 1;
-                    first.get_or_insert(fault);
+                    first_fault = first_fault.or(Some(fault));
                 }
             }
         }
-        let Some(fault) = first else { return Ok(found) };
-        if found.candidates.is_empty() {
-            return Err(Error::LayoutChanged(format!("in all results: {fault}")));
+        match first_fault {
+            Some(fault) if found.candidates.is_empty() => {
+                let which = if bad == all { "all".to_owned() } else { format!("{bad} of {all}") };
+                Err(Error::LayoutChanged(format!("in {which} results: {fault}")))
+            }
+            Some(fault) => {
+                found.warnings.push(format!("{bad} of {all} results cannot be read: {fault}"));
+                Ok(found)
+            }
+            None => Ok(found),
         }
-        let all = bad + found.candidates.len();
-        found.warnings.push(format!("{bad} of {all} results cannot be read: {fault}"));
-        Ok(found)
     }
 }
 
@@ -52,21 +60,27 @@ impl FromIterator<Candidate> for Found {
 mod tests {
     use super::*;
 
+    /// Reads a word as that many pictures; what is no number is bad.
+    fn each(words: &str) -> Result<Found> {
+        Found::each(words.split_whitespace(), |word| {
+            let count: usize = word.parse().map_err(|_| format!("expected a number, found {word}"))?;
+            Ok(vec![Candidate::new("https://example.org/1.jpg"); count])
+        })
+    }
+
     #[test]
     fn a_bad_result_costs_only_itself() {
-        let read = |results: &[&str]| {
-            Found::each(results, |result| match result.strip_prefix("bad ") {
-                Some(why) => Err(why.to_owned()),
-                None => Ok(Candidate::new(*result)),
-            })
-        };
-        let found = read(&["bad one", "https://example.org/a.jpg", "bad two"]).unwrap();
-        assert_eq!(found.candidates, [Candidate::new("https://example.org/a.jpg")]);
-        assert_eq!(found.warnings, ["2 of 3 results cannot be read: one"]);
-        assert_eq!(read(&[]), Ok(Found::default()));
-        assert_eq!(
-            read(&["bad one", "bad two"]),
-            Err(Error::LayoutChanged("in all results: one".to_owned()))
-        );
+        let found = each("2 0 one two 1").unwrap();
+        assert_eq!(found.candidates.len(), 3);
+        assert_eq!(found.warnings, ["2 of 5 results cannot be read: expected a number, found one"]);
+        assert_eq!(each(""), Ok(Found::default()));
+        assert_eq!(each("0 0"), Ok(Found::default()));
+    }
+
+    #[test]
+    fn nothing_but_bad_results_is_a_changed_layout() {
+        let error = |message: &str| Err(Error::LayoutChanged(message.to_owned()));
+        assert_eq!(each("one two"), error("in all results: expected a number, found one"));
+        assert_eq!(each("0 two"), error("in 1 of 2 results: expected a number, found two"));
     }
 }
