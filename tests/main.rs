@@ -11,6 +11,7 @@ mod metrics;
 mod openverse;
 mod progress;
 mod recovery;
+mod requests;
 mod routes;
 mod secrets;
 mod support;
