@@ -46,6 +46,7 @@ impl Found {
             input: Input::Keywords,
             hosts: Vec::new(),
             ignores_robots: false,
+            restriction: None,
             options: Vec::new(),
             credentials: Vec::new(),
             requests_per_minute: None,
