@@ -120,7 +120,7 @@ impl Batch {
             }
         }
         self.given += described.len();
-        Found::each(described, |(id, title, info)| file::candidate(id, &title, info.get()))
+        Found::each(described, |(id, title, info)| file::candidate(id, &title, info.get()).map(Some))
     }
 
     /// Closes the batch; what of it was left out.
