@@ -8,6 +8,9 @@ use crate::source::Content;
 /// What stands in the place of a name.
 const RENAMED: &str = "renamed-by-test";
 
+/// White space; spelt out, because the class of all of Unicode's takes long to compile.
+const S: &str = r"[ \t\r\n]";
+
 /// The exchanges with `name` renamed wherever it stands as a key of JSON (also in attributes and
 /// scripts, where quotes are escaped), as an attribute, as an element, or as a word of a script.
 /// A name with a dot before it is a class. None when it stands nowhere.
@@ -38,16 +41,16 @@ impl Name {
         if let Some(class) = name.strip_prefix('.') {
             let class = regex::escape(class);
             let pattern = format!(
-                r#"(?i:(?<before>\sclass\s*=\s*(?:"(?:[^"]*\s)?|'(?:[^']*\s)?|))){class}(?<after>["'\s>])"#
+                r#"(?i:(?<before>{S}class{S}*={S}*(?:"(?:[^"]*{S})?|'(?:[^']*{S})?|))){class}(?<after>["'>]|{S})"#
             );
             return Some(Self { everywhere: Regex::new(&pattern).ok()?, in_scripts: None });
         }
         let name = regex::escape(name);
         let quote = r#"(?:\\?["']|&quot;|&#34;|&#x22;)"#;
         let pattern = format!(
-            r"(?<before>{quote})(?:{name})(?<after>{quote}\s*:)|(?<before2>\s)(?:{name})(?<after2>\s*=)|(?<before3></?)(?:{name})(?<after3>[\s/>])"
+            "(?<before>{quote}){name}(?<after>{quote}{S}*:)|(?<before2>{S}){name}(?<after2>{S}*=)|(?<before3></?){name}(?<after3>{S}|[/>])"
         );
-        let word = format!(r"(?<before>^|[^\w$-])(?:{name})(?<after>$|[^\w$-])");
+        let word = format!("(?<before>^|[^A-Za-z0-9_$-]){name}(?<after>$|[^A-Za-z0-9_$-])");
         Some(Self { everywhere: Regex::new(&pattern).ok()?, in_scripts: Some(Regex::new(&word).ok()?) })
     }
 
