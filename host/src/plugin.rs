@@ -30,6 +30,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use info::check_id;
 pub use step::{Made, StepError};
 
 use found::Found;

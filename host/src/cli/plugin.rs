@@ -1,5 +1,8 @@
 //! `plugin`: which sources there are and what they may do.
 
+mod build;
+mod new;
+
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
@@ -25,6 +28,8 @@ pub(super) struct Plugin {
 #[derive(Debug, Subcommand)]
 enum Command {
     List(List),
+    New(new::New),
+    Build(build::Build),
 }
 
 /// List the installed sources, and what was left out and why
@@ -45,7 +50,11 @@ struct List {
 
 impl Plugin {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
-        let Command::List(List { json }) = self.command;
+        let List { json } = match self.command {
+            Command::List(list) => list,
+            Command::New(command) => return command.run(),
+            Command::Build(command) => return command.run().await,
+        };
         let stop = stop::on_signal()?;
         let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
         prepared(&plugins, &stop).await;
