@@ -4,6 +4,7 @@
 
 mod api;
 mod cli;
+mod contract;
 mod database;
 mod embedded;
 mod hostile;
@@ -13,6 +14,7 @@ mod progress;
 mod recovery;
 mod routes;
 mod secrets;
+mod sources;
 mod support;
 mod tidy;
 mod tokens;

@@ -15,7 +15,7 @@ use crate::{
     fetch::Unanswered,
     image::Sha256,
     plugin::{Installed, Made, StepError},
-    source::{Answer, Failure, Grants, Request, SourceError, Step},
+    source::{Answer, Answers, Failure, Grants, Request, SourceError, Step},
 };
 
 /// Requests of one step that are under way at a time.
@@ -92,7 +92,8 @@ impl StepTask {
                 Err(wait) => return Ok(Err(wait)),
             }
         }
-        Ok(Ok((answers.answers, i64::try_from(answers.received).unwrap_or(i64::MAX))))
+        let received = i64::try_from(answers.received()).unwrap_or(i64::MAX);
+        Ok(Ok((answers.into_inner(), received)))
     }
 
     async fn ask(&self, request: &Request) -> Result<Result<Answer, Wait>, db::Error> {
@@ -218,50 +219,4 @@ impl StepTask {
 pub(super) fn preparing(source: &str) -> Wait {
     let reason = format!("the source {source} is still being prepared");
     Wait { until: Utc::now() + Duration::from_secs(5), reason, error: false }
-}
-
-/// The answers of one step, within what a plugin is given together.
-#[derive(Default)]
-struct Answers {
-    answers: Vec<Answer>,
-    held: usize,
-    received: usize,
-}
-
-impl Answers {
-    /// In bytes.
-    const MOST: usize = 16 << 20;
-
-    /// Takes the answer; the body of one that does not fit beside the others is dropped at once.
-    fn push(&mut self, mut answer: Answer) {
-        let size = answer.outcome.as_ref().map_or(0, |response| response.body.len());
-        self.received = self.received.saturating_add(size);
-        if self.held + size > Self::MOST {
-            answer.outcome = Err(Failure::TooLarge(Self::MOST as u64));
-        } else {
-            self.held += size;
-        }
-        self.answers.push(answer);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::source::{Content, Response};
-
-    #[test]
-    fn answers_fit_together() {
-        let mut answers = Answers::default();
-        let sizes = [10 << 20, 7 << 20, 6 << 20, 1, 0];
-        for size in sizes {
-            let body = Content::Binary(vec![0; size]);
-            let response = Response { status: 200, url: String::new(), headers: Vec::new(), body };
-            answers.push(Answer { key: String::new(), url: String::new(), outcome: Ok(response) });
-        }
-        assert_eq!((answers.held, answers.received), (16 << 20, sizes.iter().sum()));
-        let kept: Vec<bool> = answers.answers.iter().map(|answer| answer.outcome.is_ok()).collect();
-        assert_eq!(kept, [true, false, true, false, true]);
-        assert_eq!(answers.answers[1].outcome, Err(Failure::TooLarge(16 << 20)));
-    }
 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::bindings::exports::pixcrawler::source::source::Guest;
-use crate::{Answer, Candidate, Error, Info, Next, Query, Step};
+use crate::{Answer, Candidate, Error, Found, Info, Next, Query, Step};
 
 /// Everything that can go wrong for a source is one of the contract's errors.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -45,28 +45,15 @@ pub struct Turn<S> {
     pub state: S,
 }
 
-/// What an answer held.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Found {
-    /// In the source's own order.
-    pub candidates: Vec<Candidate>,
-    /// For the person whose crawl it is: what was left out and why.
-    pub warnings: Vec<String>,
-}
-
-impl FromIterator<Candidate> for Found {
-    fn from_iter<I: IntoIterator<Item = Candidate>>(candidates: I) -> Self {
-        Self { candidates: candidates.into_iter().collect(), warnings: Vec::new() }
-    }
-}
-
 /// Turns a [`Machine`] into what the host calls; see [`export_source!`](crate::export_source).
 #[derive(Debug)]
 pub struct Component<M>(PhantomData<M>);
 
-/// Candidates in one step, and the bytes of text in them (but for the first):
-/// a host accepts 16 MiB from one call, and going over is a trap.
-const CANDIDATES_PER_STEP: usize = 2_000;
+/// Candidates in one step. A [`Turn`] may have more, and is then made once for every
+/// step that it fills; one that reads a large file in parts gives no more than these.
+pub const CANDIDATES_PER_STEP: usize = 2_000;
+/// Bytes of text in them (but for the first): a host accepts 16 MiB from one call, and
+/// going over is a trap.
 const BYTES_PER_STEP: usize = 4 << 20;
 
 /// Before the state of a turn that is handed over in parts: how many candidates
