@@ -118,6 +118,7 @@ async fn every_command_explains_itself() {
         "token -h",
         "plugin -h",
         "plugin list -h",
+        "plugin test -h",
         "migrate -h",
         "openapi -h",
         "doctor -h",

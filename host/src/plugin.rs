@@ -21,6 +21,7 @@ mod convert;
 mod found;
 mod grant;
 mod info;
+mod open;
 mod registry;
 mod runtime;
 mod sandbox;
@@ -30,9 +31,12 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use step::{Made, StepError};
+pub use info::check_id;
+pub use open::{OpenError, Use};
+pub use step::{MOST_AGAIN, Made, StepError};
 
 use found::Found;
+use grant::Standing;
 use registry::{Registry, Source};
 use runtime::Runtime;
 
@@ -303,7 +307,10 @@ impl Shared {
     async fn install(&self, found: Found, compiled: Result<runtime::Compiled, String>) {
         let name = found.to_string();
         let installed = match compiled {
-            Ok(compiled) => self.describe(found, compiled).await,
+            Ok(compiled) => {
+                let standing = if found.bundled { Standing::Bundled } else { Standing::Installed };
+                self.describe(found, compiled, standing).await
+            }
             Err(reason) => Err(reason),
         };
         let registered = installed.and_then(|source| self.write().register(source));
@@ -313,7 +320,12 @@ impl Shared {
         }
     }
 
-    async fn describe(&self, found: Found, compiled: runtime::Compiled) -> Result<Source, String> {
+    async fn describe(
+        &self,
+        found: Found,
+        compiled: runtime::Compiled,
+        standing: Standing,
+    ) -> Result<Source, String> {
         let name = Arc::from(found.name.as_str());
         let info = self
             .runtime
@@ -322,7 +334,7 @@ impl Shared {
             .map_err(|error| format!("it cannot say what it is: {error}"))?;
         info::check(&info)?;
         let granted_by_name = self.granted.contains(&info.id);
-        let granted = grant::decide(&info, found.bundled, granted_by_name);
+        let granted = grant::decide(&info, standing, granted_by_name);
         let installed = Installed {
             digest: found.digest,
             bundled: found.bundled,

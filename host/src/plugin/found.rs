@@ -100,17 +100,8 @@ pub(super) async fn all(
     let files =
         files(folder).await.map_err(|source| EngineError::Folder { path: folder.to_owned(), source })?;
     for file in files {
-        match read(&file).await {
-            Ok(wasm) => {
-                let digest = digest(&wasm);
-                all.push(Found {
-                    name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-                    wasm: Cow::Owned(wasm),
-                    digest,
-                    bundled: known.contains(&digest),
-                    file: Some(file),
-                });
-            }
+        match one(&file, |digest| known.contains(digest)).await {
+            Ok(found) => all.push(found),
             Err(error) => {
                 let (name, reason) = (file.display().to_string(), format!("cannot be read: {error}"));
                 tracing::warn!(plugin = name, reason, "plugin left out");
@@ -119,6 +110,22 @@ pub(super) async fn all(
         }
     }
     Ok(all)
+}
+
+/// The component in `file`.
+///
+/// # Errors
+/// When it cannot be read or is too large.
+pub(super) async fn one(file: &Path, is_bundled: impl Fn(&Sha256) -> bool) -> std::io::Result<Found> {
+    let wasm = read(file).await?;
+    let digest = digest(&wasm);
+    Ok(Found {
+        name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        wasm: Cow::Owned(wasm),
+        digest,
+        bundled: is_bundled(&digest),
+        file: Some(file.to_owned()),
+    })
 }
 
 /// The folder of compiled code, made if absent. It is this user's alone: what lies in it is run.
@@ -158,6 +165,6 @@ async fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     fs::read(file).await
 }
 
-fn digest(wasm: &[u8]) -> Sha256 {
+pub(super) fn digest(wasm: &[u8]) -> Sha256 {
     Sha256(sha2::Sha256::digest(wasm).into())
 }

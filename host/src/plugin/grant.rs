@@ -8,22 +8,35 @@ use crate::{
 /// Bundled sources that are granted every host, because the user names the address.
 const ANY_HOST: [&str; 4] = ["feed", "sitemap", "url-list", "webpage"];
 
+/// How a component came here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// With the binary.
+    Bundled,
+    /// Somebody named its file for this one run.
+    Named,
+    /// From the folder of plugins.
+    Installed,
+    /// It is given recorded answers and reaches nothing.
+    Offline,
+}
+
 /// Whether the source may run, else why not and what grants it.
 ///
 /// # Errors
 /// The reason, with the line of configuration.
-pub(super) fn decide(info: &SourceInfo, bundled: bool, by_name: bool) -> Result<(), String> {
+pub(super) fn decide(info: &SourceInfo, standing: Standing, by_name: bool) -> Result<(), String> {
     let any_host = info.hosts.iter().any(|rule| rule.pattern == "*");
-    let why = if by_name {
+    let why = if by_name || standing == Standing::Offline {
         return Ok(());
-    } else if !bundled {
+    } else if standing == Standing::Installed {
         let hosts: Vec<_> = info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
         format!("it is not bundled and asks {}", hosts.join(", "))
     } else if let Some(restriction) = &info.restriction {
         restriction.trim_end_matches('.').to_owned()
     } else if info.ignores_robots {
         "it asks for what robots.txt forbids".to_owned()
-    } else if any_host && !ANY_HOST.contains(&info.id.as_str()) {
+    } else if any_host && !(standing == Standing::Bundled && ANY_HOST.contains(&info.id.as_str())) {
         "it asks any host".to_owned()
     } else {
         return Ok(());
@@ -103,19 +116,27 @@ mod tests {
         let webpage = info("webpage", &["*"], false);
         let terms = Some("The terms exclude training of models.".to_owned());
         let restricted = SourceInfo { restriction: terms, ..info("restricted", &["a.example"], false) };
-        assert_eq!(decide(&polite, true, false), Ok(()));
-        assert_eq!(decide(&webpage, true, false), Ok(()));
-        for (info, bundled) in [
-            (&polite, false),
-            (&rude, true),
-            (&rude, false),
-            (&anywhere, true),
-            (&webpage, false),
-            (&restricted, true),
+        let (bundled, named, installed) = (Standing::Bundled, Standing::Named, Standing::Installed);
+        for (info, standing) in
+            [(&polite, bundled), (&polite, named), (&webpage, bundled), (&rude, Standing::Offline)]
+        {
+            assert_eq!(decide(info, standing, false), Ok(()));
+        }
+        for (info, standing) in [
+            (&polite, installed),
+            (&rude, bundled),
+            (&rude, named),
+            (&rude, installed),
+            (&restricted, bundled),
+            (&restricted, named),
+            (&anywhere, bundled),
+            (&anywhere, named),
+            (&webpage, named),
+            (&webpage, installed),
         ] {
-            let reason = decide(info, bundled, false).unwrap_err();
+            let reason = decide(info, standing, false).unwrap_err();
             assert!(reason.contains(&format!("PIXCRAWLER_GRANT={}", info.id)), "{reason}");
-            assert_eq!(decide(info, bundled, true), Ok(()));
+            assert_eq!(decide(info, standing, true), Ok(()));
         }
     }
 
