@@ -16,10 +16,37 @@ use pixcrawler::{
 use serde_json::Value;
 
 /// Cassettes that each source must have beside any others.
-const DEMANDED: [(&str, &[&str]); 6] = [
+const DEMANDED: [(&str, &[&str]); 9] = [
+    (
+        "baidu",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "blocked",
+            "captcha",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
+    ("bing", &["first-page", "next-page", "last-page", "empty", "captcha", "rate-limit", "changed-layout"]),
     (
         "duckduckgo",
         &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"],
+    ),
+    (
+        "google",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "soft-block",
+            "captcha",
+            "rate-limit",
+            "changed-layout",
+        ],
     ),
     // One answer has all ids, and then each object is asked for: there is no last page.
     (
@@ -46,7 +73,16 @@ const DEMANDED: [(&str, &[&str]); 6] = [
     ("webpage", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit"]),
     (
         "wikimedia-commons",
-        &["first-page", "next-page", "last-page", "parts", "empty", "blocked", "rate-limit", "changed-layout"],
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "parts",
+            "empty",
+            "blocked",
+            "rate-limit",
+            "changed-layout",
+        ],
     ),
 ];
 
@@ -56,7 +92,8 @@ const WITHOUT_LAYOUT: [(&str, &str); 1] = [("webpage", "pages of all layouts are
 /// A source, the folder of its recordings, and key paths that no recording has, each with the
 /// reason why it is right nevertheless.
 type Recorded = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-const RECORDED: [Recorded; 5] = [
+const RECORDED: [Recorded; 6] = [
+    ("baidu", "baidu-images", &[]),
     ("duckduckgo", "duckduckgo", &[]),
     ("met-museum", "met-museum", &[]),
     (
