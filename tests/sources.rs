@@ -16,10 +16,25 @@ use pixcrawler::{
 use serde_json::Value;
 
 /// Cassettes that each source must have beside any others.
-const DEMANDED: [(&str, &[&str]); 6] = [
+const DEMANDED: [(&str, &[&str]); 7] = [
     (
         "duckduckgo",
         &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"],
+    ),
+    (
+        "flickr",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "windows",
+            "empty",
+            "blocked",
+            "unauthorized",
+            "unavailable",
+            "rate-limit",
+            "changed-layout",
+        ],
     ),
     // One answer has all ids, and then each object is asked for: there is no last page.
     (
@@ -46,7 +61,16 @@ const DEMANDED: [(&str, &[&str]); 6] = [
     ("webpage", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit"]),
     (
         "wikimedia-commons",
-        &["first-page", "next-page", "last-page", "parts", "empty", "blocked", "rate-limit", "changed-layout"],
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "parts",
+            "empty",
+            "blocked",
+            "rate-limit",
+            "changed-layout",
+        ],
     ),
 ];
 
@@ -56,8 +80,9 @@ const WITHOUT_LAYOUT: [(&str, &str); 1] = [("webpage", "pages of all layouts are
 /// A source, the folder of its recordings, and key paths that no recording has, each with the
 /// reason why it is right nevertheless.
 type Recorded = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-const RECORDED: [Recorded; 5] = [
+const RECORDED: [Recorded; 6] = [
     ("duckduckgo", "duckduckgo", &[]),
+    ("flickr", "flickr", &[]),
     ("met-museum", "met-museum", &[]),
     (
         "openverse",
