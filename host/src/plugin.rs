@@ -31,6 +31,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use info::check_id;
 pub use open::{OpenError, Use};
 pub use step::{MOST_AGAIN, Made, StepError};
 

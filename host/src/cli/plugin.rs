@@ -1,6 +1,8 @@
 //! `plugin`: the tools of who writes a source and of who runs one; one file a subcommand.
 
+mod build;
 mod list;
+mod new;
 mod subject;
 mod test;
 
@@ -24,6 +26,8 @@ pub(super) struct Plugin {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(new::New),
+    Build(build::Build),
     List(list::List),
     Test(test::Test),
 }
@@ -31,6 +35,8 @@ enum Command {
 impl Plugin {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::New(command) => command.run(),
+            Command::Build(command) => command.run().await,
             Command::List(command) => command.run(&config).await,
             Command::Test(command) => command.run(&config).await,
         }
