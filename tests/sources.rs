@@ -16,7 +16,7 @@ use pixcrawler::{
 use serde_json::Value;
 
 /// Cassettes that each source must have beside any others.
-const DEMANDED: [(&str, &[&str]); 7] = [
+const DEMANDED: [(&str, &[&str]); 8] = [
     (
         "duckduckgo",
         &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"],
@@ -58,6 +58,19 @@ const DEMANDED: [(&str, &[&str]); 7] = [
             "changed-layout",
         ],
     ),
+    (
+        "unsplash",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "blocked",
+            "unauthorized",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
     ("webpage", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit"]),
     (
         "wikimedia-commons",
@@ -80,7 +93,7 @@ const WITHOUT_LAYOUT: [(&str, &str); 1] = [("webpage", "pages of all layouts are
 /// A source, the folder of its recordings, and key paths that no recording has, each with the
 /// reason why it is right nevertheless.
 type Recorded = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-const RECORDED: [Recorded; 6] = [
+const RECORDED: [Recorded; 7] = [
     ("duckduckgo", "duckduckgo", &[]),
     ("flickr", "flickr", &[]),
     ("met-museum", "met-museum", &[]),
@@ -106,6 +119,7 @@ const RECORDED: [Recorded; 6] = [
             "no recording has a crosspost; it is a post within a post",
         )],
     ),
+    ("unsplash", "unsplash", &[]),
     (
         "wikimedia-commons",
         "wikimedia-commons",
