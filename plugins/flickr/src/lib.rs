@@ -142,8 +142,8 @@ fn request(query: &Query, place: &Place) -> Request {
     Request { credential: Some(CREDENTIAL.to_owned()), ..Request::get(API, &parameters) }
 }
 
-fn sort<'a>(query: &'a Query, place: &Place) -> &'a str {
-    if place.by_upload { BY_UPLOAD } else { query.option("sort").unwrap_or("relevance") }
+fn sort(query: &Query, place: &Place) -> &'static str {
+    if place.by_upload { BY_UPLOAD } else { option::order(query) }
 }
 
 const fn page_size(query: &Query) -> u32 {

@@ -2,7 +2,7 @@
 
 use pixcrawler_sdk::{OptionKind, OptionSpec, Query};
 
-use crate::license::LICENSES;
+use crate::{BY_UPLOAD, license::LICENSES};
 
 pub(crate) fn specs() -> Vec<OptionSpec> {
     let spec = OptionSpec::new;
@@ -21,12 +21,17 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
         spec("sort", "Order", "What comes first, as far as a search reaches.", OptionKind::Choice)
             .choices(&[
                 ("relevance", "Best match"),
-                ("interestingness-desc", "Most interesting"),
-                ("date-posted-desc", "Newest upload"),
+                ("interesting", "Most interesting"),
+                ("newest", "Newest upload"),
             ])
             .default("relevance"),
-        spec("content", "Kind", "Only pictures of this kind; all by default.", OptionKind::Choice)
-            .choices(&[("1", "Photographs"), ("2", "Screenshots"), ("3", "Drawings and others")]),
+        spec("content", "Kind", "Only pictures of this kind; all by default.", OptionKind::Choice).choices(
+            &[
+                ("photographs", "Photographs"),
+                ("screenshots", "Screenshots"),
+                ("others", "Drawings and others"),
+            ],
+        ),
         spec(
             "tags",
             "Tags only",
@@ -57,9 +62,22 @@ pub(crate) fn parameters(query: &Query) -> Vec<(&'static str, String)> {
         let numbers: Vec<_> = names.split(',').filter_map(number).map(|number| number.to_string()).collect();
         parameters.push(("license", numbers.join(",")));
     }
-    for (option, parameter) in [("content", "content_type"), ("commons", "is_commons"), ("user", "user_id")] {
-        let value = query.option(option).filter(|value| *value != "false");
-        parameters.extend(value.map(|value| (parameter, value.trim().to_owned())));
-    }
+    let content = query.option("content").map(|kind| match kind {
+        "photographs" => "1",
+        "screenshots" => "2",
+        _ => "3",
+    });
+    let commons = query.option("commons").filter(|value| *value == "true");
+    let others = [("content_type", content), ("is_commons", commons), ("user_id", query.option("user"))];
+    parameters.extend(others.into_iter().filter_map(|(name, value)| Some((name, value?.trim().to_owned()))));
     parameters
+}
+
+/// The API's name for the order that is set.
+pub(crate) fn order(query: &Query) -> &'static str {
+    match query.option("sort") {
+        Some("interesting") => "interestingness-desc",
+        Some("newest") => BY_UPLOAD,
+        _ => "relevance",
+    }
 }

@@ -168,7 +168,7 @@ fn more_than_a_search_gives_comes_in_windows() {
     let large = Query { limit: 5_000, ..query.clone() };
     assert_eq!(walked(&large, &[9, 3], false).0, ["relevance ", "date-posted-desc "]);
     // By upload from the start: nothing to switch.
-    let newest = vec![("sort".to_owned(), "date-posted-desc".to_owned())];
+    let newest = vec![("sort".to_owned(), "newest".to_owned())];
     let query = Query { options: newest, ..query };
     let windows = ["date-posted-desc ", "date-posted-desc 1960"];
     assert_eq!(walked(&query, &[50, 40], false), (windows.map(str::to_owned).to_vec(), vec![]));
@@ -244,13 +244,13 @@ fn searches() {
         url(&[
             ("license", "all-rights-reserved,cc0-1.0,cc-by-nc-nd-4.0"),
             ("tags", "false"),
-            ("content", "1")
+            ("content", "photographs")
         ])
         .1,
         "text=red%20%20fox&license=0%2C9%2C16&content_type=1"
     );
     assert_eq!(
-        url(&[("tags", "true"), ("commons", "true"), ("user", "1@N00"), ("sort", "interestingness-desc")]),
+        url(&[("tags", "true"), ("commons", "true"), ("user", "1@N00"), ("sort", "interesting")]),
         (
             "interestingness-desc".to_owned(),
             "tags=red%2Cfox&tag_mode=all&is_commons=true&user_id=1%40N00".to_owned()
