@@ -16,7 +16,7 @@ use pixcrawler::{
 use serde_json::Value;
 
 /// Cassettes that each source must have beside any others.
-const DEMANDED: [(&str, &[&str]); 9] = [
+const DEMANDED: &[(&str, &[&str])] = &[
     (
         "baidu",
         &[
@@ -34,6 +34,21 @@ const DEMANDED: [(&str, &[&str]); 9] = [
     (
         "duckduckgo",
         &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"],
+    ),
+    (
+        "flickr",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "windows",
+            "empty",
+            "blocked",
+            "unauthorized",
+            "unavailable",
+            "rate-limit",
+            "changed-layout",
+        ],
     ),
     (
         "google",
@@ -70,6 +85,19 @@ const DEMANDED: [(&str, &[&str]); 9] = [
             "changed-layout",
         ],
     ),
+    (
+        "unsplash",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "blocked",
+            "unauthorized",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
     ("webpage", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit"]),
     (
         "wikimedia-commons",
@@ -92,9 +120,10 @@ const WITHOUT_LAYOUT: [(&str, &str); 1] = [("webpage", "pages of all layouts are
 /// A source, the folder of its recordings, and key paths that no recording has, each with the
 /// reason why it is right nevertheless.
 type Recorded = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-const RECORDED: [Recorded; 6] = [
+const RECORDED: &[Recorded] = &[
     ("baidu", "baidu-images", &[]),
     ("duckduckgo", "duckduckgo", &[]),
+    ("flickr", "flickr", &[]),
     ("met-museum", "met-museum", &[]),
     (
         "openverse",
@@ -118,6 +147,7 @@ const RECORDED: [Recorded; 6] = [
             "no recording has a crosspost; it is a post within a post",
         )],
     ),
+    ("unsplash", "unsplash", &[]),
     (
         "wikimedia-commons",
         "wikimedia-commons",
