@@ -1,7 +1,14 @@
 //! `plugin`: which sources there are and what they may do.
 
+mod consent;
+mod disable;
+mod enable;
+mod install;
+mod remove;
+
 use std::{process::ExitCode, time::Duration};
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
@@ -10,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{say, stop},
     config::Config,
-    plugin::{Installed, Plugins, RefusedPlugin, Status},
+    plugin::{GrantedBy, Installed, Plugins, RefusedPlugin, Status},
     source::{HostKind, Input, OptionSpec},
 };
 
@@ -25,6 +32,10 @@ pub(super) struct Plugin {
 #[derive(Debug, Subcommand)]
 enum Command {
     List(List),
+    Install(install::Install),
+    Enable(enable::Enable),
+    Disable(disable::Disable),
+    Remove(remove::Remove),
 }
 
 /// List the installed sources, and what was left out and why
@@ -45,7 +56,19 @@ struct List {
 
 impl Plugin {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
-        let Command::List(List { json }) = self.command;
+        match self.command {
+            Command::List(command) => command.run(&config).await,
+            Command::Install(command) => command.run(&config).await,
+            Command::Enable(command) => command.run(&config).await,
+            Command::Disable(command) => command.run(&config).await,
+            Command::Remove(command) => command.run(&config).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
+        let json = self.json;
         let stop = stop::on_signal()?;
         let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
         prepared(&plugins, &stop).await;
@@ -60,6 +83,31 @@ impl Plugin {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The source with this id, as soon as it is compiled.
+async fn find(plugins: &Plugins, id: &str) -> anyhow::Result<Installed> {
+    prepared(plugins, &stop::on_signal()?).await;
+    match plugins.get(id) {
+        Some(source) => Ok(source),
+        None => {
+            let known: Vec<String> = plugins.list().into_iter().map(|source| source.info.id).collect();
+            bail!("there is no source `{id}`; there are: {}", known.join(", "))
+        }
+    }
+}
+
+/// Says what a source is now, after a change.
+async fn tell(
+    plugins: &Plugins,
+    id: &str,
+    json: bool,
+    text: impl FnOnce(&Installed) -> String,
+) -> anyhow::Result<Installed> {
+    plugins.follow(None).await?;
+    let source = find(plugins, id).await?;
+    say(&if json { json!({"source": described(&source)}).to_string() } else { text(&source) });
+    Ok(source)
 }
 
 /// Waits until every source can say whether it can be used: big ones are compiled at the first start.
@@ -133,7 +181,13 @@ fn described(source: &Installed) -> Value {
         "ignores_robots": info.ignores_robots,
         "options": info.options,
         "credentials": info.credentials,
-        "granted": source.granted,
+        "enabled": source.enabled,
+        "granted": source.granted_by.is_some(),
+        "granted_by": source.granted_by.map(GrantedBy::name),
+        "pinned": source.pinned.is_some(),
+        "rolled_back": source.rolled_back.as_ref().map(|newer| json!({
+            "version": newer.version, "sha256": newer.sha256, "file": newer.file,
+        })),
         "status": status,
         "reason": reason,
         "bundled": source.bundled,

@@ -50,7 +50,7 @@ impl StepTask {
     /// Makes the step. Dropping the future closes its connections.
     pub(super) async fn make(self) -> Result<StepOutcome, db::Error> {
         let Some(requests) = self.chunk.requests.as_ref() else {
-            let made = self.app.plugins.start(&self.chunk.source, &self.chunk.query).await;
+            let made = self.app.plugins.start(&self.source, &self.chunk.query).await;
             return Ok(self.outcome(made, Arc::default(), 0, 0));
         };
         let (answers, asked, received) = match &self.answers {
@@ -63,7 +63,7 @@ impl StepTask {
         let made = self
             .app
             .plugins
-            .resume(&self.chunk.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
+            .resume(&self.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
             .await;
         let limited = matches!(made, Err(StepError::Source(SourceError::RateLimited(_))));
         let outcome = self.outcome(made, answers, i32::try_from(asked).unwrap_or(i32::MAX), received);
