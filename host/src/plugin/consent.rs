@@ -10,6 +10,9 @@ use crate::source::{CredentialKind, CredentialSpec, HostKind, HostRule, SourceIn
 pub struct Consent {
     /// Go on where robots.txt forbids it.
     pub ignores_robots: bool,
+    /// Be used in spite of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restriction: Option<String>,
     /// Ask these hosts.
     pub hosts: Vec<HostRule>,
     /// Have the host add these secrets, where they are configured.
@@ -40,6 +43,7 @@ impl Consent {
         };
         Self {
             ignores_robots: info.ignores_robots,
+            restriction: info.restriction.clone(),
             hosts: info.hosts.clone(),
             credentials: info.credentials.iter().map(credential).collect(),
         }
@@ -56,7 +60,9 @@ impl Consent {
             secrets.map(|asked| format!("credential `{}` for {}", asked.name, asked.hosts.join(", ")));
         let robots =
             (info.ignores_robots && !self.ignores_robots).then(|| "what robots.txt forbids".to_owned());
-        hosts.chain(secrets).chain(robots).collect()
+        let restriction = info.restriction.iter().filter(|why| self.restriction.as_ref() != Some(*why));
+        let restriction = restriction.map(|why| format!("to be used though it says: {why}"));
+        hosts.chain(secrets).chain(robots).chain(restriction).collect()
     }
 
     fn has(&self, asked: &CredentialSpec) -> bool {

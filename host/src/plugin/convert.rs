@@ -107,6 +107,7 @@ pub(super) fn info(info: wit::Info) -> source::SourceInfo {
         },
         hosts: info.hosts.into_iter().map(host_rule).collect(),
         ignores_robots: info.ignores_robots,
+        restriction: info.restriction,
         options: info.options.into_iter().map(option).collect(),
         credentials: info.credentials.into_iter().map(credential).collect(),
         requests_per_minute: info.requests_per_minute,

@@ -55,6 +55,8 @@ pub(super) fn decide(
     let why = if !bundled {
         let hosts: Vec<_> = info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
         format!("it is not bundled and asks {}", hosts.join(", "))
+    } else if let Some(restriction) = &info.restriction {
+        restriction.trim_end_matches('.').to_owned()
     } else if info.ignores_robots {
         "it asks for what robots.txt forbids".to_owned()
     } else if any_host && !ANY_HOST.contains(&info.id.as_str()) {
@@ -122,6 +124,7 @@ mod tests {
             input: Input::Keywords,
             hosts: patterns.iter().map(rule).collect(),
             ignores_robots,
+            restriction: None,
             options: Vec::new(),
             credentials: vec![CredentialSpec {
                 name: "token".to_owned(),
@@ -141,11 +144,18 @@ mod tests {
         let rude = info("rude", &["a.example"], true);
         let anywhere = info("anywhere", &["*"], false);
         let webpage = info("webpage", &["*"], false);
+        let terms = Some("The terms exclude training of models.".to_owned());
+        let restricted = SourceInfo { restriction: terms, ..info("restricted", &["a.example"], false) };
         assert_eq!(decide(&polite, true, false, None), Ok(GrantedBy::Program));
         assert_eq!(decide(&webpage, true, false, None), Ok(GrantedBy::Program));
-        for (info, bundled) in
-            [(&polite, false), (&rude, true), (&rude, false), (&anywhere, true), (&webpage, false)]
-        {
+        for (info, bundled) in [
+            (&polite, false),
+            (&rude, true),
+            (&rude, false),
+            (&anywhere, true),
+            (&webpage, false),
+            (&restricted, true),
+        ] {
             let reason = decide(info, bundled, false, None).unwrap_err();
             assert!(reason.contains(&format!("PIXCRAWLER_GRANT={}", info.id)), "{reason}");
             assert_eq!(decide(info, bundled, true, None), Ok(GrantedBy::Configuration));

@@ -44,6 +44,7 @@ pub(super) fn check(info: &SourceInfo) -> Result<(), String> {
     for (what, address) in [("homepage", &info.homepage), ("terms-url", &info.terms_url)] {
         address.as_deref().map_or(Ok(()), |address| web_address(what, address))?;
     }
+    info.restriction.as_deref().map_or(Ok(()), |why| line("restriction", why))?;
     rule(info.requests_per_minute != Some(0), "requests-per-minute is 0")?;
     rule(info.max_results != Some(0), "max-results is 0")?;
     unique("host", info.hosts.iter().map(|rule| rule.pattern.as_str()))?;
@@ -208,6 +209,7 @@ mod tests {
             input: Input::Keywords,
             hosts: vec![host("api.example.org"), host("*.example.net")],
             ignores_robots: false,
+            restriction: None,
             options: vec![OptionSpec {
                 name: "sizes".to_owned(),
                 label: "Sizes".to_owned(),

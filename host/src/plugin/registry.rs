@@ -214,6 +214,7 @@ impl Installed {
             input: Input::Keywords,
             hosts: Vec::new(),
             ignores_robots: false,
+            restriction: None,
             options: Vec::new(),
             credentials: Vec::new(),
             requests_per_minute: None,

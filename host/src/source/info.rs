@@ -23,6 +23,8 @@ pub struct SourceInfo {
     pub hosts: Vec<HostRule>,
     /// True for a source that asks for what robots.txt would forbid.
     pub ignores_robots: bool,
+    /// Why the operator must allow it by name.
+    pub restriction: Option<String>,
     /// What the user may set.
     pub options: Vec<OptionSpec>,
     /// Secrets that the operator may configure.

@@ -1,6 +1,6 @@
 //! One result of a search.
 
-use pixcrawler_sdk::{Candidate, Dimensions, License};
+use pixcrawler_sdk::{Candidate, Dimensions, License, media_type};
 use serde::Deserialize;
 
 /// What the API says of a picture. Without address and licence it is of no use;
@@ -95,17 +95,5 @@ fn license(image: &Image) -> License {
         id: License::creative_commons_id(&code, version),
         url: image.license_url.clone().or(known_url),
         attribution: Some(attribution),
-    }
-}
-
-fn media_type(extension: &str) -> Option<&'static str> {
-    match extension.trim_start_matches('.').to_ascii_lowercase().as_str() {
-        "jpg" | "jpeg" => Some("image/jpeg"),
-        "png" => Some("image/png"),
-        "gif" => Some("image/gif"),
-        "webp" => Some("image/webp"),
-        "svg" => Some("image/svg+xml"),
-        "tif" | "tiff" => Some("image/tiff"),
-        _ => None,
     }
 }

@@ -82,7 +82,7 @@ impl Paged for Openverse {
         }
         let list: List = answer.response()?.json()?;
         let more = number < list.page_count && !list.results.is_empty();
-        let mut found = candidates(list.results)?;
+        let mut found = Found::each(list.results, |result| image::candidate(result.get()).map(Some))?;
         if number == 1 && query.text.trim().chars().count() > LONGEST_QUERY {
             found.warnings.push(format!("Openverse searches for the first {LONGEST_QUERY} characters only"));
         }
@@ -101,31 +101,6 @@ struct List {
     page_count: u32,
     #[serde(default)]
     result_count: u64,
-}
-
-/// Each result by itself, so that a bad one costs only itself. When all are
-/// bad it is the API that has changed.
-fn candidates(results: Vec<Box<RawValue>>) -> Result<Found> {
-    let all = results.len();
-    let mut found = Found::default();
-    let mut first_fault = None;
-    for result in results {
-        match image::candidate(result.get()) {
-            Ok(candidate) => found.candidates.push(candidate),
-            Err(fault) => first_fault = first_fault.or(Some(fault)),
-        }
-    }
-    match first_fault {
-        Some(fault) if found.candidates.is_empty() => {
-            Err(Error::LayoutChanged(format!("in all results: {fault}")))
-        }
-        Some(fault) => {
-            let bad = all - found.candidates.len();
-            found.warnings.push(format!("{bad} of {all} results cannot be read: {fault}"));
-            Ok(found)
-        }
-        None => Ok(found),
-    }
 }
 
 /// What a status that is no success means here, where it means something

@@ -74,6 +74,20 @@ impl License {
     }
 }
 
+/// The media type that a file name's extension stands for (`jpg`, `.PNG`), if it is a picture's.
+#[must_use]
+pub fn media_type(extension: &str) -> Option<&'static str> {
+    match extension.trim_start_matches('.').to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" => Some("image/jpeg"),
+        "png" => Some("image/png"),
+        "gif" => Some("image/gif"),
+        "webp" => Some("image/webp"),
+        "svg" => Some("image/svg+xml"),
+        "tif" | "tiff" => Some("image/tiff"),
+        _ => None,
+    }
+}
+
 fn creative_commons(url: &str) -> Option<String> {
     let url = url.to_ascii_lowercase();
     let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
@@ -125,6 +139,15 @@ mod tests {
         check("cc0", None, "cc0-1.0");
         check("pdm", Some(""), "pdm-1.0");
         check("sampling+", Some("1.0"), "sampling+-1.0");
+    }
+
+    #[test]
+    fn media_types_by_extension() {
+        for (extension, expect) in
+            [("jpg", Some("image/jpeg")), (".PNG", Some("image/png")), ("mp4", None), ("", None)]
+        {
+            assert_eq!(media_type(extension), expect, "{extension}");
+        }
     }
 
     #[test]

@@ -43,6 +43,7 @@ impl Info {
             input,
             hosts: Vec::new(),
             ignores_robots: false,
+            restriction: None,
             options: Vec::new(),
             credentials: Vec::new(),
             requests_per_minute: None,

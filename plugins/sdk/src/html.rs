@@ -18,8 +18,10 @@
 use std::borrow::Cow;
 
 mod entity;
+mod text;
 
 pub use entity::decode;
+pub use text::text;
 
 /// The tags and texts of a document, in order.
 #[must_use]

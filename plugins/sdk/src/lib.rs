@@ -2,10 +2,11 @@
 //!
 //! A source is a pure function: it is given the answers to what it asked for,
 //! and says which pictures it found and what to ask for next. An author
-//! implements one of three traits and exports it with [`export_source!`]:
+//! implements one of these traits and exports it with [`export_source!`]:
 //!
 //! - [`Paged`]: page 1, 2, 3, … of a list;
 //! - [`Chained`]: each answer says where the next one is;
+//! - [`Listed`]: a list of ids, then a request for each of them;
 //! - [`Machine`]: anything else.
 //!
 //! ```
@@ -51,9 +52,12 @@
 pub mod bindings;
 mod machine;
 mod list;
+mod walk;
+mod found;
 mod message;
 mod candidate;
 mod describe;
+pub mod date;
 mod log;
 pub mod html;
 pub mod url;
@@ -64,9 +68,12 @@ pub use bindings::pixcrawler::source::types::{
     Dimensions, Error, Failure, HostKind, HostRule, Info, Input, License, Method, Next, OptionKind,
     OptionSpec, Query, Request, Response, Step,
 };
+pub use candidate::media_type;
+pub use found::Found;
 pub use list::{Chain, Chained, Paged, Pages};
 pub use log::log;
-pub use machine::{Component, Found, Machine, Result, Turn};
+pub use machine::{Component, Machine, Result, Turn};
+pub use walk::{List, Listed};
 
 #[doc(hidden)]
 pub use bindings::export_bindings;

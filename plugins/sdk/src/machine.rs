@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::bindings::exports::pixcrawler::source::source::Guest;
-use crate::{Answer, Candidate, Error, Info, Next, Query, Step};
+use crate::{Answer, Candidate, Error, Found, Info, Next, Query, Step};
 
 /// Everything that can go wrong for a source is one of the contract's errors.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -43,21 +43,6 @@ pub struct Turn<S> {
     pub next: Next,
     /// For the next turn.
     pub state: S,
-}
-
-/// What an answer held.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Found {
-    /// In the source's own order.
-    pub candidates: Vec<Candidate>,
-    /// For the person whose crawl it is: what was left out and why.
-    pub warnings: Vec<String>,
-}
-
-impl FromIterator<Candidate> for Found {
-    fn from_iter<I: IntoIterator<Item = Candidate>>(candidates: I) -> Self {
-        Self { candidates: candidates.into_iter().collect(), warnings: Vec::new() }
-    }
 }
 
 /// Turns a [`Machine`] into what the host calls; see [`export_source!`](crate::export_source).

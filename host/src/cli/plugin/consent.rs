@@ -32,6 +32,7 @@ pub(super) fn shown(info: &SourceInfo, size: usize, digest: &Sha256) -> String {
     if info.ignores_robots {
         fact("robots.txt", vec!["is ignored: it asks for what sites forbid there".to_owned()]);
     }
+    fact("restriction", info.restriction.iter().cloned().collect());
     fact("credentials", info.credentials.iter().map(credential).collect());
     let options = info.options.iter().map(|option| format!("{}: {}", option.name, option.label));
     fact("options", options.collect());

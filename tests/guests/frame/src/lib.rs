@@ -28,6 +28,7 @@ pub fn info(id: &str) -> Info {
         input: Input::Keywords,
         hosts: vec![HostRule { pattern: "site.example".to_owned(), kind: HostKind::Api }],
         ignores_robots: false,
+        restriction: None,
         options: vec![],
         credentials: vec![],
         requests_per_minute: None,

@@ -36,6 +36,7 @@ fn source(id: &str, input: Input) -> Offered {
         input,
         hosts: Vec::new(),
         ignores_robots: false,
+        restriction: None,
         options,
         credentials: Vec::new(),
         requests_per_minute: None,

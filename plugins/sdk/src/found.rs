@@ -1,0 +1,86 @@
+//! What an answer held.
+
+use crate::{Candidate, Error, Result};
+
+/// What an answer held.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// In the source's own order.
+    pub candidates: Vec<Candidate>,
+    /// For the person whose crawl it is: what was left out and why.
+    pub warnings: Vec<String>,
+}
+
+impl Found {
+    /// What `read` makes of each of an answer's results: none, one or several
+    /// pictures, or else what was looked for and not found. What cannot be read
+    /// is left out and said in a warning.
+    ///
+    /// # Errors
+    ///
+    /// `layout-changed` when something could not be read and nothing else gave a
+    /// picture: then it is the site that has changed, and not one result.
+    pub fn each<T, C: IntoIterator<Item = Candidate>>(
+        results: impl IntoIterator<Item = T>,
+        mut read: impl FnMut(T) -> Result<C, String>,
+    ) -> Result<Self> {
+        let (mut all, mut bad, mut first_fault) = (0, 0, None);
+        let mut found = Self::default();
+        for result in results {
+            all += 1;
+            match read(result) {
+                Ok(candidates) => found.candidates.extend(candidates),
+                Err(fault) => {
+                    bad += 1;
+                    first_fault = first_fault.or(Some(fault));
+                }
+            }
+        }
+        match first_fault {
+            Some(fault) if found.candidates.is_empty() => {
+                let which = if bad == all { "all".to_owned() } else { format!("{bad} of {all}") };
+                Err(Error::LayoutChanged(format!("in {which} results: {fault}")))
+            }
+            Some(fault) => {
+                found.warnings.push(format!("{bad} of {all} results cannot be read: {fault}"));
+                Ok(found)
+            }
+            None => Ok(found),
+        }
+    }
+}
+
+impl FromIterator<Candidate> for Found {
+    fn from_iter<I: IntoIterator<Item = Candidate>>(candidates: I) -> Self {
+        Self { candidates: candidates.into_iter().collect(), warnings: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a word as that many pictures; what is no number is bad.
+    fn each(words: &str) -> Result<Found> {
+        Found::each(words.split_whitespace(), |word| {
+            let count: usize = word.parse().map_err(|_| format!("expected a number, found {word}"))?;
+            Ok(vec![Candidate::new("https://example.org/1.jpg"); count])
+        })
+    }
+
+    #[test]
+    fn a_bad_result_costs_only_itself() {
+        let found = each("2 0 one two 1").unwrap();
+        assert_eq!(found.candidates.len(), 3);
+        assert_eq!(found.warnings, ["2 of 5 results cannot be read: expected a number, found one"]);
+        assert_eq!(each(""), Ok(Found::default()));
+        assert_eq!(each("0 0"), Ok(Found::default()));
+    }
+
+    #[test]
+    fn nothing_but_bad_results_is_a_changed_layout() {
+        let error = |message: &str| Err(Error::LayoutChanged(message.to_owned()));
+        assert_eq!(each("one two"), error("in all results: expected a number, found one"));
+        assert_eq!(each("0 two"), error("in 1 of 2 results: expected a number, found two"));
+    }
+}
