@@ -84,7 +84,8 @@ fn covers(granted: &HostRule, asked: &HostRule) -> bool {
 /// Whether every host that `asked` means is meant by `granted` too.
 fn includes(granted: &str, asked: &str) -> bool {
     let rule = HostRule { pattern: granted.to_owned(), kind: HostKind::Web };
-    granted == asked || asked != "*" && rule.matches(asked.strip_prefix("*.").unwrap_or(asked))
+    let wide = granted.starts_with('*');
+    granted == asked || wide && asked != "*" && rule.matches(asked.strip_prefix("*.").unwrap_or(asked))
 }
 
 #[cfg(test)]
