@@ -123,6 +123,7 @@ async fn every_command_explains_itself() {
         "plugin enable -h",
         "plugin disable -h",
         "plugin remove -h",
+        "plugin test -h",
         "migrate -h",
         "openapi -h",
         "doctor -h",

@@ -29,7 +29,7 @@ const LEVELS: [&[&str]; 6] = [
     &["source", "image", "job"],
     &["config", "metrics"],
     &["plugin", "fetch", "validate", "store", "db", "queue", "auth"],
-    &["app"],
+    &["app", "trial"],
     &["crawl", "dataset", "api"],
     &["cli"],
 ];

@@ -13,6 +13,7 @@ pub mod profiles;
 pub mod progress;
 pub mod secrets;
 pub mod settle;
+pub mod steps;
 pub mod verdicts;
 
 use std::time::Duration;

@@ -4,7 +4,7 @@
 //! Dependencies point one way; modules on one level do not see each other:
 //!
 //! ```text
-//! cli → { api, crawl } → app → { plugin, fetch, validate, store, db, queue, auth } → { job, image, source }
+//! cli → { api, crawl } → { app, trial } → { plugin, fetch, validate, store, db, queue, auth } → { job, image, source }
 //! ```
 
 // The domain: plain data, no input or output.
@@ -21,6 +21,8 @@ pub mod store;
 pub mod db;
 pub mod queue;
 pub mod auth;
+// One source, alone.
+pub mod trial;
 // All parts together.
 pub mod app;
 pub mod crawl;

@@ -25,6 +25,7 @@ mod grant;
 mod info;
 mod load;
 mod lock;
+mod open;
 mod registry;
 mod runtime;
 mod sandbox;
@@ -35,10 +36,12 @@ mod text;
 mod tests;
 
 pub use consent::{Consent, ConsentedCredential};
-pub use folder::{Component, FolderError, Removed};
+pub use folder::{FolderError, Removed};
 pub use grant::GrantedBy;
+pub use info::check_id;
 pub use lock::{LockError, Pinned};
-pub use step::{Made, StepError};
+pub use open::{Component, OpenError, Use};
+pub use step::{MOST_AGAIN, Made, StepError};
 
 use load::Loader;
 use registry::{Build, Registry};
@@ -221,18 +224,10 @@ impl Plugins {
         config: &config::Plugins,
         data_dir: &Path,
     ) -> Result<Self, EngineError> {
-        let cache = found::cache_folder(data_dir).await?;
         if let Some(folder) = &config.plugins_dir {
             drop(fs::read_dir(folder).await.map_err(EngineError::folder(folder))?);
         }
-        let shared = Arc::new(Shared {
-            runtime: Runtime::new(config, &cache)?,
-            bundled,
-            folder: Self::folder(config, data_dir),
-            granted: config.grant.clone(),
-            loader: Mutex::default(),
-            registry: RwLock::default(),
-        });
+        let shared = Arc::new(Shared { bundled, ..Shared::new(config, data_dir).await? });
         shared.begin().await?;
         shared.warn_of_unknown_grants();
         Ok(Self { shared })
@@ -311,6 +306,18 @@ impl Plugins {
 }
 
 impl Shared {
+    /// With nothing loaded yet.
+    async fn new(config: &config::Plugins, data_dir: &Path) -> Result<Self, EngineError> {
+        Ok(Self {
+            runtime: Runtime::new(config, &found::cache_folder(data_dir).await?)?,
+            bundled: BUNDLED,
+            folder: Plugins::folder(config, data_dir),
+            granted: config.grant.clone(),
+            loader: Mutex::default(),
+            registry: RwLock::default(),
+        })
+    }
+
     /// The lock guards plain data that no panic can leave half changed.
     fn read(&self) -> RwLockReadGuard<'_, Registry> {
         self.registry.read().unwrap_or_else(PoisonError::into_inner)

@@ -2,9 +2,11 @@
 //! as plain data. The WIT types are turned into these at the edge (`plugin`),
 //! so nothing else in the host depends on a version of the contract.
 
+mod answers;
 mod exchange;
 mod info;
 
+pub use answers::{Answers, Kept};
 pub use exchange::{Answer, Content, Failure, Method, Request, Response};
 pub use info::{
     Credential, CredentialKind, CredentialSpec, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,
@@ -76,6 +78,21 @@ pub enum SourceError {
     /// Counts as the plugin's fault.
     #[error("{0}")]
     Other(String),
+}
+
+impl SourceError {
+    /// Its name in the contract.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::InvalidQuery(_) => "invalid-query",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::RateLimited(_) => "rate-limited",
+            Self::Unavailable(_) => "unavailable",
+            Self::LayoutChanged(_) => "layout-changed",
+            Self::Other(_) => "other",
+        }
+    }
 }
 
 /// A picture that may be downloaded. Only `url` must be known.

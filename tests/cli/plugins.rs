@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Ended, Shell};
-use crate::hostile::guest;
+use crate::support::plugins::guest;
 
 /// A shell with components in its folder.
 async fn shell(guests: &[&str]) -> Shell {

@@ -1,13 +1,11 @@
 //! What the source of one chunk may use up in all; each limit is named when it is passed.
 
-use crate::db::chunks::Chunk;
+use crate::{db::chunks::Chunk, plugin::MOST_AGAIN};
 
 const MOST_STEPS: i32 = 10_000;
 const MOST_REQUESTS: i32 = 50_000;
 /// Of answers to the source's own requests.
 const MOST_BYTES: i64 = 4 << 30;
-/// Steps in a row that ask to be called again with the same answers.
-const MOST_AGAIN: u32 = 64;
 
 /// The budget that does not allow for another step, in words for the user.
 pub(super) fn exceeded(chunk: &Chunk, again: u32) -> Option<String> {

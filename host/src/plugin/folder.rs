@@ -1,47 +1,14 @@
 //! What an operator does to the folder of plugins: install, enable, disable, remove.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, io};
 
 use chrono::{SubsecRound as _, Utc};
 
-use super::{Consent, Installed, LockError, Pinned, Plugins, found, lock};
-use crate::{image::Sha256, source::SourceInfo};
-
-/// A component in a file, looked into and not installed.
-#[derive(Clone, Debug)]
-pub struct Component {
-    /// What it says of itself.
-    pub info: SourceInfo,
-    /// Of the file.
-    pub digest: Sha256,
-    /// Whether this very component comes with the program.
-    pub bundled: bool,
-    /// The file.
-    pub wasm: Vec<u8>,
-}
+use super::{Component, Consent, Installed, LockError, Pinned, Plugins, lock};
 
 /// Why the folder was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// It is no plugin.
-    #[error("{} is not a plugin that can be used: {reason}", path.display())]
-    Component {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// The folder or its record.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -63,22 +30,6 @@ pub struct Removed {
 }
 
 impl Plugins {
-    /// Looks into a component without installing it.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is not a sound plugin: says what is wrong.
-    pub async fn inspect(&self, path: &Path) -> Result<Component, FolderError> {
-        let read = |source| FolderError::Read { path: path.to_owned(), source };
-        let wasm = found::read(path).await.map_err(read)?;
-        let digest = found::digest(&wasm);
-        let compiled = self.shared.runtime.compile(&wasm);
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let build = self.shared.describe(&name, compiled).await;
-        let build = build.map_err(|reason| FolderError::Component { path: path.to_owned(), reason })?;
-        let bundled = self.shared.bundled.iter().any(|(_, wasm)| found::digest(wasm) == digest);
-        Ok(Component { info: build.info.clone(), digest, bundled, wasm })
-    }
-
     /// What was granted to the build of this source that is recorded.
     ///
     /// # Errors

@@ -9,11 +9,26 @@ use crate::{
 /// Bundled sources that are granted every host, because the user names the address.
 const ANY_HOST: [&str; 4] = ["feed", "sitemap", "url-list", "webpage"];
 
+/// How a component came here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// With the binary.
+    Bundled,
+    /// Somebody named its file for this one run.
+    Named,
+    /// From the folder of plugins.
+    Installed,
+    /// It is given recorded answers and reaches nothing.
+    Offline,
+}
+
 /// Why a source may reach the hosts that it declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantedBy {
     /// It came with the program and asks for nothing that needs a word of the operator.
     Program,
+    /// Its file was named for one run.
+    File,
     /// By the configuration: `--grant` or `PIXCRAWLER_GRANT`.
     Configuration,
     /// By `plugin install` or `plugin enable`, as recorded in the folder of plugins.
@@ -26,6 +41,7 @@ impl GrantedBy {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Program => "program",
+            Self::File => "file",
             Self::Configuration => "configuration",
             Self::Record => "record",
         }
@@ -33,36 +49,38 @@ impl GrantedBy {
 
     /// Whether the operator named this very source, which is more than to have it.
     const fn is_by_name(self) -> bool {
-        !matches!(self, Self::Program)
+        matches!(self, Self::Configuration | Self::Record)
     }
 }
 
-/// Who grants the source what it asks for: the configuration `by_name`, the program for
-/// what is `bundled`, or the operator's recorded `consent`.
+/// Who grants the source what it asks for: the configuration `by_name`, where it comes
+/// from, or the operator's recorded `consent`.
 ///
 /// # Errors
 /// Why nobody does, and what to do about it.
 pub(super) fn decide(
     info: &SourceInfo,
-    bundled: bool,
+    standing: Standing,
     by_name: bool,
     consent: Option<&Consent>,
 ) -> Result<GrantedBy, String> {
-    if by_name {
-        return Ok(GrantedBy::Configuration);
+    match standing {
+        _ if by_name => return Ok(GrantedBy::Configuration),
+        Standing::Offline => return Ok(GrantedBy::File),
+        Standing::Bundled | Standing::Named | Standing::Installed => {}
     }
     let any_host = info.hosts.iter().any(|rule| rule.pattern == "*");
-    let why = if !bundled {
+    let why = if standing == Standing::Installed {
         let hosts: Vec<_> = info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
         format!("it is not bundled and asks {}", hosts.join(", "))
     } else if let Some(restriction) = &info.restriction {
         restriction.trim_end_matches('.').to_owned()
     } else if info.ignores_robots {
         "it asks for what robots.txt forbids".to_owned()
-    } else if any_host && !ANY_HOST.contains(&info.id.as_str()) {
+    } else if any_host && !(standing == Standing::Bundled && ANY_HOST.contains(&info.id.as_str())) {
         "it asks any host".to_owned()
     } else {
-        return Ok(GrantedBy::Program);
+        return Ok(if standing == Standing::Bundled { GrantedBy::Program } else { GrantedBy::File });
     };
     let why = match consent.map(|consent| consent.lacks(info)) {
         None => why,
@@ -146,27 +164,41 @@ mod tests {
         let webpage = info("webpage", &["*"], false);
         let terms = Some("The terms exclude training of models.".to_owned());
         let restricted = SourceInfo { restriction: terms, ..info("restricted", &["a.example"], false) };
-        assert_eq!(decide(&polite, true, false, None), Ok(GrantedBy::Program));
-        assert_eq!(decide(&webpage, true, false, None), Ok(GrantedBy::Program));
-        for (info, bundled) in [
-            (&polite, false),
-            (&rude, true),
-            (&rude, false),
-            (&anywhere, true),
-            (&webpage, false),
-            (&restricted, true),
+        let (bundled, named, installed) = (Standing::Bundled, Standing::Named, Standing::Installed);
+        for (info, standing, by) in [
+            (&polite, bundled, GrantedBy::Program),
+            (&polite, named, GrantedBy::File),
+            (&webpage, bundled, GrantedBy::Program),
+            (&rude, Standing::Offline, GrantedBy::File),
         ] {
-            let reason = decide(info, bundled, false, None).unwrap_err();
+            assert_eq!(decide(info, standing, false, None), Ok(by));
+        }
+        for (info, standing) in [
+            (&polite, installed),
+            (&rude, bundled),
+            (&rude, named),
+            (&rude, installed),
+            (&anywhere, bundled),
+            (&anywhere, named),
+            (&webpage, named),
+            (&webpage, installed),
+            (&restricted, bundled),
+            (&restricted, named),
+        ] {
+            let reason = decide(info, standing, false, None).unwrap_err();
             assert!(reason.contains(&format!("PIXCRAWLER_GRANT={}", info.id)), "{reason}");
-            assert_eq!(decide(info, bundled, true, None), Ok(GrantedBy::Configuration));
-            assert_eq!(decide(info, bundled, false, Some(&Consent::to(info))), Ok(GrantedBy::Record));
+            assert_eq!(decide(info, standing, true, None), Ok(GrantedBy::Configuration));
+            assert_eq!(decide(info, standing, false, Some(&Consent::to(info))), Ok(GrantedBy::Record));
         }
         let less = Consent::to(&polite);
-        assert_eq!(decide(&polite, false, false, Some(&less)), Ok(GrantedBy::Record));
-        let reason = decide(&rude, false, false, Some(&less)).unwrap_err();
-        assert!(reason.contains("more than it was granted: what robots.txt forbids"), "{reason}");
-        let reason = decide(&anywhere, false, false, Some(&less)).unwrap_err();
-        assert!(reason.contains("more than it was granted: host * (web)"), "{reason}");
+        for (info, lacking) in [
+            (&rude, "what robots.txt forbids"),
+            (&anywhere, "host * (web)"),
+            (&restricted, "to be used though it says: The terms"),
+        ] {
+            let reason = decide(info, installed, false, Some(&less)).unwrap_err();
+            assert!(reason.contains(&format!("more than it was granted: {lacking}")), "{reason}");
+        }
     }
 
     #[test]

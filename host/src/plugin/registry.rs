@@ -10,9 +10,9 @@ use std::{
 use chrono::DateTime;
 
 use super::{
-    Installed, RefusedPlugin, Status,
+    GrantedBy, Installed, RefusedPlugin, Status,
     found::{Found, Library},
-    grant,
+    grant::{self, Standing},
     runtime::Compiled,
 };
 use crate::{
@@ -159,20 +159,15 @@ fn ready(library: &Library, found: &Found, build: &Arc<Build>, granted: &[String
         None if found.file.is_none() => entry.and_then(|entry| entry.bundled_granted.as_ref()),
         None => None,
     };
-    let decided = grant::decide(&build.info, found.bundled, granted.contains(id), consent);
+    let standing = if found.bundled { Standing::Bundled } else { Standing::Installed };
+    let decided = grant::decide(&build.info, standing, granted.contains(id), consent);
     let source = Installed {
-        info: build.info.clone(),
-        digest: found.digest,
         bundled: found.bundled,
-        granted_by: decided.as_ref().ok().copied(),
-        status: decided.map_or_else(Status::Off, |_| Status::Ready),
         size: found.size,
         file: found.file.clone(),
-        enabled: true,
-        enabled_at: DateTime::UNIX_EPOCH,
         pinned: found.pinned.as_ref().map(|(_, pinned)| pinned.clone()),
         rolled_back: library.rolled_back.get(id).cloned(),
-        build: Some(Arc::clone(build)),
+        ..Installed::of(build, found.digest, decided)
     };
     turned_on_or_off(library, source)
 }
@@ -202,6 +197,17 @@ impl Found {
 }
 
 impl Installed {
+    /// A source that was compiled; whether it may run was `decided`.
+    pub(super) fn of(build: &Arc<Build>, digest: Sha256, decided: Result<GrantedBy, String>) -> Self {
+        Self {
+            digest,
+            granted_by: decided.as_ref().ok().copied(),
+            info: build.info.clone(),
+            build: Some(Arc::clone(build)),
+            ..Self::unknown("", decided.map_or_else(Status::Off, |_| Status::Ready))
+        }
+    }
+
     /// A source of which only the name is known.
     fn unknown(name: &str, status: Status) -> Self {
         let info = SourceInfo {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::source::{SourceError, Step};
 
+/// Steps in a row that may ask to be called again with the same answers; who calls counts them.
+pub const MOST_AGAIN: u32 = 64;
+
 /// A step that a source made, within all bounds.
 #[derive(Clone, Debug)]
 pub struct Made {

@@ -18,6 +18,7 @@
 use std::borrow::Cow;
 
 mod entity;
+pub mod picture;
 mod text;
 
 pub use entity::decode;
@@ -49,6 +50,15 @@ pub struct Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
+    /// The tag whose name is followed by `rest`, and where in `rest` its `>` is;
+    /// `None` for one that the document's end cuts off.
+    pub(crate) fn read(name: &'a str, rest: &'a str) -> Option<(Self, usize)> {
+        let mut attributes = Attributes { text: rest, at: 0, closed: false };
+        attributes.by_ref().for_each(drop);
+        let end = attributes.at;
+        attributes.closed.then(|| (Self { name, attributes: &rest[..end] }, end))
+    }
+
     /// Whether that is the tag's name, without regard to case.
     #[must_use]
     pub const fn is(&self, name: &str) -> bool {
@@ -127,15 +137,12 @@ impl<'a> Tokens<'a> {
             return None;
         }
         let from = 1 + name.len();
-        let mut attributes = Attributes { text: &rest[from..], at: 0, closed: false };
-        attributes.by_ref().for_each(drop);
-        if !attributes.closed {
+        let Some((tag, end)) = Tag::read(name, &rest[from..]) else {
             // A tag that the document's end cuts off is no tag.
             self.at = self.html.len();
             return None;
-        }
-        let tag = Tag { name, attributes: &rest[from..from + attributes.at] };
-        self.at = start + from + attributes.at + 1;
+        };
+        self.at = start + from + end + 1;
         self.raw = RAW.into_iter().any(|raw| tag.is(raw)).then_some(name);
         Some(Token::Open(tag))
     }

@@ -55,12 +55,15 @@ mod list;
 mod walk;
 mod found;
 mod message;
+mod part;
 mod candidate;
 mod describe;
 pub mod date;
 mod log;
 pub mod html;
+pub mod text;
 pub mod url;
+pub mod xml;
 
 pub use bindings::pixcrawler::source::log::Level;
 pub use bindings::pixcrawler::source::types::{
@@ -72,7 +75,8 @@ pub use candidate::media_type;
 pub use found::Found;
 pub use list::{Chain, Chained, Paged, Pages};
 pub use log::log;
-pub use machine::{Component, Machine, Result, Turn};
+pub use machine::{CANDIDATES_PER_STEP, Component, Machine, Result, Turn};
+pub use part::Part;
 pub use walk::{List, Listed};
 
 #[doc(hidden)]

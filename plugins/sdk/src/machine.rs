@@ -49,9 +49,11 @@ pub struct Turn<S> {
 #[derive(Debug)]
 pub struct Component<M>(PhantomData<M>);
 
-/// Candidates in one step, and the bytes of text in them (but for the first):
-/// a host accepts 16 MiB from one call, and going over is a trap.
-const CANDIDATES_PER_STEP: usize = 2_000;
+/// Candidates in one step. A [`Turn`] may have more, and is then made once for every
+/// step that it fills; one that reads a large file in parts gives no more than these.
+pub const CANDIDATES_PER_STEP: usize = 2_000;
+/// Bytes of text in them (but for the first): a host accepts 16 MiB from one call, and
+/// going over is a trap.
 const BYTES_PER_STEP: usize = 4 << 20;
 
 /// Before the state of a turn that is handed over in parts: how many candidates

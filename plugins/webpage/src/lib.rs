@@ -1,6 +1,7 @@
 //! Pictures of a web page that the user names, and of the pages that follow it
 //! (`rel=next`).
 
+use pixcrawler_sdk::html::picture;
 use pixcrawler_sdk::{
     Answer, Candidate, Chain, Chained, Content, Error, Failure, Found, Info, OptionKind, OptionSpec, Query,
     Request, Response, Result, url,
@@ -8,7 +9,6 @@ use pixcrawler_sdk::{
 
 mod json_ld;
 mod page;
-mod picture;
 
 pub use page::{Page, read};
 

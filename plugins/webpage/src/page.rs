@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use pixcrawler_sdk::html::picture::{self, Copy};
 use pixcrawler_sdk::html::{Tag, Token, decode, tokens};
-use pixcrawler_sdk::{Candidate, Dimensions, url};
+use pixcrawler_sdk::{Candidate, Dimensions, text, url};
 
 use crate::json_ld;
-use crate::picture::{self, Copy};
 
 /// What stands on a page.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -303,16 +303,5 @@ fn complete(known: &mut Candidate, more: Candidate) {
 
 /// The text on one line, cut to a sensible length; none if there is nothing.
 pub(crate) fn short(text: &str) -> Option<String> {
-    let mut short = String::new();
-    for word in text.split_whitespace() {
-        if !short.is_empty() {
-            short.push(' ');
-        }
-        short.push_str(word);
-        if let Some((end, _)) = short.char_indices().nth(TEXT_LENGTH) {
-            short.truncate(end);
-            break;
-        }
-    }
-    (!short.is_empty()).then_some(short)
+    text::line(text, TEXT_LENGTH)
 }

@@ -1,15 +1,16 @@
-//! The addresses in one `img` or `picture` element.
+//! Pictures as HTML names them: which copies an element has and which is best, and
+//! which addresses are those of picture files.
 
 use std::cmp::Reverse;
 
-use pixcrawler_sdk::html::Tag;
-use pixcrawler_sdk::url;
+use super::Tag;
+use crate::url;
 
 /// One copy of a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Copy {
-    /// Absolute.
-    pub(crate) url: String,
+pub struct Copy {
+    /// Absolute, http or https.
+    pub url: String,
     rank: Rank,
 }
 
@@ -55,8 +56,10 @@ const ATTRIBUTES: [(&str, Place); 16] = [
     ("src", Place::Src),
 ];
 
-/// The copies named by the attributes of an `img`, or of a `source` in a `picture`.
-pub(crate) fn copies(tag: &Tag<'_>, base: &str) -> Vec<Copy> {
+/// The copies named by the attributes of an `img`, or of a `source` in a `picture`,
+/// where `base` is what addresses are relative to. Drawings (SVG) and icons are left out.
+#[must_use]
+pub fn copies(tag: &Tag<'_>, base: &str) -> Vec<Copy> {
     let declared = tag.get("type").is_none_or(|kind| KEPT_TYPES.contains(&kind.trim()));
     let mut values = [const { None }; ATTRIBUTES.len()];
     for (name, value) in tag.attributes() {
@@ -87,7 +90,8 @@ pub(crate) fn copies(tag: &Tag<'_>, base: &str) -> Vec<Copy> {
 }
 
 /// The addresses, best first, each once.
-pub(crate) fn best_first(mut copies: Vec<Copy>) -> Vec<String> {
+#[must_use]
+pub fn best_first(mut copies: Vec<Copy>) -> Vec<String> {
     copies.sort_by_key(|copy| Reverse(copy.rank));
     let mut urls: Vec<String> = Vec::with_capacity(copies.len());
     for copy in copies {
@@ -100,14 +104,16 @@ pub(crate) fn best_first(mut copies: Vec<Copy>) -> Vec<String> {
 
 /// Whether the address looks like that of a picture file. A wiki's page about
 /// one (`/wiki/File:Fox.jpg`) does not.
-pub(crate) fn is_file(address: &str) -> bool {
+#[must_use]
+pub fn is_file(address: &str) -> bool {
     let name = file_name(address);
     let page = name.contains(':') || name.contains("%3A") || name.contains("%3a");
     !page && KEPT.contains(&extension(address).to_ascii_lowercase().as_str())
 }
 
 /// Whether the element says that it shows nothing: one pixel, to count visitors.
-pub(crate) fn is_invisible(tag: &Tag<'_>) -> bool {
+#[must_use]
+pub fn is_invisible(tag: &Tag<'_>) -> bool {
     let tiny =
         |name| tag.get(name).is_some_and(|size| matches!(size.trim().trim_end_matches("px"), "0" | "1"));
     tiny("width") && tiny("height")
@@ -186,9 +192,8 @@ fn extension(address: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use pixcrawler_sdk::html::{Token, tokens};
-
     use super::*;
+    use crate::html::{Token, tokens};
 
     fn check(html: &str, expect: &[&str]) {
         let Some(Token::Open(tag)) = tokens(html).next() else { panic!("{html}") };

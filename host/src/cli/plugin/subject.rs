@@ -1,0 +1,108 @@
+//! What a command of authors is about: a component by its file, or a project with one.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+
+use crate::{
+    cli::wrong_usage,
+    config::Config,
+    plugin::{Installed, Plugins, Use},
+    trial::cassette::{Cassette, CassetteError},
+};
+
+/// Where a project keeps the component that was built.
+const BUILT: &str = "dist";
+/// Where a project keeps its cassettes.
+const CASSETTES: &str = "cassettes";
+
+/// A component that is ready.
+pub(super) struct Subject {
+    pub(super) plugins: Plugins,
+    pub(super) source: Installed,
+    /// The project's own cassettes, when it is one that has some.
+    cassettes: Option<PathBuf>,
+}
+
+impl Subject {
+    /// Compiles the component.
+    ///
+    /// # Errors
+    /// When there is none, or it is no source; says what to do.
+    pub(super) async fn open(path: &Path, purpose: Use, config: &Config) -> anyhow::Result<Self> {
+        let (file, cassettes) = if path.is_dir() {
+            let cassettes = Some(path.join(CASSETTES)).filter(|folder| folder.is_dir());
+            (built(path)?, cassettes)
+        } else {
+            (path.to_owned(), None)
+        };
+        let (plugins, source) = Plugins::open(&file, purpose, &config.plugins, &config.data_dir()).await?;
+        Ok(Self { plugins, source, cassettes })
+    }
+
+    /// The files that are named, and all `.toml` of folders that are; else the project's own.
+    ///
+    /// # Errors
+    /// When a folder cannot be read, or there is no cassette at all.
+    pub(super) fn cassettes(&self, named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+        let named = if named.is_empty() { self.cassettes.as_slice() } else { named };
+        let mut files = Vec::new();
+        for path in named {
+            if path.is_dir() {
+                files
+                    .extend(within(path, "toml").with_context(|| format!("cannot read {}", path.display()))?);
+            } else {
+                files.push(path.clone());
+            }
+        }
+        match files.is_empty() {
+            true => Err(wrong_usage("there is no cassette; name one, or a folder of them")),
+            false => Ok(files),
+        }
+    }
+}
+
+/// The cassette in `file`.
+///
+/// # Errors
+/// That name the file.
+pub(super) fn read(file: &Path) -> anyhow::Result<Cassette> {
+    Cassette::read(file).map_err(|error: CassetteError| {
+        let what = match error {
+            CassetteError::Form(_) => format!("{}:\n{error}", file.display()),
+            error => format!("{}: {}", file.display(), crate::app::chain(&error)),
+        };
+        anyhow::anyhow!(what)
+    })
+}
+
+/// The one component of a project.
+fn built(project: &Path) -> anyhow::Result<PathBuf> {
+    let folder = project.join(BUILT);
+    let files = match within(&folder, "wasm") {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot read {}", folder.display()));
+        }
+        files => files.unwrap_or_default(),
+    };
+    match &files[..] {
+        [file] => Ok(file.clone()),
+        [] => Err(wrong_usage(format!(
+            "{0} has no {BUILT}/*.wasm; build it with `pixcrawler plugin build {0}`, or name a file",
+            project.display()
+        ))),
+        _ => Err(wrong_usage(format!("{} has several components; name one of them", folder.display()))),
+    }
+}
+
+/// The folder's files of one kind, by name.
+fn within(folder: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
+    let entries: io::Result<Vec<_>> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect();
+    let mut files = entries?;
+    files.retain(|file| file.extension().is_some_and(|found| found == extension));
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,106 @@
+//! One component by its file, installed or not.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    EngineError, Installed, Plugins, Shared, found,
+    grant::{self, Standing},
+    registry::Build,
+};
+use crate::{config, image::Sha256, source::SourceInfo};
+
+/// A component in a file that was looked into.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// What it says of itself.
+    pub info: SourceInfo,
+    /// Of the file.
+    pub digest: Sha256,
+    /// Whether this very component comes with the program.
+    pub bundled: bool,
+    /// The file.
+    pub wasm: Vec<u8>,
+    build: Arc<Build>,
+}
+
+/// What is done with a component that is opened by its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// It is given recorded answers; what it may reach does not matter.
+    Offline,
+    /// It is run against the network. Who names the file grants the hosts it declares, but neither
+    /// any host nor what robots.txt forbids: that must be granted by id.
+    Live,
+}
+
+/// Why a component cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The engine does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// It is no source.
+    #[error("{} is not a source: {reason}", path.display())]
+    Refused {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Plugins {
+    /// The component in `file`, alone, compiled by the time this returns.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not a source of this contract.
+    pub async fn open(
+        file: &Path,
+        purpose: Use,
+        config: &config::Plugins,
+        data_dir: &Path,
+    ) -> Result<(Self, Installed), OpenError> {
+        let plugins = Self { shared: Arc::new(Shared::new(config, data_dir).await?) };
+        let component = plugins.inspect(file).await?;
+        let standing = match purpose {
+            Use::Offline => Standing::Offline,
+            Use::Live if component.bundled => Standing::Bundled,
+            Use::Live => Standing::Named,
+        };
+        let by_name = config.grant.contains(&component.info.id);
+        let decided = grant::decide(&component.info, standing, by_name, None);
+        let source = Installed {
+            bundled: component.bundled,
+            size: component.wasm.len(),
+            file: Some(file.to_owned()),
+            ..Installed::of(&component.build, component.digest, decided)
+        };
+        Ok((plugins, source))
+    }
+
+    /// Looks into a component without installing it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not a source of this contract.
+    pub async fn inspect(&self, file: &Path) -> Result<Component, OpenError> {
+        let read = |source| OpenError::Read { path: file.to_owned(), source };
+        let wasm = found::read(file).await.map_err(read)?;
+        let digest = found::digest(&wasm);
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let build = self.shared.describe(&name, self.shared.runtime.compile(&wasm)).await;
+        let build = build.map_err(|reason| OpenError::Refused { path: file.to_owned(), reason })?;
+        let bundled = self.shared.bundled.iter().any(|(_, wasm)| found::digest(wasm) == digest);
+        Ok(Component { info: build.info.clone(), digest, bundled, wasm, build })
+    }
+}

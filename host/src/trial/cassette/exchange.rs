@@ -1,0 +1,215 @@
+//! A request with its answer.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+
+use super::pairs;
+use crate::source::{Content, Failure, Method, Request, Response};
+
+/// A request and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Exchange {
+    /// As the source asks it.
+    pub request: Request,
+    /// What it is given.
+    pub outcome: Result<Response, Failure>,
+}
+
+/// Headers of answers that a source may need; a cassette has no others.
+const HEADERS: [&str; 12] = [
+    "accept-ranges",
+    "content-disposition",
+    "content-language",
+    "content-length",
+    "content-range",
+    "content-type",
+    "etag",
+    "last-modified",
+    "link",
+    "location",
+    "retry-after",
+    "www-authenticate",
+];
+
+/// Also those that begin so: how many there are, and how many one may ask.
+const HEADERS_BEGIN: [&str; 5] = ["ratelimit", "x-page", "x-per-page", "x-ratelimit", "x-total"];
+
+impl Exchange {
+    /// What came from the network, without headers that no source needs.
+    #[must_use]
+    pub fn recorded(request: Request, outcome: &Result<Response, Failure>) -> Self {
+        let outcome = outcome.clone().map(|mut response| {
+            response.headers.retain(|(name, _)| {
+                HEADERS.contains(&name.as_str()) || HEADERS_BEGIN.iter().any(|start| name.starts_with(start))
+            });
+            response
+        });
+        Self { request, outcome }
+    }
+
+    /// The request alone, as a cassette says it.
+    pub(in crate::trial) fn asked(request: &Request) -> String {
+        let outcome = Err(Failure::Skipped);
+        let written = Written { answer: None, ..Self { request: request.clone(), outcome }.into() };
+        toml::Table::try_from(written).map(|table| super::lines(&table)).unwrap_or_default()
+    }
+}
+
+/// An exchange in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default, skip_serializing_if = "WrittenMethod::is_get")]
+    method: WrittenMethod,
+    url: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    key: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
+    headers: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    credential: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    item: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    keep: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base64: Option<Base64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answer: Option<WrittenAnswer>,
+}
+
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum WrittenMethod {
+    #[default]
+    Get,
+    Post,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenAnswer {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
+    headers: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base64: Option<Base64>,
+}
+
+/// Bytes in the file; white space between does not count.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct Base64(Vec<u8>);
+
+impl TryFrom<String> for Base64 {
+    type Error = String;
+
+    fn try_from(written: String) -> Result<Self, String> {
+        let packed: String = written.split_whitespace().collect();
+        STANDARD.decode(packed).map(Self).map_err(|error| format!("not base64: {error}"))
+    }
+}
+
+impl From<Base64> for String {
+    fn from(bytes: Base64) -> Self {
+        STANDARD.encode(bytes.0)
+    }
+}
+
+impl WrittenMethod {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+    const fn is_get(&self) -> bool {
+        matches!(self, Self::Get)
+    }
+}
+
+impl TryFrom<Written> for Exchange {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let Written { method, url, key, headers, credential, item, keep, text, base64, answer } = written;
+        let here = |what: &str| format!("exchange of {url}: {what}");
+        let answer = answer.ok_or_else(|| here("it has no [exchange.answer]"))?;
+        let body = content(text, base64).map_err(|what| here(&what))?;
+        let method = match method {
+            WrittenMethod::Get => Method::Get,
+            WrittenMethod::Post => Method::Post,
+        };
+        let WrittenAnswer { failure, status, url: from, headers: of_answer, text, base64 } = answer;
+        let outcome = match failure {
+            Some(_) if status.is_some() || text.is_some() || base64.is_some() => {
+                return Err(here("an answer has either a `failure` or a response"));
+            }
+            Some(failure) => Err(failure),
+            None => Ok(Response {
+                status: status.unwrap_or(200),
+                url: from.unwrap_or_else(|| url.clone()),
+                headers: of_answer.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect(),
+                body: content(text, base64)
+                    .map_err(|what| here(&what))?
+                    .unwrap_or_else(|| Content::Text(String::new())),
+            }),
+        };
+        let request = Request { key, method, url, headers, body, credential, item, keep };
+        Ok(Self { request, outcome })
+    }
+}
+
+impl From<Exchange> for Written {
+    fn from(Exchange { request, outcome }: Exchange) -> Self {
+        let Request { key, method, url, headers, body, credential, item, keep } = request;
+        let (text, base64) = body.map_or((None, None), said);
+        let method = match method {
+            Method::Get => WrittenMethod::Get,
+            Method::Post => WrittenMethod::Post,
+        };
+        let answer = match outcome {
+            Err(failure) => WrittenAnswer {
+                failure: Some(failure),
+                status: None,
+                url: None,
+                headers: Vec::new(),
+                text: None,
+                base64: None,
+            },
+            Ok(response) => {
+                let (text, base64) = said(response.body);
+                WrittenAnswer {
+                    failure: None,
+                    status: Some(response.status).filter(|status| *status != 200),
+                    url: Some(response.url).filter(|from| *from != url),
+                    headers: response.headers,
+                    text,
+                    base64,
+                }
+            }
+        };
+        Self { method, url, key, headers, credential, item, keep, text, base64, answer: Some(answer) }
+    }
+}
+
+fn content(text: Option<String>, base64: Option<Base64>) -> Result<Option<Content>, String> {
+    match (text, base64) {
+        (Some(_), Some(_)) => Err("a body is either `text` or `base64`".to_owned()),
+        (Some(text), None) => Ok(Some(Content::Text(text))),
+        (None, Some(base64)) => Ok(Some(Content::Binary(base64.0))),
+        (None, None) => Ok(None),
+    }
+}
+
+fn said(body: Content) -> (Option<String>, Option<Base64>) {
+    match body {
+        Content::Text(text) => (Some(text), None),
+        Content::Binary(bytes) => (None, Some(Base64(bytes))),
+    }
+}

@@ -1,0 +1,181 @@
+//! Answers from a cassette, and whether the source makes of them what it must.
+
+use std::time::{Duration, Instant};
+
+use similar::TextDiff;
+
+use super::{
+    Answering, End, Limits, Stop, Trial,
+    cassette::{Cassette, CassetteError, Exchange, Expect},
+    layout, run,
+};
+use crate::{
+    plugin::{Installed, Plugins, StepError},
+    source::{Failure, Query, Request, Response, SourceError},
+};
+
+/// What came of a cassette.
+#[derive(Debug)]
+pub struct Tested {
+    /// What is wrong; nothing when it passed.
+    pub problems: Vec<Problem>,
+    /// What really came of it, when that can be expected.
+    pub outcome: Option<Expect>,
+    /// Replays included.
+    pub took: Duration,
+    /// The run itself; none when the cassette does not fit the source.
+    pub trial: Option<Trial>,
+}
+
+/// What is wrong with a cassette, or with the source.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// Something else came of it than it expects; says how the two differ.
+    #[error("{0}")]
+    Unexpected(String),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Gives the recorded answers, as long as the same is asked in the same order.
+struct Replay<'a>(&'a [Exchange]);
+
+impl Answering for Replay<'_> {
+    const AT_A_TIME: usize = 1;
+
+    async fn answer(&self, number: usize, request: &Request) -> Result<Result<Response, Failure>, Stop> {
+        let recorded = self.0.get(number);
+        match difference(recorded, Some(request)) {
+            None => Ok(recorded.map_or(Err(Failure::Skipped), |exchange| exchange.outcome.clone())),
+            Some(diff) => Err(Stop::Differs { number: number + 1, diff }),
+        }
+    }
+}
+
+/// Replays the cassette in the sandbox, offline, and once more for each name of `changed-layout`.
+pub async fn test(plugins: &Plugins, source: &Installed, cassette: &Cassette) -> Tested {
+    let begun = Instant::now();
+    let query = match cassette.query(&source.info) {
+        Ok(query) => query,
+        Err(error) => return Tested::unfit(&error, begun.elapsed()),
+    };
+    let trial = replay(plugins, source, &query, &cassette.exchanges).await;
+    let expected = cassette.expect.as_ref();
+    let outcome = Expect::outcome(&trial, expected);
+    let mut problems = Vec::new();
+    problems.extend(match (&trial.end, &outcome) {
+        (End::Failed(StepError::Source(_)) | End::Done | End::Open(_), Some(outcome)) => {
+            unlike(expected, outcome, &trial.end).map(Problem::Unexpected)
+        }
+        (End::Failed(fault), _) => Some(Problem::Other(format!("fault of the plugin: {fault}"))),
+        (end, _) => Some(Problem::Other(said(end))),
+    });
+    problems.extend(unasked(&cassette.exchanges, &trial).map(Problem::Other));
+    for name in expected.iter().flat_map(|expect| &expect.changed_layout) {
+        let problem = layout_problem(plugins, source, &query, &cassette.exchanges, name).await;
+        problems.extend(problem.map(Problem::Other));
+    }
+    Tested { problems, outcome, took: begun.elapsed(), trial: Some(trial) }
+}
+
+impl Tested {
+    fn unfit(error: &CassetteError, took: Duration) -> Self {
+        Self { problems: vec![Problem::Other(error.to_string())], outcome: None, took, trial: None }
+    }
+}
+
+/// One run on recorded answers; it ends where these end.
+async fn replay(plugins: &Plugins, source: &Installed, query: &Query, exchanges: &[Exchange]) -> Trial {
+    let limits = Limits { requests: exchanges.len(), ..Limits::NONE };
+    run(plugins, source, query, &Replay(exchanges), limits).await
+}
+
+/// How the outcome differs from what is expected.
+fn unlike(expected: Option<&Expect>, outcome: &Expect, end: &End) -> Option<String> {
+    let Some(expected) = expected else {
+        return Some("it has no [expect]; --update writes what comes of it".to_owned());
+    };
+    let (expected, found) = (expected.complete().to_text(), outcome.to_text());
+    if expected == found {
+        return None;
+    }
+    let diff = diff(&expected, &found, "expected", "found");
+    Some(match end {
+        // Most often it should have been an exchange.
+        End::Open(_) if !expected.contains("end = \"open\"") => format!("{diff}{}", said(end)),
+        End::Failed(StepError::Source(error)) if outcome.message.is_none() => {
+            format!("{diff}the source says: {error}")
+        }
+        _ => diff,
+    })
+}
+
+/// Exchanges that the source did not ask for, beside what it asked for instead.
+fn unasked(exchanges: &[Exchange], trial: &Trial) -> Option<String> {
+    let asked = trial.requests;
+    let left = exchanges.get(asked..).filter(|left| !left.is_empty())?;
+    let instead = match &trial.end {
+        End::Open(requests) => &requests[..],
+        End::Done | End::Failed(StepError::Source(_)) => &[],
+        End::Failed(_) | End::Stopped(_) => return None,
+    };
+    let numbers = (asked + 1)..=exchanges.len();
+    let mut pairs = (0..left.len().max(instead.len())).map(|at| (left.get(at), instead.get(at)));
+    let diff = pairs.find_map(|(recorded, request)| difference(recorded, request)).unwrap_or_default();
+    Some(format!("recorded requests {} to {} were not asked:\n{diff}", numbers.start(), numbers.end()))
+}
+
+/// What is wrong when `name` is renamed in the answers.
+async fn layout_problem(
+    plugins: &Plugins,
+    source: &Installed,
+    query: &Query,
+    exchanges: &[Exchange],
+    name: &str,
+) -> Option<String> {
+    let Some(changed) = layout::renamed(exchanges, name) else {
+        return Some(format!("changed-layout: `{name}` does not occur in the answers as a name"));
+    };
+    let trial = replay(plugins, source, query, &changed).await;
+    if matches!(trial.end, End::Failed(StepError::Source(SourceError::LayoutChanged(_)))) {
+        return None;
+    }
+    let found = trial.candidates.len();
+    Some(format!(
+        "changed-layout: `{name}` is renamed in the answers, and instead of layout-changed there are \
+         {found} candidates and then this: {}",
+        said(&trial.end)
+    ))
+}
+
+/// An end in words.
+fn said(end: &End) -> String {
+    match end {
+        End::Done => "the source has no more".to_owned(),
+        End::Open(requests) => {
+            let lines = requests.iter().map(|request| format!("\n  {}", request.url));
+            format!("the source asks for what is not recorded:{}", lines.collect::<String>())
+        }
+        End::Failed(StepError::Source(error)) => format!("{}: {error}", error.kind()),
+        End::Failed(fault) => fault.to_string(),
+        End::Stopped(stop) => stop.to_string(),
+    }
+}
+
+/// How a request differs from the recorded one, none if it does not.
+fn difference(recorded: Option<&Exchange>, request: Option<&Request>) -> Option<String> {
+    let text = |request: Option<&Request>| request.map(Exchange::asked).unwrap_or_default();
+    let (recorded, asked) = (text(recorded.map(|exchange| &exchange.request)), text(request));
+    (recorded != asked).then(|| diff(&recorded, &asked, "recorded", "asked"))
+}
+
+/// Lines that are missing and lines that are new, with some around them.
+fn diff(before: &str, after: &str, before_is: &str, after_is: &str) -> String {
+    TextDiff::from_lines(before, after)
+        .unified_diff()
+        .context_radius(4)
+        .header(before_is, after_is)
+        .missing_newline_hint(false)
+        .to_string()
+}

@@ -1,0 +1,69 @@
+//! What the user may set, and the search for it.
+
+use pixcrawler_sdk::{OptionKind, OptionSpec, Query};
+
+pub(crate) fn specs() -> Vec<OptionSpec> {
+    let spec = OptionSpec::new;
+    vec![
+        spec(
+            "file_type",
+            "File type",
+            "Only files of this type; all pictures by default.",
+            OptionKind::Choice,
+        )
+        .choices(&[
+            ("image/jpeg", "JPEG"),
+            ("image/png", "PNG"),
+            ("image/gif", "GIF"),
+            ("image/webp", "WebP"),
+        ]),
+        spec(
+            "category",
+            "Category",
+            "Only files of this category, for example `Foxes in art`.",
+            OptionKind::Text,
+        ),
+        spec(
+            "subcategories",
+            "With subcategories",
+            "Also files of the category's subcategories, as far as the search can follow them.",
+            OptionKind::Boolean,
+        ),
+        spec("min_width", "Minimum width", "Only pictures of that many pixels or more.", OptionKind::Integer),
+        spec(
+            "min_height",
+            "Minimum height",
+            "Only pictures of that many pixels or more.",
+            OptionKind::Integer,
+        ),
+        spec("sort", "Order", "What comes first; the best match by default.", OptionKind::Choice).choices(&[
+            ("relevance", "Best match"),
+            ("create_timestamp_desc", "Newest upload"),
+            ("create_timestamp_asc", "Oldest upload"),
+        ]),
+    ]
+}
+
+/// What is typed into the search of Commons.
+pub(crate) fn search(query: &Query) -> String {
+    let mut search = format!("{} filetype:bitmap", query.text.trim());
+    let mut add = |filter: &str, value: &str| {
+        search.push(' ');
+        search.push_str(filter);
+        search.push_str(value);
+    };
+    if let Some(category) = query.option("category") {
+        let filter =
+            if query.option("subcategories") == Some("true") { "deepcategory:" } else { "incategory:" };
+        let name = category.trim();
+        let name = name.strip_prefix("Category:").unwrap_or(name).replace(['"', '|'], " ");
+        add(filter, &format!("\"{}\"", name.trim()));
+    }
+    for (option, filter) in [("file_type", "filemime:"), ("min_width", "filew:>"), ("min_height", "fileh:>")]
+    {
+        if let Some(value) = query.option(option) {
+            add(filter, value);
+        }
+    }
+    search
+}
