@@ -16,7 +16,7 @@ use pixcrawler::{
 use serde_json::Value;
 
 /// Cassettes that each source must have beside any others.
-const DEMANDED: [(&str, &[&str]); 5] = [
+const DEMANDED: [(&str, &[&str]); 6] = [
     (
         "duckduckgo",
         &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"],
@@ -44,6 +44,10 @@ const DEMANDED: [(&str, &[&str]); 5] = [
         ],
     ),
     ("webpage", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit"]),
+    (
+        "wikimedia-commons",
+        &["first-page", "next-page", "last-page", "parts", "empty", "blocked", "rate-limit", "changed-layout"],
+    ),
 ];
 
 /// Sources that cannot tell a changed layout, and why.
@@ -52,7 +56,7 @@ const WITHOUT_LAYOUT: [(&str, &str); 1] = [("webpage", "pages of all layouts are
 /// A source, the folder of its recordings, and key paths that no recording has, each with the
 /// reason why it is right nevertheless.
 type Recorded = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-const RECORDED: [Recorded; 4] = [
+const RECORDED: [Recorded; 5] = [
     ("duckduckgo", "duckduckgo", &[]),
     ("met-museum", "met-museum", &[]),
     (
@@ -76,6 +80,18 @@ const RECORDED: [Recorded; 4] = [
             ".data.children[].data.crosspost_parent",
             "no recording has a crosspost; it is a post within a post",
         )],
+    ),
+    (
+        "wikimedia-commons",
+        "wikimedia-commons",
+        &[
+            (".query.pages[]", "recordings are of the older form; the cassette of that has the same fields"),
+            (".query.pages.*.imageinfo[].mime", "recordings asked for less"),
+            (".query.pages.*.imageinfo[].sha1", "as above"),
+            (".query.pages.*.imageinfo[].timestamp", "as above"),
+            (".continue.iicontinue", "what continues in recordings is something else"),
+            (".warnings", "no recording was warned"),
+        ],
     ),
 ];
 

@@ -56,6 +56,7 @@ mod walk;
 mod found;
 mod message;
 mod part;
+mod repeat;
 mod candidate;
 mod describe;
 pub mod date;
@@ -77,6 +78,7 @@ pub use list::{Chain, Chained, Paged, Pages};
 pub use log::log;
 pub use machine::{CANDIDATES_PER_STEP, Component, Machine, Result, Turn};
 pub use part::Part;
+pub use repeat::PageBefore;
 pub use walk::{List, Listed};
 
 #[doc(hidden)]
