@@ -1,6 +1,11 @@
 //! `plugin`: the tools of who writes a source and of who runs one; one file a subcommand.
 
+mod ask;
+mod bench;
+mod check;
 mod list;
+mod record;
+mod run;
 mod subject;
 mod test;
 
@@ -25,14 +30,22 @@ pub(super) struct Plugin {
 #[derive(Debug, Subcommand)]
 enum Command {
     List(list::List),
+    Run(run::Run),
+    Record(record::Record),
     Test(test::Test),
+    Check(check::Check),
+    Bench(bench::Bench),
 }
 
 impl Plugin {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::List(command) => command.run(&config).await,
+            Command::Run(command) => command.run(&config).await,
+            Command::Record(command) => command.run(&config).await,
             Command::Test(command) => command.run(&config).await,
+            Command::Check(command) => command.run(&config).await,
+            Command::Bench(command) => command.run(&config).await,
         }
     }
 }
