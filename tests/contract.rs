@@ -9,7 +9,7 @@ use std::{
 };
 
 /// A folder for each frozen version: `source.wit` as it was then, components made for it
-/// and the cassette that each of them replays.
+/// and, in a folder named like each, the cassettes that it replays.
 const GOLDEN: &str = "tests/golden";
 
 #[test]
@@ -47,7 +47,7 @@ fn components_of_every_frozen_version_run() {
         let components = files(folder.strip_prefix(root()).unwrap(), "wasm");
         assert!(!components.is_empty(), "{} has no component", folder.display());
         for component in components {
-            replay(&component, &component.with_extension("toml"));
+            replay(&component, &component.with_extension(""));
         }
     }
 }
@@ -57,7 +57,7 @@ fn components_of_every_frozen_version_run() {
 fn todays_build_does_what_the_golden_one_does() {
     let guest = root().join("target/guests/contract.wasm");
     assert!(guest.exists(), "{} is missing: run `make guests`", guest.display());
-    replay(&guest, &root().join(GOLDEN).join("0.1.0/contract.toml"));
+    replay(&guest, &root().join(GOLDEN).join("0.1.0/contract"));
 }
 
 fn replay(component: &Path, cassette: &Path) {

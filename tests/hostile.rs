@@ -5,29 +5,11 @@ mod addresses;
 mod components;
 mod plugins;
 
-use std::{fs, path::Path};
-
-use tempfile::TempDir;
-
 use crate::support::{
     api::{Api, User},
+    plugins::{folder, guest},
     site::{ORIGIN, Site},
 };
-
-/// A component that `make guests` built.
-fn guest(name: &str) -> Vec<u8> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../target/guests/{name}.wasm"));
-    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `make guests` first", file.display()))
-}
-
-/// A folder of plugins.
-fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, bytes) in files {
-        fs::write(folder.path().join(name), bytes).unwrap();
-    }
-    folder
-}
 
 /// Lets the guest `steps` find one picture for `query`, and gives a job that keeps it.
 async fn sound_job(site: &Site, user: &User<'_>, query: &str) -> i64 {

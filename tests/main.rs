@@ -12,6 +12,7 @@ mod metrics;
 mod openverse;
 mod progress;
 mod recovery;
+mod requests;
 mod routes;
 mod secrets;
 mod sources;

@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod events;
 pub(crate) mod origin;
 pub(crate) mod name_server;
+pub(crate) mod plugins;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod site;

@@ -10,6 +10,7 @@ mod budget;
 mod decode;
 mod fault;
 mod judge;
+mod kept;
 mod slice;
 mod step;
 mod worker;

@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod export;
 pub mod idempotency;
 pub mod images;
+pub mod items;
 pub mod jobs;
 pub mod listen;
 pub mod pace;
@@ -13,6 +14,7 @@ pub mod profiles;
 pub mod progress;
 pub mod secrets;
 pub mod settle;
+pub mod steps;
 pub mod verdicts;
 
 use std::time::Duration;

@@ -34,6 +34,7 @@ mod trap;
 #[cfg(test)]
 mod tests;
 
+pub use info::check_id;
 pub use inspect::{Inspection, inspect};
 pub use open::{OpenError, Use};
 pub use step::{MOST_AGAIN, Made, StepError};

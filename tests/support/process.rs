@@ -124,8 +124,12 @@ impl System {
             "name": "test", "urls": urls, "sources": ["webpage"], "max_images": max_images,
         });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let created = self.call("POST", "/api/v1/crawl-jobs/", Some(&body)).await.expect(201).json();
-        created["id"].as_i64().unwrap()
+        self.create_job(&body).await["id"].as_i64().unwrap()
+    }
+
+    /// A job as the body says.
+    pub(crate) async fn create_job(&self, body: &Value) -> Value {
+        self.call("POST", "/api/v1/crawl-jobs/", Some(body)).await.expect(201).json()
     }
 
     pub(crate) async fn job(&self, id: i64) -> Value {

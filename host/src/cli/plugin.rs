@@ -2,8 +2,10 @@
 
 mod ask;
 mod bench;
+mod build;
 mod check;
 mod list;
+mod new;
 mod record;
 mod run;
 mod subject;
@@ -29,6 +31,8 @@ pub(super) struct Plugin {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(new::New),
+    Build(build::Build),
     List(list::List),
     Run(run::Run),
     Record(record::Record),
@@ -40,6 +44,8 @@ enum Command {
 impl Plugin {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::New(command) => command.run(),
+            Command::Build(command) => command.run().await,
             Command::List(command) => command.run(&config).await,
             Command::Run(command) => command.run(&config).await,
             Command::Record(command) => command.run(&config).await,

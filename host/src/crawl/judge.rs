@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     app::App,
-    crawl::{Faults, decode::Decoders},
+    crawl::{Faults, decode::Decoders, kept::Kept},
     db::{
         chunks::{Wait, Waiting},
         verdicts::{Judged, Refused},
@@ -34,6 +34,8 @@ pub(super) struct Bench {
     pub(super) app: App,
     pub(super) decoders: Arc<Decoders>,
     pub(super) faults: Arc<Faults>,
+    /// Answers that the source will ask for again.
+    pub(super) kept: Arc<Kept>,
     /// Set when an object could not be written; the worker then looks before it goes on.
     pub(super) store_failed: Arc<AtomicBool>,
     pub(super) user: UserId,

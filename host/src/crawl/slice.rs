@@ -22,9 +22,10 @@ use crate::{
         step::{StepOutcome, StepTask},
     },
     db::{
-        chunks::{self, Chunk, StepRecord, Wait, Waiting},
+        chunks::{self, Chunk, Wait, Waiting},
         progress,
         settle::End,
+        steps::{self, Spent, StepRecord},
         verdicts::{self, Judged},
     },
     image::Sha256,
@@ -207,6 +208,7 @@ impl Slice {
             app: self.bench.app.clone(),
             source: self.source.clone(),
             grants: self.bench.grants.clone(),
+            kept: Arc::clone(&self.bench.kept),
             chunk: self.chunk.clone(),
             answers: self.answers.take().filter(|_| self.chunk.again),
         };
@@ -247,36 +249,31 @@ impl Slice {
     ) -> Result<(), Interrupted> {
         let Ok(made) = made else { return Ok(()) };
         match made? {
-            StepOutcome::Made { step, digest, answers, asked, received } => {
-                self.record(step, digest, asked, received).await?;
+            StepOutcome::Made { step, digest, answers, spent } => {
+                self.record(step, digest, spent).await?;
                 self.answers = Some(answers);
                 self.bench.faults.pass("after-step", &self.chunk.source);
             }
-            StepOutcome::Later(wait) => self.wait(wait).await?,
+            StepOutcome::Later(wait, spent) => self.wait(wait, spent).await?,
             StepOutcome::Failed(reason) => self.failed = Some(reason),
         }
         Ok(())
     }
 
     /// The source waits; the backlog goes on meanwhile.
-    async fn wait(&mut self, wait: Wait) -> Result<(), Interrupted> {
+    async fn wait(&mut self, wait: Wait, spent: Spent) -> Result<(), Interrupted> {
         tracing::info!(chunk = %self.chunk.id, source = self.chunk.source, reason = wait.reason, "the source waits");
-        if !chunks::put_off(&self.bench.app.db, &self.chunk, &wait).await? {
+        if !steps::put_off(&self.bench.app.db, &self.chunk, &wait, spent).await? {
             return Err(Interrupted::LeaseLost);
         }
+        self.spend(spent);
         self.chunk.step_not_before = Some(wait.until);
         self.chunk.errors_in_row += i32::from(wait.error);
         self.waits_for = Some(wait.reason);
         Ok(())
     }
 
-    async fn record(
-        &mut self,
-        step: Step,
-        digest: Sha256,
-        asked: i32,
-        received: i64,
-    ) -> Result<(), Interrupted> {
+    async fn record(&mut self, step: Step, digest: Sha256, spent: Spent) -> Result<(), Interrupted> {
         let chunk = &self.chunk;
         let (requests, again, done) = match step.next {
             Next::Done => (Vec::new(), false, true),
@@ -294,10 +291,9 @@ impl Slice {
             done,
             candidates: &candidates,
             warnings: &step.warnings,
-            asked,
-            received,
+            spent,
         };
-        if !chunks::record_step(&self.bench.app.db, chunk, &record).await? {
+        if !steps::record(&self.bench.app.db, chunk, &record).await? {
             return Err(Interrupted::LeaseLost);
         }
         self.again = if again { self.again + 1 } else { 0 };
@@ -307,12 +303,16 @@ impl Slice {
         self.chunk.again = again;
         self.chunk.source_done = done;
         self.chunk.steps += 1;
-        self.chunk.asked = self.chunk.asked.saturating_add(asked);
-        self.chunk.received = self.chunk.received.saturating_add(received);
+        self.spend(spent);
         self.chunk.errors_in_row = 0;
         self.chunk.step_not_before = None;
         self.drained = false;
         Ok(())
+    }
+
+    const fn spend(&mut self, spent: Spent) {
+        self.chunk.asked = self.chunk.asked.saturating_add(spent.asked);
+        self.chunk.received = self.chunk.received.saturating_add(spent.received);
     }
 
     async fn on_tick(&mut self) -> Result<(), Interrupted> {

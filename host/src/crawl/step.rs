@@ -1,16 +1,23 @@
 //! One step of a source: perform what it asked for, then ask what it found and what is next.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use chrono::Utc;
 use futures_util::{StreamExt, stream};
 
 use crate::{
     app::App,
+    crawl::kept::Kept,
     db::{
         self,
         chunks::{Chunk, Wait},
+        items,
         pace::{self, Turn},
+        steps::Spent,
     },
     fetch::Unanswered,
     image::Sha256,
@@ -31,6 +38,7 @@ pub(super) struct StepTask {
     pub(super) app: App,
     pub(super) source: Installed,
     pub(super) grants: Grants,
+    pub(super) kept: Arc<Kept>,
     pub(super) chunk: Chunk,
     /// Answers of the step before, when it asked to be called again with them.
     pub(super) answers: Option<Arc<Vec<Answer>>>,
@@ -39,9 +47,9 @@ pub(super) struct StepTask {
 /// What a step came to.
 pub(super) enum StepOutcome {
     /// The plugin made it.
-    Made { step: Step, digest: Sha256, answers: Arc<Vec<Answer>>, asked: i32, received: i64 },
-    /// An error that may pass: the same step is made again, later.
-    Later(Wait),
+    Made { step: Step, digest: Sha256, answers: Arc<Vec<Answer>>, spent: Spent },
+    /// An error that may pass, or no more requests for now: the same step is made again, later.
+    Later(Wait, Spent),
     /// An error that will not pass: the chunk fails, for this reason.
     Failed(String),
 }
@@ -51,13 +59,13 @@ impl StepTask {
     pub(super) async fn make(self) -> Result<StepOutcome, db::Error> {
         let Some(requests) = self.chunk.requests.as_ref() else {
             let made = self.app.plugins.start(&self.chunk.source, &self.chunk.query).await;
-            return Ok(self.outcome(made, Arc::default(), 0, 0));
+            return Ok(self.outcome(made, Arc::default(), Spent::default()));
         };
-        let (answers, asked, received) = match &self.answers {
-            Some(answers) => (Arc::clone(answers), 0, 0),
+        let (answers, spent) = match &self.answers {
+            Some(answers) => (Arc::clone(answers), Spent::default()),
             None => match self.perform(requests).await? {
-                Ok((answers, received)) => (Arc::new(answers), requests.len(), received),
-                Err(wait) => return Ok(self.later(wait)),
+                (Ok(answers), spent) => (Arc::new(answers), spent),
+                (Err(wait), spent) => return Ok(self.later(wait, spent)),
             },
         };
         let made = self
@@ -65,9 +73,18 @@ impl StepTask {
             .plugins
             .resume(&self.chunk.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
             .await;
+        for (request, answer) in requests.iter().zip(answers.iter()) {
+            match &answer.outcome {
+                Ok(response) if request.keep && made.is_ok() => {
+                    self.kept.keep(self.chunk.id, request, response);
+                }
+                // After an error the source is to see what the site says by then.
+                _ => self.kept.forget(self.chunk.id, request),
+            }
+        }
         let limited = matches!(made, Err(StepError::Source(SourceError::RateLimited(_))));
-        let outcome = self.outcome(made, answers, i32::try_from(asked).unwrap_or(i32::MAX), received);
-        if let (true, StepOutcome::Later(wait)) = (limited, &outcome) {
+        let outcome = self.outcome(made, answers, spent);
+        if let (true, StepOutcome::Later(wait, _)) = (limited, &outcome) {
             // Said in a page, so that only this plugin understood it; it holds for all workers.
             for place in requests.iter().filter_map(|request| self.place(request)) {
                 pace::hold(&self.app.db, &place, wait.until).await?;
@@ -76,27 +93,65 @@ impl StepTask {
         Ok(outcome)
     }
 
-    /// Performs the requests at the source's pace and gives the answers in the order asked, with
-    /// the bytes that came; or says until when to wait, because the site or the pace wants that.
-    async fn perform(&self, requests: &[Request]) -> Result<Result<(Vec<Answer>, i64), Wait>, db::Error> {
+    /// Performs the requests at the source's pace and gives the answers in the order asked; or
+    /// says until when to wait, because the site or the pace wants that. What was answered by
+    /// then is held, so that a step of many requests is done in the end.
+    async fn perform(&self, requests: &[Request]) -> Result<(Result<Vec<Answer>, Wait>, Spent), db::Error> {
+        let things: Vec<&str> = requests.iter().filter_map(|request| request.item.as_deref()).collect();
+        let there = match things.is_empty() {
+            true => HashSet::new(),
+            false => items::there(&self.app.db, &self.chunk, &things).await?,
+        };
+        let put_off = OnceLock::new();
         // Collected first: a closure over borrowed requests is not general enough for a spawned task.
         let mut asks = Vec::with_capacity(requests.len());
         for request in requests {
-            asks.push(self.ask(request));
+            let is_there = request.item.as_ref().is_some_and(|item| there.contains(item));
+            asks.push(self.ask(request, is_there, &put_off));
         }
         let mut asked = stream::iter(asks).buffered(AT_A_TIME);
-        let mut answers = Answers::default();
+        let (mut answers, mut spent) = (Answers::default(), Spent::default());
         while let Some(asked) = asked.next().await {
-            match asked? {
-                Ok(answer) => answers.push(answer),
-                Err(wait) => return Ok(Err(wait)),
+            let Asked { answer, fresh } = asked?;
+            if fresh {
+                let size = answer.outcome.as_ref().map_or(0, |response| response.body.len());
+                spent.asked = spent.asked.saturating_add(1);
+                spent.received = spent.received.saturating_add(size.try_into().unwrap_or(i64::MAX));
+            }
+            answers.push(answer);
+        }
+        drop(asked);
+        let Some(wait) = put_off.into_inner() else { return Ok((Ok(answers.into_inner()), spent)) };
+        for (request, answer) in requests.iter().zip(answers.into_inner()) {
+            if let Ok(response) = &answer.outcome {
+                self.kept.keep(self.chunk.id, request, response);
             }
         }
-        let received = i64::try_from(answers.received()).unwrap_or(i64::MAX);
-        Ok(Ok((answers.into_inner(), received)))
+        Ok((Err(wait), spent))
     }
 
-    async fn ask(&self, request: &Request) -> Result<Result<Answer, Wait>, db::Error> {
+    /// The answer to one request, from where it is to be had at the least cost. Sets `put_off`
+    /// when it must wait, and begins nothing once that is set; the answer means nothing then.
+    async fn ask(
+        &self,
+        request: &Request,
+        is_there: bool,
+        put_off: &OnceLock<Wait>,
+    ) -> Result<Asked, db::Error> {
+        let asked = |outcome, fresh| {
+            let answer = Answer { key: request.key.clone(), url: request.url.clone(), outcome };
+            Ok(Asked { answer, fresh })
+        };
+        if is_there {
+            return asked(Err(Failure::Skipped), false);
+        }
+        if let Some(response) = self.kept.get(self.chunk.id, request) {
+            return asked(Ok(response), false);
+        }
+        let not_now = || asked(Err(Failure::Other("put off".to_owned())), false);
+        if put_off.get().is_some() {
+            return not_now();
+        }
         let per_minute = self.source.info.requests_per_minute.filter(|rate| *rate > 0);
         let interval = per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate);
         let place = self.place(request);
@@ -106,26 +161,27 @@ impl StepTask {
                 Turn::In(wait) => tokio::time::sleep(wait).await,
                 Turn::NotBefore(until) => {
                     let reason = format!("{} may not be asked more often", self.chunk.source);
-                    return Ok(Err(Wait { until, reason, error: false }));
+                    put_off.get_or_init(|| Wait { until, reason, error: false });
+                    return not_now();
                 }
             }
         }
-        let asked = self.app.fetcher.ask(&self.grants, request).await;
-        let status = asked.as_ref().ok().map(|response| response.status);
+        let outcome = self.app.fetcher.ask(&self.grants, request).await;
+        let status = outcome.as_ref().ok().map(|response| response.status);
         self.app.metrics.source_request(&self.chunk.source, status);
-        let outcome = match asked {
-            Ok(response) => Ok(response),
-            Err(Unanswered { failure, retry_after: None }) => Err(failure),
+        match outcome {
+            Ok(response) => asked(Ok(response), true),
+            Err(Unanswered { failure, retry_after: None }) => asked(Err(failure), true),
             Err(Unanswered { failure, retry_after: Some(after) }) => {
                 let reason = format!("{} asks to come back later: {failure}", self.chunk.source);
                 let wait = self.backoff(Some(after), reason);
                 if let Some(place) = &place {
                     pace::hold(&self.app.db, place, wait.until).await?;
                 }
-                return Ok(Err(wait));
+                put_off.get_or_init(|| wait);
+                asked(Err(failure), true)
             }
-        };
-        Ok(Ok(Answer { key: request.key.clone(), url: request.url.clone(), outcome }))
+        }
     }
 
     /// What is paced: a source at one host, so that a page that is slow does not hold
@@ -136,40 +192,28 @@ impl StepTask {
         Some(format!("{} {host}", self.chunk.source))
     }
 
-    fn outcome(
-        &self,
-        made: Result<Made, StepError>,
-        answers: Arc<Vec<Answer>>,
-        asked: i32,
-        received: i64,
-    ) -> StepOutcome {
+    fn outcome(&self, made: Result<Made, StepError>, answers: Arc<Vec<Answer>>, spent: Spent) -> StepOutcome {
         self.count(&made);
         let error = match made {
             Ok(made) => {
-                return StepOutcome::Made {
-                    step: made.step,
-                    digest: self.source.digest,
-                    answers,
-                    asked,
-                    received,
-                };
+                return StepOutcome::Made { step: made.step, digest: self.source.digest, answers, spent };
             }
             Err(StepError::Source(error)) => error,
-            Err(StepError::Preparing { .. }) => return self.later(preparing(&self.chunk.source)),
+            Err(StepError::Preparing { .. }) => return self.later(preparing(&self.chunk.source), spent),
             Err(fault) if fault.is_plugins_fault() => {
                 return StepOutcome::Failed(format!("fault of the plugin: {fault}"));
             }
             Err(StepError::Host { .. }) => {
-                return self.later(self.backoff(None, "the plugin runtime failed".to_owned()));
+                return self.later(self.backoff(None, "the plugin runtime failed".to_owned()), spent);
             }
             Err(refused) => return StepOutcome::Failed(refused.to_string()),
         };
         match error {
             SourceError::RateLimited(seconds) => {
                 let after = seconds.map(|seconds| Duration::from_secs(seconds.into()));
-                self.later(self.backoff(after, SourceError::RateLimited(seconds).to_string()))
+                self.later(self.backoff(after, SourceError::RateLimited(seconds).to_string()), spent)
             }
-            SourceError::Unavailable(_) => self.later(self.backoff(None, error.to_string())),
+            SourceError::Unavailable(_) => self.later(self.backoff(None, error.to_string()), spent),
             SourceError::Other(reason) => StepOutcome::Failed(format!("fault of the plugin: {reason}")),
             SourceError::InvalidQuery(_) | SourceError::Unauthorized(_) | SourceError::LayoutChanged(_) => {
                 // What the host refused to fetch says more than what the plugin makes of that.
@@ -207,11 +251,11 @@ impl StepTask {
         }
     }
 
-    fn later(&self, wait: Wait) -> StepOutcome {
+    fn later(&self, wait: Wait, spent: Spent) -> StepOutcome {
         if wait.error && self.chunk.errors_in_row + 1 >= MOST_ERRORS {
             return StepOutcome::Failed(format!("{} (tried {MOST_ERRORS} times in a row)", wait.reason));
         }
-        StepOutcome::Later(wait)
+        StepOutcome::Later(wait, spent)
     }
 }
 
@@ -219,4 +263,10 @@ impl StepTask {
 pub(super) fn preparing(source: &str) -> Wait {
     let reason = format!("the source {source} is still being prepared");
     Wait { until: Utc::now() + Duration::from_secs(5), reason, error: false }
+}
+
+/// An answer, and whether it was asked for now.
+struct Asked {
+    answer: Answer,
+    fresh: bool,
 }

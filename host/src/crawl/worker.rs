@@ -21,6 +21,7 @@ use crate::{
         Faults, Interrupted, SliceEnd,
         decode::Decoders,
         judge::{Bench, store_fails},
+        kept::Kept,
         slice::{CLOSING, Slice},
         step::{MOST_ERRORS, preparing},
     },
@@ -28,6 +29,7 @@ use crate::{
         self,
         chunks::{self, Chunk, Wait},
         settle::{self, End},
+        steps::{self, Spent},
     },
     job::JobId,
     queue::{Abandoned, Message, Participation, Work},
@@ -50,6 +52,7 @@ pub struct Worker {
     app: App,
     decoders: Arc<Decoders>,
     faults: Arc<Faults>,
+    kept: Arc<Kept>,
     store_failed: Arc<AtomicBool>,
     held: Mutex<HashMap<Uuid, Held>>,
     stop: CancellationToken,
@@ -81,6 +84,7 @@ impl Worker {
         let worker = Arc::new(Self {
             decoders: Arc::new(Decoders::new(limits, DECODE_MEMORY)),
             faults: Arc::new(Faults::new(crawl.kill_at.as_deref())),
+            kept: Arc::default(),
             store_failed: Arc::default(),
             held: Mutex::default(),
             stop: stop.clone(),
@@ -163,6 +167,9 @@ impl Worker {
             () = lost.cancelled() => Err(Interrupted::LeaseLost),
         };
         self.held().remove(&lease);
+        if matches!(done, Ok(SliceEnd::End(_)) | Err(Interrupted::LeaseLost)) {
+            self.kept.forget_all(chunk.id);
+        }
         let end = match done {
             // The same data would be refused the next time.
             Err(Interrupted::Database(error)) if db::refuses_data(&error) => {
@@ -214,7 +221,7 @@ impl Worker {
                 if self.app.plugins.get(&chunk.source).is_none() && chunk.errors_in_row + 1 < MOST_ERRORS =>
             {
                 let wait = Wait { until: Utc::now() + ELSEWHERE, reason, error: true };
-                chunks::put_off(&self.app.db, chunk, &wait).await?;
+                steps::put_off(&self.app.db, chunk, &wait, Spent::default()).await?;
                 return Ok(SliceEnd::Wait(wait));
             }
             Err(reason) => return Ok(SliceEnd::End(End::Failed(reason))),
@@ -223,6 +230,7 @@ impl Worker {
             app: self.app.clone(),
             decoders: Arc::clone(&self.decoders),
             faults: Arc::clone(&self.faults),
+            kept: Arc::clone(&self.kept),
             store_failed: Arc::clone(&self.store_failed),
             user: chunk.user_id,
             rules: chunk.rules.clone(),

@@ -1,13 +1,12 @@
-//! Chunks as a worker sees them: claimed under a lease, advanced step by step and
-//! given back. Every write begins with an update of the chunk's row by id and lease;
+//! Chunks as a worker sees them: claimed under a lease, worked on and given back. Every write begins with an update of the chunk's row by id and lease;
 //! where that touches no row the worker has lost the chunk and the write is undone.
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection, PgPool, types::Json};
+use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::{
-    image::{Rules, Sha256},
+    image::Rules,
     job::{ChunkId, DatasetId, JobId, UserId},
     source::{Candidate, Query, Request},
 };
@@ -64,32 +63,6 @@ pub struct Chunk {
     pub step_not_before: Option<DateTime<Utc>>,
 }
 
-/// A chunk with this many warnings takes no more.
-const MOST_WARNINGS: i32 = 50;
-
-/// What a step changes in the checkpoint.
-#[derive(Debug)]
-pub struct StepRecord<'a> {
-    /// The plugin's new state.
-    pub state: &'a str,
-    /// Digest of the component.
-    pub digest: Sha256,
-    /// Requests that it waits for from now on.
-    pub requests: &'a [Request],
-    /// Call again with the same answers.
-    pub again: bool,
-    /// No more will come.
-    pub done: bool,
-    /// What it found, with the SHA-256 of each normalised address.
-    pub candidates: &'a [(Sha256, Candidate)],
-    /// For the user.
-    pub warnings: &'a [String],
-    /// Requests made for this step.
-    pub asked: i32,
-    /// Bytes of answers to them.
-    pub received: i64,
-}
-
 /// One picture of the backlog.
 #[derive(Clone, Debug, FromRow)]
 pub struct Waiting {
@@ -143,55 +116,6 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
     Ok(claimed)
 }
 
-/// Writes a step: state, requests and candidates, of which those that the job has
-/// seen before are left out. False when the lease is lost.
-///
-/// # Errors
-/// When the database fails.
-pub async fn record_step(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx::Result<bool> {
-    let mut tx = pool.begin().await?;
-    let found = i32::try_from(step.candidates.len()).unwrap_or(i32::MAX);
-    let first: Option<(i32,)> = sqlx::query_as(
-        "update pixcrawler.chunk
-            set plugin_state = $3, plugin_digest = $4, requests = $5, again = $6, source_done = $7,
-                warnings = case when jsonb_array_length(warnings) < $12 then warnings || $8 else warnings end, steps = steps + 1, asked = asked + $9, received = received + $10,
-                found = found + $11, errors_in_row = 0, step_not_before = null
-          where id = $1 and lease = $2
-      returning found - $11",
-    )
-    .bind(chunk.id)
-    .bind(chunk.lease)
-    .bind(step.state)
-    .bind(step.digest.to_string())
-    .bind(Json(step.requests))
-    .bind(step.again)
-    .bind(step.done)
-    .bind(Json(step.warnings))
-    .bind(step.asked)
-    .bind(step.received)
-    .bind(found)
-    .bind(MOST_WARNINGS)
-    .fetch_optional(&mut *tx)
-    .await?;
-    let Some((first,)) = first else { return Ok(false) };
-    sqlx::query(
-        "insert into pixcrawler.candidate (job_id, chunk_id, position, url_digest, candidate)
-         select $1, $2, $3 + ordinal::integer, digest, candidate
-           from unnest($4::bytea[], $5::jsonb[]) with ordinality as found (digest, candidate, ordinal)
-          order by digest, ordinal
-             on conflict (job_id, url_digest) do nothing",
-    )
-    .bind(chunk.job_id)
-    .bind(chunk.id)
-    .bind(first)
-    .bind(step.candidates.iter().map(|(digest, _)| digest.0.to_vec()).collect::<Vec<_>>())
-    .bind(step.candidates.iter().map(|(_, candidate)| Json(candidate)).collect::<Vec<_>>())
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(true)
-}
-
 /// The next pictures of the backlog that may be tried now, in order, without those in `taken`.
 ///
 /// # Errors
@@ -240,25 +164,6 @@ pub async fn hold(pool: &PgPool, chunk: &Chunk, candidate: i64, until: DateTime<
     .execute(pool)
     .await?;
     Ok(held.rows_affected() == 1)
-}
-
-/// Puts off the next step of the source. False when the lease is lost.
-///
-/// # Errors
-/// When the database fails.
-pub async fn put_off(pool: &PgPool, chunk: &Chunk, wait: &Wait) -> sqlx::Result<bool> {
-    let put_off = sqlx::query(
-        "update pixcrawler.chunk set step_not_before = $3, reason = $4, errors_in_row = errors_in_row + $5
-          where id = $1 and lease = $2",
-    )
-    .bind(chunk.id)
-    .bind(chunk.lease)
-    .bind(wait.until)
-    .bind(&wait.reason)
-    .bind(i32::from(wait.error))
-    .execute(pool)
-    .await?;
-    Ok(put_off.rows_affected() == 1)
 }
 
 /// Gives a chunk back, to be queued again at once or, with the reason, for later:

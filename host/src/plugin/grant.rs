@@ -114,21 +114,21 @@ mod tests {
         let rude = info("rude", &["a.example"], true);
         let anywhere = info("anywhere", &["*"], false);
         let webpage = info("webpage", &["*"], false);
+        let terms = Some("The terms exclude training of models.".to_owned());
+        let restricted = SourceInfo { restriction: terms, ..info("restricted", &["a.example"], false) };
         let (bundled, named, installed) = (Standing::Bundled, Standing::Named, Standing::Installed);
         for (info, standing) in
             [(&polite, bundled), (&polite, named), (&webpage, bundled), (&rude, Standing::Offline)]
         {
             assert_eq!(decide(info, standing, false), Ok(()));
         }
-        let terms = Some("The terms exclude training of models.".to_owned());
-        let restricted = SourceInfo { restriction: terms, ..info("restricted", &["a.example"], false) };
         for (info, standing) in [
-            (&restricted, bundled),
-            (&restricted, named),
             (&polite, installed),
             (&rude, bundled),
             (&rude, named),
             (&rude, installed),
+            (&restricted, bundled),
+            (&restricted, named),
             (&anywhere, bundled),
             (&anywhere, named),
             (&webpage, named),

@@ -55,7 +55,11 @@ pub(super) fn check(info: &SourceInfo) -> Result<(), String> {
     info.credentials.iter().try_for_each(|spec| credential(spec, info))
 }
 
-fn check_id(id: &str) -> Result<(), String> {
+/// Whether a source may be called that.
+///
+/// # Errors
+/// The rule that is broken.
+pub fn check_id(id: &str) -> Result<(), String> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     rule(
         !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(legal),

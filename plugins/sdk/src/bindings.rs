@@ -1,7 +1,7 @@
 //! Generated from `wit/`; the rest of the crate re-exports what authors use.
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     world: "plugin",
     additional_derives: [PartialEq],
     pub_export_macro: true,

@@ -1,0 +1,75 @@
+// What a source offers: pictures and their licences.
+
+import { LayoutChanged } from "./error.js";
+
+const TEXT = (value) => typeof value === "string";
+const COUNT = (value) => Number.isSafeInteger(value) && value >= 0;
+const TEXTS = (value) => Array.isArray(value) && value.every(TEXT);
+const PAIRS = (value) => Array.isArray(value) && value.every((pair) => TEXTS(pair) && pair.length === 2);
+const RECORD = (value) => typeof value === "object" && !Array.isArray(value);
+
+// The fields of a candidate but for its address.
+const FIELDS = {
+  alternates: TEXTS, id: TEXT, pageUrl: TEXT, thumbnailUrl: TEXT, title: TEXT, description: TEXT,
+  creator: TEXT, creatorUrl: TEXT, license: RECORD, published: TEXT, dimensions: RECORD, mime: TEXT,
+  byteSize: COUNT, checksum: RECORD, tags: TEXTS, headers: PAIRS, credential: TEXT, extra: PAIRS,
+};
+
+// A picture of which `url` must be known. A field that has the wrong type is the site's
+// doing, one that does not exist the author's.
+export function candidate(url, fields = {}) {
+  if (!TEXT(url) || !/^https?:\/\//i.test(url)) {
+    throw new LayoutChanged(`not the address of a picture: ${shown(url)}`);
+  }
+  const made = { url, alternates: [], tags: [], headers: [], extra: [] };
+  for (const [name, value] of Object.entries(fields)) {
+    const fits = FIELDS[name];
+    if (fits === undefined) {
+      throw new TypeError(`a candidate has no field \`${name}\`; it has url, ${Object.keys(FIELDS).join(", ")}`);
+    }
+    if (value === undefined || value === null) {
+      continue;
+    }
+    if (!fits(value)) {
+      throw new LayoutChanged(`\`${name}\` cannot be ${shown(value)}`);
+    }
+    made[name] = value;
+  }
+  return made;
+}
+
+const shown = (value) => (JSON.stringify(value) ?? String(value)).slice(0, 100);
+
+// Width and height in pixels, if both are known and neither is 0.
+export const dimensions = (width, height) =>
+  COUNT(width) && COUNT(height) && width > 0 && height > 0 ? { width, height } : undefined;
+
+export const license = (id, { url, attribution } = {}) => ({ id, url, attribution });
+
+// The licence that a page or an API names by its address. Creative Commons addresses give
+// their id, all others `unknown` and the address.
+export function licenseFromUrl(url) {
+  return license(creativeCommons(url) ?? "unknown", { url });
+}
+
+// The id of a Creative Commons licence (`by-nc`, `2.0`), of `cc0` or of the public domain
+// mark (`pdm`). Retired ones (`sampling+`) have no SPDX id and keep their own name.
+export function creativeCommonsId(code, version) {
+  const known = code.trim().toLowerCase().replace("nd-nc", "nc-nd");
+  const name = known.startsWith("by") ? `cc-${known}` : known;
+  // These two have one version, and many sources do not say it.
+  const number = version?.trim() || (name === "cc0" || name === "pdm" ? "1.0" : "");
+  return number ? `${name}-${number}` : name;
+}
+
+function creativeCommons(url) {
+  const place = url.toLowerCase().replace(/^.*?:\/\//, "").replace(/^www\./, "");
+  const [host, ...path] = place.split(/[/?#]+/);
+  const [kind, code, rest] = host === "creativecommons.org" ? path : [];
+  // `/licenses/by/deed.de` names no version.
+  const version = /^\d/.test(rest ?? "") ? rest : undefined;
+  if (kind === "publicdomain" && (code === "zero" || code === "mark")) {
+    return creativeCommonsId(code === "zero" ? "cc0" : "pdm", version);
+  }
+  return kind === "licenses" && code?.startsWith("by") ? creativeCommonsId(code, version) : undefined;
+}

@@ -1,0 +1,275 @@
+// The types of `pixcrawler.js`; what each item means stands in `wit/source.wit` in full.
+
+export type Pairs = [name: string, value: string][];
+
+/** What is looked for. The same in every call of a crawl. */
+export class Query {
+  /** Keywords or an address, see `Info.input`. */
+  readonly text: string;
+  /** Images the whole job wants: a hint for page sizes. */
+  readonly limit: number;
+  readonly safeSearch: boolean;
+  /** BCP 47, for example `de` or `pt-BR`. */
+  readonly language?: string;
+  readonly options: Pairs;
+  readonly credentials: string[];
+  readonly extra: Pairs;
+  /** The value of an option, if it has one. */
+  option(name: string): string | undefined;
+  /** Whether the operator has configured that credential. */
+  hasCredential(name: string): boolean;
+}
+
+/** Something for the host to fetch; made with `get` or `post`. */
+export interface Request {
+  /** Comes back in the answer. */
+  key: string;
+  method: "get" | "post";
+  /** Absolute; its host must be one of `Info.hosts`. */
+  url: string;
+  headers: Pairs;
+  body?: { tag: "text"; val: string } | { tag: "binary"; val: Uint8Array };
+  /** Name of a declared credential; the host adds the secret. */
+  credential?: string;
+  /** The `id` of the candidates this will lead to; the host may answer `skipped`. */
+  item?: string;
+  /** The host keeps the answer; asking again costs no request. */
+  keep: boolean;
+  extra: Pairs;
+}
+
+export type Failure =
+  | { tag: "denied" | "robots" | "network" | "other"; val: string }
+  | { tag: "skipped" | "timeout" }
+  | { tag: "too-large"; val: bigint | number }
+  | { tag: "status"; val: number };
+
+export class Answer {
+  /** `key` and `url` of the request. */
+  readonly key: string;
+  readonly url: string;
+  /** What came back, whatever its status; undefined for a failure. */
+  readonly any?: Response;
+  /** Why there is no answer; undefined if there is one. */
+  readonly failure?: Failure;
+  /**
+   * The response, if its status is 200 to 299. Else throws what fits: 401 `Unauthorized`;
+   * 429 `RateLimited`; 400, 404, 405, 410, 422 `LayoutChanged`; what the host's rules refuse
+   * `InvalidQuery`; anything else `Unavailable`.
+   */
+  response(): Response;
+}
+
+export class Response {
+  readonly status: number;
+  /** Where the answer came from, after redirects. */
+  readonly url: string;
+  /** Names in lower case. */
+  readonly headers: Pairs;
+  readonly body: { tag: "text"; val: string } | { tag: "binary"; val: Uint8Array };
+  /** The body as text; throws `LayoutChanged` when it is not. */
+  readonly text: string;
+  /** The first header of that name, given in lower case. */
+  header(name: string): string | undefined;
+  /** The body as JSON; throws `LayoutChanged` when it is not, or lacks one of `fields`. */
+  json(...fields: string[]): any;
+}
+
+export interface License {
+  /** Lower-case SPDX where there is one, else `pdm-1.0`, `all-rights-reserved` or `unknown`. */
+  id: string;
+  url?: string | null;
+  /** The line to print beside the picture. */
+  attribution?: string | null;
+}
+
+export interface Dimensions { width: number; height: number }
+
+/** What may be said of a picture. What the source does not say is left out. */
+export interface Fields {
+  /** Other copies, best first, tried when the address is gone for good. */
+  alternates?: string[] | null;
+  /** The source's own id. */
+  id?: string | null;
+  /** The page a person would open to see it. */
+  pageUrl?: string | null;
+  /** A small copy, for previews. */
+  thumbnailUrl?: string | null;
+  title?: string | null;
+  /** Description or alternative text. */
+  description?: string | null;
+  creator?: string | null;
+  creatorUrl?: string | null;
+  license?: License | null;
+  /** RFC 3339 date or date-time. */
+  published?: string | null;
+  dimensions?: Dimensions | null;
+  /** Media type, as declared. */
+  mime?: string | null;
+  byteSize?: number | null;
+  checksum?: { digest: "md5" | "sha1" | "sha256"; hex: string } | null;
+  tags?: string[] | null;
+  /** For the download, for example `referer`; sent only to granted hosts. */
+  headers?: Pairs | null;
+  credential?: string | null;
+  /** What has no field, under `<plugin-id>.<name>`. */
+  extra?: Pairs | null;
+}
+
+export interface Candidate extends Fields { url: string }
+
+export interface HostRule { pattern: string; kind: "api" | "web" }
+
+export interface OptionSpec {
+  name: string;
+  label: string;
+  help: string;
+  kind: "text" | "integer" | "boolean" | "choice" | "choices";
+  required: boolean;
+  default?: string;
+  /** Value and label. */
+  choices: Pairs;
+}
+
+export interface CredentialSpec { name: string; help: string; required: boolean; kind: object; hosts: string[] }
+
+/** What the source is and what it asks for. */
+export interface Info {
+  /** Lower-case letters, digits and `-`; never changes. */
+  id: string;
+  name: string;
+  /** Semantic. */
+  version: string;
+  description?: string;
+  homepage?: string;
+  termsUrl?: string;
+  /** What `Query.text` is; `keywords` when left out. */
+  input?: "keywords" | "address";
+  /** For requests; pictures may be anywhere public. */
+  hosts?: HostRule[];
+  ignoresRobots?: boolean;
+  options?: OptionSpec[];
+  credentials?: CredentialSpec[];
+  requestsPerMinute?: number;
+  /** The most one query can ever give. */
+  maxResults?: number;
+  extra?: Pairs;
+}
+
+export interface Found {
+  candidates?: Candidate[];
+  /** For the person whose crawl it is: what was left out and why. */
+  warnings?: string[];
+}
+
+/** What a component exports under the name `source`; plain functions, to be tested as such. */
+export interface Source {
+  describe(): Info;
+  start(query: object): object;
+  resume(query: object, state: string, answers: object[]): object;
+}
+
+/** Page 1, 2, 3, … of a list. */
+export interface Paged {
+  info: Info;
+  /** The request for page `number`, counted from 1. */
+  page(query: Query, number: number): Request;
+  /** What page `number` holds, and whether there is another. */
+  read(query: Query, number: number, answer: Answer): Found & { more: boolean };
+}
+export function paged(source: Paged): Source & Paged;
+
+/** Each answer says where the next one is. */
+export interface Chained<Memo = any> {
+  info: Info;
+  first(query: Query): Request;
+  /** `memo` is what the last call gave, null at first. Without `next` the source is done. */
+  read(query: Query, memo: Memo | null, answer: Answer): Found & { next?: Request; memo?: Memo };
+}
+export function chained<Memo>(source: Chained<Memo>): Source & Chained<Memo>;
+
+/** Without requests to `fetch` the source is done. */
+export interface Turn<State = any> extends Found { fetch?: Request[]; state?: State }
+
+/** Anything else. `state` travels as JSON and may have 64 KiB. */
+export interface Machine<State = any> {
+  info: Info;
+  start(query: Query): Turn<State>;
+  /** `answers` are those to the last turn's requests, in the order asked. */
+  resume(query: Query, state: State, answers: Answer[]): Turn<State>;
+}
+export function machine<State>(source: Machine<State>): Source;
+
+/**
+ * Reads every element of a list by itself: a bad one costs only itself, in a warning; when all
+ * are bad, `LayoutChanged` is thrown. `read` gives a candidate, several, or nothing.
+ */
+export function each<T = any>(
+  list: T[], read: (element: T) => Candidate | Candidate[] | undefined | null,
+): { candidates: Candidate[]; warnings: string[] };
+
+/** A field that must be there; throws `LayoutChanged` when it is missing or null. */
+export function need(object: any, field: string): any;
+
+type Parameter = string | number | boolean | null | undefined;
+/** A GET with `parameters` added, escaped; those without a value are left out. */
+export function get(url: string, parameters?: Record<string, Parameter | Parameter[]>, fields?: Partial<Request>): Request;
+/** A POST of a text of that media type. */
+export function post(url: string, type: string, text: string, fields?: Partial<Request>): Request;
+
+/** Throws `LayoutChanged` when `url` is no address or a field has a wrong type. */
+export function candidate(url: string, fields?: Fields): Candidate;
+/** Undefined unless both are known and neither is 0. */
+export function dimensions(width: unknown, height: unknown): Dimensions | undefined;
+export function license(id: string, rest?: { url?: string | null; attribution?: string | null }): License;
+/** By address; what is not Creative Commons is `unknown`. */
+export function licenseFromUrl(url: string): License;
+/** The id of `by-nc` `2.0`, of `cc0` or of `pdm`. */
+export function creativeCommonsId(code: string, version?: string | null): string;
+
+/** A documented API under that host name. */
+export function api(pattern: string): HostRule;
+/** Pages made for people under that host name; robots.txt is asked. */
+export function web(pattern: string): HostRule;
+export function option(name: string, label: string, help: string, fields?: Partial<OptionSpec>): OptionSpec;
+/** `kind` says how the host uses the secret; `hosts` where it may be sent. */
+export function credential(
+  name: string, help: string,
+  kind: "basic" | { header: string; prefix?: string } | { parameter: string } | { tokenUrl: string },
+  hosts: string[], rest?: { required?: boolean },
+): CredentialSpec;
+
+/** To be thrown. Anything else that is thrown counts as the plugin's fault. */
+export class SourceError extends Error { readonly tag: string; readonly val: unknown }
+/** The user's: says what to write instead. Never retried. */
+export class InvalidQuery extends SourceError { constructor(message: string) }
+/** The operator's: credential missing or refused. Never retried. */
+export class Unauthorized extends SourceError { constructor(message: string) }
+/** The site's, said in a page and not by status 429; seconds to wait, if known. */
+export class RateLimited extends SourceError { constructor(seconds?: number) }
+/** The site's. */
+export class Unavailable extends SourceError { constructor(message: string) }
+/** The site no longer looks as expected. Says what was looked for. */
+export class LayoutChanged extends SourceError { constructor(message: string) }
+
+/** A line for the author. Under Node it goes to the console. */
+export function log(level: "debug" | "info" | "warn" | "error", message: string): void;
+
+export interface Tag { open: string; attributes: Record<string, string> }
+export type Token = Tag | { close: string; open?: undefined } | { text: string; open?: undefined };
+/** The tags and texts of a document, in order. Names in lower case, values and texts decoded. */
+export function tokens(html: string): Generator<Token>;
+/** Only the start tags of these names, or all. */
+export function tags(html: string, ...names: string[]): Generator<Tag>;
+/** `text` with its character references replaced. */
+export function decode(text: string): string;
+
+/** The absolute http(s) address that `reference` means in a document at `base`. */
+export function resolve(base: string, reference: string): string | undefined;
+/** For a name or value in a query, or one segment of a path. */
+export function escape(text: string): string;
+
+/** For tests of a source. */
+export function query(text: string, fields?: Partial<Query>): Query;
+/** For tests of a source: an answer as the host would give it. */
+export function answer(url: string, status: number, text: string, headers?: Pairs): Answer;

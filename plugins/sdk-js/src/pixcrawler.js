@@ -1,0 +1,23 @@
+// What makes a PixCrawler source in JavaScript short: all that an author imports.
+//
+// A source is a pure function: it is given the answers to what it asked for, and says
+// which pictures it found and what to ask for next. It is made with one of
+//
+// - `paged`: page 1, 2, 3, … of a list;
+// - `chained`: each answer says where the next one is;
+// - `machine`: anything else;
+//
+// and exported under the name `source`. The types, with what each item means, stand in
+// `pixcrawler.d.ts`.
+
+export { chained, machine, paged } from "./machine.js";
+export { Answer, Query, Response, answer, get, post, query } from "./message.js";
+export { each, need } from "./results.js";
+export { api, credential, option, web } from "./describe.js";
+export { candidate, creativeCommonsId, dimensions, license, licenseFromUrl } from "./candidate.js";
+export {
+  InvalidQuery, LayoutChanged, RateLimited, SourceError, Unauthorized, Unavailable,
+} from "./error.js";
+export { log } from "./log.js";
+export { decode, tags, tokens } from "./html.js";
+export { escape, resolve } from "./url.js";

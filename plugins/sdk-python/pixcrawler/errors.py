@@ -1,0 +1,30 @@
+"""The contract's errors, to be raised. Each ends the step and leaves the state as it was."""
+
+
+class SourceError(Exception):
+    """What a source may raise. Anything else counts as the plugin's fault."""
+
+
+class InvalidQuery(SourceError):
+    """The user's: says what to write instead. Never retried."""
+
+
+class Unauthorized(SourceError):
+    """The operator's: credential missing or refused. Never retried."""
+
+
+class RateLimited(SourceError):
+    """The site's, said in a page and not by status 429."""
+
+    def __init__(self, seconds: int | None = None):
+        super().__init__("the site limits the rate of requests")
+        self.seconds = seconds
+        """To wait, if known."""
+
+
+class Unavailable(SourceError):
+    """The site's."""
+
+
+class LayoutChanged(SourceError):
+    """The site no longer looks as expected. Says what was looked for."""

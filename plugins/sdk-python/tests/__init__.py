@@ -1,0 +1,1 @@
+"""Native tests of what makes a source in Python short."""
