@@ -63,14 +63,7 @@ impl Kept {
     /// What came when the same was asked before: all that is sent must be equal.
     #[must_use]
     pub fn get(&self, request: &Request) -> Option<&Response> {
-        let same = |other: &Request| {
-            other.method == request.method
-                && other.url == request.url
-                && other.headers == request.headers
-                && other.body == request.body
-                && other.credential == request.credential
-        };
-        self.answers.iter().find(|(other, _)| same(other)).map(|(_, response)| response)
+        self.answers.iter().find(|(other, _)| other.asks_as(request)).map(|(_, response)| response)
     }
 }
 

@@ -24,6 +24,16 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether a site that is asked for `other` is asked the same.
+    #[must_use]
+    pub fn asks_as(&self, other: &Self) -> bool {
+        self.method == other.method
+            && self.url == other.url
+            && self.headers == other.headers
+            && self.body == other.body
+            && self.credential == other.credential
+    }
+
     /// A plain GET.
     #[must_use]
     pub const fn get(url: String) -> Self {
