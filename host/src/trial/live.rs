@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{Answering, Stop};
 use crate::{
-    fetch::{Fetcher, Unanswered},
+    fetch::{Fetcher, Jar, Unanswered},
     plugin::Installed,
     source::{Failure, Grants, Request, Response},
 };
@@ -30,6 +30,7 @@ impl Live {
     pub fn new(fetcher: Fetcher, source: &Installed, grants: Grants) -> Self {
         let per_minute = source.info.requests_per_minute.filter(|rate| *rate > 0);
         let interval = per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate);
+        let fetcher = fetcher.with_cookies(Jar::default());
         Self { fetcher, grants, interval, turns: Mutex::default() }
     }
 
