@@ -16,7 +16,7 @@ use pixcrawler::{
 use serde_json::Value;
 
 /// Cassettes that each source must have beside any others.
-const DEMANDED: [(&str, &[&str]); 5] = [
+const DEMANDED: [(&str, &[&str]); 7] = [
     (
         "duckduckgo",
         &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"],
@@ -43,11 +43,19 @@ const DEMANDED: [(&str, &[&str]); 5] = [
             "changed-layout",
         ],
     ),
+    (
+        "sitemap",
+        &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"],
+    ),
+    ("url-list", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit"]),
     ("webpage", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit"]),
 ];
 
 /// Sources that cannot tell a changed layout, and why.
-const WITHOUT_LAYOUT: [(&str, &str); 1] = [("webpage", "pages of all layouts are its input")];
+const WITHOUT_LAYOUT: [(&str, &str); 2] = [
+    ("url-list", "what a list calls its columns is the user's business"),
+    ("webpage", "pages of all layouts are its input"),
+];
 
 /// A source, the folder of its recordings, and key paths that no recording has, each with the
 /// reason why it is right nevertheless.
