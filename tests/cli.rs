@@ -18,6 +18,7 @@ use crate::support::{
 };
 
 mod crawl;
+mod plugins;
 
 /// Where commands are run: a folder, a database and a web site of their own.
 struct Shell {
@@ -118,6 +119,10 @@ async fn every_command_explains_itself() {
         "token -h",
         "plugin -h",
         "plugin list -h",
+        "plugin install -h",
+        "plugin enable -h",
+        "plugin disable -h",
+        "plugin remove -h",
         "plugin test -h",
         "migrate -h",
         "openapi -h",

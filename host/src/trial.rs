@@ -17,7 +17,7 @@ pub use record::Recorder;
 pub use replay::{Problem, Tested, test};
 
 use crate::{
-    plugin::{MOST_AGAIN, Made, Plugins, StepError},
+    plugin::{Installed, MOST_AGAIN, Made, Plugins, StepError},
     source::{Answer, Answers, Candidate, Failure, Kept, Next, Query, Request, Response, Step},
 };
 
@@ -122,7 +122,7 @@ pub enum Stop {
 /// One crawl of the source, from its first step on. The future may be dropped at any time.
 pub async fn run(
     plugins: &Plugins,
-    id: &str,
+    source: &Installed,
     query: &Query,
     answering: &impl Answering,
     limits: Limits,
@@ -134,7 +134,7 @@ pub async fn run(
         requests: 0,
         end: End::Done,
     };
-    trial.end = trial.steps(plugins, id, query, answering, limits).await;
+    trial.end = trial.steps(plugins, source, query, answering, limits).await;
     trial
 }
 
@@ -142,7 +142,7 @@ impl Trial {
     async fn steps(
         &mut self,
         plugins: &Plugins,
-        id: &str,
+        source: &Installed,
         query: &Query,
         answering: &impl Answering,
         limits: Limits,
@@ -150,7 +150,7 @@ impl Trial {
         let mut kept = Kept::default();
         let mut answers = Vec::new();
         let (mut again, mut requests_before, mut received) = (0, 0, 0);
-        let mut made = plugins.start(id, query).await;
+        let mut made = plugins.start(source, query).await;
         loop {
             let step = match made {
                 Ok(made) => self.take(made, self.requests - requests_before, received),
@@ -180,7 +180,7 @@ impl Trial {
                     self.requests += anew;
                 }
             }
-            made = plugins.resume(id, query, &step.state, &answers).await;
+            made = plugins.resume(source, query, &step.state, &answers).await;
         }
     }
 

@@ -64,12 +64,6 @@ pub enum StepError {
         /// Which rule it breaks.
         what: &'static str,
     },
-    /// No source has this id.
-    #[error("there is no source `{id}`")]
-    Unknown {
-        /// As asked for.
-        id: String,
-    },
     /// The component is still being compiled; later it is ready.
     #[error("the source `{id}` is being prepared")]
     Preparing {
@@ -103,7 +97,7 @@ impl StepError {
             | Self::TooMuch { .. }
             | Self::Invalid { .. } => true,
             Self::Source(error) => matches!(error, SourceError::Other(_)),
-            Self::Unknown { .. } | Self::Preparing { .. } | Self::Off { .. } | Self::Host { .. } => false,
+            Self::Preparing { .. } | Self::Off { .. } | Self::Host { .. } => false,
         }
     }
 

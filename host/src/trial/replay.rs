@@ -88,7 +88,7 @@ impl Tested {
 /// One run on recorded answers; it ends where these end.
 async fn replay(plugins: &Plugins, source: &Installed, query: &Query, exchanges: &[Exchange]) -> Trial {
     let limits = Limits { requests: exchanges.len(), ..Limits::NONE };
-    run(plugins, &source.info.id, query, &Replay(exchanges), limits).await
+    run(plugins, source, query, &Replay(exchanges), limits).await
 }
 
 /// How the outcome differs from what is expected.
