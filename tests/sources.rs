@@ -73,6 +73,32 @@ const DEMANDED: &[(&str, &[&str])] = &[
         &["first-page", "next-page", "last-page", "empty", "unauthorized", "rate-limit", "changed-layout"],
     ),
     (
+        "pexels",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "blocked",
+            "unauthorized",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
+    (
+        "pixabay",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "blocked",
+            "unauthorized",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
+    (
         "reddit",
         &[
             "first-page",
@@ -145,6 +171,24 @@ const RECORDED: &[Recorded] = &[
             (".results[].filetype", "as above"),
             (".results[].height", "as above"),
             (".results[].width", "as above"),
+        ],
+    ),
+    (
+        "pexels",
+        "pexels",
+        &[
+            (".photos[].alt", "recordings are of 2020; answers have it since"),
+            (".photos[].avg_color", "as above"),
+        ],
+    ),
+    (
+        "pixabay",
+        "pixabay",
+        &[
+            (".hits[].fullHDURL", "recordings are of a key without full access"),
+            (".hits[].imageURL", "as above"),
+            (".hits[].isAiGenerated", "recordings are of 2021; answers have it since"),
+            (".hits[].noAiTraining", "as above"),
         ],
     ),
     (
