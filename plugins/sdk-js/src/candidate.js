@@ -62,6 +62,16 @@ export function creativeCommonsId(code, version) {
   return number ? `${name}-${number}` : name;
 }
 
+const MEDIA_TYPES = {
+  jpg: "jpeg", jpeg: "jpeg", png: "png", gif: "gif", webp: "webp", svg: "svg+xml", tif: "tiff", tiff: "tiff",
+};
+
+// The media type that a file name's extension stands for (`jpg`, `.PNG`), if it is a picture's.
+export function mediaType(extension) {
+  const type = MEDIA_TYPES[extension.replace(/^\.+/, "").toLowerCase()];
+  return type && `image/${type}`;
+}
+
 function creativeCommons(url) {
   const place = url.toLowerCase().replace(/^.*?:\/\//, "").replace(/^www\./, "");
   const [host, ...path] = place.split(/[/?#]+/);

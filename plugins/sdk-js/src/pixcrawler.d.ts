@@ -148,6 +148,8 @@ export interface Info {
   /** For requests; pictures may be anywhere public. */
   hosts?: HostRule[];
   ignoresRobots?: boolean;
+  /** Why the operator must allow the source by name, in one sentence for people. */
+  restriction?: string;
   options?: OptionSpec[];
   credentials?: CredentialSpec[];
   requestsPerMinute?: number;
@@ -201,8 +203,8 @@ export interface Machine<State = any> {
 export function machine<State>(source: Machine<State>): Source;
 
 /**
- * Reads every element of a list by itself: a bad one costs only itself, in a warning; when all
- * are bad, `LayoutChanged` is thrown. `read` gives a candidate, several, or nothing.
+ * Reads every element of a list by itself: a bad one costs only itself, in a warning; when
+ * nothing else gave a picture, `LayoutChanged` is thrown. `read` gives a candidate, several, or nothing.
  */
 export function each<T = any>(
   list: T[], read: (element: T) => Candidate | Candidate[] | undefined | null,
@@ -226,6 +228,9 @@ export function license(id: string, rest?: { url?: string | null; attribution?: 
 export function licenseFromUrl(url: string): License;
 /** The id of `by-nc` `2.0`, of `cc0` or of `pdm`. */
 export function creativeCommonsId(code: string, version?: string | null): string;
+
+/** The media type that a file name's extension stands for (`jpg`, `.PNG`), if it is a picture's. */
+export function mediaType(extension: string): string | undefined;
 
 /** A documented API under that host name. */
 export function api(pattern: string): HostRule;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  Answer, answer, candidate, creativeCommonsId, credential, dimensions, get, licenseFromUrl, need, post, query,
+  Answer, answer, candidate, creativeCommonsId, credential, dimensions, get, licenseFromUrl, mediaType, need, post, query,
 } from "../src/pixcrawler.js";
 
 const URL = "https://example.org/list?q=secret";
@@ -110,6 +110,11 @@ test("licences", () => {
   assert.equal(creativeCommonsId("cc0"), "cc0-1.0");
   assert.equal(creativeCommonsId("pdm", ""), "pdm-1.0");
   assert.equal(creativeCommonsId("sampling+", "1.0"), "sampling+-1.0");
+});
+
+test("media types by extension", () => {
+  const types = ["jpg", ".PNG", "tif", "mp4", ""].map(mediaType);
+  assert.deepEqual(types, ["image/jpeg", "image/png", "image/tiff", undefined, undefined]);
 });
 
 test("credentials", () => {

@@ -126,6 +126,18 @@ def creative_commons_id(code: str, version: str | None = None) -> str:
     return f"{name}-{number}" if number else name
 
 
+_MEDIA_TYPES = {
+    "jpg": "jpeg", "jpeg": "jpeg", "png": "png", "gif": "gif", "webp": "webp", "svg": "svg+xml", "tif": "tiff",
+    "tiff": "tiff",
+}
+
+
+def media_type(extension: str) -> str | None:
+    """The media type that a file name's extension stands for (`jpg`, `.PNG`), if it is a picture's."""
+    kind = _MEDIA_TYPES.get(extension.lstrip(".").lower())
+    return f"image/{kind}" if kind else None
+
+
 def _creative_commons(url: str) -> str | None:
     place = re.sub(r"^.*?://", "", url.lower()).removeprefix("www.")
     host, *path = re.split(r"[/?#]+", place)
