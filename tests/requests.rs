@@ -12,6 +12,7 @@ use crate::support::{
     site::{ORIGIN, Reply, Site},
 };
 
+mod items;
 mod kept;
 
 /// A system with the guest `museum`, and the folder it was found in.

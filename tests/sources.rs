@@ -16,10 +16,52 @@ use pixcrawler::{
 use serde_json::Value;
 
 /// Cassettes that each source must have beside any others.
-const DEMANDED: [(&str, &[&str]); 5] = [
+const DEMANDED: &[(&str, &[&str])] = &[
+    (
+        "baidu",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "blocked",
+            "captcha",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
+    ("bing", &["first-page", "next-page", "last-page", "empty", "captcha", "rate-limit", "changed-layout"]),
     (
         "duckduckgo",
         &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"],
+    ),
+    (
+        "flickr",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "windows",
+            "empty",
+            "blocked",
+            "unauthorized",
+            "unavailable",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
+    (
+        "google",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "soft-block",
+            "captcha",
+            "rate-limit",
+            "changed-layout",
+        ],
     ),
     // One answer has all ids, and then each object is asked for: there is no last page.
     (
@@ -43,7 +85,33 @@ const DEMANDED: [(&str, &[&str]); 5] = [
             "changed-layout",
         ],
     ),
+    (
+        "unsplash",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "blocked",
+            "unauthorized",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
     ("webpage", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit"]),
+    (
+        "wikimedia-commons",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "parts",
+            "empty",
+            "blocked",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
 ];
 
 /// Sources that cannot tell a changed layout, and why.
@@ -52,8 +120,10 @@ const WITHOUT_LAYOUT: [(&str, &str); 1] = [("webpage", "pages of all layouts are
 /// A source, the folder of its recordings, and key paths that no recording has, each with the
 /// reason why it is right nevertheless.
 type Recorded = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-const RECORDED: [Recorded; 4] = [
+const RECORDED: &[Recorded] = &[
+    ("baidu", "baidu-images", &[]),
     ("duckduckgo", "duckduckgo", &[]),
+    ("flickr", "flickr", &[]),
     ("met-museum", "met-museum", &[]),
     (
         "openverse",
@@ -76,6 +146,19 @@ const RECORDED: [Recorded; 4] = [
             ".data.children[].data.crosspost_parent",
             "no recording has a crosspost; it is a post within a post",
         )],
+    ),
+    ("unsplash", "unsplash", &[]),
+    (
+        "wikimedia-commons",
+        "wikimedia-commons",
+        &[
+            (".query.pages[]", "recordings are of the older form; the cassette of that has the same fields"),
+            (".query.pages.*.imageinfo[].mime", "recordings asked for less"),
+            (".query.pages.*.imageinfo[].sha1", "as above"),
+            (".query.pages.*.imageinfo[].timestamp", "as above"),
+            (".continue.iicontinue", "what continues in recordings is something else"),
+            (".warnings", "no recording was warned"),
+        ],
     ),
 ];
 

@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod export;
 pub mod idempotency;
 pub mod images;
+pub mod items;
 pub mod jobs;
 pub mod listen;
 pub mod pace;

@@ -1,6 +1,7 @@
 //! One step of a source: perform what it asked for, then ask what it found and what is next.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -14,6 +15,7 @@ use crate::{
     db::{
         self,
         chunks::{Chunk, Wait},
+        items,
         pace::{self, Turn},
         steps::Spent,
     },
@@ -95,11 +97,17 @@ impl StepTask {
     /// says until when to wait, because the site or the pace wants that. What was answered by
     /// then is held, so that a step of many requests is done in the end.
     async fn perform(&self, requests: &[Request]) -> Result<(Result<Vec<Answer>, Wait>, Spent), db::Error> {
+        let things: Vec<&str> = requests.iter().filter_map(|request| request.item.as_deref()).collect();
+        let there = match things.is_empty() {
+            true => HashSet::new(),
+            false => items::there(&self.app.db, &self.chunk, &things).await?,
+        };
         let put_off = OnceLock::new();
         // Collected first: a closure over borrowed requests is not general enough for a spawned task.
         let mut asks = Vec::with_capacity(requests.len());
         for request in requests {
-            asks.push(self.ask(request, &put_off));
+            let is_there = request.item.as_ref().is_some_and(|item| there.contains(item));
+            asks.push(self.ask(request, is_there, &put_off));
         }
         let mut asked = stream::iter(asks).buffered(AT_A_TIME);
         let (mut answers, mut spent) = (Answers::default(), Spent::default());
@@ -124,11 +132,19 @@ impl StepTask {
 
     /// The answer to one request, from where it is to be had at the least cost. Sets `put_off`
     /// when it must wait, and begins nothing once that is set; the answer means nothing then.
-    async fn ask(&self, request: &Request, put_off: &OnceLock<Wait>) -> Result<Asked, db::Error> {
+    async fn ask(
+        &self,
+        request: &Request,
+        is_there: bool,
+        put_off: &OnceLock<Wait>,
+    ) -> Result<Asked, db::Error> {
         let asked = |outcome, fresh| {
             let answer = Answer { key: request.key.clone(), url: request.url.clone(), outcome };
             Ok(Asked { answer, fresh })
         };
+        if is_there {
+            return asked(Err(Failure::Skipped), false);
+        }
         if let Some(response) = self.kept.get(self.chunk.id, request) {
             return asked(Ok(response), false);
         }

@@ -52,8 +52,10 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx
     let first: Option<(i32,)> = sqlx::query_as(
         "update pixcrawler.chunk
             set plugin_state = $3, plugin_digest = $4, requests = $5, again = $6, source_done = $7,
-                warnings = case when jsonb_array_length(warnings) < $12 then warnings || $8 else warnings end, steps = steps + 1, asked = asked + $9, received = received + $10,
-                found = found + $11, errors_in_row = 0, step_not_before = null
+                warnings = case when jsonb_array_length(warnings) < $12 then warnings || $8 else warnings end,
+                steps = steps + 1, asked = asked + $9, received = received + $10,
+                found = found + $11, walk_from = case when $13 then found else walk_from end,
+                errors_in_row = 0, step_not_before = null
           where id = $1 and lease = $2
       returning found - $11",
     )
@@ -69,6 +71,8 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx
     .bind(step.spent.received)
     .bind(found)
     .bind(MOST_WARNINGS)
+    // The first step of a walk.
+    .bind(chunk.requests.is_none())
     .fetch_optional(&mut *tx)
     .await?;
     let Some((first,)) = first else { return Ok(false) };

@@ -22,9 +22,101 @@ pub fn from_unix(seconds: u64) -> Option<String> {
     Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"))
 }
 
+/// The date or date-time that a text in the manner of ISO 8601 names (`2026-01-31`,
+/// `2026-01-31 12:30+0100`), as RFC 3339 has it. Without a zone, what it says of the
+/// time of day is left away. `None` for anything else, a year or a month by itself included.
+#[must_use]
+pub fn from_iso(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (date, rest) = text.split_at_checked(10)?;
+    let mut parts = date.split('-').map(number);
+    let (_, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let dashes = date.as_bytes()[4] == b'-' && date.as_bytes()[7] == b'-';
+    if !dashes || !(rest.is_empty() || rest.starts_with(['T', 't', ' '])) {
+        return None;
+    }
+    Some(time(rest).map_or_else(|| date.to_owned(), |time| format!("{date}T{time}")))
+}
+
+/// Time of day with its zone, from behind a date.
+fn time(text: &str) -> Option<String> {
+    let text = text.strip_prefix(['T', 't', ' '])?.trim_start();
+    let (clock, zone) = text.split_at(text.find(['Z', 'z', '+', '-'])?);
+    let mut parts = clock.trim_end().splitn(3, ':');
+    let (hour, minute) = (parts.next()?, parts.next()?);
+    let second = parts.next().unwrap_or("00");
+    let (whole, fraction) = second.split_once('.').unwrap_or((second, "0"));
+    let is = |text: &str, most: u32| text.len() == 2 && number(text).is_some_and(|number| number <= most);
+    if !(is(hour, 23) && is(minute, 59) && is(whole, 60) && number(fraction).is_some()) {
+        return None;
+    }
+    let zone = match zone {
+        "Z" | "z" => "Z".to_owned(),
+        _ => {
+            let digits: String = zone[1..].chars().filter(|c| *c != ':').collect();
+            let (hours, minutes) = digits.split_at_checked(2)?;
+            let minutes = if minutes.is_empty() { "00" } else { minutes };
+            if !(is(hours, 23) && is(minutes, 59)) {
+                return None;
+            }
+            format!("{}{hours}:{minutes}", &zone[..1])
+        }
+    };
+    Some(format!("{hour}:{minute}:{second}{zone}"))
+}
+
+/// Digits only.
+fn number(text: &str) -> Option<u32> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
 #[cfg(test)]
 mod tests {
-    use super::from_unix;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn dates_of_iso_8601() {
+        for (text, expect) in [
+            ("2026-01-31", Some("2026-01-31")),
+            (" 2026-01-31T12:30:05Z ", Some("2026-01-31T12:30:05Z")),
+            ("2026-01-31T12:30:05.250+02:00", Some("2026-01-31T12:30:05.250+02:00")),
+            ("2026-01-31T12:30-0330", Some("2026-01-31T12:30:00-03:30")),
+            ("2026-01-31 12:30:05 +01", Some("2026-01-31T12:30:05+01:00")),
+            ("2026-01-31T12:30:05", Some("2026-01-31")),
+            ("2026-01-31 12:30:05 UTC", Some("2026-01-31")),
+            ("2026-01-31T25:30:05Z", Some("2026-01-31")),
+            ("2026-01-31T12:30:05+1", Some("2026-01-31")),
+            ("2026-01-31 or later", Some("2026-01-31")),
+            ("2026-01-310", None),
+            ("2026-01", None),
+            ("2026", None),
+            ("2026-13-01", None),
+            ("2026-01-00", None),
+            ("026-01-001", None),
+            ("31.01.2026", None),
+            ("2026-1-31T00", None),
+            ("yesterday é", None),
+            ("", None),
+        ] {
+            assert_eq!(from_iso(text).as_deref(), expect, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_date_or_none(any in ".*", likely in "2026-01-[0-9]{2}[T ][0-9é:.]{0,8}[Z+-][0-9:]{0,5}") {
+            for text in [any, likely] {
+                if let Some(date) = from_iso(&text) {
+                    prop_assert_eq!(from_iso(&date), Some(date));
+                }
+            }
+        }
+    }
 
     #[test]
     fn dates() {

@@ -56,8 +56,10 @@ mod walk;
 mod found;
 mod message;
 mod part;
+mod repeat;
 mod candidate;
 mod describe;
+mod filter;
 pub mod date;
 mod log;
 pub mod html;
@@ -72,11 +74,13 @@ pub use bindings::pixcrawler::source::types::{
     OptionSpec, Query, Request, Response, Step,
 };
 pub use candidate::media_type;
+pub use filter::Filter;
 pub use found::Found;
 pub use list::{Chain, Chained, Paged, Pages};
 pub use log::log;
 pub use machine::{CANDIDATES_PER_STEP, Component, Machine, Result, Turn};
 pub use part::Part;
+pub use repeat::PageBefore;
 pub use walk::{List, Listed};
 
 #[doc(hidden)]

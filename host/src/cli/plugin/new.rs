@@ -40,9 +40,9 @@ pub(super) struct New {
 enum Language {
     /// A component of some 150 KB; the fastest
     Rust,
-    /// 1.6 MB with its QuickJS
+    /// 1.6 MB with its interpreter
     Js,
-    /// 18 MB with its CPython, prepared by the host in some seconds
+    /// 18 MB with its interpreter, prepared by the host in some seconds
     Python,
 }
 

@@ -1,0 +1,70 @@
+//! One picture in a page's script.
+
+use std::collections::BTreeMap;
+
+use pixcrawler_sdk::{Candidate, Dimensions, url};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// How the address of every thumbnail begins.
+pub(crate) const THUMBNAIL: &str = "https://encrypted-tbn";
+
+/// What is known of a picture: a list in which each place has its meaning,
+/// `[_, id, [thumbnail, height, width], [original, height, width], …, {details}]`.
+type Fields<'a> = Vec<&'a RawValue>;
+
+/// All lists of the page that hold a thumbnail and an original, in order.
+pub(crate) fn all(html: &str) -> impl Iterator<Item = Picture<'_>> {
+    // In its list, the thumbnail's own list is not the first thing.
+    let starts = html.match_indices(THUMBNAIL).filter_map(|(at, _)| html[..at].strip_suffix("[\""));
+    starts.filter_map(|before| Picture::at(html, before.rfind('[')?))
+}
+
+/// A thumbnail and an original, and what else is said of them.
+pub(crate) struct Picture<'a> {
+    thumbnail: Image,
+    original: Image,
+    fields: Fields<'a>,
+}
+
+/// Address, height, width.
+#[derive(Deserialize)]
+struct Image(String, u32, u32);
+
+impl<'a> Picture<'a> {
+    /// The picture whose list begins at that place of the page, if it is one.
+    fn at(html: &'a str, start: usize) -> Option<Self> {
+        let mut lists = serde_json::Deserializer::from_str(&html[start..]).into_iter::<Fields<'a>>();
+        let fields = lists.next()?.ok()?;
+        let image = |place: usize| serde_json::from_str(fields.get(place)?.get()).ok();
+        Some(Self { thumbnail: image(2)?, original: image(3)?, fields })
+    }
+}
+
+/// The picture, or what of it was looked for and not found; none for one that
+/// has no address of its own (in a document, for example).
+pub(crate) fn candidate(picture: Picture<'_>) -> Result<Option<Candidate>, String> {
+    let Picture { thumbnail, original, fields } = picture;
+    let Some(address) = url::resolve("", &original.0) else { return Ok(None) };
+    let details = fields.iter().find(|field| field.get().starts_with('{'));
+    let details = details.ok_or("missing the details of a picture")?;
+    let details: BTreeMap<String, &RawValue> =
+        serde_json::from_str(details.get()).map_err(|error| error.to_string())?;
+    // The page that shows it: `[_, id, address, title, …, name of the site, …]`.
+    let page = details.get("2003").ok_or("missing field `2003` of a picture")?;
+    let page: Fields<'_> = serde_json::from_str(page.get()).map_err(|error| error.to_string())?;
+    let text = |place: usize| -> Option<String> {
+        let text: String = serde_json::from_str(page.get(place)?.get()).ok()?;
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    let page_url = text(2).and_then(|page| url::resolve("", &page));
+    Ok(Some(Candidate {
+        id: fields.get(1).and_then(|id| serde_json::from_str(id.get()).ok()),
+        page_url: Some(page_url.ok_or("missing the page of a picture")?),
+        thumbnail_url: Some(thumbnail.0),
+        title: text(3),
+        dimensions: Dimensions::known(Some(original.2), Some(original.1)),
+        extra: text(12).into_iter().map(|site| ("google.site".to_owned(), site)).collect(),
+        ..Candidate::new(address)
+    }))
+}

@@ -1,0 +1,52 @@
+//! Where a list begins to repeat itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Found;
+
+/// The pictures of the page before, as part of a source's state. Some sites have
+/// no last page: past the end they give the last one again, or the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PageBefore(Vec<u64>);
+
+impl PageBefore {
+    /// Whether the page has a picture that the one before had not. From now on
+    /// it is the page before.
+    pub fn is_followed_by(&mut self, page: &Found) -> bool {
+        let before = std::mem::replace(&mut self.0, page.candidates.iter().map(|c| hash(&c.url)).collect());
+        self.0.iter().any(|picture| !before.contains(picture))
+    }
+}
+
+/// FNV-1a: short, and the same in every build.
+fn hash(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Candidate;
+
+    #[test]
+    fn a_page_that_repeats_the_one_before_is_told() {
+        let mut before = PageBefore::default();
+        for (pictures, expect) in [
+            ("", false),
+            ("a b c", true),
+            ("c d", true),
+            ("d c", false),
+            ("c", false),
+            ("a", true),
+            ("", false),
+            ("a", true),
+        ] {
+            let page = pictures.split_whitespace().map(Candidate::new).collect();
+            assert_eq!(before.is_followed_by(&page), expect, "{pictures}");
+            // It travels as JSON between the steps.
+            before = serde_json::from_str(&serde_json::to_string(&before).unwrap()).unwrap();
+        }
+    }
+}
