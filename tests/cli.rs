@@ -18,6 +18,7 @@ use crate::support::{
 };
 
 mod crawl;
+mod plugin;
 
 /// Where commands are run: a folder, a database and a web site of their own.
 struct Shell {
@@ -120,7 +121,11 @@ async fn every_command_explains_itself() {
         "plugin new -h",
         "plugin build -h",
         "plugin list -h",
+        "plugin run -h",
+        "plugin record -h",
         "plugin test -h",
+        "plugin check -h",
+        "plugin bench -h",
         "migrate -h",
         "openapi -h",
         "doctor -h",

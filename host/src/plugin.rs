@@ -17,10 +17,12 @@ use crate::{
 
 mod bindings;
 mod bounds;
+mod compare;
 mod convert;
 mod found;
 mod grant;
 mod info;
+mod inspect;
 mod open;
 mod registry;
 mod runtime;
@@ -28,17 +30,19 @@ mod sandbox;
 mod stderr;
 mod step;
 mod text;
+mod trap;
 #[cfg(test)]
 mod tests;
 
 pub use info::check_id;
+pub use inspect::{Inspection, inspect};
 pub use open::{OpenError, Use};
 pub use step::{MOST_AGAIN, Made, StepError};
 
 use found::Found;
 use grant::Standing;
 use registry::{Registry, Source};
-use runtime::Runtime;
+use runtime::{Mode, Runtime};
 
 /// The components that this binary carries: name and bytes.
 const BUNDLED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
@@ -164,7 +168,7 @@ impl Plugins {
         data_dir: &Path,
     ) -> Result<Self, EngineError> {
         let cache = found::cache_folder(data_dir).await?;
-        let runtime = Runtime::new(config, &cache)?;
+        let runtime = Runtime::new(config, Some(&cache), Mode::Serve)?;
         let mut registry = Registry::default();
         let all = found::all(bundled, config.plugins_dir.as_deref(), &mut registry.refused).await?;
         let (big, small): (Vec<_>, Vec<_>) =

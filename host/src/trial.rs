@@ -12,12 +12,12 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 
 pub use candidate::Shown;
-pub use live::Live;
+pub use live::{Live, Paced};
 pub use record::Recorder;
-pub use replay::{Problem, Tested, test};
+pub use replay::{Problem, Tested, replay, test};
 
 use crate::{
-    plugin::{MOST_AGAIN, Made, Plugins, StepError},
+    plugin::{Installed, MOST_AGAIN, Made, Plugins, StepError},
     source::{Answer, Answers, Candidate, Failure, Kept, Next, Query, Request, Response, Step},
 };
 
@@ -75,6 +75,8 @@ pub struct Trial {
 pub struct StepCost {
     /// CPU time of the call.
     pub cpu: Duration,
+    /// Instructions, weighted, where the engine counts them.
+    pub fuel: Option<u64>,
     /// Most linear memory, in bytes.
     pub peak_memory: u64,
     /// Requests made for it.
@@ -122,7 +124,7 @@ pub enum Stop {
 /// One crawl of the source, from its first step on. The future may be dropped at any time.
 pub async fn run(
     plugins: &Plugins,
-    id: &str,
+    source: &Installed,
     query: &Query,
     answering: &impl Answering,
     limits: Limits,
@@ -134,7 +136,7 @@ pub async fn run(
         requests: 0,
         end: End::Done,
     };
-    trial.end = trial.steps(plugins, id, query, answering, limits).await;
+    trial.end = trial.steps(plugins, source, query, answering, limits).await;
     trial
 }
 
@@ -142,11 +144,12 @@ impl Trial {
     async fn steps(
         &mut self,
         plugins: &Plugins,
-        id: &str,
+        source: &Installed,
         query: &Query,
         answering: &impl Answering,
         limits: Limits,
     ) -> End {
+        let id = &source.info.id;
         let mut kept = Kept::default();
         let mut answers = Vec::new();
         let (mut again, mut requests_before, mut received) = (0, 0, 0);
@@ -185,9 +188,9 @@ impl Trial {
     }
 
     fn take(&mut self, made: Made, requests: usize, received: usize) -> Step {
-        let Made { mut step, cpu, peak_memory, .. } = made;
+        let Made { mut step, cpu, peak_memory, fuel } = made;
         let candidates = step.candidates.len();
-        self.steps.push(StepCost { cpu, peak_memory, requests, received, candidates });
+        self.steps.push(StepCost { cpu, fuel, peak_memory, requests, received, candidates });
         self.candidates.append(&mut step.candidates);
         self.warnings.append(&mut step.warnings);
         step

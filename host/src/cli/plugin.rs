@@ -1,8 +1,13 @@
 //! `plugin`: the tools of who writes a source and of who runs one; one file a subcommand.
 
+mod ask;
+mod bench;
 mod build;
+mod check;
 mod list;
 mod new;
+mod record;
+mod run;
 mod subject;
 mod test;
 
@@ -29,7 +34,11 @@ enum Command {
     New(new::New),
     Build(build::Build),
     List(list::List),
+    Run(run::Run),
+    Record(record::Record),
     Test(test::Test),
+    Check(check::Check),
+    Bench(bench::Bench),
 }
 
 impl Plugin {
@@ -38,7 +47,11 @@ impl Plugin {
             Command::New(command) => command.run(),
             Command::Build(command) => command.run().await,
             Command::List(command) => command.run(&config).await,
+            Command::Run(command) => command.run(&config).await,
+            Command::Record(command) => command.run(&config).await,
             Command::Test(command) => command.run(&config).await,
+            Command::Check(command) => command.run(&config).await,
+            Command::Bench(command) => command.run(&config).await,
         }
     }
 }

@@ -5,7 +5,11 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use super::{BUNDLED, EngineError, Installed, Plugins, Shared, found, grant::Standing, runtime::Runtime};
+use super::{
+    BUNDLED, EngineError, Installed, Plugins, Shared, found,
+    grant::Standing,
+    runtime::{Mode, Runtime},
+};
 use crate::config;
 
 /// What is done with a component that is opened by its file.
@@ -13,6 +17,9 @@ use crate::config;
 pub enum Use {
     /// It is given recorded answers; what it may reach does not matter.
     Offline,
+    /// As offline; every call is made twice, and it is an error when the two differ in what
+    /// comes of them or in the instructions they take.
+    Compare,
     /// It is run against the network. Who names the file grants the hosts it declares, but neither
     /// any host nor what robots.txt forbids: that must be granted by id.
     Live,
@@ -58,11 +65,12 @@ impl Plugins {
             .await
             .map_err(|source| OpenError::Read { path: file.to_owned(), source })?;
         let standing = match purpose {
-            Use::Offline => Standing::Offline,
+            Use::Offline | Use::Compare => Standing::Offline,
             Use::Live if found.bundled => Standing::Bundled,
             Use::Live => Standing::Named,
         };
-        let runtime = Runtime::new(config, &found::cache_folder(data_dir).await?)?;
+        let mode = if purpose == Use::Compare { Mode::Compare } else { Mode::Author };
+        let runtime = Runtime::new(config, Some(&found::cache_folder(data_dir).await?), mode)?;
         let shared = Shared { runtime, granted: config.grant.clone(), registry: RwLock::default() };
         let refused = |reason| OpenError::Refused { path: file.to_owned(), reason };
         let compiled = shared.runtime.compile(&found.wasm).map_err(refused)?;
