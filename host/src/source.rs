@@ -6,7 +6,7 @@ mod answers;
 mod exchange;
 mod info;
 
-pub use answers::{Answers, Kept};
+pub use answers::Answers;
 pub use exchange::{Answer, Content, Failure, Method, Request, Response};
 pub use info::{
     Credential, CredentialKind, CredentialSpec, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,

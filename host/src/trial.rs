@@ -2,6 +2,7 @@
 
 mod candidate;
 pub mod cassette;
+mod kept;
 mod layout;
 mod live;
 mod record;
@@ -16,9 +17,11 @@ pub use live::{Live, Paced};
 pub use record::Recorder;
 pub use replay::{Problem, Tested, replay, test};
 
+use kept::Kept;
+
 use crate::{
     plugin::{Installed, MOST_AGAIN, Made, Plugins, StepError},
-    source::{Answer, Answers, Candidate, Failure, Kept, Next, Query, Request, Response, Step},
+    source::{Answer, Answers, Candidate, Failure, Next, Query, Request, Response, Step},
 };
 
 /// Where answers come from.
@@ -222,7 +225,7 @@ async fn perform<A: Answering>(
     let mut unanswered = requests.iter();
     while let (Some(outcome), Some(request)) = (answered.next().await, unanswered.next()) {
         let outcome = outcome?;
-        kept.keep(request, &outcome);
+        kept.take(request, &outcome);
         answers.push(Answer { key: request.key.clone(), url: request.url.clone(), outcome });
     }
     Ok(answers)
