@@ -83,6 +83,11 @@ fn a_new_project_builds_and_replays() {
         assert!(built.contains(&format!("Built dist/{name}.wasm, ")), "{built}");
         let replayed = ended(desk.pixcrawler(&["plugin", "test", "."], &name), true);
         assert!(replayed.contains("1 passed, 0 failed"), "{replayed}");
+        // Compiled anew, with fuel: once is enough for the largest.
+        if language != "python" {
+            let checked = ended(desk.pixcrawler(&["plugin", "check", "."], &name), true);
+            assert!(checked.ends_with("Sound.\n"), "{checked}");
+        }
         let readme = fs::read_to_string(desk.path(&name).join("README.md")).unwrap();
         assert!(readme.starts_with(&format!("# Red fox {language}\n")), "{readme}");
     }

@@ -40,9 +40,11 @@ export function candidate(url, fields = {}) {
 
 const shown = (value) => (JSON.stringify(value) ?? String(value)).slice(0, 100);
 
-// Width and height in pixels, if both are known and neither is 0.
-export const dimensions = (width, height) =>
-  COUNT(width) && COUNT(height) && width > 0 && height > 0 ? { width, height } : undefined;
+// Width and height in pixels, as numbers or texts, if both are known and neither is 0.
+export function dimensions(...sides) {
+  const [width, height] = sides.map((side) => (TEXT(side) && /^\d+$/.test(side) ? Number(side) : side));
+  return COUNT(width) && COUNT(height) && width > 0 && height > 0 ? { width, height } : undefined;
+}
 
 export const license = (id, { url, attribution } = {}) => ({ id, url, attribution });
 

@@ -221,7 +221,7 @@ export function post(url: string, type: string, text: string, fields?: Partial<R
 
 /** Throws `LayoutChanged` when `url` is no address or a field has a wrong type. */
 export function candidate(url: string, fields?: Fields): Candidate;
-/** Undefined unless both are known and neither is 0. */
+/** Both as numbers or texts; undefined unless they are known and neither is 0. */
 export function dimensions(width: unknown, height: unknown): Dimensions | undefined;
 export function license(id: string, rest?: { url?: string | null; attribution?: string | null }): License;
 /** By address; what is not Creative Commons is `unknown`. */

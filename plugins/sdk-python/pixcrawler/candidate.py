@@ -101,9 +101,9 @@ def shown(value: object) -> str:
 
 
 def dimensions(width: object, height: object) -> Dimensions | None:
-    """Width and height, if both are known and neither is 0."""
-    known = all(isinstance(side, int) and side > 0 for side in (width, height))
-    return Dimensions(width, height) if known else None
+    """Width and height, as numbers or texts, if both are known and neither is 0."""
+    sides = [int(side) if isinstance(side, str) and side.isdecimal() else side for side in (width, height)]
+    return Dimensions(*sides) if all(isinstance(side, int) and side > 0 for side in sides) else None
 
 
 def license_from_url(url: str) -> License:

@@ -19,6 +19,8 @@ def each(results: list, read: Callable[[Any], Candidate | Iterable[Candidate] | 
     for result in results:
         try:
             one = read(result)
+            # A generator is read here, where its faults are known to be those of this result.
+            candidates = [one] if isinstance(one, Candidate) else list(one or [])
         except LayoutChanged as fault:
             faults.append(str(fault))
             continue
@@ -27,7 +29,7 @@ def each(results: list, read: Callable[[Any], Candidate | Iterable[Candidate] | 
                 raise
             faults.append(f"not an object: {error}")
             continue
-        found.candidates += [one] if isinstance(one, Candidate) else one or []
+        found.candidates += candidates
     some = f"{len(faults)} of {len(results)}"
     if faults and not found.candidates:
         raise LayoutChanged(f"in {'all' if len(faults) == len(results) else some} results: {faults[0]}")

@@ -97,6 +97,14 @@ class Results(unittest.TestCase):
         self.assertEqual(found.warnings, ["2 of 3 results cannot be read: not the address of a picture: 7"])
         self.assertEqual(each([1, 2], lambda n: None if n == 1 else pictures(2)), Found(pictures(2)))
 
+    def test_a_generator_is_read_like_a_list(self):
+        def read(urls):
+            for url in urls:
+                yield Candidate(url)
+
+        found = each([["https://example.org/0.jpg"], ["/a.jpg"]], read)
+        self.assertEqual((found.candidates, len(found.warnings)), (pictures(1), 1))
+
     def test_when_all_are_bad_the_site_has_changed(self):
         with self.assertRaisesRegex(LayoutChanged, "^in 1 of 2 results: "):
             each([None, "/a.jpg"], lambda url: url and Candidate(url))
