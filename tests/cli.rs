@@ -119,6 +119,8 @@ async fn every_command_explains_itself() {
         "worker -h",
         "token -h",
         "plugin -h",
+        "plugin new -h",
+        "plugin build -h",
         "plugin list -h",
         "plugin install -h",
         "plugin enable -h",
