@@ -17,8 +17,9 @@ use crate::support::{
     site::{ORIGIN, PATIENCE, Site, hashes, page},
 };
 
+mod author;
 mod crawl;
-mod plugin;
+mod plugins;
 
 /// Where commands are run: a folder, a database and a web site of their own.
 struct Shell {
@@ -119,6 +120,10 @@ async fn every_command_explains_itself() {
         "token -h",
         "plugin -h",
         "plugin list -h",
+        "plugin install -h",
+        "plugin enable -h",
+        "plugin disable -h",
+        "plugin remove -h",
         "plugin run -h",
         "plugin record -h",
         "plugin test -h",

@@ -189,6 +189,25 @@ impl System {
         }
     }
 
+    /// Runs `plugin` with these arguments on the folder of plugins that all processes share.
+    pub(crate) async fn plugin(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+        command.arg("plugin").args(arguments).env("PIXCRAWLER_DATA_DIR", self.data.path());
+        command.env("DATABASE_URL", self.database.expose_secret()).envs(self.settings.iter().cloned());
+        let output = command.stdin(Stdio::null()).output().await.unwrap();
+        assert!(output.status.success(), "plugin {arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call("POST", path, Some(body)).await
+    }
+
+    /// The front door.
+    pub(crate) fn door(&self) -> &Process {
+        &self.door
+    }
+
     /// Folder of the objects.
     pub(crate) fn objects(&self) -> PathBuf {
         self.data.path().join("objects")
@@ -235,11 +254,16 @@ impl Launch<'_> {
 impl Process {
     /// Waits for a line with this message, and gives it.
     pub(crate) async fn logged(&self, message: &str) -> Value {
+        self.logged_with(message, |_| true).await
+    }
+
+    /// Waits for a line with this message that is as `met` wants it, and gives it.
+    pub(crate) async fn logged_with(&self, message: &str, met: impl Fn(&Value) -> bool) -> Value {
         let mut more = self.log.more.subscribe();
         let wait = async {
             loop {
                 let ended = *more.borrow_and_update();
-                let found = self.lines(message).into_iter().next();
+                let found = self.lines(message).into_iter().find(&met);
                 if let Some(line) = found {
                     return line;
                 }

@@ -178,7 +178,9 @@ impl Slice {
             self.step.is_empty() && !self.chunk.source_done && self.failed.is_none() && !self.put_off();
         if may_step && self.drained && self.room() > self.ready.len() && self.ready.len() < most {
             let (left, _) = chunks::left(&self.bench.app.db, self.chunk.id).await?;
-            if left < MOST_BACKLOG {
+            if !self.bench.app.is_current(&self.source) {
+                self.ending = Some(SliceEnd::Again);
+            } else if left < MOST_BACKLOG {
                 self.start_step();
             }
         }

@@ -58,7 +58,7 @@ impl StepTask {
     /// Makes the step. Dropping the future closes its connections.
     pub(super) async fn make(self) -> Result<StepOutcome, db::Error> {
         let Some(requests) = self.chunk.requests.as_ref() else {
-            let made = self.app.plugins.start(&self.chunk.source, &self.chunk.query).await;
+            let made = self.app.plugins.start(&self.source, &self.chunk.query).await;
             return Ok(self.outcome(made, Arc::default(), Spent::default()));
         };
         let (answers, spent) = match &self.answers {
@@ -71,7 +71,7 @@ impl StepTask {
         let made = self
             .app
             .plugins
-            .resume(&self.chunk.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
+            .resume(&self.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
             .await;
         for (request, answer) in requests.iter().zip(answers.iter()) {
             match &answer.outcome {
