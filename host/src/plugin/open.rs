@@ -77,7 +77,7 @@ impl Plugins {
     ) -> Result<(Self, Installed), OpenError> {
         let mode = if purpose == Use::Compare { Mode::Compare } else { Mode::Author };
         let plugins = Self { shared: Arc::new(Shared::new(config, data_dir, mode).await?) };
-        let component = plugins.inspect(file).await?;
+        let component = plugins.component(file).await?;
         let standing = match purpose {
             Use::Offline | Use::Compare => Standing::Offline,
             Use::Live if component.bundled => Standing::Bundled,
@@ -98,7 +98,7 @@ impl Plugins {
     ///
     /// # Errors
     /// When the file cannot be read or is not a source of this contract.
-    pub async fn inspect(&self, file: &Path) -> Result<Component, OpenError> {
+    pub async fn component(&self, file: &Path) -> Result<Component, OpenError> {
         let read = |source| OpenError::Read { path: file.to_owned(), source };
         let wasm = found::read(file).await.map_err(read)?;
         let digest = found::digest(&wasm);
