@@ -19,6 +19,7 @@ use crate::support::{
 
 mod crawl;
 mod plugins;
+mod plugin;
 
 /// Where commands are run: a folder, a database and a web site of their own.
 struct Shell {
@@ -118,12 +119,18 @@ async fn every_command_explains_itself() {
         "worker -h",
         "token -h",
         "plugin -h",
+        "plugin new -h",
+        "plugin build -h",
         "plugin list -h",
         "plugin install -h",
         "plugin enable -h",
         "plugin disable -h",
         "plugin remove -h",
+        "plugin run -h",
+        "plugin record -h",
         "plugin test -h",
+        "plugin check -h",
+        "plugin bench -h",
         "migrate -h",
         "openapi -h",
         "doctor -h",

@@ -7,7 +7,7 @@ mod cookies;
 mod exchange;
 mod info;
 
-pub use answers::{Answers, Kept};
+pub use answers::Answers;
 pub use cookies::Cookies;
 pub use exchange::{Answer, Content, Failure, Method, Request, Response};
 pub use info::{

@@ -94,7 +94,7 @@ impl Kept {
 
 impl State {
     fn find(&self, chunk: ChunkId, request: &Request) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.chunk == chunk && entry.request.asks_as(request))
+        self.entries.iter().position(|entry| entry.chunk == chunk && entry.request.is_same(request))
     }
 
     fn of(&self, chunk: ChunkId) -> usize {

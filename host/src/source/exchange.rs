@@ -24,16 +24,6 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether a site that is asked for `other` is asked the same.
-    #[must_use]
-    pub fn asks_as(&self, other: &Self) -> bool {
-        self.method == other.method
-            && self.url == other.url
-            && self.headers == other.headers
-            && self.body == other.body
-            && self.credential == other.credential
-    }
-
     /// A plain GET.
     #[must_use]
     pub const fn get(url: String) -> Self {
@@ -47,6 +37,16 @@ impl Request {
             item: None,
             keep: false,
         }
+    }
+
+    /// Whether both ask a site for the same; what they are to the plugin does not matter.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.url == other.url
+            && self.method == other.method
+            && self.body == other.body
+            && self.headers == other.headers
+            && self.credential == other.credential
     }
 }
 

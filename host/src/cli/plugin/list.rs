@@ -11,7 +11,7 @@ use crate::{
     cli::{say, stop},
     config::Config,
     plugin::{GrantedBy, Installed, Plugins, RefusedPlugin, Status},
-    source::{HostKind, Input, OptionSpec},
+    source::{HostKind, Input, OptionSpec, SourceInfo},
 };
 
 /// List the installed sources, and what was left out and why
@@ -64,32 +64,40 @@ fn text(sources: &[Installed], refused: &[RefusedPlugin]) -> String {
             input(info.input),
             from(source)
         ));
-        let mut fact = |name: &str, value: String| {
-            if !value.is_empty() {
-                lines.push(format!("  {name:<12}{value}"));
-            }
-        };
         if let Status::Off(reason) = &source.status {
-            fact("status", reason.clone());
+            lines.push(fact("status", reason));
         }
-        fact("about", info.description.clone());
-        let hosts = info.hosts.iter().map(|rule| format!("{} ({})", rule.pattern, kind(rule.kind)));
-        fact("hosts", hosts.collect::<Vec<_>>().join(", "));
-        if info.ignores_robots {
-            fact("robots.txt", "ignored".to_owned());
-        }
-        fact("options", info.options.iter().map(option).collect::<Vec<_>>().join("; "));
-        let credentials = info.credentials.iter().map(|spec| match spec.required {
-            true => format!("{} (required)", spec.name),
-            false => format!("{} (optional)", spec.name),
-        });
-        fact("credentials", credentials.collect::<Vec<_>>().join(", "));
+        lines.extend(facts(info));
     }
     if sources.is_empty() {
         lines.push("No source is installed.".to_owned());
     }
     lines.extend(refused.iter().map(|plugin| format!("Left out: {}: {}", plugin.name, plugin.reason)));
     lines.join("\n")
+}
+
+/// What a source says of itself, a line each.
+pub(super) fn facts(info: &SourceInfo) -> Vec<String> {
+    let hosts = info.hosts.iter().map(|rule| format!("{} ({})", rule.pattern, kind(rule.kind)));
+    let credentials = info.credentials.iter().map(|spec| match spec.required {
+        true => format!("{} (required)", spec.name),
+        false => format!("{} (optional)", spec.name),
+    });
+    let robots = if info.ignores_robots { "ignored" } else { "" };
+    let options = info.options.iter().map(option).collect::<Vec<_>>().join("; ");
+    let all = [
+        ("about", info.description.clone()),
+        ("hosts", hosts.collect::<Vec<_>>().join(", ")),
+        ("robots.txt", robots.to_owned()),
+        ("options", options),
+        ("credentials", credentials.collect::<Vec<_>>().join(", ")),
+    ];
+    all.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| fact(name, value)).collect()
+}
+
+/// A named line of a block.
+pub(super) fn fact(name: &str, value: &str) -> String {
+    format!("  {name:<12}{value}")
 }
 
 pub(super) fn described(source: &Installed) -> Value {
@@ -151,7 +159,7 @@ fn option(spec: &OptionSpec) -> String {
     text
 }
 
-const fn input(input: Input) -> &'static str {
+pub(super) const fn input(input: Input) -> &'static str {
     match input {
         Input::Keywords => "keywords",
         Input::Address => "addresses",
