@@ -46,7 +46,16 @@ const DEMANDED: [(&str, &[&str]); 6] = [
     ("webpage", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit"]),
     (
         "wikimedia-commons",
-        &["first-page", "next-page", "last-page", "parts", "empty", "blocked", "rate-limit", "changed-layout"],
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "parts",
+            "empty",
+            "blocked",
+            "rate-limit",
+            "changed-layout",
+        ],
     ),
 ];
 

@@ -4,10 +4,12 @@
 
 mod answers;
 mod exchange;
+mod figures;
 mod info;
 
 pub use answers::{Answers, Kept};
 pub use exchange::{Answer, Content, Failure, Method, Request, Response};
+pub use figures::Figures;
 pub use info::{
     Credential, CredentialKind, CredentialSpec, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,
     SourceInfo,

@@ -5,6 +5,7 @@ mod consent;
 mod disable;
 mod enable;
 mod install;
+mod known;
 mod list;
 mod new;
 mod remove;
@@ -80,7 +81,7 @@ async fn tell(
 ) -> anyhow::Result<Installed> {
     plugins.follow(None).await?;
     let source = find(plugins, id).await?;
-    say(&if json { json!({"source": list::described(&source)}).to_string() } else { text(&source) });
+    say(&if json { json!({"source": list::described(&source, None)}).to_string() } else { text(&source) });
     Ok(source)
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
-use super::prepared;
+use super::{known::Known, prepared};
 use crate::{
     cli::{say, stop},
     config::Config,
@@ -17,7 +17,8 @@ use crate::{
 /// List the installed sources, and what was left out and why
 ///
 /// For each: version, what it takes, whether it can be used and if not what to do about
-/// it, the hosts it asks (`api`: a documented interface; `web`: pages, robots.txt is
+/// it, how it fares and what it did until now (where a database answers; none is started for
+/// this), by what it was granted, whether it is pinned, the hosts it asks (`api`: a documented interface; `web`: pages, robots.txt is
 /// asked), its options and credentials.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -35,20 +36,22 @@ impl List {
         let stop = stop::on_signal()?;
         let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
         prepared(&plugins, &stop).await;
+        let known = Known::find(config, &plugins).await?;
         let (sources, refused) = (plugins.list(), plugins.refused());
         if self.json {
             let refused: Vec<Value> =
                 refused.iter().map(|plugin| json!({"name": plugin.name, "reason": plugin.reason})).collect();
-            let sources: Vec<Value> = sources.iter().map(described).collect();
+            let sources: Vec<Value> =
+                sources.iter().map(|source| described(source, known.as_ref())).collect();
             say(&json!({"sources": sources, "refused": refused}).to_string());
         } else {
-            say(&text(&sources, &refused));
+            say(&text(&sources, &refused, known.as_ref()));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn text(sources: &[Installed], refused: &[RefusedPlugin]) -> String {
+fn text(sources: &[Installed], refused: &[RefusedPlugin], known: Option<&Known>) -> String {
     let mut lines = Vec::new();
     for source in sources {
         let info = &source.info;
@@ -72,6 +75,18 @@ fn text(sources: &[Installed], refused: &[RefusedPlugin]) -> String {
         if let Status::Off(reason) = &source.status {
             fact("status", reason.clone());
         }
+        if let Some(newer) = &source.rolled_back {
+            fact("left aside", format!("{} ({}), which faulted too often", newer.version, newer.file));
+        }
+        let (health, done) = known.map(|known| known.told(source)).unwrap_or_default();
+        fact("health", health);
+        fact("until now", done);
+        if let Some(granted_by) = source.granted_by {
+            fact("granted by", granted_by.name().to_owned());
+        }
+        if let Some(pinned) = &source.pinned {
+            fact("pinned", format!("sha256 {}, since {}", pinned.sha256, pinned.installed_at.date_naive()));
+        }
         fact("about", info.description.clone());
         let hosts = info.hosts.iter().map(|rule| format!("{} ({})", rule.pattern, kind(rule.kind)));
         fact("hosts", hosts.collect::<Vec<_>>().join(", "));
@@ -92,13 +107,14 @@ fn text(sources: &[Installed], refused: &[RefusedPlugin]) -> String {
     lines.join("\n")
 }
 
-pub(super) fn described(source: &Installed) -> Value {
+pub(super) fn described(source: &Installed, known: Option<&Known>) -> Value {
     let info = &source.info;
     let (status, reason) = match &source.status {
         Status::Ready => ("ready", None),
         Status::Preparing => ("preparing", None),
         Status::Off(reason) => ("off", Some(reason)),
     };
+    let (health, figures) = known.map(|known| known.described(source)).unwrap_or_default();
     json!({
         "id": info.id,
         "name": info.name,
@@ -125,6 +141,8 @@ pub(super) fn described(source: &Installed) -> Value {
         "file": source.file,
         "size": source.size,
         "sha256": source.digest.to_string(),
+        "health": health,
+        "figures": figures,
     })
 }
 
