@@ -16,10 +16,52 @@ use pixcrawler::{
 use serde_json::Value;
 
 /// Cassettes that each source must have beside any others.
-const DEMANDED: [(&str, &[&str]); 6] = [
+const DEMANDED: &[(&str, &[&str])] = &[
+    (
+        "baidu",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "blocked",
+            "captcha",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
+    ("bing", &["first-page", "next-page", "last-page", "empty", "captcha", "rate-limit", "changed-layout"]),
     (
         "duckduckgo",
         &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"],
+    ),
+    (
+        "flickr",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "windows",
+            "empty",
+            "blocked",
+            "unauthorized",
+            "unavailable",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
+    (
+        "google",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "soft-block",
+            "captcha",
+            "rate-limit",
+            "changed-layout",
+        ],
     ),
     // One answer has all ids, and then each object is asked for: there is no last page.
     (
@@ -32,6 +74,19 @@ const DEMANDED: [(&str, &[&str]); 6] = [
     ),
     (
         "reddit",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "blocked",
+            "unauthorized",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
+    (
+        "unsplash",
         &[
             "first-page",
             "next-page",
@@ -65,8 +120,10 @@ const WITHOUT_LAYOUT: [(&str, &str); 1] = [("webpage", "pages of all layouts are
 /// A source, the folder of its recordings, and key paths that no recording has, each with the
 /// reason why it is right nevertheless.
 type Recorded = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-const RECORDED: [Recorded; 5] = [
+const RECORDED: &[Recorded] = &[
+    ("baidu", "baidu-images", &[]),
     ("duckduckgo", "duckduckgo", &[]),
+    ("flickr", "flickr", &[]),
     ("met-museum", "met-museum", &[]),
     (
         "openverse",
@@ -90,6 +147,7 @@ const RECORDED: [Recorded; 5] = [
             "no recording has a crosspost; it is a post within a post",
         )],
     ),
+    ("unsplash", "unsplash", &[]),
     (
         "wikimedia-commons",
         "wikimedia-commons",

@@ -1,55 +1,64 @@
 //! What the user may set: the filters above the page of pictures.
 
-use pixcrawler_sdk::{OptionKind, OptionSpec, Query};
+use pixcrawler_sdk::{Filter, OptionKind, OptionSpec, Query};
 
-/// Options, with the site's own names for them.
-const FILTERS: [(&str, &str); 5] =
-    [("size", "z"), ("color", "ic"), ("hd", "hd"), ("latest", "latest"), ("copyright", "copyright")];
+/// Each with the parameter whose value it is.
+const FILTERS: [(&str, Filter); 2] = [
+    (
+        "z",
+        Filter {
+            name: "size",
+            label: "Size",
+            help: "Only pictures of this size.",
+            choices: &[
+                ("extra-large", "Extra large", "9"),
+                ("large", "Large", "3"),
+                ("medium", "Medium", "2"),
+                ("small", "Small", "1"),
+            ],
+        },
+    ),
+    (
+        "ic",
+        Filter {
+            name: "color",
+            label: "Colour",
+            help: "Only pictures in which this colour prevails.",
+            choices: &[
+                ("monochrome", "Black and white", "2048"),
+                ("red", "Red", "1"),
+                ("orange", "Orange", "256"),
+                ("yellow", "Yellow", "2"),
+                ("green", "Green", "4"),
+                ("teal", "Teal", "8"),
+                ("blue", "Blue", "16"),
+                ("purple", "Purple", "32"),
+                ("pink", "Pink", "64"),
+                ("brown", "Brown", "128"),
+                ("black", "Black", "512"),
+                ("white", "White", "1024"),
+            ],
+        },
+    ),
+];
 
-/// Parameters for the filters that are set.
-pub(crate) fn filters(query: &Query) -> impl Iterator<Item = (&'static str, &str)> {
-    FILTERS.into_iter().filter_map(|(name, parameter)| match query.option(name)? {
-        "false" => None,
-        "true" => Some((parameter, "1")),
-        value => Some((parameter, value)),
-    })
+/// Parameters that are there or not: name, which is the option's too, label and help.
+const SWITCHES: [(&str, &str, &str); 3] = [
+    ("hd", "Sharp", "Only pictures of high definition."),
+    ("latest", "Newest", "Only pictures found lately."),
+    ("copyright", "Licensed", "Only pictures from agencies that sell licences."),
+];
+
+/// Parameters for what is set.
+pub(crate) fn filters(query: &Query) -> impl Iterator<Item = (&str, &str)> {
+    let filters = FILTERS.iter().filter_map(|(parameter, filter)| Some((*parameter, filter.of(query)?)));
+    let is_on = |name: &str| query.option(name) == Some("true");
+    filters.chain(SWITCHES.iter().filter(move |(name, _, _)| is_on(name)).map(|&(name, _, _)| (name, "1")))
 }
 
-/// Every option is a filter; its values are the site's own.
+/// All options.
 pub(crate) fn all() -> Vec<OptionSpec> {
-    let choice = |name: &str, label: &str, help: &str, choices: &[(&str, &str)]| {
-        OptionSpec::new(name, label, help, OptionKind::Choice).choices(choices)
-    };
     let switch =
-        |name: &str, label: &str, help: &str| OptionSpec::new(name, label, help, OptionKind::Boolean);
-    vec![
-        choice(
-            "size",
-            "Size",
-            "Only pictures of this size.",
-            &[("9", "Extra large"), ("3", "Large"), ("2", "Medium"), ("1", "Small")],
-        ),
-        choice(
-            "color",
-            "Colour",
-            "Only pictures in which this colour prevails.",
-            &[
-                ("1", "Red"),
-                ("2", "Yellow"),
-                ("4", "Green"),
-                ("8", "Teal"),
-                ("16", "Blue"),
-                ("32", "Purple"),
-                ("64", "Pink"),
-                ("128", "Brown"),
-                ("256", "Orange"),
-                ("512", "Black"),
-                ("1024", "White"),
-                ("2048", "Black and white"),
-            ],
-        ),
-        switch("hd", "Sharp", "Only pictures of high definition."),
-        switch("latest", "Newest", "Only pictures found lately."),
-        switch("copyright", "Licensed", "Only pictures from agencies that sell licences."),
-    ]
+        |&(name, label, help): &(&str, &str, &str)| OptionSpec::new(name, label, help, OptionKind::Boolean);
+    FILTERS.iter().map(|(_, filter)| filter.spec()).chain(SWITCHES.iter().map(switch)).collect()
 }

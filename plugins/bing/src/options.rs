@@ -1,107 +1,101 @@
 //! What the user may set: the filters above the page of pictures.
 
-use pixcrawler_sdk::{OptionKind, OptionSpec, Query};
+use pixcrawler_sdk::{Filter, OptionSpec, Query};
 
-/// Options, with what stands before their values in the site's own words.
-const FILTERS: [(&str, &str); 7] = [
-    ("size", "imagesize-"),
-    ("color", "color2-"),
-    ("type", "photo-"),
-    ("layout", "aspect-"),
-    ("people", "face-"),
-    ("age", "age-lt"),
-    ("license", ""),
+/// What follows `+filterui:` is the site's own.
+const FILTERS: [Filter; 7] = [
+    Filter {
+        name: "size",
+        label: "Size",
+        help: "Only pictures of this size.",
+        choices: &[
+            ("small", "Small (below 200 × 200)", "imagesize-small"),
+            ("medium", "Medium (200 × 200 to 500 × 500)", "imagesize-medium"),
+            ("large", "Large (above 500 × 500)", "imagesize-large"),
+            ("wallpaper", "Extra large", "imagesize-wallpaper"),
+        ],
+    },
+    Filter {
+        name: "color",
+        label: "Colour",
+        help: "Only pictures in which this colour prevails.",
+        choices: &[
+            ("color", "Any colour", "color2-color"),
+            ("monochrome", "Black and white", "color2-bw"),
+            ("red", "Red", "color2-FGcls_RED"),
+            ("orange", "Orange", "color2-FGcls_ORANGE"),
+            ("yellow", "Yellow", "color2-FGcls_YELLOW"),
+            ("green", "Green", "color2-FGcls_GREEN"),
+            ("teal", "Teal", "color2-FGcls_TEAL"),
+            ("blue", "Blue", "color2-FGcls_BLUE"),
+            ("purple", "Purple", "color2-FGcls_PURPLE"),
+            ("pink", "Pink", "color2-FGcls_PINK"),
+            ("brown", "Brown", "color2-FGcls_BROWN"),
+            ("black", "Black", "color2-FGcls_BLACK"),
+            ("gray", "Grey", "color2-FGcls_GRAY"),
+            ("white", "White", "color2-FGcls_WHITE"),
+        ],
+    },
+    Filter {
+        name: "type",
+        label: "Kind",
+        help: "Only pictures of this kind.",
+        choices: &[
+            ("photo", "Photograph", "photo-photo"),
+            ("clipart", "Clip art", "photo-clipart"),
+            ("line", "Line drawing", "photo-linedrawing"),
+            ("gif", "Animated GIF", "photo-animatedgif"),
+            ("transparent", "Transparent", "photo-transparent"),
+        ],
+    },
+    Filter {
+        name: "layout",
+        label: "Shape",
+        help: "Only pictures of this shape.",
+        choices: &[
+            ("square", "Square", "aspect-square"),
+            ("tall", "Tall", "aspect-tall"),
+            ("wide", "Wide", "aspect-wide"),
+        ],
+    },
+    Filter {
+        name: "people",
+        label: "People",
+        help: "Only pictures of people, from this near.",
+        choices: &[("face", "Faces", "face-face"), ("portrait", "Head and shoulders", "face-portrait")],
+    },
+    Filter {
+        name: "time",
+        label: "Age",
+        help: "Only pictures found in this time.",
+        choices: &[
+            ("day", "Past day", "age-lt1440"),
+            ("week", "Past week", "age-lt10080"),
+            ("month", "Past month", "age-lt44640"),
+            ("year", "Past year", "age-lt525600"),
+        ],
+    },
+    Filter {
+        name: "license",
+        label: "Licence",
+        help: "Only pictures that the search engine believes to be under such a licence; which one is not said.",
+        choices: &[
+            ("cc", "All Creative Commons", "licenseType-Any"),
+            ("public", "Public domain", "license-L1"),
+            ("share", "Free to share and use", "license-L2_L3_L4_L5_L6_L7"),
+            ("share-commercially", "Free to share and use commercially", "license-L2_L3_L4"),
+            ("modify", "Free to modify, share and use", "license-L2_L3_L5_L6"),
+            ("modify-commercially", "Free to modify, share and use commercially", "license-L2_L3"),
+        ],
+    },
 ];
 
 /// The value of the parameter `qft`; empty without filters.
 pub(crate) fn filters(query: &Query) -> String {
-    let filter = |(name, prefix): (&str, &str)| {
-        let value = query.option(name)?;
-        Some(format!("+filterui:{prefix}{value}"))
-    };
-    FILTERS.into_iter().filter_map(filter).collect()
+    FILTERS.iter().filter_map(|filter| filter.of(query)).map(|value| format!("+filterui:{value}")).collect()
 }
 
-/// Every option is a filter; its values are the site's own.
+/// Every option is a filter.
 pub(crate) fn all() -> Vec<OptionSpec> {
-    let choice = |name: &str, label: &str, help: &str, choices: &[(&str, &str)]| {
-        OptionSpec::new(name, label, help, OptionKind::Choice).choices(choices)
-    };
-    vec![
-        choice(
-            "size",
-            "Size",
-            "Only pictures of this size.",
-            &[
-                ("small", "Small (below 200 × 200)"),
-                ("medium", "Medium (200 × 200 to 500 × 500)"),
-                ("large", "Large (above 500 × 500)"),
-                ("wallpaper", "Extra large"),
-            ],
-        ),
-        choice(
-            "color",
-            "Colour",
-            "Only pictures in which this colour prevails.",
-            &[
-                ("color", "Any colour"),
-                ("bw", "Black and white"),
-                ("FGcls_RED", "Red"),
-                ("FGcls_ORANGE", "Orange"),
-                ("FGcls_YELLOW", "Yellow"),
-                ("FGcls_GREEN", "Green"),
-                ("FGcls_TEAL", "Teal"),
-                ("FGcls_BLUE", "Blue"),
-                ("FGcls_PURPLE", "Purple"),
-                ("FGcls_PINK", "Pink"),
-                ("FGcls_BROWN", "Brown"),
-                ("FGcls_BLACK", "Black"),
-                ("FGcls_GRAY", "Grey"),
-                ("FGcls_WHITE", "White"),
-            ],
-        ),
-        choice(
-            "type",
-            "Kind",
-            "Only pictures of this kind.",
-            &[
-                ("photo", "Photograph"),
-                ("clipart", "Clip art"),
-                ("linedrawing", "Line drawing"),
-                ("animatedgif", "Animated GIF"),
-                ("transparent", "Transparent"),
-            ],
-        ),
-        choice(
-            "layout",
-            "Shape",
-            "Only pictures of this shape.",
-            &[("square", "Square"), ("wide", "Wide"), ("tall", "Tall")],
-        ),
-        choice(
-            "people",
-            "People",
-            "Only pictures of people, from this near.",
-            &[("face", "Faces"), ("portrait", "Head and shoulders")],
-        ),
-        choice(
-            "age",
-            "Age",
-            "Only pictures found in this time.",
-            &[("1440", "Past day"), ("10080", "Past week"), ("44640", "Past month"), ("525600", "Past year")],
-        ),
-        choice(
-            "license",
-            "Licence",
-            "Only pictures that the search engine believes to be under such a licence; which one is not said.",
-            &[
-                ("licenseType-Any", "All Creative Commons"),
-                ("license-L1", "Public domain"),
-                ("license-L2_L3_L4_L5_L6_L7", "Free to share and use"),
-                ("license-L2_L3_L4", "Free to share and use commercially"),
-                ("license-L2_L3_L5_L6", "Free to modify, share and use"),
-                ("license-L2_L3", "Free to modify, share and use commercially"),
-            ],
-        ),
-    ]
+    FILTERS.iter().map(Filter::spec).collect()
 }

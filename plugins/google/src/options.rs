@@ -1,88 +1,85 @@
 //! What the user may set: the tools above the page of pictures.
 
-use pixcrawler_sdk::{OptionKind, OptionSpec, Query};
+use pixcrawler_sdk::{Filter, OptionSpec, Query};
 
-/// Options, with the site's own names for them.
-const FILTERS: [(&str, &str); 6] =
-    [("size", "isz"), ("color", "ic"), ("type", "itp"), ("layout", "iar"), ("age", "qdr"), ("license", "il")];
-/// What the filter `ic` takes by itself; single colours are a filter of their own.
-const COLORING: [&str; 3] = ["color", "gray", "trans"];
+/// In the words of the parameter `tbs`.
+const FILTERS: [Filter; 6] = [
+    Filter {
+        name: "size",
+        label: "Size",
+        help: "Only pictures of this size.",
+        choices: &[("large", "Large", "isz:l"), ("medium", "Medium", "isz:m"), ("icon", "Icon", "isz:i")],
+    },
+    Filter {
+        name: "color",
+        label: "Colour",
+        help: "Only pictures in which this colour prevails.",
+        choices: &[
+            ("color", "Any colour", "ic:color"),
+            ("monochrome", "Black and white", "ic:gray"),
+            ("transparent", "Transparent", "ic:trans"),
+            ("red", "Red", "ic:specific,isc:red"),
+            ("orange", "Orange", "ic:specific,isc:orange"),
+            ("yellow", "Yellow", "ic:specific,isc:yellow"),
+            ("green", "Green", "ic:specific,isc:green"),
+            ("teal", "Teal", "ic:specific,isc:teal"),
+            ("blue", "Blue", "ic:specific,isc:blue"),
+            ("purple", "Purple", "ic:specific,isc:purple"),
+            ("pink", "Pink", "ic:specific,isc:pink"),
+            ("brown", "Brown", "ic:specific,isc:brown"),
+            ("black", "Black", "ic:specific,isc:black"),
+            ("gray", "Grey", "ic:specific,isc:gray"),
+            ("white", "White", "ic:specific,isc:white"),
+        ],
+    },
+    Filter {
+        name: "type",
+        label: "Kind",
+        help: "Only pictures of this kind.",
+        choices: &[
+            ("photo", "Photograph", "itp:photo"),
+            ("face", "Face", "itp:face"),
+            ("clipart", "Clip art", "itp:clipart"),
+            ("line", "Line drawing", "itp:lineart"),
+            ("gif", "Animated GIF", "itp:animated"),
+        ],
+    },
+    Filter {
+        name: "layout",
+        label: "Shape",
+        help: "Only pictures of this shape.",
+        choices: &[
+            ("square", "Square", "iar:s"),
+            ("tall", "Tall", "iar:t"),
+            ("wide", "Wide", "iar:w"),
+            ("panoramic", "Panoramic", "iar:xw"),
+        ],
+    },
+    Filter {
+        name: "time",
+        label: "Age",
+        help: "Only pictures found in this time.",
+        choices: &[
+            ("day", "Past day", "qdr:d"),
+            ("week", "Past week", "qdr:w"),
+            ("month", "Past month", "qdr:m"),
+            ("year", "Past year", "qdr:y"),
+        ],
+    },
+    Filter {
+        name: "license",
+        label: "Licence",
+        help: "Only pictures whose pages declare such a licence; which one is not said.",
+        choices: &[("cc", "Creative Commons", "il:cl"), ("other", "Commercial and others", "il:ol")],
+    },
+];
 
 /// The value of the parameter `tbs`; empty without filters.
 pub(crate) fn filters(query: &Query) -> String {
-    let filter = |(name, filter): (&str, &str)| {
-        let value = query.option(name)?;
-        Some(if name == "color" && !COLORING.contains(&value) {
-            format!("ic:specific,isc:{value}")
-        } else {
-            format!("{filter}:{value}")
-        })
-    };
-    FILTERS.into_iter().filter_map(filter).collect::<Vec<_>>().join(",")
+    FILTERS.iter().filter_map(|filter| filter.of(query)).collect::<Vec<_>>().join(",")
 }
 
-/// Every option is a filter; its values are the site's own.
+/// Every option is a filter.
 pub(crate) fn all() -> Vec<OptionSpec> {
-    let choice = |name: &str, label: &str, help: &str, choices: &[(&str, &str)]| {
-        OptionSpec::new(name, label, help, OptionKind::Choice).choices(choices)
-    };
-    vec![
-        choice(
-            "size",
-            "Size",
-            "Only pictures of this size.",
-            &[("l", "Large"), ("m", "Medium"), ("i", "Icon")],
-        ),
-        choice(
-            "color",
-            "Colour",
-            "Only pictures in which this colour prevails.",
-            &[
-                ("color", "Any colour"),
-                ("gray", "Black and white"),
-                ("trans", "Transparent"),
-                ("red", "Red"),
-                ("orange", "Orange"),
-                ("yellow", "Yellow"),
-                ("green", "Green"),
-                ("teal", "Teal"),
-                ("blue", "Blue"),
-                ("purple", "Purple"),
-                ("pink", "Pink"),
-                ("white", "White"),
-                ("black", "Black"),
-                ("brown", "Brown"),
-            ],
-        ),
-        choice(
-            "type",
-            "Kind",
-            "Only pictures of this kind.",
-            &[
-                ("photo", "Photograph"),
-                ("face", "Face"),
-                ("clipart", "Clip art"),
-                ("lineart", "Line drawing"),
-                ("animated", "Animated GIF"),
-            ],
-        ),
-        choice(
-            "layout",
-            "Shape",
-            "Only pictures of this shape.",
-            &[("s", "Square"), ("t", "Tall"), ("w", "Wide"), ("xw", "Panoramic")],
-        ),
-        choice(
-            "age",
-            "Age",
-            "Only pictures found in this time.",
-            &[("d", "Past day"), ("w", "Past week"), ("m", "Past month"), ("y", "Past year")],
-        ),
-        choice(
-            "license",
-            "Licence",
-            "Only pictures whose pages declare such a licence; which one is not said.",
-            &[("cl", "Creative Commons"), ("ol", "Commercial and others")],
-        ),
-    ]
+    FILTERS.iter().map(Filter::spec).collect()
 }

@@ -2,27 +2,27 @@
 
 use pixcrawler_sdk::{OptionKind, OptionSpec, Query};
 
-/// Departments by the API's number.
-const DEPARTMENTS: [(&str, &str); 19] = [
-    ("1", "American Decorative Arts"),
-    ("3", "Ancient Near Eastern Art"),
-    ("4", "Arms and Armor"),
-    ("5", "Arts of Africa, Oceania, and the Americas"),
-    ("6", "Asian Art"),
-    ("7", "The Cloisters"),
-    ("8", "The Costume Institute"),
-    ("9", "Drawings and Prints"),
-    ("10", "Egyptian Art"),
-    ("11", "European Paintings"),
-    ("12", "European Sculpture and Decorative Arts"),
-    ("13", "Greek and Roman Art"),
-    ("14", "Islamic Art"),
-    ("15", "The Robert Lehman Collection"),
-    ("16", "The Libraries"),
-    ("17", "Medieval Art"),
-    ("18", "Musical Instruments"),
-    ("19", "Photographs"),
-    ("21", "Modern Art"),
+/// Departments with the API's number for them.
+const DEPARTMENTS: [(&str, &str, &str); 19] = [
+    ("1", "american-decorative-arts", "American Decorative Arts"),
+    ("3", "ancient-near-eastern-art", "Ancient Near Eastern Art"),
+    ("4", "arms-and-armor", "Arms and Armor"),
+    ("5", "arts-of-africa-oceania-and-the-americas", "Arts of Africa, Oceania, and the Americas"),
+    ("6", "asian-art", "Asian Art"),
+    ("7", "the-cloisters", "The Cloisters"),
+    ("8", "the-costume-institute", "The Costume Institute"),
+    ("9", "drawings-and-prints", "Drawings and Prints"),
+    ("10", "egyptian-art", "Egyptian Art"),
+    ("11", "european-paintings", "European Paintings"),
+    ("12", "european-sculpture-and-decorative-arts", "European Sculpture and Decorative Arts"),
+    ("13", "greek-and-roman-art", "Greek and Roman Art"),
+    ("14", "islamic-art", "Islamic Art"),
+    ("15", "the-robert-lehman-collection", "The Robert Lehman Collection"),
+    ("16", "the-libraries", "The Libraries"),
+    ("17", "medieval-art", "Medieval Art"),
+    ("18", "musical-instruments", "Musical Instruments"),
+    ("19", "photographs", "Photographs"),
+    ("21", "modern-art", "Modern Art"),
 ];
 
 /// Years before and after everything there is: the API takes both ends of a time or none.
@@ -31,6 +31,7 @@ const LAST_YEAR: &str = "9999";
 
 pub(crate) fn specs() -> Vec<OptionSpec> {
     let spec = OptionSpec::new;
+    let departments = DEPARTMENTS.map(|(_, name, label)| (name, label));
     vec![
         spec(
             "department",
@@ -38,9 +39,9 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
             "Only works of this department; all of them by default.",
             OptionKind::Choice,
         )
-        .choices(&DEPARTMENTS),
+        .choices(&departments),
         spec(
-            "search_in",
+            "search-in",
             "Search in",
             "Where the words are looked for; everywhere by default.",
             OptionKind::Choice,
@@ -48,7 +49,7 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
         .choices(&[
             ("title", "Titles"),
             ("tags", "Subject keywords"),
-            ("artistOrCulture", "Artists and cultures"),
+            ("artist-or-culture", "Artists and cultures"),
         ]),
         spec(
             "highlights",
@@ -56,7 +57,7 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
             "Only works that the museum calls important.",
             OptionKind::Boolean,
         ),
-        spec("on_view", "On view only", "Only works on view in the museum now.", OptionKind::Boolean),
+        spec("on-view", "On view only", "Only works on view in the museum now.", OptionKind::Boolean),
         spec(
             "medium",
             "Medium",
@@ -70,26 +71,29 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
             OptionKind::Text,
         ),
         spec(
-            "from_year",
+            "from-year",
             "From year",
             "Only works made in that year or later; years B.C. are negative.",
             OptionKind::Integer,
         ),
-        spec("to_year", "To year", "Only works made in that year or before.", OptionKind::Integer),
+        spec("to-year", "To year", "Only works made in that year or before.", OptionKind::Integer),
     ]
 }
 
-/// The parameters of a search for what is set; what `search_in` can be is named as by the API.
+/// The parameters of a search for what is set.
 pub(crate) fn parameters(query: &Query) -> Vec<(&str, &str)> {
     let text = |option: &str| query.option(option);
     let set = |option: &str| text(option).filter(|value| *value == "true");
-    let (from, to) = (text("from_year"), text("to_year"));
+    let (from, to) = (text("from-year"), text("to-year"));
+    let department = text("department").and_then(|name| DEPARTMENTS.iter().find(|known| known.1 == name));
+    let search_in =
+        text("search-in").map(|field| if field == "artist-or-culture" { "artistOrCulture" } else { field });
     let years = from.is_some() || to.is_some();
     [
-        Some("departmentId").zip(text("department")),
-        text("search_in").map(|place| (place, "true")),
+        department.map(|(number, ..)| ("departmentId", *number)),
+        search_in.map(|field| (field, "true")),
         Some("isHighlight").zip(set("highlights")),
-        Some("isOnView").zip(set("on_view")),
+        Some("isOnView").zip(set("on-view")),
         Some("medium").zip(text("medium")),
         Some("geoLocation").zip(text("place")),
         years.then(|| ("dateBegin", from.unwrap_or(FIRST_YEAR))),

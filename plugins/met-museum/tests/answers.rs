@@ -177,23 +177,23 @@ fn searches() {
     assert_eq!(url(&[]), "q=red%20fox");
     assert_eq!(
         url(&[
-            ("department", "6"),
+            ("department", "asian-art"),
             ("highlights", "true"),
-            ("on_view", "false"),
+            ("on-view", "false"),
             ("medium", "Silk|Paintings")
         ]),
         "departmentId=6&isHighlight=true&medium=Silk%7CPaintings&q=red%20fox"
     );
     assert_eq!(
         url(&[
-            ("search_in", "artistOrCulture"),
+            ("search-in", "artist-or-culture"),
             ("place", "Paris"),
-            ("on_view", "true"),
-            ("from_year", "-50")
+            ("on-view", "true"),
+            ("from-year", "-50")
         ]),
         "artistOrCulture=true&isOnView=true&geoLocation=Paris&dateBegin=-50&dateEnd=9999&q=red%20fox"
     );
-    assert_eq!(url(&[("to_year", "1500")]), "dateBegin=-1000000&dateEnd=1500&q=red%20fox");
+    assert_eq!(url(&[("to-year", "1500")]), "dateBegin=-1000000&dateEnd=1500&q=red%20fox");
     for spec in MetMuseum::info().options {
         let value = spec.choices.first().map_or("true", |(value, _)| value.as_str());
         assert_ne!(url(&[(&spec.name, value)]), "q=red%20fox", "{}", spec.name);

@@ -59,6 +59,7 @@ mod part;
 mod repeat;
 mod candidate;
 mod describe;
+mod filter;
 pub mod date;
 mod log;
 pub mod html;
@@ -73,6 +74,7 @@ pub use bindings::pixcrawler::source::types::{
     OptionSpec, Query, Request, Response, Step,
 };
 pub use candidate::media_type;
+pub use filter::Filter;
 pub use found::Found;
 pub use list::{Chain, Chained, Paged, Pages};
 pub use log::log;

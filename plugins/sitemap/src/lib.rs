@@ -144,7 +144,9 @@ fn file(mut state: State, filter: &Filter<'_>, answer: Answer) -> Result<Turn<St
     }
     let read = open(answer).and_then(|response| state.file.open(response));
     match read.and_then(|text| state.read(&text, filter, &mut found)) {
-        Ok(Progress::More) => Ok(state.read_on(found, FILE)),
+        Ok(Progress::Full) if state.file.parts => Ok(state.again(found)),
+        // A whole document may have more than may be read with `again` in a row.
+        Ok(Progress::Full | Progress::Part) => Ok(state.read_on(found, FILE)),
         Ok(Progress::End) => {
             state.counts.passing = 0;
             state.advance(found, filter.most_files, None)

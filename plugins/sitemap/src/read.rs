@@ -9,8 +9,10 @@ use crate::{Filter, origin};
 /// How far a document was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// There is more of it.
-    More,
+    /// There is more in the answer than fits a step.
+    Full,
+    /// There is more of it in the next part.
+    Part,
     End,
 }
 
@@ -86,8 +88,8 @@ impl State {
         let moved = at > self.file.at;
         self.file.at = at;
         match (full, text.is_last) {
-            (true, _) => Ok(Progress::More),
-            (false, false) if moved => Ok(Progress::More),
+            (true, _) => Ok(Progress::Full),
+            (false, false) if moved => Ok(Progress::Part),
             (false, _) => {
                 if cut {
                     found.warnings.push(format!("{} ends in the middle of an entry", self.file.url));

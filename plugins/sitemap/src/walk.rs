@@ -75,12 +75,13 @@ impl Place {
         Self { url: url.into(), ..Self::default() }
     }
 
-    /// The request for what is there. A document that is read on was longer than one step.
+    /// The request for what is there. What is given whole is kept, because there may be
+    /// more in it than fits a step.
     pub(crate) fn request(&self, key: &str) -> Request {
         let request = if self.parts {
             Request::part(&self.url, self.at, WINDOW)
         } else {
-            Request { keep: self.at > 0 || key == INDEX, ..Request::get(&self.url, &[]) }
+            Request { keep: true, ..Request::get(&self.url, &[]) }
         };
         Request { key: key.to_owned(), ..request }
     }
@@ -140,6 +141,11 @@ impl State {
     /// Asks for the rest of the file.
     pub(crate) fn read_on(self, found: Found, key: &str) -> Turn<Self> {
         Turn { found, next: Next::Fetch(vec![self.file.request(key)]), state: self }
+    }
+
+    /// Reads on in the same answer.
+    pub(crate) fn again(self, found: Found) -> Turn<Self> {
+        Turn { found, next: Next::Again, state: self }
     }
 
     /// Goes on with the next file, as long as there is one.

@@ -18,7 +18,7 @@ pub use state::State;
 use column::Wanted;
 use look::Look;
 use read::Progress;
-use state::Version;
+use state::{Version, Way};
 
 /// The source.
 #[derive(Debug)]
@@ -92,9 +92,8 @@ impl Machine for UrlList {
         }
         let response = open(answer, &state)?;
         let is_range = response.status == 206;
-        if !is_range && !state.whole {
-            // Its server does not know parts.
-            state.whole = true;
+        if !is_range && state.way == Way::Parts {
+            state.way = Way::Ignored;
         }
         let content_type = response.header("content-type").unwrap_or_default().to_owned();
         let mut version = Version::of(&response, None);
@@ -116,13 +115,13 @@ impl Machine for UrlList {
         })?;
         let format = match state.format {
             Some(format) => format,
-            None => match look::look(&address, &content_type, start, state.whole, query.option("format")) {
+            None => match look::look(&address, &content_type, start, !is_range, query.option("format")) {
                 Look::List(format) => *state.format.insert(format),
-                Look::Packed if state.whole => {
+                Look::Packed if !is_range => {
                     return Err(other(&address, "no text in UTF-8, and no gzip of one"));
                 }
                 Look::Packed => {
-                    state = State { whole: true, ..State::default() };
+                    state = State { way: Way::Whole, ..State::default() };
                     return Ok(fetch(found, state, &address));
                 }
                 Look::Other(what) => return Err(other(&address, what)),
@@ -139,6 +138,7 @@ impl Machine for UrlList {
                 tell(&mut found, &mut state, false);
                 Ok(Turn { found, next: Next::Again, state })
             }
+            // A whole list may have more than may be read with `again` in a row.
             Progress::Full | Progress::Part => {
                 tell(&mut found, &mut state, false);
                 Ok(fetch(found, state, &address))
@@ -220,7 +220,7 @@ fn open(answer: Answer, state: &State) -> Result<Response> {
         }
         Err(Failure::TooLarge(limit)) => {
             let mebibytes = limit >> 20;
-            refused(&if state.whole {
+            refused(&if state.way == Way::Whole {
                 format!("is larger than {mebibytes} MiB unpacked; lists in plain UTF-8 may be of any size")
             } else {
                 format!(

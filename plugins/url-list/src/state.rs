@@ -12,9 +12,7 @@ pub struct State {
     /// Bytes of the list that were read, and lines.
     pub(crate) at: u64,
     pub(crate) line: u64,
-    /// The list is asked for whole, because it is compressed, in another
-    /// character set, or its server does not know parts.
-    pub(crate) whole: bool,
+    pub(crate) way: Way,
     /// Reading stopped in a line that is too long.
     pub(crate) skips: bool,
     pub(crate) format: Option<Format>,
@@ -31,24 +29,36 @@ pub struct State {
     pub(crate) not_safe: u64,
 }
 
+/// How a list is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Way {
+    #[default]
+    Parts,
+    /// In parts, but its server gives all of it.
+    Ignored,
+    /// Whole, because it is compressed or in another character set.
+    Whole,
+}
+
 /// Bytes of a list that are asked for at a time.
 pub(crate) const WINDOW: u64 = 1 << 20;
 
 impl State {
-    /// The request for what follows.
+    /// The request for what follows. What is given whole is kept, because there may be more
+    /// in it than fits a step. A part is not: the next one must be of the same list.
     pub(crate) fn request(&self, url: &str) -> Request {
-        if self.whole {
-            // A list that is read on was longer than one step.
-            Request { keep: self.at > 0, ..Request::get(url, &[]) }
-        } else {
-            Request::part(url, self.at, WINDOW)
+        match self.way {
+            Way::Parts => Request::part(url, self.at, WINDOW),
+            Way::Ignored => Request { keep: true, ..Request::part(url, 0, WINDOW) },
+            Way::Whole => Request { keep: true, ..Request::get(url, &[]) },
         }
     }
 
     /// Begins anew with a list that has changed; what was found is known to the host.
     pub(crate) fn restart(&mut self) {
-        let Self { whole, restarts, found, .. } = *self;
-        *self = Self { whole, restarts: restarts + 1, found, ..Self::default() };
+        let Self { way, restarts, found, .. } = *self;
+        *self = Self { way, restarts: restarts + 1, found, ..Self::default() };
     }
 }
 

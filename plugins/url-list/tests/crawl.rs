@@ -1,5 +1,7 @@
 //! Lists on invented servers, read from the first request to the last.
 
+use std::collections::HashMap;
+
 use pixcrawler_sdk::{
     Answer, Candidate, Content, Error, Failure, Machine, Next, Query, Request, Response, Result,
 };
@@ -22,7 +24,7 @@ enum Server {
 struct Crawl {
     candidates: Vec<Candidate>,
     warnings: Vec<String>,
-    /// Ranges, `whole` or `whole+` where the host is to keep it.
+    /// Ranges, or `whole`; what is kept is asked for once.
     asked: Vec<String>,
     longest_state: usize,
 }
@@ -47,7 +49,7 @@ impl Url for Candidate {
 fn crawl(query: &Query, mut answer: impl FnMut(&Request, usize) -> Answer) -> Result<Crawl> {
     let mut crawl = Crawl::default();
     let mut turn = UrlList::start(query)?;
-    let (mut last, mut again) = (None, 0);
+    let (mut kept, mut last, mut again) = (HashMap::new(), None, 0);
     loop {
         crawl.candidates.extend(turn.found.candidates);
         crawl.warnings.extend(turn.found.warnings);
@@ -64,12 +66,19 @@ fn crawl(query: &Query, mut answer: impl FnMut(&Request, usize) -> Answer) -> Re
         again = 0;
         let [request] = &requests[..] else { panic!("{requests:?}") };
         let range = request.headers.iter().find(|(name, _)| name == "range").map(|(_, value)| value.clone());
-        crawl.asked.push(range.unwrap_or_else(|| if request.keep { "whole+" } else { "whole" }.to_owned()));
+        let range = range.unwrap_or_else(|| "whole".to_owned());
         assert!(crawl.asked.len() < 10_000, "{:?}", &crawl.asked[..20]);
         let state = serde_json::to_string(&turn.state).expect("plain data");
         crawl.longest_state = crawl.longest_state.max(state.len());
         let state = serde_json::from_str(&state).expect("its own");
-        last = Some(answer(request, crawl.asked.len()));
+        last = Some(match kept.get(&range).filter(|_| request.keep) {
+            Some(answer) => Answer::clone(answer),
+            None => {
+                crawl.asked.push(range.clone());
+                answer(request, crawl.asked.len())
+            }
+        });
+        kept.extend(last.clone().filter(|_| request.keep).map(|answer| (range, answer)));
         turn = UrlList::resume(query, state, Vec::from_iter(last.clone()))?;
     }
 }
@@ -232,7 +241,7 @@ fn a_server_that_does_not_know_parts() {
     let list = long(5_000, 100);
     let found = read(&Query::of("https://example.org/l.csv"), list.as_bytes(), Server::Whole).unwrap();
     assert_eq!((found.candidates.len(), found.warnings.len()), (5_000, 0));
-    assert_eq!(found.asked, ["bytes=0-1048575", "whole+", "whole+"]);
+    assert_eq!(found.asked, ["bytes=0-1048575"; 2]);
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn request(query: &Query, next: &[(String, String)]) -> Request {
         ("iiextmetadatafilter", file::METADATA),
         ("iiextmetadatalanguage", language.as_str()),
     ];
-    parameters.extend(query.option("sort").map(|order| ("gsrsort", order)));
+    parameters.extend(option::order(query).map(|order| ("gsrsort", order)));
     parameters.extend(next.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     Request::get(API, &parameters)
 }

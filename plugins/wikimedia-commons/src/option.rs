@@ -6,17 +6,12 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
     let spec = OptionSpec::new;
     vec![
         spec(
-            "file_type",
+            "file-type",
             "File type",
             "Only files of this type; all pictures by default.",
             OptionKind::Choice,
         )
-        .choices(&[
-            ("image/jpeg", "JPEG"),
-            ("image/png", "PNG"),
-            ("image/gif", "GIF"),
-            ("image/webp", "WebP"),
-        ]),
+        .choices(&[("jpeg", "JPEG"), ("png", "PNG"), ("gif", "GIF"), ("webp", "WebP")]),
         spec(
             "category",
             "Category",
@@ -29,17 +24,17 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
             "Also files of the category's subcategories, as far as the search can follow them.",
             OptionKind::Boolean,
         ),
-        spec("min_width", "Minimum width", "Only pictures of that many pixels or more.", OptionKind::Integer),
+        spec("min-width", "Minimum width", "Only pictures of that many pixels or more.", OptionKind::Integer),
         spec(
-            "min_height",
+            "min-height",
             "Minimum height",
             "Only pictures of that many pixels or more.",
             OptionKind::Integer,
         ),
         spec("sort", "Order", "What comes first; the best match by default.", OptionKind::Choice).choices(&[
             ("relevance", "Best match"),
-            ("create_timestamp_desc", "Newest upload"),
-            ("create_timestamp_asc", "Oldest upload"),
+            ("newest", "Newest upload"),
+            ("oldest", "Oldest upload"),
         ]),
     ]
 }
@@ -59,11 +54,21 @@ pub(crate) fn search(query: &Query) -> String {
         let name = name.strip_prefix("Category:").unwrap_or(name).replace(['"', '|'], " ");
         add(filter, &format!("\"{}\"", name.trim()));
     }
-    for (option, filter) in [("file_type", "filemime:"), ("min_width", "filew:>"), ("min_height", "fileh:>")]
+    for (option, filter) in
+        [("file-type", "filemime:image/"), ("min-width", "filew:>"), ("min-height", "fileh:>")]
     {
         if let Some(value) = query.option(option) {
             add(filter, value);
         }
     }
     search
+}
+
+/// The API's name for the order that is set.
+pub(crate) fn order(query: &Query) -> Option<&str> {
+    query.option("sort").map(|order| match order {
+        "newest" => "create_timestamp_desc",
+        "oldest" => "create_timestamp_asc",
+        order => order,
+    })
 }

@@ -281,19 +281,14 @@ fn searches() {
     };
     assert_eq!(search(&[]), ("red%20fox%20filetype%3Abitmap".to_owned(), None));
     assert_eq!(
-        search(&[("category", "Category:\"Foxes\""), ("file_type", "image/png"), ("min_width", "800")]).0,
+        search(&[("category", "Category:\"Foxes\""), ("file-type", "png"), ("min-width", "800")]).0,
         "red%20fox%20filetype%3Abitmap%20incategory%3A%22Foxes%22%20filemime%3Aimage%2Fpng%20filew%3A%3E800"
     );
     assert_eq!(
-        search(&[
-            ("category", "Foxes"),
-            ("subcategories", "true"),
-            ("min_height", "1"),
-            ("sort", "relevance")
-        ]),
+        search(&[("category", "Foxes"), ("subcategories", "true"), ("min-height", "1"), ("sort", "oldest")]),
         (
             "red%20fox%20filetype%3Abitmap%20deepcategory%3A%22Foxes%22%20fileh%3A%3E1".to_owned(),
-            Some("relevance".to_owned())
+            Some("create_timestamp_asc".to_owned())
         )
     );
     assert!(WikimediaCommons::first(&Query::of("x")).url.contains("&iiextmetadatalanguage=en"));
