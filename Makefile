@@ -45,6 +45,9 @@ guests: setup ## Build the misbehaving plugins of the tests
 	cargo build --target wasm32-wasip2 --profile plugin $(guests:%=-p guest-%)
 	@mkdir -p target/guests
 	@for name in $(guests); do cp $(wasm)/guest_$${name//-/_}.wasm target/guests/$$name.wasm; done
+	cargo build --target wasm32-wasip2 -p guest-trap # with debug information
+	@mkdir -p target/guests/debug
+	@cp target/wasm32-wasip2/debug/guest_trap.wasm target/guests/debug/trap.wasm
 
 .PHONY: setup
 setup:

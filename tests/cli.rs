@@ -19,6 +19,7 @@ use crate::support::{
 
 mod crawl;
 mod plugins;
+mod plugin;
 
 /// Where commands are run: a folder, a database and a web site of their own.
 struct Shell {
@@ -123,7 +124,11 @@ async fn every_command_explains_itself() {
         "plugin enable -h",
         "plugin disable -h",
         "plugin remove -h",
+        "plugin run -h",
+        "plugin record -h",
         "plugin test -h",
+        "plugin check -h",
+        "plugin bench -h",
         "migrate -h",
         "openapi -h",
         "doctor -h",

@@ -7,7 +7,7 @@ mod exchange;
 mod figures;
 mod info;
 
-pub use answers::{Answers, Kept};
+pub use answers::Answers;
 pub use exchange::{Answer, Content, Failure, Method, Request, Response};
 pub use figures::Figures;
 pub use info::{

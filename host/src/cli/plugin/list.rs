@@ -10,8 +10,8 @@ use super::{known::Known, prepared};
 use crate::{
     cli::{say, stop},
     config::Config,
-    plugin::{GrantedBy, Installed, Plugins, RefusedPlugin, Status},
-    source::{HostKind, Input, OptionSpec},
+    plugin::{GrantedBy, Installed, Pinned, Plugins, RefusedPlugin, Status},
+    source::{HostKind, Input, OptionSpec, SourceInfo},
 };
 
 /// List the installed sources, and what was left out and why
@@ -67,44 +67,56 @@ fn text(sources: &[Installed], refused: &[RefusedPlugin], known: Option<&Known>)
             input(info.input),
             from(source)
         ));
-        let mut fact = |name: &str, value: String| {
-            if !value.is_empty() {
-                lines.push(format!("  {name:<12}{value}"));
-            }
-        };
         if let Status::Off(reason) = &source.status {
-            fact("status", reason.clone());
+            lines.push(fact("status", reason));
         }
-        if let Some(newer) = &source.rolled_back {
-            fact("left aside", format!("{} ({}), which faulted too often", newer.version, newer.file));
-        }
-        let (health, done) = known.map(|known| known.told(source)).unwrap_or_default();
-        fact("health", health);
-        fact("until now", done);
-        if let Some(granted_by) = source.granted_by {
-            fact("granted by", granted_by.name().to_owned());
-        }
-        if let Some(pinned) = &source.pinned {
-            fact("pinned", format!("sha256 {}, since {}", pinned.sha256, pinned.installed_at.date_naive()));
-        }
-        fact("about", info.description.clone());
-        let hosts = info.hosts.iter().map(|rule| format!("{} ({})", rule.pattern, kind(rule.kind)));
-        fact("hosts", hosts.collect::<Vec<_>>().join(", "));
-        if info.ignores_robots {
-            fact("robots.txt", "ignored".to_owned());
-        }
-        fact("options", info.options.iter().map(option).collect::<Vec<_>>().join("; "));
-        let credentials = info.credentials.iter().map(|spec| match spec.required {
-            true => format!("{} (required)", spec.name),
-            false => format!("{} (optional)", spec.name),
-        });
-        fact("credentials", credentials.collect::<Vec<_>>().join(", "));
+        lines.extend(standing(source, known).iter().map(|(name, value)| fact(name, value)));
+        lines.extend(facts(info));
     }
     if sources.is_empty() {
         lines.push("No source is installed.".to_owned());
     }
     lines.extend(refused.iter().map(|plugin| format!("Left out: {}: {}", plugin.name, plugin.reason)));
     lines.join("\n")
+}
+
+/// What a source says of itself, a line each.
+pub(super) fn facts(info: &SourceInfo) -> Vec<String> {
+    let hosts = info.hosts.iter().map(|rule| format!("{} ({})", rule.pattern, kind(rule.kind)));
+    let credentials = info.credentials.iter().map(|spec| match spec.required {
+        true => format!("{} (required)", spec.name),
+        false => format!("{} (optional)", spec.name),
+    });
+    let robots = if info.ignores_robots { "ignored" } else { "" };
+    let options = info.options.iter().map(option).collect::<Vec<_>>().join("; ");
+    let all = [
+        ("about", info.description.clone()),
+        ("hosts", hosts.collect::<Vec<_>>().join(", ")),
+        ("robots.txt", robots.to_owned()),
+        ("options", options),
+        ("credentials", credentials.collect::<Vec<_>>().join(", ")),
+    ];
+    all.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| fact(name, value)).collect()
+}
+
+/// A named line of a block.
+pub(super) fn fact(name: &str, value: &str) -> String {
+    format!("  {name:<12}{value}")
+}
+
+/// How it fares, what it did and why it may, by name.
+fn standing(source: &Installed, known: Option<&Known>) -> Vec<(&'static str, String)> {
+    let (health, done) = known.map(|known| known.told(source)).unwrap_or_default();
+    let aside = |newer: &Pinned| format!("{} ({}), which faulted too often", newer.version, newer.file);
+    let pinned = |pinned: &Pinned| format!("sha256 {}, {}", pinned.sha256, pinned.installed_at.date_naive());
+    let all = [
+        ("left aside", source.rolled_back.as_ref().map(aside).unwrap_or_default()),
+        ("health", health),
+        ("until now", done),
+        ("granted by", source.granted_by.map(GrantedBy::name).unwrap_or_default().to_owned()),
+        ("pinned", source.pinned.as_ref().map(pinned).unwrap_or_default()),
+    ];
+    all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
 pub(super) fn described(source: &Installed, known: Option<&Known>) -> Value {
@@ -169,7 +181,7 @@ fn option(spec: &OptionSpec) -> String {
     text
 }
 
-const fn input(input: Input) -> &'static str {
+pub(super) const fn input(input: Input) -> &'static str {
     match input {
         Input::Keywords => "keywords",
         Input::Address => "addresses",
