@@ -11,6 +11,7 @@ mod embedded;
 mod hostile;
 mod metrics;
 mod openverse;
+mod operator;
 mod progress;
 mod recovery;
 mod requests;

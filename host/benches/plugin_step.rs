@@ -18,8 +18,10 @@ async fn main() -> anyhow::Result<()> {
         credential: Vec::new(),
         plugin_deadline: Duration::from_secs(2),
         plugin_memory: 64,
+        plugins_poll: Duration::from_secs(5),
     };
     let plugins = Plugins::load(&settings, data.path()).await.context("run `make plugins` first")?;
+    let steps = plugins.get("steps").context("there is no guest `steps`")?;
     let query = Query {
         text: "red fox".to_owned(),
         limit: 100,
@@ -31,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
     let mut times = Vec::with_capacity(STEPS);
     for _ in 0..STEPS {
         let began = Instant::now();
-        plugins.start("steps", &query).await?;
+        plugins.start(&steps, &query).await?;
         times.push(began.elapsed());
     }
     times.sort_unstable();

@@ -1,6 +1,7 @@
 //! Everything built once and passed explicitly, and what it can do as a whole.
 
 pub mod create;
+mod follow;
 mod jobs;
 mod measure;
 mod profile;
@@ -106,6 +107,12 @@ impl App {
             Status::Preparing => Err(format!("the source {id} is still being prepared")),
             Status::Off(reason) => Err(reason.clone()),
         }
+    }
+
+    /// Whether a source that was looked up before is still on and the same build.
+    #[must_use]
+    pub fn is_current(&self, source: &Installed) -> bool {
+        self.source(&source.info.id).is_ok_and(|now| now.digest == source.digest)
     }
 
     /// What a source may reach, with the secrets that are configured for it.

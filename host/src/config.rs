@@ -153,7 +153,8 @@ pub struct Fetch {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Plugins")]
 pub struct Plugins {
-    /// Folder whose `.wasm` files add to the bundled sources or override them by id
+    /// Folder whose `.wasm` files add to the bundled sources or override them by id; what
+    /// `plugin install` installs goes there [default: `plugins` in the data folder]
     #[arg(long, env = "PIXCRAWLER_PLUGINS", value_name = "DIR", global = true)]
     pub plugins_dir: Option<PathBuf>,
     /// Id of a source, not bundled, that is granted the hosts it declares; may be repeated
@@ -176,6 +177,9 @@ pub struct Plugins {
     /// Most memory of one plugin instance, in MiB
     #[arg(long, env = "PIXCRAWLER_PLUGIN_MEMORY", default_value_t = 64, value_name = "MIB", global = true)]
     pub plugin_memory: usize,
+    /// How often a host that runs looks for changes in the folder of plugins
+    #[arg(long, env = "PIXCRAWLER_PLUGINS_POLL", default_value = "5s", value_parser = duration, value_name = "TIME", hide = true, global = true)]
+    pub plugins_poll: Duration,
 }
 
 /// How the crawl is worked on.

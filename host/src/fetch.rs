@@ -10,6 +10,7 @@ mod download;
 mod errand;
 mod guard;
 mod hop;
+mod jar;
 mod names;
 mod origins;
 mod own;
@@ -28,6 +29,7 @@ use http::HeaderValue;
 use url::Url;
 
 pub use guard::Blocked;
+pub use jar::Jar;
 pub use own::Own;
 
 use crate::{
@@ -41,6 +43,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Fetcher {
     inner: Arc<Inner>,
+    jar: Option<Jar>,
 }
 
 /// An image as it came.
@@ -153,7 +156,15 @@ impl Fetcher {
                 request_timeout: config.request_timeout,
                 window: Duration::from_secs(10),
             }),
+            jar: None,
         })
+    }
+
+    /// The same door for one crawl: cookies that granted hosts set are put into `jar`, and sent
+    /// to granted hosts by the standard rules. Without a jar there are no cookies.
+    #[must_use]
+    pub fn with_cookies(&self, jar: Jar) -> Self {
+        Self { inner: Arc::clone(&self.inner), jar: Some(jar) }
     }
 
     /// Parses an address that a user named and checks what can be checked without asking anyone.
@@ -175,7 +186,7 @@ impl Fetcher {
         grants: &Grants,
         request: &source::Request,
     ) -> Result<source::Response, Unanswered> {
-        Ok(self.inner.ask(grants, request).await?)
+        Ok(self.inner.ask(grants, self.jar.as_ref(), request).await?)
     }
 
     /// An image, from this address only. `headers` and `credential` of the candidate are sent to
@@ -190,7 +201,7 @@ impl Fetcher {
         candidate: &Candidate,
         url: &str,
     ) -> Result<Download, Refused> {
-        self.inner.download(grants, candidate, url).await
+        self.inner.download(grants, self.jar.as_ref(), candidate, url).await
     }
 }
 

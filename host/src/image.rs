@@ -20,7 +20,8 @@ pub struct Measured {
 }
 
 /// SHA-256 of the original bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Sha256(pub [u8; 32]);
 
 impl Sha256 {
@@ -30,6 +31,20 @@ impl Sha256 {
         let mut bytes = [0; 32];
         hex::decode_to_slice(hex, &mut bytes).ok()?;
         Some(Self(bytes))
+    }
+}
+
+impl TryFrom<String> for Sha256 {
+    type Error = &'static str;
+
+    fn try_from(hex: String) -> Result<Self, Self::Error> {
+        Self::parse(&hex).ok_or("a SHA-256 has 64 hexadecimal digits")
+    }
+}
+
+impl From<Sha256> for String {
+    fn from(digest: Sha256) -> Self {
+        digest.to_string()
     }
 }
 

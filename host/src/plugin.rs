@@ -1,13 +1,13 @@
 //! Runs sources in sandboxed WebAssembly. The only place that knows wasmtime.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-    thread,
 };
 
-use tokio::{sync::mpsc, task};
+use chrono::{DateTime, Utc};
+use tokio::{fs, sync::Mutex};
 
 use crate::{
     config::{self, ConfiguredCredential},
@@ -18,11 +18,15 @@ use crate::{
 mod bindings;
 mod bounds;
 mod compare;
+mod consent;
 mod convert;
+mod folder;
 mod found;
 mod grant;
 mod info;
 mod inspect;
+mod load;
+mod lock;
 mod open;
 mod registry;
 mod runtime;
@@ -34,18 +38,26 @@ mod trap;
 #[cfg(test)]
 mod tests;
 
+pub use consent::{Consent, ConsentedCredential};
+pub use folder::{FolderError, Removed};
+pub use grant::GrantedBy;
 pub use info::check_id;
 pub use inspect::{Inspection, inspect};
-pub use open::{OpenError, Use};
+pub use lock::{LockError, Pinned};
+pub use open::{Component, OpenError, Use};
 pub use step::{MOST_AGAIN, Made, StepError};
 
-use found::Found;
-use grant::Standing;
-use registry::{Registry, Source};
+use load::Loader;
+use registry::{Build, Registry};
 use runtime::{Mode, Runtime};
 
 /// The components that this binary carries: name and bytes.
-const BUNDLED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+const BUNDLED: Bundled = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+
+type Bundled = &'static [(&'static str, &'static [u8])];
+
+/// Name of the folder of plugins in the data folder, where no other is configured.
+const FOLDER: &str = "plugins";
 
 /// The installed sources. Cheap to clone; all clones are the same sources.
 #[derive(Clone)]
@@ -55,29 +67,40 @@ pub struct Plugins {
 
 struct Shared {
     runtime: Runtime,
+    bundled: Bundled,
+    folder: PathBuf,
     granted: Vec<String>,
+    loader: Mutex<Loader>,
     registry: RwLock<Registry>,
 }
 
-/// A source that is there, whether it may run or not.
+/// A source that is there, whether it may run or not. Holds the build that it had when it
+/// was looked up: steps made with it are made by that build, whatever was installed since.
 #[derive(Clone, Debug)]
 pub struct Installed {
-    /// What it says of itself; while it is being prepared only id and name are known,
-    /// and both are the name of its file.
+    /// What it says of itself; where that is not known, id and name are the name of its file.
     pub info: SourceInfo,
     /// Of the component.
     pub digest: Sha256,
     /// Whether this very component came with the binary.
     pub bundled: bool,
-    /// Whether it may reach the hosts it declares.
-    pub granted: bool,
+    /// Why it may reach the hosts it declares; none while it may not.
+    pub granted_by: Option<GrantedBy>,
     /// Whether it can be used now.
     pub status: Status,
     /// Of the component, in bytes.
     pub size: usize,
     /// Where it was found, unless it came with the binary.
     pub file: Option<PathBuf>,
-    granted_by_name: bool,
+    /// Whether the operator has it on.
+    pub enabled: bool,
+    /// When it was last installed or enabled; what came before that is forgiven.
+    pub enabled_at: DateTime<Utc>,
+    /// How the folder records this build, if it does.
+    pub pinned: Option<Pinned>,
+    /// The build that is meant but left aside, because it faulted too often.
+    pub rolled_back: Option<Pinned>,
+    build: Option<Arc<Build>>,
 }
 
 /// Whether a source can be used.
@@ -87,7 +110,7 @@ pub enum Status {
     Ready,
     /// Soon: it is being compiled.
     Preparing,
-    /// Not before the configuration says so; the reason says what to write.
+    /// Not before the operator says so; the reason says how.
     Off(String),
 }
 
@@ -98,6 +121,19 @@ pub struct RefusedPlugin {
     pub name: String,
     /// What is wrong with it.
     pub reason: String,
+}
+
+/// Builds that faulted too often, by source and digest, each with the `enabled_at` of then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condemned(pub BTreeMap<(String, Sha256), DateTime<Utc>>);
+
+impl Condemned {
+    /// One that was enabled anew since is given another chance.
+    fn has(&self, id: &str, entry: &lock::Entry, digest: &Sha256) -> bool {
+        let under = self.0.get(&(id.to_owned(), *digest));
+        let enabled_at = entry.enabled_at.unwrap_or_default().timestamp_millis();
+        under.is_some_and(|under| enabled_at <= under.timestamp_millis())
+    }
 }
 
 /// Why no source can be run at all.
@@ -123,11 +159,19 @@ pub enum EngineError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// The record of the folder.
+    #[error(transparent)]
+    Lock(#[from] LockError),
 }
 
 impl EngineError {
     fn engine(error: wasmtime::Error) -> Self {
         Self::Engine { message: format!("{error:#}") }
+    }
+
+    fn folder(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Folder { path, source }
     }
 }
 
@@ -142,48 +186,76 @@ impl Installed {
         }
     }
 
+    /// Whether it could be looked into, so that what it asks for is known.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.build.is_some()
+    }
+
     /// What the source may reach, with those of `credentials` that it declares.
     /// Nothing while it is not granted.
     #[must_use]
     pub fn grants(&self, credentials: &[ConfiguredCredential]) -> Grants {
-        grant::grants(&self.info, self.granted, self.granted_by_name, credentials)
+        grant::grants(&self.info, self.granted_by, credentials)
+    }
+
+    /// The build to make steps with.
+    fn build(&self) -> Result<&Build, StepError> {
+        let id = || self.info.id.clone();
+        match (&self.status, &self.build) {
+            (Status::Ready, Some(build)) => Ok(build),
+            (Status::Off(reason), _) => Err(StepError::Off { id: id(), reason: reason.clone() }),
+            (Status::Preparing | Status::Ready, _) => Err(StepError::Preparing { id: id() }),
+        }
     }
 }
 
 impl Plugins {
-    /// The bundled components and every `*.wasm` of the configured folder; one of the
-    /// folder takes the place of a bundled one with the same id. What cannot be loaded
-    /// is named and skipped: see [`Plugins::refused`]. Components over 5 MB are compiled
-    /// after this has returned.
+    /// The bundled components and every `*.wasm` of the folder of plugins, which is the
+    /// configured one or else `plugins` in the data folder; one of the folder takes the
+    /// place of a bundled one with the same id. What cannot be loaded is named and skipped:
+    /// see [`Plugins::refused`]. Components over 5 MB are compiled after this has returned.
     ///
     /// # Errors
-    /// When the engine does not start, or the folder was configured and cannot be read.
+    /// When the engine does not start, the folder was configured and cannot be read, or its
+    /// record cannot be understood.
     pub async fn load(config: &config::Plugins, data_dir: &Path) -> Result<Self, EngineError> {
         Self::load_from(BUNDLED, config, data_dir).await
     }
 
     async fn load_from(
-        bundled: &[(&'static str, &'static [u8])],
+        bundled: Bundled,
         config: &config::Plugins,
         data_dir: &Path,
     ) -> Result<Self, EngineError> {
-        let cache = found::cache_folder(data_dir).await?;
-        let runtime = Runtime::new(config, Some(&cache), Mode::Serve)?;
-        let mut registry = Registry::default();
-        let all = found::all(bundled, config.plugins_dir.as_deref(), &mut registry.refused).await?;
-        let (big, small): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|found| found.wasm.len() > runtime::BIG);
-        for found in &big {
-            registry.preparing.insert(found.name.clone(), found.preparing());
+        if let Some(folder) = &config.plugins_dir {
+            drop(fs::read_dir(folder).await.map_err(EngineError::folder(folder))?);
         }
-        let shared =
-            Arc::new(Shared { runtime, granted: config.grant.clone(), registry: RwLock::new(registry) });
-        shared.install_all(small).await;
-        if !big.is_empty() {
-            shared.prepare(big)?;
-        }
+        let shared = Arc::new(Shared { bundled, ..Shared::new(config, data_dir, Mode::Serve).await? });
+        shared.begin().await?;
         shared.warn_of_unknown_grants();
         Ok(Self { shared })
+    }
+
+    /// The folder of plugins.
+    #[must_use]
+    pub fn folder(config: &config::Plugins, data_dir: &Path) -> PathBuf {
+        config.plugins_dir.clone().unwrap_or_else(|| data_dir.join(FOLDER))
+    }
+
+    /// Takes up what has changed in the folder since, and leaves aside what is `condemned`
+    /// from now on. What runs goes on until the moment in which the new is put in its place.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or its record understood: then everything stays as it
+    /// is until the folder changes again.
+    pub async fn follow(&self, condemned: Option<Condemned>) -> Result<(), EngineError> {
+        self.shared.follow(condemned).await
+    }
+
+    /// Whether a build of a source could be left aside for an earlier one.
+    pub async fn can_go_back(&self, source: &Installed) -> bool {
+        self.shared.loader.lock().await.can_go_back(&source.info.id, &source.digest)
     }
 
     /// Every source, sorted by id.
@@ -214,29 +286,42 @@ impl Plugins {
     ///
     /// # Errors
     /// Says whose fault it was and which limit was passed; see [`StepError`].
-    pub async fn start(&self, id: &str, query: &Query) -> Result<Made, StepError> {
-        let source = self.shared.runnable(id)?;
-        self.shared.runtime.step(&source.compiled, &source.name, query, None).await
+    pub async fn start(&self, source: &Installed, query: &Query) -> Result<Made, StepError> {
+        let build = source.build()?;
+        self.shared.runtime.step(&build.compiled, &build.name, query, None).await
     }
 
     /// Every other step: `answers` to what the last one asked for, in that order. Together
-    /// they may be 16 MiB; those that do not fit are answered `too-large`.
+    /// they may be 16 MiB; those that do not fit are answered `too-large`. `state` must be
+    /// of the same build.
     ///
     /// # Errors
     /// Says whose fault it was and which limit was passed; see [`StepError`].
     pub async fn resume(
         &self,
-        id: &str,
+        source: &Installed,
         query: &Query,
         state: &str,
         answers: &[Answer],
     ) -> Result<Made, StepError> {
-        let source = self.shared.runnable(id)?;
-        self.shared.runtime.step(&source.compiled, &source.name, query, Some((state, answers))).await
+        let build = source.build()?;
+        self.shared.runtime.step(&build.compiled, &build.name, query, Some((state, answers))).await
     }
 }
 
 impl Shared {
+    /// With nothing loaded yet.
+    async fn new(config: &config::Plugins, data_dir: &Path, mode: Mode) -> Result<Self, EngineError> {
+        Ok(Self {
+            runtime: Runtime::new(config, Some(&found::cache_folder(data_dir).await?), mode)?,
+            bundled: BUNDLED,
+            folder: Plugins::folder(config, data_dir),
+            granted: config.grant.clone(),
+            loader: Mutex::default(),
+            registry: RwLock::default(),
+        })
+    }
+
     /// The lock guards plain data that no panic can leave half changed.
     fn read(&self) -> RwLockReadGuard<'_, Registry> {
         self.registry.read().unwrap_or_else(PoisonError::into_inner)
@@ -244,112 +329,6 @@ impl Shared {
 
     fn write(&self) -> RwLockWriteGuard<'_, Registry> {
         self.registry.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn runnable(&self, id: &str) -> Result<Arc<Source>, StepError> {
-        let registry = self.read();
-        let Some(source) = registry.sources.get(id) else {
-            let id = id.to_owned();
-            return Err(match registry.preparing.contains_key(&id) {
-                true => StepError::Preparing { id },
-                false => StepError::Unknown { id },
-            });
-        };
-        match &source.installed.status {
-            Status::Off(reason) => Err(StepError::Off { id: id.to_owned(), reason: reason.clone() }),
-            Status::Ready | Status::Preparing => Ok(Arc::clone(source)),
-        }
-    }
-
-    /// Compiles all at once, then installs them in their order.
-    async fn install_all(self: &Arc<Self>, all: Vec<Found>) {
-        let compile = |found: Found| {
-            let shared = Arc::clone(self);
-            task::spawn_blocking(move || {
-                let compiled = shared.runtime.compile(&found.wasm);
-                (found, compiled)
-            })
-        };
-        let compiling: Vec<_> = all.into_iter().map(compile).collect();
-        for compiled in compiling {
-            match compiled.await {
-                Ok((found, compiled)) => self.install(found, compiled).await,
-                Err(error) => tracing::error!(%error, "compiling a plugin was broken off"),
-            }
-        }
-    }
-
-    /// Compiles one after the other, beside everything else. A plain thread, because the
-    /// runtime would wait for its own blocking threads when the process ends.
-    fn prepare(self: &Arc<Self>, all: Vec<Found>) -> Result<(), EngineError> {
-        let (done, mut compiled) = mpsc::unbounded_channel();
-        let shared = Arc::clone(self);
-        let compile = move || {
-            for found in all {
-                let compiled = shared.runtime.compile(&found.wasm);
-                if done.send((found, compiled)).is_err() {
-                    return;
-                }
-            }
-        };
-        thread::Builder::new()
-            .name("plugin-compiler".to_owned())
-            .spawn(compile)
-            .map_err(|source| EngineError::Thread { source })?;
-        let shared = Arc::clone(self);
-        tokio::spawn(async move {
-            while let Some((found, compiled)) = compiled.recv().await {
-                let name = found.name.clone();
-                shared.install(found, compiled).await;
-                shared.write().preparing.remove(&name);
-            }
-        });
-        Ok(())
-    }
-
-    /// Asks a compiled component what it is, and registers it or says why not.
-    async fn install(&self, found: Found, compiled: Result<runtime::Compiled, String>) {
-        let name = found.to_string();
-        let installed = match compiled {
-            Ok(compiled) => {
-                let standing = if found.bundled { Standing::Bundled } else { Standing::Installed };
-                self.describe(found, compiled, standing).await
-            }
-            Err(reason) => Err(reason),
-        };
-        let registered = installed.and_then(|source| self.write().register(source));
-        if let Err(reason) = registered {
-            tracing::warn!(plugin = name, reason, "plugin left out");
-            self.write().refused.push(RefusedPlugin { name, reason });
-        }
-    }
-
-    async fn describe(
-        &self,
-        found: Found,
-        compiled: runtime::Compiled,
-        standing: Standing,
-    ) -> Result<Source, String> {
-        let name = Arc::from(found.name.as_str());
-        let info = self
-            .runtime
-            .describe(&compiled, &name)
-            .await
-            .map_err(|error| format!("it cannot say what it is: {error}"))?;
-        info::check(&info)?;
-        let granted_by_name = self.granted.contains(&info.id);
-        let granted = grant::decide(&info, standing, granted_by_name);
-        let installed = Installed {
-            digest: found.digest,
-            bundled: found.bundled,
-            granted: granted.is_ok(),
-            status: granted.map_or_else(Status::Off, |()| Status::Ready),
-            size: found.wasm.len(),
-            file: found.file,
-            granted_by_name,
-            info,
-        };
-        Ok(Source { name: Arc::from(installed.info.id.as_str()), installed, compiled })
     }
 
     fn warn_of_unknown_grants(&self) {

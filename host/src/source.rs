@@ -3,10 +3,12 @@
 //! so nothing else in the host depends on a version of the contract.
 
 mod answers;
+mod cookies;
 mod exchange;
 mod info;
 
 pub use answers::Answers;
+pub use cookies::Cookies;
 pub use exchange::{Answer, Content, Failure, Method, Request, Response};
 pub use info::{
     Credential, CredentialKind, CredentialSpec, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,

@@ -152,11 +152,10 @@ impl Trial {
         answering: &impl Answering,
         limits: Limits,
     ) -> End {
-        let id = &source.info.id;
         let mut kept = Kept::default();
         let mut answers = Vec::new();
         let (mut again, mut requests_before, mut received) = (0, 0, 0);
-        let mut made = plugins.start(id, query).await;
+        let mut made = plugins.start(source, query).await;
         loop {
             let step = match made {
                 Ok(made) => self.take(made, self.requests - requests_before, received),
@@ -186,7 +185,7 @@ impl Trial {
                     self.requests += anew;
                 }
             }
-            made = plugins.resume(id, query, &step.state, &answers).await;
+            made = plugins.resume(source, query, &step.state, &answers).await;
         }
     }
 

@@ -70,9 +70,9 @@ impl System {
         let data = data_dir();
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let launch =
-            Launch { data: data.path(), database: &url, mapping: &site.mapping(), settings: &settings };
+            Launch { data: &data.of_host(), database: &url, mapping: &site.mapping(), settings: &settings };
         let door = launch.run("serve", "front door", &[("PIXCRAWLER_SLOTS", "0")]).await;
-        let issuer = Issuer::open(data.path()).unwrap();
+        let issuer = Issuer::open(&data.of_host()).unwrap();
         let token = issuer.issue("ann@example.org", Duration::from_secs(3600)).unwrap();
         Self {
             pool,
@@ -100,7 +100,7 @@ impl System {
     async fn launch(&self, command: &str, settings: &[(&str, &str)]) -> Process {
         let name = format!("{command} {}", self.started.fetch_add(1, Ordering::Relaxed));
         let launch = Launch {
-            data: self.data.path(),
+            data: &self.data.of_host(),
             database: &self.database,
             mapping: &self.mapping,
             settings: &self.settings,
@@ -189,9 +189,28 @@ impl System {
         }
     }
 
+    /// Runs `plugin` with these arguments on the folder of plugins that all processes share.
+    pub(crate) async fn plugin(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+        command.arg("plugin").args(arguments).env("PIXCRAWLER_DATA_DIR", self.data.path());
+        command.env("DATABASE_URL", self.database.expose_secret()).envs(self.settings.iter().cloned());
+        let output = command.stdin(Stdio::null()).output().await.unwrap();
+        assert!(output.status.success(), "plugin {arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call("POST", path, Some(body)).await
+    }
+
+    /// The front door.
+    pub(crate) fn door(&self) -> &Process {
+        &self.door
+    }
+
     /// Folder of the objects.
     pub(crate) fn objects(&self) -> PathBuf {
-        self.data.path().join("objects")
+        self.data.of_host().join("objects")
     }
 }
 
@@ -235,11 +254,16 @@ impl Launch<'_> {
 impl Process {
     /// Waits for a line with this message, and gives it.
     pub(crate) async fn logged(&self, message: &str) -> Value {
+        self.logged_with(message, |_| true).await
+    }
+
+    /// Waits for a line with this message that is as `met` wants it, and gives it.
+    pub(crate) async fn logged_with(&self, message: &str, met: impl Fn(&Value) -> bool) -> Value {
         let mut more = self.log.more.subscribe();
         let wait = async {
             loop {
                 let ended = *more.borrow_and_update();
-                let found = self.lines(message).into_iter().next();
+                let found = self.lines(message).into_iter().find(&met);
                 if let Some(line) = found {
                     return line;
                 }
@@ -255,6 +279,12 @@ impl Process {
     pub(crate) fn lines(&self, message: &str) -> Vec<Value> {
         let lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().filter(|line| line["message"] == message).cloned().collect()
+    }
+
+    /// All that it has logged.
+    pub(crate) fn log(&self) -> String {
+        let lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(|line| format!("{line}\n")).collect()
     }
 
     /// Where `serve` listens.
@@ -288,9 +318,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            let _ = write!(std::io::stderr(), "log of {}:\n{text}", self.name);
+            let _ = write!(std::io::stderr(), "log of {}:\n{}", self.name, self.log());
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app::App,
     plugin::Installed,
-    source::{HostKind, Input, OptionKind},
+    source::{Input, OptionKind},
 };
 
 pub(super) struct Api;
@@ -155,13 +155,10 @@ impl Source {
             Input::Keywords => "keywords",
             Input::Address => "address",
         };
-        let hosts = info.hosts.into_iter().map(|rule| {
-            let kind = match rule.kind {
-                HostKind::Api => "api",
-                HostKind::Web => "web",
-            };
-            Host { pattern: rule.pattern, kind: kind.to_owned() }
-        });
+        let hosts = info
+            .hosts
+            .into_iter()
+            .map(|rule| Host { pattern: rule.pattern, kind: rule.kind.name().to_owned() });
         let credentials = info.credentials.into_iter();
         Self {
             id: info.id,
@@ -179,7 +176,7 @@ impl Source {
             requests_per_minute: info.requests_per_minute.into(),
             max_results: info.max_results.into(),
             bundled: installed.bundled,
-            granted: installed.granted,
+            granted: installed.granted_by.is_some(),
             available: unavailable_reason.is_none(),
             unavailable_reason: unavailable_reason.into(),
         }

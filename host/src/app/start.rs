@@ -34,7 +34,8 @@ pub struct Running {
     /// All parts.
     pub app: App,
     database: Database,
-    listener: JoinHandle<()>,
+    /// What goes on beside all else until the stop.
+    beside: [JoinHandle<()>; 2],
 }
 
 /// The rows: the configured database, or else the private one.
@@ -113,7 +114,10 @@ impl Running {
             );
         }
         match Self::assemble(config, credentials, &data_dir, plugins, &database).await {
-            Ok(app) => Ok(Self { listener: tokio::spawn(listen(app.clone())), app, database }),
+            Ok(app) => {
+                let beside = [tokio::spawn(listen(app.clone())), tokio::spawn(app.clone().follow_plugins())];
+                Ok(Self { app, database, beside })
+            }
             Err(error) => {
                 database.close().await;
                 Err(error)
@@ -161,7 +165,7 @@ impl Running {
 
     /// Lets go of everything; the private Postgres is stopped last, unless others use it.
     pub async fn stop(self) {
-        self.listener.abort();
+        self.beside.iter().for_each(JoinHandle::abort);
         self.database.close().await;
     }
 }

@@ -4,21 +4,29 @@ mod ask;
 mod bench;
 mod build;
 mod check;
+mod consent;
+mod disable;
+mod enable;
+mod install;
 mod list;
 mod new;
 mod record;
+mod remove;
 mod run;
 mod subject;
 mod test;
 
 use std::{process::ExitCode, time::Duration};
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    cli::{say, stop},
     config::Config,
-    plugin::{Plugins, Status},
+    plugin::{Installed, Plugins, Status},
 };
 
 /// Sources: what they take, ask and may do; and the tools to write one
@@ -34,6 +42,10 @@ enum Command {
     New(new::New),
     Build(build::Build),
     List(list::List),
+    Install(install::Install),
+    Enable(enable::Enable),
+    Disable(disable::Disable),
+    Remove(remove::Remove),
     Run(run::Run),
     Record(record::Record),
     Test(test::Test),
@@ -47,6 +59,10 @@ impl Plugin {
             Command::New(command) => command.run(),
             Command::Build(command) => command.run().await,
             Command::List(command) => command.run(&config).await,
+            Command::Install(command) => command.run(&config).await,
+            Command::Enable(command) => command.run(&config).await,
+            Command::Disable(command) => command.run(&config).await,
+            Command::Remove(command) => command.run(&config).await,
             Command::Run(command) => command.run(&config).await,
             Command::Record(command) => command.run(&config).await,
             Command::Test(command) => command.run(&config).await,
@@ -54,6 +70,31 @@ impl Plugin {
             Command::Bench(command) => command.run(&config).await,
         }
     }
+}
+
+/// The source with this id, as soon as it is compiled.
+async fn find(plugins: &Plugins, id: &str) -> anyhow::Result<Installed> {
+    prepared(plugins, &stop::on_signal()?).await;
+    match plugins.get(id) {
+        Some(source) => Ok(source),
+        None => {
+            let known: Vec<String> = plugins.list().into_iter().map(|source| source.info.id).collect();
+            bail!("there is no source `{id}`; there are: {}", known.join(", "))
+        }
+    }
+}
+
+/// Says what a source is now, after a change.
+async fn tell(
+    plugins: &Plugins,
+    id: &str,
+    json: bool,
+    text: impl FnOnce(&Installed) -> String,
+) -> anyhow::Result<Installed> {
+    plugins.follow(None).await?;
+    let source = find(plugins, id).await?;
+    say(&if json { json!({"source": list::described(&source)}).to_string() } else { text(&source) });
+    Ok(source)
 }
 
 /// Waits until every source can say whether it can be used: big ones are compiled at the first start.

@@ -19,7 +19,7 @@ use crate::{
         pace::{self, Turn},
         steps::Spent,
     },
-    fetch::Unanswered,
+    fetch::{Fetcher, Unanswered},
     image::Sha256,
     plugin::{Installed, Made, StepError},
     source::{Answer, Answers, Failure, Grants, Request, SourceError, Step},
@@ -36,6 +36,8 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// Everything a step needs, owned, so that it can go on beside the downloads.
 pub(super) struct StepTask {
     pub(super) app: App,
+    /// The outbound door, with the cookies of the chunk.
+    pub(super) fetcher: Fetcher,
     pub(super) source: Installed,
     pub(super) grants: Grants,
     pub(super) kept: Arc<Kept>,
@@ -58,7 +60,7 @@ impl StepTask {
     /// Makes the step. Dropping the future closes its connections.
     pub(super) async fn make(self) -> Result<StepOutcome, db::Error> {
         let Some(requests) = self.chunk.requests.as_ref() else {
-            let made = self.app.plugins.start(&self.chunk.source, &self.chunk.query).await;
+            let made = self.app.plugins.start(&self.source, &self.chunk.query).await;
             return Ok(self.outcome(made, Arc::default(), Spent::default()));
         };
         let (answers, spent) = match &self.answers {
@@ -71,7 +73,7 @@ impl StepTask {
         let made = self
             .app
             .plugins
-            .resume(&self.chunk.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
+            .resume(&self.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
             .await;
         for (request, answer) in requests.iter().zip(answers.iter()) {
             match &answer.outcome {
@@ -166,7 +168,7 @@ impl StepTask {
                 }
             }
         }
-        let outcome = self.app.fetcher.ask(&self.grants, request).await;
+        let outcome = self.fetcher.ask(&self.grants, request).await;
         let status = outcome.as_ref().ok().map(|response| response.status);
         self.app.metrics.source_request(&self.chunk.source, status);
         match outcome {

@@ -31,6 +31,7 @@ use crate::{
         settle::{self, End},
         steps::{self, Spent},
     },
+    fetch::Jar,
     job::JobId,
     queue::{Abandoned, Message, Participation, Work},
     validate,
@@ -221,13 +222,16 @@ impl Worker {
                 if self.app.plugins.get(&chunk.source).is_none() && chunk.errors_in_row + 1 < MOST_ERRORS =>
             {
                 let wait = Wait { until: Utc::now() + ELSEWHERE, reason, error: true };
-                steps::put_off(&self.app.db, chunk, &wait, Spent::default()).await?;
+                steps::put_off(&self.app.db, chunk, &wait, Spent::default(), None).await?;
                 return Ok(SliceEnd::Wait(wait));
             }
             Err(reason) => return Ok(SliceEnd::End(End::Failed(reason))),
         };
+        let jar = Jar::restore(&chunk.cookies);
         let bench = Bench {
             app: self.app.clone(),
+            fetcher: self.app.fetcher.with_cookies(jar.clone()),
+            jar,
             decoders: Arc::clone(&self.decoders),
             faults: Arc::clone(&self.faults),
             kept: Arc::clone(&self.kept),

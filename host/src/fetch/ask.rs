@@ -7,6 +7,7 @@ use super::{
     Inner,
     body::{self, Bounds},
     errand::{Errand, Purpose, Reply},
+    jar::Jar,
     secret::{blot, blot_bytes, reaches},
     text,
     trouble::{Failed, Trouble},
@@ -21,6 +22,7 @@ impl Inner {
     pub(super) async fn ask(
         &self,
         grants: &Grants,
+        jar: Option<&Jar>,
         request: &source::Request,
     ) -> Result<source::Response, Failed> {
         let url = self.guard.parse(&request.url).map_err(Trouble::from)?;
@@ -53,6 +55,7 @@ impl Inner {
             headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(codings))]),
             plugin_headers,
             credential,
+            jar,
             body: request.body.as_ref().map(|body| match body {
                 Content::Text(text) => Bytes::copy_from_slice(text.as_bytes()),
                 Content::Binary(bytes) => Bytes::copy_from_slice(bytes),

@@ -8,6 +8,7 @@ use super::{
     ask::{credential, header},
     body::Bounds,
     errand::{Errand, Purpose},
+    jar::Jar,
     secret::blot,
     trouble::{Failed, Trouble},
 };
@@ -21,6 +22,7 @@ impl Inner {
     pub(super) async fn download(
         &self,
         grants: &Grants,
+        jar: Option<&Jar>,
         candidate: &Candidate,
         url: &str,
     ) -> Result<Download, Refused> {
@@ -32,6 +34,7 @@ impl Inner {
             // What may not be set is left out: the picture may come without it.
             plugin_headers: candidate.headers.iter().filter_map(|pair| header(pair).ok()).collect(),
             credential: credential(grants, candidate.credential.as_deref()),
+            jar,
             body: None,
             bounds: Bounds { bytes: self.max_image_bytes, cut: false, window: self.window },
         };

@@ -15,6 +15,7 @@ use super::{
     body::{Bounds, Incoming},
     download::is_image,
     hop::Hop,
+    jar::Jar,
     origins::authority,
     pace::{self, Host, LONGEST_SLEEP},
     robots,
@@ -32,6 +33,8 @@ pub(super) struct Errand<'a> {
     /// The plugin's; not sent any more once a redirect has left the origin.
     pub(super) plugin_headers: HeaderMap,
     pub(super) credential: Option<&'a Credential>,
+    /// For granted hosts.
+    pub(super) jar: Option<&'a Jar>,
     pub(super) body: Option<Bytes>,
     pub(super) bounds: Bounds,
 }
@@ -134,9 +137,16 @@ impl Inner {
                     secrets.extend(self.attach(errand.purpose, credential, &mut outgoing).await?);
                 }
             }
+            let jar = errand.jar.filter(|_| granted);
+            if let Some(jar) = jar {
+                jar.attach(&hop.url, &mut outgoing.headers);
+            }
             let turn = self.pace.turn(hop.url.host_str().unwrap_or_default()).await?;
             *last = Some(turn.host.clone());
             let response = deadline.run(self.send(&hop, outgoing)).await?;
+            if let Some(jar) = jar {
+                jar.take(&hop.url, response.headers());
+            }
             let status = response.status();
             if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
                 let retry_after = pace::retry_after(response.headers(), SystemTime::now());

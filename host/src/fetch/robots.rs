@@ -97,6 +97,7 @@ impl Inner {
             headers: HeaderMap::new(),
             plugin_headers: HeaderMap::new(),
             credential: None,
+            jar: None,
             body: None,
             bounds: Bounds { bytes: robotxt::BYTE_LIMIT as u64, cut: true, window: self.window },
         };

@@ -139,6 +139,7 @@ impl Inner {
             headers: HeaderMap::from_iter([(header::AUTHORIZATION, basic), (header::CONTENT_TYPE, form)]),
             plugin_headers: HeaderMap::new(),
             credential: None,
+            jar: None,
             body: Some(Bytes::from_static(b"grant_type=client_credentials")),
             bounds: Bounds { bytes: 64 << 10, cut: false, window: self.window },
         };

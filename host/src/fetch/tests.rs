@@ -1,6 +1,7 @@
 //! The door against servers that misbehave, over real sockets.
 
 mod asking;
+mod cookies;
 mod downloading;
 mod manners;
 #[path = "../../../tests/support/name_server.rs"]

@@ -1,68 +1,57 @@
-//! Where components come from: the binary and a folder.
+//! Where components come from: the binary, and a folder with its record.
 
 use std::{
     borrow::Cow,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     fs::Permissions,
-    os::unix::fs::PermissionsExt as _,
+    io,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use sha2::Digest as _;
 use tokio::fs;
 
-use super::{EngineError, Installed, RefusedPlugin, Status};
-use crate::{
-    image::Sha256,
-    source::{Input, SourceInfo},
+use super::{
+    Condemned, EngineError, RefusedPlugin,
+    lock::{self, Entries, Entry, Pinned},
 };
+use crate::image::Sha256;
 
 /// Bytes of one component; Python's, the largest, have 20 MB.
-const MAX_SIZE: u64 = 100 << 20;
+pub(super) const MAX_SIZE: u64 = 100 << 20;
 
-/// A component that was found, not yet looked into.
+/// Everything there is, not yet looked into.
+#[derive(Default)]
+pub(super) struct Library {
+    /// What the folder records.
+    pub(super) entries: Entries,
+    /// The bundled ones, then those that the record means, then the other files by name.
+    pub(super) found: Vec<Found>,
+    /// Files that were left out.
+    pub(super) refused: Vec<RefusedPlugin>,
+    /// Sources whose recorded build is not there as it was, with the reason.
+    pub(super) broken: BTreeMap<String, String>,
+    /// Sources that went back to an earlier build, with the one that is left aside.
+    pub(super) rolled_back: BTreeMap<String, Pinned>,
+}
+
+/// A component that was found.
 pub(super) struct Found {
     /// Name of the file without `.wasm`.
     pub(super) name: String,
+    /// Empty once it is compiled.
     pub(super) wasm: Cow<'static, [u8]>,
     pub(super) digest: Sha256,
+    /// In bytes.
+    pub(super) size: usize,
     /// None for one from the binary.
     pub(super) file: Option<PathBuf>,
     /// Whether these very bytes are in the binary.
     pub(super) bundled: bool,
-}
-
-impl Found {
-    /// What can be said before it is compiled.
-    pub(super) fn preparing(&self) -> Installed {
-        let info = SourceInfo {
-            id: self.name.clone(),
-            name: self.name.clone(),
-            version: String::new(),
-            description: String::new(),
-            homepage: None,
-            terms_url: None,
-            input: Input::Keywords,
-            hosts: Vec::new(),
-            ignores_robots: false,
-            restriction: None,
-            options: Vec::new(),
-            credentials: Vec::new(),
-            requests_per_minute: None,
-            max_results: None,
-        };
-        Installed {
-            info,
-            digest: self.digest,
-            bundled: self.bundled,
-            granted: false,
-            status: Status::Preparing,
-            size: self.wasm.len(),
-            file: self.file.clone(),
-            granted_by_name: false,
-        }
-    }
+    /// The id under which it is recorded, and how.
+    pub(super) pinned: Option<(String, Pinned)>,
 }
 
 /// The file, or the name in the binary.
@@ -75,57 +64,145 @@ impl fmt::Display for Found {
     }
 }
 
-/// Everything there is: the bundled ones, then those of `folder` by name of their file.
-/// A file that cannot be read goes to `refused`.
-///
-/// # Errors
-/// When the folder cannot be read.
-pub(super) async fn all(
-    bundled: &[(&'static str, &'static [u8])],
-    folder: Option<&Path>,
-    refused: &mut Vec<RefusedPlugin>,
-) -> Result<Vec<Found>, EngineError> {
-    let mut all: Vec<Found> = bundled
-        .iter()
-        .map(|(name, wasm)| Found {
+/// What tells that a folder has changed: name, identity, time and size of each file that counts.
+pub(super) type Fingerprint = Vec<(PathBuf, u64, i64, i64, u64)>;
+
+impl Library {
+    /// Looks at everything. Of each recorded source the newest build is taken that is not
+    /// `condemned`; when all are, the one that is meant.
+    ///
+    /// # Errors
+    /// When the record cannot be understood, or the folder cannot be read.
+    pub(super) async fn read(
+        bundled: &[(&'static str, &'static [u8])],
+        folder: &Path,
+        condemned: &Condemned,
+    ) -> Result<Self, EngineError> {
+        let mut library = Self { entries: lock::read(folder)?, ..Self::default() };
+        library.found.extend(bundled.iter().map(|(name, wasm)| Found {
             name: (*name).to_owned(),
-            digest: digest(wasm),
             wasm: Cow::Borrowed(wasm),
+            digest: digest(wasm),
+            size: wasm.len(),
             file: None,
             bundled: true,
-        })
-        .collect();
-    let Some(folder) = folder else { return Ok(all) };
-    let known: BTreeSet<Sha256> = all.iter().map(|found| found.digest).collect();
-    let files =
-        files(folder).await.map_err(|source| EngineError::Folder { path: folder.to_owned(), source })?;
-    for file in files {
-        match one(&file, |digest| known.contains(digest)).await {
-            Ok(found) => all.push(found),
-            Err(error) => {
-                let (name, reason) = (file.display().to_string(), format!("cannot be read: {error}"));
-                tracing::warn!(plugin = name, reason, "plugin left out");
-                refused.push(RefusedPlugin { name, reason });
+            pinned: None,
+        }));
+        for (id, entry) in library.entries.clone() {
+            if let Some(meant) = &entry.build {
+                library.add_pinned(folder, &id, &entry, meant, condemned).await;
+            }
+        }
+        for file in files(folder).await.map_err(EngineError::folder(folder))? {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if library.entries.values().any(|entry| entry.names(&name)) {
+                continue;
+            }
+            match read(&file).await {
+                Ok(wasm) => library.add(file, wasm, None),
+                Err(error) => library.refuse(&file, format!("cannot be read: {error}")),
+            }
+        }
+        Ok(library)
+    }
+
+    /// Adds the build of a recorded source that is to run.
+    async fn add_pinned(
+        &mut self,
+        folder: &Path,
+        id: &str,
+        entry: &Entry,
+        meant: &Pinned,
+        condemned: &Condemned,
+    ) {
+        if condemned.has(id, entry, &meant.sha256) {
+            let earlier = entry.previous.iter().filter(|build| !condemned.has(id, entry, &build.sha256));
+            for build in earlier {
+                match pinned(folder, build).await {
+                    Ok(wasm) => {
+                        self.rolled_back.insert(id.to_owned(), meant.clone());
+                        self.add(folder.join(&build.file), wasm, Some((id.to_owned(), build.clone())));
+                        return;
+                    }
+                    Err(reason) => self.refuse(&folder.join(&build.file), reason),
+                }
+            }
+            if self.found.iter().any(|found| found.file.is_none() && found.name == id) {
+                self.rolled_back.insert(id.to_owned(), meant.clone());
+                return;
+            }
+        }
+        match pinned(folder, meant).await {
+            Ok(wasm) => self.add(folder.join(&meant.file), wasm, Some((id.to_owned(), meant.clone()))),
+            Err(reason) => {
+                self.refuse(&folder.join(&meant.file), reason.clone());
+                self.broken.insert(id.to_owned(), format!("its file {} {reason}", meant.file));
             }
         }
     }
-    Ok(all)
+
+    fn add(&mut self, file: PathBuf, wasm: Vec<u8>, pinned: Option<(String, Pinned)>) {
+        let digest = digest(&wasm);
+        self.found.push(Found {
+            name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            size: wasm.len(),
+            bundled: self.found.iter().any(|found| found.file.is_none() && found.digest == digest),
+            digest,
+            wasm: Cow::Owned(wasm),
+            file: Some(file),
+            pinned,
+        });
+    }
+
+    fn refuse(&mut self, file: &Path, reason: String) {
+        self.refused.push(RefusedPlugin { name: file.display().to_string(), reason });
+    }
+
+    /// Whether a source has an earlier build that is not condemned, or one that comes with the binary.
+    pub(super) fn can_go_back(&self, id: &str, from: &Sha256, condemned: &Condemned) -> bool {
+        let Some(entry) = self.entries.get(id) else { return false };
+        let later = entry.builds().skip_while(|build| build.sha256 != *from).skip(1);
+        let bundled = self.found.iter().find(|found| found.file.is_none() && found.name == id);
+        entry.build.is_some()
+            && (later.into_iter().any(|build| !condemned.has(id, entry, &build.sha256))
+                || bundled.is_some_and(|bundled| bundled.digest != *from))
+    }
+
+    /// The digests that are in use or may be.
+    pub(super) fn digests(&self) -> BTreeSet<Sha256> {
+        self.found.iter().map(|found| found.digest).collect()
+    }
 }
 
-/// The component in `file`.
-///
-/// # Errors
-/// When it cannot be read or is too large.
-pub(super) async fn one(file: &Path, is_bundled: impl Fn(&Sha256) -> bool) -> std::io::Result<Found> {
-    let wasm = read(file).await?;
-    let digest = digest(&wasm);
-    Ok(Found {
-        name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        wasm: Cow::Owned(wasm),
-        digest,
-        bundled: is_bundled(&digest),
-        file: Some(file.to_owned()),
-    })
+/// The bytes that are recorded, or why they are not there.
+async fn pinned(folder: &Path, build: &Pinned) -> Result<Vec<u8>, String> {
+    let wasm = match read(&folder.join(&build.file)).await {
+        Ok(wasm) => wasm,
+        Err(error) => return Err(format!("is recorded in {} but cannot be read: {error}", lock::NAME)),
+    };
+    let found = digest(&wasm);
+    if found == build.sha256 {
+        return Ok(wasm);
+    }
+    Err(format!(
+        "was changed: its SHA-256 is {found}, {} has {}; put the file back as it was, or look at what is there \
+         now and install it: `pixcrawler plugin install {}`",
+        lock::NAME,
+        build.sha256,
+        build.file
+    ))
+}
+
+/// What the folder looks like from outside; nothing when there is none.
+pub(super) async fn fingerprint(folder: &Path) -> Fingerprint {
+    let mut seen = Fingerprint::new();
+    let files = files(folder).await.unwrap_or_default();
+    for file in files.into_iter().chain([folder.join(lock::NAME)]) {
+        if let Ok(about) = fs::metadata(&file).await {
+            seen.push((file, about.ino(), about.mtime(), about.mtime_nsec(), about.len()));
+        }
+    }
+    seen
 }
 
 /// The folder of compiled code, made if absent. It is this user's alone: what lies in it is run.
@@ -144,8 +221,12 @@ pub(super) async fn cache_folder(data_dir: &Path) -> Result<PathBuf, EngineError
     }
 }
 
-async fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut entries = fs::read_dir(folder).await?;
+/// The components in a folder, by name.
+async fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut entries = match fs::read_dir(folder).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
     let mut files = Vec::new();
     while let Some(entry) = entries.next_entry().await? {
         let path = entry.path();
@@ -157,10 +238,14 @@ async fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-async fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+/// A component as it is in a file.
+///
+/// # Errors
+/// When it cannot be read or is too large.
+pub(super) async fn read(file: &Path) -> io::Result<Vec<u8>> {
     let size = fs::metadata(file).await?.len();
     if size > MAX_SIZE {
-        return Err(std::io::Error::other(format!("{size} bytes, at most {MAX_SIZE} are allowed")));
+        return Err(io::Error::other(format!("{size} bytes, at most {MAX_SIZE} are allowed")));
     }
     fs::read(file).await
 }

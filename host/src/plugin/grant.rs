@@ -1,5 +1,6 @@
 //! Who may reach what: the rules of granting, and what a granted source is given.
 
+use super::Consent;
 use crate::{
     config::ConfiguredCredential,
     source::{Credential, Grants, HostRule, SourceInfo},
@@ -21,15 +22,55 @@ pub(super) enum Standing {
     Offline,
 }
 
-/// Whether the source may run, else why not and what grants it.
+/// Why a source may reach the hosts that it declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantedBy {
+    /// It came with the program and asks for nothing that needs a word of the operator.
+    Program,
+    /// Its file was named for one run.
+    File,
+    /// By the configuration: `--grant` or `PIXCRAWLER_GRANT`.
+    Configuration,
+    /// By `plugin install` or `plugin enable`, as recorded in the folder of plugins.
+    Record,
+}
+
+impl GrantedBy {
+    /// For people and for scripts.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Program => "program",
+            Self::File => "file",
+            Self::Configuration => "configuration",
+            Self::Record => "record",
+        }
+    }
+
+    /// Whether the operator named this very source, which is more than to have it.
+    const fn is_by_name(self) -> bool {
+        matches!(self, Self::Configuration | Self::Record)
+    }
+}
+
+/// Who grants the source what it asks for: the configuration `by_name`, where it comes
+/// from, or the operator's recorded `consent`.
 ///
 /// # Errors
-/// The reason, with the line of configuration.
-pub(super) fn decide(info: &SourceInfo, standing: Standing, by_name: bool) -> Result<(), String> {
+/// Why nobody does, and what to do about it.
+pub(super) fn decide(
+    info: &SourceInfo,
+    standing: Standing,
+    by_name: bool,
+    consent: Option<&Consent>,
+) -> Result<GrantedBy, String> {
+    match standing {
+        _ if by_name => return Ok(GrantedBy::Configuration),
+        Standing::Offline => return Ok(GrantedBy::File),
+        Standing::Bundled | Standing::Named | Standing::Installed => {}
+    }
     let any_host = info.hosts.iter().any(|rule| rule.pattern == "*");
-    let why = if by_name || standing == Standing::Offline {
-        return Ok(());
-    } else if standing == Standing::Installed {
+    let why = if standing == Standing::Installed {
         let hosts: Vec<_> = info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
         format!("it is not bundled and asks {}", hosts.join(", "))
     } else if let Some(restriction) = &info.restriction {
@@ -39,22 +80,29 @@ pub(super) fn decide(info: &SourceInfo, standing: Standing, by_name: bool) -> Re
     } else if any_host && !(standing == Standing::Bundled && ANY_HOST.contains(&info.id.as_str())) {
         "it asks any host".to_owned()
     } else {
-        return Ok(());
+        return Ok(if standing == Standing::Bundled { GrantedBy::Program } else { GrantedBy::File });
     };
-    Err(format!("not granted: {why}; grant it with `--grant {0}` or PIXCRAWLER_GRANT={0}", info.id))
+    let why = match consent.map(|consent| consent.lacks(info)) {
+        None => why,
+        Some(lacking) if lacking.is_empty() => return Ok(GrantedBy::Record),
+        Some(lacking) => format!("it asks for more than it was granted: {}", lacking.join(", ")),
+    };
+    Err(format!(
+        "not granted: {why}; grant it with `--grant {0}`, PIXCRAWLER_GRANT={0} or `pixcrawler plugin enable {0}`",
+        info.id
+    ))
 }
 
-/// What a source may reach: nothing unless `granted`, else its hosts (exact patterns first,
-/// then narrow ones) and those of its declared credentials that are configured.
+/// What a source may reach: nothing unless it is granted, else its hosts (exact patterns
+/// first, then narrow ones) and those of its declared credentials that are configured.
 pub(super) fn grants(
     info: &SourceInfo,
-    granted: bool,
-    by_name: bool,
+    granted_by: Option<GrantedBy>,
     configured: &[ConfiguredCredential],
 ) -> Grants {
-    if !granted {
+    let Some(granted_by) = granted_by else {
         return Grants { source: info.id.clone(), ..Grants::default() };
-    }
+    };
     let mut hosts = info.hosts.clone();
     hosts.sort_by_key(|rule| (breadth(rule), std::cmp::Reverse(rule.pattern.len())));
     let credential = |spec: &crate::source::CredentialSpec| {
@@ -64,7 +112,7 @@ pub(super) fn grants(
     Grants {
         source: info.id.clone(),
         hosts,
-        ignores_robots: info.ignores_robots && by_name,
+        ignores_robots: info.ignores_robots && granted_by.is_by_name(),
         credentials: info.credentials.iter().filter_map(credential).collect(),
     }
 }
@@ -117,26 +165,39 @@ mod tests {
         let terms = Some("The terms exclude training of models.".to_owned());
         let restricted = SourceInfo { restriction: terms, ..info("restricted", &["a.example"], false) };
         let (bundled, named, installed) = (Standing::Bundled, Standing::Named, Standing::Installed);
-        for (info, standing) in
-            [(&polite, bundled), (&polite, named), (&webpage, bundled), (&rude, Standing::Offline)]
-        {
-            assert_eq!(decide(info, standing, false), Ok(()));
+        for (info, standing, by) in [
+            (&polite, bundled, GrantedBy::Program),
+            (&polite, named, GrantedBy::File),
+            (&webpage, bundled, GrantedBy::Program),
+            (&rude, Standing::Offline, GrantedBy::File),
+        ] {
+            assert_eq!(decide(info, standing, false, None), Ok(by));
         }
         for (info, standing) in [
             (&polite, installed),
             (&rude, bundled),
             (&rude, named),
             (&rude, installed),
-            (&restricted, bundled),
-            (&restricted, named),
             (&anywhere, bundled),
             (&anywhere, named),
             (&webpage, named),
             (&webpage, installed),
+            (&restricted, bundled),
+            (&restricted, named),
         ] {
-            let reason = decide(info, standing, false).unwrap_err();
+            let reason = decide(info, standing, false, None).unwrap_err();
             assert!(reason.contains(&format!("PIXCRAWLER_GRANT={}", info.id)), "{reason}");
-            assert_eq!(decide(info, standing, true), Ok(()));
+            assert_eq!(decide(info, standing, true, None), Ok(GrantedBy::Configuration));
+            assert_eq!(decide(info, standing, false, Some(&Consent::to(info))), Ok(GrantedBy::Record));
+        }
+        let less = Consent::to(&polite);
+        for (info, lacking) in [
+            (&rude, "what robots.txt forbids"),
+            (&anywhere, "host * (web)"),
+            (&restricted, "to be used though it says: The terms"),
+        ] {
+            let reason = decide(info, installed, false, Some(&less)).unwrap_err();
+            assert!(reason.contains(&format!("more than it was granted: {lacking}")), "{reason}");
         }
     }
 
@@ -146,10 +207,10 @@ mod tests {
         let patterns = |grants: &Grants| -> Vec<String> {
             grants.hosts.iter().map(|rule| rule.pattern.clone()).collect()
         };
-        let granted = grants(&info, true, true, &[]);
+        let granted = grants(&info, Some(GrantedBy::Record), &[]);
         assert_eq!(patterns(&granted), ["example.org", "*.images.example.org", "*.example.org", "*"]);
         assert!(granted.ignores_robots);
-        assert!(grants(&info, false, false, &[]).hosts.is_empty());
+        assert!(grants(&info, None, &[]).hosts.is_empty());
     }
 
     #[test]
@@ -159,9 +220,9 @@ mod tests {
             ConfiguredCredential { source: source.to_owned(), name: name.to_owned(), secret: "secret".into() }
         });
         let names = |granted| -> Vec<String> {
-            grants(&info, granted, false, &configured).credentials.into_iter().map(|c| c.spec.name).collect()
+            grants(&info, granted, &configured).credentials.into_iter().map(|c| c.spec.name).collect()
         };
-        assert_eq!(names(true), ["token"]);
-        assert!(names(false).is_empty());
+        assert_eq!(names(Some(GrantedBy::Program)), ["token"]);
+        assert!(names(None).is_empty());
     }
 }

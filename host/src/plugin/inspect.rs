@@ -39,12 +39,12 @@ pub struct Inspection {
 /// # Errors
 /// When the file cannot be read or is no component at all.
 pub async fn inspect(file: &Path, config: &config::Plugins) -> Result<Inspection, OpenError> {
-    let read = found::one(file, |_| false).await;
-    let found = read.map_err(|source| OpenError::Read { path: file.to_owned(), source })?;
+    let read = |source| OpenError::Read { path: file.to_owned(), source };
+    let wasm = found::read(file).await.map_err(read)?;
     let runtime = Runtime::new(config, None, Mode::Serve)?;
     let refused = |reason| OpenError::Refused { path: file.to_owned(), reason };
     let begun = Instant::now();
-    let outside = runtime.outside(&found.wasm).map_err(refused)?;
+    let outside = runtime.outside(&wasm).map_err(refused)?;
     let compiled_in = begun.elapsed();
     let mut misfits: Vec<String> = outside
         .imports
@@ -62,8 +62,8 @@ pub async fn inspect(file: &Path, config: &config::Plugins) -> Result<Inspection
     // What has the right names may still have the wrong types.
     misfits.extend(outside.unlinked.filter(|_| misfits.is_empty()));
     Ok(Inspection {
-        size: found.wasm.len(),
-        digest: found.digest,
+        size: wasm.len(),
+        digest: found::digest(&wasm),
         imports: outside.imports,
         exports: outside.exports,
         compiled_in,

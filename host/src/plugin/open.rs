@@ -1,16 +1,31 @@
-//! One component by its file, for the tools of its author.
+//! One component by its file, installed or not.
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, RwLock},
+    sync::Arc,
 };
 
 use super::{
-    BUNDLED, EngineError, Installed, Plugins, Shared, found,
-    grant::Standing,
-    runtime::{Mode, Runtime},
+    EngineError, Installed, Plugins, Shared, found,
+    grant::{self, Standing},
+    registry::Build,
+    runtime::Mode,
 };
-use crate::config;
+use crate::{config, image::Sha256, source::SourceInfo};
+
+/// A component in a file that was looked into.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// What it says of itself.
+    pub info: SourceInfo,
+    /// Of the file.
+    pub digest: Sha256,
+    /// Whether this very component comes with the program.
+    pub bundled: bool,
+    /// The file.
+    pub wasm: Vec<u8>,
+    build: Arc<Build>,
+}
 
 /// What is done with a component that is opened by its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,23 +75,37 @@ impl Plugins {
         config: &config::Plugins,
         data_dir: &Path,
     ) -> Result<(Self, Installed), OpenError> {
-        let is_bundled = |digest: &_| BUNDLED.iter().any(|(_, wasm)| found::digest(wasm) == *digest);
-        let found = found::one(file, is_bundled)
-            .await
-            .map_err(|source| OpenError::Read { path: file.to_owned(), source })?;
+        let mode = if purpose == Use::Compare { Mode::Compare } else { Mode::Author };
+        let plugins = Self { shared: Arc::new(Shared::new(config, data_dir, mode).await?) };
+        let component = plugins.component(file).await?;
         let standing = match purpose {
             Use::Offline | Use::Compare => Standing::Offline,
-            Use::Live if found.bundled => Standing::Bundled,
+            Use::Live if component.bundled => Standing::Bundled,
             Use::Live => Standing::Named,
         };
-        let mode = if purpose == Use::Compare { Mode::Compare } else { Mode::Author };
-        let runtime = Runtime::new(config, Some(&found::cache_folder(data_dir).await?), mode)?;
-        let shared = Shared { runtime, granted: config.grant.clone(), registry: RwLock::default() };
-        let refused = |reason| OpenError::Refused { path: file.to_owned(), reason };
-        let compiled = shared.runtime.compile(&found.wasm).map_err(refused)?;
-        let source = shared.describe(found, compiled, standing).await.map_err(refused)?;
-        let installed = source.installed.clone();
-        shared.write().register(source).map_err(refused)?;
-        Ok((Self { shared: Arc::new(shared) }, installed))
+        let by_name = config.grant.contains(&component.info.id);
+        let decided = grant::decide(&component.info, standing, by_name, None);
+        let source = Installed {
+            bundled: component.bundled,
+            size: component.wasm.len(),
+            file: Some(file.to_owned()),
+            ..Installed::of(&component.build, component.digest, decided)
+        };
+        Ok((plugins, source))
+    }
+
+    /// Looks into a component without installing it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not a source of this contract.
+    pub async fn component(&self, file: &Path) -> Result<Component, OpenError> {
+        let read = |source| OpenError::Read { path: file.to_owned(), source };
+        let wasm = found::read(file).await.map_err(read)?;
+        let digest = found::digest(&wasm);
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let build = self.shared.describe(&name, self.shared.runtime.compile(&wasm)).await;
+        let build = build.map_err(|reason| OpenError::Refused { path: file.to_owned(), reason })?;
+        let bundled = self.shared.bundled.iter().any(|(_, wasm)| found::digest(wasm) == digest);
+        Ok(Component { info: build.info.clone(), digest, bundled, wasm, build })
     }
 }

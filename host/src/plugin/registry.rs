@@ -1,59 +1,244 @@
-//! Which sources there are, and which of two with one id it is.
+//! Which sources there are: what was found, put together with what was compiled, recorded
+//! and granted. Made anew as a whole whenever one of these changes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
-use super::{Installed, RefusedPlugin, runtime::Compiled};
+use chrono::DateTime;
 
-/// Everything that was found.
+use super::{
+    GrantedBy, Installed, RefusedPlugin, Status,
+    found::{Found, Library},
+    grant::{self, Standing},
+    runtime::Compiled,
+};
+use crate::{
+    image::Sha256,
+    source::{Input, SourceInfo},
+};
+
+/// Every source, as of one moment.
 #[derive(Default)]
 pub(super) struct Registry {
     /// By id.
-    pub(super) sources: BTreeMap<String, Arc<Source>>,
+    pub(super) sources: BTreeMap<String, Installed>,
     /// Still being compiled, by the name of their file.
     pub(super) preparing: BTreeMap<String, Installed>,
     /// Left out.
     pub(super) refused: Vec<RefusedPlugin>,
 }
 
-/// A source that can be run, if it is granted.
-pub(super) struct Source {
+/// A component that was compiled and has said what it is.
+pub(super) struct Build {
     /// Its id, for logs.
     pub(super) name: Arc<str>,
-    pub(super) installed: Installed,
+    pub(super) info: SourceInfo,
     pub(super) compiled: Compiled,
 }
 
+impl fmt::Debug for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.info.id, self.info.version)
+    }
+}
+
+/// What came of compiling each component, by its digest.
+pub(super) type Builds = BTreeMap<Sha256, Result<Arc<Build>, String>>;
+
 impl Registry {
-    /// Adds `source`. One from the folder takes the place of one from the binary, in
-    /// whatever order they are ready.
-    ///
-    /// # Errors
-    /// When another one of the same origin has this id.
-    pub(super) fn register(&mut self, source: Source) -> Result<(), String> {
-        let id = &source.installed.info.id;
-        if let Some(other) = self.sources.get(id) {
-            let other = &other.installed;
-            match (&source.installed.file, &other.file) {
-                (Some(_), None) => tracing::info!(source = id, "the bundled plugin is overridden"),
-                (None, Some(_)) => return Ok(()),
-                (_, file) => {
-                    let owner = file.as_ref().map_or_else(|| id.clone(), |file| file.display().to_string());
-                    return Err(format!("the id `{id}` is taken by {owner}"));
+    /// The sources of `library`; `granted` are those that the configuration grants by name.
+    /// While the next build of one is being compiled, the one that `before` has stays.
+    pub(super) fn assemble(library: &Library, builds: &Builds, granted: &[String], before: &Self) -> Self {
+        let mut registry = Self { refused: library.refused.clone(), ..Self::default() };
+        for found in &library.found {
+            let added = match builds.get(&found.digest) {
+                Some(Ok(build)) => found
+                    .check_id(&build.info)
+                    .and_then(|()| registry.register(ready(library, found, build, granted))),
+                Some(Err(reason)) => Err(reason.clone()),
+                None => {
+                    registry.await_build(library, found, before);
+                    Ok(())
                 }
+            };
+            if let Err(reason) = added {
+                registry.refused.push(RefusedPlugin { name: found.to_string(), reason });
             }
         }
-        self.sources.insert(id.clone(), Arc::new(source));
+        for (id, reason) in &library.broken {
+            let reason = format!("the source {id} cannot be used: {reason}");
+            registry.sources.insert(id.clone(), Installed::unknown(id, Status::Off(reason)));
+        }
+        registry
+    }
+
+    /// Adds a source. One from the folder takes the place of one from the binary; what is
+    /// recorded comes before any other file.
+    ///
+    /// # Errors
+    /// When another one has its id.
+    fn register(&mut self, source: Installed) -> Result<(), String> {
+        let id = &source.info.id;
+        if let Some(other) = self.sources.get(id).filter(|other| other.file.is_some()) {
+            let owner = other.file.as_ref().map_or_else(|| id.clone(), |file| file.display().to_string());
+            let instead = match (&other.pinned, &source.file) {
+                (Some(_), Some(file)) => {
+                    format!("; to have this one in its place: `pixcrawler plugin install {}`", file.display())
+                }
+                _ => String::new(),
+            };
+            return Err(format!("the id `{id}` is taken by {owner}{instead}"));
+        }
+        self.sources.insert(id.clone(), source);
         Ok(())
+    }
+
+    /// A component that is not compiled yet: what was there before stands in for it.
+    fn await_build(&mut self, library: &Library, found: &Found, before: &Self) {
+        let is_before = |source: &&Installed| match &found.pinned {
+            Some((id, _)) => source.info.id == *id && source.build.is_some(),
+            None => source.file.is_some() && source.file == found.file,
+        };
+        let stays = before.sources.values().find(is_before).cloned();
+        let stays = stays.map(|source| turned_on_or_off(library, source));
+        // What cannot be registered is told of once it is compiled.
+        if stays.is_none_or(|stays| self.register(stays).is_err()) {
+            let preparing = Installed {
+                digest: found.digest,
+                size: found.size,
+                bundled: found.bundled,
+                file: found.file.clone(),
+                ..Installed::unknown(&found.name, Status::Preparing)
+            };
+            self.preparing.insert(found.name.clone(), preparing);
+        }
     }
 
     /// The source with this id, or the file with this name while it is being prepared.
     pub(super) fn get(&self, id: &str) -> Option<&Installed> {
-        self.sources.get(id).map(|source| &source.installed).or_else(|| self.preparing.get(id))
+        self.sources.get(id).or_else(|| self.preparing.get(id))
     }
 
     /// All of them, sorted by id.
     pub(super) fn list(&self) -> Vec<Installed> {
-        let ids: std::collections::BTreeSet<_> = self.sources.keys().chain(self.preparing.keys()).collect();
+        let ids: BTreeSet<_> = self.sources.keys().chain(self.preparing.keys()).collect();
         ids.into_iter().filter_map(|id| self.get(id)).cloned().collect()
+    }
+
+    /// Says in the log how it differs from what was there before.
+    pub(super) fn log_changes(&self, before: &Self) {
+        for (id, source) in &self.sources {
+            let (version, digest) = (&source.info.version, source.digest);
+            match before.sources.get(id) {
+                Some(other) if other.digest == digest && other.status == source.status => {}
+                other => {
+                    let before = other.map(|other| other.info.version.as_str());
+                    let off = source.unavailable();
+                    tracing::info!(source = id, version, %digest, before, off, "source taken up");
+                }
+            }
+        }
+        for id in before.sources.keys().filter(|id| !self.sources.contains_key(*id)) {
+            tracing::info!(source = id, "source removed");
+        }
+        for new in self.refused.iter().filter(|refused| !before.refused.contains(refused)) {
+            tracing::warn!(plugin = new.name, reason = new.reason, "plugin left out");
+        }
+    }
+}
+
+/// A source that was compiled, with what it may do.
+fn ready(library: &Library, found: &Found, build: &Arc<Build>, granted: &[String]) -> Installed {
+    let id = &build.info.id;
+    let entry = library.entries.get(id);
+    let consent = match &found.pinned {
+        Some((_, pinned)) => Some(&pinned.granted),
+        None if found.file.is_none() => entry.and_then(|entry| entry.bundled_granted.as_ref()),
+        None => None,
+    };
+    let standing = if found.bundled { Standing::Bundled } else { Standing::Installed };
+    let decided = grant::decide(&build.info, standing, granted.contains(id), consent);
+    let source = Installed {
+        bundled: found.bundled,
+        size: found.size,
+        file: found.file.clone(),
+        pinned: found.pinned.as_ref().map(|(_, pinned)| pinned.clone()),
+        rolled_back: library.rolled_back.get(id).cloned(),
+        ..Installed::of(build, found.digest, decided)
+    };
+    turned_on_or_off(library, source)
+}
+
+fn turned_on_or_off(library: &Library, mut source: Installed) -> Installed {
+    let id = &source.info.id;
+    let Some(entry) = library.entries.get(id) else { return source };
+    source.enabled = entry.enabled;
+    source.enabled_at = entry.enabled_at.unwrap_or_default();
+    if !entry.enabled {
+        source.status =
+            Status::Off(format!("it was turned off; turn it on with `pixcrawler plugin enable {id}`"));
+    }
+    source
+}
+
+impl Found {
+    /// Whether a recorded component is the source that it is recorded as.
+    fn check_id(&self, info: &SourceInfo) -> Result<(), String> {
+        match &self.pinned {
+            Some((id, _)) if *id != info.id => {
+                Err(format!("it is recorded as `{id}` but says that it is `{}`", info.id))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Installed {
+    /// A source that was compiled; whether it may run was `decided`.
+    pub(super) fn of(build: &Arc<Build>, digest: Sha256, decided: Result<GrantedBy, String>) -> Self {
+        Self {
+            digest,
+            granted_by: decided.as_ref().ok().copied(),
+            info: build.info.clone(),
+            build: Some(Arc::clone(build)),
+            ..Self::unknown("", decided.map_or_else(Status::Off, |_| Status::Ready))
+        }
+    }
+
+    /// A source of which only the name is known.
+    fn unknown(name: &str, status: Status) -> Self {
+        let info = SourceInfo {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            version: String::new(),
+            description: String::new(),
+            homepage: None,
+            terms_url: None,
+            input: Input::Keywords,
+            hosts: Vec::new(),
+            ignores_robots: false,
+            restriction: None,
+            options: Vec::new(),
+            credentials: Vec::new(),
+            requests_per_minute: None,
+            max_results: None,
+        };
+        Self {
+            info,
+            digest: Sha256([0; 32]),
+            bundled: false,
+            granted_by: None,
+            status,
+            size: 0,
+            file: None,
+            enabled: true,
+            enabled_at: DateTime::UNIX_EPOCH,
+            pinned: None,
+            rolled_back: None,
+            build: None,
+        }
     }
 }

@@ -72,12 +72,6 @@ pub enum StepError {
         /// In what.
         what: String,
     },
-    /// No source has this id.
-    #[error("there is no source `{id}`")]
-    Unknown {
-        /// As asked for.
-        id: String,
-    },
     /// The component is still being compiled; later it is ready.
     #[error("the source `{id}` is being prepared")]
     Preparing {
@@ -112,7 +106,7 @@ impl StepError {
             | Self::Invalid { .. }
             | Self::Unsteady { .. } => true,
             Self::Source(error) => matches!(error, SourceError::Other(_)),
-            Self::Unknown { .. } | Self::Preparing { .. } | Self::Off { .. } | Self::Host { .. } => false,
+            Self::Preparing { .. } | Self::Off { .. } | Self::Host { .. } => false,
         }
     }
 

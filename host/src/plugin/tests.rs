@@ -52,6 +52,7 @@ fn settings(plugins_dir: Option<PathBuf>, grant: Vec<String>) -> config::Plugins
         credential: Vec::new(),
         plugin_deadline: PATIENT,
         plugin_memory: 64,
+        plugins_poll: Duration::from_secs(5),
     }
 }
 
@@ -96,17 +97,19 @@ fn requests(made: &Made) -> &[Request] {
 async fn a_crawl_in_steps() {
     let Host { plugins, _data } = Host::guest("steps").await;
     let query = query("red fox");
-    let first = plugins.start("steps", &query).await.unwrap();
+    let first = plugins.start(&plugins.get("steps").unwrap(), &query).await.unwrap();
     assert_eq!(requests(&first)[0].url, "http://site.example/page/1?q=red+fox");
     assert!(first.peak_memory > 0 && first.cpu > Duration::ZERO);
 
     let page = answer(&requests(&first)[0], "http://site.example/a.jpg\nhttp://site.example/b.jpg\nmore\n");
-    let second = plugins.resume("steps", &query, &first.step.state, &[page]).await.unwrap();
+    let second =
+        plugins.resume(&plugins.get("steps").unwrap(), &query, &first.step.state, &[page]).await.unwrap();
     let urls: Vec<_> = second.step.candidates.iter().map(|candidate| candidate.url.as_str()).collect();
     assert_eq!(urls, ["http://site.example/a.jpg", "http://site.example/b.jpg"]);
 
     let page = answer(&requests(&second)[0], "http://site.example/c.jpg\n");
-    let last = plugins.resume("steps", &query, &second.step.state, &[page]).await.unwrap();
+    let last =
+        plugins.resume(&plugins.get("steps").unwrap(), &query, &second.step.state, &[page]).await.unwrap();
     let only = Candidate { url: "http://site.example/c.jpg".to_owned(), ..Candidate::default() };
     assert_eq!((last.step.candidates, last.step.next), (vec![only], Next::Done));
 }
@@ -119,7 +122,8 @@ async fn the_sources_own_errors() {
         url: "http://site.example/page/1".to_owned(),
         outcome: Err(crate::source::Failure::Robots("/page".to_owned())),
     };
-    let error = plugins.resume("steps", &query("fox"), "1", &[failed]).await.unwrap_err();
+    let error =
+        plugins.resume(&plugins.get("steps").unwrap(), &query("fox"), "1", &[failed]).await.unwrap_err();
     assert!(matches!(&error, StepError::Source(SourceError::Unavailable(text)) if text.contains("Robots")));
     assert!(!error.is_plugins_fault());
 }
@@ -133,11 +137,11 @@ async fn a_loop_ends_and_holds_up_nobody() {
     let (looped, other) = {
         let looping = host.plugins.clone();
         let looping = tokio::spawn(async move {
-            let outcome = looping.start("loops", &query("fox")).await;
+            let outcome = looping.start(&looping.get("loops").unwrap(), &query("fox")).await;
             (outcome, std::time::Instant::now())
         });
         tokio::task::yield_now().await;
-        host.plugins.start("steps", &query("fox")).await.unwrap();
+        host.plugins.start(&host.plugins.get("steps").unwrap(), &query("fox")).await.unwrap();
         let other = std::time::Instant::now();
         (looping.await.unwrap(), other)
     };
@@ -153,9 +157,10 @@ async fn a_loop_ends_and_holds_up_nobody() {
 async fn more_calls_than_places() {
     let host = Host::with(&[("loops.wasm", component("loops")), ("steps.wasm", component("steps"))]).await;
     let (loops, fox) = (query("loop"), query("fox"));
-    let let_go = (0..40).map(|_| tokio::time::timeout(SHORT, host.plugins.start("loops", &loops)));
+    let [looping, sound] = ["loops", "steps"].map(|id| host.plugins.get(id).unwrap());
+    let let_go = (0..40).map(|_| tokio::time::timeout(SHORT, host.plugins.start(&looping, &loops)));
     assert!(join_all(let_go).await.iter().all(Result::is_err));
-    let steps = join_all((0..200).map(|_| host.plugins.start("steps", &fox))).await;
+    let steps = join_all((0..200).map(|_| host.plugins.start(&sound, &fox))).await;
     assert!(steps.iter().all(Result::is_ok));
 }
 
@@ -163,7 +168,7 @@ async fn more_calls_than_places() {
 #[tokio::test]
 async fn a_sleep_ends() {
     let Host { plugins, _data } = Host::with_deadline(&[("loops.wasm", component("loops"))], SHORT).await;
-    let error = plugins.start("loops", &query("sleep")).await.unwrap_err();
+    let error = plugins.start(&plugins.get("loops").unwrap(), &query("sleep")).await.unwrap_err();
     let StepError::Deadline { limit, cpu } = error else { panic!("{error}") };
     assert!(cpu < limit / 2, "{cpu:?}");
 }
@@ -171,7 +176,7 @@ async fn a_sleep_ends() {
 #[tokio::test]
 async fn memory_is_limited() {
     let Host { plugins, _data } = Host::guest("hog").await;
-    let error = plugins.start("hog", &query("fox")).await.unwrap_err();
+    let error = plugins.start(&plugins.get("hog").unwrap(), &query("fox")).await.unwrap_err();
     let StepError::Memory { limit, wanted } = error else { panic!("{error}") };
     assert_eq!(limit, 64 << 20);
     assert!(wanted > limit);
@@ -180,11 +185,14 @@ async fn memory_is_limited() {
 #[tokio::test]
 async fn a_panic_says_why() {
     let Host { plugins, _data } = Host::guest("trap").await;
-    let error = plugins.start("trap", &query("\u{1b}[31mfox")).await.unwrap_err();
+    let error = plugins.start(&plugins.get("trap").unwrap(), &query("\u{1b}[31mfox")).await.unwrap_err();
     let StepError::Trap { stderr, .. } = &error else { panic!("{error}") };
     assert!(stderr.contains("no page for `[31mfox`"), "{stderr}");
     // The next call has a fresh instance.
-    assert!(matches!(plugins.start("trap", &query("owl")).await, Err(StepError::Trap { .. })));
+    assert!(matches!(
+        plugins.start(&plugins.get("trap").unwrap(), &query("owl")).await,
+        Err(StepError::Trap { .. })
+    ));
 }
 
 #[tokio::test]
@@ -192,7 +200,9 @@ async fn limits_are_named_with_numbers() {
     let host =
         Host::with(&[("big-state.wasm", component("big-state")), ("too-many.wasm", component("too-many"))])
             .await;
-    let start = async |id, text: &str| host.plugins.start(id, &query(text)).await.map_err(|e| e.to_string());
+    let start = async |id, text: &str| {
+        host.plugins.start(&host.plugins.get(id).unwrap(), &query(text)).await.map_err(|e| e.to_string())
+    };
     assert!(start("big-state", "65536").await.is_ok());
     assert_eq!(
         start("big-state", "65537").await.unwrap_err(),
@@ -214,12 +224,16 @@ async fn limits_are_named_with_numbers() {
 #[tokio::test]
 async fn answers_that_do_not_fit_are_too_large() {
     let Host { plugins, _data } = Host::guest("forbidden").await;
-    let first = plugins.start("forbidden", &query("http://site.example/")).await.unwrap();
+    let first =
+        plugins.start(&plugins.get("forbidden").unwrap(), &query("http://site.example/")).await.unwrap();
     let request = &requests(&first)[0];
     let body = "x".repeat(7 << 20);
     let answers =
         vec![answer(request, &body), answer(request, &body), answer(request, &body), answer(request, "y")];
-    let last = plugins.resume("forbidden", &query("http://site.example/"), "", &answers).await.unwrap();
+    let last = plugins
+        .resume(&plugins.get("forbidden").unwrap(), &query("http://site.example/"), "", &answers)
+        .await
+        .unwrap();
     assert_eq!(last.step.candidates.len(), 3);
     assert_eq!(last.step.warnings, ["Failure::TooLarge(16777216)"]);
 }
@@ -262,13 +276,12 @@ async fn the_folder_overrides_the_binary_and_needs_a_grant() {
     std::fs::create_dir(&folder).unwrap();
     let bundled: &'static [u8] = component("steps").leak();
     let load = async |grant: Vec<String>| {
-        Plugins::load_from(&[("steps", bundled)], &settings(Some(folder.clone()), grant), data.path())
-            .await
-            .unwrap()
+        let all: Bundled = vec![("steps", bundled)].leak();
+        Plugins::load_from(all, &settings(Some(folder.clone()), grant), data.path()).await.unwrap()
     };
     let plugins = load(Vec::new()).await;
     assert!(plugins.get("steps").unwrap().bundled);
-    assert!(plugins.start("steps", &query("fox")).await.is_ok());
+    assert!(plugins.start(&plugins.get("steps").unwrap(), &query("fox")).await.is_ok());
 
     // A trailing custom section makes it another component that says the same of itself.
     let mut other = bundled.to_vec();
@@ -277,13 +290,13 @@ async fn the_folder_overrides_the_binary_and_needs_a_grant() {
     let plugins = load(Vec::new()).await;
     let installed = plugins.get("steps").unwrap();
     assert!(!installed.bundled && installed.grants(&[]).hosts.is_empty());
-    let error = plugins.start("steps", &query("fox")).await.unwrap_err().to_string();
+    let error = plugins.start(&plugins.get("steps").unwrap(), &query("fox")).await.unwrap_err().to_string();
     assert!(error.contains("PIXCRAWLER_GRANT=steps"), "{error}");
 
     let plugins = load(vec!["steps".to_owned()]).await;
     assert_eq!(plugins.get("steps").unwrap().grants(&[]).hosts[0].pattern, "site.example");
-    assert!(plugins.start("steps", &query("fox")).await.is_ok());
-    assert!(matches!(plugins.start("none", &query("fox")).await, Err(StepError::Unknown { .. })));
+    assert!(plugins.start(&plugins.get("steps").unwrap(), &query("fox")).await.is_ok());
+    assert!(plugins.get("none").is_none());
 }
 
 /// A custom section of 5 MB makes any component a big one.
@@ -310,7 +323,7 @@ async fn big_components_are_prepared_in_the_background() {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), prepared).await.unwrap();
-    assert!(host.plugins.start("steps", &query("fox")).await.is_ok());
+    assert!(host.plugins.start(&host.plugins.get("steps").unwrap(), &query("fox")).await.is_ok());
     assert_eq!(host.plugins.list().len(), 1);
     assert!(host.plugins.refused()[0].name.ends_with("steps-cut.wasm"));
 }
@@ -330,7 +343,7 @@ async fn a_spoilt_cache_is_made_anew() {
         std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(kept as u64 * 1000).unwrap();
     }
     let plugins = Plugins::load_from(&[], &settings, data.path()).await.unwrap();
-    assert!(plugins.start("steps", &query("fox")).await.is_ok());
+    assert!(plugins.start(&plugins.get("steps").unwrap(), &query("fox")).await.is_ok());
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {

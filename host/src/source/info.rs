@@ -76,6 +76,17 @@ pub enum HostKind {
     Web,
 }
 
+impl HostKind {
+    /// As the contract writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Web => "web",
+        }
+    }
+}
+
 /// Something the user may set; a form can be drawn from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OptionSpec {

@@ -10,7 +10,7 @@ use super::prepared;
 use crate::{
     cli::{say, stop},
     config::Config,
-    plugin::{Installed, Plugins, RefusedPlugin, Status},
+    plugin::{GrantedBy, Installed, Plugins, RefusedPlugin, Status},
     source::{HostKind, Input, OptionSpec, SourceInfo},
 };
 
@@ -119,7 +119,14 @@ pub(super) fn described(source: &Installed) -> Value {
         "ignores_robots": info.ignores_robots,
         "options": info.options,
         "credentials": info.credentials,
-        "granted": source.granted,
+        "restriction": info.restriction,
+        "enabled": source.enabled,
+        "granted": source.granted_by.is_some(),
+        "granted_by": source.granted_by.map(GrantedBy::name),
+        "pinned": source.pinned.is_some(),
+        "rolled_back": source.rolled_back.as_ref().map(|newer| json!({
+            "version": newer.version, "sha256": newer.sha256, "file": newer.file,
+        })),
         "status": status,
         "reason": reason,
         "bundled": source.bundled,

@@ -12,8 +12,8 @@ pub mod bindings {
 
 pub use bindings::exports::pixcrawler::source::source::Guest;
 pub use bindings::pixcrawler::source::types::{
-    Answer, Candidate, Content, Error, Failure, HostKind, HostRule, Info, Input, Method, Next, Query,
-    Request, Response, Step,
+    Answer, Candidate, Content, CredentialHeader, CredentialKind, CredentialSpec, Error, Failure, HostKind,
+    HostRule, Info, Input, Method, Next, Query, Request, Response, Step,
 };
 
 /// A source for keywords that asks `site.example` and nothing else.

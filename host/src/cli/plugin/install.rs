@@ -1,0 +1,86 @@
+//! `plugin install`: a component becomes a source.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use super::{consent, tell};
+use crate::{
+    cli::say,
+    config::Config,
+    plugin::{Plugins, Status},
+};
+
+/// Install a source from a file, or a new version of one
+///
+/// Shows what it asks for (hosts, credentials, whether it ignores robots.txt), asks whether
+/// to grant that, copies it into the folder of plugins, and records its SHA-256 and what was
+/// granted in `plugins.toml` there. What asks for no more than the version before is not
+/// asked about again. Hosts that run take it up within seconds; they go back to the version
+/// before by themselves when the new one faults again and again.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    pixcrawler plugin install dist/my-source.wasm\n  \
+    pixcrawler plugin install my-source.wasm --yes --json | jq -r .source.sha256\n\n\
+    Exit codes: 0 installed, 1 not a sound plugin or not agreed to, 2 nobody to ask and no --yes.")]
+pub(super) struct Install {
+    /// The component, a `.wasm` file
+    file: PathBuf,
+    /// Grant what it asks for without a question
+    #[arg(long, short)]
+    yes: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Install {
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
+        if let Some(folder) = &config.plugins.plugins_dir {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
+        let component = plugins.component(&self.file).await?;
+        let info = &component.info;
+        if component.bundled {
+            bail!(
+                "this very build of {0} comes with the program; to use it remove what is installed in its \
+                 place (`pixcrawler plugin remove {0}`), or turn it on (`pixcrawler plugin enable {0}`)",
+                info.id
+            );
+        }
+        if !self.json {
+            say(&consent::shown(info, component.wasm.len(), &component.digest));
+            if let Some(before) = plugins.get(&info.id) {
+                let origin = if before.bundled { "comes with the program" } else { "is installed" };
+                say(&format!("  {:<12}{}, which {origin}", "replaces", before.info.version));
+            }
+        }
+        let lacking = plugins.consent(&info.id)?.map(|granted| granted.lacks(info));
+        let question = match &lacking {
+            None => Some("Install it and grant what it asks for?".to_owned()),
+            Some(lacking) if lacking.is_empty() => None,
+            Some(lacking) => Some(format!(
+                "It asks for more than was granted before: {}. Install it and grant that?",
+                lacking.join(", ")
+            )),
+        };
+        if let Some(question) = question
+            && !consent::agreed(&question, self.yes)?
+        {
+            bail!("nothing was installed");
+        }
+        let installed = plugins.install(&component)?;
+        tell(&plugins, &info.id, self.json, |source| {
+            let file = Plugins::folder(&config.plugins, &config.data_dir()).join(&installed.file);
+            let status = match &source.status {
+                Status::Off(reason) => format!("it is off: {reason}"),
+                Status::Ready | Status::Preparing => "hosts that run take it up within seconds".to_owned(),
+            };
+            format!("Installed as {}; {status}.", file.display())
+        })
+        .await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

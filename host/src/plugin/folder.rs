@@ -1,0 +1,165 @@
+//! What an operator does to the folder of plugins: install, enable, disable, remove.
+
+use std::{fs, io};
+
+use chrono::{SubsecRound as _, Utc};
+
+use super::{Component, Consent, Installed, LockError, Pinned, Plugins, lock};
+
+/// Why the folder was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The folder or its record.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// There is nothing of this id to remove.
+    #[error("{id} is not installed: {instead}")]
+    NotInstalled {
+        /// As asked for.
+        id: String,
+        /// What may have been meant.
+        instead: String,
+    },
+}
+
+/// What was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Files that are gone.
+    pub files: Vec<String>,
+}
+
+impl Plugins {
+    /// What was granted to the build of this source that is recorded.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn consent(&self, id: &str) -> Result<Option<Consent>, FolderError> {
+        let entry = lock::read(&self.shared.folder)?.remove(id);
+        Ok(entry.and_then(|entry| entry.build).map(|build| build.granted))
+    }
+
+    /// Puts a component into the folder and records it, with everything it asks for granted.
+    /// The build before it is kept to go back to.
+    ///
+    /// # Errors
+    /// When the folder cannot be written; then the record is as it was.
+    pub fn install(&self, component: &Component) -> Result<Pinned, FolderError> {
+        let folder = &self.shared.folder;
+        fs::create_dir_all(folder).map_err(LockError::io("make", folder))?;
+        let pinned = lock::edit(folder, |entries| {
+            let info = &component.info;
+            let recorded = entries.get(&info.id).and_then(|entry| entry.build.as_ref());
+            let file =
+                recorded.filter(|build| build.sha256 == component.digest).map(|build| build.file.clone());
+            let file = file.unwrap_or_else(|| lock::file_name(info, &component.digest));
+            lock::replace(&folder.join(&file), &component.wasm)?;
+            let pinned = Pinned {
+                version: info.version.clone(),
+                file,
+                sha256: component.digest,
+                size: component.wasm.len() as u64,
+                installed_at: Utc::now().trunc_subsecs(0),
+                granted: Consent::to(info),
+            };
+            let entry = entries.entry(info.id.clone()).or_default();
+            entry.enable();
+            let dropped = entry.replace(pinned.clone());
+            Ok((pinned, dropped))
+        });
+        let (pinned, dropped) = pinned?;
+        for file in dropped {
+            // Left behind it is off, and named by `plugin list`.
+            let _ = fs::remove_file(folder.join(file));
+        }
+        Ok(pinned)
+    }
+
+    /// Turns a source on, and forgives what it was paused for. With `grant` all that it
+    /// asks for is granted; a file that was only put into the folder is recorded then.
+    ///
+    /// # Errors
+    /// When the folder cannot be written; then the record is as it was.
+    pub fn enable(&self, source: &Installed, grant: bool) -> Result<(), FolderError> {
+        let folder = &self.shared.folder;
+        fs::create_dir_all(folder).map_err(LockError::io("make", folder))?;
+        lock::edit(folder, |entries| {
+            let entry = entries.entry(source.info.id.clone()).or_default();
+            entry.enable();
+            if !grant {
+                return Ok(());
+            }
+            let granted = Consent::to(&source.info);
+            let file = source.file.as_ref().and_then(|file| file.file_name());
+            match (file, entry.build_mut(&source.digest)) {
+                (None, _) => entry.bundled_granted = Some(granted),
+                (Some(_), Some(build)) => build.granted = granted,
+                (Some(file), None) => {
+                    entry.build = Some(Pinned {
+                        version: source.info.version.clone(),
+                        file: file.to_string_lossy().into_owned(),
+                        sha256: source.digest,
+                        size: source.size as u64,
+                        installed_at: Utc::now().trunc_subsecs(0),
+                        granted,
+                    });
+                }
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Turns a source off.
+    ///
+    /// # Errors
+    /// When the folder cannot be written; then the record is as it was.
+    pub fn disable(&self, id: &str) -> Result<(), FolderError> {
+        let folder = &self.shared.folder;
+        fs::create_dir_all(folder).map_err(LockError::io("make", folder))?;
+        Ok(lock::edit(folder, |entries| {
+            entries.entry(id.to_owned()).or_default().enabled = false;
+            Ok(())
+        })?)
+    }
+
+    /// Forgets a source that was installed, and removes its files with those of its earlier builds.
+    ///
+    /// # Errors
+    /// When it is not installed, or the folder cannot be written; then it is there still.
+    pub fn remove(&self, id: &str) -> Result<Removed, FolderError> {
+        let folder = &self.shared.folder;
+        let not_installed = || {
+            let instead = match self.get(id) {
+                Some(Installed { file: Some(file), .. }) => {
+                    format!("{} was put into the folder by hand; delete it there", file.display())
+                }
+                Some(_) => {
+                    format!("it comes with the program; turn it off with `pixcrawler plugin disable {id}`")
+                }
+                None => "`pixcrawler plugin list` shows what is there".to_owned(),
+            };
+            FolderError::NotInstalled { id: id.to_owned(), instead }
+        };
+        if !folder.is_dir() {
+            return Err(not_installed());
+        }
+        let gone = lock::edit(folder, |entries| {
+            let installed = entries.get(id).is_some_and(|entry| entry.build.is_some());
+            Ok(if installed { entries.remove(id) } else { None })
+        })?;
+        let gone = gone.ok_or_else(not_installed)?;
+        let mut files: Vec<String> = gone.builds().map(|build| build.file.clone()).collect();
+        // Only after it is no longer recorded, so that nobody misses it.
+        for file in &files {
+            match fs::remove_file(folder.join(file)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(LockError::io("remove", &folder.join(file))(error).into());
+                }
+                _ => {}
+            }
+        }
+        files.sort();
+        Ok(Removed { files })
+    }
+}

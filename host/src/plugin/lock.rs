@@ -1,0 +1,233 @@
+//! `plugins.toml`, the record of a folder of plugins: which file is which build, what is
+//! on, and what was granted. Made to be read by people, reviewed and deployed like code.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::consent::Consent;
+use crate::{image::Sha256, source::SourceInfo};
+
+/// Name of the file, in the folder of plugins.
+pub(super) const NAME: &str = "plugins.toml";
+/// Of the file's form.
+const VERSION: u32 = 1;
+/// Builds before the present one that are kept to go back to.
+const MOST_PREVIOUS: usize = 3;
+/// Characters of a version in the name of a file.
+const MOST_OF_VERSION: usize = 40;
+
+const HEADER: &str = "\
+# The plugins of this folder: which build of each is meant, whether it is on, and what was
+# granted to it. `pixcrawler plugin` writes this file; hosts that run follow it within seconds.
+
+";
+
+/// What is recorded, by the id of the source.
+pub(super) type Entries = BTreeMap<String, Entry>;
+
+/// What is recorded of one source.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    pub(super) enabled: bool,
+    /// When it was last installed or enabled: what it was paused for before that is forgiven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) enabled_at: Option<DateTime<Utc>>,
+    /// What was granted to the build that comes with the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bundled_granted: Option<Consent>,
+    /// The build that is meant; none for a source that comes with the program, or for a
+    /// file that was only turned off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) build: Option<Pinned>,
+    /// Builds before it, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) previous: Vec<Pinned>,
+}
+
+/// One build of a source in the folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pinned {
+    /// As it says itself.
+    pub version: String,
+    /// Its name in the folder.
+    pub file: String,
+    /// Of the file.
+    pub sha256: Sha256,
+    /// Of the file, in bytes.
+    pub size: u64,
+    /// When it came here.
+    pub installed_at: DateTime<Utc>,
+    /// What was granted to it.
+    pub granted: Consent,
+}
+
+/// Why the record cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// A file or the folder.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// It is not what this program writes.
+    #[error("{} cannot be understood; mend it, or move it away and install the plugins again: {message}", path.display())]
+    Form {
+        /// The record.
+        path: PathBuf,
+        /// Where and what.
+        message: String,
+    },
+    /// A newer program wrote it.
+    #[error("{} has version {found}, this program knows up to {VERSION}; use a newer one", path.display())]
+    Version {
+        /// The record.
+        path: PathBuf,
+        /// As written.
+        found: u32,
+    },
+}
+
+impl LockError {
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// The whole file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: u32,
+    #[serde(default)]
+    plugin: Entries,
+}
+
+/// What a newer program wrote may have any other form.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+impl Entry {
+    /// Turns it on, and forgives what was before.
+    pub(super) fn enable(&mut self) {
+        self.enabled = true;
+        // To the millisecond, which every database keeps.
+        self.enabled_at = Some(Utc::now().trunc_subsecs(3));
+    }
+
+    /// Makes `build` the one that is meant and keeps the one before. Gives the files that
+    /// are of no use any more.
+    pub(super) fn replace(&mut self, build: Pinned) -> Vec<String> {
+        let before = self.build.replace(build.clone());
+        self.previous.splice(0..0, before);
+        self.previous.retain(|previous| previous.sha256 != build.sha256);
+        let dropped = self.previous.split_off(self.previous.len().min(MOST_PREVIOUS));
+        dropped.into_iter().map(|dropped| dropped.file).filter(|file| !self.names(file)).collect()
+    }
+
+    /// Whether it is about this file.
+    pub(super) fn names(&self, file: &str) -> bool {
+        self.builds().any(|build| build.file == file)
+    }
+
+    /// The recorded build with these bytes.
+    pub(super) fn build_mut(&mut self, digest: &Sha256) -> Option<&mut Pinned> {
+        self.build.iter_mut().chain(&mut self.previous).find(|build| build.sha256 == *digest)
+    }
+
+    /// The build that is meant, then those before it.
+    pub(super) fn builds(&self) -> impl Iterator<Item = &Pinned> {
+        self.build.iter().chain(&self.previous)
+    }
+}
+
+/// The name under which a build is kept: beside all others of its source.
+pub(super) fn file_name(info: &SourceInfo, digest: &Sha256) -> String {
+    let version: String = info.version.chars().take(MOST_OF_VERSION).collect();
+    format!("{}@{version}-{}.wasm", info.id, &digest.to_string()[..8])
+}
+
+/// What `folder` records; nothing when there is no record.
+///
+/// # Errors
+/// When it cannot be read or understood.
+pub(super) fn read(folder: &Path) -> Result<Entries, LockError> {
+    let path = folder.join(NAME);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Entries::new()),
+        Err(error) => return Err(LockError::io("read", &path)(error)),
+    };
+    let form = |error: toml::de::Error| LockError::Form { path: path.clone(), message: error.to_string() };
+    let found = toml::from_str::<Version>(&text).map_err(form)?.version;
+    if found != VERSION {
+        return Err(LockError::Version { path, found });
+    }
+    let entries = toml::from_str::<Document>(&text).map_err(form)?.plugin;
+    let names = entries.values().flat_map(Entry::builds).map(|build| build.file.as_str());
+    if let Some(name) = names.into_iter().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
+        let message = format!("`{name}` is not the name of a file in the folder");
+        return Err(LockError::Form { path, message });
+    }
+    Ok(entries)
+}
+
+/// Changes what `folder` records. Programs that do this at the same time take turns, and
+/// who reads meanwhile sees all of a change or nothing.
+///
+/// # Errors
+/// When the record cannot be read or written; then nothing was changed.
+pub(super) fn edit<T>(
+    folder: &Path,
+    change: impl FnOnce(&mut Entries) -> Result<T, LockError>,
+) -> Result<T, LockError> {
+    // The folder itself is locked, because the record is replaced as a whole.
+    let turn = File::open(folder).map_err(LockError::io("open", folder))?;
+    flock(&turn, FlockOperation::LockExclusive)
+        .map_err(|error| LockError::io("lock", folder)(error.into()))?;
+    let mut entries = read(folder)?;
+    let changed = change(&mut entries)?;
+    let path = folder.join(NAME);
+    let document = Document { version: VERSION, plugin: entries };
+    let text = toml::to_string_pretty(&document)
+        .map_err(|error| LockError::Form { path: path.clone(), message: error.to_string() })?;
+    replace(&path, format!("{HEADER}{text}").as_bytes())?;
+    Ok(changed)
+}
+
+/// Writes a file as a whole: whoever opens it sees the old one or the new one.
+///
+/// # Errors
+/// When it cannot be written; then the old one is there still.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), LockError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = File::create(&new)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&new, path));
+    written.map_err(|error| {
+        // What is left of it is of no use; the error says what matters.
+        let _ = fs::remove_file(&new);
+        LockError::io("write", path)(error)
+    })
+}

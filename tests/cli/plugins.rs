@@ -1,0 +1,214 @@
+//! `plugin install`, `enable`, `disable` and `remove`, and the record they keep.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{Ended, Shell};
+use crate::support::plugins::guest;
+
+/// A shell with components in its folder.
+async fn shell(guests: &[&str]) -> Shell {
+    let shell = Shell::new().await;
+    for name in guests {
+        fs::write(shell.path(&format!("{name}.wasm")), guest(name)).unwrap();
+    }
+    shell
+}
+
+impl Shell {
+    async fn plugin(&self, line: &str) -> Ended {
+        let words: Vec<&str> = ["plugin"].into_iter().chain(line.split(' ')).collect();
+        self.run(&words).await
+    }
+
+    /// What `plugin list` says of a source.
+    async fn source(&self, id: &str) -> Value {
+        let listed = self.plugin("list --json").await.expect(0).json();
+        let sources = listed["sources"].as_array().unwrap();
+        sources.iter().find(|source| source["id"] == id).cloned().unwrap_or(Value::Null)
+    }
+
+    async fn refused(&self) -> String {
+        self.plugin("list --json").await.expect(0).json()["refused"].to_string()
+    }
+
+    fn record(&self) -> String {
+        fs::read_to_string(self.path("data/plugins/plugins.toml")).unwrap()
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("data/plugins")).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn digest(name: &str) -> String {
+    hex::encode(Sha256::digest(guest(name)))
+}
+
+#[tokio::test]
+async fn from_install_to_remove() {
+    let shell = shell(&["steps", "upgrade", "upgrade-greedy", "trap"]).await;
+    // Nobody can be asked.
+    let asked = shell.plugin("install steps.wasm").await.expect(2);
+    asked.says(&["nothing was changed", "--yes"]);
+    for part in ["steps 0.1.0", "site.example (api", &digest("steps")] {
+        assert!(asked.stdout.contains(part), "`{part}` is missing: {asked:#?}");
+    }
+    assert_eq!(shell.source("steps").await, Value::Null);
+
+    let installed = shell.plugin("install steps.wasm --yes --json").await.expect(0).json();
+    let source = &installed["source"];
+    assert_eq!(
+        (&source["status"], &source["granted_by"], &source["pinned"]),
+        (&json!("ready"), &json!("record"), &json!(true)),
+        "{installed}"
+    );
+    assert_eq!(source["sha256"], digest("steps"));
+    let record = shell.record();
+    for part in
+        ["version = 1", "[plugin.steps", "enabled = true", "pattern = \"site.example\"", &digest("steps")]
+    {
+        assert!(record.contains(part), "`{part}` is missing: {record}");
+    }
+
+    // What asks for no more needs no word; the version before is kept.
+    shell.plugin("install upgrade.wasm").await.expect(0);
+    assert_eq!(shell.source("steps").await["version"], "0.2.0");
+    let short = |name: &str| digest(name)[..8].to_owned();
+    let (old, new) =
+        (format!("steps@0.1.0-{}.wasm", short("steps")), format!("steps@0.2.0-{}.wasm", short("upgrade")));
+    assert_eq!(shell.files(), ["plugins.toml", &old, &new]);
+    assert!(shell.record().contains("[[plugin.steps.previous]]"), "{}", shell.record());
+
+    // What asks for more does.
+    let more = shell.plugin("install upgrade-greedy.wasm").await.expect(2);
+    more.says(&["nothing was changed"]);
+    assert_eq!(shell.source("steps").await["version"], "0.2.0");
+    shell.plugin("install upgrade-greedy.wasm --yes").await.expect(0);
+    assert_eq!(shell.source("steps").await["version"], "0.4.0");
+
+    shell.plugin("disable steps").await.expect(0);
+    let off = shell.source("steps").await;
+    assert_eq!((&off["status"], &off["enabled"]), (&json!("off"), &json!(false)));
+    assert!(off["reason"].as_str().unwrap().contains("plugin enable steps"), "{off}");
+    shell.plugin("enable steps").await.expect(0);
+    assert_eq!(shell.source("steps").await["status"], "ready");
+
+    let removed = shell.plugin("remove steps --json").await.expect(0).json();
+    assert_eq!(removed["files"].as_array().unwrap().len(), 3, "{removed}");
+    assert_eq!(shell.files(), ["plugins.toml"]);
+    shell.plugin("remove steps").await.expect(1).says(&["steps is not installed"]);
+    shell.plugin("enable steps").await.expect(1).says(&["there is no source `steps`", "openverse"]);
+    fs::write(shell.path("none.wasm"), "nothing").unwrap();
+    shell.plugin("install none.wasm --yes").await.expect(1).says(&["none.wasm", "not a WebAssembly"]);
+    shell.plugin("install absent.wasm --yes").await.expect(1).says(&["cannot read absent.wasm"]);
+}
+
+#[tokio::test]
+async fn what_comes_with_the_program_can_be_turned_off() {
+    let shell = shell(&[]).await;
+    shell.plugin("remove openverse").await.expect(1).says(&["comes with the program", "disable openverse"]);
+    let off = shell.plugin("disable openverse --json").await.expect(0).json();
+    assert_eq!(off["source"]["status"], "off");
+    shell.run(&["crawl", "fox", "--source", "openverse"]).await.expect(2).says(&["plugin enable openverse"]);
+    let on = shell.plugin("enable openverse --json").await.expect(0).json();
+    assert_eq!((&on["source"]["status"], &on["source"]["granted_by"]), (&json!("ready"), &json!("program")));
+
+    // One that needs a word of the operator gets it for good, and for no more than was shown.
+    let bundled = shell.plugin("list --json").await.json();
+    let restricted = bundled["sources"].as_array().unwrap().iter().find(|source| source["granted"] == false);
+    let id = restricted.unwrap()["id"].as_str().unwrap().to_owned();
+    shell.plugin(&format!("enable {id}")).await.expect(2).says(&["--yes"]);
+    shell.plugin(&format!("enable {id} --yes")).await.expect(0);
+    let on = shell.source(&id).await;
+    assert_eq!((&on["status"], &on["granted_by"]), (&json!("ready"), &json!("record")), "{on}");
+    let less = shell.record().replace("ignores_robots = true", "ignores_robots = false");
+    let less: String =
+        less.lines().filter(|line| !line.starts_with("restriction")).map(|l| format!("{l}\n")).collect();
+    assert_ne!(less, shell.record());
+    fs::write(shell.path("data/plugins/plugins.toml"), less).unwrap();
+    let off = shell.source(&id).await;
+    assert!(off["reason"].as_str().unwrap().contains("more than it was granted"), "{off}");
+}
+
+#[tokio::test]
+async fn what_was_changed_is_refused() {
+    let shell = shell(&["steps", "upgrade-greedy"]).await;
+    shell.plugin("install steps.wasm --yes").await.expect(0);
+    let (name, sound) = (shell.files()[1].clone(), guest("steps"));
+    let file = shell.path(&format!("data/plugins/{name}"));
+
+    let mut changed = sound.clone();
+    changed.extend([0, 2, 1, b'x']);
+    let found = hex::encode(Sha256::digest(&changed));
+    fs::write(&file, changed).unwrap();
+    let off = shell.source("steps").await;
+    assert_eq!(off["status"], "off");
+    let refused = shell.refused().await;
+    for part in [&name, &found, &digest("steps"), "pixcrawler plugin install"] {
+        assert!(refused.contains(part), "`{part}` is missing: {refused}");
+        assert!(off["reason"].as_str().unwrap().contains(part), "`{part}` is missing: {off}");
+    }
+    shell.plugin("enable steps --yes").await.expect(1).says(&["was changed"]);
+    fs::remove_file(&file).unwrap();
+    assert!(shell.refused().await.contains("cannot be read"));
+    fs::write(&file, sound).unwrap();
+    assert_eq!(shell.source("steps").await["status"], "ready");
+
+    // The record says what was granted, whoever wrote the rest of it.
+    let greedy = guest("upgrade-greedy");
+    fs::write(&file, &greedy).unwrap();
+    let record = shell.record().replace(&digest("steps"), &digest("upgrade-greedy"));
+    fs::write(shell.path("data/plugins/plugins.toml"), record).unwrap();
+    let off = shell.source("steps").await["reason"].as_str().unwrap().to_owned();
+    for part in ["more than it was granted", "host other.example (web)", "credential `key`", "enable steps"] {
+        assert!(off.contains(part), "`{part}` is missing: {off}");
+    }
+    shell.plugin("enable steps --yes").await.expect(0);
+    assert_eq!(shell.source("steps").await["status"], "ready");
+
+    for (record, expect) in [
+        ("version = 2\n[steps]\nfuture = true\n", "has version 2"),
+        ("version = 1\n[plugin.steps]\nenabled = 1\n", "line 3"),
+        ("nonsense", "plugins.toml cannot be understood"),
+    ] {
+        fs::write(shell.path("data/plugins/plugins.toml"), record).unwrap();
+        shell.plugin("list").await.expect(1).says(&["plugins.toml", expect]);
+    }
+    let outside = format!(
+        "version = 1\n[plugin.steps]\nenabled = true\n[plugin.steps.build]\nversion = '1.0.0'\nfile = '../x.wasm'\n\
+         sha256 = '{}'\nsize = 1\ninstalled_at = '2026-01-01T00:00:00Z'\n\
+         [plugin.steps.build.granted]\nignores_robots = false\nhosts = []\n",
+        digest("steps")
+    );
+    fs::write(shell.path("data/plugins/plugins.toml"), outside).unwrap();
+    shell.plugin("list").await.expect(1).says(&["`../x.wasm` is not the name of a file"]);
+}
+
+#[tokio::test]
+async fn a_file_in_the_folder_is_recorded_when_it_is_turned_on() {
+    let shell = shell(&[]).await;
+    fs::create_dir_all(shell.path("data/plugins")).unwrap();
+    fs::write(shell.path("data/plugins/mine.wasm"), guest("steps")).unwrap();
+    let off = shell.source("steps").await;
+    assert_eq!((&off["status"], &off["pinned"]), (&json!("off"), &json!(false)));
+    assert!(off["reason"].as_str().unwrap().contains("pixcrawler plugin enable steps"), "{off}");
+    shell.plugin("remove steps").await.expect(1).says(&["put into the folder by hand"]);
+    shell.plugin("enable steps --yes").await.expect(0);
+    let on = shell.source("steps").await;
+    assert_eq!((&on["status"], &on["pinned"]), (&json!("ready"), &json!(true)));
+    assert_eq!(shell.files(), ["mine.wasm", "plugins.toml"]);
+
+    // Another one of this id does not take its place by lying there.
+    fs::write(shell.path("data/plugins/a.wasm"), guest("upgrade")).unwrap();
+    assert_eq!(shell.source("steps").await["version"], "0.1.0");
+    assert!(shell.refused().await.contains("plugin install"), "{}", shell.refused().await);
+    shell.plugin("install data/plugins/a.wasm").await.expect(0);
+    assert_eq!(shell.source("steps").await["version"], "0.2.0");
+}

@@ -1,0 +1,88 @@
+//! New versions, and sources that come and go, without a restart.
+
+use serde_json::json;
+
+use super::system;
+use crate::support::site::{ORIGIN, Reply, Site};
+
+fn list(pictures: &[&str], more: bool) -> Reply {
+    let mut page: String = pictures.iter().map(|name| format!("{ORIGIN}/{name}.png\n")).collect();
+    page += if more { "more" } else { "" };
+    Reply::Page(page)
+}
+
+fn pictures(site: &Site, names: &[&str]) {
+    for name in names {
+        site.on(&format!("/{name}.png"), [Reply::Picture]);
+    }
+}
+
+#[tokio::test]
+async fn a_crawl_under_way_finishes_its_step_and_goes_on_with_the_new_version() {
+    let site = Site::start().await;
+    pictures(&site, &["a", "b", "c"]);
+    site.on("/page/1?q=fox", [list(&["a"], true)]);
+    site.on("/page/2?q=fox", [Reply::Held(Box::new(list(&["b"], true)))]);
+    site.on("/next/1?q=fox", [list(&["a", "b"], true)]);
+    site.on("/next/2?q=fox", [list(&["c"], false)]);
+    let system = system(&site).await;
+    let worker = system.server(&[]).await;
+    system.install("steps").await;
+    for process in [system.door(), &worker] {
+        process.took_up("0.1.0", true).await;
+    }
+    let job = system.create_steps(&["fox"]).await;
+    site.seen("/page/2", 1).await;
+
+    system.install("upgrade").await;
+    worker.took_up("0.2.0", true).await;
+    site.release(&["/page/2?q=fox"]);
+    let job = system.until_status(job, "completed").await;
+    // The old state would have been refused, and the old version would have asked for page 3.
+    assert_eq!((&job["kept"], &job["chunks"][0]["error"]), (&json!(3), &json!(null)), "{job:#}");
+    for (path, times) in [("/page/2", 1), ("/page/3", 0), ("/next/1", 1), ("/next/2", 1), ("/b.png", 1)] {
+        assert_eq!(site.requests(path).len(), times, "{path}: {:?}", site.requests("/"));
+    }
+}
+
+#[tokio::test]
+async fn sources_come_and_go() {
+    let site = Site::start().await;
+    pictures(&site, &["a"]);
+    site.on("/page/1?q=fox", [list(&["a"], true)]);
+    site.on("/page/2?q=fox", [Reply::Held(Box::new(list(&[], true)))]);
+    let system = system(&site).await;
+    let worker = system.worker(&[]).await;
+    let body = json!({ "name": "x", "keywords": ["fox"], "sources": ["steps"] });
+    let refused = async |why: &str| {
+        let told = system.post("/api/v1/crawl-jobs/", &body).await.expect(422).json();
+        let detail = told["errors"][0]["detail"].as_str().unwrap();
+        assert!(detail.contains(why), "`{detail}` does not say `{why}`");
+    };
+    refused("is not installed").await;
+    system.install("steps").await;
+    for process in [system.door(), &worker] {
+        process.took_up("0.1.0", true).await;
+    }
+    let job = system.create_steps(&["fox"]).await;
+    site.seen("/page/2", 1).await;
+
+    system.plugin(&["disable", "steps"]).await;
+    for process in [system.door(), &worker] {
+        process.took_up("0.1.0", false).await;
+    }
+    refused("plugin enable steps").await;
+    let shown = system.get("/api/v1/sources/steps").await.expect(200).json();
+    assert_eq!(shown["available"], false, "{shown}");
+    site.release(&["/page/2?q=fox"]);
+    let ended = system.until(job, "its chunk fails", |job| job["chunks"][0]["status"] == "failed").await;
+    assert_eq!(ended["kept"], 1, "what it had is kept: {ended:#}");
+    let error = ended["chunks"][0]["error"].as_str().unwrap();
+    assert!(error.contains("plugin enable steps"), "{error}");
+    assert_eq!(site.requests("/page/3"), [""; 0]);
+
+    system.plugin(&["remove", "steps"]).await;
+    system.door().logged_with("source removed", |line| line["source"] == "steps").await;
+    refused("is not installed").await;
+    system.get("/api/v1/sources/steps").await.expect(404);
+}
