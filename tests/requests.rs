@@ -12,6 +12,7 @@ use crate::support::{
     site::{ORIGIN, Reply, Site},
 };
 
+mod agent;
 mod cookies;
 mod items;
 mod kept;

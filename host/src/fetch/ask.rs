@@ -48,6 +48,7 @@ impl Inner {
         let codings = if plugin_headers.contains_key(header::RANGE) { "identity" } else { "gzip, br" };
         let errand = Errand {
             purpose: Purpose::Ask(grants),
+            agent: self.agents.of(&grants.source),
             method: match request.method {
                 source::Method::Get => Method::GET,
                 source::Method::Post => Method::POST,

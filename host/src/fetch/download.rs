@@ -29,6 +29,7 @@ impl Inner {
         let url = self.guard.parse(url).map_err(|blocked| Failed::from(Trouble::from(blocked)))?;
         let errand = Errand {
             purpose: Purpose::Image(grants),
+            agent: &self.agents.own,
             method: Method::GET,
             headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]),
             // What may not be set is left out: the picture may come without it.

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::{
     Inner,
+    agent::Agent,
     body::{Bounds, Incoming},
     download::is_image,
     hop::Hop,
@@ -27,6 +28,7 @@ use crate::source::{Credential, Grants, HostKind};
 /// What is asked, and on whose behalf.
 pub(super) struct Errand<'a> {
     pub(super) purpose: Purpose<'a>,
+    pub(super) agent: &'a Agent,
     pub(super) method: Method,
     /// The host's own; sent on every hop.
     pub(super) headers: HeaderMap,
@@ -129,8 +131,9 @@ impl Inner {
         let most = errand.purpose.redirects();
         for _ in 0..=most {
             self.guard.check(&hop.url)?;
-            let granted = self.admit(errand.purpose, &hop.url).await?;
+            let granted = self.admit(errand, &hop.url).await?;
             let mut outgoing = Outgoing { url: hop.url.clone(), headers: errand.headers.clone() };
+            outgoing.headers.insert(header::USER_AGENT, errand.agent.header.clone());
             if hop.at_home && granted {
                 outgoing.headers.extend(hop.plugin_headers.clone());
                 if let Some(credential) = errand.credential {
@@ -168,9 +171,9 @@ impl Inner {
     }
 
     /// Whether the source's headers may go along; an error when nothing may.
-    async fn admit(&self, purpose: Purpose<'_>, url: &Url) -> Result<bool, Trouble> {
+    async fn admit(&self, errand: &Errand<'_>, url: &Url) -> Result<bool, Trouble> {
         let host = url.host_str().unwrap_or_default();
-        let (granted, ask_robots) = match purpose {
+        let (granted, ask_robots) = match errand.purpose {
             Purpose::Ask(grants) => match grants.rule(host) {
                 Some(rule) => (true, rule.kind == HostKind::Web && !grants.ignores_robots),
                 None => return Err(not_granted(grants, host)),
@@ -180,7 +183,7 @@ impl Inner {
         };
         if ask_robots {
             // A robots.txt is itself an errand.
-            Box::pin(self.ask_robots(url)).await?;
+            Box::pin(self.ask_robots(url, errand.agent)).await?;
         }
         Ok(granted)
     }

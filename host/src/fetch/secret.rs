@@ -135,6 +135,7 @@ impl Inner {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         let errand = Errand {
             purpose: Purpose::Token,
+            agent: self.agents.of(&grants.source),
             method: Method::POST,
             headers: HeaderMap::from_iter([(header::AUTHORIZATION, basic), (header::CONTENT_TYPE, form)]),
             plugin_headers: HeaderMap::new(),

@@ -24,6 +24,7 @@ use site::Site;
 fn config(site: &Site) -> config::Fetch {
     config::Fetch {
         contact: Some("crawler@example.org".to_owned()),
+        user_agent: Vec::new(),
         allow_private: Vec::new(),
         map_origin: vec![format!("*=http://{}", site.address).parse().unwrap()],
         name_server: None,
