@@ -86,6 +86,10 @@ $(py): plugins/examples/openverse-python/requirements.txt
 	target/tools/python/bin/pip install --quiet --require-hashes --requirement $<
 	touch $@
 
+.PHONY: table
+table: plugins examples ## Write the table of sources in plugins/README.md anew
+	PIXCRAWLER_WRITE_TABLE=1 cargo test --test it -- the_table_of_sources_is_true
+
 .PHONY: guests
 guests: setup ## Build the misbehaving plugins of the tests
 	cargo build --target wasm32-wasip2 --profile plugin $(guests:%=-p guest-%)

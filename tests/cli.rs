@@ -17,9 +17,9 @@ use crate::support::{
     site::{ORIGIN, PATIENCE, Site, hashes, page},
 };
 
+mod author;
 mod crawl;
 mod plugins;
-mod plugin;
 
 /// Where commands are run: a folder, a database and a web site of their own.
 struct Shell {
