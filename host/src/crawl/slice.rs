@@ -202,7 +202,7 @@ impl Slice {
     }
 
     fn start_step(&mut self) {
-        if let Some(budget) = budget::exceeded(&self.chunk, self.again) {
+        if let Some(budget) = budget::exceeded(&self.chunk, self.again, &self.bench.app.config.crawl) {
             self.failed = Some(budget);
             return;
         }
