@@ -1,6 +1,7 @@
 //! What an operator does while the system runs.
 
 mod health;
+mod preview;
 mod upgrade;
 
 use std::path::PathBuf;

@@ -6,10 +6,15 @@ use chrono::{DateTime, Utc};
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 
+use self::preview::{Preview, PreviewRequest, Previews};
 use super::{
     Tag,
+    body::Body,
     caller::Bearer,
-    error::{Failure, NOT_FOUND, Problem, SIGNED_IN},
+    error::{
+        BAD_GATEWAY, BAD_REQUEST, CONFLICT, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES, SIGNED_IN,
+        TOO_LARGE, TOO_MANY, TOO_SLOW,
+    },
     nullable::Nullable,
 };
 use crate::{
@@ -21,7 +26,25 @@ use crate::{
     source::{Figures, Input, OptionKind},
 };
 
-pub(super) struct Api;
+mod preview;
+
+/// What can go wrong with a preview.
+const PREVIEW: u16 = SIGNED_IN
+    | BAD_REQUEST
+    | NOT_FOUND
+    | TOO_SLOW
+    | CONFLICT
+    | TOO_LARGE
+    | MEDIA_TYPE
+    | RULES
+    | TOO_MANY
+    | BAD_GATEWAY;
+
+/// The routes, and the previews that are under way.
+#[derive(Default)]
+pub(super) struct Api {
+    previews: Previews,
+}
 
 /// An installed source.
 #[derive(Object)]
@@ -199,6 +222,23 @@ impl Api {
     ) -> Result<Json<Source>, Failure<{ SIGNED_IN | NOT_FOUND }>> {
         let source = app.plugins.get(&id).ok_or_else(|| Problem::not_found("source"))?;
         Ok(Json(Source::new(source, app, &SourceStates::read(&app.db).await?)))
+    }
+
+    /// Preview what a source finds
+    ///
+    /// Asks the source at once, with few requests and for 20 seconds at most, and answers the
+    /// first candidates. Nothing is downloaded and nothing is stored.
+    #[oai(path = "/:id/preview", method = "post", operation_id = "previewSource")]
+    async fn preview(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+        /// Id of the source.
+        Path(id): Path<String>,
+        body: Body<PreviewRequest>,
+    ) -> Result<Json<Preview>, Failure<PREVIEW>> {
+        let source = app.plugins.get(&id).ok_or_else(|| Problem::not_found("source"))?;
+        Ok(Json(self.previews.show(app, caller.user, source, &body.value).await?))
     }
 }
 

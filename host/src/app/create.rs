@@ -20,7 +20,7 @@ use crate::{
 
 mod check;
 
-pub use check::{Broken, Offered, check};
+pub use check::{Broken, Offered, check, check_alone};
 
 /// What became of a request for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,12 +95,18 @@ impl App {
     async fn offered(&self) -> Result<Vec<Offered>, db::Error> {
         let states = SourceStates::read(&self.db).await?;
         let offered = |source: Installed| {
-            let configured: Vec<String> =
-                self.grants(&source).credentials.into_iter().map(|credential| credential.spec.name).collect();
-            let unavailable = self.unavailable(&source, &states.health(&source, &self.marks));
-            Offered { unavailable, credentials: configured, info: source.info }
+            let health = states.health(&source, &self.marks);
+            self.offer(source, &health)
         };
         Ok(self.plugins.list().into_iter().map(offered).collect())
+    }
+
+    /// One source, with why it cannot be crawled now, if so.
+    #[must_use]
+    pub fn offer(&self, source: Installed, health: &Health) -> Offered {
+        let granted = self.grants(&source).credentials.into_iter();
+        let credentials = granted.map(|credential| credential.spec.name).collect();
+        Offered { unavailable: self.unavailable(&source, health), credentials, info: source.info }
     }
 
     /// Why no crawl of a source can be begun now.
