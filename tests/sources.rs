@@ -35,6 +35,7 @@ const DEMANDED: &[(&str, &[&str])] = &[
         "duckduckgo",
         &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"],
     ),
+    ("feed", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"]),
     (
         "flickr",
         &[
