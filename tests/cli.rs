@@ -17,6 +17,7 @@ use crate::support::{
     site::{ORIGIN, PATIENCE, Site, hashes, page},
 };
 
+mod author;
 mod crawl;
 mod plugins;
 
@@ -54,7 +55,7 @@ impl Shell {
         command
             .current_dir(self.folder.path())
             .env("DATABASE_URL", self.database.url.expose_secret())
-            .env("PIXCRAWLER_DATA_DIR", self.path("data"))
+            .env("PIXCRAWLER_DATA_DIR", self.folder.of_host())
             .env("PIXCRAWLER_CONTACT", "tests@example.org")
             .env("PIXCRAWLER_PER_HOST", "64")
             .env("PIXCRAWLER_PER_HOST_RATE", "10000")
@@ -118,12 +119,18 @@ async fn every_command_explains_itself() {
         "worker -h",
         "token -h",
         "plugin -h",
+        "plugin new -h",
+        "plugin build -h",
         "plugin list -h",
         "plugin install -h",
         "plugin enable -h",
         "plugin disable -h",
         "plugin remove -h",
+        "plugin run -h",
+        "plugin record -h",
         "plugin test -h",
+        "plugin check -h",
+        "plugin bench -h",
         "migrate -h",
         "openapi -h",
         "doctor -h",

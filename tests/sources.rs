@@ -15,6 +15,8 @@ use pixcrawler::{
 };
 use serde_json::Value;
 
+mod table;
+
 /// Cassettes that each source must have beside any others.
 const DEMANDED: &[(&str, &[&str])] = &[
     (

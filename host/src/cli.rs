@@ -117,6 +117,11 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Writes to standard error: what goes on, for who watches.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 #[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
 fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("pixcrawler: {}", app::chain(error.as_ref()));

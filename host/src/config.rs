@@ -2,8 +2,10 @@
 //! each field is a flag and a variable of one command line, and is handed down.
 
 mod credential;
+mod origin;
+mod user_agent;
 
-use std::{collections::BTreeMap, net::IpAddr, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
@@ -11,6 +13,8 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use credential::{ConfiguredCredential, CredentialError};
+pub use origin::OriginMapping;
+pub use user_agent::UserAgentError;
 
 /// Settings of every subcommand that runs a part of the host.
 #[derive(Args, Clone, Debug)]
@@ -124,6 +128,10 @@ pub struct Fetch {
     /// Contact put into the User-Agent, an address or a page; sites ask for one
     #[arg(long, env = "PIXCRAWLER_CONTACT", value_name = "TEXT", global = true)]
     pub contact: Option<String>,
+    /// User-Agent for a source's own requests, in place of ours with the contact, and the name under
+    /// which it heeds robots.txt: `SOURCE=TEXT`; may be repeated, in the variable with commas between
+    #[arg(long, env = "PIXCRAWLER_USER_AGENTS", value_name = "SOURCE=TEXT", global = true)]
+    pub user_agent: Vec<String>,
     /// Private range that may be reached, for example 10.1.0.0/16; may be repeated
     #[arg(long, env = "PIXCRAWLER_ALLOW_PRIVATE", value_delimiter = ',', value_name = "CIDR", global = true)]
     pub allow_private: Vec<IpNet>,
@@ -198,6 +206,21 @@ pub struct Crawl {
     /// Longer waits are not slept: the chunk is queued for that time
     #[arg(long, env = "PIXCRAWLER_LONGEST_SLEEP", default_value = "30s", value_parser = duration, value_name = "TIME", hide = true, global = true)]
     pub longest_sleep: Duration,
+    /// Most steps that a source may make for one input of a job; then that part fails
+    #[arg(long, env = "PIXCRAWLER_SOURCE_STEPS", default_value_t = 10_000, value_name = "N", global = true)]
+    pub source_steps: i32,
+    /// Most requests of its own that a source may make for one input of a job
+    #[arg(
+        long,
+        env = "PIXCRAWLER_SOURCE_REQUESTS",
+        default_value_t = 50_000,
+        value_name = "N",
+        global = true
+    )]
+    pub source_requests: i32,
+    /// Most bytes of answers to these
+    #[arg(long, env = "PIXCRAWLER_SOURCE_BYTES", default_value_t = 4 << 30, value_name = "BYTES", global = true)]
+    pub source_bytes: i64,
     /// How often a worker says that it lives; dead after three times this
     #[arg(long, env = "PIXCRAWLER_HEARTBEAT", default_value = "10s", value_parser = duration, value_name = "TIME", global = true)]
     pub heartbeat: Duration,
@@ -240,26 +263,13 @@ pub enum LogFormat {
     Json,
 }
 
-/// One origin served from another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OriginMapping {
-    /// The public origin; none means every origin that has no mapping of its own.
-    pub from: Option<url::Origin>,
-    /// Scheme, host and port that are really asked.
-    pub to: Url,
-}
-
-impl FromStr for OriginMapping {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (from, to) = text.split_once('=').ok_or("expected FROM=TO")?;
-        let origin = |text: &str| match Url::parse(text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.path() == "/" => Ok(url),
-            _ => Err(format!("`{text}` is not an origin such as https://example.org")),
-        };
-        let from = if from == "*" { None } else { Some(origin(from)?.origin()) };
-        Ok(Self { from, to: origin(to)? })
+impl Fetch {
+    /// The User-Agents that are configured, by source.
+    ///
+    /// # Errors
+    /// When one is not of the form `SOURCE=TEXT`, or a source has two.
+    pub fn user_agents(&self) -> Result<BTreeMap<String, String>, UserAgentError> {
+        user_agent::parse(&self.user_agent)
     }
 }
 

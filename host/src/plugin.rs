@@ -17,6 +17,7 @@ use crate::{
 
 mod bindings;
 mod bounds;
+mod compare;
 mod consent;
 mod convert;
 mod folder;
@@ -26,12 +27,14 @@ mod info;
 mod load;
 mod lock;
 mod open;
+mod outside;
 mod registry;
 mod runtime;
 mod sandbox;
 mod stderr;
 mod step;
 mod text;
+mod trap;
 #[cfg(test)]
 mod tests;
 
@@ -41,11 +44,12 @@ pub use grant::GrantedBy;
 pub use info::check_id;
 pub use lock::{LockError, Pinned};
 pub use open::{Component, OpenError, Use};
+pub use outside::{Outside, outside};
 pub use step::{MOST_AGAIN, Made, StepError};
 
 use load::Loader;
 use registry::{Build, Registry};
-use runtime::Runtime;
+use runtime::{Mode, Runtime};
 
 /// The components that this binary carries: name and bytes.
 const BUNDLED: Bundled = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
@@ -227,7 +231,7 @@ impl Plugins {
         if let Some(folder) = &config.plugins_dir {
             drop(fs::read_dir(folder).await.map_err(EngineError::folder(folder))?);
         }
-        let shared = Arc::new(Shared { bundled, ..Shared::new(config, data_dir).await? });
+        let shared = Arc::new(Shared { bundled, ..Shared::new(config, data_dir, Mode::Serve).await? });
         shared.begin().await?;
         shared.warn_of_unknown_grants();
         Ok(Self { shared })
@@ -307,9 +311,10 @@ impl Plugins {
 
 impl Shared {
     /// With nothing loaded yet.
-    async fn new(config: &config::Plugins, data_dir: &Path) -> Result<Self, EngineError> {
+    async fn new(config: &config::Plugins, data_dir: &Path, mode: Mode) -> Result<Self, EngineError> {
+        let cache = found::cache_folder(data_dir).await?;
         Ok(Self {
-            runtime: Runtime::new(config, &found::cache_folder(data_dir).await?)?,
+            runtime: Runtime::new(config, Some(&cache), mode)?,
             bundled: BUNDLED,
             folder: Plugins::folder(config, data_dir),
             granted: config.grant.clone(),

@@ -2,6 +2,7 @@
 
 mod candidate;
 pub mod cassette;
+mod kept;
 mod layout;
 mod live;
 mod record;
@@ -12,13 +13,15 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 
 pub use candidate::Shown;
-pub use live::Live;
+pub use live::{Live, Paced};
 pub use record::Recorder;
-pub use replay::{Problem, Tested, test};
+pub use replay::{Problem, Tested, replay, test};
+
+use kept::Kept;
 
 use crate::{
     plugin::{Installed, MOST_AGAIN, Made, Plugins, StepError},
-    source::{Answer, Answers, Candidate, Failure, Kept, Next, Query, Request, Response, Step},
+    source::{Answer, Answers, Candidate, Failure, Next, Query, Request, Response, Step},
 };
 
 /// Where answers come from.
@@ -75,6 +78,8 @@ pub struct Trial {
 pub struct StepCost {
     /// CPU time of the call.
     pub cpu: Duration,
+    /// Instructions, weighted, where the engine counts them.
+    pub fuel: Option<u64>,
     /// Most linear memory, in bytes.
     pub peak_memory: u64,
     /// Requests made for it.
@@ -185,9 +190,9 @@ impl Trial {
     }
 
     fn take(&mut self, made: Made, requests: usize, received: usize) -> Step {
-        let Made { mut step, cpu, peak_memory, .. } = made;
+        let Made { mut step, cpu, peak_memory, fuel } = made;
         let candidates = step.candidates.len();
-        self.steps.push(StepCost { cpu, peak_memory, requests, received, candidates });
+        self.steps.push(StepCost { cpu, fuel, peak_memory, requests, received, candidates });
         self.candidates.append(&mut step.candidates);
         self.warnings.append(&mut step.warnings);
         step
@@ -219,7 +224,7 @@ async fn perform<A: Answering>(
     let mut unanswered = requests.iter();
     while let (Some(outcome), Some(request)) = (answered.next().await, unanswered.next()) {
         let outcome = outcome?;
-        kept.keep(request, &outcome);
+        kept.take(request, &outcome);
         answers.push(Answer { key: request.key.clone(), url: request.url.clone(), outcome });
     }
     Ok(answers)

@@ -70,9 +70,9 @@ impl System {
         let data = data_dir();
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let launch =
-            Launch { data: data.path(), database: &url, mapping: &site.mapping(), settings: &settings };
+            Launch { data: &data.of_host(), database: &url, mapping: &site.mapping(), settings: &settings };
         let door = launch.run("serve", "front door", &[("PIXCRAWLER_SLOTS", "0")]).await;
-        let issuer = Issuer::open(data.path()).unwrap();
+        let issuer = Issuer::open(&data.of_host()).unwrap();
         let token = issuer.issue("ann@example.org", Duration::from_secs(3600)).unwrap();
         Self {
             pool,
@@ -100,7 +100,7 @@ impl System {
     async fn launch(&self, command: &str, settings: &[(&str, &str)]) -> Process {
         let name = format!("{command} {}", self.started.fetch_add(1, Ordering::Relaxed));
         let launch = Launch {
-            data: self.data.path(),
+            data: &self.data.of_host(),
             database: &self.database,
             mapping: &self.mapping,
             settings: &self.settings,
@@ -153,11 +153,23 @@ impl System {
 
     /// Waits until the job is as `met` wants it, and gives it.
     pub(crate) async fn until(&self, id: i64, what: &str, met: impl Fn(&Value) -> bool) -> Value {
+        self.watch(id, what, met, false).await
+    }
+
+    /// The same, and meanwhile everything that waits for a time begins at once.
+    pub(crate) async fn until_hurried(&self, id: i64, what: &str, met: impl Fn(&Value) -> bool) -> Value {
+        self.watch(id, what, met, true).await
+    }
+
+    async fn watch(&self, id: i64, what: &str, met: impl Fn(&Value) -> bool, hurry: bool) -> Value {
         let mut listener = PgListener::connect_with(&self.pool).await.unwrap();
         listener.listen(pixcrawler::db::progress::CHANNEL).await.unwrap();
         let mut last = Value::Null;
         let wait = async {
             loop {
+                if hurry {
+                    self.hurry().await;
+                }
                 last = self.job(id).await;
                 if met(&last) {
                     return;
@@ -191,9 +203,15 @@ impl System {
 
     /// Runs `plugin` with these arguments on the folder of plugins that all processes share.
     pub(crate) async fn plugin(&self, arguments: &[&str]) -> String {
+        self.plugin_with(arguments, &[]).await
+    }
+
+    /// The same with settings of its own.
+    pub(crate) async fn plugin_with(&self, arguments: &[&str], settings: &[(&str, &str)]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
         command.arg("plugin").args(arguments).env("PIXCRAWLER_DATA_DIR", self.data.path());
         command.env("DATABASE_URL", self.database.expose_secret()).envs(self.settings.iter().cloned());
+        command.envs(settings.iter().copied());
         let output = command.stdin(Stdio::null()).output().await.unwrap();
         assert!(output.status.success(), "plugin {arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
@@ -210,7 +228,7 @@ impl System {
 
     /// Folder of the objects.
     pub(crate) fn objects(&self) -> PathBuf {
-        self.data.path().join("objects")
+        self.data.of_host().join("objects")
     }
 }
 
@@ -281,6 +299,12 @@ impl Process {
         lines.iter().filter(|line| line["message"] == message).cloned().collect()
     }
 
+    /// All that it has logged.
+    pub(crate) fn log(&self) -> String {
+        let lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(|line| format!("{line}\n")).collect()
+    }
+
     /// Where `serve` listens.
     fn address(&self) -> SocketAddr {
         self.lines("ready")[0]["address"].as_str().unwrap().parse().unwrap()
@@ -312,9 +336,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            let _ = write!(std::io::stderr(), "log of {}:\n{text}", self.name);
+            let _ = write!(std::io::stderr(), "log of {}:\n{}", self.name, self.log());
         }
     }
 }

@@ -1,13 +1,19 @@
 //! `plugin`: the tools of who writes a source and of who runs one; one file a subcommand.
 
+mod ask;
+mod bench;
 mod build;
+mod check;
 mod consent;
 mod disable;
 mod enable;
 mod install;
+mod known;
 mod list;
 mod new;
+mod record;
 mod remove;
+mod run;
 mod subject;
 mod test;
 
@@ -41,7 +47,11 @@ enum Command {
     Enable(enable::Enable),
     Disable(disable::Disable),
     Remove(remove::Remove),
+    Run(run::Run),
+    Record(record::Record),
     Test(test::Test),
+    Check(check::Check),
+    Bench(bench::Bench),
 }
 
 impl Plugin {
@@ -54,7 +64,11 @@ impl Plugin {
             Command::Enable(command) => command.run(&config).await,
             Command::Disable(command) => command.run(&config).await,
             Command::Remove(command) => command.run(&config).await,
+            Command::Run(command) => command.run(&config).await,
+            Command::Record(command) => command.run(&config).await,
             Command::Test(command) => command.run(&config).await,
+            Command::Check(command) => command.run(&config).await,
+            Command::Bench(command) => command.run(&config).await,
         }
     }
 }
@@ -80,7 +94,7 @@ async fn tell(
 ) -> anyhow::Result<Installed> {
     plugins.follow(None).await?;
     let source = find(plugins, id).await?;
-    say(&if json { json!({"source": list::described(&source)}).to_string() } else { text(&source) });
+    say(&if json { json!({"source": list::described(&source, None)}).to_string() } else { text(&source) });
     Ok(source)
 }
 

@@ -94,7 +94,7 @@ impl Kept {
 
 impl State {
     fn find(&self, chunk: ChunkId, request: &Request) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.chunk == chunk && is_same(&entry.request, request))
+        self.entries.iter().position(|entry| entry.chunk == chunk && entry.request.is_same(request))
     }
 
     fn of(&self, chunk: ChunkId) -> usize {
@@ -106,15 +106,6 @@ impl State {
             self.bytes -= entry.bytes;
         }
     }
-}
-
-/// Whether both ask a site for the same; what they are to the plugin does not matter.
-fn is_same(one: &Request, other: &Request) -> bool {
-    one.url == other.url
-        && one.method == other.method
-        && one.body == other.body
-        && one.headers == other.headers
-        && one.credential == other.credential
 }
 
 fn size_of_request(request: &Request) -> usize {

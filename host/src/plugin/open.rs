@@ -9,6 +9,7 @@ use super::{
     EngineError, Installed, Plugins, Shared, found,
     grant::{self, Standing},
     registry::Build,
+    runtime::Mode,
 };
 use crate::{config, image::Sha256, source::SourceInfo};
 
@@ -31,6 +32,9 @@ pub struct Component {
 pub enum Use {
     /// It is given recorded answers; what it may reach does not matter.
     Offline,
+    /// As offline; every call is made twice, and it is an error when the two differ in what
+    /// comes of them or in the instructions they take.
+    Compare,
     /// It is run against the network. Who names the file grants the hosts it declares, but neither
     /// any host nor what robots.txt forbids: that must be granted by id.
     Live,
@@ -71,10 +75,11 @@ impl Plugins {
         config: &config::Plugins,
         data_dir: &Path,
     ) -> Result<(Self, Installed), OpenError> {
-        let plugins = Self { shared: Arc::new(Shared::new(config, data_dir).await?) };
-        let component = plugins.inspect(file).await?;
+        let mode = if purpose == Use::Compare { Mode::Compare } else { Mode::Author };
+        let plugins = Self { shared: Arc::new(Shared::new(config, data_dir, mode).await?) };
+        let component = plugins.component(file).await?;
         let standing = match purpose {
-            Use::Offline => Standing::Offline,
+            Use::Offline | Use::Compare => Standing::Offline,
             Use::Live if component.bundled => Standing::Bundled,
             Use::Live => Standing::Named,
         };
@@ -93,7 +98,7 @@ impl Plugins {
     ///
     /// # Errors
     /// When the file cannot be read or is not a source of this contract.
-    pub async fn inspect(&self, file: &Path) -> Result<Component, OpenError> {
+    pub async fn component(&self, file: &Path) -> Result<Component, OpenError> {
         let read = |source| OpenError::Read { path: file.to_owned(), source };
         let wasm = found::read(file).await.map_err(read)?;
         let digest = found::digest(&wasm);

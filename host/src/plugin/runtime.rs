@@ -10,15 +10,17 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::{sync::Semaphore, sync::SemaphorePermit, time::timeout};
 use wasmtime::{
     Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
+    WasmBacktraceDetails,
     component::{Component, Linker},
 };
 
 use super::{
     EngineError, Made, StepError,
     bindings::PluginPre,
-    bounds, convert,
-    sandbox::{self, OutOfMemory, Sandbox},
+    bounds, compare, convert,
+    sandbox::{self, Sandbox},
     text::printable,
+    trap,
 };
 use crate::{config, source};
 
@@ -27,7 +29,7 @@ const INSTANCES: u32 = 16;
 /// How often running guests let others have the thread, and how fine the deadline is.
 const TICK: Duration = Duration::from_millis(10);
 /// Bytes from guest to host in one call, counted by Wasmtime as it copies.
-const MAX_RETURNED: usize = 16 << 20;
+pub(super) const MAX_RETURNED: usize = 16 << 20;
 /// Open resources (streams, descriptors) of one instance.
 const MAX_HANDLES: usize = 1000;
 /// From this size on, in bytes, a component is an interpreter with its library:
@@ -36,8 +38,21 @@ pub(super) const BIG: usize = 5_000_000;
 /// How much longer the deadline of a big component is.
 const BIG_DEADLINE: u32 = 5;
 
+/// What the engine is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// To run sources. Debug information is not looked at: it is hostile input, too.
+    Serve,
+    /// To try a source: the lines in its debug information are named when it breaks off.
+    Author,
+    /// To see whether a source is a pure function: every call is made twice, with its
+    /// instructions counted.
+    Compare,
+}
+
 /// The engine and what every call needs.
 pub(super) struct Runtime {
+    mode: Mode,
     engine: Engine,
     linker: Linker<Sandbox>,
     free: Semaphore,
@@ -49,6 +64,14 @@ pub(super) struct Runtime {
 pub(super) struct Compiled {
     plugin: PluginPre<Sandbox>,
     deadline: Duration,
+}
+
+/// What is seen of a component without running it.
+pub(super) struct Names {
+    pub(super) imports: Vec<String>,
+    pub(super) exports: Vec<String>,
+    /// Why it cannot be instantiated.
+    pub(super) unlinked: Option<String>,
 }
 
 /// One instance's surroundings, from entering until the outcome is known.
@@ -63,18 +86,23 @@ struct Visit<'a> {
 struct Bill {
     cpu: Duration,
     peak_memory: u64,
+    fuel: Option<u64>,
 }
 
 impl Runtime {
-    /// Starts the engine; compiled code is kept below `cache`.
-    pub(super) fn new(config: &config::Plugins, cache: &Path) -> Result<Self, EngineError> {
+    /// Starts the engine; compiled code is kept below `cache` if there is one.
+    pub(super) fn new(
+        config: &config::Plugins,
+        cache: Option<&Path>,
+        mode: Mode,
+    ) -> Result<Self, EngineError> {
         let memory = config.plugin_memory << 20;
-        let engine = engine(memory, cache).map_err(EngineError::engine)?;
+        let engine = engine(memory, cache, mode).map_err(EngineError::engine)?;
         let mut linker = Linker::new(&engine);
         sandbox::link(&mut linker).map_err(EngineError::engine)?;
         tick(&engine).map_err(|source| EngineError::Thread { source })?;
         let free = Semaphore::new(INSTANCES as usize);
-        Ok(Self { engine, linker, free, deadline: config.plugin_deadline, memory })
+        Ok(Self { mode, engine, linker, free, deadline: config.plugin_deadline, memory })
     }
 
     /// Compiles `wasm`, or takes it from the cache. Blocks for as long as that takes.
@@ -82,19 +110,26 @@ impl Runtime {
     /// # Errors
     /// Says in words what is wrong with the component.
     pub(super) fn compile(&self, wasm: &[u8]) -> Result<Compiled, String> {
-        match wasm {
-            [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => {}
-            [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => {
-                return Err("a core module, not a component; build it for wasm32-wasip2".to_owned());
-            }
-            _ => return Err("not a WebAssembly component".to_owned()),
-        }
-        // The compiler reads hostile input; should it fail, only this component is lost.
-        let plugin = catch_unwind(AssertUnwindSafe(|| self.link(wasm)))
-            .map_err(|_| "the compiler cannot take it".to_owned())?
-            .map_err(words)?;
+        is_component(wasm)?;
+        let plugin = guarded(|| self.link(wasm))?;
         let deadline = if wasm.len() > BIG { self.deadline * BIG_DEADLINE } else { self.deadline };
         Ok(Compiled { plugin, deadline })
+    }
+
+    /// Compiles `wasm` and says what is seen of it from outside.
+    ///
+    /// # Errors
+    /// When it is no component at all.
+    pub(super) fn names(&self, wasm: &[u8]) -> Result<Names, String> {
+        is_component(wasm)?;
+        let component = guarded(|| Component::new(&self.engine, wasm))?;
+        let outside = component.component_type();
+        let unlinked = self.linker.instantiate_pre(&component).and_then(PluginPre::new).err().map(words);
+        Ok(Names {
+            imports: outside.imports(&self.engine).map(|(name, _)| name.to_owned()).collect(),
+            exports: outside.exports(&self.engine).map(|(name, _)| name.to_owned()).collect(),
+            unlinked,
+        })
     }
 
     fn link(&self, wasm: &[u8]) -> wasmtime::Result<PluginPre<Sandbox>> {
@@ -109,14 +144,15 @@ impl Runtime {
         compiled: &Compiled,
         name: &Arc<str>,
     ) -> Result<source::SourceInfo, StepError> {
-        match self.describe_once(compiled, name).await {
-            Err(StepError::Deadline { .. }) => self.describe_once(compiled, name).await,
-            outcome => outcome,
+        let call = || twice(|| self.describe_once(compiled, name));
+        let described = call().await;
+        match self.mode {
+            Mode::Compare => compare::described(described, call().await),
+            Mode::Serve | Mode::Author => described.map(|(info, _)| info),
         }
     }
 
-    /// One step: the first, or the one after `resumed` (state and answers). A first overrun
-    /// of the deadline may be the machine's fault, so it is tried once more.
+    /// One step: the first, or the one after `resumed` (state and answers).
     pub(super) async fn step(
         &self,
         compiled: &Compiled,
@@ -124,9 +160,11 @@ impl Runtime {
         query: &source::Query,
         resumed: Option<(&str, &[source::Answer])>,
     ) -> Result<Made, StepError> {
-        match self.step_once(compiled, name, query, resumed).await {
-            Err(StepError::Deadline { .. }) => self.step_once(compiled, name, query, resumed).await,
-            outcome => outcome,
+        let call = || twice(|| self.step_once(compiled, name, query, resumed));
+        let made = call().await;
+        match self.mode {
+            Mode::Compare => compare::made(made, call().await),
+            Mode::Serve | Mode::Author => made,
         }
     }
 
@@ -134,14 +172,15 @@ impl Runtime {
         &self,
         compiled: &Compiled,
         name: &Arc<str>,
-    ) -> Result<source::SourceInfo, StepError> {
+    ) -> Result<(source::SourceInfo, Option<u64>), StepError> {
         let mut visit = self.enter(compiled, name).await?;
         let (outcome, cpu) = measured(visit.deadline, async {
             let plugin = compiled.plugin.instantiate_async(&mut visit.store).await?;
             plugin.pixcrawler_source_source().call_describe(&mut visit.store).await
         })
         .await;
-        Ok(convert::info(visit.leave(outcome, cpu)?.0))
+        let (info, bill) = visit.leave(outcome, cpu)?;
+        Ok((convert::info(info), bill.fuel))
     }
 
     async fn step_once(
@@ -174,7 +213,8 @@ impl Runtime {
         .await;
         let (outcome, bill) = visit.leave(outcome, cpu)?;
         let step = outcome.map_err(|error| StepError::Source(bounds::error(convert::error(error))))?;
-        Ok(Made { step: bounds::step(convert::step(step))?, cpu: bill.cpu, peak_memory: bill.peak_memory })
+        let Bill { cpu, peak_memory, fuel } = bill;
+        Ok(Made { step: bounds::step(convert::step(step))?, cpu, peak_memory, fuel })
     }
 
     /// Waits for a place in the pool and makes a store with every limit set.
@@ -186,6 +226,9 @@ impl Runtime {
         store.set_max_component_handles(MAX_HANDLES);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
+        if self.mode == Mode::Compare {
+            store.set_fuel(u64::MAX).map_err(|error| StepError::host(&error))?;
+        }
         Ok(Visit { store, deadline: compiled.deadline, _place: place })
     }
 }
@@ -199,12 +242,22 @@ impl Visit<'_> {
         if !stderr.is_empty() {
             tracing::debug!(source = %sandbox.source(), stderr, "the plugin wrote to stderr");
         }
-        let bill = Bill { cpu, peak_memory: sandbox.peak_memory() };
+        // An engine that does not count has none to give.
+        let fuel = self.store.get_fuel().ok().map(|left| u64::MAX - left);
+        let bill = Bill { cpu, peak_memory: sandbox.peak_memory(), fuel };
         match outcome {
             Some(Ok(value)) => Ok((value, bill)),
             None => Err(StepError::Deadline { limit: self.deadline, cpu }),
-            Some(Err(error)) => Err(failed(&error, stderr)),
+            Some(Err(error)) => Err(trap::failed(&error, stderr)),
         }
+    }
+}
+
+/// A first overrun of the deadline may be the machine's fault, so it is tried once more.
+async fn twice<T, F: Future<Output = Result<T, StepError>>>(call: impl Fn() -> F) -> Result<T, StepError> {
+    match call().await {
+        Err(StepError::Deadline { .. }) => call().await,
+        outcome => outcome,
     }
 }
 
@@ -229,7 +282,7 @@ fn thread_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-fn engine(memory: usize, cache: &Path) -> wasmtime::Result<Engine> {
+fn engine(memory: usize, cache: Option<&Path>, mode: Mode) -> wasmtime::Result<Engine> {
     // A component takes no more of the pool than its share, so no call is turned away.
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
@@ -245,13 +298,22 @@ fn engine(memory: usize, cache: &Path) -> wasmtime::Result<Engine> {
         .max_memory_size(memory)
         .linear_memory_keep_resident(512 << 10)
         .table_keep_resident(64 << 10);
-    let mut compiled = CacheConfig::new();
-    compiled.with_directory(cache);
+    let cached = |folder| {
+        let mut compiled = CacheConfig::new();
+        compiled.with_directory(folder);
+        Cache::new(compiled)
+    };
+    let details = match mode {
+        Mode::Serve => WasmBacktraceDetails::Disable,
+        Mode::Author | Mode::Compare => WasmBacktraceDetails::Enable,
+    };
     let mut config = Config::new();
     // Nothing that guests of this contract use is on: each feature is room for attack.
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .cache(Some(Cache::new(compiled)?))
+        .cache(cache.map(cached).transpose()?)
+        .consume_fuel(mode == Mode::Compare)
+        .wasm_backtrace_details(details)
         .epoch_interruption(true)
         .concurrency_support(false)
         .gc_support(false)
@@ -280,21 +342,22 @@ fn tick(engine: &Engine) -> std::io::Result<()> {
     thread::Builder::new().name("plugin-ticks".to_owned()).spawn(ticker).map(drop)
 }
 
-/// Whose fault a failed call is, and why.
-fn failed(error: &wasmtime::Error, stderr: String) -> StepError {
-    if let Some(memory) = error.downcast_ref::<OutOfMemory>() {
-        return StepError::Memory { limit: memory.limit, wanted: memory.wanted };
+/// Whether these can be the bytes of a component.
+fn is_component(wasm: &[u8]) -> Result<(), String> {
+    match wasm {
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => {
+            Err("a core module, not a component; build it for wasm32-wasip2".to_owned())
+        }
+        _ => Err("not a WebAssembly component".to_owned()),
     }
-    let message = error.root_cause().to_string();
-    // Wasmtime keeps the type of this error to itself.
-    if message.contains("fuel allocated for hostcalls has been exhausted") {
-        return StepError::TooMuch {
-            what: "bytes in what the step returns",
-            limit: MAX_RETURNED,
-            found: None,
-        };
-    }
-    StepError::Trap { message: printable(&message, 1000), stderr }
+}
+
+/// The compiler reads hostile input; should it fail, only this component is lost.
+fn guarded<T>(compile: impl FnOnce() -> wasmtime::Result<T>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(compile))
+        .map_err(|_| "the compiler cannot take it".to_owned())?
+        .map_err(words)
 }
 
 /// Wasmtime's reasons, outermost first, on one line.

@@ -16,6 +16,8 @@ pub struct Made {
     pub cpu: Duration,
     /// Most linear memory of the instance, in bytes.
     pub peak_memory: u64,
+    /// Instructions, weighted, where the engine counts them: see [`Use::Compare`](super::Use).
+    pub fuel: Option<u64>,
 }
 
 /// Why there is no step. State and requests of the crawl stay as they were.
@@ -64,6 +66,12 @@ pub enum StepError {
         /// Which rule it breaks.
         what: &'static str,
     },
+    /// The same call, made twice, gave two results: only where calls are compared.
+    #[error("the same step made twice differs: {what}")]
+    Unsteady {
+        /// In what.
+        what: String,
+    },
     /// The component is still being compiled; later it is ready.
     #[error("the source `{id}` is being prepared")]
     Preparing {
@@ -95,7 +103,8 @@ impl StepError {
             | Self::Memory { .. }
             | Self::Trap { .. }
             | Self::TooMuch { .. }
-            | Self::Invalid { .. } => true,
+            | Self::Invalid { .. }
+            | Self::Unsteady { .. } => true,
             Self::Source(error) => matches!(error, SourceError::Other(_)),
             Self::Preparing { .. } | Self::Off { .. } | Self::Host { .. } => false,
         }

@@ -1,6 +1,6 @@
-//! Answers while a crawl holds them: those of one step, and those that will be asked for again.
+//! The answers of one step.
 
-use super::{Answer, Failure, Request, Response};
+use super::{Answer, Failure};
 
 /// The answers of one step, within what a plugin is given together.
 #[derive(Debug, Default)]
@@ -39,45 +39,10 @@ impl Answers {
     }
 }
 
-/// Answers to requests with `keep`, which ask for the same again later in the crawl.
-#[derive(Debug, Default)]
-pub struct Kept {
-    answers: Vec<(Request, Response)>,
-    held: usize,
-}
-
-impl Kept {
-    /// Bytes of all bodies that are kept.
-    pub const MOST: usize = 16 << 20;
-
-    /// Keeps the answer to `request` if it says so and there is room.
-    pub fn keep(&mut self, request: &Request, outcome: &Result<Response, Failure>) {
-        let Ok(response) = outcome else { return };
-        let size = response.body.len();
-        if request.keep && self.held + size <= Self::MOST && self.get(request).is_none() {
-            self.held += size;
-            self.answers.push((request.clone(), response.clone()));
-        }
-    }
-
-    /// What came when the same was asked before: all that is sent must be equal.
-    #[must_use]
-    pub fn get(&self, request: &Request) -> Option<&Response> {
-        let same = |other: &Request| {
-            other.method == request.method
-                && other.url == request.url
-                && other.headers == request.headers
-                && other.body == request.body
-                && other.credential == request.credential
-        };
-        self.answers.iter().find(|(other, _)| same(other)).map(|(_, response)| response)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Content;
+    use crate::source::{Content, Response};
 
     fn response(size: usize) -> Response {
         let body = Content::Binary(vec![0; size]);
@@ -96,23 +61,5 @@ mod tests {
         let kept: Vec<bool> = answers.iter().map(|answer| answer.outcome.is_ok()).collect();
         assert_eq!(kept, [true, false, true, false, true]);
         assert_eq!(answers[1].outcome, Err(Failure::TooLarge(16 << 20)));
-    }
-
-    #[test]
-    fn what_is_kept_is_known_by_what_is_sent() {
-        let asked = Request { keep: true, ..Request::get("https://example.org/ids".to_owned()) };
-        let mut kept = Kept::default();
-        kept.keep(&Request { keep: false, ..asked.clone() }, &Ok(response(1)));
-        assert!(kept.get(&asked).is_none());
-        kept.keep(&asked, &Err(Failure::Timeout));
-        kept.keep(&asked, &Ok(response(2)));
-        kept.keep(&Request::get("https://example.org/other".to_owned()), &Ok(response(3)));
-        let again = Request { key: "part 2".to_owned(), keep: false, ..asked.clone() };
-        assert_eq!(kept.get(&again).map(|response| response.body.len()), Some(2));
-        let post = Request { method: crate::source::Method::Post, ..asked.clone() };
-        assert!(kept.get(&post).is_none());
-        let large = Request { url: "https://example.org/large".to_owned(), ..asked };
-        kept.keep(&large, &Ok(response(Kept::MOST - 1)));
-        assert!(kept.get(&large).is_none());
     }
 }

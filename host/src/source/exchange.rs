@@ -38,6 +38,16 @@ impl Request {
             keep: false,
         }
     }
+
+    /// Whether both ask a site for the same; what they are to the plugin does not matter.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.url == other.url
+            && self.method == other.method
+            && self.body == other.body
+            && self.headers == other.headers
+            && self.credential == other.credential
+    }
 }
 
 /// How a request is made.

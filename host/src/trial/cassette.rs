@@ -203,7 +203,8 @@ impl Asked {
 
 impl Expect {
     /// What came of a run, said as expectations; none when it is no outcome that a cassette
-    /// can expect. A `message` that is still part of what is said stays as `before` has it.
+    /// can expect. Where `before` expects no `message`, there is none; one that is still part of
+    /// what is said stays as it is.
     #[must_use]
     pub fn outcome(trial: &Trial, before: Option<&Self>) -> Option<Self> {
         let (end, error) = match &trial.end {

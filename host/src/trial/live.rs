@@ -9,32 +9,58 @@ use tokio::{
 
 use super::{Answering, Stop};
 use crate::{
-    fetch::{Fetcher, Unanswered},
-    plugin::Installed,
-    source::{Failure, Grants, Request, Response},
+    fetch::{Fetcher, Jar, Unanswered},
+    source::{Failure, Grants, Request, Response, SourceInfo},
 };
 
-/// Asks through the outbound door, with its guard, robots.txt and pace. The source's own rate
-/// rule is heeded within this process only.
+/// Asks through the outbound door, with its guard and robots.txt.
 pub struct Live {
     fetcher: Fetcher,
     grants: Grants,
+}
+
+impl Live {
+    /// With what the source may reach, and cookies of its own.
+    #[must_use]
+    pub fn new(fetcher: &Fetcher, grants: Grants) -> Self {
+        Self { fetcher: fetcher.with_cookies(Jar::default()), grants }
+    }
+}
+
+impl Answering for Live {
+    const AT_A_TIME: usize = 4;
+
+    async fn answer(&self, _: usize, request: &Request) -> Result<Result<Response, Failure>, Stop> {
+        match self.fetcher.ask(&self.grants, request).await {
+            Ok(response) => Ok(Ok(response)),
+            Err(Unanswered { failure, retry_after: None }) => Ok(Err(failure)),
+            Err(Unanswered { failure, retry_after: Some(after) }) => {
+                Err(Stop::Later { after, reason: failure.to_string() })
+            }
+        }
+    }
+}
+
+/// Asks each host as often as the source declares; heeded within this run only.
+pub struct Paced<A> {
+    answering: A,
     interval: Duration,
     /// When each host may be asked next.
     turns: Mutex<HashMap<String, Instant>>,
 }
 
-impl Live {
-    /// With what the source may reach.
+impl<A> Paced<A> {
+    /// At the pace that the source declares.
     #[must_use]
-    pub fn new(fetcher: Fetcher, source: &Installed, grants: Grants) -> Self {
-        let per_minute = source.info.requests_per_minute.filter(|rate| *rate > 0);
+    pub fn new(answering: A, info: &SourceInfo) -> Self {
+        let per_minute = info.requests_per_minute.filter(|rate| *rate > 0);
         let interval = per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate);
-        Self { fetcher, grants, interval, turns: Mutex::default() }
+        Self { answering, interval, turns: Mutex::default() }
     }
 
     async fn turn(&self, request: &Request) {
-        let Ok(url) = self.fetcher.check(&request.url) else { return };
+        // What is no address is refused without being asked.
+        let Ok(url) = url::Url::parse(&request.url) else { return };
         let now = Instant::now();
         let mut turns = self.turns.lock().await;
         let next = turns.entry(url.host_str().unwrap_or_default().to_owned()).or_insert(now);
@@ -45,17 +71,11 @@ impl Live {
     }
 }
 
-impl Answering for Live {
-    const AT_A_TIME: usize = 4;
+impl<A: Answering> Answering for Paced<A> {
+    const AT_A_TIME: usize = A::AT_A_TIME;
 
-    async fn answer(&self, _: usize, request: &Request) -> Result<Result<Response, Failure>, Stop> {
+    async fn answer(&self, number: usize, request: &Request) -> Result<Result<Response, Failure>, Stop> {
         self.turn(request).await;
-        match self.fetcher.ask(&self.grants, request).await {
-            Ok(response) => Ok(Ok(response)),
-            Err(Unanswered { failure, retry_after: None }) => Ok(Err(failure)),
-            Err(Unanswered { failure, retry_after: Some(after) }) => {
-                Err(Stop::Later { after, reason: failure.to_string() })
-            }
-        }
+        self.answering.answer(number, request).await
     }
 }

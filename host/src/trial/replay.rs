@@ -60,7 +60,7 @@ pub async fn test(plugins: &Plugins, source: &Installed, cassette: &Cassette) ->
         Ok(query) => query,
         Err(error) => return Tested::unfit(&error, begun.elapsed()),
     };
-    let trial = replay(plugins, source, &query, &cassette.exchanges).await;
+    let trial = on(plugins, source, &query, &cassette.exchanges).await;
     let expected = cassette.expect.as_ref();
     let outcome = Expect::outcome(&trial, expected);
     let mut problems = Vec::new();
@@ -85,8 +85,20 @@ impl Tested {
     }
 }
 
-/// One run on recorded answers; it ends where these end.
-async fn replay(plugins: &Plugins, source: &Installed, query: &Query, exchanges: &[Exchange]) -> Trial {
+/// One run on the cassette's answers; it ends where these end. What must come of it is not asked.
+///
+/// # Errors
+/// When the cassette does not fit the source.
+pub async fn replay(
+    plugins: &Plugins,
+    source: &Installed,
+    cassette: &Cassette,
+) -> Result<Trial, CassetteError> {
+    let query = cassette.query(&source.info)?;
+    Ok(on(plugins, source, &query, &cassette.exchanges).await)
+}
+
+async fn on(plugins: &Plugins, source: &Installed, query: &Query, exchanges: &[Exchange]) -> Trial {
     let limits = Limits { requests: exchanges.len(), ..Limits::NONE };
     run(plugins, source, query, &Replay(exchanges), limits).await
 }
@@ -137,7 +149,7 @@ async fn layout_problem(
     let Some(changed) = layout::renamed(exchanges, name) else {
         return Some(format!("changed-layout: `{name}` does not occur in the answers as a name"));
     };
-    let trial = replay(plugins, source, query, &changed).await;
+    let trial = on(plugins, source, query, &changed).await;
     if matches!(trial.end, End::Failed(StepError::Source(SourceError::LayoutChanged(_)))) {
         return None;
     }

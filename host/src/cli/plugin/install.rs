@@ -41,7 +41,7 @@ impl Install {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
         let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
-        let component = plugins.inspect(&self.file).await?;
+        let component = plugins.component(&self.file).await?;
         let info = &component.info;
         if component.bundled {
             bail!(

@@ -33,14 +33,15 @@ impl Subject {
     /// # Errors
     /// When there is none, or it is no source; says what to do.
     pub(super) async fn open(path: &Path, purpose: Use, config: &Config) -> anyhow::Result<Self> {
-        let (file, cassettes) = if path.is_dir() {
-            let cassettes = Some(path.join(CASSETTES)).filter(|folder| folder.is_dir());
-            (built(path)?, cassettes)
-        } else {
-            (path.to_owned(), None)
-        };
+        let file = component(path)?;
+        let cassettes = Some(path.join(CASSETTES)).filter(|folder| folder.is_dir());
         let (plugins, source) = Plugins::open(&file, purpose, &config.plugins, &config.data_dir()).await?;
         Ok(Self { plugins, source, cassettes })
+    }
+
+    /// As [`cassettes`](Self::cassettes), or none where none are named and the project has none.
+    pub(super) fn cassettes_if_any(&self, named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+        if named.is_empty() && self.cassettes.is_none() { Ok(Vec::new()) } else { self.cassettes(named) }
     }
 
     /// The files that are named, and all `.toml` of folders that are; else the project's own.
@@ -79,8 +80,15 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Cassette> {
     })
 }
 
-/// The one component of a project.
-fn built(project: &Path) -> anyhow::Result<PathBuf> {
+/// The file itself, or the one component of a project.
+///
+/// # Errors
+/// When the project has none, or several.
+pub(super) fn component(path: &Path) -> anyhow::Result<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let project = path;
     let folder = project.join(BUILT);
     let files = match within(&folder, "wasm") {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

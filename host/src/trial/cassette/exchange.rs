@@ -17,11 +17,10 @@ pub struct Exchange {
 }
 
 /// Headers of answers that a source may need; a cassette has no others.
-const HEADERS: [&str; 12] = [
+const HEADERS: [&str; 11] = [
     "accept-ranges",
     "content-disposition",
     "content-language",
-    "content-length",
     "content-range",
     "content-type",
     "etag",
@@ -48,8 +47,18 @@ impl Exchange {
         Self { request, outcome }
     }
 
+    /// How it is asked, in upper case.
+    #[must_use]
+    pub const fn method(request: &Request) -> &'static str {
+        match request.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        }
+    }
+
     /// The request alone, as a cassette says it.
-    pub(in crate::trial) fn asked(request: &Request) -> String {
+    #[must_use]
+    pub fn asked(request: &Request) -> String {
         let outcome = Err(Failure::Skipped);
         let written = Written { answer: None, ..Self { request: request.clone(), outcome }.into() };
         toml::Table::try_from(written).map(|table| super::lines(&table)).unwrap_or_default()

@@ -1,0 +1,184 @@
+//! What is asked of one source on the command line, and what it needs for that.
+
+use std::{path::Path, str::FromStr};
+
+use clap::Args;
+use serde_json::{Map, json};
+
+use super::{prepared, run::Told, subject::Subject};
+use crate::{
+    app::create::{Broken, Offered, check_alone},
+    cli::{stop, tell, wrong_usage},
+    config::Config,
+    fetch::Fetcher,
+    plugin::{Installed, Plugins, Use},
+    source::{Grants, Query},
+    trial::{Limits, Live, Paced},
+};
+
+/// As many as a job may ask for.
+const MOST_CANDIDATES: i64 = 100_000;
+
+/// One crawl of a source alone.
+#[derive(Args, Debug)]
+pub(super) struct Ask {
+    /// Component, folder of a project, or id of an installed source
+    source: String,
+    /// Keywords or an address, whichever the source takes
+    query: String,
+    /// Value of an option of the source; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    option: Vec<Named>,
+    /// Ask no more once there are this many candidates
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(super) max: usize,
+    /// Most requests
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    requests: usize,
+    /// Leave out what is not safe for work
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    safe_search: bool,
+    /// Language of the results, such as `de` or `pt-BR`
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
+}
+
+/// `NAME=VALUE`.
+#[derive(Clone, Debug)]
+struct Named {
+    name: String,
+    value: String,
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => {
+                Ok(Self { name: name.to_owned(), value: value.to_owned() })
+            }
+            _ => Err("expected NAME=VALUE".to_owned()),
+        }
+    }
+}
+
+/// A source that is ready to be asked.
+pub(super) struct Ready {
+    pub(super) plugins: Plugins,
+    pub(super) source: Installed,
+    pub(super) query: Query,
+    pub(super) limits: Limits,
+    fetcher: Fetcher,
+    grants: Grants,
+}
+
+impl Ready {
+    /// The way to the network, at the source's pace; every request is told.
+    pub(super) fn answering(&self) -> Paced<Told<Live>> {
+        let live = Live::new(&self.fetcher, self.grants.clone());
+        Paced::new(Told(live), &self.source.info)
+    }
+}
+
+impl Ask {
+    /// Loads the source and checks the query against it. What is used `Offline` may be what
+    /// is not granted.
+    ///
+    /// # Errors
+    /// When there is no such source, it may not run, or the query breaks its rules.
+    pub(super) async fn ready(&self, purpose: Use, config: &Config) -> anyhow::Result<Ready> {
+        let (plugins, source) = self.load(purpose, config).await?;
+        if let Some(reason) = source.unavailable() {
+            anyhow::bail!("{}: {reason}", source.info.id);
+        }
+        let grants = source.grants(&config.credentials()?);
+        if purpose == Use::Live {
+            if let Some(file) = source.file.as_ref().filter(|_| !source.bundled) {
+                let hosts: Vec<_> = source.info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
+                let hosts = hosts.join(", ");
+                tell(&format!("{} is granted what it asks for, for this run: {hosts}", file.display()));
+            }
+            missing_credential(&source, &grants)?;
+        }
+        let fetcher = Fetcher::new(&config.fetch)?;
+        let query = self.query(&source, &grants, &fetcher)?;
+        let limits = Limits { candidates: self.max, requests: self.requests, ..Limits::NONE };
+        Ok(Ready { plugins, source, query, limits, fetcher, grants })
+    }
+
+    async fn load(&self, purpose: Use, config: &Config) -> anyhow::Result<(Plugins, Installed)> {
+        let path = Path::new(&self.source);
+        let is_path = self.source.contains(['/', '.']) || path.exists();
+        if is_path {
+            let subject = Subject::open(path, purpose, config).await?;
+            return Ok((subject.plugins, subject.source));
+        }
+        let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
+        prepared(&plugins, &stop::on_signal()?).await;
+        match plugins.get(&self.source) {
+            Some(source) => Ok((plugins, source)),
+            None => {
+                let ids: Vec<String> = plugins.list().into_iter().map(|source| source.info.id).collect();
+                Err(wrong_usage(format!(
+                    "{} is neither a file nor an installed source; installed are: {}",
+                    self.source,
+                    ids.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// By the rules of a job: what a crawl would refuse is refused here.
+    fn query(&self, source: &Installed, grants: &Grants, fetcher: &Fetcher) -> anyhow::Result<Query> {
+        let id = &source.info.id;
+        let known: Vec<&str> = source.info.options.iter().map(|spec| spec.name.as_str()).collect();
+        if let Some(Named { name, .. }) =
+            self.option.iter().find(|option| !known.contains(&option.name.as_str()))
+        {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(wrong_usage(format!("{id} has no option `{name}`; it has: {known}")));
+        }
+        let options: Map<_, _> =
+            self.option.iter().map(|Named { name, value }| (name.clone(), json!(value))).collect();
+        let body = json!({
+            "text": self.query,
+            "limit": self.max,
+            "options": options,
+            "safe_search": self.safe_search,
+            "language": self.language,
+        });
+        let credentials = grants.credentials.iter().map(|credential| credential.spec.name.clone()).collect();
+        let offered = Offered { info: source.info.clone(), credentials, unavailable: None };
+        let parse = |text: &str| fetcher.check(text).map_err(|blocked| format!("cannot be asked: {blocked}"));
+        check_alone(&body, &offered, MOST_CANDIDATES, &parse).map_err(|broken| refused(&broken))
+    }
+}
+
+/// Every broken rule in a line of its own, in the words of the command line.
+fn refused(broken: &[Broken]) -> anyhow::Error {
+    let line = |rule: &Broken| {
+        let mut parts = rule.pointer.trim_start_matches('/').split('/');
+        let argument = match (parts.next(), parts.next()) {
+            (Some("options"), Some(name)) => format!("--option {name}"),
+            (Some("limit"), _) => "--max".to_owned(),
+            (Some("language"), _) => "--language".to_owned(),
+            _ => "the query".to_owned(),
+        };
+        format!("{argument} {}", rule.detail)
+    };
+    wrong_usage(broken.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// No crawl is begun without what a source requires.
+fn missing_credential(source: &Installed, grants: &Grants) -> anyhow::Result<()> {
+    let missing = |name: &str| grants.credentials.iter().all(|credential| credential.spec.name != name);
+    match source.info.credentials.iter().find(|spec| spec.required && missing(&spec.name)) {
+        None => Ok(()),
+        Some(spec) => Err(wrong_usage(format!(
+            "the credential `{0}` is not configured; give it with `--credential {1}.{0}=SECRET` or \
+             PIXCRAWLER_CREDENTIALS: {2}",
+            spec.name, source.info.id, spec.help
+        ))),
+    }
+}

@@ -1,0 +1,97 @@
+//! `plugin record`: a crawl of a source alone, written as a cassette.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::{
+    ask::{Ask, Ready},
+    run::{crawl, end},
+};
+use crate::{
+    cli::{say, tell, wrong_usage},
+    config::Config,
+    plugin::Use,
+    trial::{
+        self, End, Recorder,
+        cassette::{Asked, Cassette, Expect},
+    },
+};
+
+/// Crawl with one source alone and write what was asked and answered as a cassette
+///
+/// Secrets are not in it: a request names its credential only, and where a site repeats a
+/// secret it is blotted out. Cookies and headers that no source needs are left out. A
+/// recording is somebody's data: to publish a cassette, replace the values by invented ones.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    pixcrawler plugin record ./my-source \"red panda\" -o cassettes/first-page.toml\n  \
+    pixcrawler plugin test ./my-source\n\n\
+    Exit codes: 0 written, 1 not, or its replay differs, 2 wrong usage.")]
+pub(super) struct Record {
+    #[command(flatten)]
+    ask: Ask,
+    /// The cassette
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Replace a cassette that is there
+    #[arg(long)]
+    force: bool,
+}
+
+impl Record {
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
+        if self.output.exists() && !self.force {
+            return Err(wrong_usage(format!(
+                "{} is there already; --force replaces it",
+                self.output.display()
+            )));
+        }
+        let ready = self.ask.ready(Use::Live, config).await?;
+        let recorder = Recorder::new(ready.answering());
+        let trial = crawl(&ready, &recorder, ready.limits).await;
+        if let End::Stopped(stop) = &trial.end {
+            anyhow::bail!("nothing is written: {stop}");
+        }
+        let cassette = Cassette {
+            source: ready.source.info.id.clone(),
+            query: Asked::new(&ready.query, &ready.source.info),
+            exchanges: recorder.into_exchanges(),
+            expect: Expect::outcome(&trial, None),
+        };
+        write(&self.output, &cassette, &ready)?;
+        say(&format!(
+            "{}: {} requests, {} candidates, {}",
+            self.output.display(),
+            cassette.exchanges.len(),
+            trial.candidates.len(),
+            end(&trial.end)
+        ));
+        match &trial.end {
+            // It is there to find out why, and says nothing of what should come of it.
+            End::Failed(error) if error.is_plugins_fault() => Ok(ExitCode::FAILURE),
+            _ => replay(&ready, &cassette).await,
+        }
+    }
+}
+
+fn write(file: &Path, cassette: &Cassette, ready: &Ready) -> anyhow::Result<()> {
+    let purpose =
+        format!("`{}` as {} answers it.", ready.query.text.escape_default(), ready.source.info.name);
+    fs::write(file, cassette.to_text(&purpose)).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// What is recorded must give the same again; where it does not, the source depends on
+/// something that a cassette does not hold.
+async fn replay(ready: &Ready, cassette: &Cassette) -> anyhow::Result<ExitCode> {
+    let tested = trial::test(&ready.plugins, &ready.source, cassette).await;
+    for problem in &tested.problems {
+        tell(&format!("its replay differs:\n{problem}"));
+    }
+    Ok(if tested.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

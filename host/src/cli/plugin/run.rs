@@ -1,0 +1,173 @@
+//! `plugin run`: one crawl of a source alone, against the network.
+
+use std::{process::ExitCode, time::Instant};
+
+use clap::Args;
+use indicatif::HumanBytes;
+use serde_json::{Value, json};
+
+use super::ask::{Ask, Ready};
+use crate::{
+    cli::{say, tell},
+    config::Config,
+    plugin::{StepError, Use},
+    source::{Candidate, Failure, Request, Response, SourceError},
+    trial::{self, Answering, End, Limits, Shown, Stop, Trial, cassette::Exchange},
+};
+
+/// Crawl with one source alone, without a job and without downloading pictures
+///
+/// Every request is shown as it is answered. Guard, robots.txt and pace are those of a crawl.
+/// A component named by its file is granted the hosts that it declares, but neither every host
+/// (`*`) nor what robots.txt forbids: that takes `--grant`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    pixcrawler plugin run openverse \"red panda\" --option license=cc0\n  \
+    pixcrawler plugin run ./my-source \"red panda\" --max 5 --json\n  \
+    pixcrawler plugin run my-source.wasm \"red panda\" --dry-run\n\n\
+    Exit codes: 0 done, 1 the source or the site failed, 2 wrong usage.")]
+pub(super) struct Run {
+    #[command(flatten)]
+    ask: Ask,
+    /// Show the first requests and make none
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Run {
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
+        let purpose = if self.dry_run { Use::Offline } else { Use::Live };
+        let ready = self.ask.ready(purpose, config).await?;
+        let limits =
+            Limits { requests: if self.dry_run { 0 } else { ready.limits.requests }, ..ready.limits };
+        let trial = crawl(&ready, &ready.answering(), limits).await;
+        say(&if self.json {
+            described(&ready, &trial, self.ask.max).to_string()
+        } else {
+            text(&trial, self.ask.max)
+        });
+        Ok(match trial.end {
+            End::Done | End::Open(_) => ExitCode::SUCCESS,
+            End::Failed(_) | End::Stopped(_) => ExitCode::FAILURE,
+        })
+    }
+}
+
+/// The crawl itself.
+pub(super) async fn crawl(ready: &Ready, answering: &impl Answering, limits: Limits) -> Trial {
+    trial::run(&ready.plugins, &ready.source, &ready.query, answering, limits).await
+}
+
+/// Tells of every request once it is answered.
+pub(super) struct Told<A>(pub(super) A);
+
+impl<A: Answering> Answering for Told<A> {
+    const AT_A_TIME: usize = A::AT_A_TIME;
+
+    async fn answer(&self, number: usize, request: &Request) -> Result<Result<Response, Failure>, Stop> {
+        let begun = Instant::now();
+        let outcome = self.0.answer(number, request).await;
+        let came = match &outcome {
+            Ok(Ok(response)) => {
+                format!("{}  {:>10}", response.status, HumanBytes(response.body.len() as u64).to_string())
+            }
+            _ => format!("---  {:>10}", ""),
+        };
+        let method = Exchange::method(request);
+        let took = begun.elapsed().as_millis();
+        let mut line = format!("{:>3}  {came}  {took:>5} ms  {method} {}", number + 1, request.url);
+        match &outcome {
+            Ok(Ok(_)) => {}
+            Ok(Err(failure)) => line += &format!("\n     {failure}"),
+            Err(stop) => line += &format!("\n     {stop}"),
+        }
+        tell(&line);
+        outcome
+    }
+}
+
+/// A table of the candidates, then what else there is to say.
+fn text(trial: &Trial, max: usize) -> String {
+    let rows: Vec<[String; 5]> = trial.candidates.iter().take(max).zip(1..).map(row).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2), width(3), 0];
+    let mut lines: Vec<String> = Vec::new();
+    for row in &rows {
+        let cells = row.iter().zip(widths).filter(|(_, width)| *width > 0);
+        let mut line: String = cells.map(|(cell, width)| format!("{cell:<width$}  ")).collect();
+        line += &row[4];
+        lines.push(line);
+    }
+    lines.extend(trial.warnings.iter().map(|warning| format!("Warning: {warning}")));
+    let received: usize = trial.steps.iter().map(|step| step.received).sum();
+    let more = trial.candidates.len().saturating_sub(rows.len());
+    let more = if more > 0 { format!(" ({more} more came with them)") } else { String::new() };
+    lines.push(format!(
+        "{} candidates{more} in {} steps, {} requests, {}: {}",
+        rows.len(),
+        trial.steps.len(),
+        trial.requests,
+        HumanBytes(received as u64),
+        end(&trial.end)
+    ));
+    lines.join("\n")
+}
+
+fn row((candidate, number): (&Candidate, usize)) -> [String; 5] {
+    const LONGEST_TITLE: usize = 40;
+    let size = candidate.dimensions.map_or_else(String::new, |(width, height)| format!("{width}x{height}"));
+    let license = candidate.license.as_ref().map_or_else(String::new, |license| license.id.clone());
+    let title = candidate.title.as_deref().unwrap_or_default();
+    let mut title: String = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    if title.chars().count() > LONGEST_TITLE {
+        title = title.chars().take(LONGEST_TITLE - 1).chain(['…']).collect();
+    }
+    [number.to_string(), size, license, title, candidate.url.clone()]
+}
+
+/// The end of a run in words; of an open one with the requests that would follow.
+pub(super) fn end(end: &End) -> String {
+    match end {
+        End::Done => "the source has no more".to_owned(),
+        End::Open(requests) => {
+            let next = requests.iter().map(|request| {
+                let lines = Exchange::asked(request);
+                format!("\n\n{}", lines.trim_end())
+            });
+            format!("next the source would ask for{}", next.collect::<String>())
+        }
+        End::Failed(StepError::Source(error @ SourceError::RateLimited(Some(seconds)))) => {
+            format!("{error}, for {seconds} s")
+        }
+        End::Failed(StepError::Source(error)) => format!("{}: {error}", error.kind()),
+        End::Failed(fault) if fault.is_plugins_fault() => format!("fault of the plugin: {fault}"),
+        End::Failed(refused) => refused.to_string(),
+        End::Stopped(stop) => stop.to_string(),
+    }
+}
+
+fn described(ready: &Ready, trial: &Trial, max: usize) -> Value {
+    let (name, error) = match &trial.end {
+        End::Done => ("done", None),
+        End::Open(_) => ("open", None),
+        End::Failed(StepError::Source(error)) => (error.kind(), Some(error.to_string())),
+        End::Failed(fault) => ("fault", Some(fault.to_string())),
+        End::Stopped(stop) => ("stopped", Some(stop.to_string())),
+    };
+    let next: &[Request] = if let End::Open(requests) = &trial.end { requests } else { &[] };
+    let candidates: Vec<Shown> = trial.candidates.iter().take(max).cloned().map(Shown).collect();
+    json!({
+        "source": ready.source.info.id,
+        "query": ready.query,
+        "candidates": candidates,
+        "warnings": trial.warnings,
+        "steps": trial.steps.len(),
+        "requests": trial.requests,
+        "end": name,
+        "error": error,
+        "next": next,
+    })
+}
