@@ -158,7 +158,7 @@ impl Previews {
         let limits = Limits { candidates: limit, requests: MOST_REQUESTS, steps: MOST_STEPS };
         let door = Door {
             app,
-            live: Live { fetcher: app.fetcher.clone(), grants: app.grants(&source) },
+            live: Live::new(&app.fetcher, app.grants(&source)),
             source: &source,
             until: Instant::now() + LONGEST,
             made: Mutex::default(),
@@ -213,7 +213,7 @@ impl Answering for Door<'_> {
         let host = self.app.fetcher.check(&request.url).ok();
         let host = host.as_ref().and_then(|url| url.host_str());
         let place =
-            host.filter(|host| self.live.grants.rule(host).is_some()).map(|host| format!("{id} {host}"));
+            host.filter(|host| self.live.grants().rule(host).is_some()).map(|host| format!("{id} {host}"));
         if let Some(place) = &place {
             self.turn(place).await?;
         }
