@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash -euo pipefail
 export CARGO_TARGET_DIR := $(CURDIR)/target
+# The SDK for Python is carried by the binary: what Python compiles beside it would have the host built anew.
+export PYTHONDONTWRITEBYTECODE := 1
 
 plugins := $(filter-out sdk,$(notdir $(patsubst %/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))))
 guests := $(filter-out frame,$(notdir $(patsubst %/Cargo.toml,%,$(wildcard tests/guests/*/Cargo.toml))))
@@ -10,6 +12,10 @@ wasm := target/wasm32-wasip2/plugin
 # The plugins as native libraries, for their unit tests. Apart from the host: built in one
 # go, what the plugins ask of shared dependencies would have the host built anew.
 native := -p pixcrawler-sdk $(plugins:%=-p %)
+# The compilers of the other languages, and the examples as the projects that `plugin new` would write.
+qjs := target/tools/js/node_modules/.bin/componentize-qjs
+py := target/tools/python/bin/componentize-py
+examples := target/examples/openverse-js/dist/openverse.wasm target/examples/openverse-python/dist/openverse.wasm
 
 .PHONY: help
 help: ## Say what there is to make
@@ -21,9 +27,11 @@ demo: plugins ## See it work: a crawl of a gallery on this machine, from job to 
 	cargo run --quiet -- demo
 
 .PHONY: test
-test: plugins guests lint ## Run every check and test
+test: plugins guests examples lint ## Run every check and test
 	cargo test
 	cargo test $(native)
+	cd plugins/sdk-js && node --test
+	cd plugins/sdk-python && python3 -m unittest
 
 .PHONY: lint
 lint: setup ## Check formatting and lints
@@ -39,6 +47,48 @@ plugins: setup ## Build the bundled sources
 	  built=$(wasm)/$${name//-/_}.wasm; kept=target/plugins/$$name.wasm; \
 	  cmp -s $$built $$kept || cp $$built $$kept; \
 	done
+
+.PHONY: examples
+examples: $(examples) ## Build the twins of Openverse in JavaScript and Python
+
+target/examples/openverse-js/dist/openverse.wasm: $(qjs) wit/source.wit $(wildcard plugins/examples/openverse-js/* plugins/sdk-js/src/*) | host
+	rm -rf target/examples/openverse-js
+	mkdir -p target/examples
+	cp -r plugins/examples/openverse-js target/examples
+	cp -r plugins/sdk-js/src target/examples/openverse-js/sdk
+	cp -r wit target/examples/openverse-js/sdk/wit
+	ln -s ../../tools/js/node_modules target/examples/openverse-js
+	target/debug/pixcrawler plugin build target/examples/openverse-js
+
+target/examples/openverse-python/dist/openverse.wasm: $(py) wit/source.wit $(wildcard plugins/examples/openverse-python/* plugins/sdk-python/pixcrawler/*) | host
+	rm -rf target/examples/openverse-python
+	mkdir -p target/examples
+	cp -r plugins/examples/openverse-python target/examples
+	cp -r plugins/sdk-python/pixcrawler target/examples/openverse-python
+	cp -r wit target/examples/openverse-python/pixcrawler/wit
+	ln -s ../../tools/python target/examples/openverse-python/.venv
+	target/debug/pixcrawler plugin build target/examples/openverse-python
+
+.PHONY: host
+host: plugins
+	cargo build
+
+$(qjs): plugins/examples/openverse-js/package-lock.json
+	@tests/setup.sh languages
+	mkdir -p target/tools/js
+	cp plugins/examples/openverse-js/package*.json target/tools/js
+	cd target/tools/js && npm ci --no-audit --no-fund
+	touch $@
+
+$(py): plugins/examples/openverse-python/requirements.txt
+	@tests/setup.sh languages
+	python3 -m venv --clear target/tools/python
+	target/tools/python/bin/pip install --quiet --require-hashes --requirement $<
+	touch $@
+
+.PHONY: table
+table: plugins examples ## Write the table of sources in plugins/README.md anew
+	PIXCRAWLER_WRITE_TABLE=1 cargo test --test it -- the_table_of_sources_is_true
 
 .PHONY: guests
 guests: setup ## Build the misbehaving plugins of the tests

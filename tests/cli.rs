@@ -17,9 +17,9 @@ use crate::support::{
     site::{ORIGIN, PATIENCE, Site, hashes, page},
 };
 
+mod author;
 mod crawl;
 mod plugins;
-mod plugin;
 
 /// Where commands are run: a folder, a database and a web site of their own.
 struct Shell {
@@ -55,7 +55,7 @@ impl Shell {
         command
             .current_dir(self.folder.path())
             .env("DATABASE_URL", self.database.url.expose_secret())
-            .env("PIXCRAWLER_DATA_DIR", self.path("data"))
+            .env("PIXCRAWLER_DATA_DIR", self.folder.of_host())
             .env("PIXCRAWLER_CONTACT", "tests@example.org")
             .env("PIXCRAWLER_PER_HOST", "64")
             .env("PIXCRAWLER_PER_HOST_RATE", "10000")
@@ -119,6 +119,8 @@ async fn every_command_explains_itself() {
         "worker -h",
         "token -h",
         "plugin -h",
+        "plugin new -h",
+        "plugin build -h",
         "plugin list -h",
         "plugin install -h",
         "plugin enable -h",

@@ -12,6 +12,8 @@ use crate::support::{
     site::{ORIGIN, Reply, Site},
 };
 
+mod agent;
+mod cookies;
 mod items;
 mod kept;
 

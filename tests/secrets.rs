@@ -116,7 +116,7 @@ fn command(arguments: &[&str], format: &str, site: &Site, database: &str, data: 
         .env("CELERY_BROKER_URL", format!("redis://:{}@celery.example/0", canary("celery")))
         .env("PIXCRAWLER_CREDENTIALS", format!("openverse.api=client:{}", canary("credential")))
         .env("PIXCRAWLER_MAP_ORIGIN", site.mapping())
-        .env("PIXCRAWLER_DATA_DIR", data.path().join("data"))
+        .env("PIXCRAWLER_DATA_DIR", data.of_host())
         .env("PIXCRAWLER_LOG", "trace")
         .env("PIXCRAWLER_LOG_FORMAT", format);
     command

@@ -1,11 +1,24 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks; says what to do where it cannot.
+# With `languages`: what sources in JavaScript and Python need.
 set -euo pipefail
 
 fail() {
   echo "setup: $*" >&2
   exit 1
 }
+
+if [ "${1-}" = languages ]; then
+  has_languages() {
+    command -v node >/dev/null && command -v npm >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null
+  }
+  if ! has_languages && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    command -v node >/dev/null || node='nodejs npm'
+    apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes python3-venv ${node-}
+  fi
+  has_languages || fail "sources in JavaScript and Python need Node.js 18 with npm, and Python 3.11 with venv (Debian: \`sudo apt install nodejs npm python3-venv\`): install them, then run this again"
+  exit
+fi
 
 if ! rustc --print target-libdir --target wasm32-wasip2 2>/dev/null | xargs test -d; then
   command -v rustup >/dev/null || fail "no WebAssembly target for this Rust: install rustup from https://rustup.rs, then run this again"

@@ -15,6 +15,8 @@ use pixcrawler::{
 };
 use serde_json::Value;
 
+mod table;
+
 /// Cassettes that each source must have beside any others.
 const DEMANDED: &[(&str, &[&str])] = &[
     (
@@ -73,6 +75,32 @@ const DEMANDED: &[(&str, &[&str])] = &[
         &["first-page", "next-page", "last-page", "empty", "unauthorized", "rate-limit", "changed-layout"],
     ),
     (
+        "pexels",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "blocked",
+            "unauthorized",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
+    (
+        "pixabay",
+        &[
+            "first-page",
+            "next-page",
+            "last-page",
+            "empty",
+            "blocked",
+            "unauthorized",
+            "rate-limit",
+            "changed-layout",
+        ],
+    ),
+    (
         "reddit",
         &[
             "first-page",
@@ -84,6 +112,10 @@ const DEMANDED: &[(&str, &[&str])] = &[
             "rate-limit",
             "changed-layout",
         ],
+    ),
+    (
+        "sitemap",
+        &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"],
     ),
     (
         "unsplash",
@@ -98,6 +130,7 @@ const DEMANDED: &[(&str, &[&str])] = &[
             "changed-layout",
         ],
     ),
+    ("url-list", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit"]),
     ("webpage", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit"]),
     (
         "wikimedia-commons",
@@ -115,7 +148,10 @@ const DEMANDED: &[(&str, &[&str])] = &[
 ];
 
 /// Sources that cannot tell a changed layout, and why.
-const WITHOUT_LAYOUT: [(&str, &str); 1] = [("webpage", "pages of all layouts are its input")];
+const WITHOUT_LAYOUT: &[(&str, &str)] = &[
+    ("url-list", "what a list calls its columns is the user's business"),
+    ("webpage", "pages of all layouts are its input"),
+];
 
 /// A source, the folder of its recordings, and key paths that no recording has, each with the
 /// reason why it is right nevertheless.
@@ -137,6 +173,24 @@ const RECORDED: &[Recorded] = &[
             (".results[].filetype", "as above"),
             (".results[].height", "as above"),
             (".results[].width", "as above"),
+        ],
+    ),
+    (
+        "pexels",
+        "pexels",
+        &[
+            (".photos[].alt", "recordings are of 2020; answers have it since"),
+            (".photos[].avg_color", "as above"),
+        ],
+    ),
+    (
+        "pixabay",
+        "pixabay",
+        &[
+            (".hits[].fullHDURL", "recordings are of a key without full access"),
+            (".hits[].imageURL", "as above"),
+            (".hits[].isAiGenerated", "recordings are of 2021; answers have it since"),
+            (".hits[].noAiTraining", "as above"),
         ],
     ),
     (

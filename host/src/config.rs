@@ -2,6 +2,7 @@
 //! each field is a flag and a variable of one command line, and is handed down.
 
 mod credential;
+mod user_agent;
 
 use std::{collections::BTreeMap, net::IpAddr, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -11,6 +12,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use credential::{ConfiguredCredential, CredentialError};
+pub use user_agent::UserAgentError;
 
 /// Settings of every subcommand that runs a part of the host.
 #[derive(Args, Clone, Debug)]
@@ -124,6 +126,10 @@ pub struct Fetch {
     /// Contact put into the User-Agent, an address or a page; sites ask for one
     #[arg(long, env = "PIXCRAWLER_CONTACT", value_name = "TEXT", global = true)]
     pub contact: Option<String>,
+    /// User-Agent for a source's own requests, in place of ours with the contact, and the name under
+    /// which it heeds robots.txt: `SOURCE=TEXT`; may be repeated, in the variable with commas between
+    #[arg(long, env = "PIXCRAWLER_USER_AGENTS", value_name = "SOURCE=TEXT", global = true)]
+    pub user_agent: Vec<String>,
     /// Private range that may be reached, for example 10.1.0.0/16; may be repeated
     #[arg(long, env = "PIXCRAWLER_ALLOW_PRIVATE", value_delimiter = ',', value_name = "CIDR", global = true)]
     pub allow_private: Vec<IpNet>,
@@ -260,6 +266,16 @@ impl FromStr for OriginMapping {
         };
         let from = if from == "*" { None } else { Some(origin(from)?.origin()) };
         Ok(Self { from, to: origin(to)? })
+    }
+}
+
+impl Fetch {
+    /// The User-Agents that are configured, by source.
+    ///
+    /// # Errors
+    /// When one is not of the form `SOURCE=TEXT`, or a source has two.
+    pub fn user_agents(&self) -> Result<BTreeMap<String, String>, UserAgentError> {
+        user_agent::parse(&self.user_agent)
     }
 }
 

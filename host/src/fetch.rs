@@ -4,12 +4,14 @@
 //! (`guard`, `names`), grants, robots.txt, the host's pace, and bounds on time and
 //! bytes. Nothing here sleeps longer than a few seconds; who must wait longer is told.
 
+mod agent;
 mod ask;
 mod body;
 mod download;
 mod errand;
 mod guard;
 mod hop;
+mod jar;
 mod names;
 mod origins;
 mod own;
@@ -24,10 +26,10 @@ mod trouble;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::HeaderValue;
 use url::Url;
 
 pub use guard::Blocked;
+pub use jar::Jar;
 pub use own::Own;
 
 use crate::{
@@ -41,6 +43,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Fetcher {
     inner: Arc<Inner>,
+    jar: Option<Jar>,
 }
 
 /// An image as it came.
@@ -83,6 +86,18 @@ pub enum SetupError {
     /// The contact has line breaks or the like.
     #[error("the contact cannot be put into a User-Agent header")]
     Contact,
+    /// A configured User-Agent cannot be read.
+    #[error("cannot read PIXCRAWLER_USER_AGENTS or --user-agent")]
+    UserAgents(#[from] config::UserAgentError),
+    /// A configured User-Agent has no product name or cannot be a header.
+    #[error(
+        "the User-Agent of the source {source_id} must begin with a product name and be on one line, \
+         such as MyCrawler/1.0 (+https://example.org/crawler)"
+    )]
+    UserAgent {
+        /// Whose.
+        source_id: String,
+    },
     /// The resolver.
     #[error("the resolver cannot be set up")]
     Resolver(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -93,6 +108,7 @@ pub enum SetupError {
 
 struct Inner {
     guard: guard::Guard,
+    agents: agent::Agents,
     origins: origins::Origins,
     /// Reaches only public addresses.
     client: reqwest::Client,
@@ -108,9 +124,6 @@ struct Inner {
     window: Duration,
 }
 
-/// Our name in `User-Agent` and robots.txt.
-const PRODUCT: &str = "PixCrawler";
-
 impl Fetcher {
     /// Builds clients, resolver and pace from the configuration. Says loudly what is opened
     /// beyond the default. Needs a tokio runtime.
@@ -123,12 +136,10 @@ impl Fetcher {
         let guard = guard::Guard::new(config.allow_private.clone());
         let names = names::Names::new(config.name_server, guard.clone())
             .map_err(|error| SetupError::Resolver(error.into()))?;
-        let contact = config.contact.as_deref().unwrap_or("https://github.com/pixcrawler/pixcrawler");
-        let agent = format!("{PRODUCT}/{} (+{contact})", env!("CARGO_PKG_VERSION"));
-        let agent = HeaderValue::try_from(agent).map_err(|_| SetupError::Contact)?;
+        let agents = agent::Agents::new(config)?;
         let client = |names: names::Names| {
             reqwest::Client::builder()
-                .user_agent(agent.clone())
+                .user_agent(agents.own.header.clone())
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
                 .dns_resolver(names)
@@ -139,11 +150,13 @@ impl Fetcher {
         };
         // Over HTTP/2 the `Host` of a mapped origin would contradict `:authority`.
         let mapped = client(names.unguarded()).http1_only().build();
+        let client = client(names).build().map_err(|error| SetupError::Client(error.into()))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 guard,
+                agents,
                 origins: origins::Origins(config.map_origin.clone()),
-                client: client(names).build().map_err(|error| SetupError::Client(error.into()))?,
+                client,
                 mapped: mapped.map_err(|error| SetupError::Client(error.into()))?,
                 pace: pace::Pace::new(config.per_host, rate.ok_or(SetupError::NoPace)?),
                 robots: robots::cache(),
@@ -153,7 +166,15 @@ impl Fetcher {
                 request_timeout: config.request_timeout,
                 window: Duration::from_secs(10),
             }),
+            jar: None,
         })
+    }
+
+    /// The same door for one crawl: cookies that granted hosts set are put into `jar`, and sent
+    /// to granted hosts by the standard rules. Without a jar there are no cookies.
+    #[must_use]
+    pub fn with_cookies(&self, jar: Jar) -> Self {
+        Self { inner: Arc::clone(&self.inner), jar: Some(jar) }
     }
 
     /// Parses an address that a user named and checks what can be checked without asking anyone.
@@ -175,7 +196,7 @@ impl Fetcher {
         grants: &Grants,
         request: &source::Request,
     ) -> Result<source::Response, Unanswered> {
-        Ok(self.inner.ask(grants, request).await?)
+        Ok(self.inner.ask(grants, self.jar.as_ref(), request).await?)
     }
 
     /// An image, from this address only. `headers` and `credential` of the candidate are sent to
@@ -190,7 +211,7 @@ impl Fetcher {
         candidate: &Candidate,
         url: &str,
     ) -> Result<Download, Refused> {
-        self.inner.download(grants, candidate, url).await
+        self.inner.download(grants, self.jar.as_ref(), candidate, url).await
     }
 }
 

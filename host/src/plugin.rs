@@ -24,10 +24,10 @@ mod folder;
 mod found;
 mod grant;
 mod info;
-mod inspect;
 mod load;
 mod lock;
 mod open;
+mod outside;
 mod registry;
 mod runtime;
 mod sandbox;
@@ -42,9 +42,9 @@ pub use consent::{Consent, ConsentedCredential};
 pub use folder::{FolderError, Removed};
 pub use grant::GrantedBy;
 pub use info::check_id;
-pub use inspect::{Inspection, inspect};
 pub use lock::{LockError, Pinned};
 pub use open::{Component, OpenError, Use};
+pub use outside::{Outside, outside};
 pub use step::{MOST_AGAIN, Made, StepError};
 
 use load::Loader;
@@ -312,8 +312,9 @@ impl Plugins {
 impl Shared {
     /// With nothing loaded yet.
     async fn new(config: &config::Plugins, data_dir: &Path, mode: Mode) -> Result<Self, EngineError> {
+        let cache = found::cache_folder(data_dir).await?;
         Ok(Self {
-            runtime: Runtime::new(config, Some(&found::cache_folder(data_dir).await?), mode)?,
+            runtime: Runtime::new(config, Some(&cache), mode)?,
             bundled: BUNDLED,
             folder: Plugins::folder(config, data_dir),
             granted: config.grant.clone(),

@@ -3,11 +3,13 @@
 //! so nothing else in the host depends on a version of the contract.
 
 mod answers;
+mod cookies;
 mod exchange;
 mod figures;
 mod info;
 
 pub use answers::Answers;
+pub use cookies::Cookies;
 pub use exchange::{Answer, Content, Failure, Method, Request, Response};
 pub use figures::Figures;
 pub use info::{

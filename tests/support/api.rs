@@ -67,7 +67,7 @@ impl Api {
         let _ = log.try_init();
         let (database, data) = (database().await, data_dir());
         let url = database.url.expose_secret().to_owned();
-        let dir = data.path().join("data");
+        let dir = data.of_host();
         let ours =
             ["--database-url", &url, "--data-dir", dir.to_str().unwrap(), "--host=127.0.0.1", "--port=0"];
         let config = config(&[&ours, settings].concat());

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::PipeWriter,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    os::unix::{fs::PermissionsExt, fs::symlink, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
@@ -60,6 +60,21 @@ pub(crate) struct DataDir(tempfile::TempDir);
 impl DataDir {
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// The data folder of a host, in this one. What it compiles is shared by all tests and all
+    /// their runs, because a debug build takes seconds for each plugin.
+    pub(crate) fn of_host(&self) -> PathBuf {
+        let host = self.path().join("data");
+        let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+        for folder in [&host, &compiled] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        let link = host.join("cache");
+        if !link.exists() {
+            symlink(compiled, link).unwrap();
+        }
+        host
     }
 }
 

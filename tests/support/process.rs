@@ -70,9 +70,9 @@ impl System {
         let data = data_dir();
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let launch =
-            Launch { data: data.path(), database: &url, mapping: &site.mapping(), settings: &settings };
+            Launch { data: &data.of_host(), database: &url, mapping: &site.mapping(), settings: &settings };
         let door = launch.run("serve", "front door", &[("PIXCRAWLER_SLOTS", "0")]).await;
-        let issuer = Issuer::open(data.path()).unwrap();
+        let issuer = Issuer::open(&data.of_host()).unwrap();
         let token = issuer.issue("ann@example.org", Duration::from_secs(3600)).unwrap();
         Self {
             pool,
@@ -100,7 +100,7 @@ impl System {
     async fn launch(&self, command: &str, settings: &[(&str, &str)]) -> Process {
         let name = format!("{command} {}", self.started.fetch_add(1, Ordering::Relaxed));
         let launch = Launch {
-            data: self.data.path(),
+            data: &self.data.of_host(),
             database: &self.database,
             mapping: &self.mapping,
             settings: &self.settings,
@@ -228,7 +228,7 @@ impl System {
 
     /// Folder of the objects.
     pub(crate) fn objects(&self) -> PathBuf {
-        self.data.path().join("objects")
+        self.data.of_host().join("objects")
     }
 }
 
@@ -299,6 +299,12 @@ impl Process {
         lines.iter().filter(|line| line["message"] == message).cloned().collect()
     }
 
+    /// All that it has logged.
+    pub(crate) fn log(&self) -> String {
+        let lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(|line| format!("{line}\n")).collect()
+    }
+
     /// Where `serve` listens.
     fn address(&self) -> SocketAddr {
         self.lines("ready")[0]["address"].as_str().unwrap().parse().unwrap()
@@ -330,9 +336,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            let _ = write!(std::io::stderr(), "log of {}:\n{text}", self.name);
+            let _ = write!(std::io::stderr(), "log of {}:\n{}", self.name, self.log());
         }
     }
 }

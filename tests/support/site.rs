@@ -48,6 +48,8 @@ pub(crate) enum Reply {
     Status(u16, Option<u32>),
     /// To this address.
     Redirect(String),
+    /// As the reply within, with this `Set-Cookie`.
+    Cookie(String, Box<Self>),
     /// As the reply within, once the site was told to [`Site::release`] the path.
     Held(Box<Self>),
 }
@@ -62,8 +64,8 @@ struct State {
     /// What is left to say to each path; the last reply is given again and again.
     replies: HashMap<String, VecDeque<Reply>>,
     released: BTreeSet<String>,
-    /// Every request, in order.
-    requests: Vec<String>,
+    /// Every request, in order: its path, and all that stands before the body.
+    requests: Vec<(String, String)>,
     /// Paths whose answers are under way, with the number of bytes sent of their bodies.
     open: HashMap<u64, (String, usize)>,
     next: u64,
@@ -125,14 +127,27 @@ impl Site {
 
     /// Paths that begin so, each as often as it was asked for, in order.
     pub(crate) fn requests(&self, path: &str) -> Vec<String> {
-        self.shared.state().requests.iter().filter(|asked| asked.starts_with(path)).cloned().collect()
+        let state = self.shared.state();
+        let asked = state.requests.iter().map(|(asked, _)| asked);
+        asked.filter(|asked| asked.starts_with(path)).cloned().collect()
+    }
+
+    /// What this header (in lower case) said in each request for paths that begin so, in order.
+    pub(crate) fn header(&self, path: &str, name: &str) -> Vec<Option<String>> {
+        let state = self.shared.state();
+        let asked = state.requests.iter().filter(|(asked, _)| asked.starts_with(path));
+        let value = |head: &str| {
+            let lines = head.lines().filter_map(|line| line.split_once(": "));
+            lines.filter(|(found, _)| *found == name).map(|(_, value)| value.to_owned()).next()
+        };
+        asked.map(|(_, head)| value(head)).collect()
     }
 
     /// Waits until `count` requests for paths that begin so were seen.
     pub(crate) async fn seen(&self, path: &str, count: usize) {
         let what = format!("{count} requests for {path}");
         self.until(PATIENCE, &what, |state| {
-            state.requests.iter().filter(|asked| asked.starts_with(path)).count() >= count
+            state.requests.iter().filter(|(asked, _)| asked.starts_with(path)).count() >= count
         })
         .await;
     }
@@ -168,7 +183,8 @@ impl Site {
         };
         if tokio::time::timeout(within, wait).await.is_err() {
             let state = self.shared.state();
-            panic!("not within {within:?}: {what}; requests {:?}; open {:?}", state.requests, state.open);
+            let asked: Vec<_> = state.requests.iter().map(|(path, _)| path).collect();
+            panic!("not within {within:?}: {what}; requests {asked:?}; open {:?}", state.open);
         }
     }
 }
@@ -235,9 +251,9 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 /// Answers the requests of a connection until either side closes it.
 async fn converse(socket: TcpStream, shared: Arc<Shared>) {
     let mut socket = BufReader::new(socket);
-    while let Some(path) = request(&mut socket).await {
+    while let Some((path, head)) = request(&mut socket).await {
         let (answer, reply) = shared.change(|state| {
-            state.requests.push(path.clone());
+            state.requests.push((path.clone(), head));
             let answer = state.next;
             state.next += 1;
             state.open.insert(answer, (path.clone(), 0));
@@ -287,18 +303,22 @@ impl Drop for Open<'_> {
     }
 }
 
-/// The path of the next request; none when the client is gone.
-async fn request(socket: &mut BufReader<TcpStream>) -> Option<String> {
+/// Path and head of the next request; none when the client is gone.
+async fn request(socket: &mut BufReader<TcpStream>) -> Option<(String, String)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(socket.read_u8().await.ok()?);
     }
     let head = String::from_utf8(head).unwrap();
-    Some(head.split(' ').nth(1).unwrap().to_owned())
+    Some((head.split(' ').nth(1).unwrap().to_owned(), head))
 }
 
 /// Answers; whether the connection can be used again.
 async fn answer_with(socket: &mut BufReader<TcpStream>, open: &Open<'_>, path: &str, reply: Reply) -> bool {
+    let (cookie, reply) = match reply {
+        Reply::Cookie(cookie, reply) => (format!("set-cookie: {cookie}\r\n"), *reply),
+        reply => (String::new(), reply),
+    };
     let (status, headers, body) = match &reply {
         Reply::Page(html) => (200, "content-type: text/html\r\n".to_owned(), html.clone().into_bytes()),
         Reply::Picture | Reply::Trickle | Reply::Half => {
@@ -309,13 +329,13 @@ async fn answer_with(socket: &mut BufReader<TcpStream>, open: &Open<'_>, path: &
             (*status, after, Vec::new())
         }
         Reply::Redirect(to) => (302, format!("location: {to}\r\n"), Vec::new()),
-        Reply::Held(_) => unreachable!("nothing is held twice"),
+        Reply::Held(_) | Reply::Cookie(..) => unreachable!("nothing is wrapped twice"),
         Reply::Hang => {
             client_gone(socket).await;
             return false;
         }
     };
-    let head = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
+    let head = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n{headers}{cookie}\r\n", body.len());
     let now = match reply {
         Reply::Trickle => 0,
         Reply::Half => body.len() / 2,

@@ -26,7 +26,8 @@ pub enum CredentialError {
 
 /// Reads settings of one or more credentials each.
 pub(super) fn parse(settings: &[SecretString]) -> Result<Vec<ConfiguredCredential>, CredentialError> {
-    let written = settings.iter().flat_map(|setting| split(setting.expose_secret()));
+    let begins = |text: &str| place(text).is_some();
+    let written = settings.iter().flat_map(|setting| split(setting.expose_secret(), begins));
     let read = |(number, text): (usize, &str)| {
         let (place, secret) = place(text).ok_or(CredentialError::Malformed(number))?;
         if secret.is_empty() {
@@ -42,13 +43,12 @@ pub(super) fn parse(settings: &[SecretString]) -> Result<Vec<ConfiguredCredentia
     (1..).zip(written).map(read).collect()
 }
 
-/// The credentials of one setting. A comma may be part of a secret: it ends one only where
-/// the next begins.
-fn split(setting: &str) -> Vec<&str> {
+/// The parts of one setting. A comma may be within a part: it ends one only where the next begins.
+pub(super) fn split(setting: &str, begins: impl Fn(&str) -> bool) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut begin = 0;
     for (comma, _) in setting.match_indices(',') {
-        if place(setting[comma + 1..].trim_start()).is_some() {
+        if begins(setting[comma + 1..].trim_start()) {
             parts.push(&setting[begin..comma]);
             begin = comma + 1;
         }

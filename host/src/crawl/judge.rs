@@ -17,7 +17,7 @@ use crate::{
         chunks::{Wait, Waiting},
         verdicts::{Judged, Refused},
     },
-    fetch::Download,
+    fetch::{Download, Fetcher, Jar},
     image::{Measured, Refusal, Rules},
     job::UserId,
     source::{Candidate, Grants},
@@ -32,6 +32,9 @@ const STORE_PAUSE: Duration = Duration::from_secs(30);
 /// What the pictures of one chunk have in common.
 pub(super) struct Bench {
     pub(super) app: App,
+    /// The outbound door, with the cookies of the chunk.
+    pub(super) fetcher: Fetcher,
+    pub(super) jar: Jar,
     pub(super) decoders: Arc<Decoders>,
     pub(super) faults: Arc<Faults>,
     /// Answers that the source will ask for again.
@@ -96,7 +99,7 @@ impl Bench {
         let mut alternates = said.alternates.iter();
         let mut url = &said.url;
         loop {
-            let refused = match self.app.fetcher.download(&self.grants, said, url).await {
+            let refused = match self.fetcher.download(&self.grants, said, url).await {
                 Ok(download) => return Ok((download, url.clone())),
                 Err(refused) => refused,
             };

@@ -20,7 +20,7 @@ use crate::{
         sources::Trouble,
         steps::Spent,
     },
-    fetch::Unanswered,
+    fetch::{Fetcher, Unanswered},
     image::Sha256,
     plugin::{Installed, Made, StepError},
     source::{Answer, Answers, Failure, Grants, Request, SourceError, Step},
@@ -37,6 +37,8 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// Everything a step needs, owned, so that it can go on beside the downloads.
 pub(super) struct StepTask {
     pub(super) app: App,
+    /// The outbound door, with the cookies of the chunk.
+    pub(super) fetcher: Fetcher,
     pub(super) source: Installed,
     pub(super) grants: Grants,
     pub(super) kept: Arc<Kept>,
@@ -170,7 +172,7 @@ impl StepTask {
                 }
             }
         }
-        let outcome = self.app.fetcher.ask(&self.grants, request).await;
+        let outcome = self.fetcher.ask(&self.grants, request).await;
         let status = outcome.as_ref().ok().map(|response| response.status);
         self.tally.asked(status);
         match outcome {

@@ -33,6 +33,7 @@ use crate::{
         sources::{self, Trouble},
         steps::{self, Spent},
     },
+    fetch::Jar,
     job::JobId,
     plugin::Installed,
     queue::{Abandoned, Message, Participation, Work},
@@ -246,8 +247,11 @@ impl Worker {
         };
         let tally = Arc::new(Tally::new(self.app.clone(), source.info.id.clone()));
         *ran = Some(Ran { source: source.clone(), tally: Arc::clone(&tally) });
+        let jar = Jar::restore(&chunk.cookies);
         let bench = Bench {
             app: self.app.clone(),
+            fetcher: self.app.fetcher.with_cookies(jar.clone()),
+            jar,
             decoders: Arc::clone(&self.decoders),
             faults: Arc::clone(&self.faults),
             kept: Arc::clone(&self.kept),
@@ -272,7 +276,7 @@ impl Worker {
                 if self.app.plugins.get(&chunk.source).is_none() && chunk.errors_in_row + 1 < MOST_ERRORS =>
             {
                 let wait = Wait { until: Utc::now() + ELSEWHERE, reason, error: true };
-                steps::put_off(&self.app.db, chunk, &wait, Spent::default()).await?;
+                steps::put_off(&self.app.db, chunk, &wait, Spent::default(), None).await?;
                 return Ok(Err(SliceEnd::Wait(wait)));
             }
             Err(reason) => return Ok(Err(SliceEnd::End(End::Failed(reason)))),

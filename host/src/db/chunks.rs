@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     image::Rules,
     job::{ChunkId, DatasetId, JobId, UserId},
-    source::{Candidate, Query, Request},
+    source::{Candidate, Cookies, Query, Request},
 };
 
 /// A chunk in the hands of a worker: its checkpoint and what it belongs to.
@@ -45,6 +45,9 @@ pub struct Chunk {
     /// Requests that the plugin waits for; none before the first step.
     #[sqlx(json(nullable))]
     pub requests: Option<Vec<Request>>,
+    /// What sites gave to be sent back.
+    #[sqlx(json)]
+    pub cookies: Cookies,
     /// The last step asked to be called again with the same answers.
     pub again: bool,
     /// The source has no more to give.
@@ -88,7 +91,7 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
            from public.crawl_jobs j
           where c.id = $1 and c.run = $2 and c.state in ('queued', 'waiting', 'running') and j.id = c.job_id
       returning c.id, c.lease, c.job_id, j.dataset_id, j.user_id, c.source, c.label, c.query, j.rules, c.share,
-                c.kept, c.plugin_state, c.plugin_digest, c.requests, c.again, c.source_done, c.steps, c.asked,
+                c.kept, c.plugin_state, c.plugin_digest, c.requests, c.cookies, c.again, c.source_done, c.steps, c.asked,
                 c.received, c.crash_count, c.errors_in_row, c.step_not_before",
     )
     .bind(chunk)

@@ -5,7 +5,7 @@ use sqlx::{PgPool, types::Json};
 use super::chunks::{Chunk, Wait};
 use crate::{
     image::Sha256,
-    source::{Candidate, Request},
+    source::{Candidate, Cookies, Request},
 };
 
 /// A chunk with this many warnings takes no more.
@@ -28,6 +28,8 @@ pub struct StepRecord<'a> {
     pub candidates: &'a [(Sha256, Candidate)],
     /// For the user.
     pub warnings: &'a [String],
+    /// Those of the crawl, where they have changed.
+    pub cookies: Option<&'a Cookies>,
     /// What it took to make it.
     pub spent: Spent,
 }
@@ -55,7 +57,7 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx
                 warnings = case when jsonb_array_length(warnings) < $12 then warnings || $8 else warnings end,
                 steps = steps + 1, asked = asked + $9, received = received + $10,
                 found = found + $11, walk_from = case when $13 then found else walk_from end,
-                errors_in_row = 0, step_not_before = null
+                cookies = coalesce($14, cookies), errors_in_row = 0, step_not_before = null
           where id = $1 and lease = $2
       returning found - $11",
     )
@@ -73,6 +75,7 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx
     .bind(MOST_WARNINGS)
     // The first step of a walk.
     .bind(chunk.requests.is_none())
+    .bind(step.cookies.map(Json))
     .fetch_optional(&mut *tx)
     .await?;
     let Some((first,)) = first else { return Ok(false) };
@@ -94,15 +97,22 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx
     Ok(true)
 }
 
-/// Puts off the next step of the source, for which this was spent. False when the lease is lost.
+/// Puts off the next step of the source, for which this was spent, and writes the cookies
+/// where they have changed. False when the lease is lost.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn put_off(pool: &PgPool, chunk: &Chunk, wait: &Wait, spent: Spent) -> sqlx::Result<bool> {
+pub async fn put_off(
+    pool: &PgPool,
+    chunk: &Chunk,
+    wait: &Wait,
+    spent: Spent,
+    cookies: Option<&Cookies>,
+) -> sqlx::Result<bool> {
     let put_off = sqlx::query(
         "update pixcrawler.chunk
             set step_not_before = $3, reason = $4, errors_in_row = errors_in_row + $5,
-                asked = asked + $6, received = received + $7
+                asked = asked + $6, received = received + $7, cookies = coalesce($8, cookies)
           where id = $1 and lease = $2",
     )
     .bind(chunk.id)
@@ -112,6 +122,7 @@ pub async fn put_off(pool: &PgPool, chunk: &Chunk, wait: &Wait, spent: Spent) ->
     .bind(i32::from(wait.error))
     .bind(spent.asked)
     .bind(spent.received)
+    .bind(cookies.map(Json))
     .execute(pool)
     .await?;
     Ok(put_off.rows_affected() == 1)

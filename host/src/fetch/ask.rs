@@ -7,6 +7,7 @@ use super::{
     Inner,
     body::{self, Bounds},
     errand::{Errand, Purpose, Reply},
+    jar::Jar,
     secret::{blot, blot_bytes, reaches},
     text,
     trouble::{Failed, Trouble},
@@ -21,6 +22,7 @@ impl Inner {
     pub(super) async fn ask(
         &self,
         grants: &Grants,
+        jar: Option<&Jar>,
         request: &source::Request,
     ) -> Result<source::Response, Failed> {
         let url = self.guard.parse(&request.url).map_err(Trouble::from)?;
@@ -46,6 +48,7 @@ impl Inner {
         let codings = if plugin_headers.contains_key(header::RANGE) { "identity" } else { "gzip, br" };
         let errand = Errand {
             purpose: Purpose::Ask(grants),
+            agent: self.agents.of(&grants.source),
             method: match request.method {
                 source::Method::Get => Method::GET,
                 source::Method::Post => Method::POST,
@@ -53,6 +56,7 @@ impl Inner {
             headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(codings))]),
             plugin_headers,
             credential,
+            jar,
             body: request.body.as_ref().map(|body| match body {
                 Content::Text(text) => Bytes::copy_from_slice(text.as_bytes()),
                 Content::Binary(bytes) => Bytes::copy_from_slice(bytes),

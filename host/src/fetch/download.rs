@@ -8,6 +8,7 @@ use super::{
     ask::{credential, header},
     body::Bounds,
     errand::{Errand, Purpose},
+    jar::Jar,
     secret::blot,
     trouble::{Failed, Trouble},
 };
@@ -21,17 +22,20 @@ impl Inner {
     pub(super) async fn download(
         &self,
         grants: &Grants,
+        jar: Option<&Jar>,
         candidate: &Candidate,
         url: &str,
     ) -> Result<Download, Refused> {
         let url = self.guard.parse(url).map_err(|blocked| Failed::from(Trouble::from(blocked)))?;
         let errand = Errand {
             purpose: Purpose::Image(grants),
+            agent: &self.agents.own,
             method: Method::GET,
             headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]),
             // What may not be set is left out: the picture may come without it.
             plugin_headers: candidate.headers.iter().filter_map(|pair| header(pair).ok()).collect(),
             credential: credential(grants, candidate.credential.as_deref()),
+            jar,
             body: None,
             bounds: Bounds { bytes: self.max_image_bytes, cut: false, window: self.window },
         };

@@ -12,9 +12,11 @@ use url::Url;
 
 use super::{
     Inner,
+    agent::Agent,
     body::{Bounds, Incoming},
     download::is_image,
     hop::Hop,
+    jar::Jar,
     origins::authority,
     pace::{self, Host, LONGEST_SLEEP},
     robots,
@@ -26,12 +28,15 @@ use crate::source::{Credential, Grants, HostKind};
 /// What is asked, and on whose behalf.
 pub(super) struct Errand<'a> {
     pub(super) purpose: Purpose<'a>,
+    pub(super) agent: &'a Agent,
     pub(super) method: Method,
     /// The host's own; sent on every hop.
     pub(super) headers: HeaderMap,
     /// The plugin's; not sent any more once a redirect has left the origin.
     pub(super) plugin_headers: HeaderMap,
     pub(super) credential: Option<&'a Credential>,
+    /// For granted hosts.
+    pub(super) jar: Option<&'a Jar>,
     pub(super) body: Option<Bytes>,
     pub(super) bounds: Bounds,
 }
@@ -126,17 +131,25 @@ impl Inner {
         let most = errand.purpose.redirects();
         for _ in 0..=most {
             self.guard.check(&hop.url)?;
-            let granted = self.admit(errand.purpose, &hop.url).await?;
+            let granted = self.admit(errand, &hop.url).await?;
             let mut outgoing = Outgoing { url: hop.url.clone(), headers: errand.headers.clone() };
+            outgoing.headers.insert(header::USER_AGENT, errand.agent.header.clone());
             if hop.at_home && granted {
                 outgoing.headers.extend(hop.plugin_headers.clone());
                 if let Some(credential) = errand.credential {
                     secrets.extend(self.attach(errand.purpose, credential, &mut outgoing).await?);
                 }
             }
+            let jar = errand.jar.filter(|_| granted);
+            if let Some(jar) = jar {
+                jar.attach(&hop.url, &mut outgoing.headers);
+            }
             let turn = self.pace.turn(hop.url.host_str().unwrap_or_default()).await?;
             *last = Some(turn.host.clone());
             let response = deadline.run(self.send(&hop, outgoing)).await?;
+            if let Some(jar) = jar {
+                jar.take(&hop.url, response.headers());
+            }
             let status = response.status();
             if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
                 let retry_after = pace::retry_after(response.headers(), SystemTime::now());
@@ -158,9 +171,9 @@ impl Inner {
     }
 
     /// Whether the source's headers may go along; an error when nothing may.
-    async fn admit(&self, purpose: Purpose<'_>, url: &Url) -> Result<bool, Trouble> {
+    async fn admit(&self, errand: &Errand<'_>, url: &Url) -> Result<bool, Trouble> {
         let host = url.host_str().unwrap_or_default();
-        let (granted, ask_robots) = match purpose {
+        let (granted, ask_robots) = match errand.purpose {
             Purpose::Ask(grants) => match grants.rule(host) {
                 Some(rule) => (true, rule.kind == HostKind::Web && !grants.ignores_robots),
                 None => return Err(not_granted(grants, host)),
@@ -170,7 +183,7 @@ impl Inner {
         };
         if ask_robots {
             // A robots.txt is itself an errand.
-            Box::pin(self.ask_robots(url)).await?;
+            Box::pin(self.ask_robots(url, errand.agent)).await?;
         }
         Ok(granted)
     }

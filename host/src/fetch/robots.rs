@@ -11,14 +11,15 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::{
-    Inner, PRODUCT,
+    Inner,
+    agent::{Agent, PRODUCT},
     body::Bounds,
     errand::{Errand, Purpose},
     slots::Slots,
     trouble::{Failed, Trouble},
 };
 
-/// The rules of each origin; who finds none fetches them while the others wait.
+/// The rules of each origin for each name of ours; who finds none fetches them while the others wait.
 pub(super) type RobotsCache = Slots<Mutex<Option<Known>>>;
 
 /// What is known of one origin's robots.txt.
@@ -46,10 +47,10 @@ pub(super) fn cache() -> RobotsCache {
 }
 
 impl Inner {
-    /// An error when the robots.txt of `url`'s origin forbids it, or cannot be read.
-    pub(super) async fn ask_robots(&self, url: &Url) -> Result<(), Trouble> {
+    /// An error when the robots.txt of `url`'s origin forbids it to `agent`, or cannot be read.
+    pub(super) async fn ask_robots(&self, url: &Url, agent: &Agent) -> Result<(), Trouble> {
         let origin = url.origin().ascii_serialization();
-        let (rules, left) = self.rules(&origin, url).await?;
+        let (rules, left) = self.rules(&origin, url, agent).await?;
         match rules {
             Err(Trouble::Status { status, .. }) => Err(Trouble::Robots {
                 detail: format!(
@@ -76,27 +77,31 @@ impl Inner {
         &self,
         origin: &str,
         url: &Url,
+        agent: &Agent,
     ) -> Result<(Result<Arc<Robots>, Trouble>, Duration), Trouble> {
-        let slot = self.robots.get(origin, Mutex::default);
+        let key = format!("{origin} {}", agent.product);
+        let slot = self.robots.get(&key, Mutex::default);
         let mut known = slot.lock().await;
         let known = match known.take().filter(|known| known.until > Instant::now()) {
             Some(fresh) => known.insert(fresh),
             None => {
-                let read = self.read_robots(url).await?;
-                self.robots.weigh(origin, &slot, read.rules.as_ref().map_or(0, |rules| weight(rules)));
+                let read = self.read_robots(url, agent).await?;
+                self.robots.weigh(&key, &slot, read.rules.as_ref().map_or(0, |rules| weight(rules)));
                 known.insert(read)
             }
         };
         Ok((known.rules.clone(), known.until.saturating_duration_since(Instant::now())))
     }
 
-    async fn read_robots(&self, url: &Url) -> Result<Known, Trouble> {
+    async fn read_robots(&self, url: &Url, agent: &Agent) -> Result<Known, Trouble> {
         let errand = Errand {
             purpose: Purpose::Robots,
+            agent,
             method: Method::GET,
             headers: HeaderMap::new(),
             plugin_headers: HeaderMap::new(),
             credential: None,
+            jar: None,
             body: None,
             bounds: Bounds { bytes: robotxt::BYTE_LIMIT as u64, cut: true, window: self.window },
         };
@@ -105,7 +110,9 @@ impl Inner {
         let rules = match self.perform(&errand, &address).await {
             Ok(reply) if reply.status.is_success() => {
                 // A file of the largest size takes a while.
-                let parsed = tokio::task::spawn_blocking(move || Arc::new(parse(&reply.body))).await;
+                let product = agent.product.clone();
+                let parsed =
+                    tokio::task::spawn_blocking(move || Arc::new(parse(&reply.body, &product))).await;
                 parsed.map_err(|_| Trouble::network("robots.txt could not be parsed"))
             }
             // 4xx, and redirects without end: the site has no robots.txt.
@@ -133,13 +140,13 @@ fn allowed(rules: &Robots, origin: &str, url: &Url) -> Result<(), Trouble> {
     Err(Trouble::Robots { detail, retry_after: None })
 }
 
-/// The rules for us. A file with too many ends where they become too many.
-fn parse(file: &[u8]) -> Robots {
-    let whole = Robots::parse(file, PRODUCT);
+/// The rules for this name. A file with too many ends where they become too many.
+fn parse(file: &[u8], product: &str) -> Robots {
+    let whole = Robots::parse(file, product);
     if whole.rules().len() <= MOST_RULES {
         return whole;
     }
-    let until = |end: &usize| Robots::parse(&file[..*end], PRODUCT);
+    let until = |end: &usize| Robots::parse(&file[..*end], product);
     let ends: Vec<usize> = memchr::memchr3_iter(b'\n', b'\r', 0, file).collect();
     // What stands before our group is not for us, however long it is.
     let few = ends.partition_point(|end| {
@@ -225,7 +232,7 @@ mod tests {
     #[test]
     fn long_files_are_cut() {
         let check = |file: String, expect: usize, agent: &str| {
-            let rules = parse(file.as_bytes());
+            let rules = parse(file.as_bytes(), PRODUCT);
             assert_eq!((rules.rules().len(), rules.user_agent()), (expect, agent));
             rules
         };

@@ -135,10 +135,12 @@ impl Inner {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         let errand = Errand {
             purpose: Purpose::Token,
+            agent: self.agents.of(&grants.source),
             method: Method::POST,
             headers: HeaderMap::from_iter([(header::AUTHORIZATION, basic), (header::CONTENT_TYPE, form)]),
             plugin_headers: HeaderMap::new(),
             credential: None,
+            jar: None,
             body: Some(Bytes::from_static(b"grant_type=client_credentials")),
             bounds: Bounds { bytes: 64 << 10, cut: false, window: self.window },
         };

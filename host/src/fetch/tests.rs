@@ -1,6 +1,7 @@
 //! The door against servers that misbehave, over real sockets.
 
 mod asking;
+mod cookies;
 mod downloading;
 mod manners;
 #[path = "../../../tests/support/name_server.rs"]
@@ -23,6 +24,7 @@ use site::Site;
 fn config(site: &Site) -> config::Fetch {
     config::Fetch {
         contact: Some("crawler@example.org".to_owned()),
+        user_agent: Vec::new(),
         allow_private: Vec::new(),
         map_origin: vec![format!("*=http://{}", site.address).parse().unwrap()],
         name_server: None,

@@ -67,7 +67,7 @@ pub(super) struct Compiled {
 }
 
 /// What is seen of a component without running it.
-pub(super) struct Outside {
+pub(super) struct Names {
     pub(super) imports: Vec<String>,
     pub(super) exports: Vec<String>,
     /// Why it cannot be instantiated.
@@ -120,12 +120,12 @@ impl Runtime {
     ///
     /// # Errors
     /// When it is no component at all.
-    pub(super) fn outside(&self, wasm: &[u8]) -> Result<Outside, String> {
+    pub(super) fn names(&self, wasm: &[u8]) -> Result<Names, String> {
         is_component(wasm)?;
         let component = guarded(|| Component::new(&self.engine, wasm))?;
         let outside = component.component_type();
         let unlinked = self.linker.instantiate_pre(&component).and_then(PluginPre::new).err().map(words);
-        Ok(Outside {
+        Ok(Names {
             imports: outside.imports(&self.engine).map(|(name, _)| name.to_owned()).collect(),
             exports: outside.exports(&self.engine).map(|(name, _)| name.to_owned()).collect(),
             unlinked,

@@ -9,16 +9,22 @@ use tokio::{
 
 use super::{Answering, Stop};
 use crate::{
-    fetch::{Fetcher, Unanswered},
+    fetch::{Fetcher, Jar, Unanswered},
     source::{Failure, Grants, Request, Response, SourceInfo},
 };
 
 /// Asks through the outbound door, with its guard and robots.txt.
 pub struct Live {
-    /// The door.
-    pub fetcher: Fetcher,
-    /// What the source may reach.
-    pub grants: Grants,
+    fetcher: Fetcher,
+    grants: Grants,
+}
+
+impl Live {
+    /// With what the source may reach, and cookies of its own.
+    #[must_use]
+    pub fn new(fetcher: &Fetcher, grants: Grants) -> Self {
+        Self { fetcher: fetcher.with_cookies(Jar::default()), grants }
+    }
 }
 
 impl Answering for Live {

@@ -3,12 +3,11 @@
 use pixcrawler_sdk::{Candidate, Dimensions, License, media_type};
 use serde::Deserialize;
 
-/// What the API says of a picture. Without address and licence it is of no use;
-/// everything else may be missing or null.
+/// What the API says of a picture; anything may be missing or null.
 #[derive(Deserialize)]
 struct Image {
-    url: String,
-    license: String,
+    url: Option<String>,
+    license: Option<String>,
     license_version: Option<String>,
     license_url: Option<String>,
     attribution: Option<String>,
@@ -36,13 +35,13 @@ struct Tag {
 /// The picture, or what of it was looked for and not found.
 pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
     let image: Image = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    if !image.url.starts_with("https://") && !image.url.starts_with("http://") {
-        return Err(format!(
-            "field `url` is no address: {}",
-            image.url.chars().take(100).collect::<String>()
-        ));
+    // Without address and licence a picture is of no use.
+    let url = image.url.as_deref().ok_or("missing field `url`")?;
+    let code = image.license.as_deref().ok_or("missing field `license`")?;
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        return Err(format!("field `url` is no address: {}", url.chars().take(100).collect::<String>()));
     }
-    let license = license(&image);
+    let license = license(code, &image);
     let extra = [("provider", image.provider), ("source", image.source), ("category", image.category)];
     Ok(Candidate {
         id: image.id,
@@ -60,13 +59,13 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
             .into_iter()
             .filter_map(|(name, value)| Some((format!("openverse.{name}"), value?)))
             .collect(),
-        ..Candidate::new(image.url)
+        ..Candidate::new(url)
     })
 }
 
 /// The licence with its address and a line to print, which older answers leave out.
-fn license(image: &Image) -> License {
-    let code = image.license.to_ascii_lowercase();
+fn license(code: &str, image: &Image) -> License {
+    let code = code.to_ascii_lowercase();
     let version = image.license_version.as_deref().filter(|version| !version.is_empty());
     let number = version.unwrap_or("1.0");
     let (name, known_url) = match code.as_str() {

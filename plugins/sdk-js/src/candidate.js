@@ -40,9 +40,11 @@ export function candidate(url, fields = {}) {
 
 const shown = (value) => (JSON.stringify(value) ?? String(value)).slice(0, 100);
 
-// Width and height in pixels, if both are known and neither is 0.
-export const dimensions = (width, height) =>
-  COUNT(width) && COUNT(height) && width > 0 && height > 0 ? { width, height } : undefined;
+// Width and height in pixels, as numbers or texts, if both are known and neither is 0.
+export function dimensions(...sides) {
+  const [width, height] = sides.map((side) => (TEXT(side) && /^\d+$/.test(side) ? Number(side) : side));
+  return COUNT(width) && COUNT(height) && width > 0 && height > 0 ? { width, height } : undefined;
+}
 
 export const license = (id, { url, attribution } = {}) => ({ id, url, attribution });
 
@@ -60,6 +62,16 @@ export function creativeCommonsId(code, version) {
   // These two have one version, and many sources do not say it.
   const number = version?.trim() || (name === "cc0" || name === "pdm" ? "1.0" : "");
   return number ? `${name}-${number}` : name;
+}
+
+const MEDIA_TYPES = {
+  jpg: "jpeg", jpeg: "jpeg", png: "png", gif: "gif", webp: "webp", svg: "svg+xml", tif: "tiff", tiff: "tiff",
+};
+
+// The media type that a file name's extension stands for (`jpg`, `.PNG`), if it is a picture's.
+export function mediaType(extension) {
+  const type = MEDIA_TYPES[extension.replace(/^\.+/, "").toLowerCase()];
+  return type && `image/${type}`;
 }
 
 function creativeCommons(url) {

@@ -148,6 +148,8 @@ export interface Info {
   /** For requests; pictures may be anywhere public. */
   hosts?: HostRule[];
   ignoresRobots?: boolean;
+  /** Why the operator must allow the source by name, in one sentence for people. */
+  restriction?: string;
   options?: OptionSpec[];
   credentials?: CredentialSpec[];
   requestsPerMinute?: number;
@@ -201,8 +203,8 @@ export interface Machine<State = any> {
 export function machine<State>(source: Machine<State>): Source;
 
 /**
- * Reads every element of a list by itself: a bad one costs only itself, in a warning; when all
- * are bad, `LayoutChanged` is thrown. `read` gives a candidate, several, or nothing.
+ * Reads every element of a list by itself: a bad one costs only itself, in a warning; when
+ * nothing else gave a picture, `LayoutChanged` is thrown. `read` gives a candidate, several, or nothing.
  */
 export function each<T = any>(
   list: T[], read: (element: T) => Candidate | Candidate[] | undefined | null,
@@ -219,13 +221,16 @@ export function post(url: string, type: string, text: string, fields?: Partial<R
 
 /** Throws `LayoutChanged` when `url` is no address or a field has a wrong type. */
 export function candidate(url: string, fields?: Fields): Candidate;
-/** Undefined unless both are known and neither is 0. */
+/** Both as numbers or texts; undefined unless they are known and neither is 0. */
 export function dimensions(width: unknown, height: unknown): Dimensions | undefined;
 export function license(id: string, rest?: { url?: string | null; attribution?: string | null }): License;
 /** By address; what is not Creative Commons is `unknown`. */
 export function licenseFromUrl(url: string): License;
 /** The id of `by-nc` `2.0`, of `cc0` or of `pdm`. */
 export function creativeCommonsId(code: string, version?: string | null): string;
+
+/** The media type that a file name's extension stands for (`jpg`, `.PNG`), if it is a picture's. */
+export function mediaType(extension: string): string | undefined;
 
 /** A documented API under that host name. */
 export function api(pattern: string): HostRule;

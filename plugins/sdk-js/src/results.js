@@ -3,8 +3,8 @@
 import { LayoutChanged } from "./error.js";
 
 // Reads every element of a list by itself, so that a bad one costs only itself, in a
-// warning. When all are bad it is the site that has changed. `read` gives a candidate, a
-// list of them, or nothing for what is no picture.
+// warning. When one is bad and nothing else gave a picture, it is the site that has
+// changed. `read` gives a candidate, a list of them, or nothing for what is no picture.
 export function each(list, read) {
   if (!Array.isArray(list)) {
     throw new LayoutChanged("expected a list of results");
@@ -21,11 +21,14 @@ export function each(list, read) {
       faults.push(error.message);
     }
   }
-  if (faults.length > 0 && faults.length === list.length) {
-    throw new LayoutChanged(`in all results: ${faults[0]}`);
+  if (faults.length === 0) {
+    return { candidates, warnings: [] };
   }
-  const said = `${faults.length} of ${list.length} results cannot be read: ${faults[0]}`;
-  return { candidates, warnings: faults.length > 0 ? [said] : [] };
+  const some = `${faults.length} of ${list.length}`;
+  if (candidates.length === 0) {
+    throw new LayoutChanged(`in ${faults.length === list.length ? "all" : some} results: ${faults[0]}`);
+  }
+  return { candidates, warnings: [`${some} results cannot be read: ${faults[0]}`] };
 }
 
 // A field that must be there.

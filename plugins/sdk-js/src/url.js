@@ -3,7 +3,7 @@
 // Everything but letters, digits and `-._~` percent-encoded as UTF-8, for a name or value
 // in a query or one segment of a path.
 export const escape = (text) =>
-  encodeURIComponent(String(text).toWellFormed()).replace(/[!'()*]/g, hex);
+  encodeURIComponent(whole(String(text))).replace(/[!'()*]/g, hex);
 
 // The absolute http(s) address that `reference` means in a document at `base` (RFC 3986,
 // section 5, strict), without its fragment; undefined for everything that is no http(s) in
@@ -72,6 +72,10 @@ function normal(path) {
 }
 
 // What may not stand in an address escaped, what is escaped already left alone.
-const clear = (text) => text.toWellFormed().replace(/[^!#-;=?-_a-~]+/g, encodeURIComponent);
+const clear = (text) => whole(text).replace(/[^!#-;=?-_a-~]+/g, encodeURIComponent);
+
+// A half of a character, which cannot be encoded, becomes a mark of it.
+const whole = (text) =>
+  text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 
 const hex = (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;

@@ -117,6 +117,7 @@ test("one bad result costs only itself", () => {
     warnings: ["2 of 3 results cannot be read: not the address of a picture: 7"],
   });
   assert.throws(() => each(["/a.jpg"], read), { name: "LayoutChanged", message: /^in all results: / });
+  assert.throws(() => each([1, 2], (n) => (n === 1 ? undefined : read("/a.jpg"))), { message: /^in 1 of 2 results: / });
   assert.throws(() => each({}, read), LayoutChanged);
   assert.deepEqual(each([1, 2], (n) => (n === 1 ? undefined : pictures(2))), { candidates: pictures(2), warnings: [] });
   assert.throws(() => each([1], () => null.x), TypeError);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  Answer, answer, candidate, creativeCommonsId, credential, dimensions, get, licenseFromUrl, need, post, query,
+  Answer, answer, candidate, creativeCommonsId, credential, dimensions, get, licenseFromUrl, mediaType, need, post, query,
 } from "../src/pixcrawler.js";
 
 const URL = "https://example.org/list?q=secret";
@@ -85,7 +85,8 @@ test("candidates", () => {
   }
   assert.throws(() => candidate("https://example.org/", { page_url: "" }), /no field `page_url`; it has .*pageUrl/);
   assert.deepEqual(dimensions(2, 1), { width: 2, height: 1 });
-  for (const sides of [[2], [0, 1], ["2", 1], [null, 1], [1.5, 1]]) {
+  assert.deepEqual(dimensions("2", "1"), { width: 2, height: 1 });
+  for (const sides of [[2], [0, 1], ["0", 1], ["2 cm", 1], ["", 1], [null, 1], [1.5, 1]]) {
     assert.equal(dimensions(...sides), undefined);
   }
 });
@@ -110,6 +111,11 @@ test("licences", () => {
   assert.equal(creativeCommonsId("cc0"), "cc0-1.0");
   assert.equal(creativeCommonsId("pdm", ""), "pdm-1.0");
   assert.equal(creativeCommonsId("sampling+", "1.0"), "sampling+-1.0");
+});
+
+test("media types by extension", () => {
+  const types = ["jpg", ".PNG", "tif", "mp4", ""].map(mediaType);
+  assert.deepEqual(types, ["image/jpeg", "image/png", "image/tiff", undefined, undefined]);
 });
 
 test("credentials", () => {

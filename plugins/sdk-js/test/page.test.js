@@ -95,4 +95,5 @@ test("addresses as pages write them", () => {
   }
   assert.equal(resolve("example.org/", "a"), undefined);
   assert.equal(escape("a-b._~Z9 &=/ü%!'()*"), "a-b._~Z9%20%26%3D%2F%C3%BC%25%21%27%28%29%2A");
+  assert.equal(escape("🦊\ud83e\udd8a\ud83e"), "%F0%9F%A6%8A%F0%9F%A6%8A%EF%BF%BD");
 });

@@ -12,7 +12,7 @@ What each item of the contract means in full stands in `wit/source.wit`.
 """
 
 from .candidate import (
-    Candidate, Checksum, Dimensions, License, creative_commons_id, dimensions, license_from_url,
+    Candidate, Checksum, Dimensions, License, creative_commons_id, dimensions, license_from_url, media_type,
 )
 from .errors import InvalidQuery, LayoutChanged, RateLimited, SourceError, Unauthorized, Unavailable
 from .info import Basic, Credential, Header, Info, OAuth2, Option, Parameter, api, web
@@ -20,4 +20,4 @@ from .log import log
 from .machine import Chained, Found, Machine, Paged, Turn
 from .message import Answer, Failure, Query, Request, Response, get, post
 from .page import Close, Tag, resolve, tags, tokens
-from .results import each
+from .results import each, need

@@ -101,9 +101,9 @@ def shown(value: object) -> str:
 
 
 def dimensions(width: object, height: object) -> Dimensions | None:
-    """Width and height, if both are known and neither is 0."""
-    known = all(isinstance(side, int) and side > 0 for side in (width, height))
-    return Dimensions(width, height) if known else None
+    """Width and height, as numbers or texts, if both are known and neither is 0."""
+    sides = [int(side) if isinstance(side, str) and side.isdecimal() else side for side in (width, height)]
+    return Dimensions(*sides) if all(isinstance(side, int) and side > 0 for side in sides) else None
 
 
 def license_from_url(url: str) -> License:
@@ -124,6 +124,18 @@ def creative_commons_id(code: str, version: str | None = None) -> str:
     # These two have one version, and many sources do not say it.
     number = (version or "").strip() or ("1.0" if name in ("cc0", "pdm") else "")
     return f"{name}-{number}" if number else name
+
+
+_MEDIA_TYPES = {
+    "jpg": "jpeg", "jpeg": "jpeg", "png": "png", "gif": "gif", "webp": "webp", "svg": "svg+xml", "tif": "tiff",
+    "tiff": "tiff",
+}
+
+
+def media_type(extension: str) -> str | None:
+    """The media type that a file name's extension stands for (`jpg`, `.PNG`), if it is a picture's."""
+    kind = _MEDIA_TYPES.get(extension.lstrip(".").lower())
+    return f"image/{kind}" if kind else None
 
 
 def _creative_commons(url: str) -> str | None:

@@ -95,6 +95,8 @@ class Info:
     hosts: list[HostRule] = field(default_factory=list)
     """For requests; pictures may be anywhere public."""
     ignores_robots: bool = False
+    restriction: str | None = None
+    """Why the operator must allow the source by name, in one sentence for people."""
     options: list[Option] = field(default_factory=list)
     credentials: list[Credential] = field(default_factory=list)
     requests_per_minute: int | None = None

@@ -3,7 +3,7 @@
 import unittest
 
 from pixcrawler import (
-    Answer, Candidate, Chained, Found, Info, LayoutChanged, Machine, Paged, Query, Turn, api, each, get,
+    Answer, Candidate, Chained, Found, Info, LayoutChanged, Machine, Paged, Query, Turn, api, each, get, need,
 )
 from pixcrawler.step import split
 
@@ -97,12 +97,28 @@ class Results(unittest.TestCase):
         self.assertEqual(found.warnings, ["2 of 3 results cannot be read: not the address of a picture: 7"])
         self.assertEqual(each([1, 2], lambda n: None if n == 1 else pictures(2)), Found(pictures(2)))
 
+    def test_a_generator_is_read_like_a_list(self):
+        def read(urls):
+            for url in urls:
+                yield Candidate(url)
+
+        found = each([["https://example.org/0.jpg"], ["/a.jpg"]], read)
+        self.assertEqual((found.candidates, len(found.warnings)), (pictures(1), 1))
+
     def test_when_all_are_bad_the_site_has_changed(self):
+        with self.assertRaisesRegex(LayoutChanged, "^in 1 of 2 results: "):
+            each([None, "/a.jpg"], lambda url: url and Candidate(url))
         for results in ([7], {}, None, "text"):
             with self.assertRaises(LayoutChanged):
                 each(results, Candidate)
         with self.assertRaisesRegex(LayoutChanged, "not an object"):
             each([7], lambda result: Candidate(result["url"]))
+
+    def test_a_needed_field_is_not_null(self):
+        self.assertEqual(need({"a": 0}, "a"), 0)
+        for result in ({}, {"a": None}, None, "a"):
+            with self.assertRaisesRegex(LayoutChanged, "missing field `a`"):
+                need(result, "a")
 
     def test_the_authors_mistakes_are_shown(self):
         with self.assertRaises(AttributeError):

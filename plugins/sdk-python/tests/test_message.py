@@ -4,7 +4,7 @@ import unittest
 
 from pixcrawler import (
     Answer, Candidate, Dimensions, Failure, InvalidQuery, LayoutChanged, License, Query, RateLimited, Unauthorized,
-    Unavailable, creative_commons_id, dimensions, get, license_from_url, post,
+    Unavailable, creative_commons_id, dimensions, get, license_from_url, media_type, post,
 )
 
 URL = "https://example.org/list?q=secret"
@@ -89,8 +89,13 @@ class Candidates(unittest.TestCase):
 
     def test_a_size_needs_both_sides(self):
         self.assertEqual(dimensions(2, 1), Dimensions(2, 1))
-        for sides in ((2, None), (0, 1), ("2", 1), (1.5, 1)):
+        self.assertEqual(dimensions("2", "1"), Dimensions(2, 1))
+        for sides in ((2, None), (0, 1), ("0", 1), ("2 cm", 1), ("-2", 1), (1.5, 1)):
             self.assertIsNone(dimensions(*sides))
+
+    def test_media_types_by_extension(self):
+        types = [media_type(extension) for extension in ("jpg", ".PNG", "tif", "mp4", "")]
+        self.assertEqual(types, ["image/jpeg", "image/png", "image/tiff", None, None])
 
     def test_licences_by_address(self):
         for url, id in [

@@ -16,6 +16,8 @@ pub(crate) enum Progress {
     End,
 }
 
+/// Bytes that are read in one step, so that even a file without pictures is done in time.
+const BYTES_PER_STEP: usize = 4 << 20;
 /// How a compressed file begins, where what is no UTF-8 is a question mark.
 const PACKED: &str = "\u{1f}?";
 
@@ -51,13 +53,15 @@ impl State {
     }
 
     fn pages(&mut self, text: &Text, filter: &Filter<'_>, found: &mut Found) -> Result<Progress> {
-        let mut entries = entries(&text.text, text.place(self.file.at));
+        let start = text.place(self.file.at);
+        let mut entries = entries(&text.text, start);
         let mut seen = Seen::default();
-        let mut end = entries.offset();
+        let mut end = start;
         let mut full = false;
         while let Some(entry) = entries.next() {
-            full = !found.candidates.is_empty()
+            let many = !found.candidates.is_empty()
                 && found.candidates.len() + entry.pictures.len() > CANDIDATES_PER_STEP;
+            full = many || (end > start && end - start >= BYTES_PER_STEP);
             if full {
                 break;
             }

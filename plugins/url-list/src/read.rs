@@ -12,7 +12,7 @@ use crate::record::{Format, LONGEST};
 use crate::state::State;
 
 /// Bytes that are read in one step, so that even a list of nothing is done in time.
-const BYTES_PER_STEP: u64 = 4 << 20;
+const BYTES_PER_STEP: u64 = 1 << 20;
 /// Lines without an address, where no line has one, after which it is no list.
 const HOPELESS: u64 = 1_000;
 
@@ -65,6 +65,10 @@ impl State {
             let line = self.line + 1;
             self.at += record.end as u64;
             self.line += record.lines;
+            if record.bytes.len() > LONGEST {
+                self.bad.add(line);
+                continue;
+            }
             let text = String::from_utf8_lossy(record.bytes);
             if text.contains('\u{fffd}') && str::from_utf8(record.bytes).is_err() {
                 self.unclear.add(line);

@@ -327,6 +327,16 @@ fn bad_lines_cost_only_themselves() {
 }
 
 #[test]
+fn a_line_without_end_is_none() {
+    let list = format!("https://example.org/a.jpg\n{}", ",".repeat(3 << 20));
+    for (server, asked) in [(Server::Whole, 1), (Server::Ranges(usize::MAX, true), 4)] {
+        let found = read(&Query::of("https://example.org/l.csv"), list.as_bytes(), server).unwrap();
+        assert_eq!((found.urls(), found.asked.len()), (vec!["a.jpg"], asked));
+        assert_eq!(found.warnings, ["left out lines without an absolute http(s) address: 2"]);
+    }
+}
+
+#[test]
 fn what_is_no_list_is_said() {
     let refused = |name: &str, options: &[(&str, &str)], list: &str| {
         let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

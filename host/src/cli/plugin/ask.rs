@@ -76,7 +76,7 @@ pub(super) struct Ready {
 impl Ready {
     /// The way to the network, at the source's pace; every request is told.
     pub(super) fn answering(&self) -> Paced<Told<Live>> {
-        let live = Live { fetcher: self.fetcher.clone(), grants: self.grants.clone() };
+        let live = Live::new(&self.fetcher, self.grants.clone());
         Paced::new(Told(live), &self.source.info)
     }
 }

@@ -39,11 +39,21 @@ pub(super) struct Build {
 /// The one-line instruction for each tool that may be missing.
 const NO_CARGO: &str = "cargo is missing: install Rust from https://rustup.rs, then run \
     `rustup target add wasm32-wasip2`";
-const NO_NODE: &str = "node is missing: install Node.js 20 or newer, then run `npm install` in the project";
+const NO_NODE: &str = "node is missing: install Node.js 18 or newer, then run `npm install` in the project";
 const NO_COMPONENTIZE_QJS: &str =
-    "componentize-qjs is missing: run `npm install` in the project (it needs Node.js 20 or newer)";
+    "componentize-qjs is missing: run `npm install` in the project (it needs Node.js 18 or newer)";
 const NO_COMPONENTIZE_PY: &str = "componentize-py is missing: run `python3 -m venv .venv && \
     .venv/bin/pip install -r requirements.txt` in the project";
+
+/// What `--debug` changes of cargo's profile.
+const DEBUG: [&str; 6] = [
+    "strip=false",
+    "debug='line-tables-only'",
+    "package.'*'.strip=true",
+    "package.'*'.debug=false",
+    "package.pixcrawler-sdk.strip=false",
+    "package.pixcrawler-sdk.debug='line-tables-only'",
+];
 
 impl Build {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
@@ -63,8 +73,7 @@ impl Build {
         };
         let size = fs::metadata(&built).with_context(|| format!("`{}` was not made", built.display()))?.len();
         say(&format!("Built {}, {}. Next:\n", shown(&built), HumanBytes(size)));
-        let cassettes = project.join("cassettes");
-        say(&format!("  pixcrawler plugin test {} {}", shown(&built), shown(&cassettes)));
+        say(&format!("  pixcrawler plugin test {}", shown(project)));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -97,12 +106,10 @@ async fn rust(project: &Path, debug: bool) -> anyhow::Result<PathBuf> {
         .current_dir(project)
         .stdout(Stdio::piped());
     if debug {
-        cargo.args([
-            "--config",
-            "profile.plugin.debug='line-tables-only'",
-            "--config",
-            "profile.plugin.strip=false",
-        ]);
+        // Other crates stay as they are, so that going back and forth compiles little.
+        for setting in DEBUG {
+            cargo.args(["--config", &format!("profile.plugin.{setting}")]);
+        }
     }
     let output = started(cargo, NO_CARGO)?.wait_with_output().await.context("cannot wait for cargo")?;
     if !output.status.success() {
@@ -219,6 +226,7 @@ fn unreadable(manifest: &Path) -> String {
 
 /// As a shell takes it.
 fn shown(path: &Path) -> String {
-    let path = path.strip_prefix(".").unwrap_or(path).display().to_string();
+    let below = path.strip_prefix(".").ok().filter(|below| !below.as_os_str().is_empty());
+    let path = below.unwrap_or(path).display().to_string();
     shlex::try_quote(&path).map_or_else(|_| path.clone(), Into::into)
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     cli::say,
     config::Config,
-    plugin::{Inspection, StepError, Use, inspect},
+    plugin::{Outside, StepError, Use, outside},
     trial::{self, End},
 };
 
@@ -48,14 +48,14 @@ struct Compared {
 
 impl Check {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
-        let inspection = inspect(&subject::component(&self.path)?, &config.plugins).await?;
-        if !inspection.misfits.is_empty() {
+        let seen = outside(&subject::component(&self.path)?, &config.plugins).await?;
+        if !seen.misfits.is_empty() {
             say(&if self.json {
-                json!({"sound": false, "component": outside(&inspection), "problems": inspection.misfits})
+                json!({"sound": false, "component": described_outside(&seen), "problems": seen.misfits})
                     .to_string()
             } else {
-                let misfits = inspection.misfits.iter().map(|misfit| format!("Not a source: {misfit}"));
-                let all: Vec<String> = component(&inspection).into_iter().chain(misfits).collect();
+                let misfits = seen.misfits.iter().map(|misfit| format!("Not a source: {misfit}"));
+                let all: Vec<String> = component(&seen).into_iter().chain(misfits).collect();
                 all.join("\n")
             });
             return Ok(ExitCode::FAILURE);
@@ -67,13 +67,13 @@ impl Check {
             json!({
                 "sound": sound,
                 "source": described(&subject.source, None),
-                "component": outside(&inspection),
+                "component": described_outside(&seen),
                 "compared": {"cassettes": compared.cassettes, "steps": compared.steps},
                 "problems": compared.differences,
             })
             .to_string()
         } else {
-            text(&subject, &inspection, &compared)
+            text(&subject, &seen, &compared)
         });
         Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -96,11 +96,11 @@ async fn compare(subject: &Subject, named: &[PathBuf]) -> anyhow::Result<Compare
     Ok(compared)
 }
 
-fn text(subject: &Subject, inspection: &Inspection, compared: &Compared) -> String {
+fn text(subject: &Subject, seen: &Outside, compared: &Compared) -> String {
     let info = &subject.source.info;
     let mut lines = vec![format!("{} {}  {}, {}", info.id, info.version, info.name, input(info.input))];
     lines.extend(facts(info));
-    lines.extend(component(inspection));
+    lines.extend(component(seen));
     if !subject.source.bundled {
         lines.push(fact("grant", &format!("not bundled: a crawl needs `--grant {}`", info.id)));
     }
@@ -112,8 +112,8 @@ fn text(subject: &Subject, inspection: &Inspection, compared: &Compared) -> Stri
     lines.join("\n")
 }
 
-fn component(inspection: &Inspection) -> Vec<String> {
-    let Inspection { size, digest, imports, exports, compiled_in, .. } = inspection;
+fn component(seen: &Outside) -> Vec<String> {
+    let Outside { size, digest, imports, exports, compiled_in, .. } = seen;
     let size = HumanBytes(*size as u64);
     let (wasi, own): (Vec<_>, Vec<_>) = imports.iter().partition(|name| name.starts_with("wasi:"));
     let wasi = format!("{} interfaces of WASI, with nothing behind them", wasi.len());
@@ -126,12 +126,12 @@ fn component(inspection: &Inspection) -> Vec<String> {
     ]
 }
 
-fn outside(inspection: &Inspection) -> Value {
+fn described_outside(seen: &Outside) -> Value {
     json!({
-        "size": inspection.size,
-        "sha256": inspection.digest.to_string(),
-        "imports": inspection.imports,
-        "exports": inspection.exports,
-        "compile_milliseconds": u64::try_from(inspection.compiled_in.as_millis()).unwrap_or(u64::MAX),
+        "size": seen.size,
+        "sha256": seen.digest.to_string(),
+        "imports": seen.imports,
+        "exports": seen.exports,
+        "compile_milliseconds": u64::try_from(seen.compiled_in.as_millis()).unwrap_or(u64::MAX),
     })
 }

@@ -57,6 +57,12 @@ const NAME: &str = "My source";
 impl New {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         check_id(&self.id).map_err(wrong_usage)?;
+        if !self.id.starts_with(|letter: char| letter.is_ascii_lowercase()) {
+            return Err(wrong_usage(format!(
+                "`{}` cannot begin with a digit or `-`: cargo and npm take no such name for a project",
+                self.id
+            )));
+        }
         let folder = self.dir.unwrap_or_else(|| PathBuf::from(&self.id));
         if !is_new(&folder).with_context(|| format!("cannot look into `{}`", folder.display()))? {
             return Err(wrong_usage(format!(
@@ -75,7 +81,7 @@ impl New {
         }
         say(&format!("Made {}. Next:\n\n  cd {}", folder.display(), quoted(&folder)));
         next.iter().for_each(|line| say(&format!("  {line}")));
-        say(&format!("  pixcrawler plugin build\n  pixcrawler plugin test dist/{}.wasm cassettes", self.id));
+        say("  pixcrawler plugin build\n  pixcrawler plugin test .");
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -96,6 +96,27 @@ async fn robots_are_heard() {
 }
 
 #[tokio::test]
+async fn a_source_has_the_name_that_the_operator_gives_it() {
+    let site = site_with_robots().await;
+    let user_agent = vec!["demo=Guest/1.0 (like B, C)".to_owned()];
+    let named = Fetcher::new(&crate::config::Fetch { user_agent, ..config(&site) }).unwrap();
+    let demo = grants(&[("ours.test", HostKind::Web)]);
+    let request = get("https://ours.test/a.jpg");
+    named.ask(&demo, &request).await.unwrap();
+    assert_eq!(header(&site.requests()[0], "user-agent"), Some("Guest/1.0 (like B, C)"));
+    assert_eq!(refusal(&named, "https://ours.test/a.jpg").await, Refusal::Robots, "a picture is ours");
+    let other = crate::source::Grants { source: "other".to_owned(), ..demo };
+    let failure = named.ask(&other, &request).await.unwrap_err().failure;
+    assert!(matches!(&failure, Failure::Robots(why) if why.contains("`pixcrawler`")), "{failure:?}");
+    assert_eq!(site.robots_requests(), 2, "once for each name");
+
+    for wrong in ["demo=(nameless)", "demo", "demo=A/1\nx: y", "demo=A/1,demo=B/2"] {
+        let user_agent = vec![wrong.to_owned()];
+        assert!(Fetcher::new(&crate::config::Fetch { user_agent, ..config(&site) }).is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn robots_are_asked_once_for_an_origin() {
     let gate = Arc::new(Notify::new());
     let site = Site::start({

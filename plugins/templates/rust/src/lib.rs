@@ -1,9 +1,10 @@
 //! Pictures from My source.
 
 use pixcrawler_sdk::{
-    Answer, Candidate, Dimensions, Error, Found, Info, License, Paged, Pages, Query, Request, Result,
+    Answer, Candidate, Dimensions, Found, Info, License, Paged, Pages, Query, Request, Result,
 };
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The source.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pixcrawler_sdk::export_source!(Pages<Source>);
 /// without them the answer is `layout-changed`.
 #[derive(Deserialize)]
 struct Page {
-    photos: Vec<Photo>,
+    photos: Vec<Value>,
     pages: u32,
 }
 
@@ -47,16 +48,17 @@ impl Paged for Source {
 
     fn read(_: &Query, number: u32, answer: Answer) -> Result<(Found, bool)> {
         let page: Page = answer.response()?.json()?;
-        let found = page.photos.into_iter().map(candidate).collect::<Result<_>>()?;
-        Ok((found, number < page.pages))
+        Ok((Found::each(page.photos, candidate)?, number < page.pages))
     }
 }
 
-fn candidate(photo: Photo) -> Result<Candidate> {
+/// A photo that cannot be read costs only itself; when none can, the answer is `layout-changed`.
+fn candidate(photo: Value) -> Result<Option<Candidate>, String> {
+    let photo: Photo = serde_json::from_value(photo).map_err(|error| error.to_string())?;
     if !photo.file.starts_with("https://") {
-        return Err(Error::LayoutChanged(format!("not the address of a picture: {}", photo.file)));
+        return Err(format!("not the address of a picture: {}", photo.file));
     }
-    Ok(Candidate {
+    Ok(Some(Candidate {
         id: photo.id,
         page_url: photo.page,
         title: photo.title,
@@ -64,5 +66,5 @@ fn candidate(photo: Photo) -> Result<Candidate> {
         license: photo.license.as_deref().map(License::from_url),
         dimensions: Dimensions::known(photo.width, photo.height),
         ..Candidate::new(photo.file)
-    })
+    }))
 }

@@ -19,7 +19,7 @@ const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets
 
 /// A component from outside.
 #[derive(Clone, Debug)]
-pub struct Inspection {
+pub struct Outside {
     /// In bytes.
     pub size: usize,
     /// Of the component.
@@ -38,15 +38,15 @@ pub struct Inspection {
 ///
 /// # Errors
 /// When the file cannot be read or is no component at all.
-pub async fn inspect(file: &Path, config: &config::Plugins) -> Result<Inspection, OpenError> {
+pub async fn outside(file: &Path, config: &config::Plugins) -> Result<Outside, OpenError> {
     let read = |source| OpenError::Read { path: file.to_owned(), source };
     let wasm = found::read(file).await.map_err(read)?;
     let runtime = Runtime::new(config, None, Mode::Serve)?;
     let refused = |reason| OpenError::Refused { path: file.to_owned(), reason };
     let begun = Instant::now();
-    let outside = runtime.outside(&wasm).map_err(refused)?;
+    let names = runtime.names(&wasm).map_err(refused)?;
     let compiled_in = begun.elapsed();
-    let mut misfits: Vec<String> = outside
+    let mut misfits: Vec<String> = names
         .imports
         .iter()
         .filter(|name| !provided(name))
@@ -56,16 +56,16 @@ pub async fn inspect(file: &Path, config: &config::Plugins) -> Result<Inspection
             )
         })
         .collect();
-    if !outside.exports.iter().any(|name| name == EXPORT) {
+    if !names.exports.iter().any(|name| name == EXPORT) {
         misfits.push(format!("it does not export {EXPORT}"));
     }
     // What has the right names may still have the wrong types.
-    misfits.extend(outside.unlinked.filter(|_| misfits.is_empty()));
-    Ok(Inspection {
+    misfits.extend(names.unlinked.filter(|_| misfits.is_empty()));
+    Ok(Outside {
         size: wasm.len(),
         digest: found::digest(&wasm),
-        imports: outside.imports,
-        exports: outside.exports,
+        imports: names.imports,
+        exports: names.exports,
         compiled_in,
         misfits,
     })

@@ -1,0 +1,154 @@
+// Openly licensed pictures from Openverse: the twin of `plugins/openverse`, in JavaScript.
+
+import {
+  InvalidQuery, RateLimited, api, candidate, creativeCommonsId, credential, dimensions, each, get, license, mediaType,
+  need, option, paged,
+} from "./sdk/pixcrawler.js";
+
+const HOST = "api.openverse.org";
+// In characters; the API cuts silently what is longer.
+const LONGEST_QUERY = 200;
+// Results on a page. Without a credential the API refuses more than 20, and gives 240 for one search.
+const [PAGE, LARGEST_PAGE, ANONYMOUS_DEPTH] = [20, 50, 240];
+
+const choices = (name, label, help, choices) => option(name, label, help, { kind: "choices", choices });
+
+const FILTERS = [
+  choices("license", "Licences", "Only pictures under one of these; all of them by default.", [
+    ["by", "CC BY"], ["by-sa", "CC BY-SA"], ["by-nd", "CC BY-ND"], ["by-nc", "CC BY-NC"], ["by-nc-sa", "CC BY-NC-SA"],
+    ["by-nc-nd", "CC BY-NC-ND"], ["cc0", "CC0"], ["pdm", "Public Domain Mark"],
+  ]),
+  choices("license_type", "Use", "Only pictures whose licence allows all of these.", [
+    ["commercial", "Commercial use"], ["modification", "Modification"],
+  ]),
+  option("source", "Collections", "Only from these, separated by commas, for example `flickr,wikimedia`."),
+  choices("extension", "File types", "Only files of these types.", [
+    ["jpg", "JPEG (.jpg)"], ["jpeg", "JPEG (.jpeg)"], ["png", "PNG"], ["gif", "GIF"], ["webp", "WebP"],
+  ]),
+  choices("aspect_ratio", "Shape", "Only pictures of these shapes.", [
+    ["tall", "Tall"], ["wide", "Wide"], ["square", "Square"],
+  ]),
+  choices("size", "Size", "Only pictures of these sizes.", [
+    ["small", "Small"], ["medium", "Medium"], ["large", "Large"],
+  ]),
+  choices("category", "Kind", "Only pictures of these kinds; many pictures have none.", [
+    ["photograph", "Photograph"], ["illustration", "Illustration"], ["digitized_artwork", "Digitized artwork"],
+  ]),
+];
+
+export const source = paged({
+  info: {
+    id: "openverse",
+    name: "Openverse",
+    version: "0.1.0",
+    description: "Openly licensed and public domain pictures from Flickr, Wikimedia Commons, museums and " +
+      "others, with licence and creator.",
+    homepage: "https://openverse.org/",
+    termsUrl: "https://docs.openverse.org/terms_of_service.html",
+    hosts: [api(HOST)],
+    options: FILTERS,
+    credentials: [
+      credential(
+        "api",
+        "Client id and secret as `id:secret`, from https://api.openverse.org/v1/#tag/auth. " +
+          "Lifts the limits of 240 results for a search and 200 requests a day.",
+        { tokenUrl: `https://${HOST}/v1/auth_tokens/token/` },
+        [HOST],
+      ),
+    ],
+    requestsPerMinute: 20,
+  },
+
+  page(query, number) {
+    const largest = query.hasCredential("api") ? LARGEST_PAGE : PAGE;
+    const parameters = {
+      q: [...query.text.trim()].slice(0, LONGEST_QUERY).join(""),
+      page: number,
+      page_size: Math.min(Math.max(query.limit, PAGE), largest),
+      mature: query.safeSearch ? undefined : true,
+      ...Object.fromEntries(FILTERS.map(({ name }) => [name, query.option(name)])),
+    };
+    return get(`https://${HOST}/v1/images/`, parameters, { credential: "api" });
+  },
+
+  read(query, number, answer) {
+    const anonymous = !query.hasCredential("api");
+    if (answer.any !== undefined && ended(answer.any, number, anonymous)) {
+      return { warnings: [depthReached(detail(answer.any))], more: false };
+    }
+    const list = answer.response().json("results", "page_count");
+    const more = number < list.page_count && list.results.length > 0;
+    const { candidates, warnings } = each(list.results, picture);
+    if (number === 1 && [...query.text.trim()].length > LONGEST_QUERY) {
+      warnings.push(`Openverse searches for the first ${LONGEST_QUERY} characters only`);
+    }
+    if (!more && anonymous && Math.min(number * PAGE, list.result_count ?? 0) >= ANONYMOUS_DEPTH) {
+      warnings.push(depthReached(""));
+    }
+    return { candidates, warnings, more };
+  },
+});
+
+// Without address and licence a picture is of no use; all else may be missing or null.
+function picture(image) {
+  const extra = ["provider", "source", "category"].filter((name) => image[name]);
+  return candidate(need(image, "url"), {
+    id: image.id,
+    pageUrl: image.foreign_landing_url,
+    thumbnailUrl: image.thumbnail,
+    title: image.title,
+    creator: image.creator,
+    creatorUrl: image.creator_url,
+    license: terms(need(image, "license").toLowerCase(), image),
+    dimensions: dimensions(image.width, image.height),
+    mime: mediaType(image.filetype ?? ""),
+    byteSize: image.filesize || undefined,
+    tags: image.tags?.map((tag) => tag.name).filter(Boolean),
+    extra: extra.map((name) => [`openverse.${name}`, image[name]]),
+  });
+}
+
+// The licence with its address and a line to print, which older answers leave out.
+function terms(code, { license_version: version, license_url, attribution, title, creator }) {
+  const [name, path, verb] = {
+    cc0: [`CC0 ${version || "1.0"}`, `publicdomain/zero/${version || "1.0"}/`, "marked with"],
+    pdm: [`Public Domain Mark ${version || "1.0"}`, `publicdomain/mark/${version || "1.0"}/`, "marked with"],
+  }[code] ?? [`CC ${code.toUpperCase()} ${version ?? ""}`.trimEnd(), version && `licenses/${code}/${version}/`, "licensed under"];
+  return license(creativeCommonsId(code, version), {
+    url: license_url ?? (path ? `https://creativecommons.org/${path}` : undefined),
+    attribution: attribution ?? `${title ? `"${title}"` : "This work"}${creator ? ` by ${creator}` : ""} is ${verb} ${name}.`,
+  });
+}
+
+// Statuses that mean something special here: the end of what an anonymous search may see, a
+// filter that the API does not know, and a time to wait that is said only in words.
+function ended(response, number, anonymous) {
+  const { status } = response;
+  if (number > 1 && ([400, 403, 404].includes(status) || (status === 401 && anonymous))) {
+    return true;
+  }
+  if (status === 400) {
+    throw new InvalidQuery(`Openverse refuses the search: ${detail(response)}`);
+  }
+  if (status === 429 && response.header("retry-after") === undefined) {
+    const seconds = /(\d+) second/.exec(detail(response))?.[1];
+    throw new RateLimited(seconds && Number(seconds));
+  }
+  return false;
+}
+
+const depthReached = (detail) =>
+  `Openverse gives no more results for this search${detail && ` (${detail})`}; ` +
+  `without a credential it gives ${ANONYMOUS_DEPTH}`;
+
+// What an error says: the text under `detail`, or all of it.
+function detail(response) {
+  let said = response.text;
+  try {
+    const { detail } = JSON.parse(said);
+    said = typeof detail === "string" ? detail : said;
+  } catch {
+    // No JSON: its own words.
+  }
+  return said.trim().replace(/\s+/g, " ").slice(0, 200);
+}

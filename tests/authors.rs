@@ -1,0 +1,163 @@
+//! What an author does: begins a project, builds it, replays its cassette; in each language.
+//!
+//! The compilers of JavaScript and Python are those that `make examples` installed.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+
+/// Languages, and where a project expects what `make examples` installed for them.
+const LANGUAGES: [(&str, Option<(&str, &str)>); 3] = [
+    ("rust", None),
+    ("js", Some(("tools/js/node_modules", "node_modules"))),
+    ("python", Some(("tools/python", ".venv"))),
+];
+
+/// A folder for projects. Compiled components are kept in it, and thrown away with it.
+struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, program: &str, arguments: &[&str], place: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(self.path(place))
+            .env("PIXCRAWLER_DATA_DIR", self.path("data"))
+            // The versions of the workspace are there already, compiled with the same profile.
+            .env("CARGO_TARGET_DIR", target())
+            .env("CARGO_NET_OFFLINE", "true");
+        command
+    }
+
+    fn pixcrawler(&self, arguments: &[&str], place: &str) -> Command {
+        self.command(env!("CARGO_BIN_EXE_pixcrawler"), arguments, place)
+    }
+
+    /// A project with the tools that its author would have installed.
+    fn project(&self, name: &str, language: &str) {
+        ended(self.pixcrawler(&["plugin", "new", name, "--lang", language], ""), true);
+        fs::copy(target().join("../Cargo.lock"), self.path(name).join("Cargo.lock")).unwrap();
+        let tools = LANGUAGES.iter().find(|(known, _)| *known == language).and_then(|(_, tools)| *tools);
+        if let Some((installed, expected)) = tools {
+            let installed = target().join(installed);
+            assert!(installed.exists(), "{} is missing; run `make examples` first", installed.display());
+            symlink(installed, self.path(name).join(expected)).unwrap();
+        }
+    }
+}
+
+/// What it said, standard error last.
+fn ended(mut command: Command, success: bool) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let said = String::from_utf8([stdout, stderr].concat()).unwrap();
+    assert_eq!(status.success(), success, "{command:?}: {said}");
+    said
+}
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").canonicalize().unwrap()
+}
+
+#[test]
+fn a_new_project_builds_and_replays() {
+    let desk = Desk::new();
+    for (language, _) in LANGUAGES {
+        let name = format!("red-fox-{language}");
+        desk.project(&name, language);
+        let built = ended(desk.pixcrawler(&["plugin", "build", "--debug"], &name), true);
+        assert!(built.contains(&format!("Built dist/{name}.wasm, ")), "{built}");
+        let replayed = ended(desk.pixcrawler(&["plugin", "test", "."], &name), true);
+        assert!(replayed.contains("1 passed, 0 failed"), "{replayed}");
+        // Compiled anew, with fuel: once is enough for the largest.
+        if language != "python" {
+            let checked = ended(desk.pixcrawler(&["plugin", "check", "."], &name), true);
+            assert!(checked.ends_with("Sound.\n"), "{checked}");
+        }
+        let readme = fs::read_to_string(desk.path(&name).join("README.md")).unwrap();
+        assert!(readme.starts_with(&format!("# Red fox {language}\n")), "{readme}");
+    }
+    ended(desk.command("node", &["--test"], "red-fox-js"), true);
+    ended(desk.command("python3", &["-m", "unittest"], "red-fox-python"), true);
+}
+
+/// The twins are the same source in other languages.
+#[test]
+fn the_same_cassettes_give_identical_candidates() {
+    let desk = Desk::new();
+    let cassettes = target().join("../plugins/openverse/cassettes");
+    for twin in ["openverse-js", "openverse-python"] {
+        let component = target().join("examples").join(twin).join("dist/openverse.wasm");
+        assert!(component.exists(), "{} is missing; run `make examples` first", component.display());
+        let paths = [component.to_str().unwrap(), cassettes.to_str().unwrap()];
+        let mut replay = desk.pixcrawler(&["plugin", "test", paths[0], paths[1]], "");
+        // Compiling the one in Python takes long; it is the same until its sources change.
+        replay.env("PIXCRAWLER_DATA_DIR", target().join("examples/data"));
+        let replayed = ended(replay, true);
+        assert!(replayed.contains(" 0 failed"), "{replayed}");
+    }
+}
+
+#[test]
+fn a_missing_tool_is_a_one_line_instruction() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("nothing")).unwrap();
+    for (language, instruction) in [
+        ("rust", "install Rust from https://rustup.rs"),
+        ("js", "run `npm install` in the project"),
+        ("python", ".venv/bin/pip install -r requirements.txt"),
+    ] {
+        ended(desk.pixcrawler(&["plugin", "new", "fox", "--lang", language, "--dir", language], ""), true);
+        let mut build = desk.pixcrawler(&["plugin", "build"], language);
+        build.env("PATH", desk.path("nothing"));
+        let said = ended(build, false);
+        assert!(said.contains(instruction), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_tool_says_where_the_mistake_is() {
+    let desk = Desk::new();
+    desk.project("fox", "js");
+    fs::write(desk.path("fox/source.js"), "export const source = {\n  describe() { return 1 +; }\n};\n")
+        .unwrap();
+    let said = ended(desk.pixcrawler(&["plugin", "build"], "fox"), false);
+    assert!(said.contains("source.js:2"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_begun_or_built_is_said() {
+    let desk = Desk::new();
+    let check = |arguments: &[&str], expect: &str| {
+        let Output { status, stderr, .. } =
+            desk.pixcrawler(&[&["plugin"], arguments].concat(), "").output().unwrap();
+        let said = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(expect), "{said}");
+    };
+    check(&["new", "Fox"], "id `Fox` is not 1 to 64 lower-case letters");
+    check(&["new", "5foxes"], "cannot begin with a digit or `-`");
+    check(&["new", "fox", "--lang", "go"], "[possible values: rust, js, python]");
+    fs::create_dir(desk.path("fox")).unwrap();
+    check(&["build", "fox"], "begin a project with `pixcrawler plugin new`");
+    fs::write(desk.path("fox/thesis.txt"), "important").unwrap();
+    check(&["new", "fox"], "`fox` is not empty");
+    fs::write(desk.path("fox/package.json"), r#"{"name": "@fox/fox"}"#).unwrap();
+    check(&["build", "fox"], "the name in the manifest: id `@fox/fox` is not");
+    assert_eq!(fs::read_dir(desk.path("fox")).unwrap().count(), 2);
+}
