@@ -179,6 +179,10 @@ pub struct Plugins {
         global = true
     )]
     pub credential: Vec<SecretString>,
+    /// Folder for compiled plugins, for one user of the system alone; may be shared by data
+    /// folders [default: `cache` in the data folder]
+    #[arg(long, env = "PIXCRAWLER_CACHE_DIR", value_name = "DIR", global = true)]
+    pub cache_dir: Option<PathBuf>,
     /// Longest wall time of one plugin call (five times this for components over 5 MB)
     #[arg(long, env = "PIXCRAWLER_PLUGIN_DEADLINE", default_value = "2s", value_parser = duration, value_name = "TIME", global = true)]
     pub plugin_deadline: Duration,

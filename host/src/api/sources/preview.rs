@@ -23,7 +23,7 @@ use crate::{
     db::pace::{self, Turn},
     job::UserId,
     plugin::{Installed, StepError},
-    source::{Candidate, Failure, Method, Request, Response, SourceError},
+    source::{Candidate, Failure, Grants, Method, Request, Response, SourceError},
     trial::{self, Answering, End, Limits, Live, Stop, Trial},
 };
 
@@ -156,9 +156,11 @@ impl Previews {
         let _place = self.place(user)?;
         let limit = query.limit as usize;
         let limits = Limits { candidates: limit, requests: MOST_REQUESTS, steps: MOST_STEPS };
+        let grants = app.grants(&source);
         let door = Door {
             app,
-            live: Live::new(&app.fetcher, app.grants(&source)),
+            live: Live::new(&app.fetcher, grants.clone()),
+            grants: &grants,
             source: &source,
             until: Instant::now() + LONGEST,
             made: Mutex::default(),
@@ -200,6 +202,7 @@ impl Drop for Place<'_> {
 struct Door<'a> {
     app: &'a App,
     live: Live,
+    grants: &'a Grants,
     source: &'a Installed,
     until: Instant,
     made: Mutex<Vec<PreviewedRequest>>,
@@ -212,8 +215,7 @@ impl Answering for Door<'_> {
         let id = &self.source.info.id;
         let host = self.app.fetcher.check(&request.url).ok();
         let host = host.as_ref().and_then(|url| url.host_str());
-        let place =
-            host.filter(|host| self.live.grants().rule(host).is_some()).map(|host| format!("{id} {host}"));
+        let place = host.filter(|host| self.grants.rule(host).is_some()).map(|host| format!("{id} {host}"));
         if let Some(place) = &place {
             self.turn(place).await?;
         }
