@@ -65,8 +65,8 @@ async fn a_crawl_is_counted_from_step_to_verdict() {
     let check = |name: &str, expect: usize| {
         assert_eq!(sample(&text, &format!("pixcrawler_{name}")), Some(expect as f64), "{name} in {text}");
     };
-    check(r#"downloads_total{outcome="kept"}"#, 3);
-    check(r#"downloads_total{outcome="not-found"}"#, 1);
+    check(r#"downloads_total{source="webpage",outcome="kept"}"#, 3);
+    check(r#"downloads_total{source="webpage",outcome="not-found"}"#, 1);
     check("downloaded_bytes_total", body);
     check("downloads_in_flight", 0);
     check("download_seconds_count", 4);
@@ -74,6 +74,9 @@ async fn a_crawl_is_counted_from_step_to_verdict() {
     // Ask for the page, then read it.
     check(r#"plugin_steps_total{source="webpage",outcome="made"}"#, 2);
     check(r#"source_requests_total{source="webpage",status="2xx"}"#, 1);
+    check(r#"source_candidates_total{source="webpage"}"#, 4);
+    check(r#"source_health{source="webpage",condition="ok"}"#, 1);
+    check(r#"source_health{source="webpage",condition="paused"}"#, 0);
     check(r#"chunk_slices_total{end="exhausted"}"#, 1);
     check("queue_restarts_total", 0);
     check("leases_held", 0);
@@ -82,4 +85,33 @@ async fn a_crawl_is_counted_from_step_to_verdict() {
         assert!(sample(&text, &name) > Some(0.0), "{name} in {text}");
     }
     assert!(!text.contains("gallery") && !text.contains("site.example"), "no address is in it: {text}");
+
+    let shown = system.get("/api/v1/sources/webpage").await.expect(200).json();
+    let figures = &shown["figures"];
+    for (name, expect) in [
+        ("steps", json!(2)),
+        ("faults", json!(0)),
+        ("requests", json!(1)),
+        ("answers", json!({ "200": 1 })),
+        ("candidates", json!(4)),
+        ("kept", json!(3)),
+        ("duplicates", json!(0)),
+        ("refused", json!({ "not-found": 1 })),
+    ] {
+        assert_eq!(figures[name], expect, "{name} in {figures}");
+    }
+    assert!(figures["peak_memory"].as_u64() > Some(0), "{figures}");
+    assert_eq!(
+        shown["health"],
+        json!({ "condition": "ok", "reason": null, "since": null, "resumes_at": null })
+    );
+    let listed: serde_json::Value = serde_json::from_str(&system.plugin(&["list", "--json"]).await).unwrap();
+    let listed =
+        listed["sources"].as_array().unwrap().iter().find(|source| source["id"] == "webpage").unwrap();
+    assert_eq!((&listed["figures"], &listed["health"]["condition"]), (figures, &json!("ok")));
+    let text = system.plugin(&["list"]).await;
+    assert!(
+        text.contains("2 steps (0 faults), 1 requests, 4 found, 3 kept, 0 duplicate, 1 refused"),
+        "{text}"
+    );
 }

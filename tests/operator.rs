@@ -1,5 +1,7 @@
 //! What an operator does while the system runs.
 
+mod health;
+mod preview;
 mod upgrade;
 
 use std::path::PathBuf;
@@ -19,7 +21,8 @@ fn guest_file(name: &str) -> PathBuf {
 
 /// A system that looks for changes often.
 async fn system(site: &Site) -> System {
-    System::with(site, database().await, &[("PIXCRAWLER_PLUGINS_POLL", "50ms")]).await
+    let credentials = ("PIXCRAWLER_CREDENTIALS", "keys.header=one");
+    System::with(site, database().await, &[("PIXCRAWLER_PLUGINS_POLL", "50ms"), credentials]).await
 }
 
 impl System {

@@ -82,7 +82,8 @@ async fn what_is_foreign_is_not_there() {
     for operation in Operation::all().iter().filter(|operation| operation.path.contains("{id}")) {
         let ask = async |user: &User<'_>, job: &Value, image: &Value| {
             let path = operation.filled(job, image);
-            let answer = send(user.request(&operation.method, &path).body("{}")).await.expect(404).json();
+            let request = user.request(&operation.method, &path).header("content-type", "application/json");
+            let answer = send(request.body("{}")).await.expect(404).json();
             (answer["code"].clone(), answer["detail"].clone())
         };
         let foreign = ask(&bob, &job, &json!(image)).await;
@@ -101,7 +102,7 @@ async fn bodies_are_bounded_and_read_whole() {
     let api = Api::start().await;
     let ann = api.user("ann@example.org");
     for operation in Operation::all().iter().filter(|operation| operation.has_body) {
-        let path = operation.filled(&json!(1), &json!(1));
+        let path = operation.filled(&json!(1), &json!(1)).replace("nowhere", "openverse");
         let typed = || ann.request(&operation.method, &path).header("content-type", "application/json");
         let check = async |request: RequestBuilder, status: u16| {
             let answer = send(request).await;

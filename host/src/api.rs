@@ -140,7 +140,7 @@ pub fn document() -> String {
 }
 
 fn parts() -> OpenApiService<Parts, ()> {
-    let parts = (health::Api, auth::Api, jobs::Api, events::Api, images::Api, sources::Api);
+    let parts = (health::Api, auth::Api, jobs::Api, events::Api, images::Api, sources::Api::default());
     OpenApiService::new(parts, "PixCrawler", env!("CARGO_PKG_VERSION"))
         .description(include_str!("api/description.md"))
         .license(LicenseObject::new("MIT OR Apache-2.0").url("https://spdx.org/licenses/"))

@@ -2,6 +2,7 @@
 
 pub mod create;
 mod follow;
+pub mod health;
 mod jobs;
 mod measure;
 mod profile;
@@ -13,6 +14,7 @@ use std::{ops::Deref, sync::Arc};
 use tokio::sync::broadcast;
 
 use crate::{
+    app::health::CredentialMarks,
     auth::{Auth, link::LinkKey},
     config::{Config, ConfiguredCredential},
     db::PgPool,
@@ -53,6 +55,8 @@ pub struct Parts {
     pub auth: Auth,
     /// Signs what browsers fetch by themselves.
     pub links: LinkKey,
+    /// Tells the configured credentials from others.
+    pub marks: CredentialMarks,
     /// What is counted and timed.
     pub metrics: Metrics,
     /// What other processes tell through the database.

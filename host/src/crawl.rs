@@ -13,6 +13,7 @@ mod judge;
 mod kept;
 mod slice;
 mod step;
+mod tally;
 mod worker;
 
 pub use fault::Faults;

@@ -14,6 +14,7 @@ pub mod profiles;
 pub mod progress;
 pub mod secrets;
 pub mod settle;
+pub mod sources;
 pub mod steps;
 pub mod verdicts;
 

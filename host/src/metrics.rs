@@ -25,7 +25,7 @@ pub struct Metrics {
     registry: Registry,
     http_requests: Family<Labels<2>, Counter>,
     http_time: Family<Labels<1>, Histogram, fn() -> Histogram>,
-    downloads: Family<Labels<1>, Counter>,
+    downloads: Family<Labels<2>, Counter>,
     downloads_in_flight: Gauge,
     download_bytes: Counter,
     download_time: Histogram,
@@ -34,6 +34,8 @@ pub struct Metrics {
     step_cpu: Family<Labels<1>, Counter<f64, AtomicU64>>,
     step_memory: Family<Labels<1>, Gauge>,
     source_requests: Family<Labels<2>, Counter>,
+    candidates: Family<Labels<1>, Counter>,
+    source_health: Family<Labels<2>, Gauge>,
     chunks: Family<Labels<1>, Counter>,
     queue_restarts: Counter,
     connections: Family<Labels<1>, Gauge>,
@@ -60,7 +62,7 @@ impl Default for Metrics {
             downloads: counted(
                 r,
                 "downloads",
-                "Pictures judged: kept, duplicate, or the code of the refusal",
+                "Pictures judged, by source: kept, duplicate, or the code of the refusal",
             ),
             downloads_in_flight: counted(r, "downloads_in_flight", "Pictures being downloaded"),
             download_bytes: with_unit(r, "downloaded", "Bodies of pictures", Unit::Bytes),
@@ -70,6 +72,12 @@ impl Default for Metrics {
             step_cpu: with_unit(r, "plugin_cpu", "CPU time of steps by source", Unit::Seconds),
             step_memory: with_unit(r, "plugin_peak_memory", "Most memory of a step by source", Unit::Bytes),
             source_requests: counted(r, "source_requests", "Requests of sources by class of status"),
+            candidates: counted(r, "source_candidates", "Pictures found by source"),
+            source_health: counted(
+                r,
+                "source_health",
+                "1 for the condition that a source is in: ok, degraded or paused",
+            ),
             chunks: counted(r, "chunk_slices", "Slices of chunks by how they ended"),
             queue_restarts: counted(r, "queue_restarts", "Times that the queue engine was built anew"),
             connections: counted(r, "database_connections", "Connections of this process's pool by state"),
@@ -118,8 +126,11 @@ impl Metrics {
     }
 
     /// A batch of verdicts was written.
-    pub fn judged(&self, kept: u64, duplicates: u64, refused: impl Iterator<Item = Refusal>) {
-        let counter = |outcome: &str| self.downloads.get_or_create_owned(&[("outcome", outcome.to_owned())]);
+    pub fn judged(&self, source: &str, kept: u64, duplicates: u64, refused: &[Refusal]) {
+        let counter = |outcome: &str| {
+            let labels = [("source", source.to_owned()), ("outcome", outcome.to_owned())];
+            self.downloads.get_or_create_owned(&labels)
+        };
         counter("kept").inc_by(kept);
         counter("duplicate").inc_by(duplicates);
         for refusal in refused {
@@ -131,6 +142,20 @@ impl Metrics {
     pub fn step(&self, source: &str, outcome: &'static str) {
         let labels = [("source", source.to_owned()), ("outcome", outcome.to_owned())];
         self.steps.get_or_create(&labels).inc();
+    }
+
+    /// A source found pictures.
+    pub fn candidates(&self, source: &str, found: usize) {
+        self.candidates.get_or_create(&[("source", source.to_owned())]).inc_by(found as u64);
+    }
+
+    /// How each source fares, when the database says: source, each condition, whether it is that.
+    pub fn health<'a>(&self, states: impl Iterator<Item = (&'a str, &'static str, bool)>) {
+        self.source_health.clear();
+        for (source, condition, is) in states {
+            let labels = [("source", source.to_owned()), ("condition", condition.to_owned())];
+            self.source_health.get_or_create(&labels).set(i64::from(is));
+        }
     }
 
     /// What a step cost; memory in bytes.

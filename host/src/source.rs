@@ -5,11 +5,13 @@
 mod answers;
 mod cookies;
 mod exchange;
+mod figures;
 mod info;
 
 pub use answers::Answers;
 pub use cookies::Cookies;
 pub use exchange::{Answer, Content, Failure, Method, Request, Response};
+pub use figures::Figures;
 pub use info::{
     Credential, CredentialKind, CredentialSpec, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,
     SourceInfo,

@@ -153,11 +153,23 @@ impl System {
 
     /// Waits until the job is as `met` wants it, and gives it.
     pub(crate) async fn until(&self, id: i64, what: &str, met: impl Fn(&Value) -> bool) -> Value {
+        self.watch(id, what, met, false).await
+    }
+
+    /// The same, and meanwhile everything that waits for a time begins at once.
+    pub(crate) async fn until_hurried(&self, id: i64, what: &str, met: impl Fn(&Value) -> bool) -> Value {
+        self.watch(id, what, met, true).await
+    }
+
+    async fn watch(&self, id: i64, what: &str, met: impl Fn(&Value) -> bool, hurry: bool) -> Value {
         let mut listener = PgListener::connect_with(&self.pool).await.unwrap();
         listener.listen(pixcrawler::db::progress::CHANNEL).await.unwrap();
         let mut last = Value::Null;
         let wait = async {
             loop {
+                if hurry {
+                    self.hurry().await;
+                }
                 last = self.job(id).await;
                 if met(&last) {
                     return;
@@ -191,9 +203,15 @@ impl System {
 
     /// Runs `plugin` with these arguments on the folder of plugins that all processes share.
     pub(crate) async fn plugin(&self, arguments: &[&str]) -> String {
+        self.plugin_with(arguments, &[]).await
+    }
+
+    /// The same with settings of its own.
+    pub(crate) async fn plugin_with(&self, arguments: &[&str], settings: &[(&str, &str)]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
         command.arg("plugin").args(arguments).env("PIXCRAWLER_DATA_DIR", self.data.path());
         command.env("DATABASE_URL", self.database.expose_secret()).envs(self.settings.iter().cloned());
+        command.envs(settings.iter().copied());
         let output = command.stdin(Stdio::null()).output().await.unwrap();
         assert!(output.status.success(), "plugin {arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()

@@ -34,11 +34,13 @@ pub(super) const RANGE: u16 = 1 << 6;
 pub(super) const RULES: u16 = 1 << 7;
 pub(super) const UNAVAILABLE: u16 = 1 << 8;
 pub(super) const TOO_SLOW: u16 = 1 << 9;
+pub(super) const TOO_MANY: u16 = 1 << 10;
+pub(super) const BAD_GATEWAY: u16 = 1 << 11;
 /// What can happen to every operation that asks who is calling.
 pub(super) const SIGNED_IN: u16 = UNAUTHORIZED | UNAVAILABLE;
 
 /// Status and what it means here. 500 is always possible.
-const MEANINGS: [(u16, u16, &str); 11] = [
+const MEANINGS: [(u16, u16, &str); 13] = [
     (BAD_REQUEST, 400, "A parameter or the JSON is malformed."),
     (UNAUTHORIZED, 401, "No token, or one that is not accepted, or a signed link that is over."),
     (NOT_FOUND, 404, "There is no such thing, or it belongs to someone else."),
@@ -48,7 +50,9 @@ const MEANINGS: [(u16, u16, &str); 11] = [
     (MEDIA_TYPE, 415, "The body is not `application/json`."),
     (RANGE, 416, "The range asked for is not in the file."),
     (RULES, 422, "The request breaks rules; `errors` lists all of them."),
+    (TOO_MANY, 429, "Too much of this is under way; try again in a moment."),
     (u16::MAX, 500, "Something failed here; the log has it under the `request_id`."),
+    (BAD_GATEWAY, 502, "The source or its site does not do what it should."),
     (UNAVAILABLE, 503, "Something that is needed cannot be reached now; try again later."),
 ];
 
@@ -117,6 +121,26 @@ impl Problem {
 
     pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// The caller, or all callers together, have enough under way.
+    pub(super) fn too_many(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail)
+    }
+
+    /// A site does not answer as it should, for now.
+    pub(super) fn site(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+    }
+
+    /// A source does not understand its site, or does harm to itself.
+    pub(super) fn plugin(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, code, detail)
+    }
+
+    /// What the caller is told.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
     }
 
     pub(super) fn too_slow() -> Self {
@@ -237,6 +261,12 @@ impl Problem {
                 pointer: "/max_images".to_owned(),
                 detail: "must be a whole number from 1 to 100000".to_owned(),
             }]),
+            StatusCode::TOO_MANY_REQUESTS => {
+                Self::too_many("You have 2 previews under way; wait for one to end.")
+            }
+            StatusCode::BAD_GATEWAY => {
+                Self::plugin("layout-changed", "the site no longer looks as expected: no list of results")
+            }
             StatusCode::SERVICE_UNAVAILABLE => AuthError::KeysUnavailable.into(),
             status => Self::of_status(status),
         }

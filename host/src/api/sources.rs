@@ -1,21 +1,50 @@
 //! Installed sources and their options, so that a form can be drawn.
 
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{DateTime, Utc};
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 
+use self::preview::{Preview, PreviewRequest, Previews};
 use super::{
     Tag,
+    body::Body,
     caller::Bearer,
-    error::{Failure, NOT_FOUND, Problem, SIGNED_IN},
+    error::{
+        BAD_GATEWAY, BAD_REQUEST, CONFLICT, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES, SIGNED_IN,
+        TOO_LARGE, TOO_MANY, TOO_SLOW,
+    },
     nullable::Nullable,
 };
 use crate::{
-    app::App,
+    app::{
+        App,
+        health::{Health, SourceStates},
+    },
     plugin::Installed,
-    source::{Input, OptionKind},
+    source::{Figures, Input, OptionKind},
 };
 
-pub(super) struct Api;
+mod preview;
+
+/// What can go wrong with a preview.
+const PREVIEW: u16 = SIGNED_IN
+    | BAD_REQUEST
+    | NOT_FOUND
+    | TOO_SLOW
+    | CONFLICT
+    | TOO_LARGE
+    | MEDIA_TYPE
+    | RULES
+    | TOO_MANY
+    | BAD_GATEWAY;
+
+/// The routes, and the previews that are under way.
+#[derive(Default)]
+pub(super) struct Api {
+    previews: Previews,
+}
 
 /// An installed source.
 #[derive(Object)]
@@ -53,6 +82,53 @@ struct Source {
     available: bool,
     /// Why not.
     unavailable_reason: Nullable<String>,
+    /// Why its operator had to allow it by name.
+    restriction: Nullable<String>,
+    /// SHA-256 of the plugin, in hexadecimal.
+    sha256: String,
+    /// How it fares.
+    health: SourceHealth,
+    /// What it did until now, for all users together.
+    figures: SourceFigures,
+}
+
+/// How a source fares.
+#[derive(Object)]
+struct SourceHealth {
+    /// `ok`, `degraded` (it is asked, but something is wrong) or `paused` (it is not asked).
+    condition: String,
+    /// Why it is not `ok`.
+    reason: Nullable<String>,
+    /// Since when it is not `ok`.
+    since: Nullable<DateTime<Utc>>,
+    /// When a paused source is tried again by itself.
+    resumes_at: Nullable<DateTime<Utc>>,
+}
+
+/// What a source did until now; counts are written when a worker gives back a part of a job,
+/// which takes a minute at most.
+#[derive(Object)]
+struct SourceFigures {
+    /// Steps that its plugin made.
+    steps: u64,
+    /// Steps that failed by the plugin's own fault.
+    faults: u64,
+    /// Requests made for it.
+    requests: u64,
+    /// Answers to them by HTTP status; `none` where there was none.
+    answers: BTreeMap<String, u64>,
+    /// Pictures found.
+    candidates: u64,
+    /// Pictures kept.
+    kept: u64,
+    /// Pictures that a dataset had already.
+    duplicates: u64,
+    /// Pictures refused, by code.
+    refused: BTreeMap<String, u64>,
+    /// CPU time of its steps, in milliseconds.
+    cpu_ms: u64,
+    /// Most memory of a step, in bytes.
+    peak_memory: u64,
 }
 
 /// A host that a source asks.
@@ -127,13 +203,15 @@ impl Api {
         Data(app): Data<&App>,
         _caller: Bearer,
     ) -> Result<Json<SourcePage>, Failure<SIGNED_IN>> {
-        let items = app.plugins.list().into_iter().map(|source| Source::new(source, app)).collect();
+        let states = SourceStates::read(&app.db).await?;
+        let items = app.plugins.list().into_iter().map(|source| Source::new(source, app, &states)).collect();
         Ok(Json(SourcePage { items, next: None.into() }))
     }
 
     /// Show an installed source
     ///
-    /// With the options that a job may set for it and whether a job can use it now.
+    /// With the options that a job may set for it, whether a job can use it now, how it fares
+    /// and what it did until now.
     #[oai(path = "/:id", method = "get", operation_id = "getSource")]
     async fn show(
         &self,
@@ -143,13 +221,32 @@ impl Api {
         Path(id): Path<String>,
     ) -> Result<Json<Source>, Failure<{ SIGNED_IN | NOT_FOUND }>> {
         let source = app.plugins.get(&id).ok_or_else(|| Problem::not_found("source"))?;
-        Ok(Json(Source::new(source, app)))
+        Ok(Json(Source::new(source, app, &SourceStates::read(&app.db).await?)))
+    }
+
+    /// Preview what a source finds
+    ///
+    /// Asks the source at once, with few requests and for 20 seconds at most, and answers the
+    /// first candidates. Nothing is downloaded and nothing is stored.
+    #[oai(path = "/:id/preview", method = "post", operation_id = "previewSource")]
+    async fn preview(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+        /// Id of the source.
+        Path(id): Path<String>,
+        body: Body<PreviewRequest>,
+    ) -> Result<Json<Preview>, Failure<PREVIEW>> {
+        let source = app.plugins.get(&id).ok_or_else(|| Problem::not_found("source"))?;
+        Ok(Json(self.previews.show(app, caller.user, source, &body.value).await?))
     }
 }
 
 impl Source {
-    fn new(installed: Installed, app: &App) -> Self {
-        let unavailable_reason = app.unavailable(&installed);
+    fn new(installed: Installed, app: &App, states: &SourceStates) -> Self {
+        let health = states.health(&installed, &app.marks);
+        let unavailable_reason = app.unavailable(&installed, &health);
+        let figures = states.figures(&installed.info.id);
         let info = installed.info;
         let input = match info.input {
             Input::Keywords => "keywords",
@@ -179,6 +276,38 @@ impl Source {
             granted: installed.granted_by.is_some(),
             available: unavailable_reason.is_none(),
             unavailable_reason: unavailable_reason.into(),
+            restriction: info.restriction.into(),
+            sha256: installed.digest.to_string(),
+            health: health.into(),
+            figures: figures.into(),
+        }
+    }
+}
+
+impl From<Health> for SourceHealth {
+    fn from(health: Health) -> Self {
+        Self {
+            condition: health.condition.name().to_owned(),
+            reason: health.reason.into(),
+            since: health.since.into(),
+            resumes_at: health.resumes_at.into(),
+        }
+    }
+}
+
+impl From<Figures> for SourceFigures {
+    fn from(figures: Figures) -> Self {
+        Self {
+            steps: figures.steps,
+            faults: figures.faults,
+            requests: figures.requests,
+            answers: figures.answers,
+            candidates: figures.candidates,
+            kept: figures.kept,
+            duplicates: figures.duplicates,
+            refused: figures.refused,
+            cpu_ms: u64::try_from(figures.cpu.as_millis()).unwrap_or(u64::MAX),
+            peak_memory: figures.peak_memory,
         }
     }
 }
@@ -233,6 +362,22 @@ impl Example for Source {
             granted: true,
             available: true,
             unavailable_reason: None.into(),
+            restriction: None.into(),
+            sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
+            health: Health::OK.into(),
+            figures: Figures {
+                steps: 42,
+                requests: 40,
+                answers: BTreeMap::from([("200".to_owned(), 39), ("404".to_owned(), 1)]),
+                candidates: 800,
+                kept: 730,
+                duplicates: 20,
+                refused: BTreeMap::from([("not-found".to_owned(), 50)]),
+                cpu: Duration::from_millis(126),
+                peak_memory: 2 << 20,
+                ..Figures::default()
+            }
+            .into(),
         }
     }
 }

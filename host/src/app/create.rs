@@ -5,7 +5,12 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    app::{App, jobs::messages, profile::identity},
+    app::{
+        App,
+        health::{Condition, Health, SourceStates},
+        jobs::messages,
+        profile::identity,
+    },
     auth::Caller,
     db,
     job::{Destination, JobId, JobSpec},
@@ -15,7 +20,7 @@ use crate::{
 
 mod check;
 
-pub use check::{Broken, Offered, check};
+pub use check::{Broken, Offered, check, check_alone};
 
 /// What became of a request for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +70,7 @@ impl App {
         }
         let parse_url =
             |text: &str| self.fetcher.check(text).map_err(|blocked| format!("cannot be crawled: {blocked}"));
-        let spec = check(body, &self.offered(), &parse_url).map_err(CreateError::Rules)?;
+        let spec = check(body, &self.offered().await?, &parse_url).map_err(CreateError::Rules)?;
 
         let mut transaction = self.db.begin().await?;
         if let Some(key) = key {
@@ -87,18 +92,26 @@ impl App {
     }
 
     /// The installed sources, each with why it cannot be crawled now, if so.
-    fn offered(&self) -> Vec<Offered> {
+    async fn offered(&self) -> Result<Vec<Offered>, db::Error> {
+        let states = SourceStates::read(&self.db).await?;
         let offered = |source: Installed| {
-            let configured: Vec<String> =
-                self.grants(&source).credentials.into_iter().map(|credential| credential.spec.name).collect();
-            Offered { unavailable: self.unavailable(&source), credentials: configured, info: source.info }
+            let health = states.health(&source, &self.marks);
+            self.offer(source, &health)
         };
-        self.plugins.list().into_iter().map(offered).collect()
+        Ok(self.plugins.list().into_iter().map(offered).collect())
+    }
+
+    /// One source, with why it cannot be crawled now, if so.
+    #[must_use]
+    pub fn offer(&self, source: Installed, health: &Health) -> Offered {
+        let granted = self.grants(&source).credentials.into_iter();
+        let credentials = granted.map(|credential| credential.spec.name).collect();
+        Offered { unavailable: self.unavailable(&source, health), credentials, info: source.info }
     }
 
     /// Why no crawl of a source can be begun now.
     #[must_use]
-    pub fn unavailable(&self, source: &Installed) -> Option<String> {
+    pub fn unavailable(&self, source: &Installed, health: &Health) -> Option<String> {
         let granted = self.grants(source).credentials;
         let missing = |name: &str| granted.iter().all(|credential| credential.spec.name != name);
         let needed = source.info.credentials.iter().find(|spec| spec.required && missing(&spec.name));
@@ -107,6 +120,7 @@ impl App {
             (Ok(_), Some(spec)) => {
                 Some(format!("its credential `{}` is not configured: {}", spec.name, spec.help))
             }
+            (Ok(_), None) if health.condition == Condition::Paused => health.reason.clone(),
             (Ok(_), None) => None,
         }
     }

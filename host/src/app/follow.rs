@@ -1,18 +1,18 @@
-//! Following the folder of plugins, so that no restart is needed.
+//! Following what an operator and other workers do to the sources, so that no restart is needed.
 
 use tokio::time::MissedTickBehavior;
 
-use crate::app::{App, chain};
+use crate::app::App;
 
 impl App {
-    /// Takes up what is installed, turned on or off, or removed, for ever.
+    /// Takes up what is installed, turned on or off, removed or left aside, for ever.
     pub(super) async fn follow_plugins(self) {
         let mut tick = tokio::time::interval(self.config.plugins.plugins_poll);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            if let Err(error) = self.plugins.follow(None).await {
-                tracing::error!(error = %chain(&error), "the folder of plugins cannot be followed; what runs goes on");
+            if let Err(error) = self.leave_aside_condemned().await {
+                tracing::debug!(%error, "the states of the sources cannot be read");
             }
         }
     }

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use crate::{app::App, db};
+use crate::{
+    app::{
+        App,
+        health::{Condition, SourceStates},
+    },
+    db,
+};
 
 /// Longest wait for the database; who asks gives up after some seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -14,6 +20,14 @@ impl App {
         self.metrics.connections(self.db.size(), self.db.num_idle());
         let counts = tokio::time::timeout(PATIENCE, db::jobs::under_way(&self.db)).await;
         self.metrics.under_way(counts.ok().and_then(Result::ok));
+        let states = tokio::time::timeout(PATIENCE, SourceStates::read(&self.db)).await;
+        let states = states.ok().and_then(Result::ok);
+        let sources = if states.is_some() { self.plugins.list() } else { Vec::new() };
+        let states = states.unwrap_or_default();
+        self.metrics.health(sources.iter().flat_map(|source| {
+            let condition = states.health(source, &self.marks).condition;
+            Condition::ALL.map(|each| (source.info.id.as_str(), each.name(), each == condition))
+        }));
         self.metrics.text()
     }
 }

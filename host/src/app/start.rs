@@ -1,12 +1,15 @@
 //! From settings to a host that runs: database, queue, sources, store.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tokio::{sync::broadcast, task::JoinHandle};
 use url::Url;
 
 use crate::{
-    app::{App, Parts, Signal},
+    app::{App, Parts, Signal, health::CredentialMarks},
     auth::{
         self, Auth,
         key_set::FetchKeys,
@@ -26,6 +29,8 @@ use crate::{
 
 /// Connections of one process: requests are short, and a chunk holds one only while it writes.
 const CONNECTIONS: u32 = 16;
+/// Longest wait for a database that may not be there.
+const REACH: Duration = Duration::from_secs(3);
 /// Signals that a slow listener may fall behind before it has to look for itself.
 const SIGNALS: usize = 1024;
 
@@ -88,9 +93,9 @@ pub enum StartError {
     /// Tokens cannot be verified.
     #[error("cannot set up authentication")]
     Auth(#[from] auth::SetupError),
-    /// The key of signed links cannot be had.
-    #[error("cannot read the key of signed links")]
-    Links(#[from] db::Error),
+    /// The key of signed links or that of credential marks cannot be had.
+    #[error("cannot read the keys that all processes share")]
+    Keys(#[from] db::Error),
 }
 
 impl Running {
@@ -146,6 +151,7 @@ impl Running {
         )?;
         let links =
             LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
+        let marks = CredentialMarks::new(&db, &credentials).await?;
         let store = Store::local(&data_dir.join("objects"))?;
         let (signals, _) = broadcast::channel(SIGNALS);
         Ok(App::new(Parts {
@@ -158,6 +164,7 @@ impl Running {
             store,
             auth,
             links,
+            marks,
             metrics: Metrics::default(),
             signals,
         }))
@@ -200,6 +207,15 @@ impl Database {
                 Err(error.into())
             }
         }
+    }
+
+    /// Sessions on a database that answers within seconds; nothing is started, made or changed.
+    pub async fn reach(config: &Config) -> Option<PgPool> {
+        let url = match &config.database.database_url {
+            Some(url) => url.clone(),
+            None => db::embedded::running(&config.data_dir()).await?,
+        };
+        tokio::time::timeout(REACH, db::connect(&url, 1)).await.ok()?.ok()
     }
 
     /// Brings all tables up to date: says which migrations were applied, by version and name.

@@ -8,6 +8,7 @@ mod consent;
 mod disable;
 mod enable;
 mod install;
+mod known;
 mod list;
 mod new;
 mod record;
@@ -93,7 +94,7 @@ async fn tell(
 ) -> anyhow::Result<Installed> {
     plugins.follow(None).await?;
     let source = find(plugins, id).await?;
-    say(&if json { json!({"source": list::described(&source)}).to_string() } else { text(&source) });
+    say(&if json { json!({"source": list::described(&source, None)}).to_string() } else { text(&source) });
     Ok(source)
 }
 

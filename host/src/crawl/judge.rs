@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     app::App,
-    crawl::{Faults, decode::Decoders, kept::Kept},
+    crawl::{Faults, decode::Decoders, kept::Kept, tally::Tally},
     db::{
         chunks::{Wait, Waiting},
         verdicts::{Judged, Refused},
@@ -44,6 +44,7 @@ pub(super) struct Bench {
     pub(super) user: UserId,
     pub(super) rules: Rules,
     pub(super) grants: Grants,
+    pub(super) tally: Arc<Tally>,
 }
 
 /// What became of a picture.

@@ -213,6 +213,7 @@ impl Slice {
             fetcher: self.bench.fetcher.clone(),
             source: self.source.clone(),
             grants: self.bench.grants.clone(),
+            tally: Arc::clone(&self.bench.tally),
             kept: Arc::clone(&self.bench.kept),
             chunk: self.chunk.clone(),
             answers: self.answers.take().filter(|_| self.chunk.again),
@@ -273,7 +274,7 @@ impl Slice {
         let recorded = recorded.ok_or(Interrupted::LeaseLost)?;
         let kept = recorded.kept.abs_diff(self.chunk.kept).into();
         let refused = self.batch.iter().filter_map(|judged| Some(judged.outcome.as_ref().err()?.reason));
-        self.bench.app.metrics.judged(kept, recorded.duplicates as u64, refused);
+        self.bench.tally.judged(kept, recorded.duplicates as u64, refused);
         for judged in self.batch.drain(..) {
             self.taken.remove(&judged.candidate);
         }

@@ -11,12 +11,13 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     app::App,
-    crawl::kept::Kept,
+    crawl::{kept::Kept, tally::Tally},
     db::{
         self,
         chunks::{Chunk, Wait},
         items,
         pace::{self, Turn},
+        sources::Trouble,
         steps::Spent,
     },
     fetch::{Fetcher, Unanswered},
@@ -41,6 +42,7 @@ pub(super) struct StepTask {
     pub(super) source: Installed,
     pub(super) grants: Grants,
     pub(super) kept: Arc<Kept>,
+    pub(super) tally: Arc<Tally>,
     pub(super) chunk: Chunk,
     /// Answers of the step before, when it asked to be called again with them.
     pub(super) answers: Option<Arc<Vec<Answer>>>,
@@ -61,7 +63,8 @@ impl StepTask {
     pub(super) async fn make(self) -> Result<StepOutcome, db::Error> {
         let Some(requests) = self.chunk.requests.as_ref() else {
             let made = self.app.plugins.start(&self.source, &self.chunk.query).await;
-            return Ok(self.outcome(made, Arc::default(), Spent::default()));
+            self.tally.stepped(&made, false);
+            return self.outcome(made, Arc::default(), Spent::default()).await;
         };
         let (answers, spent) = match &self.answers {
             Some(answers) => (Arc::clone(answers), Spent::default()),
@@ -75,6 +78,7 @@ impl StepTask {
             .plugins
             .resume(&self.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
             .await;
+        self.tally.stepped(&made, true);
         for (request, answer) in requests.iter().zip(answers.iter()) {
             match &answer.outcome {
                 Ok(response) if request.keep && made.is_ok() => {
@@ -85,7 +89,7 @@ impl StepTask {
             }
         }
         let limited = matches!(made, Err(StepError::Source(SourceError::RateLimited(_))));
-        let outcome = self.outcome(made, answers, spent);
+        let outcome = self.outcome(made, answers, spent).await?;
         if let (true, StepOutcome::Later(wait, _)) = (limited, &outcome) {
             // Said in a page, so that only this plugin understood it; it holds for all workers.
             for place in requests.iter().filter_map(|request| self.place(request)) {
@@ -170,7 +174,7 @@ impl StepTask {
         }
         let outcome = self.fetcher.ask(&self.grants, request).await;
         let status = outcome.as_ref().ok().map(|response| response.status);
-        self.app.metrics.source_request(&self.chunk.source, status);
+        self.tally.asked(status);
         match outcome {
             Ok(response) => asked(Ok(response), true),
             Err(Unanswered { failure, retry_after: None }) => asked(Err(failure), true),
@@ -194,52 +198,62 @@ impl StepTask {
         Some(format!("{} {host}", self.chunk.source))
     }
 
-    fn outcome(&self, made: Result<Made, StepError>, answers: Arc<Vec<Answer>>, spent: Spent) -> StepOutcome {
-        self.count(&made);
+    /// What follows from a step that was made, or was not.
+    async fn outcome(
+        &self,
+        made: Result<Made, StepError>,
+        answers: Arc<Vec<Answer>>,
+        spent: Spent,
+    ) -> Result<StepOutcome, db::Error> {
         let error = match made {
             Ok(made) => {
-                return StepOutcome::Made { step: made.step, digest: self.source.digest, answers, spent };
+                return Ok(StepOutcome::Made { step: made.step, digest: self.source.digest, answers, spent });
             }
+            Err(fault) if fault.is_plugins_fault() => return self.fault(&fault, spent).await,
             Err(StepError::Source(error)) => error,
-            Err(StepError::Preparing { .. }) => return self.later(preparing(&self.chunk.source), spent),
-            Err(fault) if fault.is_plugins_fault() => {
-                return StepOutcome::Failed(format!("fault of the plugin: {fault}"));
-            }
+            Err(StepError::Preparing { .. }) => return Ok(self.later(preparing(&self.chunk.source), spent)),
             Err(StepError::Host { .. }) => {
-                return self.later(self.backoff(None, "the plugin runtime failed".to_owned()), spent);
+                return Ok(self.later(self.backoff(None, "the plugin runtime failed".to_owned()), spent));
             }
-            Err(refused) => return StepOutcome::Failed(refused.to_string()),
+            Err(refused) => return Ok(StepOutcome::Failed(refused.to_string())),
         };
-        match error {
+        let trouble = match &error {
             SourceError::RateLimited(seconds) => {
                 let after = seconds.map(|seconds| Duration::from_secs(seconds.into()));
-                self.later(self.backoff(after, SourceError::RateLimited(seconds).to_string()), spent)
+                return Ok(self.later(self.backoff(after, error.to_string()), spent));
             }
-            SourceError::Unavailable(_) => self.later(self.backoff(None, error.to_string()), spent),
-            SourceError::Other(reason) => StepOutcome::Failed(format!("fault of the plugin: {reason}")),
-            SourceError::InvalidQuery(_) | SourceError::Unauthorized(_) | SourceError::LayoutChanged(_) => {
-                // What the host refused to fetch says more than what the plugin makes of that.
-                let cause = answers.iter().find_map(|answer| match &answer.outcome {
-                    Err(failure @ (Failure::Denied(_) | Failure::Robots(_))) => Some(failure.to_string()),
-                    _ => None,
-                });
-                StepOutcome::Failed(cause.unwrap_or_else(|| error.to_string()))
+            SourceError::Unavailable(_) => {
+                return Ok(self.later(self.backoff(None, error.to_string()), spent));
             }
+            SourceError::InvalidQuery(_) | SourceError::Other(_) => None,
+            SourceError::Unauthorized(words) => Some((Trouble::Unauthorized, words)),
+            SourceError::LayoutChanged(words) => Some((Trouble::LayoutChanged, words)),
+        };
+        // What the host refused to fetch says more than what the plugin makes of that.
+        let cause = answers.iter().find_map(|answer| match &answer.outcome {
+            Err(failure @ (Failure::Denied(_) | Failure::Robots(_))) => Some(failure.to_string()),
+            _ => None,
+        });
+        if let (None, Some((trouble, words))) = (&cause, trouble) {
+            self.app.report_trouble(&self.source, self.chunk.id, trouble, words).await?;
         }
+        Ok(StepOutcome::Failed(cause.unwrap_or_else(|| error.to_string())))
     }
 
-    fn count(&self, made: &Result<Made, StepError>) {
-        let (metrics, source) = (&self.app.metrics, &self.chunk.source);
-        let outcome = match made {
-            Ok(made) => {
-                metrics.step_cost(source, made.cpu, made.peak_memory);
-                "made"
-            }
-            Err(error) if error.is_plugins_fault() => "fault",
-            Err(StepError::Source(_)) => "error",
-            Err(_) => "not-run",
-        };
-        metrics.step(source, outcome);
+    /// The chunk fails by the plugin's fault; but where there is an earlier build to go back
+    /// to, it waits for what becomes of this one.
+    async fn fault(&self, fault: &StepError, spent: Spent) -> Result<StepOutcome, db::Error> {
+        let goes_back = self.app.plugins.can_go_back(&self.source).await;
+        self.app.report_trouble(&self.source, self.chunk.id, Trouble::Fault, &fault.to_string()).await?;
+        let reason = format!("fault of the plugin: {fault}");
+        if !goes_back {
+            return Ok(StepOutcome::Failed(reason));
+        }
+        let mut wait = self.backoff(None, reason);
+        if !self.app.is_current(&self.source) {
+            wait.until = Utc::now();
+        }
+        Ok(self.later(wait, spent))
     }
 
     /// 30 s doubling to one hour, or what the site says unless that is no wait at all.

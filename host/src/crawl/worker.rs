@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    app::{App, Signal, chain, messages},
+    app::{App, Signal, chain, health::Condition, messages},
     crawl::{
         Faults, Interrupted, SliceEnd,
         decode::Decoders,
@@ -24,15 +24,18 @@ use crate::{
         kept::Kept,
         slice::{CLOSING, Slice},
         step::{MOST_ERRORS, preparing},
+        tally::Tally,
     },
     db::{
         self,
         chunks::{self, Chunk, Wait},
         settle::{self, End},
+        sources::{self, Trouble},
         steps::{self, Spent},
     },
     fetch::Jar,
     job::JobId,
+    plugin::Installed,
     queue::{Abandoned, Message, Participation, Work},
     validate,
 };
@@ -45,6 +48,9 @@ const GRACE: Duration = Duration::from_secs(9);
 const ELSEWHERE: Duration = Duration::from_secs(10);
 /// How often rows that have had their day are deleted.
 const TIDY: Duration = Duration::from_hours(1);
+/// A chunk whose source is paused looks this often whether it still is: its operator may
+/// have enabled it.
+const PAUSED: Duration = Duration::from_secs(30);
 /// The last writes of a slice are given this long.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -57,6 +63,20 @@ pub struct Worker {
     store_failed: Arc<AtomicBool>,
     held: Mutex<HashMap<Uuid, Held>>,
     stop: CancellationToken,
+}
+
+/// What a slice worked with.
+struct Ran {
+    source: Installed,
+    tally: Arc<Tally>,
+}
+
+impl Ran {
+    async fn count(&self, app: &App, connection: &mut db::PgConnection) -> Result<(), db::Error> {
+        let counted = self.tally.take();
+        let build = app.marks.build(&self.source);
+        sources::count(connection, &build, &counted.figures, counted.is_well()).await
+    }
 }
 
 struct Held {
@@ -163,8 +183,9 @@ impl Worker {
         self.faults.pass("after-claim", &chunk.source);
         let lost = CancellationToken::new();
         self.held().insert(lease, Held { job: chunk.job_id, lost: lost.clone() });
+        let mut ran = None;
         let done = tokio::select! {
-            done = self.slice(&chunk) => done,
+            done = self.slice(&chunk, &mut ran) => done,
             () = lost.cancelled() => Err(Interrupted::LeaseLost),
         };
         self.held().remove(&lease);
@@ -183,9 +204,16 @@ impl Worker {
                 self.release(&chunk).await;
                 return Err(error.into());
             }
+            Err(Interrupted::LeaseLost) => {
+                if let (Some(ran), Ok(mut connection)) = (ran, self.app.db.acquire().await) {
+                    // What was done was done, though for nothing.
+                    let _ = ran.count(&self.app, &mut connection).await;
+                }
+                return Err(Interrupted::LeaseLost);
+            }
             done => done?,
         };
-        self.leave(&chunk, end).await
+        self.leave(&chunk, end, ran.as_ref()).await
     }
 
     /// Lets go of a chunk because the database failed, as soon as that is possible again:
@@ -200,7 +228,8 @@ impl Worker {
         }
     }
 
-    async fn slice(&self, chunk: &Chunk) -> Result<SliceEnd, Interrupted> {
+    /// Works on the chunk for a while; what its source does is counted in `ran`.
+    async fn slice(&self, chunk: &Chunk, ran: &mut Option<Ran>) -> Result<SliceEnd, Interrupted> {
         if chunk.crash_count > chunks::MOST_SURVIVED {
             let times = chunk.crash_count;
             let reason = format!("the worker died {times} times in a row while it held this part");
@@ -212,21 +241,12 @@ impl Worker {
             }
             self.store_failed.store(false, Ordering::Relaxed);
         }
-        let source = match self.app.source(&chunk.source) {
+        let source = match self.source(chunk).await? {
             Ok(source) => source,
-            Err(_) if self.app.plugins.is_preparing(&chunk.source) => {
-                return Ok(SliceEnd::Wait(preparing(&chunk.source)));
-            }
-            // Another worker may have it: this one lets the others try first, a few times.
-            Err(reason)
-                if self.app.plugins.get(&chunk.source).is_none() && chunk.errors_in_row + 1 < MOST_ERRORS =>
-            {
-                let wait = Wait { until: Utc::now() + ELSEWHERE, reason, error: true };
-                steps::put_off(&self.app.db, chunk, &wait, Spent::default(), None).await?;
-                return Ok(SliceEnd::Wait(wait));
-            }
-            Err(reason) => return Ok(SliceEnd::End(End::Failed(reason))),
+            Err(end) => return Ok(end),
         };
+        let tally = Arc::new(Tally::new(self.app.clone(), source.info.id.clone()));
+        *ran = Some(Ran { source: source.clone(), tally: Arc::clone(&tally) });
         let jar = Jar::restore(&chunk.cookies);
         let bench = Bench {
             app: self.app.clone(),
@@ -239,12 +259,48 @@ impl Worker {
             user: chunk.user_id,
             rules: chunk.rules.clone(),
             grants: self.app.grants(&source),
+            tally,
         };
         Slice::new(chunk.clone(), source, bench).run(self.app.config.crawl.slice, &self.stop).await
     }
 
+    /// The chunk's source, or what becomes of the chunk without it.
+    async fn source(&self, chunk: &Chunk) -> Result<Result<Installed, SliceEnd>, Interrupted> {
+        let source = match self.app.source(&chunk.source) {
+            Ok(source) => source,
+            Err(_) if self.app.plugins.is_preparing(&chunk.source) => {
+                return Ok(Err(SliceEnd::Wait(preparing(&chunk.source))));
+            }
+            // Another worker may have it: this one lets the others try first, a few times.
+            Err(reason)
+                if self.app.plugins.get(&chunk.source).is_none() && chunk.errors_in_row + 1 < MOST_ERRORS =>
+            {
+                let wait = Wait { until: Utc::now() + ELSEWHERE, reason, error: true };
+                steps::put_off(&self.app.db, chunk, &wait, Spent::default(), None).await?;
+                return Ok(Err(SliceEnd::Wait(wait)));
+            }
+            Err(reason) => return Ok(Err(SliceEnd::End(End::Failed(reason)))),
+        };
+        let health = self.app.health(&source).await?;
+        if health.condition != Condition::Paused {
+            return Ok(Ok(source));
+        }
+        // Another worker may have found that it goes back to an earlier build.
+        self.app.leave_aside_condemned().await?;
+        if !self.app.is_current(&source) {
+            return Ok(Err(SliceEnd::Again));
+        }
+        let reason = health.reason.unwrap_or_default();
+        if health.trouble == Some(Trouble::Unauthorized) {
+            return Ok(Err(SliceEnd::End(End::Failed(reason))));
+        }
+        let look = Utc::now() + PAUSED;
+        let until = health.resumes_at.map_or(look, |resumes_at| resumes_at.min(look));
+        Ok(Err(SliceEnd::Wait(Wait { until, reason, error: false })))
+    }
+
     /// Gives the chunk back, for now, for later or for good, and queues what follows from that.
-    async fn leave(&self, chunk: &Chunk, end: SliceEnd) -> Result<(), Interrupted> {
+    async fn leave(&self, chunk: &Chunk, end: SliceEnd, ran: Option<&Ran>) -> Result<(), Interrupted> {
         let mut tx = self.app.db.begin().await?;
         let (next, at) = match &end {
             SliceEnd::Again => {
@@ -258,6 +314,9 @@ impl Worker {
         };
         let next = next.ok_or(Interrupted::LeaseLost)?;
         self.app.queue.enqueue(&mut tx, chunk.job_id, &messages(next), at).await?;
+        if let Some(ran) = ran {
+            ran.count(&self.app, &mut tx).await?;
+        }
         tx.commit().await?;
         self.app.metrics.slice_ended(end.name());
         if let SliceEnd::End(End::Failed(reason)) = &end {

@@ -99,6 +99,15 @@ impl Embedded {
     }
 }
 
+/// Where the server of `data_dir` answers, if one runs.
+pub async fn running(data_dir: &Path) -> Option<SecretString> {
+    let data_dir = data_dir.canonicalize().ok()?;
+    let made = data_dir.join("postgres");
+    let account = Account::of(&made).ok().filter(|_| made.is_dir())?;
+    let cluster = Cluster::new(&data_dir, account).ok()?;
+    cluster.answers().await.then(|| cluster.url().into())
+}
+
 /// Why there is no private Postgres.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {

@@ -25,6 +25,12 @@ impl Live {
     pub fn new(fetcher: &Fetcher, grants: Grants) -> Self {
         Self { fetcher: fetcher.with_cookies(Jar::default()), grants }
     }
+
+    /// What the source may reach.
+    #[must_use]
+    pub const fn grants(&self) -> &Grants {
+        &self.grants
+    }
 }
 
 impl Answering for Live {

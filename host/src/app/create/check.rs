@@ -11,8 +11,11 @@ use crate::{
     source::{Input, Query, SourceInfo, normalise},
 };
 
+mod alone;
 mod field;
 mod option;
+
+pub use alone::check_alone;
 
 use field::{Fields, Report};
 
@@ -109,13 +112,7 @@ pub fn check(
     let sources = sources(&fields, offered, &has, &mut report);
     let options = option::options(&fields, &sources, &mut report);
     let safe_search = fields.boolean("safe_search", &mut report).unwrap_or(true);
-    let language = fields.text("language", 35, &mut report).filter(|tag| {
-        let sound = is_language(tag);
-        if !sound {
-            report.broken("/language", "must be a BCP 47 tag such as `de` or `pt-BR`");
-        }
-        sound
-    });
+    let language = language(&fields, &mut report);
     let labels = labels(&fields, &keywords, &urls, &mut report);
     let rules = rules(&fields, &mut report);
     let destination = destination(&fields, &mut report);
@@ -298,6 +295,15 @@ fn destination(fields: &Fields<'_>, report: &mut Report) -> Destination {
         (None, Some(project)) => Destination::Project(project),
         (None, None) => Destination::New,
     }
+}
+
+fn language(fields: &Fields<'_>, report: &mut Report) -> Option<String> {
+    let tag = fields.text("language", 35, report)?;
+    if is_language(&tag) {
+        return Some(tag);
+    }
+    report.broken(fields.pointer("language"), "must be a BCP 47 tag such as `de` or `pt-BR`");
+    None
 }
 
 /// The shape of a BCP 47 tag; whether it is registered is the source's business.

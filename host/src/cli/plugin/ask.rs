@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 
 use super::{prepared, run::Told, subject::Subject};
 use crate::{
-    app::create::{Broken, Offered, check},
+    app::create::{Broken, Offered, check_alone},
     cli::{stop, tell, wrong_usage},
     config::Config,
     fetch::Fetcher,
@@ -15,6 +15,9 @@ use crate::{
     source::{Grants, Query},
     trial::{Limits, Live, Paced},
 };
+
+/// As many as a job may ask for.
+const MOST_CANDIDATES: i64 = 100_000;
 
 /// One crawl of a source alone.
 #[derive(Args, Debug)]
@@ -138,25 +141,17 @@ impl Ask {
         }
         let options: Map<_, _> =
             self.option.iter().map(|Named { name, value }| (name.clone(), json!(value))).collect();
-        let input = match source.info.input {
-            crate::source::Input::Keywords => "keywords",
-            crate::source::Input::Address => "urls",
-        };
         let body = json!({
-            "name": "trial",
-            input: [self.query],
-            "max_images": self.max,
-            "sources": [id],
-            "options": { id: options },
+            "text": self.query,
+            "limit": self.max,
+            "options": options,
             "safe_search": self.safe_search,
             "language": self.language,
         });
         let credentials = grants.credentials.iter().map(|credential| credential.spec.name.clone()).collect();
         let offered = Offered { info: source.info.clone(), credentials, unavailable: None };
         let parse = |text: &str| fetcher.check(text).map_err(|blocked| format!("cannot be asked: {blocked}"));
-        let job = check(&body, &[offered], &parse).map_err(|broken| refused(&broken))?;
-        let chunk = job.chunks.into_iter().next();
-        chunk.map(|chunk| chunk.query).ok_or_else(|| wrong_usage("there is nothing to ask for"))
+        check_alone(&body, &offered, MOST_CANDIDATES, &parse).map_err(|broken| refused(&broken))
     }
 }
 
@@ -164,9 +159,9 @@ impl Ask {
 fn refused(broken: &[Broken]) -> anyhow::Error {
     let line = |rule: &Broken| {
         let mut parts = rule.pointer.trim_start_matches('/').split('/');
-        let argument = match (parts.next(), parts.nth(1)) {
+        let argument = match (parts.next(), parts.next()) {
             (Some("options"), Some(name)) => format!("--option {name}"),
-            (Some("max_images"), _) => "--max".to_owned(),
+            (Some("limit"), _) => "--max".to_owned(),
             (Some("language"), _) => "--language".to_owned(),
             _ => "the query".to_owned(),
         };

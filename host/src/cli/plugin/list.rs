@@ -6,18 +6,19 @@ use clap::Args;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
-use super::prepared;
+use super::{known::Known, prepared};
 use crate::{
     cli::{say, stop},
     config::Config,
-    plugin::{GrantedBy, Installed, Plugins, RefusedPlugin, Status},
+    plugin::{GrantedBy, Installed, Pinned, Plugins, RefusedPlugin, Status},
     source::{HostKind, Input, OptionSpec, SourceInfo},
 };
 
 /// List the installed sources, and what was left out and why
 ///
 /// For each: version, what it takes, whether it can be used and if not what to do about
-/// it, the hosts it asks (`api`: a documented interface; `web`: pages, robots.txt is
+/// it, how it fares and what it did until now (where a database answers; none is started for
+/// this), by what it was granted, whether it is pinned, the hosts it asks (`api`: a documented interface; `web`: pages, robots.txt is
 /// asked), its options and credentials.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -35,20 +36,22 @@ impl List {
         let stop = stop::on_signal()?;
         let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
         prepared(&plugins, &stop).await;
+        let known = Known::find(config, &plugins).await?;
         let (sources, refused) = (plugins.list(), plugins.refused());
         if self.json {
             let refused: Vec<Value> =
                 refused.iter().map(|plugin| json!({"name": plugin.name, "reason": plugin.reason})).collect();
-            let sources: Vec<Value> = sources.iter().map(described).collect();
+            let sources: Vec<Value> =
+                sources.iter().map(|source| described(source, known.as_ref())).collect();
             say(&json!({"sources": sources, "refused": refused}).to_string());
         } else {
-            say(&text(&sources, &refused));
+            say(&text(&sources, &refused, known.as_ref()));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn text(sources: &[Installed], refused: &[RefusedPlugin]) -> String {
+fn text(sources: &[Installed], refused: &[RefusedPlugin], known: Option<&Known>) -> String {
     let mut lines = Vec::new();
     for source in sources {
         let info = &source.info;
@@ -67,6 +70,7 @@ fn text(sources: &[Installed], refused: &[RefusedPlugin]) -> String {
         if let Status::Off(reason) = &source.status {
             lines.push(fact("status", reason));
         }
+        lines.extend(standing(source, known).iter().map(|(name, value)| fact(name, value)));
         lines.extend(facts(info));
     }
     if sources.is_empty() {
@@ -100,13 +104,29 @@ pub(super) fn fact(name: &str, value: &str) -> String {
     format!("  {name:<12}{value}")
 }
 
-pub(super) fn described(source: &Installed) -> Value {
+/// How it fares, what it did and why it may, by name.
+fn standing(source: &Installed, known: Option<&Known>) -> Vec<(&'static str, String)> {
+    let (health, done) = known.map(|known| known.told(source)).unwrap_or_default();
+    let aside = |newer: &Pinned| format!("{} ({}), which faulted too often", newer.version, newer.file);
+    let pinned = |pinned: &Pinned| format!("sha256 {}, {}", pinned.sha256, pinned.installed_at.date_naive());
+    let all = [
+        ("left aside", source.rolled_back.as_ref().map(aside).unwrap_or_default()),
+        ("health", health),
+        ("until now", done),
+        ("granted by", source.granted_by.map(GrantedBy::name).unwrap_or_default().to_owned()),
+        ("pinned", source.pinned.as_ref().map(pinned).unwrap_or_default()),
+    ];
+    all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+}
+
+pub(super) fn described(source: &Installed, known: Option<&Known>) -> Value {
     let info = &source.info;
     let (status, reason) = match &source.status {
         Status::Ready => ("ready", None),
         Status::Preparing => ("preparing", None),
         Status::Off(reason) => ("off", Some(reason)),
     };
+    let (health, figures) = known.map(|known| known.described(source)).unwrap_or_default();
     json!({
         "id": info.id,
         "name": info.name,
@@ -133,6 +153,8 @@ pub(super) fn described(source: &Installed) -> Value {
         "file": source.file,
         "size": source.size,
         "sha256": source.digest.to_string(),
+        "health": health,
+        "figures": figures,
     })
 }
 

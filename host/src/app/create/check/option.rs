@@ -11,7 +11,7 @@ use super::{
 use crate::source::{OptionKind, OptionSpec};
 
 /// Most options of one source.
-const MOST_OPTIONS: usize = 100;
+pub(super) const MOST_OPTIONS: usize = 100;
 /// Longest value of an option, in characters.
 const LONGEST_VALUE: usize = 2_000;
 
@@ -30,17 +30,8 @@ pub(super) fn options(
     let mut options = BTreeMap::new();
     for source in sources {
         let id = &source.info.id;
-        let declared: Vec<&str> = source.info.options.iter().map(|spec| spec.name.as_str()).collect();
-        let of_source = given.as_ref().and_then(|given| given.object(id, MOST_OPTIONS, report));
-        if let Some(fields) = &of_source {
-            fields.only(&declared, report);
-        }
-        let values: BTreeMap<_, _> = source
-            .info
-            .options
-            .iter()
-            .filter_map(|spec| Some((spec.name.clone(), value(spec, id, of_source.as_ref(), report)?)))
-            .collect();
+        let given = given.as_ref().and_then(|given| given.object(id, MOST_OPTIONS, report));
+        let values = of_source(source, given.as_ref(), &format!("/options/{id}"), report);
         if !values.is_empty() {
             options.insert(id.clone(), values);
         }
@@ -48,8 +39,23 @@ pub(super) fn options(
     options
 }
 
-fn value(spec: &OptionSpec, source: &str, given: Option<&Fields<'_>>, report: &mut Report) -> Option<String> {
-    let pointer = format!("/options/{source}/{}", spec.name.replace('~', "~0").replace('/', "~1"));
+/// The values of one source, defaults filled in; `given` stands at `base`.
+pub(super) fn of_source(
+    source: &Offered,
+    given: Option<&Fields<'_>>,
+    base: &str,
+    report: &mut Report,
+) -> BTreeMap<String, String> {
+    let declared: Vec<&str> = source.info.options.iter().map(|spec| spec.name.as_str()).collect();
+    if let Some(fields) = given {
+        fields.only(&declared, report);
+    }
+    let specs = source.info.options.iter();
+    specs.filter_map(|spec| Some((spec.name.clone(), value(spec, base, given, report)?))).collect()
+}
+
+fn value(spec: &OptionSpec, base: &str, given: Option<&Fields<'_>>, report: &mut Report) -> Option<String> {
+    let pointer = format!("{base}/{}", spec.name.replace('~', "~0").replace('/', "~1"));
     let Some(given) = given.and_then(|given| given.get(&spec.name)) else {
         if spec.required && spec.default.is_none() {
             report.broken(pointer, format!("is required: {}", spec.help));

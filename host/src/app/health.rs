@@ -1,0 +1,304 @@
+//! How the sources fare, as all workers know it: what ails one, when it is paused, and when
+//! it goes back to an earlier build.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use aws_lc_rs::hmac;
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret as _;
+
+use crate::{
+    app::{App, chain},
+    auth::link::fresh_secret,
+    config::ConfiguredCredential,
+    db::{
+        self, PgPool,
+        sources::{self, BuildRef, SourceRow, Trouble},
+    },
+    job::ChunkId,
+    plugin::{Condemned, Installed},
+    source::Figures,
+};
+
+/// Slices in a row, of at least two chunks, that the faults of a build may end before it is
+/// left aside for the one before, or paused where there is none.
+pub const MOST_FAULTS: i32 = 3;
+/// Length of a first pause for faults; each that follows is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_mins(10);
+/// Longest pause for faults.
+const LONGEST_PAUSE: Duration = Duration::from_hours(6);
+/// Most characters of what is kept about a trouble.
+const MOST_WORDS: usize = 500;
+/// Name of the key in `pixcrawler.secret` that tells credentials apart.
+const MARK_KEY: &str = "credential-marks";
+
+/// Whether a source does what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing is known against it.
+    Ok,
+    /// It is asked still, but something is wrong.
+    Degraded,
+    /// It is not asked.
+    Paused,
+}
+
+/// How a source fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// In a word.
+    pub condition: Condition,
+    /// Why, for everybody.
+    pub reason: Option<String>,
+    /// What the source or the sandbox said, for the operator only: it may tell what some
+    /// user was looking for.
+    pub detail: Option<String>,
+    /// Since when.
+    pub since: Option<DateTime<Utc>>,
+    /// When it goes on by itself.
+    pub resumes_at: Option<DateTime<Utc>>,
+    /// What ails it.
+    pub trouble: Option<Trouble>,
+}
+
+/// Tells the credentials that are configured for each source from others, without telling
+/// them: 16 bits of a hash, keyed with what all processes of a system share.
+#[derive(Clone, Debug)]
+pub struct CredentialMarks {
+    key: hmac::Key,
+    by_source: BTreeMap<String, i32>,
+}
+
+/// What is known of all sources at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct SourceStates(Vec<SourceRow>);
+
+impl Condition {
+    /// For scripts and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Paused => "paused",
+        }
+    }
+
+    /// Every condition.
+    pub const ALL: [Self; 3] = [Self::Ok, Self::Degraded, Self::Paused];
+}
+
+impl CredentialMarks {
+    /// For these credentials.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn new(db: &PgPool, credentials: &[ConfiguredCredential]) -> Result<Self, db::Error> {
+        let secret = db::secrets::get_or_insert(db, MARK_KEY, &fresh_secret()).await?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
+        let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for given in credentials {
+            let text = format!("{}={}", given.name, given.secret.expose_secret());
+            texts.entry(given.source.clone()).or_default().push(text);
+        }
+        let mark = |(source, mut texts): (String, Vec<String>)| {
+            texts.sort();
+            let mark = mark(&key, &texts.join("\n"));
+            (source, mark)
+        };
+        Ok(Self { by_source: texts.into_iter().map(mark).collect(), key })
+    }
+
+    /// The build as this process has it.
+    #[must_use]
+    pub fn build<'a>(&self, source: &'a Installed) -> BuildRef<'a> {
+        let id = source.info.id.as_str();
+        let credential_mark = self.by_source.get(id).copied().unwrap_or_else(|| mark(&self.key, ""));
+        BuildRef { id, digest: source.digest, enabled_at: source.enabled_at, credential_mark }
+    }
+}
+
+fn mark(key: &hmac::Key, text: &str) -> i32 {
+    match hmac::sign(key, text.as_bytes()).as_ref() {
+        [first, second, ..] => i32::from(u16::from_be_bytes([*first, *second])),
+        _ => 0,
+    }
+}
+
+impl SourceStates {
+    /// Looks everything up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn read(db: &PgPool) -> Result<Self, db::Error> {
+        Ok(Self(sources::all(db).await?))
+    }
+
+    /// How a source fares.
+    #[must_use]
+    pub fn health(&self, source: &Installed, marks: &CredentialMarks) -> Health {
+        let build = marks.build(source);
+        let of = |digest| self.0.iter().find(|row| row.id == build.id && row.digest() == Some(digest));
+        let own = of(build.digest).map_or(Health::OK, |row| Health::of(row, &build));
+        let newer = source.rolled_back.as_ref().filter(|_| own.condition != Condition::Paused);
+        let Some(newer) = newer else { return own };
+        let row = of(newer.sha256);
+        Health {
+            condition: Condition::Degraded,
+            reason: Some(format!(
+                "version {} is installed but left aside, because it faulted {MOST_FAULTS} times in a row; \
+                 version {} runs in its place",
+                newer.version, source.info.version
+            )),
+            detail: row.and_then(|row| row.message.clone()),
+            since: row.and_then(|row| row.paused_at),
+            resumes_at: None,
+            trouble: Some(Trouble::Fault),
+        }
+    }
+
+    /// What a source did until now, all its builds together.
+    #[must_use]
+    pub fn figures(&self, id: &str) -> Figures {
+        let mut figures = Figures::default();
+        self.0.iter().filter(|row| row.id == id).for_each(|row| row.add_to(&mut figures));
+        figures
+    }
+
+    /// Builds that are left aside for earlier ones.
+    #[must_use]
+    pub fn condemned(&self) -> Condemned {
+        let rows = self.0.iter().filter(|row| row.rolled_back && row.paused_at.is_some());
+        let key = |row: &SourceRow| Some(((row.id.clone(), row.digest()?), row.enabled_at));
+        Condemned(rows.filter_map(key).collect())
+    }
+}
+
+impl Health {
+    /// Nothing is known against it.
+    pub const OK: Self = Self {
+        condition: Condition::Ok,
+        reason: None,
+        detail: None,
+        since: None,
+        resumes_at: None,
+        trouble: None,
+    };
+
+    fn of(row: &SourceRow, build: &BuildRef<'_>) -> Self {
+        let Some(trouble) = row.trouble else { return Self::OK };
+        let detail = row.message.clone();
+        let what = match trouble {
+            Trouble::Fault => "its plugin faulted",
+            Trouble::LayoutChanged => "its site no longer looks as it expects",
+            Trouble::Unauthorized => "its credential is missing or refused",
+        };
+        if !row.pauses(build) {
+            return Self {
+                condition: Condition::Degraded,
+                reason: Some(what.to_owned()),
+                detail,
+                since: row.since,
+                resumes_at: None,
+                trouble: Some(trouble),
+            };
+        }
+        let how = match (trouble, row.resumes_at) {
+            (Trouble::Unauthorized, _) => "it goes on with another credential or version",
+            (_, Some(_)) => "it is tried again after a while",
+            (_, None) => "it goes on with another version",
+        };
+        let reason = format!("it is paused: {what}; {how}, or with `pixcrawler plugin enable {}`", build.id);
+        Self {
+            condition: Condition::Paused,
+            reason: Some(reason),
+            detail,
+            since: row.paused_at,
+            resumes_at: row.resumes_at,
+            trouble: Some(trouble),
+        }
+    }
+}
+
+impl App {
+    /// How one source fares.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn health(&self, source: &Installed) -> Result<Health, db::Error> {
+        let build = self.marks.build(source);
+        let row = sources::find(&self.db, &build).await?;
+        Ok(row.map_or(Health::OK, |row| Health::of(&row, &build)))
+    }
+
+    /// Notes what ails a source, for all workers, and does what follows from that.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn report_trouble(
+        &self,
+        source: &Installed,
+        chunk: ChunkId,
+        trouble: Trouble,
+        words: &str,
+    ) -> Result<(), db::Error> {
+        // Nothing that the operator of a source without credentials could do.
+        if trouble == Trouble::Unauthorized && source.info.credentials.is_empty() {
+            return Ok(());
+        }
+        let build = self.marks.build(source);
+        let words: String = words.chars().take(MOST_WORDS).collect();
+        let faults = sources::ails(&self.db, &build, chunk, trouble, &words).await?;
+        let (id, version) = (build.id, &source.info.version);
+        match trouble {
+            Trouble::Fault if faults.in_row >= MOST_FAULTS && faults.several_chunks => {
+                let goes_back = self.plugins.can_go_back(source).await;
+                let pause = FIRST_PAUSE * 2u32.pow(faults.pauses.unsigned_abs().min(10));
+                let resumes_at = (!goes_back).then(|| Utc::now() + pause.min(LONGEST_PAUSE));
+                match (sources::pause(&self.db, &build, resumes_at, goes_back).await?, goes_back) {
+                    // Another worker said so already.
+                    (false, _) => {}
+                    (true, true) => {
+                        tracing::error!(source = id, version, digest = %build.digest, reason = words, "the source goes back to an earlier version");
+                    }
+                    (true, false) => {
+                        tracing::error!(
+                            source = id,
+                            version,
+                            ?resumes_at,
+                            reason = words,
+                            "the source is paused"
+                        );
+                    }
+                }
+                if goes_back {
+                    self.leave_aside_condemned().await?;
+                }
+            }
+            Trouble::Unauthorized => {
+                if sources::pause(&self.db, &build, None, false).await? {
+                    tracing::error!(source = id, version, reason = words, "the source is paused");
+                }
+            }
+            Trouble::LayoutChanged => {
+                tracing::warn!(source = id, version, reason = words, "the site of the source has changed");
+            }
+            Trouble::Fault => tracing::warn!(source = id, version, reason = words, "the source faulted"),
+        }
+        Ok(())
+    }
+
+    /// Leaves aside the builds that any worker found too faulty, and takes up what has
+    /// changed in the folder of plugins.
+    ///
+    /// # Errors
+    /// When the database fails; what changed in the folder is taken up all the same.
+    pub async fn leave_aside_condemned(&self) -> Result<(), db::Error> {
+        let states = SourceStates::read(&self.db).await;
+        let condemned = states.as_ref().ok().map(SourceStates::condemned);
+        if let Err(error) = self.plugins.follow(condemned).await {
+            tracing::error!(error = %chain(&error), "the folder of plugins cannot be followed; what runs goes on");
+        }
+        states.map(drop)
+    }
+}

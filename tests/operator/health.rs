@@ -1,0 +1,217 @@
+//! Versions that fail, sources that are paused, and who is told.
+
+use serde_json::{Value, json};
+
+use super::system;
+use crate::support::{
+    process::System,
+    site::{ORIGIN, Reply, Site},
+};
+
+impl System {
+    /// What the API says of a source.
+    async fn source(&self, id: &str) -> Value {
+        self.get(&format!("/api/v1/sources/{id}")).await.expect(200).json()
+    }
+
+    /// What `plugin list` says of a source.
+    async fn listed(&self, id: &str) -> Value {
+        self.listed_with(id, &[]).await
+    }
+
+    async fn listed_with(&self, id: &str, settings: &[(&str, &str)]) -> Value {
+        let listed = self.plugin_with(&["list", "--json"], settings).await;
+        let listed: Value = serde_json::from_str(&listed).unwrap();
+        let sources = listed["sources"].as_array().unwrap();
+        sources.iter().find(|source| source["id"] == id).unwrap().clone()
+    }
+
+    /// Whether the metrics show this source in this condition.
+    async fn is_measured(&self, id: &str, condition: &str) -> bool {
+        let text = self.get("/metrics").await.expect(200).text;
+        text.contains(&format!(r#"pixcrawler_source_health{{source="{id}",condition="{condition}"}} 1"#))
+    }
+
+    async fn create_of(&self, source: &str, keywords: &[&str]) -> i64 {
+        let body = json!({ "name": source, "keywords": keywords, "sources": [source], "max_images": 100 });
+        self.post("/api/v1/crawl-jobs/", &body).await.expect(201).json()["id"].as_i64().unwrap()
+    }
+
+    /// Why a job of this source is refused.
+    async fn refused(&self, source: &str) -> String {
+        let body = json!({ "name": "x", "keywords": ["fox"], "sources": [source] });
+        let told = self.post("/api/v1/crawl-jobs/", &body).await.expect(422).json();
+        told["errors"][0]["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_faults_is_left_aside_for_the_one_before() {
+    let site = Site::start().await;
+    for keyword in ["fox", "owl"] {
+        site.on(&format!("/{keyword}.png"), [Reply::Picture]);
+        let page = Reply::Page(format!("{ORIGIN}/{keyword}.png"));
+        for path in ["page/1", "next/1", "broken"] {
+            site.on(&format!("/{path}?q={keyword}"), [page.clone()]);
+        }
+    }
+    let system = system(&site).await;
+    let workers = [system.worker(&[]).await, system.worker(&[]).await];
+    system.install("steps").await;
+    system.install("upgrade-broken").await;
+    for process in workers.iter().chain([system.door()]) {
+        process.took_up("0.3.0", true).await;
+    }
+    // No chunk fails for it: each waits and is tried again until the version is given up.
+    let job = system.create_of("steps", &["fox", "owl"]).await;
+    let waiting = |job: &Value| {
+        job["chunks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|chunk| chunk["state_detail"].to_string().contains("nobody tried"))
+    };
+    system.until(job, "both chunks wait", waiting).await;
+    assert!(system.is_measured("steps", "degraded").await);
+    system.hurry().await;
+    for process in workers.iter().chain([system.door()]) {
+        process.took_up("0.1.0", true).await;
+    }
+    let done = system.until_hurried(job, "it completes", |job| job["status"] == "completed").await;
+    assert_eq!(done["kept"], 2, "{done:#}");
+    assert_eq!(site.requests("/page/1").len(), 2, "{:?}", site.requests("/"));
+    let said: usize =
+        workers.iter().map(|worker| worker.lines("the source goes back to an earlier version").len()).sum();
+    assert_eq!(said, 1);
+
+    let shown = system.source("steps").await;
+    assert_eq!((&shown["version"], &shown["available"]), (&json!("0.1.0"), &json!(true)));
+    assert_eq!(shown["health"]["condition"], "degraded");
+    let reason = shown["health"]["reason"].as_str().unwrap();
+    assert!(reason.contains("version 0.3.0 is installed but left aside"), "{reason}");
+    assert!(shown["health"]["since"].is_string(), "{shown}");
+    let listed = system.listed("steps").await;
+    assert_eq!(listed["rolled_back"]["version"], "0.3.0", "{listed}");
+    assert!(listed["health"]["detail"].as_str().unwrap().contains("nobody tried this version"), "{listed}");
+
+    // A host that starts now does as the others do.
+    let late = system.worker(&[]).await;
+    late.took_up("0.1.0", true).await;
+    drop(late);
+
+    // Another version is given its chance.
+    system.install("upgrade").await;
+    for process in workers.iter().chain([system.door()]) {
+        process.took_up("0.2.0", true).await;
+    }
+    let job = system.create_of("steps", &["fox"]).await;
+    system.until_status(job, "completed").await;
+    assert_eq!(site.requests("/next/1").len(), 1, "{:?}", site.requests("/"));
+    let shown = system.source("steps").await;
+    assert_eq!((&shown["version"], &shown["health"]["condition"]), (&json!("0.2.0"), &json!("ok")));
+}
+
+#[tokio::test]
+async fn a_source_that_faults_is_paused_for_a_while() {
+    let site = Site::start().await;
+    let system = system(&site).await;
+    let worker = system.worker(&[("PIXCRAWLER_SLOTS", "1")]).await;
+    system.install("trap").await;
+    for process in [system.door(), &worker] {
+        process.logged_with("source taken up", |line| line["source"] == "trap").await;
+    }
+    let job = system.create_of("trap", &["a", "b", "c", "d", "e"]).await;
+    let chunks = |job: &Value, status: &str| {
+        job["chunks"].as_array().unwrap().iter().filter(|chunk| chunk["status"] == status).count()
+    };
+    let paused = system.until(job, "three fail", |job| chunks(job, "failed") == 3).await;
+    let waiting = |job: &Value| {
+        let chunks = job["chunks"].as_array().unwrap().iter();
+        chunks
+            .filter(|chunk| chunk["state_detail"].to_string().contains("paused: its plugin faulted"))
+            .count()
+            == 2
+    };
+    system.until(job, "two wait", waiting).await;
+    assert_eq!(paused["status"], "running");
+    assert_eq!(worker.lines("the source is paused").len(), 1);
+
+    let shown = system.source("trap").await;
+    assert_eq!((&shown["health"]["condition"], &shown["available"]), (&json!("paused"), &json!(false)));
+    assert!(shown["health"]["resumes_at"].is_string() && shown["health"]["since"].is_string(), "{shown}");
+    // What a user looked for is not told to others.
+    assert!(!shown.to_string().contains("no page for"), "{shown}");
+    assert!(system.listed("trap").await["health"]["detail"].as_str().unwrap().contains("no page for"));
+    assert!(system.refused("trap").await.contains("plugin enable trap"));
+    assert!(system.is_measured("trap", "paused").await);
+
+    // The operator says that it is well again; it is not, and one fault tells.
+    system.plugin(&["enable", "trap"]).await;
+    worker.logged_with("source taken up", |_| true).await;
+    system.until_hurried(job, "the fourth fails", |job| chunks(job, "failed") == 4).await;
+    assert_eq!(system.source("trap").await["health"]["condition"], "paused");
+
+    // Time passes: it is tried again by itself.
+    sqlx::query("update pixcrawler.source set resumes_at = now() where id = 'trap'")
+        .execute(&system.pool)
+        .await
+        .unwrap();
+    assert_eq!(system.source("trap").await["health"]["condition"], "degraded");
+    let over = system.until_hurried(job, "the last fails", |job| job["status"] == "failed").await;
+    assert_eq!(chunks(&over, "failed"), 5, "{over:#}");
+    let figures = &system.source("trap").await["figures"];
+    assert_eq!((&figures["faults"], &figures["steps"]), (&json!(5), &json!(0)), "{figures}");
+}
+
+#[tokio::test]
+async fn a_refused_credential_pauses_until_there_is_another() {
+    let site = Site::start().await;
+    site.on("/header/fox", [Reply::Status(401, None)]);
+    let system = system(&site).await;
+    let worker = system.worker(&[]).await;
+    system.install("keys").await;
+    for process in [system.door(), &worker] {
+        process.logged_with("source taken up", |line| line["source"] == "keys").await;
+    }
+    let job = system.create_of("keys", &["fox"]).await;
+    system.until_status(job, "failed").await;
+    let refused = system.refused("keys").await;
+    assert!(refused.contains("paused: its credential is missing or refused"), "{refused}");
+    let listed = system.listed("keys").await;
+    assert_eq!(listed["health"]["condition"], "paused", "{listed}");
+    assert!(listed["health"]["resumes_at"].is_null(), "{listed}");
+
+    // With another credential it is not paused, and what goes well ends the pause.
+    site.on("/header/fox", [Reply::Page("nothing".to_owned())]);
+    let two = ("PIXCRAWLER_CREDENTIALS", "keys.header=two");
+    worker.kill().await;
+    let _worker = system.worker(&[two]).await;
+    let listed = system.listed_with("keys", &[two]).await;
+    assert_eq!(listed["health"]["condition"], "degraded", "{listed}");
+    system.tell(job, "retry").await;
+    system.until(job, "it ends", |job| job["status"] == "completed" || job["status"] == "failed").await;
+    assert_eq!(system.listed("keys").await["health"]["condition"], "ok");
+}
+
+#[tokio::test]
+async fn a_changed_layout_shows_until_the_site_is_understood_again() {
+    let site = Site::start().await;
+    let system = system(&site).await;
+    let worker = system.worker(&[]).await;
+    system.install("keys").await;
+    for process in [system.door(), &worker] {
+        process.logged_with("source taken up", |line| line["source"] == "keys").await;
+    }
+    for (page, condition) in [("the layout has changed", "degraded"), ("nothing", "ok")] {
+        site.on("/header/fox", [Reply::Page(page.to_owned())]);
+        let job = system.create_of("keys", &["fox"]).await;
+        system.until(job, "it ends", |job| job["status"] == "completed" || job["status"] == "failed").await;
+        let shown = system.source("keys").await;
+        assert_eq!(shown["health"]["condition"], condition, "{shown}");
+        assert_eq!(shown["health"]["since"].is_string(), condition == "degraded", "{shown}");
+        assert_eq!(
+            shown["health"]["reason"].to_string().contains("no longer looks"),
+            condition == "degraded"
+        );
+    }
+}
