@@ -78,6 +78,8 @@ impl Slice {
             chunk.again = false;
             chunk.source_done = false;
             bench.jar.clear();
+            // They came with cookies that are gone.
+            bench.kept.forget_all(chunk.id);
         }
         Self {
             chunk,
