@@ -209,7 +209,7 @@ impl System {
     /// The same with settings of its own.
     pub(crate) async fn plugin_with(&self, arguments: &[&str], settings: &[(&str, &str)]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
-        command.arg("plugin").args(arguments).env("PIXCRAWLER_DATA_DIR", self.data.path());
+        command.arg("plugin").args(arguments).env("PIXCRAWLER_DATA_DIR", self.data.of_host());
         command.env("DATABASE_URL", self.database.expose_secret()).envs(self.settings.iter().cloned());
         command.envs(settings.iter().copied());
         let output = command.stdin(Stdio::null()).output().await.unwrap();
