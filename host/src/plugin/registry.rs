@@ -128,9 +128,10 @@ impl Registry {
         ids.into_iter().filter_map(|id| self.get(id)).cloned().collect()
     }
 
-    /// Says in the log how it differs from what was there before.
+    /// Says in the log how it differs from what was there before; at the start only what was left out.
     pub(super) fn log_changes(&self, before: &Self) {
-        for (id, source) in &self.sources {
+        let is_start = before.sources.is_empty() && before.preparing.is_empty();
+        for (id, source) in self.sources.iter().filter(|_| !is_start) {
             let (version, digest) = (&source.info.version, source.digest);
             match before.sources.get(id) {
                 Some(other) if other.digest == digest && other.status == source.status => {}
