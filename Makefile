@@ -31,7 +31,7 @@ test: plugins guests examples lint ## Run every check and test
 	cargo test
 	cargo test $(native)
 	cd plugins/sdk-js && node --test
-	cd plugins/sdk-python && python3 -m unittest
+	cd plugins/sdk-python && PYTHONPATH=$(CURDIR)/target/tools/bindings python3 -m unittest
 
 .PHONY: lint
 lint: setup ## Check formatting and lints
@@ -49,7 +49,7 @@ plugins: setup ## Build the bundled sources
 	done
 
 .PHONY: examples
-examples: $(examples) ## Build the twins of Openverse in JavaScript and Python
+examples: $(examples) target/tools/bindings ## Build the twins of Openverse in JavaScript and Python
 
 target/examples/openverse-js/dist/openverse.wasm: $(qjs) wit/source.wit $(wildcard plugins/examples/openverse-js/* plugins/sdk-js/src/*) | host
 	rm -rf target/examples/openverse-js
@@ -85,6 +85,11 @@ $(py): plugins/examples/openverse-python/requirements.txt
 	python3 -m venv --clear target/tools/python
 	target/tools/python/bin/pip install --quiet --require-hashes --requirement $<
 	touch $@
+
+# What the tests of the SDK for Python hold it against.
+target/tools/bindings: $(py) wit/source.wit
+	rm -rf $@
+	$(py) --quiet --wit-path wit --world plugin bindings $@
 
 .PHONY: table
 table: plugins examples ## Write the table of sources in plugins/README.md anew

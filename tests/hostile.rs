@@ -3,7 +3,9 @@
 
 mod addresses;
 mod components;
+mod flood;
 mod plugins;
+mod rubbish;
 
 use crate::support::{
     api::{Api, User},

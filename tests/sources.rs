@@ -37,6 +37,7 @@ const DEMANDED: &[(&str, &[&str])] = &[
         "duckduckgo",
         &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"],
     ),
+    ("feed", &["first-page", "next-page", "last-page", "empty", "blocked", "rate-limit", "changed-layout"]),
     (
         "flickr",
         &[

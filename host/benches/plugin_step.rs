@@ -13,6 +13,7 @@ const STEPS: usize = 20_000;
 async fn main() -> anyhow::Result<()> {
     let data = tempfile::TempDir::new()?;
     let settings = config::Plugins {
+        cache_dir: None,
         plugins_dir: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests")),
         grant: vec!["steps".to_owned()],
         credential: Vec::new(),

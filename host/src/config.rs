@@ -2,9 +2,10 @@
 //! each field is a flag and a variable of one command line, and is handed down.
 
 mod credential;
+mod origin;
 mod user_agent;
 
-use std::{collections::BTreeMap, net::IpAddr, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
@@ -12,6 +13,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use credential::{ConfiguredCredential, CredentialError};
+pub use origin::OriginMapping;
 pub use user_agent::UserAgentError;
 
 /// Settings of every subcommand that runs a part of the host.
@@ -177,6 +179,10 @@ pub struct Plugins {
         global = true
     )]
     pub credential: Vec<SecretString>,
+    /// Folder for compiled plugins, for one user of the system alone; may be shared by data
+    /// folders [default: `cache` in the data folder]
+    #[arg(long, env = "PIXCRAWLER_CACHE_DIR", value_name = "DIR", global = true)]
+    pub cache_dir: Option<PathBuf>,
     /// Longest wall time of one plugin call (five times this for components over 5 MB)
     #[arg(long, env = "PIXCRAWLER_PLUGIN_DEADLINE", default_value = "2s", value_parser = duration, value_name = "TIME", global = true)]
     pub plugin_deadline: Duration,
@@ -204,6 +210,21 @@ pub struct Crawl {
     /// Longer waits are not slept: the chunk is queued for that time
     #[arg(long, env = "PIXCRAWLER_LONGEST_SLEEP", default_value = "30s", value_parser = duration, value_name = "TIME", hide = true, global = true)]
     pub longest_sleep: Duration,
+    /// Most steps that a source may make for one input of a job; then that part fails
+    #[arg(long, env = "PIXCRAWLER_SOURCE_STEPS", default_value_t = 10_000, value_name = "N", global = true)]
+    pub source_steps: i32,
+    /// Most requests of its own that a source may make for one input of a job
+    #[arg(
+        long,
+        env = "PIXCRAWLER_SOURCE_REQUESTS",
+        default_value_t = 50_000,
+        value_name = "N",
+        global = true
+    )]
+    pub source_requests: i32,
+    /// Most bytes of answers to these
+    #[arg(long, env = "PIXCRAWLER_SOURCE_BYTES", default_value_t = 4 << 30, value_name = "BYTES", global = true)]
+    pub source_bytes: i64,
     /// How often a worker says that it lives; dead after three times this
     #[arg(long, env = "PIXCRAWLER_HEARTBEAT", default_value = "10s", value_parser = duration, value_name = "TIME", global = true)]
     pub heartbeat: Duration,
@@ -244,29 +265,6 @@ pub enum LogFormat {
     Text,
     /// One object a line.
     Json,
-}
-
-/// One origin served from another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OriginMapping {
-    /// The public origin; none means every origin that has no mapping of its own.
-    pub from: Option<url::Origin>,
-    /// Scheme, host and port that are really asked.
-    pub to: Url,
-}
-
-impl FromStr for OriginMapping {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (from, to) = text.split_once('=').ok_or("expected FROM=TO")?;
-        let origin = |text: &str| match Url::parse(text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.path() == "/" => Ok(url),
-            _ => Err(format!("`{text}` is not an origin such as https://example.org")),
-        };
-        let from = if from == "*" { None } else { Some(origin(from)?.origin()) };
-        Ok(Self { from, to: origin(to)? })
-    }
 }
 
 impl Fetch {

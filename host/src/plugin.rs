@@ -312,7 +312,7 @@ impl Plugins {
 impl Shared {
     /// With nothing loaded yet.
     async fn new(config: &config::Plugins, data_dir: &Path, mode: Mode) -> Result<Self, EngineError> {
-        let cache = found::cache_folder(data_dir).await?;
+        let cache = found::cache_folder(config, data_dir).await?;
         Ok(Self {
             runtime: Runtime::new(config, Some(&cache), mode)?,
             bundled: BUNDLED,

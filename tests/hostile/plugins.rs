@@ -9,24 +9,44 @@ use crate::support::{
 };
 
 /// A guest, what it is asked, and how its chunk ends.
-const HARM: [(&str, &str, &str); 8] = [
+const HARM: [(&str, &str, &str); 14] = [
     ("loops", "forever", "did not come back within 500ms"),
     ("loops", "sleep", "did not come back within 500ms"),
     ("hog", "memory", "67108864 are allowed"),
     ("trap", "red panda", "no page for `red panda`"),
     ("big-state", "65537", "too many bytes of state: 65537, at most 65536 are allowed"),
     ("too-many", "requests 65", "too many requests in one step: 65, at most 64 are allowed"),
+    ("too-many", "candidates 40000", "too many bytes in what the step returns: at most 16777216 are allowed"),
     ("too-many", "candidates 500000", "67108864 are allowed"),
     ("again", "for ever", "again more than 64 times in a row"),
+    ("endless", "kept", "its budget of 100 steps (PIXCRAWLER_SOURCE_STEPS)"),
+    ("endless", "requests", "its budget of 300 requests (PIXCRAWLER_SOURCE_REQUESTS)"),
+    ("endless", "bytes", "its budget of 5000000 bytes of answers (PIXCRAWLER_SOURCE_BYTES)"),
+    ("flood", "sink", "sunk"),
+    ("shifty", "fox", "host `elsewhere.example` is not granted to source `shifty`"),
 ];
 
 #[tokio::test]
 async fn each_ends_by_the_limit_it_broke_and_nobody_else_does() {
-    let names = ["again", "big-state", "forbidden", "hog", "loops", "steps", "too-many", "trap"];
+    let names = [
+        "again",
+        "big-state",
+        "endless",
+        "flood",
+        "forbidden",
+        "hog",
+        "loops",
+        "shifty",
+        "steps",
+        "too-many",
+        "trap",
+    ];
     let files = names.map(|name| (format!("{name}.wasm"), guest(name)));
     let plugins = folder(&files.each_ref().map(|(name, bytes)| (name.as_str(), bytes.clone())));
     let site = Site::start().await;
-    site.on("/", [Reply::Page("nothing".to_owned())]);
+    for (path, size) in [("/", 10), ("/kept", 10), ("/bytes", 1 << 20)] {
+        site.on(path, [Reply::Page("x".repeat(size))]);
+    }
     let (mapping, grant) = (site.mapping(), names.join(","));
     let api = Api::crawling(&[
         "--plugins-dir",
@@ -35,6 +55,10 @@ async fn each_ends_by_the_limit_it_broke_and_nobody_else_does() {
         &grant,
         "--plugin-deadline",
         "500ms",
+        "--source-steps=100",
+        "--source-requests=300",
+        "--source-bytes=5000000",
+        "--per-host-rate=10000",
         "--map-origin",
         &mapping,
     ])
@@ -53,13 +77,16 @@ async fn each_ends_by_the_limit_it_broke_and_nobody_else_does() {
         let job = ann.over(id).await;
         assert_eq!(job["status"], "failed", "{source}: {job:#}");
         for told in [&job["error"], &job["chunks"][0]["error"]] {
-            assert!(told.as_str().unwrap().contains(end), "{source}: {told} does not say `{end}`");
+            let told = told.as_str().unwrap();
+            assert!(told.contains(end), "{source}: {told} does not say `{end}`");
+            assert!(told.len() < 20_000, "{source}: {} bytes are told", told.len());
         }
         let rows = chunk_errors(&api, id).await;
         assert!(rows[0].as_ref().unwrap().contains(end), "{source}: {rows:?}");
     }
     assert_sound(&ann, before).await;
     assert_sound(&ann, beside).await;
+    assert_eq!(site.requests("/kept").len(), 1);
 
     // A host that is not granted is not asked; the plugin is told, and may go on.
     let asked = site.requests("/").len();

@@ -31,6 +31,7 @@ fn all() -> Vec<(String, String, &'static str)> {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test has no settings but those of its environment")]
 fn the_table_of_sources_is_true() {
     let guide = fs::read_to_string(root().join(GUIDE)).unwrap();
     let (before, rest) = guide.split_once(BEGIN).unwrap();

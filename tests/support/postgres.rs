@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::PipeWriter,
-    os::unix::{fs::PermissionsExt, fs::symlink, process::CommandExt},
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
@@ -62,18 +62,10 @@ impl DataDir {
         self.0.path()
     }
 
-    /// The data folder of a host, in this one. What it compiles is shared by all tests and all
-    /// their runs, because a debug build takes seconds for each plugin.
+    /// The data folder of a host, in this one.
     pub(crate) fn of_host(&self) -> PathBuf {
         let host = self.path().join("data");
-        let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
-        for folder in [&host, &compiled] {
-            fs::create_dir_all(folder).unwrap();
-        }
-        let link = host.join("cache");
-        if !link.exists() {
-            symlink(compiled, link).unwrap();
-        }
+        fs::create_dir_all(&host).unwrap();
         host
     }
 }

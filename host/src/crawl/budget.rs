@@ -1,21 +1,18 @@
 //! What the source of one chunk may use up in all; each limit is named when it is passed.
 
-use crate::{db::chunks::Chunk, plugin::MOST_AGAIN};
-
-const MOST_STEPS: i32 = 10_000;
-const MOST_REQUESTS: i32 = 50_000;
-/// Of answers to the source's own requests.
-const MOST_BYTES: i64 = 4 << 30;
+use crate::{config, db::chunks::Chunk, plugin::MOST_AGAIN};
 
 /// The budget that does not allow for another step, in words for the user.
-pub(super) fn exceeded(chunk: &Chunk, again: u32) -> Option<String> {
-    let used_up = |most: i64, what: &str| Some(format!("the source used up its budget of {most} {what}"));
-    if chunk.steps >= MOST_STEPS {
-        used_up(MOST_STEPS.into(), "steps")
-    } else if chunk.asked >= MOST_REQUESTS {
-        used_up(MOST_REQUESTS.into(), "requests")
-    } else if chunk.received >= MOST_BYTES {
-        used_up(MOST_BYTES, "bytes of answers")
+pub(super) fn exceeded(chunk: &Chunk, again: u32, most: &config::Crawl) -> Option<String> {
+    let used_up = |most: i64, what: &str, setting: &str| {
+        Some(format!("the source used up its budget of {most} {what} ({setting})"))
+    };
+    if chunk.steps >= most.source_steps {
+        used_up(most.source_steps.into(), "steps", "PIXCRAWLER_SOURCE_STEPS")
+    } else if chunk.asked >= most.source_requests {
+        used_up(most.source_requests.into(), "requests", "PIXCRAWLER_SOURCE_REQUESTS")
+    } else if chunk.received >= most.source_bytes {
+        used_up(most.source_bytes, "bytes of answers", "PIXCRAWLER_SOURCE_BYTES")
     } else if again > MOST_AGAIN {
         Some(format!(
             "fault of the plugin: it asked to be called again more than {MOST_AGAIN} times in a row"

@@ -78,6 +78,8 @@ impl Slice {
             chunk.again = false;
             chunk.source_done = false;
             bench.jar.clear();
+            // They came with cookies that are gone.
+            bench.kept.forget_all(chunk.id);
         }
         Self {
             chunk,
@@ -202,7 +204,7 @@ impl Slice {
     }
 
     fn start_step(&mut self) {
-        if let Some(budget) = budget::exceeded(&self.chunk, self.again) {
+        if let Some(budget) = budget::exceeded(&self.chunk, self.again, &self.bench.app.config.crawl) {
             self.failed = Some(budget);
             return;
         }

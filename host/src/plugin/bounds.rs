@@ -1,6 +1,8 @@
 //! What one step may carry. What would harm the host is refused with the limit and the
 //! number; what is only too long for one picture is cut or left out, and said.
 
+use url::Url;
+
 use super::{StepError, text::printable};
 use crate::source::{Answer, Candidate, Content, Next, Request, SourceError, Step};
 
@@ -116,11 +118,15 @@ fn pairs_len(pairs: &[(String, String)]) -> usize {
     pairs.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
+/// Whether this is what it says it is, an address of the web: some are shown as links.
 fn is_url(url: &str) -> bool {
-    url.chars().count() <= MAX_URL && !url.chars().any(char::is_control)
+    url.len() <= 4 * MAX_URL
+        && url.chars().count() <= MAX_URL
+        && !url.chars().any(char::is_control)
+        && Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-/// Cuts what is shown, leaves out addresses that are too long.
+/// Cuts what is shown, leaves out what is no address.
 fn trim(candidate: &mut Candidate) {
     let line = |text: &mut Option<String>| cut(text, MAX_LINE);
     line(&mut candidate.id);
@@ -171,7 +177,7 @@ fn warnings(mut warnings: Vec<String>, left_out: usize) -> Vec<String> {
     }
     if left_out > 0 {
         warnings.push(format!(
-            "{left_out} candidates left out: address longer than {MAX_URL} characters or with control characters"
+            "{left_out} candidates left out: not an absolute http or https address of at most {MAX_URL} characters"
         ));
     }
     warnings

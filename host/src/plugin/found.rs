@@ -17,7 +17,7 @@ use super::{
     Condemned, EngineError, RefusedPlugin,
     lock::{self, Entries, Entry, Pinned},
 };
-use crate::image::Sha256;
+use crate::{config, image::Sha256};
 
 /// Bytes of one component; Python's, the largest, have 20 MB.
 pub(super) const MAX_SIZE: u64 = 100 << 20;
@@ -209,8 +209,9 @@ pub(super) async fn fingerprint(folder: &Path) -> Fingerprint {
 ///
 /// # Errors
 /// When it cannot be made, or belongs to somebody else.
-pub(super) async fn cache_folder(data_dir: &Path) -> Result<PathBuf, EngineError> {
-    let path = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned()).join("cache/plugins");
+pub(super) async fn cache_folder(config: &config::Plugins, data_dir: &Path) -> Result<PathBuf, EngineError> {
+    let cache = config.cache_dir.clone().unwrap_or_else(|| data_dir.join("cache"));
+    let path = std::path::absolute(&cache).unwrap_or(cache).join("plugins");
     let own = async {
         fs::create_dir_all(&path).await?;
         fs::set_permissions(&path, Permissions::from_mode(0o700)).await

@@ -96,7 +96,8 @@ impl Sandbox {
     /// Says how many log lines were left out.
     pub(super) fn close_log(&self) {
         if let Some(left_out) = self.log_lines.checked_sub(MAX_LOG_LINES).filter(|lines| *lines > 0) {
-            tracing::debug!(source = %self.source, left_out, "further log lines of the plugin left out");
+            let most = MAX_LOG_LINES;
+            tracing::info!(source = %self.source, most, left_out, "further log lines of the plugin left out");
         }
     }
 }

@@ -47,6 +47,7 @@ impl Host {
 
 fn settings(plugins_dir: Option<PathBuf>, grant: Vec<String>) -> config::Plugins {
     config::Plugins {
+        cache_dir: None,
         plugins_dir,
         grant,
         credential: Vec::new(),

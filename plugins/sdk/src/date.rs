@@ -41,6 +41,49 @@ pub fn from_iso(text: &str) -> Option<String> {
     Some(time(rest).map_or_else(|| date.to_owned(), |time| format!("{date}T{time}")))
 }
 
+/// The date or date-time of a mail's or a feed's `Tue, 20 Sep 2022 11:00:17 +0000` (RFC 822 and its
+/// successors), as RFC 3339 has it. Without a zone that is known, what it says of the time of day
+/// is left away. `None` for anything else.
+#[must_use]
+pub fn from_rfc822(text: &str) -> Option<String> {
+    const MONTHS: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    const ZONES: [(&str, &str); 12] = [
+        ("z", "Z"),
+        ("ut", "Z"),
+        ("utc", "Z"),
+        ("gmt", "Z"),
+        ("est", "-05:00"),
+        ("edt", "-04:00"),
+        ("cst", "-06:00"),
+        ("cdt", "-05:00"),
+        ("mst", "-07:00"),
+        ("mdt", "-06:00"),
+        ("pst", "-08:00"),
+        ("pdt", "-07:00"),
+    ];
+    let text = text.split_once(',').map_or(text, |(_, rest)| rest);
+    let mut words = text.split(|c: char| c.is_whitespace() || c == '-').filter(|word| !word.is_empty());
+    let day = number(words.next()?).filter(|day| (1..=31).contains(day))?;
+    let month = words.next()?.get(..3)?.to_ascii_lowercase();
+    let month = MONTHS.iter().position(|known| *known == month)? + 1;
+    let year = words.next()?;
+    let year = match (year.len(), number(year)?) {
+        (4, year) => year,
+        (2, year @ 0..=49) => 2000 + year,
+        (2, year) => 1900 + year,
+        _ => return None,
+    };
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    let mut rest = text.split_whitespace().skip_while(|word| !word.contains(':'));
+    let Some(clock) = rest.next() else { return Some(date) };
+    let zone = rest.next().unwrap_or_default();
+    let known = ZONES.iter().find(|(name, _)| zone.eq_ignore_ascii_case(name)).map_or(zone, |(_, zone)| zone);
+    // An hour may have one digit.
+    let clock = if clock.find(':') == Some(1) { format!("0{clock}") } else { clock.to_owned() };
+    from_iso(&format!("{date}T{clock}{known}"))
+}
+
 /// Time of day with its zone, from behind a date.
 fn time(text: &str) -> Option<String> {
     let text = text.strip_prefix(['T', 't', ' '])?.trim_start();
@@ -107,10 +150,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn dates_of_rfc_822() {
+        for (text, expect) in [
+            ("Tue, 20 Sep 2022 11:00:17 +0000", Some("2022-09-20T11:00:17+00:00")),
+            ("Fri, 5 Feb 2021 20:00:00 GMT", Some("2021-02-05T20:00:00Z")),
+            (" 26 February 21 9:05 EST ", Some("2021-02-26T09:05:00-05:00")),
+            ("Friday, 26-Feb-99 20:00:00 UT", Some("1999-02-26T20:00:00Z")),
+            ("Mon, 24 Sep 2018 19:42:40", Some("2018-09-24")),
+            ("Mon, 24 Sep 2018 19:42:40 CET", Some("2018-09-24")),
+            ("24 Sep 2018", Some("2018-09-24")),
+            ("Seg, 24 Set 2018 19:42:40 -0300", None),
+            ("Mon, 32 Sep 2018", None),
+            ("Mon, 24 Sep 018", None),
+            ("2018-09-24", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(from_rfc822(text).as_deref(), expect, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_text_is_a_date_or_none(any in ".*", likely in "2026-01-[0-9]{2}[T ][0-9é:.]{0,8}[Z+-][0-9:]{0,5}") {
             for text in [any, likely] {
+                let mail = format!("1 Jan 2026 {text}");
+                for date in [from_rfc822(&text), from_rfc822(&mail)].into_iter().flatten() {
+                    prop_assert_eq!(from_iso(&date), Some(date));
+                }
                 if let Some(date) = from_iso(&text) {
                     prop_assert_eq!(from_iso(&date), Some(date));
                 }

@@ -31,18 +31,8 @@ struct Crawl {
 
 impl Crawl {
     fn urls(&self) -> Vec<&str> {
-        let short = |candidate| Candidate::url(candidate).trim_start_matches("https://example.org/");
-        self.candidates.iter().map(short).collect()
-    }
-}
-
-trait Url {
-    fn url(&self) -> &str;
-}
-
-impl Url for Candidate {
-    fn url(&self) -> &str {
-        &self.url
+        let urls = self.candidates.iter().map(|candidate| candidate.url.as_str());
+        urls.map(|url| url.trim_start_matches("https://example.org/")).collect()
     }
 }
 

@@ -1,0 +1,156 @@
+//! Pictures in the entries of a feed that the user names: RSS, Atom and Media RSS.
+
+use pixcrawler_sdk::html::{Token, tokens};
+use pixcrawler_sdk::{
+    Answer, Chain, Chained, Content, Error, Failure, Found, Info, OptionKind, OptionSpec, Query, Request,
+    Response, Result, url,
+};
+use serde::{Deserialize, Serialize};
+
+mod reader;
+mod field;
+mod entry;
+mod media;
+mod body;
+mod name;
+
+pub use reader::{Page, Wishes, read};
+
+/// The source.
+#[derive(Debug)]
+pub struct Feed;
+
+pixcrawler_sdk::export_source!(Chain<Feed>);
+
+/// Documents of one crawl when the user says nothing, and at most.
+const DEFAULT_PAGES: usize = 10;
+const MOST_PAGES: usize = 1_000;
+
+/// What was read of a feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memo {
+    /// Hashes of the addresses that were asked for.
+    seen: Vec<u64>,
+    /// Documents read.
+    pages: usize,
+}
+
+impl Chained for Feed {
+    type Memo = Memo;
+
+    fn info() -> Info {
+        let previews = OptionSpec::new(
+            "previews",
+            "Previews",
+            "Take previews of entries that have no larger picture, for example of videos.",
+            OptionKind::Boolean,
+        );
+        let max_pages = OptionSpec::new(
+            "max-pages",
+            "Documents at most",
+            "How many documents to read where a feed goes on in others, from 1 to 1000.",
+            OptionKind::Integer,
+        );
+        Info {
+            description:
+                "Pictures in the entries of a feed (RSS, Atom, Media RSS): those it names, and those in \
+                its texts. The input is the address of a feed, or of a page that links to one."
+                    .to_owned(),
+            options: vec![previews.default("false"), max_pages.default(&DEFAULT_PAGES.to_string())],
+            ..Info::address("feed", "Feed", env!("CARGO_PKG_VERSION")).web("*")
+        }
+    }
+
+    fn first(query: &Query) -> Request {
+        Request::get(&query.text, &[])
+    }
+
+    fn read(query: &Query, memo: &mut Memo, answer: Answer) -> Result<(Found, Option<Request>)> {
+        let asked = answer.url.clone();
+        let (address, text) = match open(answer) {
+            Ok(response) => (response.url.clone(), into_text(response)),
+            // What can be had of a feed stays good when a later document is missing.
+            Err(Error::InvalidQuery(why)) if memo.pages > 0 => return Ok(over(why)),
+            Err(error) => return Err(error),
+        };
+        let is_first = memo.seen.is_empty();
+        memo.seen.extend([hash(&asked), hash(&address)]);
+        if is_first && let Some(feed) = linked(&text, &address) {
+            return Ok((Found::default(), Some(Request::get(&feed, &[]))));
+        }
+        let wishes =
+            Wishes { previews: query.option("previews") == Some("true"), only_safe: query.safe_search };
+        let mut page = match read(&text, &address, wishes) {
+            Err(Error::InvalidQuery(why) | Error::LayoutChanged(why)) if memo.pages > 0 => {
+                return Ok(over(why));
+            }
+            page => page?,
+        };
+        memo.pages += 1;
+        let most = query.option("max-pages").and_then(|most| most.parse().ok()).unwrap_or(DEFAULT_PAGES);
+        let mut next = page.next.take().filter(|next| !memo.seen.contains(&hash(next)));
+        if next.is_some() && memo.pages >= most.clamp(1, MOST_PAGES) {
+            page.warnings.push(format!("stopped after {} documents, there are more", memo.pages));
+            next = None;
+        }
+        let found = Found { candidates: page.candidates, warnings: page.warnings };
+        Ok((found, next.map(|next| Request::get(&next, &[]))))
+    }
+}
+
+fn over(why: String) -> (Found, Option<Request>) {
+    (Found { warnings: vec![why], ..Found::default() }, None)
+}
+
+/// The response, where errors are seen from the person who named the address.
+fn open(answer: Answer) -> Result<Response> {
+    let refused = |why: &str| Err(Error::InvalidQuery(format!("{} {why}", answer.url)));
+    match &answer.outcome {
+        Ok(Response { status: 404 | 410, .. }) => refused("does not exist"),
+        Ok(Response { status: 401 | 403, .. }) => {
+            refused("may not be read without logging in, or not by programs")
+        }
+        Ok(Response { status: status @ 400..=499, .. }) if ![408, 425, 429].contains(status) => {
+            refused(&format!("cannot be read, the site answers {status}"))
+        }
+        Err(Failure::TooLarge(limit)) => refused(&format!("is larger than {} MiB", limit >> 20)),
+        _ => answer.response(),
+    }
+}
+
+fn into_text(response: Response) -> String {
+    match response.body {
+        Content::Text(text) => text,
+        Content::Binary(bytes) => String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    }
+}
+
+/// The feed that a web page names as its own.
+fn linked(page: &str, address: &str) -> Option<String> {
+    let is_page = tokens(page).find_map(|token| match token {
+        Token::Open(tag) => Some(tag.is("html") || tag.is("head") || tag.is("meta")),
+        _ => None,
+    });
+    let links = tokens(page).filter_map(|token| match token {
+        Token::Open(tag) if tag.is("link") => Some(tag),
+        _ => None,
+    });
+    let mut feeds = links.filter(|tag| {
+        let is = |name: &str, test: &dyn Fn(&str) -> bool| {
+            tag.get(name).is_some_and(|value| test(&value.to_ascii_lowercase()))
+        };
+        is("rel", &|relation| relation.split_ascii_whitespace().any(|word| word == "alternate"))
+            && is("type", &|kind| matches!(kind.trim(), "application/rss+xml" | "application/atom+xml"))
+    });
+    let feed = feeds.find_map(|tag| tag.get("href")).filter(|_| is_page == Some(true))?;
+    url::resolve(address, &feed)
+}
+
+/// FNV-1a: enough to tell a few hundred addresses apart.
+fn hash(address: &str) -> u64 {
+    let address = url::resolve(address, "").unwrap_or_default();
+    address
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
