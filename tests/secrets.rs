@@ -1,6 +1,8 @@
 //! Secrets stay where they are: a run with every one set and everything logged, and a
 //! search for them in all that comes out.
 
+mod credentials;
+
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -40,12 +42,13 @@ struct Run {
 }
 
 impl Run {
-    async fn start(format: &str, site: &Site, database: &str) -> Self {
+    /// `more` settings come on top.
+    async fn start(format: &str, mapping: &str, database: &str, more: &Settings) -> Self {
         let data = data_dir();
         let log = File::create(data.path().join("log")).unwrap();
         // Free a moment ago; the log must be read to the end to learn a port that is given.
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let child = command(&["serve"], format, site, database, &data)
+        let child = command(&["serve"], format, mapping, database, &data, more)
             .env("HOST", "127.0.0.1")
             .env("PORT", address.port().to_string())
             .stdin(Stdio::null())
@@ -102,11 +105,26 @@ impl Run {
     }
 }
 
+/// What a command gets beside what all get: variables, and flags.
+#[derive(Default)]
+struct Settings {
+    variables: Vec<(&'static str, String)>,
+    flags: Vec<String>,
+}
+
 /// A command of the binary with every secret set, logging all there is.
-fn command(arguments: &[&str], format: &str, site: &Site, database: &str, data: &DataDir) -> Command {
+fn command(
+    arguments: &[&str],
+    format: &str,
+    mapping: &str,
+    database: &str,
+    data: &DataDir,
+    more: &Settings,
+) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
     command
         .args(arguments)
+        .args(&more.flags)
         .env("DATABASE_URL", database)
         .env("SUPABASE_URL", PROJECT)
         .env("SUPABASE_JWT_SECRET", canary("jwt"))
@@ -115,10 +133,11 @@ fn command(arguments: &[&str], format: &str, site: &Site, database: &str, data: 
         .env("REDIS_URL", format!("redis://:{}@redis.example/0", canary("redis")))
         .env("CELERY_BROKER_URL", format!("redis://:{}@celery.example/0", canary("celery")))
         .env("PIXCRAWLER_CREDENTIALS", format!("openverse.api=client:{}", canary("credential")))
-        .env("PIXCRAWLER_MAP_ORIGIN", site.mapping())
+        .env("PIXCRAWLER_MAP_ORIGIN", mapping)
         .env("PIXCRAWLER_DATA_DIR", data.of_host())
         .env("PIXCRAWLER_LOG", "trace")
-        .env("PIXCRAWLER_LOG_FORMAT", format);
+        .env("PIXCRAWLER_LOG_FORMAT", format)
+        .envs(more.variables.iter().map(|(name, value)| (name, value)));
     command
 }
 
@@ -137,7 +156,8 @@ async fn nothing_that_comes_out_holds_a_secret() {
         let mut url = url::Url::parse(database.url.expose_secret()).unwrap();
         url.set_password(Some(&canary("password"))).unwrap();
 
-        let mut run = Run::start(format, &site, url.as_str()).await;
+        let (mapping, more) = (site.mapping(), Settings::default());
+        let mut run = Run::start(format, &mapping, url.as_str(), &more).await;
         let body = json!({ "name": "x", "keywords": ["fox"], "sources": ["openverse"], "max_images": 5 });
         let create = run.client.post(run.url("/api/v1/crawl-jobs/")).bearer_auth(&run.token);
         let job = send(json(create, &body)).await.expect(201).json();
@@ -188,24 +208,14 @@ async fn nothing_that_comes_out_holds_a_secret() {
             "crawl fox --source openverse --max 1 --out fox --json",
         ] {
             let arguments: Vec<&str> = arguments.split(' ').collect();
-            let mut command = command(&arguments, format, &site, url.as_str(), &run.data);
+            let mut command = command(&arguments, format, &mapping, url.as_str(), &run.data, &more);
             let output = command.current_dir(run.data.path()).output().await.unwrap();
             assert!(output.stdout.starts_with(b"{") || output.stdout.starts_with(b"["), "{output:?}");
             commands.push_str(&String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
         }
         assert!(commands.contains("\"kept\""), "{commands}");
-        for (place, text) in
-            [("log", &log), ("problems", &problems), ("rows", &rows), ("commands", &commands)]
-        {
-            for (name, forms) in &secrets {
-                for form in forms {
-                    if let Some(at) = text.find(form.as_str()) {
-                        let from = text.floor_char_boundary(at.saturating_sub(300));
-                        panic!("{format} {place} hold {name} as {form}: …{}", &text[from..at + form.len()]);
-                    }
-                }
-            }
-        }
+        let places = [("log", &log), ("problems", &problems), ("rows", &rows), ("commands", &commands)];
+        search(format, &places, &secrets);
         assert!(!key.is_empty());
         for key in key {
             assert!(!log.contains(&key) && !problems.contains(&key), "the key of links is told");
@@ -232,6 +242,20 @@ async fn a_credential_that_cannot_be_read_is_not_shown() {
             assert_eq!(output.status.code(), Some(2), "{setting}: {said}");
             assert!(said.contains("SOURCE.NAME=SECRET"), "{said}");
             assert!(!said.to_lowercase().contains("canary"), "{said}");
+        }
+    }
+}
+
+/// Panics where one of the secrets is found.
+fn search(run: &str, places: &[(&str, &String)], secrets: &BTreeMap<String, Vec<String>>) {
+    for (place, text) in places {
+        for (name, forms) in secrets {
+            for form in forms {
+                if let Some(at) = text.find(form.as_str()) {
+                    let from = text.floor_char_boundary(at.saturating_sub(300));
+                    panic!("{run}: {place} hold {name} as {form}: …{}", &text[from..at + form.len()]);
+                }
+            }
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Asked {
     /// The public address, as `host/path?query`.
     pub(crate) url: String,
     pub(crate) authorization: Option<String>,
+    /// All of them, name and value.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
@@ -107,6 +109,11 @@ impl Asked {
             method: head.method.to_string(),
             url: format!("{}{}", header("host").unwrap(), head.uri),
             authorization: header("authorization"),
+            headers: head
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+                .collect(),
             body: String::from_utf8(body.to_vec()).unwrap(),
         }
     }

@@ -67,14 +67,14 @@ impl Inner {
             CredentialKind::Basic => {
                 let encoded = STANDARD.encode(secret);
                 let value = format!("Basic {encoded}");
-                hidden.push(encoded);
+                hidden.extend(forms(&encoded));
                 hidden.extend(second_half(secret));
                 (header::AUTHORIZATION, value)
             }
             CredentialKind::Oauth2ClientCredentials { token_url } => {
                 let token = self.bearer(purpose, credential, token_url).await?;
                 let value = format!("Bearer {token}");
-                hidden.push(token);
+                hidden.extend(forms(&token));
                 hidden.extend(second_half(secret));
                 (header::AUTHORIZATION, value)
             }
