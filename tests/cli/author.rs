@@ -289,3 +289,40 @@ async fn a_bench_stands_beside_the_last_one() {
     let second = bench(&[]).await.stdout;
     assert!(second.contains("1.0 candidates/request") && second.contains("(last time "), "{second}");
 }
+
+#[tokio::test]
+async fn a_cassette_does_not_hide_what_no_crawl_would_do() {
+    let desk = Desk::new();
+    let address = "http://elsewhere.example/";
+    desk.write(
+        "c.toml",
+        format!(
+            "source = \"forbidden\"\n[query]\ntext = \"{address}\"\n[[exchange]]\nurl = \"{address}\"\n\
+             key = \"{address}\"\n[exchange.answer]\ntext = \"\"\n[expect]\n[[expect.candidate]]\nurl = \"{address}\"\n"
+        ),
+    );
+    let failed = desk.plugin(&["test", &built("guests/forbidden.wasm"), "c.toml"]).await.expect(1).stdout;
+    let told = "`elsewhere.example` is asked, which is not among the source's `hosts`: site.example";
+    assert!(failed.contains(told), "{failed}");
+
+    // A fault is not written down as what is expected.
+    let cassette = "source = \"contract\"\n[query]\ntext = \"a fault\"\n[expect]\nend = \"done\"\n";
+    desk.write("c.toml", cassette);
+    let component = built("guests/contract.wasm");
+    desk.plugin(&["test", &component, "c.toml", "--update"]).await.expect(1);
+    assert_eq!(desk.read("c.toml"), cassette);
+}
+
+#[tokio::test]
+async fn a_file_that_is_only_named_gets_no_credential() {
+    let desk = Desk::new();
+    let site = Origin::start(|_| reply("text/plain", "nothing")).await;
+    let (component, mapping) = (built("guests/keys.wasm"), site.mapping("*"));
+    let credential = "--credential=keys.header=canary-secret";
+    let run = ["run", &component, "echo", &mapping, credential];
+    let told = desk.plugin(&run).await;
+    let sent = || format!("{:?}", site.asked().iter().map(|asked| &asked.headers).collect::<Vec<_>>());
+    assert!(!sent().contains("canary-secret"), "{told:#?}");
+    desk.plugin(&[&run[..], &["--grant", "keys"]].concat()).await.says(&["keys", "header"]);
+    assert!(sent().contains("canary-secret"));
+}

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use similar::TextDiff;
+use url::Url;
 
 use super::{
     Answering, End, Limits, Stop, Trial,
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     plugin::{Installed, Plugins, StepError},
-    source::{Failure, Query, Request, Response, SourceError},
+    source::{Failure, Query, Request, Response, SourceError, SourceInfo},
 };
 
 /// What came of a cassette.
@@ -72,10 +73,15 @@ pub async fn test(plugins: &Plugins, source: &Installed, cassette: &Cassette) ->
         (end, _) => Some(Problem::Other(said(end))),
     });
     problems.extend(unasked(&cassette.exchanges, &trial).map(Problem::Other));
-    for name in expected.iter().flat_map(|expect| &expect.changed_layout) {
+    problems.extend(undeclared(&source.info, &cassette.exchanges, &trial).map(Problem::Other));
+    // What is wrong already would only be said again for each name.
+    let names = expected.iter().flat_map(|expect| &expect.changed_layout).filter(|_| problems.is_empty());
+    let mut layout = Vec::new();
+    for name in names {
         let problem = layout_problem(plugins, source, &query, &cassette.exchanges, name).await;
-        problems.extend(problem.map(Problem::Other));
+        layout.extend(problem.map(Problem::Other));
     }
+    problems.append(&mut layout);
     Tested { problems, outcome, took: begun.elapsed(), trial: Some(trial) }
 }
 
@@ -136,6 +142,24 @@ fn unasked(exchanges: &[Exchange], trial: &Trial) -> Option<String> {
     let mut pairs = (0..left.len().max(instead.len())).map(|at| (left.get(at), instead.get(at)));
     let diff = pairs.find_map(|(recorded, request)| difference(recorded, request)).unwrap_or_default();
     Some(format!("recorded requests {} to {} were not asked:\n{diff}", numbers.start(), numbers.end()))
+}
+
+/// A request to a host that the source does not declare: no crawl would make it.
+fn undeclared(info: &SourceInfo, exchanges: &[Exchange], trial: &Trial) -> Option<String> {
+    let open = match &trial.end {
+        End::Open(requests) => &requests[..],
+        _ => &[],
+    };
+    let recorded = exchanges.iter().filter(|exchange| !matches!(exchange.outcome, Err(Failure::Denied(_))));
+    let mut requests = recorded.map(|exchange| &exchange.request).chain(open);
+    requests.find_map(|request| {
+        let url = Url::parse(&request.url).ok()?;
+        let host = url.host_str()?;
+        let declared: Vec<_> = info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
+        (!info.hosts.iter().any(|rule| rule.matches(host))).then(|| {
+            format!("`{host}` is asked, which is not among the source's `hosts`: {}", declared.join(", "))
+        })
+    })
 }
 
 /// What is wrong when `name` is renamed in the answers.

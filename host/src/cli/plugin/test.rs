@@ -72,6 +72,11 @@ impl Test {
 /// any more. Whether something was written.
 fn update(file: &Path, cassette: &Cassette, tested: &mut Tested) -> anyhow::Result<bool> {
     let Some(outcome) = &tested.outcome else { return Ok(false) };
+    // A fault is not what anybody expects, and what is wrong beside it is to be mended first.
+    let is_fault = outcome.error.as_deref() == Some("other");
+    if is_fault || tested.problems.iter().any(|problem| matches!(problem, Problem::Other(_))) {
+        return Ok(false);
+    }
     if cassette.expect.as_ref().is_some_and(|expect| expect.complete() == *outcome) {
         return Ok(false);
     }
