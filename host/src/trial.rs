@@ -165,6 +165,11 @@ impl Trial {
             match step.next {
                 Next::Done => return End::Done,
                 Next::Again if again == MOST_AGAIN => return End::Failed(StepError::too_often()),
+                Next::Again
+                    if self.candidates.len() >= limits.candidates || self.steps.len() >= limits.steps =>
+                {
+                    return End::Open(Vec::new());
+                }
                 Next::Again => again += 1,
                 Next::Fetch(requests) => {
                     again = 0;

@@ -153,7 +153,10 @@ async fn credentials_of_every_kind_stay_with_the_host() {
         let run = Run::start(format, &mapping, &url, &more).await;
         let mut host = Host { run, more, mapping, database: url, format, said: String::new() };
 
-        host.crawl(&["no token"]).await;
+        // In a crawl it would pause the source, as `refused` does at the end.
+        host.post("/api/v1/sources/keys/preview", &json!({ "text": "no token" })).await;
+        host.command(&["plugin", "run", "keys", "no token", "--json"]).await;
+        assert!(host.said.contains("credential-refused"), "{}", host.said);
         token_fails.store(false, Ordering::Relaxed);
         host.crawl(&["echo", "away", "outside", "back", "failing"]).await;
         for text in ["echo", "away", "outside", "back", "failing"] {

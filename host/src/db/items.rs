@@ -6,8 +6,8 @@ use sqlx::PgPool;
 
 use super::chunks::Chunk;
 
-/// Which of the things with these ids need not be asked for again: those whose pictures the
-/// job has seen, in another chunk or in an earlier walk of this one, and those of which the
+/// Which of the things with these ids need not be asked for again: those of which the job has
+/// a picture that was not refused, from another chunk or an earlier walk of this one, and those of which the
 /// dataset has every picture that an earlier job found.
 ///
 /// # Errors
@@ -20,7 +20,7 @@ pub async fn there(pool: &PgPool, chunk: &Chunk, ids: &[&str]) -> sqlx::Result<H
            join pixcrawler.chunk k on k.id = c.chunk_id and k.source = $2
           where j.dataset_id = $3 and (k.id <> $4 or c.position <= k.walk_from)
           group by c.candidate ->> 'id'
-         having bool_or(c.job_id = $5)
+         having bool_or(c.job_id = $5 and c.verdict is distinct from 'refused')
              or bool_and(c.image_id is not null and coalesce(c.verdict in ('kept', 'duplicate'), false))",
     )
     .bind(ids)

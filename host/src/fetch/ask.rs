@@ -63,7 +63,15 @@ impl Inner {
             }),
             bounds: Bounds { bytes: MAX_ANSWER_BYTES, cut: false, window: self.window },
         };
-        let mut reply = self.perform(&errand, &url).await?;
+        let performed = self.perform(&errand, &url).await;
+        // To the plugin it is the site that does not accept the credential, wherever it says so.
+        if let Err(failed) = &performed
+            && let Some(words) = failed.trouble.refused_credential()
+        {
+            let body = Content::Text(words.to_owned());
+            return Ok(source::Response { status: 401, url: request.url.clone(), headers: Vec::new(), body });
+        }
+        let mut reply = performed?;
         // A token can be withdrawn before its time.
         if let Some(credential) = credential.filter(|credential| {
             reply.status == StatusCode::UNAUTHORIZED

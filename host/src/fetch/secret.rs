@@ -147,7 +147,10 @@ impl Inner {
         let begun = Instant::now();
         let reply = self.perform(&errand, &url).await.map_err(|failed| failed.trouble)?;
         if !reply.status.is_success() {
-            return Err(denied(format!("the token endpoint answers with status {}", reply.status.as_u16())));
+            let words = format!("the token endpoint answers with status {}", reply.status.as_u16());
+            // RFC 6749 says 400 and 401; others say 403.
+            let is_refused = matches!(reply.status.as_u16(), 400 | 401 | 403);
+            return Err(if is_refused { Trouble::Unauthorized(words) } else { denied(words) });
         }
         let granted: Granted = serde_json::from_slice(&reply.body)
             .map_err(|_| denied("the token endpoint's answer has no `access_token`".to_owned()))?;

@@ -17,6 +17,9 @@ pub(super) enum Trouble {
     /// By robots.txt; with a time when it could not be read.
     #[error("{detail}")]
     Robots { detail: String, retry_after: Option<Duration> },
+    /// The configured credential is not accepted.
+    #[error("{0}")]
+    Unauthorized(String),
     /// By `X-Robots-Tag`.
     #[error("the site opts out by `X-Robots-Tag: {0}`")]
     OptOut(String),
@@ -59,6 +62,15 @@ impl Trouble {
     /// Whether another try at once may bring more.
     pub(super) const fn may_pass(&self) -> bool {
         matches!(self, Self::Timeout | Self::Status { .. } | Self::Network { may_pass: true, .. })
+    }
+
+    /// What the endpoint of tokens says of a credential that it does not accept.
+    pub(super) fn refused_credential(&self) -> Option<&str> {
+        match self {
+            Self::Unauthorized(words) => Some(words),
+            Self::Later { cause, .. } => cause.refused_credential(),
+            _ => None,
+        }
     }
 
     /// When to come back, where that is known.
@@ -125,7 +137,7 @@ impl From<Failed> for Refused {
             Trouble::Blocked(Blocked::NotPublic { .. }) => Refusal::PrivateAddress,
             Trouble::Blocked(_) => Refusal::BadUrl,
             // What a credential ran into: the site's refusal, one way or another.
-            Trouble::Denied(_) => Refusal::HttpStatus,
+            Trouble::Denied(_) | Trouble::Unauthorized(_) => Refusal::HttpStatus,
             Trouble::Robots { .. } => Refusal::Robots,
             Trouble::OptOut(_) => Refusal::OptOut,
             Trouble::TooManyRedirects(_) => Refusal::TooManyRedirects,
@@ -146,7 +158,7 @@ impl From<Failed> for Unanswered {
         let detail = trouble.to_string();
         let failure = match trouble {
             Trouble::Later { cause, .. } => return Self { retry_after, ..Failed::from(*cause).into() },
-            Trouble::Blocked(_) | Trouble::Denied(_) => Failure::Denied(detail),
+            Trouble::Blocked(_) | Trouble::Denied(_) | Trouble::Unauthorized(_) => Failure::Denied(detail),
             Trouble::Robots { .. } => Failure::Robots(detail),
             Trouble::TooLarge(limit) => Failure::TooLarge(limit),
             Trouble::Timeout => Failure::Timeout,

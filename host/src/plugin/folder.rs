@@ -62,8 +62,10 @@ impl Plugins {
                 installed_at: Utc::now().trunc_subsecs(0),
                 granted: Consent::to(info),
             };
+            let was_off = entries.get(&info.id).is_some_and(|entry| !entry.enabled);
             let entry = entries.entry(info.id.clone()).or_default();
             entry.enable();
+            entry.enabled = !was_off;
             let dropped = entry.replace(pinned.clone());
             Ok((pinned, dropped))
         });

@@ -27,7 +27,7 @@ pub(super) enum Standing {
 pub enum GrantedBy {
     /// It came with the program and asks for nothing that needs a word of the operator.
     Program,
-    /// Its file was named for one run.
+    /// Its file was named for one run; for hosts, not for credentials.
     File,
     /// By the configuration: `--grant` or `PIXCRAWLER_GRANT`.
     Configuration,
@@ -113,7 +113,11 @@ pub(super) fn grants(
         source: info.id.clone(),
         hosts,
         ignores_robots: info.ignores_robots && granted_by.is_by_name(),
-        credentials: info.credentials.iter().filter_map(credential).collect(),
+        // Anybody can write a file that says it is a source for which there is a secret.
+        credentials: match granted_by {
+            GrantedBy::File => Vec::new(),
+            _ => info.credentials.iter().filter_map(credential).collect(),
+        },
     }
 }
 

@@ -98,6 +98,10 @@ impl Ask {
                 let hosts: Vec<_> = source.info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
                 let hosts = hosts.join(", ");
                 tell(&format!("{} is granted what it asks for, for this run: {hosts}", file.display()));
+                let given: Vec<_> = grants.credentials.iter().map(|given| given.spec.name.as_str()).collect();
+                if !given.is_empty() {
+                    tell(&format!("with the credentials of {}: {}", source.info.id, given.join(", ")));
+                }
             }
             missing_credential(&source, &grants)?;
         }
@@ -177,7 +181,7 @@ fn missing_credential(source: &Installed, grants: &Grants) -> anyhow::Result<()>
         None => Ok(()),
         Some(spec) => Err(wrong_usage(format!(
             "the credential `{0}` is not configured; give it with `--credential {1}.{0}=SECRET` or \
-             PIXCRAWLER_CREDENTIALS: {2}",
+             PIXCRAWLER_CREDENTIALS, and to a file only with `--grant {1}`: {2}",
             spec.name, source.info.id, spec.help
         ))),
     }

@@ -66,8 +66,14 @@ impl Install {
                 lacking.join(", ")
             )),
         };
+        // Who is asked must see what it is about, also where a script reads the answer.
+        let shown = if self.json {
+            consent::shown(info, component.wasm.len(), &component.digest) + "\n"
+        } else {
+            String::new()
+        };
         if let Some(question) = question
-            && !consent::agreed(&question, self.yes)?
+            && !consent::agreed(&format!("{shown}{question}"), self.yes)?
         {
             bail!("nothing was installed");
         }

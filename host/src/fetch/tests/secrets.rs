@@ -249,13 +249,17 @@ async fn a_token_endpoint_that_does_not_give() {
     })
     .await;
     let fetcher = fetcher(&site);
+    // The source hears of it as of any credential that its site does not accept.
+    let grants = granted(oauth("https://token.test/refuses"), "id:my-secret");
+    let refused = fetcher.ask(&grants, &with_key("https://api.test/a")).await.unwrap();
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.body, Content::Text("the token endpoint answers with status 401".to_owned()));
     let check = async |token_url: &str, secret: &str, expect: &str| {
         let grants = granted(oauth(token_url), secret);
         let failure =
             fetcher.ask(&grants, &with_key("https://api.test/a")).await.unwrap_err().failure.to_string();
         assert!(failure.contains(expect) && !failure.contains("my-secret"), "{failure}");
     };
-    check("https://token.test/refuses", "id:my-secret", "status 401").await;
     check("https://token.test/babbles", "id:my-secret", "`access_token`").await;
     check("https://token.test/away", "id:my-secret", "redirects").await;
     check("http://token.test/", "id:my-secret", "must be https").await;
