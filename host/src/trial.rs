@@ -164,7 +164,7 @@ impl Trial {
             (requests_before, received) = (self.requests, 0);
             match step.next {
                 Next::Done => return End::Done,
-                Next::Again if again == MOST_AGAIN => return End::Failed(too_often()),
+                Next::Again if again == MOST_AGAIN => return End::Failed(StepError::too_often()),
                 Next::Again
                     if self.candidates.len() >= limits.candidates || self.steps.len() >= limits.steps =>
                 {
@@ -233,9 +233,4 @@ async fn perform<A: Answering>(
         answers.push(Answer { key: request.key.clone(), url: request.url.clone(), outcome });
     }
     Ok(answers)
-}
-
-fn too_often() -> StepError {
-    let limit = MOST_AGAIN as usize;
-    StepError::TooMuch { what: "steps in a row that say `again`", limit, found: Some(limit + 1) }
 }

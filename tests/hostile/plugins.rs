@@ -18,7 +18,7 @@ const HARM: [(&str, &str, &str); 14] = [
     ("too-many", "requests 65", "too many requests in one step: 65, at most 64 are allowed"),
     ("too-many", "candidates 40000", "too many bytes in what the step returns: at most 16777216 are allowed"),
     ("too-many", "candidates 500000", "67108864 are allowed"),
-    ("again", "for ever", "again more than 64 times in a row"),
+    ("again", "for ever", "too many steps in a row that say `again`: 65, at most 64 are allowed"),
     ("endless", "kept", "its budget of 100 steps (PIXCRAWLER_SOURCE_STEPS)"),
     ("endless", "requests", "its budget of 300 requests (PIXCRAWLER_SOURCE_REQUESTS)"),
     ("endless", "bytes", "its budget of 5000000 bytes of answers (PIXCRAWLER_SOURCE_BYTES)"),

@@ -86,3 +86,27 @@ async fn sources_come_and_go() {
     refused("is not installed").await;
     system.get("/api/v1/sources/steps").await.expect(404);
 }
+
+#[tokio::test]
+async fn a_file_that_is_not_as_recorded_is_not_taken_up() {
+    let site = Site::start().await;
+    let system = system(&site).await;
+    system.install("steps").await;
+    system.door().took_up("0.1.0", true).await;
+    let listed: serde_json::Value = serde_json::from_str(&system.plugin(&["list", "--json"]).await).unwrap();
+    let source = listed["sources"].as_array().unwrap().iter().find(|source| source["id"] == "steps").unwrap();
+    let file = source["file"].as_str().unwrap().to_owned();
+    let sound = std::fs::read(&file).unwrap();
+
+    // What runs is what was recorded; a host that starts has nothing of that kind.
+    std::fs::write(&file, [sound.as_slice(), &[0, 2, 1, b'x']].concat()).unwrap();
+    let refused = system.door().logged("plugin left out").await;
+    assert!(refused["reason"].as_str().unwrap().contains("was changed"), "{refused}");
+    let shown = system.get("/api/v1/sources/steps").await.expect(200).json();
+    assert_eq!((&shown["available"], &shown["sha256"]), (&json!(true), &source["sha256"]));
+    let late = system.worker(&[]).await;
+    late.logged("plugin left out").await;
+
+    std::fs::write(&file, sound).unwrap();
+    late.took_up("0.1.0", true).await;
+}

@@ -1,9 +1,9 @@
 //! What the source of one chunk may use up in all; each limit is named when it is passed.
 
-use crate::{config, db::chunks::Chunk, plugin::MOST_AGAIN};
+use crate::{config, db::chunks::Chunk};
 
 /// The budget that does not allow for another step, in words for the user.
-pub(super) fn exceeded(chunk: &Chunk, again: u32, most: &config::Crawl) -> Option<String> {
+pub(super) fn exceeded(chunk: &Chunk, most: &config::Crawl) -> Option<String> {
     let used_up = |most: i64, what: &str, setting: &str| {
         Some(format!("the source used up its budget of {most} {what} ({setting})"))
     };
@@ -13,10 +13,6 @@ pub(super) fn exceeded(chunk: &Chunk, again: u32, most: &config::Crawl) -> Optio
         used_up(most.source_requests.into(), "requests", "PIXCRAWLER_SOURCE_REQUESTS")
     } else if chunk.received >= most.source_bytes {
         used_up(most.source_bytes, "bytes of answers", "PIXCRAWLER_SOURCE_BYTES")
-    } else if again > MOST_AGAIN {
-        Some(format!(
-            "fault of the plugin: it asked to be called again more than {MOST_AGAIN} times in a row"
-        ))
     } else {
         None
     }

@@ -204,7 +204,7 @@ impl Slice {
     }
 
     fn start_step(&mut self) {
-        if let Some(budget) = budget::exceeded(&self.chunk, self.again, &self.bench.app.config.crawl) {
+        if let Some(budget) = budget::exceeded(&self.chunk, &self.bench.app.config.crawl) {
             self.failed = Some(budget);
             return;
         }
@@ -217,6 +217,7 @@ impl Slice {
             kept: Arc::clone(&self.bench.kept),
             chunk: self.chunk.clone(),
             answers: self.answers.take().filter(|_| self.chunk.again),
+            again: self.again,
         };
         self.step.spawn(task.make());
     }

@@ -22,7 +22,7 @@ use crate::{
     },
     fetch::{Fetcher, Unanswered},
     image::Sha256,
-    plugin::{Installed, Made, StepError},
+    plugin::{Installed, MOST_AGAIN, Made, StepError},
     source::{Answer, Answers, Failure, Grants, Request, SourceError, Step},
 };
 
@@ -46,6 +46,8 @@ pub(super) struct StepTask {
     pub(super) chunk: Chunk,
     /// Answers of the step before, when it asked to be called again with them.
     pub(super) answers: Option<Arc<Vec<Answer>>>,
+    /// Steps in a row that asked for that.
+    pub(super) again: u32,
 }
 
 /// What a step came to.
@@ -61,6 +63,11 @@ pub(super) enum StepOutcome {
 impl StepTask {
     /// Makes the step. Dropping the future closes its connections.
     pub(super) async fn make(self) -> Result<StepOutcome, db::Error> {
+        if self.again > MOST_AGAIN {
+            let made = Err(StepError::too_often());
+            self.tally.stepped(&made, false);
+            return self.outcome(made, Arc::default(), Spent::default()).await;
+        }
         let Some(requests) = self.chunk.requests.as_ref() else {
             let made = self.app.plugins.start(&self.source, &self.chunk.query).await;
             self.tally.stepped(&made, false);

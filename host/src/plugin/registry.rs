@@ -69,8 +69,20 @@ impl Registry {
             }
         }
         for (id, reason) in &library.broken {
-            let reason = format!("the source {id} cannot be used: {reason}");
-            registry.sources.insert(id.clone(), Installed::unknown(id, Status::Off(reason)));
+            // What was read when it was as recorded goes on; the file may be on its way.
+            let recorded = |source: &&Installed| {
+                let entry = library.entries.get(id);
+                source.build.is_some()
+                    && entry.is_some_and(|entry| entry.builds().any(|build| build.sha256 == source.digest))
+            };
+            let source = match before.sources.get(id).filter(recorded) {
+                Some(source) => turned_on_or_off(library, source.clone()),
+                None => {
+                    let reason = format!("the source {id} cannot be used: {reason}");
+                    Installed::unknown(id, Status::Off(reason))
+                }
+            };
+            registry.sources.insert(id.clone(), source);
         }
         registry
     }

@@ -110,6 +110,13 @@ impl StepError {
         }
     }
 
+    /// What one more than [`MOST_AGAIN`] steps in a row that say `again` come to.
+    #[must_use]
+    pub const fn too_often() -> Self {
+        let limit = MOST_AGAIN as usize;
+        Self::TooMuch { what: "steps in a row that say `again`", limit, found: Some(limit + 1) }
+    }
+
     pub(super) fn host(error: &impl ToString) -> Self {
         Self::Host { message: error.to_string() }
     }
