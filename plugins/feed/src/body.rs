@@ -55,7 +55,9 @@ impl Body<'_> {
             }
             "picture" => self.sources = Some(Vec::new()),
             "source" => {
-                if let Some(sources) = &mut self.sources {
+                if let Some(sources) =
+                    self.sources.as_mut().filter(|known| known.len() < picture::MOST_COPIES)
+                {
                     sources.extend(picture::copies(tag, self.base));
                 }
             }

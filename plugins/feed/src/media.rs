@@ -136,16 +136,17 @@ impl Said {
                     line().map(|line| License { url: attribute("url").and_then(address), ..rights(line) });
             }
             "keywords" => {
-                self.tags.extend(said.split(',').filter_map(|tag| text::line(tag, LINE)).take(MOST_TAGS));
+                self.tags.extend(said.split(',').filter_map(|tag| text::line(tag, LINE)));
             }
             "category" => {
-                self.tags.extend(attribute("label").and_then(|label| text::line(label, LINE)).or_else(line))
+                self.tags.extend(attribute("label").and_then(|label| text::line(label, LINE)).or_else(line));
             }
             "hash" => self.checksum = checksum(attribute("algo").unwrap_or("md5"), said.trim()),
             "rating" => self.is_adult |= said.trim().eq_ignore_ascii_case("adult"),
             "adult" => self.is_adult |= said.trim().eq_ignore_ascii_case("true"),
             _ => {}
         }
+        self.tags.truncate(MOST_TAGS);
     }
 }
 

@@ -357,3 +357,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn addresses_and_tags_without_end_are_dropped() {
+    let long = "x".repeat(1 << 20);
+    let pictures = "<enclosure url='a.jpg' type='image/jpeg'/>".repeat(400);
+    let words = "<m:keywords>a, b, c</m:keywords>".repeat(10_000);
+    let link = format!("<link>https://example.org/{long}</link>");
+    let xml = item(&format!("{link}<guid>7</guid>{pictures}{words}"));
+    assert!(page(&xml).candidates.iter().all(|candidate| candidate.page_url.is_none()));
+    let xml = format!("<rss xml:base='https://example.org/{long}'>{}", item(&pictures));
+    assert_eq!(page(&xml).candidates[0].url, "https://example.org/a.jpg");
+}

@@ -45,6 +45,10 @@ impl Paged for Pixabay {
                 .to_owned(),
             homepage: Some("https://pixabay.com/".to_owned()),
             terms_url: Some("https://pixabay.com/service/terms/".to_owned()),
+            restriction: Some(
+                "Pixabay's terms forbid systematic mass downloads: allow it only for what they and its licence permit."
+                    .to_owned(),
+            ),
             options: option::all(),
             credentials: vec![credential],
             requests_per_minute: Some(100),

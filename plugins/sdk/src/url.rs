@@ -5,11 +5,12 @@
 /// never sent. As browsers do, space around it and line breaks in it are
 /// dropped, `\` counts as `/`, and what may not stand in an address is escaped.
 /// `None` for everything that is not http(s) in the end: `data:`, `mailto:`,
-/// `javascript:`, a broken base.
+/// `javascript:`, a broken base; and where the base, the reference or the address would be
+/// longer than [`LONGEST`].
 #[must_use]
 pub fn resolve(base: &str, reference: &str) -> Option<String> {
-    let base = clean(base);
-    let reference = clean(reference);
+    let base = clean(base)?;
+    let reference = clean(reference)?;
     let base = Parts::of(&base);
     let given = Parts::of(&reference);
     let target = if given.scheme.is_some() {
@@ -24,8 +25,11 @@ pub fn resolve(base: &str, reference: &str) -> Option<String> {
         let folder = base.path.rfind('/').map_or("/", |slash| &base.path[..=slash]);
         Parts { query: given.query, path: normal(&format!("{folder}{}", given.path)), ..base.owned() }
     };
-    target.write()
+    target.write().filter(|address| address.len() <= LONGEST)
 }
+
+/// Bytes of an address; the host takes none that is longer.
+pub const LONGEST: usize = 2_048;
 
 /// `text` for use as a name or value in a query, or as one segment of a path:
 /// everything but letters, digits and `-._~` is percent-encoded as UTF-8.
@@ -89,14 +93,18 @@ impl Parts<'_, String> {
     }
 }
 
-fn clean(address: &str) -> String {
+/// None for what is too long, before anything is made of it.
+fn clean(address: &str) -> Option<String> {
     let address = address.trim_matches(|c: char| c <= ' ');
+    if address.len() > LONGEST {
+        return None;
+    }
     let path_end = address.find(['?', '#']).unwrap_or(address.len());
     let (path, rest) = address.split_at(path_end);
     let mut clean = path.replace('\\', "/");
     clean.push_str(rest);
     clean.retain(|c| !matches!(c, '\t' | '\n' | '\r'));
-    clean
+    Some(clean)
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -238,6 +246,20 @@ mod tests {
         ] {
             assert_eq!(resolve(base, reference), None, "{base} {reference}");
         }
+    }
+
+    #[test]
+    fn what_is_too_long() {
+        let base = "https://example.org/";
+        let fill = |length: usize| "a".repeat(length);
+        let full = format!("{base}{}", fill(LONGEST - base.len()));
+        assert_eq!(resolve(base, &full).as_deref(), Some(full.as_str()));
+        assert_eq!(resolve(base, &fill(LONGEST - base.len())).as_deref(), Some(full.as_str()));
+        assert_eq!(resolve(&full, "?b"), None);
+        assert_eq!(resolve(&format!("{full}a"), "/b"), None);
+        assert_eq!(resolve(base, &fill(LONGEST)), None);
+        assert_eq!(resolve(base, &fill(1 << 20)), None);
+        assert_eq!(resolve(base, &"ü".repeat(LONGEST / 4)), None);
     }
 
     #[test]

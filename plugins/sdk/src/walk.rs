@@ -36,7 +36,7 @@ pub trait Listed {
     /// # Errors
     ///
     /// `rate-limited` and `unauthorized` are about all requests and end the step. Any other
-    /// error costs only this thing, unless nothing of the step can be read.
+    /// error costs only this thing, unless nothing could be read so far: then it is the site.
     fn read(query: &Query, id: &str, answer: Answer) -> Result<Found>;
 }
 
@@ -54,6 +54,9 @@ pub struct Walk {
     block: Vec<String>,
     /// Whether `block` is the last one.
     last: bool,
+    /// Whether anything was read so far.
+    #[serde(default)]
+    read: bool,
 }
 
 /// Bytes of ids in a block, so that a crawl that waits costs little. It holds one window at least.
@@ -77,7 +80,7 @@ impl<T: Listed> Machine for List<T> {
             let list = answers.next().ok_or_else(|| Error::Other("the list was not answered".to_owned()))?;
             walk.go_on(T::WINDOW, T::ids(query, list)?);
         }
-        let found = items::<T>(query, answers)?;
+        let found = walk.items::<T>(query, answers)?;
         let window = walk.block.len().min(T::WINDOW);
         let mut requests: Vec<Request> = walk
             .block
@@ -106,45 +109,53 @@ impl Walk {
         self.next += self.block.len();
         self.last = ids.peek().is_none();
     }
+
+    /// What a window of things holds.
+    fn items<T: Listed>(
+        &mut self,
+        query: &Query,
+        answers: impl ExactSizeIterator<Item = Answer>,
+    ) -> Result<Found> {
+        let all = answers.len();
+        let mut found = Found::default();
+        let mut warnings = Counted::default();
+        let mut failed = None;
+        for answer in answers {
+            match &answer.outcome {
+                // It was read before, or need not be.
+                Err(Failure::Skipped) => {
+                    self.read = true;
+                    continue;
+                }
+                Ok(response) if matches!(response.status, 404 | 410) => {
+                    warnings.add("no longer there".to_owned());
+                    continue;
+                }
+                _ => {}
+            }
+            let id = answer.key.clone();
+            match T::read(query, &id, answer) {
+                Ok(item) => {
+                    self.read = true;
+                    found.candidates.extend(item.candidates);
+                    item.warnings.into_iter().for_each(|warning| warnings.add(warning));
+                }
+                Err(error @ (Error::RateLimited(_) | Error::Unauthorized(_))) => return Err(error),
+                Err(error) => {
+                    warnings.add(format!("cannot be read: {}", reason(&error)));
+                    failed = failed.or(Some(error));
+                }
+            }
+        }
+        match failed {
+            Some(error) if !self.read => Err(error),
+            _ => Ok(Found { warnings: warnings.of(all), ..found }),
+        }
+    }
 }
 
 fn list<T: Listed>(query: &Query) -> Request {
     Request { keep: true, ..T::list(query) }
-}
-
-/// What a window of things holds.
-fn items<T: Listed>(query: &Query, answers: impl ExactSizeIterator<Item = Answer>) -> Result<Found> {
-    let all = answers.len();
-    let mut found = Found::default();
-    let mut warnings = Counted::default();
-    let (mut read, mut failed) = (false, None);
-    for answer in answers {
-        match &answer.outcome {
-            Err(Failure::Skipped) => continue,
-            Ok(response) if matches!(response.status, 404 | 410) => {
-                warnings.add("no longer there".to_owned());
-                continue;
-            }
-            _ => {}
-        }
-        let id = answer.key.clone();
-        match T::read(query, &id, answer) {
-            Ok(item) => {
-                read = true;
-                found.candidates.extend(item.candidates);
-                item.warnings.into_iter().for_each(|warning| warnings.add(warning));
-            }
-            Err(error @ (Error::RateLimited(_) | Error::Unauthorized(_))) => return Err(error),
-            Err(error) => {
-                warnings.add(format!("cannot be read: {}", reason(&error)));
-                failed = failed.or(Some(error));
-            }
-        }
-    }
-    match failed {
-        Some(error) if !read => Err(error),
-        _ => Ok(Found { warnings: warnings.of(all), ..found }),
-    }
 }
 
 fn reason(error: &Error) -> &str {
@@ -261,8 +272,8 @@ mod tests {
     #[test]
     fn what_is_left_out_is_counted() {
         let query = Query::of("");
-        let walk = Walk { next: 5, block: Vec::new(), last: true };
-        let read = |outcomes: &[(u16, &str)]| {
+        let walk = Walk { next: 5, block: Vec::new(), last: true, read: false };
+        let read_on = |walk: &Walk, outcomes: &[(u16, &str)]| {
             let request = Many::item(&query, "1");
             let answers = outcomes.iter().map(|(status, text)| match status {
                 0 => Answer { outcome: Err(Failure::Skipped), ..answer(&request, 0, "") },
@@ -271,6 +282,7 @@ mod tests {
             });
             List::<Many>::resume(&query, walk.clone(), answers.collect())
         };
+        let read = |outcomes: &[(u16, &str)]| read_on(&walk, outcomes);
         let turn = read(&[(200, "a"), (200, ""), (404, ""), (0, ""), (200, ""), (1, ""), (410, "")]).unwrap();
         assert_eq!(turn.found.candidates.len(), 1);
         let warnings = [
@@ -283,6 +295,12 @@ mod tests {
         // Nothing could be read: it is not about one of them.
         assert!(matches!(read(&[(404, ""), (1, ""), (1, "")]), Err(Error::Unavailable(_))));
         assert!(read(&[(400, ""), (200, "")]).is_ok());
+        // Something was, then or before: it is about those.
+        let left_out = ["1 of 2 left out: cannot be read: https://example.org/1 took too long".to_owned()];
+        assert_eq!(read(&[(0, ""), (1, "")]).unwrap().found.warnings, left_out);
+        let later = read(&[(200, "a")]).unwrap().state;
+        assert_eq!(read_on(&later, &[(1, "")]).unwrap().found.warnings.len(), 1);
+        assert_eq!(read_on(&later, &[(429, "")]), Err(Error::RateLimited(None)));
         assert_eq!(read(&[(200, "a"), (429, "")]), Err(Error::RateLimited(None)));
         assert!(matches!(read(&[(200, "a"), (401, "")]), Err(Error::Unauthorized(_))));
     }
@@ -290,7 +308,7 @@ mod tests {
     #[test]
     fn a_list_that_became_shorter_ends_the_walk() {
         let query = Query::of("");
-        let walk = Walk { next: 19, block: Vec::new(), last: false };
+        let walk = Walk { next: 19, ..Walk::default() };
         let turn = List::<Many>::resume(&query, walk, vec![answer(&Many::list(&query), 200, "7")]).unwrap();
         assert_eq!((turn.next.clone(), asked(&turn).len()), (Next::Done, 0));
         assert!(matches!(List::<Many>::resume(&query, Walk::default(), Vec::new()), Err(Error::Other(_))));

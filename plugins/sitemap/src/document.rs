@@ -193,8 +193,9 @@ fn read(tokens: &mut Tokens<'_>) -> Option<Entry> {
                 open = field(&mut entry, picture.as_mut(), name).is_some().then(|| (name, String::new()));
             }
             Token::Text(piece) => {
-                if let Some((_, text)) = open.as_mut().filter(|(_, text)| text.len() < LONGEST_TEXT) {
-                    text.push_str(&piece.decode());
+                if let Some((_, text)) = &mut open {
+                    let piece = piece.decode();
+                    text.push_str(&piece[..piece.floor_char_boundary(LONGEST_TEXT - text.len())]);
                 }
             }
             Token::Close(name) => {

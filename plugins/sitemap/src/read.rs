@@ -143,8 +143,6 @@ impl Level {
         let start = text.place(self.place.at);
         let mut size = 0;
         let mut take = |left: &mut Vec<String>, address: Option<String>| {
-            // What the host would not fetch is not remembered either.
-            let address = address.filter(|address| address.len() <= 2_048);
             size += address.as_ref().map_or(0, String::len);
             left.extend(address);
             size > LEFT

@@ -143,3 +143,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn texts_without_end_are_cut() {
+    let long = "x".repeat(1 << 20);
+    let picture = format!(
+        "<image:image><image:loc>/a.jpg</image:loc><image:caption>{long}</image:caption></image:image>"
+    );
+    let xml = format!("<urlset><url><loc>https://example.org/{long}</loc>{picture}</url></urlset>");
+    let entry = entries(&xml, 0).next().unwrap();
+    assert!(entry.location.as_ref().unwrap().len() < 64 << 10);
+    let [candidate] = &entry.candidates("https://example.org/sitemap.xml").collect::<Vec<_>>()[..] else {
+        panic!()
+    };
+    assert_eq!((candidate.url.as_str(), &candidate.page_url), ("https://example.org/a.jpg", &None));
+    assert_eq!(candidate.description.as_ref().map(String::len), Some(5_000));
+}

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::Wishes;
 use crate::column::{Columns, Field};
 use crate::picture::{Fault, Picture, address};
-use crate::record::{Format, LONGEST};
+use crate::record::{Format, LONGEST, Reach};
 use crate::state::State;
 
 /// Bytes that are read in one step, so that even a list of nothing is done in time.
@@ -38,7 +38,7 @@ impl State {
         found: &mut Found,
     ) -> Result<Progress> {
         let mut reader = Reader { wishes, keys: Vec::new(), by_key: Columns::default() };
-        let begun = self.at;
+        let (begun, mut reach) = (self.at, Reach::default());
         loop {
             let bytes = part.from(self.at).unwrap_or_default();
             if bytes.is_empty() {
@@ -53,7 +53,7 @@ impl State {
                 self.at += newline.map_or(bytes.len(), |at| at + 1) as u64;
                 continue;
             }
-            let Some(record) = format.record(bytes, is_last) else {
+            let Some(record) = format.record(bytes, is_last, reach.at(self.at)) else {
                 if bytes.len() <= LONGEST {
                     return Ok(Progress::Part);
                 }

@@ -3,7 +3,7 @@
 use pixcrawler_sdk::{Candidate, Dimensions, License, url};
 use serde_json::{Map, Value};
 
-use crate::page::short;
+use crate::page::{MOST, short};
 
 /// The pictures in one `script` of linked data: every `ImageObject`, and every
 /// `image` of anything. A publisher's `logo` is left out. What is no JSON has none.
@@ -18,6 +18,10 @@ pub(crate) fn pictures(json: &str, base: &str) -> Vec<Candidate> {
 
 /// `depicts`: the value stands where a picture is expected.
 fn walk(value: &Value, depicts: bool, base: &str, found: &mut Vec<Candidate>) {
+    // One more tells that there are more.
+    if found.len() > MOST {
+        return;
+    }
     match value {
         Value::Array(values) => values.iter().for_each(|value| walk(value, depicts, base, found)),
         Value::String(address) if depicts => found.extend(url::resolve(base, address).map(Candidate::new)),

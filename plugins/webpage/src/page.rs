@@ -43,6 +43,10 @@ pub fn read(html: &str, url: &str) -> Page {
 const TEXT_LENGTH: usize = 500;
 /// Other copies of a picture.
 const ALTERNATES: usize = 8;
+/// Pictures of a page, and bytes of their addresses, most of which are short. What has more wants
+/// to cost memory.
+pub(crate) const MOST: usize = 10_000;
+const MOST_BYTES: usize = 8 << 20;
 
 #[derive(Default)]
 struct Reader {
@@ -52,6 +56,10 @@ struct Reader {
     /// What addresses are relative to.
     base: String,
     based: bool,
+    /// Bytes of the addresses in `known`.
+    bytes: usize,
+    /// Pictures beyond what is read of a page.
+    surplus: usize,
     /// The page asks not to be used for what this is.
     opted_out: bool,
     /// Index and width of the picture that the page's head describes.
@@ -85,7 +93,9 @@ impl Reader {
             }
             "picture" => self.picture = Some(Vec::new()),
             "source" => {
-                if let Some(sources) = &mut self.picture {
+                if let Some(sources) =
+                    self.picture.as_mut().filter(|known| known.len() < picture::MOST_COPIES)
+                {
                     sources.extend(picture::copies(tag, &self.base));
                 }
             }
@@ -146,6 +156,9 @@ impl Reader {
         } else if page.candidates.is_empty() {
             page.warnings
                 .push(format!("no pictures found on {}; a script in the browser may load them", page.url));
+        } else if self.surplus > 0 {
+            let read = page.candidates.len();
+            page.warnings.push(format!("{}: read the first {read} pictures only", page.url));
         }
         page
     }
@@ -259,22 +272,28 @@ impl Reader {
 
     fn add_reference(&mut self, reference: &str) -> Option<usize> {
         let url = url::resolve(&self.base, reference).filter(|_| !reference.trim().is_empty())?;
-        Some(self.add(Candidate::new(url)))
+        self.add(Candidate::new(url))
     }
 
-    /// Adds a picture, or what is new about one that is known already; its index.
-    fn add(&mut self, mut candidate: Candidate) -> usize {
+    /// Adds a picture, or what is new about one that is known already; its index. None where there
+    /// are too many.
+    fn add(&mut self, mut candidate: Candidate) -> Option<usize> {
         candidate.page_url = Some(self.page.url.clone());
         if let Some(&index) = self.known.get(&candidate.url) {
             complete(&mut self.page.candidates[index], candidate);
-            return index;
+            return Some(index);
+        }
+        if self.page.candidates.len() >= MOST || self.bytes >= MOST_BYTES {
+            self.surplus += 1;
+            return None;
         }
         let index = self.page.candidates.len();
         for url in [&candidate.url].into_iter().chain(&candidate.alternates).chain(&candidate.thumbnail_url) {
+            self.bytes += url.len();
             self.known.entry(url.clone()).or_insert(index);
         }
         self.page.candidates.push(candidate);
-        index
+        Some(index)
     }
 }
 

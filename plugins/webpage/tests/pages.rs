@@ -230,3 +230,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_page_may_have_ten_thousand_pictures() {
+    let many: String = (0..30_000).map(|picture| format!("<img src=/{picture}.jpg>")).collect();
+    let page = read(&format!("{many}<a rel=next href=/2>"), "https://example.org/");
+    assert_eq!((page.candidates.len(), page.next.as_deref()), (10_000, Some("https://example.org/2")));
+    assert_eq!(page.warnings, ["https://example.org/: read the first 10000 pictures only"]);
+    // Fewer where their addresses are long.
+    let base = format!("<base href='https://example.org/{}/'>", "x".repeat(2_000));
+    let page = read(&format!("{base}{}", many.replace('/', "")), "https://example.org/");
+    assert!(page.candidates.len() < 5_000 && page.warnings.len() == 1);
+    // A base that is too long is none.
+    let base = format!("<base href='https://example.org/{}'><img src=a.jpg>", "x".repeat(1 << 20));
+    assert_eq!(read(&base, "https://example.org/").candidates[0].url, "https://example.org/a.jpg");
+    let data: String = (0..30_000).map(|picture| format!("\"/{picture}.jpg\",")).collect();
+    let data = format!("<script type='application/ld+json'>{{\"image\": [{data} \"/a.jpg\"]}}</script>");
+    let page = read(&data, "https://example.org/");
+    assert_eq!((page.candidates.len(), page.warnings.len()), (10_000, 1));
+}

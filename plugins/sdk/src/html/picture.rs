@@ -2,6 +2,7 @@
 //! which addresses are those of picture files.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use super::Tag;
 use crate::url;
@@ -35,6 +36,9 @@ enum Place {
     /// What a gallery opens when the picture is clicked.
     Original,
 }
+
+/// Copies of one picture that are looked at; a page that names more wants to cost time.
+pub const MOST_COPIES: usize = 100;
 
 /// Where an element names copies; `src` is last because what comes before it may rule it out.
 const ATTRIBUTES: [(&str, Place); 16] = [
@@ -93,13 +97,9 @@ pub fn copies(tag: &Tag<'_>, base: &str) -> Vec<Copy> {
 #[must_use]
 pub fn best_first(mut copies: Vec<Copy>) -> Vec<String> {
     copies.sort_by_key(|copy| Reverse(copy.rank));
-    let mut urls: Vec<String> = Vec::with_capacity(copies.len());
-    for copy in copies {
-        if !urls.contains(&copy.url) {
-            urls.push(copy.url);
-        }
-    }
-    urls
+    let mut known = HashSet::new();
+    let firsts: Vec<bool> = copies.iter().map(|copy| known.insert(copy.url.as_str())).collect();
+    copies.into_iter().zip(firsts).filter_map(|(copy, first)| first.then_some(copy.url)).collect()
 }
 
 /// Whether the address looks like that of a picture file. A wiki's page about
@@ -148,7 +148,7 @@ fn srcset(value: &str) -> Vec<(&str, Option<u32>)> {
     let mut rest = value;
     loop {
         rest = rest.trim_start_matches(|c: char| c == ',' || c.is_ascii_whitespace());
-        if rest.is_empty() {
+        if rest.is_empty() || set.len() >= MOST_COPIES {
             return set;
         }
         let (url, after) = rest.split_at(rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len()));
@@ -218,6 +218,17 @@ mod tests {
         check("<img srcset='w_9,h_9/a.jpg 1x, w_18,h_18/a.jpg 2x,'>", &["w_18,h_18/a.jpg", "w_9,h_9/a.jpg"]);
         check("<img srcset='  a.jpg   1x   ,   b.jpg  2x '>", &["b.jpg", "a.jpg"]);
         check("<img srcset='a.jpg 99999999999w, b.jpg x, c.jpg -1x, ,'>", &["a.jpg", "b.jpg", "c.jpg"]);
+    }
+
+    #[test]
+    fn a_set_without_end_is_cut() {
+        let set: String = (0..200_000).map(|copy| format!("{copy}.jpg {}w, ", copy + 1)).collect();
+        let tag = format!("<img srcset='{set}'>");
+        let Some(Token::Open(tag)) = tokens(&tag).next() else { panic!() };
+        let copies = copies(&tag, "https://example.org/");
+        assert_eq!(copies.len(), MOST_COPIES);
+        let many = copies.iter().cycle().take(200_000).cloned().collect();
+        assert_eq!(best_first(many).len(), MOST_COPIES);
     }
 
     #[test]
