@@ -157,12 +157,17 @@ async fn python(project: &Path) -> anyhow::Result<PathBuf> {
     let manifest = project.join("pyproject.toml");
     let python: PythonManifest = toml::from_str(&read(&manifest)?).with_context(|| unreadable(&manifest))?;
     let place = place(project, &python.project.name)?;
-    let own = Path::new(".venv/bin/componentize-py");
-    let program = match project.join(own).canonicalize() {
-        Ok(program) => program,
-        Err(_) => PathBuf::from("componentize-py"),
+    let own = project.join(".venv").canonicalize().ok();
+    let own = own.map(|venv| (venv.join("bin/componentize-py"), venv)).filter(|(tool, _)| tool.exists());
+    let mut tool = match own {
+        Some((program, venv)) => {
+            let mut tool = Command::new(program);
+            // Else it packs what is installed on this machine beside what the project asked for.
+            tool.env("VIRTUAL_ENV", venv);
+            tool
+        }
+        None => Command::new("componentize-py"),
     };
-    let mut tool = Command::new(program);
     // Not `--stub-wasi`: a traceback would be lost with it.
     tool.args(["--quiet", "--wit-path", "pixcrawler/wit", "--world", "plugin", "componentize"])
         .args(["--python-path", ".", "pixcrawler.component", "--output"])
