@@ -69,6 +69,11 @@ impl Chained for Baidu {
         let text = loose::mend(response.text()?);
         let list = list(&text, &response)?;
         let results = list.data.iter().flatten().filter(|result| !is_empty(result));
+        let mut results = results.peekable();
+        // It counts pictures and gives none to whom it takes for a program.
+        if place.from == 0 && results.peek().is_none() && list.list_num.is_some_and(|shown| shown > 0) {
+            return Err(Error::RateLimited(None));
+        }
         let mut found = Found::each(results, |result| picture::candidate(result.get()).map(Some))?;
         place.from = place.from.saturating_add(PAGE);
         let last = list.list_num.filter(|&shown| shown > 0 && place.from >= shown);

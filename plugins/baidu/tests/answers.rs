@@ -91,7 +91,8 @@ fn places_elsewhere_stand_in_for_an_original_that_is_unknown() {
 #[test]
 fn a_search_ends_where_the_site_says_so_or_repeats_itself() {
     let end = |body: &str| read(200, body).unwrap();
-    assert_eq!(end(&page("", 1738)), (Found::default(), None));
+    assert_eq!(end(&page("", 0)), (Found::default(), None));
+    assert_eq!(read(200, &page("", 1738)), Err(Error::RateLimited(None)));
     let (found, next) = end(&page(&result(1), 30));
     assert_eq!((found.warnings, next), (vec!["Baidu shows 30 of about 52000 pictures".to_owned()], None));
     assert!(end(&page(&result(1), 31)).1.is_some());

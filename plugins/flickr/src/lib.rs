@@ -93,6 +93,12 @@ impl Chained for Flickr {
         if pages <= depth {
             return Ok((found, None));
         }
+        if place.until < place.oldest && place.until.is_some() {
+            found
+                .warnings
+                .push("Flickr gives photos uploaded later than asked for; the search ends here".to_owned());
+            return Ok((found, None));
+        }
         let Some((next, warning)) = place.next_window(sort(query, place) == BY_UPLOAD) else {
             return Ok((found, None));
         };

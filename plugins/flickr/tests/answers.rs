@@ -265,3 +265,17 @@ fn searches() {
     let open = Query { safe_search: false, ..Query::of("x") };
     assert!(Flickr::first(&open).url.contains("&safe_search=3&"));
 }
+
+#[test]
+fn windows_that_go_back_in_time_end_the_search() {
+    let newest = vec![("sort".to_owned(), "newest".to_owned())];
+    let query = Query { options: newest, ..Query::of("red fox") };
+    let (mut place, mut last) = (Place::default(), None);
+    for answer in 0..80 {
+        let mut photo = photo(answer);
+        photo["dateupload"] = json!((1_600_000_000 + answer).to_string());
+        last = Some(read(&query, &mut place, &page(50, json!([photo]))).unwrap());
+    }
+    let (found, next) = last.unwrap();
+    assert_eq!((found.warnings.len(), next), (1, None));
+}

@@ -17,8 +17,13 @@ type Fields<'a> = Vec<&'a RawValue>;
 pub(crate) fn all(html: &str) -> impl Iterator<Item = Picture<'_>> {
     // In its list, the thumbnail's own list is not the first thing.
     let starts = html.match_indices(THUMBNAIL).filter_map(|(at, _)| html[..at].strip_suffix("[\""));
-    starts.filter_map(|before| Picture::at(html, before.rfind('[')?))
+    starts.take(MOST).filter_map(|before| Picture::at(html, before.rfind('[')?))
 }
+
+/// Thumbnails of a page that are looked at, and bytes of what is said of a picture: a page has a
+/// hundred of some 2 KiB.
+const MOST: usize = 1_000;
+const LONGEST: usize = 16 << 10;
 
 /// A thumbnail and an original, and what else is said of them.
 pub(crate) struct Picture<'a> {
@@ -34,7 +39,8 @@ struct Image(String, u32, u32);
 impl<'a> Picture<'a> {
     /// The picture whose list begins at that place of the page, if it is one.
     fn at(html: &'a str, start: usize) -> Option<Self> {
-        let mut lists = serde_json::Deserializer::from_str(&html[start..]).into_iter::<Fields<'a>>();
+        let end = html.floor_char_boundary(start + LONGEST);
+        let mut lists = serde_json::Deserializer::from_str(&html[start..end]).into_iter::<Fields<'a>>();
         let fields = lists.next()?.ok()?;
         let image = |place: usize| serde_json::from_str(fields.get(place)?.get()).ok();
         Some(Self { thumbnail: image(2)?, original: image(3)?, fields })

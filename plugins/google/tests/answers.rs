@@ -145,3 +145,9 @@ fn options_language_and_safe_search_are_asked_for() {
         assert!(url(&with(&spec.name, value)).starts_with(&start), "{}", spec.name);
     }
 }
+
+#[test]
+fn lists_in_one_another_do_not_cost_time() {
+    let body = format!("<script>{}", "[0,[\"https://encrypted-tbn\",".repeat(60_000));
+    assert!(matches!(read(&body), Err(Error::LayoutChanged(_) | Error::RateLimited(_))));
+}

@@ -46,11 +46,11 @@ impl Listed for MetMuseum {
 
     fn ids(_: &Query, list: Answer) -> Result<impl Iterator<Item = String>> {
         let list: Ids = response(list)?.json()?;
-        if list.ids.is_none() && list.total > 0 {
-            let found = format!("expected {} ids as `objectIDs`, found none", list.total);
-            return Err(Error::LayoutChanged(found));
+        let ids = list.ids.unwrap_or_default();
+        if ids.is_empty() {
+            Found::expect_none(list.total, "objectIDs")?;
         }
-        Ok(list.ids.unwrap_or_default().into_iter().map(|id| id.to_string()))
+        Ok(ids.into_iter().map(|id| id.to_string()))
     }
 
     fn item(_: &Query, id: &str) -> Request {

@@ -70,6 +70,9 @@ impl Paged for Pexels {
             refusal(response)?;
         }
         let list: List = answer.response()?.json()?;
+        if number == 1 && list.photos.is_empty() {
+            Found::expect_none(list.total_results, "photos")?;
+        }
         // Counted, because an address of the next page that is missing may also have another name.
         let more = u64::from(number) * u64::from(size(query)) < list.total_results && !list.photos.is_empty();
         let found = Found::each(list.photos, |photo| photo::candidate(photo.get()).map(Some))?;

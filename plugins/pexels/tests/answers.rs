@@ -69,11 +69,12 @@ fn pages_end_where_the_api_says() {
         (1, 81, json!([photo()]), true),
         (1, 80, json!([photo()]), false),
         (2, 160, json!([photo()]), false),
-        (1, 8_000, json!([]), false),
+        (2, 8_000, json!([]), false),
     ] {
         assert_eq!(read(number, 200, &page(total, &photos)).unwrap().1, expect, "{number} of {total}");
     }
     assert_eq!(read(1, 200, &page(0, &json!([]))), Ok((Found::default(), false)));
+    assert!(matches!(read(1, 200, &page(8_000, &json!([]))), Err(Error::LayoutChanged(_))));
 }
 
 #[test]

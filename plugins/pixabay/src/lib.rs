@@ -78,6 +78,9 @@ impl Paged for Pixabay {
             return Ok((Found::default(), false));
         }
         let list: List = answer.response()?.json()?;
+        if number == 1 && list.hits.is_empty() {
+            Found::expect_none(list.total_hits.into(), "hits")?;
+        }
         let more = number.saturating_mul(size(query)) < list.total_hits && !list.hits.is_empty();
         let without_generated = query.option("without-generated") == Some("true");
         let mut opted_out = 0;

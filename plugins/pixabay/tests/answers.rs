@@ -93,11 +93,12 @@ fn pages_end_where_the_api_says() {
         (1, 101, json!([hit()]), true),
         (1, 100, json!([hit()]), false),
         (5, 500, json!([hit()]), false),
-        (1, 500, json!([]), false),
+        (2, 500, json!([]), false),
     ] {
         assert_eq!(read(number, 200, &page(total, &hits)).unwrap().1, expect, "{number} of {total}");
     }
     assert_eq!(read(1, 200, &page(0, &json!([]))), Ok((Found::default(), false)));
+    assert!(matches!(read(1, 200, &page(500, &json!([]))), Err(Error::LayoutChanged(_))));
     // Where it counts more than it gives.
     assert_eq!(read(6, 400, "[ERROR 400] \"page\" is out of valid range."), Ok((Found::default(), false)));
 }

@@ -81,7 +81,9 @@ fn pictures(post: &Post) -> Result<Vec<Candidate>, String> {
     match (&post.gallery_data, &post.media_metadata) {
         (Some(gallery), Some(media)) => gallery::candidates(gallery, media),
         (Some(_), None) => Err("missing field `media_metadata` of a gallery".to_owned()),
-        (None, _) if is_gallery => Err("missing field `gallery_data` of a gallery".to_owned()),
+        (None, Some(_)) if is_gallery => Err("missing field `gallery_data` of a gallery".to_owned()),
+        // One that was emptied, or is not ready yet.
+        (None, None) if is_gallery => Ok(Vec::new()),
         _ => Ok(picture(post).into_iter().collect()),
     }
 }
@@ -98,7 +100,9 @@ fn picture(post: &Post) -> Option<Candidate> {
     }
     let preview = post.preview.as_ref().and_then(|preview| preview.images.first());
     let sizes = preview.map(|preview| preview.resolutions.as_slice()).unwrap_or_default();
-    let copies = [Some(posted.clone()), preview.and_then(|preview| address(&preview.source.url))];
+    // What moves has a preview that does not: no copy of it.
+    let copy = preview.filter(|_| !kind(&posted).eq_ignore_ascii_case("gif"));
+    let copies = [Some(posted.clone()), copy.and_then(|preview| address(&preview.source.url))];
     let original = gallery::original(&posted, None).unwrap_or(posted);
     Some(Candidate {
         alternates: copies.into_iter().flatten().filter(|copy| *copy != original).collect(),
@@ -148,8 +152,16 @@ pub(crate) fn thumbnail<'a>(copies: impl Iterator<Item = (u32, &'a str)>) -> Opt
 
 /// Whether an address ends in the name of a picture file. Wikis have pages with such names.
 fn has_type(address: &str) -> bool {
-    let path = address.split('?').next().unwrap_or(address);
-    let file = path.rsplit('/').next().unwrap_or_default();
-    let kind = file.rsplit_once('.').map_or("", |(_, kind)| kind);
-    TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind)) && !path.contains("/wiki/")
+    let kind = kind(address);
+    TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind)) && !path(address).contains("/wiki/")
+}
+
+/// What stands behind the dot in the name of a file.
+fn kind(address: &str) -> &str {
+    let file = path(address).rsplit('/').next().unwrap_or_default();
+    file.rsplit_once('.').map_or("", |(_, kind)| kind)
+}
+
+fn path(address: &str) -> &str {
+    address.split('?').next().unwrap_or(address)
 }

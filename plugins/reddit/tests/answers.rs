@@ -71,6 +71,19 @@ fn a_picture_with_its_previews() {
 }
 
 #[test]
+fn a_still_preview_is_no_copy_of_what_moves() {
+    let moves: Value = serde_json::from_str(&picture().to_string().replace("fox1.jpg", "fox1.gif")).unwrap();
+    assert_eq!(found(&[moves])[0].alternates, [""; 0]);
+}
+
+#[test]
+fn a_gallery_without_pictures_has_none() {
+    let mut gone = gallery();
+    (gone["gallery_data"], gone["media_metadata"]) = (Value::Null, Value::Null);
+    assert_eq!(found(&[gone]), []);
+}
+
+#[test]
 fn what_is_a_picture() {
     for (url, hint, expect) in [
         ("https://img.example.org/a.PNG?x=1", Value::Null, Some("https://img.example.org/a.PNG?x=1")),

@@ -30,8 +30,15 @@ pub fn from_iso(text: &str) -> Option<String> {
     let text = text.trim();
     let (date, rest) = text.split_at_checked(10)?;
     let mut parts = date.split('-').map(number);
-    let (_, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let last = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if !(1..=12).contains(&month) || !(1..=last).contains(&day) {
         return None;
     }
     let dashes = date.as_bytes()[4] == b'-' && date.as_bytes()[7] == b'-';
@@ -74,7 +81,7 @@ pub fn from_rfc822(text: &str) -> Option<String> {
         (2, year) => 1900 + year,
         _ => return None,
     };
-    let date = format!("{year:04}-{month:02}-{day:02}");
+    let date = from_iso(&format!("{year:04}-{month:02}-{day:02}"))?;
     let mut rest = text.split_whitespace().skip_while(|word| !word.contains(':'));
     let Some(clock) = rest.next() else { return Some(date) };
     let zone = rest.next().unwrap_or_default();
@@ -139,6 +146,11 @@ mod tests {
             ("2026-01", None),
             ("2026", None),
             ("2026-13-01", None),
+            ("2026-02-31", None),
+            ("2026-02-29T12:00:00Z", None),
+            ("2024-02-29", Some("2024-02-29")),
+            ("2100-02-29", None),
+            ("2026-04-31", None),
             ("2026-01-00", None),
             ("026-01-001", None),
             ("31.01.2026", None),
@@ -162,6 +174,7 @@ mod tests {
             ("24 Sep 2018", Some("2018-09-24")),
             ("Seg, 24 Set 2018 19:42:40 -0300", None),
             ("Mon, 32 Sep 2018", None),
+            ("Mon, 31 Sep 2018", None),
             ("Mon, 24 Sep 018", None),
             ("2018-09-24", None),
             ("soon", None),

@@ -47,6 +47,21 @@ impl Found {
     }
 }
 
+impl Found {
+    /// Checks that a list without results is one; for the first page, because later ones may
+    /// rightly have none.
+    ///
+    /// # Errors
+    ///
+    /// `layout-changed` when the site counts results, for which `list` was looked in.
+    pub fn expect_none(counted: u64, list: &str) -> Result<()> {
+        match counted {
+            0 => Ok(()),
+            _ => Err(Error::LayoutChanged(format!("expected {counted} results in `{list}`, found none"))),
+        }
+    }
+}
+
 impl FromIterator<Candidate> for Found {
     fn from_iter<I: IntoIterator<Item = Candidate>>(candidates: I) -> Self {
         Self { candidates: candidates.into_iter().collect(), warnings: Vec::new() }

@@ -10,11 +10,15 @@ use crate::Found;
 #[serde(transparent)]
 pub struct PageBefore(Vec<u64>);
 
+/// Pictures of a page that are remembered, so that the state stays small.
+const MOST: usize = 500;
+
 impl PageBefore {
     /// Whether the page has a picture that the one before had not. From now on
     /// it is the page before.
     pub fn is_followed_by(&mut self, page: &Found) -> bool {
-        let before = std::mem::replace(&mut self.0, page.candidates.iter().map(|c| hash(&c.url)).collect());
+        let page = page.candidates.iter().take(MOST).map(|candidate| hash(&candidate.url)).collect();
+        let before = std::mem::replace(&mut self.0, page);
         self.0.iter().any(|picture| !before.contains(picture))
     }
 }
@@ -29,6 +33,14 @@ fn hash(text: &str) -> u64 {
 mod tests {
     use super::*;
     use crate::Candidate;
+
+    #[test]
+    fn little_is_remembered() {
+        let mut before = PageBefore::default();
+        let page: Found = (0..10_000).map(|picture| Candidate::new(picture.to_string())).collect();
+        assert!(before.is_followed_by(&page) && !before.is_followed_by(&page));
+        assert!(serde_json::to_string(&before).unwrap().len() < 12 << 10);
+    }
 
     #[test]
     fn a_page_that_repeats_the_one_before_is_told() {

@@ -80,6 +80,9 @@ impl Paged for Unsplash {
             refusal(response)?;
         }
         let list: List = answer.response()?.json()?;
+        if number == 1 && list.results.is_empty() {
+            Found::expect_none(list.total_pages.into(), "results")?;
+        }
         let more = number < list.total_pages && !list.results.is_empty();
         let found = Found::each(list.results, |photo| photo::candidate(photo.get()).map(Some))?;
         Ok((found, more))

@@ -82,11 +82,12 @@ fn what_is_not_known_is_left_out() {
 #[test]
 fn pages_end_where_the_api_says() {
     for (number, pages, photos, expect) in
-        [(1, 2, json!([photo()]), true), (2, 2, json!([photo()]), false), (1, 9, json!([]), false)]
+        [(1, 2, json!([photo()]), true), (2, 2, json!([photo()]), false), (2, 9, json!([]), false)]
     {
         assert_eq!(read(number, 200, &page(pages, &photos)).unwrap().1, expect, "{number} of {pages}");
     }
     assert_eq!(read(1, 200, &page(0, &json!([]))), Ok((Found::default(), false)));
+    assert!(matches!(read(1, 200, &page(9, &json!([]))), Err(Error::LayoutChanged(_))));
 }
 
 #[test]

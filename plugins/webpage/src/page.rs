@@ -225,6 +225,10 @@ impl Reader {
     }
 
     fn img(&mut self, tag: &Tag<'_>) {
+        if self.is_full() {
+            self.surplus += 1;
+            return;
+        }
         if picture::is_invisible(tag) {
             return;
         }
@@ -275,6 +279,10 @@ impl Reader {
         self.add(Candidate::new(url))
     }
 
+    const fn is_full(&self) -> bool {
+        self.page.candidates.len() >= MOST || self.bytes >= MOST_BYTES
+    }
+
     /// Adds a picture, or what is new about one that is known already; its index. None where there
     /// are too many.
     fn add(&mut self, mut candidate: Candidate) -> Option<usize> {
@@ -283,7 +291,7 @@ impl Reader {
             complete(&mut self.page.candidates[index], candidate);
             return Some(index);
         }
-        if self.page.candidates.len() >= MOST || self.bytes >= MOST_BYTES {
+        if self.is_full() {
             self.surplus += 1;
             return None;
         }

@@ -15,6 +15,9 @@ use crate::license::license;
 pub(crate) const METADATA: &str = "Artist|Attribution|Categories|DateTimeOriginal|ImageDescription|License|\
     LicenseShortName|LicenseUrl|ObjectName|Restrictions";
 
+/// In `extra`: the licence as the description page writes it.
+pub(crate) const LICENSE: &str = "wikimedia-commons.license";
+
 /// Where links of the description page begin that do not name a host.
 const SITE: &str = "https://commons.wikimedia.org/";
 
@@ -68,10 +71,10 @@ pub(crate) fn candidate(id: u64, title: &str, json: &str) -> Result<Candidate, S
     );
     let tags = info.text("Categories").unwrap_or_default();
     let extra = [
-        ("license", info.text("LicenseShortName")),
-        ("date", info.text("DateTimeOriginal")),
-        ("restrictions", info.text("Restrictions")),
-        ("uploader", info.user.clone()),
+        (LICENSE, info.text("LicenseShortName")),
+        ("wikimedia-commons.date", info.text("DateTimeOriginal")),
+        ("wikimedia-commons.restrictions", info.text("Restrictions")),
+        ("wikimedia-commons.uploader", info.user.clone()),
     ];
     Ok(Candidate {
         id: Some(id.to_string()),
@@ -88,10 +91,7 @@ pub(crate) fn candidate(id: u64, title: &str, json: &str) -> Result<Candidate, S
         byte_size: info.size.filter(|&size| size > 0),
         checksum: info.sha1.clone().map(|hex| Checksum { digest: Digest::Sha1, hex }),
         tags: tags.split('|').filter(|tag| !tag.is_empty()).map(str::to_owned).collect(),
-        extra: extra
-            .into_iter()
-            .filter_map(|(name, value)| Some((format!("wikimedia-commons.{name}"), value?)))
-            .collect(),
+        extra: extra.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
         ..Candidate::new(address)
     })
 }

@@ -96,6 +96,9 @@ impl Chained for WikimediaCommons {
     }
 }
 
+/// Files of which one at least says its licence; nearly all do.
+const ENOUGH: usize = 5;
+
 impl Batch {
     /// The files that this answer describes, best first.
     fn take(&mut self, mut pages: Vec<Page>) -> Result<Found> {
@@ -120,7 +123,14 @@ impl Batch {
             }
         }
         self.given += described.len();
-        Found::each(described, |(id, title, info)| file::candidate(id, &title, info.get()).map(Some))
+        let found =
+            Found::each(described, |(id, title, info)| file::candidate(id, &title, info.get()).map(Some))?;
+        let is_named = |(name, _): &(String, String)| name == file::LICENSE;
+        let is_licensed = found.candidates.iter().any(|candidate| candidate.extra.iter().any(is_named));
+        if found.candidates.len() >= ENOUGH && !is_licensed {
+            return Err(Error::LayoutChanged("no file has `LicenseShortName` in `extmetadata`".to_owned()));
+        }
+        Ok(found)
     }
 
     /// Closes the batch; what of it was left out.
