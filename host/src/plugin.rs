@@ -123,14 +123,19 @@ pub struct RefusedPlugin {
     pub reason: String,
 }
 
-/// Builds that faulted too often, by source and digest, each with the `enabled_at` of then.
+/// What all workers know of builds that counts when one is chosen to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Condemned(pub BTreeMap<(String, Sha256), DateTime<Utc>>);
+pub struct Condemned {
+    /// Those that faulted too often, by source and digest, each with the `enabled_at` of then.
+    pub builds: BTreeMap<(String, Sha256), DateTime<Utc>>,
+    /// Those that ever did well.
+    pub did_well: BTreeSet<Sha256>,
+}
 
 impl Condemned {
     /// One that was enabled anew since is given another chance.
     fn has(&self, id: &str, entry: &lock::Entry, digest: &Sha256) -> bool {
-        let under = self.0.get(&(id.to_owned(), *digest));
+        let under = self.builds.get(&(id.to_owned(), *digest));
         let enabled_at = entry.enabled_at.unwrap_or_default().timestamp_millis();
         under.is_some_and(|under| enabled_at <= under.timestamp_millis())
     }
@@ -255,7 +260,8 @@ impl Plugins {
 
     /// Whether a build of a source could be left aside for an earlier one.
     pub async fn can_go_back(&self, source: &Installed) -> bool {
-        self.shared.loader.lock().await.can_go_back(&source.info.id, &source.digest)
+        let loader = self.shared.loader.lock().await;
+        loader.can_go_back(&source.info.id, &source.digest, &self.shared.granted)
     }
 
     /// Every source, sorted by id.

@@ -120,7 +120,7 @@ async fn a_source_that_faults_is_paused_for_a_while() {
     for process in [system.door(), &worker] {
         process.logged_with("source taken up", |line| line["source"] == "trap").await;
     }
-    let job = system.create_of("trap", &["a", "b", "c", "d", "e"]).await;
+    let job = system.create_of("trap", &["a", "b", "c", "d", "e", "f", "g", "h"]).await;
     let chunks = |job: &Value, status: &str| {
         job["chunks"].as_array().unwrap().iter().filter(|chunk| chunk["status"] == status).count()
     };
@@ -130,9 +130,9 @@ async fn a_source_that_faults_is_paused_for_a_while() {
         chunks
             .filter(|chunk| chunk["state_detail"].to_string().contains("paused: its plugin faulted"))
             .count()
-            == 2
+            == 5
     };
-    system.until(job, "two wait", waiting).await;
+    system.until(job, "the others wait", waiting).await;
     assert_eq!(paused["status"], "running");
     assert_eq!(worker.lines("the source is paused").len(), 1);
 
@@ -145,11 +145,29 @@ async fn a_source_that_faults_is_paused_for_a_while() {
     assert!(system.refused("trap").await.contains("plugin enable trap"));
     assert!(system.is_measured("trap", "paused").await);
 
-    // The operator says that it is well again; it is not, and one fault tells.
+    // The operator says that it is well again; it is not, and as many faults as before tell.
     system.plugin(&["enable", "trap"]).await;
     worker.logged_with("source taken up", |_| true).await;
-    system.until_hurried(job, "the fourth fails", |job| chunks(job, "failed") == 4).await;
+    system.until_hurried(job, "three more fail", |job| chunks(job, "failed") == 6).await;
     assert_eq!(system.source("trap").await["health"]["condition"], "paused");
+    let minutes: f64 = sqlx::query_scalar(
+        "select (extract(epoch from resumes_at - paused_at) / 60)::float8 from pixcrawler.source where id = 'trap'",
+    )
+    .fetch_one(&system.pool)
+    .await
+    .unwrap();
+    assert!((9.9..10.1).contains(&minutes), "one user alone does not make the pauses longer: {minutes}");
+
+    // Nobody waits for it for ever.
+    sqlx::query(
+        "update pixcrawler.chunk set paused_since = now() - interval '24 hours'
+          where id = (select min(id) from pixcrawler.chunk where state = 'waiting')",
+    )
+    .execute(&system.pool)
+    .await
+    .unwrap();
+    let given_up = system.until_hurried(job, "one is given up", |job| chunks(job, "failed") == 7).await;
+    assert!(given_up["chunks"].to_string().contains("waited for 24 hours"), "{given_up:#}");
 
     // Time passes: it is tried again by itself.
     sqlx::query("update pixcrawler.source set resumes_at = now() where id = 'trap'")
@@ -158,9 +176,27 @@ async fn a_source_that_faults_is_paused_for_a_while() {
         .unwrap();
     assert_eq!(system.source("trap").await["health"]["condition"], "degraded");
     let over = system.until_hurried(job, "the last fails", |job| job["status"] == "failed").await;
-    assert_eq!(chunks(&over, "failed"), 5, "{over:#}");
+    assert_eq!(chunks(&over, "failed"), 8, "{over:#}");
     let figures = &system.source("trap").await["figures"];
-    assert_eq!((&figures["faults"], &figures["steps"]), (&json!(5), &json!(0)), "{figures}");
+    assert_eq!((&figures["faults"], &figures["steps"]), (&json!(7), &json!(0)), "{figures}");
+    assert_eq!(system.source("trap").await["health"]["condition"], "degraded", "one fault is one fault");
+}
+
+#[tokio::test]
+async fn one_input_pauses_nothing() {
+    let site = Site::start().await;
+    let system = system(&site).await;
+    let worker = system.worker(&[]).await;
+    system.install("trap").await;
+    for process in [system.door(), &worker] {
+        process.logged_with("source taken up", |line| line["source"] == "trap").await;
+    }
+    for _ in 0..4 {
+        let job = system.create_of("trap", &["a"]).await;
+        system.until_status(job, "failed").await;
+    }
+    let shown = system.source("trap").await;
+    assert_eq!((&shown["health"]["condition"], &shown["available"]), (&json!("degraded"), &json!(true)));
 }
 
 #[tokio::test]
@@ -191,6 +227,57 @@ async fn a_refused_credential_pauses_until_there_is_another() {
     system.tell(job, "retry").await;
     system.until(job, "it ends", |job| job["status"] == "completed" || job["status"] == "failed").await;
     assert_eq!(system.listed("keys").await["health"]["condition"], "ok");
+}
+
+#[tokio::test]
+async fn what_a_source_is_paused_for_stays() {
+    let site = Site::start().await;
+    site.on("/header/fox", [Reply::Status(401, None)]);
+    site.on("/header/owl", [Reply::Held(Box::new(Reply::Page("the layout has changed".to_owned())))]);
+    let system = system(&site).await;
+    let worker = system.worker(&[]).await;
+    system.install("keys").await;
+    for process in [system.door(), &worker] {
+        process.logged_with("source taken up", |line| line["source"] == "keys").await;
+    }
+    let owl = system.create_of("keys", &["owl"]).await;
+    site.seen("/header/owl", 1).await;
+    let fox = system.create_of("keys", &["fox"]).await;
+    system.until_status(fox, "failed").await;
+    site.release(&["/header/owl"]);
+    system.until_status(owl, "failed").await;
+    let health = &system.listed("keys").await["health"];
+    assert_eq!(health["condition"], "paused", "{health}");
+    assert!(health["reason"].as_str().unwrap().contains("its credential is missing or refused"), "{health}");
+    assert!(system.refused("keys").await.contains("paused: its credential is missing or refused"));
+}
+
+#[tokio::test]
+async fn a_version_that_did_well_is_not_given_up() {
+    let site = Site::start().await;
+    let keywords = ["fox", "owl", "cat"];
+    for keyword in keywords {
+        site.on(&format!("/broken?q={keyword}"), [Reply::Page(String::new())]);
+    }
+    let system = system(&site).await;
+    let worker = system.worker(&[]).await;
+    for (guest, version) in [("steps", "0.1.0"), ("upgrade-broken", "0.3.0")] {
+        system.install(guest).await;
+        for process in [system.door(), &worker] {
+            process.took_up(version, true).await;
+        }
+    }
+    let sha256 = system.source("steps").await["sha256"].as_str().unwrap().to_owned();
+    sqlx::query("insert into pixcrawler.source (id, digest, did_well) values ('steps', $1, true)")
+        .bind(sha256)
+        .execute(&system.pool)
+        .await
+        .unwrap();
+    let job = system.create_of("steps", &keywords).await;
+    system.until_status(job, "failed").await;
+    let shown = system.source("steps").await;
+    assert_eq!((&shown["version"], &shown["health"]["condition"]), (&json!("0.3.0"), &json!("paused")));
+    assert!(shown["health"]["resumes_at"].is_string(), "{shown}");
 }
 
 #[tokio::test]

@@ -13,17 +13,18 @@ use crate::{
     config::ConfiguredCredential,
     db::{
         self, PgPool,
-        sources::{self, BuildRef, SourceRow, Trouble},
+        chunks::Chunk,
+        sources::{self, BuildRef, Faults, SourceRow, Trouble},
     },
-    job::ChunkId,
     plugin::{Condemned, Installed},
-    source::Figures,
+    source::{Figures, Input},
 };
 
-/// Slices in a row, of at least two chunks, that the faults of a build may end before it is
-/// left aside for the one before, or paused where there is none.
+/// Slices in a row that the faults of a build may end before it is paused, or left aside for
+/// the one before; see [`weigh`] for those that count.
 pub const MOST_FAULTS: i32 = 3;
-/// Length of a first pause for faults; each that follows is twice as long.
+/// Length of a first pause for faults; each that follows is twice as long where several
+/// users met them.
 const FIRST_PAUSE: Duration = Duration::from_mins(10);
 /// Longest pause for faults.
 const LONGEST_PAUSE: Duration = Duration::from_hours(6);
@@ -165,12 +166,13 @@ impl SourceStates {
         figures
     }
 
-    /// Builds that are left aside for earlier ones.
+    /// Builds that are left aside for earlier ones, and those to go back to.
     #[must_use]
     pub fn condemned(&self) -> Condemned {
         let rows = self.0.iter().filter(|row| row.rolled_back && row.paused_at.is_some());
         let key = |row: &SourceRow| Some(((row.id.clone(), row.digest()?), row.enabled_at));
-        Condemned(rows.filter_map(key).collect())
+        let did_well = self.0.iter().filter(|row| row.did_well).filter_map(SourceRow::digest);
+        Condemned { builds: rows.filter_map(key).collect(), did_well: did_well.collect() }
     }
 }
 
@@ -189,6 +191,9 @@ impl Health {
         let Some(trouble) = row.trouble else { return Self::OK };
         let detail = row.message.clone();
         let what = match trouble {
+            Trouble::Fault if row.paused_at.is_some() => {
+                "its plugin faulted several times in a row, and not for one input or one user alone"
+            }
             Trouble::Fault => "its plugin faulted",
             Trouble::LayoutChanged => "its site no longer looks as it expects",
             Trouble::Unauthorized => "its credential is missing or refused",
@@ -231,50 +236,50 @@ impl App {
         Ok(row.map_or(Health::OK, |row| Health::of(&row, &build)))
     }
 
-    /// Notes what ails a source, for all workers, and does what follows from that.
+    /// Notes what ails a source, for all workers, and does what follows from that. Whether it
+    /// goes back to an earlier build, or may yet, so that the chunk had better wait.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn report_trouble(
         &self,
         source: &Installed,
-        chunk: ChunkId,
+        chunk: &Chunk,
         trouble: Trouble,
         words: &str,
-    ) -> Result<(), db::Error> {
+    ) -> Result<bool, db::Error> {
         // Nothing that the operator of a source without credentials could do.
         if trouble == Trouble::Unauthorized && source.info.credentials.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let build = self.marks.build(source);
         let words: String = words.chars().take(MOST_WORDS).collect();
-        let faults = sources::ails(&self.db, &build, chunk, trouble, &words).await?;
+        let may_go_back = trouble == Trouble::Fault && self.plugins.can_go_back(source).await;
+        let Some(faults) = sources::ails(&self.db, &build, chunk, trouble, &words).await? else {
+            // Another worker paused it; this one may not have gone back with it yet.
+            if may_go_back {
+                self.leave_aside_condemned().await?;
+            }
+            return Ok(may_go_back);
+        };
+        let may_go_back = may_go_back && !faults.did_well;
         let (id, version) = (build.id, &source.info.version);
         match trouble {
-            Trouble::Fault if faults.in_row >= MOST_FAULTS && faults.several_chunks => {
-                let goes_back = self.plugins.can_go_back(source).await;
-                let pause = FIRST_PAUSE * 2u32.pow(faults.pauses.unsigned_abs().min(10));
-                let resumes_at = (!goes_back).then(|| Utc::now() + pause.min(LONGEST_PAUSE));
-                match (sources::pause(&self.db, &build, resumes_at, goes_back).await?, goes_back) {
-                    // Another worker said so already.
-                    (false, _) => {}
-                    (true, true) => {
+            Trouble::Fault => match weigh(source.info.input, faults) {
+                None => tracing::warn!(source = id, version, reason = words, "the source faulted"),
+                Some(_) if may_go_back => {
+                    if sources::pause(&self.db, &build, None, true).await? {
                         tracing::error!(source = id, version, digest = %build.digest, reason = words, "the source goes back to an earlier version");
                     }
-                    (true, false) => {
-                        tracing::error!(
-                            source = id,
-                            version,
-                            ?resumes_at,
-                            reason = words,
-                            "the source is paused"
-                        );
-                    }
-                }
-                if goes_back {
                     self.leave_aside_condemned().await?;
                 }
-            }
+                Some(pause) => {
+                    let resumes_at = Utc::now() + pause;
+                    if sources::pause(&self.db, &build, Some(resumes_at), false).await? {
+                        tracing::error!(source = id, version, %resumes_at, reason = words, "the source is paused");
+                    }
+                }
+            },
             Trouble::Unauthorized => {
                 if sources::pause(&self.db, &build, None, false).await? {
                     tracing::error!(source = id, version, reason = words, "the source is paused");
@@ -283,9 +288,8 @@ impl App {
             Trouble::LayoutChanged => {
                 tracing::warn!(source = id, version, reason = words, "the site of the source has changed");
             }
-            Trouble::Fault => tracing::warn!(source = id, version, reason = words, "the source faulted"),
         }
-        Ok(())
+        Ok(may_go_back)
     }
 
     /// Leaves aside the builds that any worker found too faulty, and takes up what has
@@ -300,5 +304,49 @@ impl App {
             tracing::error!(error = %chain(&error), "the folder of plugins cannot be followed; what runs goes on");
         }
         states.map(drop)
+    }
+}
+
+/// How long a source is paused for these faults of a build, if they are enough.
+///
+/// What one user asks for must not take a source from all others. So only faults for several
+/// inputs count; and of a source that goes to an address, which may be made for the purpose,
+/// only those of several users. One user alone can have it paused for a short time, not longer
+/// each time. And a build that ever did well is paused but never given up.
+fn weigh(input: Input, faults: Faults) -> Option<Duration> {
+    let counts = match input {
+        Input::Keywords => faults.several_inputs,
+        Input::Address => faults.several_users,
+    };
+    let doublings = if faults.several_users { faults.pauses.unsigned_abs().min(10) } else { 0 };
+    (faults.in_row >= MOST_FAULTS && counts).then(|| (FIRST_PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_user_alone_pauses_little() {
+        let faults = |in_row, several_inputs, several_users, pauses| Faults {
+            in_row,
+            several_inputs,
+            several_users,
+            pauses,
+            did_well: true,
+        };
+        for (faults, keywords, address) in [
+            (faults(2, true, true, 0), None, None),
+            (faults(9, false, false, 0), None, None),
+            (faults(3, true, false, 0), Some(10), None),
+            (faults(3, true, false, 5), Some(10), None),
+            (faults(3, false, true, 0), None, Some(10)),
+            (faults(3, true, true, 0), Some(10), Some(10)),
+            (faults(3, true, true, 2), Some(40), Some(40)),
+            (faults(3, true, true, 99), Some(360), Some(360)),
+        ] {
+            assert_eq!(weigh(Input::Keywords, faults), keywords.map(Duration::from_mins), "{faults:?}");
+            assert_eq!(weigh(Input::Address, faults), address.map(Duration::from_mins), "{faults:?}");
+        }
     }
 }

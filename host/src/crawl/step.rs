@@ -242,7 +242,7 @@ impl StepTask {
             _ => None,
         });
         if let (None, Some((trouble, words))) = (&cause, trouble) {
-            self.app.report_trouble(&self.source, self.chunk.id, trouble, words).await?;
+            self.app.report_trouble(&self.source, &self.chunk, trouble, words).await?;
         }
         Ok(StepOutcome::Failed(cause.unwrap_or_else(|| error.to_string())))
     }
@@ -250,8 +250,8 @@ impl StepTask {
     /// The chunk fails by the plugin's fault; but where there is an earlier build to go back
     /// to, it waits for what becomes of this one.
     async fn fault(&self, fault: &StepError, spent: Spent) -> Result<StepOutcome, db::Error> {
-        let goes_back = self.app.plugins.can_go_back(&self.source).await;
-        self.app.report_trouble(&self.source, self.chunk.id, Trouble::Fault, &fault.to_string()).await?;
+        let goes_back =
+            self.app.report_trouble(&self.source, &self.chunk, Trouble::Fault, &fault.to_string()).await?;
         let reason = format!("fault of the plugin: {fault}");
         if !goes_back {
             return Ok(StepOutcome::Failed(reason));

@@ -51,6 +51,8 @@ const TIDY: Duration = Duration::from_hours(1);
 /// A chunk whose source is paused looks this often whether it still is: its operator may
 /// have enabled it.
 const PAUSED: Duration = Duration::from_secs(30);
+/// A chunk waits this long in all for a paused source to make a step for it.
+const LONGEST_PAUSED: Duration = Duration::from_hours(24);
 /// The last writes of a slice are given this long.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -294,6 +296,11 @@ impl Worker {
         if health.trouble == Some(Trouble::Unauthorized) {
             return Ok(Err(SliceEnd::End(End::Failed(reason))));
         }
+        if chunk.paused_since.is_some_and(|since| since + LONGEST_PAUSED <= Utc::now()) {
+            let reason = format!("{reason}; waited for 24 hours");
+            return Ok(Err(SliceEnd::End(End::Failed(reason))));
+        }
+        chunks::source_paused(&self.app.db, chunk).await?;
         let look = Utc::now() + PAUSED;
         let until = health.resumes_at.map_or(look, |resumes_at| resumes_at.min(look));
         Ok(Err(SliceEnd::Wait(Wait { until, reason, error: false })))

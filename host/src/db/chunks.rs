@@ -64,6 +64,8 @@ pub struct Chunk {
     pub errors_in_row: i32,
     /// The source is not asked before this.
     pub step_not_before: Option<DateTime<Utc>>,
+    /// Since when it waits for its source, which is paused.
+    pub paused_since: Option<DateTime<Utc>>,
 }
 
 /// One picture of the backlog.
@@ -92,7 +94,8 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
           where c.id = $1 and c.run = $2 and c.state in ('queued', 'waiting', 'running') and j.id = c.job_id
       returning c.id, c.lease, c.job_id, j.dataset_id, j.user_id, c.source, c.label, c.query, j.rules, c.share,
                 c.kept, c.plugin_state, c.plugin_digest, c.requests, c.cookies, c.again, c.source_done, c.steps, c.asked,
-                c.received, c.crash_count, c.errors_in_row, c.step_not_before",
+                c.received, c.crash_count, c.errors_in_row, c.step_not_before,
+                c.paused_since",
     )
     .bind(chunk)
     .bind(run)
@@ -201,6 +204,21 @@ pub async fn give_back(
         super::progress::refresh(connection, chunk.job_id).await?;
     }
     Ok(run.map(|(run,)| run))
+}
+
+/// Notes that the chunk waits for a paused source from now on, unless it does already.
+///
+/// # Errors
+/// When the database fails.
+pub async fn source_paused(pool: &PgPool, chunk: &Chunk) -> sqlx::Result<()> {
+    sqlx::query(
+        "update pixcrawler.chunk set paused_since = coalesce(paused_since, now()) where id = $1 and lease = $2",
+    )
+    .bind(chunk.id)
+    .bind(chunk.lease)
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// Lets go of a chunk that is as the last write left it; its message comes back by itself.

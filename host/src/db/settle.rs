@@ -137,7 +137,7 @@ pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> s
     sqlx::query(
         "update pixcrawler.chunk
             set state = 'satisfied', share = kept, lease = null, crash_count = 0, errors_in_row = 0,
-                not_before = null, reason = null
+                not_before = null, reason = null, paused_since = null
           where job_id = $1 and (state in ('failed', 'cancelled') or id = any ($2))",
     )
     .bind(job)

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 
-use crate::{image::Sha256, job::ChunkId, source::Figures};
+use super::chunks::Chunk;
+use crate::{image::Sha256, source::Figures};
 
 /// What ails a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -53,6 +54,8 @@ pub struct SourceRow {
     credential_mark: Option<i32>,
     /// Left aside for an earlier build.
     pub rolled_back: bool,
+    /// Whether any of its slices ever ended well.
+    pub did_well: bool,
     counts: Json<BTreeMap<String, u64>>,
     peak_memory: i64,
 }
@@ -87,10 +90,14 @@ pub struct Faults {
     /// Slices in a row.
     #[sqlx(rename = "faults")]
     pub in_row: i32,
-    /// Whether more than one chunk is among them.
-    pub several_chunks: bool,
-    /// Pauses in a row until now.
+    /// Whether they were not all for the same input.
+    pub several_inputs: bool,
+    /// Whether they were not all for the same user.
+    pub several_users: bool,
+    /// Pauses in a row until now, of those for several users.
     pub pauses: i32,
+    /// Whether any of its slices ever ended well.
+    pub did_well: bool,
 }
 
 /// Everything that is known, by id and digest.
@@ -100,7 +107,7 @@ pub struct Faults {
 pub async fn all(pool: &PgPool) -> sqlx::Result<Vec<SourceRow>> {
     sqlx::query_as(
         "select id, digest, trouble, message, since, paused_at, resumes_at, enabled_at, credential_mark,
-                rolled_back, counts, peak_memory
+                rolled_back, did_well, counts, peak_memory
            from pixcrawler.source order by id, digest",
     )
     .fetch_all(pool)
@@ -114,7 +121,7 @@ pub async fn all(pool: &PgPool) -> sqlx::Result<Vec<SourceRow>> {
 pub async fn find(pool: &PgPool, build: &BuildRef<'_>) -> sqlx::Result<Option<SourceRow>> {
     sqlx::query_as(
         "select id, digest, trouble, message, since, paused_at, resumes_at, enabled_at, credential_mark,
-                rolled_back, counts, peak_memory
+                rolled_back, did_well, counts, peak_memory
            from pixcrawler.source where id = $1 and digest = $2",
     )
     .bind(build.id)
@@ -123,38 +130,49 @@ pub async fn find(pool: &PgPool, build: &BuildRef<'_>) -> sqlx::Result<Option<So
     .await
 }
 
-/// Notes what ails a build. A fault counts as one more in a row.
+/// Notes what ails a build; a fault in the work on `chunk` counts as one more in a row. None
+/// while the build is paused: then that stays which it is paused for.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn ails(
     pool: &PgPool,
     build: &BuildRef<'_>,
-    chunk: ChunkId,
+    chunk: &Chunk,
     trouble: Trouble,
     message: &str,
-) -> sqlx::Result<Faults> {
+) -> sqlx::Result<Option<Faults>> {
     sqlx::query_as(
-        "insert into pixcrawler.source as s (id, digest, trouble, message, since, faults, fault_chunk)
-         values ($1, $2, $3, $4, now(), case when $3 = 'fault' then 1 else 0 end, $5)
+        "insert into pixcrawler.source as s (id, digest, trouble, message, since, faults, fault_input, fault_user)
+         values ($1, $2, $3, $4, now(), case when $3 = 'fault' then 1 else 0 end,
+                 sha256(convert_to($5, 'UTF8')), $6)
              on conflict (id, digest) do update
             set trouble = $3, message = $4,
                 since = case when s.trouble = $3 then s.since else now() end,
                 faults = s.faults + excluded.faults,
-                fault_chunk = case when s.faults = 0 then $5 else s.fault_chunk end,
-                several_chunks = s.several_chunks or s.faults > 0 and s.fault_chunk <> $5
-      returning faults, several_chunks, pauses",
+                fault_input = case when s.faults = 0 then excluded.fault_input else s.fault_input end,
+                fault_user = case when s.faults = 0 then excluded.fault_user else s.fault_user end,
+                several_inputs = s.several_inputs
+                    or excluded.faults > 0 and s.faults > 0 and s.fault_input <> excluded.fault_input,
+                several_users = s.several_users
+                    or excluded.faults > 0 and s.faults > 0 and s.fault_user <> excluded.fault_user
+          where s.paused_at is null or s.resumes_at <= now() or s.enabled_at < $7 or s.credential_mark <> $8
+      returning faults, several_inputs, several_users, pauses, did_well",
     )
     .bind(build.id)
     .bind(build.digest.to_string())
     .bind(trouble)
     .bind(message)
-    .bind(chunk)
-    .fetch_one(pool)
+    .bind(&chunk.query.text)
+    .bind(chunk.user_id)
+    .bind(build.enabled_at)
+    .bind(build.credential_mark)
+    .fetch_optional(pool)
     .await
 }
 
-/// Pauses a build, until a time or for good; whether it was not paused already.
+/// Pauses a build, until a time or for good; whether it was not paused already. Its faults are
+/// counted from zero afterwards.
 ///
 /// # Errors
 /// When the database fails.
@@ -166,7 +184,9 @@ pub async fn pause(
 ) -> sqlx::Result<bool> {
     let paused = sqlx::query(
         "update pixcrawler.source
-            set paused_at = now(), resumes_at = $3, rolled_back = $4, pauses = pauses + 1, enabled_at = $5,
+            set paused_at = now(), resumes_at = $3, rolled_back = $4, enabled_at = $5,
+                pauses = pauses + several_users::integer, faults = 0, fault_input = null, fault_user = null,
+                several_inputs = false, several_users = false,
                 credential_mark = case when trouble = 'unauthorized' then $6 end
           where id = $1 and digest = $2
             and (paused_at is null or resumes_at <= now() or enabled_at < $5 or credential_mark <> $6)",
@@ -195,23 +215,26 @@ pub async fn count(
 ) -> sqlx::Result<()> {
     let digest = build.digest.to_string();
     sqlx::query(
-        "insert into pixcrawler.source as s (id, digest, counts, peak_memory) values ($1, $2, $3, $4)
+        "insert into pixcrawler.source as s (id, digest, counts, peak_memory, did_well)
+         values ($1, $2, $3, $4, $5)
              on conflict (id, digest) do update
             set counts = pixcrawler.add_counts(s.counts, excluded.counts),
-                peak_memory = greatest(s.peak_memory, excluded.peak_memory)",
+                peak_memory = greatest(s.peak_memory, excluded.peak_memory),
+                did_well = s.did_well or excluded.did_well",
     )
     .bind(build.id)
     .bind(&digest)
     .bind(Json(figures.counts()))
     .bind(i64::try_from(figures.peak_memory).unwrap_or(i64::MAX))
+    .bind(well)
     .execute(&mut *connection)
     .await?;
     if well {
         sqlx::query(
             "update pixcrawler.source
-                set trouble = null, message = null, since = null, faults = 0, fault_chunk = null,
-                    several_chunks = false, paused_at = null, resumes_at = null, pauses = 0,
-                    credential_mark = null, rolled_back = false
+                set trouble = null, message = null, since = null, faults = 0, fault_input = null,
+                    fault_user = null, several_inputs = false, several_users = false, paused_at = null,
+                    resumes_at = null, pauses = 0, credential_mark = null, rolled_back = false
               where id = $1 and digest = $2 and trouble is not null
                 and (paused_at is null or resumes_at <= now() or enabled_at < $3 or credential_mark <> $4)",
         )

@@ -57,7 +57,8 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx
                 warnings = case when jsonb_array_length(warnings) < $12 then warnings || $8 else warnings end,
                 steps = steps + 1, asked = asked + $9, received = received + $10,
                 found = found + $11, walk_from = case when $13 then found else walk_from end,
-                cookies = coalesce($14, cookies), errors_in_row = 0, step_not_before = null
+                cookies = coalesce($14, cookies), errors_in_row = 0, step_not_before = null,
+                paused_since = null
           where id = $1 and lease = $2
       returning found - $11",
     )

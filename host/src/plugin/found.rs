@@ -22,6 +22,11 @@ use crate::{config, image::Sha256};
 /// Bytes of one component; Python's, the largest, have 20 MB.
 pub(super) const MAX_SIZE: u64 = 100 << 20;
 
+/// Why a source is off whose file is not as it was recorded; what is wrong with the file is
+/// told to the operator, who is shown what was left out.
+const BROKEN: &str =
+    "its component is not there as it was installed; the operator sees more with `pixcrawler plugin list`";
+
 /// Everything there is, not yet looked into.
 #[derive(Default)]
 pub(super) struct Library {
@@ -31,8 +36,8 @@ pub(super) struct Library {
     pub(super) found: Vec<Found>,
     /// Files that were left out.
     pub(super) refused: Vec<RefusedPlugin>,
-    /// Sources whose recorded build is not there as it was, with the reason.
-    pub(super) broken: BTreeMap<String, String>,
+    /// Sources whose recorded build is not there as it was, with the reason for everybody.
+    pub(super) broken: BTreeMap<String, &'static str>,
     /// Sources that went back to an earlier build, with the one that is left aside.
     pub(super) rolled_back: BTreeMap<String, Pinned>,
 }
@@ -116,7 +121,18 @@ impl Library {
         condemned: &Condemned,
     ) {
         if condemned.has(id, entry, &meant.sha256) {
-            let earlier = entry.previous.iter().filter(|build| !condemned.has(id, entry, &build.sha256));
+            let did_well = |digest: &Sha256| condemned.did_well.contains(digest);
+            // One that is known to do well, else the one before.
+            let mut earlier: Vec<_> =
+                entry.previous.iter().filter(|build| !condemned.has(id, entry, &build.sha256)).collect();
+            earlier.sort_by_key(|build| !did_well(&build.sha256));
+            let bundled = self.bundled(id).map(|bundled| bundled.digest);
+            let bundled = bundled.filter(|bundled| !condemned.has(id, entry, bundled));
+            if earlier.first().is_some_and(|first| !did_well(&first.sha256))
+                && bundled.is_some_and(|bundled| did_well(&bundled))
+            {
+                earlier.clear();
+            }
             for build in earlier {
                 match pinned(folder, build).await {
                     Ok(wasm) => {
@@ -127,16 +143,16 @@ impl Library {
                     Err(reason) => self.refuse(&folder.join(&build.file), reason),
                 }
             }
-            if self.found.iter().any(|found| found.file.is_none() && found.name == id) {
+            if bundled.is_some() {
+                // The one that is meant is added still, for the case that this one is not granted.
                 self.rolled_back.insert(id.to_owned(), meant.clone());
-                return;
             }
         }
         match pinned(folder, meant).await {
             Ok(wasm) => self.add(folder.join(&meant.file), wasm, Some((id.to_owned(), meant.clone()))),
             Err(reason) => {
-                self.refuse(&folder.join(&meant.file), reason.clone());
-                self.broken.insert(id.to_owned(), format!("its file {} {reason}", meant.file));
+                self.refuse(&folder.join(&meant.file), reason);
+                self.broken.insert(id.to_owned(), BROKEN);
             }
         }
     }
@@ -158,14 +174,24 @@ impl Library {
         self.refused.push(RefusedPlugin { name: file.display().to_string(), reason });
     }
 
-    /// Whether a source has an earlier build that is not condemned, or one that comes with the binary.
-    pub(super) fn can_go_back(&self, id: &str, from: &Sha256, condemned: &Condemned) -> bool {
+    /// What comes with the binary under this id.
+    pub(super) fn bundled(&self, id: &str) -> Option<&Found> {
+        self.found.iter().find(|found| found.file.is_none() && found.name == id)
+    }
+
+    /// Whether a source has an earlier build that is not condemned, `bundled` included.
+    pub(super) fn can_go_back(
+        &self,
+        id: &str,
+        from: &Sha256,
+        condemned: &Condemned,
+        bundled: Option<&Found>,
+    ) -> bool {
         let Some(entry) = self.entries.get(id) else { return false };
-        let later = entry.builds().skip_while(|build| build.sha256 != *from).skip(1);
-        let bundled = self.found.iter().find(|found| found.file.is_none() && found.name == id);
-        entry.build.is_some()
-            && (later.into_iter().any(|build| !condemned.has(id, entry, &build.sha256))
-                || bundled.is_some_and(|bundled| bundled.digest != *from))
+        let earlier = entry.builds().skip_while(|build| build.sha256 != *from).skip(1);
+        let earlier = earlier.map(|build| &build.sha256);
+        let bundled = bundled.map(|bundled| &bundled.digest).filter(|bundled| *bundled != from);
+        entry.build.is_some() && earlier.chain(bundled).any(|digest| !condemned.has(id, entry, digest))
     }
 
     /// The digests that are in use or may be.

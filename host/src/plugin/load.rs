@@ -9,7 +9,7 @@ use super::{
     Condemned, EngineError, Shared,
     found::{self, Fingerprint, Library},
     info,
-    registry::{Build, Builds, Registry},
+    registry::{self, Build, Builds, Registry},
     runtime::{self, Compiled},
 };
 use crate::image::Sha256;
@@ -35,8 +35,12 @@ struct Component {
 
 impl Loader {
     /// Whether the source would go on with another build if `from` were condemned.
-    pub(super) fn can_go_back(&self, id: &str, from: &Sha256) -> bool {
-        self.library.can_go_back(id, from, &self.condemned)
+    pub(super) fn can_go_back(&self, id: &str, from: &Sha256, granted: &[String]) -> bool {
+        let bundled = self.library.bundled(id).filter(|bundled| {
+            let build = self.builds.get(&bundled.digest).and_then(|build| build.as_ref().ok());
+            build.is_some_and(|build| registry::decide(&self.library, bundled, build, granted).is_ok())
+        });
+        self.library.can_go_back(id, from, &self.condemned, bundled)
     }
 }
 

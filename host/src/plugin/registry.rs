@@ -25,7 +25,7 @@ use crate::{
 pub(super) struct Registry {
     /// By id.
     pub(super) sources: BTreeMap<String, Installed>,
-    /// Still being compiled, by the name of their file.
+    /// Still being compiled, by the id that is recorded or else the name of their file.
     pub(super) preparing: BTreeMap<String, Installed>,
     /// Left out.
     pub(super) refused: Vec<RefusedPlugin>,
@@ -54,6 +54,9 @@ impl Registry {
     pub(super) fn assemble(library: &Library, builds: &Builds, granted: &[String], before: &Self) -> Self {
         let mut registry = Self { refused: library.refused.clone(), ..Self::default() };
         for found in &library.found {
+            if registry.is_replaced(library, found) {
+                continue;
+            }
             let added = match builds.get(&found.digest) {
                 Some(Ok(build)) => found
                     .check_id(&build.info)
@@ -69,6 +72,9 @@ impl Registry {
             }
         }
         for (id, reason) in &library.broken {
+            if library.rolled_back.contains_key(id) && registry.is_granted(id) {
+                continue;
+            }
             // What was read when it was as recorded goes on; the file may be on its way.
             let recorded = |source: &&Installed| {
                 let entry = library.entries.get(id);
@@ -77,14 +83,21 @@ impl Registry {
             };
             let source = match before.sources.get(id).filter(recorded) {
                 Some(source) => turned_on_or_off(library, source.clone()),
-                None => {
-                    let reason = format!("the source {id} cannot be used: {reason}");
-                    Installed::unknown(id, Status::Off(reason))
-                }
+                None => Installed::unknown(id, Status::Off((*reason).to_owned())),
             };
             registry.sources.insert(id.clone(), source);
         }
         registry
+    }
+
+    /// Whether this build is left aside for the one that comes with the binary, which may run.
+    fn is_replaced(&self, library: &Library, found: &Found) -> bool {
+        let Some((id, pinned)) = &found.pinned else { return false };
+        library.rolled_back.get(id) == Some(pinned) && self.is_granted(id)
+    }
+
+    fn is_granted(&self, id: &str) -> bool {
+        self.sources.get(id).is_some_and(|source| source.granted_by.is_some())
     }
 
     /// Adds a source. One from the folder takes the place of one from the binary; what is
@@ -118,14 +131,15 @@ impl Registry {
         let stays = stays.map(|source| turned_on_or_off(library, source));
         // What cannot be registered is told of once it is compiled.
         if stays.is_none_or(|stays| self.register(stays).is_err()) {
+            let id = found.pinned.as_ref().map_or(&found.name, |(id, _)| id);
             let preparing = Installed {
                 digest: found.digest,
                 size: found.size,
                 bundled: found.bundled,
                 file: found.file.clone(),
-                ..Installed::unknown(&found.name, Status::Preparing)
+                ..Installed::unknown(id, Status::Preparing)
             };
-            self.preparing.insert(found.name.clone(), preparing);
+            self.preparing.insert(id.clone(), preparing);
         }
     }
 
@@ -163,8 +177,16 @@ impl Registry {
     }
 }
 
-/// A source that was compiled, with what it may do.
-fn ready(library: &Library, found: &Found, build: &Arc<Build>, granted: &[String]) -> Installed {
+/// Who grants a build what it asks for.
+///
+/// # Errors
+/// Why nobody does, and what to do about it.
+pub(super) fn decide(
+    library: &Library,
+    found: &Found,
+    build: &Build,
+    granted: &[String],
+) -> Result<GrantedBy, String> {
     let id = &build.info.id;
     let entry = library.entries.get(id);
     let consent = match &found.pinned {
@@ -173,14 +195,20 @@ fn ready(library: &Library, found: &Found, build: &Arc<Build>, granted: &[String
         None => None,
     };
     let standing = if found.bundled { Standing::Bundled } else { Standing::Installed };
-    let decided = grant::decide(&build.info, standing, granted.contains(id), consent);
+    grant::decide(&build.info, standing, granted.contains(id), consent)
+}
+
+/// A source that was compiled, with what it may do.
+fn ready(library: &Library, found: &Found, build: &Arc<Build>, granted: &[String]) -> Installed {
+    let pinned = found.pinned.as_ref().map(|(_, pinned)| pinned.clone());
+    let left_aside = library.rolled_back.get(&build.info.id).filter(|meant| pinned.as_ref() != Some(meant));
     let source = Installed {
         bundled: found.bundled,
         size: found.size,
         file: found.file.clone(),
-        pinned: found.pinned.as_ref().map(|(_, pinned)| pinned.clone()),
-        rolled_back: library.rolled_back.get(id).cloned(),
-        ..Installed::of(build, found.digest, decided)
+        rolled_back: left_aside.cloned(),
+        pinned,
+        ..Installed::of(build, found.digest, decide(library, found, build, granted))
     };
     turned_on_or_off(library, source)
 }

@@ -1,5 +1,7 @@
 //! Real components, built from `tests/guests` by `make plugins`.
 
+mod rollback;
+
 use std::{path::PathBuf, time::Duration};
 
 use futures_util::future::join_all;

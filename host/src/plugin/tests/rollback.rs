@@ -1,0 +1,101 @@
+//! Which build takes the place of one that faulted too often.
+
+use super::*;
+
+/// A host with this guest bundled, and builds of the same guest to be installed.
+struct Versions {
+    plugins: Plugins,
+    id: &'static str,
+    bundled: Sha256,
+    data: TempDir,
+}
+
+impl Versions {
+    async fn of(id: &'static str) -> Self {
+        let data = TempDir::new().unwrap();
+        let folder = data.path().join("plugins");
+        std::fs::create_dir(&folder).unwrap();
+        let wasm: &'static [u8] = component(id).leak();
+        let all: Bundled = vec![(id, wasm)].leak();
+        let plugins =
+            Plugins::load_from(all, &settings(Some(folder), Vec::new()), data.path()).await.unwrap();
+        let bundled = plugins.get(id).unwrap().digest;
+        Self { plugins, id, bundled, data }
+    }
+
+    /// Installs a build that only a custom section tells from the others.
+    async fn install(&self, mark: u8) -> Sha256 {
+        let mut wasm = component(self.id);
+        wasm.extend([0, 2, 1, mark]);
+        let file = self.data.path().join("new.wasm");
+        std::fs::write(&file, wasm).unwrap();
+        let new = self.plugins.component(&file).await.unwrap();
+        self.plugins.install(&new).unwrap();
+        self.plugins.follow(None).await.unwrap();
+        assert_eq!(self.now().digest, new.digest);
+        new.digest
+    }
+
+    fn now(&self) -> Installed {
+        self.plugins.get(self.id).unwrap()
+    }
+
+    async fn condemn(&self, digest: Sha256, did_well: &[Sha256]) -> Installed {
+        let builds = BTreeMap::from([((self.id.to_owned(), digest), self.now().enabled_at)]);
+        let condemned = Condemned { builds, did_well: did_well.iter().copied().collect() };
+        self.plugins.follow(Some(condemned)).await.unwrap();
+        self.now()
+    }
+}
+
+#[tokio::test]
+async fn the_last_that_did_well_or_else_the_one_before() {
+    let versions = Versions::of("steps").await;
+    let (first, second) = (versions.install(b'a').await, versions.install(b'b').await);
+    let third = versions.install(b'c').await;
+    assert!(versions.plugins.can_go_back(&versions.now()).await);
+    let bundled = versions.bundled;
+    for (did_well, expected) in [
+        (vec![], second),
+        (vec![first], first),
+        (vec![bundled], bundled),
+        (vec![bundled, first, second], second),
+    ] {
+        let source = versions.condemn(third, &did_well).await;
+        assert_eq!((source.digest, &source.status), (expected, &Status::Ready));
+        assert_eq!(source.rolled_back.unwrap().sha256, third);
+    }
+}
+
+#[tokio::test]
+async fn none_that_is_not_granted() {
+    for (guest, may_run) in [("steps", true), ("contract", false)] {
+        let versions = Versions::of(guest).await;
+        assert_eq!(versions.now().status == Status::Ready, may_run);
+        let installed = versions.install(b'a').await;
+        assert_eq!(versions.plugins.can_go_back(&versions.now()).await, may_run, "{guest}");
+        let source = versions.condemn(installed, &[]).await;
+        let expected = if may_run { versions.bundled } else { installed };
+        assert_eq!((source.digest, &source.status), (expected, &Status::Ready), "{guest}");
+        assert_eq!(source.rolled_back.is_some(), may_run, "{guest}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_file_is_for_the_operator() {
+    let versions = Versions::of("steps").await;
+    versions.install(b'a').await;
+    let file = versions.now().file.unwrap();
+    for damage in ["changed", "gone"] {
+        if damage == "changed" {
+            std::fs::write(&file, component("trap")).unwrap();
+        } else {
+            std::fs::remove_file(&file).unwrap();
+        }
+        versions.plugins.follow(None).await.unwrap();
+        let said = versions.now().unavailable().unwrap();
+        assert!(said.contains("plugin list") && !said.contains("steps@") && !said.contains("SHA"), "{said}");
+        let refused = versions.plugins.refused();
+        assert_eq!(refused[0].name, file.display().to_string());
+    }
+}
