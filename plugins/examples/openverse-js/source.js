@@ -1,8 +1,8 @@
 // Openly licensed pictures from Openverse: the twin of `plugins/openverse`, in JavaScript.
 
 import {
-  InvalidQuery, RateLimited, api, candidate, creativeCommonsId, credential, dimensions, each, get, license, mediaType,
-  need, option, paged,
+  InvalidQuery, RateLimited, api, candidate, count, creativeCommonsId, credential, dimensions, each, get, license,
+  mediaType, need, option, paged,
 } from "./sdk/pixcrawler.js";
 
 const HOST = "api.openverse.org";
@@ -77,12 +77,13 @@ export const source = paged({
       return { warnings: [depthReached(detail(answer.any))], more: false };
     }
     const list = answer.response().json("results", "page_count");
-    const more = number < list.page_count && list.results.length > 0;
+    const more = number < count(list, "page_count") && list.results.length > 0;
+    const results = count(list, "result_count", 0);
     const { candidates, warnings } = each(list.results, picture);
     if (number === 1 && [...query.text.trim()].length > LONGEST_QUERY) {
       warnings.push(`Openverse searches for the first ${LONGEST_QUERY} characters only`);
     }
-    if (!more && anonymous && Math.min(number * PAGE, list.result_count ?? 0) >= ANONYMOUS_DEPTH) {
+    if (!more && anonymous && Math.min(number * PAGE, results) >= ANONYMOUS_DEPTH) {
       warnings.push(depthReached(""));
     }
     return { candidates, warnings, more };
@@ -91,7 +92,7 @@ export const source = paged({
 
 // Without address and licence a picture is of no use; all else may be missing or null.
 function picture(image) {
-  const extra = ["provider", "source", "category"].filter((name) => image[name]);
+  const extra = ["provider", "source", "category"].filter((name) => known(image[name]));
   return candidate(need(image, "url"), {
     id: image.id,
     pageUrl: image.foreign_landing_url,
@@ -102,11 +103,13 @@ function picture(image) {
     license: terms(need(image, "license").toLowerCase(), image),
     dimensions: dimensions(image.width, image.height),
     mime: mediaType(image.filetype ?? ""),
-    byteSize: image.filesize || undefined,
-    tags: image.tags?.map((tag) => tag.name).filter(Boolean),
+    byteSize: image.filesize === 0 ? undefined : image.filesize,
+    tags: image.tags?.map((tag) => tag.name).filter(known),
     extra: extra.map((name) => [`openverse.${name}`, image[name]]),
   });
 }
+
+const known = (value) => value !== undefined && value !== null;
 
 // The licence with its address and a line to print, which older answers leave out.
 function terms(code, { license_version: version, license_url, attribution, title, creator }) {
@@ -114,9 +117,10 @@ function terms(code, { license_version: version, license_url, attribution, title
     cc0: [`CC0 ${version || "1.0"}`, `publicdomain/zero/${version || "1.0"}/`, "marked with"],
     pdm: [`Public Domain Mark ${version || "1.0"}`, `publicdomain/mark/${version || "1.0"}/`, "marked with"],
   }[code] ?? [`CC ${code.toUpperCase()} ${version ?? ""}`.trimEnd(), version && `licenses/${code}/${version}/`, "licensed under"];
+  const what = known(title) ? `"${title}"` : "This work";
   return license(creativeCommonsId(code, version), {
     url: license_url ?? (path ? `https://creativecommons.org/${path}` : undefined),
-    attribution: attribution ?? `${title ? `"${title}"` : "This work"}${creator ? ` by ${creator}` : ""} is ${verb} ${name}.`,
+    attribution: attribution ?? `${what}${known(creator) ? ` by ${creator}` : ""} is ${verb} ${name}.`,
   });
 }
 
@@ -145,10 +149,10 @@ const depthReached = (detail) =>
 function detail(response) {
   let said = response.text;
   try {
-    const { detail } = JSON.parse(said);
+    const { detail } = response.json("detail");
     said = typeof detail === "string" ? detail : said;
   } catch {
     // No JSON: its own words.
   }
-  return said.trim().replace(/\s+/g, " ").slice(0, 200);
+  return [...said.trim().replace(/\s+/g, " ")].slice(0, 200).join("");
 }

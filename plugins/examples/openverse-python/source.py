@@ -1,11 +1,10 @@
 """Openly licensed pictures from Openverse: the twin of `plugins/openverse`, in Python."""
 
-import json
 import re
 
 from pixcrawler import (
-    Candidate, Credential, Found, Info, InvalidQuery, License, OAuth2, Option, Paged, RateLimited, Response, api,
-    creative_commons_id, dimensions, each, get, media_type, need,
+    Candidate, Credential, Found, Info, InvalidQuery, LayoutChanged, License, OAuth2, Option, Paged, RateLimited,
+    Response, api, count, creative_commons_id, dimensions, each, get, media_type, need,
 )
 
 HOST = "api.openverse.org"
@@ -82,19 +81,19 @@ class Source(Paged):
         if isinstance(answer.outcome, Response) and ended(answer.outcome, number, anonymous):
             return Found(warnings=[depth_reached(detail(answer.outcome))]), False
         page = answer.response().json("results", "page_count")
-        more = number < page["page_count"] and bool(page["results"])
+        more = number < count(page, "page_count") and bool(page["results"])
+        results = count(page, "result_count", 0)
         found = each(page["results"], picture)
         if number == 1 and len(query.text.strip()) > LONGEST_QUERY:
             found.warnings.append(f"Openverse searches for the first {LONGEST_QUERY} characters only")
-        depth = min(number * PAGE, page.get("result_count") or 0)
-        if not more and anonymous and depth >= ANONYMOUS_DEPTH:
+        if not more and anonymous and min(number * PAGE, results) >= ANONYMOUS_DEPTH:
             found.warnings.append(depth_reached(""))
         return found, more
 
 
 def picture(image):
     """Without address and licence a picture is of no use; all else may be missing or null."""
-    extra = [name for name in ("provider", "source", "category") if image.get(name)]
+    extra = [name for name in ("provider", "source", "category") if image.get(name) is not None]
     return Candidate(
         need(image, "url"),
         id=image.get("id"),
@@ -105,9 +104,9 @@ def picture(image):
         creator_url=image.get("creator_url"),
         license=terms(need(image, "license").lower(), image),
         dimensions=dimensions(image.get("width"), image.get("height")),
-        mime=media_type(image.get("filetype") or ""),
+        mime=media_type(known(image.get("filetype"), "")),
         byte_size=image.get("filesize") or None,
-        tags=[tag["name"] for tag in image.get("tags") or [] if tag.get("name")],
+        tags=[tag["name"] for tag in known(image.get("tags"), []) if tag.get("name") is not None],
         extra=[(f"openverse.{name}", image[name]) for name in extra],
     )
 
@@ -122,13 +121,17 @@ def terms(code, image):
     else:
         name, verb = f"CC {code.upper()} {version or ''}".rstrip(), "licensed under"
         path = f"licenses/{code}/{version}/" if version else None
-    title = f'"{image["title"]}"' if image.get("title") else "This work"
-    by = f" by {image['creator']}" if image.get("creator") else ""
+    title = f'"{image["title"]}"' if image.get("title") is not None else "This work"
+    by = f" by {image['creator']}" if image.get("creator") is not None else ""
     return License(
         creative_commons_id(code, version),
-        url=image.get("license_url") or (f"https://creativecommons.org/{path}" if path else None),
-        attribution=image.get("attribution") or f"{title}{by} is {verb} {name}.",
+        url=known(image.get("license_url"), f"https://creativecommons.org/{path}" if path else None),
+        attribution=known(image.get("attribution"), f"{title}{by} is {verb} {name}."),
     )
+
+
+def known(value, otherwise):
+    return otherwise if value is None else value
 
 
 def ended(response, number, anonymous):
@@ -157,8 +160,8 @@ def detail(response):
     """What an error says: the text under `detail`, or all of it."""
     said = response.text
     try:
-        found = json.loads(said)["detail"]
+        found = response.json("detail")["detail"]
         said = found if isinstance(found, str) else said
-    except (ValueError, LookupError, TypeError):
-        pass
+    except LayoutChanged:
+        pass  # No JSON: its own words.
     return " ".join(said.split())[:200]

@@ -1,18 +1,25 @@
 // What a source offers: pictures and their licences.
 
 import { LayoutChanged } from "./error.js";
+import { shown } from "./text.js";
 
 const TEXT = (value) => typeof value === "string";
 const COUNT = (value) => Number.isSafeInteger(value) && value >= 0;
 const TEXTS = (value) => Array.isArray(value) && value.every(TEXT);
 const PAIRS = (value) => Array.isArray(value) && value.every((pair) => TEXTS(pair) && pair.length === 2);
-const RECORD = (value) => typeof value === "object" && !Array.isArray(value);
+const SIDE = (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32;
+const MAYBE = (fits) => (value) => value === undefined || value === null || fits(value);
+const RECORD = (parts) => (value) =>
+  typeof value === "object" && Object.entries(parts).every(([name, fits]) => fits(value[name]));
+const LICENSE = RECORD({ id: TEXT, url: MAYBE(TEXT), attribution: MAYBE(TEXT) });
+const DIMENSIONS = RECORD({ width: SIDE, height: SIDE });
+const CHECKSUM = RECORD({ digest: (value) => ["md5", "sha1", "sha256"].includes(value), hex: TEXT });
 
 // The fields of a candidate but for its address.
 const FIELDS = {
   alternates: TEXTS, id: TEXT, pageUrl: TEXT, thumbnailUrl: TEXT, title: TEXT, description: TEXT,
-  creator: TEXT, creatorUrl: TEXT, license: RECORD, published: TEXT, dimensions: RECORD, mime: TEXT,
-  byteSize: COUNT, checksum: RECORD, tags: TEXTS, headers: PAIRS, credential: TEXT, extra: PAIRS,
+  creator: TEXT, creatorUrl: TEXT, license: LICENSE, published: TEXT, dimensions: DIMENSIONS, mime: TEXT,
+  byteSize: COUNT, checksum: CHECKSUM, tags: TEXTS, headers: PAIRS, credential: TEXT, extra: PAIRS,
 };
 
 // A picture of which `url` must be known. A field that has the wrong type is the site's
@@ -25,7 +32,7 @@ export function candidate(url, fields = {}) {
   for (const [name, value] of Object.entries(fields)) {
     const fits = FIELDS[name];
     if (fits === undefined) {
-      throw new TypeError(`a candidate has no field \`${name}\`; it has url, ${Object.keys(FIELDS).join(", ")}`);
+      throw new Error(`a candidate has no field \`${name}\`; it has url, ${Object.keys(FIELDS).join(", ")}`);
     }
     if (value === undefined || value === null) {
       continue;
@@ -38,12 +45,17 @@ export function candidate(url, fields = {}) {
   return made;
 }
 
-const shown = (value) => (JSON.stringify(value) ?? String(value)).slice(0, 100);
-
-// Width and height in pixels, as numbers or texts, if both are known and neither is 0.
+// Width and height in pixels, as numbers or texts, if both are known and neither is 0. A text
+// that is no number says nothing; a value that can be no width is the site's doing.
 export function dimensions(...sides) {
-  const [width, height] = sides.map((side) => (TEXT(side) && /^\d+$/.test(side) ? Number(side) : side));
-  return COUNT(width) && COUNT(height) && width > 0 && height > 0 ? { width, height } : undefined;
+  const [width, height] = sides.map((side) => {
+    const value = TEXT(side) ? (/^\d+$/.test(side) ? Number(side) : undefined) : side;
+    if (!MAYBE(SIDE)(value)) {
+      throw new LayoutChanged(`a width or height cannot be ${shown(side)}`);
+    }
+    return value;
+  });
+  return width && height ? { width, height } : undefined;
 }
 
 export const license = (id, { url, attribution } = {}) => ({ id, url, attribution });
@@ -57,6 +69,9 @@ export function licenseFromUrl(url) {
 // The id of a Creative Commons licence (`by-nc`, `2.0`), of `cc0` or of the public domain
 // mark (`pdm`). Retired ones (`sampling+`) have no SPDX id and keep their own name.
 export function creativeCommonsId(code, version) {
+  if (!TEXT(code) || !MAYBE(TEXT)(version)) {
+    throw new LayoutChanged(`a licence cannot be ${shown([code, version])}`);
+  }
   const known = code.trim().toLowerCase().replace("nd-nc", "nc-nd");
   const name = known.startsWith("by") ? `cc-${known}` : known;
   // These two have one version, and many sources do not say it.

@@ -23,7 +23,9 @@ export class Unauthorized extends SourceError {
 
 export class RateLimited extends SourceError {
   constructor(seconds) {
-    super("rate-limited", seconds, "the site limits the rate of requests");
+    // What is no number of seconds that the contract can hold counts as unknown.
+    const known = Number.isInteger(seconds) && seconds >= 0 && seconds < 2 ** 32;
+    super("rate-limited", known ? seconds : undefined, "the site limits the rate of requests");
   }
 }
 

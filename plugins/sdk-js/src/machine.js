@@ -3,6 +3,7 @@
 import { described } from "./describe.js";
 import { SourceError } from "./error.js";
 import { Answer, Query } from "./message.js";
+import { wholly } from "./text.js";
 
 // A source as a state machine. `start(query)` and `resume(query, state, answers)` give
 // `{ candidates, warnings, fetch, state }`, all of which may be left out: without requests
@@ -71,7 +72,8 @@ const AGAIN = /^again (\d+) ([^]*)$/;
 function step({ candidates = [], warnings = [], fetch = [], state = null }, before, given) {
   const rest = given > 0 ? candidates.slice(given) : candidates;
   const count = fitting(rest);
-  const out = { candidates: rest.slice(0, count), state: "", warnings: given > 0 ? [] : warnings, extra: [] };
+  const now = wholly({ candidates: rest.slice(0, count), warnings: given > 0 ? [] : warnings });
+  const out = { ...now, state: "", extra: [] };
   if (count < rest.length) {
     return { ...out, next: { tag: "again" }, state: `again ${given + count} ${before}` };
   }
@@ -122,8 +124,8 @@ const guarded = (call) => (...given) => {
     return call(...given);
   } catch (error) {
     if (error instanceof SourceError) {
-      throw { tag: error.tag, val: error.val };
+      throw { tag: error.tag, val: wholly(error.val) };
     }
-    throw { tag: "other", val: error?.stack ? `${error}\n${error.stack}` : String(error) };
+    throw { tag: "other", val: wholly(error?.stack ? `${error}\n${error.stack}` : String(error)) };
   }
 };

@@ -1,7 +1,9 @@
 // Queries, requests and answers.
 
 import { InvalidQuery, LayoutChanged, RateLimited, Unauthorized, Unavailable } from "./error.js";
+import { parse } from "./json.js";
 import { need } from "./results.js";
+import { shown } from "./text.js";
 import { escape } from "./url.js";
 
 // What is looked for.
@@ -28,6 +30,9 @@ export const query = (text, fields = {}) =>
 // A GET of `url` with `parameters` added to its query, escaped; those without a value are
 // left out, and a list gives one for each element.
 export function get(url, parameters = {}, fields = {}) {
+  if (typeof url !== "string") {
+    throw new LayoutChanged(`not an address: ${shown(url)}`);
+  }
   let full = url;
   for (const [name, values] of Object.entries(parameters)) {
     for (const value of Array.isArray(values) ? values : [values]) {
@@ -98,12 +103,13 @@ export class Response {
 
   // The body, read as JSON; `fields` are those that its object must have.
   json(...fields) {
+    const { text } = this;
     try {
-      const value = JSON.parse(this.text);
+      const value = parse(text);
       fields.forEach((field) => need(value, field));
       return value;
     } catch (error) {
-      if (error instanceof SyntaxError || error instanceof LayoutChanged) {
+      if (error instanceof LayoutChanged) {
         throw new LayoutChanged(`answer of ${withoutQuery(this.url)}: ${error.message}`);
       }
       throw error;

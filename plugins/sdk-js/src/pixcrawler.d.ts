@@ -71,7 +71,10 @@ export class Response {
   readonly text: string;
   /** The first header of that name, given in lower case. */
   header(name: string): string | undefined;
-  /** The body as JSON; throws `LayoutChanged` when it is not, or lacks one of `fields`. */
+  /**
+   * The body as JSON; throws `LayoutChanged` when it is not, is nested deeper than 128, or lacks
+   * one of `fields`. Halves of characters in it become U+FFFD.
+   */
   json(...fields: string[]): any;
 }
 
@@ -203,8 +206,9 @@ export interface Machine<State = any> {
 export function machine<State>(source: Machine<State>): Source;
 
 /**
- * Reads every element of a list by itself: a bad one costs only itself, in a warning; when
- * nothing else gave a picture, `LayoutChanged` is thrown. `read` gives a candidate, several, or nothing.
+ * Reads every element of a list by itself: a bad one costs only itself, in a warning; when all
+ * are bad, `LayoutChanged` is thrown. Bad is also what throws a `TypeError`, `RangeError`, `SyntaxError` or
+ * `URIError`. `read` gives a candidate, several, or nothing.
  */
 export function each<T = any>(
   list: T[], read: (element: T) => Candidate | Candidate[] | undefined | null,
@@ -212,6 +216,9 @@ export function each<T = any>(
 
 /** A field that must be there; throws `LayoutChanged` when it is missing or null. */
 export function need(object: any, field: string): any;
+
+/** A field that must be a whole number, 0 or more; throws `LayoutChanged` for anything else. */
+export function count(object: any, field: string, missing?: number): number;
 
 type Parameter = string | number | boolean | null | undefined;
 /** A GET with `parameters` added, escaped; those without a value are left out. */
@@ -221,7 +228,10 @@ export function post(url: string, type: string, text: string, fields?: Partial<R
 
 /** Throws `LayoutChanged` when `url` is no address or a field has a wrong type. */
 export function candidate(url: string, fields?: Fields): Candidate;
-/** Both as numbers or texts; undefined unless they are known and neither is 0. */
+/**
+ * Both as numbers or texts; undefined unless they are known and neither is 0. Throws
+ * `LayoutChanged` for what can be no width: a fraction, less than 0, more than 32 bits.
+ */
 export function dimensions(width: unknown, height: unknown): Dimensions | undefined;
 export function license(id: string, rest?: { url?: string | null; attribution?: string | null }): License;
 /** By address; what is not Creative Commons is `unknown`. */

@@ -1,10 +1,14 @@
 // Reading what may have changed: fields and lists of results.
 
 import { LayoutChanged } from "./error.js";
+import { shown } from "./text.js";
+
+// What reading a value of an unexpected type throws: the site's doing, not the author's.
+const ODD = [TypeError, RangeError, SyntaxError, URIError];
 
 // Reads every element of a list by itself, so that a bad one costs only itself, in a
-// warning. When one is bad and nothing else gave a picture, it is the site that has
-// changed. `read` gives a candidate, a list of them, or nothing for what is no picture.
+// warning. When all are bad, it is the site that has changed. `read` gives a candidate, a
+// list of them, or nothing for what is no picture.
 export function each(list, read) {
   if (!Array.isArray(list)) {
     throw new LayoutChanged("expected a list of results");
@@ -13,22 +17,30 @@ export function each(list, read) {
   const faults = [];
   for (const element of list) {
     try {
-      candidates.push(...[read(element) ?? []].flat());
-    } catch (error) {
-      if (!(error instanceof LayoutChanged)) {
-        throw error;
+      for (const one of [read(element) ?? []].flat()) {
+        candidates.push(one);
       }
-      faults.push(error.message);
+    } catch (error) {
+      faults.push(fault(error));
     }
   }
   if (faults.length === 0) {
     return { candidates, warnings: [] };
   }
-  const some = `${faults.length} of ${list.length}`;
-  if (candidates.length === 0) {
-    throw new LayoutChanged(`in ${faults.length === list.length ? "all" : some} results: ${faults[0]}`);
+  if (faults.length === list.length) {
+    throw new LayoutChanged(`in all results: ${faults[0]}`);
   }
-  return { candidates, warnings: [`${some} results cannot be read: ${faults[0]}`] };
+  return { candidates, warnings: [`${faults.length} of ${list.length} results cannot be read: ${faults[0]}`] };
+}
+
+function fault(error) {
+  if (error instanceof LayoutChanged) {
+    return error.message;
+  }
+  if (ODD.some((odd) => error instanceof odd)) {
+    return String(error);
+  }
+  throw error;
 }
 
 // A field that must be there.
@@ -36,6 +48,16 @@ export function need(object, field) {
   const value = object?.[field];
   if (value === undefined || value === null) {
     throw new LayoutChanged(`missing field \`${field}\``);
+  }
+  return value;
+}
+
+// A field that must be a whole number, 0 or more, such as a count of pages; `missing` is
+// what it counts as when it is not there.
+export function count(object, field, missing) {
+  const value = object?.[field] === undefined && missing !== undefined ? missing : need(object, field);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new LayoutChanged(`\`${field}\` cannot be ${shown(value)}`);
   }
   return value;
 }

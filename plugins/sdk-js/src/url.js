@@ -1,5 +1,7 @@
 // Addresses: resolving references and escaping text.
 
+import { whole } from "./text.js";
+
 // Everything but letters, digits and `-._~` percent-encoded as UTF-8, for a name or value
 // in a query or one segment of a path.
 export const escape = (text) =>
@@ -73,9 +75,5 @@ function normal(path) {
 
 // What may not stand in an address escaped, what is escaped already left alone.
 const clear = (text) => whole(text).replace(/[^!#-;=?-_a-~]+/g, encodeURIComponent);
-
-// A half of a character, which cannot be encoded, becomes a mark of it.
-const whole = (text) =>
-  text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 
 const hex = (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;

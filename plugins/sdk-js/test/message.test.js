@@ -86,7 +86,7 @@ test("candidates", () => {
   assert.throws(() => candidate("https://example.org/", { page_url: "" }), /no field `page_url`; it has .*pageUrl/);
   assert.deepEqual(dimensions(2, 1), { width: 2, height: 1 });
   assert.deepEqual(dimensions("2", "1"), { width: 2, height: 1 });
-  for (const sides of [[2], [0, 1], ["0", 1], ["2 cm", 1], ["", 1], [null, 1], [1.5, 1]]) {
+  for (const sides of [[2], [0, 1], ["0", 1], ["2 cm", 1], ["", 1], [null, 1], ["1.5", 1]]) {
     assert.equal(dimensions(...sides), undefined);
   }
 });

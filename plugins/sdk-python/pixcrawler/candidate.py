@@ -77,23 +77,54 @@ class Candidate:
         """A value of a wrong type is the site's doing; the host could only refuse the step."""
         if not (isinstance(self.url, str) and re.match("https?://", self.url, re.IGNORECASE)):
             raise LayoutChanged(f"not the address of a picture: {shown(self.url)}")
-        for name in _TEXTS:
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, str):
-                raise LayoutChanged(f"`{name}` cannot be {shown(value)}")
-        size = self.byte_size
-        if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
-            raise LayoutChanged(f"`byte_size` cannot be {shown(size)}")
-        for name in ("alternates", "tags"):
-            value = getattr(self, name)
-            if not (isinstance(value, list) and all(isinstance(text, str) for text in value)):
-                raise LayoutChanged(f"`{name}` cannot be {shown(value)}")
+        for name, fits in _FIELDS.items():
+            if not fits(getattr(self, name)):
+                raise LayoutChanged(f"`{name}` cannot be {shown(getattr(self, name))}")
 
 
-_TEXTS = (
-    "id", "page_url", "thumbnail_url", "title", "description", "creator", "creator_url", "published", "mime",
-    "credential",
-)
+def _text(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _pairs(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and _texts([*pair]) for pair in value
+    )
+
+
+def _unsigned(value: object, bits: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << bits
+
+
+def _license(value: object) -> bool:
+    return value is None or (
+        isinstance(value, License) and isinstance(value.id, str) and _text(value.url) and _text(value.attribution)
+    )
+
+
+def _dimensions(value: object) -> bool:
+    return value is None or (
+        isinstance(value, Dimensions) and _unsigned(value.width, 32) and _unsigned(value.height, 32)
+    )
+
+
+def _checksum(value: object) -> bool:
+    return value is None or (
+        isinstance(value, Checksum) and value.digest in ("md5", "sha1", "sha256") and isinstance(value.hex, str)
+    )
+
+
+# The fields of a candidate but for its address.
+_FIELDS = {
+    "alternates": _texts, "id": _text, "page_url": _text, "thumbnail_url": _text, "title": _text, "description": _text,
+    "creator": _text, "creator_url": _text, "license": _license, "published": _text, "dimensions": _dimensions,
+    "mime": _text, "byte_size": lambda value: value is None or _unsigned(value, 64), "checksum": _checksum,
+    "tags": _texts, "headers": _pairs, "credential": _text, "extra": _pairs,
+}
 
 
 def shown(value: object) -> str:
@@ -101,9 +132,24 @@ def shown(value: object) -> str:
 
 
 def dimensions(width: object, height: object) -> Dimensions | None:
-    """Width and height, as numbers or texts, if both are known and neither is 0."""
-    sides = [int(side) if isinstance(side, str) and side.isdecimal() else side for side in (width, height)]
-    return Dimensions(*sides) if all(isinstance(side, int) and side > 0 for side in sides) else None
+    """Width and height, as numbers or texts, if both are known and neither is 0.
+
+    A text that is no number says nothing; a value that can be no width is the site's doing.
+    """
+    sides = [_side(width), _side(height)]
+    return Dimensions(*sides) if all(sides) else None
+
+
+def _side(given: object) -> int | None:
+    value = given
+    if isinstance(given, str):
+        # As a float, for what has thousands of digits.
+        value = float(given) if re.fullmatch("[0-9]+", given) else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is not None and not _unsigned(value, 32):
+        raise LayoutChanged(f"a width or height cannot be {shown(given)}")
+    return value
 
 
 def license_from_url(url: str) -> License:
@@ -119,6 +165,8 @@ def creative_commons_id(code: str, version: str | None = None) -> str:
 
     Retired ones (`sampling+`) have no SPDX id and keep their own name.
     """
+    if not (isinstance(code, str) and _text(version)):
+        raise LayoutChanged(f"a licence cannot be {shown([code, version])}")
     code = code.strip().lower().replace("nd-nc", "nc-nd")
     name = f"cc-{code}" if code.startswith("by") else code
     # These two have one version, and many sources do not say it.

@@ -4,11 +4,12 @@ Only here are the types those that were generated from the contract. Records nee
 type: the host reads them by the names of their fields.
 """
 
+import copy
 import json
 import re
 import traceback
-from dataclasses import replace
-from typing import Callable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Callable
 
 from componentize_py_types import Err
 from wit_world import exports
@@ -17,7 +18,7 @@ from wit_world.imports import types
 import source as author
 
 from . import errors
-from .candidate import Candidate
+from .candidate import Checksum
 from .info import Basic, Header, Info, OAuth2, Parameter
 from .message import Answer, Failure, Query, Request, Response
 from .step import AGAIN, split
@@ -73,13 +74,14 @@ def _step(query: types.Query, before: str, answers: list[types.Answer], given: i
     else:
         turn = source.resume(asked, json.loads(before), [_answer(answer) for answer in answers])
     candidates, warnings, state = split(turn, before, given)
+    candidates, warnings = _whole(candidates), _whole(warnings)
     if state.startswith("again "):
         follows = types.Next_Again()
     elif turn.fetch:
         follows = types.Next_Fetch([_request(request) for request in turn.fetch])
     else:
         follows = types.Next_Done()
-    return types.Step([_candidate(one) for one in candidates], follows, state, warnings, [])
+    return types.Step(candidates, follows, state, warnings, [])
 
 
 def _answer(answer: types.Answer) -> Answer:
@@ -100,11 +102,20 @@ def _request(request: Request) -> Request:
     return replace(request, method=types.Method[request.method.upper()], body=body)
 
 
-def _candidate(candidate: Candidate) -> Candidate:
-    if candidate.checksum is not None:
-        checksum = candidate.checksum
-        candidate.checksum = replace(checksum, digest=types.Digest[checksum.digest.upper()])
-    return candidate
+def _whole(value: Any) -> Any:
+    """The value as the host reads it: enums are the contract's, and no text holds a half of a character."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_whole, value))
+    if isinstance(value, Checksum):
+        return Checksum(types.Digest[value.digest.upper()], _whole(value.hex))
+    if not is_dataclass(value):
+        return value
+    made = copy.copy(value)
+    for part in fields(value):
+        setattr(made, part.name, _whole(getattr(value, part.name)))
+    return made
 
 
 def _guarded(call: Callable[[], types.Step]) -> types.Step:
@@ -115,6 +126,6 @@ def _guarded(call: Callable[[], types.Step]) -> types.Step:
         raise Err(types.Error_RateLimited(error.seconds)) from None
     except errors.SourceError as error:
         made = next((made for kind, made in _ERRORS.items() if isinstance(error, kind)), types.Error_Other)
-        raise Err(made(str(error))) from None
+        raise Err(made(_whole(str(error)))) from None
     except Exception:
-        raise Err(types.Error_Other(traceback.format_exc())) from None
+        raise Err(types.Error_Other(_whole(traceback.format_exc()))) from None

@@ -18,7 +18,8 @@ class RateLimited(SourceError):
 
     def __init__(self, seconds: int | None = None):
         super().__init__("the site limits the rate of requests")
-        self.seconds = seconds
+        # What is no number of seconds that the contract can hold counts as unknown.
+        self.seconds = seconds if isinstance(seconds, int) and 0 <= seconds < 1 << 32 else None
         """To wait, if known."""
 
 

@@ -1,13 +1,13 @@
 """Queries, requests and answers."""
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, Mapping
 from urllib.parse import quote
 
-from .candidate import Pairs
+from .candidate import Pairs, shown
 from .errors import InvalidQuery, LayoutChanged, RateLimited, SourceError, Unauthorized, Unavailable
+from .parse import parse
 
 
 @dataclass
@@ -60,6 +60,8 @@ def get(url: str, parameters: Mapping[str, Any] = {}, **fields: Any) -> Request:
 
     Those that are `None` are left out, and a list gives one for each element.
     """
+    if not isinstance(url, str):
+        raise LayoutChanged(f"not an address: {shown(url)}")
     for name, values in parameters.items():
         for value in values if isinstance(values, (list, tuple)) else [values]:
             if value is not None:
@@ -81,13 +83,6 @@ class Failure:
     """`denied`, `robots`, `skipped`, `too-large`, `timeout`, `network`, `status` or `other`."""
     value: Any = None
     """A reason, a limit in bytes, a status."""
-
-
-class Fields(dict):
-    """An object of JSON. A field that is looked up with `[]` must be there."""
-
-    def __missing__(self, name: str) -> Any:
-        raise LayoutChanged(f"missing field `{name}`")
 
 
 @dataclass
@@ -115,11 +110,13 @@ class Response:
     def json(self, *fields: str) -> Any:
         """The body, read as JSON; `fields` are those that its object must have.
 
-        `[]` on all objects in it raises `LayoutChanged` for a field that is not there.
+        `[]` on all objects in it raises `LayoutChanged` for a field that is not there. What is
+        no JSON, or nested deeper than 128, raises it at once; halves of characters become U+FFFD.
         """
+        text = self.text
         try:
-            value = json.loads(self.text, object_hook=Fields)
-        except json.JSONDecodeError as error:
+            value = parse(text)
+        except LayoutChanged as error:
             raise LayoutChanged(f"answer of {_without_query(self.url)}: {error}") from None
         for name in fields:
             if not isinstance(value, dict) or value.get(name) is None:

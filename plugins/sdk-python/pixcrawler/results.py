@@ -2,16 +2,20 @@
 
 from typing import Any, Callable, Iterable
 
-from .candidate import Candidate
+from .candidate import Candidate, shown
 from .errors import LayoutChanged
 from .machine import Found
+
+# What reading a value of an unexpected type raises: the site's doing, not the author's.
+_ODD = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError)
 
 
 def each(results: list, read: Callable[[Any], Candidate | Iterable[Candidate] | None]) -> Found:
     """Reads every result by itself, so that a bad one costs only itself, in a warning.
 
-    When one is bad and nothing else gave a picture, it is the site that has changed. `read`
-    gives a candidate, several, or `None` for what is no picture.
+    When all are bad, it is the site that has changed. Bad is also what raises an
+    `AttributeError`, `TypeError`, `ValueError`, `LookupError` or `ArithmeticError`: a value of
+    an unexpected type. `read` gives a candidate, several, or `None` for what is no picture.
     """
     if not isinstance(results, list):
         raise LayoutChanged("expected a list of results")
@@ -24,17 +28,14 @@ def each(results: list, read: Callable[[Any], Candidate | Iterable[Candidate] | 
         except LayoutChanged as fault:
             faults.append(str(fault))
             continue
-        except (AttributeError, TypeError) as error:
-            if isinstance(result, dict):
-                raise
-            faults.append(f"not an object: {error}")
+        except _ODD as error:
+            faults.append(f"{type(error).__name__}: {error}")
             continue
         found.candidates += candidates
-    some = f"{len(faults)} of {len(results)}"
-    if faults and not found.candidates:
-        raise LayoutChanged(f"in {'all' if len(faults) == len(results) else some} results: {faults[0]}")
+    if faults and len(faults) == len(results):
+        raise LayoutChanged(f"in all results: {faults[0]}")
     if faults:
-        found.warnings.append(f"{some} results cannot be read: {faults[0]}")
+        found.warnings.append(f"{len(faults)} of {len(results)} results cannot be read: {faults[0]}")
     return found
 
 
@@ -43,4 +44,19 @@ def need(result: Any, name: str) -> Any:
     value = result.get(name) if isinstance(result, dict) else None
     if value is None:
         raise LayoutChanged(f"missing field `{name}`")
+    return value
+
+
+def count(result: Any, name: str, missing: int | None = None) -> int:
+    """A field that must be a whole number, 0 or more, such as a count of pages.
+
+    `missing` is what it counts as when it is not there.
+    """
+    if missing is not None and isinstance(result, dict) and name not in result:
+        return missing
+    value = need(result, name)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise LayoutChanged(f"`{name}` cannot be {shown(value)}")
     return value

@@ -8,8 +8,8 @@ import types as modules
 import unittest
 
 from pixcrawler import (
-    Answer, Basic, Candidate, Checksum, Credential, Failure, Found, Header, Info, InvalidQuery, Machine, OAuth2,
-    Option, Parameter, RateLimited, Request, Turn, api, get, post, web,
+    Answer, Basic, Candidate, Checksum, Credential, Failure, Found, Header, Info, InvalidQuery, License, Machine,
+    OAuth2, Option, Parameter, RateLimited, Request, Turn, api, get, post, web,
 )
 
 try:
@@ -40,6 +40,12 @@ class Author(Machine):
     def start(self, query):
         if query.text == "many":
             return Turn(Found([Candidate("https://example.org/a.jpg")] * 2001))
+        if query.text == "half":
+            picture = Candidate("https://example.org/a.jpg", title="a\ud83e", tags=["\ud800", "ü\U0001f98a"],
+                                license=License("by", "\udc00"), extra=[("a.b", "\udfff")])
+            return Turn(Found([picture] * 2, ["\ud800"]))
+        if query.text == "half error":
+            raise InvalidQuery("\ud800")
         if query.text == "bad":
             raise InvalidQuery("say something else")
         if query.text == "fast":
@@ -116,9 +122,16 @@ class Component(unittest.TestCase):
         step = Source().resume(query("many"), step.state, [])
         self.assertEqual((len(step.candidates), step.next, step.state), (1, types.Next_Done(), ""))
 
+    def test_no_text_holds_a_half_of_a_character(self):
+        step = Source().start(query("half"))
+        one = step.candidates[1]
+        self.assertEqual((one.title, one.tags, one.extra), ("a\ufffd", ["\ufffd", "ü\U0001f98a"], [("a.b", "\ufffd")]))
+        self.assertEqual((one.license.url, step.warnings), ("\ufffd", ["\ufffd"]))
+
     def test_errors(self):
         for text, expect in [
             ("bad", types.Error_InvalidQuery("say something else")),
+            ("half error", types.Error_InvalidQuery("\ufffd")),
             ("fast", types.Error_RateLimited(9)),
         ]:
             with self.assertRaises(Err) as raised:

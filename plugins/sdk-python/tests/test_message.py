@@ -90,7 +90,7 @@ class Candidates(unittest.TestCase):
     def test_a_size_needs_both_sides(self):
         self.assertEqual(dimensions(2, 1), Dimensions(2, 1))
         self.assertEqual(dimensions("2", "1"), Dimensions(2, 1))
-        for sides in ((2, None), (0, 1), ("0", 1), ("2 cm", 1), ("-2", 1), (1.5, 1)):
+        for sides in ((2, None), (0, 1), ("0", 1), ("2 cm", 1), ("-2", 1), ("1.5", 1)):
             self.assertIsNone(dimensions(*sides))
 
     def test_media_types_by_extension(self):

@@ -1,6 +1,6 @@
 // Pictures from My source.
 
-import { api, candidate, dimensions, each, get, licenseFromUrl, need, paged } from "./sdk/pixcrawler.js";
+import { api, candidate, count, dimensions, each, get, licenseFromUrl, need, paged } from "./sdk/pixcrawler.js";
 
 export const source = paged({
   info: {
@@ -16,8 +16,8 @@ export const source = paged({
 
   read(query, number, answer) {
     // Without these fields the answer is `layout-changed`.
-    const { photos, pages } = answer.response().json("photos", "pages");
-    return { ...each(photos, photo), more: number < pages };
+    const list = answer.response().json("photos", "pages");
+    return { ...each(list.photos, photo), more: number < count(list, "pages") };
   },
 });
 

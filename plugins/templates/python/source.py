@@ -1,6 +1,6 @@
 """Pictures from My source."""
 
-from pixcrawler import Candidate, Info, Paged, api, dimensions, each, get, license_from_url
+from pixcrawler import Candidate, Info, Paged, api, count, dimensions, each, get, license_from_url
 
 
 class Source(Paged):
@@ -19,7 +19,7 @@ class Source(Paged):
     def read(self, query, number, answer):
         # Without these fields the answer is `layout-changed`.
         page = answer.response().json("photos", "pages")
-        return each(page["photos"], photo), number < page["pages"]
+        return each(page["photos"], photo), number < count(page, "pages")
 
 
 def photo(item):

@@ -1,0 +1,99 @@
+// What sites answer that nobody expected: never the plugin's fault, never a wrong value.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  LayoutChanged, RateLimited, answer, candidate, count, creativeCommonsId, dimensions, each, get, license, machine, need,
+  query,
+} from "../src/pixcrawler.js";
+
+const URL = "https://example.org/1.jpg";
+const read = (text, ...fields) => answer("https://example.org/", 200, text).response().json(...fields);
+
+// A result as a source reads it.
+const picture = (item) =>
+  candidate(need(item, "url"), {
+    title: item.title,
+    byteSize: item.size,
+    dimensions: dimensions(item.width, item.height),
+    license: license(creativeCommonsId("by", item.version), { url: item.terms }),
+    tags: item.tags?.map((tag) => tag.name),
+    published: item.time === undefined ? undefined : new Date(item.time).toISOString(),
+    extra: item.kind === undefined ? [] : [["test.kind", item.kind]],
+    headers: item.referer === undefined ? [] : [["referer", item.referer]],
+  });
+
+for (const fields of [
+  '"width": 5000000000, "height": 1', '"width": "5000000000", "height": 1', '"width": 1.5', '"width": -1', '"width": true',
+  '"width": [1]', '"size": 36893488147419103232', '"size": 1e400', '"size": "1"', '"title": 7', '"title": {}', '"version": 2.0',
+  '"terms": 5', '"tags": "fox"', '"tags": [null]', '"tags": [{"name": 5}]', '"tags": [{}]', '"kind": 5', '"kind": null',
+  '"referer": 5', '"time": "yesterday"', '"url": null', '"url": "/2.jpg"',
+]) {
+  test(`${fields} costs one result`, () => {
+    const results = read(`[{"url": "${URL}"}, {"url": "https://example.org/2.jpg", ${fields}}, null]`);
+    const found = each(results, picture);
+    assert.deepEqual(found.candidates.map(({ url }) => url), [URL]);
+    assert.match(found.warnings[0], /^2 of 3 results cannot be read: ./);
+    assert.throws(() => each(results.slice(1), picture), { name: "LayoutChanged", message: /^in all results: ./ });
+  });
+}
+
+test("what is odd but right is kept", () => {
+  const [found] = each(read('[{"url": "HTTPS://example.org/1.jpg", "width": 640.0, "height": "480", "title": ""}]'), picture)
+    .candidates;
+  assert.deepEqual([found.dimensions, found.title], [{ width: 640, height: 480 }, ""]);
+  assert.deepEqual(read(`{"a": 1, "unused": ${"9".repeat(5000)}}`, "a").a, 1);
+});
+
+test("halves of characters are marked", () => {
+  for (const [json, expect] of [
+    ["\\ud800", "\ufffd"], ["a\\uDC00b", "a\ufffdb"], ["\\ud83e\\udd8a", "🦊"], ["\\ud83e\\ud83e\\udd8a", "\ufffd🦊"],
+    ["\\\\ud800", "\\ud800"], ["\\\\\\ud800", "\\\ufffd"], ["\\ud800\\n", "\ufffd\n"],
+  ]) {
+    assert.deepEqual(read(`{"${json}": ["${json}"]}`), { [expect]: [expect] }, json);
+  }
+  const half = (fields) => machine({ info: {}, start: () => fields }).start(query(""));
+  assert.equal(half({ candidates: [candidate(URL, { title: "🦊".slice(1) })] }).candidates[0].title, "\ufffd");
+  assert.deepEqual(half({ warnings: ["🦊".slice(0, 1)] }).warnings, ["\ufffd"]);
+  assert.throws(() => candidate("x".repeat(98) + "🦊"), (error) => error.message.isWellFormed?.() ?? true);
+});
+
+test("what is no JSON is a changed layout", () => {
+  const nested = (depth) => `{"a": 1, "unused": ${"[".repeat(depth)}"]\\"["${"]".repeat(depth)}}`;
+  assert.equal(read(nested(127), "a").a, 1);
+  assert.equal(read(`["${"[".repeat(5000)}", ${"[],".repeat(5000)} 1]`).length, 5002);
+  for (const text of [nested(128), nested(5000), "[".repeat(5000), '{"a":'.repeat(100_000), '{"a": NaN}', "", '"']) {
+    assert.throws(() => read(text, "a"), { name: "LayoutChanged", message: /^answer of https:\/\/example.org\/: / });
+  }
+});
+
+test("a count is a number", () => {
+  assert.deepEqual([count({ n: 3 }, "n"), count({ n: 0 }, "n"), count({}, "n", 7)], [3, 0, 7]);
+  for (const n of ["1", "x", 1.5, -1, true, [1], {}, 1e400, null]) {
+    assert.throws(() => count({ n }, "n", 7), LayoutChanged, String(n));
+  }
+  for (const object of [{}, null, undefined, 7]) {
+    assert.throws(() => count(object, "n"), { name: "LayoutChanged", message: "missing field `n`" });
+  }
+});
+
+test("what leaves a component is of the contract's types", () => {
+  for (const seconds of [1.5, -1, 2 ** 32, "30", NaN, null]) {
+    assert.equal(new RateLimited(seconds).val, undefined);
+  }
+  for (const fields of [
+    { license: { id: 5 } }, { license: license("by", { url: 5 }) }, { license: [] }, { dimensions: { width: 1 } },
+    { dimensions: { width: 2 ** 32, height: 1 } }, { checksum: { digest: "crc32", hex: "00" } },
+    { checksum: { digest: "md5", hex: 0 } }, { headers: [["a", 1]] }, { headers: {} }, { alternates: [null] }, { extra: "a" },
+  ]) {
+    assert.throws(() => candidate(URL, fields), LayoutChanged, JSON.stringify(fields));
+  }
+  assert.throws(() => get(5), LayoutChanged);
+});
+
+test("the author's mistakes stay the author's", () => {
+  assert.throws(() => each([{}], () => missing), ReferenceError);
+  assert.throws(() => each([{}], () => candidate(URL, { page_url: "" })), /no field/);
+  assert.throws(() => each([{}], () => { throw new RateLimited(30); }), RateLimited);
+});
