@@ -72,7 +72,7 @@ fn a_search_is_read_in_its_order() {
     let read = |json: &Value| WikimediaCommons::read(&Query::of("x"), &mut Batch::default(), answer(json));
     assert!(matches!(read(&json), Err(Error::LayoutChanged(_))));
     for page in json["query"]["pages"].as_object_mut().unwrap().values_mut() {
-        page["imageinfo"][0]["extmetadata"] = json!({});
+        page["imageinfo"][0]["extmetadata"] = json!({"LicenseShortName": {"value": "Public domain"}});
     }
     let (found, next) = read(&json).unwrap();
     let mut pages: Vec<&Value> = json["query"]["pages"].as_object().unwrap().values().collect();
