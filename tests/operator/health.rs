@@ -186,7 +186,7 @@ async fn a_source_that_faults_is_paused_for_a_while() {
 async fn one_input_pauses_nothing() {
     let site = Site::start().await;
     let system = system(&site).await;
-    let worker = system.worker(&[]).await;
+    let worker = system.worker(&[("PIXCRAWLER_SLOTS", "1")]).await;
     system.install("trap").await;
     for process in [system.door(), &worker] {
         process.logged_with("source taken up", |line| line["source"] == "trap").await;
@@ -260,7 +260,7 @@ async fn a_version_that_did_well_is_not_given_up() {
         site.on(&format!("/broken?q={keyword}"), [Reply::Page(String::new())]);
     }
     let system = system(&site).await;
-    let worker = system.worker(&[]).await;
+    let worker = system.worker(&[("PIXCRAWLER_SLOTS", "1")]).await;
     for (guest, version) in [("steps", "0.1.0"), ("upgrade-broken", "0.3.0")] {
         system.install(guest).await;
         for process in [system.door(), &worker] {
