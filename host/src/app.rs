@@ -21,9 +21,9 @@ use crate::{
     fetch::Fetcher,
     job::JobId,
     metrics::Metrics,
-    plugin::{Installed, Plugins, Status},
+    plugin::{Installed, Plugins},
     queue::Queue,
-    source::Grants,
+    source::{Grants, Request},
     store::Store,
 };
 
@@ -106,11 +106,17 @@ impl App {
     /// When it is not installed, not ready or not granted; says what to do.
     pub fn source(&self, id: &str) -> Result<Installed, String> {
         let source = self.plugins.get(id).ok_or_else(|| format!("the source {id} is not installed"))?;
-        match &source.status {
-            Status::Ready => Ok(source),
-            Status::Preparing => Err(format!("the source {id} is still being prepared")),
-            Status::Off(reason) => Err(reason.clone()),
-        }
+        source.unavailable().map_or(Ok(source), Err)
+    }
+
+    /// What the pace of a source's requests is kept for: the source at one host, so that a page
+    /// that is slow does not hold back those of other sites. None for what the fetcher refuses
+    /// to ask.
+    #[must_use]
+    pub fn pace_place(&self, grants: &Grants, request: &Request) -> Option<String> {
+        let url = self.fetcher.check(&request.url).ok()?;
+        let host = url.host_str().filter(|host| grants.rule(host).is_some())?;
+        Some(format!("{} {host}", grants.source))
     }
 
     /// Whether a source that was looked up before is still on and the same build.

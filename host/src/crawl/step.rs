@@ -165,8 +165,7 @@ impl StepTask {
         if put_off.get().is_some() {
             return not_now();
         }
-        let per_minute = self.source.info.requests_per_minute.filter(|rate| *rate > 0);
-        let interval = per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate);
+        let interval = self.source.info.interval();
         let place = self.place(request);
         if let Some(place) = &place {
             let longest = self.app.config.crawl.longest_sleep;
@@ -197,12 +196,8 @@ impl StepTask {
         }
     }
 
-    /// What is paced: a source at one host, so that a page that is slow does not hold
-    /// back those of other sites. None for what the fetcher refuses to ask.
     fn place(&self, request: &Request) -> Option<String> {
-        let url = self.app.fetcher.check(&request.url).ok()?;
-        let host = url.host_str().filter(|host| self.grants.rule(host).is_some())?;
-        Some(format!("{} {host}", self.chunk.source))
+        self.app.pace_place(&self.grants, request)
     }
 
     /// What follows from a step that was made, or was not.

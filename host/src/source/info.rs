@@ -1,5 +1,7 @@
 //! What a source says of itself, and what it may do for that.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// What a plugin says of itself.
@@ -33,6 +35,15 @@ pub struct SourceInfo {
     pub requests_per_minute: Option<u32>,
     /// The most one query can ever give.
     pub max_results: Option<u32>,
+}
+
+impl SourceInfo {
+    /// Time between two requests to one host, by the source's own rate rule; none without one.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        let per_minute = self.requests_per_minute.filter(|rate| *rate > 0);
+        per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate)
+    }
 }
 
 /// What `Query::text` is.

@@ -53,9 +53,7 @@ impl<A> Paced<A> {
     /// At the pace that the source declares.
     #[must_use]
     pub fn new(answering: A, info: &SourceInfo) -> Self {
-        let per_minute = info.requests_per_minute.filter(|rate| *rate > 0);
-        let interval = per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate);
-        Self { answering, interval, turns: Mutex::default() }
+        Self { answering, interval: info.interval(), turns: Mutex::default() }
     }
 
     async fn turn(&self, request: &Request) {

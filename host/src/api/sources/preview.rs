@@ -212,10 +212,7 @@ impl Answering for Door<'_> {
     const AT_A_TIME: usize = Live::AT_A_TIME;
 
     async fn answer(&self, number: usize, request: &Request) -> Result<Result<Response, Failure>, Stop> {
-        let id = &self.source.info.id;
-        let host = self.app.fetcher.check(&request.url).ok();
-        let host = host.as_ref().and_then(|url| url.host_str());
-        let place = host.filter(|host| self.grants.rule(host).is_some()).map(|host| format!("{id} {host}"));
+        let place = self.app.pace_place(self.grants, request);
         if let Some(place) = &place {
             self.turn(place).await?;
         }
@@ -239,8 +236,7 @@ impl Answering for Door<'_> {
 impl Door<'_> {
     /// Waits for the source's turn at a host, if that comes in time.
     async fn turn(&self, place: &str) -> Result<(), Stop> {
-        let per_minute = self.source.info.requests_per_minute.filter(|rate| *rate > 0);
-        let interval = per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate);
+        let interval = self.source.info.interval();
         let longest = self.until.saturating_duration_since(Instant::now());
         let turn = pace::take_turn(&self.app.db, place, interval, longest).await;
         match turn.map_err(|error| unpaced(&error))? {
