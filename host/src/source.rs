@@ -8,9 +8,9 @@ mod exchange;
 mod figures;
 mod info;
 
-pub use answers::Answers;
+pub use answers::{Answers, Room};
 pub use cookies::Cookies;
-pub use exchange::{Answer, Content, Failure, Method, Request, Response};
+pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts_header};
 pub use figures::Figures;
 pub use info::{
     Credential, CredentialKind, CredentialSpec, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,

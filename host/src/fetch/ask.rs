@@ -12,7 +12,7 @@ use super::{
     text,
     trouble::{Failed, Trouble},
 };
-use crate::source::{self, Content, CredentialKind, Grants};
+use crate::source::{self, Content, CredentialKind, Grants, is_hosts_header};
 
 /// Most bytes of an answer to a source.
 pub(super) const MAX_ANSWER_BYTES: u64 = 16 << 20;
@@ -130,26 +130,14 @@ async fn gzip_file(file: Vec<u8>, bounds: Bounds) -> Result<Content, Trouble> {
     }
 }
 
+/// Headers that carry what only the host knows.
+const SECRET_HEADERS: [&str; 2] = ["authorization", "cookie"];
+
 /// A plugin's header, or why it may not be sent.
 pub(super) fn header((name, value): &(String, String)) -> Result<(HeaderName, HeaderValue), String> {
-    const HOSTS_BUSINESS: [&str; 13] = [
-        "accept-encoding",
-        "authorization",
-        "connection",
-        "content-length",
-        "cookie",
-        "expect",
-        "host",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-    ];
     let invalid = || format!("header `{}` is not valid", name.escape_debug());
     let name = HeaderName::try_from(name.as_str()).map_err(|_| invalid())?;
-    if HOSTS_BUSINESS.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
+    if is_hosts_header(name.as_str()) || SECRET_HEADERS.contains(&name.as_str()) {
         return Err(format!("header `{name}` may not be set by a plugin"));
     }
     let value = HeaderValue::try_from(value.as_str()).map_err(|_| invalid())?;

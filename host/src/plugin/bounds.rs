@@ -4,7 +4,7 @@
 use url::Url;
 
 use super::{StepError, text::printable};
-use crate::source::{Answer, Candidate, Content, Next, Request, SourceError, Step};
+use crate::source::{Answer, Answers, Candidate, Content, Next, Request, Room, SourceError, Step};
 
 /// Bytes of state.
 const MAX_STATE: usize = 64 << 10;
@@ -12,8 +12,6 @@ const MAX_STATE: usize = 64 << 10;
 const MAX_REQUESTS: usize = 64;
 /// Bytes of one request: address, key, headers and body together.
 const MAX_REQUEST: usize = 64 << 10;
-/// Bytes of all answers handed in together.
-const MAX_ANSWERS: usize = 16 << 20;
 /// Characters of a candidate's address.
 const MAX_URL: usize = 2048;
 /// Characters of a title, a name, an id.
@@ -30,19 +28,8 @@ const MAX_WARNING: usize = 500;
 /// Which answers no longer fit in 16 MiB together, in their order; the guest is told
 /// `too-large` with that number of bytes.
 pub(super) fn surplus_answers(answers: &[Answer]) -> Vec<Option<u64>> {
-    let mut left = MAX_ANSWERS;
-    let surplus = |answer: &Answer| {
-        // Bodies alone: what else there is of an answer is bounded where it comes in.
-        let size = answer.outcome.as_ref().map_or(0, |response| response.body.len());
-        match left.checked_sub(size) {
-            Some(rest) => {
-                left = rest;
-                None
-            }
-            None => Some(MAX_ANSWERS as u64),
-        }
-    };
-    answers.iter().map(surplus).collect()
+    let mut room = Room::default();
+    answers.iter().map(|answer| (!room.takes(answer)).then_some(Answers::MOST as u64)).collect()
 }
 
 /// The step within its bounds.

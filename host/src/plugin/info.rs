@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 use url::{Host, Url};
 
 use super::text::printable;
-use crate::source::{CredentialKind, CredentialSpec, OptionKind, OptionSpec, SourceInfo};
+use crate::source::{CredentialKind, CredentialSpec, OptionKind, OptionSpec, SourceInfo, is_hosts_header};
 
 /// Characters of an id.
 const MAX_ID: usize = 64;
@@ -16,20 +16,6 @@ const MAX_LINE: usize = 200;
 const MAX_TEXT: usize = 2000;
 /// Elements of one list.
 const MAX_LIST: usize = 500;
-/// Headers that say how a request is sent, which no secret may replace.
-const HOSTS_HEADERS: [&str; 11] = [
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-];
 
 /// Checks every rule; the first that is broken is the answer.
 ///
@@ -133,7 +119,7 @@ fn credential(spec: &CredentialSpec, info: &SourceInfo) -> Result<(), String> {
                 .filter(|_| HeaderValue::from_str(prefix).is_ok())
                 .ok_or_else(|| format!("credential `{name}`: not a header"))?;
             rule(
-                !HOSTS_HEADERS.contains(&header.as_str()) && !header.as_str().starts_with("proxy-"),
+                !is_hosts_header(header.as_str()),
                 &format!("credential `{name}`: header `{header}` is the host's"),
             )
         }

@@ -6,8 +6,30 @@ use super::{Answer, Failure};
 #[derive(Debug, Default)]
 pub struct Answers {
     answers: Vec<Answer>,
-    held: usize,
+    room: Room,
     received: usize,
+}
+
+/// What is taken of the bytes that the bodies of one step may have. What else there is of an
+/// answer is bounded where it comes in.
+#[derive(Debug, Default)]
+pub struct Room {
+    held: usize,
+}
+
+impl Room {
+    /// Whether the body of the answer still fits; it counts then.
+    pub fn takes(&mut self, answer: &Answer) -> bool {
+        let fits = self.held + size(answer) <= Answers::MOST;
+        if fits {
+            self.held += size(answer);
+        }
+        fits
+    }
+}
+
+fn size(answer: &Answer) -> usize {
+    answer.outcome.as_ref().map_or(0, |response| response.body.len())
 }
 
 impl Answers {
@@ -16,12 +38,9 @@ impl Answers {
 
     /// Takes the answer; the body of one that does not fit beside the others is dropped at once.
     pub fn push(&mut self, mut answer: Answer) {
-        let size = answer.outcome.as_ref().map_or(0, |response| response.body.len());
-        self.received = self.received.saturating_add(size);
-        if self.held + size > Self::MOST {
+        self.received = self.received.saturating_add(size(&answer));
+        if !self.room.takes(&answer) {
             answer.outcome = Err(Failure::TooLarge(Self::MOST as u64));
-        } else {
-            self.held += size;
         }
         self.answers.push(answer);
     }
@@ -56,7 +75,7 @@ mod tests {
         for size in sizes {
             answers.push(Answer { key: String::new(), url: String::new(), outcome: Ok(response(size)) });
         }
-        assert_eq!((answers.held, answers.received()), (16 << 20, sizes.iter().sum()));
+        assert_eq!((answers.room.held, answers.received()), (16 << 20, sizes.iter().sum()));
         let answers = answers.into_inner();
         let kept: Vec<bool> = answers.iter().map(|answer| answer.outcome.is_ok()).collect();
         assert_eq!(kept, [true, false, true, false, true]);

@@ -140,3 +140,23 @@ pub enum Failure {
     #[error("{0}")]
     Other(String),
 }
+
+/// Whether this header (its name in lower case) says how a message is sent, which is the host's
+/// business: neither a plugin nor a credential may take its place.
+#[must_use]
+pub fn is_hosts_header(name: &str) -> bool {
+    const HEADERS: [&str; 11] = [
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    ];
+    HEADERS.contains(&name) || name.starts_with("proxy-")
+}
