@@ -230,6 +230,34 @@ async fn a_refused_credential_pauses_until_there_is_another() {
 }
 
 #[tokio::test]
+async fn what_was_found_before_a_pause_is_kept_all_the_same() {
+    let site = Site::start().await;
+    site.on("/header/owl", [Reply::Page(String::new())]);
+    site.on("/header/owl.png", [Reply::Redirect("http://pictures.example/owl".to_owned())]);
+    site.on("/owl", [Reply::Status(429, Some(60)), Reply::Picture]);
+    site.on("/header/fox", [Reply::Status(401, None)]);
+    let system = system(&site).await;
+    let worker = system.worker(&[]).await;
+    system.install("keys").await;
+    for process in [system.door(), &worker] {
+        process.logged_with("source taken up", |line| line["source"] == "keys").await;
+    }
+    let found = system.create_of("keys", &["owl"]).await;
+    let waits = |job: &Value| job["chunks"][0]["state_detail"].to_string().contains("come back later");
+    system.until(found, "its picture waits", waits).await;
+    // Another knows nothing of the host that asked to wait.
+    worker.kill().await;
+    let _worker = system.worker(&[]).await;
+    let refused = system.create_of("keys", &["fox"]).await;
+    system.until_status(refused, "failed").await;
+    assert_eq!(system.source("keys").await["health"]["condition"], "paused");
+    let done = system
+        .until_hurried(found, "it ends", |job| job["status"] == "completed" || job["status"] == "failed")
+        .await;
+    assert_eq!((&done["status"], &done["kept"]), (&json!("completed"), &json!(1)), "{done:#}");
+}
+
+#[tokio::test]
 async fn what_a_source_is_paused_for_stays() {
     let site = Site::start().await;
     site.on("/header/fox", [Reply::Status(401, None)]);

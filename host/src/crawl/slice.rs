@@ -42,6 +42,14 @@ const LOAD: i64 = 64;
 /// What is in flight when a slice ends is given this long.
 pub(super) const CLOSING: Duration = Duration::from_secs(5);
 
+/// Why no step is made now; what the source gave before is tried all the same.
+pub(super) enum Pause {
+    /// Until it is looked at again.
+    Passing(Wait),
+    /// It has no more for this chunk.
+    Lasting(String),
+}
+
 /// A chunk being worked on.
 pub(super) struct Slice {
     chunk: Chunk,
@@ -59,6 +67,8 @@ pub(super) struct Slice {
     batch: Vec<Judged>,
     /// When verdicts were written last.
     flushed: Option<Instant>,
+    /// The source is paused, until then at least.
+    paused: Option<Wait>,
     /// Why the source waits.
     waits_for: Option<String>,
     /// Why the source has no more; what it gave until then is tried first.
@@ -70,7 +80,7 @@ pub(super) struct Slice {
 }
 
 impl Slice {
-    pub(super) fn new(mut chunk: Chunk, source: Installed, bench: Bench) -> Self {
+    pub(super) fn new(mut chunk: Chunk, source: Installed, pause: Option<Pause>, bench: Bench) -> Self {
         // Only the build of the plugin that made a state can read it.
         if chunk.plugin_digest.as_ref().is_some_and(|digest| *digest != source.digest.to_string()) {
             chunk.requests = None;
@@ -81,6 +91,11 @@ impl Slice {
             // They came with cookies that are gone.
             bench.kept.forget_all(chunk.id);
         }
+        let (paused, failed) = match pause.filter(|_| !chunk.source_done) {
+            None => (None, None),
+            Some(Pause::Passing(wait)) => (Some(wait), None),
+            Some(Pause::Lasting(reason)) => (None, Some(reason)),
+        };
         Self {
             chunk,
             source,
@@ -94,8 +109,9 @@ impl Slice {
             again: 0,
             batch: Vec::new(),
             flushed: None,
+            paused,
             waits_for: None,
-            failed: None,
+            failed,
             behind: false,
             ending: None,
         }
@@ -200,7 +216,7 @@ impl Slice {
     }
 
     fn put_off(&self) -> bool {
-        self.chunk.step_not_before.is_some_and(|at| at > Utc::now())
+        self.paused.is_some() || self.chunk.step_not_before.is_some_and(|at| at > Utc::now())
     }
 
     fn start_step(&mut self) {
@@ -307,14 +323,19 @@ impl Slice {
             return Ok(Some(SliceEnd::End(End::Exhausted)));
         }
         let may_step = !self.chunk.source_done && self.failed.is_none() && left < MOST_BACKLOG;
-        let step_at = self.chunk.step_not_before.filter(|_| may_step);
+        let step_at = self.paused.as_ref().map(|wait| wait.until).or(self.chunk.step_not_before);
+        let step_at = step_at.filter(|_| may_step);
+        if self.paused.is_some() && step_at.is_some_and(|at| at <= Utc::now()) {
+            return Ok(Some(SliceEnd::Again));
+        }
         let Some(until) = step_at.into_iter().chain(held_until).min().filter(|until| *until > Utc::now())
         else {
             self.drained = false;
             return Ok(None);
         };
         let reason = if step_at == Some(until) {
-            self.waits_for.clone().unwrap_or_else(|| format!("{} waits", self.chunk.source))
+            let reason = self.paused.as_ref().map(|wait| &wait.reason).or(self.waits_for.as_ref());
+            reason.cloned().unwrap_or_else(|| format!("{} waits", self.chunk.source))
         } else {
             "the hosts of the pictures that are left ask to come back later".to_owned()
         };

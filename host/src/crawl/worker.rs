@@ -22,7 +22,7 @@ use crate::{
         decode::Decoders,
         judge::{Bench, store_fails},
         kept::Kept,
-        slice::{CLOSING, Slice},
+        slice::{CLOSING, Pause, Slice},
         step::{MOST_ERRORS, preparing},
         tally::Tally,
     },
@@ -243,8 +243,8 @@ impl Worker {
             }
             self.store_failed.store(false, Ordering::Relaxed);
         }
-        let source = match self.source(chunk).await? {
-            Ok(source) => source,
+        let (source, pause) = match self.source(chunk).await? {
+            Ok(found) => found,
             Err(end) => return Ok(end),
         };
         let tally = Arc::new(Tally::new(self.app.clone(), source.info.id.clone()));
@@ -263,11 +263,14 @@ impl Worker {
             grants: self.app.grants(&source),
             tally,
         };
-        Slice::new(chunk.clone(), source, bench).run(self.app.config.crawl.slice, &self.stop).await
+        Slice::new(chunk.clone(), source, pause, bench).run(self.app.config.crawl.slice, &self.stop).await
     }
 
-    /// The chunk's source, or what becomes of the chunk without it.
-    async fn source(&self, chunk: &Chunk) -> Result<Result<Installed, SliceEnd>, Interrupted> {
+    /// The chunk's source, and its pause; or what becomes of the chunk without it.
+    async fn source(
+        &self,
+        chunk: &Chunk,
+    ) -> Result<Result<(Installed, Option<Pause>), SliceEnd>, Interrupted> {
         let source = match self.app.source(&chunk.source) {
             Ok(source) => source,
             Err(_) if self.app.plugins.is_preparing(&chunk.source) => {
@@ -285,7 +288,7 @@ impl Worker {
         };
         let health = self.app.health(&source).await?;
         if health.condition != Condition::Paused {
-            return Ok(Ok(source));
+            return Ok(Ok((source, None)));
         }
         // Another worker may have found that it goes back to an earlier build.
         self.app.leave_aside_condemned().await?;
@@ -293,17 +296,17 @@ impl Worker {
             return Ok(Err(SliceEnd::Again));
         }
         let reason = health.reason.unwrap_or_default();
-        if health.trouble == Some(Trouble::Unauthorized) {
-            return Ok(Err(SliceEnd::End(End::Failed(reason))));
-        }
-        if chunk.paused_since.is_some_and(|since| since + LONGEST_PAUSED <= Utc::now()) {
-            let reason = format!("{reason}; waited for 24 hours");
-            return Ok(Err(SliceEnd::End(End::Failed(reason))));
-        }
-        chunks::source_paused(&self.app.db, chunk).await?;
-        let look = Utc::now() + PAUSED;
-        let until = health.resumes_at.map_or(look, |resumes_at| resumes_at.min(look));
-        Ok(Err(SliceEnd::Wait(Wait { until, reason, error: false })))
+        let pause = if health.trouble == Some(Trouble::Unauthorized) {
+            Pause::Lasting(reason)
+        } else if chunk.paused_since.is_some_and(|since| since + LONGEST_PAUSED <= Utc::now()) {
+            Pause::Lasting(format!("{reason}; waited for 24 hours"))
+        } else {
+            chunks::source_paused(&self.app.db, chunk).await?;
+            let look = Utc::now() + PAUSED;
+            let until = health.resumes_at.map_or(look, |resumes_at| resumes_at.min(look));
+            Pause::Passing(Wait { until, reason, error: false })
+        };
+        Ok(Ok((source, Some(pause))))
     }
 
     /// Gives the chunk back, for now, for later or for good, and queues what follows from that.
