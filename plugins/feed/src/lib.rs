@@ -102,19 +102,12 @@ fn over(why: String) -> (Found, Option<Request>) {
     (Found { warnings: vec![why], ..Found::default() }, None)
 }
 
-/// The response, where errors are seen from the person who named the address.
 fn open(answer: Answer) -> Result<Response> {
-    let refused = |why: &str| Err(Error::InvalidQuery(format!("{} {why}", answer.url)));
-    match &answer.outcome {
-        Ok(Response { status: 404 | 410, .. }) => refused("does not exist"),
-        Ok(Response { status: 401 | 403, .. }) => {
-            refused("may not be read without logging in, or not by programs")
+    match answer.outcome {
+        Err(Failure::TooLarge(limit)) => {
+            Err(Error::InvalidQuery(format!("{} is larger than {} MiB", answer.url, limit >> 20)))
         }
-        Ok(Response { status: status @ 400..=499, .. }) if ![408, 425, 429].contains(status) => {
-            refused(&format!("cannot be read, the site answers {status}"))
-        }
-        Err(Failure::TooLarge(limit)) => refused(&format!("is larger than {} MiB", limit >> 20)),
-        _ => answer.response(),
+        _ => answer.named_response(),
     }
 }
 

@@ -67,6 +67,27 @@ impl Answer {
             status => Err(refused(status, place, response.header("retry-after"))),
         }
     }
+
+    /// As [`response`](Self::response), of an address that the user named: what is wrong
+    /// with it is for the user to put right. Messages have the whole address.
+    ///
+    /// # Errors
+    ///
+    /// - 404, 410: `invalid-query`, it does not exist;
+    /// - 401, 403: `invalid-query`, it may not be read;
+    /// - any other status from 400 to 499 that does not pass with time (408, 425 and 429 do):
+    ///   `invalid-query`, with the status;
+    /// - anything else: as of `response`.
+    pub fn named_response(self) -> Result<Response> {
+        let refused = |why: &str| Err(Error::InvalidQuery(format!("{} {why}", self.url)));
+        match self.outcome.as_ref().map(|response| response.status) {
+            Ok(404 | 410) => refused("does not exist"),
+            Ok(401 | 403) => refused("may not be read without logging in, or not by programs"),
+            Ok(408 | 425 | 429) => self.response(),
+            Ok(status @ 400..=499) => refused(&format!("cannot be read, the site answers {status}")),
+            _ => self.response(),
+        }
+    }
 }
 
 impl Response {
@@ -222,6 +243,27 @@ mod tests {
         {
             assert!(matches!(error(lasting.clone()), Error::InvalidQuery(_)), "{lasting:?}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_named_address_is_said_of_the_query() {
+        let of = |status| Answer::of("https://example.org/list?page=2", status, "");
+        for (status, why) in [
+            (401, "may not be read without logging in, or not by programs"),
+            (403, "may not be read without logging in, or not by programs"),
+            (404, "does not exist"),
+            (410, "does not exist"),
+            (400, "cannot be read, the site answers 400"),
+            (451, "cannot be read, the site answers 451"),
+        ] {
+            let expect = Error::InvalidQuery(format!("https://example.org/list?page=2 {why}"));
+            assert_eq!(of(status).named_response(), Err(expect));
+        }
+        for status in [200, 204, 301, 408, 425, 429, 500, 503] {
+            assert_eq!(of(status).named_response(), of(status).response());
+        }
+        let failed = Answer { outcome: Err(Failure::TooLarge(9)), ..of(200) };
+        assert_eq!(failed.clone().named_response(), failed.response());
     }
 
     #[test]

@@ -74,23 +74,15 @@ impl Chained for Webpage {
     }
 }
 
-/// The response, where errors are seen from the person who named the address.
+/// The response, which may be a picture that is larger than a page.
 fn open(answer: Answer) -> Result<Response> {
-    let refused = |why: &str| Err(Error::InvalidQuery(format!("{} {why}", answer.url)));
     match &answer.outcome {
-        Ok(Response { status: 404 | 410, .. }) => refused("does not exist"),
-        Ok(Response { status: 401 | 403, .. }) => {
-            refused("may not be read without logging in, or not by programs")
-        }
-        Ok(Response { status: status @ 400..=499, .. }) if ![408, 425, 429].contains(status) => {
-            refused(&format!("cannot be read, the site answers {status}"))
-        }
-        // A picture may be larger than a page; the host downloads it by other limits.
+        // The host downloads it by other limits.
         Err(Failure::TooLarge(_)) if picture::is_file(&answer.url) => {
             let headers = vec![("content-type".to_owned(), "image/*".to_owned())];
             Ok(Response { status: 200, url: answer.url, headers, body: Content::Binary(Vec::new()) })
         }
-        _ => answer.response(),
+        _ => answer.named_response(),
     }
 }
 
