@@ -1,18 +1,13 @@
 //! Openverse without the internet: its API and the hosts of its pictures are mapped to
 //! a server on loopback, and everything else is the real thing, from job to dataset.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{Cursor, Write as _, stderr},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs, io::Cursor, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use image::{ImageFormat, ImageReader, Rgb, RgbImage};
 use pixcrawler::{dataset, job::JobId};
+use pixcrawler_recordings::recordings;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -45,17 +40,9 @@ async fn pages_become_a_dataset_with_all_that_they_say() {
 
 #[tokio::test]
 async fn recorded_pages_become_a_dataset_with_all_that_they_say() {
-    #[expect(clippy::disallowed_methods, reason = "recordings are not part of the repository")]
-    let folder = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from);
-    let recordings = ["tape__q=cat.json", "tape__q=galah.json"];
-    let Some(folder) = folder else {
-        let skipped = recordings.len();
-        writeln!(stderr(), "skipped {skipped} recordings of openverse: PIXCRAWLER_RECORDINGS is unset")
-            .unwrap();
-        return;
-    };
-    for name in recordings {
-        let recorded = fs::read_to_string(folder.join("openverse").join(name)).unwrap();
+    let Some(recordings) = recordings("openverse") else { return };
+    for name in ["tape__q=cat.json", "tape__q=galah.json"] {
+        let recorded = fs::read_to_string(&recordings[name]).unwrap();
         crawl_to_the_end([page(&recorded), page(PAGES[1])]).await;
     }
 }

@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{Write as _, stderr},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -13,6 +12,7 @@ use pixcrawler::{
     source::Content,
     trial::cassette::{Cassette, Exchange},
 };
+use pixcrawler_recordings::recordings;
 use serde_json::Value;
 
 mod table;
@@ -293,18 +293,11 @@ fn every_source_has_the_cassettes_that_its_shape_demands() {
 /// What a cassette invents are values; the names around them are the site's.
 #[test]
 fn cassettes_have_the_shape_of_recordings() {
-    #[expect(clippy::disallowed_methods, reason = "recordings are not part of the repository")]
-    let folder = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from);
-    let Some(folder) = folder else {
-        let sources = RECORDED.len();
-        writeln!(stderr(), "skipped the shapes of {sources} sources: PIXCRAWLER_RECORDINGS is unset")
-            .unwrap();
-        return;
-    };
     let mut wrong = Vec::new();
-    for (source, recordings, exceptions) in RECORDED {
-        let known = recorded_paths(&folder.join(recordings));
-        assert!(!known.is_empty(), "{recordings} holds no JSON");
+    for (source, folder, exceptions) in RECORDED {
+        let Some(recordings) = recordings(folder) else { continue };
+        let known = recorded_paths(recordings.into_values());
+        assert!(!known.is_empty(), "{folder} holds no JSON");
         for (name, cassette) in cassettes(source) {
             let success = cassette.expect.as_ref().is_some_and(|expect| expect.error.is_none());
             for body in cassette.exchanges.iter().filter(|_| success).filter_map(json) {
@@ -328,10 +321,8 @@ fn json(exchange: &Exchange) -> Option<Value> {
     }
 }
 
-/// Of all JSON files of a folder.
-fn recorded_paths(folder: &Path) -> BTreeSet<String> {
-    let files = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let files = files.map(|entry| entry.unwrap().path());
+/// Of all that are JSON.
+fn recorded_paths(files: impl Iterator<Item = PathBuf>) -> BTreeSet<String> {
     let bodies = files
         .filter(|file| file.extension().is_some_and(|extension| extension == "json"))
         .filter(|file| !file.to_str().unwrap().ends_with(".meta.json"))
