@@ -150,9 +150,7 @@ fn seconds(detail: &str) -> Option<u32> {
 }
 
 fn options() -> Vec<OptionSpec> {
-    let choices = |name: &str, label: &str, help: &str, choices: &[(&str, &str)]| {
-        OptionSpec::new(name, label, help, OptionKind::Choices).choices(choices)
-    };
+    let choices = OptionSpec::choices;
     vec![
         choices(
             "license",

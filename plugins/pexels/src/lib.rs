@@ -1,8 +1,8 @@
 //! Photos from Pexels' API.
 
 use pixcrawler_sdk::{
-    Answer, CredentialHeader, CredentialKind, CredentialSpec, Error, Found, Info, OptionKind, OptionSpec,
-    Paged, Pages, Query, Request, Response, Result,
+    Answer, CredentialHeader, CredentialKind, CredentialSpec, Error, Found, Info, OptionSpec, Paged, Pages,
+    Query, Request, Response, Result,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -116,9 +116,7 @@ fn refusal(response: &Response) -> Result<()> {
 }
 
 fn options() -> Vec<OptionSpec> {
-    let choice = |name: &str, label: &str, help: &str, choices: &[(&str, &str)]| {
-        OptionSpec::new(name, label, help, OptionKind::Choice).choices(choices)
-    };
+    let choice = OptionSpec::choice;
     vec![
         choice(
             "orientation",

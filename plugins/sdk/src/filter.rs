@@ -1,6 +1,6 @@
 //! Choices that stand for a site's own words.
 
-use crate::{OptionKind, OptionSpec, Query};
+use crate::{OptionSpec, Query};
 
 /// A choice that narrows a search, and what each value is in requests.
 ///
@@ -35,7 +35,7 @@ impl Filter {
     #[must_use]
     pub fn spec(&self) -> OptionSpec {
         let choices: Vec<_> = self.choices.iter().map(|&(value, label, _)| (value, label)).collect();
-        OptionSpec::new(self.name, self.label, self.help, OptionKind::Choice).choices(&choices)
+        OptionSpec::choice(self.name, self.label, self.help, &choices)
     }
 
     /// What the site calls the value that the query chooses, if it chooses one.

@@ -40,13 +40,10 @@ impl Machine for UrlList {
                 with usual names. The input is the address of the list."
                 .to_owned(),
             options: vec![
-                OptionSpec::new(
+                OptionSpec::choice(
                     "format",
                     "Format",
-                    "How the list is written; told from its name and content by default.",
-                    OptionKind::Choice,
-                )
-                .choices(&[
+                    "How the list is written; told from its name and content by default.", &[
                     ("auto", "By name and content"),
                     ("text", "An address a line"),
                     ("csv", "CSV"),
