@@ -66,11 +66,7 @@ impl Paged for Openverse {
         if !query.safe_search {
             parameters.push(("mature", "true"));
         }
-        for name in FILTERS {
-            if let Some(value) = query.option(name) {
-                parameters.push((name, value));
-            }
-        }
+        parameters.extend(query.chosen(&FILTERS));
         Request { credential: Some(CREDENTIAL.to_owned()), ..Request::get(SEARCH, &parameters) }
     }
 

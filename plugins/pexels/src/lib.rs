@@ -61,7 +61,7 @@ impl Paged for Pexels {
         if let Some(locale) = query.language.as_deref().and_then(locale) {
             parameters.push(("locale", locale));
         }
-        parameters.extend(FILTERS.into_iter().filter_map(|name| Some((name, query.option(name)?))));
+        parameters.extend(query.chosen(&FILTERS));
         Request { credential: Some(CREDENTIAL.to_owned()), ..Request::get(SEARCH, &parameters) }
     }
 

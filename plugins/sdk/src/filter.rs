@@ -14,8 +14,7 @@ use crate::{OptionSpec, Query};
 ///     choices: &[("large", "Large", "isz:l"), ("medium", "Medium", "isz:m")],
 /// };
 ///
-/// let options = vec![("size".to_owned(), "large".to_owned())];
-/// assert_eq!(SIZE.of(&Query { options, ..Query::of("fox") }), Some("isz:l"));
+/// assert_eq!(SIZE.of(&Query::of("fox").with(&[("size", "large")])), Some("isz:l"));
 /// assert_eq!(SIZE.spec().choices[0], ("large".to_owned(), "Large".to_owned()));
 /// ```
 #[derive(Clone, Copy, Debug)]

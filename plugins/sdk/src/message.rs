@@ -151,6 +151,13 @@ impl Query {
         }
     }
 
+    /// With these options set, in place of those it had: for tests of a source.
+    #[must_use]
+    pub fn with(self, options: &[(&str, &str)]) -> Self {
+        let options = options.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { options, ..self }
+    }
+
     /// The value of an option, if it has one.
     #[must_use]
     pub fn option(&self, name: &str) -> Option<&str> {
@@ -158,6 +165,11 @@ impl Query {
             .iter()
             .find(|(key, value)| key == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The options of these names that have a value, for a site that calls them the same.
+    pub fn chosen<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = (&'a str, &'a str)> {
+        names.iter().filter_map(|name| Some((*name, self.option(name)?)))
     }
 
     /// Whether the operator has configured that credential.
@@ -279,8 +291,8 @@ mod tests {
 
     #[test]
     fn an_option_without_a_value_is_not_set() {
-        let options = vec![("a".to_owned(), String::new()), ("b".to_owned(), "1".to_owned())];
-        let query = Query { options, ..Query::of("") };
+        let query = Query::of("").with(&[("a", ""), ("b", "1")]);
         assert_eq!((query.option("a"), query.option("b"), query.option("c")), (None, Some("1"), None));
+        assert_eq!(query.chosen(&["a", "b", "c"]).collect::<Vec<_>>(), [("b", "1")]);
     }
 }

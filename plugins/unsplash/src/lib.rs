@@ -67,7 +67,7 @@ impl Paged for Unsplash {
             ("per_page", PAGE),
             ("content_filter", safety),
         ];
-        parameters.extend(FILTERS.into_iter().filter_map(|name| Some((name, query.option(name)?))));
+        parameters.extend(query.chosen(&FILTERS));
         Request {
             credential: Some(CREDENTIAL.to_owned()),
             headers: vec![("accept-version".to_owned(), "v1".to_owned())],
