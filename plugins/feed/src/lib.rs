@@ -74,7 +74,7 @@ impl Chained for Feed {
             Err(error) => return Err(error),
         };
         let is_first = memo.seen.is_empty();
-        memo.seen.extend([hash(&asked), hash(&address)]);
+        memo.seen.extend([url::fingerprint(&asked), url::fingerprint(&address)]);
         if is_first && let Some(feed) = linked(&text, &address) {
             return Ok((Found::default(), Some(Request::get(&feed, &[]))));
         }
@@ -88,7 +88,7 @@ impl Chained for Feed {
         };
         memo.pages += 1;
         let most = query.option("max-pages").and_then(|most| most.parse().ok()).unwrap_or(DEFAULT_PAGES);
-        let mut next = page.next.take().filter(|next| !memo.seen.contains(&hash(next)));
+        let mut next = page.next.take().filter(|next| !memo.seen.contains(&url::fingerprint(next)));
         if next.is_some() && memo.pages >= most.clamp(1, MOST_PAGES) {
             page.warnings.push(format!("stopped after {} documents, there are more", memo.pages));
             next = None;
@@ -138,12 +138,4 @@ fn linked(page: &str, address: &str) -> Option<String> {
     });
     let feed = feeds.find_map(|tag| tag.get("href")).filter(|_| is_page == Some(true))?;
     url::resolve(address, &feed)
-}
-
-/// FNV-1a: enough to tell a few hundred addresses apart.
-fn hash(address: &str) -> u64 {
-    let address = url::resolve(address, "").unwrap_or_default();
-    address
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

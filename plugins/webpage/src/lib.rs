@@ -58,8 +58,8 @@ impl Chained for Webpage {
             Err(Error::InvalidQuery(why)) if !first => Page { warnings: vec![why], ..Page::default() },
             page => page?,
         };
-        seen.extend([hash(&asked), hash(&page.url)]);
-        let next = page.next.take().filter(|next| !seen.contains(&hash(next)));
+        seen.extend([url::fingerprint(&asked), url::fingerprint(&page.url)]);
+        let next = page.next.take().filter(|next| !seen.contains(&url::fingerprint(next)));
         let most = query.option("max-pages").and_then(|most| most.parse().ok()).unwrap_or(DEFAULT_PAGES);
         let next = match next {
             // Every page left two hashes.
@@ -110,12 +110,4 @@ fn look(response: &Response, asked: &str) -> Result<Page> {
 fn is_html(text: &str) -> bool {
     let start: String = text.chars().take(1_000).collect();
     start.to_ascii_lowercase().contains("<html")
-}
-
-/// FNV-1a: enough to tell a few hundred addresses apart.
-fn hash(address: &str) -> u64 {
-    let address = url::resolve(address, "").unwrap_or_default();
-    address
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
