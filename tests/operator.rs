@@ -38,11 +38,12 @@ impl System {
         self.plugin(&["install", guest_file(guest).to_str().unwrap(), "--yes"]).await;
     }
 
-    /// The same, and waits until the front door and this process have taken it up.
+    /// The same, and waits until it is on at the front door and in this process.
     async fn install_for(&self, process: &Process, guest: &str) {
         self.install(guest).await;
         for process in [self.door(), process] {
-            process.logged_with("source taken up", |line| line["source"] == guest).await;
+            let met = |line: &Value| line["source"] == guest && line["off"].is_null();
+            process.logged_with("source taken up", met).await;
         }
     }
 
