@@ -51,15 +51,8 @@ async fn recorded_pages_become_a_dataset_with_all_that_they_say() {
 async fn crawl_to_the_end(pages: [Value; 2]) {
     let results = distinct(&pages);
     let photos = photos(&results, installed());
-    let site = {
-        let photos = photos.clone();
-        Origin::start(move |asked| match (picture(&photos, asked), page_number(asked)) {
-            (Some(photo), _) => photo,
-            (None, Some(number)) => reply("application/json", pages[number - 1].to_string()),
-            _ => refusal(404, &Value::Null),
-        })
-        .await
-    };
+    let site =
+        openverse(&photos, move |number| reply("application/json", pages[number - 1].to_string())).await;
     let api = host(&site, &[]).await;
     let ann = api.user("ann@example.org");
     let created = create(&ann).await;
@@ -125,15 +118,13 @@ fn check(result: &Value, photo: &Photo, found: &Value, name: &str) {
 async fn a_long_wait_is_shown_and_keeps_what_is_there() {
     let results = distinct(&[page(PAGES[0])]);
     let photos = photos(&results, BTreeMap::new());
-    let site = Origin::start(move |asked| match (picture(&photos, asked), page_number(asked)) {
-        (Some(photo), _) => photo,
-        (None, Some(1)) => reply("application/json", PAGES[0]),
-        (None, Some(_)) => {
+    let site = openverse(&photos, |number| match number {
+        1 => reply("application/json", PAGES[0]),
+        _ => {
             let mut answer = refusal(429, &json!({ "detail": "Request was throttled." }));
             answer.headers_mut().insert("retry-after", 3600.into());
             answer
         }
-        _ => refusal(404, &Value::Null),
     })
     .await;
     let api = host(&site, &[]).await;
@@ -161,13 +152,9 @@ async fn a_long_wait_is_shown_and_keeps_what_is_there() {
 async fn the_end_of_what_anyone_may_see_is_told() {
     let results = distinct(&[page(PAGES[0])]);
     let photos = photos(&results, BTreeMap::new());
-    let site = Origin::start(move |asked| match (picture(&photos, asked), page_number(asked)) {
-        (Some(photo), _) => photo,
-        (None, Some(1)) => reply("application/json", PAGES[0]),
-        (None, Some(_)) => {
-            refusal(401, &json!({ "detail": "Anonymous requests may not go deeper than this." }))
-        }
-        _ => refusal(404, &Value::Null),
+    let site = openverse(&photos, |number| match number {
+        1 => reply("application/json", PAGES[0]),
+        _ => refusal(401, &json!({ "detail": "Anonymous requests may not go deeper than this." })),
     })
     .await;
     let api = host(&site, &[]).await;
@@ -233,6 +220,17 @@ async fn a_credential_goes_to_the_api_only() {
         assert!(!shown.contains("canary"), "{shown}");
     }
     api.stop().await;
+}
+
+/// The hosts of these pictures, and the API with its answer for the page of a number.
+async fn openverse(photos: &Photos, page: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Origin {
+    let photos = photos.clone();
+    Origin::start(move |asked| match (picture(&photos, asked), page_number(asked)) {
+        (Some(photo), _) => photo,
+        (None, Some(number)) => page(number),
+        _ => refusal(404, &Value::Null),
+    })
+    .await
 }
 
 /// A host with a worker, for which `site` is the internet.
