@@ -1,18 +1,13 @@
 //! Openverse without the internet: its API and the hosts of its pictures are mapped to
 //! a server on loopback, and everything else is the real thing, from job to dataset.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{Cursor, Write as _, stderr},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs, io::Cursor, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use image::{ImageFormat, ImageReader, Rgb, RgbImage};
 use pixcrawler::{dataset, job::JobId};
+use pixcrawler_recordings::recordings;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -45,17 +40,9 @@ async fn pages_become_a_dataset_with_all_that_they_say() {
 
 #[tokio::test]
 async fn recorded_pages_become_a_dataset_with_all_that_they_say() {
-    #[expect(clippy::disallowed_methods, reason = "recordings are not part of the repository")]
-    let folder = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from);
-    let recordings = ["tape__q=cat.json", "tape__q=galah.json"];
-    let Some(folder) = folder else {
-        let skipped = recordings.len();
-        writeln!(stderr(), "skipped {skipped} recordings of openverse: PIXCRAWLER_RECORDINGS is unset")
-            .unwrap();
-        return;
-    };
-    for name in recordings {
-        let recorded = fs::read_to_string(folder.join("openverse").join(name)).unwrap();
+    let Some(recordings) = recordings("openverse") else { return };
+    for name in ["tape__q=cat.json", "tape__q=galah.json"] {
+        let recorded = fs::read_to_string(&recordings[name]).unwrap();
         crawl_to_the_end([page(&recorded), page(PAGES[1])]).await;
     }
 }
@@ -64,15 +51,8 @@ async fn recorded_pages_become_a_dataset_with_all_that_they_say() {
 async fn crawl_to_the_end(pages: [Value; 2]) {
     let results = distinct(&pages);
     let photos = photos(&results, installed());
-    let site = {
-        let photos = photos.clone();
-        Origin::start(move |asked| match (picture(&photos, asked), page_number(asked)) {
-            (Some(photo), _) => photo,
-            (None, Some(number)) => reply("application/json", pages[number - 1].to_string()),
-            _ => refusal(404, &Value::Null),
-        })
-        .await
-    };
+    let site =
+        openverse(&photos, move |number| reply("application/json", pages[number - 1].to_string())).await;
     let api = host(&site, &[]).await;
     let ann = api.user("ann@example.org");
     let created = create(&ann).await;
@@ -138,15 +118,13 @@ fn check(result: &Value, photo: &Photo, found: &Value, name: &str) {
 async fn a_long_wait_is_shown_and_keeps_what_is_there() {
     let results = distinct(&[page(PAGES[0])]);
     let photos = photos(&results, BTreeMap::new());
-    let site = Origin::start(move |asked| match (picture(&photos, asked), page_number(asked)) {
-        (Some(photo), _) => photo,
-        (None, Some(1)) => reply("application/json", PAGES[0]),
-        (None, Some(_)) => {
+    let site = openverse(&photos, |number| match number {
+        1 => reply("application/json", PAGES[0]),
+        _ => {
             let mut answer = refusal(429, &json!({ "detail": "Request was throttled." }));
             answer.headers_mut().insert("retry-after", 3600.into());
             answer
         }
-        _ => refusal(404, &Value::Null),
     })
     .await;
     let api = host(&site, &[]).await;
@@ -174,13 +152,9 @@ async fn a_long_wait_is_shown_and_keeps_what_is_there() {
 async fn the_end_of_what_anyone_may_see_is_told() {
     let results = distinct(&[page(PAGES[0])]);
     let photos = photos(&results, BTreeMap::new());
-    let site = Origin::start(move |asked| match (picture(&photos, asked), page_number(asked)) {
-        (Some(photo), _) => photo,
-        (None, Some(1)) => reply("application/json", PAGES[0]),
-        (None, Some(_)) => {
-            refusal(401, &json!({ "detail": "Anonymous requests may not go deeper than this." }))
-        }
-        _ => refusal(404, &Value::Null),
+    let site = openverse(&photos, |number| match number {
+        1 => reply("application/json", PAGES[0]),
+        _ => refusal(401, &json!({ "detail": "Anonymous requests may not go deeper than this." })),
     })
     .await;
     let api = host(&site, &[]).await;
@@ -246,6 +220,17 @@ async fn a_credential_goes_to_the_api_only() {
         assert!(!shown.contains("canary"), "{shown}");
     }
     api.stop().await;
+}
+
+/// The hosts of these pictures, and the API with its answer for the page of a number.
+async fn openverse(photos: &Photos, page: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Origin {
+    let photos = photos.clone();
+    Origin::start(move |asked| match (picture(&photos, asked), page_number(asked)) {
+        (Some(photo), _) => photo,
+        (None, Some(number)) => page(number),
+        _ => refusal(404, &Value::Null),
+    })
+    .await
 }
 
 /// A host with a worker, for which `site` is the internet.

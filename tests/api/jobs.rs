@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{PgPool, Row as _};
 
 use super::problem;
-use crate::support::api::{Api, User, json as with_body, send};
+use crate::support::api::{Api, User, json as with_body, pointers, send};
 
 fn pandas() -> Value {
     json!({ "name": "Pandas", "keywords": ["red panda", "raccoon"], "sources": ["openverse"], "max_images": 10 })
@@ -86,14 +86,7 @@ async fn every_broken_rule_is_told_and_nothing_is_written() {
     let ann = api.user("ann@example.org");
     let body = json!({ "name": "", "keywords": ["\u{0}"], "urls": ["http://127.0.0.1/"], "sources": ["nowhere"], "max": 1 });
     let refused = problem(&ann.post("/api/v1/crawl-jobs/", &body).await, 422, "broken-rules");
-    let mut pointers: Vec<_> = refused["errors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|error| error["pointer"].as_str().unwrap())
-        .collect();
-    pointers.sort_unstable();
-    assert_eq!(pointers, ["/keywords/0", "/max", "/name", "/sources/0", "/urls/0"]);
+    assert_eq!(pointers(&refused), ["/keywords/0", "/max", "/name", "/sources/0", "/urls/0"]);
     for table in ["crawl_jobs", "datasets", "activity_logs", "pixcrawler.chunk", "graphile_worker.jobs"] {
         assert_eq!(count(&api.database.pool, table).await, 0, "{table}");
     }

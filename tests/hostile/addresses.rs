@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::chunk_errors;
 use crate::support::{
-    api::Api,
+    api::{Api, pointers},
     name_server::NameServer,
     site::{ORIGIN, Reply, Site, page},
 };
@@ -161,16 +161,9 @@ async fn they_are_refused_as_what_a_user_asks_for() {
     let ann = world.api.user("ann@example.org");
     let urls: Vec<_> = world.addresses().into_iter().take(LITERALS.len()).collect();
     let refused = ann.post("/api/v1/crawl-jobs/", &job(&urls)).await.expect(422).json();
-    let mut pointers: Vec<_> = refused["errors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|error| error["pointer"].as_str().unwrap())
-        .collect();
-    pointers.sort_unstable();
     let mut expected: Vec<_> = (0..urls.len()).map(|number| format!("/urls/{number}")).collect();
     expected.sort_unstable();
-    assert_eq!(pointers, expected);
+    assert_eq!(pointers(&refused), expected);
     world.end().await;
 }
 

@@ -9,39 +9,15 @@ use crate::support::{
 };
 
 impl System {
-    /// What the API says of a source.
-    async fn source(&self, id: &str) -> Value {
-        self.get(&format!("/api/v1/sources/{id}")).await.expect(200).json()
-    }
-
-    /// What `plugin list` says of a source.
-    async fn listed(&self, id: &str) -> Value {
-        self.listed_with(id, &[]).await
-    }
-
-    async fn listed_with(&self, id: &str, settings: &[(&str, &str)]) -> Value {
-        let listed = self.plugin_with(&["list", "--json"], settings).await;
-        let listed: Value = serde_json::from_str(&listed).unwrap();
-        let sources = listed["sources"].as_array().unwrap();
-        sources.iter().find(|source| source["id"] == id).unwrap().clone()
-    }
-
     /// Whether the metrics show this source in this condition.
     async fn is_measured(&self, id: &str, condition: &str) -> bool {
         let text = self.get("/metrics").await.expect(200).text;
         text.contains(&format!(r#"pixcrawler_source_health{{source="{id}",condition="{condition}"}} 1"#))
     }
 
-    async fn create_of(&self, source: &str, keywords: &[&str]) -> i64 {
-        let body = json!({ "name": source, "keywords": keywords, "sources": [source], "max_images": 100 });
-        self.post("/api/v1/crawl-jobs/", &body).await.expect(201).json()["id"].as_i64().unwrap()
-    }
-
-    /// Why a job of this source is refused.
-    async fn refused(&self, source: &str) -> String {
-        let body = json!({ "name": "x", "keywords": ["fox"], "sources": [source] });
-        let told = self.post("/api/v1/crawl-jobs/", &body).await.expect(422).json();
-        told["errors"][0]["detail"].as_str().unwrap().to_owned()
+    /// Waits until the job has ended, well or not.
+    async fn until_ended(&self, id: i64) -> Value {
+        self.until(id, "it ends", |job| job["status"] == "completed" || job["status"] == "failed").await
     }
 }
 
@@ -116,10 +92,7 @@ async fn a_source_that_faults_is_paused_for_a_while() {
     let site = Site::start().await;
     let system = system(&site).await;
     let worker = system.worker(&[("PIXCRAWLER_SLOTS", "1")]).await;
-    system.install("trap").await;
-    for process in [system.door(), &worker] {
-        process.logged_with("source taken up", |line| line["source"] == "trap").await;
-    }
+    system.install_for(&worker, "trap").await;
     let job = system.create_of("trap", &["a", "b", "c", "d", "e", "f", "g", "h"]).await;
     let chunks = |job: &Value, status: &str| {
         job["chunks"].as_array().unwrap().iter().filter(|chunk| chunk["status"] == status).count()
@@ -187,10 +160,7 @@ async fn one_input_pauses_nothing() {
     let site = Site::start().await;
     let system = system(&site).await;
     let worker = system.worker(&[("PIXCRAWLER_SLOTS", "1")]).await;
-    system.install("trap").await;
-    for process in [system.door(), &worker] {
-        process.logged_with("source taken up", |line| line["source"] == "trap").await;
-    }
+    system.install_for(&worker, "trap").await;
     for _ in 0..4 {
         let job = system.create_of("trap", &["a"]).await;
         system.until_status(job, "failed").await;
@@ -205,10 +175,7 @@ async fn a_refused_credential_pauses_until_there_is_another() {
     site.on("/header/fox", [Reply::Status(401, None)]);
     let system = system(&site).await;
     let worker = system.worker(&[]).await;
-    system.install("keys").await;
-    for process in [system.door(), &worker] {
-        process.logged_with("source taken up", |line| line["source"] == "keys").await;
-    }
+    system.install_for(&worker, "keys").await;
     let job = system.create_of("keys", &["fox"]).await;
     system.until_status(job, "failed").await;
     let refused = system.refused("keys").await;
@@ -225,7 +192,7 @@ async fn a_refused_credential_pauses_until_there_is_another() {
     let listed = system.listed_with("keys", &[two]).await;
     assert_eq!(listed["health"]["condition"], "degraded", "{listed}");
     system.tell(job, "retry").await;
-    system.until(job, "it ends", |job| job["status"] == "completed" || job["status"] == "failed").await;
+    system.until_ended(job).await;
     assert_eq!(system.listed("keys").await["health"]["condition"], "ok");
 }
 
@@ -264,10 +231,7 @@ async fn what_a_source_is_paused_for_stays() {
     site.on("/header/owl", [Reply::Held(Box::new(Reply::Page("the layout has changed".to_owned())))]);
     let system = system(&site).await;
     let worker = system.worker(&[]).await;
-    system.install("keys").await;
-    for process in [system.door(), &worker] {
-        process.logged_with("source taken up", |line| line["source"] == "keys").await;
-    }
+    system.install_for(&worker, "keys").await;
     let owl = system.create_of("keys", &["owl"]).await;
     site.seen("/header/owl", 1).await;
     let fox = system.create_of("keys", &["fox"]).await;
@@ -313,14 +277,11 @@ async fn a_changed_layout_shows_until_the_site_is_understood_again() {
     let site = Site::start().await;
     let system = system(&site).await;
     let worker = system.worker(&[]).await;
-    system.install("keys").await;
-    for process in [system.door(), &worker] {
-        process.logged_with("source taken up", |line| line["source"] == "keys").await;
-    }
+    system.install_for(&worker, "keys").await;
     for (page, condition) in [("the layout has changed", "degraded"), ("nothing", "ok")] {
         site.on("/header/fox", [Reply::Page(page.to_owned())]);
         let job = system.create_of("keys", &["fox"]).await;
-        system.until(job, "it ends", |job| job["status"] == "completed" || job["status"] == "failed").await;
+        system.until_ended(job).await;
         let shown = system.source("keys").await;
         assert_eq!(shown["health"]["condition"], condition, "{shown}");
         assert_eq!(shown["health"]["since"].is_string(), condition == "degraded", "{shown}");

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::page;
 use crate::support::{
     api::{Api, User},
     plugins::{folder, guest},
@@ -34,11 +35,8 @@ async fn api(site: &Site, guests: &[&str]) -> (Api, tempfile::TempDir) {
 #[tokio::test]
 async fn the_first_candidates_are_shown_and_nothing_is_stored() {
     let site = Site::start().await;
-    let page = |names: &[&str]| {
-        Reply::Page(names.iter().map(|name| format!("{ORIGIN}/{name}.png\n")).collect::<String>() + "more")
-    };
-    site.on("/page/1?q=red+fox", [page(&["a", "b", "c"])]);
-    site.on("/page/2?q=red+fox", [page(&["d", "e"])]);
+    site.on("/page/1?q=red+fox", [page(&["a", "b", "c"], true)]);
+    site.on("/page/2?q=red+fox", [page(&["d", "e"], true)]);
     let (api, _folder) = api(&site, &["steps"]).await;
     let ann = api.user("ann@example.org");
 

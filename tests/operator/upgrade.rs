@@ -2,14 +2,8 @@
 
 use serde_json::json;
 
-use super::system;
-use crate::support::site::{ORIGIN, Reply, Site};
-
-fn list(pictures: &[&str], more: bool) -> Reply {
-    let mut page: String = pictures.iter().map(|name| format!("{ORIGIN}/{name}.png\n")).collect();
-    page += if more { "more" } else { "" };
-    Reply::Page(page)
-}
+use super::{page, system};
+use crate::support::site::{Reply, Site};
 
 fn pictures(site: &Site, names: &[&str]) {
     for name in names {
@@ -21,17 +15,14 @@ fn pictures(site: &Site, names: &[&str]) {
 async fn a_crawl_under_way_finishes_its_step_and_goes_on_with_the_new_version() {
     let site = Site::start().await;
     pictures(&site, &["a", "b", "c"]);
-    site.on("/page/1?q=fox", [list(&["a"], true)]);
-    site.on("/page/2?q=fox", [Reply::Held(Box::new(list(&["b"], true)))]);
-    site.on("/next/1?q=fox", [list(&["a", "b"], true)]);
-    site.on("/next/2?q=fox", [list(&["c"], false)]);
+    site.on("/page/1?q=fox", [page(&["a"], true)]);
+    site.on("/page/2?q=fox", [Reply::Held(Box::new(page(&["b"], true)))]);
+    site.on("/next/1?q=fox", [page(&["a", "b"], true)]);
+    site.on("/next/2?q=fox", [page(&["c"], false)]);
     let system = system(&site).await;
     let worker = system.server(&[]).await;
-    system.install("steps").await;
-    for process in [system.door(), &worker] {
-        process.took_up("0.1.0", true).await;
-    }
-    let job = system.create_steps(&["fox"]).await;
+    system.install_for(&worker, "steps").await;
+    let job = system.create_of("steps", &["fox"]).await;
     site.seen("/page/2", 1).await;
 
     system.install("upgrade").await;
@@ -49,22 +40,17 @@ async fn a_crawl_under_way_finishes_its_step_and_goes_on_with_the_new_version() 
 async fn sources_come_and_go() {
     let site = Site::start().await;
     pictures(&site, &["a"]);
-    site.on("/page/1?q=fox", [list(&["a"], true)]);
-    site.on("/page/2?q=fox", [Reply::Held(Box::new(list(&[], true)))]);
+    site.on("/page/1?q=fox", [page(&["a"], true)]);
+    site.on("/page/2?q=fox", [Reply::Held(Box::new(page(&[], true)))]);
     let system = system(&site).await;
     let worker = system.worker(&[]).await;
-    let body = json!({ "name": "x", "keywords": ["fox"], "sources": ["steps"] });
     let refused = async |why: &str| {
-        let told = system.post("/api/v1/crawl-jobs/", &body).await.expect(422).json();
-        let detail = told["errors"][0]["detail"].as_str().unwrap();
+        let detail = system.refused("steps").await;
         assert!(detail.contains(why), "`{detail}` does not say `{why}`");
     };
     refused("is not installed").await;
-    system.install("steps").await;
-    for process in [system.door(), &worker] {
-        process.took_up("0.1.0", true).await;
-    }
-    let job = system.create_steps(&["fox"]).await;
+    system.install_for(&worker, "steps").await;
+    let job = system.create_of("steps", &["fox"]).await;
     site.seen("/page/2", 1).await;
 
     system.plugin(&["disable", "steps"]).await;
@@ -72,7 +58,7 @@ async fn sources_come_and_go() {
         process.took_up("0.1.0", false).await;
     }
     refused("plugin enable steps").await;
-    let shown = system.get("/api/v1/sources/steps").await.expect(200).json();
+    let shown = system.source("steps").await;
     assert_eq!(shown["available"], false, "{shown}");
     site.release(&["/page/2?q=fox"]);
     let ended = system.until(job, "its chunk fails", |job| job["chunks"][0]["status"] == "failed").await;
@@ -93,8 +79,7 @@ async fn a_file_that_is_not_as_recorded_is_not_taken_up() {
     let system = system(&site).await;
     system.install("steps").await;
     system.door().took_up("0.1.0", true).await;
-    let listed: serde_json::Value = serde_json::from_str(&system.plugin(&["list", "--json"]).await).unwrap();
-    let source = listed["sources"].as_array().unwrap().iter().find(|source| source["id"] == "steps").unwrap();
+    let source = system.listed("steps").await;
     let file = source["file"].as_str().unwrap().to_owned();
     let sound = std::fs::read(&file).unwrap();
 
@@ -102,7 +87,7 @@ async fn a_file_that_is_not_as_recorded_is_not_taken_up() {
     std::fs::write(&file, [sound.as_slice(), &[0, 2, 1, b'x']].concat()).unwrap();
     let refused = system.door().logged("plugin left out").await;
     assert!(refused["reason"].as_str().unwrap().contains("was changed"), "{refused}");
-    let shown = system.get("/api/v1/sources/steps").await.expect(200).json();
+    let shown = system.source("steps").await;
     assert_eq!((&shown["available"], &shown["sha256"]), (&json!(true), &source["sha256"]));
     let late = system.worker(&[]).await;
     late.logged("plugin left out").await;

@@ -198,3 +198,11 @@ fn config(arguments: &[&str]) -> Config {
     }
     Line::parse_from(["pixcrawler"].iter().chain(arguments)).config
 }
+
+/// What in a request is told to break a rule, sorted.
+pub(crate) fn pointers(problem: &Value) -> Vec<&str> {
+    let rules = problem["errors"].as_array().unwrap().iter();
+    let mut pointers: Vec<_> = rules.map(|rule| rule["pointer"].as_str().unwrap()).collect();
+    pointers.sort_unstable();
+    pointers
+}

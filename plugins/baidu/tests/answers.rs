@@ -144,7 +144,6 @@ fn a_result_without_a_field_is_left_out() {
 fn options_are_asked_for() {
     let options =
         [("size", "extra-large"), ("color", "blue"), ("hd", "true"), ("latest", "false"), ("copyright", "")];
-    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let (_, request) = begun(&Query { options, ..Query::of("red fox") });
+    let (_, request) = begun(&Query::of("red fox").with(&options));
     assert_eq!(request.url, format!("{}&z=9&ic=16&hd=1", address(0)));
 }

@@ -1,12 +1,10 @@
-//! Recorded answers, where there are some: `PIXCRAWLER_RECORDINGS` names the
-//! folder, which holds third-party data and is not part of the repository.
+//! Recorded answers, where there are some.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
 use baidu::{Baidu, Place};
+use pixcrawler_recordings::{recordings, say};
 use pixcrawler_sdk::{Answer, Candidate, Chained, Dimensions, Error, Found, Query, Request, Result};
 use serde_json::Value;
 
@@ -18,17 +16,11 @@ fn read(body: &str) -> Result<(Found, Option<Request>)> {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read_completely() {
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        writeln!(stderr(), "skipped all recordings of baidu: PIXCRAWLER_RECORDINGS is unset").unwrap();
-        return;
-    };
+    let Some(recordings) = recordings("baidu-images") else { return };
     let mut count = 0;
-    for entry in fs::read_dir(folder.join("baidu-images")).unwrap() {
-        let path = entry.unwrap().path();
+    for (name, path) in recordings {
         let body = fs::read_to_string(&path).unwrap();
-        let name = path.display();
         if path.extension().is_some_and(|extension| extension == "html") {
             assert_eq!(read(&body), Err(Error::RateLimited(None)), "{name}");
         } else {
@@ -47,7 +39,7 @@ fn recordings_are_read_completely() {
         count += 1;
     }
     assert!(count > 0);
-    writeln!(stderr(), "read {count} recordings of baidu, skipped none").unwrap();
+    say(&format!("read {count} recordings of baidu, skipped none"));
 }
 
 fn expected(result: &Value) -> Candidate {

@@ -137,14 +137,12 @@ fn options_language_and_safe_search_are_asked_for() {
     assert_eq!(url(&query), format!("{start}&adlt=off&setlang=de"));
     let query = Query { language: Some("de-AT".to_owned()), ..Query::of("fuchs") };
     assert_eq!(url(&query), format!("{start}&adlt=strict&setlang=de-AT&mkt=de-AT"));
-    let options = [("license", "public"), ("size", "large"), ("type", "")];
-    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let query = Query { options, ..Query::of("fuchs") };
+    let query = Query::of("fuchs").with(&[("license", "public"), ("size", "large"), ("type", "")]);
     let filters = "%2Bfilterui%3Aimagesize-large%2Bfilterui%3Alicense-L1";
     assert_eq!(url(&query), format!("{start}&adlt=strict&qft={filters}"));
     for spec in Bing::info().options {
         let (value, _) = &spec.choices[0];
-        let query = Query { options: vec![(spec.name.clone(), value.clone())], ..Query::of("fuchs") };
+        let query = Query::of("fuchs").with(&[(&spec.name, value)]);
         assert!(url(&query).contains("&qft=%2Bfilterui%3A"), "{}", spec.name);
     }
 }

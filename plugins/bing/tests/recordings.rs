@@ -1,26 +1,18 @@
-//! Recorded answers, where there are some: `PIXCRAWLER_RECORDINGS` names the
-//! folder, which holds third-party data and is not part of the repository.
+//! Recorded answers, where there are some.
 
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
 use bing::read;
+use pixcrawler_recordings::{recordings, say};
 use pixcrawler_sdk::Dimensions;
 use serde_json::Value;
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read_completely() {
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        writeln!(stderr(), "skipped all recordings of bing: PIXCRAWLER_RECORDINGS is unset").unwrap();
-        return;
-    };
+    let Some(recordings) = recordings("bing-images") else { return };
     let (mut pages, mut pictures) = (0, 0);
-    for entry in fs::read_dir(folder.join("bing-images")).unwrap() {
-        let path = entry.unwrap().path();
+    for (name, path) in recordings {
         let html = fs::read_to_string(&path).unwrap();
-        let name = path.display();
         let page = read(&html).unwrap();
         assert_eq!(page.found.warnings, [""; 0], "{name}");
         assert_eq!(page.next, Some(35), "{name}");
@@ -64,7 +56,7 @@ fn recordings_are_read_completely() {
         pictures += expected;
     }
     assert!(pages > 0);
-    writeln!(stderr(), "read {pages} recordings of bing with {pictures} pictures, skipped none").unwrap();
+    say(&format!("read {pages} recordings of bing with {pictures} pictures, skipped none"));
 }
 
 /// What stands between the first `start` and the next `end`, with its entities replaced.

@@ -87,19 +87,17 @@ fn a_next_page_elsewhere_is_not_followed() {
 
 #[test]
 fn filters_language_and_safe_search_are_asked_for() {
-    let options = [("size", "large"), ("license", "public"), ("color", "")];
     let query = Query {
-        options: options.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
         safe_search: false,
         language: Some("de-AT".to_owned()),
-        ..Query::of("fuchs")
+        ..Query::of("fuchs").with(&[("size", "large"), ("license", "public"), ("color", "")])
     };
     let (_, request) = begun(&query);
     let expect = "https://duckduckgo.com/i.js?o=json&q=fuchs&l=at-de&p=-1&f=%2Csize%3ALarge%2C%2C%2C%2Clicense%3APublic&vqd=";
     assert!(request.url.starts_with(expect), "{}", request.url);
     for spec in DuckDuckGo::info().options {
         let (value, _) = &spec.choices[0];
-        let query = Query { options: vec![(spec.name.clone(), value.clone())], ..Query::of("fuchs") };
+        let query = Query::of("fuchs").with(&[(&spec.name, value)]);
         let url = begun(&query).1.url.to_ascii_lowercase();
         assert!(url.contains(&format!("{}%3a", spec.name)), "{url}");
     }

@@ -1,11 +1,9 @@
-//! Recorded answers, where there are some: `PIXCRAWLER_RECORDINGS` names the
-//! folder, which holds third-party data and is not part of the repository.
+//! Recorded answers, where there are some.
 
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
 use duckduckgo::{DuckDuckGo, Memo};
+use pixcrawler_recordings::{recordings, say};
 use pixcrawler_sdk::{Answer, Candidate, Chained, Dimensions, Error, Found, Query, Request, Result};
 use serde_json::Value;
 
@@ -23,17 +21,11 @@ fn read(token: Option<&str>, body: &str) -> Result<(Found, Option<Request>)> {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read_completely() {
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        writeln!(stderr(), "skipped all recordings of duckduckgo: PIXCRAWLER_RECORDINGS is unset").unwrap();
-        return;
-    };
+    let Some(recordings) = recordings("duckduckgo") else { return };
     let mut count = 0;
-    for entry in fs::read_dir(folder.join("duckduckgo")).unwrap() {
-        let path = entry.unwrap().path();
+    for (name, path) in recordings {
         let body = fs::read_to_string(&path).unwrap();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
         match name.rsplit("__").next().unwrap() {
             "vqd.html" => {
                 let (_, request) = read(None, &body).unwrap();
@@ -68,7 +60,7 @@ fn recordings_are_read_completely() {
         count += 1;
     }
     assert!(count > 0);
-    writeln!(stderr(), "read {count} recordings of duckduckgo, skipped none").unwrap();
+    say(&format!("read {count} recordings of duckduckgo, skipped none"));
 }
 
 fn candidate(result: &Value) -> Candidate {

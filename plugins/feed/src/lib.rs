@@ -74,7 +74,7 @@ impl Chained for Feed {
             Err(error) => return Err(error),
         };
         let is_first = memo.seen.is_empty();
-        memo.seen.extend([hash(&asked), hash(&address)]);
+        memo.seen.extend([url::fingerprint(&asked), url::fingerprint(&address)]);
         if is_first && let Some(feed) = linked(&text, &address) {
             return Ok((Found::default(), Some(Request::get(&feed, &[]))));
         }
@@ -88,7 +88,7 @@ impl Chained for Feed {
         };
         memo.pages += 1;
         let most = query.option("max-pages").and_then(|most| most.parse().ok()).unwrap_or(DEFAULT_PAGES);
-        let mut next = page.next.take().filter(|next| !memo.seen.contains(&hash(next)));
+        let mut next = page.next.take().filter(|next| !memo.seen.contains(&url::fingerprint(next)));
         if next.is_some() && memo.pages >= most.clamp(1, MOST_PAGES) {
             page.warnings.push(format!("stopped after {} documents, there are more", memo.pages));
             next = None;
@@ -102,19 +102,12 @@ fn over(why: String) -> (Found, Option<Request>) {
     (Found { warnings: vec![why], ..Found::default() }, None)
 }
 
-/// The response, where errors are seen from the person who named the address.
 fn open(answer: Answer) -> Result<Response> {
-    let refused = |why: &str| Err(Error::InvalidQuery(format!("{} {why}", answer.url)));
-    match &answer.outcome {
-        Ok(Response { status: 404 | 410, .. }) => refused("does not exist"),
-        Ok(Response { status: 401 | 403, .. }) => {
-            refused("may not be read without logging in, or not by programs")
+    match answer.outcome {
+        Err(Failure::TooLarge(limit)) => {
+            Err(Error::InvalidQuery(format!("{} is larger than {} MiB", answer.url, limit >> 20)))
         }
-        Ok(Response { status: status @ 400..=499, .. }) if ![408, 425, 429].contains(status) => {
-            refused(&format!("cannot be read, the site answers {status}"))
-        }
-        Err(Failure::TooLarge(limit)) => refused(&format!("is larger than {} MiB", limit >> 20)),
-        _ => answer.response(),
+        _ => answer.named_response(),
     }
 }
 
@@ -145,12 +138,4 @@ fn linked(page: &str, address: &str) -> Option<String> {
     });
     let feed = feeds.find_map(|tag| tag.get("href")).filter(|_| is_page == Some(true))?;
     url::resolve(address, &feed)
-}
-
-/// FNV-1a: enough to tell a few hundred addresses apart.
-fn hash(address: &str) -> u64 {
-    let address = url::resolve(address, "").unwrap_or_default();
-    address
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -42,7 +42,7 @@ fn documents_follow_one_another() {
     assert_eq!(urls, ["a", "b", "c"].map(|name| format!("https://example.org/{name}.jpg")));
     assert_eq!(warnings, [""; 0]);
     for (most, expect) in [("1", 1), ("2", 2), ("0", 1), ("9999", 1_000)] {
-        let query = Query { options: vec![("max-pages".to_owned(), most.to_owned())], ..Query::of(FEED) };
+        let query = Query::of(FEED).with(&[("max-pages", most)]);
         let endless = |url: &str| Answer::of(url, 200, &rss("a.jpg", &format!("/feed?page={}", url.len())));
         let long = |url: &str| {
             let number: u32 = url.rsplit('=').next().and_then(|number| number.parse().ok()).unwrap_or(1);
@@ -114,11 +114,8 @@ fn answers_that_are_none() {
 #[test]
 fn options_are_heard() {
     let body = "<rss><channel><item><media:thumbnail url='a.jpg'/><media:rating>adult</media:rating></item></channel></rss>";
-    let query = |previews: &str, safe_search| Query {
-        options: vec![("previews".to_owned(), previews.to_owned())],
-        safe_search,
-        ..Query::of(FEED)
-    };
+    let query =
+        |previews, safe_search| Query { safe_search, ..Query::of(FEED).with(&[("previews", previews)]) };
     for (previews, safe, expect) in [("false", false, 0), ("true", false, 1), ("true", true, 0)] {
         let (_, urls, _) = crawl(&query(previews, safe), |url| Answer::of(url, 200, body)).unwrap();
         assert_eq!(urls.len(), expect, "{previews} {safe}");

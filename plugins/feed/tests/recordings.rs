@@ -1,12 +1,10 @@
-//! Recorded feeds, where there are some: `PIXCRAWLER_RECORDINGS` names the folder,
-//! which holds third-party data and is not part of the repository.
+//! Recorded feeds, where there are some.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
 use feed::{Wishes, read};
+use pixcrawler_recordings::{recordings, say};
 use pixcrawler_sdk::Error;
 
 /// How many pictures each feed has, and how many with previews, counted by hand.
@@ -44,22 +42,13 @@ const COUNTED: [(&str, usize, usize); 20] = [
 ];
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read_completely() {
-    let mut out = stderr();
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        writeln!(out, "skipped all recorded feeds: PIXCRAWLER_RECORDINGS is unset").unwrap();
-        return;
-    };
-    let mut names: BTreeSet<_> = COUNTED.map(|(name, ..)| name.to_owned()).into();
-    for entry in fs::read_dir(folder.join("rss-atom")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(names.remove(&name), "{name} was not counted");
-    }
-    assert!(names.is_empty(), "{names:?}");
+    let Some(recordings) = recordings("rss-atom") else { return };
+    let names: BTreeSet<_> = COUNTED.map(|(name, ..)| name).into();
+    assert_eq!(recordings.keys().map(String::as_str).collect::<BTreeSet<_>>(), names);
     let mut pictures = 0;
     for (name, without, with) in COUNTED {
-        let xml = text(fs::read(folder.join("rss-atom").join(name)).unwrap());
+        let xml = text(fs::read(&recordings[name]).unwrap());
         for (previews, expect) in [(false, without), (true, with)] {
             match read(&xml, "https://example.org/feed", Wishes { previews, only_safe: true }) {
                 Ok(page) => {
@@ -90,7 +79,7 @@ fn recordings_are_read_completely() {
         }
     }
     assert!(pictures > 0);
-    writeln!(out, "read {} recorded feeds with {pictures} pictures, skipped none", COUNTED.len()).unwrap();
+    say(&format!("read {} recorded feeds with {pictures} pictures, skipped none", COUNTED.len()));
 }
 
 /// As the host decodes it: these declare UTF-8 or Latin 1, and one says nothing.

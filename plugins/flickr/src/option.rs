@@ -10,22 +10,24 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
     // All but the first, which reserves all rights.
     let open: Vec<_> = LICENSES[1..].iter().map(|license| license.name).collect();
     vec![
-        spec(
+        OptionSpec::choices(
             "license",
             "Licences",
             "Only photos under one of these; all but those with all rights reserved by default.",
-            OptionKind::Choices,
+            &licenses,
         )
-        .choices(&licenses)
         .default(&open.join(",")),
-        spec("sort", "Order", "What comes first, as far as a search reaches.", OptionKind::Choice)
-            .choices(&[
-                ("relevance", "Best match"),
-                ("interesting", "Most interesting"),
-                ("newest", "Newest upload"),
-            ])
-            .default("relevance"),
-        spec("content", "Kind", "Only pictures of this kind; all by default.", OptionKind::Choice).choices(
+        OptionSpec::choice(
+            "sort",
+            "Order",
+            "What comes first, as far as a search reaches.",
+            &[("relevance", "Best match"), ("interesting", "Most interesting"), ("newest", "Newest upload")],
+        )
+        .default("relevance"),
+        OptionSpec::choice(
+            "content",
+            "Kind",
+            "Only pictures of this kind; all by default.",
             &[
                 ("photographs", "Photographs"),
                 ("screenshots", "Screenshots"),

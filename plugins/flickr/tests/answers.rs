@@ -168,8 +168,7 @@ fn more_than_a_search_gives_comes_in_windows() {
     let large = Query { limit: 5_000, ..query.clone() };
     assert_eq!(walked(&large, &[9, 3], false).0, ["relevance ", "date-posted-desc "]);
     // By upload from the start: nothing to switch.
-    let newest = vec![("sort".to_owned(), "newest".to_owned())];
-    let query = Query { options: newest, ..query };
+    let query = query.with(&[("sort", "newest")]);
     let windows = ["date-posted-desc ", "date-posted-desc 1960"];
     assert_eq!(walked(&query, &[50, 40], false), (windows.map(str::to_owned).to_vec(), vec![]));
     // Windows of one second go past it.
@@ -230,8 +229,7 @@ fn failures_are_told_apart() {
 #[test]
 fn searches() {
     let url = |options: &[(&str, &str)]| {
-        let options = options.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let url = Flickr::first(&Query { options, ..Query::of(" red  fox ") }).url;
+        let url = Flickr::first(&Query::of(" red  fox ").with(options)).url;
         let (before, rest) = url.split_once("&per_page=100&page=1&").unwrap();
         assert!(before.contains("&safe_search=1&"), "{before}");
         (
@@ -268,8 +266,7 @@ fn searches() {
 
 #[test]
 fn windows_that_go_back_in_time_end_the_search() {
-    let newest = vec![("sort".to_owned(), "newest".to_owned())];
-    let query = Query { options: newest, ..Query::of("red fox") };
+    let query = Query::of("red fox").with(&[("sort", "newest")]);
     let (mut place, mut last) = (Place::default(), None);
     for answer in 0..80 {
         let mut photo = photo(answer);

@@ -1,29 +1,20 @@
-//! Recorded answers, where there are some: `PIXCRAWLER_RECORDINGS` names the
-//! folder, which holds third-party data and is not part of the repository.
+//! Recorded answers, where there are some.
 #![expect(clippy::unwrap_used, reason = "a failed `unwrap` is a failed test")]
 
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
 use flickr::{Flickr, Place};
+use pixcrawler_recordings::{recordings, say};
 use pixcrawler_sdk::{Answer, Candidate, Chained, Dimensions, Error, Query};
 use serde_json::Value;
 
 /// Lists of photos are read completely, or, where they were asked for without what this source
 /// needs, not at all.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read_completely() {
-    let mut out = stderr();
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        writeln!(out, "skipped all recordings of flickr: PIXCRAWLER_RECORDINGS is unset").unwrap();
-        return;
-    };
+    let Some(recordings) = recordings("flickr") else { return };
     let mut read = 0;
-    for entry in fs::read_dir(folder.join("flickr")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    for (name, path) in recordings {
         let body = fs::read_to_string(&path).unwrap();
         let json: Option<Value> = serde_json::from_str(&body).ok();
         let photos = json.as_ref().and_then(|json| json["photos"]["photo"].as_array());
@@ -39,7 +30,7 @@ fn recordings_are_read_completely() {
         assert_eq!(next.is_some(), json.as_ref().unwrap()["photos"]["pages"].as_u64() > Some(1), "{name}");
         found.candidates.iter().zip(photos).for_each(|(candidate, photo)| check(candidate, photo));
         read += photos.len();
-        writeln!(out, "read {name}: {} photos", photos.len()).unwrap();
+        say(&format!("read {name}: {} photos", photos.len()));
     }
     assert!(read > 0);
 }

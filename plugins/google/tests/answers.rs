@@ -133,10 +133,7 @@ fn options_language_and_safe_search_are_asked_for() {
         let query = Query { safe_search: false, language: Some(tag.to_owned()), ..Query::of(" fuchs ") };
         assert_eq!(url(&query), format!("{start}&safe=off&hl=en{expect}"));
     }
-    let with = |name: &str, value: &str| Query {
-        options: vec![(name.to_owned(), value.to_owned()), ("size".to_owned(), "large".to_owned())],
-        ..Query::of("fuchs")
-    };
+    let with = |name, value| Query::of("fuchs").with(&[(name, value), ("size", "large")]);
     let start = format!("{start}&safe=active&hl=en&tbs=isz%3Al%2C");
     assert_eq!(url(&with("color", "monochrome")), format!("{start}ic%3Agray"));
     assert_eq!(url(&with("color", "red")), format!("{start}ic%3Aspecific%2Cisc%3Ared"));

@@ -1,27 +1,19 @@
-//! Recorded answers, where there are some: `PIXCRAWLER_RECORDINGS` names the
-//! folder, which holds third-party data and is not part of the repository.
+//! Recorded answers, where there are some.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
 use google::read;
+use pixcrawler_recordings::{recordings, say};
 use pixcrawler_sdk::{Candidate, Dimensions, Error};
 use serde_json::Value;
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read_completely() {
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        writeln!(stderr(), "skipped all recordings of google: PIXCRAWLER_RECORDINGS is unset").unwrap();
-        return;
-    };
+    let Some(recordings) = recordings("google-images") else { return };
     let (mut pages, mut found, mut tiles) = (0, BTreeMap::new(), String::new());
-    for entry in fs::read_dir(folder.join("google-images")).unwrap() {
-        let path = entry.unwrap().path();
+    for (name, path) in recordings {
         let html = fs::read_to_string(&path).unwrap();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
         for first in [true, false] {
             match name.rsplit("__").next().unwrap() {
                 "imagedata.html" => {
@@ -64,7 +56,7 @@ fn recordings_are_read_completely() {
     }
     assert!(pages > 0 && shown > 0);
     let pictures = found.len();
-    writeln!(stderr(), "read {pages} recordings of google with {pictures} pictures, skipped none").unwrap();
+    say(&format!("read {pages} recordings of google with {pictures} pictures, skipped none"));
 }
 
 /// What the script holds, found by the names that stand before each picture.

@@ -33,24 +33,22 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
     let spec = OptionSpec::new;
     let departments = DEPARTMENTS.map(|(_, name, label)| (name, label));
     vec![
-        spec(
+        OptionSpec::choice(
             "department",
             "Department",
             "Only works of this department; all of them by default.",
-            OptionKind::Choice,
-        )
-        .choices(&departments),
-        spec(
+            &departments,
+        ),
+        OptionSpec::choice(
             "search-in",
             "Search in",
             "Where the words are looked for; everywhere by default.",
-            OptionKind::Choice,
-        )
-        .choices(&[
-            ("title", "Titles"),
-            ("tags", "Subject keywords"),
-            ("artist-or-culture", "Artists and cultures"),
-        ]),
+            &[
+                ("title", "Titles"),
+                ("tags", "Subject keywords"),
+                ("artist-or-culture", "Artists and cultures"),
+            ],
+        ),
         spec(
             "highlights",
             "Highlights only",

@@ -175,8 +175,7 @@ fn a_crawl_asks_for_each_object() {
 #[test]
 fn searches() {
     let url = |options: &[(&str, &str)]| {
-        let options = options.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let list = MetMuseum::list(&Query { options, ..Query::of(" red fox ") });
+        let list = MetMuseum::list(&Query::of(" red fox ").with(options));
         list.url.split_once("?hasImages=true&").map(|(_, rest)| rest.to_owned()).unwrap()
     };
     assert_eq!(url(&[]), "q=red%20fox");

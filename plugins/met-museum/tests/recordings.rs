@@ -1,38 +1,19 @@
-//! Recorded answers, where there are some: `PIXCRAWLER_RECORDINGS` names the
-//! folder, which holds third-party data and is not part of the repository.
+//! Recorded answers, where there are some.
 #![expect(clippy::unwrap_used, reason = "a failed `unwrap` is a failed test")]
 
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
 use met_museum::MetMuseum;
+use pixcrawler_recordings::{recordings, say};
 use pixcrawler_sdk::{Answer, Candidate, List, Listed, Machine, Next, Query, Request};
 use serde_json::Value;
-
-/// Name and text of each recording; none where there is no folder, which is said.
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
-fn recordings() -> Vec<(String, String)> {
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        say("skipped all recordings of met-museum: PIXCRAWLER_RECORDINGS is unset");
-        return Vec::new();
-    };
-    let paths = fs::read_dir(folder.join("met-museum")).unwrap().map(|entry| entry.unwrap().path());
-    let named = paths.map(|path| {
-        (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap())
-    });
-    named.collect()
-}
-
-fn say(line: &str) {
-    let mut out = stderr();
-    writeln!(out, "{line}").unwrap();
-}
 
 /// Every object gives all its pictures, with what a reader of its JSON would say of them.
 #[test]
 fn recorded_objects_are_read_completely() {
-    for (name, body) in recordings() {
+    let Some(recordings) = recordings("met-museum") else { return };
+    for (name, path) in recordings {
+        let body = fs::read_to_string(&path).unwrap();
         let json: Value = serde_json::from_str(&body).unwrap();
         let answer =
             Answer::of("https://collectionapi.metmuseum.org/public/collection/v1/objects/1", 200, &body);
@@ -88,16 +69,19 @@ fn check(candidate: &Candidate, json: &Value) {
 /// All ids of the recorded lists are asked for, each once, in order and within the limits of a step.
 #[test]
 fn recorded_lists_are_walked_to_their_end() {
-    let recordings = recordings();
-    for (name, list) in recordings.iter().filter(|(name, _)| name.contains("__search_")) {
-        let (_, gone) = recordings.iter().find(|(name, _)| name.ends_with("_404.json")).unwrap();
+    let Some(recordings) = recordings("met-museum") else { return };
+    let (_, gone) = recordings.iter().find(|(name, _)| name.ends_with("_404.json")).unwrap();
+    let gone = fs::read_to_string(gone).unwrap();
+    for (name, path) in recordings.iter().filter(|(name, _)| name.contains("__search_")) {
+        let list = fs::read_to_string(path).unwrap();
         let expected: Vec<u64> =
-            serde_json::from_value(serde_json::from_str::<Value>(list).unwrap()["objectIDs"].take()).unwrap();
+            serde_json::from_value(serde_json::from_str::<Value>(&list).unwrap()["objectIDs"].take())
+                .unwrap();
         let answer = |request: &Request| Answer {
             key: request.key.clone(),
             ..match request.keep {
-                true => Answer::of(&request.url, 200, list),
-                false => Answer::of(&request.url, 404, gone),
+                true => Answer::of(&request.url, 200, &list),
+                false => Answer::of(&request.url, 404, &gone),
             }
         };
         let query = Query::of("cat");

@@ -66,11 +66,7 @@ impl Paged for Openverse {
         if !query.safe_search {
             parameters.push(("mature", "true"));
         }
-        for name in FILTERS {
-            if let Some(value) = query.option(name) {
-                parameters.push((name, value));
-            }
-        }
+        parameters.extend(query.chosen(&FILTERS));
         Request { credential: Some(CREDENTIAL.to_owned()), ..Request::get(SEARCH, &parameters) }
     }
 
@@ -150,9 +146,7 @@ fn seconds(detail: &str) -> Option<u32> {
 }
 
 fn options() -> Vec<OptionSpec> {
-    let choices = |name: &str, label: &str, help: &str, choices: &[(&str, &str)]| {
-        OptionSpec::new(name, label, help, OptionKind::Choices).choices(choices)
-    };
+    let choices = OptionSpec::choices;
     vec![
         choices(
             "license",

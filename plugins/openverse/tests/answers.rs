@@ -195,12 +195,8 @@ fn requests() {
     assert_eq!(url(&Query::of(" red fox "), 3), at("red%20fox&page=3&page_size=20"));
     assert_eq!(url(&with_credential(), 1), at("red%20fox&page=1&page_size=50"));
     assert_eq!(url(&Query { limit: 30, ..with_credential() }, 1), at("red%20fox&page=1&page_size=30"));
-    let options = vec![
-        ("license".to_owned(), "by,cc0".to_owned()),
-        ("source".to_owned(), String::new()),
-        ("size".to_owned(), "large".to_owned()),
-    ];
-    let query = Query { options, safe_search: false, limit: 1, ..Query::of("ü&") };
+    let options = [("license", "by,cc0"), ("source", ""), ("size", "large")];
+    let query = Query { safe_search: false, limit: 1, ..Query::of("ü&").with(&options) };
     assert_eq!(url(&query, 1), at("%C3%BC%26&page=1&page_size=20&mature=true&license=by%2Ccc0&size=large"));
     assert_eq!(Openverse::page(&query, 1).credential.as_deref(), Some("api"));
 }
@@ -222,7 +218,7 @@ fn a_long_search_is_cut_and_said() {
 fn every_filter_is_an_option() {
     let info = Openverse::info();
     for spec in &info.options {
-        let query = Query { options: vec![(spec.name.clone(), "x".to_owned())], ..Query::of("fox") };
+        let query = Query::of("fox").with(&[(&spec.name, "x")]);
         assert!(Openverse::page(&query, 1).url.ends_with(&format!("&{}=x", spec.name)), "{}", spec.name);
     }
     assert_eq!(info.options.len(), 7);

@@ -1,26 +1,18 @@
-//! Recorded answers, where there are some: `PIXCRAWLER_RECORDINGS` names the
-//! folder, which holds third-party data and is not part of the repository.
+//! Recorded answers, where there are some.
 
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
 use openverse::Openverse;
+use pixcrawler_recordings::{recordings, say};
 use pixcrawler_sdk::{Answer, Candidate, Paged, Query};
 use serde_json::Value;
 
 /// Every recorded answer is read completely, or there is no reading it at all.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read_completely() {
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        writeln!(stderr(), "skipped all recordings of openverse: PIXCRAWLER_RECORDINGS is unset").unwrap();
-        return;
-    };
+    let Some(recordings) = recordings("openverse") else { return };
     let mut read = 0;
-    for entry in fs::read_dir(folder.join("openverse")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    for (name, path) in recordings {
         if !name.ends_with(".json") || name.ends_with(".meta.json") {
             continue;
         }
@@ -38,7 +30,7 @@ fn recordings_are_read_completely() {
         read += 1;
     }
     assert!(read > 0);
-    writeln!(stderr(), "read {read} recordings of openverse, skipped none").unwrap();
+    say(&format!("read {read} recordings of openverse, skipped none"));
 }
 
 fn check(candidate: &Candidate, result: &Value) {

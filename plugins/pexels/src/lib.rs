@@ -1,8 +1,8 @@
 //! Photos from Pexels' API.
 
 use pixcrawler_sdk::{
-    Answer, CredentialHeader, CredentialKind, CredentialSpec, Error, Found, Info, OptionKind, OptionSpec,
-    Paged, Pages, Query, Request, Response, Result,
+    Answer, CredentialHeader, CredentialKind, CredentialSpec, Error, Found, Info, OptionSpec, Paged, Pages,
+    Query, Request, Response, Result,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -61,7 +61,7 @@ impl Paged for Pexels {
         if let Some(locale) = query.language.as_deref().and_then(locale) {
             parameters.push(("locale", locale));
         }
-        parameters.extend(FILTERS.into_iter().filter_map(|name| Some((name, query.option(name)?))));
+        parameters.extend(query.chosen(&FILTERS));
         Request { credential: Some(CREDENTIAL.to_owned()), ..Request::get(SEARCH, &parameters) }
     }
 
@@ -116,9 +116,7 @@ fn refusal(response: &Response) -> Result<()> {
 }
 
 fn options() -> Vec<OptionSpec> {
-    let choice = |name: &str, label: &str, help: &str, choices: &[(&str, &str)]| {
-        OptionSpec::new(name, label, help, OptionKind::Choice).choices(choices)
-    };
+    let choice = OptionSpec::choice;
     vec![
         choice(
             "orientation",

@@ -133,7 +133,7 @@ fn requests() {
     }
     let info = Pexels::info();
     for spec in &info.options {
-        let query = Query { options: vec![(spec.name.clone(), "x".to_owned())], ..Query::of("red fox") };
+        let query = Query::of("red fox").with(&[(&spec.name, "x")]);
         assert_eq!(Pexels::page(&query, 1).url, at(&format!("page=1&per_page=80&{}=x", spec.name)));
     }
     assert!(

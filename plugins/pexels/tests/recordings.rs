@@ -1,27 +1,18 @@
-//! Recorded answers, where there are some: `PIXCRAWLER_RECORDINGS` names the
-//! folder, which holds third-party data and is not part of the repository.
+//! Recorded answers, where there are some.
 #![expect(clippy::unwrap_used, reason = "a failed `unwrap` is a failed test")]
 
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
 use pexels::Pexels;
+use pixcrawler_recordings::{recordings, say};
 use pixcrawler_sdk::{Answer, Candidate, Dimensions, Paged, Query};
 use serde_json::Value;
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read_completely() {
-    let mut out = stderr();
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        writeln!(out, "skipped all recordings of pexels: PIXCRAWLER_RECORDINGS is unset").unwrap();
-        return;
-    };
+    let Some(recordings) = recordings("pexels") else { return };
     let mut read = 0;
-    for entry in fs::read_dir(folder.join("pexels")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.display();
+    for (name, path) in recordings {
         let body = fs::read_to_string(&path).unwrap();
         let json: Value = serde_json::from_str(&body).unwrap();
         let answer = Answer::of("https://api.example.org/", 200, &body);
@@ -33,7 +24,7 @@ fn recordings_are_read_completely() {
         read += results.len();
     }
     assert!(read > 0);
-    writeln!(out, "read {read} photos of recordings of pexels, skipped none").unwrap();
+    say(&format!("read {read} photos of recordings of pexels, skipped none"));
 }
 
 /// Pages have 80 here; those of the recordings have fewer, and say that others follow.

@@ -67,7 +67,7 @@ impl Paged for Pixabay {
         if let Some(language) = query.language.as_deref().and_then(option::language) {
             parameters.push(("lang", language));
         }
-        parameters.extend(option::FILTERS.into_iter().filter_map(|name| Some((name, query.option(name)?))));
+        parameters.extend(query.chosen(&option::FILTERS));
         Request { credential: Some(CREDENTIAL.to_owned()), ..Request::get(SEARCH, &parameters) }
     }
 

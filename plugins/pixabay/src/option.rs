@@ -20,9 +20,7 @@ pub(crate) fn language(tag: &str) -> Option<&'static str> {
 }
 
 pub(crate) fn all() -> Vec<OptionSpec> {
-    let choice = |name: &str, label: &str, help: &str, choices: &[(&str, &str)]| {
-        OptionSpec::new(name, label, help, OptionKind::Choice).choices(choices)
-    };
+    let choice = OptionSpec::choice;
     let least = |name: &str, label: &str| {
         let help = "In pixels, of the original; files that one gets are 1280 pixels wide or high at most.";
         OptionSpec::new(name, label, help, OptionKind::Integer)
@@ -71,8 +69,11 @@ pub(crate) fn all() -> Vec<OptionSpec> {
                 ("music", "Music"),
             ],
         ),
-        OptionSpec::new("colors", "Colours", "Only pictures with these colours.", OptionKind::Choices)
-            .choices(&[
+        OptionSpec::choices(
+            "colors",
+            "Colours",
+            "Only pictures with these colours.",
+            &[
                 ("grayscale", "Greyscale"),
                 ("transparent", "Transparent"),
                 ("red", "Red"),
@@ -87,7 +88,8 @@ pub(crate) fn all() -> Vec<OptionSpec> {
                 ("gray", "Grey"),
                 ("black", "Black"),
                 ("brown", "Brown"),
-            ]),
+            ],
+        ),
         choice(
             "order",
             "Order",

@@ -81,8 +81,7 @@ fn who_opted_out_is_left_out() {
     assert_eq!(found.candidates.len(), 2);
     assert_eq!(found.candidates[0].extra[1], ("pixabay.ai-generated".to_owned(), "true".to_owned()));
     assert_eq!(found.warnings, ["left out because their makers want no training with them: 1"]);
-    let query =
-        Query { options: vec![("without-generated".to_owned(), "true".to_owned())], ..Query::of("fox") };
+    let query = Query::of("fox").with(&[("without-generated", "true")]);
     let (found, _) = Pixabay::read(&query, 1, Answer::of(URL, 200, &body)).unwrap();
     assert_eq!(found.candidates, [fox()]);
 }
@@ -171,8 +170,7 @@ fn requests() {
     }
     let info = Pixabay::info();
     for spec in info.options.iter().filter(|spec| spec.name != "without-generated") {
-        let options = vec![(spec.name.clone(), "x".to_owned())];
-        let query = Query { options, safe_search: false, ..Query::of("red fox") };
+        let query = Query { safe_search: false, ..Query::of("red fox").with(&[(&spec.name, "x")]) };
         assert_eq!(Pixabay::page(&query, 1).url, at(&format!("page=1&per_page=100&{}=x", spec.name)));
     }
     assert_eq!(info.credentials[0].kind, CredentialKind::QueryParameter("key".to_owned()));

@@ -206,24 +206,32 @@ fn options() -> Vec<OptionSpec> {
             "Only posts in these, separated by commas, for example `EarthPorn,itookapicture`.",
             OptionKind::Text,
         ),
-        OptionSpec::new("sort", "Order", "Which posts come first.", OptionKind::Choice)
-            .choices(&[
+        OptionSpec::choice(
+            "sort",
+            "Order",
+            "Which posts come first.",
+            &[
                 ("relevance", "Relevance"),
                 ("hot", "Hot"),
                 ("top", "Most upvoted"),
                 ("new", "Newest"),
                 ("comments", "Most commented"),
-            ])
-            .default("relevance"),
-        OptionSpec::new("time", "Age", "Only posts of this time.", OptionKind::Choice)
-            .choices(&[
+            ],
+        )
+        .default("relevance"),
+        OptionSpec::choice(
+            "time",
+            "Age",
+            "Only posts of this time.",
+            &[
                 ("all", "Any time"),
                 ("year", "Past year"),
                 ("month", "Past month"),
                 ("week", "Past week"),
                 ("day", "Past day"),
                 ("hour", "Past hour"),
-            ])
-            .default("all"),
+            ],
+        )
+        .default("all"),
     ]
 }

@@ -250,7 +250,7 @@ fn pages_follow_until_there_is_no_next() {
 }
 
 fn with_option(name: &str, value: &str) -> Query {
-    Query { options: vec![(name.to_owned(), value.to_owned())], ..Query::of("red fox") }
+    Query::of("red fox").with(&[(name, value)])
 }
 
 #[test]

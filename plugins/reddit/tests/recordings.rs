@@ -1,25 +1,17 @@
-//! Recorded answers, where there are some: `PIXCRAWLER_RECORDINGS` names the
-//! folder, which holds third-party data and is not part of the repository.
+//! Recorded answers, where there are some.
 
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
+use pixcrawler_recordings::{recordings, say};
 use pixcrawler_sdk::{Answer, Candidate, Dimensions, License, Machine, Next, Query};
 use reddit::{Place, Reddit};
 use serde_json::Value;
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read_completely() {
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        writeln!(stderr(), "skipped all recordings of reddit: PIXCRAWLER_RECORDINGS is unset").unwrap();
-        return;
-    };
+    let Some(recordings) = recordings("reddit") else { return };
     let (mut lists, mut posts, mut pictures) = (0, 0, 0);
-    for entry in fs::read_dir(folder.join("reddit")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    for (name, path) in recordings {
         let recorded: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         // A post with its comments is two lists, of which the first has the post.
         let list = recorded.get(0).unwrap_or(&recorded);
@@ -43,11 +35,7 @@ fn recordings_are_read_completely() {
         pictures += expect.len();
     }
     assert!(lists > 0);
-    writeln!(
-        stderr(),
-        "read {lists} recordings of reddit, {posts} posts with {pictures} pictures, skipped none"
-    )
-    .unwrap();
+    say(&format!("read {lists} recordings of reddit, {posts} posts with {pictures} pictures, skipped none"));
 }
 
 /// The pictures of a post, worked out in another way than the source does.

@@ -54,7 +54,7 @@ impl Info {
 }
 
 impl OptionSpec {
-    /// An option that may be left out; `help` is one sentence.
+    /// An option that may be left out, without choices; `help` is one sentence.
     #[must_use]
     pub fn new(name: &str, label: &str, help: &str, kind: OptionKind) -> Self {
         Self {
@@ -68,9 +68,19 @@ impl OptionSpec {
         }
     }
 
-    /// With these values and their labels to choose from.
+    /// An option that is one of these values, each given with its label.
     #[must_use]
-    pub fn choices(self, choices: &[(&str, &str)]) -> Self {
+    pub fn choice(name: &str, label: &str, help: &str, choices: &[(&str, &str)]) -> Self {
+        Self::new(name, label, help, OptionKind::Choice).with(choices)
+    }
+
+    /// An option that is any of these values, each given with its label.
+    #[must_use]
+    pub fn choices(name: &str, label: &str, help: &str, choices: &[(&str, &str)]) -> Self {
+        Self::new(name, label, help, OptionKind::Choices).with(choices)
+    }
+
+    fn with(self, choices: &[(&str, &str)]) -> Self {
         let choices = choices.iter().map(|&(value, label)| (value.to_owned(), label.to_owned())).collect();
         Self { choices, ..self }
     }

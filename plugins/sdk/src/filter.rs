@@ -1,6 +1,6 @@
 //! Choices that stand for a site's own words.
 
-use crate::{OptionKind, OptionSpec, Query};
+use crate::{OptionSpec, Query};
 
 /// A choice that narrows a search, and what each value is in requests.
 ///
@@ -14,8 +14,7 @@ use crate::{OptionKind, OptionSpec, Query};
 ///     choices: &[("large", "Large", "isz:l"), ("medium", "Medium", "isz:m")],
 /// };
 ///
-/// let options = vec![("size".to_owned(), "large".to_owned())];
-/// assert_eq!(SIZE.of(&Query { options, ..Query::of("fox") }), Some("isz:l"));
+/// assert_eq!(SIZE.of(&Query::of("fox").with(&[("size", "large")])), Some("isz:l"));
 /// assert_eq!(SIZE.spec().choices[0], ("large".to_owned(), "Large".to_owned()));
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +34,7 @@ impl Filter {
     #[must_use]
     pub fn spec(&self) -> OptionSpec {
         let choices: Vec<_> = self.choices.iter().map(|&(value, label, _)| (value, label)).collect();
-        OptionSpec::new(self.name, self.label, self.help, OptionKind::Choice).choices(&choices)
+        OptionSpec::choice(self.name, self.label, self.help, &choices)
     }
 
     /// What the site calls the value that the query chooses, if it chooses one.

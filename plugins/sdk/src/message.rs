@@ -67,6 +67,27 @@ impl Answer {
             status => Err(refused(status, place, response.header("retry-after"))),
         }
     }
+
+    /// As [`response`](Self::response), of an address that the user named: what is wrong
+    /// with it is for the user to put right. Messages have the whole address.
+    ///
+    /// # Errors
+    ///
+    /// - 404, 410: `invalid-query`, it does not exist;
+    /// - 401, 403: `invalid-query`, it may not be read;
+    /// - any other status from 400 to 499 that does not pass with time (408, 425 and 429 do):
+    ///   `invalid-query`, with the status;
+    /// - anything else: as of `response`.
+    pub fn named_response(self) -> Result<Response> {
+        let refused = |why: &str| Err(Error::InvalidQuery(format!("{} {why}", self.url)));
+        match self.outcome.as_ref().map(|response| response.status) {
+            Ok(404 | 410) => refused("does not exist"),
+            Ok(401 | 403) => refused("may not be read without logging in, or not by programs"),
+            Ok(408 | 425 | 429) => self.response(),
+            Ok(status @ 400..=499) => refused(&format!("cannot be read, the site answers {status}")),
+            _ => self.response(),
+        }
+    }
 }
 
 impl Response {
@@ -130,6 +151,13 @@ impl Query {
         }
     }
 
+    /// With these options set, in place of those it had: for tests of a source.
+    #[must_use]
+    pub fn with(self, options: &[(&str, &str)]) -> Self {
+        let options = options.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { options, ..self }
+    }
+
     /// The value of an option, if it has one.
     #[must_use]
     pub fn option(&self, name: &str) -> Option<&str> {
@@ -137,6 +165,11 @@ impl Query {
             .iter()
             .find(|(key, value)| key == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The options of these names that have a value, for a site that calls them the same.
+    pub fn chosen<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = (&'a str, &'a str)> {
+        names.iter().filter_map(|name| Some((*name, self.option(name)?)))
     }
 
     /// Whether the operator has configured that credential.
@@ -225,6 +258,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_a_named_address_is_said_of_the_query() {
+        let of = |status| Answer::of("https://example.org/list?page=2", status, "");
+        for (status, why) in [
+            (401, "may not be read without logging in, or not by programs"),
+            (403, "may not be read without logging in, or not by programs"),
+            (404, "does not exist"),
+            (410, "does not exist"),
+            (400, "cannot be read, the site answers 400"),
+            (451, "cannot be read, the site answers 451"),
+        ] {
+            let expect = Error::InvalidQuery(format!("https://example.org/list?page=2 {why}"));
+            assert_eq!(of(status).named_response(), Err(expect));
+        }
+        for status in [200, 204, 301, 408, 425, 429, 500, 503] {
+            assert_eq!(of(status).named_response(), of(status).response());
+        }
+        let failed = Answer { outcome: Err(Failure::TooLarge(9)), ..of(200) };
+        assert_eq!(failed.clone().named_response(), failed.response());
+    }
+
+    #[test]
     fn unreadable_bodies_say_what_was_expected() {
         let response = |text| Answer::of("https://example.org/?q=x", 200, text).response().unwrap();
         assert_eq!(response("[1]").json::<Vec<u8>>(), Ok(vec![1]));
@@ -237,8 +291,8 @@ mod tests {
 
     #[test]
     fn an_option_without_a_value_is_not_set() {
-        let options = vec![("a".to_owned(), String::new()), ("b".to_owned(), "1".to_owned())];
-        let query = Query { options, ..Query::of("") };
+        let query = Query::of("").with(&[("a", ""), ("b", "1")]);
         assert_eq!((query.option("a"), query.option("b"), query.option("c")), (None, Some("1"), None));
+        assert_eq!(query.chosen(&["a", "b", "c"]).collect::<Vec<_>>(), [("b", "1")]);
     }
 }

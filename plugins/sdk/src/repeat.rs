@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Found;
+use crate::{Found, url::hash};
 
 /// The pictures of the page before, as part of a source's state. Some sites have
 /// no last page: past the end they give the last one again, or the first.
@@ -21,12 +21,6 @@ impl PageBefore {
         let before = std::mem::replace(&mut self.0, page);
         self.0.iter().any(|picture| !before.contains(picture))
     }
-}
-
-/// FNV-1a: short, and the same in every build.
-fn hash(text: &str) -> u64 {
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -38,6 +38,19 @@ pub fn escape(text: &str) -> String {
     encode(text, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 
+/// A number that tells an absolute address, without its fragment, from a few hundred others: for
+/// a source that remembers where it was.
+#[must_use]
+pub fn fingerprint(address: &str) -> u64 {
+    hash(&resolve(address, "").unwrap_or_default())
+}
+
+/// FNV-1a: short, and the same in every build.
+pub(crate) fn hash(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// An address in its parts; the fragment is left out.
 struct Parts<'a, P> {
     scheme: Option<&'a str>,
@@ -163,6 +176,13 @@ mod tests {
 
     fn check(base: &str, reference: &str, expect: &str) {
         assert_eq!(resolve(base, reference).as_deref(), Some(expect), "{base} {reference}");
+    }
+
+    #[test]
+    fn fingerprints_are_without_fragments() {
+        let same = fingerprint("https://example.org/a?b");
+        assert_eq!(fingerprint(" https://example.org/a?b#c"), same);
+        assert_ne!(fingerprint("https://example.org/a?c"), same);
     }
 
     #[test]

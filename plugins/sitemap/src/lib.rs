@@ -211,28 +211,17 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// The response, where errors are seen from the person who named the address.
 fn open(answer: Answer) -> Result<Response> {
-    let refused = |why: &str| Err(Error::InvalidQuery(format!("{} {why}", answer.url)));
-    match &answer.outcome {
-        Ok(Response { status: 404 | 410, .. }) => refused("does not exist"),
-        Ok(Response { status: 401 | 403, .. }) => {
-            refused("may not be read without logging in, or not by programs")
-        }
-        Ok(Response { status: status @ 400..=499, .. }) if ![408, 425, 429].contains(status) => {
-            refused(&format!("cannot be read, the site answers {status}"))
-        }
+    match answer.outcome {
         Err(Failure::TooLarge(limit)) => {
-            let mebibytes = limit >> 20;
-            refused(&if is_packed(&answer.url) {
-                format!(
-                    "is larger than {mebibytes} MiB unpacked, and a compressed file cannot be read in parts"
-                )
+            let why = if is_packed(&answer.url) {
+                " unpacked, and a compressed file cannot be read in parts"
             } else {
-                format!("is larger than {mebibytes} MiB, and its server does not give it in parts")
-            })
+                ", and its server does not give it in parts"
+            };
+            Err(Error::InvalidQuery(format!("{} is larger than {} MiB{why}", answer.url, limit >> 20)))
         }
-        _ => answer.response(),
+        _ => answer.named_response(),
     }
 }
 

@@ -117,7 +117,7 @@ fn query(path: &str) -> Query {
 }
 
 fn with(path: &str, name: &str, value: &str) -> Query {
-    Query { options: vec![(name.to_owned(), value.to_owned())], ..query(path) }
+    query(path).with(&[(name, value)])
 }
 
 fn index(paths: &[&str]) -> String {

@@ -1,25 +1,18 @@
-//! Recorded sitemaps, where there are some: `PIXCRAWLER_RECORDINGS` names the
-//! folder, which holds third-party data and is not part of the repository.
+//! Recorded sitemaps, where there are some.
 
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
+use pixcrawler_recordings::{recordings, say};
 use pixcrawler_sdk::{Answer, Machine, Next, Query};
 use sitemap::Sitemap;
 
 /// Every picture is read, with its page and its words, by another way of reading.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read_completely() {
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        writeln!(stderr(), "skipped all recorded sitemaps: PIXCRAWLER_RECORDINGS is unset").unwrap();
-        return;
-    };
+    let Some(recordings) = recordings("sitemap") else { return };
     let (mut files, mut pictures) = (0, 0);
-    for entry in fs::read_dir(folder.join("sitemap")).unwrap() {
-        let path = entry.unwrap().path();
-        let (name, text) = (path.display(), fs::read_to_string(&path).unwrap());
+    for (name, path) in recordings {
+        let text = fs::read_to_string(&path).unwrap();
         let query = Query::of("https://example.org/sitemap.xml");
         let start = Sitemap::start(&query).unwrap();
         let Next::Fetch(requests) = start.next else { panic!() };
@@ -41,7 +34,7 @@ fn recordings_are_read_completely() {
         pictures += found.len();
     }
     assert!(files > 0);
-    writeln!(stderr(), "read {files} recorded sitemaps with {pictures} pictures, skipped none").unwrap();
+    say(&format!("read {files} recorded sitemaps with {pictures} pictures, skipped none"));
 }
 
 /// Page, address, title and caption of every picture, cut out of the text as it is written.

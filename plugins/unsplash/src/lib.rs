@@ -3,8 +3,8 @@
 //! every photo that is used, which only who uses it can make: it is handed on with the candidate.
 
 use pixcrawler_sdk::{
-    Answer, CredentialHeader, CredentialKind, CredentialSpec, Error, Found, Info, OptionKind, OptionSpec,
-    Paged, Pages, Query, Request, Response, Result,
+    Answer, CredentialHeader, CredentialKind, CredentialSpec, Error, Found, Info, OptionSpec, Paged, Pages,
+    Query, Request, Response, Result,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -67,7 +67,7 @@ impl Paged for Unsplash {
             ("per_page", PAGE),
             ("content_filter", safety),
         ];
-        parameters.extend(FILTERS.into_iter().filter_map(|name| Some((name, query.option(name)?))));
+        parameters.extend(query.chosen(&FILTERS));
         Request {
             credential: Some(CREDENTIAL.to_owned()),
             headers: vec![("accept-version".to_owned(), "v1".to_owned())],
@@ -106,9 +106,7 @@ fn refusal(response: &Response) -> Result<()> {
 }
 
 fn options() -> Vec<OptionSpec> {
-    let choice = |name: &str, label: &str, help: &str, choices: &[(&str, &str)]| {
-        OptionSpec::new(name, label, help, OptionKind::Choice).choices(choices)
-    };
+    let choice = OptionSpec::choice;
     vec![
         choice(
             "orientation",

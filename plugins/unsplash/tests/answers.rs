@@ -139,12 +139,8 @@ fn requests() {
     assert_eq!(request.headers, [("accept-version".to_owned(), "v1".to_owned())]);
     let info = Unsplash::info();
     for spec in &info.options {
-        let value = spec.choices[0].0.clone();
-        let query = Query {
-            options: vec![(spec.name.clone(), value.clone())],
-            safe_search: false,
-            ..Query::of("red fox")
-        };
+        let (value, _) = &spec.choices[0];
+        let query = Query { safe_search: false, ..Query::of("red fox").with(&[(&spec.name, value)]) };
         let expect = at(&format!("page=1&per_page=30&content_filter=low&{}={value}", spec.name));
         assert_eq!(Unsplash::page(&query, 1).url, expect);
     }

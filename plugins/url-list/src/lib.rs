@@ -40,13 +40,10 @@ impl Machine for UrlList {
                 with usual names. The input is the address of the list."
                 .to_owned(),
             options: vec![
-                OptionSpec::new(
+                OptionSpec::choice(
                     "format",
                     "Format",
-                    "How the list is written; told from its name and content by default.",
-                    OptionKind::Choice,
-                )
-                .choices(&[
+                    "How the list is written; told from its name and content by default.", &[
                     ("auto", "By name and content"),
                     ("text", "An address a line"),
                     ("csv", "CSV"),
@@ -207,27 +204,16 @@ fn finish(mut found: Found, mut state: State, address: &str) -> Result<Turn<Stat
     Ok(Turn { found, next: Next::Done, state })
 }
 
-/// The response, where errors are seen from the person who named the address.
 fn open(answer: Answer, state: &State) -> Result<Response> {
-    let refused = |why: &str| Err(Error::InvalidQuery(format!("{} {why}", answer.url)));
-    match &answer.outcome {
-        Ok(Response { status: 404 | 410, .. }) => refused("does not exist"),
-        Ok(Response { status: 401 | 403, .. }) => {
-            refused("may not be read without logging in, or not by programs")
-        }
-        Ok(Response { status: status @ 400..=499, .. }) if ![408, 425, 429].contains(status) => {
-            refused(&format!("cannot be read, the site answers {status}"))
-        }
+    match answer.outcome {
         Err(Failure::TooLarge(limit)) => {
-            let mebibytes = limit >> 20;
-            refused(&if state.way == Way::Whole {
-                format!("is larger than {mebibytes} MiB unpacked; lists in plain UTF-8 may be of any size")
+            let why = if state.way == Way::Whole {
+                " unpacked; lists in plain UTF-8 may be of any size"
             } else {
-                format!(
-                    "is larger than {mebibytes} MiB, and its server does not give it in parts (HTTP ranges)"
-                )
-            })
+                ", and its server does not give it in parts (HTTP ranges)"
+            };
+            Err(Error::InvalidQuery(format!("{} is larger than {} MiB{why}", answer.url, limit >> 20)))
         }
-        _ => answer.response(),
+        _ => answer.named_response(),
     }
 }

@@ -113,8 +113,7 @@ fn read(query: &Query, list: &[u8], server: Server) -> Result<Crawl> {
 
 /// The addresses in a list, whichever way it is given.
 fn urls(name: &str, options: &[(&str, &str)], list: &str) -> (Vec<String>, Vec<String>) {
-    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let query = Query { options, ..Query::of(&format!("{LIST}{name}")) };
+    let query = Query::of(&format!("{LIST}{name}")).with(options);
     let mut all = [Server::Ranges(usize::MAX, true), Server::Ranges(usize::MAX, false), Server::Whole]
         .map(|server| read(&query, list.as_bytes(), server).expect("readable"))
         .into_iter();
@@ -177,10 +176,7 @@ fn columns_become_fields() {
 #[test]
 fn a_licence_for_all_and_only_what_is_safe() {
     let list = "url,nsfw,license\nhttps://example.org/a.jpg,true,\nhttps://example.org/b.jpg,0,\nhttps://example.org/c.jpg,,MIT\n";
-    let mut query = Query {
-        options: vec![("license".to_owned(), "CC0".to_owned())],
-        ..Query::of("https://example.org/l.csv")
-    };
+    let mut query = Query::of("https://example.org/l.csv").with(&[("license", "CC0")]);
     let found = read(&query, list.as_bytes(), Server::Whole).unwrap();
     let licenses: Vec<_> = found
         .candidates
@@ -329,8 +325,7 @@ fn a_line_without_end_is_none() {
 #[test]
 fn what_is_no_list_is_said() {
     let refused = |name: &str, options: &[(&str, &str)], list: &str| {
-        let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let query = Query { options, ..Query::of(&format!("{LIST}{name}")) };
+        let query = Query::of(&format!("{LIST}{name}")).with(options);
         let crawl = read(&query, list.as_bytes(), Server::Ranges(usize::MAX, true));
         let Err(Error::InvalidQuery(message)) = crawl else { panic!("{list}: {crawl:?}") };
         message

@@ -58,8 +58,8 @@ impl Chained for Webpage {
             Err(Error::InvalidQuery(why)) if !first => Page { warnings: vec![why], ..Page::default() },
             page => page?,
         };
-        seen.extend([hash(&asked), hash(&page.url)]);
-        let next = page.next.take().filter(|next| !seen.contains(&hash(next)));
+        seen.extend([url::fingerprint(&asked), url::fingerprint(&page.url)]);
+        let next = page.next.take().filter(|next| !seen.contains(&url::fingerprint(next)));
         let most = query.option("max-pages").and_then(|most| most.parse().ok()).unwrap_or(DEFAULT_PAGES);
         let next = match next {
             // Every page left two hashes.
@@ -74,23 +74,15 @@ impl Chained for Webpage {
     }
 }
 
-/// The response, where errors are seen from the person who named the address.
+/// The response, which may be a picture that is larger than a page.
 fn open(answer: Answer) -> Result<Response> {
-    let refused = |why: &str| Err(Error::InvalidQuery(format!("{} {why}", answer.url)));
     match &answer.outcome {
-        Ok(Response { status: 404 | 410, .. }) => refused("does not exist"),
-        Ok(Response { status: 401 | 403, .. }) => {
-            refused("may not be read without logging in, or not by programs")
-        }
-        Ok(Response { status: status @ 400..=499, .. }) if ![408, 425, 429].contains(status) => {
-            refused(&format!("cannot be read, the site answers {status}"))
-        }
-        // A picture may be larger than a page; the host downloads it by other limits.
+        // The host downloads it by other limits.
         Err(Failure::TooLarge(_)) if picture::is_file(&answer.url) => {
             let headers = vec![("content-type".to_owned(), "image/*".to_owned())];
             Ok(Response { status: 200, url: answer.url, headers, body: Content::Binary(Vec::new()) })
         }
-        _ => answer.response(),
+        _ => answer.named_response(),
     }
 }
 
@@ -118,12 +110,4 @@ fn look(response: &Response, asked: &str) -> Result<Page> {
 fn is_html(text: &str) -> bool {
     let start: String = text.chars().take(1_000).collect();
     start.to_ascii_lowercase().contains("<html")
-}
-
-/// FNV-1a: enough to tell a few hundred addresses apart.
-fn hash(address: &str) -> u64 {
-    let address = url::resolve(address, "").unwrap_or_default();
-    address
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -56,7 +56,7 @@ fn a_redirect_does_not_hide_a_circle() {
 #[test]
 fn the_user_limits_the_pages() {
     for (limit, expect) in [("3", 3), ("0", 1), ("", 10), ("x", 10)] {
-        let query = Query { options: vec![("max-pages".to_owned(), limit.to_owned())], ..Query::of(PAGE) };
+        let query = Query::of(PAGE).with(&[("max-pages", limit)]);
         let (mut seen, mut page) = (Vec::new(), 1);
         let (mut next, mut warnings) = (Some(Webpage::first(&query)), Vec::new());
         while let Some(request) = next {

@@ -1,27 +1,19 @@
-//! Recorded pages, where there are some: `PIXCRAWLER_RECORDINGS` names the
-//! folder, which holds third-party data and is not part of the repository.
+//! Recorded pages, where there are some.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
+use pixcrawler_recordings::{recordings, say};
 use webpage::read;
 
 /// Every page has pictures, each once, and all of them have an address.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
 fn recordings_are_read() {
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        writeln!(stderr(), "skipped all recorded pages: PIXCRAWLER_RECORDINGS is unset").unwrap();
-        return;
-    };
+    let Some(recordings) = recordings("html-gallery") else { return };
     let (mut pages, mut pictures) = (0, 0);
-    for entry in fs::read_dir(folder.join("html-gallery")).unwrap() {
-        let path = entry.unwrap().path();
+    for (name, path) in recordings {
         let html = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
         let page = read(&html, "https://example.org/folder/page.html");
-        let name = path.display();
         assert!(!page.candidates.is_empty() && page.warnings.is_empty(), "{name}: {:?}", page.warnings);
         let mut seen = BTreeSet::new();
         for candidate in &page.candidates {
@@ -43,5 +35,5 @@ fn recordings_are_read() {
         pictures += page.candidates.len();
     }
     assert!(pages > 0);
-    writeln!(stderr(), "read {pages} recorded pages with {pictures} pictures, skipped none").unwrap();
+    say(&format!("read {pages} recorded pages with {pictures} pictures, skipped none"));
 }

@@ -5,13 +5,12 @@ use pixcrawler_sdk::{OptionKind, OptionSpec, Query};
 pub(crate) fn specs() -> Vec<OptionSpec> {
     let spec = OptionSpec::new;
     vec![
-        spec(
+        OptionSpec::choice(
             "file-type",
             "File type",
             "Only files of this type; all pictures by default.",
-            OptionKind::Choice,
-        )
-        .choices(&[("jpeg", "JPEG"), ("png", "PNG"), ("gif", "GIF"), ("webp", "WebP")]),
+            &[("jpeg", "JPEG"), ("png", "PNG"), ("gif", "GIF"), ("webp", "WebP")],
+        ),
         spec(
             "category",
             "Category",
@@ -31,11 +30,12 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
             "Only pictures of that many pixels or more.",
             OptionKind::Integer,
         ),
-        spec("sort", "Order", "What comes first; the best match by default.", OptionKind::Choice).choices(&[
-            ("relevance", "Best match"),
-            ("newest", "Newest upload"),
-            ("oldest", "Oldest upload"),
-        ]),
+        OptionSpec::choice(
+            "sort",
+            "Order",
+            "What comes first; the best match by default.",
+            &[("relevance", "Best match"), ("newest", "Newest upload"), ("oldest", "Oldest upload")],
+        ),
     ]
 }
 

@@ -271,8 +271,7 @@ fn warnings_are_said_once() {
 #[test]
 fn searches() {
     let search = |options: &[(&str, &str)]| {
-        let options = options.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let query = Query { options, language: Some("pt-BR".to_owned()), ..Query::of(" red fox ") };
+        let query = Query { language: Some("pt-BR".to_owned()), ..Query::of(" red fox ").with(options) };
         let url = WikimediaCommons::first(&query).url;
         assert!(url.contains("&iiextmetadatalanguage=pt-br"), "{url}");
         let search =

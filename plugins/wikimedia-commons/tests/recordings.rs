@@ -1,29 +1,18 @@
-//! Recorded answers, where there are some: `PIXCRAWLER_RECORDINGS` names the
-//! folder, which holds third-party data and is not part of the repository.
+//! Recorded answers, where there are some.
 #![expect(clippy::unwrap_used, reason = "a failed `unwrap` is a failed test")]
 
 use std::fs;
-use std::io::{Write, stderr};
-use std::path::PathBuf;
 
+use pixcrawler_recordings::{recordings, say};
 use pixcrawler_sdk::{Answer, Candidate, Chained, Digest, Dimensions, Error, Query};
 use serde_json::{Value, json};
 use wikimedia_commons::{Batch, WikimediaCommons};
 
-/// The recording of that name; none where there is no folder, which is said.
-#[expect(clippy::disallowed_methods, reason = "only the environment can say where recordings are")]
+/// The recording of that name, where there are recordings.
 fn recording(name: &str) -> Option<Value> {
-    let Some(folder) = std::env::var_os("PIXCRAWLER_RECORDINGS").map(PathBuf::from) else {
-        say(&format!("skipped {name} of wikimedia-commons: PIXCRAWLER_RECORDINGS is unset"));
-        return None;
-    };
-    let text = fs::read_to_string(folder.join("wikimedia-commons").join(name)).unwrap();
+    let recordings = recordings("wikimedia-commons")?;
+    let text = fs::read_to_string(&recordings[name]).unwrap();
     Some(serde_json::from_str(&text).unwrap())
-}
-
-fn say(line: &str) {
-    let mut out = stderr();
-    writeln!(out, "{line}").unwrap();
 }
 
 fn answer(json: &Value) -> Answer {
