@@ -100,3 +100,43 @@ async fn a_component_that_is_older_than_its_sources_is_told() {
     // With a file alone there is nothing to compare it with.
     assert_eq!(test("mine/dist/openverse.wasm").await, "");
 }
+
+#[tokio::test]
+async fn a_cassette_asks_only_what_a_job_may_ask() {
+    let desk = Desk::new();
+    let component = built("guests/contract.wasm");
+    let cassette = |options: &str| {
+        let asked = format!("[query]\ntext = \"unavailable\"\noptions = {{ {options} }}\n");
+        format!("source = \"contract\"\n{asked}[expect]\nerror = \"unavailable\"\n")
+    };
+    for (options, expect) in [
+        ("texts = \"a\"", "the source declares no option `texts`; it declares: text, integer, boolean, "),
+        ("choice = \"c\"", "option `choice` must be one of: a, b"),
+        ("choice = 1", "option `choice` must be one of: a, b"),
+        ("choices = \"a,c\"", "option `choices` must be some of: a, b"),
+        ("choices = [1]", "option `choices` must be some of: a, b"),
+        ("integer = \"wide\"", "option `integer` must be a whole number"),
+        ("integer = 1.5", "option `integer` must be a whole number"),
+        ("boolean = \"yes\"", "option `boolean` must be true or false"),
+        ("text = true", "option `text` must be text of 1 to 2000 characters"),
+    ] {
+        let cassette = cassette(options);
+        desk.write("c.toml", &cassette);
+        // What is not allowed is not written down as what is expected, either.
+        for more in [&[][..], &["--update"]] {
+            let failed =
+                desk.plugin(&[&["test", &component, "c.toml"], more].concat()).await.expect(1).stdout;
+            assert!(failed.contains("FAILED  c.toml") && failed.contains(expect), "{options}: {failed}");
+            assert_eq!(desk.read("c.toml"), cassette);
+        }
+        desk.plugin(&["check", &component, "c.toml"]).await.expect(1).says(&["c.toml", expect]);
+    }
+    // As a job may write them.
+    for options in [
+        "choices = [\"a\", \"b\"], integer = 7, boolean = true",
+        "choices = \"a,b\", integer = \"7\", boolean = \"true\"",
+    ] {
+        desk.write("c.toml", cassette(options));
+        desk.plugin(&["test", &component, "c.toml"]).await.expect(0);
+    }
+}
