@@ -215,10 +215,29 @@ fn blottable(secrets: &[String]) -> impl Iterator<Item = &str> {
     secrets.into_iter()
 }
 
-/// The ways in which a site may write `secret`: as it is, and escaped as in a form or in a path.
+/// The ways in which a site may write `secret`: as it is, or escaped as in a form, a path, JSON
+/// or HTML.
 fn forms(secret: &str) -> Vec<String> {
-    let escaped = escape(secret);
-    vec![secret.to_owned(), escaped.replace('+', "%20"), escaped]
+    let form = escape(secret);
+    let path = form.replace('+', "%20");
+    let json = serde_json::Value::from(secret).to_string();
+    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json).to_owned();
+    let html = secret.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;");
+    let mut forms = vec![lower(&form), lower(&path), form, path, json.replace('/', r"\/"), json, html];
+    forms.push(secret.to_owned());
+    forms.sort_unstable();
+    forms.dedup();
+    forms
+}
+
+/// Percent-escapes with digits in lower case.
+fn lower(escaped: &str) -> String {
+    let mut pieces = escaped.split('%');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |text, piece| {
+        let (digits, rest) = piece.split_at_checked(2).unwrap_or((piece, ""));
+        text + "%" + &digits.to_ascii_lowercase() + rest
+    })
 }
 
 /// What is secret in `user:password` or `id:secret` even when it stands alone.

@@ -4,7 +4,10 @@ use std::{fs, io};
 
 use chrono::{SubsecRound as _, Utc};
 
-use super::{Component, Consent, Installed, LockError, Pinned, Plugins, lock};
+use super::{
+    Component, Consent, Installed, LockError, Pinned, Plugins,
+    lock::{self, Turn},
+};
 
 /// Why the folder was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -47,29 +50,26 @@ impl Plugins {
     pub fn install(&self, component: &Component) -> Result<Pinned, FolderError> {
         let folder = &self.shared.folder;
         fs::create_dir_all(folder).map_err(LockError::io("make", folder))?;
-        let pinned = lock::edit(folder, |entries| {
-            let info = &component.info;
-            let recorded = entries.get(&info.id).and_then(|entry| entry.build.as_ref());
-            let file =
-                recorded.filter(|build| build.sha256 == component.digest).map(|build| build.file.clone());
-            let file = file.unwrap_or_else(|| lock::file_name(info, &component.digest));
-            lock::replace(&folder.join(&file), &component.wasm)?;
-            let pinned = Pinned {
-                version: info.version.clone(),
-                file,
-                sha256: component.digest,
-                size: component.wasm.len() as u64,
-                installed_at: Utc::now().trunc_subsecs(0),
-                granted: Consent::to(info),
-            };
-            let was_off = entries.get(&info.id).is_some_and(|entry| !entry.enabled);
-            let entry = entries.entry(info.id.clone()).or_default();
-            entry.enable();
-            entry.enabled = !was_off;
-            let dropped = entry.replace(pinned.clone());
-            Ok((pinned, dropped))
-        });
-        let (pinned, dropped) = pinned?;
+        let mut turn = Turn::take(folder)?;
+        let info = &component.info;
+        let recorded = turn.entries.get(&info.id).and_then(|entry| entry.build.as_ref());
+        let file = recorded.filter(|build| build.sha256 == component.digest).map(|build| build.file.clone());
+        let file = file.unwrap_or_else(|| lock::file_name(info, &component.digest));
+        lock::replace(&folder.join(&file), &component.wasm)?;
+        let pinned = Pinned {
+            version: info.version.clone(),
+            file,
+            sha256: component.digest,
+            size: component.wasm.len() as u64,
+            installed_at: Utc::now().trunc_subsecs(0),
+            granted: Consent::to(info),
+        };
+        let was_off = turn.entries.get(&info.id).is_some_and(|entry| !entry.enabled);
+        let entry = turn.entries.entry(info.id.clone()).or_default();
+        entry.enable();
+        entry.enabled = !was_off;
+        let dropped = entry.replace(pinned.clone());
+        turn.save()?;
         for file in dropped {
             // Left behind it is off, and named by `plugin list`.
             let _ = fs::remove_file(folder.join(file));
@@ -85,12 +85,10 @@ impl Plugins {
     pub fn enable(&self, source: &Installed, grant: bool) -> Result<(), FolderError> {
         let folder = &self.shared.folder;
         fs::create_dir_all(folder).map_err(LockError::io("make", folder))?;
-        lock::edit(folder, |entries| {
-            let entry = entries.entry(source.info.id.clone()).or_default();
-            entry.enable();
-            if !grant {
-                return Ok(());
-            }
+        let mut turn = Turn::take(folder)?;
+        let entry = turn.entries.entry(source.info.id.clone()).or_default();
+        entry.enable();
+        if grant {
             let granted = Consent::to(&source.info);
             let file = source.file.as_ref().and_then(|file| file.file_name());
             match (file, entry.build_mut(&source.digest)) {
@@ -107,9 +105,8 @@ impl Plugins {
                     });
                 }
             }
-            Ok(())
-        })?;
-        Ok(())
+        }
+        Ok(turn.save()?)
     }
 
     /// Turns a source off.
@@ -119,10 +116,9 @@ impl Plugins {
     pub fn disable(&self, id: &str) -> Result<(), FolderError> {
         let folder = &self.shared.folder;
         fs::create_dir_all(folder).map_err(LockError::io("make", folder))?;
-        Ok(lock::edit(folder, |entries| {
-            entries.entry(id.to_owned()).or_default().enabled = false;
-            Ok(())
-        })?)
+        let mut turn = Turn::take(folder)?;
+        turn.entries.entry(id.to_owned()).or_default().enabled = false;
+        Ok(turn.save()?)
     }
 
     /// Forgets a source that was installed, and removes its files with those of its earlier builds.
@@ -146,11 +142,9 @@ impl Plugins {
         if !folder.is_dir() {
             return Err(not_installed());
         }
-        let gone = lock::edit(folder, |entries| {
-            let installed = entries.get(id).is_some_and(|entry| entry.build.is_some());
-            Ok(if installed { entries.remove(id) } else { None })
-        })?;
-        let gone = gone.ok_or_else(not_installed)?;
+        let mut turn = Turn::take(folder)?;
+        let gone = turn.entries.remove(id).filter(|entry| entry.build.is_some()).ok_or_else(not_installed)?;
+        turn.save()?;
         let mut files: Vec<String> = gone.builds().map(|build| build.file.clone()).collect();
         // Only after it is no longer recorded, so that nobody misses it.
         for file in &files {

@@ -73,7 +73,8 @@ impl Shared {
     async fn take_up(self: &Arc<Self>, loader: &mut Loader) -> Result<(), EngineError> {
         loader.library = Library::read(self.bundled, &self.folder, &loader.condemned).await?;
         let wanted = loader.library.digests();
-        loader.builds.retain(|digest, _| wanted.contains(digest));
+        // What failed may have been the machine's fault, such as a full disk.
+        loader.builds.retain(|digest, build| build.is_ok() && wanted.contains(digest));
         let mut missing: Vec<Component> = Vec::new();
         for found in &mut loader.library.found {
             let wasm = std::mem::take(&mut found.wasm);

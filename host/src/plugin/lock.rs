@@ -112,10 +112,10 @@ impl LockError {
 /// The whole file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct Document<E> {
     version: u32,
     #[serde(default)]
-    plugin: Entries,
+    plugin: E,
 }
 
 /// What a newer program wrote may have any other form.
@@ -180,7 +180,7 @@ pub(super) fn read(folder: &Path) -> Result<Entries, LockError> {
     if found != VERSION {
         return Err(LockError::Version { path, found });
     }
-    let entries = toml::from_str::<Document>(&text).map_err(form)?.plugin;
+    let entries = toml::from_str::<Document<Entries>>(&text).map_err(form)?.plugin;
     let names = entries.values().flat_map(Entry::builds).map(|build| build.file.as_str());
     if let Some(name) = names.into_iter().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
         let message = format!("`{name}` is not the name of a file in the folder");
@@ -189,27 +189,49 @@ pub(super) fn read(folder: &Path) -> Result<Entries, LockError> {
     Ok(entries)
 }
 
-/// Changes what `folder` records. Programs that do this at the same time take turns, and
-/// who reads meanwhile sees all of a change or nothing.
+/// A turn at changing a folder and what it records. Until it ends, which is when it is
+/// dropped, others who want to change or read the folder wait: they see all of a change,
+/// the files included, or nothing.
+pub(super) struct Turn {
+    folder: PathBuf,
+    pub(super) entries: Entries,
+    _lock: File,
+}
+
+impl Turn {
+    /// # Errors
+    /// When the folder cannot be locked, or its record cannot be read.
+    pub(super) fn take(folder: &Path) -> Result<Self, LockError> {
+        let lock = locked(folder, FlockOperation::LockExclusive).map_err(LockError::io("lock", folder))?;
+        Ok(Self { folder: folder.to_owned(), entries: read(folder)?, _lock: lock })
+    }
+
+    /// Writes the record.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it is as it was.
+    pub(super) fn save(&self) -> Result<(), LockError> {
+        let path = self.folder.join(NAME);
+        let document = Document { version: VERSION, plugin: &self.entries };
+        let text = toml::to_string_pretty(&document)
+            .map_err(|error| LockError::Form { path: path.clone(), message: error.to_string() })?;
+        replace(&path, format!("{HEADER}{text}").as_bytes())
+    }
+}
+
+/// Keeps others from changing the folder until what it gives is dropped.
 ///
 /// # Errors
-/// When the record cannot be read or written; then nothing was changed.
-pub(super) fn edit<T>(
-    folder: &Path,
-    change: impl FnOnce(&mut Entries) -> Result<T, LockError>,
-) -> Result<T, LockError> {
-    // The folder itself is locked, because the record is replaced as a whole.
-    let turn = File::open(folder).map_err(LockError::io("open", folder))?;
-    flock(&turn, FlockOperation::LockExclusive)
-        .map_err(|error| LockError::io("lock", folder)(error.into()))?;
-    let mut entries = read(folder)?;
-    let changed = change(&mut entries)?;
-    let path = folder.join(NAME);
-    let document = Document { version: VERSION, plugin: entries };
-    let text = toml::to_string_pretty(&document)
-        .map_err(|error| LockError::Form { path: path.clone(), message: error.to_string() })?;
-    replace(&path, format!("{HEADER}{text}").as_bytes())?;
-    Ok(changed)
+/// When there is no such folder, or its file system cannot lock it.
+pub(super) fn hold(folder: &Path) -> io::Result<File> {
+    locked(folder, FlockOperation::LockShared)
+}
+
+/// The folder itself is locked, because the record is replaced as a whole.
+fn locked(folder: &Path, how: FlockOperation) -> io::Result<File> {
+    let lock = File::open(folder)?;
+    flock(&lock, how)?;
+    Ok(lock)
 }
 
 /// Writes a file as a whole: whoever opens it sees the old one or the new one.

@@ -1,5 +1,6 @@
 //! Real components, built from `tests/guests` by `make plugins`.
 
+mod folder;
 mod rollback;
 
 use std::{path::PathBuf, time::Duration};

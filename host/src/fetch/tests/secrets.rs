@@ -152,6 +152,23 @@ async fn binary_answers_and_halves_are_blotted() {
 }
 
 #[tokio::test]
+async fn however_a_site_writes_it() {
+    const WRITTEN: [&str; 7] = [
+        r#"a/b+c&d"e f="#,
+        "a%2Fb%2Bc%26d%22e+f%3D",
+        "a%2Fb%2Bc%26d%22e%20f%3D",
+        "a%2fb%2bc%26d%22e%20f%3d",
+        r#"a/b+c&d\"e f="#,
+        r#"a\/b+c&d\"e f="#,
+        "a/b+c&amp;d&quot;e f=",
+    ];
+    let site = Site::start(|_| answer(200, &["content-type: text/plain"], WRITTEN.join("\n"))).await;
+    let response =
+        fetcher(&site).ask(&granted(parameter(), WRITTEN[0]), &with_key("https://api.test/")).await;
+    assert_eq!(response.unwrap().body, Content::Text(["[secret]"; WRITTEN.len()].join("\n")));
+}
+
+#[tokio::test]
 async fn secrets_are_not_sent_in_the_clear() {
     let site = echo().await;
     let grants = Grants {

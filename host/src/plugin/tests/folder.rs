@@ -1,0 +1,49 @@
+//! Several programs at one folder.
+
+use std::{fs, os::unix::fs::MetadataExt as _, thread};
+
+use super::*;
+use crate::plugin::lock::{self, Turn};
+
+#[tokio::test]
+async fn who_reads_sees_all_of_a_change() {
+    let host = Host::with(&[]).await;
+    let folder = host.plugins.shared.folder.clone();
+    let outside = TempDir::new().unwrap();
+    let file = outside.path().join("steps.wasm");
+    fs::write(&file, component("steps")).unwrap();
+    let component = host.plugins.component(&file).await.unwrap();
+
+    // Half of an installation: the file is there and not recorded yet.
+    let mut turn = Turn::take(&folder).unwrap();
+    let name = lock::file_name(&component.info, &component.digest);
+    fs::write(folder.join(&name), &component.wasm).unwrap();
+    let reader = thread::spawn({
+        let folder = folder.clone();
+        move || {
+            let data = TempDir::new().unwrap();
+            let load =
+                async { Plugins::load_from(&[], &settings(Some(folder), Vec::new()), data.path()).await };
+            let plugins = tokio::runtime::Runtime::new().unwrap().block_on(load).unwrap();
+            plugins.get("steps").unwrap().status
+        }
+    });
+    let inode = format!(":{} ", fs::metadata(&folder).unwrap().ino());
+    let waits = |line: &str| line.contains("->") && line.contains("READ") && line.contains(&inode);
+    while !reader.is_finished() && !fs::read_to_string("/proc/locks").unwrap().lines().any(waits) {
+        thread::yield_now();
+    }
+    let entry = turn.entries.entry(component.info.id.clone()).or_default();
+    entry.enable();
+    entry.replace(Pinned {
+        version: component.info.version.clone(),
+        file: name,
+        sha256: component.digest,
+        size: component.wasm.len() as u64,
+        installed_at: Utc::now(),
+        granted: Consent::to(&component.info),
+    });
+    turn.save().unwrap();
+    drop(turn);
+    assert_eq!(reader.join().unwrap(), Status::Ready);
+}
