@@ -141,6 +141,22 @@ fn a_tool_says_where_the_mistake_is() {
 }
 
 #[test]
+fn a_misspelt_field_ends_the_build() {
+    let desk = Desk::new();
+    for (language, source, field) in
+        [("js", "source.js", "`requestsPerMinute`"), ("python", "source.py", "'requests_per_minute'")]
+    {
+        desk.project(language, language);
+        let place = desk.path(language).join(source);
+        let text = fs::read_to_string(&place).unwrap();
+        fs::write(&place, text.replacen("requests", "request", 1)).unwrap();
+        let said = ended(desk.pixcrawler(&["plugin", "build"], language), false);
+        let misspelt = field.replace("requests", "request");
+        assert!(said.contains(&misspelt) && said.contains(&format!("id you mean {field}?")), "{said}");
+    }
+}
+
+#[test]
 fn what_cannot_be_begun_or_built_is_said() {
     let desk = Desk::new();
     let check = |arguments: &[&str], expect: &str| {

@@ -7,6 +7,7 @@ mod cookies;
 mod exchange;
 mod figures;
 mod info;
+mod option;
 
 pub use answers::{Answers, Room};
 pub use cookies::Cookies;
@@ -16,6 +17,7 @@ pub use info::{
     Credential, CredentialKind, CredentialSpec, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,
     SourceInfo,
 };
+pub use option::plain_text;
 
 use serde::{Deserialize, Serialize};
 

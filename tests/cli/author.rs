@@ -1,5 +1,7 @@
 //! `plugin`: the tools of who writes a source. None of them needs a database.
 
+mod project;
+
 use super::*;
 use crate::support::origin::{Asked, Origin, Reply, refusal, reply};
 
@@ -125,39 +127,6 @@ async fn what_is_recorded_replays_without_secrets_and_without_a_network() {
     assert!(test(&["--update"]).await.expect(0).stdout.starts_with("updated c.toml"));
     assert_eq!(desk.read("c.toml"), cassette);
     test(&[]).await.expect(0);
-}
-
-#[tokio::test]
-async fn a_project_is_a_component_and_its_cassettes() {
-    let desk = Desk::new();
-    desk.write("mine/README.md", "");
-    desk.plugin(&["test", "mine"]).await.expect(2).says(&["mine has no dist/*.wasm", "plugin build mine"]);
-    desk.write("mine/dist/openverse.wasm", fs::read(built("plugins/openverse.wasm")).unwrap());
-    desk.plugin(&["test", "mine"]).await.expect(2).says(&["there is no cassette"]);
-    let cassettes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/openverse/cassettes");
-    for name in ["first-page.toml", "rate-limit.toml"] {
-        desk.write(&format!("mine/cassettes/{name}"), fs::read(cassettes.join(name)).unwrap());
-    }
-    let passed = desk.plugin(&["test", "mine"]).await.expect(0).stdout;
-    assert!(
-        passed.contains("ok      mine/cassettes/rate-limit.toml") && passed.contains("2 passed, 0 failed")
-    );
-
-    // A name that is read must be missed, and one that is not there is a mistake of the cassette.
-    let first = desk.read("mine/cassettes/first-page.toml");
-    let names = first.replacen("changed-layout = [\"results\"", "changed-layout = [\"title\", \"titel\"", 1);
-    desk.write("mine/cassettes/first-page.toml", &names);
-    let failed = desk.plugin(&["test", "mine"]).await.expect(1).stdout;
-    for part in ["`title` is renamed in the answers, and instead of layout-changed", "`titel` does not occur"]
-    {
-        assert!(failed.contains(part), "`{part}` is missing: {failed}");
-    }
-    desk.write("mine/cassettes/first-page.toml", first.replacen("limit = 40", "limits = 40", 1));
-    let failed = desk.plugin(&["test", "mine"]).await.expect(1);
-    failed.says(&["mine/cassettes/first-page.toml", "line 6", "unknown field `limits`"]);
-
-    desk.write("mine/dist/other.wasm", "");
-    desk.plugin(&["test", "mine"]).await.expect(2).says(&["has several components"]);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod new;
 mod record;
 mod remove;
 mod run;
+mod stale;
 mod subject;
 mod test;
 

@@ -8,6 +8,7 @@ mod text;
 use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{End, Shown, Trial};
 use crate::{
@@ -48,24 +49,12 @@ pub struct Asked {
     /// BCP 47.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
-    /// Those that differ from the declared defaults.
+    /// Those that differ from the declared defaults, as a job gives them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, Value>,
     /// Names of the credentials that count as configured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<String>,
-}
-
-/// The value of an option.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Value {
-    /// `true` or `false`.
-    Boolean(bool),
-    /// A whole number.
-    Integer(i64),
-    /// Anything else.
-    Text(String),
 }
 
 /// What must come of a cassette.
@@ -142,7 +131,7 @@ impl Cassette {
     /// The query as the source is given it: declared defaults filled in.
     ///
     /// # Errors
-    /// When the cassette is another source's, or names what this one does not declare.
+    /// When the cassette is another source's, or asks what a job may not ask of this one.
     pub fn query(&self, info: &SourceInfo) -> Result<Query, CassetteError> {
         let wrong = |message| Err(CassetteError::Source(message));
         if self.source != info.id {
@@ -150,35 +139,30 @@ impl Cassette {
         }
         let Asked { text, limit, safe_search, language, options, credentials } = &self.query;
         if let Some(name) = options.keys().find(|name| info.options.iter().all(|spec| spec.name != **name)) {
-            return wrong(format!("the source declares no option `{name}`"));
+            let declared: Vec<&str> = info.options.iter().map(|spec| spec.name.as_str()).collect();
+            let declared = if declared.is_empty() { "none".to_owned() } else { declared.join(", ") };
+            return wrong(format!("the source declares no option `{name}`; it declares: {declared}"));
         }
         if let Some(name) =
             credentials.iter().find(|name| info.credentials.iter().all(|spec| spec.name != **name))
         {
             return wrong(format!("the source declares no credential `{name}`"));
         }
-        let declared = info.options.iter().filter_map(|spec| {
-            let given = options.get(&spec.name).map(Value::written);
-            Some((spec.name.clone(), given.or_else(|| spec.default.clone())?))
-        });
+        let mut values = BTreeMap::new();
+        for spec in &info.options {
+            match spec.value(options.get(&spec.name)) {
+                Ok(value) => values.extend(value.map(|value| (spec.name.clone(), value))),
+                Err(must) => return wrong(format!("option `{}` {must}", spec.name)),
+            }
+        }
         Ok(Query {
             text: text.clone(),
             limit: *limit,
             safe_search: *safe_search,
             language: language.clone(),
-            options: declared.collect::<BTreeMap<_, _>>().into_iter().collect(),
+            options: values.into_iter().collect(),
             credentials: credentials.clone(),
         })
-    }
-}
-
-impl Value {
-    fn written(&self) -> String {
-        match self {
-            Self::Boolean(value) => value.to_string(),
-            Self::Integer(value) => value.to_string(),
-            Self::Text(value) => value.clone(),
-        }
     }
 }
 
@@ -195,7 +179,7 @@ impl Asked {
             limit: query.limit,
             safe_search: query.safe_search,
             language: query.language.clone(),
-            options: options.map(|(name, value)| (name.clone(), Value::Text(value.clone()))).collect(),
+            options: options.map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect(),
             credentials: query.credentials.clone(),
         }
     }

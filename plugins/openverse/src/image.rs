@@ -1,6 +1,6 @@
 //! One result of a search.
 
-use pixcrawler_sdk::{Candidate, Dimensions, License, media_type};
+use pixcrawler_sdk::{Candidate, Dimensions, License, Side, Whole, media_type};
 use serde::Deserialize;
 
 /// What the API says of a picture; anything may be missing or null.
@@ -17,9 +17,9 @@ struct Image {
     creator_url: Option<String>,
     foreign_landing_url: Option<String>,
     thumbnail: Option<String>,
-    width: Option<u32>,
-    height: Option<u32>,
-    filesize: Option<u64>,
+    width: Option<Side>,
+    height: Option<Side>,
+    filesize: Option<Whole<u64>>,
     filetype: Option<String>,
     tags: Option<Vec<Tag>>,
     provider: Option<String>,
@@ -38,9 +38,7 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
     // Without address and licence a picture is of no use.
     let url = image.url.as_deref().ok_or("missing field `url`")?;
     let code = image.license.as_deref().ok_or("missing field `license`")?;
-    if !url.starts_with("https://") && !url.starts_with("http://") {
-        return Err(format!("field `url` is no address: {}", url.chars().take(100).collect::<String>()));
-    }
+    let found = Candidate::at(url)?;
     let license = license(code, &image);
     let extra = [("provider", image.provider), ("source", image.source), ("category", image.category)];
     Ok(Candidate {
@@ -51,15 +49,15 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
         creator: image.creator,
         creator_url: image.creator_url,
         license: Some(license),
-        dimensions: Dimensions::known(image.width, image.height),
+        dimensions: Dimensions::of(image.width, image.height),
         mime: image.filetype.as_deref().and_then(media_type).map(str::to_owned),
-        byte_size: image.filesize.filter(|&size| size > 0),
+        byte_size: image.filesize.map(|Whole(size)| size).filter(|&size| size > 0),
         tags: image.tags.into_iter().flatten().filter_map(|tag| tag.name).collect(),
         extra: extra
             .into_iter()
             .filter_map(|(name, value)| Some((format!("openverse.{name}"), value?)))
             .collect(),
-        ..Candidate::new(url)
+        ..found
     })
 }
 

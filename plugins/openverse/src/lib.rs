@@ -3,7 +3,7 @@
 
 use pixcrawler_sdk::{
     Answer, CredentialKind, CredentialSpec, Error, Found, Info, OptionKind, OptionSpec, Paged, Pages, Query,
-    Request, Response, Result,
+    Request, Response, Result, Whole,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -77,13 +77,13 @@ impl Paged for Openverse {
             return Ok((found, false));
         }
         let list: List = answer.response()?.json()?;
-        let more = number < list.page_count && !list.results.is_empty();
+        let more = number < list.page_count.0 && !list.results.is_empty();
         let mut found = Found::each(list.results, |result| image::candidate(result.get()).map(Some))?;
         if number == 1 && query.text.trim().chars().count() > LONGEST_QUERY {
             found.warnings.push(format!("Openverse searches for the first {LONGEST_QUERY} characters only"));
         }
         let depth = u64::from(number) * u64::from(PAGE);
-        if !more && !query.has_credential(CREDENTIAL) && depth.min(list.result_count) >= ANONYMOUS_DEPTH {
+        if !more && !query.has_credential(CREDENTIAL) && depth.min(list.result_count.0) >= ANONYMOUS_DEPTH {
             found.warnings.push(depth_reached(""));
         }
         Ok((found, more))
@@ -94,9 +94,9 @@ impl Paged for Openverse {
 #[derive(Deserialize)]
 struct List {
     results: Vec<Box<RawValue>>,
-    page_count: u32,
+    page_count: Whole<u32>,
     #[serde(default)]
-    result_count: u64,
+    result_count: Whole<u64>,
 }
 
 /// What a status that is no success means here, where it means something

@@ -142,7 +142,7 @@ fn a_changed_answer_says_what_was_looked_for() {
         (r#"{"results": {}, "page_count": 1}"#, "sequence"),
         (&page(r#"{"image": "https://img.example.org/a.jpg", "license": "by"}"#, 1), "`url`"),
         (&page(r#"{"url": "https://img.example.org/a.jpg", "licence": "by"}"#, 1), "`license`"),
-        (&page(r#"{"url": "/a.jpg", "license": "by"}"#, 1), "no address: /a.jpg"),
+        (&page(r#"{"url": "/a.jpg", "license": "by"}"#, 1), "not the address of a picture: /a.jpg"),
         ("<html>Just a moment", "expected value"),
         ("", "EOF"),
     ] {

@@ -1,6 +1,7 @@
 // What a source offers: pictures and their licences.
 
 import { LayoutChanged } from "./error.js";
+import { onlyKnown } from "./fields.js";
 import { shown } from "./text.js";
 
 const TEXT = (value) => typeof value === "string";
@@ -32,7 +33,7 @@ export function candidate(url, fields = {}) {
   for (const [name, value] of Object.entries(fields)) {
     const fits = FIELDS[name];
     if (fits === undefined) {
-      throw new Error(`a candidate has no field \`${name}\`; it has url, ${Object.keys(FIELDS).join(", ")}`);
+      onlyKnown({ [name]: value }, Object.keys(FIELDS), "a candidate");
     }
     if (value === undefined || value === null) {
       continue;
@@ -58,7 +59,10 @@ export function dimensions(...sides) {
   return width && height ? { width, height } : undefined;
 }
 
-export const license = (id, { url, attribution } = {}) => ({ id, url, attribution });
+export function license(id, rest = {}) {
+  onlyKnown(rest, ["url", "attribution"], "a licence");
+  return { id, url: rest.url, attribution: rest.attribution };
+}
 
 // The licence that a page or an API names by its address. Creative Commons addresses give
 // their id, all others `unknown` and the address.

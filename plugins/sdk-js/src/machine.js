@@ -1,6 +1,6 @@
 // The three forms of a source, and what turns one into the exported component.
 
-import { described } from "./describe.js";
+import { described, wellSpelt } from "./describe.js";
 import { SourceError } from "./error.js";
 import { Answer, Query } from "./message.js";
 import { wholly } from "./text.js";
@@ -9,6 +9,8 @@ import { wholly } from "./text.js";
 // `{ candidates, warnings, fetch, state }`, all of which may be left out: without requests
 // to `fetch` the source is done. `state` is any JSON, at most 64 KiB as text.
 export function machine(source) {
+  // Now and not when it is described: so the component cannot even be built.
+  wellSpelt(source.info);
   const first = (query) => source.start(new Query(query));
   const other = (state) => (query, answers) =>
     source.resume(new Query(query), read(state), answers.map((answer) => new Answer(answer)));

@@ -1,6 +1,7 @@
 // Queries, requests and answers.
 
 import { InvalidQuery, LayoutChanged, RateLimited, Unauthorized, Unavailable } from "./error.js";
+import { onlyKnown } from "./fields.js";
 import { parse } from "./json.js";
 import { need } from "./results.js";
 import { shown } from "./text.js";
@@ -27,6 +28,8 @@ export class Query {
 export const query = (text, fields = {}) =>
   new Query({ text, limit: 100, safeSearch: true, options: [], credentials: [], extra: [], ...fields });
 
+const REQUEST = ["key", "method", "url", "headers", "body", "credential", "item", "keep", "extra"];
+
 // A GET of `url` with `parameters` added to its query, escaped; those without a value are
 // left out, and a list gives one for each element.
 export function get(url, parameters = {}, fields = {}) {
@@ -41,12 +44,13 @@ export function get(url, parameters = {}, fields = {}) {
       }
     }
   }
+  onlyKnown(fields, REQUEST, "a request");
   return { key: "", method: "get", url: full, headers: [], keep: false, extra: [], ...fields };
 }
 
 // A POST of a text.
-export const post = (url, type, text, fields = {}) => ({
-  ...get(url), method: "post", headers: [["content-type", type]], body: { tag: "text", val: text }, ...fields,
+export const post = (url, type, text, fields = {}) => get(url, {}, {
+  method: "post", headers: [["content-type", type]], body: { tag: "text", val: text }, ...fields,
 });
 
 // One request's outcome.

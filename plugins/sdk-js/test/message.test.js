@@ -83,7 +83,7 @@ test("candidates", () => {
   for (const fields of [{ title: 7 }, { tags: "a" }, { byteSize: -1 }, { byteSize: 1.5 }, { extra: [["a"]] }]) {
     assert.throws(() => candidate("https://example.org/", fields), { name: "LayoutChanged" });
   }
-  assert.throws(() => candidate("https://example.org/", { page_url: "" }), /no field `page_url`; it has .*pageUrl/);
+  assert.throws(() => candidate("https://example.org/", { page_url: "" }), /no field `page_url`; did you mean `pageUrl`/);
   assert.deepEqual(dimensions(2, 1), { width: 2, height: 1 });
   assert.deepEqual(dimensions("2", "1"), { width: 2, height: 1 });
   for (const sides of [[2], [0, 1], ["0", 1], ["2 cm", 1], ["", 1], [null, 1], ["1.5", 1]]) {

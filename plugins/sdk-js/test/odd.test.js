@@ -39,10 +39,62 @@ for (const fields of [
   });
 }
 
-test("what is odd but right is kept", () => {
-  const [found] = each(read('[{"url": "HTTPS://example.org/1.jpg", "width": 640.0, "height": "480", "title": ""}]'), picture)
-    .candidates;
-  assert.deepEqual([found.dimensions, found.title], [{ width: 640, height: 480 }, ""]);
+// The candidate of a result with that address and these fields; undefined where it cannot be read.
+function one(url, fields) {
+  try {
+    return each([read(`{"url": "${url}", ${fields}}`)], picture).candidates[0];
+  } catch (error) {
+    assert.equal(error.name, "LayoutChanged");
+    return undefined;
+  }
+}
+
+// These tables stand in the tests of every SDK.
+test("addresses of pictures", () => {
+  for (const url of [URL, "HTTPS://example.org/1.jpg", "Http://example.org/1.jpg"]) {
+    assert.equal(one(url, '"a": 1')?.url, url);
+  }
+  for (const url of ["", "/2.jpg", "//example.org/2.jpg", "ftp://example.org/2.jpg", "https:/2.jpg", "data:,", " https://a/"]) {
+    assert.equal(one(url, '"a": 1'), undefined, url);
+  }
+});
+
+test("sizes of pictures", () => {
+  for (const width of ["640", "640.0", "6.4e2", "64000e-2", '"640"', '"0640"']) {
+    assert.deepEqual(one(URL, `"width": ${width}, "height": 480`)?.dimensions, { width: 640, height: 480 }, width);
+  }
+  for (const width of ["null", "0", "0.0", "-0", '"0"', '""', '"auto"', '"640px"', '"640.0"', '"-1"']) {
+    const found = one(URL, `"width": ${width}, "height": 480`);
+    assert.deepEqual([found?.url, found?.dimensions], [URL, undefined], width);
+  }
+  for (const width of [
+    "640.5", "-1", "-640.0", "true", "[640]", "{}", "4294967296", "4294967296.0", '"4294967296"',
+    "36893488147419103232", '"36893488147419103232"', "1e400",
+  ]) {
+    assert.equal(one(URL, `"width": ${width}, "height": 480`), undefined, width);
+  }
+});
+
+test("counts", () => {
+  for (const [size, expect] of [
+    ["640", 640], ["640.0", 640], ["6.4e2", 640], ["0", 0], ["0.0", 0], ["9007199254740991", 9007199254740991],
+    ["null", undefined],
+  ]) {
+    const found = one(URL, `"size": ${size}`);
+    assert.deepEqual([found?.url, found?.byteSize], [URL, expect], size);
+  }
+  for (const size of [
+    "640.5", "-1", "-640.0", "true", "[640]", "{}", '"640"', '""', "9007199254740992", "36893488147419103232", "1e400",
+  ]) {
+    assert.equal(one(URL, `"size": ${size}`), undefined, size);
+    assert.throws(() => count(read(`{"n": ${size}}`), "n"), LayoutChanged, size);
+  }
+  assert.equal(count(read('{"n": 3.0}'), "n"), 3);
+});
+
+test("what is odd but not used costs nothing", () => {
+  const results = read(`[{"url": "${URL}", "title": "", "unused": 1e400}]`);
+  assert.equal(each(results, picture).candidates[0].title, "");
   assert.deepEqual(read(`{"a": 1, "unused": ${"9".repeat(5000)}}`, "a").a, 1);
 });
 

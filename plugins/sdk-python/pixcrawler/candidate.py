@@ -96,7 +96,11 @@ def _pairs(value: object) -> bool:
     )
 
 
-def _unsigned(value: object, bits: int) -> bool:
+COUNT_BITS = 53
+"""Integers up to here are exact in every language; no count comes near."""
+
+
+def unsigned(value: object, bits: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << bits
 
 
@@ -108,7 +112,7 @@ def _license(value: object) -> bool:
 
 def _dimensions(value: object) -> bool:
     return value is None or (
-        isinstance(value, Dimensions) and _unsigned(value.width, 32) and _unsigned(value.height, 32)
+        isinstance(value, Dimensions) and unsigned(value.width, 32) and unsigned(value.height, 32)
     )
 
 
@@ -122,7 +126,7 @@ def _checksum(value: object) -> bool:
 _FIELDS = {
     "alternates": _texts, "id": _text, "page_url": _text, "thumbnail_url": _text, "title": _text, "description": _text,
     "creator": _text, "creator_url": _text, "license": _license, "published": _text, "dimensions": _dimensions,
-    "mime": _text, "byte_size": lambda value: value is None or _unsigned(value, 64), "checksum": _checksum,
+    "mime": _text, "byte_size": lambda value: value is None or unsigned(value, COUNT_BITS), "checksum": _checksum,
     "tags": _texts, "headers": _pairs, "credential": _text, "extra": _pairs,
 }
 
@@ -147,7 +151,7 @@ def _side(given: object) -> int | None:
         value = float(given) if re.fullmatch("[0-9]+", given) else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if value is not None and not _unsigned(value, 32):
+    if value is not None and not unsigned(value, 32):
         raise LayoutChanged(f"a width or height cannot be {shown(given)}")
     return value
 

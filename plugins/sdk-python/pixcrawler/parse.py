@@ -20,13 +20,15 @@ class Fields(dict):
 def parse(text: str) -> Any:
     """The value of a JSON text; raises `LayoutChanged` when it is none, or nested too deep.
 
-    Halves of characters, which no text of the contract can hold, become U+FFFD.
+    Halves of characters, which no text of the contract can hold, become U+FFFD. `640.0` is the
+    integer 640, as it is in other languages: the host takes no `float` where it expects an integer.
     """
     if _too_deep(text):
         raise LayoutChanged(f"nested deeper than {DEEPEST}")
     try:
         return json.loads(_ESCAPES.sub(_mended, text) if _LONE.search(text) else text,
-                          object_hook=Fields, parse_int=_integer, parse_constant=_constant)
+                          object_hook=Fields, parse_int=_integer, parse_float=_float,
+                          parse_constant=_constant)
     except ValueError as error:
         raise LayoutChanged(str(error)) from None
 
@@ -57,6 +59,11 @@ def _too_deep(text: str) -> bool:
 def _integer(digits: str) -> int | float:
     """Python refuses integers of thousands of digits, whether they are used or not."""
     return int(digits) if len(digits) <= 40 else float(digits)
+
+
+def _float(digits: str) -> int | float:
+    value = float(digits)
+    return int(value) if value.is_integer() else value
 
 
 def _constant(name: str) -> Any:

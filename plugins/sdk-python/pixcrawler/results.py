@@ -2,7 +2,7 @@
 
 from typing import Any, Callable, Iterable
 
-from .candidate import Candidate, shown
+from .candidate import COUNT_BITS, Candidate, shown, unsigned
 from .errors import LayoutChanged
 from .machine import Found
 
@@ -55,8 +55,6 @@ def count(result: Any, name: str, missing: int | None = None) -> int:
     if missing is not None and isinstance(result, dict) and name not in result:
         return missing
     value = need(result, name)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not unsigned(value, COUNT_BITS):
         raise LayoutChanged(f"`{name}` cannot be {shown(value)}")
     return value

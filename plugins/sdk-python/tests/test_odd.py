@@ -48,10 +48,9 @@ class Results(unittest.TestCase):
                 with self.assertRaisesRegex(LayoutChanged, "^in all results: ."):
                     each(results[1:], picture)
 
-    def test_what_is_odd_but_right_is_kept(self):
-        results = read('[{"url": "HTTPS://example.org/1.jpg", "width": 640.0, "height": "480", "title": ""}]')
-        [found] = each(results, picture).candidates
-        self.assertEqual((found.dimensions, found.title), (Dimensions(640, 480), ""))
+    def test_what_is_odd_but_not_used_costs_nothing(self):
+        results = read(f'[{{"url": "{URL}", "title": "", "unused": 1e400}}]')
+        self.assertEqual(each(results, picture).candidates[0].title, "")
         self.assertEqual(read(f'{{"a": 1, "unused": {"9" * 5000}}}', "a")["a"], 1)
 
     def test_the_authors_mistakes_stay_the_authors(self):
@@ -63,6 +62,53 @@ class Results(unittest.TestCase):
 
         with self.assertRaises(RateLimited):
             each([{}], limited)
+
+
+def one(url, fields):
+    """The candidate of a result with that address and these fields; none where it cannot be read."""
+    try:
+        return each([read(f'{{"url": "{url}", {fields}}}')], picture).candidates[0]
+    except LayoutChanged:
+        return None
+
+
+class Tables(unittest.TestCase):
+    """These stand in the tests of every SDK."""
+
+    def test_addresses_of_pictures(self):
+        for url in (URL, "HTTPS://example.org/1.jpg", "Http://example.org/1.jpg"):
+            self.assertEqual(one(url, '"a": 1').url, url)
+        for url in ("", "/2.jpg", "//example.org/2.jpg", "ftp://example.org/2.jpg", "https:/2.jpg", "data:,", " https://a/"):
+            self.assertIsNone(one(url, '"a": 1'), url)
+
+    def test_sizes_of_pictures(self):
+        for width in ("640", "640.0", "6.4e2", "64000e-2", '"640"', '"0640"'):
+            found = one(URL, f'"width": {width}, "height": 480')
+            self.assertEqual(found.dimensions, Dimensions(640, 480), width)
+        for width in ("null", "0", "0.0", "-0", '"0"', '""', '"auto"', '"640px"', '"640.0"', '"-1"'):
+            self.assertIsNone(one(URL, f'"width": {width}, "height": 480').dimensions, width)
+        for width in (
+            "640.5", "-1", "-640.0", "true", "[640]", "{}", "4294967296", "4294967296.0", '"4294967296"',
+            "36893488147419103232", '"36893488147419103232"', "1e400",
+        ):
+            self.assertIsNone(one(URL, f'"width": {width}, "height": 480'), width)
+
+    def test_counts(self):
+        for size, expect in [
+            ("640", 640), ("640.0", 640), ("6.4e2", 640), ("0", 0), ("0.0", 0), ("9007199254740991", 9007199254740991),
+            ("null", None),
+        ]:
+            found = one(URL, f'"size": {size}').byte_size
+            # The host takes no float for a size.
+            self.assertEqual((found, type(found)), (expect, type(expect)), size)
+        for size in (
+            "640.5", "-1", "-640.0", "true", "[640]", "{}", '"640"', '""', "9007199254740992", "36893488147419103232",
+            "1e400",
+        ):
+            self.assertIsNone(one(URL, f'"size": {size}'), size)
+            with self.assertRaises(LayoutChanged, msg=size):
+                count(read(f'{{"n": {size}}}'), "n")
+        self.assertEqual(count(read('{"n": 3.0}'), "n"), 3)
 
 
 class Texts(unittest.TestCase):

@@ -1,6 +1,6 @@
 //! What a source offers: pictures and their licences.
 
-use crate::{Candidate, Dimensions, License};
+use crate::{Candidate, Dimensions, License, Result, Side};
 
 impl Candidate {
     /// A picture of which only the address is known; the rest by struct update.
@@ -28,6 +28,20 @@ impl Candidate {
             extra: Vec::new(),
         }
     }
+
+    /// As [`new`](Self::new), for an address as a site gives it.
+    ///
+    /// # Errors
+    /// When it is no absolute http(s) address; the scheme may be in capitals.
+    pub fn at(url: impl Into<String>) -> Result<Self, String> {
+        let url = url.into();
+        let starts_with =
+            |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        if starts_with("https://") || starts_with("http://") {
+            return Ok(Self::new(url));
+        }
+        Err(format!("not the address of a picture: {}", url.chars().take(100).collect::<String>()))
+    }
 }
 
 impl Dimensions {
@@ -38,6 +52,13 @@ impl Dimensions {
             (Some(width @ 1..), Some(height @ 1..)) => Some(Self { width, height }),
             _ => None,
         }
+    }
+
+    /// As [`known`](Self::known), for sides as a site gives them.
+    #[must_use]
+    pub fn of(width: Option<Side>, height: Option<Side>) -> Option<Self> {
+        let side = |given: Option<Side>| given.and_then(|Side(side)| side);
+        Self::known(side(width), side(height))
     }
 }
 

@@ -230,7 +230,7 @@ fn unreadable(manifest: &Path) -> String {
 }
 
 /// As a shell takes it.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     let below = path.strip_prefix(".").ok().filter(|below| !below.as_os_str().is_empty());
     let path = below.unwrap_or(path).display().to_string();
     shlex::try_quote(&path).map_or_else(|_| path.clone(), Into::into)

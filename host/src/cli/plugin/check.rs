@@ -48,8 +48,10 @@ struct Compared {
 
 impl Check {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
-        let seen = outside(&subject::component(&self.path)?, &config.plugins).await?;
+        let file = subject::component(&self.path)?;
+        let seen = outside(&file, &config.plugins).await?;
         if !seen.misfits.is_empty() {
+            subject::warn_if_stale(&self.path, &file);
             say(&if self.json {
                 json!({"sound": false, "component": described_outside(&seen), "problems": seen.misfits})
                     .to_string()

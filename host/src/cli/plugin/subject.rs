@@ -7,8 +7,9 @@ use std::{
 
 use anyhow::Context as _;
 
+use super::{build::shown, stale};
 use crate::{
-    cli::wrong_usage,
+    cli::{tell, wrong_usage},
     config::Config,
     plugin::{Installed, Plugins, Use},
     trial::cassette::{Cassette, CassetteError},
@@ -28,12 +29,13 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Compiles the component.
+    /// Compiles the component; warns where that of a project is older than its sources.
     ///
     /// # Errors
     /// When there is none, or it is no source; says what to do.
     pub(super) async fn open(path: &Path, purpose: Use, config: &Config) -> anyhow::Result<Self> {
         let file = component(path)?;
+        warn_if_stale(path, &file);
         let cassettes = Some(path.join(CASSETTES)).filter(|folder| folder.is_dir());
         let (plugins, source) = Plugins::open(&file, purpose, &config.plugins, &config.data_dir()).await?;
         Ok(Self { plugins, source, cassettes })
@@ -103,6 +105,17 @@ pub(super) fn component(path: &Path) -> anyhow::Result<PathBuf> {
             project.display()
         ))),
         _ => Err(wrong_usage(format!("{} has several components; name one of them", folder.display()))),
+    }
+}
+
+/// Tells when the project's sources were changed after the component was built.
+pub(super) fn warn_if_stale(path: &Path, component: &Path) {
+    if let Some(newer) = stale::newer(path, component) {
+        let [newer, component, project] = [&newer, component, path].map(shown);
+        tell(&format!(
+            "Warning: {newer} is newer than {component}, which is used as it is; build it anew with \
+             `pixcrawler plugin build {project}`"
+        ));
     }
 }
 

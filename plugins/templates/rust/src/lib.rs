@@ -1,7 +1,7 @@
 //! Pictures from My source.
 
 use pixcrawler_sdk::{
-    Answer, Candidate, Dimensions, Found, Info, License, Paged, Pages, Query, Request, Result,
+    Answer, Candidate, Dimensions, Found, Info, License, Paged, Pages, Query, Request, Result, Side, Whole,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,7 +17,7 @@ pixcrawler_sdk::export_source!(Pages<Source>);
 #[derive(Deserialize)]
 struct Page {
     photos: Vec<Value>,
-    pages: u32,
+    pages: Whole<u32>,
 }
 
 #[derive(Deserialize)]
@@ -28,8 +28,8 @@ struct Photo {
     title: Option<String>,
     author: Option<String>,
     license: Option<String>,
-    width: Option<u32>,
-    height: Option<u32>,
+    width: Option<Side>,
+    height: Option<Side>,
 }
 
 impl Paged for Source {
@@ -48,23 +48,20 @@ impl Paged for Source {
 
     fn read(_: &Query, number: u32, answer: Answer) -> Result<(Found, bool)> {
         let page: Page = answer.response()?.json()?;
-        Ok((Found::each(page.photos, candidate)?, number < page.pages))
+        Ok((Found::each(page.photos, candidate)?, number < page.pages.0))
     }
 }
 
 /// A photo that cannot be read costs only itself; when none can, the answer is `layout-changed`.
 fn candidate(photo: Value) -> Result<Option<Candidate>, String> {
     let photo: Photo = serde_json::from_value(photo).map_err(|error| error.to_string())?;
-    if !photo.file.starts_with("https://") {
-        return Err(format!("not the address of a picture: {}", photo.file));
-    }
     Ok(Some(Candidate {
         id: photo.id,
         page_url: photo.page,
         title: photo.title,
         creator: photo.author,
         license: photo.license.as_deref().map(License::from_url),
-        dimensions: Dimensions::known(photo.width, photo.height),
-        ..Candidate::new(photo.file)
+        dimensions: Dimensions::of(photo.width, photo.height),
+        ..Candidate::at(photo.file)?
     }))
 }

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::{Broken, Object};
+use crate::source::plain_text;
 
 /// An object of the request and where it stands.
 pub(super) struct Fields<'a> {
@@ -127,15 +128,6 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Control characters are refused because they mean nothing here, and because Postgres
-/// cannot store the first of them.
-pub(super) fn text(value: &Value, longest: usize, pointer: &str, report: &mut Report) -> Option<String> {
-    let text = value.as_str().map(str::trim);
-    let sound =
-        text.filter(|text| (1..=longest).contains(&text.chars().count()) && !text.contains(char::is_control));
-    if sound.is_none() {
-        let detail = format!("must be text of 1 to {longest} characters, none of them a control character");
-        report.broken(pointer, detail);
-    }
-    sound.map(str::to_owned)
+fn text(value: &Value, longest: usize, pointer: &str, report: &mut Report) -> Option<String> {
+    plain_text(value, longest).map_err(|must| report.broken(pointer, must)).ok()
 }

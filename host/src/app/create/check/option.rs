@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::{
     MOST_SOURCES, Offered,
-    field::{Fields, Report, text},
+    field::{Fields, Report},
 };
-use crate::source::{OptionKind, OptionSpec};
+use crate::source::OptionSpec;
 
 /// Most options of one source.
 pub(super) const MOST_OPTIONS: usize = 100;
-/// Longest value of an option, in characters.
-const LONGEST_VALUE: usize = 2_000;
 
 /// Values per source, defaults filled in. What a source does not declare is refused.
 pub(super) fn options(
@@ -55,39 +51,9 @@ pub(super) fn of_source(
 }
 
 fn value(spec: &OptionSpec, base: &str, given: Option<&Fields<'_>>, report: &mut Report) -> Option<String> {
-    let pointer = format!("{base}/{}", spec.name.replace('~', "~0").replace('/', "~1"));
-    let Some(given) = given.and_then(|given| given.get(&spec.name)) else {
-        if spec.required && spec.default.is_none() {
-            report.broken(pointer, format!("is required: {}", spec.help));
-        }
-        return spec.default.clone();
-    };
-    let choice = |value: &str| spec.choices.iter().any(|(known, _)| known == value);
-    let choices = || spec.choices.iter().map(|(known, _)| known.as_str()).collect::<Vec<_>>().join(", ");
-    let written = match given {
-        Value::Array(values) if spec.kind == OptionKind::Choices => {
-            values.iter().map(Value::as_str).collect::<Option<Vec<_>>>().map(|values| values.join(","))
-        }
-        Value::Number(number) if spec.kind == OptionKind::Integer => Some(number.to_string()),
-        Value::Bool(value) if spec.kind == OptionKind::Boolean => Some(value.to_string()),
-        Value::String(value) => Some(value.clone()),
-        _ => None,
-    };
-    let written = written.filter(|value| value.chars().count() <= LONGEST_VALUE);
-    let (sound, must_be) = match (spec.kind, written.as_deref()) {
-        (OptionKind::Text, _) => return text(given, LONGEST_VALUE, &pointer, report),
-        (OptionKind::Integer, value) => {
-            (value.is_some_and(|value| value.parse::<i64>().is_ok()), "a whole number".to_owned())
-        }
-        (OptionKind::Boolean, value) => (matches!(value, Some("true" | "false")), "true or false".to_owned()),
-        (OptionKind::Choice, value) => (value.is_some_and(choice), format!("one of: {}", choices())),
-        (OptionKind::Choices, value) => {
-            (value.is_some_and(|value| value.split(',').all(choice)), format!("some of: {}", choices()))
-        }
-    };
-    if !sound {
-        report.broken(pointer, format!("must be {must_be}"));
-        return None;
-    }
-    written
+    spec.value(given.and_then(|given| given.get(&spec.name))).unwrap_or_else(|must| {
+        let name = spec.name.replace('~', "~0").replace('/', "~1");
+        report.broken(format!("{base}/{name}"), must);
+        None
+    })
 }

@@ -1,0 +1,64 @@
+//! The values that an option takes, whoever gives them: a job, a preview, a cassette.
+
+use serde_json::Value;
+
+use super::{OptionKind, OptionSpec};
+
+/// Longest value of an option, in characters.
+const LONGEST_VALUE: usize = 2_000;
+
+impl OptionSpec {
+    /// The value as the source is given it; the declared default where none is `given`. Numbers,
+    /// truth values and lists of choices may be written as such or as text.
+    ///
+    /// # Errors
+    /// What must be the case, in words that follow the name.
+    pub fn value(&self, given: Option<&Value>) -> Result<Option<String>, String> {
+        let Some(given) = given.filter(|value| !value.is_null()) else {
+            return match &self.default {
+                None if self.required => Err(format!("is required: {}", self.help)),
+                default => Ok(default.clone()),
+            };
+        };
+        let choice = |value: &str| self.choices.iter().any(|(known, _)| known == value);
+        let choices = || self.choices.iter().map(|(known, _)| known.as_str()).collect::<Vec<_>>().join(", ");
+        let written = match given {
+            Value::Array(values) if self.kind == OptionKind::Choices => {
+                values.iter().map(Value::as_str).collect::<Option<Vec<_>>>().map(|values| values.join(","))
+            }
+            Value::Number(number) if self.kind == OptionKind::Integer => Some(number.to_string()),
+            Value::Bool(value) if self.kind == OptionKind::Boolean => Some(value.to_string()),
+            Value::String(value) => Some(value.clone()),
+            _ => None,
+        };
+        let written = written.filter(|value| value.chars().count() <= LONGEST_VALUE);
+        let (sound, must_be) = match (self.kind, written.as_deref()) {
+            (OptionKind::Text, _) => return plain_text(given, LONGEST_VALUE).map(Some),
+            (OptionKind::Integer, value) => {
+                (value.is_some_and(|value| value.parse::<i64>().is_ok()), "a whole number".to_owned())
+            }
+            (OptionKind::Boolean, value) => {
+                (matches!(value, Some("true" | "false")), "true or false".to_owned())
+            }
+            (OptionKind::Choice, value) => (value.is_some_and(choice), format!("one of: {}", choices())),
+            (OptionKind::Choices, value) => {
+                (value.is_some_and(|value| value.split(',').all(choice)), format!("some of: {}", choices()))
+            }
+        };
+        if sound { Ok(written) } else { Err(format!("must be {must_be}")) }
+    }
+}
+
+/// Trimmed text of 1 to `longest` characters. Control characters are refused because they mean
+/// nothing here, and because Postgres cannot store the first of them.
+///
+/// # Errors
+/// That this must be the case.
+pub fn plain_text(value: &Value, longest: usize) -> Result<String, String> {
+    let text = value.as_str().map(str::trim);
+    let sound =
+        text.filter(|text| (1..=longest).contains(&text.chars().count()) && !text.contains(char::is_control));
+    sound
+        .map(str::to_owned)
+        .ok_or_else(|| format!("must be text of 1 to {longest} characters, none of them a control character"))
+}
