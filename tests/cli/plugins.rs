@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Ended, Shell};
-use crate::support::plugins::guest;
+use super::{Ended, Shell, ended};
+use crate::support::{plugins::guest, postgres::empty_database};
 
 /// A shell with components in its folder.
 async fn shell(guests: &[&str]) -> Shell {
@@ -217,4 +218,23 @@ async fn a_file_in_the_folder_is_recorded_when_it_is_turned_on() {
     assert!(shell.refused().await.contains("plugin install"), "{}", shell.refused().await);
     shell.plugin("install data/plugins/a.wasm").await.expect(0);
     assert_eq!(shell.source("steps").await["version"], "0.2.0");
+}
+
+#[tokio::test]
+async fn a_list_without_the_database_says_so() {
+    let shell = shell(&[]).await;
+    let list = async |url: &str| {
+        let mut command = shell.command(&["plugin", "list", "--json"]);
+        command.env("DATABASE_URL", url);
+        ended(command).await.expect(0)
+    };
+    let closed = list("postgresql://nobody@127.0.0.1:1/none").await;
+    closed.says(&["how the sources fare is not known: cannot connect to the database", "refused"]);
+    assert!(closed.json()["sources"].as_array().unwrap().iter().all(|source| source["health"].is_null()));
+    let empty = empty_database().await;
+    let empty = list(empty.url.expose_secret()).await;
+    empty.says(&["how the sources fare is not known", "does not exist"]);
+    let mut without = shell.command(&["plugin", "list", "--json"]);
+    without.env_remove("DATABASE_URL");
+    assert_eq!(ended(without).await.expect(0).stderr, "");
 }

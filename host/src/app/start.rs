@@ -1,6 +1,7 @@
 //! From settings to a host that runs: database, queue, sources, store.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -30,7 +31,7 @@ use crate::{
 /// Connections of one process: requests are short, and a chunk holds one only while it writes.
 const CONNECTIONS: u32 = 16;
 /// Longest wait for a database that may not be there.
-const REACH: Duration = Duration::from_secs(3);
+const REACH: Duration = Duration::from_secs(5);
 /// Signals that a slow listener may fall behind before it has to look for itself.
 const SIGNALS: usize = 1024;
 
@@ -209,13 +210,21 @@ impl Database {
         }
     }
 
-    /// Sessions on a database that answers within seconds; nothing is started, made or changed.
-    pub async fn reach(config: &Config) -> Option<PgPool> {
+    /// A session on the database that is configured, or on the private one if it runs; nothing
+    /// is started, made or changed.
+    ///
+    /// # Errors
+    /// When it does not answer within seconds, or does not let anybody in.
+    pub async fn reach(config: &Config) -> Result<Option<PgPool>, db::ConnectError> {
         let url = match &config.database.database_url {
             Some(url) => url.clone(),
-            None => db::embedded::running(&config.data_dir()).await?,
+            None => match db::embedded::running(&config.data_dir()).await {
+                Some(url) => url,
+                None => return Ok(None),
+            },
         };
-        tokio::time::timeout(REACH, db::connect(&url, 1)).await.ok()?.ok()
+        let late = |_| db::ConnectError::Connect(db::Error::Io(io::ErrorKind::TimedOut.into()));
+        tokio::time::timeout(REACH, db::connect(&url, 1)).await.map_err(late)?.map(Some)
     }
 
     /// Brings all tables up to date: says which migrations were applied, by version and name.

@@ -7,7 +7,8 @@ use crate::{
         self,
         health::{CredentialMarks, Health, SourceStates},
     },
-    config::Config,
+    cli::tell,
+    config::{Config, ConfiguredCredential},
     plugin::{Installed, Plugins},
     source::Figures,
 };
@@ -19,20 +20,30 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Asks a database that answers; none is started for this. What was left aside for its
-    /// faults is left aside here, too.
+    /// Asks the database, if there is one; none is started for this, and one that does not
+    /// answer is only told of. What was left aside for its faults is left aside here, too.
     pub(super) async fn find(config: &Config, plugins: &Plugins) -> anyhow::Result<Option<Self>> {
         let credentials = config.credentials().map_err(app::StartError::from)?;
-        let Some(db) = app::Database::reach(config).await else { return Ok(None) };
-        let read = async {
-            let marks = CredentialMarks::new(&db, &credentials).await?;
-            Ok::<_, crate::db::Error>(Self { states: SourceStates::read(&db).await?, marks })
-        };
-        // A database that was never migrated knows nothing.
-        let Ok(known) = read.await else { return Ok(None) };
+        match Self::read(config, &credentials).await {
+            Ok(Some(known)) => {
+                plugins.follow(Some(known.states.condemned())).await?;
+                Ok(Some(known))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => {
+                let why = app::chain(error.as_ref());
+                tell(&format!("Warning: how the sources fare is not known: {why}"));
+                Ok(None)
+            }
+        }
+    }
+
+    async fn read(config: &Config, credentials: &[ConfiguredCredential]) -> anyhow::Result<Option<Self>> {
+        let Some(db) = app::Database::reach(config).await? else { return Ok(None) };
+        let marks = CredentialMarks::new(&db, credentials).await?;
+        let states = SourceStates::read(&db).await?;
         db.close().await;
-        plugins.follow(Some(known.states.condemned())).await?;
-        Ok(Some(known))
+        Ok(Some(Self { states, marks }))
     }
 
     pub(super) fn health(&self, source: &Installed) -> Health {

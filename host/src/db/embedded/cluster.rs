@@ -190,14 +190,18 @@ impl Cluster {
         set("unix_socket_directories", &self.socket.to_string_lossy());
         set("unix_socket_permissions", "0700");
         set("port", &PORT.to_string());
-        set("max_connections", "60");
         set("shared_buffers", "64MB");
         set("timezone", "UTC");
         set("log_timezone", "UTC");
         set("log_checkpoints", "off");
-        if durability == Durability::ThrownAway {
-            set("fsync", "off");
-            set("full_page_writes", "off");
+        match durability {
+            Durability::Kept => set("max_connections", "60"),
+            Durability::ThrownAway => {
+                set("fsync", "off");
+                set("full_page_writes", "off");
+                // Many tests, each with several processes, share one server.
+                set("max_connections", "1000");
+            }
         }
         command
             .stdin(Stdio::null())
