@@ -89,10 +89,16 @@ impl Embedded {
     /// The server did not end within 30 s; it still may.
     pub async fn stop(self) -> Result<(), EmbeddedError> {
         let _turn = take_turn(&self.turns).await?;
-        drop(self.user);
+        // Said, not left to closing the file: a child that is just beginning has it open, too.
+        let unlock = |file: &File| file.unlock().map_err(EmbeddedError::io("unlock", &self.users));
+        unlock(&self.user)?;
         let everybody = open(&self.users)?;
         match everybody.try_lock() {
-            Ok(()) => self.cluster.stop().await,
+            Ok(()) => {
+                let stopped = self.cluster.stop().await;
+                unlock(&everybody)?;
+                stopped
+            }
             Err(TryLockError::WouldBlock) => Ok(()),
             Err(error) => Err(EmbeddedError::io("lock", &self.users)(error.into())),
         }
@@ -224,4 +230,21 @@ fn open(path: &Path) -> Result<File, EmbeddedError> {
         .truncate(false)
         .open(path)
         .map_err(EmbeddedError::io("open", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_new_child_still_has_open_holds_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        let embedded = Embedded::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
+        // As a child has it between its fork and its program.
+        let copy = embedded.user.try_clone().unwrap();
+        embedded.stop().await.unwrap();
+        assert!(running(dir.path()).await.is_none(), "the last who stops ends the server");
+        drop(copy);
+    }
 }
