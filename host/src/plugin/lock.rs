@@ -9,7 +9,6 @@ use std::{
 };
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::consent::Consent;
@@ -202,7 +201,9 @@ impl Turn {
     /// # Errors
     /// When the folder cannot be locked, or its record cannot be read.
     pub(super) fn take(folder: &Path) -> Result<Self, LockError> {
-        let lock = locked(folder, FlockOperation::LockExclusive).map_err(LockError::io("lock", folder))?;
+        let lock = File::open(folder).map_err(LockError::io("open", folder))?;
+        // The folder itself, because the record is replaced as a whole.
+        lock.lock().map_err(LockError::io("lock", folder))?;
         Ok(Self { folder: folder.to_owned(), entries: read(folder)?, _lock: lock })
     }
 
@@ -224,13 +225,8 @@ impl Turn {
 /// # Errors
 /// When there is no such folder, or its file system cannot lock it.
 pub(super) fn hold(folder: &Path) -> io::Result<File> {
-    locked(folder, FlockOperation::LockShared)
-}
-
-/// The folder itself is locked, because the record is replaced as a whole.
-fn locked(folder: &Path, how: FlockOperation) -> io::Result<File> {
     let lock = File::open(folder)?;
-    flock(&lock, how)?;
+    lock.lock_shared()?;
     Ok(lock)
 }
 
