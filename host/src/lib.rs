@@ -13,6 +13,7 @@ pub mod image;
 pub mod job;
 pub mod config;
 pub mod metrics;
+pub mod atomic;
 // What the host can do, each part alone.
 pub mod plugin;
 pub mod fetch;

@@ -34,7 +34,10 @@ impl Desk {
     }
 
     async fn plugin(&self, arguments: &[&str]) -> Ended {
-        let mut command = pixcrawler(&[&["plugin"], arguments].concat());
+        ended(self.command(pixcrawler(&[&["plugin"], arguments].concat()))).await
+    }
+
+    fn command(&self, mut command: Command) -> Command {
         command
             .current_dir(self.folder.path())
             .env("PIXCRAWLER_DATA_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugin-data"))
@@ -42,7 +45,7 @@ impl Desk {
             .env("PIXCRAWLER_CREDENTIALS", "openverse.api=me:canary-secret")
             // None of this is a database.
             .env("DATABASE_URL", "postgres://127.0.0.1:1/none");
-        ended(command).await
+        command
     }
 }
 

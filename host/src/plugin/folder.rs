@@ -8,6 +8,7 @@ use super::{
     Component, Consent, Installed, LockError, Pinned, Plugins,
     lock::{self, Turn},
 };
+use crate::atomic;
 
 /// Why the folder was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +56,8 @@ impl Plugins {
         let recorded = turn.entries.get(&info.id).and_then(|entry| entry.build.as_ref());
         let file = recorded.filter(|build| build.sha256 == component.digest).map(|build| build.file.clone());
         let file = file.unwrap_or_else(|| lock::file_name(info, &component.digest));
-        lock::replace(&folder.join(&file), &component.wasm)?;
+        let path = folder.join(&file);
+        atomic::write(&path, &component.wasm).map_err(LockError::io("write", &path))?;
         let pinned = Pinned {
             version: info.version.clone(),
             file,

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::consent::Consent;
-use crate::{image::Sha256, source::SourceInfo};
+use crate::{atomic, image::Sha256, source::SourceInfo};
 
 /// Name of the file, in the folder of plugins.
 pub(super) const NAME: &str = "plugins.toml";
@@ -216,7 +216,7 @@ impl Turn {
         let document = Document { version: VERSION, plugin: &self.entries };
         let text = toml::to_string_pretty(&document)
             .map_err(|error| LockError::Form { path: path.clone(), message: error.to_string() })?;
-        replace(&path, format!("{HEADER}{text}").as_bytes())
+        atomic::write(&path, format!("{HEADER}{text}").as_bytes()).map_err(LockError::io("write", &path))
     }
 }
 
@@ -228,24 +228,4 @@ pub(super) fn hold(folder: &Path) -> io::Result<File> {
     let lock = File::open(folder)?;
     lock.lock_shared()?;
     Ok(lock)
-}
-
-/// Writes a file as a whole: whoever opens it sees the old one or the new one.
-///
-/// # Errors
-/// When it cannot be written; then the old one is there still.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), LockError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let new = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = File::create(&new)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&new, path));
-    written.map_err(|error| {
-        // What is left of it is of no use; the error says what matters.
-        let _ = fs::remove_file(&new);
-        LockError::io("write", path)(error)
-    })
 }

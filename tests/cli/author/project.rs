@@ -1,6 +1,9 @@
 //! A project of an author: its component, its sources and its cassettes.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    time::{Duration, SystemTime},
+};
 
 use super::*;
 
@@ -139,4 +142,21 @@ async fn a_cassette_asks_only_what_a_job_may_ask() {
         desk.write("c.toml", cassette(options));
         desk.plugin(&["test", &component, "c.toml"]).await.expect(0);
     }
+}
+
+#[tokio::test]
+async fn a_cassette_that_cannot_be_written_is_as_it_was() {
+    let (desk, component) = (Desk::new(), built("plugins/openverse.wasm"));
+    let empty = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/openverse/cassettes/empty.toml");
+    let cassette = fs::read_to_string(empty).unwrap().replace("end = \"done\"", "end = \"open\"");
+    let cassette = "# More than what may be written.\n".repeat(100_000) + &cassette;
+    desk.write("c.toml", &cassette);
+    desk.plugin(&["test", &component, "c.toml"]).await.expect(1);
+    // The system ends who writes more than 2 MiB to a file; compiled code is smaller.
+    let mut command = Command::new("bash");
+    command.args(["-c", "ulimit -c 0 -f 2048; exec \"$@\"", "-", env!("CARGO_BIN_EXE_pixcrawler"), "plugin"]);
+    command.args(["test", &component, "c.toml", "--update"]);
+    let output = desk.command(command).output().await.unwrap();
+    assert_eq!(output.status.signal(), Some(Signal::XFSZ.as_raw()), "{output:?}");
+    assert_eq!(desk.read("c.toml"), cassette);
 }

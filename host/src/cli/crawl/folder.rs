@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{cli::wrong_usage, job::JobId};
+use crate::{atomic, cli::wrong_usage, job::JobId};
 
 /// Name of the file.
 const MEMORY: &str = ".pixcrawler.json";
@@ -142,10 +142,8 @@ impl Folder {
     }
 
     fn write(&mut self, memory: Memory) -> anyhow::Result<()> {
-        let (file, draft) = (self.path.join(MEMORY), self.path.join(".pixcrawler.json.part"));
-        let text = serde_json::to_vec_pretty(&memory)?;
-        fs::write(&draft, text)
-            .and_then(|()| fs::rename(&draft, &file))
+        let file = self.path.join(MEMORY);
+        atomic::write(&file, &serde_json::to_vec_pretty(&memory)?)
             .with_context(|| format!("cannot write {}", file.display()))?;
         self.memory = Some(memory);
         Ok(())

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::subject::{self, Subject};
-use crate::{cli::say, config::Config, plugin::Use, trial};
+use crate::{atomic, cli::say, config::Config, plugin::Use, trial};
 
 /// Measure what the steps of a source cost, on its cassettes
 ///
@@ -141,6 +141,6 @@ fn last(file: &Path) -> Measured {
 fn keep(file: &Path, measured: &Measured) -> anyhow::Result<()> {
     let folder = file.parent().unwrap_or(file);
     fs::create_dir_all(folder)
-        .and_then(|()| fs::write(file, serde_json::to_vec_pretty(measured)?))
+        .and_then(|()| atomic::write(file, &serde_json::to_vec_pretty(measured)?))
         .with_context(|| format!("cannot write {}", file.display()))
 }

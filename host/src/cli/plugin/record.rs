@@ -1,7 +1,6 @@
 //! `plugin record`: a crawl of a source alone, written as a cassette.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -14,6 +13,7 @@ use super::{
     run::{crawl, end},
 };
 use crate::{
+    atomic,
     cli::{say, tell, wrong_usage},
     config::Config,
     plugin::Use,
@@ -83,7 +83,8 @@ impl Record {
 fn write(file: &Path, cassette: &Cassette, ready: &Ready) -> anyhow::Result<()> {
     let purpose =
         format!("`{}` as {} answers it.", ready.query.text.escape_default(), ready.source.info.name);
-    fs::write(file, cassette.to_text(&purpose)).with_context(|| format!("cannot write {}", file.display()))
+    atomic::write(file, cassette.to_text(&purpose).as_bytes())
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// What is recorded must give the same again; where it does not, the source depends on

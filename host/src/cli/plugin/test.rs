@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::subject::{self, Subject};
 use crate::{
+    atomic,
     cli::say,
     config::Config,
     plugin::Use,
@@ -84,7 +85,7 @@ fn update(file: &Path, cassette: &Cassette, tested: &mut Tested) -> anyhow::Resu
         .map_err(Into::into)
         .and_then(|text| Cassette::updated(&text, outcome))
         .with_context(|| format!("cannot update {}", file.display()))?;
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    atomic::write(file, text.as_bytes()).with_context(|| format!("cannot write {}", file.display()))?;
     tested.problems.retain(|problem| !matches!(problem, Problem::Unexpected(_)));
     Ok(true)
 }
