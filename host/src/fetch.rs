@@ -6,6 +6,7 @@
 
 mod agent;
 mod ask;
+mod blot;
 mod body;
 mod download;
 mod errand;

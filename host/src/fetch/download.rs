@@ -6,10 +6,10 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use super::{
     Download, Inner, Refused,
     ask::{credential, header},
+    blot::blot,
     body::Bounds,
     errand::{Errand, Purpose},
     jar::Jar,
-    secret::blot,
     trouble::{Failed, Trouble},
 };
 use crate::{
