@@ -52,15 +52,14 @@ fn find(text: &[u8], secret: &str) -> Vec<Range<usize>> {
     if secret.bytes().all(is_plain) {
         return memmem::find_iter(text, secret).map(|at| at..at + secret.len()).collect();
     }
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at < text.len() {
-        match end_of(text, at, secret) {
-            Some(end) => {
-                found.push(at..end);
-                at = end;
-            }
-            None => at += 1,
+    let begins = |byte: &u8| secret.as_bytes().first() == Some(byte) || b"%\\&+".contains(byte);
+    let (mut found, mut from) = (Vec::new(), 0);
+    while let Some(step) = text.get(from..).unwrap_or_default().iter().position(begins) {
+        let start = from + step;
+        from = start + 1;
+        if let Some(end) = end_of(text, start, secret) {
+            found.push(start..end);
+            from = end;
         }
     }
     found

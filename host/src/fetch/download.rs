@@ -51,7 +51,8 @@ impl Inner {
             });
         }
         let reason = if matches!(status, 404 | 410) { Refusal::NotFound } else { Refusal::HttpStatus };
-        Err(Refused { reason, detail: format!("status {status}"), retry_after: None })
+        let unauthorized = reply.status == StatusCode::UNAUTHORIZED && errand.credential.is_some();
+        Err(Refused { reason, detail: format!("status {status}"), retry_after: None, unauthorized })
     }
 }
 
