@@ -3,9 +3,7 @@
 //! of the originals are obfuscated. This is no API, so it may change or be refused
 //! at any time.
 
-use pixcrawler_sdk::{
-    Answer, Chain, Chained, Error, Found, Info, PageBefore, Query, Request, Response, Result,
-};
+use pixcrawler_sdk::{Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -32,7 +30,7 @@ pub struct Place {
     welcome: bool,
     /// Number of the first picture asked for, counted from 0.
     from: u32,
-    before: PageBefore,
+    seen: Seen,
 }
 
 impl Chained for Baidu {
@@ -82,7 +80,7 @@ impl Chained for Baidu {
         {
             found.warnings.push(format!("Baidu shows {shown} of about {known} pictures"));
         }
-        let more = place.before.is_followed_by(&found) && last.is_none();
+        let more = place.seen.has_more_in(&found) && last.is_none();
         Ok((found, more.then(|| page(query, place.from))))
     }
 }

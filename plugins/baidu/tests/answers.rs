@@ -109,6 +109,19 @@ fn a_search_ends_where_the_site_says_so_or_repeats_itself() {
 }
 
 #[test]
+fn pages_in_turn_come_to_an_end() {
+    let query = Query::of("red fox");
+    for pages in 1..5_u32 {
+        let (mut place, request) = begun(&query);
+        let more = (0..100).take_while(|step| {
+            let body = page(&result(step % pages), 1_000_000);
+            Baidu::read(&query, &mut place, Answer::of(&request.url, 200, &body)).unwrap().1.is_some()
+        });
+        assert_eq!(more.count(), pages as usize);
+    }
+}
+
+#[test]
 fn refusals_are_told_apart() {
     let check = "<html><head><title>百度安全验证</title></head></html>";
     for body in [r#"{"antiFlag": 1, "message": "Forbid spider access"}"#, r#"{"antiFlag": "1"}"#, check] {

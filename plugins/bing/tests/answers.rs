@@ -89,6 +89,19 @@ fn pieces_follow_until_one_repeats() {
 }
 
 #[test]
+fn pieces_in_turn_come_to_an_end() {
+    let query = Query::of("red fox");
+    for pieces in 1..9_u32 {
+        let mut place = Place::default();
+        let more = (0..100).take_while(|step| {
+            let body = page(&full(step % pieces));
+            Bing::read(&query, &mut place, Answer::of(URL, 200, &body)).unwrap().1.is_some()
+        });
+        assert_eq!(more.count(), pieces as usize);
+    }
+}
+
+#[test]
 fn the_end_is_told_from_a_challenge_and_from_a_change() {
     for end in ["", " \n", r#"<div class="dg_b"><div id="x"></div></div>"#, &page("")] {
         assert_eq!(read(end), Ok((Found::default(), None)), "{end}");

@@ -77,6 +77,19 @@ fn pages_follow_until_there_are_no_new_pictures() {
 }
 
 #[test]
+fn pages_in_turn_come_to_an_end() {
+    let query = Query::of("red fox");
+    for pages in 1..9_u32 {
+        let mut place = Place::default();
+        let more = (0..100).take_while(|step| {
+            let body = page(&picture(step % pages));
+            Google::read(&query, &mut place, Answer::of(URL, 200, &body)).unwrap().1.is_some()
+        });
+        assert_eq!(more.count(), pages as usize);
+    }
+}
+
+#[test]
 fn pages_without_pictures_are_told_apart() {
     assert_eq!(read(NOTHING), Ok((Found::default(), None)));
     for captcha in [
