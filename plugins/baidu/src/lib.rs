@@ -3,7 +3,9 @@
 //! of the originals are obfuscated. This is no API, so it may change or be refused
 //! at any time.
 
-use pixcrawler_sdk::{Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen};
+use pixcrawler_sdk::{
+    Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen, json,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -65,6 +67,7 @@ impl Chained for Baidu {
             return Ok((Found::default(), Some(page(query, 0))));
         }
         let text = loose::mend(response.text()?);
+        let text = json::mend(&text);
         let list = list(&text, &response)?;
         let results = list.data.iter().flatten().filter(|result| !is_empty(result));
         let mut results = results.peekable();

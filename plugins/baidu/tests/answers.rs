@@ -143,6 +143,12 @@ fn refusals_are_told_apart() {
 }
 
 #[test]
+fn half_a_character_in_a_title_is_marked() {
+    let (found, _) = read(200, &page(&result(1).replace("cub", r"\ud83d"), 100)).unwrap();
+    assert_eq!(found.candidates[0].title.as_deref(), Some("Fox's \u{fffd} 1"));
+}
+
+#[test]
 fn a_result_without_a_field_is_left_out() {
     for field in ["objURL", "fromURL", "thumbURL", "fromPageTitleEnc", "width", "height"] {
         let renamed = result(1).replace(&format!("\"{field}\""), "\"renamed\"");

@@ -136,6 +136,12 @@ fn the_end_is_told_from_a_challenge_and_from_a_change() {
 }
 
 #[test]
+fn half_a_character_in_a_title_is_marked() {
+    let (found, _) = read(&page(&full(1).replace("fox\u{e001}", r"\ud83d fox"))).unwrap();
+    assert_eq!(found.candidates[0].title.as_deref(), Some("Red \u{fffd} fox 1"));
+}
+
+#[test]
 fn a_bad_picture_costs_only_itself() {
     let bad = full(1).replace("murl", "renamed");
     let (found, _) = read(&page(&[bad, full(2)].concat())).unwrap();

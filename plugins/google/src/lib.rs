@@ -2,7 +2,9 @@
 //! addresses of a hundred thumbnails with those of their originals. This is no
 //! API, so it may change or be refused at any time.
 
-use pixcrawler_sdk::{Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen};
+use pixcrawler_sdk::{
+    Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen, json,
+};
 use serde::{Deserialize, Serialize};
 
 mod options;
@@ -56,7 +58,7 @@ impl Chained for Google {
     }
 
     fn read(query: &Query, place: &mut Place, answer: Answer) -> Result<(Found, Option<Request>)> {
-        let found = page::read(open(answer)?.text()?, place.start == 0)?;
+        let found = page::read(&json::mend(open(answer)?.text()?), place.start == 0)?;
         // The same pictures as before: there is nothing past the end.
         if !place.seen.has_more_in(&found) {
             return Ok((found, None));

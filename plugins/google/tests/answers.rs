@@ -127,6 +127,12 @@ fn pages_without_pictures_are_told_apart() {
 }
 
 #[test]
+fn half_a_character_in_a_title_is_marked() {
+    let (found, _) = read(&page(&picture(1).replace("cub", r"\ud83d"))).unwrap();
+    assert_eq!(found.candidates[0].title.as_deref(), Some("Red fox & \u{fffd} 1"));
+}
+
+#[test]
 fn a_bad_picture_costs_only_itself() {
     let bad = picture(1).replace("\"2003\"", "\"2004\"");
     let (found, _) = read(&page(&[bad, picture(2)].concat())).unwrap();

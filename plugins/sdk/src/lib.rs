@@ -64,6 +64,7 @@ mod filter;
 pub mod date;
 mod log;
 pub mod html;
+pub mod json;
 pub mod text;
 pub mod url;
 pub mod xml;

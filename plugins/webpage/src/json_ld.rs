@@ -1,16 +1,16 @@
 //! Pictures described as linked data (schema.org in JSON-LD).
 
-use pixcrawler_sdk::{Candidate, Dimensions, License, url};
+use pixcrawler_sdk::{Candidate, Dimensions, License, json, url};
 use serde_json::{Map, Value};
 
 use crate::page::{MOST, short};
 
 /// The pictures in one `script` of linked data: every `ImageObject`, and every
 /// `image` of anything. A publisher's `logo` is left out. What is no JSON has none.
-pub(crate) fn pictures(json: &str, base: &str) -> Vec<Candidate> {
+pub(crate) fn pictures(data: &str, base: &str) -> Vec<Candidate> {
     let mut found = Vec::new();
     // JSON nests at most 128 deep here, so the walk does too.
-    if let Ok(value) = serde_json::from_str(json) {
+    if let Ok(value) = serde_json::from_str(&json::mend(data)) {
         walk(&value, false, base, &mut found);
     }
     found
