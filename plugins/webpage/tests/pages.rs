@@ -176,6 +176,7 @@ fn where_linked_data_names_pictures() {
     );
     assert_eq!(data(r#"{"image": {"@id": "data:,"}, "@type": 7}"#), [""; 0]);
     assert_eq!(data(r#"{"image": "a.jpg", "name": "Fox \ud83d"}"#), ["a.jpg"]);
+    assert_eq!(data(r#"{"image": ["", {"url": " "}, {"url": "a.jpg", "contentUrl": ""}]}"#), ["a.jpg"]);
     assert_eq!(data("{broken"), [""; 0]);
     assert_eq!(data(&"[".repeat(100_000)), [""; 0]);
 }

@@ -109,6 +109,24 @@ fn what_is_not_known_is_left_out() {
 }
 
 #[test]
+fn a_file_needs_an_address() {
+    for (address, expect) in [
+        ("//upload.example.org/a.jpg", Some("https://upload.example.org/a.jpg")),
+        ("", None),
+        ("/a.jpg", None),
+        ("a.jpg", None),
+    ] {
+        let mut page = page(7, 1, "fox");
+        page["imageinfo"][0]["url"] = address.into();
+        let found = first(&complete(json!([page]))).map(|(found, _)| found.candidates);
+        match expect {
+            Some(expect) => assert_eq!(found.unwrap()[0].url, expect),
+            None => assert!(matches!(found, Err(Error::LayoutChanged(_))), "{address}"),
+        }
+    }
+}
+
+#[test]
 fn a_creator_without_a_page_has_no_address() {
     for (artist, creator, address) in [
         ("Ada Fuchs", "Ada Fuchs", None),
