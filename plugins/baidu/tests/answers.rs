@@ -122,6 +122,16 @@ fn pages_in_turn_come_to_an_end() {
 }
 
 #[test]
+fn places_elsewhere_are_not_without_end() {
+    let places: Vec<_> =
+        (0..40_000).map(|n| format!(r#"{{"ObjURL": "http://a.example.org/{n}.jpg"}}"#)).collect();
+    let many = result(1).replace("\"replaceUrl\": [", &format!("\"replaceUrl\": [{},", places.join(",")));
+    let (found, _) = read(200, &page(&many, 100)).unwrap();
+    let alternates = &found.candidates[0].alternates;
+    assert_eq!((alternates.len(), alternates[99].as_str()), (100, "http://a.example.org/99.jpg"));
+}
+
+#[test]
 fn refusals_are_told_apart() {
     let check = "<html><head><title>百度安全验证</title></head></html>";
     for body in [r#"{"antiFlag": 1, "message": "Forbid spider access"}"#, r#"{"antiFlag": "1"}"#, check] {

@@ -72,6 +72,15 @@ fn a_picture_that_is_there_twice_is_given_once() {
 }
 
 #[test]
+fn many_pictures_are_given_once_each_in_order() {
+    let links: Vec<_> =
+        (0..3_000).chain(0..3_000).map(|n| if n % 2 == 0 { full(n) } else { link(n, "") }).collect();
+    let (found, _) = read(&page(&links.concat())).unwrap();
+    let pages = found.candidates.into_iter().filter_map(|candidate| candidate.page_url);
+    assert!(pages.eq((0..3_000).map(|n| format!("https://www.example.org/fox/{n}"))));
+}
+
+#[test]
 fn pieces_follow_until_one_repeats() {
     let query = Query::of("red fox");
     let mut place = Place::default();

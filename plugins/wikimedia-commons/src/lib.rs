@@ -25,8 +25,8 @@ const API: &str = "https://commons.wikimedia.org/w/api.php";
 const BATCH: &str = "50";
 /// Answers that a batch may come in: some describe a single file.
 const MOST_PARTS: u32 = 200;
-/// Files in an answer that are remembered until they are described; there should be a batch of them.
-const MOST_WAITING: usize = 500;
+/// Files in an answer; there should be a batch of them.
+const MOST_FILES: usize = 500;
 /// Results that the search gives, however many there are.
 const DEPTH: u32 = 10_000;
 /// Pixels; one of the widths that are kept ready.
@@ -89,7 +89,7 @@ impl Chained for WikimediaCommons {
         if api.complete {
             found.warnings.extend(batch.end()?);
         }
-        if batch.parts >= MOST_PARTS || batch.waiting.len() > MOST_WAITING {
+        if batch.parts >= MOST_PARTS {
             return Err(Error::LayoutChanged("a batch of results does not come to its end".to_owned()));
         }
         let offset = api.next.iter().find(|(name, _)| name == "gsroffset");
@@ -112,6 +112,9 @@ const ENOUGH: usize = 5;
 impl Batch {
     /// The files that this answer describes, best first.
     fn take(&mut self, mut pages: Vec<Page>) -> Result<Found> {
+        if pages.len() > MOST_FILES {
+            return Err(Error::LayoutChanged(format!("expected {BATCH} pages, found {}", pages.len())));
+        }
         let is_first = self.parts == 0;
         // The API orders pages by their number.
         pages.sort_by_key(|page| page.index);
