@@ -1,8 +1,8 @@
 // Openly licensed pictures from Openverse: the twin of `plugins/openverse`, in JavaScript.
 
 import {
-  InvalidQuery, RateLimited, api, candidate, count, creativeCommonsId, credential, dimensions, each, get, license,
-  mediaType, need, option, paged,
+  InvalidQuery, LayoutChanged, RateLimited, api, candidate, count, creativeCommonsId, credential, dimensions, each, get,
+  license, mediaType, need, option, paged,
 } from "./sdk/pixcrawler.js";
 
 const HOST = "api.openverse.org";
@@ -104,23 +104,34 @@ function picture(image) {
     dimensions: dimensions(image.width, image.height),
     mime: mediaType(image.filetype ?? ""),
     byteSize: image.filesize === 0 ? undefined : image.filesize,
-    tags: image.tags?.map((tag) => tag.name).filter(known),
+    tags: image.tags?.map(tagName).filter(known),
     extra: extra.map((name) => [`openverse.${name}`, image[name]]),
   });
 }
 
+function tagName(tag) {
+  if (typeof tag !== "object" || Array.isArray(tag)) {
+    throw new LayoutChanged("a tag is no object");
+  }
+  return tag.name;
+}
+
 const known = (value) => value !== undefined && value !== null;
+
+// Of what is no licence but public domain: what it is called and where it is explained.
+const MARKS = new Map([["cc0", ["CC0", "zero"]], ["pdm", ["Public Domain Mark", "mark"]]]);
 
 // The licence with its address and a line to print, which older answers leave out.
 function terms(code, { license_version: version, license_url, attribution, title, creator }) {
-  const [name, path, verb] = {
-    cc0: [`CC0 ${version || "1.0"}`, `publicdomain/zero/${version || "1.0"}/`, "marked with"],
-    pdm: [`Public Domain Mark ${version || "1.0"}`, `publicdomain/mark/${version || "1.0"}/`, "marked with"],
-  }[code] ?? [`CC ${code.toUpperCase()} ${version ?? ""}`.trimEnd(), version && `licenses/${code}/${version}/`, "licensed under"];
+  const id = creativeCommonsId(code, version);
+  const [mark, kind] = MARKS.get(code) ?? [];
+  const name = mark ? `${mark} ${version || "1.0"}` : `CC ${code.toUpperCase()} ${version ?? ""}`.trimEnd();
+  const path = mark ? `publicdomain/${kind}/${version || "1.0"}/` : version && `licenses/${code}/${version}/`;
   const what = known(title) ? `"${title}"` : "This work";
-  return license(creativeCommonsId(code, version), {
-    url: license_url ?? (path ? `https://creativecommons.org/${path}` : undefined),
-    attribution: attribution ?? `${what}${known(creator) ? ` by ${creator}` : ""} is ${verb} ${name}.`,
+  const by = known(creator) ? ` by ${creator}` : "";
+  return license(id, {
+    url: license_url ?? (path && id !== "unknown" ? `https://creativecommons.org/${path}` : undefined),
+    attribution: attribution ?? `${what}${by} is ${mark ? "marked with" : "licensed under"} ${name}.`,
   });
 }
 

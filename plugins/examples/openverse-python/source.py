@@ -105,10 +105,21 @@ def picture(image):
         license=terms(need(image, "license").lower(), image),
         dimensions=dimensions(image.get("width"), image.get("height")),
         mime=media_type(known(image.get("filetype"), "")),
-        byte_size=image.get("filesize") or None,
-        tags=[tag["name"] for tag in known(image.get("tags"), []) if tag.get("name") is not None],
+        byte_size=size(image.get("filesize")),
+        tags=tags(known(image.get("tags"), [])),
         extra=[(f"openverse.{name}", image[name]) for name in extra],
     )
+
+
+def size(value):
+    """0 says nothing; `False`, which Python takes for 0, is the site's doing."""
+    return None if value == 0 and value is not False else value
+
+
+def tags(values):
+    if not isinstance(values, list):
+        raise LayoutChanged("`tags` is no list")
+    return [tag["name"] for tag in values if tag.get("name") is not None]
 
 
 def terms(code, image):
@@ -123,9 +134,11 @@ def terms(code, image):
         path = f"licenses/{code}/{version}/" if version else None
     title = f'"{image["title"]}"' if image.get("title") is not None else "This work"
     by = f" by {image['creator']}" if image.get("creator") is not None else ""
+    id = creative_commons_id(code, version)
+    url = f"https://creativecommons.org/{path}" if path and id != "unknown" else None
     return License(
-        creative_commons_id(code, version),
-        url=known(image.get("license_url"), f"https://creativecommons.org/{path}" if path else None),
+        id,
+        url=known(image.get("license_url"), url),
         attribution=known(image.get("attribution"), f"{title}{by} is {verb} {name}."),
     )
 
@@ -146,7 +159,7 @@ def ended(response, number, anonymous):
     if status == 400:
         raise InvalidQuery(f"Openverse refuses the search: {detail(response)}")
     if status == 429 and response.header("retry-after") is None:
-        seconds = re.search(r"(\d+) second", detail(response))
+        seconds = re.search("([0-9]+) second", detail(response))
         raise RateLimited(int(seconds[1]) if seconds else None)
     return False
 

@@ -137,13 +137,16 @@ impl Entry {
             candidate.creator.clone_from(&self.author);
             candidate.creator_url.clone_from(&self.author_url);
         }
+        // What is said of an entry is true of it, whatever the feed allows.
+        let reserved = self.rights.as_ref().filter(|rights| rights.id == "all-rights-reserved");
         let said = [
-            &self.said.license,
-            &self.license,
-            &around.said.license,
-            &around.license,
-            &self.rights,
-            &around.rights,
+            self.said.license.as_ref(),
+            self.license.as_ref(),
+            reserved,
+            around.said.license.as_ref(),
+            around.license.as_ref(),
+            self.rights.as_ref(),
+            around.rights.as_ref(),
         ];
         candidate.license = candidate.license.take().or_else(|| said.into_iter().flatten().next().cloned());
         candidate.page_url = self.original_link.clone().or_else(|| self.link.clone());

@@ -161,7 +161,8 @@ pub(crate) fn license(named: &str, words: &str) -> License {
 
 /// What a line of copyright says.
 pub(crate) fn rights(line: String) -> License {
-    let reserved = line.to_ascii_lowercase().contains("all rights reserved");
+    let words = line.to_ascii_lowercase();
+    let reserved = words.contains("all rights reserved") && !words.contains("not all rights");
     let id = if reserved { "all-rights-reserved" } else { "unknown" };
     match address(&line) {
         Some(url) => License::from_url(&url),

@@ -225,6 +225,18 @@ fn who_made_it_and_under_which_terms() {
             None,
         ),
         ("", &format!("<media:copyright url='{by}'>By us</media:copyright>"), Some("unknown"), Some("By us")),
+        (
+            &format!("<cc:license rdf:resource='{by}'/>"),
+            "<dc:rights>© Ada. All rights reserved.</dc:rights>",
+            Some("all-rights-reserved"),
+            Some("© Ada. All rights reserved."),
+        ),
+        (
+            "",
+            "<dc:rights>Not all rights reserved</dc:rights>",
+            Some("unknown"),
+            Some("Not all rights reserved"),
+        ),
         ("", "<media:license>Ask us</media:license>", Some("unknown"), Some("Ask us")),
     ] {
         let license = candidate(around, inside).license;

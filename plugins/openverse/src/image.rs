@@ -88,9 +88,10 @@ fn license(code: &str, image: &Image) -> License {
             if matches!(code.as_str(), "cc0" | "pdm") { "is marked with" } else { "is licensed under" };
         format!("{title}{by} {verb} {name}.")
     });
+    let id = License::creative_commons_id(&code, version);
     License {
-        id: License::creative_commons_id(&code, version),
-        url: image.license_url.clone().or(known_url),
+        url: image.license_url.clone().or(known_url.filter(|_| id != "unknown")),
+        id,
         attribution: Some(attribution),
     }
 }

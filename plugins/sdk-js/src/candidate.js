@@ -10,11 +10,17 @@ const TEXTS = (value) => Array.isArray(value) && value.every(TEXT);
 const PAIRS = (value) => Array.isArray(value) && value.every((pair) => TEXTS(pair) && pair.length === 2);
 const SIDE = (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32;
 const MAYBE = (fits) => (value) => value === undefined || value === null || fits(value);
-const RECORD = (parts) => (value) =>
-  typeof value === "object" && Object.entries(parts).every(([name, fits]) => fits(value[name]));
-const LICENSE = RECORD({ id: TEXT, url: MAYBE(TEXT), attribution: MAYBE(TEXT) });
-const DIMENSIONS = RECORD({ width: SIDE, height: SIDE });
-const CHECKSUM = RECORD({ digest: (value) => ["md5", "sha1", "sha256"].includes(value), hex: TEXT });
+// A value of that form; another field than these is the author's mistake.
+const RECORD = (place, parts) => (value) => {
+  const fits = typeof value === "object" && Object.entries(parts).every(([name, fits]) => fits(value[name]));
+  if (fits) {
+    onlyKnown(value, Object.keys(parts), place);
+  }
+  return fits;
+};
+const LICENSE = RECORD("a licence", { id: TEXT, url: MAYBE(TEXT), attribution: MAYBE(TEXT) });
+const DIMENSIONS = RECORD("a size", { width: SIDE, height: SIDE });
+const CHECKSUM = RECORD("a checksum", { digest: (value) => ["md5", "sha1", "sha256"].includes(value), hex: TEXT });
 
 // The fields of a candidate but for its address.
 const FIELDS = {
@@ -31,14 +37,11 @@ export function candidate(url, fields = {}) {
   }
   const made = { url, alternates: [], tags: [], headers: [], extra: [] };
   for (const [name, value] of Object.entries(fields)) {
-    const fits = FIELDS[name];
-    if (fits === undefined) {
-      onlyKnown({ [name]: value }, Object.keys(FIELDS), "a candidate");
-    }
+    onlyKnown({ [name]: value }, Object.keys(FIELDS), "a candidate");
     if (value === undefined || value === null) {
       continue;
     }
-    if (!fits(value)) {
+    if (!FIELDS[name](value)) {
       throw new LayoutChanged(`\`${name}\` cannot be ${shown(value)}`);
     }
     made[name] = value;
@@ -70,33 +73,44 @@ export function licenseFromUrl(url) {
   return license(creativeCommons(url) ?? "unknown", { url });
 }
 
-// The id of a Creative Commons licence (`by-nc`, `2.0`), of `cc0` or of the public domain
-// mark (`pdm`). Retired ones (`sampling+`) have no SPDX id and keep their own name.
+const LICENSES = ["by", "by-nc", "by-nc-nd", "by-nc-sa", "by-nd", "by-sa"];
+const VERSIONS = ["1.0", "2.0", "2.1", "2.5", "3.0", "4.0"];
+
+// The id of a Creative Commons licence (`by-nc`, `2.0`), of `cc0` or of the public domain mark
+// (`pdm`). `unknown` for everything else, retired ones (`sampling+`) and versions that there are
+// not among them: no part of a licence is left out.
 export function creativeCommonsId(code, version) {
   if (!TEXT(code) || !MAYBE(TEXT)(version)) {
     throw new LayoutChanged(`a licence cannot be ${shown([code, version])}`);
   }
   const known = code.trim().toLowerCase().replace("nd-nc", "nc-nd");
-  const name = known.startsWith("by") ? `cc-${known}` : known;
-  // These two have one version, and many sources do not say it.
-  const number = version?.trim() || (name === "cc0" || name === "pdm" ? "1.0" : "");
-  return number ? `${name}-${number}` : name;
+  const number = version?.trim() ?? "";
+  if (known === "cc0" || known === "pdm") {
+    // These two have one version, and many sources do not say it.
+    return number === "" || number === "1.0" ? `${known}-1.0` : "unknown";
+  }
+  if (!LICENSES.includes(known) || (number !== "" && !VERSIONS.includes(number))) {
+    return "unknown";
+  }
+  return number === "" ? `cc-${known}` : `cc-${known}-${number}`;
 }
 
-const MEDIA_TYPES = {
+const MEDIA_TYPES = new Map(Object.entries({
   jpg: "jpeg", jpeg: "jpeg", png: "png", gif: "gif", webp: "webp", svg: "svg+xml", tif: "tiff", tiff: "tiff",
-};
+}));
 
 // The media type that a file name's extension stands for (`jpg`, `.PNG`), if it is a picture's.
 export function mediaType(extension) {
-  const type = MEDIA_TYPES[extension.replace(/^\.+/, "").toLowerCase()];
+  const type = MEDIA_TYPES.get(extension.replace(/^\.+/, "").toLowerCase());
   return type && `image/${type}`;
 }
 
+// Words behind the address may say anything: it is read only to a query, and whole.
+const CREATIVE_COMMONS = /^(?:https?:\/\/)?(?:www\.)?creativecommons\.org\/([a-z0-9/._-]*)(?:[?#]|$)/;
+
 function creativeCommons(url) {
-  const place = url.toLowerCase().replace(/^.*?:\/\//, "").replace(/^www\./, "");
-  const [host, ...path] = place.split(/[/?#]+/);
-  const [kind, code, rest] = host === "creativecommons.org" ? path : [];
+  const [, path = ""] = CREATIVE_COMMONS.exec(url.trim().toLowerCase()) ?? [];
+  const [kind, code, rest] = path.split("/").filter((part) => part !== "");
   // `/licenses/by/deed.de` names no version.
   const version = /^\d/.test(rest ?? "") ? rest : undefined;
   if (kind === "publicdomain" && (code === "zero" || code === "mark")) {

@@ -236,7 +236,7 @@ export function dimensions(width: unknown, height: unknown): Dimensions | undefi
 export function license(id: string, rest?: { url?: string | null; attribution?: string | null }): License;
 /** By address; what is not Creative Commons is `unknown`. */
 export function licenseFromUrl(url: string): License;
-/** The id of `by-nc` `2.0`, of `cc0` or of `pdm`. */
+/** The id of `by-nc` `2.0`, of `cc0` or of `pdm`; `unknown` for what is no such licence or version. */
 export function creativeCommonsId(code: string, version?: string | null): string;
 
 /** The media type that a file name's extension stands for (`jpg`, `.PNG`), if it is a picture's. */

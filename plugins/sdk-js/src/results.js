@@ -43,9 +43,13 @@ function fault(error) {
   throw error;
 }
 
+// A field of a value that was read; not what every object or text has, such as `constructor` or `link`.
+const own = (value, field) =>
+  typeof value === "object" && value !== null && Object.hasOwn(value, field) ? value[field] : undefined;
+
 // A field that must be there.
 export function need(object, field) {
-  const value = object?.[field];
+  const value = own(object, field);
   if (value === undefined || value === null) {
     throw new LayoutChanged(`missing field \`${field}\``);
   }
@@ -55,7 +59,7 @@ export function need(object, field) {
 // A field that must be a whole number, 0 or more, such as a count of pages; `missing` is
 // what it counts as when it is not there.
 export function count(object, field, missing) {
-  const value = object?.[field] === undefined && missing !== undefined ? missing : need(object, field);
+  const value = own(object, field) === undefined && missing !== undefined ? missing : need(object, field);
   if (!Number.isSafeInteger(value) || value < 0) {
     throw new LayoutChanged(`\`${field}\` cannot be ${shown(value)}`);
   }

@@ -104,18 +104,44 @@ test("licences", () => {
     ["https://creativecommons.org.example.org/licenses/by/4.0/", "unknown"],
     ["https://example.org/terms", "unknown"],
     ["", "unknown"],
+    [" HTTPS://CreativeCommons.org/licenses/by/4.0/legalcode.de?ref=chooser#s1 ", "cc-by-4.0"],
+    ["https://creativecommons.org/licenses/by/2.1/jp/", "cc-by-2.1"],
+    ["https://creativecommons.org/licenses/by-nc-only/4.0/", "unknown"],
+    ["https://creativecommons.org/licenses/bye/4.0/", "unknown"],
+    ["https://creativecommons.org/licenses/by/4.0,3.0/", "unknown"],
+    ["https://creativecommons.org/licenses/by/5/", "unknown"],
+    ["https://creativecommons.org/publicdomain/zero/9.9/", "unknown"],
+    ["https://creativecommons.org/licenses/by/4.0/ but ask first", "unknown"],
+    ["https://creativecommons.org/licenses/by/4.0/%20but%20ask", "unknown"],
+    ["https://creativecommons.org/?licenses/by/4.0/", "unknown"],
+    ["not https://creativecommons.org/licenses/by/4.0/", "unknown"],
+    ["ftp://creativecommons.org/licenses/by/4.0/", "unknown"],
+    ["//creativecommons.org/licenses/by-sa/3.0", "unknown"],
   ]) {
     assert.deepEqual(licenseFromUrl(url), { id, url, attribution: undefined });
   }
-  assert.equal(creativeCommonsId("BY-NC-ND", "2.0"), "cc-by-nc-nd-2.0");
-  assert.equal(creativeCommonsId("cc0"), "cc0-1.0");
-  assert.equal(creativeCommonsId("pdm", ""), "pdm-1.0");
-  assert.equal(creativeCommonsId("sampling+", "1.0"), "sampling+-1.0");
+  for (const [code, version, id] of [
+    ["BY-NC-ND", "2.0", "cc-by-nc-nd-2.0"],
+    ["by-nd-nc", "1.0", "cc-by-nc-nd-1.0"],
+    ["by", undefined, "cc-by"],
+    ["cc0", undefined, "cc0-1.0"],
+    ["pdm", "", "pdm-1.0"],
+    ["sampling+", "1.0", "unknown"],
+    ["by-nd-sa", "4.0", "unknown"],
+    ["by-nc-only", undefined, "unknown"],
+    ["by", "4.0 or so", "unknown"],
+    ["by", "7.0", "unknown"],
+    ["cc0", "4.0", "unknown"],
+    ["constructor", undefined, "unknown"],
+    ["", undefined, "unknown"],
+  ]) {
+    assert.equal(creativeCommonsId(code, version), id, code);
+  }
 });
 
 test("media types by extension", () => {
-  const types = ["jpg", ".PNG", "tif", "mp4", ""].map(mediaType);
-  assert.deepEqual(types, ["image/jpeg", "image/png", "image/tiff", undefined, undefined]);
+  const types = ["jpg", ".PNG", "tif", "mp4", "", "constructor", "__proto__", "toString"].map(mediaType);
+  assert.deepEqual(types, ["image/jpeg", "image/png", "image/tiff", ...Array(5).fill(undefined)]);
 });
 
 test("credentials", () => {

@@ -54,7 +54,7 @@ test("addresses of pictures", () => {
   for (const url of [URL, "HTTPS://example.org/1.jpg", "Http://example.org/1.jpg"]) {
     assert.equal(one(url, '"a": 1')?.url, url);
   }
-  for (const url of ["", "/2.jpg", "//example.org/2.jpg", "ftp://example.org/2.jpg", "https:/2.jpg", "data:,", " https://a/"]) {
+  for (const url of ["", "/2.jpg", "//example.org/2.jpg", "ftp://example.org/2.jpg", "https:/2.jpg", "data:,", " https://a/", "http\u017f://a/"]) {
     assert.equal(one(url, '"a": 1'), undefined, url);
   }
 });
@@ -120,6 +120,19 @@ test("what is no JSON is a changed layout", () => {
   }
 });
 
+test("what every object has is no field", () => {
+  for (const object of [{}, [], "text", 7, true, null, undefined]) {
+    for (const field of ["constructor", "toString", "__proto__", "length", "entries", "link"]) {
+      if (!Array.isArray(object) || field !== "length") {
+        assert.throws(() => need(object, field), { name: "LayoutChanged", message: `missing field \`${field}\`` });
+      }
+      assert.equal(count({}, field, 7), 7, field);
+    }
+  }
+  assert.throws(() => read("[1]", "entries"), LayoutChanged);
+  assert.equal(need(JSON.parse('{"__proto__": 5}'), "__proto__"), 5);
+});
+
 test("a count is a number", () => {
   assert.deepEqual([count({ n: 3 }, "n"), count({ n: 0 }, "n"), count({}, "n", 7)], [3, 0, 7]);
   for (const n of ["1", "x", 1.5, -1, true, [1], {}, 1e400, null]) {
@@ -147,5 +160,12 @@ test("what leaves a component is of the contract's types", () => {
 test("the author's mistakes stay the author's", () => {
   assert.throws(() => each([{}], () => missing), ReferenceError);
   assert.throws(() => each([{}], () => candidate(URL, { page_url: "" })), /no field/);
+  for (const fields of [
+    { license: { id: "cc0-1.0", uri: "" } }, { dimensions: { width: 1, height: 1, depth: 1 } },
+    { checksum: { digest: "md5", hex: "", algorithm: "" } }, { constructor: "" }, { toString: "" },
+    JSON.parse('{"__proto__": ""}'),
+  ]) {
+    assert.throws(() => candidate(URL, fields), /no field/, JSON.stringify(fields));
+  }
   assert.throws(() => each([{}], () => { throw new RateLimited(30); }), RateLimited);
 });

@@ -75,7 +75,7 @@ class Candidate:
 
     def __post_init__(self) -> None:
         """A value of a wrong type is the site's doing; the host could only refuse the step."""
-        if not (isinstance(self.url, str) and re.match("https?://", self.url, re.IGNORECASE)):
+        if not (isinstance(self.url, str) and re.match("https?://", self.url, re.ASCII | re.IGNORECASE)):
             raise LayoutChanged(f"not the address of a picture: {shown(self.url)}")
         for name, fits in _FIELDS.items():
             if not fits(getattr(self, name)):
@@ -164,18 +164,26 @@ def license_from_url(url: str) -> License:
     return License(_creative_commons(url) or "unknown", url=url)
 
 
+_LICENSES = ("by", "by-nc", "by-nc-nd", "by-nc-sa", "by-nd", "by-sa")
+_VERSIONS = ("1.0", "2.0", "2.1", "2.5", "3.0", "4.0")
+
+
 def creative_commons_id(code: str, version: str | None = None) -> str:
     """The id of a Creative Commons licence (`by-nc`, `2.0`), of `cc0` or of the public domain mark (`pdm`).
 
-    Retired ones (`sampling+`) have no SPDX id and keep their own name.
+    `unknown` for everything else, retired ones (`sampling+`) and versions that there are not
+    among them: no part of a licence is left out.
     """
     if not (isinstance(code, str) and _text(version)):
         raise LayoutChanged(f"a licence cannot be {shown([code, version])}")
     code = code.strip().lower().replace("nd-nc", "nc-nd")
-    name = f"cc-{code}" if code.startswith("by") else code
-    # These two have one version, and many sources do not say it.
-    number = (version or "").strip() or ("1.0" if name in ("cc0", "pdm") else "")
-    return f"{name}-{number}" if number else name
+    number = (version or "").strip()
+    if code in ("cc0", "pdm"):
+        # These two have one version, and many sources do not say it.
+        return f"{code}-1.0" if number in ("", "1.0") else "unknown"
+    if code not in _LICENSES or (number and number not in _VERSIONS):
+        return "unknown"
+    return f"cc-{code}-{number}" if number else f"cc-{code}"
 
 
 _MEDIA_TYPES = {
@@ -190,12 +198,14 @@ def media_type(extension: str) -> str | None:
     return f"image/{kind}" if kind else None
 
 
+# Words behind the address may say anything: it is read only to a query, and whole.
+_CREATIVE_COMMONS = re.compile(r"(?:https?://)?(?:www\.)?creativecommons\.org/([a-z0-9/._-]*)(?:[?#]|\Z)")
+
+
 def _creative_commons(url: str) -> str | None:
-    place = re.sub(r"^.*?://", "", url.lower()).removeprefix("www.")
-    host, *path = re.split(r"[/?#]+", place)
-    kind, code, version = (*path, "", "", "")[:3]
-    if host != "creativecommons.org":
-        return None
+    found = _CREATIVE_COMMONS.match(url.strip().lower())
+    path = found[1] if found else ""
+    kind, code, version = (*filter(None, path.split("/")), "", "", "")[:3]
     # `/licenses/by/deed.de` names no version.
     version = version if version[:1].isdigit() else None
     if kind == "publicdomain" and code in ("zero", "mark"):

@@ -175,7 +175,7 @@ def _refused(status: int, place: str, retry_after: str | None) -> SourceError:
     if status == 401:
         return Unauthorized(f"{place} asks for a credential")
     if status == 429:
-        seconds = retry_after is not None and re.fullmatch(r"\s*(\d{1,9})\s*", retry_after)
+        seconds = retry_after is not None and re.fullmatch(r"\s*([0-9]{1,9})\s*", retry_after)
         return RateLimited(int(seconds[1]) if seconds else None)
     lasting = status in (400, 404, 405, 410, 422)
     return (LayoutChanged if lasting else Unavailable)(f"{place} answers {status}")

@@ -35,8 +35,10 @@ def parse(text: str) -> Any:
 
 # A string that never ends reaches to the end of the text, so that it is looked at once.
 _MARKS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-_LONE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
-_ESCAPES = re.compile(r"\\(?:ud[89ab][\da-f]{2}\\ud[c-f][\da-f]{2}|(ud[89a-f][\da-f]{2})|.)", re.DOTALL | re.IGNORECASE)
+_LONE = re.compile(r"\\ud[89a-f]", re.ASCII | re.IGNORECASE)
+_ESCAPES = re.compile(
+    r"\\(?:ud[89ab][\da-f]{2}\\ud[c-f][\da-f]{2}|(ud[89a-f][\da-f]{2})|.)", re.ASCII | re.DOTALL | re.IGNORECASE
+)
 
 
 def _mended(escape: re.Match) -> str:

@@ -109,14 +109,37 @@ class Candidates(unittest.TestCase):
             ("https://creativecommons.org/about/", "unknown"),
             ("https://creativecommons.org.example.org/licenses/by/4.0/", "unknown"),
             ("", "unknown"),
+            (" HTTPS://CreativeCommons.org/licenses/by/4.0/legalcode.de?ref=chooser#s1 ", "cc-by-4.0"),
+            ("https://creativecommons.org/licenses/by/2.1/jp/", "cc-by-2.1"),
+            ("https://creativecommons.org/licenses/by-nc-only/4.0/", "unknown"),
+            ("https://creativecommons.org/licenses/bye/4.0/", "unknown"),
+            ("https://creativecommons.org/licenses/by/4.0,3.0/", "unknown"),
+            ("https://creativecommons.org/licenses/by/5/", "unknown"),
+            ("https://creativecommons.org/publicdomain/zero/9.9/", "unknown"),
+            ("https://creativecommons.org/licenses/by/4.0/ but ask first", "unknown"),
+            ("https://creativecommons.org/licenses/by/4.0/%20but%20ask", "unknown"),
+            ("https://creativecommons.org/?licenses/by/4.0/", "unknown"),
+            ("not https://creativecommons.org/licenses/by/4.0/", "unknown"),
+            ("ftp://creativecommons.org/licenses/by/4.0/", "unknown"),
+            ("//creativecommons.org/licenses/by-sa/3.0", "unknown"),
+            ("https://creativecommons.org/licenses/by/\u00b2.0/", "unknown"),
         ]:
             self.assertEqual(license_from_url(url), License(id, url=url))
 
     def test_licences_by_code(self):
         for code, version, id in [
             ("BY-NC-ND", "2.0", "cc-by-nc-nd-2.0"),
+            ("by-nd-nc", "1.0", "cc-by-nc-nd-1.0"),
+            ("by", None, "cc-by"),
             ("cc0", None, "cc0-1.0"),
             ("pdm", "", "pdm-1.0"),
-            ("sampling+", "1.0", "sampling+-1.0"),
+            ("sampling+", "1.0", "unknown"),
+            ("by-nd-sa", "4.0", "unknown"),
+            ("by-nc-only", None, "unknown"),
+            ("by", "4.0 or so", "unknown"),
+            ("by", "7.0", "unknown"),
+            ("cc0", "4.0", "unknown"),
+            ("constructor", None, "unknown"),
+            ("", None, "unknown"),
         ]:
             self.assertEqual(creative_commons_id(code, version), id)

@@ -78,7 +78,8 @@ class Tables(unittest.TestCase):
     def test_addresses_of_pictures(self):
         for url in (URL, "HTTPS://example.org/1.jpg", "Http://example.org/1.jpg"):
             self.assertEqual(one(url, '"a": 1').url, url)
-        for url in ("", "/2.jpg", "//example.org/2.jpg", "ftp://example.org/2.jpg", "https:/2.jpg", "data:,", " https://a/"):
+        for url in ("", "/2.jpg", "//example.org/2.jpg", "ftp://example.org/2.jpg", "https:/2.jpg", "data:,", " https://a/",
+                    "http\u017f://a/"):
             self.assertIsNone(one(url, '"a": 1'), url)
 
     def test_sizes_of_pictures(self):

@@ -102,22 +102,28 @@ impl License {
     }
 
     /// The id of a Creative Commons licence (`by-nc`, `2.0`), of `cc0` or of
-    /// the public domain mark (`pdm`). Retired ones (`sampling+`) have no SPDX
-    /// id and keep their own name.
+    /// the public domain mark (`pdm`). `unknown` for everything else, retired
+    /// ones (`sampling+`) and versions that there are not among them: no part
+    /// of a licence is left out.
     #[must_use]
     pub fn creative_commons_id(code: &str, version: Option<&str>) -> String {
-        let code = match code.trim().to_ascii_lowercase().replace("nd-nc", "nc-nd") {
-            code if code.starts_with("by") => format!("cc-{code}"),
-            code => code,
-        };
-        match version.map(str::trim).filter(|version| !version.is_empty()) {
-            Some(version) => format!("{code}-{version}"),
+        let code = code.trim().to_ascii_lowercase().replace("nd-nc", "nc-nd");
+        let version = version.map(str::trim).filter(|version| !version.is_empty());
+        match (code.as_str(), version) {
             // These two have one version, and many sources do not say it.
-            None if code == "cc0" || code == "pdm" => format!("{code}-1.0"),
-            None => code,
+            ("cc0" | "pdm", None | Some("1.0")) => format!("{code}-1.0"),
+            (known, None) if LICENSES.contains(&known) => format!("cc-{code}"),
+            (known, Some(version)) if LICENSES.contains(&known) && VERSIONS.contains(&version) => {
+                format!("cc-{code}-{version}")
+            }
+            _ => "unknown".to_owned(),
         }
     }
 }
+
+/// The licences of Creative Commons, and the versions that they have had.
+const LICENSES: [&str; 6] = ["by", "by-nc", "by-nc-nd", "by-nc-sa", "by-nd", "by-sa"];
+const VERSIONS: [&str; 6] = ["1.0", "2.0", "2.1", "2.5", "3.0", "4.0"];
 
 /// The media type that a file name's extension stands for (`jpg`, `.PNG`), if it is a picture's.
 #[must_use]
@@ -134,10 +140,15 @@ pub fn media_type(extension: &str) -> Option<&'static str> {
 }
 
 fn creative_commons(url: &str) -> Option<String> {
-    let url = url.to_ascii_lowercase();
-    let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let url = url.trim().to_ascii_lowercase();
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or(&url);
     let path = rest.strip_prefix("www.").unwrap_or(rest).strip_prefix("creativecommons.org/")?;
-    let mut parts = path.split(['/', '?', '#']).filter(|part| !part.is_empty());
+    let path = path.split(['?', '#']).next()?;
+    // Words behind the address may say anything.
+    if !path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.-_".contains(&byte)) {
+        return None;
+    }
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
     let (kind, code, version) = (parts.next()?, parts.next()?, parts.next());
     // `/licenses/by/deed.de` names no version.
     let version = version.filter(|version| version.starts_with(|c: char| c.is_ascii_digit()));
@@ -171,6 +182,18 @@ mod tests {
         check("https://creativecommons.org.example.org/licenses/by/4.0/", "unknown");
         check("https://example.org/terms", "unknown");
         check("", "unknown");
+        check(" HTTPS://CreativeCommons.org/licenses/by/4.0/legalcode.de?ref=chooser#s1 ", "cc-by-4.0");
+        check("https://creativecommons.org/licenses/by/2.1/jp/", "cc-by-2.1");
+        check("https://creativecommons.org/licenses/by-nc-only/4.0/", "unknown");
+        check("https://creativecommons.org/licenses/bye/4.0/", "unknown");
+        check("https://creativecommons.org/licenses/by/4.0,3.0/", "unknown");
+        check("https://creativecommons.org/licenses/by/5/", "unknown");
+        check("https://creativecommons.org/publicdomain/zero/9.9/", "unknown");
+        check("https://creativecommons.org/licenses/by/4.0/ but ask first", "unknown");
+        check("https://creativecommons.org/licenses/by/4.0/%20but%20ask", "unknown");
+        check("https://creativecommons.org/?licenses/by/4.0/", "unknown");
+        check("not https://creativecommons.org/licenses/by/4.0/", "unknown");
+        check("ftp://creativecommons.org/licenses/by/4.0/", "unknown");
     }
 
     #[test]
@@ -183,7 +206,15 @@ mod tests {
         check("cc0", Some("1.0"), "cc0-1.0");
         check("cc0", None, "cc0-1.0");
         check("pdm", Some(""), "pdm-1.0");
-        check("sampling+", Some("1.0"), "sampling+-1.0");
+        check("by-nd-nc", Some("1.0"), "cc-by-nc-nd-1.0");
+        check("by", None, "cc-by");
+        check("sampling+", Some("1.0"), "unknown");
+        check("by-nd-sa", Some("4.0"), "unknown");
+        check("by-nc-only", None, "unknown");
+        check("by", Some("4.0 or so"), "unknown");
+        check("by", Some("7.0"), "unknown");
+        check("cc0", Some("4.0"), "unknown");
+        check("", None, "unknown");
     }
 
     #[test]

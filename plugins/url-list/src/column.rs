@@ -14,6 +14,7 @@ pub(crate) enum Field {
     /// Several of those.
     Tags,
     License,
+    LicenseVersion,
     LicenseUrl,
     Attribution,
     Creator,
@@ -37,7 +38,7 @@ pub(crate) enum Field {
 
 /// Names without case and punctuation. Where several are there, the first counts,
 /// but for labels and tags, which add up.
-const NAMES: [(Field, &str); 23] = [
+const NAMES: [(Field, &str); 24] = [
     (
         Field::Url,
         "imageurl imgurl imagelink imagesrc photoimageurl pictureurl originalurl contenturl mediaurl fileurl \
@@ -48,6 +49,7 @@ const NAMES: [(Field, &str); 23] = [
     (Field::Label, "label class classname category labelname displayname species wnid"),
     (Field::Tags, "tags labels classes keywords categories"),
     (Field::License, "license licence licensename rights usageterms"),
+    (Field::LicenseVersion, "licenseversion licenceversion"),
     (Field::LicenseUrl, "licenseurl licenceurl"),
     (Field::Attribution, "attribution credit creditline"),
     (Field::Creator, "creator author photographer artist photographerusername owner ownername"),

@@ -7,6 +7,7 @@ use pixcrawler_sdk::{
 
 mod record;
 mod column;
+mod creative_commons;
 mod license;
 mod look;
 mod picture;
@@ -161,7 +162,7 @@ impl<'a> Wishes<'a> {
                 caption: column("caption-column"),
                 label: column("label-column"),
             },
-            license: query.option("license").and_then(license::license),
+            license: license::license(query.option("license"), None, None),
             only_safe: query.safe_search,
         }
     }

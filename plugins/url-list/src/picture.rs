@@ -11,7 +11,8 @@ pub(crate) struct Picture {
     candidate: Candidate,
     width: Option<u32>,
     height: Option<u32>,
-    license: Option<License>,
+    license: Option<String>,
+    license_version: Option<String>,
     license_url: Option<String>,
     attribution: Option<String>,
     is_unsafe: bool,
@@ -41,6 +42,7 @@ impl Picture {
             width: None,
             height: None,
             license: None,
+            license_version: None,
             license_url: None,
             attribution: None,
             is_unsafe: false,
@@ -59,7 +61,8 @@ impl Picture {
             Field::Tags => {
                 candidate.tags.extend(value.split(SEPARATORS).filter_map(|tag| text::line(tag, LINE)))
             }
-            Field::License => self.license = license(&value),
+            Field::License => self.license = Some(value),
+            Field::LicenseVersion => self.license_version = Some(value),
             Field::LicenseUrl => self.license_url = address(&value),
             Field::Attribution => self.attribution = text::line(&value, LINE),
             Field::Creator => candidate.creator = text::line(&value, LINE),
@@ -105,18 +108,11 @@ impl Picture {
         if only_safe && self.is_unsafe {
             return Err(Fault::Unsafe);
         }
-        let by_url = self.license_url.as_deref().map(License::from_url);
-        let license = match (self.license, by_url) {
-            // The name says which; where it does not, the address may.
-            (Some(named), Some(by_url)) if named.id == "unknown" => {
-                Some(License { attribution: named.attribution, ..by_url })
-            }
-            (Some(named), by_url) => Some(License { url: named.url.or_else(|| by_url?.url), ..named }),
-            (None, Some(by_url)) => Some(by_url),
-            (None, None) => {
-                otherwise.cloned().or_else(|| self.attribution.as_ref().map(|_| License::new("unknown")))
-            }
-        };
+        let [named, version, url] =
+            [&self.license, &self.license_version, &self.license_url].map(|said| said.as_deref());
+        let license = license(named, version, url)
+            .or_else(|| otherwise.cloned())
+            .or_else(|| self.attribution.as_ref().map(|_| License::new("unknown")));
         let license = license
             .map(|license| License { attribution: self.attribution.or(license.attribution), ..license });
         Ok(Candidate { license, dimensions: Dimensions::known(self.width, self.height), ..self.candidate })
@@ -303,6 +299,11 @@ mod tests {
             license(&[(Field::License, "ours"), (Field::LicenseUrl, by)]),
             of("cc-by-2.0", Some(by), Some("ours"))
         );
+        assert_eq!(
+            license(&[(Field::License, "by"), (Field::LicenseVersion, "2.0")]),
+            of("cc-by-2.0", None, None)
+        );
+        assert_eq!(license(&[(Field::LicenseVersion, "2.0")]), None);
         assert_eq!(license(&[(Field::Attribution, "by Ada")]), of("unknown", None, Some("by Ada")));
         let mut picture = Picture::new();
         picture.set(URL.0, URL.1);

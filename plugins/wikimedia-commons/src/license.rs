@@ -13,8 +13,12 @@ pub(crate) fn license(
     creator: Option<&str>,
 ) -> License {
     let by_url = url.as_deref().map(|url| License::from_url(url).id).filter(|id| id != "unknown");
-    let named = || short.map(|short| short.replace(' ', "-"));
-    let by_code = || id(&code.map(str::to_owned).or_else(named)?.to_ascii_lowercase());
+    let [code, name] = [code, short].map(|said| said.map(|said| said.to_ascii_lowercase().replace(' ', "-")));
+    // Which GFDL it is only the name says.
+    let is_gfdl =
+        code.as_deref() == Some("gfdl") && name.as_deref().is_some_and(|name| name.starts_with("gfdl"));
+    let code = code.filter(|_| !is_gfdl).or(name);
+    let by_code = || id(&code?);
     // The form that Commons recommends.
     let line = || {
         let parts = [creator, short, Some("via Wikimedia Commons")];
@@ -27,21 +31,47 @@ pub(crate) fn license(
     }
 }
 
-/// The id of `cc-by-sa-3.0-de`, `cc0`, `pd`, …
+/// The id of `cc-by-sa-3.0-de`, `cc0`, `pd`, …, where every part of it is understood.
 fn id(code: &str) -> Option<String> {
-    match code {
-        "cc0" | "cc-zero" => Some("cc0-1.0".to_owned()),
-        "pd" | "public-domain" => Some("pdm-1.0".to_owned()),
-        "gfdl" => Some("gfdl-1.2-or-later".to_owned()),
-        _ if code.starts_with("pd-") || code.starts_with("cc-pd") => Some("pdm-1.0".to_owned()),
-        _ if code.starts_with("cc-") => {
-            // What follows the version is the country, or further versions.
-            let version = code.split('-').position(|part| part.starts_with(|c: char| c.is_ascii_digit()));
-            let parts = code.split('-').take(version.map_or(usize::MAX, |at| at + 1));
-            let id = parts.collect::<Vec<_>>().join("-");
-            Some(id.split(',').next().unwrap_or(&id).to_owned())
+    let id = match code {
+        "cc0" | "cc0-1.0" | "cc-zero" => "cc0-1.0",
+        "pd" | "public-domain" | "cc-pd" | "cc-pd-mark" | "cc-pdm" | "cc-pdm-1.0" => "pdm-1.0",
+        // Nothing is said of other countries than the United States.
+        _ if code.starts_with("pd-") && code.split('-').any(|part| part.starts_with("us")) => return None,
+        _ if code.starts_with("pd-") => "pdm-1.0",
+        "gfdl" | "gfdl-1.2+" | "gfdl-1.2-or-later" => "gfdl-1.2-or-later",
+        "gfdl-1.2" | "gfdl-1.2-only" => "gfdl-1.2-only",
+        "gfdl-1.3+" | "gfdl-1.3-or-later" => "gfdl-1.3-or-later",
+        "gfdl-1.3" | "gfdl-1.3-only" => "gfdl-1.3-only",
+        "apache-2.0" | "apache-license-2.0" => "apache-2.0",
+        "mit" | "mit-license" => "mit",
+        "cc-sa-1.0" => "cc-sa-1.0",
+        _ => return creative_commons(code.strip_prefix("cc-")?),
+    };
+    Some(id.to_owned())
+}
+
+/// The id of `by-sa-3.0-de` and the like. What follows the version is the country, that the licence
+/// came from another one, or further versions, of which the newest stands first.
+fn creative_commons(code: &str) -> Option<String> {
+    let parts: Vec<_> = code.split(['-', ',']).collect();
+    let is_version = |part: &&str| *part == "all" || part.starts_with(|c: char| c.is_ascii_digit());
+    let end = parts.iter().position(is_version).unwrap_or(parts.len());
+    let (name, versions) = (parts[..end].join("-"), &parts[end..]);
+    let of = |version: Option<&str>| {
+        Some(License::creative_commons_id(&name, version)).filter(|id| id != "unknown")
+    };
+    match versions {
+        [] | ["all"] => of(None),
+        [version, more @ ..] => {
+            let is_country = |part: &str| {
+                part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_lowercase())
+                    || ["igo", "scotland"].contains(&part)
+            };
+            let countries = more.iter().filter(|part| is_country(part)).count();
+            let known = |part: &&str| *part == "migrated" || is_country(part) || of(Some(part)).is_some();
+            of(Some(version)).filter(|_| countries <= 1 && more.iter().all(known))
         }
-        _ => None,
     }
 }
 
@@ -69,6 +99,33 @@ mod tests {
         check(Some("gfdl"), "GFDL", Some("http://www.gnu.org/copyleft/fdl.html"), "gfdl-1.2-or-later");
         check(None, "No restrictions", Some("https://www.flickr.com/commons/usage/"), "unknown");
         check(Some("attribution"), "Attribution", None, "unknown");
+        check(Some("cc-by-sa-all"), "CC BY-SA", None, "cc-by-sa");
+        check(Some("cc-by-nc-sa-4.0 / gfdl"), "CC BY-NC-SA 4.0 / GFDL", None, "unknown");
+        check(None, "CC BY-SA 3.0 / GFDL", None, "unknown");
+        check(None, "CC BY-SA 4.0-3.0-2.5", None, "cc-by-sa-4.0");
+        check(None, "CC BY 3.0 us", None, "cc-by-3.0");
+        check(None, "CC BY-SA 3.0 igo", None, "cc-by-sa-3.0");
+        check(Some("cc-by-sa-3.0-migrated"), "CC BY-SA 3.0", None, "cc-by-sa-3.0");
+        check(None, "CC BY 4.0 for personal use", None, "unknown");
+        check(Some("cc-by-foo-4.0"), "CC BY-Foo 4.0", None, "unknown");
+        check(Some("cc-by-sa-4.0,9.9"), "CC BY-SA 4.0", None, "unknown");
+        check(Some("cc-sampling-1.0"), "CC Sampling 1.0", None, "unknown");
+        check(Some("cc-by-sa"), "CC BY-SA", None, "cc-by-sa");
+        check(Some("gfdl"), "GFDL 1.2", Some("http://www.gnu.org/copyleft/fdl.html"), "gfdl-1.2-only");
+        check(Some("gfdl"), "GFDL 1.3 or later", None, "gfdl-1.3-or-later");
+        check(Some("gfdl"), "GFDL 1.2 for some", None, "unknown");
+        check(None, "GFDL 1.2+", None, "gfdl-1.2-or-later");
+        check(Some("gfdl-1.3"), "GFDL 1.3", None, "gfdl-1.3-only");
+        check(Some("mit"), "MIT", None, "mit");
+        check(None, "Apache-2.0", None, "apache-2.0");
+        check(Some("apache license 2.0"), "Apache License 2.0", None, "apache-2.0");
+        check(Some("fal"), "FAL", None, "unknown");
+        check(Some("cc-pd"), "CC-PD", None, "pdm-1.0");
+        check(Some("cc-pd-not"), "No", None, "unknown");
+        check(Some("pd-old-100"), "Public domain", None, "pdm-1.0");
+        for us in ["pd-us", "pd-us-expired", "pd-usgov", "pd-ineligible-usonly"] {
+            check(Some(us), us, None, "unknown");
+        }
         assert_eq!(license(None, None, None, None, None).id, "unknown");
     }
 
