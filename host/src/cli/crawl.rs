@@ -84,7 +84,8 @@ pub(super) struct Crawl {
     /// Option of a source, see `pixcrawler plugin list`; may be repeated
     #[arg(long, value_name = "SOURCE.NAME=VALUE")]
     option: Vec<SourceOption>,
-    /// Licence that is accepted, such as `cc0-1.0` or `cc-by-*`; may be repeated [default: any, or none known]
+    /// Licence that is accepted, such as `cc0-1.0`, or `cc-by-*` for any version of it; may be
+    /// repeated [default: any, or none known]
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     license: Vec<String>,
     /// Smallest picture that is accepted, in pixels

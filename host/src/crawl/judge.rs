@@ -153,10 +153,39 @@ fn judged(
 /// A job that names licences takes nothing whose licence it does not know.
 fn license(said: &Candidate, rules: &Rules) -> Option<Refused> {
     let id = said.license.as_ref().map_or("unknown", |license| license.id.as_str());
-    let allowed = rules.licenses.is_empty()
-        || rules.licenses.iter().any(|allowed| match allowed.strip_suffix('*') {
-            Some(start) => id.starts_with(start),
-            None => id == allowed,
-        });
+    let allowed = rules.licenses.is_empty() || rules.licenses.iter().any(|allowed| is_covered(id, allowed));
     (!allowed).then(|| Refused { reason: Refusal::LicenseNotAllowed, detail: format!("its licence is {id}") })
+}
+
+/// Whether the licence is the allowed one, where `*` at the end stands for a version: who allows
+/// `cc-by-*` does not mean `cc-by-nc-4.0`.
+fn is_covered(id: &str, allowed: &str) -> bool {
+    match allowed.strip_suffix('*') {
+        Some(start) => {
+            id.strip_prefix(start).is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+        }
+        None => id == allowed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_a_version_and_no_restriction() {
+        for (allowed, ids, others) in [
+            (
+                "cc-by-*",
+                &["cc-by-4.0", "cc-by-2.0-de"][..],
+                &["cc-by-nc-4.0", "cc-by-sa-4.0", "cc-by", "unknown"][..],
+            ),
+            ("cc-by-nc-*", &["cc-by-nc-2.0"], &["cc-by-nc-nd-2.0", "cc-by-4.0"]),
+            ("cc0-1.0", &["cc0-1.0"], &["cc0-1.0-x", "cc-by-1.0"]),
+            ("*", &[], &["unknown", "cc0-1.0"]),
+        ] {
+            assert!(ids.iter().all(|id| is_covered(id, allowed)), "{allowed}");
+            assert!(!others.iter().any(|id| is_covered(id, allowed)), "{allowed}");
+        }
+    }
 }

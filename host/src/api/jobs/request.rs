@@ -47,7 +47,8 @@ pub(super) struct CreateCrawlJob {
 #[derive(Object)]
 #[oai(rename = "CreateCrawlJobRules", deny_unknown_fields)]
 struct Rules {
-    /// Licence ids, such as `cc0-1.0`; `*` at the end stands for anything; all by default.
+    /// Licence ids, such as `cc0-1.0`; `*` at the end stands for any version: `cc-by-*` has
+    /// `cc-by-4.0`, but not `cc-by-nc-4.0`; all by default.
     licenses: Option<Vec<String>>,
     /// In pixels.
     min_width: Option<u32>,
