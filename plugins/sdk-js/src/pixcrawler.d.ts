@@ -214,6 +214,12 @@ export function each<T = any>(
   list: T[], read: (element: T) => Candidate | Candidate[] | undefined | null,
 ): { candidates: Candidate[]; warnings: string[] };
 
+/**
+ * For a first page without results: throws `LayoutChanged` when the site counts some, for which `list` was
+ * looked in.
+ */
+export function expectNone(counted: number, list: string): void;
+
 /** A field that must be there; throws `LayoutChanged` when it is missing or null. */
 export function need(object: any, field: string): any;
 

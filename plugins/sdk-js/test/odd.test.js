@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  LayoutChanged, RateLimited, answer, candidate, count, creativeCommonsId, dimensions, each, get, license, machine, need,
-  query,
+  LayoutChanged, RateLimited, answer, candidate, count, creativeCommonsId, dimensions, each, expectNone, get, license,
+  machine, need, query,
 } from "../src/pixcrawler.js";
 
 const URL = "https://example.org/1.jpg";
@@ -128,6 +128,13 @@ test("a count is a number", () => {
   for (const object of [{}, null, undefined, 7]) {
     assert.throws(() => count(object, "n"), { name: "LayoutChanged", message: "missing field `n`" });
   }
+});
+
+test("what is counted must be given", () => {
+  expectNone(0, "photos");
+  assert.throws(() => expectNone(7, "photos"), {
+    name: "LayoutChanged", message: "expected 7 results in `photos`, found none",
+  });
 });
 
 test("what leaves a component is of the contract's types", () => {

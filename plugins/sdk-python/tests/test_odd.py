@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pixcrawler import (
     Answer, Candidate, Checksum, Dimensions, LayoutChanged, License, RateLimited, count, creative_commons_id,
-    dimensions, each, get, media_type, need,
+    dimensions, each, expect_none, get, media_type, need,
 )
 
 URL = "https://example.org/1.jpg"
@@ -143,6 +143,11 @@ class Values(unittest.TestCase):
         for result in ({}, {"n": None}, None, 7):
             with self.assertRaisesRegex(LayoutChanged, "^missing field `n`$"):
                 count(result, "n")
+
+    def test_what_is_counted_must_be_given(self):
+        expect_none(0, "photos")
+        with self.assertRaisesRegex(LayoutChanged, "^expected 7 results in `photos`, found none$"):
+            expect_none(7, "photos")
 
     def test_what_leaves_a_component_is_of_the_contracts_types(self):
         for seconds in (1.5, -1, 1 << 32, "30", None):
