@@ -235,8 +235,8 @@ export function post(url: string, type: string, text: string, fields?: Partial<R
 /** Throws `LayoutChanged` when `url` is no address or a field has a wrong type. */
 export function candidate(url: string, fields?: Fields): Candidate;
 /**
- * Both as numbers or texts; undefined unless they are known and neither is 0. Throws
- * `LayoutChanged` for what can be no width: a fraction, less than 0, more than 32 bits.
+ * Both as numbers or texts of them; undefined unless they are known and neither is 0. What can be
+ * no size (a fraction, less than 0, more than 32 bits) is not known.
  */
 export function dimensions(width: unknown, height: unknown): Dimensions | undefined;
 export function license(id: string, rest?: { url?: string | null; attribution?: string | null }): License;
