@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pixcrawler_sdk::{Candidate, Dimensions};
+use pixcrawler_sdk::{Candidate, Dimensions, Side};
 use serde::Deserialize;
 
 use crate::post::{address, thumbnail};
@@ -36,32 +36,51 @@ pub(crate) struct Media {
 
 #[derive(Deserialize)]
 struct Size {
-    x: u32,
-    y: u32,
+    x: Side,
+    y: Side,
     /// The address, for pictures that do not move.
     u: Option<String>,
     /// The address, for those that do.
     gif: Option<String>,
 }
 
-/// The pictures in the order of the gallery, or what was looked for and not found.
+/// Why there is no file behind a picture that was announced.
+const GONE: [&str; 3] = ["failed", "unprocessed", "deleted"];
+
+/// The pictures in the order of the gallery. Into `faults` goes what was looked for and not found of
+/// some of them; what was not found is the error where there is nothing else.
 pub(crate) fn candidates(
     gallery: &Gallery,
     media: &BTreeMap<String, Media>,
+    faults: &mut Vec<String>,
 ) -> Result<Vec<Candidate>, String> {
     let mut found = Vec::with_capacity(gallery.items.len());
+    let mut bad = Vec::new();
     for item in &gallery.items {
-        let media = media.get(&item.media_id).filter(|media| media.status == "valid");
-        if let Some(media) = media {
-            found.extend(candidate(item, media)?);
+        match candidate(item, media.get(&item.media_id)) {
+            Ok(candidate) => found.extend(candidate),
+            Err(fault) => bad.push(fault),
         }
     }
+    if found.is_empty() && !bad.is_empty() {
+        return Err(bad.swap_remove(0));
+    }
+    faults.append(&mut bad);
     Ok(found)
 }
 
-/// `None` for a film.
-fn candidate(item: &Item, media: &Media) -> Result<Option<Candidate>, String> {
+/// `None` for a film, and for what failed or is not ready.
+fn candidate(item: &Item, media: Option<&Media>) -> Result<Option<Candidate>, String> {
     let missing = |name: &str| format!("missing field `{name}` of a picture in a gallery");
+    let media = media.ok_or_else(|| "a picture of a gallery is not in `media_metadata`".to_owned())?;
+    match media.status.as_str() {
+        "valid" => {}
+        status if GONE.contains(&status) => return Ok(None),
+        status => {
+            let status: String = status.chars().take(40).collect();
+            return Err(format!("a picture in a gallery has the unknown status `{status}`"));
+        }
+    }
     let what = media.e.as_deref().ok_or_else(|| missing("e"))?;
     if !what.ends_with("Image") {
         return Ok(None);
@@ -80,7 +99,7 @@ fn candidate(item: &Item, media: &Media) -> Result<Option<Candidate>, String> {
             .map(str::trim)
             .filter(|text| !text.is_empty())
             .map(str::to_owned),
-        dimensions: Dimensions::known(Some(largest.x), Some(largest.y)),
+        dimensions: Dimensions::of(Some(largest.x), Some(largest.y)),
         // What the API calls `image/jpg` is registered under another name.
         mime: Some(if kind == "image/jpg" { "image/jpeg" } else { kind }.to_owned()),
         alternates: if given == original { Vec::new() } else { vec![given] },

@@ -112,7 +112,7 @@ fn gallery() -> Value {
         "url": "https://www.reddit.com/gallery/abc12", "is_gallery": true,
         "gallery_data": {"items": [
             {"media_id": "two", "id": 1, "caption": " The second "}, {"media_id": "one", "id": 2},
-            {"media_id": "film", "id": 3}, {"media_id": "lost", "id": 4}, {"media_id": "gone", "id": 5},
+            {"media_id": "film", "id": 3}, {"media_id": "gone", "id": 4},
             {"media_id": "moves", "id": 6}
         ]},
         "media_metadata": {
@@ -151,6 +151,51 @@ fn a_gallery_in_its_order() {
         ..described("https://i.redd.it/moves.gif")
     };
     assert_eq!(found(&[gallery()]), [two, one, moves]);
+}
+
+#[test]
+fn a_picture_that_a_gallery_does_not_describe_is_missed() {
+    let read = |posts: &[Value]| read_as(&Query::of("red fox"), 200, &listing(posts, &Value::Null));
+    let lost = |media: Value| {
+        let mut some = gallery();
+        some["gallery_data"]["items"] = json!([{"media_id": "lost"}, {"media_id": "two"}]);
+        some["media_metadata"]["lost"] = media;
+        let turn = read(&[some.clone()]).unwrap_or_else(|error| panic!("{error:?}"));
+        let mut all = some;
+        all["gallery_data"]["items"] = json!([{"media_id": "lost"}]);
+        assert!(matches!(read(&[all.clone()]), Err(Error::LayoutChanged(_))), "{all}");
+        let beside = read(&[all, picture()]).unwrap_or_else(|error| panic!("{error:?}"));
+        assert_eq!((beside.found.candidates.len(), beside.found.warnings.len()), (1, 1));
+        assert_eq!(turn.found.candidates.len(), 1);
+        turn.found.warnings.join("; ")
+    };
+    let prefix = "1 of the pictures in galleries cannot be read: ";
+    for (media, fault) in [
+        (json!({"status": "VALID"}), "a picture in a gallery has the unknown status `VALID`"),
+        (json!({"status": "valid"}), "missing field `e` of a picture in a gallery"),
+    ] {
+        assert_eq!(lost(media), format!("{prefix}{fault}"));
+    }
+    let mut some = gallery();
+    some["gallery_data"]["items"] = json!([{"media_id": "lost"}, {"media_id": "two"}]);
+    let turn = read(&[some]).unwrap_or_else(|error| panic!("{error:?}"));
+    let fault = "a picture of a gallery is not in `media_metadata`";
+    assert_eq!(turn.found.warnings, [format!("{prefix}{fault}")]);
+}
+
+#[test]
+fn odd_numbers_cost_nothing_but_themselves() {
+    let mut odd = picture();
+    odd["preview"]["images"][0]["source"]["width"] = json!(2000.0);
+    odd["preview"]["images"][0]["resolutions"][2]["width"] = json!("320");
+    assert_eq!(found(&[odd.clone()]), found(&[picture()]));
+    odd["preview"]["images"][0]["source"]["width"] = json!(true);
+    odd["created_utc"] = json!(-5.0);
+    let fox = &found(&[odd])[0];
+    assert_eq!((fox.dimensions, &fox.published), (None, &None));
+    let mut sizes = gallery();
+    sizes["media_metadata"]["two"]["s"]["x"] = json!(10.0);
+    assert_eq!(found(&[sizes]), found(&[gallery()]));
 }
 
 #[test]
