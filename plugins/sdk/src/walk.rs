@@ -31,7 +31,8 @@ pub trait Listed {
 
     /// The pictures of one thing; each should have the same `id`. A warning says why there are
     /// none; those of one step that are equal are counted into one. Not called for what the host
-    /// left out and for what is no longer there (404, 410).
+    /// left out and for what is no longer there (404, 410): a few of those cost only themselves,
+    /// but where there is nothing else the step ends in `layout-changed`.
     ///
     /// # Errors
     ///
@@ -58,6 +59,10 @@ pub struct Walk {
     #[serde(default)]
     read: bool,
 }
+
+/// Things that are no longer there, before any was read: with so many of them it is the address that
+/// has moved. Lists may be a little older than what is on them.
+const MOVED: usize = 3;
 
 /// Bytes of ids in a block, so that a crawl that waits costs little. It holds one window at least.
 const BLOCK: usize = 2 << 10;
@@ -119,7 +124,7 @@ impl Walk {
         let all = answers.len();
         let mut found = Found::default();
         let mut warnings = Counted::default();
-        let mut failed = None;
+        let (mut failed, mut gone) = (None, 0);
         for answer in answers {
             match &answer.outcome {
                 // It was read before, or need not be.
@@ -129,6 +134,7 @@ impl Walk {
                 }
                 Ok(response) if matches!(response.status, 404 | 410) => {
                     warnings.add("no longer there".to_owned());
+                    gone += 1;
                     continue;
                 }
                 _ => {}
@@ -149,6 +155,9 @@ impl Walk {
         }
         match failed {
             Some(error) if !self.read => Err(error),
+            None if !self.read && gone >= MOVED => Err(Error::LayoutChanged(format!(
+                "none of the first {gone} things on the list is where it is expected"
+            ))),
             _ => Ok(Found { warnings: warnings.of(all), ..found }),
         }
     }
@@ -295,11 +304,21 @@ mod tests {
         // Nothing could be read: it is not about one of them.
         assert!(matches!(read(&[(404, ""), (1, ""), (1, "")]), Err(Error::Unavailable(_))));
         assert!(read(&[(400, ""), (200, "")]).is_ok());
+        // A list may name what is gone by now, but not only that.
+        assert_eq!(
+            read(&[(404, ""), (410, "")]).unwrap().found.warnings,
+            ["2 of 2 left out: no longer there"]
+        );
+        assert!(matches!(read(&[(404, ""), (404, ""), (410, "")]), Err(Error::LayoutChanged(_))));
+        for other in [(200, "a"), (200, ""), (0, "")] {
+            assert!(read(&[(404, ""), (404, ""), (410, ""), other]).is_ok());
+        }
         // Something was, then or before: it is about those.
         let left_out = ["1 of 2 left out: cannot be read: https://example.org/1 took too long".to_owned()];
         assert_eq!(read(&[(0, ""), (1, "")]).unwrap().found.warnings, left_out);
         let later = read(&[(200, "a")]).unwrap().state;
         assert_eq!(read_on(&later, &[(1, "")]).unwrap().found.warnings.len(), 1);
+        assert!(read_on(&later, &[(404, ""), (404, ""), (404, "")]).is_ok());
         assert_eq!(read_on(&later, &[(429, "")]), Err(Error::RateLimited(None)));
         assert_eq!(read(&[(200, "a"), (429, "")]), Err(Error::RateLimited(None)));
         assert!(matches!(read(&[(200, "a"), (401, "")]), Err(Error::Unauthorized(_))));
