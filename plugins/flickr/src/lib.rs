@@ -7,7 +7,7 @@
 //! to the host by its address.
 
 use pixcrawler_sdk::{
-    Answer, Chain, Chained, CredentialKind, CredentialSpec, Error, Found, Info, Query, Request, Result,
+    Answer, Chain, Chained, CredentialKind, CredentialSpec, Error, Found, Info, Query, Request, Result, Whole,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -178,7 +178,7 @@ const fn page_size(query: &Query) -> u32 {
 struct Body {
     stat: String,
     photos: Option<Photos>,
-    code: Option<u32>,
+    code: Option<Whole<u32>>,
     message: Option<String>,
 }
 
@@ -194,7 +194,7 @@ struct Photos {
 impl Body {
     fn photos(self) -> Result<Photos> {
         if self.stat == "fail" {
-            return Err(refusal(self.code.unwrap_or_default(), &self.message.unwrap_or_default()));
+            return Err(refusal(self.code.unwrap_or_default().0, &self.message.unwrap_or_default()));
         }
         self.photos
             .ok_or_else(|| Error::LayoutChanged(format!("expected `photos`, found stat `{}`", self.stat)))
@@ -217,8 +217,6 @@ fn refusal(code: u32, message: &str) -> Error {
 }
 
 fn number(raw: &RawValue, name: &str) -> Result<u64> {
-    raw.get()
-        .trim_matches('"')
-        .parse()
-        .map_err(|_| Error::LayoutChanged(format!("expected a number as `{name}`, found {}", raw.get())))
+    let number = raw.get().trim_matches('"').parse();
+    number.map(|Whole(number)| number).map_err(|fault| Error::LayoutChanged(format!("`{name}`: {fault}")))
 }

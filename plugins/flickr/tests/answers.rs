@@ -110,6 +110,13 @@ fn numbers_and_texts_and_nothing() {
     assert_eq!(bare.license.map(|license| license.id).as_deref(), Some("pdm-1.0"));
     assert!(bare.extra.is_empty());
     assert_eq!(only(with(json!({"datetakenunknown": "gone"}))).extra.len(), 1);
+    let odd = only(with(
+        json!({"dateupload": 1_600_000_000.0, "width_o": 1200.0, "height_o": "1600.0", "license": 4.0}),
+    ));
+    assert_eq!(odd, only(photo(1)));
+    assert_eq!(only(with(json!({"width_o": 640.5}))).dimensions, None);
+    let whole = json!({"photos": {"pages": 2.0, "total": "101.0", "photo": [photo(1)]}, "stat": "ok"});
+    assert!(first(&whole).unwrap().1.is_some());
     let text = json!({"photos": {"pages": "2", "total": 101, "photo": [photo(1)]}, "stat": "ok"});
     assert!(first(&text).unwrap().1.is_some());
 }
