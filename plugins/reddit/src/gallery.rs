@@ -47,40 +47,45 @@ struct Size {
 /// Why there is no file behind a picture that was announced.
 const GONE: [&str; 3] = ["failed", "unprocessed", "deleted"];
 
-/// The pictures in the order of the gallery. Into `faults` goes what was looked for and not found of
-/// some of them; what was not found is the error where there is nothing else.
+/// The pictures in the order of the gallery, or what was looked for and not found. Into `faults` goes
+/// why some of them are not described; where there are no others, that is the error.
 pub(crate) fn candidates(
     gallery: &Gallery,
     media: &BTreeMap<String, Media>,
     faults: &mut Vec<String>,
 ) -> Result<Vec<Candidate>, String> {
     let mut found = Vec::with_capacity(gallery.items.len());
-    let mut bad = Vec::new();
+    let mut undescribed = Vec::new();
     for item in &gallery.items {
-        match candidate(item, media.get(&item.media_id)) {
-            Ok(candidate) => found.extend(candidate),
-            Err(fault) => bad.push(fault),
+        match described(item, media) {
+            Ok(Some(media)) => found.extend(candidate(item, media)?),
+            Ok(None) => {}
+            Err(fault) => undescribed.push(fault),
         }
     }
-    if found.is_empty() && !bad.is_empty() {
-        return Err(bad.swap_remove(0));
+    if found.is_empty() && !undescribed.is_empty() {
+        return Err(undescribed.swap_remove(0));
     }
-    faults.append(&mut bad);
+    faults.append(&mut undescribed);
     Ok(found)
 }
 
-/// `None` for a film, and for what failed or is not ready.
-fn candidate(item: &Item, media: Option<&Media>) -> Result<Option<Candidate>, String> {
-    let missing = |name: &str| format!("missing field `{name}` of a picture in a gallery");
-    let media = media.ok_or_else(|| "a picture of a gallery is not in `media_metadata`".to_owned())?;
+/// What is said of a picture; `None` for what failed or is not ready.
+fn described<'a>(item: &Item, media: &'a BTreeMap<String, Media>) -> Result<Option<&'a Media>, String> {
+    let media = media.get(&item.media_id).ok_or("a picture of a gallery is not in `media_metadata`")?;
     match media.status.as_str() {
-        "valid" => {}
-        status if GONE.contains(&status) => return Ok(None),
+        "valid" => Ok(Some(media)),
+        status if GONE.contains(&status) => Ok(None),
         status => {
             let status: String = status.chars().take(40).collect();
-            return Err(format!("a picture in a gallery has the unknown status `{status}`"));
+            Err(format!("a picture of a gallery has the unknown status `{status}`"))
         }
     }
+}
+
+/// `None` for a film.
+fn candidate(item: &Item, media: &Media) -> Result<Option<Candidate>, String> {
+    let missing = |name: &str| format!("missing field `{name}` of a picture in a gallery");
     let what = media.e.as_deref().ok_or_else(|| missing("e"))?;
     if !what.ends_with("Image") {
         return Ok(None);

@@ -31,8 +31,8 @@ pub trait Listed {
 
     /// The pictures of one thing; each should have the same `id`. A warning says why there are
     /// none; those of one step that are equal are counted into one. Not called for what the host
-    /// left out and for what is no longer there (404, 410): a few of those cost only themselves,
-    /// but where there is nothing else the step ends in `layout-changed`.
+    /// left out and for what is no longer there (404, 410): those cost only themselves, but a list
+    /// of nothing else ends in `layout-changed`.
     ///
     /// # Errors
     ///
@@ -58,11 +58,16 @@ pub struct Walk {
     /// Whether anything was read so far.
     #[serde(default)]
     read: bool,
+    /// Things that were no longer there, until something was read.
+    #[serde(default)]
+    gone: usize,
 }
 
-/// Things that are no longer there, before any was read: with so many of them it is the address that
-/// has moved. Lists may be a little older than what is on them.
+/// Things that are no longer there, before any was read: where a list has so many of them and nothing
+/// else, or begins with so many, it is their address that has moved. A list may be a little older than
+/// what is on it.
 const MOVED: usize = 3;
+const MOVED_AT_LEAST: usize = 100;
 
 /// Bytes of ids in a block, so that a crawl that waits costs little. It holds one window at least.
 const BLOCK: usize = 2 << 10;
@@ -124,7 +129,7 @@ impl Walk {
         let all = answers.len();
         let mut found = Found::default();
         let mut warnings = Counted::default();
-        let (mut failed, mut gone) = (None, 0);
+        let mut failed = None;
         for answer in answers {
             match &answer.outcome {
                 // It was read before, or need not be.
@@ -134,7 +139,7 @@ impl Walk {
                 }
                 Ok(response) if matches!(response.status, 404 | 410) => {
                     warnings.add("no longer there".to_owned());
-                    gone += 1;
+                    self.gone += usize::from(!self.read);
                     continue;
                 }
                 _ => {}
@@ -153,10 +158,13 @@ impl Walk {
                 }
             }
         }
+        let is_over = self.last && self.block.is_empty();
+        let enough = if is_over { MOVED } else { MOVED_AT_LEAST };
         match failed {
             Some(error) if !self.read => Err(error),
-            None if !self.read && gone >= MOVED => Err(Error::LayoutChanged(format!(
-                "none of the first {gone} things on the list is where it is expected"
+            None if !self.read && self.gone >= enough => Err(Error::LayoutChanged(format!(
+                "none of the first {} things on the list is where it is expected",
+                self.gone
             ))),
             _ => Ok(Found { warnings: warnings.of(all), ..found }),
         }
@@ -281,7 +289,7 @@ mod tests {
     #[test]
     fn what_is_left_out_is_counted() {
         let query = Query::of("");
-        let walk = Walk { next: 5, block: Vec::new(), last: true, read: false };
+        let walk = Walk { next: 5, block: Vec::new(), last: true, ..Walk::default() };
         let read_on = |walk: &Walk, outcomes: &[(u16, &str)]| {
             let request = Many::item(&query, "1");
             let answers = outcomes.iter().map(|(status, text)| match status {
@@ -310,6 +318,17 @@ mod tests {
             ["2 of 2 left out: no longer there"]
         );
         assert!(matches!(read(&[(404, ""), (404, ""), (410, "")]), Err(Error::LayoutChanged(_))));
+        let mut begun = Walk { last: false, ..walk.clone() };
+        begun.block = vec!["9".to_owned()];
+        let windows = std::iter::repeat_n([(404, ""); 3], 40);
+        let ended = windows.into_iter().position(|window| match read_on(&begun, &window) {
+            Ok(turn) => {
+                begun.gone = turn.state.gone;
+                false
+            }
+            Err(error) => matches!(error, Error::LayoutChanged(_)),
+        });
+        assert_eq!(ended, Some(33));
         for other in [(200, "a"), (200, ""), (0, "")] {
             assert!(read(&[(404, ""), (404, ""), (410, ""), other]).is_ok());
         }
