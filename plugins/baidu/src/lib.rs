@@ -4,7 +4,7 @@
 //! at any time.
 
 use pixcrawler_sdk::{
-    Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen, json,
+    Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen, Whole, json,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -71,14 +71,13 @@ impl Chained for Baidu {
         let list = list(&text, &response)?;
         let results = list.data.iter().flatten().filter(|result| !is_empty(result));
         let mut results = results.peekable();
-        // It counts pictures and gives none to whom it takes for a program.
-        if place.from == 0 && results.peek().is_none() && list.list_num.is_some_and(|shown| shown > 0) {
-            return Err(Error::RateLimited(None));
+        if place.from == 0 && results.peek().is_none() {
+            return list.nothing();
         }
         let mut found = Found::each(results, |result| picture::candidate(result.get()).map(Some))?;
         place.from = place.from.saturating_add(PAGE);
-        let last = list.list_num.filter(|&shown| shown > 0 && place.from >= shown);
-        if let (Some(shown), Some(known)) = (last, list.display_num)
+        let last = list.shown().filter(|&shown| shown > 0 && place.from >= shown);
+        if let (Some(shown), Some(known)) = (last, list.known())
             && known > shown
         {
             found.warnings.push(format!("Baidu shows {shown} of about {known} pictures"));
@@ -122,11 +121,31 @@ struct List<'a> {
     #[serde(borrow)]
     data: Option<Vec<&'a RawValue>>,
     /// Pictures that can be asked for.
-    list_num: Option<u32>,
+    list_num: Option<Whole<u32>>,
     /// Pictures that there are, roughly.
-    display_num: Option<u32>,
+    display_num: Option<Whole<u32>>,
     /// Not 0 where the site takes a search for that of a program.
     anti_flag: Option<&'a RawValue>,
+}
+
+impl List<'_> {
+    fn shown(&self) -> Option<u32> {
+        self.list_num.map(|Whole(shown)| shown)
+    }
+
+    fn known(&self) -> Option<u32> {
+        self.display_num.map(|Whole(known)| known)
+    }
+
+    /// What it means when there is no picture at all.
+    fn nothing(&self) -> Result<(Found, Option<Request>)> {
+        match self.shown().max(self.known()) {
+            Some(0) => Ok((Found::default(), None)),
+            // It counts pictures and gives none to whom it takes for a program.
+            Some(_) => Err(Error::RateLimited(None)),
+            None => Err(Error::LayoutChanged("expected `listNum` or pictures in `data`".to_owned())),
+        }
+    }
 }
 
 fn list<'a>(text: &'a str, response: &Response) -> Result<List<'a>> {

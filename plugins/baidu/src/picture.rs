@@ -1,8 +1,7 @@
 //! One result of a search.
 
-use pixcrawler_sdk::{Candidate, Dimensions, url};
+use pixcrawler_sdk::{Candidate, Dimensions, Side, date, url};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::cipher;
 
@@ -10,7 +9,7 @@ use crate::cipher;
 /// that results look different now.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Picture<'a> {
+struct Picture {
     /// Where it was found, obfuscated.
     #[serde(rename = "objURL", deserialize_with = "Option::deserialize")]
     original: Option<String>,
@@ -23,18 +22,15 @@ struct Picture<'a> {
     #[serde(rename = "fromPageTitleEnc", deserialize_with = "Option::deserialize")]
     title: Option<String>,
     // Numbers, or an empty text.
-    #[serde(borrow)]
-    width: &'a RawValue,
-    #[serde(borrow)]
-    height: &'a RawValue,
+    width: Side,
+    height: Side,
     /// Identifies the picture among all.
     cs: Option<String>,
     /// Day and minute, by which the page was found.
     #[serde(rename = "bdImgnewsDate")]
     date: Option<String>,
     /// Where else it was found, among copies of the site's own.
-    #[serde(default)]
-    replace_url: Vec<Place>,
+    replace_url: Option<Vec<Place>>,
 }
 
 #[derive(Deserialize)]
@@ -50,9 +46,10 @@ const MOST_PLACES: usize = 100;
 
 /// The picture, or what of it was looked for and not found.
 pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
-    let picture: Picture<'_> = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let picture: Picture = serde_json::from_str(json).map_err(|error| error.to_string())?;
     let original = picture.original.as_deref().map(cipher::decode);
-    let elsewhere = picture.replace_url.iter().filter_map(|place| place.picture.clone());
+    let places = picture.replace_url.unwrap_or_default();
+    let elsewhere = places.iter().filter_map(|place| place.picture.clone());
     let mut addresses: Vec<String> = Vec::new();
     for address in original.into_iter().chain(elsewhere.filter(|address| !is_thumbnail(address))) {
         if addresses.len() > MOST_PLACES {
@@ -67,7 +64,7 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
     }
     let url = addresses.remove(0);
     let page = picture.page.as_deref().map(cipher::decode).and_then(|page| url::resolve("", &page));
-    let other_page = || picture.replace_url.iter().find_map(|place| url::resolve("", place.page.as_deref()?));
+    let other_page = || places.iter().find_map(|place| url::resolve("", place.page.as_deref()?));
     Ok(Candidate {
         alternates: addresses,
         id: picture.cs.filter(|id| !id.is_empty()),
@@ -75,7 +72,7 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
         thumbnail_url: picture.thumbnail.and_then(|thumbnail| url::resolve("", &thumbnail)),
         title: picture.title.map(|title| title.trim().to_owned()).filter(|title| !title.is_empty()),
         published: picture.date.as_deref().and_then(day),
-        dimensions: Dimensions::known(number(picture.width), number(picture.height)),
+        dimensions: Dimensions::of(Some(picture.width), Some(picture.height)),
         ..Candidate::new(url)
     })
 }
@@ -85,19 +82,10 @@ fn is_thumbnail(address: &str) -> bool {
     address.contains("/it/u=")
 }
 
-fn number(value: &RawValue) -> Option<u32> {
-    value.get().trim_matches('"').parse().ok()
-}
-
 /// The day of `2019-09-10 00:00`; an unknown one is given as the first of 1970.
 fn day(date: &str) -> Option<String> {
-    let day = date.split(' ').next()?;
-    let sound = day.len() == 10
-        && day
-            .bytes()
-            .enumerate()
-            .all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
-    (sound && !day.starts_with("1970-01-0")).then(|| day.to_owned())
+    let day = date::from_iso(date.split(' ').next()?)?;
+    (!day.starts_with("1970-01-0")).then_some(day)
 }
 
 #[cfg(test)]
@@ -111,6 +99,7 @@ mod tests {
             ("2019-09-10", Some("2019-09-10")),
             ("1970-01-01 08:00", None),
             ("2019/09/10", None),
+            ("2019-13-10", None),
             ("yesterday", None),
             ("", None),
         ] {

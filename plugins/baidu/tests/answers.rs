@@ -89,11 +89,27 @@ fn places_elsewhere_stand_in_for_an_original_that_is_unknown() {
 }
 
 #[test]
+fn odd_values_cost_nothing_but_themselves() {
+    let (before, _) =
+        result(1).split_once("\"replaceUrl\"").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap_or_default();
+    let result = format!("{before}\"replaceUrl\": null}},").replace("800", "800.0").replace("600", "\"600\"");
+    let (found, _) = read(200, &page(&result, 100)).unwrap();
+    assert_eq!(found, [Candidate { alternates: vec![], ..candidate(1) }].into_iter().collect());
+    let odd = result.replace("800.0", "true");
+    assert_eq!(read(200, &page(&odd, 100)).unwrap().0.candidates[0].dimensions, None);
+}
+
+#[test]
 fn a_search_ends_where_the_site_says_so_or_repeats_itself() {
     let end = |body: &str| read(200, body).unwrap();
-    assert_eq!(end(&page("", 0)), (Found::default(), None));
+    assert_eq!(end(&page("", 0).replace("52000", "0")), (Found::default(), None));
     assert_eq!(read(200, &page("", 1738)), Err(Error::RateLimited(None)));
-    let (found, next) = end(&page(&result(1), 30));
+    for counts in [r#""displayNum": 1000, "listNum": 0,"#, r#""displayNum": 1000,"#, r#""listNum": 5.0,"#] {
+        let body = format!(r#"{{{counts} "data": [{{}}]}}"#);
+        assert_eq!(read(200, &body), Err(Error::RateLimited(None)), "{body}");
+    }
+    assert!(matches!(read(200, r#"{"data": [{}]}"#), Err(Error::LayoutChanged(_))));
+    let (found, next) = end(&page(&result(1), 30).replace("30,", "30.0,"));
     assert_eq!((found.warnings, next), (vec!["Baidu shows 30 of about 52000 pictures".to_owned()], None));
     assert!(end(&page(&result(1), 31)).1.is_some());
     let unsaid = page(&result(1), 30).replace("listNum", "other").replace("displayNum", "others");

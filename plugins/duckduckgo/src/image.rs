@@ -1,6 +1,6 @@
 //! One result of a search.
 
-use pixcrawler_sdk::{Candidate, Dimensions, html, url};
+use pixcrawler_sdk::{Candidate, Dimensions, Side, html, url};
 use serde::Deserialize;
 
 use crate::SITE;
@@ -16,10 +16,8 @@ struct Image {
     title: Option<String>,
     #[serde(deserialize_with = "Option::deserialize")]
     url: Option<String>,
-    #[serde(deserialize_with = "Option::deserialize")]
-    width: Option<u32>,
-    #[serde(deserialize_with = "Option::deserialize")]
-    height: Option<u32>,
+    width: Side,
+    height: Side,
     /// Who found it, for example `Bing`.
     source: Option<String>,
 }
@@ -37,7 +35,7 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
             .title
             .map(|title| html::decode(&title).trim().to_owned())
             .filter(|title| !title.is_empty()),
-        dimensions: Dimensions::known(image.width, image.height),
+        dimensions: Dimensions::of(Some(image.width), Some(image.height)),
         extra: image.source.into_iter().map(|source| ("duckduckgo.source".to_owned(), source)).collect(),
         ..Candidate::new(address)
     })

@@ -190,6 +190,17 @@ fn a_result_without_a_field_is_left_out() {
 }
 
 #[test]
+fn odd_sizes_cost_nothing_but_themselves() {
+    let odd = result(1).replace("800", "800.0").replace("600", "\"600\"");
+    assert_eq!(read(200, &page(&odd, NEXT)).unwrap().0.candidates, [candidate(1)]);
+    for width in ["640.5", "-1", "true", "{}"] {
+        let expect = Candidate { dimensions: None, ..candidate(1) };
+        let odd = odd.replace("800.0", width);
+        assert_eq!(read(200, &page(&odd, NEXT)).unwrap().0.candidates, [expect], "{width}");
+    }
+}
+
+#[test]
 fn long_words_are_cut_and_said() {
     let query = Query::of(&"ü".repeat(500));
     assert!(DuckDuckGo::first(&query).url.contains(&format!("q={}&", "%C3%BC".repeat(499))));

@@ -1,8 +1,8 @@
 // Openly licensed pictures from Openverse: the twin of `plugins/openverse`, in JavaScript.
 
 import {
-  InvalidQuery, LayoutChanged, RateLimited, api, candidate, count, creativeCommonsId, credential, dimensions, each, get,
-  license, mediaType, need, option, paged,
+  InvalidQuery, LayoutChanged, RateLimited, api, candidate, count, creativeCommonsId, credential, dimensions, each,
+  expectNone, get, license, mediaType, need, option, paged,
 } from "./sdk/pixcrawler.js";
 
 const HOST = "api.openverse.org";
@@ -79,6 +79,9 @@ export const source = paged({
     const list = answer.response().json("results", "page_count");
     const more = number < count(list, "page_count") && list.results.length > 0;
     const results = count(list, "result_count", 0);
+    if (number === 1 && list.results.length === 0) {
+      expectNone(Math.max(results, count(list, "page_count")), "results");
+    }
     const { candidates, warnings } = each(list.results, picture);
     if (number === 1 && [...query.text.trim()].length > LONGEST_QUERY) {
       warnings.push(`Openverse searches for the first ${LONGEST_QUERY} characters only`);

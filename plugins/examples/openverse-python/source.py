@@ -4,7 +4,8 @@ import re
 
 from pixcrawler import (
     Candidate, Credential, Found, Info, InvalidQuery, LayoutChanged, License, OAuth2, Option, Paged, RateLimited,
-    Response, api, count, creative_commons_id, dimensions, each, get, media_type, need,
+    Response, api, count, creative_commons_id, dimensions, each, expect_none, get, media_type,
+    need,
 )
 
 HOST = "api.openverse.org"
@@ -83,6 +84,8 @@ class Source(Paged):
         page = answer.response().json("results", "page_count")
         more = number < count(page, "page_count") and bool(page["results"])
         results = count(page, "result_count", 0)
+        if number == 1 and not page["results"]:
+            expect_none(max(results, count(page, "page_count")), "results")
         found = each(page["results"], picture)
         if number == 1 and len(query.text.strip()) > LONGEST_QUERY:
             found.warnings.append(f"Openverse searches for the first {LONGEST_QUERY} characters only")

@@ -96,17 +96,18 @@ impl Body<'_> {
         let mut copies = picture::copies(tag, self.base);
         copies.extend(self.sources.take().unwrap_or_default());
         let mut urls = picture::best_first(copies);
-        let shown = urls.first().cloned();
-        // What is linked to is larger than what is shown.
+        let mut thumbnail_url = None;
+        // What is linked to is larger than what is shown, of which the smallest is the preview.
         if let Some(link) = self.link.take() {
             urls.retain(|url| *url != link);
+            thumbnail_url = urls.pop();
             urls.insert(0, link);
         }
         let mut urls = urls.into_iter();
         let Some(best) = urls.next() else { return };
         let line = |name| tag.get(name).and_then(|said| text::line(&said, LINE));
         self.found.push(Candidate {
-            thumbnail_url: shown.filter(|shown| *shown != best),
+            thumbnail_url,
             alternates: urls.take(ALTERNATES).collect(),
             title: line("title"),
             description: line("alt"),
@@ -138,7 +139,8 @@ mod tests {
             ("", &[][..]),
             ("<p>a<img src=a.jpg><IMG SRC='b.jpg'/>", &[&["a.jpg"][..], &["b.jpg"]]),
             ("<img src=a.jpg srcset='b.jpg 2x'>", &[&["b.jpg", "a.jpg"]]),
-            ("<a href=b.jpg><img src=a.jpg></a><img src=c.jpg>", &[&["b.jpg", "a.jpg"], &["c.jpg"]]),
+            ("<a href=b.jpg><img src=a.jpg></a><img src=c.jpg>", &[&["b.jpg"], &["c.jpg"]]),
+            ("<a href=c.jpg><img src=a.jpg srcset='b.jpg 2x'></a>", &[&["c.jpg", "b.jpg"]]),
             ("<a href=page.html><img src=a.jpg></a>", &[&["a.jpg"]]),
             ("<a href=a.jpg>A</a><a href=b.html>B</a><a href=c.jpg>C", &[&["a.jpg"], &["c.jpg"]]),
             ("<picture><source srcset='b.webp 2x'><img src=a.jpg></picture>", &[&["b.webp", "a.jpg"]]),

@@ -98,6 +98,8 @@ impl Entry {
             found.extend(largest_first(previews));
         }
         for candidate in &mut found {
+            let Candidate { alternates, thumbnail_url, .. } = candidate;
+            alternates.retain(|url| Some(url) != thumbnail_url.as_ref());
             self.complete(candidate, around);
         }
         found

@@ -2,7 +2,7 @@
 
 use pixcrawler_sdk::html::picture;
 use pixcrawler_sdk::xml::Tag;
-use pixcrawler_sdk::{Candidate, Checksum, Digest, Dimensions, License, text, url};
+use pixcrawler_sdk::{Candidate, Checksum, Digest, Dimensions, License, Whole, text, url};
 
 /// Characters of what is shown in a line, and of a description.
 pub(crate) const LINE: usize = 500;
@@ -52,7 +52,7 @@ impl Media {
                 "height" => media.height = pixels(value),
                 "medium" => medium = value.to_ascii_lowercase(),
                 "type" => mime = value.to_ascii_lowercase(),
-                "fileSize" | "length" => media.byte_size = value.parse().ok().filter(|size| *size > 0),
+                "fileSize" | "length" => media.byte_size = whole(value).filter(|size| *size > 0),
                 _ => {}
             }
         }
@@ -175,7 +175,11 @@ fn address(text: &str) -> Option<String> {
 }
 
 fn pixels(value: &str) -> Option<u32> {
-    value.trim_end_matches("px").trim().parse().ok()
+    whole(value.trim_end_matches("px").trim())
+}
+
+fn whole<T: TryFrom<u64>>(text: &str) -> Option<T> {
+    text.parse().ok().map(|Whole(number)| number)
 }
 
 fn checksum(algorithm: &str, hex: &str) -> Option<Checksum> {

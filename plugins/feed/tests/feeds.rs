@@ -140,10 +140,7 @@ fn where_pictures_stand() {
         ("<description>&lt;img src=\"a.jpg\"&gt;</description>", &["a.jpg"]),
         ("<description><![CDATA[<img src='a.jpg'><br>]]></description>", &["a.jpg"]),
         ("<description>A <em>b</em> <img src='a.jpg'/></description>", &["a.jpg"]),
-        (
-            "<content:encoded><![CDATA[<a href='b.jpg'><img src='a.jpg'></a>]]></content:encoded>",
-            &["b.jpg a.jpg"],
-        ),
+        ("<content:encoded><![CDATA[<a href='b.jpg'><img src='a.jpg'></a>]]></content:encoded>", &["b.jpg"]),
         (
             "<media:content url='a.jpg' medium='image'/><description><![CDATA[<img src='a.jpg'><img src='b.jpg'>]]></description>",
             &["a.jpg", "b.jpg"],
@@ -277,6 +274,28 @@ fn what_a_text_shows_may_be_a_preview() {
     let [large] = &page.candidates[..] else { panic!("{page:?}") };
     assert_eq!(large.url, "https://example.org/l.jpg");
     assert_eq!(large.thumbnail_url.as_deref(), Some("https://example.org/t.jpg"));
+}
+
+#[test]
+fn a_preview_is_no_copy() {
+    for inside in [
+        "<description><![CDATA[<a href='l.jpg'><img src='t.jpg'></a>]]></description>",
+        "<description><![CDATA[<img src='t.jpg' srcset='l.jpg 2x'>]]></description><media:thumbnail url='t.jpg'/>",
+        "<media:group><media:content url='l.jpg' width='640.0' height='480px'/><media:content url='t.jpg' width='64'/>\
+            <media:thumbnail url='t.jpg'/></media:group>",
+    ] {
+        let page = page(&item(inside));
+        let [large] = &page.candidates[..] else { panic!("{page:?}") };
+        assert_eq!(
+            (large.url.as_str(), large.alternates.len()),
+            ("https://example.org/l.jpg", 0),
+            "{inside}"
+        );
+        assert_eq!(large.thumbnail_url.as_deref(), Some("https://example.org/t.jpg"), "{inside}");
+        if inside.contains("640.0") {
+            assert_eq!(large.dimensions, Some(Dimensions { width: 640, height: 480 }));
+        }
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! to the host by its address.
 
 use pixcrawler_sdk::{
-    Answer, Chain, Chained, CredentialKind, CredentialSpec, Error, Found, Info, Query, Request, Result,
+    Answer, Chain, Chained, CredentialKind, CredentialSpec, Error, Found, Info, Query, Request, Result, Whole,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -78,6 +78,10 @@ impl Chained for Flickr {
     fn read(query: &Query, place: &mut Place, answer: Answer) -> Result<(Found, Option<Request>)> {
         let body: Body = answer.response()?.json()?;
         let photos = body.photos()?;
+        let (pages, total) = (number(&photos.pages, "pages")?, number(&photos.total, "total")?);
+        if place.pages == 0 && photos.photo.is_empty() {
+            return place.end(total.max(pages));
+        }
         let mut oldest = place.oldest;
         let mut found = Found::each(&photos.photo, |photo| {
             let (candidate, uploaded) = photo::candidate(photo.get())?;
@@ -86,7 +90,7 @@ impl Chained for Flickr {
         })?;
         place.oldest = oldest;
         place.pages += 1;
-        let (pages, depth) = (number(&photos.pages)?, DEPTH / u64::from(page_size(query)));
+        let depth = DEPTH / u64::from(page_size(query));
         if place.pages < pages.min(depth) && !photos.photo.is_empty() {
             return Ok((found, Some(request(query, place))));
         }
@@ -109,6 +113,19 @@ impl Chained for Flickr {
 }
 
 impl Place {
+    /// The end of a search whose window begins with no photos though it may count some.
+    fn end(&self, counted: u64) -> Result<(Found, Option<Request>)> {
+        let mut found = Found::default();
+        if self.by_upload && counted > 0 {
+            found.warnings.push(format!(
+                "Flickr counts {counted} more photos and gives none of them; the search ends here"
+            ));
+        } else {
+            Found::expect_none(counted, "photo")?;
+        }
+        Ok((found, None))
+    }
+
     /// Where to go on behind a full window, if there is anything, and what the user should know of it.
     fn next_window(&self, by_upload: bool) -> Option<(Self, Option<String>)> {
         let (until, warning) = if !by_upload {
@@ -161,7 +178,7 @@ const fn page_size(query: &Query) -> u32 {
 struct Body {
     stat: String,
     photos: Option<Photos>,
-    code: Option<u32>,
+    code: Option<Whole<u32>>,
     message: Option<String>,
 }
 
@@ -169,13 +186,15 @@ struct Body {
 struct Photos {
     /// A number, at times written as a text.
     pages: Box<RawValue>,
+    /// Photos that there are; likewise.
+    total: Box<RawValue>,
     photo: Vec<Box<RawValue>>,
 }
 
 impl Body {
     fn photos(self) -> Result<Photos> {
         if self.stat == "fail" {
-            return Err(refusal(self.code.unwrap_or_default(), &self.message.unwrap_or_default()));
+            return Err(refusal(self.code.unwrap_or_default().0, &self.message.unwrap_or_default()));
         }
         self.photos
             .ok_or_else(|| Error::LayoutChanged(format!("expected `photos`, found stat `{}`", self.stat)))
@@ -197,9 +216,7 @@ fn refusal(code: u32, message: &str) -> Error {
     }
 }
 
-fn number(raw: &RawValue) -> Result<u64> {
-    raw.get()
-        .trim_matches('"')
-        .parse()
-        .map_err(|_| Error::LayoutChanged(format!("expected a number as `pages`, found {}", raw.get())))
+fn number(raw: &RawValue, name: &str) -> Result<u64> {
+    let number = raw.get().trim_matches('"').parse();
+    number.map(|Whole(number)| number).map_err(|fault| Error::LayoutChanged(format!("`{name}`: {fault}")))
 }

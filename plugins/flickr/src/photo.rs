@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pixcrawler_sdk::{Candidate, Dimensions, date, html, media_type};
+use pixcrawler_sdk::{Candidate, Dimensions, Whole, date, html, media_type};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -39,7 +39,7 @@ impl Photo<'_> {
     }
 
     fn side(&self, name: &str, size: &str) -> Option<u32> {
-        self.maybe(&format!("{name}_{size}"))?.parse().ok()
+        self.maybe(&format!("{name}_{size}"))?.parse().ok().map(|Whole(side)| side)
     }
 
     fn description(&self) -> Result<Option<String>, String> {
@@ -58,7 +58,7 @@ fn text(raw: &RawValue) -> Option<String> {
     let text = match raw.get() {
         "null" => None,
         written if written.starts_with('"') => serde_json::from_str::<String>(written).ok(),
-        written => Some(written.to_owned()),
+        number => Some(number.strip_suffix(".0").unwrap_or(number).to_owned()),
     };
     text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
@@ -70,7 +70,7 @@ pub(crate) fn candidate(json: &str) -> Result<(Candidate, u64), String> {
     let id = photo.field("id")?.ok_or("`id` is empty")?;
     let owner = photo.field("owner")?.ok_or("`owner` is empty")?;
     let uploaded = photo.field("dateupload")?.unwrap_or_default();
-    let uploaded = uploaded.parse().map_err(|_| format!("`dateupload` is no number: {uploaded}"))?;
+    let Whole(uploaded) = uploaded.parse().map_err(|fault| format!("`dateupload`: {fault}"))?;
     let mut copies = COPIES.into_iter().filter_map(|size| Some((size, photo.copy(size)?)));
     let preview = PREVIEWS.into_iter().find_map(|size| Some((size, photo.copy(size)?)));
     let thumbnail_url = preview.as_ref().map(|(_, url)| url.clone());

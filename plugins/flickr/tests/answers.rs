@@ -15,6 +15,10 @@ fn first(json: &Value) -> Result<(Found, Option<Request>)> {
     read(&Query::of("red fox"), &mut Place::default(), json)
 }
 
+fn resumed(state: Value) -> Place {
+    serde_json::from_value(state).unwrap()
+}
+
 fn page(pages: u64, photos: Value) -> Value {
     json!({"photos": {"page": 1, "pages": pages, "perpage": 100, "total": "400", "photo": photos}, "stat": "ok"})
 }
@@ -117,7 +121,14 @@ fn numbers_and_texts_and_nothing() {
     assert_eq!(bare.license.map(|license| license.id).as_deref(), Some("pdm-1.0"));
     assert!(bare.extra.is_empty());
     assert_eq!(only(with(json!({"datetakenunknown": "gone"}))).extra.len(), 1);
-    let text = json!({"photos": {"pages": "2", "photo": [photo(1)]}, "stat": "ok"});
+    let odd = only(with(
+        json!({"dateupload": 1_600_000_000.0, "width_o": 1200.0, "height_o": "1600.0", "license": 4.0}),
+    ));
+    assert_eq!(odd, only(photo(1)));
+    assert_eq!(only(with(json!({"width_o": 640.5}))).dimensions, None);
+    let whole = json!({"photos": {"pages": 2.0, "total": "101.0", "photo": [photo(1)]}, "stat": "ok"});
+    assert!(first(&whole).unwrap().1.is_some());
+    let text = json!({"photos": {"pages": "2", "total": 101, "photo": [photo(1)]}, "stat": "ok"});
     assert!(first(&text).unwrap().1.is_some());
 }
 
@@ -133,8 +144,27 @@ fn pages_follow_one_another() {
     let numbers: Vec<_> =
         urls.iter().map(|url| url.split_once("&page=").unwrap().1.split('&').next()).collect();
     assert_eq!(numbers, [Some("1"), Some("2"), Some("3")]);
-    // A page without photos is the end, whatever is counted.
-    assert_eq!(first(&page(9, json!([]))).unwrap(), (Found::default(), None));
+    // A later page without photos is the end, whatever is counted.
+    let mut second = resumed(json!({"pages": 1, "by_upload": false, "until": null, "oldest": 9}));
+    assert_eq!(read(&query, &mut second, &page(9, json!([]))).unwrap(), (Found::default(), None));
+}
+
+#[test]
+fn photos_that_are_counted_must_be_given() {
+    let body = |pages: Value, total: Value| json!({"photos": {"pages": pages, "total": total, "photo": []}, "stat": "ok"});
+    for (pages, total) in [(json!(5), json!("500")), (json!(0), json!("500")), (json!("90"), json!(0))] {
+        let read = first(&body(pages.clone(), total.clone()));
+        assert!(matches!(read, Err(Error::LayoutChanged(_))), "{pages} {total}: {read:?}");
+    }
+    for zero in [json!(0), json!("0")] {
+        assert_eq!(first(&body(zero.clone(), zero)).unwrap(), (Found::default(), None));
+    }
+    // A window that gives nothing leads to no other one.
+    let query = Query::of("red fox");
+    let mut window = resumed(json!({"pages": 0, "by_upload": true, "until": 9, "oldest": null}));
+    let (found, next) = read(&query, &mut window, &body(json!(90), json!("9000"))).unwrap();
+    let ends = "Flickr counts 9000 more photos and gives none of them; the search ends here";
+    assert_eq!((found.warnings, next), (vec![ends.to_owned()], None));
 }
 
 /// Walks a search of which every page has one photo, uploaded a second before the one before it;
@@ -196,6 +226,7 @@ fn a_field_with_another_name_is_a_changed_layout() {
         "photos",
         "photo",
         "pages",
+        "total",
         "id",
         "owner",
         "title",

@@ -1,7 +1,7 @@
 //! Public domain pictures of the Metropolitan Museum of Art, from its open access
 //! API: a search gives the ids of all that matches, and each object is asked for by itself.
 
-use pixcrawler_sdk::{Answer, Error, Found, Info, List, Listed, Query, Request, Response, Result};
+use pixcrawler_sdk::{Answer, Error, Found, Info, List, Listed, Query, Request, Response, Result, Whole};
 use serde::Deserialize;
 
 mod object;
@@ -50,9 +50,9 @@ impl Listed for MetMuseum {
         let list: Ids = response(list)?.json()?;
         let ids = list.ids.unwrap_or_default();
         if ids.is_empty() {
-            Found::expect_none(list.total, "objectIDs")?;
+            Found::expect_none(list.total.0, "objectIDs")?;
         }
-        Ok(ids.into_iter().map(|id| id.to_string()))
+        Ok(ids.into_iter().map(|Whole(id)| id.to_string()))
     }
 
     fn item(_: &Query, id: &str) -> Request {
@@ -67,9 +67,9 @@ impl Listed for MetMuseum {
 /// What a search gives. Without a match there are no ids, not even an empty list.
 #[derive(Deserialize)]
 struct Ids {
-    total: u64,
+    total: Whole<u64>,
     #[serde(rename = "objectIDs")]
-    ids: Option<Vec<u64>>,
+    ids: Option<Vec<Whole<u64>>>,
 }
 
 /// The response, unless it comes from the guard in front of the API: that says 403, or sends a

@@ -1,6 +1,6 @@
 //! One object of the collection and its pictures.
 
-use pixcrawler_sdk::{Candidate, Error, Found, License, Result};
+use pixcrawler_sdk::{Candidate, Error, Found, License, Result, Whole};
 use serde::{Deserialize, Deserializer};
 
 /// What the API says of an object. What is not known is an empty text; a field that is not
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Object {
     #[serde(rename = "objectID")]
-    id: u64,
+    id: Whole<u64>,
     is_public_domain: bool,
     primary_image: String,
     primary_image_small: String,
@@ -98,7 +98,7 @@ impl Object {
         ];
         let of_artist = [self.artist_wikidata, self.artist_ulan];
         Candidate {
-            id: Some(self.id.to_string()),
+            id: Some(self.id.0.to_string()),
             page_url: text(&self.page),
             title: text(&self.title),
             creator: text(&self.artist_display_name),

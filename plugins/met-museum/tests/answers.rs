@@ -154,6 +154,7 @@ fn a_field_with_another_name_is_a_changed_layout() {
 #[test]
 fn lists_of_ids() {
     assert_eq!(ids(200, r#"{"total": 2, "objectIDs": [20, 3]}"#), Ok(vec!["20".to_owned(), "3".to_owned()]));
+    assert_eq!(ids(200, r#"{"total": 2.0, "objectIDs": [20.0]}"#), Ok(vec!["20".to_owned()]));
     assert_eq!(ids(200, r#"{"total": 0, "objectIDs": null}"#), Ok(vec![]));
 }
 
@@ -186,6 +187,18 @@ fn a_crawl_asks_for_each_object() {
     let turn = List::<MetMuseum>::resume(&query, turn.state, answers).unwrap();
     assert_eq!((turn.found.candidates.len(), turn.next), (2, Next::Done));
     assert_eq!(turn.found.warnings, ["1 of 2 left out: no longer there"]);
+}
+
+#[test]
+fn objects_that_have_moved_are_a_changed_layout() {
+    let query = Query::of("red fox");
+    let state = List::<MetMuseum>::start(&query).unwrap().state;
+    let list = Answer::of(SEARCH, 200, r#"{"total": 3, "objectIDs": [7, 8, 9]}"#);
+    let turn = List::<MetMuseum>::resume(&query, state, vec![list]).unwrap();
+    let Next::Fetch(requests) = turn.next else { panic!() };
+    let gone = requests.iter().map(|request| Answer::of(&request.url, 404, "{}")).collect();
+    let read = List::<MetMuseum>::resume(&query, turn.state, gone);
+    assert!(matches!(read, Err(Error::LayoutChanged(_))), "{read:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 
 use met_museum::MetMuseum;
 use pixcrawler_recordings::{recordings, say};
-use pixcrawler_sdk::{Answer, Candidate, List, Listed, Machine, Next, Query, Request};
+use pixcrawler_sdk::{Answer, Candidate, Failure, List, Listed, Machine, Next, Query, Request};
 use serde_json::Value;
 
 /// Every object gives all its pictures, with what a reader of its JSON would say of them.
@@ -81,6 +81,10 @@ fn recorded_lists_are_walked_to_their_end() {
             key: request.key.clone(),
             ..match request.keep {
                 true => Answer::of(&request.url, 200, &list),
+                // One that is known already, for lists of which nothing is there have moved.
+                false if request.item == Some(expected[0].to_string()) => {
+                    Answer { outcome: Err(Failure::Skipped), ..Answer::of(&request.url, 0, "") }
+                }
                 false => Answer::of(&request.url, 404, &gone),
             }
         };

@@ -77,6 +77,9 @@ impl Paged for Openverse {
             return Ok((found, false));
         }
         let list: List = answer.response()?.json()?;
+        if number == 1 && list.results.is_empty() {
+            Found::expect_none(list.result_count.0.max(list.page_count.0.into()), "results")?;
+        }
         let more = number < list.page_count.0 && !list.results.is_empty();
         let mut found = Found::each(list.results, |result| image::candidate(result.get()).map(Some))?;
         if number == 1 && query.text.trim().chars().count() > LONGEST_QUERY {

@@ -117,8 +117,8 @@ fn the_list_ends_with_its_last_page_or_an_empty_one() {
     let more = |number, page: String| read(number, 200, &page).unwrap().1;
     assert!(more(1, page(FULL, 2)));
     assert!(!more(2, page(FULL, 2)));
-    assert!(!more(1, page("", 2)));
-    assert!(!more(1, page("", 0)));
+    assert!(!more(2, page("", 3)));
+    assert!(!more(1, page("", 0).replace("240", "0")));
 }
 
 #[test]
@@ -143,6 +143,8 @@ fn a_changed_answer_says_what_was_looked_for() {
         (&page(r#"{"image": "https://img.example.org/a.jpg", "license": "by"}"#, 1), "`url`"),
         (&page(r#"{"url": "https://img.example.org/a.jpg", "licence": "by"}"#, 1), "`license`"),
         (&page(r#"{"url": "/a.jpg", "license": "by"}"#, 1), "not the address of a picture: /a.jpg"),
+        (r#"{"results": [], "page_count": 240}"#, "expected 240 results in `results`, found none"),
+        (r#"{"results": [], "page_count": 0, "result_count": 7}"#, "expected 7 results in `results`"),
         ("<html>Just a moment", "expected value"),
         ("", "EOF"),
     ] {

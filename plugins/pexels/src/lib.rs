@@ -2,7 +2,7 @@
 
 use pixcrawler_sdk::{
     Answer, CredentialHeader, CredentialKind, CredentialSpec, Error, Found, Info, OptionSpec, Paged, Pages,
-    Query, Request, Response, Result,
+    Query, Request, Response, Result, Whole,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -71,10 +71,11 @@ impl Paged for Pexels {
         }
         let list: List = answer.response()?.json()?;
         if number == 1 && list.photos.is_empty() {
-            Found::expect_none(list.total_results, "photos")?;
+            Found::expect_none(list.total_results.0, "photos")?;
         }
         // Counted, because an address of the next page that is missing may also have another name.
-        let more = u64::from(number) * u64::from(size(query)) < list.total_results && !list.photos.is_empty();
+        let more =
+            u64::from(number) * u64::from(size(query)) < list.total_results.0 && !list.photos.is_empty();
         let found = Found::each(list.photos, |photo| photo::candidate(photo.get()).map(Some))?;
         Ok((found, more))
     }
@@ -82,7 +83,7 @@ impl Paged for Pexels {
 
 #[derive(Deserialize)]
 struct List {
-    total_results: u64,
+    total_results: Whole<u64>,
     photos: Vec<Box<RawValue>>,
 }
 

@@ -1,15 +1,15 @@
 //! One photo of a search.
 
-use pixcrawler_sdk::{Candidate, Dimensions, License};
+use pixcrawler_sdk::{Candidate, Dimensions, License, Side, Whole};
 use serde::Deserialize;
 
 /// What the API says of a photo. What is not an `Option` is always there.
 #[derive(Deserialize)]
 struct Photo {
-    id: u64,
+    id: Whole<u64>,
     /// Of the original.
-    width: u32,
-    height: u32,
+    width: Side,
+    height: Side,
     /// Its page.
     url: String,
     photographer: String,
@@ -35,7 +35,7 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
     let original = photo.src.original.clone();
     let found = Candidate::of_copies([photo.src.original, photo.src.large2x])?;
     Ok(Candidate {
-        id: Some(photo.id.to_string()),
+        id: Some(photo.id.0.to_string()),
         page_url: Some(photo.url),
         thumbnail_url: Some(photo.src.medium),
         description: photo.alt.filter(|alt| !alt.trim().is_empty()),
@@ -47,8 +47,7 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
         }),
         creator: Some(photo.photographer),
         creator_url: Some(photo.photographer_url),
-        dimensions: Dimensions::known(Some(photo.width), Some(photo.height))
-            .filter(|_| found.url == original),
+        dimensions: Dimensions::of(Some(photo.width), Some(photo.height)).filter(|_| found.url == original),
         ..found
     })
 }

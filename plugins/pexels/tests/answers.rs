@@ -54,6 +54,22 @@ fn every_field_is_read() {
 }
 
 #[test]
+fn odd_numbers_cost_nothing_but_themselves() {
+    let mut odd = photo();
+    (odd["id"], odd["width"], odd["height"]) = (json!(7.0), json!(6000.0), "4000".into());
+    let body = |photo: &Value| page(160, &json!([photo])).replace("160", "160.0");
+    let (found, more) = read(1, 200, &body(&odd)).unwrap();
+    let fox = &found.candidates[0];
+    assert_eq!(
+        (fox.id.as_deref(), fox.dimensions),
+        (Some("7"), Some(Dimensions { width: 6000, height: 4000 }))
+    );
+    assert!(more);
+    odd["width"] = json!(640.5);
+    assert_eq!(read(1, 200, &body(&odd)).unwrap().0.candidates[0].dimensions, None);
+}
+
+#[test]
 fn the_first_copy_with_an_address_counts() {
     let with = |original: &str, large: &str| {
         let mut photo = photo();

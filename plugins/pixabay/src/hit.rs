@@ -1,6 +1,6 @@
 //! One result of a search.
 
-use pixcrawler_sdk::{Candidate, Dimensions, License, url};
+use pixcrawler_sdk::{Candidate, Dimensions, License, Side, Whole, url};
 use serde::Deserialize;
 
 /// What the API says of a picture. What is not an `Option` is always there, but for
@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Hit {
-    id: u64,
+    id: Whole<u64>,
     #[serde(rename = "pageURL")]
     page_url: String,
     #[serde(rename = "type")]
@@ -30,12 +30,12 @@ pub(crate) struct Hit {
     #[serde(rename = "imageURL")]
     image_url: Option<String>,
     /// Of the picture itself, not of the file that one gets.
-    image_width: u32,
-    image_height: u32,
-    image_size: Option<u64>,
+    image_width: Side,
+    image_height: Side,
+    image_size: Option<Whole<u64>>,
     user: String,
     #[serde(rename = "user_id")]
-    user_id: u64,
+    user_id: Whole<u64>,
     #[serde(default)]
     pub(crate) no_ai_training: bool,
     #[serde(default)]
@@ -58,7 +58,7 @@ impl Hit {
             extra.push(("pixabay.ai-generated".to_owned(), "true".to_owned()));
         }
         Ok(Candidate {
-            id: Some(self.id.to_string()),
+            id: Some(self.id.0.to_string()),
             page_url: Some(self.page_url),
             thumbnail_url: Some(self.preview_url),
             license: Some(License {
@@ -70,12 +70,11 @@ impl Hit {
             creator_url: Some(format!(
                 "https://pixabay.com/users/{}-{}/",
                 url::escape(&self.user),
-                self.user_id
+                self.user_id.0
             )),
             creator: Some(self.user),
-            dimensions: Dimensions::known(Some(self.image_width), Some(self.image_height))
-                .filter(|_| is_itself),
-            byte_size: self.image_size.filter(|_| is_itself),
+            dimensions: Dimensions::of(Some(self.image_width), Some(self.image_height)).filter(|_| is_itself),
+            byte_size: self.image_size.map(|Whole(size)| size).filter(|_| is_itself),
             tags: self
                 .tags
                 .split(", ")

@@ -2,7 +2,7 @@
 
 use pixcrawler_sdk::{
     Answer, CredentialKind, CredentialSpec, Error, Found, Info, Paged, Pages, Query, Request, Response,
-    Result,
+    Result, Whole,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -79,9 +79,9 @@ impl Paged for Pixabay {
         }
         let list: List = answer.response()?.json()?;
         if number == 1 && list.hits.is_empty() {
-            Found::expect_none(list.total_hits.into(), "hits")?;
+            Found::expect_none(list.total_hits.0.into(), "hits")?;
         }
-        let more = number.saturating_mul(size(query)) < list.total_hits && !list.hits.is_empty();
+        let more = number.saturating_mul(size(query)) < list.total_hits.0 && !list.hits.is_empty();
         let without_generated = query.option("without-generated") == Some("true");
         let mut opted_out = 0;
         let mut found = Found::each(list.hits, |hit| {
@@ -106,7 +106,7 @@ impl Paged for Pixabay {
 struct List {
     /// Those that the API gives, which are fewer than there are.
     #[serde(rename = "totalHits")]
-    total_hits: u32,
+    total_hits: Whole<u32>,
     hits: Vec<Box<RawValue>>,
 }
 

@@ -72,6 +72,22 @@ fn full_access_gives_the_picture_itself() {
 }
 
 #[test]
+fn odd_numbers_cost_nothing_but_themselves() {
+    let mut odd = hit();
+    odd["imageURL"] = "https://example.org/get/7.jpg".into();
+    (odd["id"], odd["user_id"], odd["imageSize"]) = (json!(7.0), json!(9.0), json!(3e6));
+    (odd["imageWidth"], odd["imageHeight"]) = (json!(4000.0), "2670".into());
+    let body = |hit: &Value| page(500, &json!([hit])).replace("500", "500.0");
+    let (found, more) = read(1, 200, &body(&odd)).unwrap();
+    let candidate = &found.candidates[0];
+    assert_eq!(candidate.dimensions, Some(Dimensions { width: 4000, height: 2670 }));
+    assert_eq!((candidate.byte_size, &candidate.id, more), (Some(3_000_000), &fox().id, true));
+    assert_eq!(candidate.creator_url, fox().creator_url);
+    odd["imageWidth"] = json!(-1);
+    assert_eq!(read(1, 200, &body(&odd)).unwrap().0.candidates[0].dimensions, None);
+}
+
+#[test]
 fn the_first_copy_with_an_address_counts() {
     let with = |changes: &[(&str, &str)]| {
         let mut hit = hit();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pixcrawler_sdk::{Candidate, Dimensions};
+use pixcrawler_sdk::{Candidate, Dimensions, Side};
 use serde::Deserialize;
 
 use crate::post::{address, thumbnail};
@@ -36,27 +36,51 @@ pub(crate) struct Media {
 
 #[derive(Deserialize)]
 struct Size {
-    x: u32,
-    y: u32,
+    x: Side,
+    y: Side,
     /// The address, for pictures that do not move.
     u: Option<String>,
     /// The address, for those that do.
     gif: Option<String>,
 }
 
-/// The pictures in the order of the gallery, or what was looked for and not found.
+/// Why there is no file behind a picture that was announced.
+const GONE: [&str; 3] = ["failed", "unprocessed", "deleted"];
+
+/// The pictures in the order of the gallery, or what was looked for and not found. Into `faults` goes
+/// why some of them are not described; where there are no others, that is the error.
 pub(crate) fn candidates(
     gallery: &Gallery,
     media: &BTreeMap<String, Media>,
+    faults: &mut Vec<String>,
 ) -> Result<Vec<Candidate>, String> {
     let mut found = Vec::with_capacity(gallery.items.len());
+    let mut undescribed = Vec::new();
     for item in &gallery.items {
-        let media = media.get(&item.media_id).filter(|media| media.status == "valid");
-        if let Some(media) = media {
-            found.extend(candidate(item, media)?);
+        match described(item, media) {
+            Ok(Some(media)) => found.extend(candidate(item, media)?),
+            Ok(None) => {}
+            Err(fault) => undescribed.push(fault),
         }
     }
+    if found.is_empty() && !undescribed.is_empty() {
+        return Err(undescribed.swap_remove(0));
+    }
+    faults.append(&mut undescribed);
     Ok(found)
+}
+
+/// What is said of a picture; `None` for what failed or is not ready.
+fn described<'a>(item: &Item, media: &'a BTreeMap<String, Media>) -> Result<Option<&'a Media>, String> {
+    let media = media.get(&item.media_id).ok_or("a picture of a gallery is not in `media_metadata`")?;
+    match media.status.as_str() {
+        "valid" => Ok(Some(media)),
+        status if GONE.contains(&status) => Ok(None),
+        status => {
+            let status: String = status.chars().take(40).collect();
+            Err(format!("a picture of a gallery has the unknown status `{status}`"))
+        }
+    }
 }
 
 /// `None` for a film.
@@ -80,7 +104,7 @@ fn candidate(item: &Item, media: &Media) -> Result<Option<Candidate>, String> {
             .map(str::trim)
             .filter(|text| !text.is_empty())
             .map(str::to_owned),
-        dimensions: Dimensions::known(Some(largest.x), Some(largest.y)),
+        dimensions: Dimensions::of(Some(largest.x), Some(largest.y)),
         // What the API calls `image/jpg` is registered under another name.
         mime: Some(if kind == "image/jpg" { "image/jpeg" } else { kind }.to_owned()),
         alternates: if given == original { Vec::new() } else { vec![given] },

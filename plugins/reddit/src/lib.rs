@@ -80,8 +80,15 @@ impl Machine for Reddit {
     fn resume(query: &Query, place: Place, answers: Vec<Answer>) -> Result<Turn<Place>> {
         let answer = answers.into_iter().next().ok_or_else(|| Error::Other("no answer".to_owned()))?;
         let list = list(query, open(query, answer)?)?;
-        let mut found =
-            Found::each(list.children, |thing| post::candidates(thing.data.get(), query.safe_search))?;
+        let mut faults = Vec::new();
+        let mut found = Found::each(list.children, |thing| {
+            post::candidates(thing.data.get(), query.safe_search, &mut faults)
+        })?;
+        if let Some(fault) = faults.first() {
+            found
+                .warnings
+                .push(format!("{} of the pictures in galleries cannot be read: {fault}", faults.len()));
+        }
         let pages = place.pages.saturating_add(1);
         let is_last = pages.saturating_mul(PAGE) >= DEPTH;
         match list.after.filter(|after| *after != place.after && !is_last) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pixcrawler_sdk::{Candidate, Dimensions, License, date, html, url};
+use pixcrawler_sdk::{Candidate, Dimensions, License, Side, date, html, url};
 use serde::Deserialize;
 
 use crate::gallery::{self, Gallery, Media};
@@ -51,14 +51,18 @@ struct Previewed {
 #[derive(Deserialize)]
 struct Copy {
     url: String,
-    width: u32,
-    height: u32,
+    width: Side,
+    height: Side,
 }
 
-/// The pictures of a post, or what of it was looked for and not found. There
-/// are none in posts without pictures, in those that were removed, and, with
+/// The pictures of a post, or what of it was looked for and not found; into `faults`
+/// what was not found of some pictures of a gallery. There are none in posts without pictures, in those that were removed, and, with
 /// `safe_search`, in those for adults.
-pub(crate) fn candidates(json: &str, safe_search: bool) -> Result<Vec<Candidate>, String> {
+pub(crate) fn candidates(
+    json: &str,
+    safe_search: bool,
+    faults: &mut Vec<String>,
+) -> Result<Vec<Candidate>, String> {
     let mut post: Post = serde_json::from_str(json).map_err(|error| error.to_string())?;
     let original = post.crosspost_parent_list.take().and_then(|posts| posts.into_iter().next());
     let shown = original.as_ref().unwrap_or(&post);
@@ -66,7 +70,7 @@ pub(crate) fn candidates(json: &str, safe_search: bool) -> Result<Vec<Candidate>
     if barred(&post) || barred(shown) {
         return Ok(Vec::new());
     }
-    let mut pictures = pictures(shown)?;
+    let mut pictures = pictures(shown, faults)?;
     for candidate in &mut pictures {
         describe(candidate, shown);
         if original.is_some() {
@@ -76,10 +80,10 @@ pub(crate) fn candidates(json: &str, safe_search: bool) -> Result<Vec<Candidate>
     Ok(pictures)
 }
 
-fn pictures(post: &Post) -> Result<Vec<Candidate>, String> {
+fn pictures(post: &Post, faults: &mut Vec<String>) -> Result<Vec<Candidate>, String> {
     let is_gallery = post.url.contains("reddit.com/gallery/");
     match (&post.gallery_data, &post.media_metadata) {
-        (Some(gallery), Some(media)) => gallery::candidates(gallery, media),
+        (Some(gallery), Some(media)) => gallery::candidates(gallery, media, faults),
         (Some(_), None) => Err("missing field `media_metadata` of a gallery".to_owned()),
         (None, Some(_)) if is_gallery => Err("missing field `gallery_data` of a gallery".to_owned()),
         // One that was emptied, or is not ready yet.
@@ -108,7 +112,7 @@ fn picture(post: &Post) -> Option<Candidate> {
         alternates: copies.into_iter().flatten().filter(|copy| *copy != original).collect(),
         thumbnail_url: thumbnail(sizes.iter().map(|copy| (copy.width, copy.url.as_str()))),
         dimensions: preview
-            .and_then(|Previewed { source, .. }| Dimensions::known(Some(source.width), Some(source.height))),
+            .and_then(|Previewed { source, .. }| Dimensions::of(Some(source.width), Some(source.height))),
         ..Candidate::new(original)
     })
 }
@@ -124,7 +128,9 @@ fn describe(candidate: &mut Candidate, post: &Post) {
         candidate.creator_url = url::resolve(SITE, &format!("/user/{}", url::escape(&post.author)));
     }
     // A float, always of whole seconds.
-    candidate.published = date::from_unix(post.created_utc as u64);
+    candidate.published = Some(post.created_utc)
+        .filter(|&seconds| seconds >= 0.0)
+        .and_then(|seconds| date::from_unix(seconds as u64));
     candidate.license = Some(License::new("unknown"));
     candidate.extra.push(("reddit.subreddit".to_owned(), post.subreddit.clone()));
 }
@@ -139,11 +145,11 @@ pub(crate) fn address(text: &str) -> Option<String> {
 }
 
 /// The one of the copies (width, address; narrow ones first) that suits a preview.
-pub(crate) fn thumbnail<'a>(copies: impl Iterator<Item = (u32, &'a str)>) -> Option<String> {
+pub(crate) fn thumbnail<'a>(copies: impl Iterator<Item = (Side, &'a str)>) -> Option<String> {
     let mut best = None;
-    for (width, url) in copies {
+    for (Side(width), url) in copies {
         best = Some(url);
-        if width >= THUMBNAIL {
+        if width >= Some(THUMBNAIL) {
             break;
         }
     }

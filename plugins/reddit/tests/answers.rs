@@ -112,7 +112,7 @@ fn gallery() -> Value {
         "url": "https://www.reddit.com/gallery/abc12", "is_gallery": true,
         "gallery_data": {"items": [
             {"media_id": "two", "id": 1, "caption": " The second "}, {"media_id": "one", "id": 2},
-            {"media_id": "film", "id": 3}, {"media_id": "lost", "id": 4}, {"media_id": "gone", "id": 5},
+            {"media_id": "film", "id": 3}, {"media_id": "gone", "id": 4},
             {"media_id": "moves", "id": 6}
         ]},
         "media_metadata": {
@@ -151,6 +151,47 @@ fn a_gallery_in_its_order() {
         ..described("https://i.redd.it/moves.gif")
     };
     assert_eq!(found(&[gallery()]), [two, one, moves]);
+}
+
+#[test]
+fn a_picture_that_a_gallery_does_not_describe_is_missed() {
+    let read = |posts: &[Value]| read_as(&Query::of("red fox"), 200, &listing(posts, &Value::Null));
+    for (media, fault) in [
+        (json!({"status": "VALID"}), "a picture of a gallery has the unknown status `VALID`"),
+        (Value::Null, "a picture of a gallery is not in `media_metadata`"),
+    ] {
+        let lost = |items: Value| {
+            let mut gallery = gallery();
+            gallery["gallery_data"]["items"] = items;
+            if !media.is_null() {
+                gallery["media_metadata"]["lost"] = media.clone();
+            }
+            gallery
+        };
+        let turn = read(&[lost(json!([{"media_id": "lost"}, {"media_id": "two"}]))]).unwrap();
+        assert_eq!(turn.found.candidates.len(), 1);
+        let said = format!("1 of the pictures in galleries cannot be read: {fault}");
+        assert_eq!(turn.found.warnings, [said]);
+        let all = lost(json!([{"media_id": "lost"}, {"media_id": "gone"}]));
+        let beside = read(&[all.clone(), picture()]).unwrap().found;
+        assert_eq!(beside.warnings, [format!("1 of 2 results cannot be read: {fault}")]);
+        assert_eq!(read(&[all]), Err(Error::LayoutChanged(format!("in all results: {fault}"))));
+    }
+}
+
+#[test]
+fn odd_numbers_cost_nothing_but_themselves() {
+    let mut odd = picture();
+    odd["preview"]["images"][0]["source"]["width"] = json!(2000.0);
+    odd["preview"]["images"][0]["resolutions"][2]["width"] = json!("320");
+    assert_eq!(found(&[odd.clone()]), found(&[picture()]));
+    odd["preview"]["images"][0]["source"]["width"] = json!(true);
+    odd["created_utc"] = json!(-5.0);
+    let fox = &found(&[odd])[0];
+    assert_eq!((fox.dimensions, &fox.published), (None, &None));
+    let mut sizes = gallery();
+    sizes["media_metadata"]["two"]["s"]["x"] = json!(10.0);
+    assert_eq!(found(&[sizes]), found(&[gallery()]));
 }
 
 #[test]

@@ -49,15 +49,12 @@ export function candidate(url, fields = {}) {
   return made;
 }
 
-// Width and height in pixels, as numbers or texts, if both are known and neither is 0. A text
-// that is no number says nothing; a value that can be no width is the site's doing.
+// Width and height in pixels, as numbers or texts of them, if both are known and neither is 0.
+// What can be no size is not known.
 export function dimensions(...sides) {
   const [width, height] = sides.map((side) => {
-    const value = TEXT(side) ? (/^\d+$/.test(side) ? Number(side) : undefined) : side;
-    if (!MAYBE(SIDE)(value)) {
-      throw new LayoutChanged(`a width or height cannot be ${shown(side)}`);
-    }
-    return value;
+    const value = TEXT(side) && /^\d+(\.0+)?$/.test(side) ? Number(side) : side;
+    return SIDE(value) ? value : 0;
   });
   return width && height ? { width, height } : undefined;
 }

@@ -214,6 +214,12 @@ export function each<T = any>(
   list: T[], read: (element: T) => Candidate | Candidate[] | undefined | null,
 ): { candidates: Candidate[]; warnings: string[] };
 
+/**
+ * For a first page without results: throws `LayoutChanged` when the site counts some, for which `list` was
+ * looked in.
+ */
+export function expectNone(counted: number, list: string): void;
+
 /** A field that must be there; throws `LayoutChanged` when it is missing or null. */
 export function need(object: any, field: string): any;
 
@@ -229,8 +235,8 @@ export function post(url: string, type: string, text: string, fields?: Partial<R
 /** Throws `LayoutChanged` when `url` is no address or a field has a wrong type. */
 export function candidate(url: string, fields?: Fields): Candidate;
 /**
- * Both as numbers or texts; undefined unless they are known and neither is 0. Throws
- * `LayoutChanged` for what can be no width: a fraction, less than 0, more than 32 bits.
+ * Both as numbers or texts of them; undefined unless they are known and neither is 0. What can be
+ * no size (a fraction, less than 0, more than 32 bits) is not known.
  */
 export function dimensions(width: unknown, height: unknown): Dimensions | undefined;
 export function license(id: string, rest?: { url?: string | null; attribution?: string | null }): License;

@@ -12,7 +12,7 @@
 
 export { chained, machine, paged } from "./machine.js";
 export { Answer, Query, Response, answer, get, post, query } from "./message.js";
-export { count, each, need } from "./results.js";
+export { count, each, expectNone, need } from "./results.js";
 export { api, credential, option, web } from "./describe.js";
 export { candidate, creativeCommonsId, dimensions, license, licenseFromUrl, mediaType } from "./candidate.js";
 export {

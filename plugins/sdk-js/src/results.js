@@ -33,6 +33,14 @@ export function each(list, read) {
   return { candidates, warnings: [`${faults.length} of ${list.length} results cannot be read: ${faults[0]}`] };
 }
 
+// Checks that a list without results is one; for the first page, because later ones may rightly
+// have none. `list` was looked in for the results that the site counts.
+export function expectNone(counted, list) {
+  if (counted > 0) {
+    throw new LayoutChanged(`expected ${counted} results in \`${list}\`, found none`);
+  }
+}
+
 function fault(error) {
   if (error instanceof LayoutChanged) {
     return error.message;

@@ -20,4 +20,4 @@ from .log import log
 from .machine import Chained, Found, Machine, Paged, Turn
 from .message import Answer, Failure, Query, Request, Response, get, post
 from .page import Close, Tag, resolve, tags, tokens
-from .results import count, each, need
+from .results import count, each, expect_none, need

@@ -136,24 +136,21 @@ def shown(value: object) -> str:
 
 
 def dimensions(width: object, height: object) -> Dimensions | None:
-    """Width and height, as numbers or texts, if both are known and neither is 0.
+    """Width and height, as numbers or texts of them, if both are known and neither is 0.
 
-    A text that is no number says nothing; a value that can be no width is the site's doing.
+    What can be no size is not known.
     """
     sides = [_side(width), _side(height)]
     return Dimensions(*sides) if all(sides) else None
 
 
-def _side(given: object) -> int | None:
-    value = given
-    if isinstance(given, str):
+def _side(value: object) -> int:
+    if isinstance(value, str):
         # As a float, for what has thousands of digits.
-        value = float(given) if re.fullmatch("[0-9]+", given) else None
+        value = float(value) if re.fullmatch("[0-9]+([.]0+)?", value) else 0
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if value is not None and not unsigned(value, 32):
-        raise LayoutChanged(f"a width or height cannot be {shown(given)}")
-    return value
+    return value if unsigned(value, 32) else 0
 
 
 def license_from_url(url: str) -> License:

@@ -39,6 +39,15 @@ def each(results: list, read: Callable[[Any], Candidate | Iterable[Candidate] | 
     return found
 
 
+def expect_none(counted: int, list_name: str) -> None:
+    """Checks that a list without results is one; for the first page, because later ones may rightly have none.
+
+    `list_name` was looked in for the results that the site counts.
+    """
+    if counted > 0:
+        raise LayoutChanged(f"expected {counted} results in `{list_name}`, found none")
+
+
 def need(result: Any, name: str) -> Any:
     """A field that must be there, and not null."""
     value = result.get(name) if isinstance(result, dict) else None

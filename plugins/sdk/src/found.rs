@@ -90,6 +90,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_counted_must_be_given() {
+        assert_eq!(Found::expect_none(0, "photos"), Ok(()));
+        let message = "expected 7 results in `photos`, found none";
+        assert_eq!(Found::expect_none(7, "photos"), Err(Error::LayoutChanged(message.to_owned())));
+    }
+
+    #[test]
     fn nothing_but_bad_results_is_a_changed_layout() {
         let error = |message: &str| Err(Error::LayoutChanged(message.to_owned()));
         assert_eq!(each("one two"), error("in all results: expected a number, found one"));

@@ -1,38 +1,58 @@
 //! Numbers as sites write them in JSON.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{
     Deserialize, Deserializer,
     de::{Error, Unexpected, Visitor},
 };
+use serde_json::value::RawValue;
 
 /// A whole number, 0 or more, such as a count of pages or of bytes: `640`, and `640.0` too, which
-/// is the same number in JSON. Everything else cannot be read.
+/// is the same number in JSON. Everything else cannot be read, and of a text only [`str::parse`]
+/// makes one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Whole<T>(pub T);
 
-/// A width or a height in pixels, as a number or as a text. A text that is no number says
-/// nothing; what can be no width (a fraction, less than 0, more than 32 bits) cannot be read.
+/// A width or a height in pixels, as a number or as a text of one. Anything else (a fraction, less
+/// than 0, more than 32 bits, no number) is no size, and costs its result nothing but that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Side(pub Option<u32>);
 
 impl<'de, T: TryFrom<u64>> Deserialize<'de> for Whole<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = deserializer.deserialize_any(Number { texts: false })?;
-        number.and_then(fitting).map(Self).ok_or_else(too_large)
+        let number = deserializer.deserialize_any(Number)?;
+        fitting(number).map(Self).ok_or_else(|| D::Error::custom(TOO_LARGE))
+    }
+}
+
+impl<T: TryFrom<u64>> FromStr for Whole<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (digits, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number(digits) || !is_number(fraction) || fraction.bytes().any(|digit| digit != b'0') {
+            return Err(format!("expected {WHOLE}, found {}", text.chars().take(100).collect::<String>()));
+        }
+        digits.parse().ok().and_then(fitting).map(Self).ok_or_else(|| TOO_LARGE.to_owned())
     }
 }
 
 impl<'de> Deserialize<'de> for Side {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_any(Number { texts: true })? {
-            None => Ok(Self(None)),
-            Some(number) => fitting(number).map(|side| Self(Some(side))).ok_or_else(too_large),
-        }
+        let given = Box::<RawValue>::deserialize(deserializer)?;
+        let text = given.get().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        let side = match text {
+            Some(text) => text.parse().ok(),
+            None => serde_json::from_str(given.get()).ok(),
+        };
+        Ok(Self(side.map(|Whole(side)| side)))
     }
 }
 
+const WHOLE: &str = "a whole number, 0 or more";
+const TOO_LARGE: &str = "the number is too large";
 /// Numbers up to here are exact in every language; no count comes near.
 const LARGEST: u64 = (1 << 53) - 1;
 
@@ -40,41 +60,26 @@ fn fitting<T: TryFrom<u64>>(number: u64) -> Option<T> {
     T::try_from(number).ok().filter(|_| number <= LARGEST)
 }
 
-fn too_large<E: Error>() -> E {
-    E::custom("the number is too large")
-}
-
-/// Gives nothing for a text that is no number.
-struct Number {
-    texts: bool,
-}
+struct Number;
 
 impl Visitor<'_> for Number {
-    type Value = Option<u64>;
+    type Value = u64;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a whole number, 0 or more")
+        formatter.write_str(WHOLE)
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Some(number))
+    fn visit_u64<E: Error>(self, number: u64) -> Result<u64, E> {
+        Ok(number)
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+    fn visit_f64<E: Error>(self, number: f64) -> Result<u64, E> {
         if number >= 0.0 && number.trunc() == number {
             // What is larger than fits is the largest, and too large.
-            Ok(Some(number as u64))
+            Ok(number as u64)
         } else {
             Err(E::invalid_value(Unexpected::Float(number), &self))
         }
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        if !self.texts {
-            return Err(E::invalid_type(Unexpected::Str(text), &self));
-        }
-        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        Ok(is_number.then(|| text.parse().unwrap_or(u64::MAX)))
     }
 }
 
@@ -126,17 +131,23 @@ mod tests {
 
     #[test]
     fn sizes_of_pictures() {
-        for width in ["640", "640.0", "6.4e2", "64000e-2", "\"640\"", "\"0640\""] {
+        for width in ["640", "640.0", "6.4e2", "64000e-2", "\"640\"", "\"0640\"", "\"640.0\""] {
             let found = read(URL, &format!(r#""width": {width}, "height": 480"#)).unwrap();
             assert_eq!(found.dimensions, Some(Dimensions { width: 640, height: 480 }), "{width}");
         }
-        for width in
-            ["null", "0", "0.0", "-0", "\"0\"", "\"\"", "\"auto\"", "\"640px\"", "\"640.0\"", "\"-1\""]
-        {
-            let found = read(URL, &format!(r#""width": {width}, "height": 480"#)).unwrap();
-            assert_eq!(found.dimensions, None, "{width}");
-        }
+        // What is no size is not known, and the picture is one all the same.
         for width in [
+            "null",
+            "0",
+            "0.0",
+            "-0",
+            "\"0\"",
+            "\"\"",
+            "\"auto\"",
+            "\"640px\"",
+            "\"640.5\"",
+            "\"640.\"",
+            "\"-1\"",
             "640.5",
             "-1",
             "-640.0",
@@ -150,7 +161,8 @@ mod tests {
             "\"36893488147419103232\"",
             "1e400",
         ] {
-            assert_eq!(read(URL, &format!(r#""width": {width}, "height": 480"#)), None, "{width}");
+            let found = read(URL, &format!(r#""width": {width}, "height": 480"#)).unwrap();
+            assert_eq!(found.dimensions, None, "{width}");
         }
     }
 
@@ -182,6 +194,31 @@ mod tests {
         ] {
             assert_eq!(read(URL, &format!(r#""size": {size}"#)), None, "{size}");
         }
+    }
+
+    #[test]
+    fn numbers_in_texts() {
+        for (text, expect) in
+            [("640", Some(640)), ("640.0", Some(640)), ("0640.00", Some(640)), ("0", Some(0))]
+        {
+            assert_eq!(text.parse().ok().map(|Whole(number): Whole<u16>| number), expect, "{text}");
+        }
+        for text in ["", ".", ".0", "640.", "640.5", "-1", "+1", " 1", "1e2", "65536", "36893488147419103232"]
+        {
+            assert!(text.parse::<Whole<u16>>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_size_that_is_not_there_is_missed() {
+        #[derive(Debug, Deserialize)]
+        struct Sized {
+            #[expect(dead_code, reason = "only whether it is there counts")]
+            width: Side,
+        }
+        assert!(serde_json::from_str::<Sized>(r#"{"width": null}"#).is_ok());
+        let fault = serde_json::from_str::<Sized>("{}").unwrap_err().to_string();
+        assert!(fault.starts_with("missing field `width`"), "{fault}");
     }
 
     #[test]

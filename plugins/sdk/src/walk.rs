@@ -31,7 +31,8 @@ pub trait Listed {
 
     /// The pictures of one thing; each should have the same `id`. A warning says why there are
     /// none; those of one step that are equal are counted into one. Not called for what the host
-    /// left out and for what is no longer there (404, 410).
+    /// left out and for what is no longer there (404, 410): those cost only themselves, but a list
+    /// of nothing else ends in `layout-changed`.
     ///
     /// # Errors
     ///
@@ -57,7 +58,16 @@ pub struct Walk {
     /// Whether anything was read so far.
     #[serde(default)]
     read: bool,
+    /// Things that were no longer there, until something was read.
+    #[serde(default)]
+    gone: usize,
 }
+
+/// Things that are no longer there, before any was read: where a list has so many of them and nothing
+/// else, or begins with so many, it is their address that has moved. A list may be a little older than
+/// what is on it.
+const MOVED: usize = 3;
+const MOVED_AT_LEAST: usize = 100;
 
 /// Bytes of ids in a block, so that a crawl that waits costs little. It holds one window at least.
 const BLOCK: usize = 2 << 10;
@@ -129,6 +139,7 @@ impl Walk {
                 }
                 Ok(response) if matches!(response.status, 404 | 410) => {
                     warnings.add("no longer there".to_owned());
+                    self.gone += usize::from(!self.read);
                     continue;
                 }
                 _ => {}
@@ -147,8 +158,14 @@ impl Walk {
                 }
             }
         }
+        let is_over = self.last && self.block.is_empty();
+        let enough = if is_over { MOVED } else { MOVED_AT_LEAST };
         match failed {
             Some(error) if !self.read => Err(error),
+            None if !self.read && self.gone >= enough => Err(Error::LayoutChanged(format!(
+                "none of the first {} things on the list is where it is expected",
+                self.gone
+            ))),
             _ => Ok(Found { warnings: warnings.of(all), ..found }),
         }
     }
@@ -272,7 +289,7 @@ mod tests {
     #[test]
     fn what_is_left_out_is_counted() {
         let query = Query::of("");
-        let walk = Walk { next: 5, block: Vec::new(), last: true, read: false };
+        let walk = Walk { next: 5, block: Vec::new(), last: true, ..Walk::default() };
         let read_on = |walk: &Walk, outcomes: &[(u16, &str)]| {
             let request = Many::item(&query, "1");
             let answers = outcomes.iter().map(|(status, text)| match status {
@@ -295,11 +312,32 @@ mod tests {
         // Nothing could be read: it is not about one of them.
         assert!(matches!(read(&[(404, ""), (1, ""), (1, "")]), Err(Error::Unavailable(_))));
         assert!(read(&[(400, ""), (200, "")]).is_ok());
+        // A list may name what is gone by now, but not only that.
+        assert_eq!(
+            read(&[(404, ""), (410, "")]).unwrap().found.warnings,
+            ["2 of 2 left out: no longer there"]
+        );
+        assert!(matches!(read(&[(404, ""), (404, ""), (410, "")]), Err(Error::LayoutChanged(_))));
+        let mut begun = Walk { last: false, ..walk.clone() };
+        begun.block = vec!["9".to_owned()];
+        let windows = std::iter::repeat_n([(404, ""); 3], 40);
+        let ended = windows.into_iter().position(|window| match read_on(&begun, &window) {
+            Ok(turn) => {
+                begun.gone = turn.state.gone;
+                false
+            }
+            Err(error) => matches!(error, Error::LayoutChanged(_)),
+        });
+        assert_eq!(ended, Some(33));
+        for other in [(200, "a"), (200, ""), (0, "")] {
+            assert!(read(&[(404, ""), (404, ""), (410, ""), other]).is_ok());
+        }
         // Something was, then or before: it is about those.
         let left_out = ["1 of 2 left out: cannot be read: https://example.org/1 took too long".to_owned()];
         assert_eq!(read(&[(0, ""), (1, "")]).unwrap().found.warnings, left_out);
         let later = read(&[(200, "a")]).unwrap().state;
         assert_eq!(read_on(&later, &[(1, "")]).unwrap().found.warnings.len(), 1);
+        assert!(read_on(&later, &[(404, ""), (404, ""), (404, "")]).is_ok());
         assert_eq!(read_on(&later, &[(429, "")]), Err(Error::RateLimited(None)));
         assert_eq!(read(&[(200, "a"), (429, "")]), Err(Error::RateLimited(None)));
         assert!(matches!(read(&[(200, "a"), (401, "")]), Err(Error::Unauthorized(_))));

@@ -64,6 +64,8 @@ pub struct Entry {
     pub pictures: Vec<Picture>,
     /// Pictures beyond those.
     pub surplus: usize,
+    /// Addresses in the vocabulary of something else than the page, that are in no picture.
+    pub strays: usize,
 }
 
 /// What an `image` element says, as written.
@@ -154,7 +156,7 @@ impl Iterator for Entries<'_> {
             match self.tokens.next()? {
                 Token::Open(tag) if is_entry(tag.name) => {
                     self.start = before;
-                    let entry = read(&mut self.tokens)?;
+                    let entry = read(&mut self.tokens, prefix(tag.name))?;
                     self.start = self.tokens.offset();
                     return Some(entry);
                 }
@@ -171,8 +173,14 @@ fn is_entry(name: &str) -> bool {
     matches!(local(name), "url" | "sitemap")
 }
 
-/// Reads on to the end of an entry; none where there is no end, or another entry begins before it.
-fn read(tokens: &mut Tokens<'_>) -> Option<Entry> {
+/// The vocabulary that a name belongs to, as far as it says: `image` of `image:loc`.
+fn prefix(name: &str) -> &str {
+    name.split_once(':').map_or("", |(prefix, _)| prefix)
+}
+
+/// Reads on to the end of an entry of that vocabulary; none where there is no end, or another entry
+/// begins before it.
+fn read(tokens: &mut Tokens<'_>, vocabulary: &str) -> Option<Entry> {
     let mut entry = Entry::default();
     let mut picture: Option<Picture> = None;
     // The element that is open, where it is of use, and its text.
@@ -189,6 +197,11 @@ fn read(tokens: &mut Tokens<'_>) -> Option<Entry> {
                 let name = local(tag.name);
                 if name == "image" {
                     entry.add(picture.replace(Picture::default()));
+                }
+                if name == "loc" && picture.is_none() && !["", vocabulary].contains(&prefix(tag.name)) {
+                    entry.strays += 1;
+                    open = None;
+                    continue;
                 }
                 open = field(&mut entry, picture.as_mut(), name).is_some().then(|| (name, String::new()));
             }

@@ -74,6 +74,7 @@ impl State {
             let before = found.candidates.len();
             found.candidates.extend(entry.candidates(&self.file.url));
             seen.pictures += entry.pictures.len();
+            seen.strays += entry.strays;
             seen.nameless += entry.pictures.len() - (found.candidates.len() - before);
             self.counts.pages += 1;
             self.counts.bare += u64::from(entry.pictures.is_empty());
@@ -113,6 +114,8 @@ struct Seen {
     pictures: usize,
     /// Pictures without an address.
     nameless: usize,
+    /// Addresses that would be those of pictures.
+    strays: usize,
 }
 
 impl Seen {
@@ -125,6 +128,9 @@ impl Seen {
         }
         if self.entries > 0 && self.located == 0 {
             return expected(&format!("`loc` in `{element}`"));
+        }
+        if self.pictures == 0 && self.strays > 0 {
+            return expected("`image` around the `loc` of pictures");
         }
         if self.pictures > 0 && self.nameless == self.pictures {
             return expected("addresses in `loc` of `image`");

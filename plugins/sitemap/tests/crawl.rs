@@ -380,6 +380,7 @@ fn a_changed_layout_is_no_empty_site() {
         (pages("a", &[1]).replace("url>", "page>"), "`url`"),
         (pages("a", &[1]).replace("loc>", "href>"), "`loc` in `url`"),
         (pages("a", &[1, 2]).replace("image:loc", "image:href"), "`image`"),
+        (pages("a", &[1]).replace("image:image", "image:picture"), "`image` around"),
         (index(&["/b.xml"]).replace("sitemap>", "map>"), "`sitemap`"),
         (index(&["/b.xml"]).replace("loc>", "href>"), "`loc` in `sitemap`"),
     ] {

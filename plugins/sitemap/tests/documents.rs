@@ -87,6 +87,21 @@ fn a_page_has_so_many_pictures() {
 }
 
 #[test]
+fn addresses_of_something_else_are_not_those_of_pages() {
+    for (document, expect) in [
+        (
+            "<url><image:picture><image:loc>a.jpg</image:loc></image:picture><loc>/1</loc></url>",
+            (Some("/1"), 1),
+        ),
+        ("<s:url><s:loc>/1</s:loc><x:loc>/2</x:loc></s:url>", (Some("/1"), 1)),
+        ("<s:url><loc>/1</loc><i:image><i:loc>a.jpg</i:loc></i:image></s:url>", (Some("/1"), 0)),
+    ] {
+        let entry = entries(document, 0).next().unwrap();
+        assert_eq!((entry.location.as_deref(), entry.strays), expect, "{document}");
+    }
+}
+
+#[test]
 fn kinds() {
     let check = |document: &str, expect| assert_eq!(kind(document, SITEMAP), Ok(expect), "{document}");
     check("<urlset/>", Kind::Pages);

@@ -4,7 +4,7 @@
 
 use pixcrawler_sdk::{
     Answer, CredentialHeader, CredentialKind, CredentialSpec, Error, Found, Info, OptionSpec, Paged, Pages,
-    Query, Request, Response, Result,
+    Query, Request, Response, Result, Whole,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -81,9 +81,9 @@ impl Paged for Unsplash {
         }
         let list: List = answer.response()?.json()?;
         if number == 1 && list.results.is_empty() {
-            Found::expect_none(list.total_pages.into(), "results")?;
+            Found::expect_none(list.total.0.max(list.total_pages.0.into()), "results")?;
         }
-        let more = number < list.total_pages && !list.results.is_empty();
+        let more = number < list.total_pages.0 && !list.results.is_empty();
         let found = Found::each(list.results, |photo| photo::candidate(photo.get()).map(Some))?;
         Ok((found, more))
     }
@@ -91,7 +91,8 @@ impl Paged for Unsplash {
 
 #[derive(Deserialize)]
 struct List {
-    total_pages: u32,
+    total: Whole<u64>,
+    total_pages: Whole<u32>,
     results: Vec<Box<RawValue>>,
 }
 

@@ -1,14 +1,14 @@
 //! One photo of a search.
 
-use pixcrawler_sdk::{Candidate, Dimensions, License};
+use pixcrawler_sdk::{Candidate, Dimensions, License, Side, date};
 use serde::Deserialize;
 
 /// What the API says of a photo. What is not an `Option` is always there.
 #[derive(Deserialize)]
 struct Photo {
     id: String,
-    width: u32,
-    height: u32,
+    width: Side,
+    height: Side,
     urls: Urls,
     links: Links,
     user: User,
@@ -76,8 +76,8 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
         creator: Some(user.name),
         creator_url: Some(user.links.html),
         license: Some(license),
-        published: Some(created_at),
-        dimensions: Dimensions::known(Some(width), Some(height)).filter(|_| is_full),
+        published: date::from_iso(&created_at),
+        dimensions: Dimensions::of(Some(width), Some(height)).filter(|_| is_full),
         tags: tags.into_iter().flatten().filter_map(|tag| said(tag.title)).collect(),
         extra: download.into_iter().collect(),
         ..found

@@ -69,6 +69,17 @@ fn every_field_is_read() {
 }
 
 #[test]
+fn odd_values_cost_nothing_but_themselves() {
+    let mut odd = photo();
+    (odd["width"], odd["height"], odd["created_at"]) = (json!(6000.0), "4000".into(), "yesterday".into());
+    let (found, _) = read(1, 200, &page(1, &json!([odd])).replace("40,", "40.0,")).unwrap();
+    let fox = &found.candidates[0];
+    assert_eq!((fox.dimensions, &fox.published), (Some(Dimensions { width: 6000, height: 4000 }), &None));
+    odd["width"] = json!(640.5);
+    assert_eq!(read(1, 200, &page(1, &json!([odd]))).unwrap().0.candidates[0].dimensions, None);
+}
+
+#[test]
 fn the_first_copy_with_an_address_counts() {
     let with = |urls: [&str; 3]| {
         let mut photo = photo();
@@ -105,8 +116,13 @@ fn pages_end_where_the_api_says() {
     {
         assert_eq!(read(number, 200, &page(pages, &photos)).unwrap().1, expect, "{number} of {pages}");
     }
-    assert_eq!(read(1, 200, &page(0, &json!([]))), Ok((Found::default(), false)));
-    assert!(matches!(read(1, 200, &page(9, &json!([]))), Err(Error::LayoutChanged(_))));
+    let empty = |total: Value, pages: Value| {
+        read(1, 200, &json!({"total": total, "total_pages": pages, "results": []}).to_string())
+    };
+    assert_eq!(empty(json!(0), json!(0.0)), Ok((Found::default(), false)));
+    for (total, pages) in [(0, 9), (5, 0), (5, 9)] {
+        assert!(matches!(empty(json!(total), json!(pages)), Err(Error::LayoutChanged(_))), "{total} {pages}");
+    }
 }
 
 #[test]
@@ -114,6 +130,7 @@ fn a_field_with_another_name_is_a_changed_layout() {
     let body = page(1, &json!([photo()]));
     for field in [
         "results",
+        "total",
         "total_pages",
         "id",
         "width",

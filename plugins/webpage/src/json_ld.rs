@@ -1,9 +1,9 @@
 //! Pictures described as linked data (schema.org in JSON-LD).
 
-use pixcrawler_sdk::{Candidate, Dimensions, License, json, url};
+use pixcrawler_sdk::{Candidate, Dimensions, License, date, json, url};
 use serde_json::{Map, Value};
 
-use crate::page::{MOST, short};
+use crate::page::{MOST, pixels, short};
 
 /// The pictures in one `script` of linked data: every `ImageObject`, and every
 /// `image` of anything. A publisher's `logo` is left out. What is no JSON has none.
@@ -63,7 +63,9 @@ fn picture(object: &Map<String, Value>, base: &str) -> Option<Candidate> {
             .and_then(|maker| maker.get("url").and_then(text))
             .and_then(|to| url::resolve(base, to)),
         license: license(object.get("license"), base, credit),
-        published: words("datePublished").or_else(|| words("uploadDate")).filter(|date| is_date(date)),
+        published: words("datePublished")
+            .or_else(|| words("uploadDate"))
+            .and_then(|date| date::from_iso(&date)),
         dimensions: Dimensions::known(number("width"), number("height")),
         mime: words("encodingFormat").filter(|kind| kind.starts_with("image/")),
         ..Candidate::new(address("contentUrl").or_else(|| address("url"))?)
@@ -110,16 +112,9 @@ fn text(value: &Value) -> Option<&str> {
 /// A number of pixels, also as text (`"640"`, `"640px"`) or as a quantity.
 fn number(value: &Value) -> Option<u32> {
     match value {
-        Value::Number(number) => number.as_u64()?.try_into().ok(),
-        Value::String(text) => text.trim().trim_end_matches("px").trim_end().parse().ok(),
+        Value::Number(number) => pixels(&number.to_string()),
+        Value::String(text) => pixels(text),
         Value::Object(quantity) => quantity.get("value").filter(|value| !value.is_object()).and_then(number),
         _ => None,
     }
-}
-
-/// Whether the text begins like an RFC 3339 date.
-fn is_date(text: &str) -> bool {
-    let shape =
-        |(at, byte): (usize, u8)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() };
-    text.len() >= 10 && text.bytes().take(10).enumerate().all(shape)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pixcrawler_sdk::html::picture::{self, Copy};
 use pixcrawler_sdk::html::{Tag, Token, decode, tokens};
-use pixcrawler_sdk::{Candidate, Dimensions, text, url};
+use pixcrawler_sdk::{Candidate, Dimensions, Whole, text, url};
 
 use crate::json_ld;
 
@@ -200,11 +200,11 @@ impl Reader {
             }
             ("og:image:type", Some(candidate)) => candidate.mime = short(&content),
             ("og:image:width", Some(_)) => {
-                self.described = self.described.map(|(index, _)| (index, content.trim().parse().ok()));
+                self.described = self.described.map(|(index, _)| (index, pixels(&content)));
             }
             ("og:image:height", Some(candidate)) => {
                 let width = self.described.and_then(|(_, width)| width);
-                candidate.dimensions = Dimensions::known(width, content.trim().parse().ok());
+                candidate.dimensions = Dimensions::known(width, pixels(&content));
             }
             ("robots", _) => {
                 self.opted_out |= content.split(',').any(|word| {
@@ -239,8 +239,9 @@ impl Reader {
         let mut urls = picture::best_first(copies);
         let mut thumbnail_url = None;
         if let Some((target, _)) = self.link.take() {
-            thumbnail_url = urls.first().filter(|shown| **shown != target).cloned();
             urls.retain(|url| *url != target);
+            // The smallest of those that are shown; what is a preview is no copy.
+            thumbnail_url = urls.pop();
             urls.insert(0, target);
         }
         let mut urls = urls.into_iter();
@@ -329,6 +330,13 @@ fn complete(known: &mut Candidate, more: Candidate) {
             known.alternates.push(url);
         }
     }
+    known.alternates.retain(|url| Some(url) != known.thumbnail_url.as_ref());
+}
+
+/// A width or height in pixels, such as `640` or `640px`.
+pub(crate) fn pixels(text: &str) -> Option<u32> {
+    let number = text.trim().trim_end_matches("px").trim_end();
+    number.parse().ok().map(|Whole(side)| side)
 }
 
 /// The text on one line, cut to a sensible length; none if there is nothing.

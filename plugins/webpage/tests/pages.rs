@@ -68,8 +68,8 @@ fn where_pictures_stand() {
 #[test]
 fn a_linked_file_is_the_picture_and_what_is_shown_its_preview() {
     let expect = Candidate {
-        thumbnail_url: Some(address("b.jpg")),
-        alternates: vec![address("b.jpg"), address("c.jpg")],
+        thumbnail_url: Some(address("c.jpg")),
+        alternates: vec![address("b.jpg")],
         description: text("Fox & hare"),
         title: text("Dusk"),
         ..at("a.jpg")
@@ -81,6 +81,18 @@ fn a_linked_file_is_the_picture_and_what_is_shown_its_preview() {
         Some(Candidate { title: text("Large version"), ..at("a.jpg") })
     );
     assert_eq!(first("<a href=a.jpg><img src=a.jpg></a>"), Some(at("a.jpg")));
+    // A preview is downloaded in place of the picture by nobody.
+    let expect = [Candidate { thumbnail_url: Some(address("a_100.jpg")), ..at("a.jpg") }];
+    let link = "<a href=a.jpg><img src=a_100.jpg></a>";
+    assert_eq!(read(link, PAGE).candidates, expect);
+    let data = r#"<script type=application/ld+json>{"image": {"url": "a.jpg", "thumbnailUrl": "a_100.jpg"}}</script>"#;
+    for html in [
+        format!("{link}<img src=a_100.jpg srcset='a.jpg 2x'>"),
+        format!("{data}<img src=a_100.jpg srcset='a.jpg 2x'>"),
+        format!("<img src=a_100.jpg srcset='a.jpg 2x'>{data}"),
+    ] {
+        assert_eq!(read(&html, PAGE).candidates, expect, "{html}");
+    }
 }
 
 #[test]
@@ -158,6 +170,30 @@ fn linked_data_describes_pictures() {
         ..at("a.jpg")
     };
     assert_eq!(read(html, PAGE).candidates, [expect]);
+}
+
+#[test]
+fn odd_values_in_linked_data() {
+    let of = |field: &str| {
+        let data = format!(r#"{{"@type": "ImageObject", "url": "a.jpg", "height": 480, {field}}}"#);
+        let candidate = first(&format!("<script type=application/ld+json>{data}</script>")).unwrap();
+        (candidate.dimensions.map(|size| size.width), candidate.published)
+    };
+    for width in ["640.0", "\"640.0\"", "\" 640 px \"", r#"{"value": 640.0}"#] {
+        assert_eq!(of(&format!("\"width\": {width}")), (Some(640), None), "{width}");
+    }
+    for width in ["640.5", "-1", "true", "\"wide\"", "4294967296"] {
+        assert_eq!(of(&format!("\"width\": {width}")), (None, None), "{width}");
+    }
+    for (date, expect) in [
+        ("2026-01-31T10:11:12Z", Some("2026-01-31T10:11:12Z")),
+        ("2026-01-31T10:11", Some("2026-01-31")),
+        ("2026-01-31garbage", None),
+        ("2026-13-31", None),
+        ("yesterday", None),
+    ] {
+        assert_eq!(of(&format!("\"datePublished\": \"{date}\"")).1.as_deref(), expect, "{date}");
+    }
 }
 
 #[test]
@@ -241,6 +277,7 @@ proptest! {
         for candidate in page.candidates {
             prop_assert!(candidate.url.starts_with("http"));
             prop_assert!(!candidate.alternates.contains(&candidate.url));
+            prop_assert!(candidate.thumbnail_url.is_none_or(|small| !candidate.alternates.contains(&small)));
             prop_assert!(seen.insert(candidate.url));
         }
     }

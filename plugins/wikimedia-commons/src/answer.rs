@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
-use pixcrawler_sdk::{Error, Response, Result};
+use pixcrawler_sdk::{Error, Found, Response, Result, Whole};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor},
@@ -52,13 +52,27 @@ impl Api {
                 "expected `batchcomplete` or `continue`, found neither".to_owned(),
             ));
         }
-        // Without a match there is no `query`, but then nothing else stands in its place.
-        let foreign = parts.0.iter().find(|(name, _)| !KNOWN.contains(&name.as_str()));
-        match (query, foreign) {
-            (Some(query), _) => Ok(Self { pages: query.pages.into_list(), ..api }),
-            (None, None) => Ok(api),
-            (None, Some((name, _))) => Err(Error::LayoutChanged(format!("expected `query`, found `{name}`"))),
+        let mut foreign = parts.0.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str()));
+        let changed = |what: String| Err(Error::LayoutChanged(what));
+        let Some(query) = query else {
+            // Without a match there is no `query`, but then nothing else stands in its place.
+            return match foreign.next() {
+                Some((name, _)) => changed(format!("expected `query`, found `{name}`")),
+                None => Ok(api),
+            };
+        };
+        if let Some((name, _)) = foreign.find(|(_, raw)| raw.get().contains("\"gsroffset\""))
+            && api.next.is_empty()
+        {
+            return changed(format!("expected `continue`, found `{name}`"));
         }
+        let pages = query.pages.into_list();
+        if pages.is_empty() {
+            let counted = query.search.and_then(|search| search.total).map_or(0, |Whole(total)| total);
+            Found::expect_none(counted, "pages")?;
+            return changed("expected files in `pages`, found none".to_owned());
+        }
+        Ok(Self { pages, ..api })
     }
 }
 
@@ -74,7 +88,16 @@ pub(crate) fn scalar(raw: &RawValue) -> String {
 
 #[derive(Deserialize)]
 struct Query {
+    /// Never empty: without a match there is no `query`.
     pages: Many<Page>,
+    #[serde(rename = "searchinfo")]
+    search: Option<Search>,
+}
+
+#[derive(Deserialize)]
+struct Search {
+    #[serde(rename = "totalhits")]
+    total: Option<Whole<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -102,11 +125,11 @@ impl Warning {
 #[derive(Deserialize)]
 pub(crate) struct Page {
     #[serde(rename = "pageid")]
-    pub(crate) id: Option<u64>,
+    pub(crate) id: Option<Whole<u64>>,
     pub(crate) title: String,
     /// Its place among the results.
     #[serde(default)]
-    pub(crate) index: u64,
+    pub(crate) index: Whole<u64>,
     /// There for a page that was deleted.
     missing: Option<IgnoredAny>,
     /// Empty for a page whose file was deleted.

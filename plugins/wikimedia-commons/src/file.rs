@@ -1,7 +1,7 @@
 //! One file and what its description page says of it.
 
 use pixcrawler_sdk::{
-    Candidate, Checksum, Digest, Dimensions,
+    Candidate, Checksum, Digest, Dimensions, Side, Whole, date,
     html::{self, Token},
     url,
 };
@@ -29,9 +29,9 @@ struct ImageInfo {
     page: String,
     #[serde(rename = "thumburl")]
     thumbnail: Option<String>,
-    width: Option<u32>,
-    height: Option<u32>,
-    size: Option<u64>,
+    width: Option<Side>,
+    height: Option<Side>,
+    size: Option<Whole<u64>>,
     mime: Option<String>,
     sha1: Option<String>,
     timestamp: Option<String>,
@@ -87,10 +87,10 @@ pub(crate) fn candidate(id: u64, title: &str, json: &str) -> Result<Candidate, S
         creator,
         creator_url: info.html("Artist").and_then(|html| first_link(&html)),
         license: Some(license),
-        published: info.timestamp.clone(),
-        dimensions: Dimensions::known(info.width, info.height),
+        published: info.timestamp.as_deref().and_then(date::from_iso),
+        dimensions: Dimensions::of(info.width, info.height),
         mime: info.mime.clone(),
-        byte_size: info.size.filter(|&size| size > 0),
+        byte_size: info.size.map(|Whole(size)| size).filter(|&size| size > 0),
         checksum: info.sha1.clone().map(|hex| Checksum { digest: Digest::Sha1, hex }),
         tags: tags.split('|').filter(|tag| !tag.is_empty()).map(str::to_owned).collect(),
         extra: extra.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),

@@ -4,7 +4,9 @@
 //! some files of a batch. A file is handed over as soon as it is described, so that what travels
 //! from answer to answer is no more than the numbers of those that are not.
 
-use pixcrawler_sdk::{Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, text};
+use pixcrawler_sdk::{
+    Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Whole, text,
+};
 use serde::{Deserialize, Serialize};
 
 mod answer;
@@ -93,8 +95,8 @@ impl Chained for WikimediaCommons {
             return Err(Error::LayoutChanged("a batch of results does not come to its end".to_owned()));
         }
         let offset = api.next.iter().find(|(name, _)| name == "gsroffset");
-        let offset = offset.and_then(|(_, offset)| offset.parse::<u32>().ok());
-        if api.complete && offset.is_some_and(|offset| offset >= DEPTH) {
+        let offset = offset.and_then(|(_, offset)| offset.parse().ok());
+        if api.complete && offset.is_some_and(|Whole(offset): Whole<u32>| offset >= DEPTH) {
             found.warnings.push(format!("Wikimedia Commons gives no more than {DEPTH} results for a search"));
             return Ok((found, None));
         }
@@ -117,14 +119,15 @@ impl Batch {
         }
         let is_first = self.parts == 0;
         // The API orders pages by their number.
-        pages.sort_by_key(|page| page.index);
+        pages.sort_by_key(|page| page.index.0);
         let mut described = Vec::new();
         for page in pages {
             if !page.has_file() {
                 self.gone += usize::from(is_first);
                 continue;
             }
-            let id = page.id.ok_or_else(|| Error::LayoutChanged("a page has no `pageid`".to_owned()))?;
+            let Whole(id) =
+                page.id.ok_or_else(|| Error::LayoutChanged("a page has no `pageid`".to_owned()))?;
             let known = self.waiting.iter().position(|waiting| *waiting == id);
             match (page.first_info(), known) {
                 (Some(_), None) if !is_first => {}

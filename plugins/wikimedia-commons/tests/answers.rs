@@ -220,6 +220,34 @@ fn no_match_is_no_error() {
 }
 
 #[test]
+fn an_answer_without_files_is_none() {
+    for query in [json!({"searchinfo": {"totalhits": 500}, "pages": []}), json!({"pages": {}})] {
+        let read = first(&json!({"batchcomplete": true, "query": query}));
+        assert!(matches!(read, Err(Error::LayoutChanged(_))), "{query}");
+    }
+    let mut renamed = complete(json!([page(1, 1, "a")]));
+    renamed["carryOn"] = json!({"gsroffset": 50, "carryOn": "gsroffset||"});
+    let fault = Error::LayoutChanged("expected `continue`, found `carryOn`".to_owned());
+    assert_eq!(first(&renamed), Err(fault));
+    // What is new and says nothing of where to go on may be anything.
+    renamed["carryOn"] = json!({"node": 7});
+    assert_eq!(first(&renamed).unwrap().1, None);
+}
+
+#[test]
+fn odd_numbers_cost_nothing_but_themselves() {
+    let mut odd = page(7, 1, "fox");
+    (odd["pageid"], odd["index"]) = (json!(7.0), json!(1.0));
+    let info = &mut odd["imageinfo"][0];
+    (info["width"], info["height"], info["size"]) = (json!(1200.0), "800".into(), json!(123_456.0));
+    let read = |page: &Value| first(&complete(json!([page]))).unwrap().0.candidates;
+    assert_eq!(read(&odd), read(&page(7, 1, "fox")));
+    let info = &mut odd["imageinfo"][0];
+    (info["width"], info["timestamp"]) = (json!(true), "yesterday".into());
+    assert_eq!((read(&odd)[0].dimensions, &read(&odd)[0].published), (None, &None));
+}
+
+#[test]
 fn the_search_ends_at_its_depth() {
     let answer = |offset: u32, complete: bool| {
         let mut answer = json!({"continue": {"gsroffset": offset, "continue": "gsroffset||"}, "query": {"pages": [page(1, 1, "a")]}});
