@@ -28,6 +28,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use bytes::Bytes;
 use url::Url;
 
+pub use ask::check_named;
 pub use guard::Blocked;
 pub use jar::Jar;
 pub use own::Own;

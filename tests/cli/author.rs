@@ -273,9 +273,56 @@ async fn a_cassette_does_not_hide_what_no_crawl_would_do() {
              key = \"{address}\"\n[exchange.answer]\ntext = \"\"\n[expect]\n[[expect.candidate]]\nurl = \"{address}\"\n"
         ),
     );
-    let failed = desk.plugin(&["test", &built("guests/forbidden.wasm"), "c.toml"]).await.expect(1).stdout;
+    let forbidden = built("guests/forbidden.wasm");
     let told = "`elsewhere.example` is asked, which is not among the source's `hosts`: site.example";
+    let failed = desk.plugin(&["test", &forbidden, "c.toml"]).await.expect(1).stdout;
     assert!(failed.contains(told), "{failed}");
+
+    // What it names: `run` and a crawl say the same.
+    let site = Origin::start(|_| reply("text/plain", "nothing")).await;
+    let mapping = site.mapping("*");
+    let address = "http://site.example/";
+    for (what, request, candidate, told) in [
+        (
+            "credential",
+            "credential = \"api\"",
+            "",
+            "credential `api` is not among the source's `credentials`: none",
+        ),
+        (
+            "authorization",
+            "headers = { authorization = \"mine\" }",
+            "",
+            "header `authorization` may not be set",
+        ),
+        ("user-agent", "headers = { user-agent = \"mine\" }", "", "header `user-agent` may not be set"),
+        ("x:y", "headers = { \"x:y\" = \"mine\" }", "", "header `x:y` is not valid"),
+        (
+            "candidate",
+            "",
+            "credential = \"api\"",
+            "credential `api` is not among the source's `credentials`: none",
+        ),
+    ] {
+        let query = format!("{address} {what}");
+        desk.write(
+            "c.toml",
+            format!(
+                "source = \"forbidden\"\n[query]\ntext = \"{query}\"\n[[exchange]]\nurl = \"{address}\"\n\
+                 key = \"{address}\"\n{request}\n[exchange.answer]\ntext = \"\"\n[expect]\n\
+                 [[expect.candidate]]\nurl = \"{address}\"\n{candidate}\n"
+            ),
+        );
+        let failed = desk.plugin(&["test", &forbidden, "c.toml"]).await.expect(1).stdout;
+        assert!(failed.contains(told), "{failed}");
+        let unsound = desk.plugin(&["check", &forbidden, "c.toml"]).await.expect(1).stdout;
+        assert!(unsound.contains(told) && unsound.contains("Not sound."), "{unsound}");
+        let run = desk.plugin(&["run", &forbidden, &query, &mapping]).await;
+        if what != "candidate" {
+            run.says(&[told]);
+            assert!(site.asked().is_empty(), "{run:#?}");
+        }
+    }
 
     // A fault is not written down as what is expected.
     let cassette = "source = \"contract\"\n[query]\ntext = \"a fault\"\n[expect]\nend = \"done\"\n";

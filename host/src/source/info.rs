@@ -184,6 +184,8 @@ pub struct Grants {
     pub ignores_robots: bool,
     /// Credentials that are declared and configured.
     pub credentials: Vec<Credential>,
+    /// Names of all credentials that are declared.
+    pub declared: Vec<String>,
 }
 
 impl Grants {
