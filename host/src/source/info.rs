@@ -44,6 +44,13 @@ impl SourceInfo {
         let per_minute = self.requests_per_minute.filter(|rate| *rate > 0);
         per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate)
     }
+
+    /// What it requires and is not given.
+    #[must_use]
+    pub fn missing_credential(&self, grants: &Grants) -> Option<&CredentialSpec> {
+        let given = |name: &str| grants.credentials.iter().any(|given| given.spec.name == name);
+        self.credentials.iter().find(|spec| spec.required && !given(&spec.name))
+    }
 }
 
 /// What `Query::text` is.

@@ -176,8 +176,7 @@ fn refused(broken: &[Broken]) -> anyhow::Error {
 
 /// No crawl is begun without what a source requires.
 fn missing_credential(source: &Installed, grants: &Grants) -> anyhow::Result<()> {
-    let missing = |name: &str| grants.credentials.iter().all(|credential| credential.spec.name != name);
-    match source.info.credentials.iter().find(|spec| spec.required && missing(&spec.name)) {
+    match source.info.missing_credential(grants) {
         None => Ok(()),
         Some(spec) => Err(wrong_usage(format!(
             "the credential `{0}` is not configured; give it with `--credential {1}.{0}=SECRET` or \

@@ -76,7 +76,7 @@ impl Check {
         say(&if self.json {
             json!({
                 "sound": sound,
-                "source": described(&subject.source, None),
+                "source": described(&subject.source, None, &[]),
                 "component": described_outside(&seen),
                 "compared": {"cassettes": compared.cassettes, "steps": compared.steps},
                 "problems": compared.problems(),
