@@ -30,6 +30,8 @@ const BROKEN: &str =
 /// Everything there is, not yet looked into.
 #[derive(Default)]
 pub(super) struct Library {
+    /// Where all but the bundled ones are.
+    pub(super) folder: PathBuf,
     /// What the folder records.
     pub(super) entries: Entries,
     /// The bundled ones, then those that the record means, then the other files by name.
@@ -86,7 +88,7 @@ impl Library {
         // Where folders cannot be locked nobody can install either; there may be none yet.
         let hold = folder.to_owned();
         let _held = task::spawn_blocking(move || lock::hold(&hold).ok()).await;
-        let mut library = Self { entries: lock::read(folder)?, ..Self::default() };
+        let mut library = Self { folder: folder.to_owned(), entries: lock::read(folder)?, ..Self::default() };
         library.found.extend(bundled.iter().map(|(name, wasm)| Found {
             name: (*name).to_owned(),
             wasm: Cow::Borrowed(wasm),
@@ -205,7 +207,8 @@ impl Library {
 
 /// The bytes that are recorded, or why they are not there.
 async fn pinned(folder: &Path, build: &Pinned) -> Result<Vec<u8>, String> {
-    let wasm = match read(&folder.join(&build.file)).await {
+    let file = folder.join(&build.file);
+    let wasm = match read(&file).await {
         Ok(wasm) => wasm,
         Err(error) => return Err(format!("is recorded in {} but cannot be read: {error}", lock::NAME)),
     };
@@ -218,7 +221,7 @@ async fn pinned(folder: &Path, build: &Pinned) -> Result<Vec<u8>, String> {
          now and install it: `pixcrawler plugin install {}`",
         lock::NAME,
         build.sha256,
-        build.file
+        file.display()
     ))
 }
 
