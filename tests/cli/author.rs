@@ -133,6 +133,38 @@ async fn what_is_recorded_replays_without_secrets_and_without_a_network() {
 }
 
 #[tokio::test]
+async fn a_recording_is_neither_lost_nor_taken_for_well() {
+    let desk = Desk::new();
+    let site = Origin::start(|asked| match asked.method.as_str() {
+        "POST" => openverse(asked),
+        _ => reply("application/json", r#"{"found": []}"#),
+    })
+    .await;
+    let mapping = site.mapping("https://api.openverse.org");
+    let record = async |file: &str| desk.plugin(&["record", "openverse", "fox", "-o", file, &mapping]).await;
+    record("gone/c.toml").await.expect(1).says(&["cannot write gone/c.toml"]);
+    desk.write("folder/README.md", "");
+    desk.plugin(&["record", "openverse", "fox", "-o", "folder", "--force", &mapping]).await.expect(1);
+    assert!(site.asked().is_empty(), "{:?}", site.asked());
+
+    // As `run` ends, though it is written.
+    let failed = record("c.toml").await.expect(1).stdout;
+    assert!(failed.contains("layout-changed: "), "{failed}");
+    let cassette = desk.read("c.toml");
+    desk.plugin(&["test", &built("plugins/openverse.wasm"), "c.toml"]).await.expect(0);
+    assert_eq!(fs::read_dir(desk.path("")).unwrap().count(), 2);
+
+    // What came of it is told where nothing is expected, too.
+    let (asked, _) = cassette.split_once("[expect]").unwrap();
+    let more = asked.split_once("[[exchange]]").unwrap().1;
+    desk.write("c.toml", format!("{asked}[[exchange]]{more}"));
+    let failed = desk.plugin(&["test", &built("plugins/openverse.wasm"), "c.toml"]).await.expect(1).stdout;
+    let told =
+        ["it has no [expect]", "the source ends with layout-changed: ", "requests 2 to 2 were not asked"];
+    assert!(told.iter().all(|part| failed.contains(part)), "{failed}");
+}
+
+#[tokio::test]
 async fn a_run_shows_what_a_crawl_would_do() {
     let desk = Desk::new();
     let site = Origin::start(openverse).await;

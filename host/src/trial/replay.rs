@@ -113,7 +113,11 @@ async fn on(plugins: &Plugins, source: &Installed, query: &Query, exchanges: &[E
 /// How the outcome differs from what is expected.
 fn unlike(expected: Option<&Expect>, outcome: &Expect, end: &End) -> Option<String> {
     let Some(expected) = expected else {
-        return Some("it has no [expect]; --update writes what comes of it".to_owned());
+        let came = match end {
+            End::Failed(_) => format!("\nthe source ends with {}", said(end)),
+            _ => String::new(),
+        };
+        return Some(format!("it has no [expect]; --update writes what comes of it{came}"));
     };
     let (expected, found) = (expected.complete().to_text(), outcome.to_text());
     if expected == found {
