@@ -1,6 +1,9 @@
 //! `plugin install`, `enable`, `disable` and `remove`, and the record they keep.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -109,6 +112,23 @@ async fn from_install_to_remove() {
     fs::write(shell.path("none.wasm"), "nothing").unwrap();
     shell.plugin("install none.wasm --yes").await.expect(1).says(&["none.wasm", "not a WebAssembly"]);
     shell.plugin("install absent.wasm --yes").await.expect(1).says(&["cannot read absent.wasm"]);
+}
+
+#[tokio::test]
+async fn a_project_is_installed_as_it_was_built() {
+    let shell = shell(&[]).await;
+    fs::create_dir_all(shell.path("mine/dist")).unwrap();
+    fs::write(shell.path("mine/README.md"), "").unwrap();
+    shell
+        .plugin("install mine --yes")
+        .await
+        .expect(2)
+        .says(&["mine has no dist/*.wasm", "plugin build mine"]);
+    fs::write(shell.path("mine/dist/steps.wasm"), guest("steps")).unwrap();
+    let source = fs::File::create(shell.path("mine/source.py")).unwrap();
+    source.set_modified(SystemTime::now() + Duration::from_mins(1)).unwrap();
+    shell.plugin("install mine --yes").await.expect(0).says(&["Warning: mine/source.py is newer than"]);
+    assert_eq!(shell.source("steps").await["status"], "ready");
 }
 
 #[tokio::test]
