@@ -177,6 +177,11 @@ async fn a_run_shows_what_a_crawl_would_do() {
     assert!(dry.contains("url = \"https://api.openverse.org/v1/images/?q=grey%20heron&page=1&"), "{dry}");
     assert!(dry.contains("&license=cc0\"") && site.asked().is_empty(), "{dry}");
 
+    // Nobody is asked, so nobody need know whom to write to.
+    let mut quiet = desk.command(pixcrawler(&["plugin", "run", "openverse", "fox", "--dry-run"]));
+    quiet.env_remove("PIXCRAWLER_CONTACT");
+    assert_eq!(ended(quiet).await.expect(0).stderr, "");
+
     let found = run(&["--max", "3", "--json"]).await.expect(0).json();
     assert_eq!((found["candidates"].as_array().unwrap().len(), &found["requests"]), (3, &json!(1)));
     assert_eq!((&found["end"], &found["query"]["limit"]), (&json!("open"), &json!(3)));

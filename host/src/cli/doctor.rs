@@ -17,7 +17,7 @@ use crate::{
     },
     config::Config,
     db::{self, PgPool},
-    fetch::Fetcher,
+    fetch::{self, Fetcher},
     plugin::Plugins,
     store::Store,
 };
@@ -201,6 +201,7 @@ fn tokens(config: &Config) -> Finding {
 }
 
 fn outbound(config: &Config) -> Finding {
+    fetch::warn_of_what_is_open(&config.fetch);
     match Fetcher::new(&config.fetch) {
         Ok(_) => ok("outbound requests", "can be set up"),
         Err(error) => wrong("outbound requests", chain(&error)),

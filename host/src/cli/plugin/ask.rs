@@ -10,7 +10,7 @@ use crate::{
     app::create::{Broken, Offered, check_alone},
     cli::{stop, tell, wrong_usage},
     config::Config,
-    fetch::Fetcher,
+    fetch::{self, Fetcher},
     plugin::{Installed, Plugins, Use},
     source::{Grants, Query},
     trial::{Limits, Live, Paced},
@@ -104,6 +104,7 @@ impl Ask {
                 }
             }
             missing_credential(&source, &grants)?;
+            fetch::warn_of_what_is_open(&config.fetch);
         }
         let fetcher = Fetcher::new(&config.fetch)?;
         let query = self.query(&source, &grants, &fetcher)?;

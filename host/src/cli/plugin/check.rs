@@ -12,7 +12,7 @@ use super::{
     subject::{self, Subject},
 };
 use crate::{
-    cli::say,
+    cli::{counted, say},
     config::Config,
     plugin::{Outside, StepError, Use, outside},
     trial::{self, End},
@@ -118,8 +118,8 @@ fn text(subject: &Subject, seen: &Outside, compared: &Compared) -> String {
         lines.push(fact("grant", &format!("not bundled: a crawl needs `--grant {}`", info.id)));
     }
     let Compared { cassettes, steps, differences, forbidden } = compared;
-    lines
-        .push(fact("made twice", &format!("what it says of itself, {steps} steps of {cassettes} cassettes")));
+    let made = format!("{} of {}", counted(*steps, "step"), counted(*cassettes, "cassette"));
+    lines.push(fact("made twice", &format!("what it says of itself, {made}")));
     lines.extend(differences.iter().map(|difference| format!("Not a pure function: {difference}")));
     lines.extend(forbidden.iter().map(|problem| format!("Not allowed: {problem}")));
     lines.push(if compared.problems().is_empty() { "Sound." } else { "Not sound." }.to_owned());

@@ -7,7 +7,7 @@ use crate::{
         self,
         health::{self, Condition, CredentialMarks, Health, SourceStates},
     },
-    cli::tell,
+    cli::{counted, tell},
     config::{Config, ConfiguredCredential},
     db::PgPool,
     plugin::{Installed, Plugins},
@@ -118,11 +118,11 @@ impl Known {
         }
         let refused: u64 = figures.refused.values().sum();
         let done = format!(
-            "{} steps ({} faults), {} requests, {} found, {} kept, {} duplicate, {refused} refused, {:.1} s CPU, \
+            "{} ({}), {}, {} found, {} kept, {} duplicate, {refused} refused, {:.1} s CPU, \
              {} peak",
-            figures.steps,
-            figures.faults,
-            figures.requests,
+            counted(figures.steps, "step"),
+            counted(figures.faults, "fault"),
+            counted(figures.requests, "request"),
             figures.candidates,
             figures.kept,
             figures.duplicates,

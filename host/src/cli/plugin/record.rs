@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     atomic,
-    cli::{say, tell, wrong_usage},
+    cli::{counted, say, tell, wrong_usage},
     config::Config,
     plugin::Use,
     trial::{
@@ -68,10 +68,10 @@ impl Record {
             format!("`{}` as {} answers it.", ready.query.text.escape_default(), ready.source.info.name);
         atomic::write(&self.output, cassette.to_text(&purpose).as_bytes()).with_context(unwritable)?;
         say(&format!(
-            "{}: {} requests, {} candidates, {}",
+            "{}: {}, {}, {}",
             self.output.display(),
-            cassette.exchanges.len(),
-            trial.candidates.len(),
+            counted(cassette.exchanges.len(), "request"),
+            counted(trial.candidates.len(), "candidate"),
             end(&trial.end)
         ));
         match &trial.end {
