@@ -141,6 +141,26 @@ fn a_tool_says_where_the_mistake_is() {
 }
 
 #[test]
+fn a_panic_is_told_with_its_line() {
+    let desk = Desk::new();
+    desk.project("fox", "rust");
+    let place = desk.path("fox/src/lib.rs");
+    let text = fs::read_to_string(&place).unwrap();
+    let line = 1 + text.lines().position(|line| line.contains("let page: Page = ")).unwrap();
+    let text = text.replacen(
+        "let page: Page = ",
+        "if number > 0 { panic!(\"what now\") }\n        let page: Page = ",
+        1,
+    );
+    fs::write(&place, text).unwrap();
+    ended(desk.pixcrawler(&["plugin", "build", "--debug"], "fox"), true);
+    let mut test = desk.pixcrawler(&["plugin", "test", "."], "fox");
+    test.env("PIXCRAWLER_LOG", "off");
+    let said = ended(test, false);
+    assert!(said.contains("what now") && said.contains(&format!("src/lib.rs:{line}")), "{said}");
+}
+
+#[test]
 fn a_misspelt_field_ends_the_build() {
     let desk = Desk::new();
     for (language, source, field) in

@@ -6,6 +6,7 @@
 
 mod agent;
 mod ask;
+mod blot;
 mod body;
 mod download;
 mod errand;
@@ -67,6 +68,8 @@ pub struct Refused {
     pub detail: String,
     /// What the site or its breaker says: worth another try after this time.
     pub retry_after: Option<Duration>,
+    /// The site does not accept the credential that went along: with another one it may be there.
+    pub unauthorized: bool,
 }
 
 /// Why a source has no answer.

@@ -269,3 +269,18 @@ async fn a_list_without_the_database_says_so() {
     without.env_remove("DATABASE_URL");
     assert_eq!(ended(without).await.expect(0).stderr, "");
 }
+
+#[tokio::test]
+async fn nobody_waits_for_ever_for_who_changes_the_folder() {
+    let shell = shell(&["steps"]).await;
+    shell.plugin("install steps.wasm --yes").await.expect(0);
+    let turn = fs::File::open(shell.path("data/plugins")).unwrap();
+    turn.lock().unwrap();
+    let (listed, disabled) = tokio::join!(shell.plugin("list --json"), shell.plugin("disable steps"));
+    let listed = listed.expect(0);
+    listed.says(&["a program that changes the plugins does not end", "data/plugins"]);
+    assert!(listed.stdout.contains("\"steps\""), "{listed:#?}");
+    disabled.expect(1).says(&["another program has been changing or reading the plugins in", "for 10 s"]);
+    turn.unlock().unwrap();
+    assert_eq!(shell.source("steps").await["enabled"], true);
+}

@@ -229,6 +229,52 @@ async fn what_was_found_before_a_pause_is_kept_all_the_same() {
 }
 
 #[tokio::test]
+async fn pictures_wait_for_a_better_credential() {
+    let site = Site::start().await;
+    site.on("/header/owl", [Reply::Page(String::new())]);
+    site.on("/header/owl.png", [Reply::Status(401, None)]);
+    let system = system(&site).await;
+    let worker = system.worker(&[]).await;
+    system.install_for(&worker, "keys").await;
+    let job = system.create_of("keys", &["owl"]).await;
+    let failed = system.until_status(job, "failed").await;
+    assert!(
+        failed.to_string().contains("its pictures need another credential `header`: status 401"),
+        "{failed:#}"
+    );
+    assert_eq!(failed["refused"], json!({}), "{failed:#}");
+
+    site.on("/header/owl.png", [Reply::Picture]);
+    worker.kill().await;
+    let _worker = system.worker(&[("PIXCRAWLER_CREDENTIALS", "keys.header=two")]).await;
+    system.tell(job, "retry").await;
+    assert_eq!(system.until_ended(job).await["kept"], 1);
+    assert_eq!(site.requests("/header/owl").len(), 3, "the page once, the picture twice");
+}
+
+#[tokio::test]
+async fn a_pause_that_is_over_is_forgotten() {
+    let site = Site::start().await;
+    site.on("/page/1?q=fox", [Reply::Status(429, Some(3600))]);
+    let system = system(&site).await;
+    let worker = system.worker(&[]).await;
+    system.install_for(&worker, "steps").await;
+    let job = system.create_of("steps", &["fox"]).await;
+    system.until(job, "it waits", |_| worker.lines("the source waits").len() == 1).await;
+    sqlx::query("update pixcrawler.chunk set paused_since = now() - interval '25 hours'")
+        .execute(&system.pool)
+        .await
+        .unwrap();
+    system.until_hurried(job, "it waits again", |_| worker.lines("the source waits").len() > 1).await;
+    let since: Option<chrono::DateTime<chrono::Utc>> =
+        sqlx::query_scalar("select paused_since from pixcrawler.chunk")
+            .fetch_one(&system.pool)
+            .await
+            .unwrap();
+    assert_eq!(since, None);
+}
+
+#[tokio::test]
 async fn what_a_source_is_paused_for_stays() {
     let site = Site::start().await;
     site.on("/header/fox", [Reply::Status(401, None)]);

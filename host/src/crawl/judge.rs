@@ -53,6 +53,8 @@ pub(super) enum Tried {
     Judged(Box<Judged>),
     /// Its host asks to come back later.
     Held { candidate: i64, until: DateTime<Utc> },
+    /// Its host does not accept the source's credential; nothing is said about the picture.
+    Unauthorized { candidate: i64, reason: String },
     /// The store fails; nothing is said about the picture.
     StoreFailed { candidate: i64 },
 }
@@ -69,6 +71,7 @@ impl Bench {
             Ok(found) => found,
             Err(NotThere::Refused(refused)) => return judged(id, said, None, Err(refused)),
             Err(NotThere::Later(until)) => return Tried::Held { candidate: id, until },
+            Err(NotThere::Unauthorized(reason)) => return Tried::Unauthorized { candidate: id, reason },
         };
         metrics.received(download.bytes.len());
         let size = download.bytes.len() as u64;
@@ -105,6 +108,11 @@ impl Bench {
             };
             match (refused.reason, refused.retry_after) {
                 (Refusal::NotFound, _) if let Some(next) = alternates.next() => url = next,
+                _ if refused.unauthorized => {
+                    let name = said.credential.as_deref().unwrap_or_default();
+                    let reason = format!("its pictures need another credential `{name}`: {}", refused.detail);
+                    return Err(NotThere::Unauthorized(reason));
+                }
                 (_, Some(after)) if holds < MOST_HOLDS => return Err(NotThere::Later(later(after))),
                 (reason, _) => return Err(NotThere::Refused(Refused { reason, detail: refused.detail })),
             }
@@ -115,6 +123,7 @@ impl Bench {
 enum NotThere {
     Refused(Refused),
     Later(DateTime<Utc>),
+    Unauthorized(String),
 }
 
 /// Nothing can be kept for now, by any chunk of this process.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior},
@@ -58,6 +58,9 @@ pub(super) struct Slice {
     /// Pictures to try, in order, and all ids that are on their way to a verdict.
     ready: VecDeque<Waiting>,
     taken: HashSet<i64>,
+    /// Pictures that are left for another credential, and why they need one.
+    locked: Vec<i64>,
+    locked_for: String,
     /// The backlog had no more for now.
     drained: bool,
     downloads: JoinSet<Tried>,
@@ -102,6 +105,8 @@ impl Slice {
             bench: Arc::new(bench),
             ready: VecDeque::new(),
             taken: HashSet::new(),
+            locked: Vec::new(),
+            locked_for: String::new(),
             drained: false,
             downloads: JoinSet::new(),
             step: JoinSet::new(),
@@ -195,7 +200,7 @@ impl Slice {
         let may_step =
             self.step.is_empty() && !self.chunk.source_done && self.failed.is_none() && !self.put_off();
         if may_step && self.drained && self.room() > self.ready.len() && self.ready.len() < most {
-            let (left, _) = chunks::left(&self.bench.app.db, self.chunk.id).await?;
+            let (left, _) = self.left().await?;
             if !self.bench.app.is_current(&self.source) {
                 self.ending = Some(SliceEnd::Again);
             } else if left < MOST_BACKLOG {
@@ -213,6 +218,10 @@ impl Slice {
         self.taken.extend(loaded.iter().map(|waiting| waiting.id));
         self.ready.extend(loaded);
         Ok(())
+    }
+
+    async fn left(&self) -> Result<(i64, Option<DateTime<Utc>>), crate::db::Error> {
+        chunks::left(&self.bench.app.db, self.chunk.id, &self.locked).await
     }
 
     fn put_off(&self) -> bool {
@@ -251,6 +260,10 @@ impl Slice {
                     return Err(Interrupted::LeaseLost);
                 }
                 self.taken.remove(&candidate);
+            }
+            Ok(Tried::Unauthorized { candidate, reason }) => {
+                self.locked.push(candidate);
+                self.locked_for = reason;
             }
             Ok(Tried::StoreFailed { candidate }) => {
                 self.taken.remove(&candidate);
@@ -313,14 +326,18 @@ impl Slice {
         if !self.ready.is_empty() {
             return Ok(None);
         }
-        let (left, held_until) = chunks::left(&self.bench.app.db, self.chunk.id).await?;
+        let (left, held_until) = self.left().await?;
         if left == 0
             && let Some(reason) = self.failed.take()
         {
             return Ok(Some(SliceEnd::End(End::Failed(reason))));
         }
         if left == 0 && self.chunk.source_done {
-            return Ok(Some(SliceEnd::End(End::Exhausted)));
+            let end = match self.locked.is_empty() {
+                true => End::Exhausted,
+                false => End::Failed(std::mem::take(&mut self.locked_for)),
+            };
+            return Ok(Some(SliceEnd::End(end)));
         }
         let may_step = !self.chunk.source_done && self.failed.is_none() && left < MOST_BACKLOG;
         let step_at = self.paused.as_ref().map(|wait| wait.until).or(self.chunk.step_not_before);

@@ -288,6 +288,7 @@ impl Worker {
         };
         let health = self.app.health(&source).await?;
         if health.condition != Condition::Paused {
+            chunks::note_pause(&self.app.db, chunk, false).await?;
             return Ok(Ok((source, None)));
         }
         // Another worker may have found that it goes back to an earlier build.
@@ -301,7 +302,7 @@ impl Worker {
         } else if chunk.paused_since.is_some_and(|since| since + LONGEST_PAUSED <= Utc::now()) {
             Pause::Lasting(format!("{reason}; waited for 24 hours"))
         } else {
-            chunks::source_paused(&self.app.db, chunk).await?;
+            chunks::note_pause(&self.app.db, chunk, true).await?;
             let look = Utc::now() + PAUSED;
             let until = health.resumes_at.map_or(look, |resumes_at| resumes_at.min(look));
             Pause::Passing(Wait { until, reason, error: false })

@@ -139,16 +139,22 @@ pub async fn backlog(pool: &PgPool, chunk: ChunkId, taken: &[i64], limit: i64) -
     .await
 }
 
-/// How many pictures of the backlog are left and, when all of them are held back, until when.
+/// How many pictures of the backlog are left, but for those in `locked`, and, when all of them
+/// are held back, until when.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn left(pool: &PgPool, chunk: ChunkId) -> sqlx::Result<(i64, Option<DateTime<Utc>>)> {
+pub async fn left(
+    pool: &PgPool,
+    chunk: ChunkId,
+    locked: &[i64],
+) -> sqlx::Result<(i64, Option<DateTime<Utc>>)> {
     sqlx::query_as(
         "select count(*), case when min(coalesce(not_before, now())) > now() then min(not_before) end
-           from pixcrawler.candidate where chunk_id = $1 and verdict is null",
+           from pixcrawler.candidate where chunk_id = $1 and verdict is null and id <> all ($2)",
     )
     .bind(chunk)
+    .bind(locked)
     .fetch_one(pool)
     .await
 }
@@ -206,16 +212,21 @@ pub async fn give_back(
     Ok(run.map(|(run,)| run))
 }
 
-/// Notes that the chunk waits for a paused source from now on, unless it does already.
+/// Notes whether the chunk's source is paused, and since when the chunk waits for it.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn source_paused(pool: &PgPool, chunk: &Chunk) -> sqlx::Result<()> {
+pub async fn note_pause(pool: &PgPool, chunk: &Chunk, paused: bool) -> sqlx::Result<()> {
+    if !paused && chunk.paused_since.is_none() {
+        return Ok(());
+    }
     sqlx::query(
-        "update pixcrawler.chunk set paused_since = coalesce(paused_since, now()) where id = $1 and lease = $2",
+        "update pixcrawler.chunk set paused_since = case when $3 then coalesce(paused_since, now()) end
+          where id = $1 and lease = $2",
     )
     .bind(chunk.id)
     .bind(chunk.lease)
+    .bind(paused)
     .execute(pool)
     .await?;
     Ok(())

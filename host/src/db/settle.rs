@@ -72,7 +72,7 @@ pub async fn end_chunk(
     };
     let ended = sqlx::query(
         "update pixcrawler.chunk
-            set state = $3, reason = $4, lease = null, crash_count = 0,
+            set state = $3, reason = $4, lease = null, crash_count = 0, paused_since = null,
                 share = case when $3 = 'satisfied' then share else kept end
           where id = $1 and lease = $2",
     )

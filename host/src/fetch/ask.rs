@@ -5,10 +5,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::{
     Inner,
+    blot::{blot, blot_bytes},
     body::{self, Bounds},
     errand::{Errand, Purpose, Reply},
     jar::Jar,
-    secret::{blot, blot_bytes, reaches},
+    secret::reaches,
     text,
     trouble::{Failed, Trouble},
 };

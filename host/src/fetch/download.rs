@@ -6,10 +6,10 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use super::{
     Download, Inner, Refused,
     ask::{credential, header},
+    blot::blot,
     body::Bounds,
     errand::{Errand, Purpose},
     jar::Jar,
-    secret::blot,
     trouble::{Failed, Trouble},
 };
 use crate::{
@@ -53,7 +53,8 @@ impl Inner {
             });
         }
         let reason = if matches!(status, 404 | 410) { Refusal::NotFound } else { Refusal::HttpStatus };
-        Err(Refused { reason, detail: format!("status {status}"), retry_after: None })
+        let unauthorized = reply.status == StatusCode::UNAUTHORIZED && errand.credential.is_some();
+        Err(Refused { reason, detail: format!("status {status}"), retry_after: None, unauthorized })
     }
 }
 

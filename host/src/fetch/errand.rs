@@ -21,6 +21,7 @@ use super::{
     pace::{self, Host, LONGEST_SLEEP},
     robots,
     room::{Place, Room},
+    secret,
     trouble::{Failed, Trouble},
 };
 use crate::source::{Credential, Grants, HostKind};
@@ -127,7 +128,10 @@ impl Inner {
         last: &mut Option<Arc<Host>>,
     ) -> Result<Reply, Trouble> {
         let mut hop = Hop::first(errand, start);
-        let mut secrets = Vec::new();
+        let mut secrets = match errand.purpose {
+            Purpose::Ask(grants) | Purpose::Image(grants) => secret::secrets(grants),
+            Purpose::Robots | Purpose::Token => Vec::new(),
+        };
         let most = errand.purpose.redirects();
         for _ in 0..=most {
             self.guard.check(&hop.url)?;
@@ -148,7 +152,7 @@ impl Inner {
             *last = Some(turn.host.clone());
             let response = deadline.run(self.send(&hop, outgoing)).await?;
             if let Some(jar) = jar {
-                jar.take(&hop.url, response.headers());
+                jar.take(&hop.url, response.headers(), &secrets);
             }
             let status = response.status();
             if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {

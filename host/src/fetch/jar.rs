@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 use url::Url;
 
-use super::slots::lock;
+use super::{blot::holds, slots::lock};
 use crate::source::Cookies;
 
 /// The cookies of one crawl. Clones are the same jar. Bounded: 50 cookies of a domain, 300 and
@@ -81,11 +81,13 @@ impl Jar {
         }
     }
 
-    /// Takes what an answer of `url` sets.
-    pub(super) fn take(&self, url: &Url, headers: &HeaderMap) {
+    /// Takes what an answer of `url` sets. Jars are stored and sources may see what comes of
+    /// them, so a cookie that repeats one of the `secrets` is not taken.
+    pub(super) fn take(&self, url: &Url, headers: &HeaderMap, secrets: &[String]) {
         for set in headers.get_all(header::SET_COOKIE) {
             if set.len() <= LONGEST
                 && let Ok(text) = std::str::from_utf8(set.as_bytes())
+                && !holds(text, secrets)
                 && let Ok(cookie) = Cookie::parse(text, url)
                 && let Some(cookie) = of_no_public_suffix(cookie.into_owned(), url)
             {
@@ -169,7 +171,7 @@ mod tests {
 
     fn take(jar: &Jar, from: &str, cookies: &[&str]) {
         let headers = cookies.iter().map(|cookie| (header::SET_COOKIE, cookie.parse().unwrap()));
-        jar.take(&url(from), &headers.collect());
+        jar.take(&url(from), &headers.collect(), &[]);
     }
 
     fn sent(jar: &Jar, to: &str) -> String {
@@ -313,7 +315,7 @@ mod tests {
             let jar = Jar::default();
             for bytes in [set, format!("a={text}").into_bytes(), format!("a=b; {text}").into_bytes()] {
                 if let Ok(value) = HeaderValue::from_bytes(&bytes) {
-                    jar.take(&url("https://a.test/"), &HeaderMap::from_iter([(header::SET_COOKIE, value)]));
+                    jar.take(&url("https://a.test/"), &HeaderMap::from_iter([(header::SET_COOKIE, value)]), &[]);
                     let _ = Jar::restore(&jar.changes().unwrap_or_default());
                     let _ = sent(&jar, "https://a.test/");
                 }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -39,7 +38,8 @@ struct Granted {
 }
 
 impl Inner {
-    /// Adds `credential` where it may be sent; says what must not be seen in the answer.
+    /// Adds `credential` where it may be sent; says what must not be seen in the answer beside
+    /// the [`secrets`] of the source.
     pub(super) async fn attach(
         &self,
         purpose: Purpose<'_>,
@@ -52,7 +52,7 @@ impl Inner {
         let secret = credential.secret.expose_secret();
         let unusable =
             || Trouble::Denied(format!("credential `{}` cannot be put into a header", credential.spec.name));
-        let mut hidden = forms(secret);
+        let mut hidden = Vec::new();
         let (name, value) = match &credential.spec.kind {
             CredentialKind::QueryParameter { name } => {
                 let mut query = other_parameters(&outgoing.url, |found, _| found == name);
@@ -67,15 +67,13 @@ impl Inner {
             CredentialKind::Basic => {
                 let encoded = STANDARD.encode(secret);
                 let value = format!("Basic {encoded}");
-                hidden.extend(forms(&encoded));
-                hidden.extend(second_half(secret));
+                hidden.push(encoded);
                 (header::AUTHORIZATION, value)
             }
             CredentialKind::Oauth2ClientCredentials { token_url } => {
                 let token = self.bearer(purpose, credential, token_url).await?;
                 let value = format!("Bearer {token}");
-                hidden.extend(forms(&token));
-                hidden.extend(second_half(secret));
+                hidden.push(token);
                 (header::AUTHORIZATION, value)
             }
         };
@@ -186,63 +184,14 @@ fn other_parameters(url: &Url, unwanted: impl Fn(&str, &str) -> bool) -> Vec<Str
     pairs.filter(wanted).map(str::to_owned).collect()
 }
 
-/// `text` with every one of `secrets` blotted out.
-pub(super) fn blot(text: String, secrets: &[String]) -> String {
-    blottable(secrets).fold(
-        text,
-        |text, secret| {
-            if text.contains(secret) { text.replace(secret, "[secret]") } else { text }
-        },
-    )
-}
-
-/// `bytes` with every one of `secrets` overwritten; offsets in a file stay true.
-pub(super) fn blot_bytes(mut bytes: Vec<u8>, secrets: &[String]) -> Vec<u8> {
-    for secret in blottable(secrets) {
-        let found: Vec<usize> = memmem::find_iter(&bytes, secret).collect();
-        for at in found {
-            bytes[at..at + secret.len()].fill(b'*');
-        }
-    }
-    bytes
-}
-
-/// The longest first, because one may be part of another. What is shorter than four
-/// characters keeps nothing secret and would make holes everywhere.
-fn blottable(secrets: &[String]) -> impl Iterator<Item = &str> {
-    let mut secrets: Vec<&str> = secrets.iter().map(String::as_str).filter(|one| one.len() >= 4).collect();
-    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets.into_iter()
-}
-
-/// The ways in which a site may write `secret`: as it is, or escaped as in a form, a path, JSON
-/// or HTML.
-fn forms(secret: &str) -> Vec<String> {
-    let form = escape(secret);
-    let path = form.replace('+', "%20");
-    let json = serde_json::Value::from(secret).to_string();
-    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json).to_owned();
-    let html = secret.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;");
-    let mut forms = vec![lower(&form), lower(&path), form, path, json.replace('/', r"\/"), json, html];
-    forms.push(secret.to_owned());
-    forms.sort_unstable();
-    forms.dedup();
-    forms
-}
-
-/// Percent-escapes with digits in lower case.
-fn lower(escaped: &str) -> String {
-    let mut pieces = escaped.split('%');
-    let first = pieces.next().unwrap_or_default().to_owned();
-    pieces.fold(first, |text, piece| {
-        let (digits, rest) = piece.split_at_checked(2).unwrap_or((piece, ""));
-        text + "%" + &digits.to_ascii_lowercase() + rest
-    })
-}
-
-/// What is secret in `user:password` or `id:secret` even when it stands alone.
-fn second_half(secret: &str) -> Vec<String> {
-    secret.split_once(':').map_or_else(Vec::new, |(_, half)| forms(half))
+/// What must not be seen of a source's secrets, whether they were sent or not.
+pub(super) fn secrets(grants: &Grants) -> Vec<String> {
+    let all = grants.credentials.iter().map(|credential| credential.secret.expose_secret());
+    // In `user:password` and `id:secret` the second half is secret even when it stands alone.
+    all.flat_map(|secret| [Some(secret), secret.split_once(':').map(|(_, half)| half)])
+        .flatten()
+        .map(str::to_owned)
+        .collect()
 }
 
 fn escape(text: &str) -> String {

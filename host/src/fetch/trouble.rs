@@ -131,7 +131,7 @@ impl From<io::Error> for Trouble {
 
 impl From<Failed> for Refused {
     fn from(Failed { trouble, retry_after }: Failed) -> Self {
-        let detail = trouble.to_string();
+        let (detail, unauthorized) = (trouble.to_string(), trouble.refused_credential().is_some());
         let reason = match trouble {
             Trouble::Later { cause, .. } => return Self { retry_after, ..Failed::from(*cause).into() },
             Trouble::Blocked(Blocked::NotPublic { .. }) => Refusal::PrivateAddress,
@@ -149,7 +149,7 @@ impl From<Failed> for Refused {
             }
             Trouble::Status { .. } | Trouble::Held { .. } => Refusal::ServerError,
         };
-        Self { reason, detail, retry_after }
+        Self { reason, detail, retry_after, unauthorized }
     }
 }
 

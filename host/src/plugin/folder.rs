@@ -48,10 +48,10 @@ impl Plugins {
     ///
     /// # Errors
     /// When the folder cannot be written; then the record is as it was.
-    pub fn install(&self, component: &Component) -> Result<Pinned, FolderError> {
+    pub async fn install(&self, component: &Component) -> Result<Pinned, FolderError> {
         let folder = &self.shared.folder;
         fs::create_dir_all(folder).map_err(LockError::io("make", folder))?;
-        let mut turn = Turn::take(folder)?;
+        let mut turn = Turn::take(folder).await?;
         let info = &component.info;
         let recorded = turn.entries.get(&info.id).and_then(|entry| entry.build.as_ref());
         let file = recorded.filter(|build| build.sha256 == component.digest).map(|build| build.file.clone());
@@ -84,10 +84,10 @@ impl Plugins {
     ///
     /// # Errors
     /// When the folder cannot be written; then the record is as it was.
-    pub fn enable(&self, source: &Installed, grant: bool) -> Result<(), FolderError> {
+    pub async fn enable(&self, source: &Installed, grant: bool) -> Result<(), FolderError> {
         let folder = &self.shared.folder;
         fs::create_dir_all(folder).map_err(LockError::io("make", folder))?;
-        let mut turn = Turn::take(folder)?;
+        let mut turn = Turn::take(folder).await?;
         let entry = turn.entries.entry(source.info.id.clone()).or_default();
         entry.enable();
         if grant {
@@ -115,10 +115,10 @@ impl Plugins {
     ///
     /// # Errors
     /// When the folder cannot be written; then the record is as it was.
-    pub fn disable(&self, id: &str) -> Result<(), FolderError> {
+    pub async fn disable(&self, id: &str) -> Result<(), FolderError> {
         let folder = &self.shared.folder;
         fs::create_dir_all(folder).map_err(LockError::io("make", folder))?;
-        let mut turn = Turn::take(folder)?;
+        let mut turn = Turn::take(folder).await?;
         turn.entries.entry(id.to_owned()).or_default().enabled = false;
         Ok(turn.save()?)
     }
@@ -127,7 +127,7 @@ impl Plugins {
     ///
     /// # Errors
     /// When it is not installed, or the folder cannot be written; then it is there still.
-    pub fn remove(&self, id: &str) -> Result<Removed, FolderError> {
+    pub async fn remove(&self, id: &str) -> Result<Removed, FolderError> {
         let folder = &self.shared.folder;
         let not_installed = || {
             let instead = match self.get(id) {
@@ -144,7 +144,7 @@ impl Plugins {
         if !folder.is_dir() {
             return Err(not_installed());
         }
-        let mut turn = Turn::take(folder)?;
+        let mut turn = Turn::take(folder).await?;
         let gone = turn.entries.remove(id).filter(|entry| entry.build.is_some()).ok_or_else(not_installed)?;
         turn.save()?;
         let mut files: Vec<String> = gone.builds().map(|build| build.file.clone()).collect();

@@ -11,7 +11,7 @@ use std::{
 };
 
 use sha2::Digest as _;
-use tokio::{fs, task};
+use tokio::fs;
 
 use super::{
     Condemned, EngineError, RefusedPlugin,
@@ -85,9 +85,7 @@ impl Library {
         folder: &Path,
         condemned: &Condemned,
     ) -> Result<Self, EngineError> {
-        // Where folders cannot be locked nobody can install either; there may be none yet.
-        let hold = folder.to_owned();
-        let _held = task::spawn_blocking(move || lock::hold(&hold).ok()).await;
+        let _held = lock::hold(folder).await;
         let mut library = Self { folder: folder.to_owned(), entries: lock::read(folder)?, ..Self::default() };
         library.found.extend(bundled.iter().map(|(name, wasm)| Found {
             name: (*name).to_owned(),

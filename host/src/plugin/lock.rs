@@ -3,9 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -18,6 +19,10 @@ use crate::{atomic, image::Sha256, source::SourceInfo};
 pub(super) const NAME: &str = "plugins.toml";
 /// Of the file's form.
 const VERSION: u32 = 1;
+/// Longest wait for a program that changes or reads the folder, which takes less than a second.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked whether that is done.
+const LOOK: Duration = Duration::from_millis(10);
 /// Builds before the present one that are kept to go back to.
 const MOST_PREVIOUS: usize = 3;
 /// Characters of a version in the name of a file.
@@ -91,6 +96,9 @@ pub enum LockError {
         /// Where and what.
         message: String,
     },
+    /// Another program does not end.
+    #[error("another program has been changing or reading the plugins in {} for {} s; try again when it has ended", .0.display(), PATIENCE.as_secs())]
+    Busy(PathBuf),
     /// A newer program wrote it.
     #[error("{} has version {found}, this program knows up to {VERSION}; use a newer one", path.display())]
     Version {
@@ -200,11 +208,14 @@ pub(super) struct Turn {
 impl Turn {
     /// # Errors
     /// When the folder cannot be locked, or its record cannot be read.
-    pub(super) fn take(folder: &Path) -> Result<Self, LockError> {
+    pub(super) async fn take(folder: &Path) -> Result<Self, LockError> {
         let lock = File::open(folder).map_err(LockError::io("open", folder))?;
         // The folder itself, because the record is replaced as a whole.
-        lock.lock().map_err(LockError::io("lock", folder))?;
-        Ok(Self { folder: folder.to_owned(), entries: read(folder)?, _lock: lock })
+        match patiently(|| lock.try_lock()).await {
+            Ok(()) => Ok(Self { folder: folder.to_owned(), entries: read(folder)?, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Busy(folder.to_owned())),
+            Err(TryLockError::Error(error)) => Err(LockError::io("lock", folder)(error)),
+        }
     }
 
     /// Writes the record.
@@ -220,12 +231,28 @@ impl Turn {
     }
 }
 
-/// Keeps others from changing the folder until what it gives is dropped.
-///
-/// # Errors
-/// When there is no such folder, or its file system cannot lock it.
-pub(super) fn hold(folder: &Path) -> io::Result<File> {
-    let lock = File::open(folder)?;
-    lock.lock_shared()?;
-    Ok(lock)
+/// Keeps others from changing the folder until what it gives is dropped. Nothing where there
+/// is no such folder or it cannot be locked, or where one who changes it takes too long.
+pub(super) async fn hold(folder: &Path) -> Option<File> {
+    let lock = File::open(folder).ok()?;
+    match patiently(|| lock.try_lock_shared()).await {
+        Ok(()) => return Some(lock),
+        Err(TryLockError::WouldBlock) => {
+            let folder = folder.display();
+            tracing::warn!(%folder, "a program that changes the plugins does not end; they are read as they are");
+        }
+        Err(TryLockError::Error(_)) => {}
+    }
+    None
+}
+
+/// Tries until somebody else has ended, or has not for too long.
+async fn patiently(lock: impl Fn() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
+    let since = Instant::now();
+    loop {
+        match lock() {
+            Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => tokio::time::sleep(LOOK).await,
+            done => return done,
+        }
+    }
 }

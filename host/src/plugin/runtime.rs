@@ -248,7 +248,7 @@ impl Visit<'_> {
         match outcome {
             Some(Ok(value)) => Ok((value, bill)),
             None => Err(StepError::Deadline { limit: self.deadline, cpu }),
-            Some(Err(error)) => Err(trap::failed(&error, stderr)),
+            Some(Err(error)) => Err(trap::failed(&error, sandbox.last_words())),
         }
     }
 }

@@ -39,6 +39,7 @@ pub(super) struct Sandbox {
     stderr: Stderr,
     memory: Memory,
     log_lines: u32,
+    last_error: String,
 }
 
 /// Linear memory of one instance, all its memories together, in bytes.
@@ -75,7 +76,15 @@ impl Sandbox {
             .allow_ip_name_lookup(false)
             .build();
         let memory = Memory { limit: memory, used: 0, peak: 0 };
-        Self { source, wasi, resources: ResourceTable::new(), stderr, memory, log_lines: 0 }
+        Self {
+            source,
+            wasi,
+            resources: ResourceTable::new(),
+            stderr,
+            memory,
+            log_lines: 0,
+            last_error: String::new(),
+        }
     }
 
     /// Whose instance this is.
@@ -91,6 +100,12 @@ impl Sandbox {
     /// The end of what the guest wrote to stderr, fit for a terminal.
     pub(super) fn stderr(&self) -> String {
         self.stderr.contents()
+    }
+
+    /// What the guest said last when it broke off: on stderr, or as an error in its log, where
+    /// the SDK for Rust has its panics.
+    pub(super) fn last_words(&self) -> String {
+        Some(self.stderr()).filter(|words| !words.is_empty()).unwrap_or_else(|| self.last_error.clone())
     }
 
     /// Says how many log lines were left out.
@@ -111,10 +126,19 @@ pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
 impl log::Host for Sandbox {
     fn log(&mut self, level: log::Level, message: String) {
         self.log_lines = self.log_lines.saturating_add(1);
-        if self.log_lines > MAX_LOG_LINES {
+        let (is_error, is_shown) = (matches!(level, log::Level::Error), self.log_lines <= MAX_LOG_LINES);
+        if !is_error && !is_shown {
             return;
         }
-        let (source, message) = (&self.source, printable(&message, MAX_LOG_CHARS));
+        let message = printable(&message, MAX_LOG_CHARS);
+        if is_error {
+            // What comes last is why it broke off.
+            self.last_error.clone_from(&message);
+        }
+        if !is_shown {
+            return;
+        }
+        let source = &self.source;
         match level {
             log::Level::Debug => tracing::debug!(%source, text = message, "plugin log"),
             log::Level::Info => tracing::info!(%source, text = message, "plugin log"),

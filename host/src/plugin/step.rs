@@ -43,12 +43,12 @@ pub enum StepError {
         wanted: usize,
     },
     /// The plugin broke off: a panic, an overflow of its stack, an exit.
-    #[error("the plugin broke off: {message}{}{stderr}", if stderr.is_empty() { "" } else { ": " })]
+    #[error("the plugin broke off: {message}{}{last_words}", if last_words.is_empty() { "" } else { ": " })]
     Trap {
         /// What WebAssembly says.
         message: String,
-        /// The end of what the plugin wrote to stderr; may be empty.
-        stderr: String,
+        /// The end of what the plugin wrote to stderr, or its last error in the log; may be empty.
+        last_words: String,
     },
     /// The step carries more than it may.
     #[error("too many {what}: {}at most {limit} are allowed", found.map(|found| format!("{found}, ")).unwrap_or_default())]

@@ -190,8 +190,8 @@ async fn memory_is_limited() {
 async fn a_panic_says_why() {
     let Host { plugins, _data } = Host::guest("trap").await;
     let error = plugins.start(&plugins.get("trap").unwrap(), &query("\u{1b}[31mfox")).await.unwrap_err();
-    let StepError::Trap { stderr, .. } = &error else { panic!("{error}") };
-    assert!(stderr.contains("no page for `[31mfox`"), "{stderr}");
+    let StepError::Trap { last_words, .. } = &error else { panic!("{error}") };
+    assert!(last_words.contains("no page for `[31mfox`"), "{last_words}");
     // The next call has a fresh instance.
     assert!(matches!(
         plugins.start(&plugins.get("trap").unwrap(), &query("owl")).await,

@@ -8,7 +8,7 @@ use super::{StepError, runtime::MAX_RETURNED, sandbox::OutOfMemory, text::printa
 const MOST_LINES: usize = 5;
 
 /// Which limit was passed, or what the guest broke off with.
-pub(super) fn failed(error: &wasmtime::Error, stderr: String) -> StepError {
+pub(super) fn failed(error: &wasmtime::Error, last_words: String) -> StepError {
     if let Some(memory) = error.downcast_ref::<OutOfMemory>() {
         return StepError::Memory { limit: memory.limit, wanted: memory.wanted };
     }
@@ -23,7 +23,7 @@ pub(super) fn failed(error: &wasmtime::Error, stderr: String) -> StepError {
     }
     let lines = error.downcast_ref::<WasmBacktrace>().map(lines).unwrap_or_default();
     let at = if lines.is_empty() { String::new() } else { format!(" at {}", lines.join(", called at ")) };
-    StepError::Trap { message: printable(&(message + &at), 1000), stderr }
+    StepError::Trap { message: printable(&(message + &at), 1000), last_words }
 }
 
 /// The author's own lines of source, innermost first; none without debug information.

@@ -4,7 +4,7 @@
 //! at any time.
 
 use pixcrawler_sdk::{
-    Answer, Chain, Chained, Error, Found, Info, PageBefore, Query, Request, Response, Result,
+    Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen, json,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -32,7 +32,7 @@ pub struct Place {
     welcome: bool,
     /// Number of the first picture asked for, counted from 0.
     from: u32,
-    before: PageBefore,
+    seen: Seen,
 }
 
 impl Chained for Baidu {
@@ -67,6 +67,7 @@ impl Chained for Baidu {
             return Ok((Found::default(), Some(page(query, 0))));
         }
         let text = loose::mend(response.text()?);
+        let text = json::mend(&text);
         let list = list(&text, &response)?;
         let results = list.data.iter().flatten().filter(|result| !is_empty(result));
         let mut results = results.peekable();
@@ -82,7 +83,7 @@ impl Chained for Baidu {
         {
             found.warnings.push(format!("Baidu shows {shown} of about {known} pictures"));
         }
-        let more = place.before.is_followed_by(&found) && last.is_none();
+        let more = place.seen.has_more_in(&found) && last.is_none();
         Ok((found, more.then(|| page(query, place.from))))
     }
 }

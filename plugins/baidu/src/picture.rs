@@ -45,6 +45,9 @@ struct Place {
     page: Option<String>,
 }
 
+/// Places elsewhere that are handed over.
+const MOST_PLACES: usize = 100;
+
 /// The picture, or what of it was looked for and not found.
 pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
     let picture: Picture<'_> = serde_json::from_str(json).map_err(|error| error.to_string())?;
@@ -52,6 +55,9 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
     let elsewhere = picture.replace_url.iter().filter_map(|place| place.picture.clone());
     let mut addresses: Vec<String> = Vec::new();
     for address in original.into_iter().chain(elsewhere.filter(|address| !is_thumbnail(address))) {
+        if addresses.len() > MOST_PLACES {
+            break;
+        }
         addresses.extend(url::resolve("", &address).filter(|address| !addresses.contains(address)));
     }
     if addresses.is_empty() {

@@ -109,6 +109,29 @@ fn a_search_ends_where_the_site_says_so_or_repeats_itself() {
 }
 
 #[test]
+fn pages_in_turn_come_to_an_end() {
+    let query = Query::of("red fox");
+    for pages in 1..5_u32 {
+        let (mut place, request) = begun(&query);
+        let more = (0..100).take_while(|step| {
+            let body = page(&result(step % pages), 1_000_000);
+            Baidu::read(&query, &mut place, Answer::of(&request.url, 200, &body)).unwrap().1.is_some()
+        });
+        assert_eq!(more.count(), pages as usize);
+    }
+}
+
+#[test]
+fn places_elsewhere_are_not_without_end() {
+    let places: Vec<_> =
+        (0..40_000).map(|n| format!(r#"{{"ObjURL": "http://a.example.org/{n}.jpg"}}"#)).collect();
+    let many = result(1).replace("\"replaceUrl\": [", &format!("\"replaceUrl\": [{},", places.join(",")));
+    let (found, _) = read(200, &page(&many, 100)).unwrap();
+    let alternates = &found.candidates[0].alternates;
+    assert_eq!((alternates.len(), alternates[99].as_str()), (100, "http://a.example.org/99.jpg"));
+}
+
+#[test]
 fn refusals_are_told_apart() {
     let check = "<html><head><title>百度安全验证</title></head></html>";
     for body in [r#"{"antiFlag": 1, "message": "Forbid spider access"}"#, r#"{"antiFlag": "1"}"#, check] {
@@ -127,6 +150,12 @@ fn refusals_are_told_apart() {
     for body in ["", "<html></html>", "{}", r#"{"antiFlag": 0}"#, r#"{"data": 7}"#, "[]"] {
         assert!(matches!(read(200, body), Err(Error::LayoutChanged(_))), "{body}");
     }
+}
+
+#[test]
+fn half_a_character_in_a_title_is_marked() {
+    let (found, _) = read(200, &page(&result(1).replace("cub", r"\ud83d"), 100)).unwrap();
+    assert_eq!(found.candidates[0].title.as_deref(), Some("Fox's \u{fffd} 1"));
 }
 
 #[test]

@@ -2,9 +2,7 @@
 //! of HTML, in which every picture carries what is known of it as JSON in an
 //! attribute. This is no API, so it may change or be refused at any time.
 
-use pixcrawler_sdk::{
-    Answer, Chain, Chained, Error, Found, Info, PageBefore, Query, Request, Response, Result,
-};
+use pixcrawler_sdk::{Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen};
 use serde::{Deserialize, Serialize};
 
 mod options;
@@ -28,7 +26,7 @@ const PAGE: u32 = 35;
 pub struct Place {
     /// Number of the first picture asked for, counted from 0.
     from: u32,
-    before: PageBefore,
+    seen: Seen,
 }
 
 impl Chained for Bing {
@@ -54,8 +52,8 @@ impl Chained for Bing {
 
     fn read(query: &Query, place: &mut Place, answer: Answer) -> Result<(Found, Option<Request>)> {
         let page = page::read(open(answer)?.text()?)?;
-        // The same pictures once more: there is nothing past the end.
-        if !place.before.is_followed_by(&page.found) {
+        // The same pictures as before: there is nothing past the end.
+        if !place.seen.has_more_in(&page.found) {
             return Ok((page.found, None));
         }
         place.from = page.next.filter(|next| *next > place.from).unwrap_or(place.from.saturating_add(PAGE));

@@ -1,5 +1,7 @@
 //! One piece of the page of pictures.
 
+use std::collections::BTreeMap;
+
 use pixcrawler_sdk::{
     Candidate, Error, Found, Result,
     html::{Tag, Token, tokens},
@@ -66,8 +68,10 @@ fn next(tag: &Tag<'_>) -> Option<u32> {
 /// Rows of related pictures say less of those that are in the page by themselves too.
 fn once_each(candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut kept: Vec<Candidate> = Vec::with_capacity(candidates.len());
+    let mut places = BTreeMap::new();
     for candidate in candidates {
-        match kept.iter_mut().find(|known| known.url == candidate.url) {
+        let place = *places.entry(candidate.url.clone()).or_insert(kept.len());
+        match kept.get_mut(place) {
             Some(known) if known.title.is_none() => *known = candidate,
             Some(_) => {}
             None => kept.push(candidate),

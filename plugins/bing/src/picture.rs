@@ -1,6 +1,6 @@
 //! One picture in a piece of the page.
 
-use pixcrawler_sdk::{Candidate, Dimensions, html::Tag, url};
+use pixcrawler_sdk::{Candidate, Dimensions, html::Tag, json, url};
 use serde::Deserialize;
 
 /// What the attribute `m` of a picture's link holds.
@@ -20,7 +20,7 @@ struct Picture {
 /// The picture, or what of it was looked for and not found.
 pub(crate) fn candidate(link: &Tag<'_>) -> Result<Candidate, String> {
     let json = link.get("m").ok_or("missing attribute `m`")?;
-    let picture: Picture = serde_json::from_str(&json).map_err(|error| error.to_string())?;
+    let picture: Picture = serde_json::from_str(&json::mend(&json)).map_err(|error| error.to_string())?;
     let absolute = |address: &str| url::resolve("", address);
     let address = absolute(&picture.murl).ok_or_else(|| {
         format!("field `murl` is no address: {}", picture.murl.chars().take(100).collect::<String>())

@@ -72,6 +72,15 @@ fn a_picture_that_is_there_twice_is_given_once() {
 }
 
 #[test]
+fn many_pictures_are_given_once_each_in_order() {
+    let links: Vec<_> =
+        (0..3_000).chain(0..3_000).map(|n| if n % 2 == 0 { full(n) } else { link(n, "") }).collect();
+    let (found, _) = read(&page(&links.concat())).unwrap();
+    let pages = found.candidates.into_iter().filter_map(|candidate| candidate.page_url);
+    assert!(pages.eq((0..3_000).map(|n| format!("https://www.example.org/fox/{n}"))));
+}
+
+#[test]
 fn pieces_follow_until_one_repeats() {
     let query = Query::of("red fox");
     let mut place = Place::default();
@@ -86,6 +95,19 @@ fn pieces_follow_until_one_repeats() {
     }
     // The page said twice that the next piece begins at 36, so the second time it is counted.
     assert_eq!(from, ["first=1", "first=36", "first=71", "first=106"]);
+}
+
+#[test]
+fn pieces_in_turn_come_to_an_end() {
+    let query = Query::of("red fox");
+    for pieces in 1..9_u32 {
+        let mut place = Place::default();
+        let more = (0..100).take_while(|step| {
+            let body = page(&full(step % pieces));
+            Bing::read(&query, &mut place, Answer::of(URL, 200, &body)).unwrap().1.is_some()
+        });
+        assert_eq!(more.count(), pieces as usize);
+    }
 }
 
 #[test]
@@ -120,6 +142,12 @@ fn the_end_is_told_from_a_challenge_and_from_a_change() {
     let failed = Answer { outcome: Err(Failure::Status(429)), ..Answer::of(URL, 0, "") };
     let failed = Bing::read(&Query::of("x"), &mut Place::default(), failed);
     assert_eq!(failed, Err(Error::RateLimited(None)));
+}
+
+#[test]
+fn half_a_character_in_a_title_is_marked() {
+    let (found, _) = read(&page(&full(1).replace("fox\u{e001}", r"\ud83d fox"))).unwrap();
+    assert_eq!(found.candidates[0].title.as_deref(), Some("Red \u{fffd} fox 1"));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! hundred at a time, and each answer says where the next is. This is no API, so
 //! it may change or be refused at any time.
 
-use pixcrawler_sdk::{Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, url};
+use pixcrawler_sdk::{
+    Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen, url,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -32,6 +34,7 @@ pub struct Memo {
     page: String,
     /// Whether the token has not given a page yet. A refused one that has may have grown old.
     fresh: bool,
+    seen: Seen,
 }
 
 impl Chained for DuckDuckGo {
@@ -77,9 +80,9 @@ impl Chained for DuckDuckGo {
         let list = list(&open(answer)?)?;
         memo.fresh = false;
         let found = Found::each(list.results, |result| image::candidate(result.get()).map(Some))?;
-        // An answer without results still names the next one.
-        let next =
-            list.next.filter(|_| !found.candidates.is_empty()).map(|next| follow(&next)).transpose()?;
+        // An answer without results, or with those that were there, still names the next one.
+        let more = memo.seen.has_more_in(&found);
+        let next = list.next.filter(|_| more).map(|next| follow(&next)).transpose()?;
         let next = next.filter(|next| *next != memo.page).map(|next| {
             memo.page = next;
             results(memo)

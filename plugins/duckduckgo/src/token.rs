@@ -1,6 +1,6 @@
 //! The token that belongs to the search words.
 
-use pixcrawler_sdk::{Error, Result};
+use pixcrawler_sdk::{Error, Result, text};
 
 use crate::refusal;
 
@@ -16,12 +16,12 @@ pub(crate) fn read(page: &str) -> Result<String> {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len());
         // A word would be the name of a variable.
         let sound = end >= SHORTEST && rest.starts_with(|c: char| c.is_ascii_digit());
-        sound.then(|| rest[..end].to_owned())
+        sound.then(|| text::token(&rest[..end]))
     });
-    token.ok_or_else(|| {
-        refusal(page).unwrap_or_else(|| {
+    token.unwrap_or_else(|| {
+        Err(refusal(page).unwrap_or_else(|| {
             Error::LayoutChanged("looked for the token `vqd` in the search page".to_owned())
-        })
+        }))
     })
 }
 

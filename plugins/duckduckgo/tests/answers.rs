@@ -78,6 +78,37 @@ fn a_search_ends_without_results_or_without_a_next_page() {
 }
 
 #[test]
+fn pages_in_turn_come_to_an_end() {
+    let query = Query::of("red fox");
+    for pages in 2..9_u32 {
+        let (mut memo, request) = begun(&query);
+        let more = (0..100).take_while(|step| {
+            let next = NEXT.replace("s=100", &format!("s={}", (step + 1) % pages));
+            let body = page(&result(step % pages), &next);
+            DuckDuckGo::read(&query, &mut memo, Answer::of(&request.url, 200, &body)).unwrap().1.is_some()
+        });
+        assert_eq!(more.count(), pages as usize);
+    }
+}
+
+#[test]
+fn what_the_site_gives_to_be_asked_with_has_an_end() {
+    let digits = |count| TOKEN_PAGE.replace("4-111222333444-5", &"4".repeat(count));
+    let read = |page: &str| {
+        DuckDuckGo::read(
+            &Query::of("red fox"),
+            &mut Memo::default(),
+            Answer::of("https://duckduckgo.com/", 200, page),
+        )
+    };
+    assert!(read(&digits(2_000)).is_ok());
+    for count in [2_001, 200_000] {
+        let Err(Error::LayoutChanged(message)) = read(&digits(count)) else { panic!("{count}") };
+        assert_eq!(message, format!("what to ask with next has {count} bytes, more than 2000"));
+    }
+}
+
+#[test]
 fn a_next_page_elsewhere_is_not_followed() {
     for next in ["https://example.org/i.js?s=100", "/j.js?s=100", "i.jsx?s=100", "i.js"] {
         let read = read(200, &page(&result(1), &format!("{next:?}")));

@@ -106,7 +106,7 @@ impl Reader<'_> {
             (Vocabulary::Feed, "rights") | (Vocabulary::Dublin, "rights") => entry.rights = line.map(rights),
             (Vocabulary::Feed, "image") => {
                 let named = child(&said, "url").unwrap_or(said);
-                let url = url::resolve(&base, &named).filter(|_| line.is_some());
+                let url = url::resolve(&base, &named).filter(|_| !named.trim().is_empty());
                 self.add(Media { url, is_picture: true, ..Media::default() });
             }
             _ => entry.texts.push(said),

@@ -33,8 +33,9 @@ impl Photo<'_> {
         self.0.get(name).and_then(|raw| text(raw))
     }
 
+    /// The address of a copy, if it is there and one.
     fn copy(&self, size: &str) -> Option<String> {
-        self.maybe(&format!("url_{size}"))
+        self.maybe(&format!("url_{size}")).filter(|url| Candidate::at(url).is_ok())
     }
 
     fn side(&self, name: &str, size: &str) -> Option<u32> {
@@ -73,7 +74,8 @@ pub(crate) fn candidate(json: &str) -> Result<(Candidate, u64), String> {
     let mut copies = COPIES.into_iter().filter_map(|size| Some((size, photo.copy(size)?)));
     let preview = PREVIEWS.into_iter().find_map(|size| Some((size, photo.copy(size)?)));
     let thumbnail_url = preview.as_ref().map(|(_, url)| url.clone());
-    let (size, url) = copies.next().or(preview).ok_or("missing field `url_o` or any other size")?;
+    let (size, url) =
+        copies.next().or(preview).ok_or("no address of a picture in field `url_o` or any other size")?;
     let (title, creator) = (photo.field("title")?, photo.field("ownername")?);
     let license_number = photo.field("license")?.unwrap_or_default();
     let taken = photo.maybe("datetaken").filter(|_| photo.maybe("datetakenunknown").as_deref() != Some("1"));

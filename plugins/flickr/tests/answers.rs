@@ -96,6 +96,17 @@ fn the_largest_copy_that_is_given() {
 }
 
 #[test]
+fn the_first_copy_with_an_address_counts() {
+    let large = only(with(json!({"url_o": "/o.jpg", "url_n": "n.jpg"})));
+    assert_eq!(large.url, "https://live.example.org/1/1_b.jpg");
+    assert_eq!(large.dimensions, Some(Dimensions { width: 768, height: 1024 }));
+    assert_eq!(large.thumbnail_url.as_deref(), Some("https://live.example.org/1/1_s.jpg"));
+    let bad =
+        with(json!({"url_o": "/o.jpg", "url_l": "", "url_z": "//z.jpg", "url_n": "n", "url_sq": "gone"}));
+    assert!(matches!(first(&page(1, json!([bad]))), Err(Error::LayoutChanged(_))));
+}
+
+#[test]
 fn numbers_and_texts_and_nothing() {
     let bare = only(with(json!({
         "dateupload": 0, "license": 10, "title": "", "tags": "", "description": {"_content": ""}, "ownername": null,

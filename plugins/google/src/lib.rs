@@ -3,7 +3,7 @@
 //! API, so it may change or be refused at any time.
 
 use pixcrawler_sdk::{
-    Answer, Chain, Chained, Error, Found, Info, PageBefore, Query, Request, Response, Result,
+    Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen, json,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ const SEARCH: &str = "https://www.google.com/search";
 pub struct Place {
     /// Pictures given by the pages before.
     start: usize,
-    before: PageBefore,
+    seen: Seen,
 }
 
 impl Chained for Google {
@@ -58,9 +58,9 @@ impl Chained for Google {
     }
 
     fn read(query: &Query, place: &mut Place, answer: Answer) -> Result<(Found, Option<Request>)> {
-        let found = page::read(open(answer)?.text()?, place.start == 0)?;
-        // The same pictures once more: there is nothing past the end.
-        if !place.before.is_followed_by(&found) {
+        let found = page::read(&json::mend(open(answer)?.text()?), place.start == 0)?;
+        // The same pictures as before: there is nothing past the end.
+        if !place.seen.has_more_in(&found) {
             return Ok((found, None));
         }
         place.start += found.candidates.len();

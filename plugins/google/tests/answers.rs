@@ -77,6 +77,19 @@ fn pages_follow_until_there_are_no_new_pictures() {
 }
 
 #[test]
+fn pages_in_turn_come_to_an_end() {
+    let query = Query::of("red fox");
+    for pages in 1..9_u32 {
+        let mut place = Place::default();
+        let more = (0..100).take_while(|step| {
+            let body = page(&picture(step % pages));
+            Google::read(&query, &mut place, Answer::of(URL, 200, &body)).unwrap().1.is_some()
+        });
+        assert_eq!(more.count(), pages as usize);
+    }
+}
+
+#[test]
 fn pages_without_pictures_are_told_apart() {
     assert_eq!(read(NOTHING), Ok((Found::default(), None)));
     for captcha in [
@@ -111,6 +124,12 @@ fn pages_without_pictures_are_told_apart() {
     let failed = Answer { outcome: Err(Failure::Status(429)), ..Answer::of(URL, 0, "") };
     let failed = Google::read(&Query::of("x"), &mut Place::default(), failed);
     assert_eq!(failed, Err(Error::RateLimited(None)));
+}
+
+#[test]
+fn half_a_character_in_a_title_is_marked() {
+    let (found, _) = read(&page(&picture(1).replace("cub", r"\ud83d"))).unwrap();
+    assert_eq!(found.candidates[0].title.as_deref(), Some("Red fox & \u{fffd} 1"));
 }
 
 #[test]

@@ -7,6 +7,8 @@ use serde::Deserialize;
 mod object;
 mod option;
 
+use object::Object;
+
 /// The source.
 #[derive(Debug)]
 pub struct MetMuseum;
@@ -58,11 +60,7 @@ impl Listed for MetMuseum {
     }
 
     fn read(_: &Query, _: &str, answer: Answer) -> Result<Found> {
-        let object: object::Object = response(answer)?.json()?;
-        Ok(object.pictures().map_or_else(
-            |why| Found { warnings: vec![why.to_owned()], ..Found::default() },
-            Found::from_iter,
-        ))
+        response(answer)?.json::<Object>()?.pictures()
     }
 }
 

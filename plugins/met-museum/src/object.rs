@@ -1,6 +1,6 @@
 //! One object of the collection and its pictures.
 
-use pixcrawler_sdk::{Candidate, License};
+use pixcrawler_sdk::{Candidate, Error, Found, License, Result};
 use serde::{Deserialize, Deserializer};
 
 /// What the API says of an object. What is not known is an empty text; a field that is not
@@ -45,24 +45,38 @@ fn maybe_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<T
 }
 
 impl Object {
-    /// Its pictures, the main one first, or why there are none.
-    pub(crate) fn pictures(self) -> Result<impl Iterator<Item = Candidate>, &'static str> {
+    /// Its pictures, the main one first; a warning says why there are none, or not all.
+    ///
+    /// # Errors
+    ///
+    /// `layout-changed` when there are some, and none has an address.
+    pub(crate) fn pictures(self) -> Result<Found> {
+        let without = |why: &str| Ok(Found { warnings: vec![why.to_owned()], ..Found::default() });
         if !self.is_public_domain {
-            return Err("not in the public domain");
+            return without("not in the public domain");
         }
-        let main = said(&self.primary_image).map(str::to_owned);
-        let other: Vec<_> =
-            self.additional_images.iter().filter_map(|url| said(url)).map(str::to_owned).collect();
+        let mut fault = None;
+        let mut picture = |given: &str| match said(given).map(Candidate::at)? {
+            Ok(found) => Some(found.url),
+            Err(why) => {
+                fault.get_or_insert(why);
+                None
+            }
+        };
+        let main = picture(&self.primary_image);
+        let other: Vec<_> = self.additional_images.iter().filter_map(|given| picture(given)).collect();
         if main.is_none() && other.is_empty() {
-            return Err("no picture");
+            return fault.map_or_else(|| without("no picture"), |why| Err(Error::LayoutChanged(why)));
         }
         let thumbnail_url = main.as_ref().and_then(|_| text(&self.primary_image_small));
         let known = self.candidate();
-        let other = other.into_iter().map({
-            let known = known.clone();
-            move |url| Candidate { url, ..known.clone() }
-        });
-        Ok(main.map(|url| Candidate { url, thumbnail_url, ..known }).into_iter().chain(other))
+        let other = other.into_iter().map(|url| Candidate { url, ..known.clone() });
+        let main = main.map(|url| Candidate { url, thumbnail_url, ..known.clone() });
+        let warnings = fault.map(|_| "a picture without an address".to_owned());
+        Ok(Found {
+            candidates: main.into_iter().chain(other).collect(),
+            warnings: warnings.into_iter().collect(),
+        })
     }
 
     /// What is true of each of the pictures; the address is still to come.

@@ -94,6 +94,22 @@ fn objects_without_a_free_picture() {
 }
 
 #[test]
+fn what_is_no_address_is_left_out() {
+    let read = |changes| read(200, &with(changes).to_string());
+    let found = read(json!({"primaryImage": "/CRD/1.jpg"})).unwrap();
+    let back = "https://images.example.org/original/fox-back.jpg";
+    assert_eq!((found.candidates.len(), found.candidates[0].url.as_str()), (1, back));
+    assert_eq!((&found.candidates[0].thumbnail_url, found.warnings.len()), (&None, 1));
+    let found = read(json!({"additionalImages": ["/CRD/2.jpg", "/CRD/3.jpg"]})).unwrap();
+    assert_eq!((found.candidates.len(), found.warnings.len()), (1, 1));
+    for other in [json!([]), json!(["/CRD/2.jpg"])] {
+        let bad = read(json!({"primaryImage": "/CRD/1.jpg", "additionalImages": other}));
+        let Err(Error::LayoutChanged(message)) = bad else { panic!("{bad:?}") };
+        assert_eq!(message, "not the address of a picture: /CRD/1.jpg");
+    }
+}
+
+#[test]
 fn what_is_not_known_is_left_out() {
     let nobody = json!({
         "artistDisplayName": "", "artistWikidata_URL": "", "artistULAN_URL": "", "tags": null, "creditLine": "",

@@ -32,8 +32,9 @@ struct Files {
 /// The photo, or what of it was looked for and not found.
 pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
     let photo: Photo = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let original = photo.src.original.clone();
+    let found = Candidate::of_copies([photo.src.original, photo.src.large2x])?;
     Ok(Candidate {
-        alternates: vec![photo.src.large2x],
         id: Some(photo.id.to_string()),
         page_url: Some(photo.url),
         thumbnail_url: Some(photo.src.medium),
@@ -46,7 +47,8 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
         }),
         creator: Some(photo.photographer),
         creator_url: Some(photo.photographer_url),
-        dimensions: Dimensions::known(Some(photo.width), Some(photo.height)),
-        ..Candidate::new(photo.src.original)
+        dimensions: Dimensions::known(Some(photo.width), Some(photo.height))
+            .filter(|_| found.url == original),
+        ..found
     })
 }

@@ -54,6 +54,23 @@ fn every_field_is_read() {
 }
 
 #[test]
+fn the_first_copy_with_an_address_counts() {
+    let with = |original: &str, large: &str| {
+        let mut photo = photo();
+        photo["src"]["original"] = original.into();
+        photo["src"]["large2x"] = large.into();
+        read(1, 200, &page(100, &json!([photo]))).map(|(found, _)| found.candidates)
+    };
+    let (fox, large) = ("https://images.example.org/fox.jpeg", "HTTPS://images.example.org/fox.jpeg?w=940");
+    let only = &with("/photos/1.jpg", large).unwrap()[0];
+    assert_eq!((only.url.as_str(), only.alternates.len(), only.dimensions), (large, 0, None));
+    let only = &with(fox, "").unwrap()[0];
+    assert_eq!((only.url.as_str(), only.alternates.len(), only.dimensions.is_some()), (fox, 0, true));
+    let Err(Error::LayoutChanged(message)) = with("/photos/1.jpg", "") else { panic!() };
+    assert_eq!(message, "in all results: not the address of a picture: /photos/1.jpg");
+}
+
+#[test]
 fn what_is_not_known_is_left_out() {
     for alt in [Value::Null, "".into(), " ".into()] {
         let mut bare = photo();

@@ -48,19 +48,16 @@ impl Hit {
         serde_json::from_str(json).map_err(|error| error.to_string())
     }
 
-    pub(crate) fn candidate(self) -> Candidate {
-        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let is_itself = said(&self.image_url).is_some();
-        let copies =
-            [said(&self.image_url), said(&self.full_hd_url), Some(self.large_url), Some(self.web_url)];
-        let mut copies = copies.into_iter().flatten();
-        let best = copies.next().unwrap_or_default();
+    /// What is known of the picture, or that it has no address.
+    pub(crate) fn candidate(self) -> Result<Candidate, String> {
+        let copies = [&self.image_url, &self.full_hd_url].into_iter().flatten();
+        let found = Candidate::of_copies(copies.chain([&self.large_url, &self.web_url]))?;
+        let is_itself = self.image_url.is_some_and(|itself| itself == found.url);
         let mut extra = vec![("pixabay.type".to_owned(), self.kind)];
         if self.is_ai_generated {
             extra.push(("pixabay.ai-generated".to_owned(), "true".to_owned()));
         }
-        Candidate {
-            alternates: copies.collect(),
+        Ok(Candidate {
             id: Some(self.id.to_string()),
             page_url: Some(self.page_url),
             thumbnail_url: Some(self.preview_url),
@@ -87,7 +84,7 @@ impl Hit {
                 .map(str::to_owned)
                 .collect(),
             extra,
-            ..Candidate::new(best)
-        }
+            ..found
+        })
     }
 }

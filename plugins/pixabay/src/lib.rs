@@ -88,7 +88,7 @@ impl Paged for Pixabay {
             let hit = hit::Hit::read(hit.get())?;
             opted_out += u32::from(hit.no_ai_training);
             let unwanted = hit.no_ai_training || (without_generated && hit.is_ai_generated);
-            Ok((!unwanted).then(|| hit.candidate()))
+            (!unwanted).then(|| hit.candidate()).transpose()
         })?;
         if opted_out > 0 {
             found

@@ -72,6 +72,22 @@ fn full_access_gives_the_picture_itself() {
 }
 
 #[test]
+fn the_first_copy_with_an_address_counts() {
+    let with = |changes: &[(&str, &str)]| {
+        let mut hit = hit();
+        for (name, url) in changes {
+            hit[name] = (*url).into();
+        }
+        read(1, 200, &page(1, &json!([hit]))).map(|(found, _)| found.candidates)
+    };
+    assert_eq!(with(&[("imageURL", "/o.jpg"), ("fullHDURL", "")]).unwrap(), [fox()]);
+    let small = &with(&[("largeImageURL", "")]).unwrap()[0];
+    assert_eq!((small.url.as_str(), small.alternates.len()), ("https://example.org/get/7_640.jpg", 0));
+    let bad = [("largeImageURL", ""), ("webformatURL", "/get/7_640.jpg"), ("imageURL", "/o.jpg")];
+    assert!(matches!(with(&bad), Err(Error::LayoutChanged(_))));
+}
+
+#[test]
 fn who_opted_out_is_left_out() {
     let (mut out, mut made) = (hit(), hit());
     out["noAiTraining"] = true.into();

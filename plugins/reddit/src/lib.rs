@@ -3,7 +3,7 @@
 
 use pixcrawler_sdk::{
     Answer, CredentialKind, CredentialSpec, Error, Found, Info, Machine, Next, OptionKind, OptionSpec, Query,
-    Request, Response, Result, Turn,
+    Request, Response, Result, Turn, text,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -83,13 +83,14 @@ impl Machine for Reddit {
         let mut found =
             Found::each(list.children, |thing| post::candidates(thing.data.get(), query.safe_search))?;
         let pages = place.pages.saturating_add(1);
-        match list.after.filter(|after| *after != place.after) {
+        let is_last = pages.saturating_mul(PAGE) >= DEPTH;
+        match list.after.filter(|after| *after != place.after && !is_last) {
             Some(after) => {
-                let state = Place { after, pages };
+                let state = Place { after: text::token(&after)?, pages };
                 Ok(Turn { found, next: Next::Fetch(vec![page(query, &state)?]), state })
             }
             None => {
-                if pages.saturating_mul(PAGE) >= DEPTH {
+                if is_last {
                     found.warnings.push(format!("Reddit shows about {DEPTH} posts of a search, and no more"));
                 }
                 Ok(Turn { found, next: Next::Done, state: Place { pages, ..place } })

@@ -249,6 +249,25 @@ fn pages_follow_until_there_is_no_next() {
     assert_eq!((last.next, last.found.warnings.len()), (Next::Done, 1));
 }
 
+#[test]
+fn a_list_goes_no_further_than_the_site_does() {
+    let query = Query::of("red fox");
+    let read = |turn: Turn<Place>, after: &str| {
+        Reddit::resume(&query, turn.state, vec![Answer::of(URL, 200, &listing(&[], &json!(after)))])
+    };
+    let mut turn = Reddit::start(&query).unwrap();
+    let mut pages = 0;
+    while turn.next != Next::Done && pages < 100 {
+        turn = read(turn, if pages % 2 == 0 { "t3_abc12" } else { "t3_def34" }).unwrap();
+        pages += 1;
+    }
+    assert_eq!((pages, turn.found.warnings.len()), (10, 1));
+    let first = || Reddit::start(&query).unwrap();
+    assert!(read(first(), &"x".repeat(2_000)).is_ok());
+    let Err(Error::LayoutChanged(message)) = read(first(), &"x".repeat(100_000)) else { panic!() };
+    assert!(message.contains("100000 bytes"), "{message}");
+}
+
 fn with_option(name: &str, value: &str) -> Query {
     Query::of("red fox").with(&[(name, value)])
 }

@@ -44,6 +44,30 @@ impl Candidate {
     }
 }
 
+impl Candidate {
+    /// As [`at`](Self::at), for a picture that a site has several copies of, best first: the first
+    /// that has an address, with the others as alternates.
+    ///
+    /// # Errors
+    /// When none has; what is said is of the first.
+    pub fn of_copies(copies: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, String> {
+        let mut fault = None;
+        let copies = copies.into_iter().filter_map(|copy| match Self::at(copy) {
+            Ok(found) => Some(found.url),
+            Err(why) => {
+                fault.get_or_insert(why);
+                None
+            }
+        });
+        let mut copies: Vec<String> = copies.collect();
+        if copies.is_empty() {
+            return Err(fault.unwrap_or_else(|| "no address of a picture".to_owned()));
+        }
+        let best = copies.remove(0);
+        Ok(Self { alternates: copies, ..Self::new(best) })
+    }
+}
+
 impl Dimensions {
     /// Width and height in pixels, if both are known and neither is 0.
     #[must_use]
@@ -160,6 +184,25 @@ mod tests {
         check("cc0", None, "cc0-1.0");
         check("pdm", Some(""), "pdm-1.0");
         check("sampling+", Some("1.0"), "sampling+-1.0");
+    }
+
+    #[test]
+    fn copies_without_an_address_are_left_out() {
+        let (a, b) = ("https://example.org/a.jpg", "HTTP://example.org/b.jpg");
+        for (copies, url, alternates) in [
+            (&[a, b][..], a, &[b][..]),
+            (&["", a, "/b.jpg", b], a, &[b]),
+            (&["//example.org/a.jpg", b], b, &[]),
+        ] {
+            let alternates = alternates.iter().map(|url| (*url).to_owned()).collect();
+            assert_eq!(
+                Candidate::of_copies(copies.to_vec()),
+                Ok(Candidate { alternates, ..Candidate::new(url) })
+            );
+        }
+        let fault = Candidate::of_copies(["/a.jpg", ""]);
+        assert_eq!(fault, Err("not the address of a picture: /a.jpg".to_owned()));
+        assert_eq!(Candidate::of_copies([""; 0]), Err("no address of a picture".to_owned()));
     }
 
     #[test]

@@ -64,6 +64,7 @@ mod filter;
 pub mod date;
 mod log;
 pub mod html;
+pub mod json;
 pub mod text;
 pub mod url;
 pub mod xml;
@@ -82,7 +83,7 @@ pub use log::log;
 pub use machine::{CANDIDATES_PER_STEP, Component, Machine, Result, Turn};
 pub use number::{Side, Whole};
 pub use part::Part;
-pub use repeat::PageBefore;
+pub use repeat::Seen;
 pub use walk::{List, Listed};
 
 #[doc(hidden)]

@@ -2,11 +2,14 @@
 
 use std::marker::PhantomData;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Answer, Error, Found, Info, Machine, Next, Query, Request, Result, Turn};
+use crate::{
+    Answer, Error, Found, Info, Machine, Next, Query, Request, Result, Turn, repeat::Circle, url::hash,
+};
 
-/// A source that is asked for page 1, 2, 3, …; export [`Pages<Self>`](Pages).
+/// A source that is asked for page 1, 2, 3, …; export [`Pages<Self>`](Pages). A page with the very
+/// pictures of one before ends the list, whatever the site says.
 pub trait Paged {
     /// What the source is; constant.
     fn info() -> Info;
@@ -23,25 +26,36 @@ pub trait Paged {
     fn read(query: &Query, number: u32, answer: Answer) -> Result<(Found, bool)>;
 }
 
-/// A [`Paged`] source as a [`Machine`]; its state is the page asked for.
+/// A [`Paged`] source as a [`Machine`].
 #[derive(Debug)]
 pub struct Pages<T>(PhantomData<T>);
 
+/// Where in the list a crawl is: the page that is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    number: u32,
+    circle: Circle,
+}
+
 impl<T: Paged> Machine for Pages<T> {
-    type State = u32;
+    type State = Place;
 
     fn info() -> Info {
         T::info()
     }
 
-    fn start(query: &Query) -> Result<Turn<u32>> {
-        Ok(Turn { found: Found::default(), next: Next::Fetch(vec![T::page(query, 1)]), state: 1 })
+    fn start(query: &Query) -> Result<Turn<Place>> {
+        let state = Place { number: 1, ..Place::default() };
+        Ok(Turn { found: Found::default(), next: Next::Fetch(vec![T::page(query, 1)]), state })
     }
 
-    fn resume(query: &Query, number: u32, answers: Vec<Answer>) -> Result<Turn<u32>> {
-        let (found, more) = T::read(query, number, only(answers)?)?;
-        let state = number.saturating_add(1);
-        let next = if more { Next::Fetch(vec![T::page(query, state)]) } else { Next::Done };
+    fn resume(query: &Query, mut state: Place, answers: Vec<Answer>) -> Result<Turn<Place>> {
+        let (found, more) = T::read(query, state.number, only(answers)?)?;
+        let pictures = found.candidates.iter().map(|candidate| candidate.url.as_bytes());
+        let repeats = !found.candidates.is_empty() && state.circle.closes_at(hash(pictures));
+        state.number = state.number.saturating_add(1);
+        let next =
+            if more && !repeats { Next::Fetch(vec![T::page(query, state.number)]) } else { Next::Done };
         Ok(Turn { found, next, state })
     }
 }
@@ -154,12 +168,55 @@ mod tests {
         let mut turn = Pages::<Three>::start(&query).unwrap();
         let mut urls = Vec::new();
         while let Some(url) = asked(&turn).map(str::to_owned) {
-            let answer = Answer::of(&url, 200, "https://example.org/picture.jpg");
+            let answer = Answer::of(&url, 200, &url);
             turn = Pages::<Three>::resume(&query, turn.state, vec![answer]).unwrap();
             assert_eq!(turn.found.candidates.len(), 1);
             urls.push(url);
         }
         assert_eq!(urls, [1, 2, 3].map(|page| format!("https://example.org/?q=red%20fox&page={page}")));
+    }
+
+    /// The number of pages that are read where each holds what `content` says of its number.
+    fn pages_read(content: impl Fn(u32) -> Vec<u32>) -> u32 {
+        struct Endless;
+
+        impl Paged for Endless {
+            fn info() -> Info {
+                Info::keywords("endless", "Endless", "1.0.0")
+            }
+
+            fn page(_: &Query, number: u32) -> Request {
+                Request::get(&format!("https://example.org/{number}"), &[])
+            }
+
+            fn read(_: &Query, _: u32, answer: Answer) -> Result<(Found, bool)> {
+                let pictures: Vec<u32> = answer.response()?.json()?;
+                Ok((pictures.into_iter().map(|number| Candidate::new(number.to_string())).collect(), true))
+            }
+        }
+
+        let query = Query::of("");
+        let mut turn = Pages::<Endless>::start(&query).unwrap();
+        for number in 1..1_000 {
+            let body = serde_json::to_string(&content(number)).unwrap();
+            let answer = Answer::of("https://example.org/", 200, &body);
+            turn = Pages::<Endless>::resume(&query, turn.state, vec![answer]).unwrap();
+            assert!(serde_json::to_string(&turn.state).unwrap().len() < 100);
+            if turn.next == Next::Done {
+                return number;
+            }
+        }
+        1_000
+    }
+
+    #[test]
+    fn pages_that_come_again_end_a_list() {
+        assert_eq!(pages_read(|_| vec![1, 2]), 2);
+        assert_eq!(pages_read(|number| vec![number % 2]), 4);
+        assert_eq!(pages_read(|number| vec![number.min(20)]), 33);
+        // Others may have a picture twice, and some none.
+        assert_eq!(pages_read(|number| vec![1, number]), 1_000);
+        assert_eq!(pages_read(|_| vec![]), 1_000);
     }
 
     #[test]
@@ -181,7 +238,8 @@ mod tests {
     fn exactly_one_answer_is_read() {
         for count in [0, 2] {
             let answers = vec![Answer::of("https://example.org/", 200, ""); count];
-            assert!(matches!(Pages::<Three>::resume(&Query::of(""), 1, answers), Err(Error::Other(_))));
+            let state = Place { number: 1, ..Place::default() };
+            assert!(matches!(Pages::<Three>::resume(&Query::of(""), state, answers), Err(Error::Other(_))));
         }
     }
 }

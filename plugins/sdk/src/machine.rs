@@ -5,13 +5,16 @@ use std::marker::PhantomData;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::bindings::exports::pixcrawler::source::source::Guest;
-use crate::{Answer, Candidate, Error, Found, Info, Next, Query, Step};
+use crate::{
+    Answer, Candidate, Content, Error, Found, Info, Next, Query, Request, Step, repeat::Circle, url::hash,
+};
 
 /// Everything that can go wrong for a source is one of the contract's errors.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A source as a state machine. Nothing is remembered between calls but `State`,
-/// which travels as JSON and may have 64 KiB.
+/// which travels as JSON and may have 64 KiB. A turn that asks for the same with the same state as
+/// one before it is the last, because what follows would be the same, too.
 pub trait Machine {
     /// What is known so far: a page number, a cursor, a token.
     type State: Serialize + DeserializeOwned;
@@ -88,11 +91,12 @@ impl<M: Machine> Guest for Component<M> {
 /// larger than a step is made again for every part: a source is a pure
 /// function, so it comes out the same.
 fn step<M: Machine>(query: &Query, state: &str, answers: Vec<Answer>, given: usize) -> Result<Step> {
-    let turn = if state.is_empty() {
-        M::start(query)?
+    let (mut circle, turn) = if state.is_empty() {
+        (Circle::default(), M::start(query)?)
     } else {
-        let known = serde_json::from_str(state).map_err(|_| unreadable(state))?;
-        M::resume(query, known, answers)?
+        let (circle, known) = parts(state).ok_or_else(|| unreadable(state))?;
+        let known = serde_json::from_str(known).map_err(|_| unreadable(state))?;
+        (circle, M::resume(query, known, answers)?)
     };
     let Found { mut candidates, mut warnings } = turn.found;
     if given > 0 {
@@ -108,9 +112,36 @@ fn step<M: Machine>(query: &Query, state: &str, answers: Vec<Answer>, given: usi
     } else {
         let state = serde_json::to_string(&turn.state)
             .map_err(|error| Error::Other(format!("the state cannot be written as JSON: {error}")))?;
-        (turn.next, state)
+        if circle.closes_at(place(&turn.next, &state)) {
+            warnings.push("the site leads round in a circle, so the list ends here".to_owned());
+            (Next::Done, String::new())
+        } else {
+            (turn.next, format!("{} {} {state}", circle.steps, circle.mark))
+        }
     };
     Ok(Step { candidates, next, state, warnings, extra: Vec::new() })
+}
+
+/// The two parts of a state: the turns that were made, and what the source knows.
+fn parts(state: &str) -> Option<(Circle, &str)> {
+    let mut parts = state.splitn(3, ' ');
+    let mut number = || parts.next()?.parse().ok();
+    let circle = Circle { steps: number()?, mark: number()? };
+    Some((circle, parts.next()?))
+}
+
+/// Tells apart where turns lead: what is asked for, and what the source knows.
+fn place(next: &Next, state: &str) -> u64 {
+    let requests: &[Request] = if let Next::Fetch(requests) = next { requests } else { &[] };
+    let asked = requests.iter().flat_map(|request| {
+        let body = request.body.as_ref().map(|body| match body {
+            Content::Text(text) => text.as_bytes(),
+            Content::Binary(bytes) => bytes.as_slice(),
+        });
+        let headers = request.headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        headers.chain([request.key.as_bytes(), request.url.as_bytes(), body.unwrap_or_default()])
+    });
+    hash(asked.chain([state.as_bytes()]))
 }
 
 /// How many of the candidates fit a step.
@@ -220,9 +251,59 @@ mod tests {
         assert_eq!(fitting(&vec![heavy(5 << 20); 2]), 1);
     }
 
+    /// Asks for 1, 2, 3, …, and from the number that the query limits on for that number of
+    /// others in turn; its state is the number, or empty as the query says.
+    struct Round;
+
+    impl Machine for Round {
+        type State = Option<u32>;
+
+        fn info() -> Info {
+            Info::keywords("round", "Round", "1.0.0")
+        }
+
+        fn start(query: &Query) -> Result<Turn<Option<u32>>> {
+            Self::resume(query, None, vec![Answer::of("https://example.org/0", 200, "")])
+        }
+
+        fn resume(query: &Query, state: Option<u32>, answers: Vec<Answer>) -> Result<Turn<Option<u32>>> {
+            let last = answers.first().and_then(|answer| answer.url.rsplit('/').next()?.parse().ok());
+            let number = state.or(last).unwrap_or_default() + 1;
+            let number = if number > query.limit { 1 } else { number };
+            let next = Next::Fetch(vec![Request::get(&format!("https://example.org/{number}"), &[])]);
+            let state = (query.text == "known").then_some(number);
+            Ok(Turn { found: pictures(1), next, state })
+        }
+    }
+
+    #[test]
+    fn turns_that_come_again_end_a_crawl() {
+        for (text, round, expect) in
+            [("known", 1, 2), ("known", 2, 4), ("asked", 2, 4), ("asked", 5, 13), ("asked", 1_000, 1_000)]
+        {
+            let query = Query { limit: round, ..Query::of(text) };
+            let mut step = Component::<Round>::start(query.clone()).unwrap();
+            let mut turns = 1;
+            while let Next::Fetch(requests) = &step.next
+                && turns < 1_000
+            {
+                let answers = vec![Answer::of(&requests[0].url, 200, "")];
+                assert!(step.state.len() < 50);
+                step = Component::<Round>::resume(query.clone(), step.state, answers).unwrap();
+                turns += 1;
+            }
+            assert_eq!(turns, expect, "{text} {round}");
+            assert_eq!(step.candidates.len(), 1);
+            let is_told = |warning: &String| warning.contains("circle");
+            assert_eq!(step.warnings.iter().any(is_told), step.next == Next::Done);
+        }
+    }
+
     #[test]
     fn a_foreign_state_is_an_error() {
-        for state in ["page 2", "again", "again x 7", "again 7 seven", "\"seven\""] {
+        for state in
+            ["7", "page 2", "1 2", "1 2 seven", "1 x 7", "again", "again x 7", "again 7 seven", "\"seven\""]
+        {
             let error =
                 Component::<Many>::resume(Query::of("start"), state.to_owned(), Vec::new()).unwrap_err();
             assert!(matches!(error, Error::Other(_)), "{state}: {error:?}");

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::{Answer, Content, Error, Failure, Method, Query, Request, Response, Result, url};
+use crate::{Answer, Content, Error, Failure, Method, Query, Request, Response, Result, json, url};
 
 impl Request {
     /// A GET of `address` with `parameters` added to its query, escaped.
@@ -125,13 +125,13 @@ impl Response {
         }
     }
 
-    /// The body, read as JSON.
+    /// The body, read as JSON; halves of characters become U+FFFD.
     ///
     /// # Errors
     ///
     /// `layout-changed` with what was missing and where.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(self.text()?)
+        serde_json::from_str(&json::mend(self.text()?))
             .map_err(|error| Error::LayoutChanged(format!("answer of {}: {error}", without_query(&self.url))))
     }
 }

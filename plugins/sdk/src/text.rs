@@ -1,4 +1,6 @@
-//! Words that are shown beside a picture.
+//! Texts of a site: words that are shown beside a picture, and tokens to ask with.
+
+use crate::{Error, Result};
 
 /// The text on one line, cut to `longest` characters; none if there is nothing.
 #[must_use]
@@ -18,6 +20,23 @@ pub fn line(text: &str, longest: usize) -> Option<String> {
         room -= word[..end].chars().count();
     }
     (!line.is_empty()).then_some(line)
+}
+
+/// Bytes of a token; no site has one as long.
+const LONGEST_TOKEN: usize = 2_000;
+
+/// What a site gives to ask with next (a token, a cursor), for the state and for an address.
+///
+/// # Errors
+///
+/// `layout-changed` when it has more than 2 000 bytes.
+pub fn token(text: &str) -> Result<String> {
+    match text.len() {
+        0..=LONGEST_TOKEN => Ok(text.to_owned()),
+        bytes => Err(Error::LayoutChanged(format!(
+            "what to ask with next has {bytes} bytes, more than {LONGEST_TOKEN}"
+        ))),
+    }
 }
 
 #[cfg(test)]

@@ -42,13 +42,13 @@ pub fn escape(text: &str) -> String {
 /// a source that remembers where it was.
 #[must_use]
 pub fn fingerprint(address: &str) -> u64 {
-    hash(&resolve(address, "").unwrap_or_default())
+    hash([resolve(address, "").unwrap_or_default().as_bytes()])
 }
 
-/// FNV-1a: short, and the same in every build.
-pub(crate) fn hash(text: &str) -> u64 {
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+/// FNV-1a: short, and the same in every build. Parts end with a byte that no text has.
+pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
+    let bytes = parts.into_iter().flat_map(|part| part.iter().chain(&[0xff]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// An address in its parts; the fragment is left out.

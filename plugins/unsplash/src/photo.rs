@@ -64,8 +64,9 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
         ..License::new("unknown")
     };
     let download = links.download_location.map(|url| ("unsplash.download_location".to_owned(), url));
+    let found = Candidate::of_copies([&urls.raw, &urls.full, &urls.regular])?;
+    let is_full = found.url == urls.raw || found.url == urls.full;
     Ok(Candidate {
-        alternates: vec![urls.full, urls.regular],
         id: Some(id),
         page_url: Some(links.html),
         thumbnail_url: Some(urls.thumb),
@@ -76,9 +77,9 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
         creator_url: Some(user.links.html),
         license: Some(license),
         published: Some(created_at),
-        dimensions: Dimensions::known(Some(width), Some(height)),
+        dimensions: Dimensions::known(Some(width), Some(height)).filter(|_| is_full),
         tags: tags.into_iter().flatten().filter_map(|tag| said(tag.title)).collect(),
         extra: download.into_iter().collect(),
-        ..Candidate::new(urls.raw)
+        ..found
     })
 }

@@ -69,6 +69,25 @@ fn every_field_is_read() {
 }
 
 #[test]
+fn the_first_copy_with_an_address_counts() {
+    let with = |urls: [&str; 3]| {
+        let mut photo = photo();
+        for (name, url) in ["raw", "full", "regular"].into_iter().zip(urls) {
+            photo["urls"][name] = url.into();
+        }
+        read(1, 200, &page(1, &json!([photo]))).map(|(found, _)| found.candidates)
+    };
+    let (full, regular) = ("https://images.example.org/full", "https://images.example.org/regular");
+    let fox = &with(["", full, regular]).unwrap()[0];
+    assert_eq!((fox.url.as_str(), fox.alternates.as_slice()), (full, [regular.to_owned()].as_slice()));
+    assert!(fox.dimensions.is_some());
+    // That one is smaller.
+    let fox = &with(["", "/full", regular]).unwrap()[0];
+    assert_eq!((fox.url.as_str(), fox.alternates.len(), fox.dimensions), (regular, 0, None));
+    assert!(matches!(with(["", "/full", "//images.example.org/regular"]), Err(Error::LayoutChanged(_))));
+}
+
+#[test]
 fn what_is_not_known_is_left_out() {
     let mut bare = photo();
     bare["description"] = Value::Null;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pixcrawler_sdk::{CANDIDATES_PER_STEP, Candidate, Error, Found, Part, Result};
+use pixcrawler_sdk::{CANDIDATES_PER_STEP, Candidate, Error, Found, Part, Result, json};
 use serde_json::value::RawValue;
 
 use crate::Wishes;
@@ -161,6 +161,7 @@ impl Reader<'_> {
     /// A line of JSON: an object, or an address by itself.
     fn json(&mut self, text: &str) -> Result<Candidate, Fault> {
         let mut picture = Picture::new();
+        let text = &json::mend(text);
         let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else {
             let url: String = serde_json::from_str(text).map_err(|_| Fault::Address)?;
             picture.set(Field::Url, &url);

@@ -138,6 +138,7 @@ fn lists_of_all_kinds() {
     check("", &[], &format!("a \"fox\t{a}\nhare\t{b}\n"), &["a.jpg", "b,1.jpg"]);
     check(".jsonl", &[], &format!("{{\"url\": \"{a}\"}}\n\n\"{b}\"\n"), &["a.jpg", "b,1.jpg"]);
     check("", &[], &format!("{{\"page\": \"https://example.org/\", \"foo\": \"{a}\"}}\n"), &["a.jpg"]);
+    check(".jsonl", &[], &format!("{{\"\\ud83d\": 1, \"url\": \"{a}\"}}\n"), &["a.jpg"]);
     check("", &[("format", "text")], &format!("{a},x"), &["a.jpg,x"]);
     check(".csv", &[("url-column", "big")], &format!("url,big\nhttps://example.org/s.jpg,{a}"), &["a.jpg"]);
     check(".csv", &[("url-column", "2")], &format!("https://example.org/s.jpg,{a}"), &["a.jpg"]);

@@ -1,16 +1,16 @@
 //! Pictures described as linked data (schema.org in JSON-LD).
 
-use pixcrawler_sdk::{Candidate, Dimensions, License, url};
+use pixcrawler_sdk::{Candidate, Dimensions, License, json, url};
 use serde_json::{Map, Value};
 
 use crate::page::{MOST, short};
 
 /// The pictures in one `script` of linked data: every `ImageObject`, and every
 /// `image` of anything. A publisher's `logo` is left out. What is no JSON has none.
-pub(crate) fn pictures(json: &str, base: &str) -> Vec<Candidate> {
+pub(crate) fn pictures(data: &str, base: &str) -> Vec<Candidate> {
     let mut found = Vec::new();
     // JSON nests at most 128 deep here, so the walk does too.
-    if let Ok(value) = serde_json::from_str(json) {
+    if let Ok(value) = serde_json::from_str(&json::mend(data)) {
         walk(&value, false, base, &mut found);
     }
     found
@@ -24,7 +24,7 @@ fn walk(value: &Value, depicts: bool, base: &str, found: &mut Vec<Candidate>) {
     }
     match value {
         Value::Array(values) => values.iter().for_each(|value| walk(value, depicts, base, found)),
-        Value::String(address) if depicts => found.extend(url::resolve(base, address).map(Candidate::new)),
+        Value::String(address) if depicts => found.extend(absolute(base, address).map(Candidate::new)),
         Value::Object(object) => {
             if depicts || is_picture(object) {
                 found.extend(picture(object, base));
@@ -49,7 +49,7 @@ fn is_picture(object: &Map<String, Value>) -> bool {
 }
 
 fn picture(object: &Map<String, Value>, base: &str) -> Option<Candidate> {
-    let address = |name: &str| text(object.get(name)?).and_then(|address| url::resolve(base, address));
+    let address = |name: &str| text(object.get(name)?).and_then(|address| absolute(base, address));
     let words = |name: &str| text(object.get(name)?).and_then(short);
     let maker = ["creator", "author"].into_iter().find_map(|name| first(object.get(name)?));
     let credit = words("creditText").or_else(|| words("copyrightNotice"));
@@ -68,6 +68,11 @@ fn picture(object: &Map<String, Value>, base: &str) -> Option<Candidate> {
         mime: words("encodingFormat").filter(|kind| kind.starts_with("image/")),
         ..Candidate::new(address("contentUrl").or_else(|| address("url"))?)
     })
+}
+
+/// An empty address would be that of the page itself.
+fn absolute(base: &str, reference: &str) -> Option<String> {
+    url::resolve(base, reference).filter(|_| !reference.trim().is_empty())
 }
 
 /// A licence is named by its address; a text that is none says nothing certain.

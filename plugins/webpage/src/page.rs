@@ -71,6 +71,8 @@ struct Reader {
     /// Number of candidates when the open `figure` began.
     figure: Option<usize>,
     caption: Option<String>,
+    /// Number of candidates when the last caption ended: later ones name what follows.
+    captioned: usize,
     /// In a `figure`, the picture that an open `noscript` has in full: the one
     /// before it is a blurred copy, shown until a script runs.
     blurred: Option<usize>,
@@ -268,10 +270,11 @@ impl Reader {
     /// A caption names what its figure shows.
     fn end_caption(&mut self) {
         let title = self.caption.take().and_then(|caption| short(&caption));
-        let Some(from) = self.figure else { return };
-        for candidate in self.page.candidates.iter_mut().skip(from) {
-            candidate.title = candidate.title.take().or_else(|| title.clone());
+        let (Some(from), Some(title)) = (self.figure, title) else { return };
+        for candidate in self.page.candidates.iter_mut().skip(from.max(self.captioned)) {
+            candidate.title.get_or_insert_with(|| title.clone());
         }
+        self.captioned = self.page.candidates.len();
     }
 
     fn add_reference(&mut self, reference: &str) -> Option<usize> {

@@ -92,6 +92,19 @@ fn captions_are_titles() {
 }
 
 #[test]
+fn a_figure_may_have_many_captions() {
+    let caption = |words: &str| format!("<figcaption>{words}</figcaption>");
+    let captions =
+        |start: usize| (start..start + 40_000).map(|n| caption(&n.to_string())).collect::<String>();
+    let pictures =
+        |start: usize| (start..start + 4_900).map(|n| format!("<img src={n}.jpg>")).collect::<String>();
+    let html =
+        ["<figure>", &pictures(0), &caption(" "), &captions(1), &pictures(9_000), &captions(50_000)].concat();
+    let titles: Vec<_> = read(&html, PAGE).candidates.into_iter().map(|candidate| candidate.title).collect();
+    assert_eq!(titles, [vec![text("1"); 4_900], vec![text("50000"); 4_900]].concat());
+}
+
+#[test]
 fn a_blurred_copy_gives_way_to_the_picture_in_noscript() {
     let html =
         "<figure><img src=tiny.jpg alt=Fox><noscript><img src=a.jpg srcset='b.jpg 2x'></noscript></figure>";
@@ -175,6 +188,8 @@ fn where_linked_data_names_pictures() {
         [""; 0]
     );
     assert_eq!(data(r#"{"image": {"@id": "data:,"}, "@type": 7}"#), [""; 0]);
+    assert_eq!(data(r#"{"image": "a.jpg", "name": "Fox \ud83d"}"#), ["a.jpg"]);
+    assert_eq!(data(r#"{"image": ["", {"url": " "}, {"url": "a.jpg", "contentUrl": ""}]}"#), ["a.jpg"]);
     assert_eq!(data("{broken"), [""; 0]);
     assert_eq!(data(&"[".repeat(100_000)), [""; 0]);
 }

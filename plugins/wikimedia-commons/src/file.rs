@@ -60,7 +60,9 @@ impl ImageInfo {
 /// The picture, or what of it was looked for and not found.
 pub(crate) fn candidate(id: u64, title: &str, json: &str) -> Result<Candidate, String> {
     let info: ImageInfo = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let address = url::resolve(SITE, &info.url).ok_or_else(|| format!("no address: {}", info.url))?;
+    // It may leave out the scheme.
+    let address = url::resolve("https:", &info.url)
+        .ok_or_else(|| format!("no address: {}", info.url.chars().take(100).collect::<String>()))?;
     let creator = info.text("Artist");
     let license = license(
         info.text("License").as_deref(),

@@ -4,7 +4,7 @@
 //! some files of a batch. A file is handed over as soon as it is described, so that what travels
 //! from answer to answer is no more than the numbers of those that are not.
 
-use pixcrawler_sdk::{Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result};
+use pixcrawler_sdk::{Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, text};
 use serde::{Deserialize, Serialize};
 
 mod answer;
@@ -23,6 +23,10 @@ pixcrawler_sdk::export_source!(Chain<WikimediaCommons>);
 const API: &str = "https://commons.wikimedia.org/w/api.php";
 /// Files in a batch; the API describes no more at a time.
 const BATCH: &str = "50";
+/// Answers that a batch may come in: some describe a single file.
+const MOST_PARTS: u32 = 200;
+/// Files in an answer; there should be a batch of them.
+const MOST_FILES: usize = 500;
 /// Results that the search gives, however many there are.
 const DEPTH: u32 = 10_000;
 /// Pixels; one of the widths that are kept ready.
@@ -33,8 +37,8 @@ const THUMBNAIL: &str = "330";
 pub struct Batch {
     /// Whether it is not the first answer.
     later: bool,
-    /// Whether it is not the batch's first answer.
-    continued: bool,
+    /// Answers that it came in so far.
+    parts: u32,
     /// Numbers of its pages that are not described yet.
     waiting: Vec<u64>,
     /// Files that are described.
@@ -81,15 +85,21 @@ impl Chained for WikimediaCommons {
             found.warnings.extend(api.warnings);
             batch.later = true;
         }
-        batch.continued = true;
+        batch.parts += 1;
         if api.complete {
             found.warnings.extend(batch.end()?);
+        }
+        if batch.parts >= MOST_PARTS {
+            return Err(Error::LayoutChanged("a batch of results does not come to its end".to_owned()));
         }
         let offset = api.next.iter().find(|(name, _)| name == "gsroffset");
         let offset = offset.and_then(|(_, offset)| offset.parse::<u32>().ok());
         if api.complete && offset.is_some_and(|offset| offset >= DEPTH) {
             found.warnings.push(format!("Wikimedia Commons gives no more than {DEPTH} results for a search"));
             return Ok((found, None));
+        }
+        for (_, value) in &api.next {
+            text::token(value)?;
         }
         let next = (!api.next.is_empty()).then(|| request(query, &api.next));
         Ok((found, next))
@@ -102,23 +112,27 @@ const ENOUGH: usize = 5;
 impl Batch {
     /// The files that this answer describes, best first.
     fn take(&mut self, mut pages: Vec<Page>) -> Result<Found> {
+        if pages.len() > MOST_FILES {
+            return Err(Error::LayoutChanged(format!("expected {BATCH} pages, found {}", pages.len())));
+        }
+        let is_first = self.parts == 0;
         // The API orders pages by their number.
         pages.sort_by_key(|page| page.index);
         let mut described = Vec::new();
         for page in pages {
             if !page.has_file() {
-                self.gone += usize::from(!self.continued);
+                self.gone += usize::from(is_first);
                 continue;
             }
             let id = page.id.ok_or_else(|| Error::LayoutChanged("a page has no `pageid`".to_owned()))?;
             let known = self.waiting.iter().position(|waiting| *waiting == id);
             match (page.first_info(), known) {
-                (Some(_), None) if self.continued => {}
+                (Some(_), None) if !is_first => {}
                 (Some(info), known) => {
                     known.map(|at| self.waiting.swap_remove(at));
                     described.push((id, page.title, info));
                 }
-                (None, None) if !self.continued => self.waiting.push(id),
+                (None, None) if is_first => self.waiting.push(id),
                 (None, _) => {}
             }
         }

@@ -1,7 +1,9 @@
 //! Answers in the API's shape, with invented values.
 
+use pixcrawler_sdk::bindings::exports::pixcrawler::source::source::Guest;
 use pixcrawler_sdk::{
-    Answer, Candidate, Chained, Checksum, Digest, Dimensions, Error, Found, License, Query, Request, Result,
+    Answer, Candidate, Chain, Chained, Checksum, Component, Digest, Dimensions, Error, Found, License, Next,
+    Query, Request, Result, Step,
 };
 use serde_json::{Value, json};
 use wikimedia_commons::{Batch, WikimediaCommons};
@@ -104,6 +106,24 @@ fn what_is_not_known_is_left_out() {
     let license = fox.license.as_ref().map(|license| (license.id.as_str(), license.attribution.as_deref()));
     assert_eq!(license, Some(("unknown", Some("via Wikimedia Commons"))));
     assert!(fox.extra.is_empty() && fox.tags.is_empty());
+}
+
+#[test]
+fn a_file_needs_an_address() {
+    for (address, expect) in [
+        ("//upload.example.org/a.jpg", Some("https://upload.example.org/a.jpg")),
+        ("", None),
+        ("/a.jpg", None),
+        ("a.jpg", None),
+    ] {
+        let mut page = page(7, 1, "fox");
+        page["imageinfo"][0]["url"] = address.into();
+        let found = first(&complete(json!([page]))).map(|(found, _)| found.candidates);
+        match expect {
+            Some(expect) => assert_eq!(found.unwrap()[0].url, expect),
+            None => assert!(matches!(found, Err(Error::LayoutChanged(_))), "{address}"),
+        }
+    }
 }
 
 #[test]
@@ -212,6 +232,39 @@ fn the_search_ends_at_its_depth() {
     assert_eq!(answer(9_950, true), (false, true));
     assert_eq!(answer(10_000, true), (true, false));
     assert_eq!(answer(10_000, false), (false, true));
+}
+
+/// The number of steps, up to 1 000, of a crawl that is always given that answer, and the last.
+fn walked(answer: &Value) -> (usize, Result<Step>) {
+    type Source = Component<Chain<WikimediaCommons>>;
+    let query = Query::of("red fox");
+    let mut last = Source::start(query.clone());
+    let mut steps = 1;
+    while let Ok(Step { next: Next::Fetch(requests), state, .. }) = &last
+        && steps < 1_000
+    {
+        let answers = vec![Answer::of(&requests[0].url, 200, &answer.to_string())];
+        last = Source::resume(query.clone(), state.clone(), answers);
+        steps += 1;
+    }
+    (steps, last)
+}
+
+#[test]
+fn a_search_that_goes_nowhere_ends() {
+    let pages = json!({"pages": [page(1, 1, "a")]});
+    let same = json!({"batchcomplete": true, "continue": {"gsroffset": 50, "continue": "gsroffset||"}, "query": pages});
+    let (steps, last) = walked(&same);
+    assert_eq!((steps, last.unwrap().next), (3, Next::Done));
+    let endless = json!({"continue": {"iicontinue": "B.jpg|2021", "continue": "||"}, "query": pages});
+    let (steps, last) = walked(&endless);
+    assert!(steps < 300 && matches!(last, Err(Error::LayoutChanged(_))), "{steps} {last:?}");
+    let many: Vec<_> = (1..1_000).map(|id| bare(id, id, "a")).collect();
+    let crowded =
+        json!({"continue": {"iicontinue": "B.jpg|2021", "continue": "||"}, "query": {"pages": many}});
+    assert!(matches!(first(&crowded), Err(Error::LayoutChanged(_))));
+    let long = json!({"batchcomplete": true, "continue": {"gsroffset": "1".repeat(100_000)}, "query": pages});
+    assert!(matches!(first(&long), Err(Error::LayoutChanged(_))));
 }
 
 #[test]

@@ -26,7 +26,7 @@ impl Disable {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
         let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
         find(&plugins, &self.id).await?;
-        plugins.disable(&self.id)?;
+        plugins.disable(&self.id).await?;
         tell(&plugins, &self.id, self.json, |source| format!("{} is off.", source.info.id)).await?;
         Ok(ExitCode::SUCCESS)
     }

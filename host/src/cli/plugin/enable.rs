@@ -49,7 +49,7 @@ impl Enable {
                 bail!("nothing was changed");
             }
         }
-        plugins.enable(&source, grant)?;
+        plugins.enable(&source, grant).await?;
         let source = tell(&plugins, &self.id, self.json, |source| match &source.status {
             Status::Off(reason) => format!("{} stays off: {reason}", source.info.id),
             Status::Ready | Status::Preparing => format!("{} is on.", source.info.id),

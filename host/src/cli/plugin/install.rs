@@ -79,7 +79,7 @@ impl Install {
         {
             bail!("nothing was installed");
         }
-        let installed = plugins.install(&component)?;
+        let installed = plugins.install(&component).await?;
         tell(&plugins, &info.id, self.json, |source| {
             let file = Plugins::folder(&config.plugins, &config.data_dir()).join(&installed.file);
             let status = match &source.status {

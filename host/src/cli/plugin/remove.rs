@@ -29,7 +29,7 @@ pub(super) struct Remove {
 impl Remove {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
         let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
-        let Removed { files } = plugins.remove(&self.id)?;
+        let Removed { files } = plugins.remove(&self.id).await?;
         plugins.follow(None).await?;
         let instead = plugins.get(&self.id);
         if self.json {

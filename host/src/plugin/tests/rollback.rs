@@ -38,7 +38,7 @@ impl Versions {
         let file = self.data.path().join("new.wasm");
         std::fs::write(&file, wasm).unwrap();
         let new = self.plugins.component(&file).await.unwrap();
-        self.plugins.install(&new).unwrap();
+        self.plugins.install(&new).await.unwrap();
         self.plugins.follow(None).await.unwrap();
         assert_eq!(self.now().digest, new.digest);
         new.digest
