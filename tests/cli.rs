@@ -233,6 +233,21 @@ async fn sources_say_what_they_may_do() {
 
     let granted = list(&["--json", "--plugins-dir", "plugins", "--grant", "webpage"]).await.json();
     assert_eq!(find(&granted, "webpage")["status"], "ready");
+
+    // As the API judges: without what it requires no crawl of it is begun.
+    let unavailable = find(&list(&["--json", "--grant", "pexels"]).await.json(), "pexels");
+    assert_eq!(unavailable["status"], "unavailable", "{unavailable}");
+    let reason = unavailable["reason"].as_str().unwrap();
+    assert!(reason.starts_with("its credential `api` is not configured: "), "{reason}");
+    let text = list(&["--grant", "pexels"]).await.stdout;
+    let block = text.split("\npexels ").nth(1).unwrap().split("\n  about").next().unwrap();
+    assert!(block.contains(", unavailable, ") && block.contains(reason), "{block}");
+    assert!(!block.contains("health"), "{block}");
+    let key = ["--json", "--grant", "pexels", "--credential", "pexels.api=canary"];
+    assert_eq!(find(&list(&key).await.json(), "pexels")["status"], "ready");
+    let doctor = shell.run(&["doctor", "--json", "--grant", "pexels"]).await.json();
+    let told = finding(&doctor, "source pexels");
+    assert_eq!((&told["verdict"], &told["detail"]), (&json!("note"), &json!(reason)));
 }
 
 #[tokio::test]

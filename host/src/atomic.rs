@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Puts `bytes` in place of what is in the file, if it is there. Whoever opens it sees the old
@@ -18,8 +18,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if path.metadata().is_ok_and(|there| !there.is_file()) {
         return fs::write(path, bytes);
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let draft = draft(&path);
     let written = File::create(&draft)
         .and_then(|mut file| {
             file.write_all(bytes)?;
@@ -30,6 +29,28 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         // What is left of it is of no use; the error says what matters.
         let _ = fs::remove_file(&draft);
     })
+}
+
+/// Whether a file can be written there, as far as that shows before there is anything to write.
+///
+/// # Errors
+/// Those of [`write()`], for what stands in the way.
+pub fn check(path: &Path) -> io::Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    match path.metadata() {
+        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(there) if !there.is_file() => Ok(()),
+        _ => {
+            let draft = draft(&path);
+            File::create(&draft).and_then(|_| fs::remove_file(&draft))
+        }
+    }
+}
+
+/// Where a file is written until it is whole.
+fn draft(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}", std::process::id()))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod serve;
 mod stop;
 mod token;
 
-use std::{io::Write as _, process::ExitCode, time::Duration};
+use std::{fmt::Display, io::Write as _, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use indicatif::MultiProgress;
@@ -115,6 +115,12 @@ impl Command {
 fn say(text: &str) {
     // Nothing sensible can be done when it is closed.
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// How many of what: `1 step`, `2 steps`.
+fn counted(count: impl Display + PartialEq + From<u8>, noun: &str) -> String {
+    let plural = if count == 1.into() { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 /// Writes to standard error: what goes on, for who watches.

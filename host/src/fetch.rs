@@ -29,6 +29,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use bytes::Bytes;
 use url::Url;
 
+pub use ask::check_named;
 pub use guard::Blocked;
 pub use jar::Jar;
 pub use own::Own;
@@ -128,13 +129,11 @@ struct Inner {
 }
 
 impl Fetcher {
-    /// Builds clients, resolver and pace from the configuration. Says loudly what is opened
-    /// beyond the default. Needs a tokio runtime.
+    /// Builds clients, resolver and pace from the configuration. Needs a tokio runtime.
     ///
     /// # Errors
     /// When a setting cannot be used, or the machine has no root certificates.
     pub fn new(config: &config::Fetch) -> Result<Self, SetupError> {
-        warn_of_what_is_open(config);
         let rate = NonZeroU32::new(config.per_host_rate).filter(|_| config.per_host > 0);
         let guard = guard::Guard::new(config.allow_private.clone());
         let names = names::Names::new(config.name_server, guard.clone())
@@ -218,7 +217,8 @@ impl Fetcher {
     }
 }
 
-fn warn_of_what_is_open(config: &config::Fetch) {
+/// Says loudly what is opened beyond the default, and that sites cannot tell whom to write to.
+pub fn warn_of_what_is_open(config: &config::Fetch) {
     if config.contact.is_none() {
         tracing::warn!(
             "no contact is set (PIXCRAWLER_CONTACT): sites are shown the project's page instead of yours"

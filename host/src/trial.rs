@@ -15,7 +15,7 @@ use futures_util::{StreamExt as _, stream};
 pub use candidate::Shown;
 pub use live::{Live, Paced};
 pub use record::Recorder;
-pub use replay::{Problem, Tested, replay, test};
+pub use replay::{Problem, Tested, forbidden, replay, test};
 
 use kept::Kept;
 

@@ -133,6 +133,38 @@ async fn what_is_recorded_replays_without_secrets_and_without_a_network() {
 }
 
 #[tokio::test]
+async fn a_recording_is_neither_lost_nor_taken_for_well() {
+    let desk = Desk::new();
+    let site = Origin::start(|asked| match asked.method.as_str() {
+        "POST" => openverse(asked),
+        _ => reply("application/json", r#"{"found": []}"#),
+    })
+    .await;
+    let mapping = site.mapping("https://api.openverse.org");
+    let record = async |file: &str| desk.plugin(&["record", "openverse", "fox", "-o", file, &mapping]).await;
+    record("gone/c.toml").await.expect(1).says(&["cannot write gone/c.toml"]);
+    desk.write("folder/README.md", "");
+    desk.plugin(&["record", "openverse", "fox", "-o", "folder", "--force", &mapping]).await.expect(1);
+    assert!(site.asked().is_empty(), "{:?}", site.asked());
+
+    // As `run` ends, though it is written.
+    let failed = record("c.toml").await.expect(1).stdout;
+    assert!(failed.contains("layout-changed: "), "{failed}");
+    let cassette = desk.read("c.toml");
+    desk.plugin(&["test", &built("plugins/openverse.wasm"), "c.toml"]).await.expect(0);
+    assert_eq!(fs::read_dir(desk.path("")).unwrap().count(), 2);
+
+    // What came of it is told where nothing is expected, too.
+    let (asked, _) = cassette.split_once("[expect]").unwrap();
+    let more = asked.split_once("[[exchange]]").unwrap().1;
+    desk.write("c.toml", format!("{asked}[[exchange]]{more}"));
+    let failed = desk.plugin(&["test", &built("plugins/openverse.wasm"), "c.toml"]).await.expect(1).stdout;
+    let told =
+        ["it has no [expect]", "the source ends with layout-changed: ", "requests 2 to 2 were not asked"];
+    assert!(told.iter().all(|part| failed.contains(part)), "{failed}");
+}
+
+#[tokio::test]
 async fn a_run_shows_what_a_crawl_would_do() {
     let desk = Desk::new();
     let site = Origin::start(openverse).await;
@@ -144,6 +176,11 @@ async fn a_run_shows_what_a_crawl_would_do() {
     let dry = run(&["--dry-run", "--option", "license=cc0"]).await.expect(0).stdout;
     assert!(dry.contains("url = \"https://api.openverse.org/v1/images/?q=grey%20heron&page=1&"), "{dry}");
     assert!(dry.contains("&license=cc0\"") && site.asked().is_empty(), "{dry}");
+
+    // Nobody is asked, so nobody need know whom to write to.
+    let mut quiet = desk.command(pixcrawler(&["plugin", "run", "openverse", "fox", "--dry-run"]));
+    quiet.env_remove("PIXCRAWLER_CONTACT");
+    assert_eq!(ended(quiet).await.expect(0).stderr, "");
 
     let found = run(&["--max", "3", "--json"]).await.expect(0).json();
     assert_eq!((found["candidates"].as_array().unwrap().len(), &found["requests"]), (3, &json!(1)));
@@ -273,9 +310,56 @@ async fn a_cassette_does_not_hide_what_no_crawl_would_do() {
              key = \"{address}\"\n[exchange.answer]\ntext = \"\"\n[expect]\n[[expect.candidate]]\nurl = \"{address}\"\n"
         ),
     );
-    let failed = desk.plugin(&["test", &built("guests/forbidden.wasm"), "c.toml"]).await.expect(1).stdout;
+    let forbidden = built("guests/forbidden.wasm");
     let told = "`elsewhere.example` is asked, which is not among the source's `hosts`: site.example";
+    let failed = desk.plugin(&["test", &forbidden, "c.toml"]).await.expect(1).stdout;
     assert!(failed.contains(told), "{failed}");
+
+    // What it names: `run` and a crawl say the same.
+    let site = Origin::start(|_| reply("text/plain", "nothing")).await;
+    let mapping = site.mapping("*");
+    let address = "http://site.example/";
+    for (what, request, candidate, told) in [
+        (
+            "credential",
+            "credential = \"api\"",
+            "",
+            "credential `api` is not among the source's `credentials`: none",
+        ),
+        (
+            "authorization",
+            "headers = { authorization = \"mine\" }",
+            "",
+            "header `authorization` may not be set",
+        ),
+        ("user-agent", "headers = { user-agent = \"mine\" }", "", "header `user-agent` may not be set"),
+        ("x:y", "headers = { \"x:y\" = \"mine\" }", "", "header `x:y` is not valid"),
+        (
+            "candidate",
+            "",
+            "credential = \"api\"",
+            "credential `api` is not among the source's `credentials`: none",
+        ),
+    ] {
+        let query = format!("{address} {what}");
+        desk.write(
+            "c.toml",
+            format!(
+                "source = \"forbidden\"\n[query]\ntext = \"{query}\"\n[[exchange]]\nurl = \"{address}\"\n\
+                 key = \"{address}\"\n{request}\n[exchange.answer]\ntext = \"\"\n[expect]\n\
+                 [[expect.candidate]]\nurl = \"{address}\"\n{candidate}\n"
+            ),
+        );
+        let failed = desk.plugin(&["test", &forbidden, "c.toml"]).await.expect(1).stdout;
+        assert!(failed.contains(told), "{failed}");
+        let unsound = desk.plugin(&["check", &forbidden, "c.toml"]).await.expect(1).stdout;
+        assert!(unsound.contains(told) && unsound.contains("Not sound."), "{unsound}");
+        let run = desk.plugin(&["run", &forbidden, &query, &mapping]).await;
+        if what != "candidate" {
+            run.says(&[told]);
+            assert!(site.asked().is_empty(), "{run:#?}");
+        }
+    }
 
     // A fault is not written down as what is expected.
     let cassette = "source = \"contract\"\n[query]\ntext = \"a fault\"\n[expect]\nend = \"done\"\n";

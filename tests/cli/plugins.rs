@@ -1,6 +1,9 @@
 //! `plugin install`, `enable`, `disable` and `remove`, and the record they keep.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -112,6 +115,23 @@ async fn from_install_to_remove() {
 }
 
 #[tokio::test]
+async fn a_project_is_installed_as_it_was_built() {
+    let shell = shell(&[]).await;
+    fs::create_dir_all(shell.path("mine/dist")).unwrap();
+    fs::write(shell.path("mine/README.md"), "").unwrap();
+    shell
+        .plugin("install mine --yes")
+        .await
+        .expect(2)
+        .says(&["mine has no dist/*.wasm", "plugin build mine"]);
+    fs::write(shell.path("mine/dist/steps.wasm"), guest("steps")).unwrap();
+    let source = fs::File::create(shell.path("mine/source.py")).unwrap();
+    source.set_modified(SystemTime::now() + Duration::from_mins(1)).unwrap();
+    shell.plugin("install mine --yes").await.expect(0).says(&["Warning: mine/source.py is newer than"]);
+    assert_eq!(shell.source("steps").await["status"], "ready");
+}
+
+#[tokio::test]
 async fn what_comes_with_the_program_can_be_turned_off() {
     let shell = shell(&[]).await;
     shell.plugin("remove openverse").await.expect(1).says(&["comes with the program", "disable openverse"]);
@@ -150,19 +170,30 @@ async fn what_was_changed_is_refused() {
     let found = hex::encode(Sha256::digest(&changed));
     fs::write(&file, changed).unwrap();
     let off = shell.source("steps").await;
-    assert_eq!(off["status"], "off");
+    assert_eq!((&off["status"], &off["version"]), (&json!("off"), &json!("0.1.0")));
+    assert_eq!((&off["bundled"], &off["pinned"]), (&json!(false), &json!(true)));
+    assert_eq!((&off["size"], &off["sha256"]), (&json!(sound.len()), &json!(digest("steps"))));
+    let text = shell.plugin("list").await.expect(0).stdout;
+    let shown = text.split("\nsteps ").nth(1).unwrap();
+    assert!(shown.starts_with("0.1.0  ") && shown.contains(&format!("{} (", file.display())), "{shown}");
+    assert!(shown.contains(&format!("plugin install {}", file.display())), "{shown}");
     let refused = shell.refused().await;
     for part in [&name, &found, &digest("steps"), "pixcrawler plugin install"] {
         assert!(refused.contains(part), "`{part}` is missing: {refused}");
     }
-    // This is told to users too.
-    let reason = off["reason"].as_str().unwrap();
-    assert!(reason.contains("plugin list") && !reason.contains(&name) && !reason.contains(&found), "{off}");
+    // Its users are told less.
+    assert!(off["reason"].as_str().unwrap().contains(&found), "{off}");
+    let told = shell.run(&["crawl", "fox", "--source", "steps"]).await.expect(2);
+    let said = told.stderr.lines().last().unwrap();
+    assert!(said.contains("plugin list") && !said.contains(&name) && !said.contains(&found), "{said}");
     shell
         .plugin("enable steps --yes")
         .await
         .expect(1)
         .says(&["not there as it was installed", "plugin list"]);
+    let again = shell.plugin("install steps.wasm").await.expect(0).stdout;
+    assert!(again.contains("replaces    0.1.0, which is installed"), "{again}");
+    assert_eq!(shell.source("steps").await["status"], "ready");
     fs::remove_file(&file).unwrap();
     assert!(shell.refused().await.contains("cannot be read"));
     fs::write(&file, sound).unwrap();

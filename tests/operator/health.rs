@@ -114,7 +114,11 @@ async fn a_source_that_faults_is_paused_for_a_while() {
     assert!(shown["health"]["resumes_at"].is_string() && shown["health"]["since"].is_string(), "{shown}");
     // What a user looked for is not told to others.
     assert!(!shown.to_string().contains("no page for"), "{shown}");
-    assert!(system.listed("trap").await["health"]["detail"].as_str().unwrap().contains("no page for"));
+    let listed = system.listed("trap").await;
+    assert!(listed["health"]["detail"].as_str().unwrap().contains("no page for"), "{listed}");
+    assert_eq!((&listed["status"], &listed["reason"]), (&json!("unavailable"), &shown["unavailable_reason"]));
+    let doctor = system.tool(&["doctor", "--port", "0"], &[]).await;
+    assert!(doctor.contains("note   source trap        it is paused: its plugin faulted"), "{doctor}");
     assert!(system.refused("trap").await.contains("plugin enable trap"));
     assert!(system.is_measured("trap", "paused").await);
 

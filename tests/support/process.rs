@@ -208,12 +208,17 @@ impl System {
 
     /// The same with settings of its own.
     pub(crate) async fn plugin_with(&self, arguments: &[&str], settings: &[(&str, &str)]) -> String {
+        self.tool(&[&["plugin"], arguments].concat(), settings).await
+    }
+
+    /// What a command of the operator says, which must go well.
+    pub(crate) async fn tool(&self, arguments: &[&str], settings: &[(&str, &str)]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
-        command.arg("plugin").args(arguments).env("PIXCRAWLER_DATA_DIR", self.data.of_host());
+        command.args(arguments).env("PIXCRAWLER_DATA_DIR", self.data.of_host());
         command.env("DATABASE_URL", self.database.expose_secret()).envs(self.settings.iter().cloned());
         command.envs(settings.iter().copied());
         let output = command.stdin(Stdio::null()).output().await.unwrap();
-        assert!(output.status.success(), "plugin {arguments:?}: {output:?}");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 

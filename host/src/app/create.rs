@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     app::{
         App,
-        health::{Condition, Health, SourceStates},
+        health::{self, Health, SourceStates},
         jobs::messages,
         profile::identity,
     },
@@ -112,17 +112,7 @@ impl App {
     /// Why no crawl of a source can be begun now.
     #[must_use]
     pub fn unavailable(&self, source: &Installed, health: &Health) -> Option<String> {
-        let granted = self.grants(source).credentials;
-        let missing = |name: &str| granted.iter().all(|credential| credential.spec.name != name);
-        let needed = source.info.credentials.iter().find(|spec| spec.required && missing(&spec.name));
-        match (self.source(&source.info.id), needed) {
-            (Err(reason), _) => Some(reason),
-            (Ok(_), Some(spec)) => {
-                Some(format!("its credential `{}` is not configured: {}", spec.name, spec.help))
-            }
-            (Ok(_), None) if health.condition == Condition::Paused => health.reason.clone(),
-            (Ok(_), None) => None,
-        }
+        health::unavailable(source, &self.grants(source), health)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         sources::{self, BuildRef, Faults, SourceRow, Trouble},
     },
     plugin::{Condemned, Installed},
-    source::{Figures, Input},
+    source::{Figures, Grants, Input},
 };
 
 /// Slices in a row that the faults of a build may end before it is paused, or left aside for
@@ -223,6 +223,18 @@ impl Health {
             trouble: Some(trouble),
         }
     }
+}
+
+/// Why no crawl of a source can be begun now, with what it is granted and as it fares; none
+/// when one can.
+#[must_use]
+pub fn unavailable(source: &Installed, grants: &Grants, health: &Health) -> Option<String> {
+    let missing = || {
+        let spec = source.info.missing_credential(grants)?;
+        Some(format!("its credential `{}` is not configured: {}", spec.name, spec.help))
+    };
+    let paused = || health.reason.clone().filter(|_| health.condition == Condition::Paused);
+    source.unavailable().or_else(missing).or_else(paused)
 }
 
 impl App {

@@ -142,6 +142,7 @@ impl Running {
         let db = database.pool.clone();
         let queue = Queue::new(&db);
 
+        fetch::warn_of_what_is_open(&config.fetch);
         let fetcher = Fetcher::new(&config.fetch)?;
         let supabase = &config.supabase;
         let auth = Auth::new(

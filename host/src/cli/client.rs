@@ -40,6 +40,7 @@ impl Client {
             hosts: vec![HostRule { pattern: host, kind: HostKind::Api }],
             ignores_robots: false,
             credentials: vec![Credential { spec, secret: token.to_owned().into() }],
+            declared: vec![TOKEN.to_owned()],
         };
         Ok(Self { fetcher, grants, base: format!("http://{api}") })
     }

@@ -5,16 +5,20 @@ use std::{fs, io, net::TcpListener, path::Path, process::ExitCode, time::Duratio
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
     app::{Database, chain},
     auth::{Auth, key_set::FetchKeys},
-    cli::{plugin, say, stop},
+    cli::{
+        plugin::{self, Known},
+        say, stop,
+    },
     config::Config,
-    db,
-    fetch::Fetcher,
-    plugin::{Plugins, Status},
+    db::{self, PgPool},
+    fetch::{self, Fetcher},
+    plugin::Plugins,
     store::Store,
 };
 
@@ -54,8 +58,16 @@ impl Doctor {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
         let mut findings = vec![data_folder(&config.data_dir()), store(&config).await];
-        findings.extend(database(&config).await);
-        findings.extend(plugins(&config, &stop).await);
+        let database = Database::connect(&config).await.map_err(|error| chain(&error));
+        findings.extend(match &database {
+            Ok(database) => of_database(database).await,
+            Err(error) => vec![wrong("database", error.clone())],
+        });
+        let database = database.ok();
+        findings.extend(plugins(&config, database.as_ref().map(|database| &database.pool), &stop).await);
+        if let Some(database) = database {
+            database.close().await;
+        }
         findings.extend([tokens(&config), outbound(&config), contact(&config), port(&config)]);
         let well = findings.iter().all(|finding| finding.verdict != Verdict::Wrong);
         if self.json {
@@ -111,13 +123,9 @@ async fn store(config: &Config) -> Finding {
     }
 }
 
-async fn database(config: &Config) -> Vec<Finding> {
-    let database = match Database::connect(config).await {
-        Ok(database) => database,
-        Err(error) => return vec![wrong("database", chain(&error))],
-    };
+async fn of_database(database: &Database) -> Vec<Finding> {
     let which = if database.is_private() { "private" } else { "DATABASE_URL" };
-    let findings = vec![
+    vec![
         match db::server_version(&database.pool).await {
             Ok(version) => ok("database", format!("Postgres {version} ({which})")),
             Err(error) => wrong("database", chain(&error)),
@@ -137,16 +145,23 @@ async fn database(config: &Config) -> Vec<Finding> {
             }
             Err(error) => wrong("notifications", chain(&error)),
         },
-    ];
-    database.close().await;
-    findings
+    ]
 }
 
-async fn plugins(config: &Config, stop: &tokio_util::sync::CancellationToken) -> Vec<Finding> {
+async fn plugins(config: &Config, db: Option<&PgPool>, stop: &CancellationToken) -> Vec<Finding> {
+    let mut known = match Known::configured(config) {
+        Ok(known) => known,
+        Err(error) => return vec![wrong("credentials", chain(error.as_ref()))],
+    };
     let plugins = match Plugins::load(&config.plugins, &config.data_dir()).await {
         Ok(plugins) => plugins,
         Err(error) => return vec![wrong("plugin runtime", chain(&error))],
     };
+    if let Some(db) = db
+        && let Err(error) = known.read(db, &plugins).await
+    {
+        tracing::debug!(error = chain(error.as_ref()), "how the sources fare is not known");
+    }
     plugin::prepared(&plugins, stop).await;
     let sources = plugins.list();
     let mut findings = vec![match sources.len() {
@@ -155,10 +170,9 @@ async fn plugins(config: &Config, stop: &tokio_util::sync::CancellationToken) ->
     }];
     for source in sources {
         let check = format!("source {}", source.info.id);
-        findings.push(match source.status {
-            Status::Ready => ok(&check, format!("{} is ready", source.info.version)),
-            Status::Preparing => note(&check, "is still being prepared"),
-            Status::Off(reason) => note(&check, reason),
+        findings.push(match known.unavailable(&source) {
+            None => ok(&check, format!("{} is ready", source.info.version)),
+            Some(reason) => note(&check, reason),
         });
     }
     findings.extend(
@@ -187,6 +201,7 @@ fn tokens(config: &Config) -> Finding {
 }
 
 fn outbound(config: &Config) -> Finding {
+    fetch::warn_of_what_is_open(&config.fetch);
     match Fetcher::new(&config.fetch) {
         Ok(_) => ok("outbound requests", "can be set up"),
         Err(error) => wrong("outbound requests", chain(&error)),

@@ -18,6 +18,8 @@ mod stale;
 mod subject;
 mod test;
 
+pub(super) use known::Known;
+
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::bail;
@@ -95,7 +97,11 @@ async fn tell(
 ) -> anyhow::Result<Installed> {
     plugins.follow(None).await?;
     let source = find(plugins, id).await?;
-    say(&if json { json!({"source": list::described(&source, None)}).to_string() } else { text(&source) });
+    say(&if json {
+        json!({"source": list::described(&source, None, &[])}).to_string()
+    } else {
+        text(&source)
+    });
     Ok(source)
 }
 

@@ -32,7 +32,7 @@ impl Inner {
             let (name, value) = header(pair).map_err(Trouble::Denied)?;
             plugin_headers.append(name, value);
         }
-        let credential = credential(grants, request.credential.as_deref());
+        let credential = credential(grants, request.credential.as_deref()).map_err(Trouble::Denied)?;
         if let Some(credential) = credential.filter(|credential| !reaches(credential, &url)) {
             return Err(Trouble::Denied(format!(
                 "credential `{}` may be sent to {} only",
@@ -145,8 +145,33 @@ pub(super) fn header((name, value): &(String, String)) -> Result<(HeaderName, He
     Ok((name, value))
 }
 
-/// The configured credential of that name; one that is not configured is left out.
-pub(super) fn credential<'a>(grants: &'a Grants, name: Option<&str>) -> Option<&'a source::Credential> {
-    let name = name?;
-    grants.credentials.iter().find(|credential| credential.spec.name == name)
+/// The configured credential of that name; one that is not configured is left out. Or why it
+/// may not be named at all.
+pub(super) fn credential<'a>(
+    grants: &'a Grants,
+    name: Option<&str>,
+) -> Result<Option<&'a source::Credential>, String> {
+    let Some(name) = name else { return Ok(None) };
+    if !grants.declared.iter().any(|declared| declared == name) {
+        let declared = if grants.declared.is_empty() { "none" } else { &grants.declared.join(", ") };
+        return Err(format!(
+            "credential `{}` is not among the source's `credentials`: {declared}",
+            name.escape_debug()
+        ));
+    }
+    Ok(grants.credentials.iter().find(|credential| credential.spec.name == name))
+}
+
+/// Why a source may not name these headers of a request, or this credential, wherever they
+/// would be sent.
+///
+/// # Errors
+/// The very words with which [`super::Fetcher`] denies them.
+pub fn check_named(
+    grants: &Grants,
+    headers: &[(String, String)],
+    credential_name: Option<&str>,
+) -> Result<(), String> {
+    headers.iter().try_for_each(|pair| header(pair).map(drop))?;
+    credential(grants, credential_name).map(drop)
 }

@@ -27,6 +27,8 @@ impl Inner {
         url: &str,
     ) -> Result<Download, Refused> {
         let url = self.guard.parse(url).map_err(|blocked| Failed::from(Trouble::from(blocked)))?;
+        let credential = credential(grants, candidate.credential.as_deref())
+            .map_err(|reason| Failed::from(Trouble::Denied(reason)))?;
         let errand = Errand {
             purpose: Purpose::Image(grants),
             agent: &self.agents.own,
@@ -34,7 +36,7 @@ impl Inner {
             headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]),
             // What may not be set is left out: the picture may come without it.
             plugin_headers: candidate.headers.iter().filter_map(|pair| header(pair).ok()).collect(),
-            credential: credential(grants, candidate.credential.as_deref()),
+            credential,
             jar,
             body: None,
             bounds: Bounds { bytes: self.max_image_bytes, cut: false, window: self.window },

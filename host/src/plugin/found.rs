@@ -30,6 +30,8 @@ const BROKEN: &str =
 /// Everything there is, not yet looked into.
 #[derive(Default)]
 pub(super) struct Library {
+    /// Where all but the bundled ones are.
+    pub(super) folder: PathBuf,
     /// What the folder records.
     pub(super) entries: Entries,
     /// The bundled ones, then those that the record means, then the other files by name.
@@ -84,7 +86,7 @@ impl Library {
         condemned: &Condemned,
     ) -> Result<Self, EngineError> {
         let _held = lock::hold(folder).await;
-        let mut library = Self { entries: lock::read(folder)?, ..Self::default() };
+        let mut library = Self { folder: folder.to_owned(), entries: lock::read(folder)?, ..Self::default() };
         library.found.extend(bundled.iter().map(|(name, wasm)| Found {
             name: (*name).to_owned(),
             wasm: Cow::Borrowed(wasm),
@@ -203,7 +205,8 @@ impl Library {
 
 /// The bytes that are recorded, or why they are not there.
 async fn pinned(folder: &Path, build: &Pinned) -> Result<Vec<u8>, String> {
-    let wasm = match read(&folder.join(&build.file)).await {
+    let file = folder.join(&build.file);
+    let wasm = match read(&file).await {
         Ok(wasm) => wasm,
         Err(error) => return Err(format!("is recorded in {} but cannot be read: {error}", lock::NAME)),
     };
@@ -216,7 +219,7 @@ async fn pinned(folder: &Path, build: &Pinned) -> Result<Vec<u8>, String> {
          now and install it: `pixcrawler plugin install {}`",
         lock::NAME,
         build.sha256,
-        build.file
+        file.display()
     ))
 }
 

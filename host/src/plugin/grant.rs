@@ -118,6 +118,7 @@ pub(super) fn grants(
             GrantedBy::File => Vec::new(),
             _ => info.credentials.iter().filter_map(credential).collect(),
         },
+        declared: info.credentials.iter().map(|spec| spec.name.clone()).collect(),
     }
 }
 

@@ -83,7 +83,7 @@ impl Registry {
             };
             let source = match before.sources.get(id).filter(recorded) {
                 Some(source) => turned_on_or_off(library, source.clone()),
-                None => Installed::unknown(id, Status::Off((*reason).to_owned())),
+                None => library.damaged(id, reason),
             };
             registry.sources.insert(id.clone(), source);
         }
@@ -223,6 +223,21 @@ fn turned_on_or_off(library: &Library, mut source: Installed) -> Installed {
             Status::Off(format!("it was turned off; turn it on with `pixcrawler plugin enable {id}`"));
     }
     source
+}
+
+impl Library {
+    /// A recorded source whose file is not as it was: what the record says of it.
+    fn damaged(&self, id: &str, reason: &str) -> Installed {
+        let mut source = Installed::unknown(id, Status::Off(reason.to_owned()));
+        if let Some(meant) = self.entries.get(id).and_then(|entry| entry.build.as_ref()) {
+            source.info.version.clone_from(&meant.version);
+            source.digest = meant.sha256;
+            source.size = usize::try_from(meant.size).unwrap_or(usize::MAX);
+            source.file = Some(self.folder.join(&meant.file));
+            source.pinned = Some(meant.clone());
+        }
+        source
+    }
 }
 
 impl Found {

@@ -44,6 +44,13 @@ impl SourceInfo {
         let per_minute = self.requests_per_minute.filter(|rate| *rate > 0);
         per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate)
     }
+
+    /// What it requires and is not given.
+    #[must_use]
+    pub fn missing_credential(&self, grants: &Grants) -> Option<&CredentialSpec> {
+        let given = |name: &str| grants.credentials.iter().any(|given| given.spec.name == name);
+        self.credentials.iter().find(|spec| spec.required && !given(&spec.name))
+    }
 }
 
 /// What `Query::text` is.
@@ -184,6 +191,8 @@ pub struct Grants {
     pub ignores_robots: bool,
     /// Credentials that are declared and configured.
     pub credentials: Vec<Credential>,
+    /// Names of all credentials that are declared.
+    pub declared: Vec<String>,
 }
 
 impl Grants {

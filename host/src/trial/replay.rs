@@ -11,8 +11,9 @@ use super::{
     layout, run,
 };
 use crate::{
+    fetch,
     plugin::{Installed, Plugins, StepError},
-    source::{Failure, Query, Request, Response, SourceError, SourceInfo},
+    source::{Candidate, Failure, Query, Request, Response, SourceError, SourceInfo},
 };
 
 /// What came of a cassette.
@@ -73,7 +74,7 @@ pub async fn test(plugins: &Plugins, source: &Installed, cassette: &Cassette) ->
         (end, _) => Some(Problem::Other(said(end))),
     });
     problems.extend(unasked(&cassette.exchanges, &trial).map(Problem::Other));
-    problems.extend(undeclared(&source.info, &cassette.exchanges, &trial).map(Problem::Other));
+    problems.extend(forbidden(source, cassette, &trial).map(Problem::Other));
     // What is wrong already would only be said again for each name.
     let names = expected.iter().flat_map(|expect| &expect.changed_layout).filter(|_| problems.is_empty());
     let mut layout = Vec::new();
@@ -112,7 +113,11 @@ async fn on(plugins: &Plugins, source: &Installed, query: &Query, exchanges: &[E
 /// How the outcome differs from what is expected.
 fn unlike(expected: Option<&Expect>, outcome: &Expect, end: &End) -> Option<String> {
     let Some(expected) = expected else {
-        return Some("it has no [expect]; --update writes what comes of it".to_owned());
+        let came = match end {
+            End::Failed(_) => format!("\nthe source ends with {}", said(end)),
+            _ => String::new(),
+        };
+        return Some(format!("it has no [expect]; --update writes what comes of it{came}"));
     };
     let (expected, found) = (expected.complete().to_text(), outcome.to_text());
     if expected == found {
@@ -144,21 +149,37 @@ fn unasked(exchanges: &[Exchange], trial: &Trial) -> Option<String> {
     Some(format!("recorded requests {} to {} were not asked:\n{diff}", numbers.start(), numbers.end()))
 }
 
-/// A request to a host that the source does not declare: no crawl would make it.
-fn undeclared(info: &SourceInfo, exchanges: &[Exchange], trial: &Trial) -> Option<String> {
+/// What the source asks for or names without having declared it, or though no source may: no
+/// crawl would do that. What the cassette says was denied is as it should be.
+#[must_use]
+pub fn forbidden(source: &Installed, cassette: &Cassette, trial: &Trial) -> Option<String> {
     let open = match &trial.end {
         End::Open(requests) => &requests[..],
         _ => &[],
     };
-    let recorded = exchanges.iter().filter(|exchange| !matches!(exchange.outcome, Err(Failure::Denied(_))));
-    let mut requests = recorded.map(|exchange| &exchange.request).chain(open);
-    requests.find_map(|request| {
-        let url = Url::parse(&request.url).ok()?;
-        let host = url.host_str()?;
-        let declared: Vec<_> = info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
-        (!info.hosts.iter().any(|rule| rule.matches(host))).then(|| {
-            format!("`{host}` is asked, which is not among the source's `hosts`: {}", declared.join(", "))
+    let denied = |exchange: &&Exchange| matches!(exchange.outcome, Err(Failure::Denied(_)));
+    let recorded = cassette.exchanges.iter().filter(|exchange| !denied(exchange));
+    let grants = source.grants(&[]);
+    let request = |request: &Request| {
+        let url = Url::parse(&request.url).ok();
+        url.as_ref().and_then(Url::host_str).and_then(|host| undeclared(&source.info, host)).or_else(|| {
+            let named = fetch::check_named(&grants, &request.headers, request.credential.as_deref());
+            named.err().map(|reason| format!("{} is asked, but {reason}", request.url))
         })
+    };
+    let candidate = |candidate: &Candidate| {
+        let named = fetch::check_named(&grants, &[], candidate.credential.as_deref());
+        named.err().map(|reason| format!("{} is found, but {reason}", candidate.url))
+    };
+    let mut requests = recorded.map(|exchange| &exchange.request).chain(open);
+    requests.find_map(request).or_else(|| trial.candidates.iter().find_map(candidate))
+}
+
+/// Why a host may not be asked.
+fn undeclared(info: &SourceInfo, host: &str) -> Option<String> {
+    let declared: Vec<_> = info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
+    (!info.hosts.iter().any(|rule| rule.matches(host))).then(|| {
+        format!("`{host}` is asked, which is not among the source's `hosts`: {}", declared.join(", "))
     })
 }
 

@@ -9,8 +9,19 @@ Pairs = list[tuple[str, str]]
 """Ordered names and values; a name may occur more than once."""
 
 
+class _Fields:
+    """A field that does not exist is the author's doing, unlike a value of a wrong type."""
+
+    __slots__ = ()
+
+    def __new__(cls, *_: object, **fields: object):
+        for name in fields.keys() - cls.__dataclass_fields__.keys():
+            raise NameError(f"{cls.__name__} has no field `{name}`")
+        return object.__new__(cls)
+
+
 @dataclass(slots=True)
-class License:
+class License(_Fields):
     """Under which terms a picture is offered."""
 
     id: str
@@ -21,7 +32,7 @@ class License:
 
 
 @dataclass(slots=True)
-class Dimensions:
+class Dimensions(_Fields):
     """In pixels, as the source declares them."""
 
     width: int
@@ -29,7 +40,7 @@ class Dimensions:
 
 
 @dataclass(slots=True)
-class Checksum:
+class Checksum(_Fields):
     """What the source says about the bytes."""
 
     digest: str
@@ -38,7 +49,7 @@ class Checksum:
 
 
 @dataclass(slots=True)
-class Candidate:
+class Candidate(_Fields):
     """A picture that may be downloaded. Only `url` must be known."""
 
     url: str

@@ -3,7 +3,8 @@
 import unittest
 
 from pixcrawler import (
-    Answer, Candidate, Chained, Found, Info, LayoutChanged, Machine, Paged, Query, Turn, api, each, get, need,
+    Answer, Candidate, Chained, Found, Info, LayoutChanged, License, Machine, Paged, Query, Turn, api, each, get,
+    need,
 )
 from pixcrawler.step import split
 
@@ -124,6 +125,9 @@ class Results(unittest.TestCase):
     def test_the_authors_mistakes_are_shown(self):
         with self.assertRaises(NameError):
             each([{}], lambda result: missing)
+        for kind in (Candidate, License):
+            with self.assertRaisesRegex(NameError, f"{kind.__name__} has no field `titel`"):
+                each([{}], lambda result: kind("https://example.org/1.jpg", titel="Fox"))
 
 
 class Incomplete(unittest.TestCase):

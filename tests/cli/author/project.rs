@@ -71,6 +71,11 @@ async fn a_component_that_is_older_than_its_sources_is_told() {
         "target/debug/build.rs",
         "node_modules/tool/index.js",
         ".venv/lib/tool.py",
+        "venv/lib/tool.py",
+        "env/lib/tool.py",
+        "build/lib/source.py",
+        "python/pyvenv.cfg",
+        "python/lib/tool.py",
     ] {
         change(&format!("mine/{name}"), after);
     }

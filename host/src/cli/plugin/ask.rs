@@ -10,7 +10,7 @@ use crate::{
     app::create::{Broken, Offered, check_alone},
     cli::{stop, tell, wrong_usage},
     config::Config,
-    fetch::Fetcher,
+    fetch::{self, Fetcher},
     plugin::{Installed, Plugins, Use},
     source::{Grants, Query},
     trial::{Limits, Live, Paced},
@@ -104,6 +104,7 @@ impl Ask {
                 }
             }
             missing_credential(&source, &grants)?;
+            fetch::warn_of_what_is_open(&config.fetch);
         }
         let fetcher = Fetcher::new(&config.fetch)?;
         let query = self.query(&source, &grants, &fetcher)?;
@@ -176,8 +177,7 @@ fn refused(broken: &[Broken]) -> anyhow::Error {
 
 /// No crawl is begun without what a source requires.
 fn missing_credential(source: &Installed, grants: &Grants) -> anyhow::Result<()> {
-    let missing = |name: &str| grants.credentials.iter().all(|credential| credential.spec.name != name);
-    match source.info.credentials.iter().find(|spec| spec.required && missing(&spec.name)) {
+    match source.info.missing_credential(grants) {
         None => Ok(()),
         Some(spec) => Err(wrong_usage(format!(
             "the credential `{0}` is not configured; give it with `--credential {1}.{0}=SECRET` or \

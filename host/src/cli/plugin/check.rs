@@ -12,7 +12,7 @@ use super::{
     subject::{self, Subject},
 };
 use crate::{
-    cli::say,
+    cli::{counted, say},
     config::Config,
     plugin::{Outside, StepError, Use, outside},
     trial::{self, End},
@@ -22,7 +22,7 @@ use crate::{
 ///
 /// It must fit the world of a source, describe itself legally, and be a pure function: what it
 /// says of itself, and every step of its cassettes, is made twice, and must give the same in the
-/// same number of instructions.
+/// same number of instructions. In its cassettes it must ask only what a crawl may ask for it.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler plugin check ./my-source\n  \
@@ -44,6 +44,14 @@ struct Compared {
     cassettes: usize,
     steps: usize,
     differences: Vec<String>,
+    /// What no crawl would do.
+    forbidden: Vec<String>,
+}
+
+impl Compared {
+    fn problems(&self) -> Vec<&String> {
+        self.differences.iter().chain(&self.forbidden).collect()
+    }
 }
 
 impl Check {
@@ -64,14 +72,14 @@ impl Check {
         }
         let subject = Subject::open(&self.path, Use::Compare, config).await?;
         let compared = compare(&subject, &self.cassettes).await?;
-        let sound = compared.differences.is_empty();
+        let sound = compared.problems().is_empty();
         say(&if self.json {
             json!({
                 "sound": sound,
-                "source": described(&subject.source, None),
+                "source": described(&subject.source, None, &[]),
                 "component": described_outside(&seen),
                 "compared": {"cassettes": compared.cassettes, "steps": compared.steps},
-                "problems": compared.differences,
+                "problems": compared.problems(),
             })
             .to_string()
         } else {
@@ -86,9 +94,12 @@ impl Check {
 async fn compare(subject: &Subject, named: &[PathBuf]) -> anyhow::Result<Compared> {
     let mut compared = Compared::default();
     for file in subject.cassettes_if_any(named)? {
-        let trial = trial::replay(&subject.plugins, &subject.source, &subject::read(&file)?)
+        let cassette = subject::read(&file)?;
+        let trial = trial::replay(&subject.plugins, &subject.source, &cassette)
             .await
             .with_context(|| file.display().to_string())?;
+        let forbidden = trial::forbidden(&subject.source, &cassette, &trial);
+        compared.forbidden.extend(forbidden.map(|problem| format!("{}: {problem}", file.display())));
         compared.cassettes += 1;
         compared.steps += trial.steps.len();
         if let End::Failed(error @ StepError::Unsteady { .. }) = trial.end {
@@ -106,11 +117,12 @@ fn text(subject: &Subject, seen: &Outside, compared: &Compared) -> String {
     if !subject.source.bundled {
         lines.push(fact("grant", &format!("not bundled: a crawl needs `--grant {}`", info.id)));
     }
-    let Compared { cassettes, steps, differences } = compared;
-    lines
-        .push(fact("made twice", &format!("what it says of itself, {steps} steps of {cassettes} cassettes")));
+    let Compared { cassettes, steps, differences, forbidden } = compared;
+    let made = format!("{} of {}", counted(*steps, "step"), counted(*cassettes, "cassette"));
+    lines.push(fact("made twice", &format!("what it says of itself, {made}")));
     lines.extend(differences.iter().map(|difference| format!("Not a pure function: {difference}")));
-    lines.push(if differences.is_empty() { "Sound." } else { "Not sound." }.to_owned());
+    lines.extend(forbidden.iter().map(|problem| format!("Not allowed: {problem}")));
+    lines.push(if compared.problems().is_empty() { "Sound." } else { "Not sound." }.to_owned());
     lines.join("\n")
 }
 

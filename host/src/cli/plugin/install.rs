@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use super::{consent, tell};
+use super::{consent, subject, tell};
 use crate::{
     cli::say,
     config::Config,
@@ -21,12 +21,12 @@ use crate::{
 /// before by themselves when the new one faults again and again.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
-    pixcrawler plugin install dist/my-source.wasm\n  \
+    pixcrawler plugin install ./my-source                   a project: dist/*.wasm\n  \
     pixcrawler plugin install my-source.wasm --yes --json | jq -r .source.sha256\n\n\
     Exit codes: 0 installed, 1 not a sound plugin or not agreed to, 2 nobody to ask and no --yes.")]
 pub(super) struct Install {
-    /// The component, a `.wasm` file
-    file: PathBuf,
+    /// Component, or folder of a project
+    path: PathBuf,
     /// Grant what it asks for without a question
     #[arg(long, short)]
     yes: bool,
@@ -37,11 +37,13 @@ pub(super) struct Install {
 
 impl Install {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
+        let file = subject::component(&self.path)?;
+        subject::warn_if_stale(&self.path, &file);
         if let Some(folder) = &config.plugins.plugins_dir {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
         let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
-        let component = plugins.component(&self.file).await?;
+        let component = plugins.component(&file).await?;
         let info = &component.info;
         if component.bundled {
             bail!(

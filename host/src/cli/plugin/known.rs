@@ -1,62 +1,84 @@
-//! What the database knows of the sources, where it is within reach.
+//! What this host and its database know of the sources.
 
 use serde_json::{Value, json};
 
 use crate::{
     app::{
         self,
-        health::{CredentialMarks, Health, SourceStates},
+        health::{self, Condition, CredentialMarks, Health, SourceStates},
     },
-    cli::tell,
+    cli::{counted, tell},
     config::{Config, ConfiguredCredential},
+    db::PgPool,
     plugin::{Installed, Plugins},
     source::Figures,
 };
 
-/// How the sources fare and what they did.
-pub(super) struct Known {
-    states: SourceStates,
-    marks: CredentialMarks,
+/// What this host knows of the sources beside what they say of themselves: what is configured
+/// for them and, where the database answers, how they fare and what they did.
+pub(in crate::cli) struct Known {
+    credentials: Vec<ConfiguredCredential>,
+    told: Option<(SourceStates, CredentialMarks)>,
 }
 
 impl Known {
     /// Asks the database, if there is one; none is started for this, and one that does not
     /// answer is only told of. What was left aside for its faults is left aside here, too.
-    pub(super) async fn find(config: &Config, plugins: &Plugins) -> anyhow::Result<Option<Self>> {
-        let credentials = config.credentials().map_err(app::StartError::from)?;
-        match Self::read(config, &credentials).await {
-            Ok(Some(known)) => {
-                plugins.follow(Some(known.states.condemned())).await?;
-                Ok(Some(known))
-            }
-            Ok(None) => Ok(None),
-            Err(error) => {
-                let why = app::chain(error.as_ref());
-                tell(&format!("Warning: how the sources fare is not known: {why}"));
-                Ok(None)
-            }
+    pub(super) async fn find(config: &Config, plugins: &Plugins) -> anyhow::Result<Self> {
+        let mut known = Self::configured(config)?;
+        let reached = async {
+            let Some(db) = app::Database::reach(config).await? else { return Ok(()) };
+            let read = known.read(&db, plugins).await;
+            db.close().await;
+            read
+        };
+        if let Err(error) = reached.await {
+            let why = app::chain(error.as_ref());
+            tell(&format!("Warning: how the sources fare is not known: {why}"));
         }
+        Ok(known)
     }
 
-    async fn read(config: &Config, credentials: &[ConfiguredCredential]) -> anyhow::Result<Option<Self>> {
-        let Some(db) = app::Database::reach(config).await? else { return Ok(None) };
-        let marks = CredentialMarks::new(&db, credentials).await?;
-        let states = SourceStates::read(&db).await?;
-        db.close().await;
-        Ok(Some(Self { states, marks }))
+    /// What is configured alone.
+    ///
+    /// # Errors
+    /// When it cannot be understood.
+    pub(in crate::cli) fn configured(config: &Config) -> anyhow::Result<Self> {
+        let credentials = config.credentials().map_err(app::StartError::from)?;
+        Ok(Self { credentials, told: None })
     }
 
-    pub(super) fn health(&self, source: &Installed) -> Health {
-        self.states.health(source, &self.marks)
+    /// What this database tells of them.
+    ///
+    /// # Errors
+    /// When it does not, or the folder of plugins cannot be read.
+    pub(in crate::cli) async fn read(&mut self, db: &PgPool, plugins: &Plugins) -> anyhow::Result<()> {
+        let marks = CredentialMarks::new(db, &self.credentials).await?;
+        let states = SourceStates::read(db).await?;
+        plugins.follow(Some(states.condemned())).await?;
+        self.told = Some((states, marks));
+        Ok(())
     }
 
-    pub(super) fn figures(&self, source: &Installed) -> Figures {
-        self.states.figures(&source.info.id)
+    /// Why no crawl of a source can be begun now, as the API judges it.
+    pub(in crate::cli) fn unavailable(&self, source: &Installed) -> Option<String> {
+        let health = self.health(source).unwrap_or(Health::OK);
+        health::unavailable(source, &source.grants(&self.credentials), &health)
+    }
+
+    pub(super) fn health(&self, source: &Installed) -> Option<Health> {
+        self.told.as_ref().map(|(states, marks)| states.health(source, marks))
+    }
+
+    pub(super) fn figures(&self, source: &Installed) -> Option<Figures> {
+        self.told.as_ref().map(|(states, _)| states.figures(&source.info.id))
     }
 
     /// For scripts: health and figures.
     pub(super) fn described(&self, source: &Installed) -> (Value, Value) {
-        let health = self.health(source);
+        let Some((health, figures)) = self.health(source).zip(self.figures(source)) else {
+            return (Value::Null, Value::Null);
+        };
         let health_json = json!({
             "condition": health.condition.name(),
             "reason": health.reason,
@@ -64,7 +86,6 @@ impl Known {
             "since": health.since,
             "resumes_at": health.resumes_at,
         });
-        let figures = self.figures(source);
         let figures_json = json!({
             "steps": figures.steps,
             "faults": figures.faults,
@@ -80,24 +101,28 @@ impl Known {
         (health_json, figures_json)
     }
 
-    /// For people: a line of each.
+    /// For people: a line of each. That one is well which cannot be used is not said.
     pub(super) fn told(&self, source: &Installed) -> (String, String) {
-        let Health { condition, reason, detail, since, .. } = self.health(source);
+        let Some((health, figures)) = self.health(source).zip(self.figures(source)) else {
+            return Default::default();
+        };
+        let is_told = health.condition != Condition::Ok || self.unavailable(source).is_none();
+        let Health { condition, reason, detail, since, .. } = health;
         let since = since.map(|since| format!(" since {}", since.format("%Y-%m-%d %H:%M UTC")));
         let words = [reason, detail].into_iter().flatten().map(|words| words.replace('\n', " "));
         let words: String = words.map(|words| format!("; {words}")).collect();
         let health = format!("{}{}{words}", condition.name(), since.unwrap_or_default());
-        let figures = self.figures(source);
+        let health = if is_told { health } else { String::new() };
         if figures == Figures::default() {
             return (health, String::new());
         }
         let refused: u64 = figures.refused.values().sum();
         let done = format!(
-            "{} steps ({} faults), {} requests, {} found, {} kept, {} duplicate, {refused} refused, {:.1} s CPU, \
+            "{} ({}), {}, {} found, {} kept, {} duplicate, {refused} refused, {:.1} s CPU, \
              {} peak",
-            figures.steps,
-            figures.faults,
-            figures.requests,
+            counted(figures.steps, "step"),
+            counted(figures.faults, "fault"),
+            counted(figures.requests, "request"),
             figures.candidates,
             figures.kept,
             figures.duplicates,

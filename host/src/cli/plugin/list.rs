@@ -6,7 +6,7 @@ use clap::Args;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
-use super::{known::Known, prepared};
+use super::{Known, prepared};
 use crate::{
     cli::{say, stop},
     config::Config,
@@ -39,38 +39,30 @@ impl List {
         let known = Known::find(config, &plugins).await?;
         let (sources, refused) = (plugins.list(), plugins.refused());
         if self.json {
+            let sources: Vec<Value> =
+                sources.iter().map(|source| described(source, Some(&known), &refused)).collect();
             let refused: Vec<Value> =
                 refused.iter().map(|plugin| json!({"name": plugin.name, "reason": plugin.reason})).collect();
-            let sources: Vec<Value> =
-                sources.iter().map(|source| described(source, known.as_ref())).collect();
             say(&json!({"sources": sources, "refused": refused}).to_string());
         } else {
-            say(&text(&sources, &refused, known.as_ref()));
+            say(&text(&sources, &refused, &known));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn text(sources: &[Installed], refused: &[RefusedPlugin], known: Option<&Known>) -> String {
+fn text(sources: &[Installed], refused: &[RefusedPlugin], known: &Known) -> String {
     let mut lines = Vec::new();
     for source in sources {
         let info = &source.info;
-        let status = match &source.status {
-            Status::Ready => "ready",
-            Status::Preparing => "preparing",
-            Status::Off(_) => "off",
-        };
-        lines.push(format!(
-            "{} {}  {}, {status}, {}",
-            info.id,
-            info.version,
-            input(info.input),
-            from(source)
-        ));
-        if let Status::Off(reason) = &source.status {
-            lines.push(fact("status", reason));
-        }
-        lines.extend(standing(source, known).iter().map(|(name, value)| fact(name, value)));
+        let (status, reason) = status(source, Some(known), refused);
+        let takes = if source.is_known() { format!("{}, ", input(info.input)) } else { String::new() };
+        lines.push(format!("{} {}  {takes}{status}, {}", info.id, info.version, from(source)));
+        let standing = standing(source, known);
+        // What it is paused for is told with its health.
+        let reason = reason.filter(|reason| !standing.iter().any(|(_, value)| value.contains(reason)));
+        lines.extend(reason.map(|reason| fact("status", &reason)));
+        lines.extend(standing.iter().map(|(name, value)| fact(name, value)));
         lines.extend(facts(info));
     }
     if sources.is_empty() {
@@ -78,6 +70,28 @@ fn text(sources: &[Installed], refused: &[RefusedPlugin], known: Option<&Known>)
     }
     lines.extend(refused.iter().map(|plugin| format!("Left out: {}: {}", plugin.name, plugin.reason)));
     lines.join("\n")
+}
+
+/// Whether a source can be used, in a word, and why not: as the API judges it where that is
+/// `known`, else as far as its component tells. Whoever reads this is told what is wrong with
+/// a file; the users of the API are not.
+fn status(
+    source: &Installed,
+    known: Option<&Known>,
+    refused: &[RefusedPlugin],
+) -> (&'static str, Option<String>) {
+    let file = source.file.as_ref().filter(|_| !source.is_known()).map(|file| file.display().to_string());
+    let reason = match (refused.iter().find(|plugin| Some(&plugin.name) == file.as_ref()), known) {
+        (Some(damaged), _) => Some(format!("its file {}", damaged.reason)),
+        (None, Some(known)) => known.unavailable(source),
+        (None, None) => source.unavailable(),
+    };
+    match (&source.status, &reason) {
+        (Status::Preparing, _) => ("preparing", None),
+        (Status::Off(_), _) => ("off", reason),
+        (Status::Ready, Some(_)) => ("unavailable", reason),
+        (Status::Ready, None) => ("ready", None),
+    }
 }
 
 /// What a source says of itself, a line each.
@@ -105,8 +119,8 @@ pub(super) fn fact(name: &str, value: &str) -> String {
 }
 
 /// How it fares, what it did and why it may, by name.
-fn standing(source: &Installed, known: Option<&Known>) -> Vec<(&'static str, String)> {
-    let (health, done) = known.map(|known| known.told(source)).unwrap_or_default();
+fn standing(source: &Installed, known: &Known) -> Vec<(&'static str, String)> {
+    let (health, done) = known.told(source);
     let aside = |newer: &Pinned| format!("{} ({}), which faulted too often", newer.version, newer.file);
     let pinned = |pinned: &Pinned| format!("sha256 {}, {}", pinned.sha256, pinned.installed_at.date_naive());
     let all = [
@@ -119,13 +133,10 @@ fn standing(source: &Installed, known: Option<&Known>) -> Vec<(&'static str, Str
     all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
-pub(super) fn described(source: &Installed, known: Option<&Known>) -> Value {
+/// For scripts.
+pub(super) fn described(source: &Installed, known: Option<&Known>, refused: &[RefusedPlugin]) -> Value {
     let info = &source.info;
-    let (status, reason) = match &source.status {
-        Status::Ready => ("ready", None),
-        Status::Preparing => ("preparing", None),
-        Status::Off(reason) => ("off", Some(reason)),
-    };
+    let (status, reason) = status(source, known, refused);
     let (health, figures) = known.map(|known| known.described(source)).unwrap_or_default();
     json!({
         "id": info.id,

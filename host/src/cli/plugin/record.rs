@@ -1,9 +1,6 @@
 //! `plugin record`: a crawl of a source alone, written as a cassette.
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -14,7 +11,7 @@ use super::{
 };
 use crate::{
     atomic,
-    cli::{say, tell, wrong_usage},
+    cli::{counted, say, tell, wrong_usage},
     config::Config,
     plugin::Use,
     trial::{
@@ -32,7 +29,7 @@ use crate::{
 #[command(after_help = "Examples:\n  \
     pixcrawler plugin record ./my-source \"red panda\" -o cassettes/first-page.toml\n  \
     pixcrawler plugin test ./my-source\n\n\
-    Exit codes: 0 written, 1 not, or its replay differs, 2 wrong usage.")]
+    Exit codes: 0 written, 1 not, or the source or the site failed, or its replay differs, 2 wrong usage.")]
 pub(super) struct Record {
     #[command(flatten)]
     ask: Ask,
@@ -52,6 +49,9 @@ impl Record {
                 self.output.display()
             )));
         }
+        let unwritable = || format!("cannot write {}", self.output.display());
+        // Before anything is asked that could not be kept.
+        atomic::check(&self.output).with_context(unwritable)?;
         let ready = self.ask.ready(Use::Live, config).await?;
         let recorder = Recorder::new(ready.answering());
         let trial = crawl(&ready, &recorder, ready.limits).await;
@@ -64,35 +64,34 @@ impl Record {
             exchanges: recorder.into_exchanges(),
             expect: Expect::outcome(&trial, None),
         };
-        write(&self.output, &cassette, &ready)?;
+        let purpose =
+            format!("`{}` as {} answers it.", ready.query.text.escape_default(), ready.source.info.name);
+        atomic::write(&self.output, cassette.to_text(&purpose).as_bytes()).with_context(unwritable)?;
         say(&format!(
-            "{}: {} requests, {} candidates, {}",
+            "{}: {}, {}, {}",
             self.output.display(),
-            cassette.exchanges.len(),
-            trial.candidates.len(),
+            counted(cassette.exchanges.len(), "request"),
+            counted(trial.candidates.len(), "candidate"),
             end(&trial.end)
         ));
         match &trial.end {
             // It is there to find out why, and says nothing of what should come of it.
             End::Failed(error) if error.is_plugins_fault() => Ok(ExitCode::FAILURE),
-            _ => replay(&ready, &cassette).await,
+            End::Failed(_) => {
+                replay(&ready, &cassette).await;
+                Ok(ExitCode::FAILURE)
+            }
+            _ => Ok(replay(&ready, &cassette).await),
         }
     }
 }
 
-fn write(file: &Path, cassette: &Cassette, ready: &Ready) -> anyhow::Result<()> {
-    let purpose =
-        format!("`{}` as {} answers it.", ready.query.text.escape_default(), ready.source.info.name);
-    atomic::write(file, cassette.to_text(&purpose).as_bytes())
-        .with_context(|| format!("cannot write {}", file.display()))
-}
-
 /// What is recorded must give the same again; where it does not, the source depends on
 /// something that a cassette does not hold.
-async fn replay(ready: &Ready, cassette: &Cassette) -> anyhow::Result<ExitCode> {
+async fn replay(ready: &Ready, cassette: &Cassette) -> ExitCode {
     let tested = trial::test(&ready.plugins, &ready.source, cassette).await;
     for problem in &tested.problems {
         tell(&format!("its replay differs:\n{problem}"));
     }
-    Ok(if tested.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if tested.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

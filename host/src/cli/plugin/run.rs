@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::ask::{Ask, Ready};
 use crate::{
-    cli::{say, tell},
+    cli::{counted, say, tell},
     config::Config,
     plugin::{StepError, Use},
     source::{Candidate, Failure, Request, Response, SourceError},
@@ -106,10 +106,10 @@ fn text(trial: &Trial, max: usize) -> String {
     let more = trial.candidates.len().saturating_sub(rows.len());
     let more = if more > 0 { format!(" ({more} more came with them)") } else { String::new() };
     lines.push(format!(
-        "{} candidates{more} in {} steps, {} requests, {}: {}",
-        rows.len(),
-        trial.steps.len(),
-        trial.requests,
+        "{}{more} in {}, {}, {}: {}",
+        counted(rows.len(), "candidate"),
+        counted(trial.steps.len(), "step"),
+        counted(trial.requests, "request"),
         HumanBytes(received as u64),
         end(&trial.end)
     ));

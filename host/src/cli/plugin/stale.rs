@@ -20,7 +20,10 @@ const MANIFESTS: [&str; 3] = ["Cargo.toml", "package.json", "pyproject.toml"];
 /// Extensions of what is compiled, the contract included.
 const SOURCES: [&str; 5] = ["rs", "js", "mjs", "py", "wit"];
 /// Folders of what is built, installed or only tested; beside them those that are hidden.
-const APART: [&str; 6] = ["dist", "target", "node_modules", "__pycache__", "cassettes", "tests"];
+const APART: [&str; 9] =
+    ["build", "dist", "target", "node_modules", "__pycache__", "env", "venv", "cassettes", "tests"];
+/// What makes a folder of any name a virtual environment of Python.
+const ENVIRONMENT: &str = "pyvenv.cfg";
 
 fn search(folder: &Path, newest: &mut Option<(SystemTime, PathBuf)>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -28,10 +31,12 @@ fn search(folder: &Path, newest: &mut Option<(SystemTime, PathBuf)>) {
         let name = name.to_string_lossy();
         // Not followed: what is linked to is no part of the project.
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_folder && !name.starts_with('.') && !APART.contains(&&*name) {
-            search(&entry.path(), newest);
-        } else if !is_folder
-            && is_built_from(&name)
+        if is_folder {
+            let path = entry.path();
+            if !name.starts_with('.') && !APART.contains(&&*name) && !path.join(ENVIRONMENT).exists() {
+                search(&path, newest);
+            }
+        } else if is_built_from(&name)
             && let Ok(changed) = modified(&entry)
             && newest.as_ref().is_none_or(|(latest, _)| changed > *latest)
         {

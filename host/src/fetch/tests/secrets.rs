@@ -29,7 +29,8 @@ fn granted(kind: CredentialKind, secret: &str) -> Grants {
         hosts: vec!["api.test".to_owned()],
     };
     let hosts = [("api.test", HostKind::Api), ("other.test", HostKind::Api), ("token.test", HostKind::Api)];
-    Grants { credentials: vec![Credential { spec, secret: secret.into() }], ..grants(&hosts) }
+    let declared = vec![spec.name.clone()];
+    Grants { credentials: vec![Credential { spec, secret: secret.into() }], declared, ..grants(&hosts) }
 }
 
 fn with_key(url: &str) -> Request {
@@ -116,11 +117,19 @@ async fn a_secret_stays_at_home() {
     assert!(
         matches!(&denied.failure, Failure::Denied(why) if why.contains("api.test") && !why.contains("s3cret"))
     );
-    let none = grants(&[("api.test", HostKind::Api)]);
+    let none = Grants { declared: vec!["key".to_owned()], ..grants(&[("api.test", HostKind::Api)]) };
     assert!(
         fetcher.ask(&none, &with_key("https://api.test/")).await.is_ok(),
         "what is not configured is left out"
     );
+    // What is not even declared is a mistake of the source, which must not pass unseen.
+    let asked = site.requests().len();
+    let undeclared = Grants { declared: vec!["other".to_owned()], ..none };
+    let denied = fetcher.ask(&undeclared, &with_key("https://api.test/")).await.unwrap_err();
+    assert!(matches!(&denied.failure, Failure::Denied(why) if why.contains("`key`")), "{denied:?}");
+    let candidate = Candidate { credential: Some("key".to_owned()), ..Candidate::default() };
+    let refused = fetcher.download(&undeclared, &candidate, "https://api.test/a").await.unwrap_err();
+    assert!(refused.detail.contains("`key`") && site.requests().len() == asked, "{refused:?}");
 }
 
 #[tokio::test]
