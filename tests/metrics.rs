@@ -111,7 +111,7 @@ async fn a_crawl_is_counted_from_step_to_verdict() {
     assert_eq!((&listed["figures"], &listed["health"]["condition"]), (figures, &json!("ok")));
     let text = system.plugin(&["list"]).await;
     assert!(
-        text.contains("2 steps (0 faults), 1 requests, 4 found, 3 kept, 0 duplicate, 1 refused"),
+        text.contains("2 steps (0 faults), 1 request, 4 found, 3 kept, 0 duplicate, 1 refused"),
         "{text}"
     );
 }
