@@ -10,8 +10,8 @@ use crate::support::{
 
 /// A guest, what it is asked, and how its chunk ends.
 const HARM: [(&str, &str, &str); 14] = [
-    ("loops", "forever", "did not come back within 500ms"),
-    ("loops", "sleep", "did not come back within 500ms"),
+    ("loops", "forever", "did not come back within 1s"),
+    ("loops", "sleep", "did not come back within 1s"),
     ("hog", "memory", "67108864 are allowed"),
     ("trap", "red panda", "no page for `red panda`"),
     ("big-state", "65537", "too many bytes of state: 65537, at most 65536 are allowed"),
@@ -54,7 +54,7 @@ async fn each_ends_by_the_limit_it_broke_and_nobody_else_does() {
         "--grant",
         &grant,
         "--plugin-deadline",
-        "500ms",
+        "1s",
         "--source-steps=100",
         "--source-requests=300",
         "--source-bytes=5000000",

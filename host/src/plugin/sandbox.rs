@@ -105,7 +105,9 @@ impl Sandbox {
     /// What the guest said last when it broke off: on stderr, or as an error in its log, where
     /// the SDK for Rust has its panics.
     pub(super) fn last_words(&self) -> String {
-        Some(self.stderr()).filter(|words| !words.is_empty()).unwrap_or_else(|| self.last_error.clone())
+        Some(self.stderr())
+            .filter(|words| !words.is_empty())
+            .unwrap_or_else(|| printable(&self.last_error, MAX_LOG_CHARS))
     }
 
     /// Says how many log lines were left out.
@@ -126,19 +128,19 @@ pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
 impl log::Host for Sandbox {
     fn log(&mut self, level: log::Level, message: String) {
         self.log_lines = self.log_lines.saturating_add(1);
-        let (is_error, is_shown) = (matches!(level, log::Level::Error), self.log_lines <= MAX_LOG_LINES);
-        if !is_error && !is_shown {
-            return;
+        if self.log_lines <= MAX_LOG_LINES {
+            self.show(level, &message);
         }
-        let message = printable(&message, MAX_LOG_CHARS);
-        if is_error {
-            // What comes last is why it broke off.
-            self.last_error.clone_from(&message);
+        if matches!(level, log::Level::Error) {
+            // What comes last is why it broke off, however much came before.
+            self.last_error = message;
         }
-        if !is_shown {
-            return;
-        }
-        let source = &self.source;
+    }
+}
+
+impl Sandbox {
+    fn show(&self, level: log::Level, message: &str) {
+        let (source, message) = (&self.source, printable(message, MAX_LOG_CHARS));
         match level {
             log::Level::Debug => tracing::debug!(%source, text = message, "plugin log"),
             log::Level::Info => tracing::info!(%source, text = message, "plugin log"),
