@@ -99,7 +99,7 @@ impl StepTask {
         let outcome = self.outcome(made, answers, spent).await?;
         if let (true, StepOutcome::Later(wait, _)) = (limited, &outcome) {
             // Said in a page, so that only this plugin understood it; it holds for all workers.
-            for place in requests.iter().filter_map(|request| self.place(request)) {
+            for place in requests.iter().filter_map(|request| self.app.pace_place(&self.grants, request)) {
                 pace::hold(&self.app.db, &place, wait.until).await?;
             }
         }
@@ -127,9 +127,8 @@ impl StepTask {
         while let Some(asked) = asked.next().await {
             let Asked { answer, fresh } = asked?;
             if fresh {
-                let size = answer.outcome.as_ref().map_or(0, |response| response.body.len());
                 spent.asked = spent.asked.saturating_add(1);
-                spent.received = spent.received.saturating_add(size.try_into().unwrap_or(i64::MAX));
+                spent.received = spent.received.saturating_add(answer.size().try_into().unwrap_or(i64::MAX));
             }
             answers.push(answer);
         }
@@ -166,7 +165,7 @@ impl StepTask {
             return not_now();
         }
         let interval = self.source.info.interval();
-        let place = self.place(request);
+        let place = self.app.pace_place(&self.grants, request);
         if let Some(place) = &place {
             let longest = self.app.config.crawl.longest_sleep;
             match pace::take_turn(&self.app.db, place, interval, longest).await? {
@@ -194,10 +193,6 @@ impl StepTask {
                 asked(Err(failure), true)
             }
         }
-    }
-
-    fn place(&self, request: &Request) -> Option<String> {
-        self.app.pace_place(&self.grants, request)
     }
 
     /// What follows from a step that was made, or was not.

@@ -20,16 +20,12 @@ pub struct Room {
 impl Room {
     /// Whether the body of the answer still fits; it counts then.
     pub fn takes(&mut self, answer: &Answer) -> bool {
-        let fits = self.held + size(answer) <= Answers::MOST;
+        let fits = self.held + answer.size() <= Answers::MOST;
         if fits {
-            self.held += size(answer);
+            self.held += answer.size();
         }
         fits
     }
-}
-
-fn size(answer: &Answer) -> usize {
-    answer.outcome.as_ref().map_or(0, |response| response.body.len())
 }
 
 impl Answers {
@@ -38,7 +34,7 @@ impl Answers {
 
     /// Takes the answer; the body of one that does not fit beside the others is dropped at once.
     pub fn push(&mut self, mut answer: Answer) {
-        self.received = self.received.saturating_add(size(&answer));
+        self.received = self.received.saturating_add(answer.size());
         if !self.room.takes(&answer) {
             answer.outcome = Err(Failure::TooLarge(Self::MOST as u64));
         }

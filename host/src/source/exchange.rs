@@ -98,6 +98,14 @@ pub struct Answer {
     pub outcome: Result<Response, Failure>,
 }
 
+impl Answer {
+    /// Bytes of the body.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.outcome.as_ref().map_or(0, |response| response.body.len())
+    }
+}
+
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {

@@ -55,9 +55,9 @@ struct Copy {
     height: Side,
 }
 
-/// The pictures of a post, or what of it was looked for and not found; into `faults`
-/// what was not found of some pictures of a gallery. There are none in posts without pictures, in those that were removed, and, with
-/// `safe_search`, in those for adults.
+/// The pictures of a post, or what of it was looked for and not found; into `faults` what
+/// was not found of some pictures of a gallery. There are none in posts without pictures,
+/// in those that were removed, and, with `safe_search`, in those for adults.
 pub(crate) fn candidates(
     json: &str,
     safe_search: bool,

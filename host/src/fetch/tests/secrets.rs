@@ -203,7 +203,6 @@ async fn secrets_are_not_sent_in_the_clear() {
     own.credentials[0].spec.hosts = vec!["127.0.0.1".to_owned()];
     fetcher.ask(&own, &with_key(&format!("http://{}/a", site.address))).await.unwrap();
     assert_eq!(header(&site.requests().pop().unwrap(), "x-key"), Some("Token s3cret/+&?"));
-    // A picture comes without it.
     // A picture is asked for without it.
     let candidate = Candidate { credential: Some("key".to_owned()), ..Candidate::default() };
     let url = format!("http://api.test:{}/a", site.address.port());
