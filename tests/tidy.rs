@@ -1,4 +1,4 @@
-//! What must not be there: the absences that keep the parts apart and the files short.
+//! What must not be there: the absences that keep the parts apart.
 
 use std::{
     collections::BTreeSet,
@@ -27,15 +27,12 @@ const PURE: [&str; 4] = ["source", "image", "job", "validate"];
 /// Modules by level. A module sees those of lower levels; in the domain also its like.
 const LEVELS: [&[&str]; 6] = [
     &["source", "image", "job"],
-    &["config", "metrics", "atomic"],
+    &["config", "metrics", "atomic", "subprocess"],
     &["plugin", "fetch", "validate", "store", "db", "queue", "auth"],
     &["app", "trial"],
     &["crawl", "dataset", "api"],
     &["cli"],
 ];
-
-const LONGEST_FILE: usize = 400;
-const VAGUE_NAMES: [&str; 7] = ["util", "utils", "helper", "helpers", "common", "misc", "mod"];
 
 /// A Rust file.
 struct File {
@@ -136,19 +133,12 @@ fn dependencies_point_one_way() {
 }
 
 #[test]
-fn files_are_short_and_say_what_they_are_for() {
+fn files_say_what_they_are_for() {
     let mut broken = Vec::new();
     for file in everywhere() {
-        let (lines, path) = (file.text.lines().count(), &file.path);
-        let name = Path::new(path).file_stem().unwrap().to_str().unwrap();
-        if lines > LONGEST_FILE {
-            broken.push(format!("{path} has {lines} lines, more than {LONGEST_FILE}"));
-        }
+        let path = &file.path;
         if !file.text.starts_with("//! ") {
             broken.push(format!("{path} does not open with its purpose"));
-        }
-        if VAGUE_NAMES.contains(&name) {
-            broken.push(format!("{path} has a name that says nothing"));
         }
         for (index, line) in file.text.lines().enumerate() {
             // Put together, so that this file may be looked at like all others.

@@ -1,0 +1,62 @@
+//! This same program as a child that does hostile work: it may be killed in the middle of
+//! anything, and takes no more memory than it was given.
+
+use std::{path::PathBuf, process::Stdio, thread, time::Duration};
+
+use rustix::process::{Resource, Rlimit};
+use tokio::process::Command;
+
+/// How often a child looks whether its parent still lives.
+const LOOK: Duration = Duration::from_secs(1);
+/// How much more willingly a child lets others have the cores.
+const NICE: i32 = 10;
+
+/// A child that runs `subcommand` of this program: with nothing of the environment, spoken
+/// to by its standard input and output, and killed when the handle is dropped.
+#[must_use]
+pub fn command(subcommand: &str) -> Command {
+    let mut command = Command::new(program());
+    command
+        .arg(subcommand)
+        .env_clear()
+        // Large blocks go back to the system as soon as they are freed, also after the first.
+        .env("MALLOC_MMAP_THRESHOLD_", "262144")
+        .env("MALLOC_TRIM_THRESHOLD_", "262144")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+/// What a child does first: it lets others go before, and ends when its parent does, even in
+/// the middle of something. Its input may be closed without being read again.
+pub fn begin() {
+    // Refused only where it is so already, or cannot be.
+    let _ = rustix::process::nice(NICE);
+    let parent = rustix::process::getppid();
+    thread::spawn(move || {
+        loop {
+            thread::park_timeout(LOOK);
+            if rustix::process::getppid() != parent {
+                std::process::exit(1);
+            }
+        }
+    });
+}
+
+/// Bounds what this process may allocate, in bytes beside its code; whoever wants more is ended by it.
+/// Address space that is only reserved does not count.
+///
+/// # Errors
+/// When the system refuses, for example more than it allowed this process before.
+pub fn limit_memory(bytes: u64) -> rustix::io::Result<()> {
+    let maximum = rustix::process::getrlimit(Resource::Data).maximum;
+    rustix::process::setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum })
+}
+
+/// This program, also when its file was replaced or removed since it started.
+fn program() -> PathBuf {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() { running } else { std::env::current_exe().unwrap_or_else(|_| "pixcrawler".into()) }
+}
