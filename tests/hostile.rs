@@ -4,6 +4,7 @@
 mod addresses;
 mod components;
 mod flood;
+mod pictures;
 mod plugins;
 mod rubbish;
 

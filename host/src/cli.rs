@@ -2,6 +2,7 @@
 
 mod client;
 mod crawl;
+mod decode;
 mod demo;
 mod doctor;
 mod log;
@@ -54,6 +55,8 @@ enum Command {
     Migrate(migrate::Migrate),
     Openapi(openapi::Openapi),
     Doctor(doctor::Doctor),
+    #[command(name = crate::crawl::decode::SUBCOMMAND)]
+    Decode(decode::Decode),
 }
 
 /// Arguments that cannot be done: ends with exit code 2.
@@ -101,6 +104,7 @@ async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         Command::Migrate(command) => command.run(cli.config).await,
         Command::Openapi(command) => Ok(command.run()),
         Command::Doctor(command) => command.run(cli.config).await,
+        Command::Decode(command) => command.run(&cli.config),
     }
 }
 

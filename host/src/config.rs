@@ -23,6 +23,9 @@ pub struct Config {
     /// [default: /var/lib/pixcrawler as root, else `$XDG_DATA_HOME/pixcrawler` or ~/.local/share/pixcrawler]
     #[arg(long, env = "PIXCRAWLER_DATA_DIR", value_name = "DIR", help_heading = "Data", global = true)]
     pub data_dir: Option<PathBuf>,
+    /// This program, of which children are started [default: the one that runs]
+    #[arg(long, env = "PIXCRAWLER_PROGRAM", value_name = "FILE", hide = true, global = true)]
+    pub program: Option<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub database: Database,
@@ -146,6 +149,15 @@ pub struct Fetch {
     /// Most bytes of one image
     #[arg(long, env = "PIXCRAWLER_MAX_IMAGE_BYTES", default_value_t = 64 << 20, value_name = "BYTES", global = true)]
     pub max_image_bytes: u64,
+    /// Most pixels of one image
+    #[arg(
+        long,
+        env = "PIXCRAWLER_MAX_IMAGE_PIXELS",
+        default_value_t = 64_000_000,
+        value_name = "PIXELS",
+        global = true
+    )]
+    pub max_image_pixels: u64,
     /// Longest time for one request, redirects and body included
     #[arg(long, env = "PIXCRAWLER_REQUEST_TIMEOUT", default_value = "60s", value_parser = duration, value_name = "TIME", global = true)]
     pub request_timeout: Duration,
@@ -204,6 +216,12 @@ pub struct Crawl {
     /// Downloads under way at a time for one chunk
     #[arg(long, env = "PIXCRAWLER_DOWNLOADS", default_value_t = 16, value_name = "N", global = true)]
     pub downloads: usize,
+    /// Memory for decoding in all, in MiB. An image that needs more than three quarters of it is refused
+    #[arg(long, env = "PIXCRAWLER_DECODE_MEMORY", default_value_t = 288, value_name = "MIB", global = true)]
+    pub decode_memory: u32,
+    /// Longest processor time for decoding one image; most have less, by their pixels and bytes
+    #[arg(long, env = "PIXCRAWLER_DECODE_DEADLINE", default_value = "2s", value_parser = duration, value_name = "TIME", global = true)]
+    pub decode_deadline: Duration,
     /// Longest slice of a chunk before others get their turn
     #[arg(long, env = "PIXCRAWLER_SLICE", default_value = "60s", value_parser = duration, value_name = "TIME", global = true)]
     pub slice: Duration,
@@ -293,6 +311,16 @@ impl Config {
             .or_else(|| home("HOME").map(|home| home.join(".local/share")))
             .unwrap_or_else(std::env::temp_dir)
             .join("pixcrawler")
+    }
+
+    /// This program, also when its file was replaced or removed since it started.
+    #[must_use]
+    pub fn program(&self) -> PathBuf {
+        let running = || {
+            let link = PathBuf::from("/proc/self/exe");
+            if link.exists() { link } else { std::env::current_exe().unwrap_or_else(|_| "pixcrawler".into()) }
+        };
+        self.program.clone().unwrap_or_else(running)
     }
 
     /// The address to listen on. The local issuer hands out tokens to anyone on the

@@ -7,7 +7,7 @@
 //! later, or for good.
 
 mod budget;
-mod decode;
+pub mod decode;
 mod fault;
 mod judge;
 mod kept;

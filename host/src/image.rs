@@ -1,6 +1,7 @@
 //! What becomes of a picture: kept, duplicate or refused, and why.
 
 use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
 
 /// A picture that passed every check: what was measured, never what was declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,12 @@ pub struct Measured {
 pub struct Sha256(pub [u8; 32]);
 
 impl Sha256 {
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
     /// Reads 64 hexadecimal digits.
     #[must_use]
     pub fn parse(hex: &str) -> Option<Self> {
@@ -168,6 +175,8 @@ pub enum Refusal {
     TooManyFrames,
     /// The decoder itself failed.
     DecoderFault,
+    /// Decoding it takes more memory or processor time than a picture of its size may.
+    TooCostly,
     /// Smaller than the job's rules ask for.
     TooSmall,
     /// A format that the job's rules leave out.
@@ -203,6 +212,7 @@ impl Refusal {
             Self::TooManyPixels => "too-many-pixels",
             Self::TooManyFrames => "too-many-frames",
             Self::DecoderFault => "decoder-fault",
+            Self::TooCostly => "too-costly",
             Self::TooSmall => "too-small",
             Self::FormatNotWanted => "format-not-wanted",
             Self::LicenseNotAllowed => "license-not-allowed",

@@ -30,6 +30,7 @@ pub struct Metrics {
     download_bytes: Counter,
     download_time: Histogram,
     decode_time: Histogram,
+    decoders_killed: Family<Labels<1>, Counter>,
     steps: Family<Labels<2>, Counter>,
     step_cpu: Family<Labels<1>, Counter<f64, AtomicU64>>,
     step_memory: Family<Labels<1>, Gauge>,
@@ -67,7 +68,12 @@ impl Default for Metrics {
             downloads_in_flight: counted(r, "downloads_in_flight", "Pictures being downloaded"),
             download_bytes: with_unit(r, "downloaded", "Bodies of pictures", Unit::Bytes),
             download_time: timed(r, "download", "Time of a download, waiting for the host's turn included"),
-            decode_time: timed(r, "decode", "Time to decode and hash a picture"),
+            decode_time: timed(r, "decode", "Processor time to decode and hash a picture"),
+            decoders_killed: counted(
+                r,
+                "decoders_killed",
+                "Children that decode pictures and ended in the middle of one, by why: slow, deadline or itself",
+            ),
             steps: counted(r, "plugin_steps", "Steps by source and outcome"),
             step_cpu: with_unit(r, "plugin_cpu", "CPU time of steps by source", Unit::Seconds),
             step_memory: with_unit(r, "plugin_peak_memory", "Most memory of a step by source", Unit::Bytes),
@@ -123,6 +129,11 @@ impl Metrics {
     /// A picture was decoded and hashed, or found broken.
     pub fn decoded(&self, took: Duration) {
         self.decode_time.observe(took.as_secs_f64());
+    }
+
+    /// A child that decodes pictures ended in the middle of one.
+    pub fn decoder_killed(&self, why: &'static str) {
+        self.decoders_killed.get_or_create_owned(&[("why", why.to_owned())]).inc();
     }
 
     /// A batch of verdicts was written.

@@ -1,7 +1,7 @@
 //! This same program as a child that does hostile work: it may be killed in the middle of
 //! anything, and takes no more memory than it was given.
 
-use std::{path::PathBuf, process::Stdio, thread, time::Duration};
+use std::{path::Path, process::Stdio, thread, time::Duration};
 
 use rustix::process::{Resource, Rlimit};
 use tokio::process::Command;
@@ -9,13 +9,13 @@ use tokio::process::Command;
 /// How often a child looks whether its parent still lives.
 const LOOK: Duration = Duration::from_secs(1);
 /// How much more willingly a child lets others have the cores.
-const NICE: i32 = 10;
+const NICE: i32 = 5;
 
-/// A child that runs `subcommand` of this program: with nothing of the environment, spoken
-/// to by its standard input and output, and killed when the handle is dropped.
+/// A child that runs `subcommand` of `program`, which is this one: with nothing of the
+/// environment, spoken to by its standard input and output, and killed when the handle is dropped.
 #[must_use]
-pub fn command(subcommand: &str) -> Command {
-    let mut command = Command::new(program());
+pub fn command(program: &Path, subcommand: &str) -> Command {
+    let mut command = Command::new(program);
     command
         .arg(subcommand)
         .env_clear()
@@ -53,10 +53,4 @@ pub fn begin() {
 pub fn limit_memory(bytes: u64) -> rustix::io::Result<()> {
     let maximum = rustix::process::getrlimit(Resource::Data).maximum;
     rustix::process::setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum })
-}
-
-/// This program, also when its file was replaced or removed since it started.
-fn program() -> PathBuf {
-    let running = PathBuf::from("/proc/self/exe");
-    if running.exists() { running } else { std::env::current_exe().unwrap_or_else(|_| "pixcrawler".into()) }
 }

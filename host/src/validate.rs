@@ -1,9 +1,9 @@
 //! Bytes in, verdict out. Pure: nothing is read or written, and no clock is asked.
 //!
 //! The order of the checks is: size → magic bytes → dimensions, frames and pixels from
-//! the container → full decode of every frame → the job's rules → SHA-256 → perceptual
-//! hash. Whatever the header can tell is refused before anything is decoded. One file a
-//! format holds both what its container says and how it is decoded.
+//! the container → full decode of every frame, and the perceptual hash → the job's rules.
+//! Whatever the header can tell is refused before anything is decoded. One file a format
+//! holds both what its container says and how it is decoded.
 
 mod checksum;
 mod gif;
@@ -17,18 +17,21 @@ mod webp;
 use std::panic::{UnwindSafe, catch_unwind};
 
 use ::image::metadata::Orientation;
-use sha2::Digest;
+use serde::{Deserialize, Serialize};
 
 pub use checksum::check as check_checksum;
 
 use crate::image::{Format, Measured, Refusal, Rules, Sha256};
 
-/// Checks `bytes` completely: [`inspect`], then [`measure`].
+/// Checks `bytes` completely: [`inspect`], [`decode`], then [`check_rules`].
 ///
 /// # Errors
 /// The first check that refuses.
 pub fn validate(bytes: &[u8], limits: &Limits, rules: &Rules) -> Result<Measured, Rejected> {
-    measure(bytes, &inspect(bytes, limits)?, rules)
+    let header = inspect(bytes, limits)?;
+    let phash = decode(bytes, &header)?;
+    check_rules(&header, rules)?;
+    Ok(header.accept(Sha256::of(bytes), phash))
 }
 
 /// Reads what the container says of the picture, without decoding a pixel. The
@@ -55,38 +58,37 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
     header.map_err(|rejected| Rejected { format: Some(format), ..rejected })
 }
 
-/// Decodes every frame of a picture that was inspected, then checks the rules and hashes.
-/// Takes about [`Header::cost`] bytes of memory while it runs.
+/// Decodes every frame of a picture that was inspected and gives the perceptual hash of the
+/// first. Takes about [`Header::memory`] bytes while it runs.
 ///
 /// # Errors
-/// `corrupt`, `decoder-fault`, `too-small` or `format-not-wanted`.
-pub fn measure(bytes: &[u8], header: &Header, rules: &Rules) -> Result<Measured, Rejected> {
-    let reject = |refusal, detail| Rejected {
-        refusal,
-        detail,
-        format: Some(header.format),
-        size: Some((header.width, header.height)),
-    };
+/// `corrupt` or `decoder-fault`.
+pub fn decode(bytes: &[u8], header: &Header) -> Result<u64, Rejected> {
     let picture = bytes.get(..header.end).unwrap_or(bytes);
-    let phash = guarded(|| match header.format {
+    guarded(|| match header.format {
         Format::Jpeg => jpeg::decode(picture, header),
         Format::Png => png::decode(picture, header),
         Format::Gif => gif::decode(picture, header),
         Format::Webp => webp::decode(picture, header),
     })
-    .map_err(|(refusal, detail)| reject(refusal, detail))?;
+    .map_err(|(refusal, detail)| header.reject(refusal, detail))
+}
 
-    let Header { format, width, height, frames, .. } = *header;
+/// Checks the job's rules for the size and format of a picture that was inspected.
+///
+/// # Errors
+/// `too-small` or `format-not-wanted`.
+pub fn check_rules(header: &Header, rules: &Rules) -> Result<(), Rejected> {
+    let Header { format, width, height, .. } = *header;
     if width < rules.min_width || height < rules.min_height {
         let detail =
             format!("{width}×{height} pixels, at least {}×{} wanted", rules.min_width, rules.min_height);
-        return Err(reject(Refusal::TooSmall, detail));
+        return Err(header.reject(Refusal::TooSmall, detail));
     }
     if !rules.formats.is_empty() && !rules.formats.contains(&format) {
-        return Err(reject(Refusal::FormatNotWanted, format!("{} is not wanted", format.name())));
+        return Err(header.reject(Refusal::FormatNotWanted, format!("{} is not wanted", format.name())));
     }
-    let sha256 = Sha256(sha2::Sha256::digest(bytes).into());
-    Ok(Measured { format, width, height, frames, sha256, phash })
+    Ok(())
 }
 
 /// What is refused without being decoded.
@@ -94,8 +96,8 @@ pub fn measure(bytes: &[u8], header: &Header, rules: &Rules) -> Result<Measured,
 pub struct Limits {
     /// Most bytes of a file.
     pub max_bytes: u64,
-    /// Most pixels of the canvas and of any one frame. All frames together may have
-    /// [`Limits::ANIMATION`] times as many.
+    /// Most pixels of the canvas and of any one frame. All frames together may have more
+    /// where the file is large enough for them, up to [`Limits::ANIMATION`] times as many.
     pub max_pixels: u64,
     /// Most frames of an animation.
     pub max_frames: u32,
@@ -103,14 +105,18 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_bytes: 64 << 20, max_pixels: 50_000_000, max_frames: 1000 }
+        Self { max_bytes: 64 << 20, max_pixels: 64_000_000, max_frames: 1000 }
     }
 }
 
 impl Limits {
-    /// All frames of an animation together may have this many times `max_pixels`:
-    /// with the defaults 400 megapixels, some seconds of decoding.
+    /// All frames of an animation together may have at most this many times `max_pixels`.
     pub const ANIMATION: u64 = 8;
+    /// What all frames together have beyond `max_pixels` must be paid for in bytes: films of a
+    /// hundred pixels a byte hardly move, while a few bytes can say that a colour fills millions.
+    pub const PIXELS_A_BYTE: u64 = 200;
+    /// Longest side: what JPEG and GIF can say. Tables of what scales a picture grow with it.
+    pub const MAX_SIDE: u32 = 65_535;
 
     /// Whether one canvas or frame of this size may be decoded.
     fn check_size(&self, width: u32, height: u32) -> Result<(), Rejected> {
@@ -124,18 +130,23 @@ impl Limits {
             let detail = format!("{width}×{height} pixels, at most {} are allowed", self.max_pixels);
             return refuse(Refusal::TooManyPixels, detail);
         }
+        if width.max(height) > Self::MAX_SIDE {
+            let detail = format!("{width}×{height} pixels, at most {} a side are allowed", Self::MAX_SIDE);
+            return refuse(Refusal::TooManyPixels, detail);
+        }
         Ok(())
     }
 
-    /// Whether this many frames with this many pixels together may be decoded.
-    fn check_frames(&self, frames: u32, pixels: u64) -> Result<(), Rejected> {
+    /// Whether this many frames with this many pixels together, in a file of `bytes`, may be decoded.
+    fn check_frames(&self, frames: u32, pixels: u64, bytes: usize) -> Result<(), Rejected> {
         if frames > self.max_frames {
             let detail = format!("more than {} frames", self.max_frames);
             return Err(Rejected::new(Refusal::TooManyFrames, detail));
         }
-        let most = self.max_pixels.saturating_mul(Self::ANIMATION);
+        let paid = self.max_pixels.saturating_add((bytes as u64).saturating_mul(Self::PIXELS_A_BYTE));
+        let most = self.max_pixels.saturating_mul(Self::ANIMATION).min(paid);
         if pixels > most {
-            let detail = format!("more than {most} pixels in all frames");
+            let detail = format!("more than {most} pixels in all frames of {bytes} bytes");
             return Err(Rejected::new(Refusal::TooManyPixels, detail));
         }
         Ok(())
@@ -159,21 +170,46 @@ pub struct Header {
     end: usize,
     /// Only in JPEG: what is stored is complete from the top down.
     sequential: bool,
+    /// In all frames.
+    pixels: u64,
     /// Most bytes that decoding takes beside the file.
     memory: u64,
 }
 
 impl Header {
-    /// Most bytes of memory that decoding takes beside the file itself: what to take
-    /// from a budget that all decoding shares.
+    /// Most bytes of memory that decoding takes beside the file itself.
     #[must_use]
-    pub const fn cost(&self) -> u64 {
+    pub const fn memory(&self) -> u64 {
         self.memory
+    }
+
+    /// Pixels of all frames together.
+    #[must_use]
+    pub const fn pixels(&self) -> u64 {
+        self.pixels
+    }
+
+    /// A refusal of this picture.
+    #[must_use]
+    pub fn reject(&self, refusal: Refusal, detail: impl Into<String>) -> Rejected {
+        Rejected {
+            refusal,
+            detail: detail.into(),
+            format: Some(self.format),
+            size: Some((self.width, self.height)),
+        }
+    }
+
+    /// The picture as measured, when it passed every check.
+    #[must_use]
+    pub const fn accept(&self, sha256: Sha256, phash: u64) -> Measured {
+        let Self { format, width, height, frames, .. } = *self;
+        Measured { format, width, height, frames, sha256, phash }
     }
 }
 
 /// Why a file was refused, with what was known by then.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{}: {detail}", .refusal.code())]
 pub struct Rejected {
     /// The code.

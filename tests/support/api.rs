@@ -196,7 +196,8 @@ fn config(arguments: &[&str]) -> Config {
         #[command(flatten)]
         config: Config,
     }
-    Line::parse_from(["pixcrawler"].iter().chain(arguments)).config
+    let program = ["pixcrawler", "--program", env!("CARGO_BIN_EXE_pixcrawler")];
+    Line::parse_from(program.iter().chain(arguments)).config
 }
 
 /// What in a request is told to break a rule, sorted.

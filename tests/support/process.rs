@@ -315,6 +315,29 @@ impl Process {
         self.lines("ready")[0]["address"].as_str().unwrap().parse().unwrap()
     }
 
+    /// What `serve` answers to somebody without a token.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        send(reqwest::Client::new().get(format!("http://{}{path}", self.address()))).await
+    }
+
+    /// The children that do this subcommand.
+    pub(crate) fn children(&self, subcommand: &str) -> Vec<Pid> {
+        let own = self.child.id().unwrap().to_string();
+        let mut children = Vec::new();
+        for entry in std::fs::read_dir("/proc").unwrap() {
+            let entry = entry.unwrap();
+            // Whatever ends meanwhile is none of them.
+            let read = |file: &str| std::fs::read_to_string(entry.path().join(file)).unwrap_or_default();
+            let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+            let stat = read("stat");
+            let parent = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(1));
+            if parent == Some(&*own) && read("cmdline").split('\0').any(|argument| argument == subcommand) {
+                children.extend(Pid::from_raw(pid));
+            }
+        }
+        children
+    }
+
     /// Ends it as a power cut would.
     pub(crate) async fn kill(mut self) {
         self.signal(Signal::KILL);

@@ -38,6 +38,8 @@ pub(crate) enum Reply {
     Page(String),
     /// A small picture that no other path has.
     Picture,
+    /// These bytes, as a picture.
+    Bytes(Arc<[u8]>),
     /// Nothing, as long as the client waits.
     Hang,
     /// The picture, a byte a second.
@@ -324,6 +326,7 @@ async fn answer_with(socket: &mut BufReader<TcpStream>, open: &Open<'_>, path: &
         Reply::Picture | Reply::Trickle | Reply::Half => {
             (200, "content-type: image/png\r\n".to_owned(), picture(path))
         }
+        Reply::Bytes(bytes) => (200, "content-type: image/webp\r\n".to_owned(), bytes.to_vec()),
         Reply::Status(status, after) => {
             let after = after.map_or_else(String::new, |after| format!("retry-after: {after}\r\n"));
             (*status, after, Vec::new())

@@ -1,108 +1,444 @@
-//! Decoding: threads and memory, shared by all chunks of the process.
+//! Decoding, in children of this process: a decoder cannot be interrupted, but a child can be
+//! killed, and takes no more memory than it was given.
+//!
+//! A picture begins on any child. One that is not done after a [`QUANTUM`] of processor time
+//! counts as slow, and slow ones may have all children but one; for a slow one too many the
+//! child is killed, and its picture begins again when there is a place for it. So there is
+//! always a child that is free within a quantum, and users have it in turn. One that needs
+//! more than its [deadline](deadline) is killed for good.
+
+mod child;
+mod turns;
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-
-use crate::{
-    image::{Measured, Refusal, Rules},
-    metrics::Metrics,
-    source::Checksum,
-    validate::{self, Header, Limits, Rejected},
+use moka::sync::Cache;
+use tokio::{
+    sync::{Notify, oneshot},
+    task::JoinSet,
 };
 
-/// Threads that decode, always the same ones: the allocator keeps for each thread what
-/// that has freed, so that pictures decoded now here, now there add up to hundreds of MiB.
+pub use child::{SUBCOMMAND, serve};
+pub(super) use turns::Owner;
+
+use self::{
+    child::{Child, Meter},
+    turns::Turns,
+};
+use crate::{
+    app::App,
+    config::{self, Config},
+    image::{Refusal, Sha256},
+    validate::{Header, Limits, Rejected},
+};
+
+/// Processor time after which a picture is slow: most are done in a tenth of it.
+const QUANTUM: Duration = Duration::from_millis(250 * SLOWER as u64);
+/// A build that is not optimised has this many times as long for everything.
+const SLOWER: u32 = if cfg!(debug_assertions) { 4 } else { 1 };
+/// A part of the memory, one in so many, is left to pictures that are not slow.
+const LIGHT: u64 = 4;
+/// A child that is not given the processor by others has this many times as long.
+const PATIENCE: u32 = 10;
+/// Verdicts on bytes that are remembered.
+const REMEMBERED: u64 = 10_000;
+/// Pause after a child could not be started.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often a child may end in the middle of a picture by itself before that is the picture's fault.
+const MOST_ENDS: u32 = 2;
+
+/// The perceptual hash of a sound picture, or why it is none.
+pub(super) type Decoded = Result<u64, Rejected>;
+
+/// No child can be started for now; nothing is said about the picture.
+#[derive(Debug, thiserror::Error)]
+#[error("a child that decodes pictures cannot be started")]
+pub(super) struct NoChild(#[source] io::Error);
+
+impl NoChild {
+    pub(super) const fn new(source: io::Error) -> Self {
+        Self(source)
+    }
+}
+
+/// What is refused without being decoded.
+#[must_use]
+pub fn limits(config: &Config) -> Limits {
+    let config::Fetch { max_image_bytes, max_image_pixels, .. } = config.fetch;
+    Limits { max_bytes: max_image_bytes, max_pixels: max_image_pixels, ..Limits::default() }
+}
+
+/// The children of this process, started when there is work for them.
 pub(super) struct Decoders {
+    shared: Arc<Shared>,
+    /// One for each child; ended with this.
+    _tasks: JoinSet<()>,
+}
+
+struct Shared {
     limits: Limits,
-    work: mpsc::Sender<Work>,
-    /// In KiB.
-    memory: Arc<Semaphore>,
-    memory_size: u32,
+    /// In bytes, for all children together.
+    memory: u64,
+    /// Slow pictures that may be decoded at a time.
+    most_slow: usize,
+    state: Mutex<State>,
+    /// There is work, or room for it.
+    changed: Notify,
+    known: Cache<Sha256, Decoded>,
+    app: App,
+}
+
+#[derive(Default)]
+struct State {
+    fresh: Turns<Work>,
+    slow: Turns<Work>,
+    /// Of all pictures being decoded, in bytes.
+    memory: u64,
+    /// How many of them are slow, and their memory.
+    slow_running: usize,
+    slow_memory: u64,
 }
 
 /// One picture to decode.
 struct Work {
+    owner: Owner,
+    sha256: Sha256,
     bytes: Bytes,
     header: Header,
-    rules: Rules,
-    declared: Option<Checksum>,
-    answer: oneshot::Sender<(Result<Measured, Rejected>, Duration)>,
-    /// A picture that is being decoded holds it even when nobody waits any more.
-    memory: Option<OwnedSemaphorePermit>,
+    /// In bytes, with its own copy in the child.
+    memory: u64,
+    /// How often it ended a child.
+    ends: u32,
+    answer: oneshot::Sender<Result<Decoded, NoChild>>,
+}
+
+/// What became of a picture in a child.
+enum Outcome {
+    Decoded(Decoded),
+    /// The child is of no more use.
+    Killed(Ended),
+}
+
+/// Why a child has no answer.
+enum Ended {
+    /// The picture is slow, and there are enough of these.
+    Slow,
+    /// It had all the time that it may have.
+    Deadline(Duration),
+    /// By itself, or by somebody else.
+    Itself,
+}
+
+impl Ended {
+    /// As metrics name it.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Slow => "slow",
+            Self::Deadline(_) => "deadline",
+            Self::Itself => "itself",
+        }
+    }
 }
 
 impl Decoders {
-    /// One core is left to everything else. `memory` is in bytes. Needs a tokio runtime.
-    pub(super) fn new(limits: Limits, memory: u64) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let (work, waiting) = mpsc::channel();
-        let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..cores.saturating_sub(1).max(1) {
-            let waiting = Arc::clone(&waiting);
-            tokio::task::spawn_blocking(move || decode(&waiting));
+    /// At least two children, so that one can be left to others. Needs a tokio runtime.
+    pub(super) fn new(app: App) -> Self {
+        let children = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2);
+        let shared = Arc::new(Shared {
+            limits: limits(&app.config),
+            memory: u64::from(app.config.crawl.decode_memory) << 20,
+            most_slow: children - 1,
+            state: Mutex::default(),
+            changed: Notify::new(),
+            known: Cache::new(REMEMBERED),
+            app,
+        });
+        let mut tasks = JoinSet::new();
+        for _ in 0..children {
+            tasks.spawn(Arc::clone(&shared).run());
         }
-        let memory_size = kib(memory);
-        Self { limits, work, memory: Arc::new(Semaphore::new(memory_size as usize)), memory_size }
+        Self { shared, _tasks: tasks }
     }
 
-    /// Checks a file completely, as soon as there are memory and a thread for it.
+    /// What is refused without being decoded.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// What is known of bytes that were decoded not long ago, whoever asked.
+    pub(super) fn known(&self, sha256: &Sha256) -> Option<Decoded> {
+        self.shared.known.get(sha256)
+    }
+
+    /// Decodes a picture when its owner has a turn. It may go on when nobody waits any more, and is
+    /// known then.
     ///
     /// # Errors
-    /// The first check that refuses.
-    pub(super) async fn validate(
+    /// When no child can be started.
+    pub(super) async fn decode(
         &self,
-        bytes: &Bytes,
-        rules: Rules,
-        declared: Option<Checksum>,
-        metrics: &Metrics,
-    ) -> Result<Measured, Rejected> {
-        let header = validate::inspect(bytes, &self.limits)?;
-        // A picture that needs more than all there is waits until it is alone.
-        let cost = kib(header.cost()).min(self.memory_size);
-        let memory = Arc::clone(&self.memory).acquire_many_owned(cost).await.ok();
+        owner: Owner,
+        sha256: Sha256,
+        bytes: Bytes,
+        header: Header,
+    ) -> Result<Decoded, NoChild> {
+        let memory = header.memory().saturating_add(bytes.len() as u64);
+        let most = self.shared.memory - self.shared.memory / LIGHT;
+        if memory > most {
+            let detail = format!("decoding takes {} MiB, at most {} are allowed", memory >> 20, most >> 20);
+            return Ok(Err(header.reject(Refusal::TooCostly, detail)));
+        }
         let (answer, decoded) = oneshot::channel();
-        // Without threads the answer is dropped, which is seen below.
-        let _ = self.work.send(Work { bytes: bytes.clone(), header, rules, declared, answer, memory });
-        let Ok((measured, took)) = decoded.await else {
-            return Err(Rejected::new(Refusal::DecoderFault, "the decoder ended without an answer"));
-        };
-        metrics.decoded(took);
-        measured
+        self.shared.put(Work { owner, sha256, bytes, header, memory, ends: 0, answer });
+        // The tasks end only with this.
+        decoded.await.unwrap_or_else(|_| Err(NoChild(io::ErrorKind::Interrupted.into())))
     }
 }
 
-impl Work {
-    fn measure(&self) -> Result<Measured, Rejected> {
-        let measured = validate::measure(&self.bytes, &self.header, &self.rules)?;
-        self.declared.as_ref().map_or(Ok(()), |declared| validate::check_checksum(&self.bytes, declared))?;
-        Ok(measured)
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// What a thread does until there are no decoders any more.
-fn decode(waiting: &Mutex<mpsc::Receiver<Work>>) {
-    loop {
-        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(work) = next else { return };
-        // Whoever asked may have let go meanwhile.
-        if work.answer.is_closed() {
-            continue;
+    /// Lets a picture wait for its turn.
+    fn put(&self, work: Work) {
+        let mut state = self.state();
+        // One that could take all memory from others waits with the slow ones.
+        let queue = if work.memory > self.memory / LIGHT { &mut state.slow } else { &mut state.fresh };
+        queue.push(work.owner, work);
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// The next picture, with its place.
+    async fn next(self: &Arc<Self>) -> (Work, Place) {
+        loop {
+            // Begun before the look, so that no change is missed.
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(next) = self.take() {
+                return next;
+            }
+            changed.await;
         }
+    }
+
+    fn take(self: &Arc<Self>) -> Option<(Work, Place)> {
+        let mut state = self.state();
+        loop {
+            let slow_fits = |work: &Work| self.has_room_for_slow(&state, work.memory);
+            let slow = state
+                .slow
+                .front()
+                .is_some_and(|work| slow_fits(work) && state.memory + work.memory <= self.memory);
+            let work = if slow {
+                state.slow.pop()?
+            } else {
+                // The others wait for it: what runs leaves room soon.
+                state.fresh.front().filter(|work| state.memory + work.memory <= self.memory)?;
+                state.fresh.pop()?
+            };
+            // Whoever asked may have let go meanwhile.
+            if work.answer.is_closed() {
+                continue;
+            }
+            if let Some(decoded) = self.known.get(&work.sha256) {
+                let _ = work.answer.send(Ok(decoded));
+                continue;
+            }
+            state.memory += work.memory;
+            let place = Place { shared: Arc::clone(self), memory: work.memory, slow: AtomicBool::new(slow) };
+            if slow {
+                state.slow_running += 1;
+                state.slow_memory += work.memory;
+            }
+            return Some((work, place));
+        }
+    }
+
+    fn has_room_for_slow(&self, state: &State, memory: u64) -> bool {
+        state.slow_running < self.most_slow && state.slow_memory + memory <= self.memory - self.memory / LIGHT
+    }
+
+    /// What the task of one child does.
+    async fn run(self: Arc<Self>) {
+        let mut child: Option<Child> = None;
+        loop {
+            let (mut work, place) = self.next().await;
+            let started = match child.take() {
+                Some(child) => Ok(child),
+                None => Child::start(&self.app.config.program(), &self.limits),
+            };
+            let mut running = match started {
+                Ok(started) => started,
+                Err(error) => {
+                    tracing::error!(%error, "a child that decodes pictures cannot be started");
+                    drop(place);
+                    let _ = work.answer.send(Err(NoChild(error)));
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let outcome = self.attempt(&mut running, &work, &place).await;
+            let ended = match outcome {
+                Outcome::Decoded(decoded) => {
+                    drop(place);
+                    child = Some(running);
+                    self.finish(work, decoded);
+                    continue;
+                }
+                Outcome::Killed(ended) => ended,
+            };
+            // Its place is free only when it is gone.
+            running.kill().await;
+            drop(place);
+            self.app.metrics.decoder_killed(ended.name());
+            let costly = match ended {
+                Ended::Slow => None,
+                Ended::Deadline(deadline) => {
+                    Some(format!("decoding takes longer than {} ms", deadline.as_millis()))
+                }
+                Ended::Itself => {
+                    work.ends += 1;
+                    let mib = work.memory >> 20;
+                    (work.ends == MOST_ENDS)
+                        .then(|| format!("the decoder ended in the middle of it; it had {mib} MiB of memory"))
+                }
+            };
+            match costly {
+                Some(detail) => {
+                    let rejected = work.header.reject(Refusal::TooCostly, detail);
+                    self.finish(work, Err(rejected));
+                }
+                None => self.put_slow(work),
+            }
+        }
+    }
+
+    fn put_slow(&self, work: Work) {
+        self.state().slow.push(work.owner, work);
+        self.changed.notify_waiters();
+    }
+
+    fn finish(&self, work: Work, decoded: Decoded) {
+        self.known.insert(work.sha256, decoded.clone());
+        let _ = work.answer.send(Ok(decoded));
+    }
+
+    /// Has a picture decoded, as long as it may take.
+    async fn attempt(&self, child: &mut Child, work: &Work, place: &Place) -> Outcome {
+        let meter = child.meter();
         let begun = Instant::now();
-        let measured = catch_unwind(AssertUnwindSafe(|| work.measure()));
-        drop(work.memory);
-        if let Ok(measured) = measured {
-            let _ = work.answer.send((measured, begun.elapsed()));
+        let most = self.app.config.crawl.decode_deadline;
+        let deadline = deadline(work.header.pixels(), work.bytes.len(), most);
+        let mut allowed = if place.is_slow() { deadline } else { QUANTUM.min(deadline) };
+        let mut look = allowed;
+        let mut decoding = std::pin::pin!(child.decode(&work.bytes, work.memory));
+        loop {
+            match tokio::time::timeout(look, &mut decoding).await {
+                Ok(Ok((decoded, took))) => {
+                    self.app.metrics.decoded(took);
+                    return Outcome::Decoded(decoded);
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, sha256 = %work.sha256, "a child that decodes pictures ended");
+                    return Outcome::Killed(Ended::Itself);
+                }
+                Err(_) => {}
+            }
+            if let Some(rest) = rest(meter, begun, allowed) {
+                look = rest;
+            } else if allowed >= deadline {
+                return Outcome::Killed(Ended::Deadline(deadline));
+            } else if self.become_slow(place) {
+                look = deadline - allowed;
+                allowed = deadline;
+            } else {
+                return Outcome::Killed(Ended::Slow);
+            }
         }
+    }
+
+    /// Counts a picture that is being decoded as slow, if there may be one more.
+    fn become_slow(&self, place: &Place) -> bool {
+        let mut state = self.state();
+        let may = self.has_room_for_slow(&state, place.memory);
+        if may {
+            state.slow_running += 1;
+            state.slow_memory += place.memory;
+            place.slow.store(true, Ordering::Relaxed);
+        }
+        may
     }
 }
 
-fn kib(bytes: u64) -> u32 {
-    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
+/// How much longer to wait for a child that may use `allowed` of the processor; none when it had that,
+/// or did not get it in many times that.
+fn rest(meter: Meter, begun: Instant, allowed: Duration) -> Option<Duration> {
+    /// Looks that are closer to one another only cost time.
+    const SHORTEST: Duration = Duration::from_millis(20);
+    let elapsed = begun.elapsed();
+    let used = meter.cpu().unwrap_or(elapsed);
+    (used < allowed && elapsed < allowed * PATIENCE).then(|| (allowed - used).max(SHORTEST))
+}
+
+/// Processor time that a picture may take: several times what sound ones of this many pixels in all
+/// frames and this many bytes do, and never more than `most`.
+fn deadline(pixels: u64, bytes: usize, most: Duration) -> Duration {
+    const LEAST: Duration = Duration::from_millis(250);
+    // 60 ns a pixel, twice what the slowest decoder needs, and 10 ns a byte.
+    let nanos = pixels.saturating_mul(60).saturating_add((bytes as u64).saturating_mul(10));
+    LEAST.saturating_add(Duration::from_nanos(nanos)).min(most) * SLOWER
+}
+
+/// What a picture that is being decoded takes from others; given back when dropped.
+struct Place {
+    shared: Arc<Shared>,
+    memory: u64,
+    slow: AtomicBool,
+}
+
+impl Place {
+    fn is_slow(&self) -> bool {
+        self.slow.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        state.memory -= self.memory;
+        if self.is_slow() {
+            state.slow_running -= 1;
+            state.slow_memory -= self.memory;
+        }
+        drop(state);
+        self.shared.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_made_of_pixels_and_bytes() {
+        let millis = |pixels, bytes, most| {
+            deadline(pixels, bytes, Duration::from_millis(most)).as_millis() / u128::from(SLOWER)
+        };
+        assert_eq!(millis(0, 0, 2000), 250);
+        assert_eq!(millis(10_000_000, 2_000_000, 2000), 870);
+        assert_eq!(millis(64_000_000, 10_000_000, 2000), 2000);
+        assert_eq!(millis(u64::MAX, usize::MAX, 3000), 3000);
+        assert_eq!(millis(0, 0, 100), 100);
+    }
 }

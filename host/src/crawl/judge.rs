@@ -8,26 +8,34 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::{
     app::App,
-    crawl::{Faults, decode::Decoders, kept::Kept, tally::Tally},
+    crawl::{
+        Faults,
+        decode::{Decoders, NoChild, Owner},
+        kept::Kept,
+        tally::Tally,
+    },
     db::{
         chunks::{Wait, Waiting},
+        images,
         verdicts::{Judged, Refused},
     },
     fetch::{Download, Fetcher, Jar},
-    image::{Measured, Refusal, Rules},
-    job::UserId,
-    source::{Candidate, Grants},
+    image::{Measured, Refusal, Rules, Sha256},
+    job::DatasetId,
+    source::{Candidate, Checksum, Grants},
+    validate::{self, Header, Rejected},
 };
 
 /// A picture whose host asked this often to come back later is refused.
 const MOST_HOLDS: i32 = 6;
 
-/// After the store failed, chunks come back this much later to see whether it works again.
-const STORE_PAUSE: Duration = Duration::from_secs(30);
+/// After the host failed, chunks come back this much later to see whether it works again.
+const HOST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What the pictures of one chunk have in common.
 pub(super) struct Bench {
@@ -41,7 +49,8 @@ pub(super) struct Bench {
     pub(super) kept: Arc<Kept>,
     /// Set when an object could not be written; the worker then looks before it goes on.
     pub(super) store_failed: Arc<AtomicBool>,
-    pub(super) user: UserId,
+    pub(super) owner: Owner,
+    pub(super) dataset: DatasetId,
     pub(super) rules: Rules,
     pub(super) grants: Grants,
     pub(super) tally: Arc<Tally>,
@@ -55,8 +64,8 @@ pub(super) enum Tried {
     Held { candidate: i64, until: DateTime<Utc> },
     /// Its host does not accept the source's credential; nothing is said about the picture.
     Unauthorized { candidate: i64, reason: String },
-    /// The store fails; nothing is said about the picture.
-    StoreFailed { candidate: i64 },
+    /// The host fails; nothing is said about the picture.
+    HostFailed { candidate: i64, wait: Wait },
 }
 
 impl Bench {
@@ -74,27 +83,78 @@ impl Bench {
             Err(NotThere::Unauthorized(reason)) => return Tried::Unauthorized { candidate: id, reason },
         };
         metrics.received(download.bytes.len());
-        let size = download.bytes.len() as u64;
         self.faults.pass("decode", &url);
         // Another copy may have other bytes.
         let declared = said.checksum.clone().filter(|_| url == said.url);
-        let rules = self.rules.clone();
-        let measured = match self.decoders.validate(&download.bytes, rules, declared, metrics).await {
+        let (sha256, checked) = match self.check(&download.bytes, declared).await {
+            Ok(checked) => checked,
+            Err(error) => {
+                tracing::error!(error = %crate::app::chain(&error), "pictures cannot be decoded");
+                return Tried::HostFailed {
+                    candidate: id,
+                    wait: host_fails("images cannot be decoded for now"),
+                };
+            }
+        };
+        let body = Body { url: download.url, size: download.bytes.len() as u64, sha256 };
+        let measured = match checked {
             Ok(measured) => measured,
             Err(rejected) => {
                 let refused = Refused { reason: rejected.refusal, detail: rejected.detail };
-                return judged(id, said, Some((download, size)), Err(refused));
+                return judged(id, said, Some(body), Err(refused));
             }
         };
-        let put =
-            self.app.store.put(self.user, &measured.sha256, measured.format, download.bytes.clone()).await;
+        let put = self.app.store.put(self.owner.user, &sha256, measured.format, download.bytes).await;
         if let Err(error) = put {
             tracing::error!(error = %crate::app::chain(&error), "an image cannot be stored");
             self.store_failed.store(true, Ordering::Relaxed);
-            return Tried::StoreFailed { candidate: id };
+            return Tried::HostFailed { candidate: id, wait: store_fails() };
         }
         self.faults.pass("stored", &url);
-        judged(id, said, Some((download, size)), Ok(measured))
+        judged(id, said, Some(body), Ok(measured))
+    }
+
+    /// Checks a file completely. Bytes that this process decoded not long ago, or that the dataset
+    /// has a row of, are not decoded again.
+    async fn check(
+        &self,
+        bytes: &Bytes,
+        declared: Option<Checksum>,
+    ) -> Result<(Sha256, Result<Measured, Rejected>), NoChild> {
+        let limits = *self.decoders.limits();
+        let file = bytes.clone();
+        let inspected = tokio::task::spawn_blocking(move || {
+            let header = validate::inspect(&file, &limits);
+            let checksum = declared.map_or(Ok(()), |declared| validate::check_checksum(&file, &declared));
+            (Sha256::of(&file), header, checksum)
+        });
+        let (sha256, header, checksum) = inspected.await.map_err(|error| NoChild::new(error.into()))?;
+        let header = match header {
+            Ok(header) => header,
+            Err(rejected) => return Ok((sha256, Err(rejected))),
+        };
+        let decoded = match self.known(&sha256, &header).await {
+            Some(decoded) => decoded,
+            None => self.decoders.decode(self.owner, sha256, bytes.clone(), header.clone()).await?,
+        };
+        let checked = decoded.and_then(|phash| {
+            validate::check_rules(&header, &self.rules)?;
+            checksum?;
+            Ok(header.accept(sha256, phash))
+        });
+        Ok((sha256, checked))
+    }
+
+    /// What is known of these bytes.
+    async fn known(&self, sha256: &Sha256, header: &Header) -> Option<Result<u64, Rejected>> {
+        if let Some(decoded) = self.decoders.known(sha256) {
+            return Some(decoded);
+        }
+        let seen = images::seen(&self.app.db, self.dataset, sha256).await;
+        match seen.inspect_err(|error| tracing::debug!(%error, "known bytes cannot be looked up")).ok()?? {
+            images::Seen::Sound { phash } => Some(Ok(phash)),
+            images::Seen::Refused { reason, detail } => Some(Err(header.reject(reason, detail))),
+        }
     }
 
     /// The picture from its own address or, when that is gone for good, from the first alternate that has it.
@@ -128,26 +188,31 @@ enum NotThere {
 
 /// Nothing can be kept for now, by any chunk of this process.
 pub(super) fn store_fails() -> Wait {
-    Wait {
-        until: Utc::now() + STORE_PAUSE,
-        reason: "images cannot be stored for now".to_owned(),
-        error: false,
-    }
+    host_fails("images cannot be stored for now")
+}
+
+fn host_fails(reason: &str) -> Wait {
+    Wait { until: Utc::now() + HOST_PAUSE, reason: reason.to_owned(), error: false }
 }
 
 fn later(after: Duration) -> DateTime<Utc> {
     Utc::now() + chrono::Duration::from_std(after).unwrap_or(chrono::Duration::days(1))
 }
 
-fn judged(
-    id: i64,
-    said: Candidate,
-    body: Option<(Download, u64)>,
-    outcome: Result<Measured, Refused>,
-) -> Tried {
-    let url = body.as_ref().map_or_else(|| said.url.clone(), |(download, _)| download.url.clone());
-    let size = body.map(|(_, size)| size);
-    Tried::Judged(Box::new(Judged { candidate: id, url, size, said, outcome }))
+/// What was received of a picture.
+struct Body {
+    /// Where it came from in the end.
+    url: String,
+    size: u64,
+    sha256: Sha256,
+}
+
+fn judged(id: i64, said: Candidate, body: Option<Body>, outcome: Result<Measured, Refused>) -> Tried {
+    let (url, size, sha256) = match body {
+        Some(body) => (body.url, Some(body.size), Some(body.sha256)),
+        None => (said.url.clone(), None, None),
+    };
+    Tried::Judged(Box::new(Judged { candidate: id, url, size, sha256, said, outcome }))
 }
 
 /// A job that names licences takes nothing whose licence it does not know.

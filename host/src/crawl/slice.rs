@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     crawl::{
         Interrupted, SliceEnd, budget,
-        judge::{Bench, Tried, store_fails},
+        judge::{Bench, Tried},
         step::{StepOutcome, StepTask},
     },
     db::{
@@ -265,9 +265,9 @@ impl Slice {
                 self.locked.push(candidate);
                 self.locked_for = reason;
             }
-            Ok(Tried::StoreFailed { candidate }) => {
+            Ok(Tried::HostFailed { candidate, wait }) => {
                 self.taken.remove(&candidate);
-                self.ending.get_or_insert(SliceEnd::Wait(store_fails()));
+                self.ending.get_or_insert(SliceEnd::Wait(wait));
             }
             Err(panic) if panic.is_panic() => {
                 let reason = "a fault of the host, which its log tells, while it tried a picture";

@@ -19,7 +19,7 @@ use crate::{
     app::{App, Signal, chain, health::Condition, messages},
     crawl::{
         Faults, Interrupted, SliceEnd,
-        decode::Decoders,
+        decode::{Decoders, Owner},
         judge::{Bench, store_fails},
         kept::Kept,
         slice::{CLOSING, Pause, Slice},
@@ -37,11 +37,8 @@ use crate::{
     job::JobId,
     plugin::Installed,
     queue::{Abandoned, Message, Participation, Work},
-    validate,
 };
 
-/// Decode memory of the process, in bytes.
-const DECODE_MEMORY: u64 = 512 << 20;
 /// What is running at a stop is given this long; it uses half of that by itself.
 const GRACE: Duration = Duration::from_secs(9);
 /// A chunk whose source is not installed here is left to other workers this long.
@@ -102,10 +99,8 @@ impl Worker {
         // Who runs one job wants it done, even where the settings make `serve` an API only.
         let slots = if only.is_some() { crawl.slots.max(1) } else { crawl.slots };
         let how = Participation { slots, heartbeat: crawl.heartbeat, grace: GRACE, only };
-        let limits =
-            validate::Limits { max_bytes: app.config.fetch.max_image_bytes, ..validate::Limits::default() };
         let worker = Arc::new(Self {
-            decoders: Arc::new(Decoders::new(limits, DECODE_MEMORY)),
+            decoders: Arc::new(Decoders::new(app.clone())),
             faults: Arc::new(Faults::new(crawl.kill_at.as_deref())),
             kept: Arc::default(),
             store_failed: Arc::default(),
@@ -258,7 +253,8 @@ impl Worker {
             faults: Arc::clone(&self.faults),
             kept: Arc::clone(&self.kept),
             store_failed: Arc::clone(&self.store_failed),
-            user: chunk.user_id,
+            owner: Owner { user: chunk.user_id, chunk: chunk.id },
+            dataset: chunk.dataset_id,
             rules: chunk.rules.clone(),
             grants: self.app.grants(&source),
             tally,

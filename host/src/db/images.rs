@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgPool, types::Json};
 
-use crate::job::{ChunkId, DatasetId, ImageId, JobId, UserId};
+use crate::{
+    image::{Refusal, Sha256},
+    job::{ChunkId, DatasetId, ImageId, JobId, UserId},
+};
 
 /// A row of `images`.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -140,4 +143,49 @@ pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> Result<Option<Im
         .bind(image)
         .fetch_optional(db)
         .await
+}
+
+/// What a dataset knows of bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// They are a sound picture.
+    Sound {
+        /// Its perceptual hash.
+        phash: u64,
+    },
+    /// They are none, whatever a job asks for.
+    Refused {
+        /// One that says something of the bytes alone: `corrupt`, `decoder-fault` or `too-costly`.
+        reason: Refusal,
+        /// For people.
+        detail: String,
+    },
+}
+
+/// What this dataset knows of bytes with this hash.
+///
+/// # Errors
+/// When the database fails.
+pub async fn seen(pool: &PgPool, dataset: DatasetId, sha256: &Sha256) -> sqlx::Result<Option<Seen>> {
+    /// The hash of a sound one, or why it was refused and how.
+    type Row = (Option<i64>, Option<Json<Refusal>>, Option<String>);
+    let row: Option<Row> = sqlx::query_as(
+        "(select phash, null::jsonb, null from public.images
+           where dataset_id = $1 and hash = $2 and is_valid and not is_duplicate)
+         union all
+         (select null, to_jsonb(reason), metadata->>'detail' from public.images
+           where dataset_id = $1 and hash = $2 and reason in ('corrupt', 'decoder-fault', 'too-costly'))
+         limit 1",
+    )
+    .bind(dataset)
+    .bind(sha256.to_string())
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.and_then(|row| match row {
+        (Some(phash), ..) => Some(Seen::Sound { phash: phash.cast_unsigned() }),
+        (None, Some(Json(reason)), detail) => {
+            Some(Seen::Refused { reason, detail: detail.unwrap_or_default() })
+        }
+        (None, None, _) => None,
+    }))
 }

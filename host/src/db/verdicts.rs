@@ -7,7 +7,7 @@ use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 
 use crate::{
     db::chunks::Chunk,
-    image::{Measured, Refusal},
+    image::{Measured, Refusal, Sha256},
     job::ImageId,
     source::Candidate,
 };
@@ -23,6 +23,8 @@ pub struct Judged {
     pub url: String,
     /// Size of the body in bytes, when it was received whole.
     pub size: Option<u64>,
+    /// Of the body.
+    pub sha256: Option<Sha256>,
     /// Whether it is a picture that the job accepts.
     pub outcome: Result<Measured, Refused>,
 }
@@ -240,7 +242,7 @@ impl<'a> NewImage<'a> {
             file_size: row.judged.size.map(integer),
             format: measured.map(|measured| measured.format.name()),
             frames: measured.map(|measured| measured.frames),
-            hash: measured.map(|measured| measured.sha256.to_string()),
+            hash: row.judged.sha256.map(|sha256| sha256.to_string()),
             phash: measured.map(|measured| measured.phash.cast_signed()),
             is_valid: measured.is_some(),
             is_duplicate: row.verdict == Verdict::Duplicate,

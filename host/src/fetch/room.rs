@@ -30,9 +30,9 @@ impl Room {
     /// What a body may have before it must ask for more.
     pub(super) const BEGINNING: u64 = 1 << 20;
     const BEGINNINGS: u64 = 64 << 20;
-    const WHOLES: u64 = 192 << 20;
+    const WHOLES: u64 = 128 << 20;
 
-    /// 256 MiB, or more where that is needed for one image of `largest` bytes.
+    /// 192 MiB, or more where that is needed for one image of `largest` bytes.
     pub(super) fn new(largest: u64) -> Self {
         Self { beginnings: Part::new(Self::BEGINNINGS), wholes: Part::new(Self::WHOLES.max(largest)) }
     }

@@ -29,6 +29,7 @@ fn config(site: &Site) -> config::Fetch {
         map_origin: vec![format!("*=http://{}", site.address).parse().unwrap()],
         name_server: None,
         max_image_bytes: 1 << 20,
+        max_image_pixels: 64_000_000,
         request_timeout: Duration::from_secs(20),
         per_host: 8,
         per_host_rate: 1000,

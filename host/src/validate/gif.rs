@@ -34,7 +34,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
                 frames += 1;
                 pixels += area;
                 largest = area.max(largest);
-                limits.check_frames(frames, pixels)?;
+                limits.check_frames(frames, pixels, bytes.len())?;
                 skip_palette(&mut reader, packed)?;
                 reader.byte()?;
                 skip_sub_blocks(&mut reader)?;
@@ -53,7 +53,8 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
         orientation: Orientation::NoTransforms,
         end: reader.position(),
         sequential: false,
-        memory: u64::from(width) * u64::from(height) + largest + (64 << 10),
+        pixels,
+        memory: largest + phash::MEMORY,
     })
 }
 
@@ -76,18 +77,17 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<u64, String> {
         frames += 1;
         if hash.is_none() {
             let shades = shades(decoder.palette().map_err(explain)?, transparent);
-            let (width, height) = (header.width, header.height);
-            let mut canvas = vec![255; width as usize * height as usize];
-            // What lies outside the canvas is not shown.
-            for (to, from) in
-                canvas.chunks_exact_mut(width as usize).skip(top).zip(indices.chunks_exact(line))
-            {
-                for (to, from) in to.iter_mut().skip(left).zip(from) {
+            let mut canvas = phash::Rows::new(header.width, header.height, 1, header.orientation)?;
+            // What lies outside the canvas is not shown, and what the frame leaves of it is white.
+            for y in 0..header.height as usize {
+                let to = canvas.next()?;
+                to.fill(255);
+                let from = y.checked_sub(top).and_then(|y| indices.chunks_exact(line).nth(y));
+                for (to, from) in to.iter_mut().skip(left).zip(from.unwrap_or_default()) {
                     *to = shades[usize::from(*from)];
                 }
             }
-            let raster = phash::Raster { pixels: &canvas, channels: 1, width, height };
-            hash = Some(phash::difference_hash(&raster, header.orientation)?);
+            hash = Some(canvas.hash()?);
         }
     }
     match hash {

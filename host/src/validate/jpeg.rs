@@ -16,6 +16,7 @@ const DHT: u8 = 0xc4;
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
 const APP1: u8 = 0xe1;
+const APP14: u8 = 0xee;
 
 /// Every scan of a progressive picture walks over all of it: ten are usual, thousands are an attack.
 const MAX_SCANS: u32 = 100;
@@ -30,6 +31,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
     let mut reader = Reader::new(bytes, 2);
     let mut frame: Option<Frame> = None;
     let mut orientation = None;
+    let mut adobe = None;
     let (mut scans, mut segments) = (0, 0);
     loop {
         let marker = next_marker(&mut reader)?;
@@ -64,7 +66,8 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
                     return Err(Rejected::corrupt("a scan before the frame header"));
                 };
                 // The decoder would stop at a second scan and call the picture whole.
-                let complete = !frame.progressive && segment.first() == Some(&frame.components);
+                let complete = !frame.progressive
+                    && segment.first().is_some_and(|count| usize::from(*count) == frame.components.len());
                 if scans > if complete { 1 } else { MAX_SCANS } {
                     return Err(Rejected::corrupt(format!("{scans} scans")));
                 }
@@ -72,6 +75,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
             APP1 if orientation.is_none() => {
                 orientation = segment.strip_prefix(b"Exif\0\0").and_then(Orientation::from_exif_chunk);
             }
+            APP14 if segment.starts_with(b"Adobe") => adobe = segment.get(11).copied(),
             _ => {}
         }
     }
@@ -87,7 +91,8 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         end,
         sequential: !frame.progressive,
-        memory: frame.memory(scans) + end as u64,
+        pixels: u64::from(frame.width) * u64::from(frame.height),
+        memory: frame.memory(scans, adobe) + end as u64,
     })
 }
 
@@ -126,38 +131,52 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<u64, String> {
     if decoder.dimensions() != Some((width as usize, height as usize)) {
         return Err("two different sizes".to_owned());
     }
-    phash::difference_hash(&phash::Raster { pixels: &pixels, channels, width, height }, header.orientation)
+    phash::Rows::new(width, height, channels, header.orientation)?.all(&pixels)
 }
 
 /// What the frame header says.
 struct Frame {
     width: u16,
     height: u16,
-    components: u8,
     progressive: bool,
+    /// Of each component: how many blocks it has across and down in a unit.
+    components: Vec<(u8, u8)>,
 }
 
 impl Frame {
     fn read(segment: &[u8], progressive: bool) -> Result<Self, Rejected> {
-        let [precision, h1, h0, w1, w0, components, ..] = *segment else {
+        let [precision, h1, h0, w1, w0, count, components @ ..] = segment else {
             return Err(Rejected::corrupt("a frame header of a few bytes"));
         };
-        if precision != 8 || !matches!(components, 1 | 3 | 4) {
-            let detail = format!("JPEG with {components} components of {precision} bits is not kept");
+        if *precision != 8 || !matches!(count, 1 | 3 | 4) {
+            let detail = format!("JPEG with {count} components of {precision} bits is not kept");
             return Err(Rejected::new(Refusal::UnsupportedFormat, detail));
         }
-        let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
-        Ok(Self { width, height, components, progressive })
+        let components: Vec<_> =
+            components.chunks_exact(3).map(|component| (component[1] >> 4, component[1] & 0xf)).collect();
+        if components.len() != usize::from(*count) {
+            return Err(Rejected::corrupt("a frame header with other components than it says"));
+        }
+        let (width, height) = (u16::from_be_bytes([*w1, *w0]), u16::from_be_bytes([*h1, *h0]));
+        Ok(Self { width, height, progressive, components })
     }
 
-    /// Bytes that decoding takes: the pixels, and between scans every coefficient of
-    /// every component.
-    fn memory(&self, scans: u32) -> u64 {
-        let components = u64::from(self.components);
-        let held = if self.progressive || scans > 1 { 4 * components } else { 0 };
-        // Rows of blocks, for narrow pictures.
-        let rows = 256 * (u64::from(self.width) + 64) * components;
-        u64::from(self.width) * u64::from(self.height) * (components.min(3) + held) + rows
+    /// Bytes that decoding takes: the pixels, rows of blocks, and between scans every coefficient
+    /// of every component. `adobe` is how the file says that its colours are transformed.
+    fn memory(&self, scans: u32, adobe: Option<u8>) -> u64 {
+        let (width, height) = (u64::from(self.width), u64::from(self.height));
+        let components = self.components.len() as u64;
+        let across = self.components.iter().map(|(across, _)| u64::from(*across)).max().unwrap_or(1).max(1);
+        let down = self.components.iter().map(|(_, down)| u64::from(*down)).max().unwrap_or(1).max(1);
+        // Grey alone is decoded where brightness is stored apart; see `decode`.
+        let is_grey = components == 1 || components == 3 && adobe != Some(0) && (across, down) != (1, 2);
+        let channels = if is_grey { 1 } else { 3 };
+        let units = width.div_ceil(8 * across) * height.div_ceil(8 * down);
+        let blocks: u64 = self.components.iter().map(|(x, y)| u64::from(*x) * u64::from(*y)).sum();
+        // 64 coefficients of two bytes a block.
+        let coefficients = if self.progressive || scans > 1 { units * blocks * 128 } else { 0 };
+        let rows = 256 * (width + 64) * components;
+        width * height * channels + coefficients + rows + phash::MEMORY
     }
 }
 

@@ -9,26 +9,37 @@ use super::{Header, Limits, Rejected, phash, reader::Reader};
 use crate::image::Format;
 
 const SIGNATURE: usize = 8;
-/// What the decoder may hold beside the pixels: rows and metadata.
-const BUFFERS: u64 = 64 << 20;
+/// Chunks without content say nothing, and cost the decoder as much as others.
+const MAX_EMPTY: usize = 1000;
+/// Files of this many bytes a chunk, and of so many chunks beside, are usual: encoders write
+/// thousands of bytes a chunk.
+const BYTES_A_CHUNK: usize = 512;
+const MAX_CHUNKS: usize = 10_000;
 
 /// Walks from chunk to chunk to the end of the picture.
 pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
     let mut reader = Reader::new(bytes, SIGNATURE);
     let (kind, ihdr) = chunk(&mut reader)?;
-    let (b"IHDR", [w3, w2, w1, w0, h3, h2, h1, h0, ..]) = (&kind, ihdr) else {
+    let (b"IHDR", [w3, w2, w1, w0, h3, h2, h1, h0, _, _, _, _, interlaced]) = (&kind, ihdr) else {
         return Err(Rejected::corrupt("no IHDR chunk first"));
     };
     let width = u32::from_be_bytes([*w3, *w2, *w1, *w0]);
     let height = u32::from_be_bytes([*h3, *h2, *h1, *h0]);
     limits.check_size(width, height)?;
+    let area = u64::from(width) * u64::from(height);
 
     let mut orientation = None;
     let mut declared = None;
     let mut data = false;
     let (mut frames, mut pixels) = (0, 0);
+    let (mut chunks, mut empty) = (0, 0);
     loop {
         let (kind, content) = chunk(&mut reader)?;
+        chunks += 1;
+        empty += usize::from(content.is_empty());
+        if empty > MAX_EMPTY || chunks > MAX_CHUNKS + bytes.len() / BYTES_A_CHUNK {
+            return Err(Rejected::corrupt(format!("more than {chunks} chunks, {empty} of them empty")));
+        }
         match (&kind, content) {
             (b"IEND", _) => break,
             (b"IDAT", _) => data = true,
@@ -39,7 +50,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
                 limits.check_size(width, height)?;
                 frames += 1;
                 pixels += u64::from(width) * u64::from(height);
-                limits.check_frames(frames, pixels)?;
+                limits.check_frames(frames, pixels, bytes.len())?;
             }
             (b"eXIf", exif) if orientation.is_none() => orientation = Orientation::from_exif_chunk(exif),
             _ => {}
@@ -64,32 +75,45 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         end: reader.position(),
         sequential: false,
-        // 4 channels, once more for averaging over transparency, and rows of 16 bits.
-        memory: u64::from(width) * u64::from(height) * 8 + u64::from(width) * 32 + (256 << 10),
+        pixels: area + pixels,
+        // A few rows of up to four channels of 16 bits; what is interlaced is there as a whole.
+        memory: u64::from(width) * 64
+            + if *interlaced == 0 { 0 } else { area * 4 }
+            + bytes.len() as u64
+            + phash::MEMORY,
     })
 }
 
 /// Decodes every frame and gives the perceptual hash of the first picture in the file.
 pub(super) fn decode(picture: &[u8], header: &Header) -> Result<u64, String> {
     let explain = |error: png::DecodingError| error.to_string();
-    let memory = usize::try_from(header.memory.max(BUFFERS)).unwrap_or(usize::MAX);
+    let memory = usize::try_from(header.memory).unwrap_or(usize::MAX);
     let mut decoder = Decoder::new_with_limits(Cursor::new(picture), Memory { bytes: memory });
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().map_err(explain)?;
 
-    let (width, height) = (header.width, header.height);
-    let mut pixels = vec![0; reader.output_buffer_size().ok_or("too large")?];
-    let channels = reader.next_frame(&mut pixels).map_err(explain)?.color_type.samples();
-    let raster = phash::Raster { pixels: &pixels, channels, width, height };
-    let hash = phash::difference_hash(&raster, header.orientation)?;
+    let channels = reader.output_color_type().0.samples();
+    let mut rows = phash::Rows::new(header.width, header.height, channels, header.orientation)?;
+    let hash = if reader.info().interlaced {
+        let mut pixels = vec![0; reader.output_buffer_size().ok_or("too large")?];
+        reader.next_frame(&mut pixels).map_err(explain)?;
+        rows.all(&pixels)?
+    } else {
+        for _ in 0..header.height {
+            reader.read_row(rows.next()?).map_err(explain)?.ok_or("a frame smaller than the picture")?;
+        }
+        rows.hash()?
+    };
 
     // A first picture without frame control is shown only by those who know no APNG.
     if let Some(animation) = reader.info().animation_control {
         let first_is_a_frame = reader.info().frame_control.is_some();
+        while reader.next_row().map_err(explain)?.is_some() {}
         for _ in u32::from(first_is_a_frame)..animation.num_frames {
-            reader.next_frame(&mut pixels).map_err(explain)?;
+            reader.next_frame_info().map_err(explain)?;
+            while reader.next_row().map_err(explain)?.is_some() {}
         }
     }
     reader.finish().map_err(explain)?;

@@ -178,6 +178,12 @@ fn bombs_are_refused_by_their_headers() {
         animated[4..8].copy_from_slice(&size.to_le_bytes());
         animated
     };
+    let large_film = {
+        let mut film = samples::webp_animated();
+        film[24..27].copy_from_slice(&6999u32.to_le_bytes()[..3]);
+        film[27..30].copy_from_slice(&6999u32.to_le_bytes()[..3]);
+        film
+    };
     let many_png = {
         let scene = samples::scene(4, 4);
         let mut bytes = samples::apng(&scene, 1);
@@ -200,10 +206,34 @@ fn bombs_are_refused_by_their_headers() {
         bytes
     };
 
+    let long = |width: u32, height: u32| {
+        let ihdr = png_chunk(
+            b"IHDR",
+            &[&[width.to_be_bytes(), height.to_be_bytes()].concat()[..], &[8, 6, 0, 0, 0]].concat(),
+        );
+        [&b"\x89PNG\r\n\x1a\n"[..], &ihdr].concat()
+    };
+    let empty_chunks = |count: usize| {
+        let mut bytes = samples::png(&samples::scene(20, 20).into());
+        let data = memchr::memmem::find(&bytes, b"IDAT").unwrap() - 4;
+        // The checksum of `IDAT` alone.
+        bytes.splice(data..data, b"\0\0\0\0IDAT\x35\xaf\x06\x1e".repeat(count));
+        bytes
+    };
+    let small_chunks = {
+        let chunk = png_chunk(b"tEXt", b"a");
+        [&ihdr(20)[..], &chunk.repeat(20_000)].concat()
+    };
     let check = |what: &str, bytes: &[u8], expect: &str| {
         let rejected = inspect(bytes, &Limits::default()).unwrap_err();
         assert_eq!(rejected.refusal.code(), expect, "{what}: {rejected}");
     };
+    super::validate(&empty_chunks(900), &Limits::default(), &Rules::default()).unwrap();
+    check("png of empty chunks", &empty_chunks(1100), "corrupt");
+    check("png of tiny chunks", &small_chunks, "corrupt");
+    check("png 50000000×1", &long(50_000_000, 1), "too-many-pixels");
+    check("png 1×50000000", &long(1, 50_000_000), "too-many-pixels");
+    check("webp of 3 frames of 49 megapixels", &large_film, "too-many-pixels");
     check("png 50000²", &ihdr(50_000), "too-many-pixels");
     check("png with no size", &ihdr(0), "corrupt");
     check("gif 65535²", &gif(65_535, 1, 10), "too-many-pixels");

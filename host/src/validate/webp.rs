@@ -15,7 +15,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
     reader.take(4)?;
     let mut canvas: Option<Canvas> = None;
     let mut orientation = None;
-    let (mut frames, mut pictures) = (0, 0);
+    let (mut frames, mut pictures, mut lossless) = (0, 0, false);
     // A file that was cut off is walked too: its size may be a better reason.
     let end = announced.min(bytes.len());
     let mut reader = Reader::new(&bytes[..end], reader.position());
@@ -25,17 +25,19 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
             b"VP8X" if canvas.is_none() => canvas = Some(Canvas::read(content, limits)?),
             b"VP8 " | b"VP8L" => {
                 let (width, height) = bitstream_size(&kind, content, limits)?;
-                let canvas = canvas.get_or_insert(Canvas { width, height, animated: false, alpha: true });
+                let alpha = &kind == b"VP8L";
+                let canvas = canvas.get_or_insert(Canvas { width, height, animated: false, alpha });
                 if !canvas.animated && (canvas.width, canvas.height) != (width, height) {
                     return Err(Rejected::corrupt("canvas and picture differ in size"));
                 }
                 pictures += 1;
+                lossless |= &kind == b"VP8L";
             }
             b"ANMF" => {
                 let Some(canvas) = &canvas else { return Err(Rejected::corrupt("a frame without canvas")) };
                 frames += 1;
                 // Every frame is put on a canvas of full size.
-                limits.check_frames(frames, u64::from(frames) * canvas.pixels())?;
+                limits.check_frames(frames, u64::from(frames) * canvas.pixels(), bytes.len())?;
                 check_frame(content, canvas, limits)?;
             }
             b"EXIF" if orientation.is_none() => {
@@ -55,13 +57,12 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
         (false, 1, _) => 1,
         _ => return Err(Rejected::corrupt(format!("{pictures} pictures, {frames} frames"))),
     };
-    // Planes or ARGB, the result, and once more for averaging over transparency.
-    let bytes_per_pixel = if canvas.animated {
-        20
-    } else if canvas.alpha {
-        16
-    } else {
-        8
+    // Planes or ARGB and the result; with alpha that of its own, in an animation the canvas.
+    let bytes_per_pixel = match (canvas.animated, canvas.alpha, lossless) {
+        (true, ..) => 18,
+        (false, true, _) => 12,
+        (false, false, true) => 8,
+        (false, false, false) => 5,
     };
     Ok(Header {
         format: Format::Webp,
@@ -71,7 +72,8 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         end: announced,
         sequential: false,
-        memory: canvas.pixels() * bytes_per_pixel + (256 << 10),
+        pixels: u64::from(frames) * canvas.pixels(),
+        memory: canvas.pixels() * bytes_per_pixel + bytes.len() as u64 + phash::MEMORY,
     })
 }
 
@@ -93,8 +95,7 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<u64, String> {
     } else {
         decoder.read_image(&mut pixels).map_err(explain)?;
     }
-    let raster = phash::Raster { pixels: &pixels, channels, width, height };
-    let hash = phash::difference_hash(&raster, header.orientation)?;
+    let hash = phash::Rows::new(width, height, channels, header.orientation)?.all(&pixels)?;
     for _ in 1..header.frames {
         decoder.read_frame(&mut pixels).map_err(explain)?;
     }
