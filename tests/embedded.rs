@@ -36,7 +36,7 @@ fn record(dir: &Path) -> PathBuf {
     dir.join("postgres/postmaster.pid")
 }
 
-fn server(dir: &Path) -> Option<Pid> {
+pub(crate) fn server(dir: &Path) -> Option<Pid> {
     let record = fs::read_to_string(record(dir)).ok()?;
     Pid::from_raw(record.lines().next()?.parse().ok()?)
 }

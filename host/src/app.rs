@@ -17,7 +17,7 @@ use crate::{
     app::health::CredentialMarks,
     auth::{Auth, link::LinkKey},
     config::{Config, ConfiguredCredential},
-    db::PgPool,
+    db::{PgPool, embedded::Alive},
     fetch::Fetcher,
     job::JobId,
     metrics::Metrics,
@@ -43,6 +43,8 @@ pub struct Parts {
     pub credentials: Vec<ConfiguredCredential>,
     /// Rows.
     pub db: PgPool,
+    /// Whether the private Postgres lives, where the rows are in one.
+    pub postgres: Option<Alive>,
     /// Work.
     pub queue: Queue,
     /// Sources.

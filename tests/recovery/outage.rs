@@ -1,8 +1,13 @@
 //! The database or the store going away and coming back.
 
+use std::{fs::File, net::SocketAddr};
+
 use pixcrawler::db::embedded::{Durability, Embedded};
+use rustix::process::{Signal, kill_process};
+use serde_json::Value;
 
 use super::{chunks, files, kept};
+use crate::embedded::server;
 use crate::support::{
     postgres::{data_dir, prepared},
     process::System,
@@ -43,6 +48,54 @@ async fn a_database_that_comes_back_has_lost_nothing() {
     }
     drop(system);
     server.stop().await.unwrap();
+}
+
+/// Several processes use it, one of them in the middle of a crawl.
+#[tokio::test]
+async fn a_server_that_dies_under_those_who_use_it_is_started_again_once() {
+    let site = Site::start().await;
+    let system = System::private(&site).await;
+    let worker = system.server(&[]).await;
+    let health = |at: SocketAddr, path| async move {
+        let url = format!("http://{at}/api/v1/health/{path}");
+        let answer = reqwest::Client::new().get(url).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let all = site.gallery("/gallery", 12, None);
+    let (quick, slow) = all.split_at(6);
+    site.hold(slow);
+    let job = system.create(&["/gallery"], 12).await;
+    site.busy("/gallery/", 6).await;
+    system.until(job, "the quick pictures are kept", |job| job["kept"] == 6).await;
+
+    // Whoever wants to start it waits for this.
+    let turn = File::options().write(true).open(system.data().join("postgres.lock")).unwrap();
+    turn.lock().unwrap();
+    let dead = server(&system.data()).unwrap();
+    kill_process(dead, Signal::KILL).unwrap();
+    for process in [system.door(), &worker] {
+        process.logged("the private Postgres has died").await;
+        let (status, ready) = health(process.address(), "ready").await;
+        assert_eq!((status, &ready["parts"]["database"]), (503, &"unavailable".into()), "{ready}");
+        let (status, live) = health(process.address(), "").await;
+        assert_eq!((status, &live["status"]), (200, &"degraded".into()), "{live}");
+    }
+    site.release(slow);
+    turn.unlock().unwrap();
+
+    let again = ["the private Postgres was started again", "the private Postgres is there again"];
+    let (door, worked) = tokio::join!(system.door().logged_any(&again), worker.logged_any(&again));
+    assert_ne!(door["message"], worked["message"], "one of them started it");
+    assert_ne!(server(&system.data()), Some(dead));
+    for process in [system.door(), &worker] {
+        assert_eq!(health(process.address(), "ready").await.0, 200);
+        assert_eq!(health(process.address(), "").await.1["status"], "healthy");
+    }
+    system.until_status(job, "completed").await;
+    assert_eq!(kept(&system, job).await, hashes(&all));
+    for path in quick {
+        assert_eq!(site.requests(path).len(), 1, "{path} was fetched again");
+    }
 }
 
 #[tokio::test]

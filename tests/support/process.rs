@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use pixcrawler::{auth::issuer::Issuer, db::PgPool};
+use pixcrawler::{
+    auth::issuer::Issuer,
+    db::{PgPool, embedded},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -33,7 +36,8 @@ use super::{
 /// A front door (`serve` without a worker) and what its workers share.
 pub(crate) struct System {
     pub(crate) pool: PgPool,
-    database: SecretString,
+    /// None for the private one of the data folder.
+    database: Option<SecretString>,
     mapping: String,
     settings: Settings,
     data: DataDir,
@@ -67,16 +71,39 @@ impl System {
     /// With its own settings, on this database.
     pub(crate) async fn with(site: &Site, database: TestDatabase, settings: &[(&'static str, &str)]) -> Self {
         let TestDatabase { url, pool } = database;
+        Self::on(site, Some(url), |_| async move { pool }, settings).await
+    }
+
+    /// On a private Postgres, which all processes share.
+    pub(crate) async fn private(site: &Site) -> Self {
+        let pool = |data: PathBuf| async move {
+            let url = embedded::running(&data).await.unwrap();
+            pixcrawler::db::connect(&url, 5).await.unwrap()
+        };
+        Self::on(site, None, pool, &[]).await
+    }
+
+    async fn on<P: Future<Output = PgPool>>(
+        site: &Site,
+        database: Option<SecretString>,
+        pool: impl FnOnce(PathBuf) -> P,
+        settings: &[(&'static str, &str)],
+    ) -> Self {
         let data = data_dir();
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        let launch =
-            Launch { data: &data.of_host(), database: &url, mapping: &site.mapping(), settings: &settings };
+        let launch = Launch {
+            data: &data.of_host(),
+            database: database.as_ref(),
+            mapping: &site.mapping(),
+            settings: &settings,
+        };
         let door = launch.run("serve", "front door", &[("PIXCRAWLER_SLOTS", "0")]).await;
+        let pool = pool(data.of_host()).await;
         let issuer = Issuer::open(&data.of_host()).unwrap();
         let token = issuer.issue("ann@example.org", Duration::from_secs(3600)).unwrap();
         Self {
             pool,
-            database: url,
+            database,
             mapping: site.mapping(),
             settings,
             data,
@@ -101,7 +128,7 @@ impl System {
         let name = format!("{command} {}", self.started.fetch_add(1, Ordering::Relaxed));
         let launch = Launch {
             data: &self.data.of_host(),
-            database: &self.database,
+            database: self.database.as_ref(),
             mapping: &self.mapping,
             settings: &self.settings,
         };
@@ -215,7 +242,7 @@ impl System {
     pub(crate) async fn tool(&self, arguments: &[&str], settings: &[(&str, &str)]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
         command.args(arguments).env("PIXCRAWLER_DATA_DIR", self.data.of_host());
-        command.env("DATABASE_URL", self.database.expose_secret()).envs(self.settings.iter().cloned());
+        command.envs(address(self.database.as_ref())).envs(self.settings.iter().cloned());
         command.envs(settings.iter().copied());
         let output = command.stdin(Stdio::null()).output().await.unwrap();
         assert!(output.status.success(), "{arguments:?}: {output:?}");
@@ -224,6 +251,11 @@ impl System {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.call("POST", path, Some(body)).await
+    }
+
+    /// What all processes share.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.data.of_host()
     }
 
     /// The front door.
@@ -239,7 +271,7 @@ impl System {
 
 struct Launch<'a> {
     data: &'a Path,
-    database: &'a SecretString,
+    database: Option<&'a SecretString>,
     mapping: &'a str,
     settings: &'a Settings,
 }
@@ -248,7 +280,7 @@ impl Launch<'_> {
     async fn run(&self, command: &str, name: &str, settings: &[(&str, &str)]) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_pixcrawler"))
             .arg(command)
-            .env("DATABASE_URL", self.database.expose_secret())
+            .envs(address(self.database))
             .env("PIXCRAWLER_DATA_DIR", self.data)
             .env("PIXCRAWLER_MAP_ORIGIN", self.mapping)
             .env("PORT", "0")
@@ -282,12 +314,21 @@ impl Process {
 
     /// Waits for a line with this message that is as `met` wants it, and gives it.
     pub(crate) async fn logged_with(&self, message: &str, met: impl Fn(&Value) -> bool) -> Value {
+        self.found(message, || self.lines(message).into_iter().find(&met)).await
+    }
+
+    /// Waits for a line with one of these messages, and gives it.
+    pub(crate) async fn logged_any(&self, messages: &[&str]) -> Value {
+        let found = || messages.iter().find_map(|message| self.lines(message).into_iter().next());
+        self.found(&messages.join("` or `"), found).await
+    }
+
+    async fn found(&self, message: &str, found: impl Fn() -> Option<Value>) -> Value {
         let mut more = self.log.more.subscribe();
         let wait = async {
             loop {
                 let ended = *more.borrow_and_update();
-                let found = self.lines(message).into_iter().find(&met);
-                if let Some(line) = found {
+                if let Some(line) = found() {
                     return line;
                 }
                 assert!(!ended, "{} ended before it logged `{message}`", self.name);
@@ -311,7 +352,7 @@ impl Process {
     }
 
     /// Where `serve` listens.
-    fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.lines("ready")[0]["address"].as_str().unwrap().parse().unwrap()
     }
 
@@ -367,6 +408,10 @@ impl Drop for Process {
             let _ = write!(std::io::stderr(), "log of {}:\n{}", self.name, self.log());
         }
     }
+}
+
+fn address(database: Option<&SecretString>) -> Option<(&'static str, &str)> {
+    database.map(|url| ("DATABASE_URL", url.expose_secret()))
 }
 
 /// Keeps every line until the process closes its end.

@@ -7,7 +7,7 @@ use poem::web::Data;
 use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json, types::Example};
 
 use super::{Tag, error::Failure};
-use crate::app::App;
+use crate::{app::App, db::embedded::Alive};
 
 pub(super) struct Api;
 
@@ -15,7 +15,8 @@ pub(super) struct Api;
 #[derive(Object)]
 #[oai(example)]
 struct Health {
-    /// Always `healthy`: a process that is not does not answer.
+    /// `healthy`, or `degraded` while the private Postgres is gone and started again: the process
+    /// lives, and mends it by itself.
     status: String,
     /// When this was said.
     timestamp: DateTime<Utc>,
@@ -49,11 +50,12 @@ enum Ready {
 impl Api {
     /// Live
     ///
-    /// Answers as long as the process does; touches nothing else.
+    /// Answers as long as the process does, and says what it knows; touches nothing else.
     #[oai(path = "/health", method = "get", operation_id = "getHealth")]
     async fn health(&self, Data(app): Data<&App>) -> Result<Json<Health>, Failure<0>> {
+        let alive = app.postgres.as_ref().is_none_or(Alive::get);
         Ok(Json(Health {
-            status: "healthy".to_owned(),
+            status: if alive { "healthy" } else { "degraded" }.to_owned(),
             timestamp: Utc::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             environment: app.config.log.environment.clone(),

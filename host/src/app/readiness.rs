@@ -1,16 +1,20 @@
 //! Whether each part of the host can do its work now.
 
+use std::{error::Error, time::Duration};
+
 use crate::{
     app::{App, chain},
     db,
 };
 
+/// Longest that one part is tried: what takes longer is of no use to who asks.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 impl App {
     /// Tries every part; the reason of a failure is for the log only.
     pub async fn try_parts(&self) -> Vec<(&'static str, bool)> {
-        let database = db::ping(&self.db).await.map_err(|error| chain(&error));
-        let queue = self.queue.check().await.map_err(|error| chain(&error));
-        let store = self.store.check().await.map_err(|error| chain(&error));
+        let (database, queue, store) =
+            tokio::join!(tried(db::ping(&self.db)), tried(self.queue.check()), tried(self.store.check()));
         let plugins =
             if self.plugins.list().is_empty() { Err("no source is installed".to_owned()) } else { Ok(()) };
         let tried = [("database", database), ("queue", queue), ("store", store), ("plugins", plugins)];
@@ -21,5 +25,12 @@ impl App {
             (part, tried.is_ok())
         });
         said.collect()
+    }
+}
+
+async fn tried<E: Error>(part: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+    match tokio::time::timeout(PATIENCE, part).await {
+        Ok(tried) => tried.map_err(|error| chain(&error)),
+        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
     }
 }

@@ -160,6 +160,7 @@ impl Running {
             config,
             credentials,
             db,
+            postgres: database.embedded.as_ref().map(Embedded::alive),
             queue,
             plugins: plugins?,
             fetcher,

@@ -5,6 +5,9 @@
 //! so these take turns; `postgres.users` is held, shared, as long as a process uses the
 //! server. The kernel lets go of both when a process dies, however it dies: the server
 //! then goes on, and whoever starts next adopts it.
+//!
+//! Each of these processes watches the server. When it dies, the first that gets the turn
+//! starts it again; the others find it there.
 
 mod account;
 mod binaries;
@@ -15,22 +18,44 @@ use std::{
     io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use secrecy::SecretString;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{account::Account, cluster::Cluster};
 
 /// A running private Postgres, and this process's share in it. Dropped without
 /// [`Embedded::stop`], it goes on and is adopted at the next start.
 pub struct Embedded {
-    cluster: Cluster,
-    turns: PathBuf,
+    server: Arc<Server>,
     users: PathBuf,
     /// Locked, shared.
     user: File,
+    watch: JoinHandle<()>,
+    /// Ends the watch, also when this is dropped.
+    unwatch: DropGuard,
 }
+
+/// What it takes to start the server again.
+struct Server {
+    cluster: Cluster,
+    turns: PathBuf,
+    data_dir: PathBuf,
+    pg_bin: Option<PathBuf>,
+    durability: Durability,
+    alive: Alive,
+}
+
+/// Whether the private Postgres was alive when it was last looked at; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Alive(Arc<AtomicBool>);
 
 /// What a crash of the machine may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +68,10 @@ pub enum Durability {
 
 /// Longest wait for another process that starts or stops the server.
 const TURN: Duration = Duration::from_secs(60);
+/// How often each process looks whether the server lives: that reads two small files.
+const LOOK: Duration = Duration::from_millis(500);
+/// Wait after a start that failed.
+const AGAIN: Duration = Duration::from_secs(5);
 
 impl Embedded {
     /// Starts the server of `data_dir`, or joins the one that runs. The folder, the
@@ -67,19 +96,30 @@ impl Embedded {
 
         let account = Account::of(&data_dir.join("postgres"))?;
         account.check_access(&data_dir)?;
-        let cluster = Cluster::new(&data_dir, account)?;
-        if !cluster.answers().await {
-            let binaries = binaries::find(pg_bin, cluster.version()?, &data_dir).await?;
-            cluster.make(&binaries, durability).await?;
-            cluster.run(&binaries, durability).await?;
-        }
-        Ok(Self { cluster, turns, users, user })
+        let server = Arc::new(Server {
+            cluster: Cluster::new(&data_dir, account)?,
+            turns,
+            data_dir,
+            pg_bin: pg_bin.map(Path::to_owned),
+            durability,
+            alive: Alive(Arc::new(AtomicBool::new(true))),
+        });
+        server.ensure().await?;
+        let end = CancellationToken::new();
+        let watch = tokio::spawn(watch(server.clone(), end.clone()));
+        Ok(Self { server, users, user, watch, unwatch: end.drop_guard() })
     }
 
     /// Where to connect, as a superuser.
     #[must_use]
     pub fn url(&self) -> SecretString {
-        self.cluster.url().into()
+        self.server.cluster.url().into()
+    }
+
+    /// Whether it lives, for who wants to say so.
+    #[must_use]
+    pub fn alive(&self) -> Alive {
+        self.server.alive.clone()
     }
 
     /// Ends this process's share, and with the last one the server: what is under way is
@@ -88,19 +128,86 @@ impl Embedded {
     /// # Errors
     /// The server did not end within 30 s; it still may.
     pub async fn stop(self) -> Result<(), EmbeddedError> {
-        let _turn = take_turn(&self.turns).await?;
+        drop(self.unwatch);
+        // Not in the middle of a start: a server that is just beginning would be left behind.
+        // Should the watch have failed, there is nothing that it could still do.
+        let _ = self.watch.await;
+        let _turn = take_turn(&self.server.turns).await?;
         // Said, not left to closing the file: a child that is just beginning has it open, too.
         let unlock = |file: &File| file.unlock().map_err(EmbeddedError::io("unlock", &self.users));
         unlock(&self.user)?;
         let everybody = open(&self.users)?;
         match everybody.try_lock() {
             Ok(()) => {
-                let stopped = self.cluster.stop().await;
+                let stopped = self.server.cluster.stop().await;
                 unlock(&everybody)?;
                 stopped
             }
             Err(TryLockError::WouldBlock) => Ok(()),
             Err(error) => Err(EmbeddedError::io("lock", &self.users)(error.into())),
+        }
+    }
+}
+
+impl Server {
+    /// Makes what is absent and starts the server unless it answers. Only who has the turn does
+    /// this. Says whether it had to.
+    async fn ensure(&self) -> Result<bool, EmbeddedError> {
+        let Self { cluster, data_dir, durability, .. } = self;
+        if cluster.answers().await {
+            return Ok(false);
+        }
+        let binaries = binaries::find(self.pg_bin.as_deref(), cluster.version()?, data_dir).await?;
+        cluster.make(&binaries, *durability).await?;
+        cluster.run(&binaries, *durability).await?;
+        Ok(true)
+    }
+
+    /// Starts the server again once it is this process's turn, unless another one did.
+    async fn revive(&self) -> Result<bool, EmbeddedError> {
+        let _turn = take_turn(&self.turns).await?;
+        self.ensure().await
+    }
+}
+
+impl Alive {
+    /// Whether it was.
+    #[must_use]
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, alive: bool) {
+        self.0.store(alive, Ordering::Relaxed);
+    }
+}
+
+/// Looks after the server until the end; an attempt to start it is made to its end.
+async fn watch(server: Arc<Server>, end: CancellationToken) {
+    let mut wait = LOOK;
+    while end.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
+        wait = LOOK;
+        if server.cluster.is_there() {
+            continue;
+        }
+        if server.alive.get() {
+            tracing::error!(data = %server.data_dir.display(), "the private Postgres has died");
+            server.alive.set(false);
+        }
+        match server.revive().await {
+            Ok(by_us) => {
+                server.alive.set(true);
+                if by_us {
+                    tracing::warn!("the private Postgres was started again");
+                } else {
+                    tracing::info!("the private Postgres is there again");
+                }
+            }
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "the private Postgres does not start again");
+                wait = AGAIN;
+            }
         }
     }
 }

@@ -143,6 +143,11 @@ impl Cluster {
         matches!(tokio::time::timeout(Duration::from_secs(2), attempt).await, Ok(Ok(())))
     }
 
+    /// Whether its process is, whether it answers or not.
+    pub(super) fn is_there(&self) -> bool {
+        self.server().is_some()
+    }
+
     /// Where to connect.
     pub(super) fn url(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
