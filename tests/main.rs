@@ -12,6 +12,7 @@ mod hostile;
 mod metrics;
 mod openverse;
 mod operator;
+mod privacy;
 mod progress;
 mod recovery;
 mod requests;

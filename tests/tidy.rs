@@ -27,7 +27,7 @@ const PURE: [&str; 4] = ["source", "image", "job", "validate"];
 /// Modules by level. A module sees those of lower levels; in the domain also its like.
 const LEVELS: [&[&str]; 6] = [
     &["source", "image", "job"],
-    &["config", "metrics", "atomic", "subprocess"],
+    &["config", "metrics", "atomic", "private", "subprocess"],
     &["plugin", "fetch", "validate", "store", "db", "queue", "auth"],
     &["app", "trial"],
     &["crawl", "dataset", "api"],

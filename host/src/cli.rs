@@ -18,7 +18,7 @@ use std::{fmt::Display, io::Write as _, process::ExitCode, time::Duration};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use indicatif::MultiProgress;
 
-use crate::{app, config::Config};
+use crate::{app, config::Config, private};
 
 /// Keywords in, trustworthy image dataset out.
 #[derive(Debug, Parser)]
@@ -75,6 +75,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
+    if cli.command.is_private(&cli.config) {
+        private::begin();
+    }
     let terminal = MultiProgress::new();
     log::start(&cli.config.log, cli.command.is_quiet(), &terminal);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -109,6 +112,15 @@ async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
 }
 
 impl Command {
+    /// Whether what it writes is for nobody but this user. The tools of authors write into their
+    /// projects, and run the tools of their languages there.
+    const fn is_private(&self, config: &Config) -> bool {
+        match self {
+            Self::Plugin(command) => command.changes_the_data_folder(config),
+            _ => true,
+        }
+    }
+
     /// Whether its output is for a person who waits: only warnings are logged.
     const fn is_quiet(&self) -> bool {
         !matches!(self, Self::Serve(_) | Self::Worker(_))

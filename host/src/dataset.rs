@@ -18,6 +18,7 @@ use crate::{
     },
     image::{Format, Sha256},
     job::{ImageId, JobId, UserId},
+    private,
     store::StoreError,
 };
 
@@ -65,7 +66,7 @@ pub enum ExportError {
 /// # Errors
 /// See [`ExportError`].
 pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Result<Exported, ExportError> {
-    make_dir(folder).await?;
+    make_dir(folder)?;
     let listing = folder.join("metadata.jsonl");
     let draft = folder.join(".metadata.jsonl.part");
     let mut lines = tokio::fs::File::create(&draft).await.map_err(cannot_write(&draft))?;
@@ -85,6 +86,7 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
     }
     lines.sync_all().await.map_err(cannot_write(&draft))?;
     let before = listed(&listing).await?;
+    private::share(&draft).map_err(cannot_write(&draft))?;
     tokio::fs::rename(&draft, &listing).await.map_err(cannot_write(&listing))?;
     let now: BTreeSet<&PathBuf> = exported.files.iter().collect();
     for gone in before.into_iter().map(|file| folder.join(file)).filter(|file| !now.contains(file)) {
@@ -173,7 +175,7 @@ async fn write_image(app: &App, user: UserId, image: &Kept, folder: &Path) -> Re
         return Err(ExportError::Unreadable(image.id));
     };
     let class = class_folder(&image.label);
-    make_dir(&folder.join(&class)).await?;
+    make_dir(&folder.join(&class))?;
     let name = format!("{class}/{sha256}.{}", format.extension());
     let path = folder.join(&name);
     let size = u64::try_from(image.file_size).unwrap_or_default();
@@ -184,12 +186,13 @@ async fn write_image(app: &App, user: UserId, image: &Kept, folder: &Path) -> Re
     let draft = path.with_extension("part");
     let bytes = object.bytes().await?;
     tokio::fs::write(&draft, &bytes).await.map_err(cannot_write(&draft))?;
+    private::share(&draft).map_err(cannot_write(&draft))?;
     tokio::fs::rename(&draft, &path).await.map_err(cannot_write(&path))?;
     Ok(name)
 }
 
-async fn make_dir(folder: &Path) -> Result<(), ExportError> {
-    tokio::fs::create_dir_all(folder).await.map_err(cannot_write(folder))
+fn make_dir(folder: &Path) -> Result<(), ExportError> {
+    private::shared_folder(folder).map_err(cannot_write(folder))
 }
 
 fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> ExportError {

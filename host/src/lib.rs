@@ -14,6 +14,7 @@ pub mod job;
 pub mod config;
 pub mod metrics;
 pub mod atomic;
+pub mod private;
 pub mod subprocess;
 // What the host can do, each part alone.
 pub mod plugin;

@@ -16,6 +16,7 @@ use object_store::{
 use crate::{
     image::{Format, Sha256},
     job::UserId,
+    private,
 };
 
 /// The objects of all users. Clones share the same store.
@@ -31,7 +32,7 @@ impl Store {
     /// When the folder cannot be made or found.
     pub fn local(folder: &Path) -> Result<Self, StoreError> {
         let open = || {
-            std::fs::create_dir_all(folder)
+            private::folder(folder)
                 .map_err(|error| Error::Generic { store: "LocalFileSystem", source: error.into() })?;
             LocalFileSystem::new_with_prefix(folder)
         };

@@ -1,5 +1,7 @@
 //! `crawl`: keywords or addresses in, a folder out.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
 
 /// File names and labels that `metadata.jsonl` lists, and the hashes of the files themselves.
@@ -57,6 +59,18 @@ async fn a_folder_is_filled_once() {
     assert_eq!(written.lines[0]["page_url"], start.as_str());
     assert_eq!((&written.lines[0]["width"], &written.lines[0]["source"]), (&json!(16), &json!("webpage")));
     assert!(written.lines[0]["file_name"].as_str().unwrap().starts_with("site.example_a/"), "{first}");
+
+    // The folder is the user's own, and as open as what they make by themselves.
+    let usual = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    fs::create_dir(shell.path("own")).unwrap();
+    fs::write(shell.path("own/file"), "").unwrap();
+    let picture = shell.path("out").join(written.lines[0]["file_name"].as_str().unwrap());
+    for folder in [&shell.path("out"), picture.parent().unwrap()] {
+        assert_eq!(usual(folder), usual(&shell.path("own")));
+    }
+    for file in [&picture, &shell.path("out/metadata.jsonl"), &shell.path("out/.pixcrawler.json")] {
+        assert_eq!(usual(file), usual(&shell.path("own/file")), "{}", file.display());
+    }
 
     // The same again: a file that was lost comes back, and nothing is fetched.
     let asked = site.requests("/").len();

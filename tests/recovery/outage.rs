@@ -80,6 +80,7 @@ async fn a_server_that_dies_under_those_who_use_it_is_started_again_once() {
         let (status, live) = health(process.address(), "").await;
         assert_eq!((status, &live["status"]), (200, &"degraded".into()), "{live}");
     }
+    system.is_closed();
     site.release(slow);
     turn.unlock().unwrap();
 

@@ -2,8 +2,10 @@
 //! folder, crawl one [`Site`], and may be killed.
 
 use std::{
+    fs,
     io::Write as _,
     net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{
@@ -251,6 +253,24 @@ impl System {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.call("POST", path, Some(body)).await
+    }
+
+    /// Sees that nobody but this user gets at anything that is kept.
+    pub(crate) fn is_closed(&self) {
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let root = rustix::process::geteuid().is_root();
+        assert_eq!(mode(&self.data()), if root { 0o711 } else { 0o700 });
+        let mut folders = vec![self.data()];
+        while let Some(folder) = folders.pop() {
+            for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                let closed = if path.is_dir() { 0o700 } else { 0o600 };
+                assert_eq!(mode(&path), closed, "{}", path.display());
+                // What is in there is made by Postgres.
+                if path.is_dir() && path != self.data().join("postgres") {
+                    folders.push(path);
+                }
+            }
+        }
     }
 
     /// What all processes share.

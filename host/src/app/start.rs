@@ -24,6 +24,7 @@ use crate::{
     fetch::{self, Fetcher},
     metrics::Metrics,
     plugin::{EngineError, Plugins},
+    private,
     queue::{Queue, QueueError},
     store::{Store, StoreError},
 };
@@ -265,7 +266,7 @@ async fn stop(embedded: Embedded) {
 
 fn make_data_dir(config: &Config) -> Result<PathBuf, StartError> {
     let folder = config.data_dir();
-    match std::fs::create_dir_all(&folder) {
+    match private::data_folder(&folder) {
         Ok(()) => Ok(folder),
         Err(source) => Err(StartError::DataDir { folder, source }),
     }

@@ -3,7 +3,6 @@
 use std::{
     fs, io,
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,7 +19,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::job::UserId;
+use crate::{job::UserId, private};
 
 /// `iss` of the tokens.
 pub const ISSUER: &str = "pixcrawler";
@@ -144,11 +143,11 @@ fn make_key(path: &Path) -> Result<Vec<u8>, IssuerError> {
     let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .map_err(|_| IssuerError::Crypto)?;
     if let Some(folder) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fault)?;
+        private::folder(folder).map_err(fault)?;
     }
     let draft = path.with_extension(Uuid::new_v4().to_string());
     let written = (|| {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        let mut file = private::file().write(true).create_new(true).open(&draft)?;
         file.write_all(key.as_ref())?;
         file.sync_all()?;
         match fs::hard_link(&draft, path) {

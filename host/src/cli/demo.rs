@@ -29,6 +29,7 @@ use crate::{
     crawl::Worker,
     dataset,
     job::JobId,
+    private,
 };
 
 use gallery::{Expected, Gallery};
@@ -193,7 +194,11 @@ async fn draw(files: Vec<PathBuf>, sheet: &Path) -> anyhow::Result<()> {
     let sheet = sheet.to_owned();
     tokio::task::spawn_blocking(move || {
         let pictures = files.iter().map(std::fs::read).collect::<Result<Vec<_>, _>>()?;
-        contact_sheet::contact_sheet(&pictures, 8, 160).save(&sheet).context("cannot write the contact sheet")
+        contact_sheet::contact_sheet(&pictures, 8, 160)
+            .save(&sheet)
+            .map_err(anyhow::Error::from)
+            .and_then(|()| Ok(private::share(&sheet)?))
+            .context("cannot write the contact sheet")
     })
     .await?
 }

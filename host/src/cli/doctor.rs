@@ -19,6 +19,7 @@ use crate::{
     db::{self, PgPool},
     fetch::{self, Fetcher},
     plugin::Plugins,
+    private,
     store::Store,
 };
 
@@ -100,7 +101,7 @@ fn wrong(check: &str, detail: impl Into<String>) -> Finding {
 
 fn data_folder(folder: &Path) -> Finding {
     let trial = folder.join(".doctor");
-    let tried = fs::create_dir_all(folder)
+    let tried = private::data_folder(folder)
         .and_then(|()| fs::write(&trial, b"trial"))
         .and_then(|()| fs::remove_file(&trial));
     match tried {

@@ -58,6 +58,15 @@ enum Command {
 }
 
 impl Plugin {
+    /// Whether it writes what is installed, and not into a folder that was made for that.
+    pub(super) const fn changes_the_data_folder(&self, config: &Config) -> bool {
+        let installs = matches!(
+            self.command,
+            Command::Install(_) | Command::Enable(_) | Command::Disable(_) | Command::Remove(_)
+        );
+        installs && config.plugins.plugins_dir.is_none()
+    }
+
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::New(command) => command.run(),

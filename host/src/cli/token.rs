@@ -1,6 +1,6 @@
 //! `token`: a bearer token of the local issuer.
 
-use std::{fs, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
 use chrono::{TimeDelta, Utc};
@@ -11,6 +11,7 @@ use crate::{
     auth::issuer::{Issuer, IssuerError, user_of},
     cli::{say, wrong_usage},
     config::{self, Config},
+    private,
 };
 
 /// Make a bearer token for the API of this machine
@@ -46,7 +47,7 @@ impl Token {
         let expires = TimeDelta::from_std(self.ttl).ok().and_then(|ttl| Utc::now().checked_add_signed(ttl));
         let expires = expires.ok_or_else(|| wrong_usage("--ttl is too long"))?;
         let folder = config.data_dir();
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        private::data_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let token = Issuer::open(&folder)?.issue(&self.email, self.ttl).map_err(|error| match error {
             IssuerError::Email(_) => wrong_usage(format!("--email: {error}")),
             other => other.into(),

@@ -14,9 +14,8 @@ mod binaries;
 mod cluster;
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{File, TryLockError},
     io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -30,6 +29,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{account::Account, cluster::Cluster};
+use crate::private;
 
 /// A running private Postgres, and this process's share in it. Dropped without
 /// [`Embedded::stop`], it goes on and is adopted at the next start.
@@ -85,7 +85,7 @@ impl Embedded {
         pg_bin: Option<&Path>,
         durability: Durability,
     ) -> Result<Self, EmbeddedError> {
-        make_data_dir(data_dir)?;
+        private::data_folder(data_dir).map_err(EmbeddedError::io("make", data_dir))?;
         let data_dir = data_dir.canonicalize().map_err(EmbeddedError::io("find", data_dir))?;
         let turns = data_dir.join("postgres.lock");
         let users = data_dir.join("postgres.users");
@@ -303,18 +303,6 @@ impl EmbeddedError {
     }
 }
 
-/// Makes the folder if it is absent: private to this user, but another one who is to run
-/// Postgres must get through.
-fn make_data_dir(dir: &Path) -> Result<(), EmbeddedError> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
-    fs::create_dir_all(dir)
-        .and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(mode)))
-        .map_err(EmbeddedError::io("make", dir))
-}
-
 async fn take_turn(path: &Path) -> Result<File, EmbeddedError> {
     let file = open(path)?;
     let since = Instant::now();
@@ -331,7 +319,7 @@ async fn take_turn(path: &Path) -> Result<File, EmbeddedError> {
 }
 
 fn open(path: &Path) -> Result<File, EmbeddedError> {
-    File::options()
+    private::file()
         .write(true)
         .create(true)
         .truncate(false)
@@ -341,6 +329,8 @@ fn open(path: &Path) -> Result<File, EmbeddedError> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
     use super::*;
 
     #[tokio::test]

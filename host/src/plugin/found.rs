@@ -17,7 +17,7 @@ use super::{
     Condemned, EngineError, RefusedPlugin,
     lock::{self, Entries, Entry, Pinned},
 };
-use crate::{config, image::Sha256};
+use crate::{config, image::Sha256, private};
 
 /// Bytes of one component; Python's, the largest, have 20 MB.
 pub(super) const MAX_SIZE: u64 = 100 << 20;
@@ -242,11 +242,14 @@ pub(super) async fn fingerprint(folder: &Path) -> Fingerprint {
 pub(super) async fn cache_folder(config: &config::Plugins, data_dir: &Path) -> Result<PathBuf, EngineError> {
     let cache = config.cache_dir.clone().unwrap_or_else(|| data_dir.join("cache"));
     let path = std::path::absolute(&cache).unwrap_or(cache).join("plugins");
-    let own = async {
-        fs::create_dir_all(&path).await?;
-        fs::set_permissions(&path, Permissions::from_mode(0o700)).await
+    let own = || {
+        if config.cache_dir.is_none() {
+            private::data_folder(data_dir)?;
+        }
+        private::folder(&path)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o700))
     };
-    match own.await {
+    match own() {
         Ok(()) => Ok(path),
         Err(source) => Err(EngineError::Folder { path, source }),
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{atomic, cli::wrong_usage, job::JobId};
+use crate::{atomic, cli::wrong_usage, job::JobId, private};
 
 /// Name of the file.
 const MEMORY: &str = ".pixcrawler.json";
@@ -49,7 +49,7 @@ impl Folder {
     /// Makes the folder if it is absent and keeps other crawls out of it.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let made = !path.exists();
-        fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
+        private::shared_folder(path).with_context(|| format!("cannot make {}", path.display()))?;
         let lock = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -144,6 +144,7 @@ impl Folder {
     fn write(&mut self, memory: Memory) -> anyhow::Result<()> {
         let file = self.path.join(MEMORY);
         atomic::write(&file, &serde_json::to_vec_pretty(&memory)?)
+            .and_then(|()| private::share(&file))
             .with_context(|| format!("cannot write {}", file.display()))?;
         self.memory = Some(memory);
         Ok(())

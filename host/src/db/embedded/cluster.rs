@@ -16,6 +16,7 @@ use tokio::process::Child;
 use uuid::Uuid;
 
 use super::{Durability, EmbeddedError, account::Account, binaries::Binaries};
+use crate::private;
 
 /// The superuser, whom nobody but the owner of the socket's folder can be.
 const SUPERUSER: &str = "pixcrawler";
@@ -179,7 +180,7 @@ impl Cluster {
         if fs::metadata(&self.log).is_ok_and(|log| log.len() > LONG_LOG) {
             let _ = fs::rename(&self.log, self.log.with_extension("log.old"));
         }
-        let log = File::options()
+        let log = private::file()
             .create(true)
             .append(true)
             .open(&self.log)

@@ -1,0 +1,150 @@
+//! Folders and files that nobody but this user may read: the data folder and all that is in it.
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::Path,
+    sync::OnceLock,
+};
+
+use rustix::{
+    fs::{Mode, chmod},
+    process::{geteuid, umask},
+};
+
+/// Bits that let others in.
+const OTHERS: u32 = 0o077;
+/// Bit of a folder in which everybody has files, such as /tmp.
+const STICKY: u32 = 0o1000;
+/// What the data folder holds of ours. The folder of Postgres, who keeps it closed, is its own.
+const FOLDERS: [&str; 4] = ["objects", "keys", "cache", "plugins"];
+
+/// What was withheld from others before [`begin`].
+static USUAL: OnceLock<Mode> = OnceLock::new();
+
+/// Closes whatever this process and its children make from now on to other users, also what
+/// libraries write. Done before there are threads.
+pub fn begin() {
+    // Only the first time is it what the user wants.
+    let _ = USUAL.set(umask(Mode::RWXG | Mode::RWXO));
+}
+
+/// Makes the data folder if it is absent, and closes what is open in it, which earlier
+/// versions left so. As root others may pass through, because another user runs Postgres.
+///
+/// # Errors
+/// When it cannot be made or read.
+pub fn data_folder(path: &Path) -> io::Result<()> {
+    let passage = if geteuid().is_root() { Mode::XGRP | Mode::XOTH } else { Mode::empty() };
+    make(path, Mode::RWXU | passage)?;
+    if fs::metadata(path)?.mode() & STICKY == 0 {
+        close(path, passage);
+    } else {
+        tracing::warn!(folder = %path.display(), "everybody has files in the data folder: it stays open");
+    }
+    for entry in fs::read_dir(path)?.flatten() {
+        let ours = FOLDERS.iter().any(|name| entry.file_name() == *name);
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            close(&entry.path(), Mode::empty());
+        } else if ours && fs::metadata(entry.path()).is_ok_and(|there| there.mode() & OTHERS != 0) {
+            close_tree(&entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Makes a folder, and those above it that are absent.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// How a file is opened that is made where it is absent.
+#[must_use]
+pub fn file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+/// Makes a folder that the user asked for, and those above it that are absent, as open as the
+/// user's own.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn shared_folder(path: &Path) -> io::Result<()> {
+    match USUAL.get() {
+        Some(usual) => make(path, (Mode::RWXU | Mode::RWXG | Mode::RWXO).difference(*usual)),
+        None => fs::create_dir_all(path),
+    }
+}
+
+/// Makes a file that the user asked for as open as the user's own.
+///
+/// # Errors
+/// When it is not this user's.
+pub fn share(path: &Path) -> io::Result<()> {
+    match USUAL.get() {
+        Some(usual) => {
+            let all = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP | Mode::ROTH | Mode::WOTH;
+            Ok(chmod(path, all.difference(*usual))?)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Makes a folder with this mode, and those above it that are absent.
+fn make(path: &Path, mode: Mode) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make(above, mode)?;
+    }
+    match fs::create_dir(path) {
+        Ok(()) => Ok(chmod(path, mode)?),
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Closes all that is in a folder, then the folder itself: one that is closed needs no second look.
+fn close_tree(folder: &Path) {
+    match fs::read_dir(folder) {
+        Ok(entries) => {
+            for entry in entries.flatten() {
+                // Where a link leads is not ours.
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => close_tree(&entry.path()),
+                    Ok(kind) if kind.is_file() => close(&entry.path(), Mode::empty()),
+                    _ => {}
+                }
+            }
+        }
+        Err(error) => mended(folder, Err(error)),
+    }
+    close(folder, Mode::empty());
+}
+
+/// Takes from others what they may do, but for what is `left`.
+fn close(path: &Path, left: Mode) {
+    let Ok(mode) = fs::metadata(path).map(|there| Mode::from(there.mode())) else { return };
+    let open = (Mode::RWXG | Mode::RWXO).difference(left);
+    if mode.intersects(open) {
+        mended(path, chmod(path, mode.difference(open)).map_err(io::Error::from));
+    }
+}
+
+/// What cannot be closed is said: it may be somebody else's.
+fn mended(path: &Path, tried: io::Result<()>) {
+    match tried {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "cannot be closed to other users");
+        }
+        _ => {}
+    }
+}

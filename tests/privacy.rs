@@ -1,0 +1,36 @@
+//! What is kept is for nobody but the user who runs the host.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use crate::support::{process::System, site::Site};
+
+/// As versions before this one left it, under the umask that most systems have.
+fn open_up(folder: &Path) {
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            open_up(&path);
+        } else {
+            open(&path, 0o644);
+        }
+    }
+    open(folder, 0o755);
+}
+
+#[tokio::test]
+async fn what_is_kept_is_closed_to_others_and_closed_again() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    site.gallery("/gallery", 3, None);
+    let worker = system.worker(&[]).await;
+    let job = system.create(&["/gallery"], 3).await;
+    system.until_status(job, "completed").await;
+    assert!(fs::read_dir(system.objects()).unwrap().count() > 0);
+    system.is_closed();
+
+    worker.kill().await;
+    open_up(&system.data());
+    fs::write(system.data().join("postgres.log"), "of an earlier version").unwrap();
+    let _worker = system.worker(&[]).await;
+    system.is_closed();
+}
