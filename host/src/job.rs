@@ -293,21 +293,25 @@ pub fn outcome(kept: i32, wanted: i32, chunks: &[Ended]) -> (JobState, Option<St
     if kept >= wanted {
         return (JobState::Completed, None);
     }
+    // Failures first: of many reasons only some are told.
+    let failures = chunks.iter().filter(|chunk| chunk.state == ChunkState::Failed);
+    let failures = failures.flat_map(|chunk| chunk.reason.iter().map(move |said| (chunk, said)));
+    let warnings = chunks.iter().flat_map(|chunk| chunk.warnings.iter().map(move |said| (chunk, said)));
     let mut reasons: Vec<String> = Vec::new();
-    for chunk in chunks {
-        let failure = chunk.reason.as_ref().filter(|_| chunk.state == ChunkState::Failed);
-        for said in failure.into_iter().chain(&chunk.warnings) {
-            let line = format!("{}: {said}", chunk.source);
-            if !reasons.contains(&line) {
-                reasons.push(line);
-            }
+    for (chunk, said) in failures.chain(warnings) {
+        let line = format!("{}: {said}", chunk.source);
+        if !reasons.contains(&line) {
+            reasons.push(line);
         }
     }
-    let failed = chunks.iter().any(|chunk| chunk.state == ChunkState::Failed);
-    let (state, mut text) = if kept == 0 && failed {
-        (JobState::Failed, "nothing usable came".to_owned())
-    } else {
-        (JobState::Completed, format!("kept {kept} of {wanted}: the sources have no more"))
+    let failed = chunks.iter().filter(|chunk| chunk.state == ChunkState::Failed).count();
+    let (state, mut text) = match (failed, chunks.len()) {
+        (0, _) => (JobState::Completed, format!("kept {kept} of {wanted}: the sources have no more")),
+        _ if kept == 0 => (JobState::Failed, "nothing usable came".to_owned()),
+        (1, 1) => (JobState::Completed, format!("kept {kept} of {wanted}: then it failed")),
+        (failed, parts) => {
+            (JobState::Completed, format!("kept {kept} of {wanted}: {failed} of {parts} parts failed"))
+        }
     };
     if !reasons.is_empty() {
         text = format!("{text} ({})", reasons.into_iter().take(5).collect::<Vec<_>>().join("; "));
@@ -360,7 +364,15 @@ mod tests {
         let exhausted = Ended { state: ChunkState::Exhausted, reason: None, ..failed.clone() };
         assert_eq!(outcome(5, 5, std::slice::from_ref(&failed)), (JobState::Completed, None));
         assert_eq!(outcome(0, 5, std::slice::from_ref(&exhausted)).0, JobState::Completed);
-        assert_eq!(outcome(1, 5, std::slice::from_ref(&failed)).0, JobState::Completed);
+        let (state, reason) = outcome(1, 5, std::slice::from_ref(&failed));
+        assert_eq!(
+            (state, reason.as_deref()),
+            (JobState::Completed, Some("kept 1 of 5: then it failed (site: gone)"))
+        );
+        let warned =
+            Ended { warnings: (0..9).map(|number| number.to_string()).collect(), ..exhausted.clone() };
+        let (_, reason) = outcome(1, 5, &[warned, failed.clone()]);
+        assert!(reason.unwrap().starts_with("kept 1 of 5: 1 of 2 parts failed (site: gone; site: 0; "));
         let (state, reason) = outcome(0, 5, &[exhausted, failed]);
         assert_eq!((state, reason.as_deref()), (JobState::Failed, Some("nothing usable came (site: gone)")));
     }

@@ -107,3 +107,56 @@ async fn a_picture_that_kills_its_worker_ends_only_its_own_part() {
     assert_eq!(chunks(&shown, "state"), ["failed", "exhausted", "exhausted"]);
     assert_eq!(kept(&system, job).await, hashes(&good));
 }
+
+/// A worker that dies again and again, and each time after it has got on, holds nobody guilty.
+#[tokio::test]
+async fn deaths_with_progress_before_each_end_nothing() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let all = site.gallery("/gallery", 12, None);
+    let job = system.create(&["/gallery"], 100).await;
+    // One batch is written in each life, of the one picture that came by then.
+    for path in &all[..4] {
+        site.hold(&all);
+        let settings = [("PIXCRAWLER_KILL_AT", "after-batch")];
+        let mut worker = system.worker(&settings).await;
+        site.busy(path, 1).await;
+        site.release(std::slice::from_ref(path));
+        assert_eq!(worker.exited().await.signal(), Some(Signal::KILL.as_raw()));
+    }
+    site.release(&all);
+    let _worker = system.worker(&[]).await;
+    let shown = system.until_status(job, "completed").await;
+    assert_eq!(kept(&system, job).await, hashes(&all), "{shown:#}");
+}
+
+/// What others of its part achieve does not clear it, nor do they go down with it.
+#[tokio::test]
+async fn a_picture_that_kills_its_worker_is_found_among_others() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let mut good = site.gallery("/gallery", 8, None);
+    let poison = good.remove(3);
+    let settings = [("PIXCRAWLER_KILL_AT", "decode@/gallery/3.png")];
+    let job = system.create(&["/gallery"], 100).await;
+    site.hold(&good);
+    let mut deaths = 0;
+    let (shown, _worker) = loop {
+        let mut worker = system.worker(&settings).await;
+        let over = system.until_status(job, "completed");
+        tokio::select! {
+            status = worker.exited() => assert_eq!(status.signal(), Some(Signal::KILL.as_raw())),
+            shown = over => break (shown, worker),
+        }
+        deaths += 1;
+        assert!(deaths < 5, "it kills for ever");
+        if deaths == 2 {
+            site.release(&good);
+        }
+    };
+    assert_eq!(deaths, 4);
+    assert_eq!(chunks(&shown, "state"), ["exhausted"], "{shown:#}");
+    assert_eq!(shown["refused"], serde_json::json!({ "decoder-fault": 1 }), "{shown:#}");
+    assert_eq!(site.requests(&poison).len(), 4);
+    assert_eq!(kept(&system, job).await, hashes(&good));
+}

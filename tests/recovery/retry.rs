@@ -70,6 +70,27 @@ async fn refusals_that_may_pass_are_tried_again_in_place() {
     assert_eq!(site.requests(&all[2]).len(), 1, "what will not pass was tried again");
 }
 
+#[tokio::test]
+async fn a_completed_job_with_a_failed_part_says_so_and_goes_on() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let there = site.gallery("/there", 2, None);
+    let _worker = system.worker(&[]).await;
+    let job = system.create(&["/there", "/gone"], 100).await;
+    let shown = system.until_status(job, "completed").await;
+    let error = shown["error"].as_str().unwrap();
+    assert!(error.starts_with("kept 2 of 100: 1 of 2 parts failed (webpage: "), "{error}");
+
+    let more = site.gallery("/gone", 2, None);
+    let shown = system.tell(job, "retry").await;
+    assert_eq!((&shown["error"], &shown["progress"]), (&().into(), &2.into()), "{shown:#}");
+    let shown = system.until_status(job, "completed").await;
+    assert_eq!(kept(&system, job).await, hashes(there.iter().chain(&more)));
+    assert_eq!(shown["error"], "kept 4 of 100: the sources have no more");
+    let again = system.post(&format!("/api/v1/crawl-jobs/{job}/retry"), &serde_json::Value::Null).await;
+    again.expect(409);
+}
+
 /// The id and hash of each address's row.
 async fn images(system: &System, job: i64) -> BTreeMap<String, (i32, Option<String>)> {
     let rows: Vec<(String, i32, Option<String>)> =

@@ -197,8 +197,9 @@ impl Api {
 
     /// Retry a crawl job
     ///
-    /// Only a failed or cancelled one. What is there is not fetched again; what was refused for
-    /// something that may pass (a timeout, a rate limit, a server error) is tried again.
+    /// One that failed, was cancelled, or completed with fewer images because a part of it failed.
+    /// What is there is not fetched again; what was refused for something that may pass (a timeout,
+    /// a rate limit, a server error) is tried again.
     #[oai(path = "/:id/retry", method = "post", operation_id = "retryCrawlJob")]
     async fn retry(
         &self,

@@ -15,7 +15,7 @@ pub use settle::Cancelled;
 pub enum Retried {
     /// No such job of this user.
     NotFound,
-    /// It is not failed or cancelled but in this state.
+    /// It is in this state, and no part of it failed.
     NotOver(JobState),
     /// It goes on.
     Now,
@@ -44,7 +44,8 @@ impl App {
         Ok(cancelled)
     }
 
-    /// Begins a failed or cancelled job again, without fetching what is there.
+    /// Begins a job again that failed, was cancelled or lacks a part that failed, without
+    /// fetching what is there.
     ///
     /// # Errors
     /// When the database fails; then the job stays as it is.

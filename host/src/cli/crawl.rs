@@ -249,8 +249,11 @@ async fn begin(
         )));
     };
     match row.status {
-        JobState::Completed => return Ok((before.id, Begun::Complete)),
         JobState::Pending | JobState::Running => {}
+        JobState::Completed => match app.retry_job(caller.user, before.id).await? {
+            Retried::Now => {}
+            Retried::NotOver(_) | Retried::NotFound => return Ok((before.id, Begun::Complete)),
+        },
         JobState::Failed | JobState::Cancelled => {
             // Where another process was faster it goes on as well.
             let (Retried::Now | Retried::NotOver(_) | Retried::NotFound) =

@@ -20,7 +20,7 @@ use crate::{
         tally::Tally,
     },
     db::{
-        chunks::{Wait, Waiting},
+        chunks::{MOST_INTERRUPTIONS, Wait, Waiting},
         images,
         verdicts::{Judged, Refused},
     },
@@ -72,6 +72,11 @@ impl Bench {
     /// Takes one picture through the pipeline. Dropping the future closes its connection.
     pub(super) async fn judge(&self, waiting: Waiting) -> Tried {
         let (id, said) = (waiting.id, waiting.candidate);
+        if waiting.interruptions > MOST_INTERRUPTIONS {
+            let detail =
+                format!("the worker died {} times while it tried this picture", waiting.interruptions);
+            return judged(id, said, None, Err(Refused { reason: Refusal::DecoderFault, detail }));
+        }
         if let Some(refused) = license(&said, &self.rules) {
             return judged(id, said, None, Err(refused));
         }

@@ -64,6 +64,8 @@ pub(super) struct Slice {
     /// The backlog had no more for now.
     drained: bool,
     downloads: JoinSet<Tried>,
+    /// What is being downloaded is a suspect.
+    alone: bool,
     step: JoinSet<Result<StepOutcome, crate::db::Error>>,
     answers: Option<Arc<Vec<Answer>>>,
     again: u32,
@@ -109,6 +111,7 @@ impl Slice {
             locked_for: String::new(),
             drained: false,
             downloads: JoinSet::new(),
+            alone: false,
             step: JoinSet::new(),
             answers: None,
             again: 0,
@@ -193,7 +196,13 @@ impl Slice {
             self.load().await?;
         }
         while self.room() > 0 && self.downloads.len() < most {
+            // Nobody else is to be held guilty of what a suspect does.
+            let apart = self.alone || self.ready.front().is_some_and(Waiting::is_suspect);
+            if apart && !self.downloads.is_empty() {
+                break;
+            }
             let Some(waiting) = self.ready.pop_front() else { break };
+            self.alone = waiting.is_suspect();
             let bench = Arc::clone(&self.bench);
             self.downloads.spawn(async move { bench.judge(waiting).await });
         }
@@ -210,13 +219,30 @@ impl Slice {
         Ok(())
     }
 
-    /// Takes pictures from the backlog.
+    /// Takes pictures from the backlog; a suspect only when nothing else is in hand.
     async fn load(&mut self) -> Result<(), Interrupted> {
         let taken: Vec<i64> = self.taken.iter().copied().collect();
-        let loaded = chunks::backlog(&self.bench.app.db, self.chunk.id, &taken, LOAD).await?;
+        let mut loaded = chunks::backlog(&self.bench.app.db, self.chunk.id, &taken, LOAD).await?;
         self.drained = loaded.len() < LOAD as usize;
+        // They come last.
+        let others = loaded.partition_point(|waiting| !waiting.is_suspect());
+        if others < loaded.len() {
+            self.drained = false;
+            let nothing_in_hand = self.ready.is_empty() && self.downloads.is_empty();
+            loaded.truncate(if others == 0 && nothing_in_hand { 1 } else { others });
+        }
+        if loaded.is_empty() {
+            return Ok(());
+        }
+        if loaded[0].is_suspect() {
+            self.flush().await?;
+        }
         self.taken.extend(loaded.iter().map(|waiting| waiting.id));
         self.ready.extend(loaded);
+        let trying: Vec<i64> = self.taken.iter().copied().filter(|id| !self.locked.contains(id)).collect();
+        if !chunks::note_trying(&self.bench.app.db, &self.chunk, &trying).await? {
+            return Err(Interrupted::LeaseLost);
+        }
         Ok(())
     }
 

@@ -58,7 +58,7 @@ pub struct Chunk {
     pub asked: i32,
     /// Bytes of answers to them.
     pub received: i64,
-    /// Workers in a row that died while they held it.
+    /// Workers in a row that died while they held it, since a verdict or a step was written.
     pub crash_count: i32,
     /// Passing errors in a row.
     pub errors_in_row: i32,
@@ -78,6 +78,16 @@ pub struct Waiting {
     pub candidate: Candidate,
     /// Times that its host asked to come back later.
     pub holds: i32,
+    /// Workers that died while they had it in hand.
+    pub interruptions: i16,
+}
+
+impl Waiting {
+    /// Whether it may be what kills its workers: then it is tried alone.
+    #[must_use]
+    pub const fn is_suspect(&self) -> bool {
+        self.interruptions >= SUSPECT_AFTER
+    }
 }
 
 /// Takes a chunk whose current run is `run`; none when the message is stale.
@@ -89,7 +99,7 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
     let mut tx = pool.begin().await?;
     let claimed: Option<Chunk> = sqlx::query_as(
         "update pixcrawler.chunk c
-            set state = 'running', lease = $3, reason = null
+            set state = 'running', lease = $3, reason = null, trying = '{}'
            from public.crawl_jobs j
           where c.id = $1 and c.run = $2 and c.state in ('queued', 'waiting', 'running') and j.id = c.job_id
       returning c.id, c.lease, c.job_id, j.dataset_id, j.user_id, c.source, c.label, c.query, j.rules, c.share,
@@ -123,20 +133,36 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
 }
 
 /// The next pictures of the backlog that may be tried now, in order, without those in `taken`.
+/// Those that a worker died with come last.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn backlog(pool: &PgPool, chunk: ChunkId, taken: &[i64], limit: i64) -> sqlx::Result<Vec<Waiting>> {
     sqlx::query_as(
-        "select id, candidate, holds from pixcrawler.candidate
+        "select id, candidate, holds, interruptions from pixcrawler.candidate
           where chunk_id = $1 and verdict is null and id <> all ($2) and coalesce(not_before, now()) <= now()
-          order by position limit $3",
+          order by interruptions, position limit $3",
     )
     .bind(chunk)
     .bind(taken)
     .bind(limit)
     .fetch_all(pool)
     .await
+}
+
+/// Notes which pictures the worker has in hand, so that its death tells which it may have been
+/// that killed it. False when the lease is lost.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note_trying(pool: &PgPool, chunk: &Chunk, trying: &[i64]) -> sqlx::Result<bool> {
+    let noted = sqlx::query("update pixcrawler.chunk set trying = $3 where id = $1 and lease = $2")
+        .bind(chunk.id)
+        .bind(chunk.lease)
+        .bind(trying)
+        .execute(pool)
+        .await?;
+    Ok(noted.rows_affected() == 1)
 }
 
 /// How many pictures of the backlog are left, but for those in `locked`, and, when all of them
@@ -259,10 +285,15 @@ pub struct Wait {
 
 /// Crashes of its workers in a row that a chunk may survive; one more and it fails.
 pub const MOST_SURVIVED: i32 = 2;
+/// After this many deaths a picture is tried alone; it may have been another until then.
+const SUSPECT_AFTER: i16 = 2;
+/// Deaths with which a picture may be tried once more. With chance alone it would be alone in
+/// hand at each of the last ones.
+pub const MOST_INTERRUPTIONS: i16 = 3;
 
-/// Counts a crash of the worker that held this chunk. At the second in a row the
-/// suspects come back apart from one another by `spread`; the answer is when. One that
-/// is to fail comes back at once.
+/// Counts a crash of the worker that held this chunk, and for each picture that it had in
+/// hand. At the second in a row, of the chunk or of a picture, the suspects come back apart
+/// from one another by `spread`; the answer is when. One that is to fail comes back at once.
 ///
 /// # Errors
 /// When the database fails.
@@ -275,10 +306,27 @@ pub async fn crashed(
     let mut tx = pool.begin().await?;
     // One after the other, so that each sees the times given to those before it.
     sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.crashed'))").execute(&mut *tx).await?;
+    let trying: Option<Vec<i64>> = sqlx::query_scalar(
+        "select trying from pixcrawler.chunk where id = $1 and run = $2 and state = 'running' for update",
+    )
+    .bind(chunk)
+    .bind(run)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let most: Option<i16> = sqlx::query_scalar(
+        "with interrupted as (
+            update pixcrawler.candidate set interruptions = interruptions + 1
+             where id = any ($1) and verdict is null
+         returning interruptions)
+         select max(interruptions) from interrupted",
+    )
+    .bind(trying.unwrap_or_default())
+    .fetch_one(&mut *tx)
+    .await?;
     let at: Option<(DateTime<Utc>,)> = sqlx::query_as(
         "update pixcrawler.chunk c
-            set crash_count = crash_count + 1,
-                not_before = case when crash_count between 1 and $4 - 1
+            set crash_count = greatest(crash_count + 1, $5),
+                not_before = case when greatest(crash_count + 1, $5) between 2 and $4
                                   then greatest(now(), last.at + make_interval(secs => $3))
                                   else now() end
            from (select max(not_before) as at from pixcrawler.chunk
@@ -290,6 +338,8 @@ pub async fn crashed(
     .bind(run)
     .bind(spread.as_secs_f64())
     .bind(MOST_SURVIVED)
+    // A suspect picture ends by its own count and not its chunk by this one.
+    .bind(most.map_or(0, i32::from).min(MOST_SURVIVED))
     .fetch_optional(&mut *tx)
     .await?;
     tx.commit().await?;

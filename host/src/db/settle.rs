@@ -47,7 +47,7 @@ pub enum Cancelled {
 pub enum Retried {
     /// No such job of this user.
     NotFound,
-    /// It is not failed or cancelled but in this state.
+    /// It is in this state, and no part of it failed.
     NotOver(JobState),
     /// It goes on; these messages are to be enqueued in the same transaction.
     Now(ToEnqueue),
@@ -112,19 +112,24 @@ pub async fn cancel(connection: &mut PgConnection, user: UserId, job: JobId) -> 
     Ok(Cancelled::Now)
 }
 
-/// Begins a failed or cancelled job again with what it has: chunks that failed or were
-/// cancelled go on from their checkpoints, and pictures that were refused for a reason
-/// that may pass are tried again.
+/// Begins a job again with what it has, which failed, was cancelled, or completed with fewer
+/// images because a part failed: chunks that failed or were cancelled go on from their
+/// checkpoints, and pictures that were refused for a reason that may pass are tried again.
 ///
 /// # Errors
 /// When the database fails; the transaction is then lost.
 pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Retried> {
     let Some(locked) = lock_job(connection, user, job).await? else { return Ok(Retried::NotFound) };
-    if !matches!(locked.status, JobState::Failed | JobState::Cancelled) {
+    let may_be_retried = match locked.status {
+        JobState::Failed | JobState::Cancelled => true,
+        JobState::Completed => lacks_a_part(connection, job).await?,
+        JobState::Pending | JobState::Running => false,
+    };
+    if !may_be_retried {
         return Ok(Retried::NotOver(locked.status));
     }
     let reopened: Vec<(ChunkId,)> = sqlx::query_as(
-        "update pixcrawler.candidate c set verdict = null, not_before = null, holds = 0
+        "update pixcrawler.candidate c set verdict = null, not_before = null, holds = 0, interruptions = 0
            from public.images i
           where c.job_id = $1 and c.verdict = 'refused' and i.id = c.image_id and i.reason = any ($2)
       returning c.chunk_id",
@@ -151,7 +156,8 @@ pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> s
         .await?;
     sqlx::query(
         "update public.crawl_jobs
-            set status = 'pending', error = null, completed_at = null, updated_at = now() where id = $1",
+            set status = 'pending', error = null, progress = 0, completed_at = null, updated_at = now()
+          where id = $1",
     )
     .bind(job)
     .execute(&mut *connection)
@@ -160,6 +166,18 @@ pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> s
     publish_dataset(connection, locked.dataset_id).await?;
     finish_if_over(connection, locked.dataset_id, job).await?;
     Ok(Retried::Now(queued))
+}
+
+/// Whether the job has fewer images than were asked for, and a part of it failed.
+async fn lacks_a_part(connection: &mut PgConnection, job: JobId) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select kept < wanted and exists (
+                select from pixcrawler.chunk c where c.job_id = j.job_id and c.state = 'failed')
+           from pixcrawler.job j where job_id = $1",
+    )
+    .bind(job)
+    .fetch_one(connection)
+    .await
 }
 
 /// Deletes a job of this user with all its rows; objects are left to the sweep.

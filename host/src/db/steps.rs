@@ -44,7 +44,7 @@ pub struct Spent {
 }
 
 /// Writes a step: state, requests and candidates, of which those that the job has
-/// seen before are left out. False when the lease is lost.
+/// seen before are left out. Earlier crashes are forgotten. False when the lease is lost.
 ///
 /// # Errors
 /// When the database fails.
@@ -58,7 +58,7 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx
                 steps = steps + 1, asked = asked + $9, received = received + $10,
                 found = found + $11, walk_from = case when $13 then found else walk_from end,
                 cookies = coalesce($14, cookies), errors_in_row = 0, step_not_before = null,
-                paused_since = null
+                paused_since = null, crash_count = 0
           where id = $1 and lease = $2
       returning found - $11",
     )

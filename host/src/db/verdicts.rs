@@ -52,6 +52,7 @@ pub struct Recorded {
 }
 
 /// Writes a batch in one transaction; none when the lease is lost, and then nothing is written.
+/// A verdict makes earlier crashes of the chunk forgotten.
 ///
 /// # Errors
 /// When the database fails; nothing is written.
@@ -69,9 +70,11 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, batch: &[Judged]) -> sqlx::Res
     let kept = count(&rows, Verdict::Kept);
     let downloaded =
         i32::try_from(rows.iter().filter(|row| row.judged.size.is_some()).count()).unwrap_or(i32::MAX);
-    sqlx::query("update pixcrawler.chunk set kept = kept + $2 where id = $1")
+    let got_on = !rows.is_empty();
+    sqlx::query("update pixcrawler.chunk set kept = kept + $2, crash_count = case when $3 then 0 else crash_count end where id = $1")
         .bind(chunk.id)
         .bind(kept)
+        .bind(got_on)
         .execute(&mut *tx)
         .await?;
     sqlx::query(
