@@ -7,6 +7,7 @@ mod flood;
 mod pictures;
 mod plugins;
 mod rubbish;
+mod servers;
 
 use crate::support::{
     api::{Api, User},

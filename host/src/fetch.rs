@@ -3,6 +3,7 @@
 //! Every request goes through the same gates, again on every redirect: address
 //! (`guard`, `names`), grants, robots.txt, the host's pace, and bounds on time and
 //! bytes. Nothing here sleeps longer than a few seconds; who must wait longer is told.
+//! Sockets are served, and bodies unpacked, on a runtime of their own (`io_runtime`).
 
 mod agent;
 mod ask;
@@ -12,6 +13,7 @@ mod download;
 mod errand;
 mod guard;
 mod hop;
+mod io_runtime;
 mod jar;
 mod names;
 mod origins;
@@ -105,12 +107,17 @@ pub enum SetupError {
     /// The resolver.
     #[error("the resolver cannot be set up")]
     Resolver(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No thread for them.
+    #[error("cannot start the runtime of outbound requests")]
+    Runtime(#[source] std::io::Error),
     /// The client, most often because no root certificates are installed.
     #[error("the HTTP client cannot be set up")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 struct Inner {
+    /// Where all below is polled that touches a socket.
+    io: io_runtime::IoRuntime,
     guard: guard::Guard,
     agents: agent::Agents,
     origins: origins::Origins,
@@ -124,18 +131,22 @@ struct Inner {
     room: room::Room,
     max_image_bytes: u64,
     request_timeout: Duration,
+    /// Within which the head of an answer must be whole, connecting included.
+    longest_head: Duration,
     /// Over which time the least rate is measured.
     window: Duration,
 }
 
 impl Fetcher {
-    /// Builds clients, resolver and pace from the configuration. Needs a tokio runtime.
+    /// Builds clients, resolver and pace from the configuration, and the threads on which they work.
     ///
     /// # Errors
     /// When a setting cannot be used, or the machine has no root certificates.
     pub fn new(config: &config::Fetch) -> Result<Self, SetupError> {
         let rate = NonZeroU32::new(config.per_host_rate).filter(|_| config.per_host > 0);
         let guard = guard::Guard::new(config.allow_private.clone());
+        let io = io_runtime::IoRuntime::new().map_err(SetupError::Runtime)?;
+        let entered = io.enter();
         let names = names::Names::new(config.name_server, guard.clone())
             .map_err(|error| SetupError::Resolver(error.into()))?;
         let agents = agent::Agents::new(config)?;
@@ -153,8 +164,10 @@ impl Fetcher {
         // Over HTTP/2 the `Host` of a mapped origin would contradict `:authority`.
         let mapped = client(names.unguarded()).http1_only().build();
         let client = client(names).build().map_err(|error| SetupError::Client(error.into()))?;
+        drop(entered);
         Ok(Self {
             inner: Arc::new(Inner {
+                io,
                 guard,
                 agents,
                 origins: origins::Origins(config.map_origin.clone()),
@@ -166,6 +179,7 @@ impl Fetcher {
                 room: room::Room::new(config.max_image_bytes),
                 max_image_bytes: config.max_image_bytes,
                 request_timeout: config.request_timeout,
+                longest_head: Duration::from_secs(10),
                 window: Duration::from_secs(10),
             }),
             jar: None,

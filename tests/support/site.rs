@@ -54,6 +54,8 @@ pub(crate) enum Reply {
     Cookie(String, Box<Self>),
     /// As the reply within, once the site was told to [`Site::release`] the path.
     Held(Box<Self>),
+    /// The first as it is, head and all, then the second again and again.
+    Endless(Vec<u8>, Vec<u8>),
 }
 
 struct Shared {
@@ -93,7 +95,8 @@ impl Site {
         self.address
     }
 
-    /// Answers requests for `path` with these, one after the other, the last one for good.
+    /// Answers requests for `path` (or `//host/path`, for that origin only) with these, one after
+    /// the other, the last one for good.
     /// What is held there from now on must be released anew.
     pub(crate) fn on(&self, path: &str, replies: impl IntoIterator<Item = Reply>) {
         let replies = replies.into_iter().collect();
@@ -254,12 +257,15 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 async fn converse(socket: TcpStream, shared: Arc<Shared>) {
     let mut socket = BufReader::new(socket);
     while let Some((path, head)) = request(&mut socket).await {
+        let host = head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned();
         let (answer, reply) = shared.change(|state| {
             state.requests.push((path.clone(), head));
             let answer = state.next;
             state.next += 1;
             state.open.insert(answer, (path.clone(), 0));
-            let replies = state.replies.entry(path.clone()).or_default();
+            let named = format!("//{host}{path}");
+            let key = if state.replies.contains_key(&named) { named } else { path.clone() };
+            let replies = state.replies.entry(key).or_default();
             let reply = if replies.len() > 1 { replies.pop_front() } else { replies.front().cloned() };
             (answer, reply.unwrap_or(Reply::Status(404, None)))
         });
@@ -333,6 +339,13 @@ async fn answer_with(socket: &mut BufReader<TcpStream>, open: &Open<'_>, path: &
         }
         Reply::Redirect(to) => (302, format!("location: {to}\r\n"), Vec::new()),
         Reply::Held(_) | Reply::Cookie(..) => unreachable!("nothing is wrapped twice"),
+        Reply::Endless(first, part) => {
+            let mut sent = socket.write_all(first).await;
+            while sent.is_ok() {
+                sent = socket.write_all(part).await;
+            }
+            return false;
+        }
         Reply::Hang => {
             client_gone(socket).await;
             return false;

@@ -81,7 +81,7 @@ impl Inner {
             self.forget_token(grants, credential, &reply.secrets).await;
             reply = self.perform(&errand, &url).await?;
         }
-        Ok(answer(reply, errand.bounds).await?)
+        Ok(self.io.run(answer(reply, errand.bounds)).await?)
     }
 }
 

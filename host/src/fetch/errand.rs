@@ -78,14 +78,24 @@ pub(super) struct Reply {
 struct Deadline(Duration);
 
 impl Deadline {
-    async fn run<T, E>(&mut self, work: impl Future<Output = Result<T, E>>) -> Result<T, Trouble>
-    where
-        Trouble: From<E>,
-    {
+    async fn run<T>(&mut self, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
         let begun = Instant::now();
         let outcome = tokio::time::timeout(self.0, work).await;
         self.0 = self.0.saturating_sub(begun.elapsed());
-        outcome.map_or(Err(Trouble::Timeout), |outcome| Ok(outcome?))
+        outcome.unwrap_or(Err(Trouble::Timeout))
+    }
+
+    /// The same for what must be there within `limit`.
+    async fn run_within<T>(
+        &mut self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        let limited = async {
+            let outcome = tokio::time::timeout(limit, work).await;
+            outcome.unwrap_or(Err(Trouble::LateHead(limit)))
+        };
+        self.run(limited).await
     }
 }
 
@@ -150,7 +160,8 @@ impl Inner {
             }
             let turn = self.pace.turn(hop.url.host_str().unwrap_or_default()).await?;
             *last = Some(turn.host.clone());
-            let response = deadline.run(self.send(&hop, outgoing)).await?;
+            // Interim answers (1xx) come without a limit from the client library, so time is the limit.
+            let response = deadline.run_within(self.longest_head, self.send(&hop, outgoing)).await?;
             if let Some(jar) = jar {
                 jar.take(&hop.url, response.headers(), &secrets);
             }
@@ -196,18 +207,18 @@ impl Inner {
     async fn send(&self, hop: &Hop, outgoing: Outgoing) -> Result<reqwest::Response, Trouble> {
         let Outgoing { url, mut headers } = outgoing;
         let (client, target) = match self.origins.target(&url) {
-            None => (&self.client, url),
+            None => (self.client.clone(), url),
             Some(target) => {
                 // The public host, so that one server can stand for many origins.
                 let host = HeaderValue::from_str(authority(&url));
                 headers.insert(header::HOST, host.map_err(|_| Trouble::network("not a host name"))?);
-                (&self.mapped, target)
+                (self.mapped.clone(), target)
             }
         };
         let mut request = reqwest::Request::new(hop.method.clone(), target);
         *request.headers_mut() = headers;
         *request.body_mut() = hop.body.clone().map(reqwest::Body::from);
-        Ok(client.execute(request).await?)
+        self.io.run(async move { client.execute(request).await }).await
     }
 
     /// The body, where it is of use. That of an image waits for room, on its own time.
@@ -226,14 +237,20 @@ impl Inner {
         }
         let mut incoming = Incoming::new(response, errand.bounds)?;
         if !image {
-            return Ok((deadline.run(incoming.read_to_end()).await?, None));
+            return Ok((deadline.run(self.io.run(incoming.read_to_end())).await?, None));
         }
         let mut place = self.room.beginning(incoming.length).await;
         let fits = incoming.length.is_some_and(|length| length <= Room::BEGINNING);
-        if !fits && !deadline.run(incoming.read_to(Room::BEGINNING)).await? {
-            place = self.room.whole(incoming.length.unwrap_or(errand.bounds.bytes)).await;
+        if !fits {
+            let beginning =
+                async move { Ok::<_, Trouble>((incoming.read_to(Room::BEGINNING).await?, incoming)) };
+            let is_whole;
+            (is_whole, incoming) = deadline.run(self.io.run(beginning)).await?;
+            if !is_whole {
+                place = self.room.whole(incoming.length.unwrap_or(errand.bounds.bytes)).await;
+            }
         }
-        Ok((deadline.run(incoming.read_to_end()).await?, Some(place)))
+        Ok((deadline.run(self.io.run(incoming.read_to_end())).await?, Some(place)))
     }
 }
 

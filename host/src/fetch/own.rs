@@ -46,17 +46,21 @@ impl Inner {
     async fn get_own(&self, url: Url) -> Result<Vec<u8>, Trouble> {
         let host = HeaderValue::from_str(authority(&url)).map_err(|_| Trouble::network("not a host name"))?;
         let target = self.origins.target(&url).unwrap_or(url);
-        let mut response = self.mapped.get(target).header(header::HOST, host).send().await?;
-        if response.status() != 200 {
-            return Err(Trouble::Status { status: response.status().as_u16(), retry_after: None });
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > LARGEST {
-                return Err(Trouble::TooLarge(LARGEST as u64));
+        let request = self.mapped.get(target).header(header::HOST, host);
+        let answer = async move {
+            let mut response = request.send().await?;
+            if response.status() != 200 {
+                return Err(Trouble::Status { status: response.status().as_u16(), retry_after: None });
             }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await? {
+                if body.len() + chunk.len() > LARGEST {
+                    return Err(Trouble::TooLarge(LARGEST as u64));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(body)
+        };
+        self.io.run(answer).await
     }
 }

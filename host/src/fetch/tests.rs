@@ -2,6 +2,7 @@
 
 mod asking;
 mod cookies;
+mod costly;
 mod downloading;
 mod manners;
 #[path = "../../../tests/support/name_server.rs"]

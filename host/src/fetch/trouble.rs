@@ -32,6 +32,9 @@ pub(super) enum Trouble {
     /// Not in time, or too slowly.
     #[error("timed out")]
     Timeout,
+    /// Connected or not, there was no whole head of an answer by then.
+    #[error("the head of the answer did not come within {0:?}")]
+    LateHead(Duration),
     /// No connection, TLS, an answer that breaks HTTP.
     #[error("{detail}")]
     Network { detail: String, may_pass: bool },
@@ -61,7 +64,10 @@ impl Trouble {
 
     /// Whether another try at once may bring more.
     pub(super) const fn may_pass(&self) -> bool {
-        matches!(self, Self::Timeout | Self::Status { .. } | Self::Network { may_pass: true, .. })
+        matches!(
+            self,
+            Self::Timeout | Self::LateHead(_) | Self::Status { .. } | Self::Network { may_pass: true, .. }
+        )
     }
 
     /// What the endpoint of tokens says of a credential that it does not accept.
@@ -142,7 +148,7 @@ impl From<Failed> for Refused {
             Trouble::OptOut(_) => Refusal::OptOut,
             Trouble::TooManyRedirects(_) => Refusal::TooManyRedirects,
             Trouble::TooLarge(_) => Refusal::TooLarge,
-            Trouble::Timeout => Refusal::Timeout,
+            Trouble::Timeout | Trouble::LateHead(_) => Refusal::Timeout,
             Trouble::Network { .. } => Refusal::Network,
             Trouble::Status { status: 429, .. } | Trouble::Held { status: Some(429), .. } => {
                 Refusal::RateLimited
@@ -161,7 +167,7 @@ impl From<Failed> for Unanswered {
             Trouble::Blocked(_) | Trouble::Denied(_) | Trouble::Unauthorized(_) => Failure::Denied(detail),
             Trouble::Robots { .. } => Failure::Robots(detail),
             Trouble::TooLarge(limit) => Failure::TooLarge(limit),
-            Trouble::Timeout => Failure::Timeout,
+            Trouble::Timeout | Trouble::LateHead(_) => Failure::Timeout,
             Trouble::Network { .. } | Trouble::Held { status: None, .. } => Failure::Network(detail),
             Trouble::Status { status, .. } | Trouble::Held { status: Some(status), .. } => {
                 Failure::Status(status)
