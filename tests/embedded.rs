@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use pixcrawler::db::{
@@ -12,8 +13,9 @@ use pixcrawler::db::{
 };
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::support::postgres::data_dir;
+use crate::support::{postgres::data_dir, site::PATIENCE};
 
 async fn start(dir: &Path) -> Result<Embedded, EmbeddedError> {
     Embedded::start(dir, None, Durability::ThrownAway).await
@@ -192,4 +194,27 @@ async fn postgres_has_none_of_the_groups_of_root() {
         assert_eq!(groups.trim(), "");
     }
     running.stop().await.unwrap();
+}
+
+/// Long before anything is ready: it waits for its turn at Postgres.
+#[tokio::test]
+async fn a_signal_is_heeded_from_the_start() {
+    let dir = data_dir();
+    let turn = fs::File::create(dir.path().join("postgres.lock")).unwrap();
+    turn.lock().unwrap();
+    let mut serve = tokio::process::Command::new(env!("CARGO_BIN_EXE_pixcrawler"))
+        .args(["serve", "--port=0"])
+        .env("PIXCRAWLER_DATA_DIR", dir.path())
+        .env("REDIS_URL", "redis://ignored")
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(serve.stderr.take().unwrap()).lines();
+    while !lines.next_line().await.unwrap().unwrap().contains("REDIS_URL is set but not used") {}
+    let pid = Pid::from_raw(serve.id().unwrap().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let ended = tokio::time::timeout(PATIENCE / 2, serve.wait()).await;
+    assert!(ended.expect("it goes on waiting").unwrap().success());
+    assert_eq!(server(dir.path()), None);
 }

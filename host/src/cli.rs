@@ -12,6 +12,7 @@ mod plugin;
 mod serve;
 mod stop;
 mod token;
+mod visible;
 
 use std::{fmt::Display, io::Write as _, process::ExitCode, time::Duration};
 
@@ -130,7 +131,7 @@ impl Command {
 /// Writes to standard output.
 fn say(text: &str) {
     // Nothing sensible can be done when it is closed.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let _ = writeln!(std::io::stdout(), "{}", visible::visible(text));
 }
 
 /// How many of what: `1 step`, `2 steps`.
@@ -141,12 +142,16 @@ fn counted(count: impl Display + PartialEq + From<u8>, noun: &str) -> String {
 
 /// Writes to standard error: what goes on, for who watches.
 fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", visible::visible(text));
 }
 
 #[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
 fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("pixcrawler: {}", app::chain(error.as_ref()));
-    let wrong_setting = matches!(error.downcast_ref(), Some(app::StartError::Credential(_)));
-    if wrong_setting || error.is::<WrongUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    eprintln!("pixcrawler: {}", visible::visible(&app::chain(error.as_ref())));
+    match error.downcast_ref() {
+        Some(app::StartError::Credential(_)) => ExitCode::from(2),
+        Some(app::StartError::Stopped) => ExitCode::from(130),
+        _ if error.is::<WrongUsage>() => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
 }

@@ -284,3 +284,20 @@ async fn nobody_waits_for_ever_for_who_changes_the_folder() {
     turn.unlock().unwrap();
     assert_eq!(shell.source("steps").await["enabled"], true);
 }
+
+/// What turns or hides a part of a line is seen by who is asked.
+#[tokio::test]
+async fn what_is_hidden_in_what_is_shown_for_consent_is_seen() {
+    let (plain, hidden) = ("A guest of the tests.", "A guest\u{202e}of\u{200b}tests.");
+    let mut wasm = guest("steps");
+    let at = wasm.windows(plain.len()).position(|part| part == plain.as_bytes()).unwrap();
+    wasm[at..at + plain.len()].copy_from_slice(hidden.as_bytes());
+    let shell = shell(&[]).await;
+    fs::write(shell.path("steps.wasm"), wasm).unwrap();
+    let asked = shell.plugin("install steps.wasm").await.expect(2);
+    assert!(asked.stdout.contains(r"A guest\u202eof\u200btests."), "{asked:#?}");
+    assert!(!asked.stdout.contains(['\u{202e}', '\u{200b}']), "{asked:#?}");
+    let installed = shell.plugin("install steps.wasm --yes --json").await.expect(0);
+    assert!(installed.stdout.is_ascii(), "{installed:#?}");
+    assert_eq!(installed.json()["source"]["description"], hidden);
+}

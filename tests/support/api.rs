@@ -71,9 +71,10 @@ impl Api {
         let ours =
             ["--database-url", &url, "--data-dir", dir.to_str().unwrap(), "--host=127.0.0.1", "--port=0"];
         let config = config(&[&ours, settings].concat());
-        let running = Running::start(config).await.unwrap();
+        let stop = CancellationToken::new();
+        let running = Running::start(config, &stop).await.unwrap();
         let server = Server::bind(running.app.clone()).await.unwrap();
-        let (address, stop) = (server.address(), CancellationToken::new());
+        let address = server.address();
         let served = tokio::spawn(server.run(stop.clone()));
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::{sync::broadcast, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
@@ -55,6 +56,9 @@ pub struct Database {
 /// Why the host cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// It was told to end before everything was there.
+    #[error("ended by a signal before everything was ready")]
+    Stopped,
     /// A secret of a source is not given as it must be.
     #[error("cannot read PIXCRAWLER_CREDENTIALS or --credential")]
     Credential(#[from] CredentialError),
@@ -101,20 +105,27 @@ pub enum StartError {
 }
 
 impl Running {
-    /// Starts everything that the settings ask for; what is there already is joined.
+    /// Starts everything that the settings ask for; what is there already is joined. Lets go of
+    /// what is begun when `stop` comes first.
     ///
     /// # Errors
     /// When a part cannot be had; says what to do.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    pub async fn start(config: Config, stop: &CancellationToken) -> Result<Self, StartError> {
         let credentials = config.credentials()?;
         let data_dir = make_data_dir(&config)?;
         for name in config.ignored() {
             tracing::warn!("{name} is set but not used: the queue is in Postgres");
         }
         // Compiling plugins and starting Postgres both take their time, on different resources.
-        let (database, plugins) =
-            tokio::join!(Database::connect(&config), Plugins::load(&config.plugins, &data_dir));
-        let database = database?;
+        let (database, plugins) = tokio::join!(
+            stop.run_until_cancelled(Database::connect(&config)),
+            stop.run_until_cancelled(Plugins::load(&config.plugins, &data_dir)),
+        );
+        let database = database.ok_or(StartError::Stopped)??;
+        let Some(plugins) = plugins else {
+            database.close().await;
+            return Err(StartError::Stopped);
+        };
         if plugins.as_ref().is_ok_and(|plugins| plugins.list().is_empty()) {
             tracing::warn!(
                 "no source is installed: build the bundled ones with `make plugins`, or name a folder with --plugins-dir"

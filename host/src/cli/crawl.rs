@@ -129,7 +129,7 @@ impl Crawl {
             folder.check(&request)?;
         }
         let mut progress = Progress::new(terminal)?;
-        let running = Running::start(config).await?;
+        let running = Running::start(config, &stop).await?;
         let done = self.crawl(&running.app, &mut folder, &request, &stop, &mut progress).await;
         running.stop().await;
         done

@@ -76,7 +76,7 @@ impl Demo {
         config.supabase.supabase_url = None;
         config.supabase.supabase_jwt_secret = None;
         config.fetch.map_origin.push(mapping(&served)?);
-        let running = Running::start(config).await?;
+        let running = Running::start(config, &stop).await?;
         let server = api::Server::bind(running.app.clone()).await?;
         say(&format!("The API listens on http://{}, see /docs", server.address()));
 

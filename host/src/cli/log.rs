@@ -4,11 +4,13 @@ use std::io;
 
 use indicatif::MultiProgress;
 use tracing::{Level, Metadata};
-use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::filter_fn, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
-};
+use tracing_log::LogTracer;
+use tracing_subscriber::{EnvFilter, Layer as _, filter::filter_fn, fmt, layer::SubscriberExt as _};
 
-use crate::config::{Log, LogFormat};
+use crate::{
+    cli::visible::visible,
+    config::{Log, LogFormat},
+};
 
 /// Starts logging. A filter that cannot be read is named, and the default used: warnings
 /// only for a command that is `quiet`. Lines go above what `terminal` shows.
@@ -30,7 +32,12 @@ pub(super) fn start(config: &Log, quiet: bool, terminal: &MultiProgress) {
         LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    tracing_subscriber::registry().with(lines.with_filter(filter_fn(keeps_secrets))).with(filter).init();
+    let lines = tracing_subscriber::registry().with(lines.with_filter(filter_fn(keeps_secrets))).with(filter);
+    // Only who starts this process sets it, and only here.
+    let _ = tracing::subscriber::set_global_default(lines);
+    // Crates that tell through `log` (the compiler of components tells every step of it) are
+    // stopped before they have made their lines; the filter would only see these made.
+    let _ = LogTracer::builder().with_max_level(tracing_log::log::LevelFilter::Info).init();
     if let Some(error) = wrong {
         tracing::warn!(%error, "cannot read the log filter `{asked}`; using `{default}`");
     }
@@ -49,7 +56,9 @@ struct Lines(MultiProgress);
 
 impl io::Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write(line))
+        let text = String::from_utf8_lossy(line);
+        self.0.suspend(|| io::stderr().write_all(visible(&text).as_bytes()))?;
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

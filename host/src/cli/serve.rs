@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{self, ServeError},
-    app::{App, Running},
+    app::{App, Running, StartError},
     cli::stop,
     config::Config,
     crawl::Worker,
@@ -40,11 +40,19 @@ pub(super) struct Work {}
 impl Serve {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
-        let running = Running::start(config).await?;
+        let Some(running) = start(config, &stop).await? else { return Ok(ExitCode::SUCCESS) };
         let served = serve(running.app.clone(), stop).await;
         running.stop().await;
         served?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What runs, or nothing when it was told to end before that: it had nothing to lose.
+async fn start(config: Config, stop: &CancellationToken) -> Result<Option<Running>, StartError> {
+    match Running::start(config, stop).await {
+        Err(StartError::Stopped) => Ok(None),
+        started => started.map(Some),
     }
 }
 
@@ -68,7 +76,7 @@ async fn serve(app: App, stop: CancellationToken) -> Result<(), ServeError> {
 impl Work {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
-        let running = Running::start(config).await?;
+        let Some(running) = start(config, &stop).await? else { return Ok(ExitCode::SUCCESS) };
         tracing::info!(slots = running.app.config.crawl.slots, "ready");
         Worker::run(running.app.clone(), stop).await;
         running.stop().await;

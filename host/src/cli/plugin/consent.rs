@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _, stderr, stdin};
 use indicatif::HumanBytes;
 
 use crate::{
-    cli::wrong_usage,
+    cli::{visible::visible, wrong_usage},
     image::Sha256,
     source::{CredentialKind, CredentialSpec, HostKind, SourceInfo},
 };
@@ -65,7 +65,7 @@ pub(super) fn agreed(question: &str, yes: bool) -> anyhow::Result<bool> {
             "nothing was changed: there is no terminal to ask on; look at what it asks for, then say --yes",
         ));
     }
-    write!(stderr(), "{question} [y/N] ")?;
+    write!(stderr(), "{} [y/N] ", visible(question))?;
     let mut answer = String::new();
     stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

@@ -110,24 +110,27 @@ impl Cluster {
     /// Starts the server, or waits for one that is starting, until it answers.
     pub(super) async fn run(&self, binaries: &Binaries, durability: Durability) -> Result<(), EmbeddedError> {
         let since = Instant::now();
-        let mut child: Option<Child> = None;
+        let mut child = Unanswered(None);
         while !self.answers().await {
             let failed = |what| Err(EmbeddedError::Start { what, log: self.log.clone(), tail: self.tail() });
             if since.elapsed() > PATIENCE {
+                // It may still be recovering: the next start finds it further on.
+                child.0 = None;
                 return failed("is not ready in time");
             }
-            let ours_runs = child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)));
+            let ours_runs = child.0.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)));
             if !ours_runs && self.server().is_none() {
-                if child.is_some() {
+                if child.0.is_some() {
                     if since.elapsed() > RETRIES {
                         return failed("ends at once");
                     }
                     tokio::time::sleep(Duration::from_millis(250)).await;
                 }
-                child = Some(self.spawn(binaries, durability)?);
+                child.0 = Some(self.spawn(binaries, durability)?);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        child.0 = None;
         Ok(())
     }
 
@@ -262,6 +265,19 @@ impl Cluster {
         match read {
             Ok(_) => String::from_utf8_lossy(&end).trim().to_owned(),
             Err(error) => format!("cannot be read: {error}"),
+        }
+    }
+}
+
+/// A server that does not answer yet: ended when it is waited for no longer.
+struct Unanswered(Option<Child>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let pid = self.0.as_ref().and_then(Child::id).and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+        if let Some(pid) = pid {
+            // It may have ended by itself.
+            let _ = kill_process(pid, Signal::INT);
         }
     }
 }
