@@ -111,3 +111,7 @@ setup:
 .PHONY: bench
 bench: plugins guests ## Measure: a plugin step, and the whole pipeline on this machine
 	cargo bench -p pixcrawler --bench plugin_step --bench crawl
+
+.PHONY: soak
+soak: plugins ## See whether anybody can hold up the rest: everything at once, with bounds
+	cargo bench -p pixcrawler --bench crawl -- --soak

@@ -82,6 +82,40 @@ impl Client {
         Ok((begun.elapsed(), serde_json::from_str(&text)?))
     }
 
+    /// Waits until one of these jobs has an image, and says how long after `begun` that was.
+    ///
+    /// # Errors
+    /// When the API does not answer.
+    pub(crate) async fn first_image(&self, jobs: &[Job], begun: Instant) -> anyhow::Result<Duration> {
+        loop {
+            for job in jobs {
+                if self.show(job.id).await?.1.kept > 0 {
+                    return Ok(begun.elapsed());
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The addresses of all rows of a job.
+    ///
+    /// # Errors
+    /// When the API does not answer.
+    pub(crate) async fn addresses(&self, id: i32) -> anyhow::Result<Vec<String>> {
+        #[derive(Deserialize)]
+        struct Images {
+            items: Vec<Image>,
+        }
+        #[derive(Deserialize)]
+        struct Image {
+            original_url: String,
+        }
+        let request = self.http.get(format!("{}{id}/images?limit=100", self.base)).bearer_auth(&self.token);
+        let text = request.send().await?.error_for_status()?.text().await?;
+        let images: Images = serde_json::from_str(&text)?;
+        Ok(images.items.into_iter().map(|image| image.original_url).collect())
+    }
+
     /// Follows a job that was `begun` to its end.
     ///
     /// # Errors

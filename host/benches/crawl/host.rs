@@ -18,9 +18,17 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// `pixcrawler serve` with a private Postgres.
 pub(crate) struct Host {
-    process: Child,
+    process: Process,
     data: PathBuf,
     pub(crate) address: SocketAddr,
+}
+
+/// A process of the program; asked to end when dropped.
+pub(crate) struct Process(Child);
+
+/// All processes of the program on a data folder, with their children; Postgres is not one of them.
+pub(crate) struct Processes {
+    data: PathBuf,
 }
 
 /// CPU time so far, user and system.
@@ -36,9 +44,80 @@ impl Host {
     ///
     /// # Errors
     /// When it does not become ready; its log is on standard error.
-    pub(crate) fn start(data: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(data: &Path, slots: usize) -> anyhow::Result<Self> {
+        let (process, ready) = Process::start(data, "serve", slots)?;
+        let address = ready["address"].as_str().context("no address")?.parse()?;
+        Ok(Self { process, data: data.to_owned(), address })
+    }
+
+    /// A worker on the same data folder.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub(crate) fn worker(&self, slots: usize) -> anyhow::Result<Process> {
+        Ok(Process::start(&self.data, "worker", slots)?.0)
+    }
+
+    /// All processes on its data folder.
+    pub(crate) fn processes(&self) -> Processes {
+        Processes { data: self.data.clone() }
+    }
+
+    /// Ends its Postgres as a fault would.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn kill_postgres(&self) -> anyhow::Result<()> {
+        let data = self.data.to_string_lossy();
+        let server = Stat::all()?.into_iter().find(|stat| stat.is_server(&data));
+        let id = server.and_then(|server| Pid::from_raw(server.id.try_into().ok()?));
+        Ok(kill_process(id.context("its Postgres is not there")?, Signal::KILL)?)
+    }
+
+    /// A token for its API.
+    ///
+    /// # Errors
+    /// When none is issued.
+    pub(crate) fn token(&self, email: &str) -> anyhow::Result<String> {
+        let issued = pixcrawler(&self.data).args(["token", "--email", email]).output()?;
+        anyhow::ensure!(issued.status.success(), "no token: {}", String::from_utf8_lossy(&issued.stderr));
+        Ok(String::from_utf8(issued.stdout)?.trim().to_owned())
+    }
+
+    /// CPU time of the process with its children, and of its Postgres with all that it started.
+    ///
+    /// # Errors
+    /// When Linux does not say.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Cpu> {
+        let stats = Stat::all()?;
+        let data = self.data.to_string_lossy();
+        let server = stats.iter().find(|stat| stat.is_server(&data)).context("its Postgres is not there")?;
+        let of = |parent: &Stat| {
+            let children = stats.iter().filter(|stat| stat.parent == parent.id && stat.id != server.id);
+            parent.own + parent.reaped + children.map(|stat| stat.own).sum::<Duration>()
+        };
+        let host = stats.iter().find(|stat| stat.id == self.process.0.id()).context("it has ended")?;
+        Ok(Cpu { host: of(host), postgres: of(server) })
+    }
+
+    /// Most memory that it and each of its children have held, in MiB.
+    ///
+    /// # Errors
+    /// When Linux does not say.
+    pub(crate) fn peak_memory(&self) -> anyhow::Result<u64> {
+        let own = self.process.0.id();
+        let data = self.data.to_string_lossy();
+        let stats = Stat::all()?.into_iter().filter(|stat| !stat.is_server(&data));
+        let processes = stats.filter(|stat| stat.id == own || stat.parent == own);
+        Ok(processes.filter_map(|stat| memory(stat.id, "VmHWM:")).sum::<u64>() / 1024)
+    }
+}
+
+impl Process {
+    /// Starts it, and gives the line of its log that says that it is ready.
+    fn start(data: &Path, command: &str, slots: usize) -> anyhow::Result<(Self, serde_json::Value)> {
         let mut process = pixcrawler(data)
-            .args(["serve", "--port", "0", "--log-format", "json", "--slots", "10"])
+            .args([command, "--port", "0", "--log-format", "json", "--slots", &slots.to_string()])
             .args(["--allow-private", "127.0.0.0/8", "--per-host", "256", "--per-host-rate", "1000000"])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -46,12 +125,12 @@ impl Host {
             .context("cannot start pixcrawler")?;
         let log = process.stderr.take().context("no log")?;
         let mut log = BufReader::new(log).lines();
-        let address = loop {
+        let ready = loop {
             let Some(line) = log.next() else { bail!("pixcrawler ended before it was ready") };
             let line: serde_json::Value =
                 serde_json::from_str(&line?).context("a line of log is not JSON")?;
-            if let (Some("ready"), Some(address)) = (line["message"].as_str(), line["address"].as_str()) {
-                break address.parse()?;
+            if line["message"] == "ready" {
+                break line;
             }
             if line["level"] == "ERROR" {
                 eprintln!("{line}");
@@ -63,53 +142,41 @@ impl Host {
                 .filter(|line| line.contains("\"WARN\""))
                 .for_each(|line| eprintln!("{line}"))
         });
-        Ok(Self { process, data: data.to_owned(), address })
+        Ok((Self(process), ready))
     }
 
-    /// A token for its API.
-    ///
-    /// # Errors
-    /// When none is issued.
-    pub(crate) fn token(&self) -> anyhow::Result<String> {
-        let issued = pixcrawler(&self.data).args(["token", "--email", "bench@example.org"]).output()?;
-        anyhow::ensure!(issued.status.success(), "no token: {}", String::from_utf8_lossy(&issued.stderr));
-        Ok(String::from_utf8(issued.stdout)?.trim().to_owned())
-    }
-
-    /// CPU time of the process, and of its Postgres with all that it started.
-    ///
-    /// # Errors
-    /// When Linux does not say.
-    pub(crate) fn cpu(&self) -> anyhow::Result<Cpu> {
-        let stats = fs::read_dir("/proc")?.filter_map(|entry| Stat::read(entry.ok()?.path()));
-        let stats: Vec<Stat> = stats.collect();
-        let data = self.data.to_string_lossy();
-        let server = stats.iter().find(|stat| stat.id != self.process.id() && stat.is_server(&data));
-        let server = server.context("its Postgres is not there")?;
-        let workers =
-            stats.iter().filter(|stat| stat.parent == server.id).map(|stat| stat.own).sum::<Duration>();
-        let host = stats.iter().find(|stat| stat.id == self.process.id()).context("it has ended")?;
-        Ok(Cpu { host: host.own, postgres: server.own + server.reaped + workers })
-    }
-
-    /// Most memory it has held, in MiB.
-    ///
-    /// # Errors
-    /// When Linux does not say.
-    pub(crate) fn peak_memory(&self) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
+    /// Sends it a signal, if it has not ended.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Ok(id) = i32::try_from(self.0.id()) {
+            let _ = Pid::from_raw(id).map(|id| kill_process(id, signal));
+        }
     }
 }
 
-impl Drop for Host {
+impl Drop for Process {
     fn drop(&mut self) {
-        if let Ok(id) = i32::try_from(self.process.id()) {
-            let _ = Pid::from_raw(id).map(|id| kill_process(id, Signal::TERM));
-        }
-        let _ = self.process.wait();
+        self.signal(Signal::TERM);
+        let _ = self.0.wait();
     }
+}
+
+impl Processes {
+    /// Memory that they hold now, in MiB; what they share is counted once for each that has it.
+    pub(crate) fn memory(&self) -> u64 {
+        let data = self.data.to_string_lossy().into_owned();
+        let stats = Stat::all().unwrap_or_default();
+        let own: Vec<u32> = stats.iter().filter(|stat| stat.is_host(&data)).map(|stat| stat.id).collect();
+        let all = stats
+            .iter()
+            .filter(|stat| !stat.is_server(&data) && (own.contains(&stat.id) || own.contains(&stat.parent)));
+        all.filter_map(|stat| memory(stat.id, "VmRSS:")).sum::<u64>() / 1024
+    }
+}
+
+/// A figure of `/proc/ID/status`, in KiB.
+fn memory(id: u32, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix(name)?.trim().trim_end_matches(" kB").parse().ok())
 }
 
 /// The released program, with nothing from this environment.
@@ -131,6 +198,10 @@ struct Stat {
 }
 
 impl Stat {
+    fn all() -> anyhow::Result<Vec<Self>> {
+        Ok(fs::read_dir("/proc")?.filter_map(|entry| Self::read(entry.ok()?.path())).collect())
+    }
+
     /// None for what is not a process, or not any more.
     fn read(folder: PathBuf) -> Option<Self> {
         let id = folder.file_name()?.to_str()?.parse().ok()?;
@@ -150,5 +221,10 @@ impl Stat {
     fn is_server(&self, data: &str) -> bool {
         let program = self.command.split('\0').next().unwrap_or_default();
         program.ends_with("/postgres") && self.command.contains(data)
+    }
+
+    fn is_host(&self, data: &str) -> bool {
+        let program = self.command.split('\0').next().unwrap_or_default();
+        program.ends_with("/pixcrawler") && self.command.contains(data)
     }
 }

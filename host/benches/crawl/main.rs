@@ -2,7 +2,8 @@
 //! Postgres, crawls a site on loopback. Linux only, because the kernel is asked for CPU
 //! time and memory.
 //!
-//! `cargo bench -p pixcrawler --bench crawl -- --images 2000`
+//! `cargo bench -p pixcrawler --bench crawl -- --images 2000`, and `-- --soak` for what others
+//! see of it while everything happens that may go wrong.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its result")]
 
@@ -10,6 +11,7 @@ mod client;
 mod gallery;
 mod host;
 mod pictures;
+mod soak;
 
 use std::{
     env, fs,
@@ -37,6 +39,9 @@ fn main() -> anyhow::Result<()> {
     {
         return gallery::serve(Path::new(pictures));
     }
+    if arguments.iter().any(|argument| argument == "--soak") {
+        return tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(soak::soak());
+    }
     let images = match arguments.iter().position(|argument| argument == "--images") {
         Some(at) => arguments.get(at + 1).map_or(Ok(IMAGES), |images| images.parse())?,
         None => IMAGES,
@@ -63,8 +68,8 @@ async fn bench(images: usize) -> anyhow::Result<()> {
     let data = tempfile::tempdir()?;
     fs::set_permissions(data.path(), fs::Permissions::from_mode(0o711))?;
     let gallery = Gallery::start(&files)?;
-    let host = Host::start(data.path())?;
-    let client = Client::new(host.address, host.token()?);
+    let host = Host::start(data.path(), 10)?;
+    let client = Client::new(host.address, host.token("bench@example.org")?);
 
     println!("One job, {images} images …");
     let before = host.cpu()?;
