@@ -9,7 +9,7 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{sync::Semaphore, sync::SemaphorePermit, time::timeout};
 use wasmtime::{
-    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
+    Cache, CacheConfig, CallHook, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
     WasmBacktraceDetails,
     component::{Component, Linker},
 };
@@ -28,8 +28,10 @@ use crate::{config, source};
 const INSTANCES: u32 = 16;
 /// How often running guests let others have the thread, and how fine the deadline is.
 const TICK: Duration = Duration::from_millis(10);
-/// Bytes from guest to host in one call, counted by Wasmtime as it copies.
+/// Bytes of what a call of the guest returns, counted by Wasmtime as it copies.
 pub(super) const MAX_RETURNED: usize = 16 << 20;
+/// Bytes that the guest gives to one function of the host, counted before they are copied.
+pub(super) const MAX_GIVEN: usize = 64 << 10;
 /// Open resources (streams, descriptors) of one instance.
 const MAX_HANDLES: usize = 1000;
 /// From this size on, in bytes, a component is an interpreter with its library:
@@ -222,7 +224,14 @@ impl Runtime {
         let place = self.free.acquire().await.map_err(|error| StepError::host(&error))?;
         let mut store = Store::new(&self.engine, Sandbox::new(Arc::clone(name), self.memory));
         store.limiter(|sandbox| sandbox);
-        store.set_hostcall_fuel(MAX_RETURNED);
+        store.call_hook(|mut store, passage| {
+            match passage {
+                CallHook::CallingHost => store.set_hostcall_fuel(MAX_GIVEN),
+                CallHook::ReturningFromWasm => store.set_hostcall_fuel(MAX_RETURNED),
+                CallHook::CallingWasm | CallHook::ReturningFromHost => {}
+            }
+            Ok(())
+        });
         store.set_max_component_handles(MAX_HANDLES);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);

@@ -24,6 +24,8 @@ const MAX_LOG_LINES: u32 = 100;
 const MAX_LOG_CHARS: usize = 1000;
 /// Elements of one table: function pointers of the largest guests (Python) with room to spare.
 pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
+/// Random bytes that one call makes; each costs the host some nanoseconds.
+const MAX_RANDOM: u64 = 64 << 10;
 /// Core instances of one component; Python's has the most.
 pub(super) const MAX_CORE_INSTANCES: u32 = 128;
 /// Tables of one component.
@@ -65,12 +67,15 @@ impl Sandbox {
     pub(super) fn new(source: Arc<str>, memory: usize) -> Self {
         let stderr = Stderr::default();
         let wasi = WasiCtxBuilder::new()
+            // Nobody reads it, but it takes no more at a time than the other.
+            .stdout(Stderr::default())
             .stderr(stderr.clone())
             .wall_clock(FixedClock)
             .monotonic_clock(FixedClock)
             .secure_random(StdRng::seed_from_u64(0))
             .insecure_random(StdRng::seed_from_u64(0))
             .insecure_random_seed(0)
+            .max_random_size(MAX_RANDOM)
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
@@ -120,6 +125,24 @@ impl Sandbox {
 }
 
 /// Links everything a component may import.
+///
+/// A guest is stopped at its deadline only between two of these calls, so that each must be
+/// short. What it gives to one is at most [`MAX_GIVEN`](super::runtime::MAX_GIVEN) bytes, also
+/// as a list of handles, or it is trapped before they are copied. Beyond that:
+///
+/// | Import | What bounds one call |
+/// | --- | --- |
+/// | `pixcrawler:source/log` | the line is cut, lines after the first hundred are only counted |
+/// | `wasi:random` | [`MAX_RANDOM`] bytes, more is a trap |
+/// | `wasi:io/streams`, out | what `check-write` allows: more is a trap, zeroes too |
+/// | `wasi:io/streams`, in | standard input is at its end |
+/// | `wasi:io/poll`, `wasi:clocks` | a wait is a timer of the host's, ended by the deadline |
+/// | `wasi:cli/environment`, `arguments` | there are none |
+/// | `wasi:cli/exit` | a trap |
+/// | `wasi:cli/terminal-*` | there is none |
+/// | `wasi:filesystem` | no folder is open, so no descriptor can be had |
+/// | `wasi:sockets` | none may be made, no name looked up |
+/// | handles of all of these | Wasmtime's count of live ones |
 pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     Plugin::add_to_linker::<Sandbox, HasSelf<Sandbox>>(linker, |sandbox| sandbox)

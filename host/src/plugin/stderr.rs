@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::{
     cli::{IsTerminal, StdoutStream},
-    p2::{OutputStream, Pollable, StreamResult},
+    p2::{OutputStream, Pollable, StreamError, StreamResult},
 };
 
 use super::text::printable;
@@ -59,6 +59,9 @@ impl StdoutStream for Stderr {
 
 impl OutputStream for Stderr {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > CAPACITY {
+            return Err(StreamError::trap("cannot write more than `check_write` allows"));
+        }
         self.keep(&bytes);
         Ok(())
     }

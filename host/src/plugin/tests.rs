@@ -373,3 +373,28 @@ async fn a_folder_that_is_not_there_is_an_error() {
     let error = Plugins::load(&settings, data.path()).await.err().unwrap();
     assert!(error.to_string().starts_with("cannot use the folder `"), "{error}");
 }
+
+/// Whatever a function of the host is asked for, it is told to be too much at once and not made:
+/// a guest is stopped at its deadline only between two of these calls.
+#[tokio::test]
+async fn much_in_one_call_is_refused_before_it_is_made() {
+    let Host { plugins, _data } = Host::guest("talker").await;
+    let talker = plugins.get("talker").unwrap();
+    plugins.start(&talker, &query("some")).await.unwrap();
+    for what in ["log", "write", "print", "poll", "names"] {
+        let error = plugins.start(&talker, &query(what)).await.unwrap_err();
+        let given =
+            matches!(&error, StepError::TooMuch { what, limit: 65_536, .. } if what.contains("gives"));
+        assert!(given, "{what}: {error:?}");
+    }
+    for (what, words) in [
+        ("random", "exceeds limit"),
+        ("insecure", "exceeds limit"),
+        ("zeroes", "check_write"),
+        ("print zeroes", "check_write"),
+    ] {
+        let error = plugins.start(&talker, &query(what)).await.unwrap_err();
+        let trapped = matches!(&error, StepError::Trap { message, .. } if message.contains(words));
+        assert!(trapped, "{what}: {error:?}");
+    }
+}

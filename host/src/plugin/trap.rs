@@ -2,7 +2,12 @@
 
 use wasmtime::{FrameSymbol, WasmBacktrace};
 
-use super::{StepError, runtime::MAX_RETURNED, sandbox::OutOfMemory, text::printable};
+use super::{
+    StepError,
+    runtime::{MAX_GIVEN, MAX_RETURNED},
+    sandbox::OutOfMemory,
+    text::printable,
+};
 
 /// Lines of source that are named.
 const MOST_LINES: usize = 5;
@@ -15,11 +20,12 @@ pub(super) fn failed(error: &wasmtime::Error, last_words: String) -> StepError {
     let message = error.root_cause().to_string();
     // Wasmtime keeps the type of this error to itself.
     if message.contains("fuel allocated for hostcalls has been exhausted") {
-        return StepError::TooMuch {
-            what: "bytes in what the step returns",
-            limit: MAX_RETURNED,
-            found: None,
+        // Only while the guest runs there are frames of it.
+        let (what, limit) = match error.downcast_ref::<WasmBacktrace>() {
+            Some(_) => ("bytes in what it gives to a function of the host", MAX_GIVEN),
+            None => ("bytes in what the step returns", MAX_RETURNED),
         };
+        return StepError::TooMuch { what, limit, found: None };
     }
     let lines = error.downcast_ref::<WasmBacktrace>().map(lines).unwrap_or_default();
     let at = if lines.is_empty() { String::new() } else { format!(" at {}", lines.join(", called at ")) };
