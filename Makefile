@@ -34,10 +34,13 @@ test: plugins guests examples lint ## Run every check and test
 	cd plugins/sdk-python && PYTHONPATH=$(CURDIR)/target/tools/bindings python3 -m unittest
 
 .PHONY: lint
-lint: setup ## Check formatting and lints
+lint: setup ## Check formatting and lints; dependencies too, where cargo-deny is installed
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets $(native) -- -D warnings
+	@# It takes minutes to build, so it is not asked for; the hosted CI has it, and looks at advisories too.
+	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; \
+	else echo "licences, bans and origins of dependencies were not checked: cargo install cargo-deny --locked"; fi
 
 .PHONY: plugins
 plugins: setup ## Build the bundled sources
