@@ -8,6 +8,7 @@ mod cli;
 mod contract;
 mod database;
 mod embedded;
+mod fairness;
 mod hostile;
 mod metrics;
 mod openverse;

@@ -80,6 +80,9 @@ async fn a_crawl_is_counted_from_step_to_verdict() {
     check(r#"chunk_slices_total{end="exhausted"}"#, 1);
     check("queue_restarts_total", 0);
     check("leases_held", 0);
+    check("queue_wait_seconds_count", 1);
+    check("users_waiting", 0);
+    check("users_waiting_spread_seconds", 0);
     for name in ["plugin_cpu_seconds_total", "plugin_peak_memory_bytes"] {
         let name = format!("pixcrawler_{name}{{source=\"webpage\"}}");
         assert!(sample(&text, &name) > Some(0.0), "{name} in {text}");

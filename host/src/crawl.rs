@@ -6,6 +6,7 @@
 //! stores them, and writes verdicts in batches. Then it gives the chunk back, for
 //! later, or for good.
 
+mod balance;
 mod budget;
 pub mod decode;
 mod fault;
@@ -39,6 +40,8 @@ enum Interrupted {
 enum SliceEnd {
     /// There is more to do: queue again behind the others.
     Again,
+    /// There is more to do, but another user waits and has less.
+    GaveWay,
     /// There is nothing to do before a time.
     Wait(Wait),
     /// The chunk is over.
@@ -50,6 +53,7 @@ impl SliceEnd {
     const fn name(&self) -> &'static str {
         match self {
             Self::Again => "again",
+            Self::GaveWay => "gave-way",
             Self::Wait(_) => "wait",
             Self::End(End::Share) => "share",
             Self::End(End::Exhausted) => "exhausted",

@@ -4,6 +4,7 @@ pub mod activity;
 pub mod chunks;
 pub mod embedded;
 pub mod export;
+pub mod fairness;
 pub mod idempotency;
 pub mod images;
 pub mod items;

@@ -42,6 +42,9 @@ pub struct Metrics {
     connections: Family<Labels<1>, Gauge>,
     jobs_running: Shown,
     leases_held: Shown,
+    queue_wait: Histogram,
+    users_waiting: Shown,
+    users_spread: Shown,
 }
 
 type Labels<const N: usize> = [(&'static str, String); N];
@@ -89,6 +92,14 @@ impl Default for Metrics {
             connections: counted(r, "database_connections", "Connections of this process's pool by state"),
             jobs_running: counted(r, "jobs_running", "Jobs that are running, in the whole system"),
             leases_held: counted(r, "leases_held", "Chunks that a worker holds, in the whole system"),
+            queue_wait: timed(r, "queue_wait", "Time that a chunk waited for its turn"),
+            users_waiting: counted(r, "users_waiting", "Users who wait for a slot, in the whole system"),
+            users_spread: with_unit(
+                r,
+                "users_waiting_spread",
+                "Slices used by the one of them that has used most beyond those of the one that has used least",
+                Unit::Seconds,
+            ),
             registry,
         }
     }
@@ -191,6 +202,21 @@ impl Metrics {
     /// The queue engine failed and is built anew.
     pub fn queue_restarted(&self) {
         self.queue_restarts.inc();
+    }
+
+    /// A chunk was claimed that had waited for so many seconds, where that is known.
+    pub fn queue_wait(&self, seconds: Option<f64>) {
+        if let Some(seconds) = seconds {
+            self.queue_wait.observe(seconds.max(0.0));
+        }
+    }
+
+    /// Users who wait and the spread of what they have used, when the database says.
+    pub fn fairness(&self, users: Option<(i64, f64)>) {
+        let (waiting, spread) =
+            users.map_or((f64::NAN, f64::NAN), |(waiting, spread)| (waiting as f64, spread));
+        self.users_waiting.set(waiting);
+        self.users_spread.set(spread);
     }
 
     /// Connections in the pool, and those of them that nobody uses.

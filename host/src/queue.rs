@@ -105,7 +105,8 @@ impl Queue {
         read.map(drop).map_err(failed("read the queue"))
     }
 
-    /// Adds messages of a job in the caller's transaction, to be begun at `at` or at once.
+    /// Adds messages of a job in the caller's transaction, each with its priority, of which the
+    /// least come first; to be begun at `at` or at once.
     ///
     /// # Errors
     /// When the database refuses; the transaction is then lost.
@@ -113,15 +114,16 @@ impl Queue {
         &self,
         connection: &mut PgConnection,
         job: JobId,
-        messages: &[Message],
+        messages: &[(Message, i16)],
         at: Option<DateTime<Utc>>,
     ) -> Result<(), QueueError> {
         let added: Vec<(Message, JobSpec)> = messages
             .iter()
-            .map(|message| {
+            .map(|(message, priority)| {
                 let spec = JobSpec {
                     run_at: at,
                     max_attempts: Some(MAX_ATTEMPTS),
+                    priority: Some(*priority),
                     job_key: Some(key(*message)),
                     flags: Some(vec![flag(job)]),
                     ..JobSpec::default()
@@ -136,6 +138,18 @@ impl Queue {
         let mut utils = self.utils.clone().with_executor(&mut *connection);
         utils.add_jobs(&added).await.map_err(failed("add to the queue"))?;
         Ok(())
+    }
+
+    /// Lowers all priorities in the caller's transaction, as far as they go.
+    ///
+    /// # Errors
+    /// When the database refuses; the transaction is then lost.
+    pub async fn lower_priorities(&self, connection: &mut PgConnection, by: i64) -> Result<(), QueueError> {
+        // The engine's own call sets one and the same for all.
+        let q =
+            sqlx::query("update graphile_worker._private_jobs set priority = greatest(priority - $1, $2)");
+        let lowered = q.bind(by).bind(i32::from(i16::MIN)).execute(connection).await;
+        lowered.map(drop).map_err(failed("lower priorities in the queue"))
     }
 
     /// Works until `stop`. When the database goes away the engine is built anew, with

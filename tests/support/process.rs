@@ -148,10 +148,7 @@ impl System {
 
     /// A job of these addresses of the site, with more fields.
     pub(crate) async fn create_with(&self, paths: &[&str], max_images: usize, more: Value) -> i64 {
-        let urls: Vec<_> = paths.iter().map(|path| format!("{}{path}", super::site::ORIGIN)).collect();
-        let mut body = serde_json::json!({
-            "name": "test", "urls": urls, "sources": ["webpage"], "max_images": max_images,
-        });
+        let mut body = body(paths, max_images);
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.create_job(&body).await["id"].as_i64().unwrap()
     }
@@ -163,6 +160,15 @@ impl System {
 
     pub(crate) async fn job(&self, id: i64) -> Value {
         self.get(&format!("/api/v1/crawl-jobs/{id}")).await.expect(200).json()
+    }
+
+    /// The answer to one who asks for a job of these addresses of the site.
+    pub(crate) async fn ask_as(&self, email: &str, paths: &[&str], max_images: usize) -> Answer {
+        let issuer = Issuer::open(&self.data.of_host()).unwrap();
+        let token = issuer.issue(email, Duration::from_secs(3600)).unwrap();
+        let body = body(paths, max_images);
+        let request = self.client.post(format!("http://{}/api/v1/crawl-jobs/", self.door.address()));
+        send(request.bearer_auth(token).json(&body)).await
     }
 
     /// `cancel` or `retry`.
@@ -289,6 +295,12 @@ impl System {
     }
 }
 
+/// What is asked for to crawl these addresses of the site.
+fn body(paths: &[&str], max_images: usize) -> Value {
+    let urls: Vec<_> = paths.iter().map(|path| format!("{}{path}", super::site::ORIGIN)).collect();
+    serde_json::json!({ "name": "test", "urls": urls, "sources": ["webpage"], "max_images": max_images })
+}
+
 struct Launch<'a> {
     data: &'a Path,
     database: Option<&'a SecretString>,
@@ -330,6 +342,11 @@ impl Process {
     /// Waits for a line with this message, and gives it.
     pub(crate) async fn logged(&self, message: &str) -> Value {
         self.logged_with(message, |_| true).await
+    }
+
+    /// Waits until there are so many lines with this message.
+    pub(crate) async fn logged_nth(&self, message: &str, count: usize) {
+        self.logged_with(message, |_| self.lines(message).len() >= count).await;
     }
 
     /// Waits for a line with this message that is as `met` wants it, and gives it.

@@ -85,7 +85,8 @@ impl App {
         if let Some(key) = key {
             db::idempotency::keep(&mut transaction, user, key, &digest, created.job).await?;
         }
-        self.queue.enqueue(&mut transaction, created.job, &messages(created.queued), None).await?;
+        let turns = db::fairness::turns(&mut transaction, created.job, &created.queued, None).await?;
+        self.queue.enqueue(&mut transaction, created.job, &messages(&turns), None).await?;
         transaction.commit().await?;
         tracing::info!(job = %created.job, chunks = spec.chunks.len(), "job created");
         Ok(Created::New(created.job))

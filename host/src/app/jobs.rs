@@ -3,8 +3,12 @@
 
 use crate::{
     app::App,
-    db::{self, settle},
-    job::{ChunkId, JobId, JobState, UserId},
+    db::{
+        self,
+        fairness::{self, Turn},
+        settle,
+    },
+    job::{JobId, JobState, UserId},
     queue::{Message, QueueError},
 };
 
@@ -56,7 +60,8 @@ impl App {
             settle::Retried::NotOver(state) => return Ok(Retried::NotOver(state)),
             settle::Retried::Now(queued) => queued,
         };
-        self.queue.enqueue(&mut tx, job, &messages(queued), None).await?;
+        let turns = fairness::turns(&mut tx, job, &queued, None).await?;
+        self.queue.enqueue(&mut tx, job, &messages(&turns), None).await?;
         tx.commit().await?;
         Ok(Retried::Now)
     }
@@ -77,6 +82,6 @@ impl App {
 }
 
 /// What the queue is told to carry.
-pub(crate) fn messages(chunks: Vec<(ChunkId, i32)>) -> Vec<Message> {
-    chunks.into_iter().map(|(chunk, run)| Message { chunk, run }).collect()
+pub(crate) fn messages(turns: &[Turn]) -> Vec<(Message, i16)> {
+    turns.iter().map(|turn| (Message { chunk: turn.id, run: turn.run }, turn.priority)).collect()
 }

@@ -20,6 +20,9 @@ impl App {
         self.metrics.connections(self.db.size(), self.db.num_idle());
         let counts = tokio::time::timeout(PATIENCE, db::jobs::under_way(&self.db)).await;
         self.metrics.under_way(counts.ok().and_then(Result::ok));
+        let fairness = tokio::time::timeout(PATIENCE, db::fairness::measure(&self.db)).await;
+        let fairness = fairness.ok().and_then(Result::ok);
+        self.metrics.fairness(fairness.map(|fairness| (fairness.waiting, fairness.spread)));
         let states = tokio::time::timeout(PATIENCE, SourceStates::read(&self.db)).await;
         let states = states.ok().and_then(Result::ok);
         let sources = if states.is_some() { self.plugins.list() } else { Vec::new() };

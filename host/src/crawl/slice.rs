@@ -42,6 +42,9 @@ const LOAD: i64 = 64;
 /// What is in flight when a slice ends is given this long.
 pub(super) const CLOSING: Duration = Duration::from_secs(5);
 
+/// The same where another user waits.
+const GIVING_WAY: Duration = Duration::from_secs(1);
+
 /// Why no step is made now; what the source gave before is tried all the same.
 pub(super) enum Pause {
     /// Until it is looked at again.
@@ -80,6 +83,8 @@ pub(super) struct Slice {
     failed: Option<String>,
     /// Counts were written that the public row does not show yet.
     behind: bool,
+    /// A verdict or a step was written.
+    achieved: bool,
     /// How the slice ends as soon as nothing is in flight.
     ending: Option<SliceEnd>,
 }
@@ -121,14 +126,17 @@ impl Slice {
             waits_for: None,
             failed,
             behind: false,
+            achieved: false,
             ending: None,
         }
     }
 
-    /// Works until the slice ends. Dropping the future drops all that is in flight.
+    /// Works until the slice ends, which it does soon after `give_way`. Dropping the future
+    /// drops all that is in flight.
     pub(super) async fn run(
         &mut self,
         time: Duration,
+        give_way: &CancellationToken,
         stop: &CancellationToken,
     ) -> Result<SliceEnd, Interrupted> {
         let over = tokio::time::sleep(time);
@@ -145,10 +153,11 @@ impl Slice {
                     closing = true;
                     // A step under way when the time is up is finished: one that takes longer
                     // than a slice would never be, if each slice began it anew.
-                    if !matches!(ending, SliceEnd::Again) {
+                    if !matches!(ending, SliceEnd::Again | SliceEnd::GaveWay) {
                         self.step.abort_all();
                     }
-                    closed.as_mut().reset(Instant::now() + CLOSING);
+                    let time = if matches!(ending, SliceEnd::GaveWay) { GIVING_WAY } else { CLOSING };
+                    closed.as_mut().reset(Instant::now() + time);
                 }
                 Some(_) => {}
             }
@@ -172,13 +181,30 @@ impl Slice {
                 Some(made) = self.step.join_next() => self.stepped(made).await?,
                 _ = tick.tick() => self.on_tick().await?,
                 () = &mut over, if self.ending.is_none() => self.ending = Some(SliceEnd::Again),
+                // What was begun anew each time would never be done.
+                () = give_way.cancelled(), if self.ending.is_none() && (self.achieved || !self.chunk.gave_way) => {
+                    self.ending = Some(SliceEnd::GaveWay);
+                }
                 () = stop.cancelled(), if !stopping => {
                     stopping = true;
                     self.step.abort_all();
                     self.ending.get_or_insert(SliceEnd::Again);
                 }
-                () = &mut closed, if closing && !self.downloads.is_empty() => self.downloads.shutdown().await,
+                () = &mut closed, if closing && !self.is_closed() => self.close().await,
             }
+        }
+    }
+
+    /// Whether nothing is in flight that the end of the slice cuts off.
+    fn is_closed(&self) -> bool {
+        let gives_way = matches!(self.ending, Some(SliceEnd::GaveWay));
+        self.downloads.is_empty() && (self.step.is_empty() || !gives_way)
+    }
+
+    async fn close(&mut self) {
+        self.downloads.shutdown().await;
+        if matches!(self.ending, Some(SliceEnd::GaveWay)) {
+            self.step.shutdown().await;
         }
     }
 
@@ -334,6 +360,7 @@ impl Slice {
         for judged in self.batch.drain(..) {
             self.taken.remove(&judged.candidate);
         }
+        self.achieved |= recorded.written;
         self.chunk.kept = recorded.kept;
         self.behind = !recorded.refreshed;
         self.flushed = Some(Instant::now());
@@ -344,6 +371,9 @@ impl Slice {
     /// Nothing is in flight: how the slice ends, or nothing when there is more to do.
     async fn end(&mut self) -> Result<Option<SliceEnd>, Interrupted> {
         if let Some(ending) = self.ending.take() {
+            if matches!(ending, SliceEnd::GaveWay) && !self.achieved {
+                chunks::note_gave_way(&self.bench.app.db, &self.chunk).await?;
+            }
             return Ok(Some(ending));
         }
         if self.chunk.kept >= self.chunk.share {

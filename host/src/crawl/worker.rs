@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     app::{App, Signal, chain, health::Condition, messages},
     crawl::{
-        Faults, Interrupted, SliceEnd,
+        Faults, Interrupted, SliceEnd, balance,
         decode::{Decoders, Owner},
         judge::{Bench, store_fails},
         kept::Kept,
@@ -29,6 +29,7 @@ use crate::{
     db::{
         self,
         chunks::{self, Chunk, Wait},
+        fairness,
         settle::{self, End},
         sources::{self, Trouble},
         steps::{self, Spent},
@@ -50,6 +51,8 @@ const TIDY: Duration = Duration::from_hours(1);
 const PAUSED: Duration = Duration::from_secs(30);
 /// A chunk waits this long in all for a paused source to make a step for it.
 const LONGEST_PAUSED: Duration = Duration::from_hours(24);
+/// How often a worker looks whether its leases are lost, and whether others wait.
+const LOOK: Duration = Duration::from_millis(500);
 /// The last writes of a slice are given this long.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -61,6 +64,8 @@ pub struct Worker {
     kept: Arc<Kept>,
     store_failed: Arc<AtomicBool>,
     held: Mutex<HashMap<Uuid, Held>>,
+    /// Its slots are of use to one job only.
+    for_one_job: bool,
     stop: CancellationToken,
 }
 
@@ -81,6 +86,7 @@ impl Ran {
 struct Held {
     job: JobId,
     lost: CancellationToken,
+    give_way: CancellationToken,
 }
 
 impl Worker {
@@ -105,6 +111,7 @@ impl Worker {
             kept: Arc::default(),
             store_failed: Arc::default(),
             held: Mutex::default(),
+            for_one_job: only.is_some(),
             stop: stop.clone(),
             app,
         });
@@ -127,7 +134,7 @@ impl Worker {
     async fn watch(self: Arc<Self>) {
         let mut signals = self.app.signals.subscribe();
         let mut tidy = tokio::time::interval(TIDY);
-        let mut look = tokio::time::interval(Duration::from_secs(1));
+        let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -150,9 +157,36 @@ impl Worker {
                     if let Ok(lost) = chunks::lost(&self.app.db, &leases).await {
                         self.let_go(|lease, _| lost.contains(lease));
                     }
+                    if let Err(error) = self.see_to_others().await {
+                        tracing::debug!(%error, "it was not seen who waits");
+                    }
                 }
             }
         }
+    }
+
+    /// Has slices give way where other users wait and have less, and keeps the count of turns
+    /// within what the queue can hold.
+    async fn see_to_others(&self) -> Result<(), Interrupted> {
+        let mut tx = self.app.db.begin().await?;
+        if let Some(by) = fairness::count_anew(&mut tx).await? {
+            self.app.queue.lower_priorities(&mut tx, by).await?;
+            tx.commit().await?;
+            tracing::debug!(by, "turns are counted anew");
+        }
+        let waiting = fairness::waiting(&self.app.db).await?;
+        if self.for_one_job || waiting.is_empty() {
+            return Ok(());
+        }
+        let running = fairness::running(&self.app.db).await?;
+        let held = self.held();
+        for lease in balance::give_way(&running, &waiting) {
+            if let Some(held) = held.get(&lease) {
+                tracing::debug!(job = %held.job, "asked to give way");
+                held.give_way.cancel();
+            }
+        }
+        Ok(())
     }
 
     fn let_go(&self, which: impl Fn(&Uuid, &Held) -> bool) {
@@ -178,11 +212,14 @@ impl Worker {
         };
         tracing::debug!(job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, "claimed");
         self.faults.pass("after-claim", &chunk.source);
-        let lost = CancellationToken::new();
-        self.held().insert(lease, Held { job: chunk.job_id, lost: lost.clone() });
+        self.app.metrics.queue_wait(chunk.waited);
+        let begun = Instant::now();
+        let (lost, give_way) = (CancellationToken::new(), CancellationToken::new());
+        let held = Held { job: chunk.job_id, lost: lost.clone(), give_way: give_way.clone() };
+        self.held().insert(lease, held);
         let mut ran = None;
         let done = tokio::select! {
-            done = self.slice(&chunk, &mut ran) => done,
+            done = self.slice(&chunk, &give_way, &mut ran) => done,
             () = lost.cancelled() => Err(Interrupted::LeaseLost),
         };
         self.held().remove(&lease);
@@ -202,15 +239,18 @@ impl Worker {
                 return Err(error.into());
             }
             Err(Interrupted::LeaseLost) => {
-                if let (Some(ran), Ok(mut connection)) = (ran, self.app.db.acquire().await) {
-                    // What was done was done, though for nothing.
-                    let _ = ran.count(&self.app, &mut connection).await;
+                // What was done was done, though for nothing.
+                if let Ok(mut connection) = self.app.db.acquire().await {
+                    if let Some(ran) = ran {
+                        let _ = ran.count(&self.app, &mut connection).await;
+                    }
+                    let _ = charge(&mut connection, &chunk, begun).await;
                 }
                 return Err(Interrupted::LeaseLost);
             }
             done => done?,
         };
-        self.leave(&chunk, end, ran.as_ref()).await
+        self.leave(&chunk, begun, end, ran.as_ref()).await
     }
 
     /// Lets go of a chunk because the database failed, as soon as that is possible again:
@@ -226,7 +266,12 @@ impl Worker {
     }
 
     /// Works on the chunk for a while; what its source does is counted in `ran`.
-    async fn slice(&self, chunk: &Chunk, ran: &mut Option<Ran>) -> Result<SliceEnd, Interrupted> {
+    async fn slice(
+        &self,
+        chunk: &Chunk,
+        give_way: &CancellationToken,
+        ran: &mut Option<Ran>,
+    ) -> Result<SliceEnd, Interrupted> {
         if chunk.crash_count > chunks::MOST_SURVIVED {
             let times = chunk.crash_count;
             let reason = format!("the worker died {times} times in a row while it held this part");
@@ -259,7 +304,8 @@ impl Worker {
             grants: self.app.grants(&source),
             tally,
         };
-        Slice::new(chunk.clone(), source, pause, bench).run(self.app.config.crawl.slice, &self.stop).await
+        let mut slice = Slice::new(chunk.clone(), source, pause, bench);
+        slice.run(self.app.config.crawl.slice, give_way, &self.stop).await
     }
 
     /// The chunk's source, and its pause; or what becomes of the chunk without it.
@@ -307,10 +353,17 @@ impl Worker {
     }
 
     /// Gives the chunk back, for now, for later or for good, and queues what follows from that.
-    async fn leave(&self, chunk: &Chunk, end: SliceEnd, ran: Option<&Ran>) -> Result<(), Interrupted> {
+    async fn leave(
+        &self,
+        chunk: &Chunk,
+        begun: Instant,
+        end: SliceEnd,
+        ran: Option<&Ran>,
+    ) -> Result<(), Interrupted> {
         let mut tx = self.app.db.begin().await?;
+        charge(&mut tx, chunk, begun).await?;
         let (next, at) = match &end {
-            SliceEnd::Again => {
+            SliceEnd::Again | SliceEnd::GaveWay => {
                 (chunks::give_back(&mut tx, chunk, None).await?.map(|run| vec![(chunk.id, run)]), None)
             }
             SliceEnd::Wait(wait) => {
@@ -320,7 +373,8 @@ impl Worker {
             SliceEnd::End(end) => (settle::end_chunk(&mut tx, chunk, end).await?, None),
         };
         let next = next.ok_or(Interrupted::LeaseLost)?;
-        self.app.queue.enqueue(&mut tx, chunk.job_id, &messages(next), at).await?;
+        let turns = fairness::turns(&mut tx, chunk.job_id, &next, at).await?;
+        self.app.queue.enqueue(&mut tx, chunk.job_id, &messages(&turns), at).await?;
         if let Some(ran) = ran {
             ran.count(&self.app, &mut tx).await?;
         }
@@ -331,6 +385,11 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+/// Charges the chunk's user for the slice that was begun then.
+async fn charge(connection: &mut db::PgConnection, chunk: &Chunk, begun: Instant) -> Result<(), db::Error> {
+    fairness::charge(connection, chunk.user_id, chunk.begun, begun.elapsed().as_secs_f64()).await
 }
 
 impl Work for Worker {

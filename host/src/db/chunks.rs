@@ -66,6 +66,12 @@ pub struct Chunk {
     pub step_not_before: Option<DateTime<Utc>>,
     /// Since when it waits for its source, which is paused.
     pub paused_since: Option<DateTime<Utc>>,
+    /// Its last slice gave way before it had achieved anything.
+    pub gave_way: bool,
+    /// Virtual time at which it was claimed, see [`super::fairness`].
+    pub begun: f64,
+    /// How long it waited for its turn, in seconds; not known after a crash.
+    pub waited: Option<f64>,
 }
 
 /// One picture of the backlog.
@@ -97,22 +103,23 @@ impl Waiting {
 /// When the database fails.
 pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx::Result<Option<Chunk>> {
     let mut tx = pool.begin().await?;
-    let claimed: Option<Chunk> = sqlx::query_as(
+    let mut claimed: Option<Chunk> = sqlx::query_as(
         "update pixcrawler.chunk c
-            set state = 'running', lease = $3, reason = null, trying = '{}'
-           from public.crawl_jobs j
-          where c.id = $1 and c.run = $2 and c.state in ('queued', 'waiting', 'running') and j.id = c.job_id
+            set state = 'running', lease = $3, reason = null, trying = '{}', since = now()
+           from public.crawl_jobs j, (select id, state, since from pixcrawler.chunk where id = $1 for update) as before
+          where c.id = before.id and c.run = $2 and c.state in ('queued', 'waiting', 'running') and j.id = c.job_id
       returning c.id, c.lease, c.job_id, j.dataset_id, j.user_id, c.source, c.label, c.query, j.rules, c.share,
                 c.kept, c.plugin_state, c.plugin_digest, c.requests, c.cookies, c.again, c.source_done, c.steps, c.asked,
                 c.received, c.crash_count, c.errors_in_row, c.step_not_before,
-                c.paused_since",
+                c.paused_since, c.gave_way, c.turn as begun,
+                case when before.state <> 'running' then extract(epoch from now() - before.since)::float8 end as waited",
     )
     .bind(chunk)
     .bind(run)
     .bind(lease)
     .fetch_optional(&mut *tx)
     .await?;
-    if let Some(claimed) = &claimed {
+    if let Some(claimed) = &mut claimed {
         sqlx::query("update public.job_chunks set status = 'processing', retry_count = $2, updated_at = now() where id = $1")
             .bind(chunk)
             .bind(claimed.crash_count)
@@ -127,6 +134,8 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
         .execute(&mut *tx)
         .await?;
         super::progress::refresh(&mut tx, claimed.job_id).await?;
+        // Last, because all who claim take this lock.
+        claimed.begun = super::fairness::begin(&mut tx, claimed.begun).await?;
     }
     tx.commit().await?;
     Ok(claimed)
@@ -255,6 +264,20 @@ pub async fn note_pause(pool: &PgPool, chunk: &Chunk, paused: bool) -> sqlx::Res
     .bind(paused)
     .execute(pool)
     .await?;
+    Ok(())
+}
+
+/// Notes that the chunk's slice gave way before it had achieved anything, so that the next one
+/// does not. Does nothing when the lease is lost.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note_gave_way(pool: &PgPool, chunk: &Chunk) -> sqlx::Result<()> {
+    sqlx::query("update pixcrawler.chunk set gave_way = true where id = $1 and lease = $2")
+        .bind(chunk.id)
+        .bind(chunk.lease)
+        .execute(pool)
+        .await?;
     Ok(())
 }
 

@@ -47,6 +47,8 @@ pub struct Recorded {
     pub duplicates: usize,
     /// Good pictures for which there was no slot; they stay in the backlog.
     pub surplus: usize,
+    /// Whether there was any verdict.
+    pub written: bool,
     /// Whether the job's public row was refreshed.
     pub refreshed: bool,
 }
@@ -71,12 +73,17 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, batch: &[Judged]) -> sqlx::Res
     let downloaded =
         i32::try_from(rows.iter().filter(|row| row.judged.size.is_some()).count()).unwrap_or(i32::MAX);
     let got_on = !rows.is_empty();
-    sqlx::query("update pixcrawler.chunk set kept = kept + $2, crash_count = case when $3 then 0 else crash_count end where id = $1")
-        .bind(chunk.id)
-        .bind(kept)
-        .bind(got_on)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(
+        "update pixcrawler.chunk
+            set kept = kept + $2, crash_count = case when $3 then 0 else crash_count end,
+                gave_way = gave_way and not $3
+          where id = $1",
+    )
+    .bind(chunk.id)
+    .bind(kept)
+    .bind(got_on)
+    .execute(&mut *tx)
+    .await?;
     sqlx::query(
         "update pixcrawler.job set kept = kept + $2, judged = judged + $3, downloaded = downloaded + $4 where job_id = $1",
     )
@@ -89,7 +96,13 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, batch: &[Judged]) -> sqlx::Res
     let refreshed = super::progress::refresh_if_due(&mut tx, chunk.job_id).await?;
     tx.commit().await?;
     let duplicates = rows.iter().filter(|row| row.verdict == Verdict::Duplicate).count();
-    Ok(Some(Recorded { kept: slots.kept, duplicates, surplus: batch.len() - rows.len(), refreshed }))
+    Ok(Some(Recorded {
+        kept: slots.kept,
+        duplicates,
+        surplus: batch.len() - rows.len(),
+        written: got_on,
+        refreshed,
+    }))
 }
 
 /// Slots that a batch may still fill.

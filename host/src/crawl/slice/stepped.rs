@@ -70,6 +70,7 @@ impl Slice {
         if !steps::record(&self.bench.app.db, chunk, &record).await? {
             return Err(Interrupted::LeaseLost);
         }
+        self.achieved = true;
         self.again = if again { self.again + 1 } else { 0 };
         self.chunk.plugin_state = step.state;
         self.chunk.plugin_digest = Some(digest.to_string());

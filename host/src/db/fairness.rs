@@ -1,0 +1,200 @@
+//! Turns by start-time fair queueing: each user has a virtual time, that of the slices it
+//! used, and a chunk is queued for the time at which its user would be served if all were
+//! served alike. Who was away begins at the present turn and has no claim on the past.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::job::{ChunkId, JobId, UserId};
+
+/// What a slice is expected to take where others wait, in seconds: one round of turns.
+const ROUND: f64 = 2.0;
+/// After this many rounds priorities are counted anew.
+const LONGEST_COUNT: i64 = 4096;
+/// What waits for less may be about to be taken by a slot that is free, in seconds.
+const PATIENCE: f64 = 0.5;
+
+/// A chunk to enqueue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
+pub struct Turn {
+    /// Which chunk.
+    pub id: ChunkId,
+    /// Its current run.
+    pub run: i32,
+    /// Least first.
+    pub priority: i16,
+}
+
+/// A chunk that is worked on.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub struct Running {
+    /// By which lease.
+    pub lease: Uuid,
+    /// Whose.
+    pub user_id: UserId,
+    /// For so long, in seconds.
+    pub seconds: f64,
+}
+
+/// A user with chunks that could be worked on, if there were slots.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub struct Waiting {
+    /// Who.
+    pub user_id: UserId,
+    /// How many.
+    pub chunks: i64,
+}
+
+/// How fair it is now.
+#[derive(Clone, Copy, Debug, Default, FromRow)]
+pub struct Fairness {
+    /// Users who wait.
+    pub waiting: i64,
+    /// Between the one of them that has used most and the one that has used least, in
+    /// seconds of slices.
+    pub spread: f64,
+}
+
+/// Gives chunks of a job their turns, one behind the other and behind those that its user
+/// has queued. To be enqueued in the same transaction, to be begun at `at` or at once.
+///
+/// # Errors
+/// When the database fails.
+pub async fn turns(
+    connection: &mut PgConnection,
+    job: JobId,
+    chunks: &[(ChunkId, i32)],
+    at: Option<DateTime<Utc>>,
+) -> sqlx::Result<Vec<Turn>> {
+    if chunks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (ids, runs): (Vec<ChunkId>, Vec<i32>) = chunks.iter().copied().unzip();
+    // The lock keeps the count of rounds until the messages are there to be counted anew.
+    sqlx::query_as(
+        "with clock as (select virtual, base from pixcrawler.clock for key share),
+              owner as (
+                select j.user_id, greatest(clock.virtual, coalesce(s.used, 0)) as start, clock.base
+                  from clock, public.crawl_jobs j left join pixcrawler.share s on s.user_id = j.user_id
+                 where j.id = $1),
+              ahead as (
+                select count(*) as chunks
+                  from pixcrawler.chunk c join public.crawl_jobs j on j.id = c.job_id join owner using (user_id)
+                 where j.status in ('pending', 'running') and c.state in ('queued', 'running')
+                   and c.id <> all ($2) and $4 is null)
+         update pixcrawler.chunk c
+            set since = coalesce($4, now()), turn = owner.start + (ahead.chunks + place - 1) * $5
+           from owner, ahead, unnest($2::integer[], $3::integer[]) with ordinality as given (id, run, place)
+          where c.id = given.id
+      returning c.id, given.run,
+                least(greatest(floor(c.turn / $5)::bigint - owner.base, -32768), 32767)::smallint as priority",
+    )
+    .bind(job)
+    .bind(ids)
+    .bind(runs)
+    .bind(at)
+    .bind(ROUND)
+    .fetch_all(connection)
+    .await
+}
+
+/// Moves the clock to a turn that is begun, and gives the virtual time by then.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin(connection: &mut PgConnection, turn: f64) -> sqlx::Result<f64> {
+    sqlx::query_scalar("update pixcrawler.clock set virtual = greatest(virtual, $1) returning virtual")
+        .bind(turn)
+        .fetch_one(connection)
+        .await
+}
+
+/// Charges a user for a slice that was begun at `begun` of virtual time and took so many seconds.
+///
+/// # Errors
+/// When the database fails.
+pub async fn charge(
+    connection: &mut PgConnection,
+    user: UserId,
+    begun: f64,
+    seconds: f64,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into pixcrawler.share as s (user_id, used) values ($1, $2 + $3)
+             on conflict (user_id) do update set used = greatest(s.used, $2) + $3",
+    )
+    .bind(user)
+    .bind(begun)
+    .bind(seconds)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Counts rounds from the present one where that is due: by how much all priorities in the
+/// queue must be lowered in the same transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_anew(connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar(
+        "update pixcrawler.clock c set base = due.base
+           from (select base as before, floor(virtual / $1)::bigint as base from pixcrawler.clock
+                  where floor(virtual / $1)::bigint - base > $2 for update) as due
+      returning due.base - due.before",
+    )
+    .bind(ROUND)
+    .bind(LONGEST_COUNT)
+    .fetch_optional(connection)
+    .await
+}
+
+/// Users who wait though there is something to do for them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn waiting(pool: &PgPool) -> sqlx::Result<Vec<Waiting>> {
+    sqlx::query_as(
+        "select j.user_id, count(*) as chunks
+           from pixcrawler.chunk c join public.crawl_jobs j on j.id = c.job_id
+          where c.state in ('queued', 'waiting') and c.since <= now() - make_interval(secs => $1)
+          group by j.user_id",
+    )
+    .bind(PATIENCE)
+    .fetch_all(pool)
+    .await
+}
+
+/// All chunks that are worked on, by all workers.
+///
+/// # Errors
+/// When the database fails.
+pub async fn running(pool: &PgPool) -> sqlx::Result<Vec<Running>> {
+    sqlx::query_as(
+        "select c.lease, j.user_id, extract(epoch from now() - c.since)::float8 as seconds
+           from pixcrawler.chunk c join public.crawl_jobs j on j.id = c.job_id
+          where c.lease is not null",
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// How fair it is now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn measure(pool: &PgPool) -> sqlx::Result<Fairness> {
+    sqlx::query_as(
+        "with waiting as (
+            select distinct j.user_id
+              from pixcrawler.chunk c join public.crawl_jobs j on j.id = c.job_id
+             where c.state in ('queued', 'waiting') and c.since <= now() - make_interval(secs => $1))
+         select count(*) as waiting, coalesce(max(used) - min(used), 0) as spread
+           from (select greatest(coalesce(s.used, 0), clock.virtual) as used
+                   from pixcrawler.clock, waiting left join pixcrawler.share s using (user_id)) as times",
+    )
+    .bind(PATIENCE)
+    .fetch_one(pool)
+    .await
+}

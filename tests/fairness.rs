@@ -1,0 +1,104 @@
+//! Who is served when: each user gets its share, however much another has queued before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use crate::support::{
+    process::System,
+    site::{PATIENCE, Site},
+};
+
+/// Users, and jobs of each, all of the first one's queued before any of the second one's.
+const USERS: usize = 5;
+const JOBS: usize = 3;
+
+/// The slots are held as long as their slices are let: each job has one picture that comes
+/// at once and others that do not come.
+#[tokio::test]
+async fn every_user_is_served_before_one_is_served_twice_over() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    for user in 0..USERS {
+        for job in 0..JOBS {
+            let page = format!("/{user}/{job}");
+            site.hold(&site.gallery(&page, 4, None)[1..]);
+            system.ask_as(&format!("user{user}@example.org"), &[&page], 100).await.expect(201);
+        }
+    }
+    let _worker = system.worker(&[("PIXCRAWLER_SLOTS", "2")]).await;
+    let mut kept: Vec<Uuid> = Vec::new();
+    let mut listener = sqlx::postgres::PgListener::connect_with(&system.pool).await.unwrap();
+    listener.listen(pixcrawler::db::progress::CHANNEL).await.unwrap();
+    let served = async {
+        while kept.iter().collect::<BTreeSet<_>>().len() < USERS {
+            listener.recv().await.unwrap();
+            kept = sqlx::query_scalar("select user_id from images order by id")
+                .fetch_all(&system.pool)
+                .await
+                .unwrap();
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, served).await;
+    let mut counts: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for user in &kept {
+        *counts.entry(*user).or_default() += 1;
+        if counts.len() == USERS {
+            break;
+        }
+    }
+    assert_eq!(counts.len(), USERS, "somebody got nothing: {kept:?}");
+    // Two slots were free when the first one came.
+    assert!(counts.values().all(|count| *count <= 2), "somebody got more than its share: {kept:?}");
+}
+
+/// After a slice that gave way before anything came of it, the next one goes on until something does.
+#[tokio::test]
+async fn what_is_slow_is_done_all_the_same() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let slow = site.gallery("/slow", 1, None);
+    site.hold(&slow);
+    let job = system.create(&["/slow"], 100).await;
+    let mut first = system.worker(&[]).await;
+    site.busy("/slow/", 1).await;
+    first.terminate();
+    first.exited().await;
+    sqlx::query("update pixcrawler.chunk set gave_way = true").execute(&system.pool).await.unwrap();
+    let worker = system.worker(&[("PIXCRAWLER_SLOTS", "1")]).await;
+    site.busy("/slow/", 1).await;
+    site.gallery("/quick", 1, None);
+    system.ask_as("bob@example.org", &["/quick"], 100).await.expect(201);
+    // Asked the first time, another one would be over by the third.
+    worker.logged_nth("asked to give way", 5).await;
+    assert!(site.requests("/quick").is_empty(), "it gave way");
+    site.release(&slow);
+    site.seen("/quick", 2).await;
+    system.until_status(job, "completed").await;
+    assert_eq!(site.requests("/slow/").len(), 2);
+}
+
+/// The queue's priorities have 16 bits; virtual time has no end.
+#[tokio::test]
+async fn turns_are_counted_anew_before_the_count_is_full() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    sqlx::query("update pixcrawler.clock set virtual = 10000").execute(&system.pool).await.unwrap();
+    let priority = async |job: i64| -> i16 {
+        sqlx::query_scalar("select priority from graphile_worker.jobs where flags ? $1")
+            .bind(format!("job:{job}"))
+            .fetch_one(&system.pool)
+            .await
+            .unwrap()
+    };
+    let all = site.gallery("/first", 1, None);
+    site.hold(&all);
+    let first = system.create(&["/first"], 100).await;
+    assert_eq!(priority(first).await, 5000);
+    let worker = system.worker(&[("PIXCRAWLER_SLOTS", "1")]).await;
+    site.busy("/first/", 1).await;
+    let second = system.create(&["/first"], 100).await;
+    worker.logged("turns are counted anew").await;
+    // It comes after the first one, which is of the same user.
+    assert_eq!(priority(second).await, 1);
+}
