@@ -188,6 +188,9 @@ async fn tokens_are_those_of_the_api() {
     let apart = (later.expires - caller.expires).num_minutes();
     assert!((55..=65).contains(&apart), "{apart} minutes");
 
+    let ttl = async |ttl: &str| token(&["--email", "ann@example.org", ttl], &[]).await.expect(2);
+    ttl("--ttl=0").await.says(&["--ttl: a token must be valid for at least 1 s"]);
+    ttl("--ttl=-5s").await.says(&["`-5s` is not a time"]);
     token(&["--email", "ann"], &[]).await.expect(2).says(&["--email", "`ann`"]);
     token(&["--email", "ann@example.org"], &[("SUPABASE_URL", "https://project.example")])
         .await

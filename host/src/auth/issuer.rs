@@ -52,6 +52,9 @@ pub enum IssuerError {
     /// The random number generator or the signature failed.
     #[error("the crypto library failed to make or use a key")]
     Crypto,
+    /// Over before it began.
+    #[error("a token must be valid for at least 1 s")]
+    Lifetime,
     /// Something that no mail could be sent to.
     #[error("`{0}` is not an e-mail address")]
     Email(String),
@@ -85,7 +88,7 @@ impl Issuer {
     /// A token for the user of this address; the same address is the same user.
     ///
     /// # Errors
-    /// When the text is no address.
+    /// When the text is no address, or `ttl` less than a second.
     pub fn issue(&self, email: &str, ttl: Duration) -> Result<String, IssuerError> {
         let email = email.trim().to_lowercase();
         let sound = email.len() <= 255
@@ -95,6 +98,9 @@ impl Issuer {
             && !email.contains(|c: char| c.is_whitespace() || c.is_control());
         if !sound {
             return Err(IssuerError::Email(email));
+        }
+        if ttl.as_secs() == 0 {
+            return Err(IssuerError::Lifetime);
         }
         let now = jsonwebtoken::get_current_timestamp();
         let claims = json!({
@@ -195,6 +201,16 @@ mod tests {
     fn the_same_address_is_the_same_user() {
         assert_eq!(user_of("ann@example.org"), user_of("ann@example.org"));
         assert_ne!(user_of("ann@example.org"), user_of("bob@example.org"));
+    }
+
+    #[test]
+    fn a_token_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let issuer = Issuer::open(dir.path()).unwrap();
+        for (ttl, sound) in [(0, false), (999, false), (1000, true)] {
+            let issued = issuer.issue("ann@example.org", Duration::from_millis(ttl));
+            assert_eq!(issued.is_ok(), sound, "{ttl} ms");
+        }
     }
 
     #[test]

@@ -217,6 +217,17 @@ async fn a_local_token_is_for_this_host() {
     assert_eq!(caller.email.as_deref(), Some("ann@example.org"));
     assert_eq!(caller.user, issuer::user_of("ann@example.org"));
 
+    // It ends when it says, to the second.
+    let key = EncodingKey::from_ec_der(&std::fs::read(dir.path().join("keys/issuer.pk8")).unwrap());
+    let id = auth.issuer().unwrap().key_id();
+    let mut claims = claims();
+    claims["iss"] = issuer::ISSUER.into();
+    for (ends, expected) in [(60, None), (-2, Some(AuthError::Expired))] {
+        claims["exp"] = (now() + ends).into();
+        let token = sign(header(Algorithm::ES256, Some(id)), &claims, &key);
+        assert_eq!(auth.verify(&token).await.err(), expected);
+    }
+
     // Another process with the same data folder has the same key; another folder has not.
     let again = Auth::new(None, None, dir.path(), never).unwrap();
     assert!(again.verify(&issue(&auth, "ann@example.org")).await.is_ok());

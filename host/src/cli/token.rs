@@ -50,6 +50,7 @@ impl Token {
         private::data_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let token = Issuer::open(&folder)?.issue(&self.email, self.ttl).map_err(|error| match error {
             IssuerError::Email(_) => wrong_usage(format!("--email: {error}")),
+            IssuerError::Lifetime => wrong_usage(format!("--ttl: {error}")),
             other => other.into(),
         })?;
         if self.json {
