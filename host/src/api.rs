@@ -1,6 +1,6 @@
 //! The only place that knows poem: the list of API parts, and the door in front of them.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use poem::{
     Endpoint, EndpointExt as _, IntoEndpoint as _, Route,
@@ -12,7 +12,10 @@ use poem_openapi::{LicenseObject, OpenApiService, Tags};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{connection::Connections, operations::Operations};
+use self::{
+    connection::{Connections, Table},
+    operations::Operations,
+};
 use crate::app::App;
 
 mod auth;
@@ -105,16 +108,17 @@ impl Server {
     /// When connections can no longer be accepted.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
         let http = &self.app.config.http;
-        let connections = Connections::new(self.acceptor, http.max_connections, http.connection_timeout);
+        let table = Arc::new(Table::new(http));
+        let connections = Connections::new(self.acceptor, table.clone(), http.connection_timeout);
         poem::Server::new_with_acceptor(connections)
-            .run_with_graceful_shutdown(service(self.app), stop.cancelled_owned(), Some(GRACE))
+            .run_with_graceful_shutdown(service(self.app, table), stop.cancelled_owned(), Some(GRACE))
             .await
             .map_err(ServeError::Serve)
     }
 }
 
 /// The whole HTTP service.
-pub fn service(app: App) -> impl Endpoint {
+fn service(app: App, table: Arc<Table>) -> impl Endpoint {
     let api = parts();
     let document = document();
     let described = serde_json::from_str(&document).unwrap_or_default();
@@ -129,8 +133,8 @@ pub fn service(app: App) -> impl Endpoint {
     if let Some(keys) = local_keys {
         routes = routes.at("/auth/v1/.well-known/jwks.json", make_sync(move |_| json(keys.clone())));
     }
-    let door = door::Door::new(app.clone(), Operations::of(&described));
-    door.before(routes.data(app).with(CatchPanic::new()))
+    let door = door::Door::new(app.clone(), Operations::of(&described), table.clone());
+    door.before(routes.data(app).data(table).with(CatchPanic::new()))
 }
 
 /// The OpenAPI document, as JSON; needs no running system.

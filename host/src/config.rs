@@ -115,9 +115,20 @@ pub struct Http {
         global = true
     )]
     pub allowed_origins: Vec<String>,
-    /// Connections at a time; further ones wait until one is closed
+    /// Connections at a time, of one address at most a quarter; for a further one the one that waits
+    /// longest for its client is closed
     #[arg(long, env = "PIXCRAWLER_MAX_CONNECTIONS", default_value_t = 512, value_name = "N", global = true)]
     pub max_connections: usize,
+    /// Ranges of proxies before the API, which may have more than a quarter of the connections, for
+    /// example 10.1.0.0/16; may be repeated
+    #[arg(
+        long,
+        env = "PIXCRAWLER_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "CIDR",
+        global = true
+    )]
+    pub trusted_proxies: Vec<IpNet>,
     /// Longest time without an answer on a connection: to wait for a request, to receive one, or to
     /// get rid of what was asked for. Longer than the heartbeat of events, which is 15s
     #[arg(long, env = "PIXCRAWLER_CONNECTION_TIMEOUT", default_value = "60s", value_parser = duration, value_name = "TIME", hide = true, global = true)]

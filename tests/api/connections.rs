@@ -1,14 +1,23 @@
 //! Clients that hold connections and send nothing, or not enough.
 
-use std::time::Duration;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
-use crate::support::{api::Api, site::PATIENCE};
+use crate::support::{
+    api::{Api, send},
+    events::Events,
+    site::PATIENCE,
+};
 
 /// Sends this and then nothing; all that comes until the connection is closed.
 async fn hold(api: &Api, sent: &str) -> String {
@@ -25,10 +34,7 @@ async fn a_connection_is_not_held_for_ever() {
     let api = Api::start_with(&["--connection-timeout=300ms"]).await;
     let token = api.user("ann@example.org").token;
     let health = "GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    let body = format!(
-        "POST /api/v1/crawl-jobs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{\"name\""
-    );
+    let body = unfinished(&token);
     for unanswered in ["", "GET /api", "PRI * HTTP/2.0\r\n", "GET /api/v1/health HTTP/1.1\r\nHost: loc"] {
         assert_eq!(hold(&api, unanswered).await, "", "{unanswered:?}");
     }
@@ -55,10 +61,128 @@ async fn a_connection_is_not_held_for_ever() {
 }
 
 #[tokio::test]
-async fn connections_are_bounded_and_wait_for_room() {
-    let api = Api::start_with(&["--connection-timeout=300ms", "--max-connections=1"]).await;
+async fn a_request_has_ten_seconds_to_begin_and_more_to_end() {
+    let api = Api::start().await;
+    let token = api.user("ann@example.org").token;
+    let mut honest = TcpStream::connect(api.address).await.unwrap();
+    honest.write_all(unfinished(&token).as_bytes()).await.unwrap();
+    let (silent, slow) = tokio::join!(hold(&api, ""), hold(&api, "GET /api/v1/health HTTP/1.1\r\nHost: loc"));
+    assert_eq!((&*silent, &*slow), ("", ""));
+    // Those that had as long, and no head, are gone.
+    honest.write_all(&[b' '; 92]).await.unwrap();
+    assert!(answer(&mut honest).await.contains("malformed-json"));
+    api.stop().await;
+}
+
+/// The head of a request with a body of 100 bytes, and the first of these.
+fn unfinished(token: &str) -> String {
+    format!(
+        "POST /api/v1/crawl-jobs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{\"name\":"
+    )
+}
+
+/// What comes next.
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut part = vec![0; 4096];
+    let read = timeout(PATIENCE, stream.read(&mut part)).await.expect("an answer").unwrap();
+    String::from_utf8_lossy(&part[..read]).into_owned()
+}
+
+/// Connected from this address of the machine.
+async fn connect(from: [u8; 4], api: &Api) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((from, 0))).unwrap();
+    socket.connect(api.address).await.unwrap()
+}
+
+/// Waits until the other side has closed the connection; gives its number.
+async fn closed(number: usize, stream: &mut TcpStream) -> usize {
+    let mut rest = Vec::new();
+    // A reset is as good.
+    let _ = stream.read_to_end(&mut rest).await;
+    number
+}
+
+#[tokio::test]
+async fn one_address_does_not_shut_the_others_out() {
+    let api = Api::start_with(&["--max-connections=16"]).await;
+    let ann = api.user("ann@example.org");
+    let job = ann.create(&json!({ "name": "Pandas", "keywords": ["red panda"] })).await;
+    let path = format!("/api/v1/crawl-jobs/{job}");
+    let mut events = Events::open(ann.request("GET", &format!("{path}/events"))).await;
+    events.next().await.unwrap();
+
+    let unfinished = unfinished(&ann.token);
+    let mut held = Vec::new();
+    for number in 0..48 {
+        let mut stream = connect([127, 0, 0, 2], &api).await;
+        let sent = ["", "GET /api/v1/health HTTP/1.1\r\nHost: loc", &unfinished][number % 3];
+        // Closed already, perhaps.
+        let _ = stream.write_all(sent.as_bytes()).await;
+        held.push(stream);
+    }
+    // All but its share, which is a quarter, and nobody else.
+    let closing = held.iter_mut().enumerate().map(|(number, stream)| closed(number, stream));
+    assert_eq!(closing.collect::<FuturesUnordered<_>>().take(44).count().await, 44);
+    let asked = Instant::now();
+    send(reqwest::Client::new().get(format!("http://{}/api/v1/health", api.address))).await.expect(200);
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+
+    // What is being answered goes on.
+    send(ann.request("POST", &format!("{path}/cancel"))).await.expect(200);
+    assert_eq!(events.next().await.unwrap().1["status"], "cancelled");
+    drop(held);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn many_addresses_do_not_shut_the_others_out() {
+    let api = Api::start_with(&["--max-connections=8"]).await;
+    let mut held = Vec::new();
+    for number in 0..20 {
+        held.push(connect([127, 0, 1, number], &api).await);
+    }
+    api.get("/api/v1/health").await.expect(200);
+    let closing = held.iter_mut().enumerate().map(|(number, stream)| closed(number, stream));
+    let closed: Vec<_> = closing.collect::<FuturesUnordered<_>>().take(13).collect().await;
+    assert!(closed.iter().all(|number| *number < 13), "those that waited longest: {closed:?}");
+    drop(held);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_may_have_more_than_its_share() {
+    let api = Api::start_with(&["--max-connections=8", "--trusted-proxies=127.0.0.2/32"]).await;
+    let mut proxy = Vec::new();
+    for _ in 0..8 {
+        proxy.push(connect([127, 0, 0, 2], &api).await);
+    }
+    for stream in &mut proxy {
+        stream.write_all(b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        assert!(answer(stream).await.starts_with("HTTP/1.1 200 OK"));
+    }
+    // For another the one goes that was answered first.
+    api.get("/api/v1/health").await.expect(200);
+    assert_eq!(proxy[0].read(&mut [0; 1]).await.unwrap_or(0), 0);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn connections_are_bounded_and_the_oldest_makes_room() {
+    let api = Api::start_with(&["--max-connections=1"]).await;
     let mut silent = TcpStream::connect(api.address).await.unwrap();
     api.get("/api/v1/health").await.expect(200);
-    assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0, "there is room only after it was closed");
+    assert_eq!(silent.read(&mut [0; 1]).await.unwrap_or(0), 0, "there is room only after it was closed");
+
+    // What is being answered is not closed, and who comes waits.
+    let ann = api.user("ann@example.org");
+    let job = ann.create(&json!({ "name": "Pandas", "keywords": ["red panda"] })).await;
+    let mut events = Events::open(ann.request("GET", &format!("/api/v1/crawl-jobs/{job}/events"))).await;
+    let mut waiting = connect([127, 0, 0, 2], &api).await;
+    waiting.write_all(b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    events.next().await.unwrap();
+    drop(events);
+    assert!(answer(&mut waiting).await.starts_with("HTTP/1.1 200 OK"));
     api.stop().await;
 }

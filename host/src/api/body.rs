@@ -1,7 +1,7 @@
 //! A JSON body that is documented as one type and read as what it is, so that the rules
 //! can be checked one by one and all broken ones be told at once.
 
-use std::{marker::PhantomData, time::Duration};
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use poem::{Request, RequestBody, Result, error::ReadBodyError};
 use poem_openapi::{
@@ -12,7 +12,7 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use super::error::Problem;
+use super::{connection::Table, error::Problem};
 
 /// Largest body of a request, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -45,8 +45,10 @@ impl<T: Type> Payload for Body<T> {
 impl<T: Type> ParsePayload for Body<T> {
     const IS_REQUIRED: bool = true;
 
-    async fn from_request(_: &Request, body: &mut RequestBody) -> Result<Self> {
+    async fn from_request(request: &Request, body: &mut RequestBody) -> Result<Self> {
+        let waits = request.data::<Arc<Table>>().and_then(|connections| connections.waits_for(request));
         let read = tokio::time::timeout(PATIENCE, body.take()?.into_bytes_limit(LARGEST)).await;
+        drop(waits);
         let bytes = match read.map_err(|_| Problem::too_slow())? {
             Err(ReadBodyError::Io(_)) => {
                 return Err(Problem::bad_request("incomplete-body", "The body did not come whole.").into());

@@ -1,17 +1,23 @@
-//! Connections of clients: no more than can be served, and none that is only held.
+//! Connections of clients: no more than can be served, none that is only held, and a share
+//! of them for each address.
 //!
 //! The server below has no time limit for a request's head, and its limit for idle
-//! connections only begins to wait for the request to end. So the limit is put beneath it.
+//! connections only begins to wait for the request to end. So the limits are put beneath it.
 
 use std::{
+    collections::HashMap,
     io,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use hyper::body::{Bytes, Frame, SizeHint};
+use ipnet::IpNet;
 use poem::{
+    Body, Request,
     http::uri::Scheme,
     listener::{Acceptor, TcpAcceptor},
     web::{LocalAddr, RemoteAddr},
@@ -19,17 +25,24 @@ use poem::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Notify,
     time::{Instant, Sleep},
 };
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::config;
 
 /// Pause after a connection could not be accepted, most often for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Longest time until the first request's head is whole; a client that means it sends at once.
+const FIRST_HEAD: Duration = Duration::from_secs(10);
+/// What part of all places one address may take.
+const SHARE: usize = 4;
 
 /// Accepts connections as long as there are not too many.
 pub(super) struct Connections {
     acceptor: TcpAcceptor,
-    room: Arc<Semaphore>,
+    table: Arc<Table>,
     patience: Duration,
 }
 
@@ -38,17 +51,101 @@ pub(super) struct Connections {
 /// client to send slowly, or to receive nothing.
 pub(super) struct Connection {
     stream: TcpStream,
+    place: Place,
     patience: Duration,
+    /// No request has come yet, as far as is known here.
+    is_new: bool,
+    opened: Instant,
     end: Pin<Box<Sleep>>,
+    closed: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Something was sent since something was last received.
     answered: bool,
-    _room: OwnedSemaphorePermit,
+    /// The client does not take what is sent as fast as it is there.
+    is_full: bool,
+}
+
+/// Who is connected. A place is taken from who has kept the host waiting longest: the idle,
+/// and those whose request does not come whole. What is being answered is never closed.
+pub(super) struct Table {
+    most: usize,
+    share: usize,
+    trusted: Vec<IpNet>,
+    open: Mutex<Open>,
+    /// A place became free, or its client idle.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Open {
+    entries: HashMap<SocketAddr, Entry>,
+    next: u64,
+}
+
+struct Entry {
+    id: u64,
+    /// None for a proxy that the operator trusts.
+    client: Option<IpAddr>,
+    /// Requests that are being answered.
+    busy: usize,
+    /// A request has come.
+    asked: bool,
+    /// An answer waits for its client to take it.
+    is_full: bool,
+    waits_since: Instant,
+    close: CancellationToken,
+}
+
+/// Whether a connection finds a place.
+enum Found {
+    Place(Place, WaitForCancellationFutureOwned),
+    /// Its address has its share, and all of that is being answered.
+    Refused,
+    /// Everything is being answered.
+    Full,
+}
+
+/// A connection in the table; gone when dropped.
+struct Place {
+    table: Arc<Table>,
+    address: SocketAddr,
+    id: u64,
+}
+
+/// A request that is being answered, or (then `waits`) that does not come whole.
+pub(super) struct Busy {
+    table: Arc<Table>,
+    address: SocketAddr,
+    waits: bool,
 }
 
 impl Connections {
-    pub(super) fn new(acceptor: TcpAcceptor, most: usize, patience: Duration) -> Self {
-        // More than the type can count is no bound.
-        Self { acceptor, room: Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS))), patience }
+    pub(super) const fn new(acceptor: TcpAcceptor, table: Arc<Table>, patience: Duration) -> Self {
+        Self { acceptor, table, patience }
+    }
+
+    /// The connection in its place; none when its address has too many. Waits while all are in use.
+    async fn admit(&self, stream: TcpStream, address: SocketAddr) -> Option<Connection> {
+        loop {
+            let changed = self.table.changed.notified();
+            match self.table.find(address) {
+                Found::Place(place, closed) => {
+                    let opened = Instant::now();
+                    return Some(Connection {
+                        stream,
+                        place,
+                        patience: self.patience,
+                        is_new: true,
+                        opened,
+                        end: Box::pin(tokio::time::sleep_until(opened + self.patience.min(FIRST_HEAD))),
+                        closed: Box::pin(closed),
+                        answered: false,
+                        is_full: false,
+                    });
+                }
+                Found::Refused => return None,
+                Found::Full => changed.await,
+            }
+        }
     }
 }
 
@@ -60,37 +157,228 @@ impl Acceptor for Connections {
     }
 
     async fn accept(&mut self) -> io::Result<(Connection, LocalAddr, RemoteAddr, Scheme)> {
-        let room = self.room.clone().acquire_owned().await.map_err(io::Error::other)?;
-        match self.acceptor.accept().await {
-            Ok((stream, local, remote, scheme)) => {
-                let connection = Connection {
-                    stream,
-                    patience: self.patience,
-                    end: Box::pin(tokio::time::sleep(self.patience)),
-                    answered: false,
-                    _room: room,
-                };
-                Ok((connection, local, remote, scheme))
-            }
-            Err(error) => {
-                // The server asks again at once.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(PAUSE).await;
-                Err(error)
+        loop {
+            match self.acceptor.accept().await {
+                Ok((stream, local, remote, scheme)) => {
+                    let Some(address) = remote.as_socket_addr().copied() else { continue };
+                    if let Some(connection) = self.admit(stream, address).await {
+                        return Ok((connection, local, remote, scheme));
+                    }
+                    tracing::debug!(%address, "too many connections of one address");
+                }
+                Err(error) => {
+                    // The server asks again at once.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(PAUSE).await;
+                    return Err(error);
+                }
             }
         }
     }
 }
 
+impl Table {
+    pub(super) fn new(http: &config::Http) -> Self {
+        let most = http.max_connections.max(1);
+        Self {
+            most,
+            share: most.div_ceil(SHARE),
+            trusted: http.trusted_proxies.clone(),
+            open: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Notes that `request` is being answered, for as long as what is returned lives.
+    pub(super) fn answers(self: &Arc<Self>, request: &Request) -> Option<Busy> {
+        Busy::begin(self, request, false)
+    }
+
+    /// Notes that the body of `request` is waited for, for as long as what is returned lives.
+    pub(super) fn waits_for(self: &Arc<Self>, request: &Request) -> Option<Busy> {
+        Busy::begin(self, request, true)
+    }
+
+    fn find(self: &Arc<Self>, address: SocketAddr) -> Found {
+        let client = self.client(address.ip());
+        let mut open = self.open();
+        if client.is_some() && open.of(client).count() >= self.share && !open.close_one(client) {
+            return Found::Refused;
+        }
+        if open.entries.len() >= self.most && !open.close_one(None) {
+            return Found::Full;
+        }
+        let (id, close) = (open.next, CancellationToken::new());
+        open.next += 1;
+        let closed = close.clone().cancelled_owned();
+        let waits_since = Instant::now();
+        let entry = Entry { id, client, busy: 0, asked: false, is_full: false, waits_since, close };
+        open.entries.insert(address, entry);
+        Found::Place(Place { table: Arc::clone(self), address, id }, closed)
+    }
+
+    /// Whose share a connection belongs to. A network is handed out to one customer as /64 at least.
+    fn client(&self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        if self.trusted.iter().any(|range| range.contains(&address)) {
+            return None;
+        }
+        Some(match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() >> 64 << 64).into(),
+        })
+    }
+
+    /// A panic elsewhere cannot leave entries half changed.
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, address: SocketAddr, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.open().entries.get_mut(&address) {
+            let waited = entry.waits();
+            change(entry);
+            if entry.waits() && !waited {
+                entry.waits_since = Instant::now();
+                self.changed.notify_waiters();
+            }
+        }
+    }
+}
+
+impl Open {
+    fn of(&self, client: Option<IpAddr>) -> impl Iterator<Item = (&SocketAddr, &Entry)> {
+        self.entries.iter().filter(move |(_, entry)| client.is_none() || entry.client == client)
+    }
+
+    /// Closes the connection (of this client, if one is given) that waits longest; false if none does.
+    fn close_one(&mut self, client: Option<IpAddr>) -> bool {
+        let waiting = self.of(client).filter(|(_, entry)| entry.waits());
+        let oldest = waiting.min_by_key(|(_, entry)| entry.waits_since).map(|(address, _)| *address);
+        // Its place is free at once, and the rest of it goes when its task is next polled.
+        let closed = oldest.and_then(|address| self.entries.remove(&address));
+        closed.inspect(|entry| entry.close.cancel()).is_some()
+    }
+}
+
+impl Entry {
+    /// Whether the next word is the client's.
+    const fn waits(&self) -> bool {
+        self.busy == 0 && !self.is_full
+    }
+}
+
+impl Place {
+    fn change(&self, change: impl FnOnce(&mut Entry)) {
+        self.table.change(self.address, |entry| {
+            if entry.id == self.id {
+                change(entry);
+            }
+        });
+    }
+
+    fn was_asked(&self) -> bool {
+        let open = self.table.open();
+        open.entries.get(&self.address).is_some_and(|entry| entry.id == self.id && entry.asked)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.table.open();
+        if open.entries.get(&self.address).is_some_and(|entry| entry.id == self.id) {
+            open.entries.remove(&self.address);
+            self.table.changed.notify_waiters();
+        }
+    }
+}
+
+impl Busy {
+    fn begin(table: &Arc<Table>, request: &Request, waits: bool) -> Option<Self> {
+        let address = *request.remote_addr().as_socket_addr()?;
+        let busy = Self { table: Arc::clone(table), address, waits };
+        busy.count(!waits);
+        Some(busy)
+    }
+
+    fn count(&self, more: bool) {
+        self.table.change(self.address, |entry| {
+            entry.asked = true;
+            entry.busy = if more { entry.busy + 1 } else { entry.busy.saturating_sub(1) };
+        });
+    }
+
+    /// `body`, which is being answered with until its end.
+    pub(super) fn until_end_of(self, body: Body) -> Body {
+        Body::from(BoxBody::new(Answer { body: body.into(), _busy: self }))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.count(self.waits);
+    }
+}
+
+type BoxBody = http_body_util::combinators::BoxBody<Bytes, io::Error>;
+
+/// The body of an answer on its way.
+struct Answer {
+    body: BoxBody,
+    _busy: Busy,
+}
+
+impl hyper::body::Body for Answer {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 impl Connection {
     fn begin_again(&mut self) {
+        self.is_new = false;
         self.end.as_mut().reset(Instant::now() + self.patience);
+    }
+
+    /// Fails once the place was given to another.
+    fn check_place(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.closed.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// Waits, but not longer than until the end.
     fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         ready!(self.end.as_mut().poll(cx));
+        // The head came, and only the rest does not.
+        if self.is_new && self.place.was_asked() {
+            self.is_new = false;
+            self.end.as_mut().reset(self.opened + self.patience);
+            ready!(self.end.as_mut().poll(cx));
+        }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn set_full(&mut self, is_full: bool) {
+        if self.is_full != is_full {
+            self.is_full = is_full;
+            self.place.change(|entry| entry.is_full = is_full);
+        }
     }
 }
 
@@ -100,6 +388,7 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.check_place(cx)?;
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Pending => self.wait(cx),
             read => {
@@ -114,9 +403,14 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check_place(cx)?;
         match Pin::new(&mut self.stream).poll_write(cx, bytes) {
-            Poll::Pending => self.wait(cx),
+            Poll::Pending => {
+                self.set_full(true);
+                self.wait(cx)
+            }
             written => {
+                self.set_full(false);
                 self.answered = true;
                 self.begin_again();
                 written

@@ -1,7 +1,7 @@
 //! What happens to every request before and after its route: request id, spelling of the
 //! path, CORS, one form of errors, one line of log.
 
-use std::{collections::BTreeSet, str::FromStr as _, time::Instant};
+use std::{collections::BTreeSet, str::FromStr as _, sync::Arc, time::Instant};
 
 use poem::{
     Endpoint, Request, Response, Result,
@@ -11,7 +11,7 @@ use poem_openapi::OperationId;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::{error::Problem, operations::Operations};
+use super::{connection::Table, error::Problem, operations::Operations};
 use crate::app::App;
 
 /// Names a request in the answer and the log.
@@ -26,6 +26,7 @@ pub(super) struct Door {
     app: App,
     operations: Operations,
     origins: BTreeSet<String>,
+    connections: Arc<Table>,
 }
 
 /// Routes behind their door.
@@ -36,10 +37,10 @@ pub(super) struct Guarded<E> {
 
 impl Door {
     /// Browsers may call from the configured origins; `*` is all.
-    pub(super) fn new(app: App, operations: Operations) -> Self {
+    pub(super) fn new(app: App, operations: Operations, connections: Arc<Table>) -> Self {
         let origins = &app.config.http.allowed_origins;
         let origins = origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect();
-        Self { origins, operations, app }
+        Self { app, operations, origins, connections }
     }
 
     pub(super) fn before<E: Endpoint<Output = Response>>(self, routes: E) -> Guarded<E> {
@@ -62,6 +63,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Guarded<E> {
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let begun = Instant::now();
+        let busy = self.door.connections.answers(&request);
         let id = request_id(&request);
         let method = request.method().clone();
         let origin = request.headers().get(header::ORIGIN).cloned();
@@ -104,6 +106,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Guarded<E> {
         let operation = operation.map_or("none", |OperationId(operation)| operation);
         self.door.app.metrics.http_request(operation, status, took);
         tracing::info!(request_id = id, %method, path = asked, status, ?took, "request");
+        if let Some(busy) = busy {
+            let body = busy.until_end_of(response.take_body());
+            response.set_body(body);
+        }
         Ok(response)
     }
 }
