@@ -228,7 +228,7 @@ pub struct Crawl {
     #[arg(long, env = "PIXCRAWLER_DOWNLOADS", default_value_t = 16, value_name = "N", global = true)]
     pub downloads: usize,
     /// Memory for decoding in all, in MiB. An image that needs more than three quarters of it is refused
-    #[arg(long, env = "PIXCRAWLER_DECODE_MEMORY", default_value_t = 288, value_name = "MIB", global = true)]
+    #[arg(long, env = "PIXCRAWLER_DECODE_MEMORY", default_value_t = 288, value_parser = clap::value_parser!(u32).range(32..), value_name = "MIB", global = true)]
     pub decode_memory: u32,
     /// Longest processor time for decoding one image; most have less, by their pixels and bytes
     #[arg(long, env = "PIXCRAWLER_DECODE_DEADLINE", default_value = "2s", value_parser = duration, value_name = "TIME", global = true)]

@@ -191,7 +191,7 @@ impl Decoders {
         header: Header,
     ) -> Result<Decoded, NoChild> {
         let memory = header.memory().saturating_add(bytes.len() as u64);
-        let most = self.shared.memory - self.shared.memory / LIGHT;
+        let most = self.shared.slow_share();
         if memory > most {
             let detail = format!("decoding takes {} MiB, at most {} are allowed", memory >> 20, most >> 20);
             return Ok(Err(header.reject(Refusal::TooCostly, detail)));
@@ -235,16 +235,18 @@ impl Shared {
     fn take(self: &Arc<Self>) -> Option<(Work, Place)> {
         let mut state = self.state();
         loop {
-            let slow_fits = |work: &Work| self.has_room_for_slow(&state, work.memory);
-            let slow = state
-                .slow
-                .front()
-                .is_some_and(|work| slow_fits(work) && state.memory + work.memory <= self.memory);
+            let fresh_memory = state.memory - state.slow_memory;
+            let waiting = state.slow.front().map(|work| work.memory);
+            let waiting = waiting.filter(|memory| self.has_room_for_slow(&state, *memory));
+            let slow = waiting.is_some_and(|memory| state.memory + memory <= self.memory);
             let work = if slow {
                 state.slow.pop()?
             } else {
-                // The others wait for it: what runs leaves room soon.
-                state.fresh.front().filter(|work| state.memory + work.memory <= self.memory)?;
+                // What only waits for memory would wait for ever if others went on taking it. These
+                // wait for nothing but each other, and what runs leaves room soon.
+                let kept_free = if waiting.is_some() { self.slow_share() } else { state.slow_memory };
+                let fits = |work: &&Work| fresh_memory + work.memory + kept_free <= self.memory;
+                state.fresh.front().filter(fits)?;
                 state.fresh.pop()?
             };
             // Whoever asked may have let go meanwhile.
@@ -266,7 +268,12 @@ impl Shared {
     }
 
     fn has_room_for_slow(&self, state: &State, memory: u64) -> bool {
-        state.slow_running < self.most_slow && state.slow_memory + memory <= self.memory - self.memory / LIGHT
+        state.slow_running < self.most_slow && state.slow_memory + memory <= self.slow_share()
+    }
+
+    /// Memory that slow pictures may have together, in bytes; one that needs more is refused.
+    const fn slow_share(&self) -> u64 {
+        self.memory - self.memory / LIGHT
     }
 
     /// What the task of one child does.
