@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::support::{
+    database,
     process::System,
     site::{PATIENCE, Site},
 };
@@ -76,6 +77,47 @@ async fn what_is_slow_is_done_all_the_same() {
     site.seen("/quick", 2).await;
     system.until_status(job, "completed").await;
     assert_eq!(site.requests("/slow/").len(), 2);
+}
+
+/// A limit of slots of a user holds for all workers, and leaves the others to others.
+#[tokio::test]
+async fn a_user_has_no_more_slots_than_are_allowed() {
+    let site = Site::start().await;
+    let system = System::with(&site, database().await, &[("PIXCRAWLER_USER_SLOTS", "1")]).await;
+    let pages = ["/page/a", "/page/b", "/page/c"];
+    let all = pages.map(|page| site.gallery(page, 1, None)).concat();
+    site.hold(&all);
+    let _workers = [system.worker(&[]).await, system.worker(&[]).await];
+    let job = system.create(&pages, 100).await;
+    site.seen("/page/", 2).await;
+    system
+        .until(job, "two parts wait", |job| {
+            job["chunks"].as_array().unwrap().iter().filter(|chunk| chunk["state"] == "waiting").count() == 2
+        })
+        .await;
+    site.gallery("/other", 1, None);
+    system.ask_as("bob@example.org", &["/other"], 100).await.expect(201);
+    site.seen("/other/", 1).await;
+    let asked = site.requests("/page/");
+    assert_eq!(asked.len(), 2, "one page and its picture: {asked:?}");
+    site.release(&all);
+    system.until_status(job, "completed").await;
+}
+
+#[tokio::test]
+async fn a_user_has_no_more_jobs_than_are_allowed() {
+    let site = Site::start().await;
+    let system = System::with(&site, database().await, &[("PIXCRAWLER_OPEN_JOBS", "1")]).await;
+    let refused = async || {
+        let answer = system.ask_as("ann@example.org", &["/gallery"], 10).await.expect(429);
+        assert_eq!((answer.header("retry-after"), &answer.json()["code"]), (Some("30"), &"too-many".into()));
+    };
+    let first = system.create(&["/gallery"], 10).await;
+    refused().await;
+    system.ask_as("bob@example.org", &["/gallery"], 10).await.expect(201);
+    system.tell(first, "cancel").await;
+    system.create(&["/gallery"], 10).await;
+    refused().await;
 }
 
 /// The queue's priorities have 16 bits; virtual time has no end.

@@ -236,6 +236,13 @@ pub struct Crawl {
     /// Longest slice of a chunk before others get their turn
     #[arg(long, env = "PIXCRAWLER_SLICE", default_value = "60s", value_parser = duration, value_name = "TIME", global = true)]
     pub slice: Duration,
+    /// Jobs of one user that are pending or running at a time; further ones are refused
+    /// [default: any number]
+    #[arg(long, env = "PIXCRAWLER_OPEN_JOBS", value_name = "N", value_parser = clap::value_parser!(i64).range(1..), global = true)]
+    pub open_jobs: Option<i64>,
+    /// Chunks of one user worked on at a time, by all workers together [default: any number]
+    #[arg(long, env = "PIXCRAWLER_USER_SLOTS", value_name = "N", value_parser = clap::value_parser!(i64).range(1..), global = true)]
+    pub user_slots: Option<i64>,
     /// Longer waits are not slept: the chunk is queued for that time
     #[arg(long, env = "PIXCRAWLER_LONGEST_SLEEP", default_value = "30s", value_parser = duration, value_name = "TIME", hide = true, global = true)]
     pub longest_sleep: Duration,

@@ -1,6 +1,6 @@
 //! The one error type of the API: problem documents by RFC 9457.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use poem::{
     Response,
@@ -68,6 +68,8 @@ pub(super) struct Problem {
     errors: Vec<Broken>,
     /// Size of the file that a range is not in.
     outside: Option<u64>,
+    /// When to try again.
+    retry_after: Option<Duration>,
     /// For the log, never for the caller.
     cause: Option<anyhow::Error>,
 }
@@ -104,7 +106,15 @@ struct BrokenRule {
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), outside: None, cause: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            outside: None,
+            retry_after: None,
+            cause: None,
+        }
     }
 
     pub(super) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
@@ -123,9 +133,10 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
-    /// The caller, or all callers together, have enough under way.
-    pub(super) fn too_many(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail)
+    /// The caller, or all callers together, have enough under way; `retry_after` has whole seconds.
+    pub(super) fn too_many(detail: impl Into<String>, retry_after: Duration) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail);
+        Self { retry_after: Some(retry_after), ..problem }
     }
 
     /// A site does not answer as it should, for now.
@@ -223,13 +234,17 @@ impl Problem {
             let cause = format!("{cause:#}");
             tracing::error!(request_id, cause, "request failed");
         }
-        let (status, outside) = (self.status, self.outside);
+        let (status, outside, retry_after) = (self.status, self.outside, self.retry_after);
         let document = self.document(request_id);
         let response = Response::builder().status(status).content_type(PROBLEM_JSON);
         let response = match (status, outside) {
             (StatusCode::UNAUTHORIZED, _) => response.header(header::WWW_AUTHENTICATE, "Bearer"),
             (_, Some(size)) => response.header(header::CONTENT_RANGE, format!("bytes */{size}")),
             _ => response,
+        };
+        let response = match retry_after {
+            Some(after) => response.header(header::RETRY_AFTER, after.as_secs()),
+            None => response,
         };
         response.body(document.to_json_string())
     }
@@ -262,7 +277,8 @@ impl Problem {
                 detail: "must be a whole number from 1 to 100000".to_owned(),
             }]),
             StatusCode::TOO_MANY_REQUESTS => {
-                Self::too_many("You have 2 previews under way; wait for one to end.")
+                let detail = "You have 2 previews under way; wait for one to end.";
+                Self::too_many(detail, Duration::from_secs(5))
             }
             StatusCode::BAD_GATEWAY => {
                 Self::plugin("layout-changed", "the site no longer looks as expected: no list of results")

@@ -1,5 +1,7 @@
 //! Crawl jobs: create, list, show, cancel, retry, delete.
 
+use std::time::Duration;
+
 use chrono::Utc;
 use poem::web::Data;
 use poem_openapi::{
@@ -13,7 +15,8 @@ use super::{
     body::Body,
     caller::Bearer,
     error::{
-        BAD_REQUEST, CONFLICT, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES, SIGNED_IN, TOO_LARGE, TOO_SLOW,
+        BAD_REQUEST, CONFLICT, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES, SIGNED_IN, TOO_LARGE,
+        TOO_MANY, TOO_SLOW,
     },
 };
 use crate::{
@@ -71,8 +74,10 @@ impl Api {
         #[oai(name = "Idempotency-Key")]
         Header(key): Header<Option<String>>,
         body: Body<CreateCrawlJob>,
-    ) -> Result<CreatedJob, Failure<{ SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES }>>
-    {
+    ) -> Result<
+        CreatedJob,
+        Failure<{ SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES | TOO_MANY }>,
+    > {
         let visible = |key: &String| {
             (1..=255).contains(&key.len()) && key.chars().all(|c| c.is_ascii_graphic() || c == ' ')
         };
@@ -241,6 +246,12 @@ impl From<CreateError> for Problem {
         match error {
             CreateError::Rules(broken) => Self::rules(broken),
             CreateError::KeyReused => Self::key_reused(),
+            CreateError::TooMany(most) => Self::too_many(
+                format!(
+                    "{most} jobs of yours are under way, which is as many as are allowed; wait for one to end."
+                ),
+                Duration::from_secs(30),
+            ),
             CreateError::Database(error) => error.into(),
             CreateError::Queue(error) => Self::internal(error),
         }

@@ -40,6 +40,9 @@ pub enum CreateError {
     /// The key was used for another request less than a day ago.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// The user has as many jobs under way as are allowed.
+    #[error("{0} jobs of yours are under way, which is as many as are allowed; wait for one to end")]
+    TooMany(i64),
     /// The database failed; nothing was written.
     #[error("the job cannot be written")]
     Database(#[from] db::Error),
@@ -80,6 +83,11 @@ impl App {
             }
         }
         db::profiles::ensure(&mut transaction, &identity(caller)).await?;
+        if let Some(most) = self.config.crawl.open_jobs
+            && db::jobs::open(&mut transaction, user).await? >= most
+        {
+            return Err(CreateError::TooMany(most));
+        }
         let created =
             db::jobs::insert(&mut transaction, user, &spec).await.map_err(|error| refused(error, &spec))?;
         if let Some(key) = key {

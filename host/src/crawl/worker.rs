@@ -174,11 +174,18 @@ impl Worker {
             tx.commit().await?;
             tracing::debug!(by, "turns are counted anew");
         }
-        let waiting = fairness::waiting(&self.app.db).await?;
+        let mut waiting = fairness::waiting(&self.app.db).await?;
         if self.for_one_job || waiting.is_empty() {
             return Ok(());
         }
         let running = fairness::running(&self.app.db).await?;
+        if let Some(most) = self.app.config.crawl.user_slots {
+            let has = |user| running.iter().filter(|slice| slice.user_id == user).count() as i64;
+            for user in &mut waiting {
+                user.chunks = user.chunks.min(most - has(user.user_id));
+            }
+            waiting.retain(|user| user.chunks > 0);
+        }
         let held = self.held();
         for lease in balance::give_way(&running, &waiting) {
             if let Some(held) = held.get(&lease) {
@@ -276,6 +283,14 @@ impl Worker {
             let times = chunk.crash_count;
             let reason = format!("the worker died {times} times in a row while it held this part");
             return Ok(SliceEnd::End(End::Failed(reason)));
+        }
+        // A suspect is not made to wait, because who waits is a suspect no more.
+        if let Some(most) = self.app.config.crawl.user_slots.filter(|_| chunk.crash_count == 0)
+            && let Some(seconds) = fairness::admit(&self.app.db, chunk, most).await?
+        {
+            let reason = format!("{most} parts of your jobs are worked on, which is as many as are allowed");
+            let until = Utc::now() + Duration::from_secs(seconds.unsigned_abs());
+            return Ok(SliceEnd::Wait(Wait { until, reason, error: false }));
         }
         if self.store_failed.load(Ordering::Relaxed) {
             if self.app.store.check().await.is_err() {

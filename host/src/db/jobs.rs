@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgPool, types::Json};
+use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     image::Rules,
@@ -220,6 +220,24 @@ impl Tally {
         }
         (refused, duplicates)
     }
+}
+
+/// Jobs of this user that are not over. Who asks is alone to create one for this user until
+/// the end of the transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open(connection: &mut PgConnection, user: UserId) -> sqlx::Result<i64> {
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.open_jobs'), hashtext($1::text))")
+        .bind(user)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query_scalar(
+        "select count(*) from public.crawl_jobs where user_id = $1 and status in ('pending', 'running')",
+    )
+    .bind(user)
+    .fetch_one(connection)
+    .await
 }
 
 /// Jobs that are running and chunks that a worker holds, of all users.

@@ -39,6 +39,8 @@ const LONGEST: Duration = Duration::from_secs(20);
 const LONGEST_HOLD: Duration = Duration::from_hours(24);
 /// Previews at a time.
 const AT_A_TIME: usize = 8;
+/// Who is refused for these limits is to try again after this.
+const LATER: Duration = Duration::from_secs(5);
 /// Previews of one user at a time.
 const OF_A_USER: usize = 2;
 
@@ -175,14 +177,12 @@ impl Previews {
         let all: usize = under_way.values().sum();
         let own = under_way.entry(user).or_default();
         if *own >= OF_A_USER {
-            return Err(Problem::too_many(format!(
-                "You have {OF_A_USER} previews under way; wait for one to end."
-            )));
+            let detail = format!("You have {OF_A_USER} previews under way; wait for one to end.");
+            return Err(Problem::too_many(detail, LATER));
         }
         if all >= AT_A_TIME {
-            return Err(Problem::too_many(format!(
-                "{AT_A_TIME} previews are under way; try again in a moment."
-            )));
+            let detail = format!("{AT_A_TIME} previews are under way; try again in a moment.");
+            return Err(Problem::too_many(detail, LATER));
         }
         *own += 1;
         Ok(Place { previews: self, user })
