@@ -70,7 +70,7 @@ async fn what_a_site_sends_holds_up_nobody_else() {
     let own = json!({ "name": "own", "urls": own, "sources": ["webpage"] });
     let sound = site.gallery("/sound", 40, None);
 
-    let settings = [("PIXCRAWLER_REQUEST_TIMEOUT", "5s"), ("PIXCRAWLER_MAX_IMAGE_BYTES", "8388608")];
+    let settings = [("PIXCRAWLER_REQUEST_TIMEOUT", "45s"), ("PIXCRAWLER_MAX_IMAGE_BYTES", "8388608")];
     let system = System::with(&site, database().await, &settings).await;
     let server = system.server(&[]).await;
     let health = format!("http://{}/api/v1/health", server.address());
