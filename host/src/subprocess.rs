@@ -45,12 +45,20 @@ pub fn begin() {
     });
 }
 
-/// Bounds what this process may allocate, in bytes beside its code; whoever wants more is ended by it.
-/// Address space that is only reserved does not count.
+/// Bounds what this process may allocate, in bytes beside what it has now; whoever wants more is ended
+/// by it. Address space that is only reserved does not count, the stacks of threads do.
 ///
 /// # Errors
 /// When the system refuses, for example more than it allowed this process before.
 pub fn limit_memory(bytes: u64) -> rustix::io::Result<()> {
     let maximum = rustix::process::getrlimit(Resource::Data).maximum;
-    rustix::process::setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum })
+    let current = Some(held_memory().saturating_add(bytes));
+    rustix::process::setrlimit(Resource::Data, Rlimit { current, maximum })
+}
+
+/// What counts already, in bytes; nothing where the system does not say.
+fn held_memory() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages = pages.and_then(|pages| pages.split_whitespace().nth(5)?.parse::<u64>().ok());
+    pages.unwrap_or(0).saturating_mul(rustix::param::page_size() as u64)
 }

@@ -68,7 +68,9 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<u64, String> {
 
     let mut hash = None;
     let mut frames = 0;
-    let mut indices = Vec::new();
+    // At once: growing would take up to twice as much.
+    let largest = usize::try_from(header.memory.saturating_sub(phash::MEMORY)).unwrap_or(0);
+    let mut indices = Vec::with_capacity(largest);
     while let Some(frame) = decoder.next_frame_info().map_err(explain)? {
         let (left, top) = (usize::from(frame.left), usize::from(frame.top));
         let (line, transparent) = (usize::from(frame.width), frame.transparent);

@@ -141,6 +141,8 @@ struct Frame {
     progressive: bool,
     /// Of each component: how many blocks it has across and down in a unit.
     components: Vec<(u8, u8)>,
+    /// By their names the components are red, green and blue.
+    is_rgb: bool,
 }
 
 impl Frame {
@@ -152,13 +154,14 @@ impl Frame {
             let detail = format!("JPEG with {count} components of {precision} bits is not kept");
             return Err(Rejected::new(Refusal::UnsupportedFormat, detail));
         }
+        let is_rgb = components.iter().step_by(3).eq(b"RGB");
         let components: Vec<_> =
             components.chunks_exact(3).map(|component| (component[1] >> 4, component[1] & 0xf)).collect();
         if components.len() != usize::from(*count) {
             return Err(Rejected::corrupt("a frame header with other components than it says"));
         }
         let (width, height) = (u16::from_be_bytes([*w1, *w0]), u16::from_be_bytes([*h1, *h0]));
-        Ok(Self { width, height, progressive, components })
+        Ok(Self { width, height, progressive, components, is_rgb })
     }
 
     /// Bytes that decoding takes: the pixels, rows of blocks, and between scans every coefficient
@@ -169,7 +172,8 @@ impl Frame {
         let across = self.components.iter().map(|(across, _)| u64::from(*across)).max().unwrap_or(1).max(1);
         let down = self.components.iter().map(|(_, down)| u64::from(*down)).max().unwrap_or(1).max(1);
         // Grey alone is decoded where brightness is stored apart; see `decode`.
-        let is_grey = components == 1 || components == 3 && adobe != Some(0) && (across, down) != (1, 2);
+        let is_grey = components == 1
+            || components == 3 && !self.is_rgb && matches!(adobe, None | Some(1)) && (across, down) != (1, 2);
         let channels = if is_grey { 1 } else { 3 };
         let units = width.div_ceil(8 * across) * height.div_ceil(8 * down);
         let blocks: u64 = self.components.iter().map(|(x, y)| u64::from(*x) * u64::from(*y)).sum();
