@@ -1,53 +1,14 @@
 //! Pictures that cost more than they are worth: each gets a verdict, once, and nobody else waits.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use crate::support::{
     api::{Api, User},
     database,
+    film::film_of_one_colour,
     process::System,
     site::{Reply, Site, hashes, page},
 };
-
-/// A film whose frames are each a large area of one colour: some hundred bytes that take seconds.
-fn film_of_one_colour(side: u32, frames: usize, colour: u8) -> Arc<[u8]> {
-    let chunk = |kind: &[u8; 4], content: &[u8]| {
-        let mut chunk = [kind, &(content.len() as u32).to_le_bytes()[..], content].concat();
-        chunk.resize(chunk.len().next_multiple_of(2), 0);
-        chunk
-    };
-    // A lossless picture: its size, no transformation, no cache, one set of five codes, each of
-    // one symbol, which then takes no bit.
-    let mut bits = vec![];
-    let mut put = |value: u32, count: usize| bits.extend((0..count).map(|bit| value >> bit & 1 == 1));
-    put(0x2f, 8);
-    put(side - 1, 14);
-    put(side - 1, 14);
-    put(0, 1 + 3);
-    put(0, 1 + 1 + 1);
-    for symbol in [colour, 0, 0, 255, 0] {
-        put(0b101, 3);
-        put(symbol.into(), 8);
-    }
-    let bytes: Vec<u8> = bits
-        .chunks(8)
-        .map(|bits| bits.iter().enumerate().map(|(at, bit)| u8::from(*bit) << at).sum())
-        .collect();
-    let size = |value: u32| value.to_le_bytes()[..3].to_vec();
-    let frame = [[0; 6].to_vec(), size(side - 1), size(side - 1), size(100), vec![0], chunk(b"VP8L", &bytes)]
-        .concat();
-    let canvas = [vec![0x02, 0, 0, 0], size(side - 1), size(side - 1)].concat();
-    let film = [
-        b"WEBP".to_vec(),
-        chunk(b"VP8X", &canvas),
-        chunk(b"ANIM", &[0; 6]),
-        chunk(b"ANMF", &frame).repeat(frames),
-    ]
-    .concat();
-    chunk(b"RIFF", &film).into()
-}
 
 /// How often children that decode ended so.
 async fn killed(user: &User<'_>, why: &str) -> u64 {
@@ -74,7 +35,7 @@ async fn a_picture_that_takes_too_long_gets_a_verdict_once_and_holds_nobody_up()
     for (number, path) in bombs.iter().enumerate() {
         let film = film_of_one_colour(3400, 5, number as u8 % DIFFERENT);
         assert!(film.len() < 500, "{}", film.len());
-        site.on(path, [Reply::Bytes(film)]);
+        site.on(path, [Reply::Bytes(film.into())]);
     }
     site.on("/bombs", [page(&bombs, None)]);
     let good = site.gallery("/good", 24, None);
@@ -107,7 +68,7 @@ async fn bytes_that_a_dataset_has_seen_are_not_decoded_again() {
     let system = System::with(&site, database().await, &[("PIXCRAWLER_DECODE_DEADLINE", "300ms")]).await;
     let bomb = film_of_one_colour(3400, 5, 9);
     let first = site.gallery("/first", 2, None);
-    site.on("/first/bomb.webp", [Reply::Bytes(bomb.clone())]);
+    site.on("/first/bomb.webp", [Reply::Bytes(bomb.clone().into())]);
     site.on("/first", [page(&[first.clone(), vec!["/first/bomb.webp".to_owned()]].concat(), None)]);
     let worker = system.worker(&[]).await;
     let job = system.create(&["/first"], 100).await;
@@ -118,7 +79,7 @@ async fn bytes_that_a_dataset_has_seen_are_not_decoded_again() {
     // The same bytes elsewhere.
     let again = ["/again/a.png", "/again/b.webp"].map(str::to_owned);
     site.on(&again[0], [Reply::Bytes(crate::support::site::picture(&first[0]).into())]);
-    site.on(&again[1], [Reply::Bytes(bomb)]);
+    site.on(&again[1], [Reply::Bytes(bomb.into())]);
     site.on("/again", [page(&again, None)]);
     let worker = system.server(&[]).await;
     let dataset = json!({ "dataset_id": shown["dataset_id"] });

@@ -197,7 +197,9 @@ impl Decoders {
             return Ok(Err(header.reject(Refusal::TooCostly, detail)));
         }
         let (answer, decoded) = oneshot::channel();
-        self.shared.put(Work { owner, sha256, bytes, header, memory, ends: 0, answer });
+        // One that could take all memory from others waits with the slow ones.
+        let slow = memory > self.shared.memory / LIGHT;
+        self.shared.put(Work { owner, sha256, bytes, header, memory, ends: 0, answer }, slow);
         // The tasks end only with this.
         decoded.await.unwrap_or_else(|_| Err(NoChild(io::ErrorKind::Interrupted.into())))
     }
@@ -209,10 +211,9 @@ impl Shared {
     }
 
     /// Lets a picture wait for its turn.
-    fn put(&self, work: Work) {
+    fn put(&self, work: Work, slow: bool) {
         let mut state = self.state();
-        // One that could take all memory from others waits with the slow ones.
-        let queue = if work.memory > self.memory / LIGHT { &mut state.slow } else { &mut state.fresh };
+        let queue = if slow { &mut state.slow } else { &mut state.fresh };
         queue.push(work.owner, work);
         drop(state);
         self.changed.notify_waiters();
@@ -326,14 +327,9 @@ impl Shared {
                     let rejected = work.header.reject(Refusal::TooCostly, detail);
                     self.finish(work, Err(rejected));
                 }
-                None => self.put_slow(work),
+                None => self.put(work, true),
             }
         }
-    }
-
-    fn put_slow(&self, work: Work) {
-        self.state().slow.push(work.owner, work);
-        self.changed.notify_waiters();
     }
 
     fn finish(&self, work: Work, decoded: Decoded) {

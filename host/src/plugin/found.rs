@@ -10,7 +10,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sha2::Digest as _;
 use tokio::fs;
 
 use super::{
@@ -90,7 +89,7 @@ impl Library {
         library.found.extend(bundled.iter().map(|(name, wasm)| Found {
             name: (*name).to_owned(),
             wasm: Cow::Borrowed(wasm),
-            digest: digest(wasm),
+            digest: Sha256::of(wasm),
             size: wasm.len(),
             file: None,
             bundled: true,
@@ -161,7 +160,7 @@ impl Library {
     }
 
     fn add(&mut self, file: PathBuf, wasm: Vec<u8>, pinned: Option<(String, Pinned)>) {
-        let digest = digest(&wasm);
+        let digest = Sha256::of(&wasm);
         self.found.push(Found {
             name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             size: wasm.len(),
@@ -210,7 +209,7 @@ async fn pinned(folder: &Path, build: &Pinned) -> Result<Vec<u8>, String> {
         Ok(wasm) => wasm,
         Err(error) => return Err(format!("is recorded in {} but cannot be read: {error}", lock::NAME)),
     };
-    let found = digest(&wasm);
+    let found = Sha256::of(&wasm);
     if found == build.sha256 {
         return Ok(wasm);
     }
@@ -282,8 +281,4 @@ pub(super) async fn read(file: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("{size} bytes, at most {MAX_SIZE} are allowed")));
     }
     fs::read(file).await
-}
-
-pub(super) fn digest(wasm: &[u8]) -> Sha256 {
-    Sha256(sha2::Sha256::digest(wasm).into())
 }

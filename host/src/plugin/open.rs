@@ -101,11 +101,11 @@ impl Plugins {
     pub async fn component(&self, file: &Path) -> Result<Component, OpenError> {
         let read = |source| OpenError::Read { path: file.to_owned(), source };
         let wasm = found::read(file).await.map_err(read)?;
-        let digest = found::digest(&wasm);
+        let digest = Sha256::of(&wasm);
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         let build = self.shared.describe(&name, self.shared.runtime.compile(&wasm)).await;
         let build = build.map_err(|reason| OpenError::Refused { path: file.to_owned(), reason })?;
-        let bundled = self.shared.bundled.iter().any(|(_, wasm)| found::digest(wasm) == digest);
+        let bundled = self.shared.bundled.iter().any(|(_, wasm)| Sha256::of(wasm) == digest);
         Ok(Component { info: build.info.clone(), digest, bundled, wasm, build })
     }
 }

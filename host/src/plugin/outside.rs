@@ -63,7 +63,7 @@ pub async fn outside(file: &Path, config: &config::Plugins) -> Result<Outside, O
     misfits.extend(names.unlinked.filter(|_| misfits.is_empty()));
     Ok(Outside {
         size: wasm.len(),
-        digest: found::digest(&wasm),
+        digest: Sha256::of(&wasm),
         imports: names.imports,
         exports: names.exports,
         compiled_in,

@@ -1,5 +1,8 @@
 //! A web site on loopback with sound pages, and with everything that was found to hold a crawler up.
 
+#[path = "../../../../tests/support/film.rs"]
+mod film;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use image::{ImageFormat, RgbImage};
@@ -8,6 +11,8 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
 };
+
+use self::film::film_of_one_colour;
 
 /// What an attacker lets be crawled.
 pub(crate) const PATHS: [&str; 6] = ["bombs", "continue", "members", "silent", "trickle", "later"];
@@ -76,7 +81,7 @@ async fn converse(socket: TcpStream, members: &[u8]) -> std::io::Result<()> {
             }
             ["bomb", name] => {
                 let colour = name.trim_end_matches(".webp").parse().unwrap_or(0);
-                socket.write_all(&answer("image/webp", &film_of_one_colour(colour))).await?;
+                socket.write_all(&answer("image/webp", &film_of_one_colour(SIDE, FRAMES, colour))).await?;
             }
             ["continue"] => {
                 let many = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
@@ -141,34 +146,4 @@ fn picture(path: &str) -> Vec<u8> {
         let _ = image.write_to(&mut png, ImageFormat::Png);
     }
     png.into_inner()
-}
-
-/// A film whose frames are each a large area of one colour: some hundred bytes that take seconds.
-fn film_of_one_colour(colour: u8) -> Vec<u8> {
-    let chunk = |kind: &[u8; 4], content: &[u8]| {
-        let mut chunk = [kind, &(content.len() as u32).to_le_bytes()[..], content].concat();
-        chunk.resize(chunk.len().next_multiple_of(2), 0);
-        chunk
-    };
-    // A lossless picture: signature, size, no transformation, no cache, one set of five codes,
-    // each of one symbol, which then takes no bit.
-    let mut bits = vec![];
-    let mut put = |value: u32, count: usize| bits.extend((0..count).map(|bit| value >> bit & 1 == 1));
-    for (value, count) in [(0x2f, 8), (SIDE - 1, 14), (SIDE - 1, 14), (0, 1 + 3), (0, 1 + 1 + 1)] {
-        put(value, count);
-    }
-    for symbol in [colour, 0, 0, 255, 0] {
-        put(0b101, 3);
-        put(symbol.into(), 8);
-    }
-    let bytes: Vec<u8> = bits
-        .chunks(8)
-        .map(|bits| bits.iter().enumerate().map(|(at, bit)| u8::from(*bit) << at).sum())
-        .collect();
-    let size = |value: u32| value.to_le_bytes()[..3].to_vec();
-    let (side, time) = (size(SIDE - 1), size(100));
-    let frame = [vec![0; 6], side.clone(), side.clone(), time, vec![0], chunk(b"VP8L", &bytes)].concat();
-    let canvas = [vec![0x02, 0, 0, 0], side.clone(), side].concat();
-    let frames = chunk(b"ANMF", &frame).repeat(FRAMES);
-    chunk(b"RIFF", &[&b"WEBP"[..], &chunk(b"VP8X", &canvas), &chunk(b"ANIM", &[0; 6]), &frames].concat())
 }

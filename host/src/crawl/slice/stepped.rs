@@ -1,7 +1,5 @@
 //! What becomes of a step: written as a whole, put off, or the end of the source.
 
-use sha2::Digest as _;
-
 use super::Slice;
 use crate::{
     crawl::{Interrupted, step::StepOutcome},
@@ -94,5 +92,5 @@ impl Slice {
 /// The same picture under spellings of one address is one candidate.
 fn digest_of(url: &str) -> Sha256 {
     let normal = url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| source::normalise(&url));
-    Sha256(sha2::Sha256::digest(normal).into())
+    Sha256::of(normal.as_bytes())
 }
