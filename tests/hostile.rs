@@ -2,6 +2,7 @@
 //! the host goes on.
 
 mod addresses;
+mod bombs;
 mod components;
 mod flood;
 mod pictures;

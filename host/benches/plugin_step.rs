@@ -19,6 +19,8 @@ async fn main() -> anyhow::Result<()> {
         credential: Vec::new(),
         plugin_deadline: Duration::from_secs(2),
         plugin_memory: 64,
+        plugin_compile_deadline: Duration::from_secs(60),
+        program: Some(env!("CARGO_BIN_EXE_pixcrawler").into()),
         plugins_poll: Duration::from_secs(5),
     };
     let plugins = Plugins::load(&settings, data.path()).await.context("run `make plugins` first")?;

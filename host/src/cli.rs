@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod client;
+mod compile;
 mod crawl;
 mod decode;
 mod demo;
@@ -58,6 +59,8 @@ enum Command {
     Doctor(doctor::Doctor),
     #[command(name = crate::crawl::decode::SUBCOMMAND)]
     Decode(decode::Decode),
+    #[command(name = crate::plugin::SUBCOMMAND, hide = true)]
+    Compile(compile::Compile),
 }
 
 /// Arguments that cannot be done: ends with exit code 2.
@@ -76,6 +79,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
+    if let Command::Compile(command) = &cli.command {
+        return command.run().unwrap_or_else(|error| report(&error));
+    }
     if cli.command.is_private(&cli.config) {
         private::begin();
     }
@@ -109,6 +115,7 @@ async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         Command::Openapi(command) => Ok(command.run()),
         Command::Doctor(command) => command.run(cli.config).await,
         Command::Decode(command) => command.run(&cli.config),
+        Command::Compile(command) => command.run(),
     }
 }
 

@@ -23,9 +23,6 @@ pub struct Config {
     /// [default: /var/lib/pixcrawler as root, else `$XDG_DATA_HOME/pixcrawler` or ~/.local/share/pixcrawler]
     #[arg(long, env = "PIXCRAWLER_DATA_DIR", value_name = "DIR", help_heading = "Data", global = true)]
     pub data_dir: Option<PathBuf>,
-    /// This program, of which children are started [default: the one that runs]
-    #[arg(long, env = "PIXCRAWLER_PROGRAM", value_name = "FILE", hide = true, global = true)]
-    pub program: Option<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub database: Database,
@@ -212,6 +209,13 @@ pub struct Plugins {
     /// Most memory of one plugin instance, in MiB
     #[arg(long, env = "PIXCRAWLER_PLUGIN_MEMORY", default_value_t = 64, value_name = "MIB", global = true)]
     pub plugin_memory: usize,
+    /// Longest time that a plugin may take to be compiled
+    #[arg(long, env = "PIXCRAWLER_PLUGIN_COMPILE_DEADLINE", default_value = "60s", value_parser = duration, value_name = "TIME", global = true)]
+    pub plugin_compile_deadline: Duration,
+    /// The program of which children are started, to compile plugins and to decode images, where
+    /// that is not the one that runs
+    #[arg(long, env = "PIXCRAWLER_PROGRAM", value_name = "FILE", hide = true, global = true)]
+    pub program: Option<PathBuf>,
     /// How often a host that runs looks for changes in the folder of plugins
     #[arg(long, env = "PIXCRAWLER_PLUGINS_POLL", default_value = "5s", value_parser = duration, value_name = "TIME", hide = true, global = true)]
     pub plugins_poll: Duration,
@@ -329,16 +333,6 @@ impl Config {
             .or_else(|| home("HOME").map(|home| home.join(".local/share")))
             .unwrap_or_else(std::env::temp_dir)
             .join("pixcrawler")
-    }
-
-    /// This program, also when its file was replaced or removed since it started.
-    #[must_use]
-    pub fn program(&self) -> PathBuf {
-        let running = || {
-            let link = PathBuf::from("/proc/self/exe");
-            if link.exists() { link } else { std::env::current_exe().unwrap_or_else(|_| "pixcrawler".into()) }
-        };
-        self.program.clone().unwrap_or_else(running)
     }
 
     /// The address to listen on. The local issuer hands out tokens to anyone on the

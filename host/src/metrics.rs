@@ -39,6 +39,7 @@ pub struct Metrics {
     source_health: Family<Labels<2>, Gauge>,
     chunks: Family<Labels<1>, Counter>,
     queue_restarts: Counter,
+    plugin_cache_misses: Gauge,
     connections: Family<Labels<1>, Gauge>,
     jobs_running: Shown,
     leases_held: Shown,
@@ -89,6 +90,11 @@ impl Default for Metrics {
             ),
             chunks: counted(r, "chunk_slices", "Slices of chunks by how they ended"),
             queue_restarts: counted(r, "queue_restarts", "Times that the queue engine was built anew"),
+            plugin_cache_misses: counted(
+                r,
+                "plugin_cache_misses",
+                "Plugins that this process compiled itself, because the cache was spoilt",
+            ),
             connections: counted(r, "database_connections", "Connections of this process's pool by state"),
             jobs_running: counted(r, "jobs_running", "Jobs that are running, in the whole system"),
             leases_held: counted(r, "leases_held", "Chunks that a worker holds, in the whole system"),
@@ -217,6 +223,11 @@ impl Metrics {
             users.map_or((f64::NAN, f64::NAN), |(waiting, spread)| (waiting as f64, spread));
         self.users_waiting.set(waiting);
         self.users_spread.set(spread);
+    }
+
+    /// Plugins that were compiled where they run.
+    pub fn cache_misses(&self, count: u64) {
+        self.plugin_cache_misses.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Connections in the pool, and those of them that nobody uses.

@@ -18,6 +18,7 @@ use crate::{
 mod bindings;
 mod bounds;
 mod compare;
+mod compiler;
 mod consent;
 mod convert;
 mod folder;
@@ -31,6 +32,7 @@ mod outside;
 mod registry;
 mod runtime;
 mod sandbox;
+mod shape;
 mod stderr;
 mod step;
 mod text;
@@ -38,6 +40,7 @@ mod trap;
 #[cfg(test)]
 mod tests;
 
+pub use compiler::{CompileError, SUBCOMMAND, compile};
 pub use consent::{Consent, ConsentedCredential};
 pub use folder::{FolderError, Removed};
 pub use grant::GrantedBy;
@@ -45,14 +48,19 @@ pub use info::check_id;
 pub use lock::{LockError, Pinned};
 pub use open::{Component, OpenError, Use};
 pub use outside::{Outside, outside};
+pub use runtime::Mode;
 pub use step::{MOST_AGAIN, Made, StepError};
 
+use compiler::Compiler;
 use load::Loader;
 use registry::{Build, Registry};
-use runtime::{Mode, Runtime};
+use runtime::Runtime;
 
 /// The components that this binary carries: name and bytes.
 const BUNDLED: Bundled = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+
+/// How a compiler is made for an engine with this cache.
+type MakeCompiler = fn(&config::Plugins, &Path, Mode) -> Compiler;
 
 type Bundled = &'static [(&'static str, &'static [u8])];
 
@@ -66,7 +74,7 @@ pub struct Plugins {
 }
 
 struct Shared {
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
     bundled: Bundled,
     folder: PathBuf,
     granted: Vec<String>,
@@ -219,24 +227,27 @@ impl Plugins {
     /// The bundled components and every `*.wasm` of the folder of plugins, which is the
     /// configured one or else `plugins` in the data folder; one of the folder takes the
     /// place of a bundled one with the same id. What cannot be loaded is named and skipped:
-    /// see [`Plugins::refused`]. Components over 5 MB are compiled after this has returned.
+    /// see [`Plugins::refused`]. A file that is neither recorded nor granted by its name is not
+    /// looked into. What takes long to compile is compiled after this has returned.
     ///
     /// # Errors
     /// When the engine does not start, the folder was configured and cannot be read, or its
     /// record cannot be understood.
     pub async fn load(config: &config::Plugins, data_dir: &Path) -> Result<Self, EngineError> {
-        Self::load_from(BUNDLED, config, data_dir).await
+        Self::load_from(BUNDLED, config, data_dir, Compiler::in_children).await
     }
 
     async fn load_from(
         bundled: Bundled,
         config: &config::Plugins,
         data_dir: &Path,
+        compiler: MakeCompiler,
     ) -> Result<Self, EngineError> {
         if let Some(folder) = &config.plugins_dir {
             drop(fs::read_dir(folder).await.map_err(EngineError::folder(folder))?);
         }
-        let shared = Arc::new(Shared { bundled, ..Shared::new(config, data_dir, Mode::Serve).await? });
+        let shared =
+            Arc::new(Shared { bundled, ..Shared::new(config, data_dir, Mode::Serve, compiler).await? });
         shared.begin().await?;
         shared.warn_of_unknown_grants();
         Ok(Self { shared })
@@ -264,6 +275,12 @@ impl Plugins {
         loader.can_go_back(&source.info.id, &source.digest, &self.shared.granted)
     }
 
+    /// Components that this process compiled itself, because what the cache had of them was spoilt.
+    #[must_use]
+    pub fn cache_misses(&self) -> u64 {
+        self.shared.runtime.cache_misses()
+    }
+
     /// Every source, sorted by id.
     #[must_use]
     pub fn list(&self) -> Vec<Installed> {
@@ -280,6 +297,11 @@ impl Plugins {
     #[must_use]
     pub fn is_preparing(&self, id: &str) -> bool {
         self.get(id).is_some_and(|source| source.status == Status::Preparing)
+    }
+
+    /// Whether all that is wanted was compiled or refused.
+    pub async fn is_settled(&self) -> bool {
+        self.shared.loader.lock().await.compiling.is_empty()
     }
 
     /// What was left out until now, and why.
@@ -317,10 +339,16 @@ impl Plugins {
 
 impl Shared {
     /// With nothing loaded yet.
-    async fn new(config: &config::Plugins, data_dir: &Path, mode: Mode) -> Result<Self, EngineError> {
-        let cache = found::cache_folder(config, data_dir).await?;
+    async fn new(
+        config: &config::Plugins,
+        data_dir: &Path,
+        mode: Mode,
+        compiler: MakeCompiler,
+    ) -> Result<Self, EngineError> {
+        let cache = found::cache_folder(config, data_dir)?;
+        let compiler = compiler(config, &cache, mode);
         Ok(Self {
-            runtime: Runtime::new(config, Some(&cache), mode)?,
+            runtime: Arc::new(Runtime::new(config, &cache, mode, compiler)?),
             bundled: BUNDLED,
             folder: Plugins::folder(config, data_dir),
             granted: config.grant.clone(),

@@ -1,7 +1,12 @@
 //! This same program as a child that does hostile work: it may be killed in the middle of
 //! anything, and takes no more memory than it was given.
 
-use std::{path::Path, process::Stdio, thread, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    thread,
+    time::Duration,
+};
 
 use rustix::process::{Resource, Rlimit};
 use tokio::process::Command;
@@ -11,11 +16,11 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How much more willingly a child lets others have the cores.
 const NICE: i32 = 5;
 
-/// A child that runs `subcommand` of `program`, which is this one: with nothing of the
-/// environment, spoken to by its standard input and output, and killed when the handle is dropped.
+/// A child that runs `subcommand` of `program`, which is this one unless told otherwise: with nothing
+/// of the environment, spoken to by its standard input and output, and killed when the handle is dropped.
 #[must_use]
-pub fn command(program: &Path, subcommand: &str) -> Command {
-    let mut command = Command::new(program);
+pub fn command(program: Option<&Path>, subcommand: &str) -> Command {
+    let mut command = Command::new(program.map_or_else(own_program, Path::to_owned));
     command
         .arg(subcommand)
         .env_clear()
@@ -34,6 +39,13 @@ pub fn command(program: &Path, subcommand: &str) -> Command {
 pub fn begin() {
     // Refused only where it is so already, or cannot be.
     let _ = rustix::process::nice(NICE);
+    end_with_parent();
+}
+
+/// The same for what somebody waits for: nobody goes before.
+pub fn end_with_parent() {
+    // What it is ended in the middle of is nothing to look at, and others' pictures are in it.
+    let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let parent = rustix::process::getppid();
     thread::spawn(move || {
         loop {
@@ -61,4 +73,10 @@ fn held_memory() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let pages = pages.and_then(|pages| pages.split_whitespace().nth(5)?.parse::<u64>().ok());
     pages.unwrap_or(0).saturating_mul(rustix::param::page_size() as u64)
+}
+
+/// This program, also when its file was replaced or removed since it started.
+fn own_program() -> PathBuf {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() { running } else { std::env::current_exe().unwrap_or_else(|_| "pixcrawler".into()) }
 }

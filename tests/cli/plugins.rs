@@ -230,23 +230,21 @@ async fn what_was_changed_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_in_the_folder_is_recorded_when_it_is_turned_on() {
+async fn a_file_in_the_folder_is_nothing_until_it_is_installed() {
     let shell = shell(&[]).await;
     fs::create_dir_all(shell.path("data/plugins")).unwrap();
     fs::write(shell.path("data/plugins/mine.wasm"), guest("steps")).unwrap();
-    let off = shell.source("steps").await;
-    assert_eq!((&off["status"], &off["pinned"]), (&json!("off"), &json!(false)));
-    assert!(off["reason"].as_str().unwrap().contains("pixcrawler plugin enable steps"), "{off}");
-    shell.plugin("remove steps").await.expect(1).says(&["put into the folder by hand"]);
-    shell.plugin("enable steps --yes").await.expect(0);
+    assert_eq!(shell.source("steps").await, Value::Null);
+    let refused = shell.refused().await;
+    assert!(refused.contains("not recorded") && refused.contains("plugin install"), "{refused}");
+    shell.plugin("enable steps").await.expect(1).says(&["there is no source `steps`"]);
+    shell.plugin("install data/plugins/mine.wasm --yes").await.expect(0);
     let on = shell.source("steps").await;
     assert_eq!((&on["status"], &on["pinned"]), (&json!("ready"), &json!(true)));
-    assert_eq!(shell.files(), ["mine.wasm", "plugins.toml"]);
 
     // Another one of this id does not take its place by lying there.
     fs::write(shell.path("data/plugins/a.wasm"), guest("upgrade")).unwrap();
     assert_eq!(shell.source("steps").await["version"], "0.1.0");
-    assert!(shell.refused().await.contains("plugin install"), "{}", shell.refused().await);
     shell.plugin("install data/plugins/a.wasm").await.expect(0);
     assert_eq!(shell.source("steps").await["version"], "0.2.0");
 }

@@ -42,7 +42,7 @@ async fn what_is_no_source_is_named_and_left_out() {
         "--plugins-dir",
         plugins.path().to_str().unwrap(),
         "--grant",
-        "steps",
+        "steps,core,empty,half,slash,text,twin,upper,world",
         "--map-origin",
         &mapping,
     ])
@@ -53,7 +53,7 @@ async fn what_is_no_source_is_named_and_left_out() {
     let expected = [
         ("core.wasm", "module"),
         ("empty.wasm", "empty"),
-        ("half.wasm", "out of bounds"),
+        ("half.wasm", "unexpected end"),
         ("slash.wasm", "`st/ps`"),
         ("text.wasm", "WebAssembly"),
         ("twin.wasm", "the id `steps` is taken by"),

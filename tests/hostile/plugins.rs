@@ -106,9 +106,9 @@ async fn who_is_not_granted_does_not_run() {
     let ann = api.user("ann@example.org");
     let body = json!({ "name": "x", "keywords": ["fox"], "sources": ["steps"] });
     let refused = ann.post("/api/v1/crawl-jobs/", &body).await.expect(422).json();
-    let told = refused["errors"][0]["detail"].as_str().unwrap();
-    assert!(told.contains("--grant steps"), "{told}");
-    let shown = ann.get("/api/v1/sources/steps").await.expect(200).json();
-    assert_eq!((&shown["granted"], &shown["available"]), (&json!(false), &json!(false)));
+    assert!(refused["errors"][0]["detail"].as_str().unwrap().contains("is not installed"), "{refused}");
+    ann.get("/api/v1/sources/steps").await.expect(404);
+    let told = &api.app.plugins.refused()[0].reason;
+    assert!(told.contains("not recorded") && told.contains("plugin install"), "{told}");
     api.stop().await;
 }

@@ -248,13 +248,24 @@ impl System {
 
     /// What a command of the operator says, which must go well.
     pub(crate) async fn tool(&self, arguments: &[&str], settings: &[(&str, &str)]) -> String {
+        let output = self.run(arguments, settings).await;
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Why a command of the operator fails.
+    pub(crate) async fn fails(&self, arguments: &[&str], settings: &[(&str, &str)]) -> String {
+        let output = self.run(arguments, settings).await;
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    async fn run(&self, arguments: &[&str], settings: &[(&str, &str)]) -> std::process::Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
         command.args(arguments).env("PIXCRAWLER_DATA_DIR", self.data.of_host());
         command.envs(address(self.database.as_ref())).envs(self.settings.iter().cloned());
         command.envs(settings.iter().copied());
-        let output = command.stdin(Stdio::null()).output().await.unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
+        command.stdin(Stdio::null()).output().await.unwrap()
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
@@ -282,6 +293,11 @@ impl System {
     /// What all processes share.
     pub(crate) fn data(&self) -> PathBuf {
         self.data.of_host()
+    }
+
+    /// Of the user.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// The front door.

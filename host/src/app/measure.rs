@@ -17,6 +17,7 @@ impl App {
     /// All figures, in the text format of `OpenMetrics` 1.0. While the database is out of
     /// reach those that it knows are not a number.
     pub async fn measure(&self) -> String {
+        self.metrics.cache_misses(self.plugins.cache_misses());
         self.metrics.connections(self.db.size(), self.db.num_idle());
         let counts = tokio::time::timeout(PATIENCE, db::jobs::under_way(&self.db)).await;
         self.metrics.under_way(counts.ok().and_then(Result::ok));

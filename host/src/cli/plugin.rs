@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{say, stop},
     config::Config,
-    plugin::{Installed, Plugins, Status},
+    plugin::{Installed, Plugins},
 };
 
 /// Sources: what they take, ask and may do; and the tools to write one
@@ -114,10 +114,10 @@ async fn tell(
     Ok(source)
 }
 
-/// Waits until every source can say whether it can be used: big ones are compiled at the first start.
+/// Waits until every source can say whether it can be used: some are compiled at the first start.
 pub(super) async fn prepared(plugins: &Plugins, stop: &CancellationToken) {
     let mut tick = tokio::time::interval(Duration::from_millis(100));
-    while !stop.is_cancelled() && plugins.list().iter().any(|source| source.status == Status::Preparing) {
+    while !stop.is_cancelled() && !plugins.is_settled().await {
         tick.tick().await;
     }
 }

@@ -46,8 +46,8 @@ const QUANTUM: Duration = Duration::from_millis(250 * SLOWER as u64);
 const SLOWER: u32 = if cfg!(debug_assertions) { 4 } else { 1 };
 /// A part of the memory, one in so many, is left to pictures that are not slow.
 const LIGHT: u64 = 4;
-/// A child that is not given the processor by others has this many times as long.
-const PATIENCE: u32 = 10;
+/// A child that is not given the processor is given up after this long; it may have been stopped.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Verdicts on bytes that are remembered.
 const REMEMBERED: u64 = 10_000;
 /// Pause after a child could not be started.
@@ -284,7 +284,7 @@ impl Shared {
             let (mut work, place) = self.next().await;
             let started = match child.take() {
                 Some(child) => Ok(child),
-                None => Child::start(&self.app.config.program(), &self.limits),
+                None => Child::start(self.app.config.plugins.program.as_deref(), &self.limits),
             };
             let mut running = match started {
                 Ok(started) => started,
@@ -358,7 +358,9 @@ impl Shared {
                 }
                 Err(_) => {}
             }
-            if let Some(rest) = rest(meter, begun, allowed) {
+            if begun.elapsed() > PATIENCE {
+                return Outcome::Killed(Ended::Itself);
+            } else if let Some(rest) = rest(meter, begun, allowed) {
                 look = rest;
             } else if allowed >= deadline {
                 return Outcome::Killed(Ended::Deadline(deadline));
@@ -384,14 +386,13 @@ impl Shared {
     }
 }
 
-/// How much longer to wait for a child that may use `allowed` of the processor; none when it had that,
-/// or did not get it in many times that.
+/// How much longer to wait for a child that may use `allowed` of the processor; none when it had that.
+/// Where the system does not say what it had, it had all the time that passed.
 fn rest(meter: Meter, begun: Instant, allowed: Duration) -> Option<Duration> {
     /// Looks that are closer to one another only cost time.
     const SHORTEST: Duration = Duration::from_millis(20);
-    let elapsed = begun.elapsed();
-    let used = meter.cpu().unwrap_or(elapsed);
-    (used < allowed && elapsed < allowed * PATIENCE).then(|| (allowed - used).max(SHORTEST))
+    let used = meter.cpu().unwrap_or_else(|| begun.elapsed());
+    (used < allowed).then(|| (allowed - used).max(SHORTEST))
 }
 
 /// Processor time that a picture may take: several times what sound ones of this many pixels in all

@@ -60,6 +60,14 @@ pub(super) struct Found {
     pub(super) pinned: Option<(String, Pinned)>,
 }
 
+impl Found {
+    /// Whether the operator wants it looked into: it came with the binary, is recorded, or is
+    /// granted by the name of its file. What merely lies in the folder is not.
+    pub(super) fn is_wanted(&self, granted: &[String]) -> bool {
+        self.bundled || self.pinned.is_some() || granted.contains(&self.name)
+    }
+}
+
 /// The file, or the name in the binary.
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -238,7 +246,7 @@ pub(super) async fn fingerprint(folder: &Path) -> Fingerprint {
 ///
 /// # Errors
 /// When it cannot be made, or belongs to somebody else.
-pub(super) async fn cache_folder(config: &config::Plugins, data_dir: &Path) -> Result<PathBuf, EngineError> {
+pub(super) fn cache_folder(config: &config::Plugins, data_dir: &Path) -> Result<PathBuf, EngineError> {
     let cache = config.cache_dir.clone().unwrap_or_else(|| data_dir.join("cache"));
     let path = std::path::absolute(&cache).unwrap_or(cache).join("plugins");
     let own = || {

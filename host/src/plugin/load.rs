@@ -1,9 +1,10 @@
 //! From files to sources that run: found, compiled, asked what they are, and put in place
 //! of those before, at the start and again whenever the folder changes.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc, thread};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, task};
+use futures_util::future::join_all;
+use tokio::task::JoinSet;
 
 use super::{
     Condemned, EngineError, Shared,
@@ -14,13 +15,16 @@ use super::{
 };
 use crate::image::Sha256;
 
+/// Longest wait for small components that do not come with the binary; most take less than a second.
+const A_LITTLE: Duration = Duration::from_secs(10);
+
 /// What the registry is made from; whoever changes it holds it alone.
 #[derive(Default)]
 pub(super) struct Loader {
     library: Library,
     builds: Builds,
     /// Being compiled in the background.
-    compiling: BTreeSet<Sha256>,
+    pub(super) compiling: BTreeSet<Sha256>,
     /// What the folder looked like when it was read.
     seen: Fingerprint,
     condemned: Condemned,
@@ -31,6 +35,8 @@ struct Component {
     digest: Sha256,
     name: String,
     wasm: Cow<'static, [u8]>,
+    /// It comes with the binary.
+    trusted: bool,
 }
 
 impl Loader {
@@ -49,7 +55,10 @@ impl Shared {
     pub(super) async fn begin(self: &Arc<Self>) -> Result<(), EngineError> {
         let mut loader = self.loader.lock().await;
         loader.seen = found::fingerprint(&self.folder).await;
-        self.take_up(&mut loader).await
+        let later = self.take_up(&mut loader).await?;
+        drop(loader);
+        wait_a_little(later).await;
+        Ok(())
     }
 
     /// Reads the folder again if it has changed, or if other builds are `condemned` now.
@@ -65,12 +74,15 @@ impl Shared {
             return Ok(());
         }
         (loader.seen, loader.condemned) = (seen, condemned);
-        self.take_up(&mut loader).await
+        let later = self.take_up(&mut loader).await?;
+        drop(loader);
+        wait_a_little(later).await;
+        Ok(())
     }
 
     /// Reads binary, folder and record, and puts in place what is ready; what must be
     /// compiled for seconds follows later.
-    async fn take_up(self: &Arc<Self>, loader: &mut Loader) -> Result<(), EngineError> {
+    async fn take_up(self: &Arc<Self>, loader: &mut Loader) -> Result<JoinSet<()>, EngineError> {
         loader.library = Library::read(self.bundled, &self.folder, &loader.condemned).await?;
         let wanted = loader.library.digests();
         // What failed may have been the machine's fault, such as a full disk.
@@ -78,19 +90,26 @@ impl Shared {
         let mut missing: Vec<Component> = Vec::new();
         for found in &mut loader.library.found {
             let wasm = std::mem::take(&mut found.wasm);
+            if !found.is_wanted(&self.granted) {
+                continue;
+            }
             let known = loader.builds.contains_key(&found.digest)
                 || loader.compiling.contains(&found.digest)
                 || missing.iter().any(|component| component.digest == found.digest);
             if !known {
-                missing.push(Component { digest: found.digest, name: found.name.clone(), wasm });
+                let trusted = found.bundled;
+                missing.push(Component { digest: found.digest, name: found.name.clone(), wasm, trusted });
             }
         }
-        let (big, small): (Vec<_>, Vec<_>) =
-            missing.into_iter().partition(|component| component.wasm.len() > runtime::BIG);
-        self.compile_now(small, &mut loader.builds).await;
-        loader.compiling.extend(big.iter().map(|component| component.digest));
+        let (now, later): (Vec<_>, Vec<_>) = missing.into_iter().partition(|component| {
+            let small = component.wasm.len() <= runtime::BIG;
+            small && (component.trusted || self.runtime.is_compiled(&component.wasm))
+        });
+        loader.compiling.extend(later.iter().map(|component| component.digest));
+        let later = self.compile_later(later);
+        self.compile_now(now, &mut loader.builds).await;
         self.put_in_place(loader);
-        if big.is_empty() { Ok(()) } else { self.compile_later(big) }
+        Ok(later)
     }
 
     fn put_in_place(&self, loader: &Loader) {
@@ -102,52 +121,31 @@ impl Shared {
 
     /// Compiles all at once.
     async fn compile_now(self: &Arc<Self>, all: Vec<Component>, builds: &mut Builds) {
-        let compile = |component: Component| {
-            let shared = Arc::clone(self);
-            task::spawn_blocking(move || {
-                let compiled = shared.runtime.compile(&component.wasm);
-                (component.digest, component.name, compiled)
-            })
+        let build = |Component { digest, name, wasm, trusted }| async move {
+            (digest, self.describe(&name, self.runtime.compile(wasm, trusted).await).await)
         };
-        let compiling: Vec<_> = all.into_iter().map(compile).collect();
-        for compiled in compiling {
-            match compiled.await {
-                Ok((digest, name, compiled)) => {
-                    builds.insert(digest, self.describe(&name, compiled).await);
-                }
-                Err(error) => tracing::error!(%error, "compiling a plugin was broken off"),
-            }
-        }
+        builds.extend(join_all(all.into_iter().map(build)).await);
     }
 
-    /// Compiles one after the other, beside everything else. A plain thread, because the
-    /// runtime would wait for its own blocking threads when the process ends.
-    fn compile_later(self: &Arc<Self>, all: Vec<Component>) -> Result<(), EngineError> {
-        let (done, mut compiled) = mpsc::unbounded_channel();
-        let shared = Arc::clone(self);
-        let compile = move || {
-            for component in all {
-                let compiled = shared.runtime.compile(&component.wasm);
-                if done.send((component.digest, component.name, compiled)).is_err() {
-                    return;
-                }
-            }
-        };
-        thread::Builder::new()
-            .name("plugin-compiler".to_owned())
-            .spawn(compile)
-            .map_err(|source| EngineError::Thread { source })?;
-        let shared = Arc::clone(self);
-        tokio::spawn(async move {
-            while let Some((digest, name, compiled)) = compiled.recv().await {
-                let built = shared.describe(&name, compiled).await;
+    /// Compiles beside everything else. Small ones are in what is given.
+    fn compile_later(self: &Arc<Self>, all: Vec<Component>) -> JoinSet<()> {
+        let mut small = JoinSet::new();
+        for Component { digest, name, wasm, .. } in all {
+            let (shared, is_small) = (Arc::clone(self), wasm.len() <= runtime::BIG);
+            let build = async move {
+                let built = shared.describe(&name, shared.runtime.compile(wasm, false).await).await;
                 let mut loader = shared.loader.lock().await;
                 loader.compiling.remove(&digest);
                 loader.builds.insert(digest, built);
                 shared.put_in_place(&loader);
+            };
+            if is_small {
+                small.spawn(build);
+            } else {
+                tokio::spawn(build);
             }
-        });
-        Ok(())
+        }
+        small
     }
 
     /// Asks a compiled component what it is, and whether that can be.
@@ -165,4 +163,11 @@ impl Shared {
         info::check(&info)?;
         Ok(Arc::new(Build { name: Arc::from(info.id.as_str()), info, compiled }))
     }
+}
+
+/// Waits for what is compiled, as far as it is soon done: the rest is taken up when it is.
+async fn wait_a_little(mut later: JoinSet<()>) {
+    let done = async { while later.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(A_LITTLE, done).await;
+    later.detach_all();
 }

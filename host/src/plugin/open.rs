@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::{
-    EngineError, Installed, Plugins, Shared, found,
+    EngineError, Installed, Plugins, Shared,
+    compiler::Compiler,
+    found,
     grant::{self, Standing},
     registry::Build,
     runtime::Mode,
@@ -76,7 +78,8 @@ impl Plugins {
         data_dir: &Path,
     ) -> Result<(Self, Installed), OpenError> {
         let mode = if purpose == Use::Compare { Mode::Compare } else { Mode::Author };
-        let plugins = Self { shared: Arc::new(Shared::new(config, data_dir, mode).await?) };
+        let plugins =
+            Self { shared: Arc::new(Shared::new(config, data_dir, mode, Compiler::in_children).await?) };
         let component = plugins.component(file).await?;
         let standing = match purpose {
             Use::Offline | Use::Compare => Standing::Offline,
@@ -103,7 +106,8 @@ impl Plugins {
         let wasm = found::read(file).await.map_err(read)?;
         let digest = Sha256::of(&wasm);
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
-        let build = self.shared.describe(&name, self.shared.runtime.compile(&wasm)).await;
+        let compiled = self.shared.runtime.compile(wasm.clone().into(), false).await;
+        let build = self.shared.describe(&name, compiled).await;
         let build = build.map_err(|reason| OpenError::Refused { path: file.to_owned(), reason })?;
         let bundled = self.shared.bundled.iter().any(|(_, wasm)| Sha256::of(wasm) == digest);
         Ok(Component { info: build.info.clone(), digest, bundled, wasm, build })

@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::{
-    OpenError, found,
+    OpenError,
+    compiler::Compiler,
+    found,
     runtime::{Mode, Runtime},
 };
 use crate::{config, image::Sha256};
@@ -38,14 +40,19 @@ pub struct Outside {
 ///
 /// # Errors
 /// When the file cannot be read or is no component at all.
-pub async fn outside(file: &Path, config: &config::Plugins) -> Result<Outside, OpenError> {
+pub async fn outside(file: &Path, config: &config::Plugins, data_dir: &Path) -> Result<Outside, OpenError> {
     let read = |source| OpenError::Read { path: file.to_owned(), source };
     let wasm = found::read(file).await.map_err(read)?;
-    let runtime = Runtime::new(config, None, Mode::Serve)?;
-    let refused = |reason| OpenError::Refused { path: file.to_owned(), reason };
+    let cache = found::cache_folder(config, data_dir)?.join(format!("check-{}", std::process::id()));
+    let compiler = Compiler::in_children(config, &cache, Mode::Serve);
+    let runtime = Runtime::new(config, &cache, Mode::Serve, compiler)?;
     let begun = Instant::now();
-    let names = runtime.names(&wasm).map_err(refused)?;
+    let compiled = runtime.prepare(&wasm, false).await;
     let compiled_in = begun.elapsed();
+    let names = compiled.and_then(|()| runtime.names(&wasm));
+    // What is left of it is found by nobody.
+    let _ = std::fs::remove_dir_all(&cache);
+    let names = names.map_err(|reason| OpenError::Refused { path: file.to_owned(), reason })?;
     let mut misfits: Vec<String> = names
         .imports
         .iter()

@@ -57,6 +57,14 @@ impl Registry {
             if registry.is_replaced(library, found) {
                 continue;
             }
+            if !found.is_wanted(granted) {
+                let reason = format!(
+                    "is not recorded, so it was not looked into; to see what it asks for and to have it: \
+                     `pixcrawler plugin install {found}`"
+                );
+                registry.refused.push(RefusedPlugin { name: found.to_string(), reason });
+                continue;
+            }
             let added = match builds.get(&found.digest) {
                 Some(Ok(build)) => found
                     .check_id(&build.info)

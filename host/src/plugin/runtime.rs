@@ -2,12 +2,23 @@
 //! instance with a deadline, a memory limit and a measured bill.
 
 use std::{
-    future::poll_fn, num::NonZeroUsize, panic::AssertUnwindSafe, panic::catch_unwind, path::Path, pin::pin,
-    sync::Arc, thread, time::Duration,
+    borrow::Cow,
+    fs,
+    future::poll_fn,
+    hash::{Hash as _, Hasher},
+    num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rustix::time::{ClockId, clock_gettime};
-use tokio::{sync::Semaphore, sync::SemaphorePermit, time::timeout};
+use sha2::Digest as _;
+use tokio::{sync::Semaphore, sync::SemaphorePermit, task, time::timeout};
 use wasmtime::{
     Cache, CacheConfig, CallHook, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
     WasmBacktraceDetails,
@@ -17,7 +28,9 @@ use wasmtime::{
 use super::{
     EngineError, Made, StepError,
     bindings::PluginPre,
-    bounds, compare, convert,
+    bounds, compare,
+    compiler::Compiler,
+    convert,
     sandbox::{self, Sandbox},
     text::printable,
     trap,
@@ -41,8 +54,8 @@ pub(super) const BIG: usize = 5_000_000;
 const BIG_DEADLINE: u32 = 5;
 
 /// What the engine is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
     /// To run sources. Debug information is not looked at: it is hostile input, too.
     Serve,
     /// To try a source: the lines in its debug information are named when it breaks off.
@@ -52,10 +65,26 @@ pub(super) enum Mode {
     Compare,
 }
 
+impl Mode {
+    /// As on the command line of a child.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Author => "author",
+            Self::Compare => "compare",
+        }
+    }
+}
+
 /// The engine and what every call needs.
 pub(super) struct Runtime {
     mode: Mode,
     engine: Engine,
+    cache: Cache,
+    compiler: Compiler,
+    /// Components that were not in the cache when they were opened. Held while one is opened, so
+    /// that the cache's own count is of that one.
+    misses: Mutex<u64>,
     linker: Linker<Sandbox>,
     free: Semaphore,
     deadline: Duration,
@@ -92,39 +121,94 @@ struct Bill {
 }
 
 impl Runtime {
-    /// Starts the engine; compiled code is kept below `cache` if there is one.
+    /// Starts the engine; compiled code is kept below `cache`, and put there by `compiler`.
     pub(super) fn new(
         config: &config::Plugins,
-        cache: Option<&Path>,
+        cache: &Path,
         mode: Mode,
+        compiler: Compiler,
     ) -> Result<Self, EngineError> {
         let memory = config.plugin_memory << 20;
-        let engine = engine(memory, cache, mode).map_err(EngineError::engine)?;
+        let (engine, cache) = engine(memory, cache, mode).map_err(EngineError::engine)?;
         let mut linker = Linker::new(&engine);
         sandbox::link(&mut linker).map_err(EngineError::engine)?;
         tick(&engine).map_err(|source| EngineError::Thread { source })?;
         let free = Semaphore::new(INSTANCES as usize);
-        Ok(Self { mode, engine, linker, free, deadline: config.plugin_deadline, memory })
+        let (misses, deadline) = (Mutex::default(), config.plugin_deadline);
+        Ok(Self { mode, engine, cache, compiler, misses, linker, free, deadline, memory })
     }
 
-    /// Compiles `wasm`, or takes it from the cache. Blocks for as long as that takes.
+    /// Compiles `wasm`, or takes it from the cache; `trusted` is what comes with the binary.
     ///
     /// # Errors
-    /// Says in words what is wrong with the component.
-    pub(super) fn compile(&self, wasm: &[u8]) -> Result<Compiled, String> {
+    /// Says in words what is wrong with the component, or which limit it passed.
+    pub(super) async fn compile(
+        self: &Arc<Self>,
+        wasm: Cow<'static, [u8]>,
+        trusted: bool,
+    ) -> Result<Compiled, String> {
+        self.prepare(&wasm, trusted).await?;
+        let runtime = Arc::clone(self);
+        let opened = task::spawn_blocking(move || {
+            let component = runtime.open(&wasm)?;
+            let plugin =
+                runtime.linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(words)?;
+            let big = if wasm.len() > BIG { BIG_DEADLINE } else { 1 };
+            Ok(Compiled { plugin, deadline: runtime.deadline * big })
+        });
+        opened.await.unwrap_or_else(|error| Err(format!("opening it was broken off: {error}")))
+    }
+
+    /// Sees that `wasm` is in the cache.
+    ///
+    /// # Errors
+    /// Those of [`Runtime::compile`].
+    pub(super) async fn prepare(&self, wasm: &[u8], trusted: bool) -> Result<(), String> {
         is_component(wasm)?;
-        let plugin = guarded(|| self.link(wasm))?;
-        let deadline = if wasm.len() > BIG { self.deadline * BIG_DEADLINE } else { self.deadline };
-        Ok(Compiled { plugin, deadline })
+        match &self.compiler {
+            Compiler::Children(_) if self.is_compiled(wasm) => Ok(()),
+            Compiler::Children(children) => {
+                children.compile(wasm, trusted).await?;
+                let kept = self.is_compiled(wasm);
+                kept.then_some(()).ok_or_else(|| "not compiled: its code is not in the cache".to_owned())
+            }
+            #[cfg(test)]
+            Compiler::Here => guarded(|| Component::new(&self.engine, wasm)).map(drop),
+        }
     }
 
-    /// Compiles `wasm` and says what is seen of it from outside.
+    /// Whether the code of `wasm` is in the cache, so that opening it takes no time.
+    pub(super) fn is_compiled(&self, wasm: &[u8]) -> bool {
+        is_cached(&self.engine, wasm, self.cache.directory())
+    }
+
+    /// Components that were compiled by this process itself: 0 unless the cache was spoilt.
+    pub(super) fn cache_misses(&self) -> u64 {
+        *self.misses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens what was compiled.
+    fn open(&self, wasm: &[u8]) -> Result<Component, String> {
+        let mut misses = self.misses.lock().unwrap_or_else(PoisonError::into_inner);
+        let hits = self.cache.cache_hits();
+        let component = guarded(|| {
+            let component = Component::new(&self.engine, wasm)?;
+            component.initialize_copy_on_write_image()?;
+            Ok(component)
+        })?;
+        if self.cache.cache_hits() == hits {
+            *misses += 1;
+            tracing::warn!("the code of a plugin in the cache was spoilt; it was compiled anew");
+        }
+        Ok(component)
+    }
+
+    /// Says what is seen from outside of what was compiled.
     ///
     /// # Errors
-    /// When it is no component at all.
+    /// When it cannot be opened.
     pub(super) fn names(&self, wasm: &[u8]) -> Result<Names, String> {
-        is_component(wasm)?;
-        let component = guarded(|| Component::new(&self.engine, wasm))?;
+        let component = self.open(wasm)?;
         let outside = component.component_type();
         let unlinked = self.linker.instantiate_pre(&component).and_then(PluginPre::new).err().map(words);
         Ok(Names {
@@ -132,12 +216,6 @@ impl Runtime {
             exports: outside.exports(&self.engine).map(|(name, _)| name.to_owned()).collect(),
             unlinked,
         })
-    }
-
-    fn link(&self, wasm: &[u8]) -> wasmtime::Result<PluginPre<Sandbox>> {
-        let component = Component::new(&self.engine, wasm)?;
-        component.initialize_copy_on_write_image()?;
-        PluginPre::new(self.linker.instantiate_pre(&component)?)
     }
 
     /// What the component says of itself, not yet judged.
@@ -291,7 +369,29 @@ fn thread_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-fn engine(memory: usize, cache: Option<&Path>, mode: Mode) -> wasmtime::Result<Engine> {
+/// Whether Wasmtime finds the code of `wasm` in its `cache`: it names each file by what it is made from.
+pub(super) fn is_cached(engine: &Engine, wasm: &[u8], cache: &Path) -> bool {
+    /// As Wasmtime reads it; what is hashed is the whole digest.
+    struct Name(sha2::Sha256);
+    impl Hasher for Name {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+    let mut name = Name(sha2::Sha256::new());
+    let (split_debug_information, intrinsics) = (None::<()>, None::<()>);
+    (engine.precompile_compatibility_hash(), wasm, split_debug_information, intrinsics).hash(&mut name);
+    let name = URL_SAFE_NO_PAD.encode(name.0.finalize());
+    let versions = fs::read_dir(cache.join("modules")).into_iter().flatten().flatten();
+    versions.into_iter().any(|version| version.path().join(&name).is_file())
+}
+
+/// An engine whose compiled code is kept below `cache`.
+pub(super) fn engine(memory: usize, cache: &Path, mode: Mode) -> wasmtime::Result<(Engine, Cache)> {
     // A component takes no more of the pool than its share, so no call is turned away.
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
@@ -307,11 +407,9 @@ fn engine(memory: usize, cache: Option<&Path>, mode: Mode) -> wasmtime::Result<E
         .max_memory_size(memory)
         .linear_memory_keep_resident(512 << 10)
         .table_keep_resident(64 << 10);
-    let cached = |folder| {
-        let mut compiled = CacheConfig::new();
-        compiled.with_directory(folder);
-        Cache::new(compiled)
-    };
+    let mut compiled = CacheConfig::new();
+    compiled.with_directory(cache);
+    let cache = Cache::new(compiled)?;
     let details = match mode {
         Mode::Serve => WasmBacktraceDetails::Disable,
         Mode::Author | Mode::Compare => WasmBacktraceDetails::Enable,
@@ -320,7 +418,7 @@ fn engine(memory: usize, cache: Option<&Path>, mode: Mode) -> wasmtime::Result<E
     // Nothing that guests of this contract use is on: each feature is room for attack.
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .cache(cache.map(cached).transpose()?)
+        .cache(Some(cache.clone()))
         .consume_fuel(mode == Mode::Compare)
         .wasm_backtrace_details(details)
         .epoch_interruption(true)
@@ -331,7 +429,7 @@ fn engine(memory: usize, cache: Option<&Path>, mode: Mode) -> wasmtime::Result<E
         .max_wasm_stack(512 << 10)
         .async_stack_size(1 << 20)
         .wasm_backtrace_max_frames(NonZeroUsize::new(20));
-    Engine::new(&config)
+    Ok((Engine::new(&config)?, cache))
 }
 
 /// Advances the epoch until the engine is gone.
@@ -363,7 +461,7 @@ fn is_component(wasm: &[u8]) -> Result<(), String> {
 }
 
 /// The compiler reads hostile input; should it fail, only this component is lost.
-fn guarded<T>(compile: impl FnOnce() -> wasmtime::Result<T>) -> Result<T, String> {
+pub(super) fn guarded<T>(compile: impl FnOnce() -> wasmtime::Result<T>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(compile))
         .map_err(|_| "the compiler cannot take it".to_owned())?
         .map_err(words)

@@ -37,7 +37,7 @@ impl Host {
         }
         let grant = files.iter().filter_map(|(name, _)| name.split('.').next()).map(str::to_owned).collect();
         let settings = config::Plugins { plugin_deadline: deadline, ..settings(Some(folder), grant) };
-        let plugins = Plugins::load_from(&[], &settings, data.path()).await.unwrap();
+        let plugins = Plugins::load_from(&[], &settings, data.path(), Compiler::here).await.unwrap();
         Self { plugins, _data: data }
     }
 
@@ -57,6 +57,8 @@ fn settings(plugins_dir: Option<PathBuf>, grant: Vec<String>) -> config::Plugins
         plugin_deadline: PATIENT,
         plugin_memory: 64,
         plugins_poll: Duration::from_secs(5),
+        plugin_compile_deadline: Duration::from_secs(60),
+        program: None,
     }
 }
 
@@ -281,7 +283,8 @@ async fn the_folder_overrides_the_binary_and_needs_a_grant() {
     let bundled: &'static [u8] = component("steps").leak();
     let load = async |grant: Vec<String>| {
         let all: Bundled = vec![("steps", bundled)].leak();
-        Plugins::load_from(all, &settings(Some(folder.clone()), grant), data.path()).await.unwrap()
+        let settings = settings(Some(folder.clone()), grant);
+        Plugins::load_from(all, &settings, data.path(), Compiler::here).await.unwrap()
     };
     let plugins = load(Vec::new()).await;
     assert!(plugins.get("steps").unwrap().bundled);
@@ -290,12 +293,11 @@ async fn the_folder_overrides_the_binary_and_needs_a_grant() {
     // A trailing custom section makes it another component that says the same of itself.
     let mut other = bundled.to_vec();
     other.extend([0, 2, 1, b'x']);
-    std::fs::write(folder.join("mine.wasm"), other).unwrap();
+    std::fs::write(folder.join("steps.wasm"), other).unwrap();
     let plugins = load(Vec::new()).await;
-    let installed = plugins.get("steps").unwrap();
-    assert!(!installed.bundled && installed.grants(&[]).hosts.is_empty());
-    let error = plugins.start(&plugins.get("steps").unwrap(), &query("fox")).await.unwrap_err().to_string();
-    assert!(error.contains("PIXCRAWLER_GRANT=steps"), "{error}");
+    assert!(plugins.get("steps").unwrap().bundled, "what merely lies there takes nobody's place");
+    let refused = plugins.refused();
+    assert!(refused[0].reason.contains("not recorded"), "{refused:?}");
 
     let plugins = load(vec!["steps".to_owned()]).await;
     assert_eq!(plugins.get("steps").unwrap().grants(&[]).hosts[0].pattern, "site.example");
@@ -340,13 +342,13 @@ async fn a_spoilt_cache_is_made_anew() {
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("steps.wasm"), component("steps")).unwrap();
     let settings = settings(Some(folder), vec!["steps".to_owned()]);
-    Plugins::load_from(&[], &settings, data.path()).await.unwrap();
+    Plugins::load_from(&[], &settings, data.path(), Compiler::here).await.unwrap();
     let compiled = files_below(&data.path().join("cache/plugins"));
     assert!(!compiled.is_empty());
     for (kept, file) in compiled.iter().enumerate() {
         std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(kept as u64 * 1000).unwrap();
     }
-    let plugins = Plugins::load_from(&[], &settings, data.path()).await.unwrap();
+    let plugins = Plugins::load_from(&[], &settings, data.path(), Compiler::here).await.unwrap();
     assert!(plugins.start(&plugins.get("steps").unwrap(), &query("fox")).await.is_ok());
 }
 
@@ -360,7 +362,8 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 async fn the_bundled_plugins_are_sound() {
     assert!(!BUNDLED.is_empty(), "the binary carries no plugin; run `make plugins` first");
     let data = TempDir::new().unwrap();
-    let plugins = Plugins::load(&settings(None, Vec::new()), data.path()).await.unwrap();
+    let plugins =
+        Plugins::load_from(BUNDLED, &settings(None, Vec::new()), data.path(), Compiler::here).await.unwrap();
     assert_eq!(plugins.refused(), []);
     assert_eq!(plugins.list().len(), BUNDLED.len());
     assert!(plugins.list().iter().all(|installed| installed.bundled));

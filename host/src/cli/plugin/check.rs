@@ -57,7 +57,7 @@ impl Compared {
 impl Check {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
         let file = subject::component(&self.path)?;
-        let seen = outside(&file, &config.plugins).await?;
+        let seen = outside(&file, &config.plugins, &config.data_dir()).await?;
         if !seen.misfits.is_empty() {
             subject::warn_if_stale(&self.path, &file);
             say(&if self.json {

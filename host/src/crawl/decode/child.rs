@@ -87,7 +87,7 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts one.
-    pub(super) fn start(program: &Path, limits: &Limits) -> io::Result<Self> {
+    pub(super) fn start(program: Option<&Path>, limits: &Limits) -> io::Result<Self> {
         let mut process = subprocess::command(program, SUBCOMMAND)
             .args(["--max-image-bytes", &limits.max_bytes.to_string()])
             .args(["--max-image-pixels", &limits.max_pixels.to_string()])

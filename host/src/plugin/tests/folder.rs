@@ -22,8 +22,10 @@ async fn who_reads_sees_all_of_a_change() {
         let folder = folder.clone();
         move || {
             let data = TempDir::new().unwrap();
-            let load =
-                async { Plugins::load_from(&[], &settings(Some(folder), Vec::new()), data.path()).await };
+            let load = async {
+                Plugins::load_from(&[], &settings(Some(folder), Vec::new()), data.path(), Compiler::here)
+                    .await
+            };
             let plugins = tokio::runtime::Runtime::new().unwrap().block_on(load).unwrap();
             plugins.get("steps").unwrap().status
         }

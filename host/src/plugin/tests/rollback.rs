@@ -19,7 +19,9 @@ impl Versions {
         let wasm: &'static [u8] = component(id).leak();
         let all: Bundled = vec![(id, wasm)].leak();
         let plugins =
-            Plugins::load_from(all, &settings(Some(folder), Vec::new()), data.path()).await.unwrap();
+            Plugins::load_from(all, &settings(Some(folder), Vec::new()), data.path(), Compiler::here)
+                .await
+                .unwrap();
         let bundled = plugins.get(id).unwrap().digest;
         Self { plugins, all, id, bundled, data }
     }
@@ -27,7 +29,8 @@ impl Versions {
     /// The same host, started again.
     async fn again(self) -> Self {
         let settings = settings(Some(self.data.path().join("plugins")), Vec::new());
-        let plugins = Plugins::load_from(self.all, &settings, self.data.path()).await.unwrap();
+        let plugins =
+            Plugins::load_from(self.all, &settings, self.data.path(), Compiler::here).await.unwrap();
         Self { plugins, ..self }
     }
 

@@ -1,0 +1,223 @@
+//! Compiling in children of this program. A component from outside may take any time and memory
+//! to compile, and the compiler cannot be stopped in the middle; a child can.
+//!
+//! A child fills Wasmtime's own cache. What is not in there afterwards is not compiled.
+
+use std::{
+    io::{self, Read as _, Write as _, stdin, stdout},
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, ChildStdin, ChildStdout},
+    sync::Semaphore,
+    time::timeout,
+};
+use wasmtime::component::Component;
+
+use super::{
+    EngineError,
+    found::MAX_SIZE,
+    runtime::{self, Mode},
+    shape,
+};
+use crate::{config, private, subprocess};
+
+/// The subcommand of this program that a child runs.
+pub const SUBCOMMAND: &str = "compile-component";
+/// Most memory of a child, in bytes.
+const MEMORY: u64 = 1 << 30;
+/// Children at a time: one that is held up holds up nobody but itself.
+const CHILDREN: usize = 2;
+
+/// Where components are compiled.
+pub(super) enum Compiler {
+    /// In children.
+    Children(Children),
+    /// In this process, which in unit tests is no such program.
+    #[cfg(test)]
+    Here,
+}
+
+/// The children of one engine.
+pub(super) struct Children {
+    program: Option<PathBuf>,
+    arguments: [String; 3],
+    deadline: Duration,
+    turns: Semaphore,
+    /// Components that are compiled or wait for their turn.
+    wanted: AtomicUsize,
+    idle: Mutex<Vec<Running>>,
+}
+
+struct Running {
+    trusted: bool,
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Compiler {
+    /// The compiler of a program that can be its own child.
+    pub(super) fn in_children(config: &config::Plugins, cache: &Path, mode: Mode) -> Self {
+        Self::Children(Children::new(config, cache, mode))
+    }
+
+    #[cfg(test)]
+    pub(super) const fn here(_: &config::Plugins, _: &Path, _: Mode) -> Self {
+        Self::Here
+    }
+}
+
+impl Children {
+    /// Those that compile for an engine of this `mode` with this `cache`.
+    fn new(config: &config::Plugins, cache: &Path, mode: Mode) -> Self {
+        let cache = cache.to_string_lossy().into_owned();
+        Self {
+            program: config.program.clone(),
+            arguments: [mode.name().to_owned(), config.plugin_memory.to_string(), cache],
+            deadline: config.plugin_compile_deadline,
+            turns: Semaphore::new(CHILDREN),
+            wanted: AtomicUsize::new(0),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Has `wasm` compiled into the cache. What is `trusted` is compiled as fast as can be: the
+    /// start waits for it; all else lets others have the cores.
+    ///
+    /// # Errors
+    /// Says what is wrong with the component, or which limit it passed.
+    pub(super) async fn compile(&self, wasm: &[u8], trusted: bool) -> Result<(), String> {
+        let wanted = Wanted::new(&self.wanted);
+        let turn = self.turns.acquire().await.map_err(|error| error.to_string())?;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut running = match idle {
+            Some(running) if running.trusted == trusted => running,
+            _ => self.start(trusted).map_err(|error| format!("the compiler cannot be started: {error}"))?,
+        };
+        let compiled = match timeout(self.deadline, running.compile(wasm)).await {
+            Ok(Ok(compiled)) => compiled,
+            Ok(Err(_)) => {
+                return Err(format!(
+                    "it takes more than {} MiB of memory to compile, or breaks the compiler otherwise",
+                    MEMORY >> 20
+                ));
+            }
+            Err(_) => return Err(format!("it takes longer than {:?} to compile", self.deadline)),
+        };
+        // Nobody else needs it: it ends with its input.
+        if wanted.others() >= CHILDREN {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(running);
+        }
+        drop(turn);
+        compiled
+    }
+
+    fn start(&self, trusted: bool) -> io::Result<Running> {
+        let mut child = subprocess::command(self.program.as_deref(), SUBCOMMAND)
+            .args(&self.arguments)
+            .args(trusted.then_some("--trusted"))
+            .spawn()?;
+        let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let to = child.stdin.take().ok_or_else(closed)?;
+        let from = BufReader::new(child.stdout.take().ok_or_else(closed)?);
+        Ok(Running { trusted, child, to, from })
+    }
+}
+
+impl Running {
+    /// What the child says of the component: nothing when it is in the cache now.
+    async fn compile(&mut self, wasm: &[u8]) -> io::Result<Result<(), String>> {
+        self.to.write_all(&(wasm.len() as u64).to_le_bytes()).await?;
+        self.to.write_all(wasm).await?;
+        let mut said = String::new();
+        if self.from.read_line(&mut said).await? == 0 {
+            self.child.wait().await?;
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let refused: Option<String> = serde_json::from_str(&said)?;
+        Ok(refused.map_or(Ok(()), Err))
+    }
+}
+
+/// One of the components that are wanted, until it is dropped.
+struct Wanted<'a>(&'a AtomicUsize);
+
+impl<'a> Wanted<'a> {
+    fn new(all: &'a AtomicUsize) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(all)
+    }
+
+    fn others(&self) -> usize {
+        self.0.load(Ordering::Relaxed).saturating_sub(1)
+    }
+}
+
+impl Drop for Wanted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a child does: compiles what it is given, one after the other, until its input ends.
+/// `memory` is that of an instance, in MiB, and counts for what is compiled.
+///
+/// # Errors
+/// When the engine does not start, or whoever asks is gone.
+pub fn compile(mode: Mode, memory: usize, cache: &Path, trusted: bool) -> Result<(), CompileError> {
+    if trusted {
+        subprocess::end_with_parent();
+    } else {
+        subprocess::begin();
+    }
+    private::begin();
+    subprocess::limit_memory(MEMORY).map_err(io::Error::from)?;
+    let (engine, _) = runtime::engine(memory << 20, cache, mode).map_err(EngineError::engine)?;
+    let mut input = stdin().lock();
+    let mut size = [0; 8];
+    loop {
+        match input.read_exact(&mut size) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            read => read?,
+        }
+        let mut wasm = Vec::new();
+        let size = u64::from_le_bytes(size).min(MAX_SIZE);
+        if (&mut input).take(size).read_to_end(&mut wasm)? as u64 != size {
+            return Ok(());
+        }
+        let refused = compile_one(&engine, &wasm, cache).err();
+        let mut output = stdout().lock();
+        serde_json::to_writer(&mut output, &refused).map_err(io::Error::from)?;
+        output.write_all(b"\n")?;
+        output.flush()?;
+    }
+}
+
+/// Why a child ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The engine does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Whoever asks is gone, or a limit cannot be set.
+    #[error("cannot compile for another process")]
+    Io(#[from] io::Error),
+}
+
+fn compile_one(engine: &wasmtime::Engine, wasm: &[u8], cache: &Path) -> Result<(), String> {
+    shape::check(wasm)?;
+    runtime::guarded(|| Component::new(engine, wasm))?;
+    if runtime::is_cached(engine, wasm, cache) {
+        Ok(())
+    } else {
+        Err(format!("not compiled: its code cannot be kept in {}", cache.display()))
+    }
+}
