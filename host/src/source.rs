@@ -214,4 +214,20 @@ mod tests {
         check("http://example.org:443", "http://example.org:443/");
         check("https://bücher.example/%7E#", "https://xn--bcher-kva.example/%7E");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn the_form_of_a_form_is_itself(
+            any: String,
+            likely in "(https?|HTTP)://[a-zA-Z0-9.ü-]{1,8}(:(80|443|8080))?(/|\\.\\.|\\.|%[0-9a-fA-F]{2}|\\?|#|&|=|ü| |[A-Z]){0,12}",
+        ) {
+            for text in [any, likely] {
+                let Ok(url) = url::Url::parse(&text) else { continue };
+                let form = normalise(&url);
+                proptest::prop_assert!(!form.contains('#'));
+                let again = url::Url::parse(&form).map(|url| normalise(&url));
+                proptest::prop_assert_eq!(again.as_ref(), Ok(&form));
+            }
+        }
+    }
 }

@@ -316,6 +316,11 @@ mod tests {
         }
     }
 
+    /// Whether a host is a name and no address.
+    fn literal_free(host: &str) -> bool {
+        host.trim_matches(['[', ']']).parse::<IpAddr>().is_err()
+    }
+
     proptest! {
         #[test]
         fn what_the_standard_library_calls_special_is_not_public(bits: u32) {
@@ -347,8 +352,39 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_parsed_or_refused(text: String) {
-            let _ = Guard::default().parse(&text);
+        fn what_is_asked_is_what_was_checked(
+            text: String,
+            likely in "[ \t]?(https?|HTTP|ftp)?:?/{0,3}\\\\?([0-9]{1,10}|0x[0-9a-f]{1,8}|0[0-7]{1,4}|[a-z]{1,3}|\\.|:|@|\\[|\\]|%[0-9a-f]{2}|。|１|ü|/|#|\\?){0,16}",
+        ) {
+            for text in [text, likely] {
+                let Ok(url) = Guard::default().parse(&text) else { continue };
+                prop_assert!(matches!(url.scheme(), "http" | "https"));
+                prop_assert!(url.username().is_empty() && url.password().is_none());
+                prop_assert!(url.as_str().len() <= Guard::LONGEST_URL);
+                let host = url.host_str().unwrap();
+                let literal = host.trim_matches(['[', ']']).parse::<IpAddr>();
+                prop_assert!(literal.is_ok_and(|address| not_public(address).is_none()) || literal_free(host));
+                let again = Guard::default().parse(url.as_str());
+                prop_assert_eq!(again.as_ref(), Ok(&url));
+            }
+        }
+
+        #[test]
+        fn no_spelling_hides_an_address(low: u32, range in 0usize..4, spelling in 0usize..8) {
+            let bits = [0x7f00_0000, 0x0a00_0000, 0xa9fe_0000, 0xc0a8_0000][range] | (low & 0xffff);
+            let [a, b, c, d] = u32::to_be_bytes(bits);
+            let host = match spelling {
+                0 => format!("{bits}"),
+                1 => format!("{bits:#x}"),
+                2 => format!("{bits:#o}").replacen('o', "", 1),
+                3 => format!("{a:#x}.{b}.{c:#x}.{d}"),
+                4 => format!("{a}.{}", bits & 0x00ff_ffff),
+                5 => format!("{a}.{b}.{}.", bits & 0xffff),
+                6 => format!("%{:02x}{b}.{c}.{d}", b'0').replacen("%30", &format!("{a}."), 1),
+                _ => format!("[::ffff:{a}.{b}.{c}.{d}]"),
+            };
+            let found = Guard::default().parse(&format!("http://{host}/"));
+            prop_assert!(matches!(found, Err(Blocked::NotPublic { .. })), "{}: {:?}", host, found);
         }
     }
 }

@@ -249,6 +249,22 @@ mod tests {
 
     proptest::proptest! {
         #[test]
+        fn any_file_is_read(
+            noise: Vec<u8>,
+            likely in "((user-agent|Disallow|allow|sitemap|crawl-delay)?[: ]{0,2}(\\*|/|\\$|%2F|%|pixcrawler|ü|a|https://a\\.test/){0,4}[ #\r\n]){0,20}",
+            path in "(/|\\*|%2f|a|\\?|ü){0,20}",
+        ) {
+            for file in [&noise[..], likely.as_bytes(), &[likely.as_bytes(), &noise].concat()] {
+                let rules = parse(file, "pixcrawler");
+                let url = Url::parse(&format!("https://a.test/{path}")).unwrap();
+                let is_allowed = allowed(&rules, "https://a.test", &url).is_ok();
+                // The same file says the same again.
+                proptest::prop_assert_eq!(is_allowed, allowed(&parse(file, "pixcrawler"), "", &url).is_ok());
+                proptest::prop_assert!(rules.rules().len() <= MOST_RULES);
+            }
+        }
+
+        #[test]
         fn any_tag_is_read(tag: Vec<u8>) {
             if let Ok(value) = http::HeaderValue::from_bytes(&tag) {
                 let _ = opt_out(&HeaderMap::from_iter([(http::HeaderName::from_static("x-robots-tag"), value)]));

@@ -157,8 +157,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_become_something(content_type: Option<String>, body: Vec<u8>) {
-            content(content_type.as_deref(), body);
+        fn any_bytes_become_something(
+            content_type: Option<String>,
+            body: Vec<u8>,
+            label in "utf-8|utf-16|utf-16be|latin1|shift_jis|gbk|gb18030|big5|euc-kr|iso-2022-jp|koi8-r|replacement|x-user-defined|[a-z0-9-]{0,9}",
+            start in 0usize..6,
+        ) {
+            content(content_type.as_deref(), body.clone());
+            let meta = format!("<meta charset={label}>");
+            let xml = format!("<?xml encoding='{label}'?>");
+            let start = [&b""[..], b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", meta.as_bytes(), xml.as_bytes()][start];
+            let body = [start, &body].concat();
+            for content_type in [Some(format!("text/html; charset={label}")), Some("text/html".to_owned()), None] {
+                let found = content(content_type.as_deref(), body.clone());
+                prop_assert!(content_type.is_none() || matches!(found, Content::Text(_)));
+                prop_assert!(found.len() <= 3 * body.len(), "{} of {}", found.len(), body.len());
+            }
         }
     }
 }

@@ -171,6 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::plugin::{bindings::pixcrawler::source::types as wit, convert};
     use crate::source::{Checksum, Digest, License, Method, Response};
 
     fn answers(bodies: &[usize]) -> Vec<Answer> {
@@ -255,7 +256,146 @@ mod tests {
         assert!(bounded.warnings[MAX_WARNINGS + 1].starts_with("1 candidates left out"));
     }
 
+    /// What a guest may write where text belongs.
+    fn text() -> BoxedStrategy<String> {
+        prop_oneof![
+            4 => "\\PC{0,12}",
+            2 => "[\0\x1b\n\u{202e}\u{feff}ü日a]{0,6}",
+            2 => "https?://[a-z.]{1,8}(/[a-z\0 ]{0,6})?",
+            1 => (0usize..=MAX_TEXT + 9).prop_map(|length| "日".repeat(length)),
+            1 => (0usize..=MAX_REQUEST + 9).prop_map(|length| "x".repeat(length)),
+        ]
+        .boxed()
+    }
+
+    fn pairs() -> BoxedStrategy<Vec<(String, String)>> {
+        prop_oneof![
+            4 => prop::collection::vec((text(), text()), 0..3),
+            1 => (0..MAX_LIST + 9).prop_map(|count| vec![("name".to_owned(), "value".to_owned()); count]),
+        ]
+        .boxed()
+    }
+
+    fn candidate() -> impl Strategy<Value = wit::Candidate> {
+        let texts = prop::array::uniform8(prop::option::of(text()));
+        let lists = (prop::collection::vec(text(), 0..4), 0..MAX_LIST + 9, pairs(), pairs());
+        let license = prop::option::of((text(), prop::option::of(text())));
+        let numbers = (prop::option::of(any::<u64>()), prop::option::of(any::<[u32; 2]>()));
+        (text(), texts, lists, license, numbers).prop_map(|(url, texts, lists, license, numbers)| {
+            let [id, page_url, thumbnail_url, title, description, creator, creator_url, rest] = texts;
+            let (some, count, headers, extra) = lists;
+            let license = license.map(|(id, url)| wit::License { id, url: url.clone(), attribution: url });
+            wit::Candidate {
+                url,
+                alternates: some
+                    .iter()
+                    .cycle()
+                    .take(if some.is_empty() { 0 } else { count })
+                    .cloned()
+                    .collect(),
+                id,
+                page_url,
+                thumbnail_url,
+                title,
+                description,
+                creator,
+                creator_url,
+                license,
+                published: rest.clone(),
+                dimensions: numbers.1.map(|[width, height]| wit::Dimensions { width, height }),
+                mime: rest.clone(),
+                byte_size: numbers.0,
+                checksum: rest.clone().map(|hex| wit::Checksum { digest: wit::Digest::Sha256, hex }),
+                tags: some,
+                headers,
+                credential: rest,
+                extra,
+            }
+        })
+    }
+
+    fn asked() -> impl Strategy<Value = wit::Request> {
+        let body = prop::option::of(prop_oneof![
+            text().prop_map(wit::ContentResult::Text),
+            prop::collection::vec(any::<u8>(), 0..9).prop_map(wit::ContentResult::Binary),
+        ]);
+        (text(), text(), pairs(), body, prop::option::of(text()), any::<bool>()).prop_map(
+            |(key, url, headers, body, item, keep)| wit::Request {
+                key,
+                method: wit::Method::Post,
+                url,
+                headers,
+                body,
+                credential: item.clone(),
+                item,
+                keep,
+                extra: Vec::new(),
+            },
+        )
+    }
+
+    fn any_step() -> impl Strategy<Value = wit::Step> {
+        let next = prop_oneof![
+            Just(wit::Next::Done),
+            Just(wit::Next::Again),
+            prop::collection::vec(asked(), 0..4).prop_map(wit::Next::Fetch),
+            (asked(), 0..MAX_REQUESTS + 9)
+                .prop_map(|(request, count)| wit::Next::Fetch(vec![request; count])),
+        ];
+        let candidates = prop::collection::vec(candidate(), 0..4);
+        let warnings = (prop::collection::vec(text(), 0..4), 0..MAX_WARNINGS + 9);
+        (candidates, next, text(), warnings).prop_map(|(candidates, next, state, (warnings, count))| {
+            wit::Step {
+                candidates,
+                next,
+                state,
+                warnings: warnings
+                    .iter()
+                    .cycle()
+                    .take(if warnings.is_empty() { 0 } else { count })
+                    .cloned()
+                    .collect(),
+                extra: Vec::new(),
+            }
+        })
+    }
+
     proptest! {
+        #[test]
+        fn whatever_a_guest_returns_is_within_bounds(given in any_step()) {
+            let Ok(taken) = step(convert::step(given)) else { return Ok(()) };
+            prop_assert!(taken.state.len() <= MAX_STATE && !taken.state.contains('\0'));
+            if let Next::Fetch(requests) = &taken.next {
+                prop_assert!((1..=MAX_REQUESTS).contains(&requests.len()));
+                for Request { key, url, headers, body, credential, item, .. } in requests {
+                    let mut texts = vec![key, url];
+                    texts.extend(headers.iter().flat_map(|(name, value)| [name, value]));
+                    texts.extend(credential.iter().chain(item));
+                    if let Some(Content::Text(text)) = body {
+                        texts.push(text);
+                    }
+                    prop_assert!(!texts.iter().any(|text| text.contains('\0')), "{:?}", texts);
+                    prop_assert!(texts.iter().map(|text| text.len()).sum::<usize>() <= MAX_REQUEST);
+                }
+            }
+            prop_assert!(taken.warnings.len() <= MAX_WARNINGS + 2);
+            for candidate in &taken.candidates {
+                prop_assert!(is_url(&candidate.url) && candidate.alternates.iter().all(|url| is_url(url)));
+                prop_assert!(candidate.alternates.len() <= MAX_LIST && candidate.tags.len() <= MAX_LIST);
+                prop_assert!(candidate.headers.len() <= MAX_LIST && candidate.extra.len() <= MAX_LIST);
+                let Candidate { id, title, creator, mime, published, description, .. } = candidate;
+                for line in [id, title, creator, mime, published].into_iter().flatten() {
+                    prop_assert!(line.chars().count() <= MAX_LINE && !line.contains('\0'));
+                }
+                prop_assert!(description.as_ref().is_none_or(|text| text.chars().count() <= MAX_TEXT));
+                let links = [&candidate.page_url, &candidate.thumbnail_url, &candidate.creator_url];
+                prop_assert!(links.into_iter().flatten().all(|url| is_url(url)));
+            }
+            // What is within bounds stays as it is, but for what is said about the rest.
+            let again = step(Step { warnings: Vec::new(), ..taken.clone() }).unwrap();
+            prop_assert_eq!(again, Step { warnings: Vec::new(), ..taken });
+        }
+
         #[test]
         fn shown_text_is_short_and_harmless(text in ".*", max in 0_usize..50) {
             let shown = printable(&text, max);

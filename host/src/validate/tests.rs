@@ -1,5 +1,6 @@
 //! Every kind of picture and of damage, as tables.
 
+mod damage;
 mod samples;
 
 use ::image::{DynamicImage, RgbImage, imageops};
@@ -380,7 +381,7 @@ fn damage_is_survived() {
     let small = small();
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8);
     let mut runner = TestRunner::new(ProptestConfig {
-        cases: 4000,
+        cases: 16 * ProptestConfig::default().cases,
         failure_persistence: None,
         ..ProptestConfig::default()
     });

@@ -108,6 +108,19 @@ async fn as_many_members_as_honest_files_have_are_read() {
     assert!(unpack(&member.repeat(1025), bounds).await.is_err());
 }
 
+proptest::proptest! {
+    #[test]
+    fn any_damage_to_a_file_is_survived(
+        parts in proptest::collection::vec((0usize..4, proptest::collection::vec(proptest::prelude::any::<u8>(), 0..30)), 0..20),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let bounds = Bounds { bytes: 1 << 20, cut: false, window: Duration::from_secs(1) };
+        let file = parts.iter().flat_map(|(kind, noise)| [[MEMBER, BEGINNING, BLOCK, b""][*kind], noise].concat());
+        let file = [BEGINNING, &file.collect::<Vec<u8>>()].concat();
+        let _ = runtime.block_on(unpack(&file, bounds));
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_compressed_comes_whole() {
     // The bound is 1 MiB on the wire, too.

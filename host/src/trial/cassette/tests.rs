@@ -114,6 +114,50 @@ fn any_body_comes_back_as_it_was() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn any_text_comes_back_as_it_was(
+        any: String,
+        likely in "('|\"|\\\\|\n|\r|\t| |#|\\[expect\\]|[^a-zA-Z]|a){0,30}",
+    ) {
+        let mut cassette = Cassette { expect: None, ..Cassette::parse(FULL).unwrap() };
+        let exchange = &mut cassette.exchanges[0];
+        exchange.request.key = any.clone();
+        exchange.request.headers = vec![("x-any".to_owned(), likely.clone())];
+        exchange.request.body = Some(Content::Text(any.clone()));
+        exchange.outcome.as_mut().unwrap().body = Content::Text(likely.clone());
+        cassette.query.text = likely;
+        let text = cassette.to_text("Any text.");
+        let again = Cassette::parse(&text).ok();
+        proptest::prop_assert_eq!(again, Some(cassette), "{}", text);
+        let updated = Cassette::updated(&text, &Expect::default());
+        proptest::prop_assert!(updated.is_ok_and(|updated| Cassette::parse(&updated).is_ok()));
+    }
+
+    /// Lines left out, twice, elsewhere or spoilt.
+    #[test]
+    fn a_spoilt_cassette_is_read_or_refused(
+        changes in proptest::collection::vec((0usize..4, proptest::prelude::any::<[proptest::sample::Index; 2]>(), "[=\"'\\[\\]{},#.0-9a-z\n]{0,4}"), 1..5),
+    ) {
+        let mut lines: Vec<String> = FULL.lines().map(str::to_owned).collect();
+        for (kind, [from, to], part) in changes {
+            let (from, to) = (from.index(lines.len()), to.index(lines.len()));
+            match kind {
+                0 => drop(lines.remove(from)),
+                1 => lines.insert(to, lines[from].clone()),
+                2 => lines.swap(from, to),
+                _ => lines[from].push_str(&part),
+            }
+        }
+        let text = lines.join("\n");
+        let _ = Cassette::updated(&text, &Expect::default());
+        if let Ok(cassette) = Cassette::parse(&text) {
+            let again = cassette.to_text("Again.");
+            proptest::prop_assert_eq!(Cassette::parse(&again).ok(), Some(cassette), "{}", again);
+        }
+    }
+}
+
 #[test]
 fn a_mistake_is_named_with_its_place() {
     for (from, to, line, says) in [

@@ -60,6 +60,53 @@ fn the_first_attribute_of_a_name_counts() {
     assert_eq!(tag.get("title"), None);
 }
 
+const PIECES: [&str; 14] = [
+    "<img src=\"a.jpg\" srcset='b.jpg 2x, c.jpg 3x' alt=x>",
+    "<a href=/x?a=1&amp;b=2 rel=next>",
+    "</a >",
+    "<!-- a -- > b --!> -->",
+    "<!DOCTYPE html>",
+    "<script type=application/ld+json>{\"a\": \"</b>\"}</script >",
+    "<title>a &lt; b</title>",
+    "<style>a > b {}</style",
+    "<textarea><img></textarea>",
+    "<![CDATA[ a ]]>",
+    "<?xml version='1'?>",
+    "text &#x41; &#0; &#x110000; &bogus; &amp",
+    "<meta content='a' property=\"og:image\" / >",
+    "<日本 ü=é>",
+];
+
+/// Much of what never ends: a reader that begins anew at each would not come to the end.
+#[test]
+fn long_pages_take_as_long_as_they_are() {
+    for piece in PIECES.into_iter().chain([
+        "<",
+        "<!--",
+        "<script>",
+        "<a b=\"",
+        "<a b='c",
+        "</",
+        "<title>",
+        "&",
+        "<a ",
+        "<!",
+        "<![CDATA[",
+    ]) {
+        for half in [piece, &piece[..piece.char_indices().nth(piece.chars().count() / 2).unwrap().0]] {
+            let html = half.repeat((256 << 10) / half.len().max(1));
+            let read: usize = tokens(&html)
+                .map(|token| match token {
+                    Token::Open(tag) => tag.attributes().count() + tag.get("src").map_or(0, |src| src.len()),
+                    Token::Close(name) => name.len(),
+                    Token::Text(text) => decode(text).len(),
+                })
+                .sum();
+            assert!(read <= 2 * html.len(), "{half}");
+        }
+    }
+}
+
 proptest! {
     /// Text that looks like markup more often than chance would have it.
     #[test]
@@ -79,6 +126,22 @@ proptest! {
             }
         }
         prop_assert!(length <= html.len());
+    }
+
+    /// Pages as they are written, cut and glued.
+    #[test]
+    fn a_cut_page_is_read_to_the_end(parts in prop::collection::vec((0..PIECES.len(), 0..40usize), 0..30)) {
+        let mut html = String::new();
+        for (piece, length) in parts {
+            html.extend(PIECES[piece].chars().take(length));
+        }
+        let open = tokens(&html).filter(|token| matches!(token, Token::Open(_))).count();
+        prop_assert!(open <= html.matches('<').count());
+        for token in tokens(&html) {
+            if let Token::Open(tag) = token {
+                prop_assert!(tag.attributes().count() <= html.len());
+            }
+        }
     }
 
     #[test]

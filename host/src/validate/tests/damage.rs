@@ -1,0 +1,167 @@
+//! Containers that are put together wrongly: what walks them comes to an end and is not fooled.
+
+use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
+
+use super::*;
+
+/// What is done to a file.
+#[derive(Clone, Debug)]
+enum Change {
+    Remove(Index, usize),
+    /// What stands at the first place comes again at the second.
+    Repeat(Index, usize, Index),
+    /// From here on it is another file.
+    Graft(Index, Index, Index),
+    /// Four bytes that may be a length.
+    Length(Index, u32),
+    Insert(Index, Vec<u8>),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let length = prop_oneof![Just(0), Just(1), Just(4), Just(0x7fff_ffff), Just(u32::MAX), any::<u32>()];
+    prop_oneof![
+        (any::<Index>(), 1..64usize).prop_map(|(at, count)| Change::Remove(at, count)),
+        (any::<Index>(), 1..64usize, any::<Index>())
+            .prop_map(|(at, count, to)| Change::Repeat(at, count, to)),
+        (any::<Index>(), any::<Index>(), any::<Index>())
+            .prop_map(|(at, file, from)| Change::Graft(at, file, from)),
+        (any::<Index>(), length).prop_map(|(at, length)| Change::Length(at, length)),
+        (any::<Index>(), prop::collection::vec(any::<u8>(), 1..16))
+            .prop_map(|(at, new)| Change::Insert(at, new)),
+    ]
+}
+
+fn apply(change: Change, bytes: &mut Vec<u8>, others: &[(&str, Vec<u8>, &str)]) {
+    let place = |index: Index| index.index(bytes.len().max(1));
+    match change {
+        Change::Remove(at, count) => {
+            let at = place(at);
+            bytes.drain(at.min(bytes.len())..(at + count).min(bytes.len()));
+        }
+        Change::Repeat(at, count, to) => {
+            let (at, to) = (place(at), place(to));
+            let part = bytes[at.min(bytes.len())..(at + count).min(bytes.len())].to_vec();
+            bytes.splice(to..to, part);
+        }
+        Change::Graft(at, file, from) => {
+            let other = &others[file.index(others.len())].1;
+            let at = place(at);
+            bytes.truncate(at);
+            bytes.extend_from_slice(&other[from.index(other.len())..]);
+        }
+        Change::Length(at, length) => {
+            let at = place(at);
+            let end = (at + 4).min(bytes.len());
+            bytes[at..end].copy_from_slice(&length.to_be_bytes()[..end - at]);
+        }
+        Change::Insert(at, new) => {
+            let at = place(at);
+            bytes.splice(at..at, new);
+        }
+    }
+}
+
+/// What is kept has the size that a lenient decoder sees, too.
+fn check_kept(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
+    if let Ok(found) = validate(bytes, &limits, &Rules::default()) {
+        let decoded = ::image::load_from_memory(bytes).unwrap();
+        prop_assert_eq!((decoded.width(), decoded.height()), (found.width, found.height));
+    }
+    Ok(())
+}
+
+/// Cases of the properties here, eight times as many as of others.
+fn runner() -> TestRunner {
+    let default = ProptestConfig::default();
+    TestRunner::new(ProptestConfig { cases: 8 * default.cases, failure_persistence: None, ..default })
+}
+
+#[test]
+fn files_that_were_cut_and_glued() {
+    let small = small();
+    let changes = prop::collection::vec(change(), 1..6);
+    let run = runner().run(&(0..small.len(), changes), |(which, changes)| {
+        let mut bytes = small[which].1.clone();
+        for change in changes {
+            apply(change, &mut bytes, &small);
+        }
+        check_kept(&bytes)
+    });
+    run.unwrap();
+}
+
+/// The parts of a container, each well-formed, with anything in them.
+type Parts = Vec<(usize, Vec<u8>)>;
+
+fn png(parts: &Parts) -> Vec<u8> {
+    const KINDS: [&[u8; 4]; 9] =
+        [b"IHDR", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"PLTE", b"eXIf", b"tRNS"];
+    let ihdr = [0, 0, 0, 8, 0, 0, 0, 8, 8, 2, 0, 0, 0];
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (kind, data) in std::iter::once((KINDS[0], &ihdr[..]))
+        .chain(parts.iter().map(|(kind, data)| (KINDS[kind % KINDS.len()], &data[..])))
+    {
+        let body = [&kind[..], data].concat();
+        file.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
+        file.extend(&body);
+        file.extend(crc(&body).to_be_bytes());
+    }
+    file
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1));
+    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
+fn jpeg(parts: &Parts) -> Vec<u8> {
+    const MARKERS: [u8; 14] =
+        [0xc0, 0xc2, 0xc4, 0xda, 0xdb, 0xdd, 0xe0, 0xe1, 0xee, 0xfe, 0xd0, 0xd9, 0xcc, 0x01];
+    let mut file = vec![0xff, 0xd8];
+    for (marker, data) in parts {
+        file.extend([0xff, MARKERS[marker % MARKERS.len()]]);
+        file.extend(u16::try_from(data.len() + 2).unwrap().to_be_bytes());
+        file.extend(data);
+    }
+    file
+}
+
+fn gif(parts: &Parts) -> Vec<u8> {
+    const BLOCKS: [&[u8]; 6] = [
+        &[0x21, 0xf9, 4, 0, 0, 0, 0, 0],
+        &[0x21, 0xff],
+        &[0x21, 0xfe],
+        &[0x2c, 0, 0, 0, 0, 8, 0, 8, 0, 0, 2],
+        &[0x3b],
+        &[0],
+    ];
+    let mut file = b"GIF89a\x08\0\x08\0\x80\0\0\0\0\0\xff\xff\xff".to_vec();
+    for (block, data) in parts {
+        file.extend(BLOCKS[block % BLOCKS.len()]);
+        file.push(u8::try_from(data.len()).unwrap());
+        file.extend(data);
+        file.push(0);
+    }
+    file
+}
+
+fn webp(parts: &Parts) -> Vec<u8> {
+    const KINDS: [&[u8; 4]; 8] = [b"VP8 ", b"VP8L", b"VP8X", b"ANIM", b"ANMF", b"ALPH", b"EXIF", b"XMP "];
+    let mut chunks = b"WEBP".to_vec();
+    for (kind, data) in parts {
+        chunks.extend(KINDS[kind % KINDS.len()]);
+        chunks.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
+        chunks.extend(data);
+        chunks.extend(&[0][..data.len() % 2]);
+    }
+    [b"RIFF", &u32::try_from(chunks.len()).unwrap().to_le_bytes()[..], &chunks].concat()
+}
+
+#[test]
+fn parts_in_any_order() {
+    let parts = prop::collection::vec((0..64usize, prop::collection::vec(any::<u8>(), 0..40)), 0..12);
+    let run = runner()
+        .run(&(parts, 0..4usize), |(parts, format)| check_kept(&[png, jpeg, gif, webp][format](&parts)));
+    run.unwrap();
+}
