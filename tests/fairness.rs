@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::support::{
     database,
     process::System,
-    site::{PATIENCE, Site},
+    site::{PATIENCE, Reply, Site, page},
 };
 
 /// Users, and jobs of each, all of the first one's queued before any of the second one's.
@@ -77,6 +77,60 @@ async fn what_is_slow_is_done_all_the_same() {
     site.seen("/quick", 2).await;
     system.until_status(job, "completed").await;
     assert_eq!(site.requests("/slow/").len(), 2);
+}
+
+/// A host that is silent takes its places and no more.
+#[tokio::test]
+async fn a_silent_host_holds_up_nobody_else() {
+    let site = Site::start().await;
+    let settings = [("PIXCRAWLER_PER_HOST", "8"), ("PIXCRAWLER_DOWNLOADS", "16")];
+    let system = System::with(&site, database().await, &settings).await;
+    let silent: Vec<_> = (0..100).map(|number| format!("/silent/{number}.png")).collect();
+    let quick: Vec<_> = (0..30).map(|number| format!("/quick/{number}.png")).collect();
+    for path in &silent {
+        site.on(path, [Reply::Hang]);
+    }
+    for path in &quick {
+        site.on(path, [Reply::Picture]);
+    }
+    let at = |host: &str, paths: &[String]| -> Vec<String> {
+        paths.iter().map(|path| format!("http://{host}{path}")).collect()
+    };
+    site.on("/page", [page(&[at("silent.example", &silent), at("quick.example", &quick)].concat(), None)]);
+    let _worker = system.worker(&[]).await;
+    let job = system.create(&["/page"], 1000).await;
+    system.until(job, "all of the quick host are kept", |job| job["kept"] == quick.len()).await;
+    assert_eq!(site.requests("/silent/").len(), 8, "the silent ones were waited for");
+    system.tell(job, "cancel").await;
+}
+
+/// What would have to wait for hours ends the job instead, which says so and may be retried.
+#[tokio::test]
+async fn nobody_waits_for_hours() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let quick = site.gallery("/gallery", 2, None);
+    let later = "/later.png".to_owned();
+    site.on("/gallery", [page(&[&quick[..], &["http://later.example/later.png".to_owned()]].concat(), None)]);
+    site.on(&later, [Reply::Status(429, Some(7200)), Reply::Picture]);
+    site.on("/busy", [Reply::Status(503, Some(7200)), page(&[], None)]);
+    let worker = system.worker(&[]).await;
+    let job = system.create(&["/gallery"], 100).await;
+    let busy = system.create(&["/busy"], 100).await;
+    let shown = system.until_status(job, "completed").await;
+    let error = shown["error"].as_str().unwrap();
+    assert!(error.starts_with("kept 2 of 100: then it failed (webpage: 1 picture is left; "), "{error}");
+    let shown = system.until_status(busy, "failed").await;
+    assert!(shown["error"].as_str().unwrap().contains("nothing can be done before 20"), "{shown:#}");
+    // This process heeds what the hosts said; another one does not know.
+    worker.kill().await;
+    sqlx::query("delete from pixcrawler.pace").execute(&system.pool).await.unwrap();
+    let _worker = system.worker(&[]).await;
+    system.tell(job, "retry").await;
+    let shown = system.until_status(job, "completed").await;
+    assert_eq!((&shown["kept"], site.requests("/gallery").len()), (&3.into(), 3), "{shown:#}");
+    system.tell(busy, "retry").await;
+    system.until_status(busy, "completed").await;
 }
 
 /// A limit of slots of a user holds for all workers, and leaves the others to others.

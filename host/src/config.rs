@@ -247,6 +247,10 @@ pub struct Crawl {
     /// Chunks of one user worked on at a time, by all workers together [default: any number]
     #[arg(long, env = "PIXCRAWLER_USER_SLOTS", value_name = "N", value_parser = clap::value_parser!(i64).range(1..), global = true)]
     pub user_slots: Option<i64>,
+    /// A part of a job of which all that is left must wait for longer ends, and says what is left;
+    /// a retry of the job goes on with it [default: 1h; 5m in `crawl`]
+    #[arg(long, env = "PIXCRAWLER_LONGEST_WAIT", value_parser = duration, value_name = "TIME", global = true)]
+    pub longest_wait: Option<Duration>,
     /// Longer waits are not slept: the chunk is queued for that time
     #[arg(long, env = "PIXCRAWLER_LONGEST_SLEEP", default_value = "30s", value_parser = duration, value_name = "TIME", hide = true, global = true)]
     pub longest_sleep: Duration,
@@ -305,6 +309,14 @@ pub enum LogFormat {
     Text,
     /// One object a line.
     Json,
+}
+
+impl Crawl {
+    /// Longest time that a part of a job does nothing but wait.
+    #[must_use]
+    pub fn longest_wait(&self) -> Duration {
+        self.longest_wait.unwrap_or(Duration::from_hours(1))
+    }
 }
 
 impl Fetch {

@@ -201,6 +201,13 @@ impl Fetcher {
         self.inner.guard.parse(url)
     }
 
+    /// Whether a download from this address could begin now, as far as its host's pace goes.
+    #[must_use]
+    pub fn has_room(&self, url: &str) -> bool {
+        let host = Url::parse(url).ok().and_then(|url| Some(url.host_str()?.to_owned()));
+        host.is_none_or(|host| self.inner.pace.has_room(&host))
+    }
+
     /// A source's own request. The grants are checked on the address and again on every redirect;
     /// robots.txt is asked for hosts of kind `web`.
     ///

@@ -34,6 +34,26 @@ fn url(path: &str) -> String {
     format!("{ORIGIN}{path}")
 }
 
+/// Somebody waits for the end: what must wait for longer than minutes is left to the next time.
+#[tokio::test]
+async fn what_must_wait_is_left_to_the_next_time() {
+    let site = Site::start().await;
+    let quick = site.gallery("/a", 2, None);
+    let later = "http://later.example/later.png".to_owned();
+    site.on("/a", [page(&[&quick[..], std::slice::from_ref(&later)].concat(), None)]);
+    site.on("/later.png", [Reply::Status(429, Some(900)), Reply::Picture]);
+    let shell = Shell::on(&site).await;
+    let start = url("/a");
+    let crawl = async || shell.run(&["crawl", "--url", &start, "--out", "out", "--json"]).await;
+    let first = crawl().await.expect(0).json();
+    assert_eq!((&first["status"], &first["kept"]), (&json!("completed"), &json!(2)), "{first}");
+    assert!(first["reason"].as_str().unwrap().contains("1 picture is left; "), "{first}");
+    let second = crawl().await.expect(0);
+    second.says(&["Continuing job"]);
+    assert_eq!(second.json()["kept"], 3);
+    assert_eq!(dataset(&shell.path("out")).lines.len(), 3);
+}
+
 #[tokio::test]
 async fn a_folder_is_filled_once() {
     let site = Site::start().await;

@@ -58,9 +58,12 @@ async fn a_cancel_ends_a_wait() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let all = site.gallery("/gallery", 2, None);
-    site.on(&all[1], [Reply::Status(429, Some(3600))]);
+    site.on(&all[1], [Reply::Held(Box::new(Reply::Status(429, Some(3600))))]);
     let worker = system.worker(&[]).await;
     let job = system.create(&["/gallery"], 100).await;
+    // It closes the host to the other one, too.
+    system.until(job, "the other one is kept", |job| job["kept"] == 1).await;
+    site.release(&all[1..]);
     let shown = system.until(job, "it waits", |job| chunks(job, "state")[0] == "waiting").await;
     assert!(chunks(&shown, "waiting_until")[0].is_string(), "{shown:#}");
 

@@ -44,6 +44,8 @@ const LOCAL_USER: &str = "local@pixcrawler.invalid";
 /// Looks at the job are at least this far apart, and at most so far.
 const SOONEST_LOOK: Duration = Duration::from_millis(200);
 const LATEST_LOOK: Duration = Duration::from_secs(2);
+/// Somebody waits for the end of the command, and can give it again.
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// So long the database may be away.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -120,8 +122,9 @@ enum Begun {
 }
 
 impl Crawl {
-    pub(super) async fn run(self, config: Config, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
+    pub(super) async fn run(self, mut config: Config, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
+        config.crawl.longest_wait.get_or_insert(LONGEST_WAIT);
         let request = self.request()?;
         let out = self.out.clone().unwrap_or_else(|| request::folder_name(&request));
         let mut folder = Folder::open(&out)?;

@@ -1,13 +1,10 @@
 //! A slice of a chunk: steps and downloads side by side until its time is up, its
 //! share is reached, its source has no more, or all that is left must wait.
 
+mod ready;
 mod stepped;
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::{
@@ -23,7 +20,7 @@ use crate::{
         step::{StepOutcome, StepTask},
     },
     db::{
-        chunks::{self, Chunk, Wait, Waiting},
+        chunks::{self, Chunk, Wait},
         progress,
         settle::End,
         verdicts::{self, Judged},
@@ -32,9 +29,13 @@ use crate::{
     source::Answer,
 };
 
+use ready::Ready;
+
 /// Verdicts are written at this number, or this long after the last ones, whichever comes first.
 const BATCH: usize = 50;
 const BATCH_AGE: Duration = Duration::from_millis(500);
+/// When no download ends for so long, the source is asked for others.
+const STALLED: Duration = Duration::from_secs(1);
 /// No step is made while the backlog holds this many.
 const MOST_BACKLOG: i64 = 1000;
 /// Pictures taken from the backlog at a time.
@@ -59,15 +60,17 @@ pub(super) struct Slice {
     source: Installed,
     bench: Arc<Bench>,
     /// Pictures to try, in order, and all ids that are on their way to a verdict.
-    ready: VecDeque<Waiting>,
+    ready: Ready,
     taken: HashSet<i64>,
     /// Pictures that are left for another credential, and why they need one.
     locked: Vec<i64>,
     locked_for: String,
     /// The backlog had no more for now.
     drained: bool,
-    downloads: JoinSet<Tried>,
-    /// What is being downloaded is a suspect.
+    downloads: JoinSet<(String, Tried)>,
+    /// When one of them ended last.
+    moved: Instant,
+    /// What is in hand is a suspect.
     alone: bool,
     step: JoinSet<Result<StepOutcome, crate::db::Error>>,
     answers: Option<Arc<Vec<Answer>>>,
@@ -106,16 +109,18 @@ impl Slice {
             Some(Pause::Passing(wait)) => (Some(wait), None),
             Some(Pause::Lasting(reason)) => (None, Some(reason)),
         };
+        let ready = Ready::new(bench.app.config.fetch.per_host);
         Self {
             chunk,
             source,
             bench: Arc::new(bench),
-            ready: VecDeque::new(),
+            ready,
             taken: HashSet::new(),
             locked: Vec::new(),
             locked_for: String::new(),
             drained: false,
             downloads: JoinSet::new(),
+            moved: Instant::now(),
             alone: false,
             step: JoinSet::new(),
             answers: None,
@@ -218,23 +223,16 @@ impl Slice {
     /// Starts downloads, takes more from the backlog and makes the next step, as far as there is room.
     async fn fill(&mut self) -> Result<(), Interrupted> {
         let most = self.bench.app.config.crawl.downloads;
-        if self.room() > 0 && self.ready.len() < most && !self.drained {
-            self.load().await?;
-        }
-        while self.room() > 0 && self.downloads.len() < most {
-            // Nobody else is to be held guilty of what a suspect does.
-            let apart = self.alone || self.ready.front().is_some_and(Waiting::is_suspect);
-            if apart && !self.downloads.is_empty() {
+        loop {
+            self.start_downloads(most);
+            if self.room() == 0 || self.downloads.len() >= most || self.drained || !self.load(most).await? {
                 break;
             }
-            let Some(waiting) = self.ready.pop_front() else { break };
-            self.alone = waiting.is_suspect();
-            let bench = Arc::clone(&self.bench);
-            self.downloads.spawn(async move { bench.judge(waiting).await });
         }
         let may_step =
             self.step.is_empty() && !self.chunk.source_done && self.failed.is_none() && !self.put_off();
-        if may_step && self.drained && self.room() > self.ready.len() && self.ready.len() < most {
+        let few = self.ready.len() < most || self.moved.elapsed() > STALLED;
+        if may_step && self.drained && self.room() > self.ready.len() && few {
             let (left, _) = self.left().await?;
             if !self.bench.app.is_current(&self.source) {
                 self.ending = Some(SliceEnd::Again);
@@ -245,22 +243,44 @@ impl Slice {
         Ok(())
     }
 
-    /// Takes pictures from the backlog; a suspect only when nothing else is in hand.
-    async fn load(&mut self) -> Result<(), Interrupted> {
+    /// Starts what is ready and whose hosts have room, up to `most` downloads at a time.
+    fn start_downloads(&mut self, most: usize) {
+        while self.room() > 0 && self.downloads.len() < most {
+            // Nobody else is to be held guilty of what a suspect does.
+            if self.alone && !self.downloads.is_empty() {
+                return;
+            }
+            let fetcher = &self.bench.fetcher;
+            let Some(waiting) = self.ready.next(|waiting| fetcher.has_room(&waiting.candidate.url)) else {
+                return;
+            };
+            let bench = Arc::clone(&self.bench);
+            self.downloads.spawn(async move { (waiting.host.clone(), bench.judge(waiting).await) });
+        }
+    }
+
+    /// Takes pictures from the backlog, of hosts of which there are few; a suspect only when nothing
+    /// else is in hand. Whether there were any.
+    async fn load(&mut self, most: usize) -> Result<bool, Interrupted> {
+        let nothing_in_hand = self.ready.is_empty() && self.downloads.is_empty();
+        if self.alone && !nothing_in_hand {
+            return Ok(false);
+        }
         let taken: Vec<i64> = self.taken.iter().copied().collect();
-        let mut loaded = chunks::backlog(&self.bench.app.db, self.chunk.id, &taken, LOAD).await?;
+        let full = self.ready.with_enough(most);
+        let mut loaded = chunks::backlog(&self.bench.app.db, self.chunk.id, &taken, &full, LOAD).await?;
         self.drained = loaded.len() < LOAD as usize;
         // They come last.
         let others = loaded.partition_point(|waiting| !waiting.is_suspect());
         if others < loaded.len() {
             self.drained = false;
-            let nothing_in_hand = self.ready.is_empty() && self.downloads.is_empty();
             loaded.truncate(if others == 0 && nothing_in_hand { 1 } else { others });
         }
         if loaded.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
-        if loaded[0].is_suspect() {
+        self.alone = loaded[0].is_suspect();
+        if self.alone {
             self.flush().await?;
         }
         self.taken.extend(loaded.iter().map(|waiting| waiting.id));
@@ -269,7 +289,7 @@ impl Slice {
         if !chunks::note_trying(&self.bench.app.db, &self.chunk, &trying).await? {
             return Err(Interrupted::LeaseLost);
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn left(&self) -> Result<(i64, Option<DateTime<Utc>>), crate::db::Error> {
@@ -299,8 +319,15 @@ impl Slice {
         self.step.spawn(task.make());
     }
 
-    async fn tried(&mut self, tried: Result<Tried, tokio::task::JoinError>) -> Result<(), Interrupted> {
-        match tried {
+    async fn tried(
+        &mut self,
+        tried: Result<(String, Tried), tokio::task::JoinError>,
+    ) -> Result<(), Interrupted> {
+        self.moved = Instant::now();
+        if let Ok((host, _)) = &tried {
+            self.ready.ended(host);
+        }
+        match tried.map(|(_, tried)| tried) {
             Ok(Tried::Judged(judged)) => {
                 self.batch.push(*judged);
                 if self.batch.len() >= BATCH || self.is_due() {
@@ -412,6 +439,21 @@ impl Slice {
         } else {
             "the hosts of the pictures that are left ask to come back later".to_owned()
         };
+        if self.paused.is_none() || step_at != Some(until) {
+            let since = self.chunk.idle_since.filter(|_| !self.achieved).unwrap_or_else(Utc::now);
+            let longest = self.bench.app.config.crawl.longest_wait();
+            if (until - since).to_std().is_ok_and(|wait| wait > longest) {
+                let at = until.format("%Y-%m-%d %H:%M UTC");
+                let pictures = match left {
+                    0 => String::new(),
+                    1 => "1 picture is left; ".to_owned(),
+                    left => format!("{left} pictures are left; "),
+                };
+                let reason = format!("{pictures}nothing can be done before {at}: {reason}");
+                return Ok(Some(SliceEnd::End(End::Failed(reason))));
+            }
+            chunks::note_idle(&self.bench.app.db, &self.chunk).await?;
+        }
         Ok(Some(SliceEnd::Wait(Wait { until, reason, error: false })))
     }
 }

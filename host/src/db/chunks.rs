@@ -66,6 +66,8 @@ pub struct Chunk {
     pub step_not_before: Option<DateTime<Utc>>,
     /// Since when it waits for its source, which is paused.
     pub paused_since: Option<DateTime<Utc>>,
+    /// Since when nothing is left of it but what must wait.
+    pub idle_since: Option<DateTime<Utc>>,
     /// Its last slice gave way before it had achieved anything.
     pub gave_way: bool,
     /// Virtual time at which it was claimed, see [`super::fairness`].
@@ -86,6 +88,8 @@ pub struct Waiting {
     pub holds: i32,
     /// Workers that died while they had it in hand.
     pub interruptions: i16,
+    /// Where its address is, in lower case; with a port where that is named.
+    pub host: String,
 }
 
 impl Waiting {
@@ -95,6 +99,9 @@ impl Waiting {
         self.interruptions >= SUSPECT_AFTER
     }
 }
+
+/// Pictures of a backlog that are looked at when some are taken.
+const VIEW: i64 = 1000;
 
 /// Takes a chunk whose current run is `run`; none when the message is stale.
 /// The first claim of a job starts it.
@@ -111,7 +118,7 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
       returning c.id, c.lease, c.job_id, j.dataset_id, j.user_id, c.source, c.label, c.query, j.rules, c.share,
                 c.kept, c.plugin_state, c.plugin_digest, c.requests, c.cookies, c.again, c.source_done, c.steps, c.asked,
                 c.received, c.crash_count, c.errors_in_row, c.step_not_before,
-                c.paused_since, c.gave_way, c.turn as begun,
+                c.paused_since, c.idle_since, c.gave_way, c.turn as begun,
                 case when before.state <> 'running' then extract(epoch from now() - before.since)::float8 end as waited",
     )
     .bind(chunk)
@@ -141,20 +148,35 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
     Ok(claimed)
 }
 
-/// The next pictures of the backlog that may be tried now, in order, without those in `taken`.
-/// Those that a worker died with come last.
+/// The next pictures of the backlog that may be tried now, by host in turn and then in order, without
+/// those in `taken` or of one of `hosts`. Those that a worker died with come last.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn backlog(pool: &PgPool, chunk: ChunkId, taken: &[i64], limit: i64) -> sqlx::Result<Vec<Waiting>> {
+pub async fn backlog(
+    pool: &PgPool,
+    chunk: ChunkId,
+    taken: &[i64],
+    hosts: &[String],
+    limit: i64,
+) -> sqlx::Result<Vec<Waiting>> {
     sqlx::query_as(
-        "select id, candidate, holds, interruptions from pixcrawler.candidate
-          where chunk_id = $1 and verdict is null and id <> all ($2) and coalesce(not_before, now()) <= now()
-          order by interruptions, position limit $3",
+        "with next as (
+            select id, candidate, holds, interruptions, host, position
+              from pixcrawler.candidate,
+                   coalesce(lower(substring(candidate ->> 'url' from '^[^:]*://([^/?#]*)')), '') as host
+             where chunk_id = $1 and verdict is null and id <> all ($2) and host <> all ($3)
+               and coalesce(not_before, now()) <= now()
+             order by interruptions, position limit $5)
+         select id, candidate, holds, interruptions, host from next
+          order by interruptions, row_number() over (partition by interruptions, host order by position), position
+          limit $4",
     )
     .bind(chunk)
     .bind(taken)
+    .bind(hosts)
     .bind(limit)
+    .bind(VIEW)
     .fetch_all(pool)
     .await
 }
@@ -262,6 +284,21 @@ pub async fn note_pause(pool: &PgPool, chunk: &Chunk, paused: bool) -> sqlx::Res
     .bind(chunk.id)
     .bind(chunk.lease)
     .bind(paused)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Notes that nothing is left of the chunk but what must wait. Does nothing when the lease is lost.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note_idle(pool: &PgPool, chunk: &Chunk) -> sqlx::Result<()> {
+    sqlx::query(
+        "update pixcrawler.chunk set idle_since = coalesce(idle_since, now()) where id = $1 and lease = $2",
+    )
+    .bind(chunk.id)
+    .bind(chunk.lease)
     .execute(pool)
     .await?;
     Ok(())

@@ -114,7 +114,7 @@ pub async fn cancel(connection: &mut PgConnection, user: UserId, job: JobId) -> 
 
 /// Begins a job again with what it has, which failed, was cancelled, or completed with fewer
 /// images because a part failed: chunks that failed or were cancelled go on from their
-/// checkpoints, and pictures that were refused for a reason that may pass are tried again.
+/// checkpoints, and pictures that were left, or refused for a reason that may pass, are tried again.
 ///
 /// # Errors
 /// When the database fails; the transaction is then lost.
@@ -138,11 +138,17 @@ pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> s
     .bind(crate::image::Refusal::PASSING.as_slice())
     .fetch_all(&mut *connection)
     .await?;
+    sqlx::query(
+        "update pixcrawler.candidate set not_before = null, holds = 0 where job_id = $1 and verdict is null",
+    )
+    .bind(job)
+    .execute(&mut *connection)
+    .await?;
     let chunks: Vec<ChunkId> = reopened.iter().map(|(chunk,)| *chunk).collect();
     sqlx::query(
         "update pixcrawler.chunk
             set state = 'satisfied', share = kept, lease = null, crash_count = 0, errors_in_row = 0,
-                not_before = null, reason = null, paused_since = null
+                not_before = null, step_not_before = null, reason = null, paused_since = null, idle_since = null
           where job_id = $1 and (state in ('failed', 'cancelled') or id = any ($2))",
     )
     .bind(job)

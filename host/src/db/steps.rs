@@ -58,7 +58,7 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx
                 steps = steps + 1, asked = asked + $9, received = received + $10,
                 found = found + $11, walk_from = case when $13 then found else walk_from end,
                 cookies = coalesce($14, cookies), errors_in_row = 0, step_not_before = null,
-                paused_since = null, crash_count = 0, gave_way = false
+                paused_since = null, crash_count = 0, gave_way = false, idle_since = null
           where id = $1 and lease = $2
       returning found - $11",
     )

@@ -76,7 +76,7 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, batch: &[Judged]) -> sqlx::Res
     sqlx::query(
         "update pixcrawler.chunk
             set kept = kept + $2, crash_count = case when $3 then 0 else crash_count end,
-                gave_way = gave_way and not $3
+                gave_way = gave_way and not $3, idle_since = case when $3 then null else idle_since end
           where id = $1",
     )
     .bind(chunk.id)

@@ -3,7 +3,10 @@
 
 use std::{
     num::NonZeroU32,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -29,6 +32,8 @@ pub(super) struct Pace {
 /// The pace of one host.
 pub(super) struct Host {
     connections: Arc<Semaphore>,
+    /// Who waits for its turn.
+    waiting: AtomicUsize,
     rate: DefaultDirectRateLimiter,
     breaker: Mutex<Breaker>,
 }
@@ -58,13 +63,34 @@ impl Pace {
         Self { hosts: Slots::new(10_000), connections: connections.max(1), rate }
     }
 
-    /// Waits for this host's turn. A hold of over 5 s is an error at once.
-    pub(super) async fn turn(&self, host: &str) -> Result<Turn, Trouble> {
-        let host = self.hosts.get(host, || Host {
+    fn host(&self, host: &str) -> Arc<Host> {
+        self.hosts.get(host, || Host {
             connections: Arc::new(Semaphore::new(self.connections)),
+            waiting: AtomicUsize::new(0),
             rate: RateLimiter::direct(Quota::per_second(self.rate)),
             breaker: Mutex::default(),
-        });
+        })
+    }
+
+    /// Whether a request to this host would get its turn now, or its refusal. Others may be faster.
+    pub(super) fn has_room(&self, host: &str) -> bool {
+        let host = self.host(host);
+        let held = host.hold(Instant::now()).map(|hold| hold.until.saturating_duration_since(Instant::now()));
+        host.waiting.load(Ordering::Relaxed) == 0
+            && host.connections.available_permits() > 0
+            && held.is_none_or(|wait| wait > LONGEST_SLEEP)
+    }
+
+    /// Waits for this host's turn. A hold of over 5 s is an error at once.
+    pub(super) async fn turn(&self, host: &str) -> Result<Turn, Trouble> {
+        let host = self.host(host);
+        let waiting = Waits::new(&host.waiting);
+        let turn = Self::wait(&host).await;
+        drop(waiting);
+        turn
+    }
+
+    async fn wait(host: &Arc<Host>) -> Result<Turn, Trouble> {
         loop {
             while let Some(hold) = host.hold(Instant::now()) {
                 let wait = hold.until.saturating_duration_since(Instant::now());
@@ -79,9 +105,25 @@ impl Pace {
             host.rate.until_ready().await;
             // The answers of others may have closed the host meanwhile.
             if host.hold(Instant::now()).is_none() {
-                return Ok(Turn { host, _connection: connection });
+                return Ok(Turn { host: Arc::clone(host), _connection: connection });
             }
         }
+    }
+}
+
+/// One who waits, until dropped.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
