@@ -248,7 +248,7 @@ pub struct Crawl {
     #[arg(long, env = "PIXCRAWLER_USER_SLOTS", value_name = "N", value_parser = clap::value_parser!(i64).range(1..), global = true)]
     pub user_slots: Option<i64>,
     /// A part of a job of which all that is left must wait for longer ends, and says what is left;
-    /// a retry of the job goes on with it [default: 1h; 5m in `crawl`]
+    /// a retry of the job goes on with it [default: 1h; 2m in `crawl`]
     #[arg(long, env = "PIXCRAWLER_LONGEST_WAIT", value_parser = duration, value_name = "TIME", global = true)]
     pub longest_wait: Option<Duration>,
     /// Longer waits are not slept: the chunk is queued for that time

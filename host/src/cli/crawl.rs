@@ -45,7 +45,7 @@ const LOCAL_USER: &str = "local@pixcrawler.invalid";
 const SOONEST_LOOK: Duration = Duration::from_millis(200);
 const LATEST_LOOK: Duration = Duration::from_secs(2);
 /// Somebody waits for the end of the command, and can give it again.
-const LONGEST_WAIT: Duration = Duration::from_mins(5);
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
 /// So long the database may be away.
 const PATIENCE: Duration = Duration::from_secs(120);
 
