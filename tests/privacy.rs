@@ -34,3 +34,19 @@ async fn what_is_kept_is_closed_to_others_and_closed_again() {
     let _worker = system.worker(&[]).await;
     system.is_closed();
 }
+
+/// Whoever names a folder that is in use for something else keeps that as it was.
+#[tokio::test]
+async fn a_folder_that_holds_other_things_stays_as_it_is() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let folder = tempfile::tempdir().unwrap();
+    let letter = folder.path().join("letter.txt");
+    fs::write(&letter, "mine").unwrap();
+    open_up(folder.path());
+    let token = ["token", "--email", "ann@example.org"];
+    system.tool(&token, &[("PIXCRAWLER_DATA_DIR", folder.path().to_str().unwrap())]).await;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(folder.path()), mode(&letter)), (0o755, 0o644));
+    assert_eq!(mode(&folder.path().join("keys")), 0o700, "what is kept is closed all the same");
+}

@@ -223,9 +223,14 @@ impl Refusal {
     /// Whether trying again later may succeed: a retry of the job tries these again.
     #[must_use]
     pub const fn may_pass(self) -> bool {
-        matches!(self, Self::RateLimited | Self::ServerError | Self::Timeout | Self::Network)
+        // What is too costly may not be under the settings of another day.
+        matches!(
+            self,
+            Self::RateLimited | Self::ServerError | Self::Timeout | Self::Network | Self::TooCostly
+        )
     }
 
     /// Codes that a retry of the job tries again.
-    pub const PASSING: [&'static str; 4] = ["rate-limited", "server-error", "timeout", "network"];
+    pub const PASSING: [&'static str; 5] =
+        ["rate-limited", "server-error", "timeout", "network", "too-costly"];
 }

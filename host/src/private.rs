@@ -17,8 +17,10 @@ use rustix::{
 const OTHERS: u32 = 0o077;
 /// Bit of a folder in which everybody has files, such as /tmp.
 const STICKY: u32 = 0o1000;
-/// What the data folder holds of ours. The folder of Postgres, who keeps it closed, is its own.
-const FOLDERS: [&str; 4] = ["objects", "keys", "cache", "plugins"];
+/// Folders that the data folder holds. That of Postgres, who keeps it closed, is its own.
+const FOLDERS: [&str; 6] = ["objects", "keys", "cache", "plugins", "bench", "demo"];
+/// The rest of it: the folder of Postgres, and files beside that.
+const DATABASE: &str = "postgres";
 
 /// What was withheld from others before [`begin`].
 static USUAL: OnceLock<Mode> = OnceLock::new();
@@ -32,26 +34,38 @@ pub fn begin() {
 
 /// Makes the data folder if it is absent, and closes what is open in it, which earlier
 /// versions left so. As root others may pass through, because another user runs Postgres.
+/// A folder that holds other things too is not ours to close: what we put there is.
 ///
 /// # Errors
 /// When it cannot be made or read.
 pub fn data_folder(path: &Path) -> io::Result<()> {
     let passage = if geteuid().is_root() { Mode::XGRP | Mode::XOTH } else { Mode::empty() };
     make(path, Mode::RWXU | passage)?;
-    if fs::metadata(path)?.mode() & STICKY == 0 {
-        close(path, passage);
-    } else {
-        tracing::warn!(folder = %path.display(), "everybody has files in the data folder: it stays open");
+    let entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
+    let mode = fs::metadata(path)?.mode();
+    if mode & STICKY != 0 || !entries.iter().all(is_ours) {
+        if mode & OTHERS != 0 {
+            tracing::warn!(folder = %path.display(), "the data folder holds other things too, and stays as open as it is");
+        }
+        return Ok(());
     }
-    for entry in fs::read_dir(path)?.flatten() {
-        let ours = FOLDERS.iter().any(|name| entry.file_name() == *name);
+    close(path, passage);
+    for entry in entries {
         if entry.file_type().is_ok_and(|kind| kind.is_file()) {
             close(&entry.path(), Mode::empty());
-        } else if ours && fs::metadata(entry.path()).is_ok_and(|there| there.mode() & OTHERS != 0) {
+        } else if entry.file_name() != DATABASE
+            && fs::metadata(entry.path()).is_ok_and(|there| there.mode() & OTHERS != 0)
+        {
             close_tree(&entry.path());
         }
     }
     Ok(())
+}
+
+fn is_ours(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    let name = name.to_string_lossy();
+    FOLDERS.contains(&&*name) || name.starts_with(DATABASE)
 }
 
 /// Makes a folder, and those above it that are absent.

@@ -5,11 +5,11 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Resource, Rlimit};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// How often a child looks whether its parent still lives.
 const LOOK: Duration = Duration::from_secs(1);
@@ -55,6 +55,44 @@ pub fn end_with_parent() {
             }
         }
     });
+}
+
+/// Processor time of a child, seen while it works.
+#[derive(Clone, Copy, Debug)]
+pub struct Meter {
+    process: Option<u32>,
+    before: Duration,
+}
+
+impl Meter {
+    /// What `child` has beyond `before`.
+    #[must_use]
+    pub fn of(child: &Child, before: Duration) -> Self {
+        Self { process: child.id(), before }
+    }
+
+    /// None where the system does not say.
+    #[must_use]
+    pub fn cpu(self) -> Option<Duration> {
+        /// Linux counts processor time in these.
+        const TICK: Duration = Duration::from_millis(10);
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process?)).ok()?;
+        // The name, in parentheses, may hold anything; user and system time are 12 fields on.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u32>());
+        let ticks = ticks.sum::<Result<u32, _>>().ok()?;
+        Some((TICK * ticks).saturating_sub(self.before))
+    }
+
+    /// How much longer to wait for a child that may use `allowed` of the processor; none when it
+    /// had that. Where the system does not say what it had, it had all the time since `begun`.
+    #[must_use]
+    pub fn rest(self, begun: Instant, allowed: Duration) -> Option<Duration> {
+        /// Looks that are closer to one another only cost time.
+        const SHORTEST: Duration = Duration::from_millis(20);
+        let used = self.cpu().unwrap_or_else(|| begun.elapsed());
+        (used < allowed).then(|| (allowed - used).max(SHORTEST))
+    }
 }
 
 /// Bounds what this process may allocate, in bytes beside what it has now; whoever wants more is ended

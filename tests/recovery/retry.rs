@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{chunks, kept};
 use crate::support::{
+    film::film_of_one_colour,
     process::System,
-    site::{Reply, Site, hashes},
+    site::{Reply, Site, hashes, page},
 };
 
 #[tokio::test]
@@ -34,6 +35,25 @@ async fn a_cancelled_job_goes_on_without_fetching_again() {
         let row = before.iter().find(|(address, _)| address.ends_with(path)).unwrap();
         assert_eq!(after[row.0], *row.1, "the row of {path} has changed");
     }
+}
+
+/// What an operator gave too little memory for is sound under other settings.
+#[tokio::test]
+async fn what_was_too_costly_is_tried_again() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    site.on("/gallery", [page(&["/large.webp".to_owned()], None)]);
+    site.on("/large.webp", [Reply::Bytes(film_of_one_colour(2000, 2, 1).into())]);
+    let worker = system.worker(&[("PIXCRAWLER_DECODE_MEMORY", "32")]).await;
+    let job = system.create(&["/gallery", "/gone"], 100).await;
+    let shown = system.until_status(job, "failed").await;
+    assert_eq!(shown["refused"], serde_json::json!({ "too-costly": 1 }), "{shown:#}");
+    worker.kill().await;
+
+    let _worker = system.worker(&[]).await;
+    system.tell(job, "retry").await;
+    let shown = system.until(job, "over", |job| job["completed_at"].is_string()).await;
+    assert_eq!((&shown["kept"], &shown["refused"]), (&1.into(), &serde_json::json!({})), "{shown:#}");
 }
 
 #[tokio::test]

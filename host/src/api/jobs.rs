@@ -204,7 +204,7 @@ impl Api {
     ///
     /// One that failed, was cancelled, or completed with fewer images because a part of it failed.
     /// What is there is not fetched again; what was refused for something that may pass (a timeout,
-    /// a rate limit, a server error) is tried again.
+    /// a rate limit, a server error, the limits of decoding) is tried again.
     #[oai(path = "/:id/retry", method = "post", operation_id = "retryCrawlJob")]
     async fn retry(
         &self,
@@ -212,10 +212,11 @@ impl Api {
         Bearer(caller): Bearer,
         /// Id of the job.
         Path(id): Path<i32>,
-    ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
+    ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND | CONFLICT | TOO_MANY }>> {
         match app.retry_job(caller.user, JobId(id)).await? {
             Retried::NotFound => Err(not_found().into()),
             Retried::NotOver(state) => Err(conflict(state, "retried").into()),
+            Retried::TooMany(most) => Err(too_many_open(most).into()),
             Retried::Now => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
         }
     }
@@ -237,6 +238,12 @@ fn conflict(state: JobState, wanted: &str) -> Problem {
     Problem::conflict("wrong-status", format!("A {} job cannot be {wanted}.", state.name()))
 }
 
+fn too_many_open(most: i64) -> Problem {
+    let detail =
+        format!("{most} jobs of yours are under way, which is as many as are allowed; wait for one to end.");
+    Problem::too_many(detail, Duration::from_secs(30))
+}
+
 const fn fifty() -> u8 {
     50
 }
@@ -246,12 +253,7 @@ impl From<CreateError> for Problem {
         match error {
             CreateError::Rules(broken) => Self::rules(broken),
             CreateError::KeyReused => Self::key_reused(),
-            CreateError::TooMany(most) => Self::too_many(
-                format!(
-                    "{most} jobs of yours are under way, which is as many as are allowed; wait for one to end."
-                ),
-                Duration::from_secs(30),
-            ),
+            CreateError::TooMany(most) => too_many_open(most),
             CreateError::Database(error) => error.into(),
             CreateError::Queue(error) => Self::internal(error),
         }

@@ -83,9 +83,7 @@ impl App {
             }
         }
         db::profiles::ensure(&mut transaction, &identity(caller)).await?;
-        if let Some(most) = self.config.crawl.open_jobs
-            && db::jobs::open(&mut transaction, user).await? >= most
-        {
+        if let Some(most) = self.too_many_open(&mut transaction, user).await? {
             return Err(CreateError::TooMany(most));
         }
         let created =

@@ -21,6 +21,8 @@ pub enum Retried {
     NotFound,
     /// It is in this state, and no part of it failed.
     NotOver(JobState),
+    /// The user has this many jobs under way, as many as are allowed.
+    TooMany(i64),
     /// It goes on.
     Now,
 }
@@ -55,15 +57,28 @@ impl App {
     /// When the database fails; then the job stays as it is.
     pub async fn retry_job(&self, user: UserId, job: JobId) -> Result<Retried, JobError> {
         let mut tx = self.db.begin().await?;
+        let open = self.too_many_open(&mut tx, user).await?;
         let queued = match settle::retry(&mut tx, user, job).await? {
             settle::Retried::NotFound => return Ok(Retried::NotFound),
             settle::Retried::NotOver(state) => return Ok(Retried::NotOver(state)),
+            settle::Retried::Now(_) if let Some(most) = open => return Ok(Retried::TooMany(most)),
             settle::Retried::Now(queued) => queued,
         };
         let turns = fairness::turns(&mut tx, job, &queued, None).await?;
         self.queue.enqueue(&mut tx, job, &messages(&turns), None).await?;
         tx.commit().await?;
         Ok(Retried::Now)
+    }
+
+    /// The number of open jobs that this user may have, when there are so many. Nobody else opens one
+    /// for the user before the end of the transaction.
+    pub(super) async fn too_many_open(
+        &self,
+        connection: &mut db::PgConnection,
+        user: UserId,
+    ) -> Result<Option<i64>, db::Error> {
+        let Some(most) = self.config.crawl.open_jobs else { return Ok(None) };
+        Ok((db::jobs::open(connection, user).await? >= most).then_some(most))
     }
 
     /// Deletes a job and its rows, cancelling it first; whether there was such a job of this user.

@@ -253,15 +253,15 @@ async fn begin(
     };
     match row.status {
         JobState::Pending | JobState::Running => {}
-        JobState::Completed => match app.retry_job(caller.user, before.id).await? {
+        over => match app.retry_job(caller.user, before.id).await? {
             Retried::Now => {}
-            Retried::NotOver(_) | Retried::NotFound => return Ok((before.id, Begun::Complete)),
-        },
-        JobState::Failed | JobState::Cancelled => {
+            Retried::TooMany(most) => return Err(CreateError::TooMany(most).into()),
+            Retried::NotOver(_) | Retried::NotFound if over == JobState::Completed => {
+                return Ok((before.id, Begun::Complete));
+            }
             // Where another process was faster it goes on as well.
-            let (Retried::Now | Retried::NotOver(_) | Retried::NotFound) =
-                app.retry_job(caller.user, before.id).await?;
-        }
+            Retried::NotOver(_) | Retried::NotFound => {}
+        },
     }
     Ok((before.id, Begun::Continued))
 }

@@ -11,6 +11,15 @@ use crate::{
 
 /// A slice is left alone for so long: it must be able to get somewhere.
 const LEAST: Duration = Duration::from_secs(1);
+/// The same where it gave way last time before it got anywhere: what is begun anew each time would
+/// never be done.
+const LEAST_AFTER_NOTHING: Duration = Duration::from_secs(30);
+
+/// Whether a slice may be asked to give way by now.
+fn may_end(slice: &Running) -> bool {
+    let least = if slice.gave_way { LEAST_AFTER_NOTHING } else { LEAST };
+    slice.seconds >= least.as_secs_f64()
+}
 
 /// The leases of slices that give way to users who wait, those that run longest first. One
 /// does where that leaves its user with no fewer slots than the other has then; and where
@@ -20,8 +29,7 @@ pub(super) fn give_way(running: &[Running], waiting: &[Waiting]) -> Vec<Uuid> {
     for slice in running {
         *slots.entry(slice.user_id).or_default() += 1;
     }
-    let mut may_end: Vec<&Running> =
-        running.iter().filter(|slice| slice.seconds >= LEAST.as_secs_f64()).collect();
+    let mut may_end: Vec<&Running> = running.iter().filter(|slice| may_end(slice)).collect();
     may_end.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
     let mut waiting: Vec<Waiting> = waiting.to_vec();
     let mut ending = Vec::new();
@@ -71,6 +79,7 @@ mod tests {
                 lease: Uuid::from_u128(number.into()),
                 user_id: user(*of),
                 seconds: 100.0 - f64::from(number),
+                gave_way: false,
             })
             .collect()
     }
@@ -111,5 +120,9 @@ mod tests {
         assert_eq!(ending(&running, &[(3, 1)]), [2]);
         running[1].seconds = 0.5;
         assert!(ending(&running, &[(3, 1)]).is_empty());
+        running[1] = Running { seconds: 29.0, gave_way: true, ..running[1] };
+        assert!(ending(&running, &[(3, 1)]).is_empty(), "it got nowhere last time");
+        running[1].seconds = 31.0;
+        assert_eq!(ending(&running, &[(3, 1)]), [2], "but nobody is left alone for ever");
     }
 }

@@ -29,10 +29,7 @@ use tokio::{
 pub use child::{SUBCOMMAND, serve};
 pub(super) use turns::Owner;
 
-use self::{
-    child::{Child, Meter},
-    turns::Turns,
-};
+use self::{child::Child, turns::Turns};
 use crate::{
     app::App,
     config::{self, Config},
@@ -282,12 +279,8 @@ impl Shared {
         let mut child: Option<Child> = None;
         loop {
             let (mut work, place) = self.next().await;
-            let started = match child.take() {
-                Some(child) => Ok(child),
-                None => Child::start(self.app.config.plugins.program.as_deref(), &self.limits),
-            };
-            let mut running = match started {
-                Ok(started) => started,
+            let mut running = match self.hand_over(child.take(), &work).await {
+                Ok(running) => running,
                 Err(error) => {
                     tracing::error!(%error, "a child that decodes pictures cannot be started");
                     drop(place);
@@ -332,6 +325,23 @@ impl Shared {
         }
     }
 
+    /// Gives a picture to the child that waits for one, or else to a new one.
+    async fn hand_over(&self, waiting: Option<Child>, work: &Work) -> io::Result<Child> {
+        // It may have been ended since it had the last one.
+        if let Some(mut child) = waiting
+            && Self::give(&mut child, work).await.is_ok()
+        {
+            return Ok(child);
+        }
+        let mut child = Child::start(self.app.config.plugins.program.as_deref(), &self.limits)?;
+        Self::give(&mut child, work).await?;
+        Ok(child)
+    }
+
+    async fn give(child: &mut Child, work: &Work) -> io::Result<()> {
+        tokio::time::timeout(PATIENCE, child.give(&work.bytes, work.memory)).await?
+    }
+
     fn finish(&self, work: Work, decoded: Decoded) {
         self.known.insert(work.sha256, decoded.clone());
         let _ = work.answer.send(Ok(decoded));
@@ -345,7 +355,7 @@ impl Shared {
         let deadline = deadline(work.header.pixels(), work.bytes.len(), most);
         let mut allowed = if place.is_slow() { deadline } else { QUANTUM.min(deadline) };
         let mut look = allowed;
-        let mut decoding = std::pin::pin!(child.decode(&work.bytes, work.memory));
+        let mut decoding = std::pin::pin!(child.answer());
         loop {
             match tokio::time::timeout(look, &mut decoding).await {
                 Ok(Ok((decoded, took))) => {
@@ -360,7 +370,7 @@ impl Shared {
             }
             if begun.elapsed() > PATIENCE {
                 return Outcome::Killed(Ended::Itself);
-            } else if let Some(rest) = rest(meter, begun, allowed) {
+            } else if let Some(rest) = meter.rest(begun, allowed) {
                 look = rest;
             } else if allowed >= deadline {
                 return Outcome::Killed(Ended::Deadline(deadline));
@@ -384,15 +394,6 @@ impl Shared {
         }
         may
     }
-}
-
-/// How much longer to wait for a child that may use `allowed` of the processor; none when it had that.
-/// Where the system does not say what it had, it had all the time that passed.
-fn rest(meter: Meter, begun: Instant, allowed: Duration) -> Option<Duration> {
-    /// Looks that are closer to one another only cost time.
-    const SHORTEST: Duration = Duration::from_millis(20);
-    let used = meter.cpu().unwrap_or_else(|| begun.elapsed());
-    (used < allowed).then(|| (allowed - used).max(SHORTEST))
 }
 
 /// Processor time that a picture may take: several times what sound ones of this many pixels in all

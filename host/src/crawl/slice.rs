@@ -186,10 +186,7 @@ impl Slice {
                 Some(made) = self.step.join_next() => self.stepped(made).await?,
                 _ = tick.tick() => self.on_tick().await?,
                 () = &mut over, if self.ending.is_none() => self.ending = Some(SliceEnd::Again),
-                // What was begun anew each time would never be done.
-                () = give_way.cancelled(), if self.ending.is_none() && (self.achieved || !self.chunk.gave_way) => {
-                    self.ending = Some(SliceEnd::GaveWay);
-                }
+                () = give_way.cancelled(), if self.ending.is_none() => self.ending = Some(SliceEnd::GaveWay),
                 () = stop.cancelled(), if !stopping => {
                     stopping = true;
                     self.step.abort_all();

@@ -178,6 +178,7 @@ impl Worker {
         if self.for_one_job || waiting.is_empty() {
             return Ok(());
         }
+        tracing::debug!(users = waiting.len(), "others wait");
         let running = fairness::running(&self.app.db).await?;
         if let Some(most) = self.app.config.crawl.user_slots {
             let has = |user| running.iter().filter(|slice| slice.user_id == user).count() as i64;

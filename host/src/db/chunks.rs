@@ -68,8 +68,6 @@ pub struct Chunk {
     pub paused_since: Option<DateTime<Utc>>,
     /// Since when nothing is left of it but what must wait.
     pub idle_since: Option<DateTime<Utc>>,
-    /// Its last slice gave way before it had achieved anything.
-    pub gave_way: bool,
     /// Virtual time at which it was claimed, see [`super::fairness`].
     pub begun: f64,
     /// How long it waited for its turn, in seconds; not known after a crash.
@@ -118,7 +116,7 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
       returning c.id, c.lease, c.job_id, j.dataset_id, j.user_id, c.source, c.label, c.query, j.rules, c.share,
                 c.kept, c.plugin_state, c.plugin_digest, c.requests, c.cookies, c.again, c.source_done, c.steps, c.asked,
                 c.received, c.crash_count, c.errors_in_row, c.step_not_before,
-                c.paused_since, c.idle_since, c.gave_way, c.turn as begun,
+                c.paused_since, c.idle_since, c.turn as begun,
                 case when before.state <> 'running' then extract(epoch from now() - before.since)::float8 end as waited",
     )
     .bind(chunk)
@@ -305,7 +303,7 @@ pub async fn note_idle(pool: &PgPool, chunk: &Chunk) -> sqlx::Result<()> {
 }
 
 /// Notes that the chunk's slice gave way before it had achieved anything, so that the next one
-/// does not. Does nothing when the lease is lost.
+/// has longer. Does nothing when the lease is lost.
 ///
 /// # Errors
 /// When the database fails.
@@ -352,7 +350,7 @@ const SUSPECT_AFTER: i16 = 2;
 pub const MOST_INTERRUPTIONS: i16 = 3;
 
 /// Counts a crash of the worker that held this chunk, and for each picture that it had in
-/// hand. At the second in a row, of the chunk or of a picture, the suspects come back apart
+/// hand. The lease is no more. At the second in a row, of the chunk or of a picture, the suspects come back apart
 /// from one another by `spread`; the answer is when. One that is to fail comes back at once.
 ///
 /// # Errors
@@ -385,7 +383,7 @@ pub async fn crashed(
     .await?;
     let at: Option<(DateTime<Utc>,)> = sqlx::query_as(
         "update pixcrawler.chunk c
-            set crash_count = greatest(crash_count + 1, $5),
+            set crash_count = greatest(crash_count + 1, $5), lease = null,
                 not_before = case when greatest(crash_count + 1, $5) between 2 and $4
                                   then greatest(now(), last.at + make_interval(secs => $3))
                                   else now() end

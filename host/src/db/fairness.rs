@@ -40,6 +40,8 @@ pub struct Running {
     pub user_id: UserId,
     /// For so long, in seconds.
     pub seconds: f64,
+    /// Whether its last slice gave way before it had achieved anything, and nothing was since.
+    pub gave_way: bool,
 }
 
 /// A user with chunks that could be worked on, if there were slots.
@@ -61,8 +63,9 @@ pub struct Fairness {
     pub spread: f64,
 }
 
-/// Gives chunks of a job their turns, one behind the other and behind those that its user
-/// has queued. To be enqueued in the same transaction, to be begun at `at` or at once.
+/// Gives chunks of a job their turns, to be begun `at` a time or at once: one behind the other,
+/// and behind those of its user that are queued, or that wait for no later time. To be enqueued
+/// in the same transaction.
 ///
 /// # Errors
 /// When the database fails.
@@ -86,8 +89,9 @@ pub async fn turns(
               ahead as (
                 select count(*) as chunks
                   from pixcrawler.chunk c join public.crawl_jobs j on j.id = c.job_id join owner using (user_id)
-                 where j.status in ('pending', 'running') and c.state in ('queued', 'running')
-                   and c.id <> all ($2) and $4 is null)
+                 where j.status in ('pending', 'running') and c.id <> all ($2)
+                   and case when $4 is null then c.state in ('queued', 'running')
+                            else c.state = 'waiting' and c.since <= $4 end)
          update pixcrawler.chunk c
             set since = coalesce($4, now()), turn = owner.start + (ahead.chunks + place - 1) * $5
            from owner, ahead, unnest($2::integer[], $3::integer[]) with ordinality as given (id, run, place)
@@ -210,7 +214,7 @@ pub async fn waiting(pool: &PgPool) -> sqlx::Result<Vec<Waiting>> {
 /// When the database fails.
 pub async fn running(pool: &PgPool) -> sqlx::Result<Vec<Running>> {
     sqlx::query_as(
-        "select c.lease, j.user_id, extract(epoch from now() - c.since)::float8 as seconds
+        "select c.lease, j.user_id, extract(epoch from now() - c.since)::float8 as seconds, c.gave_way
            from pixcrawler.chunk c join public.crawl_jobs j on j.id = c.job_id
           where c.lease is not null",
     )

@@ -162,7 +162,7 @@ pub enum Seen {
     },
 }
 
-/// What this dataset knows of bytes with this hash.
+/// What this dataset knows of bytes with this hash, but for those that a retry tries again.
 ///
 /// # Errors
 /// When the database fails.
@@ -173,8 +173,9 @@ pub async fn seen(pool: &PgPool, dataset: DatasetId, sha256: &Sha256) -> sqlx::R
         "(select phash, null::jsonb, null from public.images
            where dataset_id = $1 and hash = $2 and is_valid and not is_duplicate)
          union all
-         (select null, to_jsonb(reason), metadata->>'detail' from public.images
-           where dataset_id = $1 and hash = $2 and reason in ('corrupt', 'decoder-fault', 'too-costly'))
+         (select null, to_jsonb(reason), metadata->>'detail' from public.images i
+           where dataset_id = $1 and hash = $2 and reason in ('corrupt', 'decoder-fault', 'too-costly')
+             and not exists (select from pixcrawler.candidate c where c.image_id = i.id and c.verdict is null))
          limit 1",
     )
     .bind(dataset)

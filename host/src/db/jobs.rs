@@ -222,7 +222,7 @@ impl Tally {
     }
 }
 
-/// Jobs of this user that are not over. Who asks is alone to create one for this user until
+/// Jobs of this user that are not over. Who asks is alone to open one for this user until
 /// the end of the transaction.
 ///
 /// # Errors

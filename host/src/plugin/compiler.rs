@@ -10,7 +10,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -27,12 +27,17 @@ use super::{
     runtime::{self, Mode},
     shape,
 };
-use crate::{config, private, subprocess};
+use crate::{
+    config, private,
+    subprocess::{self, Meter},
+};
 
 /// The subcommand of this program that a child runs.
 pub const SUBCOMMAND: &str = "compile-component";
 /// Most memory of a child, in bytes.
 const MEMORY: u64 = 1 << 30;
+/// A child that is not given the processor is waited for this many times as long.
+const PATIENCE: u32 = 5;
 /// Children at a time: one that is held up holds up nobody but itself.
 const CHILDREN: usize = 2;
 
@@ -102,15 +107,15 @@ impl Children {
             Some(running) if running.trusted == trusted => running,
             _ => self.start(trusted).map_err(|error| format!("the compiler cannot be started: {error}"))?,
         };
-        let compiled = match timeout(self.deadline, running.compile(wasm)).await {
-            Ok(Ok(compiled)) => compiled,
-            Ok(Err(_)) => {
+        let compiled = match self.within_deadline(&mut running, wasm).await {
+            Some(Ok(compiled)) => compiled,
+            Some(Err(_)) => {
                 return Err(format!(
                     "it takes more than {} MiB of memory to compile, or breaks the compiler otherwise",
                     MEMORY >> 20
                 ));
             }
-            Err(_) => return Err(format!("it takes longer than {:?} to compile", self.deadline)),
+            None => return Err(format!("it takes longer than {:?} to compile", self.deadline)),
         };
         // Nobody else needs it: it ends with its input.
         if wanted.others() >= CHILDREN {
@@ -118,6 +123,28 @@ impl Children {
         }
         drop(turn);
         compiled
+    }
+
+    /// None when the deadline has passed, in processor time: others may have the cores meanwhile.
+    async fn within_deadline(
+        &self,
+        running: &mut Running,
+        wasm: &[u8],
+    ) -> Option<io::Result<Result<(), String>>> {
+        let before = Meter::of(&running.child, Duration::ZERO).cpu().unwrap_or_default();
+        let (meter, begun) = (Meter::of(&running.child, before), Instant::now());
+        let mut compiling = std::pin::pin!(running.compile(wasm));
+        let mut look = self.deadline;
+        loop {
+            if let Ok(compiled) = timeout(look, &mut compiling).await {
+                return Some(compiled);
+            }
+            // It may have been stopped.
+            if begun.elapsed() > self.deadline * PATIENCE {
+                return None;
+            }
+            look = meter.rest(begun, self.deadline)?;
+        }
     }
 
     fn start(&self, trusted: bool) -> io::Result<Running> {

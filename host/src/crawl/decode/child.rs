@@ -2,7 +2,8 @@
 //! that it is given for each. Whatever happens in it is no more than the end of a child.
 //!
 //! For each picture it is sent two numbers of eight bytes, the memory that decoding may take
-//! and the length, and the bytes; it answers with a length of four bytes and that much JSON.
+//! and the length, and the bytes. It answers with one byte when it has them, before it looks at
+//! any, and then with a length of four bytes and that much JSON.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -23,7 +24,7 @@ use tokio::{
 
 use super::Decoded;
 use crate::{
-    subprocess,
+    subprocess::{self, Meter},
     validate::{self, Limits},
 };
 
@@ -35,6 +36,8 @@ const PIPE: usize = 1 << 20;
 const SLACK: u64 = 16 << 20;
 /// A buffer up to this size, in bytes, is kept for the next picture.
 const KEPT: usize = 4 << 20;
+/// What it says when it has a picture.
+const TAKEN: u8 = b'.';
 /// No answer is longer, in bytes.
 const LONGEST_ANSWER: u32 = 1 << 20;
 
@@ -64,6 +67,8 @@ pub fn serve(limits: &Limits) -> io::Result<()> {
         subprocess::limit_memory(memory.saturating_add(length).saturating_add(SLACK))?;
         picture.resize(usize::try_from(length).map_err(io::Error::other)?, 0);
         input.read_exact(&mut picture)?;
+        output.write_all(&[TAKEN])?;
+        output.flush()?;
         let header = validate::inspect(&picture, limits);
         let decoded = header.and_then(|header| validate::decode(&picture, &header));
         let answer = serde_json::to_vec(&Answer { decoded, cpu: own_cpu() })?;
@@ -100,13 +105,22 @@ impl Child {
         Ok(Self { process, input, output, cpu: Duration::ZERO })
     }
 
-    /// Hands it a picture that may take this much memory, and waits for what it says. An error
-    /// means that it is no more, by its own fault or somebody else's.
-    pub(super) async fn decode(&mut self, picture: &Bytes, memory: u64) -> io::Result<(Decoded, Duration)> {
+    /// Hands it a picture that may take this much memory, and waits until it has it. An error
+    /// says nothing about the picture.
+    pub(super) async fn give(&mut self, picture: &Bytes, memory: u64) -> io::Result<()> {
         let numbers = [memory.to_le_bytes(), (picture.len() as u64).to_le_bytes()];
         self.input.write_all(numbers.as_flattened()).await?;
         self.input.write_all(picture).await?;
         self.input.flush().await?;
+        match self.output.read_u8().await? {
+            TAKEN => Ok(()),
+            _ => Err(io::Error::other("it does not say that it has the picture")),
+        }
+    }
+
+    /// Waits for what it says of the picture that it has. An error means that it is no more, by
+    /// its own fault or somebody else's.
+    pub(super) async fn answer(&mut self) -> io::Result<(Decoded, Duration)> {
         let length = self.output.read_u32_le().await?;
         if length > LONGEST_ANSWER {
             return Err(io::Error::other("an answer that is too long"));
@@ -128,28 +142,7 @@ impl Child {
 
     /// How to see what it is doing while it does.
     pub(super) fn meter(&self) -> Meter {
-        Meter { process: self.process.id(), before: self.cpu }
-    }
-}
-
-/// Processor time that a child has had for the picture it has.
-#[derive(Clone, Copy)]
-pub(super) struct Meter {
-    process: Option<u32>,
-    before: Duration,
-}
-
-impl Meter {
-    /// None where the system does not say.
-    pub(super) fn cpu(self) -> Option<Duration> {
-        /// Linux counts processor time in these.
-        const TICK: Duration = Duration::from_millis(10);
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process?)).ok()?;
-        // The name, in parentheses, may hold anything; user and system time are 12 fields on.
-        let (_, fields) = stat.rsplit_once(')')?;
-        let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u32>());
-        let ticks = ticks.sum::<Result<u32, _>>().ok()?;
-        Some((TICK * ticks).saturating_sub(self.before))
+        Meter::of(&self.process, self.cpu)
     }
 }
 
