@@ -2,57 +2,13 @@
 
 use serde_json::Value;
 
-use crate::support::{plugins::guest, postgres::database, process::System, site::Site};
-
-/// A component with a function of so many locals, all of which change in each of so many
-/// loops within loops.
-fn bomb(locals: usize, loops: usize) -> Vec<u8> {
-    fn number(mut value: usize) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while value >= 0x80 {
-            bytes.push((value & 0x7f) as u8 | 0x80);
-            value >>= 7;
-        }
-        bytes.push(value as u8);
-        bytes
-    }
-    let sized = |bytes: Vec<u8>| [number(bytes.len()), bytes].concat();
-    let change =
-        |local: usize| [vec![0x20], number(local), vec![0x41, 1, 0x6a, 0x21], number(local)].concat();
-    let mut body = [vec![1], number(locals), vec![0x7f]].concat();
-    for depth in 0..loops {
-        body.extend([0x03, 0x40]);
-        body.extend(change(depth % locals));
-    }
-    for depth in 0..loops {
-        // Back to the beginning of the loop, if the local is not 0.
-        body.extend([vec![0x20], number(depth % locals), vec![0x0d, 0, 0x0b]].concat());
-    }
-    body.push(0x0b);
-    let code = sized([vec![1], sized(body)].concat());
-    let module = [b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a".to_vec(), code].concat();
-    [b"\0asm\x0d\0\x01\0\x01".to_vec(), sized(module)].concat()
-}
-
-impl System {
-    /// Puts a component into the folder, recorded as if somebody had agreed to it.
-    fn record(&self, id: &str, wasm: &[u8]) {
-        use sha2::{Digest as _, Sha256};
-        let folder = self.data().join("plugins");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(format!("{id}.wasm")), wasm).unwrap();
-        let record = folder.join("plugins.toml");
-        let before = std::fs::read_to_string(&record).unwrap_or_else(|_| "version = 1\n".to_owned());
-        let entry = format!(
-            "\n[plugin.{id}]\nenabled = true\n[plugin.{id}.build]\nversion = '1.0.0'\nfile = '{id}.wasm'\n\
-             sha256 = '{}'\nsize = {}\ninstalled_at = '2026-01-01T00:00:00Z'\n\
-             [plugin.{id}.build.granted]\nignores_robots = false\nhosts = [{{ pattern = 'site.example', kind = 'api' }}]\n",
-            hex::encode(Sha256::digest(wasm)),
-            wasm.len(),
-        );
-        std::fs::write(record, before + &entry).unwrap();
-    }
-}
+use crate::support::{
+    bomb::{bomb, record},
+    plugins::guest,
+    postgres::database,
+    process::System,
+    site::Site,
+};
 
 #[tokio::test]
 async fn a_bomb_is_refused_by_the_limit_that_it_passes_and_holds_up_nobody() {
@@ -89,9 +45,9 @@ async fn a_bomb_is_refused_by_the_limit_that_it_passes_and_holds_up_nobody() {
     std::fs::remove_file(&file).unwrap();
 
     // A server that starts: beside the bombs it is ready, and so is what is sound.
-    system.record("bomb", &bomb(4000, 1900));
-    system.record("slow", &bomb(990, 1990));
-    system.record("steps", &guest("steps"));
+    for (id, wasm) in [("bomb", bomb(4000, 1900)), ("slow", bomb(990, 1990)), ("steps", guest("steps"))] {
+        record(&system.data(), id, &wasm).unwrap();
+    }
     std::fs::write(system.data().join("plugins/mere.wasm"), bomb(990, 1990)).unwrap();
     let server = system.server(&[("PIXCRAWLER_PLUGIN_COMPILE_DEADLINE", "3s")]).await;
     let told = |name: &str| {

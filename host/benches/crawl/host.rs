@@ -26,7 +26,7 @@ pub(crate) struct Host {
 /// A process of the program; asked to end when dropped.
 pub(crate) struct Process(Child);
 
-/// All processes of the program on a data folder, with their children; Postgres is not one of them.
+/// All processes of the program on a data folder; Postgres is not one of them.
 pub(crate) struct Processes {
     data: PathBuf,
 }
@@ -109,7 +109,7 @@ impl Host {
         let data = self.data.to_string_lossy();
         let stats = Stat::all()?.into_iter().filter(|stat| !stat.is_server(&data));
         let processes = stats.filter(|stat| stat.id == own || stat.parent == own);
-        Ok(processes.filter_map(|stat| memory(stat.id, "VmHWM:")).sum::<u64>() / 1024)
+        Ok(processes.filter_map(|stat| memory(stat.id, "status", "VmHWM:")).sum::<u64>() / 1024)
     }
 }
 
@@ -161,22 +161,27 @@ impl Drop for Process {
 }
 
 impl Processes {
-    /// Memory that they hold now, in MiB; what they share is counted once for each that has it.
+    /// Memory that one of them holds now with its children, the most that any does, in MiB. What
+    /// several share is divided among them. Children that compile, which have a limit of their own,
+    /// do not count.
     pub(crate) fn memory(&self) -> u64 {
         let data = self.data.to_string_lossy().into_owned();
         let stats = Stat::all().unwrap_or_default();
-        let own: Vec<u32> = stats.iter().filter(|stat| stat.is_host(&data)).map(|stat| stat.id).collect();
-        let all = stats
-            .iter()
-            .filter(|stat| !stat.is_server(&data) && (own.contains(&stat.id) || own.contains(&stat.parent)));
-        all.filter_map(|stat| memory(stat.id, "VmRSS:")).sum::<u64>() / 1024
+        let family = |host: &Stat| {
+            let members = stats.iter().filter(|stat| {
+                stat.id == host.id
+                    || (stat.parent == host.id && !stat.is_server(&data) && !stat.is_compiler())
+            });
+            members.filter_map(|stat| memory(stat.id, "smaps_rollup", "Pss:")).sum::<u64>() / 1024
+        };
+        stats.iter().filter(|stat| stat.is_host(&data)).map(family).max().unwrap_or(0)
     }
 }
 
-/// A figure of `/proc/ID/status`, in KiB.
-fn memory(id: u32, name: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix(name)?.trim().trim_end_matches(" kB").parse().ok())
+/// A figure of a file of a process in `/proc`, in KiB.
+fn memory(id: u32, file: &str, name: &str) -> Option<u64> {
+    let figures = fs::read_to_string(format!("/proc/{id}/{file}")).ok()?;
+    figures.lines().find_map(|line| line.strip_prefix(name)?.trim().trim_end_matches(" kB").parse().ok())
 }
 
 /// The released program, with nothing from this environment.
@@ -221,6 +226,10 @@ impl Stat {
     fn is_server(&self, data: &str) -> bool {
         let program = self.command.split('\0').next().unwrap_or_default();
         program.ends_with("/postgres") && self.command.contains(data)
+    }
+
+    fn is_compiler(&self) -> bool {
+        self.command.split('\0').nth(1) == Some("compile-component")
     }
 
     fn is_host(&self, data: &str) -> bool {

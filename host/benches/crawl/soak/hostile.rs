@@ -1,9 +1,11 @@
 //! A web site on loopback with sound pages, and with everything that was found to hold a crawler up.
 
+#[path = "../../../../tests/support/bomb.rs"]
+pub(crate) mod bomb;
 #[path = "../../../../tests/support/film.rs"]
 mod film;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use image::{ImageFormat, RgbImage};
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
@@ -15,24 +17,24 @@ use tokio::{
 use self::film::film_of_one_colour;
 
 /// What an attacker lets be crawled.
-pub(crate) const PATHS: [&str; 6] = ["bombs", "continue", "members", "silent", "trickle", "later"];
+const PATHS: [&str; 6] = ["bombs", "continue", "members", "silent", "trickle", "later"];
 /// Pictures on a page of bombs.
 const BOMBS: usize = 60;
 /// Of the film of one colour: pixels of a side, and frames.
 const SIDE: u32 = 3400;
 const FRAMES: usize = 5;
 
-/// Runs until the process ends.
+/// Runs until the process ends. What is sound and each of what is not have a host of their own.
 pub(crate) struct Site {
-    address: SocketAddr,
+    port: u16,
 }
 
 impl Site {
     /// # Errors
     /// When there is no port.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
+        let listener = TcpListener::bind("0.0.0.0:0").await?;
+        let port = listener.local_addr()?.port();
         // An empty member of a gzip file, as many as fit in 60 MB.
         let members: Arc<[u8]> =
             b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0".repeat(3_000_000).into();
@@ -43,16 +45,18 @@ impl Site {
                 tokio::spawn(async move { converse(socket, &members).await });
             }
         });
-        Ok(Self { address })
+        Ok(Self { port })
     }
 
     /// A page of pictures that no other page has.
     pub(crate) fn page(&self, name: &str, pictures: usize) -> String {
-        self.url(&format!("page/{name}/{pictures}"))
+        format!("http://127.0.0.1:{}/page/{name}/{pictures}", self.port)
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.address)
+    /// Everything that an attacker lets be crawled.
+    pub(crate) fn attacks(&self) -> impl Iterator<Item = String> {
+        let url = |(host, path)| format!("http://127.0.0.{}:{}/{path}", host, self.port);
+        (10..).zip(PATHS).map(url)
     }
 }
 
