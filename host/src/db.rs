@@ -17,6 +17,7 @@ pub mod secrets;
 pub mod settle;
 pub mod sources;
 pub mod steps;
+pub mod timestamp;
 pub mod verdicts;
 
 use std::time::Duration;

@@ -115,9 +115,9 @@ impl From<db::profiles::Profile> for Profile {
             avatar_url: row.avatar_url.into(),
             role: row.role,
             onboarding_completed: row.onboarding_completed,
-            onboarding_completed_at: row.onboarding_completed_at.into(),
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            onboarding_completed_at: row.onboarding_completed_at.map(Into::into).into(),
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
         }
     }
 }

@@ -212,7 +212,7 @@ fn local_user() -> Caller {
 async fn forget(app: &App, folder: &mut Folder, user: UserId) -> anyhow::Result<()> {
     if let Some(before) = folder.job()
         && let Some(row) = db::jobs::show(&app.db, user, before.id).await?
-        && row.created_at == before.created_at
+        && row.created_at.0 == before.created_at
     {
         app.cancel_job(user, before.id).await?;
     }
@@ -239,11 +239,11 @@ async fn begin(
             Err(error) => return Err(error.into()),
         };
         let row = db::jobs::show(&app.db, caller.user, job).await?.context("the new job is gone")?;
-        folder.belongs_to(FolderJob { id: job, created_at: row.created_at })?;
+        folder.belongs_to(FolderJob { id: job, created_at: row.created_at.into() })?;
         return Ok((job, Begun::New));
     };
     let row = db::jobs::show(&app.db, caller.user, before.id).await?;
-    let Some(row) = row.filter(|row| row.created_at == before.created_at) else {
+    let Some(row) = row.filter(|row| row.created_at.0 == before.created_at) else {
         return Err(wrong_usage(format!(
             "{} belongs to job {} of another database, or the job was deleted; use the --data-dir or \
              --database-url of that time, begin anew with --restart, or choose another folder with --out",

@@ -1,9 +1,11 @@
 //! `activity_logs`: what happened, for the user to read.
 
-use chrono::{DateTime, Utc};
 use sqlx::{PgPool, types::Json};
 
-use crate::job::{JobId, UserId};
+use crate::{
+    db::timestamp::Timestamp,
+    job::{JobId, UserId},
+};
 
 /// A row of `activity_logs`.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -12,7 +14,7 @@ pub struct Entry {
     pub id: i32,
     pub action: String,
     pub metadata: Option<Json<serde_json::Value>>,
-    pub timestamp: DateTime<Utc>,
+    pub timestamp: Timestamp,
 }
 
 /// At most `limit` entries about a job of this user, newest first, older than `after`.

@@ -1,9 +1,9 @@
 //! `images`: every download leaves a row, kept or not.
 
-use chrono::{DateTime, Utc};
 use sqlx::{PgPool, types::Json};
 
 use crate::{
+    db::timestamp::Timestamp,
     image::{Refusal, Sha256},
     job::{ChunkId, DatasetId, ImageId, JobId, UserId},
 };
@@ -47,8 +47,8 @@ pub struct Image {
     pub declared_size: Option<i64>,
     pub labels: Option<Json<serde_json::Value>>,
     pub metadata: Option<Json<serde_json::Value>>,
-    pub downloaded_at: DateTime<Utc>,
-    pub created_at: DateTime<Utc>,
+    pub downloaded_at: Timestamp,
+    pub created_at: Timestamp,
 }
 
 /// What became of an image.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
+    db::timestamp::Timestamp,
     image::Rules,
     job::{ChunkId, ChunkState, DatasetId, JobId, JobState, UserId},
 };
@@ -40,10 +41,10 @@ pub struct Job {
     pub rules: Json<Rules>,
     pub error: Option<String>,
     pub revision: i64,
-    pub started_at: Option<DateTime<Utc>>,
-    pub completed_at: Option<DateTime<Utc>>,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
+    pub started_at: Option<Timestamp>,
+    pub completed_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
 }
 
 /// `crawl_jobs.options`: what a job was asked for beyond its keywords.

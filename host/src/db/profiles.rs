@@ -1,9 +1,8 @@
 //! `profiles`: one row a user.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::job::UserId;
+use crate::{db::timestamp::Timestamp, job::UserId};
 
 /// What a token says of a user.
 #[derive(Clone, Debug)]
@@ -28,9 +27,9 @@ pub struct Profile {
     pub avatar_url: Option<String>,
     pub role: String,
     pub onboarding_completed: bool,
-    pub onboarding_completed_at: Option<DateTime<Utc>>,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
+    pub onboarding_completed_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
 }
 
 /// The user's profile; made from the token if absent.

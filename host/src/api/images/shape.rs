@@ -158,8 +158,8 @@ impl Image {
             declared_size: row.declared_size.into(),
             labels: row.labels.map(|labels| Any(labels.0)).into(),
             metadata: row.metadata.map(|metadata| Any(metadata.0)).into(),
-            downloaded_at: row.downloaded_at,
-            created_at: row.created_at,
+            downloaded_at: row.downloaded_at.into(),
+            created_at: row.created_at.into(),
         }
     }
 }

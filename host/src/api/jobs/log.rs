@@ -36,7 +36,7 @@ pub(super) struct LogPage {
 impl From<db::activity::Entry> for LogEntry {
     fn from(row: db::activity::Entry) -> Self {
         let metadata = row.metadata.map(|metadata| Any(metadata.0)).into();
-        Self { id: row.id, action: row.action, metadata, timestamp: row.timestamp }
+        Self { id: row.id, action: row.action, metadata, timestamp: row.timestamp.into() }
     }
 }
 

@@ -164,10 +164,10 @@ impl CrawlJob {
             rules: row.rules.0.into(),
             error: row.error.into(),
             revision: row.revision,
-            started_at: row.started_at.into(),
-            completed_at: row.completed_at.into(),
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            started_at: row.started_at.map(Into::into).into(),
+            completed_at: row.completed_at.map(Into::into).into(),
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
             rate: rate.into(),
             eta_seconds: eta_seconds.into(),
             events_url,
@@ -177,7 +177,7 @@ impl CrawlJob {
 
 /// Images kept a minute, from the start to the end or to now.
 fn rate(row: &db::jobs::Job, now: DateTime<Utc>) -> Option<f64> {
-    let run = row.completed_at.unwrap_or(now) - row.started_at?;
+    let run = row.completed_at.map_or(now, |at| at.0) - row.started_at?.0;
     let minutes = run.to_std().ok()?.as_secs_f64() / 60.0;
     (minutes > 0.0 && row.valid_images > 0).then(|| f64::from(row.valid_images) / minutes)
 }
