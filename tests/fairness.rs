@@ -81,6 +81,38 @@ async fn what_is_slow_is_done_all_the_same() {
     site.seen("/quick", 2).await;
 }
 
+/// Slices of a worker that is stopped give way to nobody, and keep nobody from asking others.
+#[tokio::test]
+async fn who_is_deaf_is_not_waited_for() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let pages = ["/a", "/b", "/c", "/d"];
+    let all = pages.map(|page| site.gallery(page, 2, None));
+    for pictures in &all {
+        site.hold(&pictures[1..]);
+    }
+    let workers = [system.worker(&[("PIXCRAWLER_SLOTS", "2")]).await, {
+        for page in &pages[..2] {
+            system.create(&[page], 100).await;
+            site.busy(&format!("{page}/"), 1).await;
+        }
+        system.worker(&[("PIXCRAWLER_SLOTS", "2")]).await
+    }];
+    for page in &pages[2..] {
+        system.create(&[page], 100).await;
+        site.busy(&format!("{page}/"), 1).await;
+    }
+    workers[0].freeze();
+    site.gallery("/bob", 1, None);
+    system.ask_as("bob@example.org", &["/bob"], 100).await.expect(201);
+    site.seen("/bob", 2).await;
+    let held: i64 = sqlx::query_scalar("select count(*) from pixcrawler.chunk where lease is not null")
+        .fetch_one(&system.pool)
+        .await
+        .unwrap();
+    assert!(held >= 2, "the stopped worker was found dead before: {held}");
+}
+
 /// A host that is silent takes its places and no more.
 #[tokio::test]
 async fn a_silent_host_holds_up_nobody_else() {
@@ -104,6 +136,11 @@ async fn a_silent_host_holds_up_nobody_else() {
     system.until(job, "all of the quick host are kept", |job| job["kept"] == quick.len()).await;
     assert_eq!(site.requests("/silent/").len(), 8, "the silent ones were waited for");
     system.tell(job, "cancel").await;
+
+    // Nor where as many are silent as are wanted.
+    let job = system.create(&["/page"], 8).await;
+    system.until_status(job, "completed").await;
+    assert!(site.requests("/silent/").len() <= 16, "the silent ones were waited for");
 }
 
 /// What would have to wait for hours ends the job instead, which says so and may be retried.

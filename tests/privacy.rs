@@ -43,10 +43,15 @@ async fn a_folder_that_holds_other_things_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let letter = folder.path().join("letter.txt");
     fs::write(&letter, "mine").unwrap();
+    let picture = folder.path().join("objects/ab/picture");
+    fs::create_dir_all(picture.parent().unwrap()).unwrap();
+    fs::write(&picture, "ours").unwrap();
     open_up(folder.path());
     let token = ["token", "--email", "ann@example.org"];
     system.tool(&token, &[("PIXCRAWLER_DATA_DIR", folder.path().to_str().unwrap())]).await;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(folder.path()), mode(&letter)), (0o755, 0o644));
+    // What an earlier version left there is closed.
+    assert_eq!((mode(&folder.path().join("objects/ab")), mode(&picture)), (0o700, 0o600));
     assert_eq!(mode(&folder.path().join("keys")), 0o700, "what is kept is closed all the same");
 }

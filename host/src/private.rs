@@ -21,6 +21,10 @@ const STICKY: u32 = 0o1000;
 const FOLDERS: [&str; 6] = ["objects", "keys", "cache", "plugins", "bench", "demo"];
 /// The rest of it: the folder of Postgres, and files beside that.
 const DATABASE: &str = "postgres";
+/// Of these nobody else has one; the others may be anybody's where there are other things too.
+const ONLY_OURS: [&str; 2] = ["objects", "keys"];
+/// What a file system keeps in its own root.
+const OF_NOBODY: &str = "lost+found";
 
 /// What was withheld from others before [`begin`].
 static USUAL: OnceLock<Mode> = OnceLock::new();
@@ -34,7 +38,8 @@ pub fn begin() {
 
 /// Makes the data folder if it is absent, and closes what is open in it, which earlier
 /// versions left so. As root others may pass through, because another user runs Postgres.
-/// A folder that holds other things too is not ours to close: what we put there is.
+/// A folder that holds other things too is not ours to close; objects, keys and the files of the
+/// database in it are.
 ///
 /// # Errors
 /// When it cannot be made or read.
@@ -43,14 +48,17 @@ pub fn data_folder(path: &Path) -> io::Result<()> {
     make(path, Mode::RWXU | passage)?;
     let entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
     let mode = fs::metadata(path)?.mode();
-    if mode & STICKY != 0 || !entries.iter().all(is_ours) {
-        if mode & OTHERS != 0 {
-            tracing::warn!(folder = %path.display(), "the data folder holds other things too, and stays as open as it is");
-        }
-        return Ok(());
+    let shared = mode & STICKY != 0 || !entries.iter().all(is_ours);
+    if !shared {
+        close(path, passage);
+    } else if mode & OTHERS != 0 {
+        tracing::warn!(folder = %path.display(), "the data folder holds other things too, and stays as open as it is");
     }
-    close(path, passage);
-    for entry in entries {
+    let to_close = |entry: &fs::DirEntry| {
+        let only_ours = is_database(entry) || ONLY_OURS.iter().any(|name| entry.file_name() == *name);
+        if shared { only_ours } else { entry.file_name() != OF_NOBODY }
+    };
+    for entry in entries.into_iter().filter(to_close) {
         if entry.file_type().is_ok_and(|kind| kind.is_file()) {
             close(&entry.path(), Mode::empty());
         } else if entry.file_name() != DATABASE
@@ -65,7 +73,11 @@ pub fn data_folder(path: &Path) -> io::Result<()> {
 fn is_ours(entry: &fs::DirEntry) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
-    FOLDERS.contains(&&*name) || name.starts_with(DATABASE)
+    FOLDERS.contains(&&*name) || name == OF_NOBODY || is_database(entry)
+}
+
+fn is_database(entry: &fs::DirEntry) -> bool {
+    entry.file_name().to_string_lossy().starts_with(DATABASE)
 }
 
 /// Makes a folder, and those above it that are absent.

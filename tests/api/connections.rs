@@ -151,6 +151,24 @@ async fn many_addresses_do_not_shut_the_others_out() {
     api.stop().await;
 }
 
+/// Nor by asking for more than they take.
+#[tokio::test]
+async fn answers_that_nobody_takes_do_not_shut_the_others_out() {
+    let api = Api::start_with(&["--max-connections=8"]).await;
+    let asked = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(500);
+    let mut held = Vec::new();
+    for number in 0..8 {
+        let mut stream = connect([127, 0, 2, number / 2], &api).await;
+        // As much as it can be sent without reading.
+        let _ = timeout(Duration::from_millis(200), stream.write_all(asked.as_bytes())).await;
+        held.push(stream);
+    }
+    let caller = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+    send(caller.get(format!("http://{}/api/v1/health", api.address))).await.expect(200);
+    drop(held);
+    api.stop().await;
+}
+
 #[tokio::test]
 async fn a_trusted_proxy_may_have_more_than_its_share() {
     let api = Api::start_with(&["--max-connections=8", "--trusted-proxies=127.0.0.2/32"]).await;

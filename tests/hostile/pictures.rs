@@ -61,6 +61,25 @@ async fn a_picture_that_takes_too_long_gets_a_verdict_once_and_holds_nobody_up()
     api.stop().await;
 }
 
+/// A retry is for those who know better, and believes nothing that is remembered.
+#[tokio::test]
+async fn a_retry_decodes_what_was_too_costly_again() {
+    let site = Site::start().await;
+    let mapping = site.mapping();
+    let api = Api::crawling(&["--map-origin", &mapping, "--decode-deadline", "300ms"]).await;
+    let ann = api.user("ann@example.org");
+    site.on("/bombs", [page(&["/bomb.webp".to_owned()], None)]);
+    site.on("/bomb.webp", [Reply::Bytes(film_of_one_colour(3400, 5, 77).into())]);
+    let urls = ["/bombs", "/gone"].map(|path| format!("{}{path}", crate::support::site::ORIGIN));
+    let job = ann.create(&json!({ "name": "bombs", "urls": urls, "sources": ["webpage"] })).await;
+    assert_eq!(ann.over(job).await["refused"], json!({ "too-costly": 1 }));
+    assert_eq!(killed(&ann, "deadline").await, 1);
+    ann.request("POST", &format!("/api/v1/crawl-jobs/{job}/retry")).send().await.unwrap();
+    assert_eq!(ann.over(job).await["refused"], json!({ "too-costly": 1 }));
+    assert_eq!(killed(&ann, "deadline").await, 2);
+    api.stop().await;
+}
+
 /// What a dataset has seen it knows, also when those who saw it are gone.
 #[tokio::test]
 async fn bytes_that_a_dataset_has_seen_are_not_decoded_again() {

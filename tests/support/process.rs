@@ -176,7 +176,7 @@ impl System {
         self.call("POST", &format!("/api/v1/crawl-jobs/{id}/{what}"), None).await.expect(200).json()
     }
 
-    async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let url = format!("http://{}{path}", self.door.address());
         let request = self.client.request(method.parse().unwrap(), url).bearer_auth(&self.token);
         send(match body {
@@ -441,6 +441,11 @@ impl Process {
     /// Asks it to end (SIGTERM).
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// Stops it where it is, as a machine that sleeps would.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
     }
 
     fn signal(&self, signal: Signal) {

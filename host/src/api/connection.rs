@@ -36,6 +36,8 @@ use crate::config;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Longest time until the first request's head is whole; a client that means it sends at once.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
+/// An answer may wait this long for its client to take any of it, where others want the place.
+const FULL: Duration = Duration::from_secs(2);
 /// What part of all places one address may take.
 const SHARE: usize = 4;
 
@@ -65,7 +67,8 @@ pub(super) struct Connection {
 }
 
 /// Who is connected. A place is taken from who has kept the host waiting longest: the idle,
-/// and those whose request does not come whole. What is being answered is never closed.
+/// those whose request does not come whole, and those who do not take their answer. What else is
+/// being answered is never closed.
 pub(super) struct Table {
     most: usize,
     share: usize,
@@ -89,8 +92,8 @@ struct Entry {
     busy: usize,
     /// A request has come.
     asked: bool,
-    /// An answer waits for its client to take it.
-    is_full: bool,
+    /// Since when an answer waits for its client to take any of it.
+    full_since: Option<Instant>,
     waits_since: Instant,
     close: CancellationToken,
 }
@@ -143,7 +146,8 @@ impl Connections {
                     });
                 }
                 Found::Refused => return None,
-                Found::Full => changed.await,
+                // It is not told when an answer has waited for long enough.
+                Found::Full => drop(tokio::time::timeout(FULL / 4, changed).await),
             }
         }
     }
@@ -212,7 +216,7 @@ impl Table {
         open.next += 1;
         let closed = close.clone().cancelled_owned();
         let waits_since = Instant::now();
-        let entry = Entry { id, client, busy: 0, asked: false, is_full: false, waits_since, close };
+        let entry = Entry { id, client, busy: 0, asked: false, full_since: None, waits_since, close };
         open.entries.insert(address, entry);
         Found::Place(Place { table: Arc::clone(self), address, id }, closed)
     }
@@ -253,8 +257,10 @@ impl Open {
 
     /// Closes the connection (of this client, if one is given) that waits longest; false if none does.
     fn close_one(&mut self, client: Option<IpAddr>) -> bool {
-        let waiting = self.of(client).filter(|(_, entry)| entry.waits());
-        let oldest = waiting.min_by_key(|(_, entry)| entry.waits_since).map(|(address, _)| *address);
+        let now = Instant::now();
+        let waiting =
+            self.of(client).filter_map(|(address, entry)| Some((entry.kept_waiting(now)?, *address)));
+        let oldest = waiting.min().map(|(_, address)| address);
         // Its place is free at once, and the rest of it goes when its task is next polled.
         let closed = oldest.and_then(|address| self.entries.remove(&address));
         closed.inspect(|entry| entry.close.cancel()).is_some()
@@ -264,7 +270,15 @@ impl Open {
 impl Entry {
     /// Whether the next word is the client's.
     const fn waits(&self) -> bool {
-        self.busy == 0 && !self.is_full
+        self.busy == 0 && self.full_since.is_none()
+    }
+
+    /// Since when its client keeps the host waiting, if for long enough to lose its place.
+    fn kept_waiting(&self, now: Instant) -> Option<Instant> {
+        match self.full_since {
+            Some(since) => (since + FULL <= now).then_some(since),
+            None => (self.busy == 0).then_some(self.waits_since),
+        }
     }
 }
 
@@ -377,7 +391,7 @@ impl Connection {
     fn set_full(&mut self, is_full: bool) {
         if self.is_full != is_full {
             self.is_full = is_full;
-            self.place.change(|entry| entry.is_full = is_full);
+            self.place.change(|entry| entry.full_since = is_full.then(Instant::now));
         }
     }
 }

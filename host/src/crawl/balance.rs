@@ -1,6 +1,9 @@
 //! Which slices give way, so that nobody has many slots while another user has none.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use uuid::Uuid;
 
@@ -22,29 +25,34 @@ fn may_end(slice: &Running) -> bool {
 }
 
 /// The leases of slices that give way to users who wait, those that run longest first. One
-/// does where that leaves its user with no fewer slots than the other has then; and where
-/// there are more users than slots, for one who has none.
-pub(super) fn give_way(running: &[Running], waiting: &[Waiting]) -> Vec<Uuid> {
+/// does where that leaves its user with no fewer slots than the other has then, whose turn comes
+/// first; and where there are more users than slots, for one who has none. Those that are `deaf`
+/// were asked before and go on.
+pub(super) fn give_way(running: &[Running], waiting: &[Waiting], deaf: &HashSet<Uuid>) -> Vec<Uuid> {
     let mut slots: HashMap<UserId, usize> = HashMap::new();
     for slice in running {
         *slots.entry(slice.user_id).or_default() += 1;
     }
-    let mut may_end: Vec<&Running> = running.iter().filter(|slice| may_end(slice)).collect();
+    let mut may_end: Vec<&Running> =
+        running.iter().filter(|slice| may_end(slice) && !deaf.contains(&slice.lease)).collect();
     may_end.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
     let mut waiting: Vec<Waiting> = waiting.to_vec();
     let mut ending = Vec::new();
     let of = |slots: &HashMap<UserId, usize>, user: UserId| slots.get(&user).copied().unwrap_or(0);
     while let Some(least) = (0..waiting.len()).min_by_key(|&at| of(&slots, waiting[at].user_id)) {
         let (user, has) = (waiting[least].user_id, of(&slots, waiting[least].user_id));
+        let turn = waiting[least].turn;
         // The last one of those with most is the one that runs longest.
         let most = (0..may_end.len())
-            .filter(|&at| may_end[at].user_id != user)
+            .filter(|&at| may_end[at].user_id != user && may_end[at].next_turn >= turn)
             .max_by_key(|&at| of(&slots, may_end[at].user_id));
         let Some(slice) = most
             .map(|at| (at, of(&slots, may_end[at].user_id)))
             .filter(|(_, others)| *others > has + 1 || (has == 0 && *others == 1))
         else {
-            break;
+            // Others may wait for slots of somebody else.
+            waiting.remove(least);
+            continue;
         };
         let (at, others) = slice;
         let slice = may_end.remove(at);
@@ -80,15 +88,18 @@ mod tests {
                 user_id: user(*of),
                 seconds: 100.0 - f64::from(number),
                 gave_way: false,
+                next_turn: 10.0,
             })
             .collect()
     }
 
     /// The numbers of those that give way to users who have so many chunks waiting.
     fn ending(running: &[Running], waiting: &[(u128, i64)]) -> Vec<u128> {
-        let waiting: Vec<_> =
-            waiting.iter().map(|(of, chunks)| Waiting { user_id: user(*of), chunks: *chunks }).collect();
-        give_way(running, &waiting).iter().map(Uuid::as_u128).collect()
+        let waiting: Vec<_> = waiting
+            .iter()
+            .map(|(of, chunks)| Waiting { user_id: user(*of), chunks: *chunks, turn: 5.0 })
+            .collect();
+        give_way(running, &waiting, &HashSet::new()).iter().map(Uuid::as_u128).collect()
     }
 
     #[test]
@@ -111,6 +122,19 @@ mod tests {
         assert_eq!(ending(&slices(&[1, 2, 3]), &[(4, 9)]), [1]);
         assert_eq!(ending(&slices(&[1, 2, 3]), &[(4, 9), (5, 9), (1, 9), (2, 9)]), [1, 2]);
         assert_eq!(ending(&slices(&[1, 1, 2]), &[(3, 9), (4, 9), (1, 9)]), [1, 2]);
+    }
+
+    #[test]
+    fn nobody_gives_way_to_who_comes_later_or_in_vain() {
+        let mut running = slices(&[1, 1, 1, 1]);
+        let waiting = [Waiting { user_id: user(2), chunks: 9, turn: 5.0 }];
+        let deaf = HashSet::from([running[0].lease, running[1].lease]);
+        let asked = give_way(&running, &waiting, &deaf);
+        assert_eq!(asked, [running[2].lease, running[3].lease], "those that were asked do not answer");
+        for slice in &mut running {
+            slice.next_turn = 4.0;
+        }
+        assert!(ending(&running, &[(2, 9)]).is_empty(), "the slot would come back to who gave it");
     }
 
     #[test]

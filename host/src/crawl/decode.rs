@@ -45,8 +45,9 @@ const SLOWER: u32 = if cfg!(debug_assertions) { 4 } else { 1 };
 const LIGHT: u64 = 4;
 /// A child that is not given the processor is given up after this long; it may have been stopped.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Verdicts on bytes that are remembered.
+/// Verdicts on bytes that are remembered, and for how long.
 const REMEMBERED: u64 = 10_000;
+const MEMORY: Duration = Duration::from_secs(600);
 /// Pause after a child could not be started.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often a child may end in the middle of a picture by itself before that is the picture's fault.
@@ -155,7 +156,7 @@ impl Decoders {
             most_slow: children - 1,
             state: Mutex::default(),
             changed: Notify::new(),
-            known: Cache::new(REMEMBERED),
+            known: Cache::builder().max_capacity(REMEMBERED).time_to_live(MEMORY).build(),
             app,
         });
         let mut tasks = JoinSet::new();
@@ -173,6 +174,11 @@ impl Decoders {
     /// What is known of bytes that were decoded not long ago, whoever asked.
     pub(super) fn known(&self, sha256: &Sha256) -> Option<Decoded> {
         self.shared.known.get(sha256)
+    }
+
+    /// Forgets what is known of bytes: they are to be tried again.
+    pub(super) fn forget(&self, sha256: &Sha256) {
+        self.shared.known.invalidate(sha256);
     }
 
     /// Decodes a picture when its owner has a turn. It may go on when nobody waits any more, and is
@@ -315,11 +321,12 @@ impl Shared {
                         .then(|| format!("the decoder ended in the middle of it; it had {mib} MiB of memory"))
                 }
             };
-            match costly {
-                Some(detail) => {
-                    let rejected = work.header.reject(Refusal::TooCostly, detail);
-                    self.finish(work, Err(rejected));
+            match costly.map(|detail| work.header.reject(Refusal::TooCostly, detail)) {
+                // It may have been ended by somebody who knows nothing of the picture.
+                Some(rejected) if work.ends > 0 => {
+                    let _ = work.answer.send(Ok(Err(rejected)));
                 }
+                Some(rejected) => self.finish(work, Err(rejected)),
                 None => self.put(work, true),
             }
         }

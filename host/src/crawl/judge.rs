@@ -91,7 +91,7 @@ impl Bench {
         self.faults.pass("decode", &url);
         // Another copy may have other bytes.
         let declared = said.checksum.clone().filter(|_| url == said.url);
-        let (sha256, checked) = match self.check(&download.bytes, declared).await {
+        let (sha256, checked) = match self.check(&download.bytes, declared, waiting.again).await {
             Ok(checked) => checked,
             Err(error) => {
                 tracing::error!(error = %crate::app::chain(&error), "pictures cannot be decoded");
@@ -120,11 +120,12 @@ impl Bench {
     }
 
     /// Checks a file completely. Bytes that this process decoded not long ago, or that the dataset
-    /// has a row of, are not decoded again.
+    /// has a row of, are not decoded again, unless they are to be tried `again`.
     async fn check(
         &self,
         bytes: &Bytes,
         declared: Option<Checksum>,
+        again: bool,
     ) -> Result<(Sha256, Result<Measured, Rejected>), NoChild> {
         let limits = *self.decoders.limits();
         let file = bytes.clone();
@@ -138,6 +139,9 @@ impl Bench {
             Ok(header) => header,
             Err(rejected) => return Ok((sha256, Err(rejected))),
         };
+        if again {
+            self.decoders.forget(&sha256);
+        }
         let decoded = match self.known(&sha256, &header).await {
             Some(decoded) => decoded,
             None => self.decoders.decode(self.owner, sha256, bytes.clone(), header.clone()).await?,

@@ -4,7 +4,11 @@
 mod ready;
 mod stepped;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use tokio::{
@@ -34,6 +38,8 @@ use ready::Ready;
 /// Verdicts are written at this number, or this long after the last ones, whichever comes first.
 const BATCH: usize = 50;
 const BATCH_AGE: Duration = Duration::from_millis(500);
+/// A picture that takes longer to come keeps no other from being tried in its place.
+const SLOW: Duration = Duration::from_secs(2);
 /// When no download ends for so long, the source is asked for others.
 const STALLED: Duration = Duration::from_secs(1);
 /// No step is made while the backlog holds this many.
@@ -54,6 +60,13 @@ pub(super) enum Pause {
     Lasting(String),
 }
 
+/// A picture that was tried.
+struct Ended {
+    candidate: i64,
+    host: String,
+    tried: Tried,
+}
+
 /// A chunk being worked on.
 pub(super) struct Slice {
     chunk: Chunk,
@@ -67,7 +80,9 @@ pub(super) struct Slice {
     locked_for: String,
     /// The backlog had no more for now.
     drained: bool,
-    downloads: JoinSet<(String, Tried)>,
+    downloads: JoinSet<Ended>,
+    /// When each of them was started.
+    started: HashMap<i64, Instant>,
     /// When one of them ended last.
     moved: Instant,
     /// What is in hand is a suspect.
@@ -120,6 +135,7 @@ impl Slice {
             locked_for: String::new(),
             drained: false,
             downloads: JoinSet::new(),
+            started: HashMap::new(),
             moved: Instant::now(),
             alone: false,
             step: JoinSet::new(),
@@ -168,6 +184,7 @@ impl Slice {
             }
             if self.chunk.kept >= self.chunk.share {
                 self.step.abort_all();
+                self.downloads.abort_all();
             }
             if self.downloads.is_empty() && self.step.is_empty() {
                 self.flush().await?;
@@ -210,11 +227,13 @@ impl Slice {
         }
     }
 
-    /// Pictures that the chunk may still keep, beyond those that are on their way.
+    /// Pictures that the chunk may still keep, beyond those that are on their way. One that is slow
+    /// to come reserves nothing; should it come after all, it stays in the backlog.
     fn room(&self) -> usize {
         let good = self.batch.iter().filter(|judged| judged.outcome.is_ok()).count();
         let missing = usize::try_from(self.chunk.share - self.chunk.kept).unwrap_or(0);
-        missing.saturating_sub(good + self.downloads.len())
+        let quick = self.started.values().filter(|started| started.elapsed() < SLOW).count();
+        missing.saturating_sub(good + quick)
     }
 
     /// Starts downloads, takes more from the backlog and makes the next step, as far as there is room.
@@ -252,7 +271,11 @@ impl Slice {
                 return;
             };
             let bench = Arc::clone(&self.bench);
-            self.downloads.spawn(async move { (waiting.host.clone(), bench.judge(waiting).await) });
+            self.started.insert(waiting.id, Instant::now());
+            self.downloads.spawn(async move {
+                let (candidate, host) = (waiting.id, waiting.host.clone());
+                Ended { candidate, host, tried: bench.judge(waiting).await }
+            });
         }
     }
 
@@ -316,15 +339,13 @@ impl Slice {
         self.step.spawn(task.make());
     }
 
-    async fn tried(
-        &mut self,
-        tried: Result<(String, Tried), tokio::task::JoinError>,
-    ) -> Result<(), Interrupted> {
+    async fn tried(&mut self, tried: Result<Ended, tokio::task::JoinError>) -> Result<(), Interrupted> {
         self.moved = Instant::now();
-        if let Ok((host, _)) = &tried {
-            self.ready.ended(host);
+        if let Ok(ended) = &tried {
+            self.ready.ended(&ended.host);
+            self.started.remove(&ended.candidate);
         }
-        match tried.map(|(_, tried)| tried) {
+        match tried.map(|ended| ended.tried) {
             Ok(Tried::Judged(judged)) => {
                 self.batch.push(*judged);
                 if self.batch.len() >= BATCH || self.is_due() {
@@ -425,7 +446,10 @@ impl Slice {
         if self.paused.is_some() && step_at.is_some_and(|at| at <= Utc::now()) {
             return Ok(Some(SliceEnd::Again));
         }
-        let Some(until) = step_at.into_iter().chain(held_until).min().filter(|until| *until > Utc::now())
+        // One has its time since it was last looked at.
+        let may_try = left > 0 && held_until.is_none();
+        let Some(until) =
+            step_at.into_iter().chain(held_until).min().filter(|until| !may_try && *until > Utc::now())
         else {
             self.drained = false;
             return Ok(None);

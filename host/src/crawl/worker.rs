@@ -53,6 +53,9 @@ const PAUSED: Duration = Duration::from_secs(30);
 const LONGEST_PAUSED: Duration = Duration::from_hours(24);
 /// How often a worker looks whether its leases are lost, and whether others wait.
 const LOOK: Duration = Duration::from_millis(500);
+/// A slice that goes on for so long after it was asked to give way is held by a worker that is
+/// stopped or gone, or works for one job only: others are asked.
+const DEAF: Duration = Duration::from_secs(3);
 /// The last writes of a slice are given this long.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -64,6 +67,8 @@ pub struct Worker {
     kept: Arc<Kept>,
     store_failed: Arc<AtomicBool>,
     held: Mutex<HashMap<Uuid, Held>>,
+    /// Slices that are to give way, here or elsewhere, since when.
+    asked: Mutex<HashMap<Uuid, Instant>>,
     /// Its slots are of use to one job only.
     for_one_job: bool,
     stop: CancellationToken,
@@ -111,6 +116,7 @@ impl Worker {
             kept: Arc::default(),
             store_failed: Arc::default(),
             held: Mutex::default(),
+            asked: Mutex::default(),
             for_one_job: only.is_some(),
             stop: stop.clone(),
             app,
@@ -187,8 +193,13 @@ impl Worker {
             }
             waiting.retain(|user| user.chunks > 0);
         }
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|lease, _| running.iter().any(|slice| slice.lease == *lease));
+        let deaf =
+            asked.iter().filter(|(_, since)| since.elapsed() > DEAF).map(|(lease, _)| *lease).collect();
         let held = self.held();
-        for lease in balance::give_way(&running, &waiting) {
+        for lease in balance::give_way(&running, &waiting, &deaf) {
+            asked.entry(lease).or_insert_with(Instant::now);
             if let Some(held) = held.get(&lease) {
                 tracing::debug!(job = %held.job, "asked to give way");
                 held.give_way.cancel();

@@ -88,6 +88,8 @@ pub struct Waiting {
     pub interruptions: i16,
     /// Where its address is, in lower case; with a port where that is named.
     pub host: String,
+    /// It was refused before, and a retry tries it again.
+    pub again: bool,
 }
 
 impl Waiting {
@@ -160,13 +162,13 @@ pub async fn backlog(
 ) -> sqlx::Result<Vec<Waiting>> {
     sqlx::query_as(
         "with next as (
-            select id, candidate, holds, interruptions, host, position
+            select id, candidate, holds, interruptions, host, position, image_id is not null as again
               from pixcrawler.candidate,
                    coalesce(lower(substring(candidate ->> 'url' from '^[^:]*://([^/?#]*)')), '') as host
              where chunk_id = $1 and verdict is null and id <> all ($2) and host <> all ($3)
                and coalesce(not_before, now()) <= now()
              order by interruptions, position limit $5)
-         select id, candidate, holds, interruptions, host from next
+         select id, candidate, holds, interruptions, host, again from next
           order by interruptions, row_number() over (partition by interruptions, host order by position), position
           limit $4",
     )

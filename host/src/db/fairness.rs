@@ -1,6 +1,7 @@
 //! Turns by start-time fair queueing: each user has a virtual time, that of the slices it
 //! used, and a chunk is queued for the time at which its user would be served if all were
-//! served alike. Who was away begins at the present turn and has no claim on the past.
+//! served alike. Who was away begins where the least served of the others is by now, what they
+//! use at the moment included, and has no claim on the past.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool};
@@ -42,6 +43,8 @@ pub struct Running {
     pub seconds: f64,
     /// Whether its last slice gave way before it had achieved anything, and nothing was since.
     pub gave_way: bool,
+    /// When its user would be served next, in virtual time.
+    pub next_turn: f64,
 }
 
 /// A user with chunks that could be worked on, if there were slots.
@@ -51,6 +54,8 @@ pub struct Waiting {
     pub user_id: UserId,
     /// How many.
     pub chunks: i64,
+    /// When the first of them comes, in virtual time.
+    pub turn: f64,
 }
 
 /// How fair it is now.
@@ -82,8 +87,19 @@ pub async fn turns(
     // The lock keeps the count of rounds until the messages are there to be counted anew.
     sqlx::query_as(
         "with clock as (select virtual, base from pixcrawler.clock for key share),
+              served as (
+                select j.user_id, greatest(coalesce(max(s.used), 0), min(c.turn)) + coalesce(
+                           sum(extract(epoch from now() - c.since)) filter (where c.lease is not null), 0) as used
+                  from pixcrawler.chunk c
+                  join public.crawl_jobs j on j.id = c.job_id
+                  left join pixcrawler.share s on s.user_id = j.user_id
+                 where c.id <> all ($2)
+                   and (c.lease is not null or (c.state in ('queued', 'waiting') and c.since <= now()))
+                 group by j.user_id),
               owner as (
-                select j.user_id, greatest(clock.virtual, coalesce(s.used, 0)) as start, clock.base
+                select j.user_id, clock.base, greatest(
+                           clock.virtual, s.used, (select used from served where user_id = j.user_id),
+                           (select min(used) from served where user_id <> j.user_id)) as start
                   from clock, public.crawl_jobs j left join pixcrawler.share s on s.user_id = j.user_id
                  where j.id = $1),
               ahead as (
@@ -198,7 +214,7 @@ pub async fn count_anew(connection: &mut PgConnection) -> sqlx::Result<Option<i6
 /// When the database fails.
 pub async fn waiting(pool: &PgPool) -> sqlx::Result<Vec<Waiting>> {
     sqlx::query_as(
-        "select j.user_id, count(*) as chunks
+        "select j.user_id, count(*) as chunks, min(c.turn) as turn
            from pixcrawler.chunk c join public.crawl_jobs j on j.id = c.job_id
           where c.state in ('queued', 'waiting') and c.since <= now() - make_interval(secs => $1)
           group by j.user_id",
@@ -214,9 +230,13 @@ pub async fn waiting(pool: &PgPool) -> sqlx::Result<Vec<Waiting>> {
 /// When the database fails.
 pub async fn running(pool: &PgPool) -> sqlx::Result<Vec<Running>> {
     sqlx::query_as(
-        "select c.lease, j.user_id, extract(epoch from now() - c.since)::float8 as seconds, c.gave_way
-           from pixcrawler.chunk c join public.crawl_jobs j on j.id = c.job_id
-          where c.lease is not null",
+        "with held as (
+            select c.lease, j.user_id, extract(epoch from now() - c.since)::float8 as seconds, c.gave_way
+              from pixcrawler.chunk c join public.crawl_jobs j on j.id = c.job_id
+             where c.lease is not null)
+         select held.*, greatest(clock.virtual, coalesce(s.used, 0) + sum(seconds) over (partition by held.user_id))
+                        as next_turn
+           from pixcrawler.clock, held left join pixcrawler.share s using (user_id)",
     )
     .fetch_all(pool)
     .await

@@ -3,7 +3,7 @@
 use sqlx::{PgPool, types::Json};
 
 use crate::{
-    db::timestamp::Timestamp,
+    db::column::Timestamp,
     image::{Refusal, Sha256},
     job::{ChunkId, DatasetId, ImageId, JobId, UserId},
 };
@@ -175,6 +175,8 @@ pub async fn seen(pool: &PgPool, dataset: DatasetId, sha256: &Sha256) -> sqlx::R
          union all
          (select null, to_jsonb(reason), metadata->>'detail' from public.images i
            where dataset_id = $1 and hash = $2 and reason in ('corrupt', 'decoder-fault', 'too-costly')
+             -- The limits of another day may be others.
+             and (reason <> 'too-costly' or created_at > now() - interval '1 day')
              and not exists (select from pixcrawler.candidate c where c.image_id = i.id and c.verdict is null))
          limit 1",
     )

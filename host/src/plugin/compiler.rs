@@ -38,7 +38,7 @@ pub const SUBCOMMAND: &str = "compile-component";
 const MEMORY: u64 = 1 << 30;
 /// A child that is not given the processor is waited for this many times as long.
 const PATIENCE: u32 = 5;
-/// Children at a time: one that is held up holds up nobody but itself.
+/// Children at a time: beside one that takes its time the others go on.
 const CHILDREN: usize = 2;
 
 /// Where components are compiled.

@@ -9,8 +9,8 @@ const MAX_FUNCTIONS: u64 = 100_000;
 const MAX_LOCALS: u64 = 5_000;
 /// Blocks within blocks of one function.
 const MAX_DEPTH: u64 = 2_000;
-/// Locals of one function times its blocks: each block may have to pass on each local.
-const MAX_PASSED: u64 = 2_000_000;
+/// Locals of one function times its blocks and branches: each may have to pass on each local.
+const MAX_PASSED: u64 = 4_000_000;
 
 /// The most of each; locals, depth and what is passed on are of one function.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub(super) fn check(wasm: &[u8]) -> Result<(), String> {
         ("functions", shape.functions, MAX_FUNCTIONS),
         ("locals in one function", shape.locals, MAX_LOCALS),
         ("blocks within blocks", shape.depth, MAX_DEPTH),
-        ("locals times blocks in one function", shape.passed, MAX_PASSED),
+        ("locals times blocks and branches in one function", shape.passed, MAX_PASSED),
     ] {
         if found > limit {
             return Err(format!("too many {what}: {found}, at most {limit} are allowed"));
@@ -58,10 +58,15 @@ impl Shape {
         }
         for operator in body.get_operators_reader()? {
             match operator? {
-                Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                Operator::Block { .. }
+                | Operator::Loop { .. }
+                | Operator::If { .. }
+                | Operator::TryTable { .. } => {
                     (depth, blocks) = (depth + 1, blocks + 1);
                     self.depth = self.depth.max(depth);
                 }
+                Operator::Br { .. } | Operator::BrIf { .. } => blocks += 1,
+                Operator::BrTable { targets } => blocks += u64::from(targets.len()),
                 Operator::End => depth = depth.saturating_sub(1),
                 _ => {}
             }

@@ -79,7 +79,14 @@ mod tests {
 
     fn waiting(id: i64, host: &str) -> Waiting {
         let candidate = serde_json::from_value(serde_json::json!({ "url": format!("http://{host}/{id}") }));
-        Waiting { id, candidate: candidate.unwrap(), holds: 0, interruptions: 0, host: host.to_owned() }
+        Waiting {
+            id,
+            candidate: candidate.unwrap(),
+            holds: 0,
+            interruptions: 0,
+            host: host.to_owned(),
+            again: false,
+        }
     }
 
     fn started(ready: &mut Ready, has_room: impl Fn(&Waiting) -> bool) -> Vec<i64> {
