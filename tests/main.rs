@@ -10,6 +10,7 @@ mod database;
 mod embedded;
 mod fairness;
 mod hostile;
+mod layouts;
 mod metrics;
 mod openverse;
 mod operator;

@@ -13,6 +13,7 @@ use crate::support::{
     origin::{Origin, refusal, reply},
 };
 
+const USER: &str = "00000000-0000-4000-8000-000000000001";
 const PROJECT: &str = "https://project.supabase.co";
 const KEYS: &str = "project.supabase.co/auth/v1/.well-known/jwks.json";
 const SECRET: &str = "a shared secret of at least 32 bytes";
@@ -46,7 +47,9 @@ impl Project {
     /// A host that takes tokens of this project.
     async fn host(&self, settings: &[&str]) -> Api {
         let mapping = self.origin.mapping(PROJECT);
-        Api::start_with(&[&[&*mapping, "--supabase-url", PROJECT], settings].concat()).await
+        let api = Api::start_with(&[&[&*mapping, "--supabase-url", PROJECT], settings].concat()).await;
+        api.sign_up(USER, "ann@example.org").await;
+        api
     }
 
     /// How often the keys were asked for.
@@ -96,6 +99,16 @@ async fn tokens_of_published_keys_are_accepted() {
     let verified = api.request("POST", "/api/v1/auth/verify-token").bearer_auth(rsa.sign(&claims()));
     assert_eq!(send(verified).await.expect(200).json()["valid"], true);
     assert_eq!(project.asked(), 1, "keys are kept");
+
+    // It lives on for a while when its user is gone, marked as deleted or deleted.
+    for end in ["update auth.users set deleted_at = now()", "delete from auth.users"] {
+        sqlx::query(end).execute(&api.database.pool).await.unwrap();
+        let told = me(&api, &rsa.sign(&claims())).await.expect(401).json();
+        assert_eq!(told["detail"], "The user of this token was deleted.");
+        let left: i64 =
+            sqlx::query_scalar("select count(*) from profiles").fetch_one(&api.database.pool).await.unwrap();
+        assert_eq!(left, 0, "{end}");
+    }
     api.stop().await;
 }
 
@@ -106,6 +119,7 @@ async fn a_project_on_a_private_address_is_reached() {
     let origin = Origin::start(move |_| reply("application/json", published.clone())).await;
     let project = origin.base();
     let api = Api::start_with(&["--supabase-url", &project]).await;
+    api.sign_up(USER, "ann@example.org").await;
     let mut claims = claims();
     claims["iss"] = json!(format!("{project}/auth/v1"));
     me(&api, &key.sign(&claims)).await.expect(200);
@@ -241,7 +255,7 @@ fn claims() -> Value {
         "iss": format!("{PROJECT}/auth/v1"),
         "aud": "authenticated",
         "role": "authenticated",
-        "sub": "00000000-0000-4000-8000-000000000001",
+        "sub": USER,
         "exp": Utc::now().timestamp() + 3600,
         "email": "ann@example.org",
         "user_metadata": { "full_name": "Ann" },

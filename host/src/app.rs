@@ -29,6 +29,7 @@ use crate::{
 
 pub(crate) use jobs::messages;
 pub use jobs::{Cancelled, JobError, Retried};
+pub use profile::ProfileError;
 pub use start::{Database, Running, StartError};
 
 /// All parts of the host; cheap to clone.

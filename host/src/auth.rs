@@ -63,6 +63,8 @@ pub struct Caller {
     pub role: String,
     /// Signed in without saying who.
     pub is_anonymous: bool,
+    /// Only this host knows the user: by its own issuer, or at its command line.
+    pub is_local: bool,
 }
 
 /// Why a token is refused.
@@ -207,6 +209,7 @@ impl Auth {
             expires: expires.ok_or(AuthError::Claim("exp"))?,
             role,
             is_anonymous: claims["is_anonymous"].as_bool().unwrap_or(false),
+            is_local: self.issuer().is_some(),
         })
     }
 }

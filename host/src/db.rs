@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod chunks;
+pub mod column;
 pub mod embedded;
 pub mod export;
 pub mod fairness;
@@ -9,6 +10,7 @@ pub mod idempotency;
 pub mod images;
 pub mod items;
 pub mod jobs;
+mod layout;
 pub mod listen;
 pub mod pace;
 pub mod profiles;
@@ -17,7 +19,6 @@ pub mod secrets;
 pub mod settle;
 pub mod sources;
 pub mod steps;
-pub mod timestamp;
 pub mod verdicts;
 
 use std::time::Duration;
@@ -113,8 +114,8 @@ pub async fn pending(pool: &PgPool) -> Result<usize, Error> {
 /// are left alone, so that a binary can be rolled back.
 ///
 /// # Errors
-/// The database lacks what Supabase brings, or a migration failed; it is undone, and those
-/// before it stay.
+/// The database lacks what Supabase brings, has tables that these cannot be built on, or a migration
+/// failed; nothing was changed.
 pub async fn migrate(pool: &PgPool) -> Result<Vec<(i64, String)>, MigrateError> {
     // A connection of its own: closing it undoes its settings and frees the lock, come what may.
     let mut connection = pool.acquire().await?.detach();
@@ -137,7 +138,19 @@ pub async fn migrate(pool: &PgPool) -> Result<Vec<(i64, String)>, MigrateError> 
     let before = applied(&mut connection).await?;
     let mut migrator = sqlx::migrate!("../migrations");
     migrator.set_ignore_missing(true).set_locking(false);
-    migrator.run(&mut connection).await?;
+    let reasons = layout::unfit(&mut connection).await?;
+    if !reasons.is_empty() {
+        return Err(MigrateError::Unfit(reasons));
+    }
+    // All of them or none.
+    let mut transaction = connection.begin().await?;
+    if layout::jobs_belong_to_projects(&mut transaction).await? {
+        migrator.run_to(layout::BEFORE_JOBS, &mut *transaction).await?;
+        sqlx::raw_sql(include_str!("db/adopt.sql")).execute(&mut *transaction).await?;
+        tracing::info!("jobs that belonged to a project have a dataset of it now");
+    }
+    migrator.run(&mut *transaction).await?;
+    transaction.commit().await?;
     let applied = sqlx::query_as(
         "select version, description from pixcrawler.migration where version <> all($1) order by version",
     )
@@ -216,6 +229,9 @@ pub enum MigrateError {
          database of a Supabase project, or set no DATABASE_URL to have a private one"
     )]
     NotSupabase,
+    /// There are tables that the migrations cannot build on; every reason.
+    #[error("the tables that are there cannot be built on, and nothing was changed:\n- {}", .0.join("\n- "))]
+    Unfit(Vec<String>),
     /// One of the files failed.
     #[error("cannot apply a migration")]
     Migrate(#[from] sqlx::migrate::MigrateError),

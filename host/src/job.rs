@@ -138,6 +138,13 @@ impl JobState {
         }
     }
 
+    /// The state that is stored so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
+        all.into_iter().find(|state| state.name() == name)
+    }
+
     /// Whether nothing more happens by itself.
     #[must_use]
     pub const fn is_over(self) -> bool {

@@ -45,6 +45,14 @@ pub(crate) async fn empty_database() -> TestDatabase {
     cluster.connect(&name).await
 }
 
+/// One that only has what Supabase brings, and what these statements make on top.
+pub(crate) async fn made_by(statements: &str) -> TestDatabase {
+    let database = empty_database().await;
+    db::bootstrap(&database.pool).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned())).execute(&database.pool).await.unwrap();
+    database
+}
+
 /// The database at this address, brought up to date.
 pub(crate) async fn prepared(url: SecretString) -> TestDatabase {
     let pool = db::connect(&url, 5).await.unwrap();

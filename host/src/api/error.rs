@@ -14,7 +14,11 @@ use poem_openapi::{
     types::{ToJSON as _, Type as _},
 };
 
-use crate::{app::create::Broken, auth::AuthError, db};
+use crate::{
+    app::{ProfileError, create::Broken},
+    auth::AuthError,
+    db,
+};
 
 /// Media type of problem documents.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -131,6 +135,11 @@ impl Problem {
 
     pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// The token is good for a while yet, but not its user.
+    pub(super) fn user_gone() -> Self {
+        Self::unauthorized("The user of this token was deleted.")
     }
 
     /// The caller, or all callers together, have enough under way; `retry_after` has whole seconds.
@@ -312,6 +321,15 @@ impl From<db::Error> for Problem {
                 Self { cause: Some(error.into()), ..problem }
             }
             error => Self::internal(error),
+        }
+    }
+}
+
+impl From<ProfileError> for Problem {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::UserGone => Self::user_gone(),
+            ProfileError::Database(error) => error.into(),
         }
     }
 }

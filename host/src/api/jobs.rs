@@ -216,6 +216,10 @@ impl Api {
         match app.retry_job(caller.user, JobId(id)).await? {
             Retried::NotFound => Err(not_found().into()),
             Retried::NotOver(state) => Err(conflict(state, "retried").into()),
+            Retried::NoParts => {
+                let detail = "This job was not made by this API: there is nothing to go on with.";
+                Err(Problem::conflict("no-parts", detail).into())
+            }
             Retried::TooMany(most) => Err(too_many_open(most).into()),
             Retried::Now => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
         }
@@ -253,6 +257,7 @@ impl From<CreateError> for Problem {
         match error {
             CreateError::Rules(broken) => Self::rules(broken),
             CreateError::KeyReused => Self::key_reused(),
+            CreateError::UserGone => Self::user_gone(),
             CreateError::TooMany(most) => too_many_open(most),
             CreateError::Database(error) => error.into(),
             CreateError::Queue(error) => Self::internal(error),

@@ -9,7 +9,7 @@ use crate::{
         App,
         health::{self, Health, SourceStates},
         jobs::messages,
-        profile::identity,
+        profile::ProfileError,
     },
     auth::Caller,
     db,
@@ -40,6 +40,9 @@ pub enum CreateError {
     /// The key was used for another request less than a day ago.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// The token is good, but its user was deleted.
+    #[error("the user was deleted")]
+    UserGone,
     /// The user has as many jobs under way as are allowed.
     #[error("{0} jobs of yours are under way, which is as many as are allowed; wait for one to end")]
     TooMany(i64),
@@ -82,7 +85,11 @@ impl App {
                 return replay(&before, &digest);
             }
         }
-        db::profiles::ensure(&mut transaction, &identity(caller)).await?;
+        match self.profile_in(&mut transaction, caller).await {
+            Ok(_) => {}
+            Err(ProfileError::UserGone) => return Err(CreateError::UserGone),
+            Err(ProfileError::Database(error)) => return Err(error.into()),
+        }
         if let Some(most) = self.too_many_open(&mut transaction, user).await? {
             return Err(CreateError::TooMany(most));
         }

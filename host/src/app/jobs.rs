@@ -21,6 +21,8 @@ pub enum Retried {
     NotFound,
     /// It is in this state, and no part of it failed.
     NotOver(JobState),
+    /// It has no parts: somebody else wrote its row.
+    NoParts,
     /// The user has this many jobs under way, as many as are allowed.
     TooMany(i64),
     /// It goes on.
@@ -61,6 +63,7 @@ impl App {
         let queued = match settle::retry(&mut tx, user, job).await? {
             settle::Retried::NotFound => return Ok(Retried::NotFound),
             settle::Retried::NotOver(state) => return Ok(Retried::NotOver(state)),
+            settle::Retried::NoParts => return Ok(Retried::NoParts),
             settle::Retried::Now(_) if let Some(most) = open => return Ok(Retried::TooMany(most)),
             settle::Retried::Now(queued) => queued,
         };

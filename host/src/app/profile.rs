@@ -5,30 +5,57 @@ use crate::{
     auth::Caller,
     db::{
         self,
-        profiles::{Identity, Profile},
+        profiles::{Identity, Known, Profile},
     },
 };
+
+/// Why there is no profile.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// The token is good, but its user was deleted.
+    #[error("the user was deleted")]
+    UserGone,
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] db::Error),
+}
 
 impl App {
     /// The caller's profile; made from the token if absent.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn profile(&self, caller: &Caller) -> Result<Profile, db::Error> {
-        db::profiles::ensure(&mut *self.db.acquire().await?, &identity(caller)).await
+    /// When the user is gone, or the database fails.
+    pub async fn profile(&self, caller: &Caller) -> Result<Profile, ProfileError> {
+        self.profile_in(&mut *self.db.acquire().await?, caller).await
+    }
+
+    /// The same in a transaction.
+    pub(super) async fn profile_in(
+        &self,
+        connection: &mut db::PgConnection,
+        caller: &Caller,
+    ) -> Result<Profile, ProfileError> {
+        let profile = db::profiles::ensure(connection, &identity(caller), known(caller)).await?;
+        profile.ok_or(ProfileError::UserGone)
     }
 
     /// Takes name and picture from the token.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn sync_profile(&self, caller: &Caller) -> Result<Profile, db::Error> {
-        db::profiles::sync(&mut *self.db.acquire().await?, &identity(caller)).await
+    /// When the user is gone, or the database fails.
+    pub async fn sync_profile(&self, caller: &Caller) -> Result<Profile, ProfileError> {
+        let connection = &mut *self.db.acquire().await?;
+        let profile = db::profiles::sync(connection, &identity(caller), known(caller)).await?;
+        profile.ok_or(ProfileError::UserGone)
     }
 }
 
+const fn known(caller: &Caller) -> Known {
+    if caller.is_local { Known::ByToken } else { Known::ByRow }
+}
+
 /// What the token says, as far as the profile goes.
-pub(super) fn identity(caller: &Caller) -> Identity {
+fn identity(caller: &Caller) -> Identity {
     Identity {
         user: caller.user,
         email: caller.email.clone().filter(|email| email.chars().count() <= 255),

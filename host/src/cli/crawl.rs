@@ -205,6 +205,7 @@ fn local_user() -> Caller {
         expires: DateTime::<Utc>::MAX_UTC,
         role: "authenticated".to_owned(),
         is_anonymous: false,
+        is_local: true,
     }
 }
 
@@ -251,16 +252,16 @@ async fn begin(
             before.id
         )));
     };
-    match row.status {
+    match row.status.0 {
         JobState::Pending | JobState::Running => {}
         over => match app.retry_job(caller.user, before.id).await? {
             Retried::Now => {}
             Retried::TooMany(most) => return Err(CreateError::TooMany(most).into()),
-            Retried::NotOver(_) | Retried::NotFound if over == JobState::Completed => {
+            Retried::NotOver(_) | Retried::NotFound | Retried::NoParts if over == JobState::Completed => {
                 return Ok((before.id, Begun::Complete));
             }
             // Where another process was faster it goes on as well.
-            Retried::NotOver(_) | Retried::NotFound => {}
+            Retried::NotOver(_) | Retried::NotFound | Retried::NoParts => {}
         },
     }
     Ok((before.id, Begun::Continued))

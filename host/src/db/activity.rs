@@ -3,7 +3,7 @@
 use sqlx::{PgPool, types::Json};
 
 use crate::{
-    db::timestamp::Timestamp,
+    db::column::Timestamp,
     job::{JobId, UserId},
 };
 

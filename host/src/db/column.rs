@@ -1,14 +1,19 @@
-//! Instants in the tables that the frontend may have made.
+//! Columns of the tables that the frontend may have made and writes too: read whatever they hold,
+//! so that no row breaks a list.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sqlx::{
     Decode, Postgres, Type,
     error::BoxDynError,
     postgres::{PgTypeInfo, PgValueRef},
 };
 
-/// A column that is `timestamptz` where the migrations made the table, and `timestamp`, in UTC,
-/// where Drizzle did.
+use crate::job::JobState;
+
+/// An instant, `timestamptz` where the migrations made the table and `timestamp`, in UTC, where
+/// Drizzle did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timestamp(pub DateTime<Utc>);
 
@@ -31,7 +36,118 @@ impl Type<Postgres> for Timestamp {
 
 impl<'r> Decode<'r, Postgres> for Timestamp {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
-        // Both are microseconds since the year 2000, in UTC.
-        <DateTime<Utc> as Decode<'r, Postgres>>::decode(value).map(Self)
+        /// 2000-01-01, in microseconds since 1970.
+        const EPOCH: i64 = 946_684_800_000_000;
+        /// What RFC 3339 can say: of the years 1 to 9999.
+        const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
+        // Both are microseconds since the year 2000, in UTC, or at an end where they are infinite.
+        let since = i64::from_be_bytes(value.as_bytes()?.try_into()?);
+        let micros = since.saturating_add(EPOCH).clamp(*RANGE.start(), *RANGE.end());
+        DateTime::from_timestamp_micros(micros).map(Self).ok_or_else(|| "an instant out of range".into())
+    }
+}
+
+/// A list of texts in JSON, which may be one text, or an object whose values are the texts or the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts(pub Vec<String>);
+
+impl From<Value> for Texts {
+    fn from(value: Value) -> Self {
+        fn add(value: Value, texts: &mut Vec<String>, depth: u8) {
+            match value {
+                Value::String(text) => texts.push(text),
+                Value::Number(number) => texts.push(number.to_string()),
+                Value::Array(items) if depth < 2 => {
+                    items.into_iter().for_each(|item| add(item, texts, depth + 1));
+                }
+                Value::Object(fields) if depth == 0 => {
+                    fields.into_iter().for_each(|(_, field)| add(field, texts, depth + 1));
+                }
+                _ => {}
+            }
+        }
+        let mut texts = Vec::new();
+        add(value, &mut texts, 0);
+        Self(texts)
+    }
+}
+
+impl Type<Postgres> for Texts {
+    fn type_info() -> PgTypeInfo {
+        <Value as Type<Postgres>>::type_info()
+    }
+
+    fn compatible(column: &PgTypeInfo) -> bool {
+        <Value as Type<Postgres>>::compatible(column)
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for Texts {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        <Value as Decode<'r, Postgres>>::decode(value).map(Self::from)
+    }
+}
+
+/// An object in JSON; what is none of this kind counts as one without fields.
+#[derive(Clone, Debug, Default)]
+pub struct Object<T>(pub T);
+
+impl<T> Type<Postgres> for Object<T> {
+    fn type_info() -> PgTypeInfo {
+        <Value as Type<Postgres>>::type_info()
+    }
+
+    fn compatible(column: &PgTypeInfo) -> bool {
+        <Value as Type<Postgres>>::compatible(column)
+    }
+}
+
+impl<'r, T: DeserializeOwned + Default> Decode<'r, Postgres> for Object<T> {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        let value = <Value as Decode<'r, Postgres>>::decode(value)?;
+        Ok(Self(serde_json::from_value(value).unwrap_or_default()))
+    }
+}
+
+/// `crawl_jobs.status`; a word that is none of ours is shown as failed, because nothing goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(pub JobState);
+
+impl Type<Postgres> for Status {
+    fn type_info() -> PgTypeInfo {
+        <&str as Type<Postgres>>::type_info()
+    }
+
+    fn compatible(column: &PgTypeInfo) -> bool {
+        <&str as Type<Postgres>>::compatible(column)
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for Status {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        let word = <&str as Decode<'r, Postgres>>::decode(value)?;
+        Ok(Self(JobState::named(word).unwrap_or(JobState::Failed)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn texts_are_found_in_whatever_holds_them() {
+        for (held, expect) in [
+            (json!(["a", "b"]), &["a", "b"][..]),
+            (json!("a"), &["a"]),
+            (json!({ "keywords": ["a", "b"] }), &["a", "b"]),
+            (json!({ "0": "a", "1": "b" }), &["a", "b"]),
+            (json!(["a", 7, null, { "b": "c" }]), &["a", "7"]),
+            (json!(null), &[]),
+            (json!({ "a": { "b": "c" } }), &[]),
+        ] {
+            assert_eq!(Texts::from(held.clone()).0, expect, "{held}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
-    db::timestamp::Timestamp,
+    db::column::{Object, Status, Texts, Timestamp},
     image::Rules,
     job::{ChunkId, ChunkState, DatasetId, JobId, JobState, UserId},
 };
@@ -24,9 +24,9 @@ pub struct Job {
     pub dataset_id: DatasetId,
     pub project_id: Option<i32>,
     pub name: String,
-    pub keywords: Json<Vec<String>>,
+    pub keywords: Texts,
     pub max_images: i32,
-    pub status: JobState,
+    pub status: Status,
     pub progress: i32,
     pub total_images: i32,
     pub downloaded_images: i32,
@@ -35,10 +35,10 @@ pub struct Job {
     pub active_chunks: i32,
     pub completed_chunks: i32,
     pub failed_chunks: i32,
-    pub task_ids: Json<Vec<String>>,
-    pub sources: Json<Vec<String>>,
-    pub options: Json<Options>,
-    pub rules: Json<Rules>,
+    pub task_ids: Texts,
+    pub sources: Texts,
+    pub options: Object<Options>,
+    pub rules: Object<Rules>,
     pub error: Option<String>,
     pub revision: i64,
     pub started_at: Option<Timestamp>,

@@ -2,7 +2,17 @@
 
 use sqlx::PgConnection;
 
-use crate::{db::timestamp::Timestamp, job::UserId};
+use crate::{db::column::Timestamp, job::UserId};
+
+/// Whether there must be a user in `auth.users`: where Supabase issues the tokens, one may outlive
+/// its user by an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// A token is proof enough.
+    ByToken,
+    /// It must be there.
+    ByRow,
+}
 
 /// What a token says of a user.
 #[derive(Clone, Debug)]
@@ -32,38 +42,52 @@ pub struct Profile {
     pub updated_at: Timestamp,
 }
 
-/// The user's profile; made from the token if absent.
+/// The user's profile; made from the token if absent. None when there is no such user any more.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn ensure(db: &mut PgConnection, identity: &Identity) -> Result<Profile, sqlx::Error> {
-    let found = sqlx::query_as("select * from public.profiles where id = $1")
+pub async fn ensure(
+    db: &mut PgConnection,
+    identity: &Identity,
+    known: Known,
+) -> Result<Option<Profile>, sqlx::Error> {
+    let found = sqlx::query_as(
+        "select p.* from public.profiles p
+          where id = $1 and ($2 or exists (select from auth.users u where u.id = $1 and u.deleted_at is null))",
+    )
         .bind(identity.user)
+        .bind(known == Known::ByToken)
         .fetch_optional(&mut *db)
         .await?;
     match found {
-        Some(profile) => Ok(profile),
-        None => upsert(db, identity).await,
+        Some(profile) => Ok(Some(profile)),
+        None => upsert(db, identity, known).await,
     }
 }
 
-/// Takes name and avatar from the token, where it has them.
+/// Takes name and avatar from the token, where it has them. None when there is no such user any more.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn sync(db: &mut PgConnection, identity: &Identity) -> Result<Profile, sqlx::Error> {
-    upsert(db, identity).await
+pub async fn sync(
+    db: &mut PgConnection,
+    identity: &Identity,
+    known: Known,
+) -> Result<Option<Profile>, sqlx::Error> {
+    upsert(db, identity, known).await
 }
 
 /// The column `email` must be filled and unique. A user without an address, or with one
 /// that another profile still has, gets one made from the id that can never receive mail.
-async fn upsert(db: &mut PgConnection, identity: &Identity) -> Result<Profile, sqlx::Error> {
+async fn upsert(
+    db: &mut PgConnection,
+    identity: &Identity,
+    known: Known,
+) -> Result<Option<Profile>, sqlx::Error> {
     sqlx::query_as(
         "insert into public.profiles (id, email, full_name, avatar_url)
-         select $1,
-                case when $2 is null or exists (select from public.profiles where email = $2 and id <> $1)
-                    then $1::text || '@users.invalid' else $2 end,
-                $3, $4
+         select $1, pixcrawler.free_email($1, $2), $3, $4
+          where $5 or exists (select from auth.users u where u.id = $1 and u.deleted_at is null)
          on conflict (id) do update
          set full_name = coalesce(excluded.full_name, profiles.full_name),
              avatar_url = coalesce(excluded.avatar_url, profiles.avatar_url),
@@ -74,6 +98,7 @@ async fn upsert(db: &mut PgConnection, identity: &Identity) -> Result<Profile, s
     .bind(&identity.email)
     .bind(&identity.full_name)
     .bind(&identity.avatar_url)
-    .fetch_one(db)
+    .bind(known == Known::ByToken)
+    .fetch_optional(db)
     .await
 }

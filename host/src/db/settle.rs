@@ -6,7 +6,7 @@
 use sqlx::{FromRow, PgConnection, types::Json};
 
 use crate::{
-    db::{chunks::Chunk, progress},
+    db::{chunks::Chunk, column::Status, progress},
     job::{ChunkId, ChunkState, DatasetId, Ended, JobId, JobState, Part, UserId, outcome, redistribute},
 };
 
@@ -28,7 +28,7 @@ pub enum End {
 #[derive(Clone, Copy, Debug, FromRow)]
 struct Locked {
     dataset_id: DatasetId,
-    status: JobState,
+    status: Status,
 }
 
 /// What a cancel or a delete found.
@@ -49,6 +49,8 @@ pub enum Retried {
     NotFound,
     /// It is in this state, and no part of it failed.
     NotOver(JobState),
+    /// It has no parts: somebody else wrote its row.
+    NoParts,
     /// It goes on; these messages are to be enqueued in the same transaction.
     Now(ToEnqueue),
 }
@@ -96,8 +98,8 @@ pub async fn end_chunk(
 /// When the database fails; the transaction is then lost.
 pub async fn cancel(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Cancelled> {
     let Some(locked) = lock_job(connection, user, job).await? else { return Ok(Cancelled::NotFound) };
-    if locked.status.is_over() {
-        return Ok(Cancelled::Over(locked.status));
+    if locked.status.0.is_over() {
+        return Ok(Cancelled::Over(locked.status.0));
     }
     sqlx::query(
         "update pixcrawler.chunk
@@ -120,13 +122,20 @@ pub async fn cancel(connection: &mut PgConnection, user: UserId, job: JobId) -> 
 /// When the database fails; the transaction is then lost.
 pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Retried> {
     let Some(locked) = lock_job(connection, user, job).await? else { return Ok(Retried::NotFound) };
-    let may_be_retried = match locked.status {
+    let parts: bool = sqlx::query_scalar("select exists (select from pixcrawler.job where job_id = $1)")
+        .bind(job)
+        .fetch_one(&mut *connection)
+        .await?;
+    if !parts {
+        return Ok(Retried::NoParts);
+    }
+    let may_be_retried = match locked.status.0 {
         JobState::Failed | JobState::Cancelled => true,
         JobState::Completed => lacks_a_part(connection, job).await?,
         JobState::Pending | JobState::Running => false,
     };
     if !may_be_retried {
-        return Ok(Retried::NotOver(locked.status));
+        return Ok(Retried::NotOver(locked.status.0));
     }
     let reopened: Vec<(ChunkId,)> = sqlx::query_as(
         "update pixcrawler.candidate c set verdict = null, not_before = null, holds = 0, interruptions = 0

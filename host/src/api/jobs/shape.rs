@@ -140,7 +140,7 @@ impl CrawlJob {
         let events = format!("{PREFIX}/crawl-jobs/{}/events", row.id);
         let events_url = app.links.sign(&events, row.user_id, now);
         let rate = rate(&row, now);
-        let eta_seconds = rate.filter(|_| row.status == JobState::Running).map(|rate| eta(&row, rate));
+        let eta_seconds = rate.filter(|_| row.status.0 == JobState::Running).map(|rate| eta(&row, rate));
         Self {
             id: row.id.0,
             user_id: row.user_id.0,
@@ -149,7 +149,7 @@ impl CrawlJob {
             name: row.name,
             keywords: row.keywords.0,
             max_images: row.max_images,
-            status: row.status.into(),
+            status: row.status.0.into(),
             progress: row.progress,
             total_images: row.total_images,
             downloaded_images: row.downloaded_images,
@@ -184,7 +184,7 @@ fn rate(row: &db::jobs::Job, now: DateTime<Utc>) -> Option<f64> {
 
 #[expect(clippy::cast_possible_truncation, reason = "at most 100 000 images of which one took the whole run")]
 fn eta(row: &db::jobs::Job, rate: f64) -> i64 {
-    (f64::from(row.max_images - row.valid_images) / rate * 60.0).ceil() as i64
+    ((f64::from(row.max_images) - f64::from(row.valid_images)).max(0.0) / rate * 60.0).ceil() as i64
 }
 
 impl From<JobState> for Status {

@@ -60,7 +60,7 @@ impl Snapshot {
             }
         }
         Ok(Some(Self {
-            status: row.status,
+            status: row.status.0,
             wanted: row.max_images,
             kept: row.valid_images,
             found: db::jobs::found(db, user, job).await?,
