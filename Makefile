@@ -42,6 +42,19 @@ lint: setup ## Check formatting and lints; dependencies too, where cargo-deny is
 	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; \
 	else echo "licences, bans and origins of dependencies were not checked: cargo install cargo-deny --locked"; fi
 
+.PHONY: strangers
+strangers: target/tools/strangers/node_modules ## Ask judges from outside, which are fetched and take long
+	cp drizzle/schema.ts tests/strangers/tsconfig.json target/tools/strangers
+	cargo test --test strangers
+
+target/tools/strangers/node_modules: tests/strangers/package.json | setup
+	@tests/setup.sh languages
+	mkdir -p target/tools/strangers
+	cp tests/strangers/package.json target/tools/strangers
+	@# Without a lock file: the tools bring packages for every platform, of which a registry may have few.
+	cd target/tools/strangers && npm install --no-package-lock --no-audit --no-fund
+	touch $@
+
 .PHONY: plugins
 plugins: setup ## Build the bundled sources
 	cargo build --target wasm32-wasip2 --profile plugin $(plugins:%=-p %)

@@ -158,3 +158,13 @@ begin
         raise warning 'public.handle_new_user does nothing any more, because pixcrawler.create_profile does it; it was: %', was;
     end if;
 end $$;
+
+-- Its other function looked wherever the caller looks first.
+do $$ begin
+    if exists (
+        select from pg_proc p
+        where p.oid = to_regprocedure('public.handle_updated_at()') and pg_has_role(p.proowner, 'usage')
+    ) then
+        alter function public.handle_updated_at() set search_path = public, pg_temp;
+    end if;
+end $$;

@@ -93,7 +93,28 @@ impl Queue {
     /// # Errors
     /// When the database is out of reach or the role may not create a schema.
     pub async fn migrate(&self) -> Result<(), QueueError> {
-        self.utils.migrate().await.map_err(failed("migrate the queue"))
+        self.utils.migrate().await.map_err(failed("migrate the queue"))?;
+        // What the engine's functions call is theirs wherever the caller looks first.
+        sqlx::raw_sql(
+            "do $$
+             declare
+                 open regprocedure;
+             begin
+                 perform pg_advisory_xact_lock(hashtext('pixcrawler.queue'));
+                 for open in
+                     select oid from pg_proc
+                      where pronamespace = 'graphile_worker'::regnamespace and prokind = 'f'
+                        and not coalesce(proconfig::text like '%search_path=%', false)
+                 loop
+                     execute format(
+                         'alter function %s set search_path = pg_catalog, graphile_worker, pg_temp', open);
+                 end loop;
+             end $$",
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(failed("close the queue's functions"))?;
+        Ok(())
     }
 
     /// Whether the queue's tables can be read.
