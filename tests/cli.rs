@@ -287,6 +287,29 @@ async fn the_doctor_names_what_is_wrong() {
     assert!(!ill.to_string().contains("canary"), "{ill}");
 }
 
+#[tokio::test]
+async fn a_project_is_an_origin_with_a_database() {
+    let folder = data_dir();
+    let data = folder.path().join("data");
+    let serve = async |project: &str, more: &[(&str, &str)]| {
+        let mut serve = pixcrawler(&["serve", "--port", "0", "--data-dir", data.to_str().unwrap()]);
+        serve.env("SUPABASE_URL", project).envs(more.iter().copied());
+        ended(serve).await.expect(1)
+    };
+    let alone = serve("https://project.example", &[]).await;
+    alone.says(&["SUPABASE_URL needs DATABASE_URL", "session endpoint"]);
+    assert!(!data.exists(), "no private database was made for it");
+    let database = database().await;
+    let url = database.url.expose_secret();
+    for project in
+        ["https://project.example/rest/v1", "https://project.example/?apikey=x", "https://me@project.example"]
+    {
+        serve(project, &[("DATABASE_URL", url)])
+            .await
+            .says(&["SUPABASE_URL is the origin of a project alone"]);
+    }
+}
+
 fn finding<'a>(doctor: &'a Value, check: &str) -> &'a Value {
     doctor["checks"].as_array().unwrap().iter().find(|finding| finding["check"] == check).unwrap()
 }

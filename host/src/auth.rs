@@ -99,6 +99,11 @@ pub enum SetupError {
     /// A secret without a project to compare `iss` with.
     #[error("SUPABASE_JWT_SECRET needs SUPABASE_URL")]
     SecretWithoutProject,
+    /// More than an origin, so that the keys would be looked for elsewhere.
+    #[error(
+        "SUPABASE_URL is the origin of a project alone, such as https://REF.supabase.co: it has no path, query or user"
+    )]
+    NotAnOrigin,
     /// Short secrets can be guessed from one token.
     #[error("SUPABASE_JWT_SECRET is shorter than 32 bytes")]
     ShortSecret,
@@ -120,6 +125,9 @@ impl Auth {
         fetch: impl FnOnce(&Url) -> FetchKeys,
     ) -> Result<Self, SetupError> {
         let issuer = |url: &Url| format!("{}/auth/v1", url.as_str().trim_end_matches('/'));
+        if project.is_some_and(|project| !is_origin(project)) {
+            return Err(SetupError::NotAnOrigin);
+        }
         match (project, secret) {
             (None, Some(_)) => Err(SetupError::SecretWithoutProject),
             (None, None) => Ok(Self::local(Issuer::open(data_dir)?)),
@@ -212,6 +220,11 @@ impl Auth {
             is_local: self.issuer().is_some(),
         })
     }
+}
+
+fn is_origin(url: &Url) -> bool {
+    let rest = (url.path(), url.query(), url.fragment(), url.username(), url.password());
+    url.has_host() && rest == ("/", None, None, "", None)
 }
 
 fn text(claims: &Value, name: &str) -> Option<String> {

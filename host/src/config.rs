@@ -330,6 +330,12 @@ impl Fetch {
 }
 
 impl Config {
+    /// Whether a project is named without its database.
+    #[must_use]
+    pub const fn lacks_database(&self) -> bool {
+        self.supabase.supabase_url.is_some() && self.database.database_url.is_none()
+    }
+
     /// The data folder, absolute where the environment allows it.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this module is where the environment is read")]

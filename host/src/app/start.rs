@@ -59,6 +59,11 @@ pub enum StartError {
     /// It was told to end before everything was there.
     #[error("ended by a signal before everything was ready")]
     Stopped,
+    /// Users and rows of a project are in its own database, and not in a private one.
+    #[error(
+        "SUPABASE_URL needs DATABASE_URL: the users of a project are in its own database (its settings show the address of the session endpoint)"
+    )]
+    ProjectWithoutDatabase,
     /// A secret of a source is not given as it must be.
     #[error("cannot read PIXCRAWLER_CREDENTIALS or --credential")]
     Credential(#[from] CredentialError),

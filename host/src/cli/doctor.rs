@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    app::{Database, chain},
+    app::{Database, StartError, chain},
     auth::{Auth, key_set::FetchKeys},
     cli::{
         plugin::{self, Known},
@@ -196,6 +196,9 @@ fn tokens(config: &Config) -> Finding {
         &supabase.supabase_url,
     ) {
         (Ok(_), None) => ok("tokens", "of this host: `pixcrawler token`"),
+        (Ok(_), Some(_)) if config.lacks_database() => {
+            wrong("tokens", StartError::ProjectWithoutDatabase.to_string())
+        }
         (Ok(_), Some(project)) => ok("tokens", format!("of {project}")),
         (Err(error), _) => wrong("tokens", chain(&error)),
     }

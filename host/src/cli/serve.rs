@@ -50,6 +50,9 @@ impl Serve {
 
 /// What runs, or nothing when it was told to end before that: it had nothing to lose.
 async fn start(config: Config, stop: &CancellationToken) -> Result<Option<Running>, StartError> {
+    if config.lacks_database() {
+        return Err(StartError::ProjectWithoutDatabase);
+    }
     match Running::start(config, stop).await {
         Err(StartError::Stopped) => Ok(None),
         started => started.map(Some),
