@@ -55,3 +55,26 @@ async fn a_folder_that_holds_other_things_stays_as_it_is() {
     assert_eq!((mode(&folder.path().join("objects/ab")), mode(&picture)), (0o700, 0o600));
     assert_eq!(mode(&folder.path().join("keys")), 0o700, "what is kept is closed all the same");
 }
+
+/// The demo has a data folder of its own in this one, which as root others must pass through.
+#[tokio::test]
+async fn a_data_folder_in_a_data_folder_is_let_alone() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (outer, inner) = (folder.path().to_owned(), folder.path().join("demo"));
+    let token = async |data: &Path| {
+        let settings = [("PIXCRAWLER_DATA_DIR", data.to_str().unwrap())];
+        system.tool(&["token", "--email", "ann@example.org"], &settings).await;
+    };
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let open = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+    for data in [&inner, &outer, &inner] {
+        token(data).await;
+        assert_eq!(mode(&inner), open, "after {}", data.display());
+    }
+    // As an earlier version left it.
+    fs::set_permissions(&inner, fs::Permissions::from_mode(0o700)).unwrap();
+    token(&inner).await;
+    assert_eq!(mode(&inner), open);
+}

@@ -18,7 +18,9 @@ const OTHERS: u32 = 0o077;
 /// Bit of a folder in which everybody has files, such as /tmp.
 const STICKY: u32 = 0o1000;
 /// Folders that the data folder holds. That of Postgres, who keeps it closed, is its own.
-const FOLDERS: [&str; 6] = ["objects", "keys", "cache", "plugins", "bench", "demo"];
+const FOLDERS: [&str; 4] = ["objects", "keys", "cache", "plugins"];
+/// Folders of ours in it that see to themselves: another data folder, and figures.
+const APART: [&str; 2] = ["demo", "bench"];
 /// The rest of it: the folder of Postgres, and files beside that.
 const DATABASE: &str = "postgres";
 /// Of these nobody else has one; the others may be anybody's where there are other things too.
@@ -51,12 +53,14 @@ pub fn data_folder(path: &Path) -> io::Result<()> {
     let shared = mode & STICKY != 0 || !entries.iter().all(is_ours);
     if !shared {
         close(path, passage);
+        let_through(path, passage);
     } else if mode & OTHERS != 0 {
         tracing::warn!(folder = %path.display(), "the data folder holds other things too, and stays as open as it is");
     }
     let to_close = |entry: &fs::DirEntry| {
         let only_ours = is_database(entry) || ONLY_OURS.iter().any(|name| entry.file_name() == *name);
-        if shared { only_ours } else { entry.file_name() != OF_NOBODY }
+        let apart = entry.file_name() == OF_NOBODY || APART.iter().any(|name| entry.file_name() == *name);
+        if shared { only_ours } else { !apart }
     };
     for entry in entries.into_iter().filter(to_close) {
         if entry.file_type().is_ok_and(|kind| kind.is_file()) {
@@ -73,7 +77,7 @@ pub fn data_folder(path: &Path) -> io::Result<()> {
 fn is_ours(entry: &fs::DirEntry) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
-    FOLDERS.contains(&&*name) || name == OF_NOBODY || is_database(entry)
+    FOLDERS.contains(&&*name) || APART.contains(&&*name) || name == OF_NOBODY || is_database(entry)
 }
 
 fn is_database(entry: &fs::DirEntry) -> bool {
@@ -165,11 +169,19 @@ fn close(path: &Path, left: Mode) {
     }
 }
 
+/// Gives others the way through that they need, where it was taken.
+fn let_through(path: &Path, passage: Mode) {
+    let Ok(mode) = fs::metadata(path).map(|there| Mode::from(there.mode())) else { return };
+    if !mode.contains(passage) {
+        mended(path, chmod(path, mode.union(passage)).map_err(io::Error::from));
+    }
+}
+
 /// What cannot be closed is said: it may be somebody else's.
 fn mended(path: &Path, tried: io::Result<()>) {
     match tried {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(path = %path.display(), %error, "cannot be closed to other users");
+            tracing::warn!(path = %path.display(), %error, "the rights of other users cannot be changed");
         }
         _ => {}
     }
