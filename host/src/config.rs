@@ -185,7 +185,7 @@ pub struct Plugins {
     /// `plugin install` installs goes there [default: `plugins` in the data folder]
     #[arg(long, env = "PIXCRAWLER_PLUGINS", value_name = "DIR", global = true)]
     pub plugins_dir: Option<PathBuf>,
-    /// Id of a source, not bundled, that is granted the hosts it declares; may be repeated
+    /// Id of a source that is off until granted by name, and is granted the hosts it declares; may be repeated
     #[arg(long, env = "PIXCRAWLER_GRANT", value_delimiter = ',', value_name = "ID", global = true)]
     pub grant: Vec<String>,
     /// Secret of a source's credential, `SOURCE.NAME=SECRET`; may be repeated, in the variable
