@@ -21,24 +21,6 @@ const DRIZZLE: &str = include_str!("layouts/drizzle.sql");
 const FILES: &str = include_str!("layouts/files.sql");
 const PRODUCTION: &str = include_str!("layouts/production.sql");
 
-const TABLES: [&str; 15] = [
-    "profiles",
-    "projects",
-    "datasets",
-    "crawl_jobs",
-    "job_chunks",
-    "images",
-    "activity_logs",
-    "notifications",
-    "api_keys",
-    "credit_accounts",
-    "credit_transactions",
-    "notification_preferences",
-    "usage_metrics",
-    "subscriptions",
-    "transactions",
-];
-
 /// Who made the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
@@ -245,7 +227,7 @@ async fn users_come_and_go_over_every_layout() {
             ),
         )
         .await;
-        for table in TABLES {
+        for (table, ..) in RIGHTS {
             let owner = if table == "profiles" { "id" } else { "user_id" };
             assert_eq!(
                 count(&pool, &format!("{table} where {owner} = '{ann}'")).await,

@@ -27,15 +27,6 @@ use crate::support::{
 const PROJECT: &str = "https://canary.supabase.example";
 const USER: &str = "5f0c4b9e-8d2a-4c57-9a61-0f2f3c1d7e42";
 
-/// The one whose tokens are used.
-async fn sign_up(pool: &pixcrawler::db::PgPool) {
-    sqlx::query("insert into auth.users (id, email) values ($1::uuid, 'ann@example.org')")
-        .bind(USER)
-        .execute(pool)
-        .await
-        .unwrap();
-}
-
 /// A secret of its own kind, with letters that some forms have to escape.
 fn canary(what: &str) -> String {
     format!("Canary+{what}/of?40&bytes=or~somewhat-more!")
@@ -162,7 +153,7 @@ async fn nothing_that_comes_out_holds_a_secret() {
         site.on("/v1/images/?q=fox&page=1&page_size=20", [Reply::Page(results.to_string())]);
         site.on("/fox.png", [Reply::Picture]);
         let database = database().await;
-        sign_up(&database.pool).await;
+        database.sign_up(USER, "ann@example.org").await;
         let mut url = url::Url::parse(database.url.expose_secret()).unwrap();
         url.set_password(Some(&canary("password"))).unwrap();
 

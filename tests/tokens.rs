@@ -48,7 +48,7 @@ impl Project {
     async fn host(&self, settings: &[&str]) -> Api {
         let mapping = self.origin.mapping(PROJECT);
         let api = Api::start_with(&[&[&*mapping, "--supabase-url", PROJECT], settings].concat()).await;
-        api.sign_up(USER, "ann@example.org").await;
+        api.database.sign_up(USER, "ann@example.org").await;
         api
     }
 
@@ -119,7 +119,7 @@ async fn a_project_on_a_private_address_is_reached() {
     let origin = Origin::start(move |_| reply("application/json", published.clone())).await;
     let project = origin.base();
     let api = Api::start_with(&["--supabase-url", &project]).await;
-    api.sign_up(USER, "ann@example.org").await;
+    api.database.sign_up(USER, "ann@example.org").await;
     let mut claims = claims();
     claims["iss"] = json!(format!("{project}/auth/v1"));
     me(&api, &key.sign(&claims)).await.expect(200);

@@ -138,13 +138,14 @@ pub async fn migrate(pool: &PgPool) -> Result<Vec<(i64, String)>, MigrateError> 
     let before = applied(&mut connection).await?;
     let mut migrator = sqlx::migrate!("../migrations");
     migrator.set_ignore_missing(true).set_locking(false);
-    let reasons = layout::unfit(&mut connection).await?;
+    let of_projects = layout::jobs_belong_to_projects(&mut connection).await?;
+    let reasons = layout::unfit(&mut connection, of_projects).await?;
     if !reasons.is_empty() {
         return Err(MigrateError::Unfit(reasons));
     }
     // All of them or none.
     let mut transaction = connection.begin().await?;
-    if layout::jobs_belong_to_projects(&mut transaction).await? {
+    if of_projects {
         migrator.run_to(layout::BEFORE_JOBS, &mut *transaction).await?;
         sqlx::raw_sql(include_str!("db/adopt.sql")).execute(&mut *transaction).await?;
         tracing::info!("jobs that belonged to a project have a dataset of it now");

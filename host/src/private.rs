@@ -17,16 +17,32 @@ use rustix::{
 const OTHERS: u32 = 0o077;
 /// Bit of a folder in which everybody has files, such as /tmp.
 const STICKY: u32 = 0o1000;
-/// Folders that the data folder holds. That of Postgres, who keeps it closed, is its own.
-const FOLDERS: [&str; 4] = ["objects", "keys", "cache", "plugins"];
-/// Folders of ours in it that see to themselves: another data folder, and figures.
-const APART: [&str; 2] = ["demo", "bench"];
-/// The rest of it: the folder of Postgres, and files beside that.
-const DATABASE: &str = "postgres";
-/// Of these nobody else has one; the others may be anybody's where there are other things too.
-const ONLY_OURS: [&str; 2] = ["objects", "keys"];
-/// What a file system keeps in its own root.
-const OF_NOBODY: &str = "lost+found";
+/// What an entry of the data folder is, by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Ours, wherever it is.
+    Ours,
+    /// Ours where there is nothing else: others have such folders, too.
+    Common,
+    /// It sees to itself: the folder of Postgres, who keeps it closed, another data folder, figures,
+    /// and what a file system keeps in its own root.
+    Apart,
+    /// Somebody else's.
+    Other,
+}
+
+impl Kind {
+    fn of(entry: &fs::DirEntry) -> Self {
+        match &*entry.file_name().to_string_lossy() {
+            "objects" | "keys" => Self::Ours,
+            "cache" | "plugins" => Self::Common,
+            "postgres" | "demo" | "bench" | "lost+found" => Self::Apart,
+            // Files beside the folder of Postgres, and one that is half made.
+            name if name.starts_with("postgres") => Self::Ours,
+            _ => Self::Other,
+        }
+    }
+}
 
 /// What was withheld from others before [`begin`].
 static USUAL: OnceLock<Mode> = OnceLock::new();
@@ -50,38 +66,26 @@ pub fn data_folder(path: &Path) -> io::Result<()> {
     make(path, Mode::RWXU | passage)?;
     let entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
     let mode = fs::metadata(path)?.mode();
-    let shared = mode & STICKY != 0 || !entries.iter().all(is_ours);
+    let shared = mode & STICKY != 0 || entries.iter().any(|entry| Kind::of(entry) == Kind::Other);
     if !shared {
         close(path, passage);
         let_through(path, passage);
     } else if mode & OTHERS != 0 {
         tracing::warn!(folder = %path.display(), "the data folder holds other things too, and stays as open as it is");
     }
-    let to_close = |entry: &fs::DirEntry| {
-        let only_ours = is_database(entry) || ONLY_OURS.iter().any(|name| entry.file_name() == *name);
-        let apart = entry.file_name() == OF_NOBODY || APART.iter().any(|name| entry.file_name() == *name);
-        if shared { only_ours } else { !apart }
+    let to_close = |entry: &fs::DirEntry| match Kind::of(entry) {
+        Kind::Ours => true,
+        Kind::Common => !shared,
+        Kind::Apart | Kind::Other => false,
     };
     for entry in entries.into_iter().filter(to_close) {
         if entry.file_type().is_ok_and(|kind| kind.is_file()) {
             close(&entry.path(), Mode::empty());
-        } else if entry.file_name() != DATABASE
-            && fs::metadata(entry.path()).is_ok_and(|there| there.mode() & OTHERS != 0)
-        {
+        } else if fs::metadata(entry.path()).is_ok_and(|there| there.mode() & OTHERS != 0) {
             close_tree(&entry.path());
         }
     }
     Ok(())
-}
-
-fn is_ours(entry: &fs::DirEntry) -> bool {
-    let name = entry.file_name();
-    let name = name.to_string_lossy();
-    FOLDERS.contains(&&*name) || APART.contains(&&*name) || name == OF_NOBODY || is_database(entry)
-}
-
-fn is_database(entry: &fs::DirEntry) -> bool {
-    entry.file_name().to_string_lossy().starts_with(DATABASE)
 }
 
 /// Makes a folder, and those above it that are absent.

@@ -14,7 +14,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use super::{Run, Settings, canary, command, forms, rows, search, sign_up};
+use super::{Run, Settings, USER, canary, command, forms, rows, search};
 use crate::support::{
     api::{json as with_body, send},
     origin::{Asked, Origin, Reply, refusal, reply},
@@ -148,7 +148,7 @@ async fn credentials_of_every_kind_stay_with_the_host() {
         let fails = token_fails.clone();
         let sites = Origin::start(move |asked| echo(asked, &fails)).await;
         let database = database().await;
-        sign_up(&database.pool).await;
+        database.sign_up(USER, "ann@example.org").await;
         let mapping = format!("*={}", sites.base());
         let url = database.url.expose_secret().to_owned();
         let run = Run::start(format, &mapping, &url, &more).await;

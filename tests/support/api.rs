@@ -163,19 +163,6 @@ impl User<'_> {
     }
 }
 
-impl Api {
-    /// Makes a user of Supabase, whose tokens others issue.
-    pub(crate) async fn sign_up(&self, id: &str, email: &str) {
-        sqlx::query("insert into auth.users (id, email, raw_user_meta_data) values ($1::uuid, $2, $3)")
-            .bind(id)
-            .bind(email)
-            .bind(serde_json::json!({ "full_name": "Ann" }))
-            .execute(&self.database.pool)
-            .await
-            .unwrap();
-    }
-}
-
 impl Answer {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))

@@ -27,6 +27,19 @@ pub(crate) struct TestDatabase {
     pub(crate) pool: PgPool,
 }
 
+impl TestDatabase {
+    /// Makes a user of Supabase, whose tokens others issue.
+    pub(crate) async fn sign_up(&self, id: &str, email: &str) {
+        sqlx::query("insert into auth.users (id, email, raw_user_meta_data) values ($1::uuid, $2, $3)")
+            .bind(id)
+            .bind(email)
+            .bind(serde_json::json!({ "full_name": "Ann" }))
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+}
+
 /// A copy of the template.
 pub(crate) async fn database() -> TestDatabase {
     static CREATED: AtomicU32 = AtomicU32::new(0);

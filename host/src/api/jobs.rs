@@ -243,9 +243,7 @@ fn conflict(state: JobState, wanted: &str) -> Problem {
 }
 
 fn too_many_open(most: i64) -> Problem {
-    let detail =
-        format!("{most} jobs of yours are under way, which is as many as are allowed; wait for one to end.");
-    Problem::too_many(detail, Duration::from_secs(30))
+    Problem::too_many(format!("{}.", CreateError::TooMany(most)), Duration::from_secs(30))
 }
 
 const fn fifty() -> u8 {

@@ -309,25 +309,25 @@ impl Shared {
             running.kill().await;
             drop(place);
             self.app.metrics.decoder_killed(ended.name());
-            let costly = match ended {
-                Ended::Slow => None,
+            match ended {
+                Ended::Slow => self.put(work, true),
                 Ended::Deadline(deadline) => {
-                    Some(format!("decoding takes longer than {} ms", deadline.as_millis()))
+                    let detail = format!("decoding takes longer than {} ms", deadline.as_millis());
+                    let rejected = work.header.reject(Refusal::TooCostly, detail);
+                    self.finish(work, Err(rejected));
                 }
                 Ended::Itself => {
                     work.ends += 1;
+                    if work.ends < MOST_ENDS {
+                        self.put(work, true);
+                        continue;
+                    }
                     let mib = work.memory >> 20;
-                    (work.ends == MOST_ENDS)
-                        .then(|| format!("the decoder ended in the middle of it; it had {mib} MiB of memory"))
-                }
-            };
-            match costly.map(|detail| work.header.reject(Refusal::TooCostly, detail)) {
-                // It may have been ended by somebody who knows nothing of the picture.
-                Some(rejected) if work.ends > 0 => {
+                    let detail = format!("the decoder ended in the middle of it; it had {mib} MiB of memory");
+                    // Not remembered: it may have been ended by somebody who knows nothing of the picture.
+                    let rejected = work.header.reject(Refusal::TooCostly, detail);
                     let _ = work.answer.send(Ok(Err(rejected)));
                 }
-                Some(rejected) => self.finish(work, Err(rejected)),
-                None => self.put(work, true),
             }
         }
     }

@@ -85,8 +85,9 @@ const FILLED: [(&str, &str); 8] = [
     ("notification_preferences", ""),
 ];
 
-/// Why the tables that are there cannot be built on: every reason, and what to do about it.
-pub(super) async fn unfit(connection: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+/// Why the tables that are there cannot be built on: every reason, and what to do about it. Jobs
+/// may be `of_projects`, see [`jobs_belong_to_projects`].
+pub(super) async fn unfit(connection: &mut PgConnection, of_projects: bool) -> sqlx::Result<Vec<String>> {
     let (tables, columns): (Vec<&str>, Vec<&str>) = TABLES.into_iter().unzip();
     let (filled, more): (Vec<&str>, Vec<&str>) = FILLED.into_iter().unzip();
     let mut reasons: Vec<String> = sqlx::query_scalar(
@@ -161,7 +162,7 @@ pub(super) async fn unfit(connection: &mut PgConnection) -> sqlx::Result<Vec<Str
     .bind(more)
     .fetch_all(&mut *connection)
     .await?;
-    if reasons.is_empty() && jobs_belong_to_projects(connection).await? {
+    if reasons.is_empty() && of_projects {
         reasons.extend(unfit_jobs(connection).await?);
     }
     Ok(reasons)

@@ -3,10 +3,7 @@
 
 use std::{
     num::NonZeroU32,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -32,8 +29,8 @@ pub(super) struct Pace {
 /// The pace of one host.
 pub(super) struct Host {
     connections: Arc<Semaphore>,
-    /// Who waits for its turn.
-    waiting: AtomicUsize,
+    /// Held once more by each who waits for its turn.
+    waiting: Arc<()>,
     rate: DefaultDirectRateLimiter,
     breaker: Mutex<Breaker>,
 }
@@ -66,7 +63,7 @@ impl Pace {
     fn host(&self, host: &str) -> Arc<Host> {
         self.hosts.get(host, || Host {
             connections: Arc::new(Semaphore::new(self.connections)),
-            waiting: AtomicUsize::new(0),
+            waiting: Arc::default(),
             rate: RateLimiter::direct(Quota::per_second(self.rate)),
             breaker: Mutex::default(),
         })
@@ -76,7 +73,7 @@ impl Pace {
     pub(super) fn has_room(&self, host: &str) -> bool {
         let host = self.host(host);
         let held = host.hold(Instant::now()).map(|hold| hold.until.saturating_duration_since(Instant::now()));
-        host.waiting.load(Ordering::Relaxed) == 0
+        Arc::strong_count(&host.waiting) == 1
             && host.connections.available_permits() > 0
             && held.is_none_or(|wait| wait > LONGEST_SLEEP)
     }
@@ -84,13 +81,7 @@ impl Pace {
     /// Waits for this host's turn. A hold of over 5 s is an error at once.
     pub(super) async fn turn(&self, host: &str) -> Result<Turn, Trouble> {
         let host = self.host(host);
-        let waiting = Waits::new(&host.waiting);
-        let turn = Self::wait(&host).await;
-        drop(waiting);
-        turn
-    }
-
-    async fn wait(host: &Arc<Host>) -> Result<Turn, Trouble> {
+        let _waiting = Arc::clone(&host.waiting);
         loop {
             while let Some(hold) = host.hold(Instant::now()) {
                 let wait = hold.until.saturating_duration_since(Instant::now());
@@ -105,25 +96,9 @@ impl Pace {
             host.rate.until_ready().await;
             // The answers of others may have closed the host meanwhile.
             if host.hold(Instant::now()).is_none() {
-                return Ok(Turn { host: Arc::clone(host), _connection: connection });
+                return Ok(Turn { host, _connection: connection });
             }
         }
-    }
-}
-
-/// One who waits, until dropped.
-struct Waits<'a>(&'a AtomicUsize);
-
-impl<'a> Waits<'a> {
-    fn new(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

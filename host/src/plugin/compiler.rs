@@ -6,10 +6,7 @@
 use std::{
     io::{self, Read as _, Write as _, stdin, stdout},
     path::{Path, PathBuf},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -56,8 +53,8 @@ pub(super) struct Children {
     arguments: [String; 3],
     deadline: Duration,
     turns: Semaphore,
-    /// Components that are compiled or wait for their turn.
-    wanted: AtomicUsize,
+    /// Held once more for each component that is compiled or waits for its turn.
+    wanted: Arc<()>,
     idle: Mutex<Vec<Running>>,
 }
 
@@ -89,7 +86,7 @@ impl Children {
             arguments: [mode.name().to_owned(), config.plugin_memory.to_string(), cache],
             deadline: config.plugin_compile_deadline,
             turns: Semaphore::new(CHILDREN),
-            wanted: AtomicUsize::new(0),
+            wanted: Arc::default(),
             idle: Mutex::default(),
         }
     }
@@ -100,7 +97,7 @@ impl Children {
     /// # Errors
     /// Says what is wrong with the component, or which limit it passed.
     pub(super) async fn compile(&self, wasm: &[u8], trusted: bool) -> Result<(), String> {
-        let wanted = Wanted::new(&self.wanted);
+        let wanted = Arc::clone(&self.wanted);
         let turn = self.turns.acquire().await.map_err(|error| error.to_string())?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut running = match idle {
@@ -118,7 +115,8 @@ impl Children {
             None => return Err(format!("it takes longer than {:?} to compile", self.deadline)),
         };
         // Nobody else needs it: it ends with its input.
-        if wanted.others() >= CHILDREN {
+        let others = Arc::strong_count(&wanted).saturating_sub(2);
+        if others >= CHILDREN {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(running);
         }
         drop(turn);
@@ -171,26 +169,6 @@ impl Running {
         }
         let refused: Option<String> = serde_json::from_str(&said)?;
         Ok(refused.map_or(Ok(()), Err))
-    }
-}
-
-/// One of the components that are wanted, until it is dropped.
-struct Wanted<'a>(&'a AtomicUsize);
-
-impl<'a> Wanted<'a> {
-    fn new(all: &'a AtomicUsize) -> Self {
-        all.fetch_add(1, Ordering::Relaxed);
-        Self(all)
-    }
-
-    fn others(&self) -> usize {
-        self.0.load(Ordering::Relaxed).saturating_sub(1)
-    }
-}
-
-impl Drop for Wanted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tokio::task::JoinSet;
+use tokio::{sync::MutexGuard, task::JoinSet};
 
 use super::{
     Condemned, EngineError, Shared,
@@ -55,10 +55,7 @@ impl Shared {
     pub(super) async fn begin(self: &Arc<Self>) -> Result<(), EngineError> {
         let mut loader = self.loader.lock().await;
         loader.seen = found::fingerprint(&self.folder).await;
-        let later = self.take_up(&mut loader).await?;
-        drop(loader);
-        wait_a_little(later).await;
-        Ok(())
+        self.take_up(loader).await
     }
 
     /// Reads the folder again if it has changed, or if other builds are `condemned` now.
@@ -74,15 +71,13 @@ impl Shared {
             return Ok(());
         }
         (loader.seen, loader.condemned) = (seen, condemned);
-        let later = self.take_up(&mut loader).await?;
-        drop(loader);
-        wait_a_little(later).await;
-        Ok(())
+        self.take_up(loader).await
     }
 
     /// Reads binary, folder and record, and puts in place what is ready; what must be
     /// compiled for seconds follows later.
-    async fn take_up(self: &Arc<Self>, loader: &mut Loader) -> Result<JoinSet<()>, EngineError> {
+    async fn take_up(self: &Arc<Self>, mut guard: MutexGuard<'_, Loader>) -> Result<(), EngineError> {
+        let loader = &mut *guard;
         loader.library = Library::read(self.bundled, &self.folder, &loader.condemned).await?;
         let wanted = loader.library.digests();
         // What failed may have been the machine's fault, such as a full disk.
@@ -109,7 +104,9 @@ impl Shared {
         let later = self.compile_later(later);
         self.compile_now(now, &mut loader.builds).await;
         self.put_in_place(loader);
-        Ok(later)
+        drop(guard);
+        wait_a_little(later).await;
+        Ok(())
     }
 
     fn put_in_place(&self, loader: &Loader) {
