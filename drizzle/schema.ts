@@ -153,9 +153,12 @@ export const crawlJobs = pgTable(
       foreignColumns: [projects.id],
     }).onDelete('set null'),
     index('crawl_jobs_dataset_id_idx').on(t.datasetId),
+    index('crawl_jobs_open_idx').on(t.userId).where(sql`status in ('pending', 'running')`),
     index('crawl_jobs_project_id_idx').on(t.projectId),
     index('crawl_jobs_user_id_idx').on(t.userId, t.id),
+    pgPolicy('pixcrawler_insert', { for: 'insert', to: authenticatedRole, withCheck: own }),
     pgPolicy('pixcrawler_select', { for: 'select', to: authenticatedRole, using: own }),
+    pgPolicy('pixcrawler_update', { for: 'update', to: authenticatedRole, using: own, withCheck: own }),
   ],
 );
 

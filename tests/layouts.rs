@@ -246,7 +246,7 @@ const RIGHTS: [(&str, &str, &str); 15] = [
     ("profiles", "Siu", "SIUDT"),
     ("projects", "SiuD", "SIUDT"),
     ("datasets", "Siu", "SIUDT"),
-    ("crawl_jobs", "S", "SIUDT"),
+    ("crawl_jobs", "Siu", "SIUDT"),
     ("job_chunks", "S", "SIUDT"),
     ("images", "S", "SIUDT"),
     ("activity_logs", "S", "SIUDT"),
@@ -315,7 +315,8 @@ async fn rights_are_the_same_over_every_layout() {
                  case when has_sequence_privilege('authenticated', c.oid, 'update') then 'w' end)
              from pg_class c where relnamespace = 'public'::regnamespace and relkind = 'S'";
         let sequences: Vec<(String, String)> = sqlx::query_as(sequences).fetch_all(&pool).await.unwrap();
-        let expect = BTreeMap::from([("projects_id_seq", "u"), ("datasets_id_seq", "u")]);
+        let expect =
+            BTreeMap::from([("projects_id_seq", "u"), ("datasets_id_seq", "u"), ("crawl_jobs_id_seq", "u")]);
         for (name, held) in sequences {
             assert_eq!(held, expect.get(&*name).copied().unwrap_or(""), "{layout:?}: {name}");
         }

@@ -9,6 +9,7 @@ mod contract;
 mod database;
 mod embedded;
 mod fairness;
+mod frontend;
 mod hostile;
 mod layouts;
 mod metrics;

@@ -3,6 +3,7 @@
 pub mod create;
 mod follow;
 pub mod health;
+mod inbox;
 mod jobs;
 mod measure;
 mod profile;
@@ -73,9 +74,19 @@ pub enum Signal {
     Changed(JobId),
     /// The job was cancelled: let go of its chunks.
     Cancelled(JobId),
+    /// The frontend made or cancelled the job by itself.
+    Inbox(JobId),
 }
 
 impl Signal {
+    /// The job that it is about.
+    #[must_use]
+    pub const fn job(self) -> JobId {
+        match self {
+            Self::Changed(job) | Self::Cancelled(job) | Self::Inbox(job) => job,
+        }
+    }
+
     /// Reads what the database told; none for what this version does not know.
     fn parse(payload: &str) -> Option<Self> {
         let (what, job) = payload.split_once(':')?;
@@ -83,6 +94,7 @@ impl Signal {
         match what {
             "job" => Some(Self::Changed(job)),
             "cancel" => Some(Self::Cancelled(job)),
+            "inbox" => Some(Self::Inbox(job)),
             _ => None,
         }
     }

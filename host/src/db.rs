@@ -8,6 +8,7 @@ pub mod export;
 pub mod fairness;
 pub mod idempotency;
 pub mod images;
+pub mod inbox;
 pub mod items;
 pub mod jobs;
 mod layout;

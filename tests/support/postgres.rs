@@ -17,7 +17,9 @@ use pixcrawler::db::{
     embedded::{Durability, Embedded},
 };
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::{Postgres, Transaction};
 use tokio::sync::OnceCell;
+use uuid::Uuid;
 
 /// An empty database, up to date, that nobody else uses. It goes with the run.
 pub(crate) struct TestDatabase {
@@ -72,6 +74,19 @@ pub(crate) async fn prepared(url: SecretString) -> TestDatabase {
     db::bootstrap(&pool).await.unwrap();
     db::migrate(&pool).await.unwrap();
     TestDatabase { url, pool }
+}
+
+/// A transaction of the browser of `user`, with the rights of `role`.
+pub(crate) async fn as_user(pool: &PgPool, role: &str, user: Uuid) -> Transaction<'static, Postgres> {
+    let mut transaction = pool.begin().await.unwrap();
+    let claims = serde_json::json!({"sub": user, "role": role}).to_string();
+    sqlx::query("select set_config('request.jwt.claims', $1, true), set_config('role', $2, true)")
+        .bind(claims)
+        .bind(role)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction
 }
 
 /// A data folder of this run, removed with the test that asked for it; with the run when

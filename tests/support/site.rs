@@ -36,6 +36,8 @@ pub(crate) struct Site {
 pub(crate) enum Reply {
     /// A page of HTML.
     Page(String),
+    /// What an API says.
+    Json(String),
     /// A small picture that no other path has.
     Picture,
     /// These bytes, as a picture.
@@ -329,6 +331,9 @@ async fn answer_with(socket: &mut BufReader<TcpStream>, open: &Open<'_>, path: &
     };
     let (status, headers, body) = match &reply {
         Reply::Page(html) => (200, "content-type: text/html\r\n".to_owned(), html.clone().into_bytes()),
+        Reply::Json(json) => {
+            (200, "content-type: application/json\r\n".to_owned(), json.clone().into_bytes())
+        }
         Reply::Picture | Reply::Trickle | Reply::Half => {
             (200, "content-type: image/png\r\n".to_owned(), picture(path))
         }

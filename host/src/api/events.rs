@@ -147,7 +147,7 @@ impl Follower {
 async fn notice(signals: &mut broadcast::Receiver<Signal>, job: JobId) {
     loop {
         match signals.recv().await {
-            Ok(Signal::Changed(changed) | Signal::Cancelled(changed)) if changed != job => {}
+            Ok(signal) if signal.job() != job => {}
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }

@@ -204,7 +204,8 @@ impl Api {
     ///
     /// One that failed, was cancelled, or completed with fewer images because a part of it failed.
     /// What is there is not fetched again; what was refused for something that may pass (a timeout,
-    /// a rate limit, a server error, the limits of decoding) is tried again.
+    /// a rate limit, a server error, the limits of decoding) is tried again. A job that the frontend
+    /// wrote and that could not be begun is checked again and begun.
     #[oai(path = "/:id/retry", method = "post", operation_id = "retryCrawlJob")]
     async fn retry(
         &self,
@@ -212,14 +213,11 @@ impl Api {
         Bearer(caller): Bearer,
         /// Id of the job.
         Path(id): Path<i32>,
-    ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND | CONFLICT | TOO_MANY }>> {
+    ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND | CONFLICT | RULES | TOO_MANY }>> {
         match app.retry_job(caller.user, JobId(id)).await? {
             Retried::NotFound => Err(not_found().into()),
             Retried::NotOver(state) => Err(conflict(state, "retried").into()),
-            Retried::NoParts => {
-                let detail = "This job was not made by this API: there is nothing to go on with.";
-                Err(Problem::conflict("no-parts", detail).into())
-            }
+            Retried::Refused(broken) => Err(Problem::rules(broken).into()),
             Retried::TooMany(most) => Err(too_many_open(most).into()),
             Retried::Now => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
         }

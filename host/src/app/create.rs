@@ -74,9 +74,7 @@ impl App {
                 return replay(&before, &digest);
             }
         }
-        let parse_url =
-            |text: &str| self.fetcher.check(text).map_err(|blocked| format!("cannot be crawled: {blocked}"));
-        let spec = check(body, &self.offered().await?, &parse_url).map_err(CreateError::Rules)?;
+        let spec = self.check(body, &self.offered().await?).map_err(CreateError::Rules)?;
 
         let mut transaction = self.db.begin().await?;
         if let Some(key) = key {
@@ -105,8 +103,15 @@ impl App {
         Ok(Created::New(created.job))
     }
 
+    /// What a request asks for, by the sources that are offered.
+    pub(super) fn check(&self, body: &Value, offered: &[Offered]) -> Result<JobSpec, Vec<Broken>> {
+        let parse_url =
+            |text: &str| self.fetcher.check(text).map_err(|blocked| format!("cannot be crawled: {blocked}"));
+        check(body, offered, &parse_url)
+    }
+
     /// The installed sources, each with why it cannot be crawled now, if so.
-    async fn offered(&self) -> Result<Vec<Offered>, db::Error> {
+    pub(super) async fn offered(&self) -> Result<Vec<Offered>, db::Error> {
         let states = SourceStates::read(&self.db).await?;
         let offered = |source: Installed| {
             let health = states.health(&source, &self.marks);

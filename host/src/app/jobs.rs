@@ -2,7 +2,7 @@
 //! it are one transaction.
 
 use crate::{
-    app::App,
+    app::{App, create::Broken, inbox::TakeUpError},
     db::{
         self,
         fairness::{self, Turn},
@@ -15,14 +15,14 @@ use crate::{
 pub use settle::Cancelled;
 
 /// What a retry came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Retried {
     /// No such job of this user.
     NotFound,
     /// It is in this state, and no part of it failed.
     NotOver(JobState),
-    /// It has no parts: somebody else wrote its row.
-    NoParts,
+    /// Somebody else wrote its row, and what it asks for breaks rules: all of them.
+    Refused(Vec<Broken>),
     /// The user has this many jobs under way, as many as are allowed.
     TooMany(i64),
     /// It goes on.
@@ -63,12 +63,34 @@ impl App {
         let queued = match settle::retry(&mut tx, user, job).await? {
             settle::Retried::NotFound => return Ok(Retried::NotFound),
             settle::Retried::NotOver(state) => return Ok(Retried::NotOver(state)),
-            settle::Retried::NoParts => return Ok(Retried::NoParts),
+            settle::Retried::NoParts => {
+                drop(tx);
+                return self.begin_again(user, job).await;
+            }
             settle::Retried::Now(_) if let Some(most) = open => return Ok(Retried::TooMany(most)),
             settle::Retried::Now(queued) => queued,
         };
         let turns = fairness::turns(&mut tx, job, &queued, None).await?;
         self.queue.enqueue(&mut tx, job, &messages(&turns), None).await?;
+        tx.commit().await?;
+        Ok(Retried::Now)
+    }
+
+    /// Begins a job that has no parts, because somebody else wrote its row.
+    async fn begin_again(&self, user: UserId, job: JobId) -> Result<Retried, JobError> {
+        let offered = self.offered().await?;
+        let mut tx = self.db.begin().await?;
+        let open = self.too_many_open(&mut tx, user).await?;
+        match settle::lock(&mut tx, user, job).await? {
+            None => return Ok(Retried::NotFound),
+            Some(found) if found.has_parts() => return Ok(Retried::NotOver(found.status.0)),
+            Some(found) => match self.take_up(&mut tx, &found, open, &offered).await {
+                Ok(()) => {}
+                Err(TakeUpError::Rules(broken)) => return Ok(Retried::Refused(broken)),
+                Err(TakeUpError::TooMany(most)) => return Ok(Retried::TooMany(most)),
+                Err(TakeUpError::Job(error)) => return Err(error),
+            },
+        }
         tx.commit().await?;
         Ok(Retried::Now)
     }

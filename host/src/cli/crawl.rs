@@ -257,11 +257,11 @@ async fn begin(
         over => match app.retry_job(caller.user, before.id).await? {
             Retried::Now => {}
             Retried::TooMany(most) => return Err(CreateError::TooMany(most).into()),
-            Retried::NotOver(_) | Retried::NotFound | Retried::NoParts if over == JobState::Completed => {
+            Retried::NotOver(_) | Retried::NotFound | Retried::Refused(_) if over == JobState::Completed => {
                 return Ok((before.id, Begun::Complete));
             }
             // Where another process was faster it goes on as well.
-            Retried::NotOver(_) | Retried::NotFound | Retried::NoParts => {}
+            Retried::NotOver(_) | Retried::NotFound | Retried::Refused(_) => {}
         },
     }
     Ok((before.id, Begun::Continued))

@@ -73,7 +73,7 @@ async fn serve(app: App, stop: CancellationToken) -> Result<(), ServeError> {
         stop.cancel();
         served
     };
-    tokio::join!(server, worker).0
+    tokio::join!(server, worker, app.clone().see_to_inbox(stop.clone())).0
 }
 
 impl Work {
@@ -81,7 +81,7 @@ impl Work {
         let stop = stop::on_signal()?;
         let Some(running) = start(config, &stop).await? else { return Ok(ExitCode::SUCCESS) };
         tracing::info!(slots = running.app.config.crawl.slots, "ready");
-        Worker::run(running.app.clone(), stop).await;
+        tokio::join!(Worker::run(running.app.clone(), stop.clone()), running.app.clone().see_to_inbox(stop));
         running.stop().await;
         Ok(ExitCode::SUCCESS)
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, types::Json};
+use sqlx::{PgConnection, PgExecutor, PgPool, types::Json};
 
 use crate::{
     db::column::{Object, Status, Texts, Timestamp},
@@ -13,7 +13,7 @@ use crate::{
 
 mod insert;
 
-pub use insert::{Created, InsertError, insert};
+pub use insert::{Created, InsertError, insert, take_up};
 
 /// A row of `crawl_jobs`.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -45,22 +45,44 @@ pub struct Job {
     pub completed_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// `pixcrawler.job.input`; none when the job has no parts, because somebody else wrote its row.
+    pub input: Option<Object<Inputs>>,
+}
+
+impl Job {
+    /// Whether it was begun: what somebody else wrote is checked before that.
+    #[must_use]
+    pub const fn has_parts(&self) -> bool {
+        self.input.is_some()
+    }
 }
 
 /// `crawl_jobs.options`: what a job was asked for beyond its keywords.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Options {
-    /// Addresses to crawl.
-    pub urls: Vec<String>,
     /// Values per source.
     pub sources: BTreeMap<String, BTreeMap<String, String>>,
-    /// Input to class.
-    pub labels: BTreeMap<String, String>,
     /// Leave out what is not safe for work.
     pub safe_search: bool,
     /// BCP 47.
     pub language: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { sources: BTreeMap::new(), safe_search: true, language: None }
+    }
+}
+
+/// `pixcrawler.job.input`: what may be too large for a row that is sent to browsers at every change.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Inputs {
+    /// Addresses to crawl.
+    pub urls: Vec<String>,
+    /// Input to class.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A chunk as its user sees it, with what the backend knows.
@@ -109,12 +131,15 @@ pub struct Tally {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn show(db: &PgPool, user: UserId, job: JobId) -> Result<Option<Job>, sqlx::Error> {
-    sqlx::query_as("select * from public.crawl_jobs where user_id = $1 and id = $2")
-        .bind(user)
-        .bind(job)
-        .fetch_optional(db)
-        .await
+pub async fn show(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<Option<Job>, sqlx::Error> {
+    sqlx::query_as(
+        "select shown.*, input from public.crawl_jobs shown left join pixcrawler.job on job_id = id
+          where user_id = $1 and id = $2",
+    )
+    .bind(user)
+    .bind(job)
+    .fetch_optional(db)
+    .await
 }
 
 /// The revision of a job of this user: moves with every change that can be seen.
@@ -141,7 +166,7 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Job>, sqlx::Error> {
     sqlx::query_as(
-        "select * from public.crawl_jobs
+        "select shown.*, input from public.crawl_jobs shown left join pixcrawler.job on job_id = id
          where user_id = $1 and ($2::text is null or status = $2) and ($3::integer is null or id < $3)
          order by id desc limit $4",
     )
@@ -223,7 +248,7 @@ impl Tally {
     }
 }
 
-/// Jobs of this user that are not over. Who asks is alone to open one for this user until
+/// Jobs of this user that were begun and are not over. Who asks is alone to open one for this user until
 /// the end of the transaction.
 ///
 /// # Errors
@@ -234,7 +259,8 @@ pub async fn open(connection: &mut PgConnection, user: UserId) -> sqlx::Result<i
         .execute(&mut *connection)
         .await?;
     sqlx::query_scalar(
-        "select count(*) from public.crawl_jobs where user_id = $1 and status in ('pending', 'running')",
+        "select count(*) from public.crawl_jobs join pixcrawler.job on job_id = id
+          where user_id = $1 and status in ('pending', 'running')",
     )
     .bind(user)
     .fetch_one(connection)

@@ -6,12 +6,20 @@
 use sqlx::{FromRow, PgConnection, types::Json};
 
 use crate::{
-    db::{chunks::Chunk, column::Status, progress},
+    db::{
+        chunks::Chunk,
+        column::Status,
+        jobs::{self, Job},
+        progress,
+    },
     job::{ChunkId, ChunkState, DatasetId, Ended, JobId, JobState, Part, UserId, outcome, redistribute},
 };
 
 /// Chunks to enqueue in the same transaction, each with its run.
 pub type ToEnqueue = Vec<(ChunkId, i32)>;
+
+/// Longest reason of a job, in bytes.
+const LONGEST_REASON: usize = 1_500;
 
 /// How a chunk came to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +30,6 @@ pub enum End {
     Exhausted,
     /// An error, with the reason for the user.
     Failed(String),
-}
-
-/// A job as it is locked for one of these changes.
-#[derive(Clone, Copy, Debug, FromRow)]
-struct Locked {
-    dataset_id: DatasetId,
-    status: Status,
 }
 
 /// What a cancel or a delete found.
@@ -97,21 +98,37 @@ pub async fn end_chunk(
 /// # Errors
 /// When the database fails; the transaction is then lost.
 pub async fn cancel(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Cancelled> {
-    let Some(locked) = lock_job(connection, user, job).await? else { return Ok(Cancelled::NotFound) };
+    let Some(locked) = lock(connection, user, job).await? else { return Ok(Cancelled::NotFound) };
     if locked.status.0.is_over() {
         return Ok(Cancelled::Over(locked.status.0));
     }
+    stop(connection, &locked).await?;
+    Ok(Cancelled::Now)
+}
+
+/// Stops what goes on for a job that is locked, and ends it as cancelled.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn stop(connection: &mut PgConnection, job: &Job) -> sqlx::Result<()> {
     sqlx::query(
         "update pixcrawler.chunk
             set state = 'cancelled', lease = null, not_before = null, reason = 'cancelled'
           where job_id = $1 and state in ('queued', 'running', 'waiting', 'satisfied')",
     )
-    .bind(job)
+    .bind(job.id)
     .execute(&mut *connection)
     .await?;
-    end_job(connection, locked.dataset_id, job, JobState::Cancelled, None).await?;
-    progress::notify(connection, &format!("cancel:{job}")).await?;
-    Ok(Cancelled::Now)
+    end_job(connection, job.dataset_id, job.id, JobState::Cancelled, None).await?;
+    progress::notify(connection, &format!("cancel:{}", job.id)).await
+}
+
+/// Ends a job that is locked and has no parts, because it cannot be begun.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn refuse(connection: &mut PgConnection, job: &Job, reason: &str) -> sqlx::Result<()> {
+    end_job(connection, job.dataset_id, job.id, JobState::Failed, Some(reason)).await
 }
 
 /// Begins a job again with what it has, which failed, was cancelled, or completed with fewer
@@ -121,12 +138,8 @@ pub async fn cancel(connection: &mut PgConnection, user: UserId, job: JobId) -> 
 /// # Errors
 /// When the database fails; the transaction is then lost.
 pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Retried> {
-    let Some(locked) = lock_job(connection, user, job).await? else { return Ok(Retried::NotFound) };
-    let parts: bool = sqlx::query_scalar("select exists (select from pixcrawler.job where job_id = $1)")
-        .bind(job)
-        .fetch_one(&mut *connection)
-        .await?;
-    if !parts {
+    let Some(locked) = lock(connection, user, job).await? else { return Ok(Retried::NotFound) };
+    if !locked.has_parts() {
         return Ok(Retried::NoParts);
     }
     let may_be_retried = match locked.status.0 {
@@ -201,7 +214,7 @@ async fn lacks_a_part(connection: &mut PgConnection, job: JobId) -> sqlx::Result
 /// # Errors
 /// When the database fails; the transaction is then lost.
 pub async fn delete(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<bool> {
-    let Some(locked) = lock_job(connection, user, job).await? else { return Ok(false) };
+    let Some(locked) = lock(connection, user, job).await? else { return Ok(false) };
     sqlx::query("delete from public.images where crawl_job_id = $1")
         .bind(job)
         .execute(&mut *connection)
@@ -216,15 +229,17 @@ pub async fn delete(connection: &mut PgConnection, user: UserId, job: JobId) -> 
 }
 
 /// Locks a job of this user in the common order; none when there is no such job.
-async fn lock_job(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Option<Locked>> {
-    let find = "select dataset_id, status from public.crawl_jobs where id = $1 and user_id = $2";
-    let found: Option<Locked> =
-        sqlx::query_as(find).bind(job).bind(user).fetch_optional(&mut *connection).await?;
-    let Some(found) = found else { return Ok(None) };
-    super::lock_dataset(connection, found.dataset_id).await?;
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn lock(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Option<Job>> {
+    let dataset =
+        sqlx::query_scalar("select dataset_id from public.crawl_jobs where id = $1 and user_id = $2");
+    let dataset = dataset.bind(job).bind(user).fetch_optional(&mut *connection).await?;
+    let Some(dataset) = dataset else { return Ok(None) };
+    super::lock_dataset(connection, dataset).await?;
     lock_rows(connection, job).await?;
-    // The state may have changed while the locks were waited for.
-    sqlx::query_as(find).bind(job).bind(user).fetch_optional(&mut *connection).await
+    jobs::show(connection, user, job).await
 }
 
 /// Chunk rows by id, then the counter, which those who refresh the public row lock first.
@@ -344,11 +359,16 @@ async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: 
     if open.is_some() {
         return progress::refresh(connection, job).await;
     }
-    let (kept, wanted): (i32, i32) =
-        sqlx::query_as("select kept, wanted from pixcrawler.job where job_id = $1")
-            .bind(job)
-            .fetch_one(&mut *connection)
-            .await?;
+    let (kept, wanted, status): (i32, i32, Status) = sqlx::query_as(
+        "select kept, wanted, status from pixcrawler.job join public.crawl_jobs on id = job_id where id = $1",
+    )
+    .bind(job)
+    .fetch_one(&mut *connection)
+    .await?;
+    // The frontend writes that by itself, and it is the user's last word.
+    if status.0 == JobState::Cancelled {
+        return end_job(connection, dataset, job, JobState::Cancelled, None).await;
+    }
     let rows: Vec<EndedRow> = sqlx::query_as(
         "select source, state, reason, warnings from pixcrawler.chunk where job_id = $1 order by input, rank",
     )
@@ -384,7 +404,7 @@ async fn end_job(
     )
     .bind(job)
     .bind(state.name())
-    .bind(reason)
+    .bind(reason.map(short))
     .execute(&mut *connection)
     .await?;
     publish_dataset(connection, dataset).await?;
@@ -399,7 +419,17 @@ async fn end_job(
     .bind(action)
     .execute(&mut *connection)
     .await?;
-    progress::refresh(connection, job).await
+    progress::refresh(connection, job).await?;
+    // Of one without parts nobody is told by a refresh.
+    progress::notify(connection, &format!("job:{job}")).await
+}
+
+/// Of a reason as much as a row may hold that every change is sent of.
+fn short(reason: &str) -> String {
+    if reason.len() <= LONGEST_REASON {
+        return reason.to_owned();
+    }
+    format!("{}…", &reason[..reason.floor_char_boundary(LONGEST_REASON)])
 }
 
 /// The dataset's row: what it holds, and how its jobs stand, of which one that is under

@@ -160,7 +160,7 @@ impl CrawlJob {
             failed_chunks: row.failed_chunks,
             task_ids: row.task_ids.0,
             sources: row.sources.0,
-            options: row.options.0.into(),
+            options: Options::new(row.options.0, row.input.map(|input| input.0).unwrap_or_default()),
             rules: row.rules.0.into(),
             error: row.error.into(),
             revision: row.revision,
@@ -211,9 +211,10 @@ impl From<Status> for JobState {
     }
 }
 
-impl From<db::jobs::Options> for Options {
-    fn from(options: db::jobs::Options) -> Self {
-        let db::jobs::Options { urls, sources, labels, safe_search, language } = options;
+impl Options {
+    fn new(options: db::jobs::Options, inputs: db::jobs::Inputs) -> Self {
+        let db::jobs::Options { sources, safe_search, language } = options;
+        let db::jobs::Inputs { urls, labels } = inputs;
         Self { urls, sources, labels, safe_search, language: language.into() }
     }
 }
@@ -228,7 +229,6 @@ impl From<image::Rules> for Rules {
 
 impl Example for CrawlJob {
     fn example() -> Self {
-        let options = db::jobs::Options { safe_search: true, ..db::jobs::Options::default() };
         Self {
             id: 42,
             user_id: Uuid::from_u128(1),
@@ -248,7 +248,7 @@ impl Example for CrawlJob {
             failed_chunks: 0,
             task_ids: Vec::new(),
             sources: vec!["openverse".to_owned()],
-            options: options.into(),
+            options: Options::new(db::jobs::Options::default(), db::jobs::Inputs::default()),
             rules: image::Rules::default().into(),
             error: None.into(),
             revision: 17,

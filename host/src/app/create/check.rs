@@ -1,8 +1,8 @@
 //! The rules of a create request. Pure: every broken rule is found, not only the first.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::{
@@ -37,6 +37,9 @@ const MAX_IMAGES: std::ops::RangeInclusive<i64> = 1..=100_000;
 const DEFAULT_IMAGES: i64 = 1_000;
 /// Longest name of a job or class, in characters.
 const LONGEST_NAME: usize = 100;
+/// Most bytes that name, keywords, sources, options and rules of a job take in JSON, once it is
+/// understood: whoever watches the job is sent all of them at every change.
+const MOST_PUBLISHED: usize = 5_500;
 /// What a job with keywords, or with addresses, is crawled from when it does not say.
 const DEFAULT_SOURCES: [(Input, &str); 2] = [(Input::Keywords, "openverse"), (Input::Address, "webpage")];
 
@@ -62,6 +65,15 @@ pub struct Broken {
     pub pointer: String,
     /// What must be the case there.
     pub detail: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pointer.strip_prefix('/') {
+            Some(place) => write!(f, "{place} {}", self.detail),
+            None => f.write_str(&self.detail),
+        }
+    }
 }
 
 /// An installed source, as far as creating a job goes.
@@ -135,8 +147,32 @@ pub fn check(
         rules,
         chunks: Vec::new(),
     };
+    small_enough(&spec)?;
     spec.chunks = chunks(&spec, &sources);
     Ok(spec)
+}
+
+/// Blames the part that is largest.
+fn small_enough(spec: &JobSpec) -> Result<(), Vec<Broken>> {
+    let parts = [
+        ("/name", json!(spec.name)),
+        ("/keywords", json!(spec.keywords)),
+        ("/sources", json!(spec.sources)),
+        ("/options", json!(spec.options)),
+        ("/rules", json!(spec.rules)),
+    ];
+    let sizes = parts.map(|(pointer, value)| (pointer, value.to_string().len()));
+    let all: usize = sizes.iter().map(|(_, size)| size).sum();
+    match sizes.into_iter().max_by_key(|(_, size)| *size) {
+        Some((pointer, size)) if all > MOST_PUBLISHED => {
+            let detail = format!(
+                "takes {size} bytes: name, keywords, sources, options and rules together must take at most \
+                 {MOST_PUBLISHED}; make two jobs of one dataset"
+            );
+            Err(vec![Broken { pointer: pointer.to_owned(), detail }])
+        }
+        _ => Ok(()),
+    }
 }
 
 fn keywords(fields: &Fields<'_>, report: &mut Report) -> Vec<String> {

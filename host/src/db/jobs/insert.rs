@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::{PgConnection, types::Json};
 
-use super::Options;
+use super::{Inputs, Job, Options};
 use crate::job::{ChunkId, ChunkState, DatasetId, Destination, JobId, JobSpec, JobState, UserId};
 
 /// A job that was written, and what the queue must be told in the same transaction.
@@ -47,9 +47,74 @@ pub async fn insert(
         Destination::New => insert_dataset(transaction, user, None, spec).await?,
     };
     let job = insert_job(transaction, user, dataset, spec).await?;
+    let queued = begin(transaction, user, dataset, job, spec).await?;
+    Ok(Created { job, dataset, queued })
+}
+
+/// Gives a job that somebody else wrote what belongs to one, as it was understood: what the queue
+/// must be told in the same transaction.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn take_up(
+    transaction: &mut PgConnection,
+    job: &Job,
+    spec: &JobSpec,
+) -> Result<Vec<(ChunkId, i32)>, sqlx::Error> {
+    sqlx::query("delete from pixcrawler.inbox where job_id = $1")
+        .bind(job.id)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(
+        "update public.crawl_jobs
+            set name = $2, keywords = $3, status = $4, total_chunks = $5, sources = $6, options = $7, rules = $8,
+                error = null, progress = 0, completed_at = null, updated_at = now()
+          where id = $1",
+    )
+    .bind(job.id)
+    .bind(&spec.name)
+    .bind(Json(&spec.keywords))
+    .bind(JobState::Pending.name())
+    .bind(i32::try_from(spec.chunks.len()).unwrap_or(i32::MAX))
+    .bind(Json(&spec.sources))
+    .bind(Json(options(spec)))
+    .bind(Json(&spec.rules))
+    .execute(&mut *transaction)
+    .await?;
+    begin(transaction, job.user_id, job.dataset_id, job.id, spec).await
+}
+
+/// What the backend keeps beside the row of a job.
+async fn begin(
+    transaction: &mut PgConnection,
+    user: UserId,
+    dataset: DatasetId,
+    job: JobId,
+    spec: &JobSpec,
+) -> Result<Vec<(ChunkId, i32)>, sqlx::Error> {
+    // As if refreshed long ago, so that the first image shows at once.
+    sqlx::query(
+        "insert into pixcrawler.job (job_id, dataset_id, wanted, refreshed_at, input)
+         values ($1, $2, $3, '-infinity', $4)",
+    )
+    .bind(job)
+    .bind(dataset)
+    .bind(spec.max_images)
+    .bind(Json(Inputs { urls: spec.urls.clone(), labels: spec.labels.clone() }))
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query("update public.datasets set crawl_job_id = $2 where id = $1")
+        .bind(dataset)
+        .bind(job)
+        .execute(&mut *transaction)
+        .await?;
     let queued = insert_chunks(transaction, user, job, spec).await?;
     log_start(transaction, user, job, spec).await?;
-    Ok(Created { job, dataset, queued })
+    Ok(queued)
+}
+
+fn options(spec: &JobSpec) -> Options {
+    Options { sources: spec.options.clone(), safe_search: spec.safe_search, language: spec.language.clone() }
 }
 
 /// The lock keeps the dataset from being deleted until the job refers to it.
@@ -99,21 +164,13 @@ async fn insert_dataset(
     .await
 }
 
-/// Also names the job in its dataset, as the latest.
 async fn insert_job(
     transaction: &mut PgConnection,
     user: UserId,
     dataset: DatasetId,
     spec: &JobSpec,
 ) -> Result<JobId, sqlx::Error> {
-    let options = Options {
-        urls: spec.urls.clone(),
-        sources: spec.options.clone(),
-        labels: spec.labels.clone(),
-        safe_search: spec.safe_search,
-        language: spec.language.clone(),
-    };
-    let job: JobId = sqlx::query_scalar(
+    sqlx::query_scalar(
         "insert into public.crawl_jobs
              (user_id, dataset_id, name, keywords, max_images, status, total_chunks, sources, options, rules)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id",
@@ -126,25 +183,10 @@ async fn insert_job(
     .bind(JobState::Pending.name())
     .bind(i32::try_from(spec.chunks.len()).unwrap_or(i32::MAX))
     .bind(Json(&spec.sources))
-    .bind(Json(options))
+    .bind(Json(options(spec)))
     .bind(Json(&spec.rules))
-    .fetch_one(&mut *transaction)
-    .await?;
-    // As if refreshed long ago, so that the first image shows at once.
-    sqlx::query(
-        "insert into pixcrawler.job (job_id, dataset_id, wanted, refreshed_at) values ($1, $2, $3, '-infinity')",
-    )
-    .bind(job)
-    .bind(dataset)
-    .bind(spec.max_images)
-    .execute(&mut *transaction)
-    .await?;
-    sqlx::query("update public.datasets set crawl_job_id = $2 where id = $1")
-        .bind(dataset)
-        .bind(job)
-        .execute(transaction)
-        .await?;
-    Ok(job)
+    .fetch_one(transaction)
+    .await
 }
 
 /// `image_range` is the chunk's share of the job's images as `{start, end}`, the end not

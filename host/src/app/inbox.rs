@@ -1,0 +1,147 @@
+//! Jobs that the frontend makes and cancels by itself, with its own client and as its user: they
+//! are checked like those of the API, and begun or stopped.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{
+        App, Signal, chain,
+        create::{Broken, CreateError, Offered},
+        jobs::{JobError, messages},
+    },
+    db::{self, PgConnection, inbox, jobs::Job, settle},
+    job::{JobId, JobState, UserId},
+};
+
+/// How often the inbox is looked into when nothing is told: a signal may be lost.
+const SWEEP: Duration = Duration::from_secs(10);
+
+impl App {
+    /// Acts on what the frontend wrote, within two seconds when it is told, until `stop`.
+    pub async fn see_to_inbox(self, stop: CancellationToken) {
+        let mut signals = self.signals.subscribe();
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = sweep.tick() => {}
+                signal = signals.recv() => match signal {
+                    Ok(Signal::Inbox(_)) | Err(RecvError::Lagged(_)) => {}
+                    Ok(_) => continue,
+                    Err(RecvError::Closed) => return,
+                },
+            }
+            // A job that names no source gets what is there, which is not known before.
+            if self.plugins.is_settled().await {
+                self.empty_inbox().await;
+            }
+        }
+    }
+
+    async fn empty_inbox(&self) {
+        loop {
+            let (job, user) = match inbox::next(&self.db).await {
+                Ok(Some(next)) => next,
+                Ok(None) => return,
+                Err(error) => return tracing::debug!(%error, "the inbox cannot be read"),
+            };
+            if let Err(error) = self.act_on(job, user).await {
+                tracing::warn!(%job, error = %chain(&error), "a job of the frontend could not be acted on");
+                // When the database is away this fails, too, and the next sweep comes.
+                let _ = inbox::put_off(&self.db, job).await;
+                return;
+            }
+        }
+    }
+
+    async fn act_on(&self, id: JobId, user: UserId) -> Result<(), JobError> {
+        let offered = self.offered().await?;
+        let mut tx = self.db.begin().await?;
+        let open = self.too_many_open(&mut tx, user).await?;
+        let Some(job) = inbox::take(&mut tx, user, id).await? else { return Ok(()) };
+        match job.status.0 {
+            JobState::Pending if !job.has_parts() => {
+                let refused = match self.take_up(&mut tx, &job, open, &offered).await {
+                    Ok(()) => None,
+                    Err(TakeUpError::Job(JobError::Database(error))) if db::refuses_data(&error) => {
+                        // Nothing more can be done in this transaction.
+                        tx.rollback().await?;
+                        tx = self.db.begin().await?;
+                        if inbox::take(&mut tx, user, id).await?.is_none() {
+                            return Ok(());
+                        }
+                        Some("what it asks for cannot be written to the database".to_owned())
+                    }
+                    Err(TakeUpError::Job(error)) => return Err(error),
+                    Err(refused) => Some(refused.to_string()),
+                };
+                if let Some(reason) = refused {
+                    settle::refuse(&mut tx, &job, &reason).await?;
+                }
+            }
+            JobState::Cancelled => settle::stop(&mut tx, &job).await?,
+            // Somebody else acted on it meanwhile.
+            _ => {}
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Checks a job without parts as if it were asked for now, and begins it, unless its user has as
+    /// many `open` as are allowed. Nothing is written where it is refused.
+    pub(super) async fn take_up(
+        &self,
+        tx: &mut PgConnection,
+        job: &Job,
+        open: Option<i64>,
+        offered: &[Offered],
+    ) -> Result<(), TakeUpError> {
+        if let Some(most) = open {
+            return Err(TakeUpError::TooMany(most));
+        }
+        let spec = self.check(&request(job), offered).map_err(TakeUpError::Rules)?;
+        let queued = db::jobs::take_up(tx, job, &spec).await.map_err(JobError::from)?;
+        let turns = db::fairness::turns(tx, job.id, &queued, None).await.map_err(JobError::from)?;
+        self.queue.enqueue(tx, job.id, &messages(&turns), None).await.map_err(JobError::from)?;
+        tracing::info!(job = %job.id, chunks = spec.chunks.len(), "job of the frontend begun");
+        Ok(())
+    }
+}
+
+/// Why a job of the frontend is not begun.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TakeUpError {
+    /// What it asks for breaks rules: all of them.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Rules(Vec<Broken>),
+    /// Its user has as many jobs under way as are allowed.
+    #[error("{}", CreateError::TooMany(*.0))]
+    TooMany(i64),
+    /// It cannot be written.
+    #[error(transparent)]
+    Job(#[from] JobError),
+}
+
+/// The request that would have made this row.
+fn request(job: &Job) -> Value {
+    let options = &job.options.0;
+    let inputs = job.input.as_ref().map(|input| input.0.clone()).unwrap_or_default();
+    json!({
+        "name": job.name,
+        "keywords": job.keywords.0,
+        "urls": inputs.urls,
+        "max_images": job.max_images,
+        "sources": job.sources.0,
+        "options": options.sources,
+        "safe_search": options.safe_search,
+        "language": options.language,
+        "labels": inputs.labels,
+        "rules": job.rules.0,
+        "dataset_id": job.dataset_id,
+    })
+}

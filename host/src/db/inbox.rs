@@ -1,0 +1,40 @@
+//! `pixcrawler.inbox`: jobs that the frontend wrote or cancelled with its own client, on which
+//! nobody has acted yet. A trigger fills it and tells the listeners `inbox:{id}`.
+
+use sqlx::{PgConnection, PgPool};
+
+use super::jobs::Job;
+use crate::job::{JobId, UserId};
+
+/// The one that waits longest, and whose it is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn next(pool: &PgPool) -> sqlx::Result<Option<(JobId, UserId)>> {
+    sqlx::query_as(
+        "select job.id, job.user_id from pixcrawler.inbox join public.crawl_jobs job on job.id = job_id
+          order by since limit 1",
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Takes a job out, locked as for any change of it. None when somebody else did.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn take(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Option<Job>> {
+    let Some(found) = super::settle::lock(connection, user, job).await? else { return Ok(None) };
+    let taken = sqlx::query("delete from pixcrawler.inbox where job_id = $1").bind(job);
+    let taken = taken.execute(connection).await?.rows_affected() == 1;
+    Ok(taken.then_some(found))
+}
+
+/// Puts a job behind the others, for one that cannot be acted on must not hold them up.
+///
+/// # Errors
+/// When the database fails.
+pub async fn put_off(pool: &PgPool, job: JobId) -> sqlx::Result<()> {
+    let behind = sqlx::query("update pixcrawler.inbox set since = clock_timestamp() where job_id = $1");
+    behind.bind(job).execute(pool).await.map(drop)
+}
