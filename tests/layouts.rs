@@ -23,7 +23,7 @@ const PRODUCTION: &str = include_str!("layouts/production.sql");
 
 /// Who made the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layout {
+pub(crate) enum Layout {
     /// Our migrations.
     Ours,
     /// Drizzle, by a push of the schema.
@@ -35,7 +35,7 @@ enum Layout {
 }
 
 impl Layout {
-    const ALL: [Self; 4] = [Self::Ours, Self::Drizzle, Self::Files, Self::Production];
+    pub(crate) const ALL: [Self; 4] = [Self::Ours, Self::Drizzle, Self::Files, Self::Production];
 
     /// A database with its tables, and Ann, who has a project and a job that is over.
     async fn with_ann(self) -> TestDatabase {
@@ -69,7 +69,7 @@ impl Layout {
     }
 
     /// The same, brought up to date.
-    async fn migrated(self) -> PgPool {
+    pub(crate) async fn migrated(self) -> PgPool {
         let pool = self.with_ann().await.pool;
         db::migrate(&pool).await.unwrap_or_else(|error| panic!("{self:?}: {error:?}"));
         pool

@@ -10,6 +10,7 @@ mod database;
 mod embedded;
 mod fairness;
 mod frontend;
+mod guard;
 mod hostile;
 mod layouts;
 mod metrics;

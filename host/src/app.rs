@@ -2,6 +2,7 @@
 
 pub mod create;
 mod follow;
+mod guard;
 pub mod health;
 mod inbox;
 mod jobs;

@@ -169,6 +169,10 @@ impl Auth {
             return Err(AuthError::Malformed);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| AuthError::Malformed)?;
+        // No extension is understood here, and what is critical must be (RFC 7515, 4.1.11).
+        if header.crit.is_some() {
+            return Err(AuthError::Malformed);
+        }
         let (algorithm, key) = match &self.keys {
             Keys::Local(issuer) if header.kid.as_deref() == Some(issuer.key_id()) => {
                 (Algorithm::ES256, issuer.verifying().clone())

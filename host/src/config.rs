@@ -58,6 +58,9 @@ pub struct Database {
     /// [default: found by `pg_config`, in /usr/lib/postgresql, on PATH]
     #[arg(long, env = "PIXCRAWLER_PG_BIN", value_name = "DIR", global = true)]
     pub pg_bin: Option<PathBuf>,
+    /// How often it is looked whether the tables are still protected
+    #[arg(long, env = "PIXCRAWLER_GUARD_EVERY", default_value = "10m", value_parser = duration, value_name = "TIME", hide = true, global = true)]
+    pub guard_every: Duration,
 }
 
 /// Who issues the tokens.

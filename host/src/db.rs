@@ -6,6 +6,7 @@ pub mod column;
 pub mod embedded;
 pub mod export;
 pub mod fairness;
+pub mod guard;
 pub mod idempotency;
 pub mod images;
 pub mod inbox;
@@ -161,6 +162,11 @@ pub async fn migrate(pool: &PgPool) -> Result<Vec<(i64, String)>, MigrateError> 
     .await?;
     connection.close().await?;
     Ok(applied)
+}
+
+/// Version of the last migration that this binary has.
+fn newest_migration() -> i64 {
+    sqlx::migrate!("../migrations").iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
 /// Versions of the migrations that were applied.

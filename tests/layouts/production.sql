@@ -31,12 +31,60 @@ alter table public.usage_metrics
     add constraint uq_usage_metrics_user_date unique (user_id, metric_date);
 alter table public.profiles
     add constraint profiles_id_fkey foreign key (id) references auth.users (id) on delete cascade;
+alter table public.api_keys
+    add constraint ck_api_keys_status_valid check (status in ('active', 'revoked', 'expired')),
+    add constraint ck_api_keys_rate_limit_positive check (rate_limit > 0),
+    add constraint ck_api_keys_usage_count_positive check (usage_count >= 0);
 alter table public.credit_accounts
     add constraint ck_credit_accounts_balance_positive check (current_balance >= 0);
 alter table public.credit_transactions
     add constraint ck_credit_transactions_type_valid check (type in ('purchase', 'usage', 'refund', 'bonus'));
 alter table public.notifications
     add constraint ck_notifications_type_valid check (type in ('success', 'info', 'warning', 'error'));
+
+create index ix_activity_logs_resource on public.activity_logs (resource_type, resource_id);
+create index ix_activity_logs_timestamp on public.activity_logs (timestamp);
+create index ix_activity_logs_user_id on public.activity_logs (user_id);
+create index ix_activity_logs_user_timestamp on public.activity_logs (user_id, "timestamp");
+create index ix_api_keys_key_hash on public.api_keys (key_hash);
+create index ix_api_keys_status on public.api_keys (status);
+create index ix_api_keys_user_id on public.api_keys (user_id);
+create index ix_crawl_jobs_created_at on public.crawl_jobs (created_at);
+create index ix_crawl_jobs_project_id on public.crawl_jobs (project_id);
+create index ix_crawl_jobs_project_status on public.crawl_jobs (project_id, status);
+create index ix_crawl_jobs_status on public.crawl_jobs (status);
+create index ix_credit_accounts_user_id on public.credit_accounts (user_id);
+create index ix_credit_transactions_account_id on public.credit_transactions (account_id);
+create index ix_credit_transactions_created_at on public.credit_transactions (created_at);
+create index ix_credit_transactions_user_id on public.credit_transactions (user_id);
+create index ix_images_crawl_job_id on public.images (crawl_job_id);
+create index ix_images_created_at on public.images (created_at);
+create index ix_images_hash on public.images (hash);
+create index ix_notification_preferences_user_id on public.notification_preferences (user_id);
+create index ix_notifications_created_at on public.notifications (created_at DESC);
+create index ix_notifications_is_read on public.notifications (is_read);
+create index ix_notifications_user_id on public.notifications (user_id);
+create index ix_notifications_user_unread on public.notifications (user_id, is_read) where not is_read;
+create index ix_profiles_email on public.profiles (email);
+create index ix_profiles_role on public.profiles (role);
+create index ix_projects_status on public.projects (status);
+create index ix_projects_user_id on public.projects (user_id);
+create index ix_usage_metrics_metric_date on public.usage_metrics (metric_date);
+create index ix_usage_metrics_user_id on public.usage_metrics (user_id);
+
+-- Names as Postgres gives them.
+do $$
+declare
+    named record;
+begin
+    for named in
+        select conrelid::regclass as on_table, conname, regexp_replace(
+            regexp_replace(conname, '_unique$', '_key'), '_(profiles|crawl_jobs|credit_accounts)_id_fk$', '_fkey') as wanted
+        from pg_constraint where connamespace = 'public'::regnamespace and conname ~ '_(unique|fk)$'
+    loop
+        execute format('alter table %s rename constraint %I to %I', named.on_table, named.conname, named.wanted);
+    end loop;
+end $$;
 
 create function public.handle_updated_at() returns trigger language plpgsql as $$
 begin

@@ -260,7 +260,7 @@ impl System {
         String::from_utf8(output.stderr).unwrap()
     }
 
-    async fn run(&self, arguments: &[&str], settings: &[(&str, &str)]) -> std::process::Output {
+    pub(crate) async fn run(&self, arguments: &[&str], settings: &[(&str, &str)]) -> std::process::Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
         command.args(arguments).env("PIXCRAWLER_DATA_DIR", self.data.of_host());
         command.envs(address(self.database.as_ref())).envs(self.settings.iter().cloned());

@@ -89,6 +89,9 @@ pub enum StartError {
         "cannot bring the tables up to date; a database that a development build made can be left behind with --data-dir"
     )]
     Migrate(#[from] db::MigrateError),
+    /// Users would read and write each other's rows.
+    #[error("the database is not safe to serve")]
+    Guard(#[from] db::guard::GuardError),
     /// The queue's tables cannot be made.
     #[error("cannot bring the queue up to date")]
     Queue(#[from] QueueError),
@@ -255,6 +258,7 @@ impl Database {
             db::bootstrap(&self.pool).await?;
         }
         let applied = db::migrate(&self.pool).await?;
+        db::guard::see_to(&self.pool).await?;
         Queue::new(&self.pool).migrate().await?;
         Ok(applied)
     }

@@ -16,7 +16,7 @@ use crate::{
         say, stop,
     },
     config::Config,
-    db::{self, PgPool},
+    db::{self, PgPool, guard::Drift},
     fetch::{self, Fetcher},
     plugin::Plugins,
     private,
@@ -126,7 +126,7 @@ async fn store(config: &Config) -> Finding {
 
 async fn of_database(database: &Database) -> Vec<Finding> {
     let which = if database.is_private() { "private" } else { "DATABASE_URL" };
-    vec![
+    let mut findings = vec![
         match db::server_version(&database.pool).await {
             Ok(version) => ok("database", format!("Postgres {version} ({which})")),
             Err(error) => wrong("database", chain(&error)),
@@ -146,7 +146,42 @@ async fn of_database(database: &Database) -> Vec<Finding> {
             }
             Err(error) => wrong("notifications", chain(&error)),
         },
-    ]
+    ];
+    match db::guard::look(&database.pool).await {
+        Ok(Some(drift)) => findings.extend(protection(drift)),
+        Ok(None) => {
+            findings.push(note("protection", "looked at only when the migrations are those of this version"))
+        }
+        Err(error) => findings.push(wrong("protection", chain(&error))),
+    }
+    findings
+}
+
+/// What others changed in the tables, with the statements that change it back.
+fn protection(drift: Drift) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !drift.is_unsafe() {
+        findings.push(ok("protection", "row-level security, policies, grants and triggers are in place"));
+    }
+    let Drift { unprotected, unpublished, tables, columns, indexes, policies } = drift;
+    let put_back = "the next start puts it back: ";
+    findings
+        .extend(unprotected.iter().map(|statement| wrong("protection", format!("{put_back}{statement}"))));
+    findings.extend(
+        tables
+            .iter()
+            .map(|table| wrong("tables", format!("{table} is gone, with all that was in it: restore it"))),
+    );
+    findings.extend(columns.iter().map(|statement| {
+        wrong("columns", format!("one is gone with what was in it; restore it, or add it empty: {statement}"))
+    }));
+    findings
+        .extend(unpublished.iter().map(|statement| note("live changes", format!("{put_back}{statement}"))));
+    findings.extend(indexes.iter().map(|statement| note("indexes", format!("{put_back}{statement}"))));
+    findings.extend(policies.iter().map(|policy| {
+        note("policies", format!("one of others lets through what ours do not; it was made so: {policy}"))
+    }));
+    findings
 }
 
 async fn plugins(config: &Config, db: Option<&PgPool>, stop: &CancellationToken) -> Vec<Finding> {

@@ -6,7 +6,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{self, ServeError},
+    api,
     app::{App, Running, StartError},
     cli::stop,
     config::Config,
@@ -59,8 +59,8 @@ async fn start(config: Config, stop: &CancellationToken) -> Result<Option<Runnin
     }
 }
 
-/// API and worker until `stop`; when the API fails, the worker stops too.
-async fn serve(app: App, stop: CancellationToken) -> Result<(), ServeError> {
+/// API and worker until `stop`; when the API fails or the database is not safe, both stop.
+async fn serve(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     let server = api::Server::bind(app.clone()).await?;
     tracing::info!(address = %server.address(), docs = %format!("http://{}/docs", server.address()), "ready");
     let worker = async {
@@ -73,7 +73,20 @@ async fn serve(app: App, stop: CancellationToken) -> Result<(), ServeError> {
         stop.cancel();
         served
     };
-    tokio::join!(server, worker, app.clone().see_to_inbox(stop.clone())).0
+    let (served, (), beside) = tokio::join!(server, worker, beside(&app, &stop));
+    served?;
+    beside
+}
+
+/// What every process does that runs for long.
+async fn beside(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
+    let guarded = async {
+        let guarded = app.keep_guarded(stop.clone()).await;
+        stop.cancel();
+        guarded
+    };
+    let (guarded, ()) = tokio::join!(guarded, app.clone().see_to_inbox(stop.clone()));
+    Ok(guarded?)
 }
 
 impl Work {

@@ -73,6 +73,11 @@ const TABLES: [(&str, &str); 15] = [
     ("transactions", "id uuid, user_id uuid"),
 ];
 
+/// Names of all tables that are worked with.
+pub(super) fn tables() -> Vec<&'static str> {
+    TABLES.iter().map(|(name, _)| *name).collect()
+}
+
 /// Tables that rows are added to, with the columns beyond those above that are filled then.
 const FILLED: [(&str, &str); 8] = [
     ("profiles", ""),

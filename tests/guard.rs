@@ -1,0 +1,166 @@
+//! What protects the tables, when others take it away.
+
+use std::{fs, path::Path};
+
+use pixcrawler::db::{self, PgPool, guard};
+use secrecy::ExposeSecret as _;
+use sqlx::AssertSqlSafe;
+
+use crate::{
+    layouts::Layout,
+    support::{database, postgres::TestDatabase, process::System, site::Site},
+};
+
+async fn facts(pool: &PgPool) -> Vec<String> {
+    guard::facts(&mut pool.begin().await.unwrap()).await.unwrap()
+}
+
+async fn execute(pool: &PgPool, statements: &str) {
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(pool).await.unwrap();
+}
+
+/// Held to the migrations; `INSTA_UPDATE=always` writes the file anew.
+#[expect(clippy::disallowed_methods, reason = "a setting of the tests, as for their other snapshots")]
+#[tokio::test]
+async fn what_is_expected_is_what_the_migrations_make() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/db/guard/expected.sql");
+    let made: String = facts(&database().await.pool).await.iter().map(|fact| format!("{fact};\n")).collect();
+    if std::env::var("INSTA_UPDATE").as_deref() == Ok("always") {
+        fs::write(&file, &made).unwrap();
+    }
+    assert!(fs::read_to_string(&file).unwrap() == made, "run this test with INSTA_UPDATE=always");
+}
+
+#[tokio::test]
+async fn every_layout_is_as_expected() {
+    for layout in Layout::ALL {
+        let pool = layout.migrated().await;
+        assert_eq!(guard::look(&pool).await.unwrap(), Some(guard::Drift::default()), "{layout:?}");
+    }
+}
+
+/// What a push of the frontend's older schema does, and worse.
+const PUSHED: &str = "
+    do $$
+    declare
+        gone record;
+    begin
+        for gone in select tablename, policyname from pg_policies where schemaname = 'public' loop
+            execute format('alter table %I disable row level security', gone.tablename);
+            execute format('drop policy %I on %I', gone.policyname, gone.tablename);
+        end loop;
+        for gone in select indexname from pg_indexes where indexname like '%\\_idx' and schemaname = 'public' loop
+            execute format('drop index %I', gone.indexname);
+        end loop;
+    end $$;
+    drop trigger own_job on crawl_jobs;
+    alter table profiles disable trigger own_profile;
+    drop trigger pixcrawler_delete_profile on auth.users;
+    grant all on all tables in schema public to anon, authenticated;
+    grant all on all sequences in schema public to anon;
+    grant usage on schema pixcrawler to authenticated;
+    revoke all on images from service_role;
+    alter publication supabase_realtime drop table crawl_jobs;
+    alter table notifications replica identity default;
+    create policy mine on images as restrictive using (true);
+    create policy everyone on images using (true)";
+
+#[tokio::test]
+async fn what_is_taken_away_is_put_back() {
+    let pool = database().await.pool;
+    let before = facts(&pool).await;
+    execute(&pool, PUSHED).await;
+    let drift = guard::look(&pool).await.unwrap().unwrap();
+    assert!(drift.is_unsafe() && drift.policies.len() == 1, "{drift:#?}");
+    assert_eq!((drift.unpublished.len(), drift.columns.len()), (2, 0), "{drift:#?}");
+    guard::see_to(&pool).await.unwrap();
+
+    let after = facts(&pool).await;
+    // An index is not written as it was.
+    let is_index = |fact: &String| fact.starts_with("create ");
+    let others = |fact: &&String| !before.contains(fact) && !is_index(fact);
+    let left: Vec<&String> = after.iter().filter(others).collect();
+    assert_eq!(left.len(), 2, "policies of others stay, to be seen by people: {left:#?}");
+    assert!(before.iter().all(|fact| after.contains(fact) || is_index(fact)));
+    let again = guard::look(&pool).await.unwrap().unwrap();
+    assert!(!again.is_unsafe() && again.indexes.is_empty() && again.policies.len() == 1, "{again:#?}");
+}
+
+#[tokio::test]
+async fn who_may_not_put_it_back_does_not_serve() {
+    let TestDatabase { url, pool } = database().await;
+    execute(
+        &pool,
+        "do $$ begin create role guard_reader login; exception when duplicate_object then end $$;
+         grant usage on schema pixcrawler to guard_reader;
+         grant select on pixcrawler.migration to guard_reader;
+         alter table images disable row level security;
+         alter publication supabase_realtime drop table crawl_jobs",
+    )
+    .await;
+    let url = url.expose_secret().replacen("pixcrawler@", "guard_reader@", 1);
+    let reader = db::connect(&url.into(), 1).await.unwrap();
+    let error = guard::see_to(&reader).await.unwrap_err().to_string();
+    assert!(error.contains("alter table public.images enable row level security; -- "), "{error}");
+    assert!(error.contains("must be owner of table images") && !error.contains("publication"), "{error}");
+}
+
+#[tokio::test]
+async fn a_newer_version_knows_better() {
+    let pool = database().await.pool;
+    execute(
+        &pool,
+        "insert into pixcrawler.migration (version, description, success, checksum, execution_time)
+         values (9999, 'newer', true, '', 0);
+         grant update (title) on images to authenticated",
+    )
+    .await;
+    assert_eq!(guard::look(&pool).await.unwrap(), None);
+    guard::see_to(&pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_whose_tables_are_not_safe_ends() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let mut server = system.server(&[("PIXCRAWLER_GUARD_EVERY", "200ms")]).await;
+    execute(&system.pool, "alter table images disable row level security").await;
+    server.logged("what protects the tables was gone, and is put back").await;
+
+    execute(&system.pool, "alter table images drop column phash").await;
+    assert_eq!(server.exited().await.code(), Some(1));
+    assert!(server.log().contains("alter table public.images add column phash bigint"), "{}", server.log());
+    let told = system.fails(&["migrate"], &[]).await;
+    assert!(told.contains("not safe to serve") && told.contains("add column phash bigint"), "{told}");
+}
+
+#[tokio::test]
+async fn the_doctor_names_what_is_gone_and_leaves_it() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let told = system.tool(&["doctor"], &[]).await;
+    assert!(told.contains("ok     protection"), "{told}");
+    execute(
+        &system.pool,
+        "alter table profiles disable row level security;
+         alter table images drop column phash;
+         drop index crawl_jobs_open_idx;
+         create policy everyone on images using (true);
+         drop table transactions",
+    )
+    .await;
+    for _ in 0..2 {
+        let output = system.run(&["doctor"], &[]).await;
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8(output.stdout).unwrap();
+        for expect in [
+            "WRONG  protection         the next start puts it back: alter table public.profiles enable row level security",
+            "WRONG  tables             public.transactions is gone",
+            "alter table public.images add column phash bigint",
+            "note   indexes            the next start puts it back: create index crawl_jobs_open_idx",
+            "create policy everyone on public.images for all to public using (true)",
+        ] {
+            assert!(told.contains(expect), "{expect}: {told}");
+        }
+    }
+}
