@@ -45,6 +45,7 @@ lint: setup ## Check formatting and lints; dependencies too, where cargo-deny is
 .PHONY: strangers
 strangers: target/tools/strangers/node_modules ## Ask judges from outside, which are fetched and take long
 	cp drizzle/schema.ts tests/strangers/tsconfig.json tests/strangers/*.mjs target/tools/strangers
+	@[ -z "$${PIXCRAWLER_REALTIME-}" ] || tests/setup.sh realtime
 	cargo test --test strangers
 
 target/tools/strangers/node_modules: tests/strangers/package.json | setup

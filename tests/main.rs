@@ -13,6 +13,7 @@ mod frontend;
 mod guard;
 mod hostile;
 mod layouts;
+mod live;
 mod metrics;
 mod openverse;
 mod operator;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks; says what to do where it cannot.
-# With `languages`: what sources in JavaScript and Python need.
+# With `languages`: what sources in JavaScript and Python need; with `realtime`: what Supabase's Realtime needs.
 set -euo pipefail
 
 fail() {
@@ -17,6 +17,15 @@ if [ "${1-}" = languages ]; then
     apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes python3-venv ${node-}
   fi
   has_languages || fail "sources in JavaScript and Python need Node.js 18 with npm, and Python 3.11 with venv (Debian: \`sudo apt install nodejs npm python3-venv\`): install them, then run this again"
+  exit
+fi
+
+if [ "${1-}" = realtime ]; then
+  folder=$(pg_config --pkglibdir 2>/dev/null || ls -d /usr/lib/postgresql/*/lib | sort -V | tail -n 1)
+  [ -e "$folder/wal2json.so" ] && exit
+  version=$(basename "$(dirname "$folder")")
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "wal2json is missing (Debian: \`sudo apt install postgresql-$version-wal2json\`): install it, then run this again"
+  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes "postgresql-$version-wal2json"
   exit
 fi
 

@@ -51,6 +51,8 @@ impl Frontend {
         let server = Embedded::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
         let pool = db::connect(&server.url(), 5).await.unwrap();
         db::bootstrap(&pool).await.unwrap();
+        // Supabase's tools look for it.
+        sqlx::raw_sql("create role postgres superuser login").execute(&pool).await.unwrap();
         for statement in statements {
             sqlx::raw_sql(AssertSqlSafe(*statement)).execute(&pool).await.unwrap();
         }
@@ -143,8 +145,6 @@ async fn the_advisor_of_supabase_is_content() {
         let pool = &frontend.pool;
         db::migrate(pool).await.unwrap();
         pixcrawler::queue::Queue::new(pool).migrate().await.unwrap();
-        sqlx::raw_sql("create role postgres superuser login").execute(pool).await.unwrap();
-
         let project = tempfile::tempdir().unwrap();
         let port = frontend.port().await;
         std::fs::create_dir(project.path().join("supabase")).unwrap();
@@ -275,6 +275,130 @@ async fn tokens_are_taken_as_the_standards_say() {
         assert!(wrong.is_empty(), "{settings:?}: {wrong:#?}");
         api.stop().await;
     }
+}
+
+/// The statements of a migration of Realtime, which is written in Elixir: what `execute` is given.
+fn statements(migration: &str) -> Vec<String> {
+    let up = migration.split("  def down").next().unwrap();
+    let mut statements = Vec::new();
+    // Within the SQL there are others, which are given no text.
+    for (at, call) in up.match_indices("\n    execute") {
+        let given = up[at + call.len()..].trim_start_matches(['(', ' ', '\n']).trim_start_matches("~S");
+        let text = match given.strip_prefix("\"\"\"") {
+            Some(block) => block.split("\"\"\"").next(),
+            None => given.strip_prefix('"').and_then(|line| {
+                line.match_indices('"')
+                    .find(|(end, _)| !line[..*end].ends_with('\\'))
+                    .map(|(end, _)| &line[..end])
+            }),
+        };
+        statements.extend(text.map(|text| text.replace("\\\\", "\\").replace("\\\"", "\"")));
+    }
+    statements
+}
+
+/// Who is told of which change, by the SQL of Supabase's own Realtime: in `PIXCRAWLER_REALTIME` is the
+/// folder `lib/realtime/tenants/repo/migrations` of a copy.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "where a copy is, as nobody may fetch it from here")]
+async fn realtime_tells_owners_and_nobody_else() {
+    let Ok(copy) = std::env::var("PIXCRAWLER_REALTIME") else {
+        eprintln!("skipped: PIXCRAWLER_REALTIME names no copy of Realtime's migrations");
+        return;
+    };
+    let frontend = Frontend::with(&[]).await;
+    let pool = &frontend.pool;
+    db::migrate(pool).await.unwrap();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(copy).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    // Nothing here broadcasts, and what that needs is not there.
+    const OTHER: [&str; 7] = [
+        "realtime.messages",
+        "realtime.channel",
+        "broadcast",
+        "presence",
+        "OWNER TO",
+        "schema_migrations",
+        "dashboard_user",
+    ];
+    for file in files {
+        for statement in statements(&std::fs::read_to_string(&file).unwrap()) {
+            if OTHER.iter().any(|other| statement.contains(other)) {
+                continue;
+            }
+            let run = sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(pool).await;
+            run.unwrap_or_else(|error| panic!("{}: {statement}: {error}", file.display()));
+        }
+    }
+    let run = async |statement: String| {
+        sqlx::raw_sql(AssertSqlSafe(statement.clone()))
+            .execute(pool)
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
+    };
+    run("select pg_create_logical_replication_slot('realtime', 'wal2json')".to_owned()).await;
+    let [ann, bob] =
+        [("ann", 1_u128), ("bob", 2)].map(|(name, number)| (name, uuid::Uuid::from_u128(number)));
+    for (name, user) in [ann, bob] {
+        run(format!(
+            "insert into auth.users (id, email) values ('{user}', '{name}@example.org');
+         insert into projects (name, user_id) values ('{name}', '{user}')"
+        ))
+        .await;
+        for table in ["crawl_jobs", "notifications", "datasets"] {
+            run(format!(
+            "insert into realtime.subscription (subscription_id, entity, filters, claims)
+             values (gen_random_uuid(), 'public.{table}', array[('user_id', 'eq', '{user}', false)::realtime.user_defined_filter],
+                     jsonb_build_object('sub', '{user}', 'role', 'authenticated'))"
+        ))
+        .await;
+        }
+    }
+    // What became of a change: its kind, its table, who was told, and what is wrong with it.
+    let told = async || -> Vec<(String, String, Vec<uuid::Uuid>, Vec<String>)> {
+        sqlx::query_as(
+            "select wal ->> 'type', wal ->> 'table',
+                array(select (claims ->> 'sub')::uuid from realtime.subscription
+                       where subscription_id = any (subscription_ids) order by 1), errors
+           from realtime.list_changes('supabase_realtime', 'realtime', 100, 1048576) where wal is not null",
+        )
+        .fetch_all(pool)
+        .await
+        .unwrap()
+    };
+    told().await;
+    let only_ann =
+        |kind: &str, table: &str| (kind.to_owned(), table.to_owned(), vec![ann.1], Vec::<String>::new());
+    let steps = [
+        (
+            format!(
+                "insert into crawl_jobs (project_id, name, keywords) select id, 'x', '[\"cat\"]' from projects where user_id = '{}'",
+                ann.1
+            ),
+            vec![only_ann("INSERT", "datasets"), only_ann("INSERT", "crawl_jobs")],
+        ),
+        (
+            "update crawl_jobs set valid_images = 5, progress = 5".to_owned(),
+            vec![only_ann("UPDATE", "crawl_jobs")],
+        ),
+        ("update crawl_jobs set status = 'completed'".to_owned(), vec![only_ann("UPDATE", "crawl_jobs")]),
+        (
+            format!(
+                "insert into notifications (user_id, type, title, message) values ('{}', 'info', 'a', 'b')",
+                ann.1
+            ),
+            vec![only_ann("INSERT", "notifications")],
+        ),
+        ("update notifications set is_read = true".to_owned(), vec![only_ann("UPDATE", "notifications")]),
+        ("delete from notifications".to_owned(), vec![only_ann("DELETE", "notifications")]),
+        ("delete from crawl_jobs".to_owned(), vec![only_ann("DELETE", "crawl_jobs")]),
+    ];
+    for (statement, expect) in steps {
+        run(statement.clone()).await;
+        assert_eq!(told().await, expect, "{statement}");
+    }
+    frontend.stop().await;
 }
 
 /// A port of loopback that leads to the socket of a private Postgres, which opens none.

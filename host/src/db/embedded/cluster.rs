@@ -210,6 +210,9 @@ impl Cluster {
                 set("full_page_writes", "off");
                 // Many tests, each with several processes, share one server.
                 set("max_connections", "1000");
+                // What Supabase has, whose Realtime reads the changes.
+                set("wal_level", "logical");
+                set("max_replication_slots", "50");
             }
         }
         command
