@@ -7,6 +7,7 @@ use std::{
     process::Stdio,
 };
 
+use pixcrawler::auth::{Auth, issuer::Issuer};
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -178,9 +179,7 @@ async fn tokens_are_those_of_the_api() {
     let bare = token(&["--email", "Ann@example.org"], &[]).await.expect(0).stdout;
     let made = token(&["--email", "ann@example.org", "--ttl", "2h", "--json"], &[]).await.expect(0).json();
 
-    let nobody =
-        |_: &url::Url| -> pixcrawler::auth::key_set::FetchKeys { unreachable!("local keys are not fetched") };
-    let auth = pixcrawler::auth::Auth::new(None, None, &data, nobody).unwrap();
+    let auth = Issuer::open(&data).map(Auth::local).unwrap();
     let caller = auth.verify(bare.trim()).await.unwrap();
     assert_eq!(caller.email.as_deref(), Some("ann@example.org"));
     assert_eq!(made["user"], json!(caller.user));

@@ -193,6 +193,21 @@ async fn what_breaks_rules_fails_with_every_reason() {
         assert!(reason.contains(expect), "{reason}");
     }
     let told = system.post(&format!("/api/v1/crawl-jobs/{bad}/retry"), &json!({})).await.expect(422).json();
+    // Who has not said who it is does not get round that by the row.
+    let ann = user_of("ann@example.org");
+    let anonymous = async |is: bool| {
+        let person = format!(
+            "insert into auth.users (id, email, is_anonymous) values ('{ann}', 'ann@example.org', {is})
+                 on conflict (id) do update set is_anonymous = {is}"
+        );
+        sqlx::raw_sql(AssertSqlSafe(person)).execute(&system.pool).await.unwrap();
+    };
+    anonymous(true).await;
+    let job = insert(&system, project, &json!(["fox"])).await;
+    let failed = system.until_status(job, "failed").await;
+    assert!(failed["error"].as_str().unwrap().contains("signed in anonymously"), "{failed:#}");
+    system.post(&format!("/api/v1/crawl-jobs/{job}/retry"), &json!({})).await.expect(403);
+    anonymous(false).await;
     assert_eq!(told["errors"].as_array().unwrap().len(), 3, "{told:#}");
 
     // One that nobody works on yet, and one too many.

@@ -32,7 +32,7 @@ use crate::{
 pub(crate) use jobs::messages;
 pub use jobs::{Cancelled, JobError, Retried};
 pub use profile::ProfileError;
-pub use start::{Database, Running, StartError};
+pub use start::{Database, Running, StartError, project_keys};
 
 /// All parts of the host; cheap to clone.
 #[derive(Clone)]

@@ -4,15 +4,17 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
+use uuid::Uuid;
 
 use crate::{
     auth::{
         issuer::Issuer,
         key_set::{FetchKeys, KeySet},
     },
+    config,
     job::UserId,
 };
 
@@ -35,13 +37,15 @@ const AUTHENTICATED: &str = "authenticated";
 pub struct Auth {
     issuer: String,
     keys: Keys,
+    /// Of the project, used or not.
+    published: Option<KeySet>,
 }
 
 enum Keys {
     /// This host's own.
     Local(Box<Issuer>),
     /// The project's published ones, ES256 or RS256.
-    Published(KeySet),
+    Published,
     /// The project's legacy secret, HS256.
     Secret(DecodingKey),
 }
@@ -63,6 +67,8 @@ pub struct Caller {
     pub role: String,
     /// Signed in without saying who.
     pub is_anonymous: bool,
+    /// Of Supabase, where the token names one; it may have ended before the token.
+    pub session: Option<Uuid>,
     /// Only this host knows the user: by its own issuer, or at its command line.
     pub is_local: bool,
 }
@@ -96,9 +102,9 @@ pub enum AuthError {
 /// Why tokens cannot be verified at all.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// A secret without a project to compare `iss` with.
-    #[error("SUPABASE_JWT_SECRET needs SUPABASE_URL")]
-    SecretWithoutProject,
+    /// How to verify tokens of a project, but no project.
+    #[error("SUPABASE_JWT_SECRET and SUPABASE_JWT_ISSUER need SUPABASE_URL")]
+    WithoutProject,
     /// More than an origin, so that the keys would be looked for elsewhere.
     #[error(
         "SUPABASE_URL is the origin of a project alone, such as https://REF.supabase.co: it has no path, query or user"
@@ -114,41 +120,54 @@ pub enum SetupError {
 
 impl Auth {
     /// Tokens of the Supabase project if one is configured, else of this host. `fetch` makes
-    /// what gets the project's keys, where these are needed.
+    /// what gets the project's keys.
     ///
     /// # Errors
     /// When the settings contradict each other, or the host's own key cannot be had.
     pub fn new(
-        project: Option<&Url>,
-        secret: Option<&SecretString>,
+        settings: &config::Supabase,
         data_dir: &Path,
         fetch: impl FnOnce(&Url) -> FetchKeys,
     ) -> Result<Self, SetupError> {
-        let issuer = |url: &Url| format!("{}/auth/v1", url.as_str().trim_end_matches('/'));
-        if project.is_some_and(|project| !is_origin(project)) {
+        let secret = settings.supabase_jwt_secret.as_ref().map(|secret| secret.expose_secret().as_bytes());
+        let Some(project) = &settings.supabase_url else {
+            if secret.is_some() || settings.supabase_jwt_issuer.is_some() {
+                return Err(SetupError::WithoutProject);
+            }
+            return Ok(Self::local(Issuer::open(data_dir)?));
+        };
+        if !is_origin(project) {
             return Err(SetupError::NotAnOrigin);
         }
-        match (project, secret) {
-            (None, Some(_)) => Err(SetupError::SecretWithoutProject),
-            (None, None) => Ok(Self::local(Issuer::open(data_dir)?)),
-            (Some(project), None) => {
-                let issuer = issuer(project);
-                let keys = KeySet::new(format!("{issuer}/.well-known/jwks.json"), fetch(project));
-                Ok(Self { issuer, keys: Keys::Published(keys) })
-            }
-            (Some(project), Some(secret)) => {
-                let issuer = issuer(project);
-                let secret = secret.expose_secret().as_bytes();
-                if secret.len() < 32 {
-                    return Err(SetupError::ShortSecret);
-                }
-                Ok(Self { issuer, keys: Keys::Secret(DecodingKey::from_secret(secret)) })
-            }
+        let auth = format!("{}/auth/v1", project.as_str().trim_end_matches('/'));
+        let published = KeySet::new(format!("{auth}/.well-known/jwks.json"), fetch(project));
+        let issuer = settings.supabase_jwt_issuer.clone().unwrap_or(auth);
+        let keys = match secret {
+            None => Keys::Published,
+            Some(secret) if secret.len() < 32 => return Err(SetupError::ShortSecret),
+            Some(secret) => Keys::Secret(DecodingKey::from_secret(secret)),
+        };
+        Ok(Self { issuer, keys, published: Some(published) })
+    }
+
+    /// The keys that the project publishes, if tokens are a project's.
+    #[must_use]
+    pub const fn published(&self) -> Option<&KeySet> {
+        self.published.as_ref()
+    }
+
+    /// Fetches the project's keys now and then where tokens are verified by them, for ever.
+    pub async fn keep_fresh(&self) {
+        match (&self.keys, &self.published) {
+            (Keys::Published, Some(keys)) => keys.keep_fresh().await,
+            _ => std::future::pending().await,
         }
     }
 
-    fn local(issuer: Issuer) -> Self {
-        Self { issuer: issuer::ISSUER.to_owned(), keys: Keys::Local(Box::new(issuer)) }
+    /// Tokens of this host.
+    #[must_use]
+    pub fn local(issuer: Issuer) -> Self {
+        Self { issuer: issuer::ISSUER.to_owned(), keys: Keys::Local(Box::new(issuer)), published: None }
     }
 
     /// This host's own issuer, if tokens are its.
@@ -179,12 +198,13 @@ impl Auth {
             }
             Keys::Local(_) => return Err(AuthError::UnknownKey),
             Keys::Secret(key) => (Algorithm::HS256, key.clone()),
-            Keys::Published(keys) => {
+            Keys::Published => {
                 if !matches!(header.alg, Algorithm::ES256 | Algorithm::RS256) {
                     return Err(AuthError::Algorithm);
                 }
                 let id = header.kid.as_deref().ok_or(AuthError::UnknownKey)?;
-                keys.find(id, tokio::time::Instant::now()).await?
+                let keys = self.published.as_ref().ok_or(AuthError::KeysUnavailable)?;
+                keys.find(id).await?
             }
         };
         if header.alg != algorithm {
@@ -221,6 +241,7 @@ impl Auth {
             expires: expires.ok_or(AuthError::Claim("exp"))?,
             role,
             is_anonymous: claims["is_anonymous"].as_bool().unwrap_or(false),
+            session: text(&claims, "session_id").and_then(|id| id.parse().ok()),
             is_local: self.issuer().is_some(),
         })
     }

@@ -70,9 +70,15 @@ pub struct Supabase {
     /// Project address; tokens are verified against its JWKS. Unset: the host issues its own tokens
     #[arg(long, env = "SUPABASE_URL", value_name = "URL", global = true)]
     pub supabase_url: Option<Url>,
+    /// `iss` of its tokens, where that is not `/auth/v1` at the address, as with a domain of its own
+    #[arg(long, env = "SUPABASE_JWT_ISSUER", value_name = "TEXT", global = true)]
+    pub supabase_jwt_issuer: Option<String>,
     /// Legacy HS256 secret (at least 32 bytes); when set, only HS256 tokens are accepted
     #[arg(long, env = "SUPABASE_JWT_SECRET", value_name = "SECRET", hide_env_values = true, global = true)]
     pub supabase_jwt_secret: Option<SecretString>,
+    /// Let users who signed in anonymously begin jobs
+    #[arg(long, env = "PIXCRAWLER_ANONYMOUS_JOBS", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value_t = false, value_name = "BOOL", global = true)]
+    pub anonymous_jobs: bool,
     /// Accepted for compatibility; nothing here needs it
     #[arg(
         long,

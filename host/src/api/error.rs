@@ -40,13 +40,15 @@ pub(super) const UNAVAILABLE: u16 = 1 << 8;
 pub(super) const TOO_SLOW: u16 = 1 << 9;
 pub(super) const TOO_MANY: u16 = 1 << 10;
 pub(super) const BAD_GATEWAY: u16 = 1 << 11;
+pub(super) const FORBIDDEN: u16 = 1 << 12;
 /// What can happen to every operation that asks who is calling.
 pub(super) const SIGNED_IN: u16 = UNAUTHORIZED | UNAVAILABLE;
 
 /// Status and what it means here. 500 is always possible.
-const MEANINGS: [(u16, u16, &str); 13] = [
+const MEANINGS: [(u16, u16, &str); 14] = [
     (BAD_REQUEST, 400, "A parameter or the JSON is malformed."),
     (UNAUTHORIZED, 401, "No token, or one that is not accepted, or a signed link that is over."),
+    (FORBIDDEN, 403, "Not for users who signed in anonymously."),
     (NOT_FOUND, 404, "There is no such thing, or it belongs to someone else."),
     (TOO_SLOW, 408, "The body did not come in time."),
     (CONFLICT, 409, "Not possible in the present state."),
@@ -137,9 +139,9 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
-    /// The token is good for a while yet, but not its user.
-    pub(super) fn user_gone() -> Self {
-        Self::unauthorized("The user of this token was deleted.")
+    fn anonymous() -> Self {
+        let detail = "Users who signed in anonymously may not begin jobs here.";
+        Self::new(StatusCode::FORBIDDEN, "anonymous", detail)
     }
 
     /// The caller, or all callers together, have enough under way; `retry_after` has whole seconds.
@@ -278,6 +280,7 @@ impl Problem {
     fn example(status: StatusCode) -> Self {
         match status {
             StatusCode::BAD_REQUEST => Self::parameter("limit", "must be a whole number from 1 to 100"),
+            StatusCode::FORBIDDEN => Self::anonymous(),
             StatusCode::NOT_FOUND => Self::not_found("crawl job"),
             StatusCode::CONFLICT => Self::conflict("wrong-status", "A completed job cannot be cancelled."),
             StatusCode::RANGE_NOT_SATISFIABLE => Self::not_in_range(48_213),
@@ -328,7 +331,9 @@ impl From<db::Error> for Problem {
 impl From<ProfileError> for Problem {
     fn from(error: ProfileError) -> Self {
         match error {
-            ProfileError::UserGone => Self::user_gone(),
+            ProfileError::UserGone => Self::unauthorized("The user of this token was deleted."),
+            ProfileError::SignedOut => Self::unauthorized("The user of this token has signed out."),
+            ProfileError::Anonymous => Self::anonymous(),
             ProfileError::Database(error) => error.into(),
         }
     }

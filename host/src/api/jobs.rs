@@ -15,13 +15,13 @@ use super::{
     body::Body,
     caller::Bearer,
     error::{
-        BAD_REQUEST, CONFLICT, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES, SIGNED_IN, TOO_LARGE,
-        TOO_MANY, TOO_SLOW,
+        BAD_REQUEST, CONFLICT, FORBIDDEN, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES, SIGNED_IN,
+        TOO_LARGE, TOO_MANY, TOO_SLOW,
     },
 };
 use crate::{
     app::{
-        App, Cancelled, JobError, Retried,
+        App, Cancelled, JobError, ProfileError, Retried,
         create::{CreateError, Created},
     },
     db,
@@ -76,7 +76,9 @@ impl Api {
         body: Body<CreateCrawlJob>,
     ) -> Result<
         CreatedJob,
-        Failure<{ SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES | TOO_MANY }>,
+        Failure<
+            { SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | FORBIDDEN | RULES | TOO_MANY },
+        >,
     > {
         let visible = |key: &String| {
             (1..=255).contains(&key.len()) && key.chars().all(|c| c.is_ascii_graphic() || c == ' ')
@@ -173,6 +175,7 @@ impl Api {
         /// Id of the job.
         Path(id): Path<i32>,
     ) -> Result<Deleted, Failure<{ SIGNED_IN | NOT_FOUND }>> {
+        app.is_signed_in(&caller).await?;
         if app.delete_job(caller.user, JobId(id)).await? {
             Ok(Deleted::Gone)
         } else {
@@ -213,10 +216,15 @@ impl Api {
         Bearer(caller): Bearer,
         /// Id of the job.
         Path(id): Path<i32>,
-    ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND | CONFLICT | RULES | TOO_MANY }>> {
+    ) -> Result<
+        Json<CrawlJobDetail>,
+        Failure<{ SIGNED_IN | FORBIDDEN | NOT_FOUND | CONFLICT | RULES | TOO_MANY }>,
+    > {
+        app.may_crawl(&caller).await?;
         match app.retry_job(caller.user, JobId(id)).await? {
             Retried::NotFound => Err(not_found().into()),
             Retried::NotOver(state) => Err(conflict(state, "retried").into()),
+            Retried::Anonymous => Err(Problem::from(ProfileError::Anonymous).into()),
             Retried::Refused(broken) => Err(Problem::rules(broken).into()),
             Retried::TooMany(most) => Err(too_many_open(most).into()),
             Retried::Now => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
@@ -253,7 +261,7 @@ impl From<CreateError> for Problem {
         match error {
             CreateError::Rules(broken) => Self::rules(broken),
             CreateError::KeyReused => Self::key_reused(),
-            CreateError::UserGone => Self::user_gone(),
+            CreateError::Caller(error) => error.into(),
             CreateError::TooMany(most) => too_many_open(most),
             CreateError::Database(error) => error.into(),
             CreateError::Queue(error) => Self::internal(error),

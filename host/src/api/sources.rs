@@ -12,8 +12,8 @@ use super::{
     body::Body,
     caller::Bearer,
     error::{
-        BAD_GATEWAY, BAD_REQUEST, CONFLICT, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES, SIGNED_IN,
-        TOO_LARGE, TOO_MANY, TOO_SLOW,
+        BAD_GATEWAY, BAD_REQUEST, CONFLICT, FORBIDDEN, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES,
+        SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
     },
     nullable::Nullable,
 };
@@ -31,6 +31,7 @@ mod preview;
 /// What can go wrong with a preview.
 const PREVIEW: u16 = SIGNED_IN
     | BAD_REQUEST
+    | FORBIDDEN
     | NOT_FOUND
     | TOO_SLOW
     | CONFLICT
@@ -238,6 +239,7 @@ impl Api {
         body: Body<PreviewRequest>,
     ) -> Result<Json<Preview>, Failure<PREVIEW>> {
         let source = app.plugins.get(&id).ok_or_else(|| Problem::not_found("source"))?;
+        app.may_crawl(&caller).await?;
         Ok(Json(self.previews.show(app, caller.user, source, &body.value).await?))
     }
 }

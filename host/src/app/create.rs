@@ -40,9 +40,9 @@ pub enum CreateError {
     /// The key was used for another request less than a day ago.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// The token is good, but its user was deleted.
-    #[error("the user was deleted")]
-    UserGone,
+    /// The caller may not.
+    #[error(transparent)]
+    Caller(#[from] ProfileError),
     /// The user has as many jobs under way as are allowed.
     #[error("{0} jobs of yours are under way, which is as many as are allowed; wait for one to end")]
     TooMany(i64),
@@ -66,6 +66,7 @@ impl App {
         body: &Value,
         key: Option<&str>,
     ) -> Result<Created, CreateError> {
+        self.may_crawl(caller).await?;
         let digest = Sha256::digest(body.to_string());
         let user = caller.user;
         if let Some(key) = key {
@@ -83,11 +84,7 @@ impl App {
                 return replay(&before, &digest);
             }
         }
-        match self.profile_in(&mut transaction, caller).await {
-            Ok(_) => {}
-            Err(ProfileError::UserGone) => return Err(CreateError::UserGone),
-            Err(ProfileError::Database(error)) => return Err(error.into()),
-        }
+        self.profile_in(&mut transaction, caller).await?;
         if let Some(most) = self.too_many_open(&mut transaction, user).await? {
             return Err(CreateError::TooMany(most));
         }

@@ -12,6 +12,7 @@ use crate::{
         App, Signal, chain,
         create::{Broken, CreateError, Offered},
         jobs::{JobError, messages},
+        profile::ProfileError,
     },
     db::{self, PgConnection, inbox, jobs::Job, settle},
     job::{JobId, JobState, UserId},
@@ -104,6 +105,11 @@ impl App {
         if let Some(most) = open {
             return Err(TakeUpError::TooMany(most));
         }
+        if !self.config.supabase.anonymous_jobs
+            && db::profiles::is_anonymous(tx, job.user_id).await.map_err(JobError::from)?
+        {
+            return Err(TakeUpError::Anonymous);
+        }
         let spec = self.check(&request(job), offered).map_err(TakeUpError::Rules)?;
         let queued = db::jobs::take_up(tx, job, &spec).await.map_err(JobError::from)?;
         let turns = db::fairness::turns(tx, job.id, &queued, None).await.map_err(JobError::from)?;
@@ -122,6 +128,9 @@ pub(super) enum TakeUpError {
     /// Its user has as many jobs under way as are allowed.
     #[error("{}", CreateError::TooMany(*.0))]
     TooMany(i64),
+    /// Its user signed in anonymously.
+    #[error("{}", ProfileError::Anonymous)]
+    Anonymous,
     /// It cannot be written.
     #[error(transparent)]
     Job(#[from] JobError),

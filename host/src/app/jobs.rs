@@ -25,6 +25,8 @@ pub enum Retried {
     Refused(Vec<Broken>),
     /// The user has this many jobs under way, as many as are allowed.
     TooMany(i64),
+    /// Its user signed in anonymously.
+    Anonymous,
     /// It goes on.
     Now,
 }
@@ -88,6 +90,8 @@ impl App {
                 Ok(()) => {}
                 Err(TakeUpError::Rules(broken)) => return Ok(Retried::Refused(broken)),
                 Err(TakeUpError::TooMany(most)) => return Ok(Retried::TooMany(most)),
+                // Not known from the token, but from the row of the user.
+                Err(TakeUpError::Anonymous) => return Ok(Retried::Anonymous),
                 Err(TakeUpError::Job(error)) => return Err(error),
             },
         }

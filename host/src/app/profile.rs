@@ -1,4 +1,4 @@
-//! The profile of the one who is calling.
+//! The profile of the one who is calling, and what a caller may do.
 
 use crate::{
     app::App,
@@ -9,12 +9,18 @@ use crate::{
     },
 };
 
-/// Why there is no profile.
+/// Why there is no profile, or why a caller may not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
     /// The token is good, but its user was deleted.
     #[error("the user was deleted")]
     UserGone,
+    /// The token is good, but its user signed out since.
+    #[error("the user has signed out")]
+    SignedOut,
+    /// Whoever it is has not said so, which is not enough here.
+    #[error("users who signed in anonymously may not begin jobs here")]
+    Anonymous,
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] db::Error),
@@ -47,6 +53,35 @@ impl App {
         let connection = &mut *self.db.acquire().await?;
         let profile = db::profiles::sync(connection, &identity(caller), known(caller)).await?;
         profile.ok_or(ProfileError::UserGone)
+    }
+
+    /// Whether the caller is signed in still, for what cannot be undone: a token lives on for up to
+    /// an hour when its user has signed out or was deleted.
+    ///
+    /// # Errors
+    /// When that is not so, or the database fails.
+    pub async fn is_signed_in(&self, caller: &Caller) -> Result<(), ProfileError> {
+        if caller.is_local {
+            return Ok(());
+        }
+        let there = db::profiles::there(&self.db, caller.user, caller.session).await?;
+        match (there.user, there.session) {
+            (false, _) => Err(ProfileError::UserGone),
+            (_, false) => Err(ProfileError::SignedOut),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the caller may have something crawled.
+    ///
+    /// # Errors
+    /// When not, or the database fails.
+    pub async fn may_crawl(&self, caller: &Caller) -> Result<(), ProfileError> {
+        self.is_signed_in(caller).await?;
+        if caller.is_anonymous && !self.config.supabase.anonymous_jobs {
+            return Err(ProfileError::Anonymous);
+        }
+        Ok(())
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Running {
     pub app: App,
     database: Database,
     /// What goes on beside all else until the stop.
-    beside: [JoinHandle<()>; 2],
+    beside: [JoinHandle<()>; 3],
 }
 
 /// The rows: the configured database, or else the private one.
@@ -141,7 +141,12 @@ impl Running {
         }
         match Self::assemble(config, credentials, &data_dir, plugins, &database).await {
             Ok(app) => {
-                let beside = [tokio::spawn(listen(app.clone())), tokio::spawn(app.clone().follow_plugins())];
+                let keys = app.clone();
+                let beside = [
+                    tokio::spawn(listen(app.clone())),
+                    tokio::spawn(app.clone().follow_plugins()),
+                    tokio::spawn(async move { keys.auth.keep_fresh().await }),
+                ];
                 Ok(Self { app, database, beside })
             }
             Err(error) => {
@@ -164,13 +169,7 @@ impl Running {
 
         fetch::warn_of_what_is_open(&config.fetch);
         let fetcher = Fetcher::new(&config.fetch)?;
-        let supabase = &config.supabase;
-        let auth = Auth::new(
-            supabase.supabase_url.as_ref(),
-            supabase.supabase_jwt_secret.as_ref(),
-            data_dir,
-            |project| project_keys(&fetcher, project),
-        )?;
+        let auth = Auth::new(&config.supabase, data_dir, |project| project_keys(&fetcher, project))?;
         let links =
             LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
         let marks = CredentialMarks::new(&db, &credentials).await?;
@@ -293,7 +292,7 @@ fn make_data_dir(config: &Config) -> Result<PathBuf, StartError> {
 }
 
 /// Fetches the keys of the Supabase project, from its own origin only.
-fn project_keys(fetcher: &Fetcher, project: &Url) -> FetchKeys {
+pub fn project_keys(fetcher: &Fetcher, project: &Url) -> FetchKeys {
     let project = fetcher.own(project);
     Box::new(move |url| {
         let project = project.clone();

@@ -18,32 +18,49 @@ use crate::auth::AuthError;
 /// Gets the body of an address, or says why not.
 pub type FetchKeys = Box<dyn Fn(String) -> BoxFuture<'static, Result<Vec<u8>, String>> + Send + Sync>;
 
-/// Older keys are fetched anew; Supabase's edge keeps them as long.
-const FRESH: Duration = Duration::from_secs(10 * 60);
+/// How often keys are fetched anew, so that one that was taken away ends within ten minutes.
+const REFRESH: Duration = Duration::from_secs(5 * 60);
+/// The same after a fetch that failed.
+const REFRESH_AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// Older keys are not used, however long the project is out of reach: one may have been revoked.
 const USABLE: Duration = Duration::from_secs(60 * 60);
-/// Between two fetches, because anyone can send a token that names an unknown key.
-const PAUSE: Duration = Duration::from_secs(30);
-/// Between two fetches, the first of which failed.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// Fetches for keys that are not known, which anyone can ask for with a token that names one: so many
+/// at once, and one more after each of these pauses.
+const AT_ONCE: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// What a project with the legacy secret only publishes.
+pub const NO_KEYS: &str = "the project publishes no keys that tokens could be verified by: one with the legacy secret \
+     only needs SUPABASE_JWT_SECRET";
+
+/// Tells the time; a test has one of its own.
+type Clock = Box<dyn Fn() -> Instant + Send + Sync>;
 
 /// Keys by their id.
+#[derive(Clone)]
 pub struct KeySet(Arc<Shared>);
 
 struct Shared {
     url: String,
     fetch: FetchKeys,
+    clock: Clock,
     cached: RwLock<Cached>,
     /// Held by the one who fetches.
-    refresh: Mutex<()>,
+    refresh: Mutex<Turns>,
 }
 
 #[derive(Default)]
 struct Cached {
     keys: Vec<(String, Algorithm, DecodingKey)>,
     fetched: Option<Instant>,
-    /// Before this time the project is not asked.
-    next: Option<Instant>,
+}
+
+/// What is left of the fetches that anyone can cause.
+struct Turns {
+    left: u32,
+    since: Instant,
+    /// When the last fetch of any kind ended.
+    ended: Option<Instant>,
 }
 
 #[derive(Deserialize)]
@@ -54,77 +71,101 @@ struct Published {
 impl KeySet {
     /// No key is fetched before the first is needed.
     pub fn new(url: String, fetch: FetchKeys) -> Self {
-        Self(Arc::new(Shared { url, fetch, cached: RwLock::default(), refresh: Mutex::default() }))
+        Self::with_clock(url, fetch, Box::new(Instant::now))
     }
 
-    /// The key of this id and the one algorithm it is for. The project is asked for a key that is
-    /// not there or too old, and callers wait for one such fetch. A key that is merely old is
-    /// given at once and fetched behind the caller's back.
+    pub(super) fn with_clock(url: String, fetch: FetchKeys, clock: Clock) -> Self {
+        let refresh = Mutex::new(Turns { left: AT_ONCE, since: clock(), ended: None });
+        Self(Arc::new(Shared { url, fetch, clock, cached: RwLock::default(), refresh }))
+    }
+
+    /// The key of this id and the one algorithm it is for. For one that is not there the project is
+    /// asked, which callers wait for together.
     ///
     /// # Errors
     /// When no such key is published, or none could be fetched for too long.
-    pub async fn find(&self, id: &str, now: Instant) -> Result<(Algorithm, DecodingKey), AuthError> {
-        let clock = Clock { began: Instant::now(), now };
-        let (found, due) = self.0.cached.read().await.look_up(id, now);
-        if !due {
+    pub async fn find(&self, id: &str) -> Result<(Algorithm, DecodingKey), AuthError> {
+        let asked = (self.0.clock)();
+        let found = self.0.find(id).await;
+        if found.is_ok() {
             return found;
         }
-        if found.is_err() {
-            let _turn = self.0.refresh.lock().await;
-            self.0.refresh_if_due(id, &clock).await;
-            return self.0.cached.read().await.look_up(id, clock.now()).0;
+        let mut turns = self.0.refresh.lock().await;
+        // Another caller may have fetched them meanwhile, or tried.
+        if turns.ended.is_none_or(|ended| ended < asked) && turns.take((self.0.clock)()) {
+            let _ = self.0.fetch_at_turn(&mut turns).await;
         }
-        let (shared, id) = (self.0.clone(), id.to_owned());
-        tokio::spawn(async move {
-            if let Ok(_turn) = shared.refresh.try_lock() {
-                shared.refresh_if_due(&id, &clock).await;
-            }
-        });
-        found
+        drop(turns);
+        self.0.find(id).await
     }
-}
 
-/// The caller's time, going on while others and the project are waited for.
-struct Clock {
-    began: Instant,
-    now: Instant,
-}
+    /// Fetches the keys now and then, for ever.
+    pub async fn keep_fresh(&self) {
+        loop {
+            tokio::time::sleep(self.refresh().await).await;
+        }
+    }
 
-impl Clock {
-    fn now(&self) -> Instant {
-        self.now + self.began.elapsed()
+    /// Fetches the keys, and says when to do it again.
+    pub(super) async fn refresh(&self) -> Duration {
+        let mut turns = self.0.refresh.lock().await;
+        match self.0.fetch_at_turn(&mut turns).await {
+            Ok(0) => {
+                tracing::warn!(url = self.0.url, "{NO_KEYS}");
+                REFRESH
+            }
+            Ok(_) => REFRESH,
+            Err(()) => REFRESH_AFTER_FAILURE,
+        }
+    }
+
+    /// How many keys are published that may verify tokens here.
+    ///
+    /// # Errors
+    /// When they cannot be fetched, or are no set of keys; says why.
+    pub async fn count(&self) -> Result<usize, String> {
+        self.0.fetch().await
     }
 }
 
 impl Shared {
-    async fn refresh_if_due(&self, id: &str, clock: &Clock) {
-        if !self.cached.read().await.look_up(id, clock.now()).1 {
-            return;
+    async fn fetch(&self) -> Result<usize, String> {
+        let body = (self.fetch)(self.url.clone()).await?;
+        let keys = parse(&body).map_err(|error| format!("{} is no set of keys: {error}", self.url))?;
+        let count = keys.len();
+        *self.cached.write().await = Cached { keys, fetched: Some((self.clock)()) };
+        Ok(count)
+    }
+
+    /// The same by the one whose turn it is; why it fails is said in the log.
+    async fn fetch_at_turn(&self, turns: &mut Turns) -> Result<usize, ()> {
+        let fetched = self.fetch().await;
+        turns.ended = Some((self.clock)());
+        fetched.map_err(|reason| tracing::warn!(reason, "cannot fetch the keys that tokens are verified by"))
+    }
+
+    async fn find(&self, id: &str) -> Result<(Algorithm, DecodingKey), AuthError> {
+        let now = (self.clock)();
+        let cached = self.cached.read().await;
+        if cached.fetched.is_none_or(|then| now.duration_since(then) > USABLE) {
+            return Err(AuthError::KeysUnavailable);
         }
-        let fetched = (self.fetch)(self.url.clone()).await.and_then(|body| parse(&body));
-        let mut cached = self.cached.write().await;
-        let now = clock.now();
-        match fetched {
-            Ok(keys) => *cached = Cached { keys, fetched: Some(now), next: Some(now + PAUSE) },
-            Err(reason) => {
-                tracing::warn!(reason, "cannot fetch the keys that tokens are verified by");
-                cached.next = Some(now + PAUSE_AFTER_FAILURE);
-            }
-        }
+        let found = cached.keys.iter().find(|key| key.0 == id);
+        found.map(|(_, algorithm, key)| (*algorithm, key.clone())).ok_or(AuthError::UnknownKey)
     }
 }
 
-impl Cached {
-    /// The key, if it may be used, and whether the project should be asked.
-    fn look_up(&self, id: &str, now: Instant) -> (Result<(Algorithm, DecodingKey), AuthError>, bool) {
-        let age = self.fetched.map(|then| now.duration_since(then));
-        let found = match self.keys.iter().find(|key| key.0 == id) {
-            _ if age.is_none_or(|age| age > USABLE) => Err(AuthError::KeysUnavailable),
-            Some((_, algorithm, key)) => Ok((*algorithm, key.clone())),
-            None => Err(AuthError::UnknownKey),
-        };
-        let wanted = found.is_err() || age.is_none_or(|age| age > FRESH);
-        (found, wanted && self.next.is_none_or(|next| now >= next))
+impl Turns {
+    /// Takes one, if there is one.
+    fn take(&mut self, now: Instant) -> bool {
+        let came = now.duration_since(self.since).as_secs() / PAUSE.as_secs();
+        if came > 0 {
+            self.left = AT_ONCE.min(self.left.saturating_add(u32::try_from(came).unwrap_or(u32::MAX)));
+            self.since = now;
+        }
+        let any = self.left > 0;
+        self.left -= u32::from(any);
+        any
     }
 }
 

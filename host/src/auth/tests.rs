@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
+use crate::config::Supabase;
 
 const PROJECT: &str = "https://project.example.org";
 const SECRET: &[u8] = b"a shared secret of at least 32 bytes";
@@ -46,9 +47,24 @@ fn publisher(set: Arc<std::sync::Mutex<Result<Value, String>>>, asked: Arc<Atomi
     })
 }
 
+fn settings(secret: Option<&str>) -> Supabase {
+    Supabase {
+        supabase_url: Some(PROJECT.parse().unwrap()),
+        supabase_jwt_issuer: None,
+        supabase_jwt_secret: secret.map(|secret| secret.to_owned().into()),
+        anonymous_jobs: false,
+        supabase_service_role_key: None,
+        supabase_anon_key: None,
+    }
+}
+
+fn local() -> Supabase {
+    Supabase { supabase_url: None, ..settings(None) }
+}
+
 fn project(set: Value) -> Auth {
     let fetch = publisher(Arc::new(std::sync::Mutex::new(Ok(set))), Arc::default());
-    Auth::new(Some(&PROJECT.parse().unwrap()), None, Path::new("/nonexistent"), |_| fetch).unwrap()
+    Auth::new(&settings(None), Path::new("/nonexistent"), |_| fetch).unwrap()
 }
 
 fn never(_: &Url) -> FetchKeys {
@@ -56,8 +72,9 @@ fn never(_: &Url) -> FetchKeys {
 }
 
 fn with_secret(secret: &str) -> Result<Auth, SetupError> {
-    let secret = SecretString::from(secret.to_owned());
-    Auth::new(Some(&PROJECT.parse().unwrap()), Some(&secret), Path::new("/nonexistent"), never)
+    let fetch =
+        |_: &Url| publisher(Arc::new(std::sync::Mutex::new(Ok(json!({ "keys": [] })))), Arc::default());
+    Auth::new(&settings(Some(secret)), Path::new("/nonexistent"), fetch)
 }
 
 fn claims() -> Value {
@@ -211,7 +228,7 @@ async fn a_secret_accepts_its_own_algorithm_only() {
 #[tokio::test]
 async fn a_local_token_is_for_this_host() {
     let dir = tempfile::tempdir().unwrap();
-    let auth = Auth::new(None, None, dir.path(), never).unwrap();
+    let auth = Auth::new(&local(), dir.path(), never).unwrap();
     let issue = |auth: &Auth, email| auth.issuer().unwrap().issue(email, Duration::from_secs(60)).unwrap();
     let caller = auth.verify(&issue(&auth, " Ann@Example.org ")).await.unwrap();
     assert_eq!(caller.email.as_deref(), Some("ann@example.org"));
@@ -229,66 +246,136 @@ async fn a_local_token_is_for_this_host() {
     }
 
     // Another process with the same data folder has the same key; another folder has not.
-    let again = Auth::new(None, None, dir.path(), never).unwrap();
+    let again = Auth::new(&local(), dir.path(), never).unwrap();
     assert!(again.verify(&issue(&auth, "ann@example.org")).await.is_ok());
     let elsewhere = tempfile::tempdir().unwrap();
-    let stranger = Auth::new(None, None, elsewhere.path(), never).unwrap();
+    let stranger = Auth::new(&local(), elsewhere.path(), never).unwrap();
     assert_eq!(stranger.verify(&issue(&auth, "ann@example.org")).await, Err(AuthError::UnknownKey));
 }
 
-#[tokio::test]
-async fn keys_are_fetched_now_and_then_and_kept_for_a_while() {
-    let (first, second) = (key("k1"), key("k2"));
-    let set = Arc::new(std::sync::Mutex::new(Ok(json!({ "keys": [first.public] }))));
-    let asked = Arc::new(AtomicUsize::new(0));
-    let keys = KeySet::new(
-        format!("{PROJECT}/auth/v1/.well-known/jwks.json"),
-        publisher(set.clone(), asked.clone()),
-    );
-    let begin = Instant::now();
-    let at = |seconds| begin + Duration::from_secs(seconds);
-    let found = async |id, seconds| keys.find(id, at(seconds)).await.map(drop);
+/// Keys of a project whose time goes on as it is told.
+struct Timed {
+    keys: KeySet,
+    set: Arc<std::sync::Mutex<Result<Value, String>>>,
+    asked: Arc<AtomicUsize>,
+    seconds: Arc<AtomicUsize>,
+}
 
-    assert_eq!(found("k1", 0).await, Ok(()));
-    assert_eq!(found("k1", 500).await, Ok(()));
-    assert_eq!(asked.load(Ordering::SeqCst), 1, "fresh keys are not fetched again");
-
-    assert_eq!(found("k2", 500).await, Err(AuthError::UnknownKey));
-    assert_eq!(found("k3", 510).await, Err(AuthError::UnknownKey));
-    assert_eq!(asked.load(Ordering::SeqCst), 2, "unknown keys are asked for once in 30 s");
-
-    *set.lock().unwrap() = Ok(json!({ "keys": [second.public] }));
-    assert_eq!(found("k2", 531).await, Ok(()));
-    assert_eq!(found("k1", 531).await, Err(AuthError::UnknownKey), "a revoked key is gone");
-
-    *set.lock().unwrap() = Err("out of reach".to_owned());
-    assert_eq!(found("k2", 531 + 700).await, Ok(()), "old keys are used while there are no new ones");
-    while asked.load(Ordering::SeqCst) < 4 {
-        tokio::task::yield_now().await;
+impl Timed {
+    fn new(published: &[&TestKey]) -> Self {
+        let set = Arc::new(std::sync::Mutex::new(Ok(Self::set(published))));
+        let (asked, seconds) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (begin, passed) = (Instant::now(), seconds.clone());
+        let clock = move || begin + Duration::from_secs(passed.load(Ordering::SeqCst) as u64);
+        let url = format!("{PROJECT}/auth/v1/.well-known/jwks.json");
+        let keys = KeySet::with_clock(url, publisher(set.clone(), asked.clone()), Box::new(clock));
+        Self { keys, set, asked, seconds }
     }
-    assert_eq!(found("k2", 531 + 3601).await, Err(AuthError::KeysUnavailable), "but not for ever");
-    *set.lock().unwrap() = Ok(json!({ "keys": [second.public] }));
-    assert_eq!(found("k2", 531 + 3607).await, Ok(()));
+
+    fn set(published: &[&TestKey]) -> Value {
+        json!({ "keys": published.iter().map(|key| &key.public).collect::<Vec<_>>() })
+    }
+
+    fn publish(&self, published: &[&TestKey]) {
+        *self.set.lock().unwrap() = Ok(Self::set(published));
+    }
+
+    fn pass(&self, seconds: usize) {
+        self.seconds.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    async fn found(&self, id: &str) -> Result<(), AuthError> {
+        self.keys.find(id).await.map(drop)
+    }
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_key_that_is_merely_old() {
-    let key = key("k1");
-    let asked = Arc::new(AtomicUsize::new(0));
-    let set = Arc::new(std::sync::Mutex::new(Ok(json!({ "keys": [key.public] }))));
-    let fetch = publisher(set, asked.clone());
-    // Answers the first time only.
-    let once: FetchKeys = Box::new(move |url| {
-        let first = asked.load(Ordering::SeqCst) == 0;
-        let body = fetch(url);
-        async move { if first { body.await } else { std::future::pending().await } }.boxed()
-    });
-    let keys = KeySet::new(format!("{PROJECT}/auth/v1/.well-known/jwks.json"), once);
-    let begin = Instant::now();
-    for seconds in [0, 700, 700, 3000] {
-        assert!(keys.find("k1", begin + Duration::from_secs(seconds)).await.is_ok());
-        tokio::task::yield_now().await;
+async fn a_new_key_works_at_once_and_a_removed_one_ends() {
+    let (first, second) = (key("k1"), key("k2"));
+    let project = Timed::new(&[&first]);
+    assert_eq!(project.found("k1").await, Ok(()));
+    project.pass(299);
+    assert_eq!(project.found("k1").await, Ok(()));
+    assert_eq!(project.asked(), 1, "a key that is there is not fetched again");
+
+    project.publish(&[&second]);
+    assert_eq!(project.found("k2").await, Ok(()));
+    assert_eq!(project.found("k1").await, Err(AuthError::UnknownKey), "nobody signs with it any more");
+
+    // Where no unknown key brings it to light, the next refresh does.
+    project.publish(&[&first]);
+    assert_eq!(project.found("k2").await, Ok(()));
+    assert!(project.keys.refresh().await <= Duration::from_secs(590));
+    assert_eq!(project.found("k2").await, Err(AuthError::UnknownKey));
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_keys_is_a_fetch_in_ten_seconds() {
+    let (first, second) = (key("k1"), key("k2"));
+    let project = Timed::new(&[&first]);
+    project.keys.refresh().await;
+    for number in 0..100 {
+        project.pass(usize::from(number == 50));
+        assert_eq!(project.found(&format!("unknown {number}")).await, Err(AuthError::UnknownKey));
     }
+    let at_once = project.asked();
+    assert!((2..=6).contains(&at_once), "{at_once}");
+    project.publish(&[&first, &second]);
+    assert_eq!(project.found("k2").await, Err(AuthError::UnknownKey));
+    project.pass(10);
+    assert_eq!(project.found("k2").await, Ok(()), "whoever asks brings it");
+    for number in 0..100 {
+        assert_eq!(project.found(&format!("unknown {number}")).await, Err(AuthError::UnknownKey));
+    }
+    assert_eq!(project.asked(), at_once + 1);
+}
+
+#[tokio::test]
+async fn keys_outlive_a_project_that_is_out_of_reach_for_an_hour() {
+    let key = key("k1");
+    let project = Timed::new(&[&key]);
+    project.keys.refresh().await;
+    *project.set.lock().unwrap() = Err("out of reach".to_owned());
+    project.pass(3599);
+    assert!(project.keys.refresh().await <= Duration::from_secs(10));
+    assert_eq!(project.found("k1").await, Ok(()));
+    project.pass(2);
+    assert_eq!(project.found("k1").await, Err(AuthError::KeysUnavailable), "it may have been revoked");
+    project.publish(&[&key]);
+    project.pass(10);
+    assert_eq!(project.found("k1").await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_project_with_the_legacy_secret_publishes_nothing() {
+    let project = Timed::new(&[]);
+    assert_eq!(project.keys.count().await, Ok(0));
+    assert_eq!(project.found("k1").await, Err(AuthError::UnknownKey));
+    *project.set.lock().unwrap() = Ok(json!("a page"));
+    assert!(project.keys.count().await.unwrap_err().contains("is no set of keys"));
+}
+
+#[tokio::test]
+async fn a_project_may_name_its_issuer() {
+    let key = key("k1");
+    let fetch = publisher(Arc::new(std::sync::Mutex::new(Ok(Timed::set(&[&key])))), Arc::default());
+    let settings =
+        Supabase { supabase_jwt_issuer: Some("https://auth.example.org".to_owned()), ..settings(None) };
+    let auth = Auth::new(&settings, Path::new("/nonexistent"), |_| fetch).unwrap();
+    let mut claims = claims();
+    let verify = async |claims: &Value| {
+        auth.verify(&sign(header(Algorithm::ES256, Some("k1")), claims, &key.signing)).await
+    };
+    assert_eq!(verify(&claims).await, Err(AuthError::Claim("iss")));
+    claims["iss"] = "https://auth.example.org".into();
+    claims["session_id"] = "6f9a3c9e-7b0c-4a39-9a55-0d4a0d0f2a11".into();
+    assert_eq!(verify(&claims).await.unwrap().session.unwrap().to_string(), claims["session_id"]);
+    let alone = Supabase { supabase_url: None, ..settings };
+    assert!(matches!(Auth::new(&alone, Path::new("/nonexistent"), never), Err(SetupError::WithoutProject)));
 }
 
 #[tokio::test]
@@ -329,8 +416,7 @@ async fn many_callers_fetch_keys_once() {
         .boxed()
     });
     let keys = KeySet::new(format!("{PROJECT}/auth/v1/.well-known/jwks.json"), slow);
-    let now = Instant::now();
-    let found = futures_util::future::join_all((0..10).map(|_| keys.find("k1", now))).await;
+    let found = futures_util::future::join_all((0..10).map(|_| keys.find("k1"))).await;
     assert!(found.iter().all(Result::is_ok));
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

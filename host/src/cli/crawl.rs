@@ -205,6 +205,7 @@ fn local_user() -> Caller {
         expires: DateTime::<Utc>::MAX_UTC,
         role: "authenticated".to_owned(),
         is_anonymous: false,
+        session: None,
         is_local: true,
     }
 }
@@ -261,7 +262,7 @@ async fn begin(
                 return Ok((before.id, Begun::Complete));
             }
             // Where another process was faster it goes on as well.
-            Retried::NotOver(_) | Retried::NotFound | Retried::Refused(_) => {}
+            Retried::NotOver(_) | Retried::NotFound | Retried::Refused(_) | Retried::Anonymous => {}
         },
     }
     Ok((before.id, Begun::Continued))

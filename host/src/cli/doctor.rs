@@ -6,11 +6,10 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use crate::{
-    app::{Database, StartError, chain},
-    auth::{Auth, key_set::FetchKeys},
+    app::{Database, StartError, chain, project_keys},
+    auth::{Auth, key_set::NO_KEYS},
     cli::{
         plugin::{self, Known},
         say, stop,
@@ -26,7 +25,8 @@ use crate::{
 /// Check whether everything that a crawl needs is there
 ///
 /// Changes nothing but that it makes the data folder and starts the private Postgres for
-/// as long as it looks. No request leaves the machine but those to the database.
+/// as long as it looks. No request leaves the machine but those to the
+/// database and to the project of `SUPABASE_URL` for its keys.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler doctor\n  \
@@ -69,7 +69,7 @@ impl Doctor {
         if let Some(database) = database {
             database.close().await;
         }
-        findings.extend([tokens(&config), outbound(&config), contact(&config), port(&config)]);
+        findings.extend([tokens(&config).await, outbound(&config), contact(&config), port(&config)]);
         let well = findings.iter().all(|finding| finding.verdict != Verdict::Wrong);
         if self.json {
             say(&json!({"ok": well, "checks": findings}).to_string());
@@ -220,22 +220,37 @@ async fn plugins(config: &Config, db: Option<&PgPool>, stop: &CancellationToken)
     findings
 }
 
-fn tokens(config: &Config) -> Finding {
+/// What tokens are verified by.
+async fn tokens(config: &Config) -> Finding {
     let supabase = &config.supabase;
-    let nobody = |_: &Url| -> FetchKeys {
-        Box::new(|_| Box::pin(async { Err("keys are not fetched here".to_owned()) }))
+    let fetcher = match Fetcher::new(&config.fetch) {
+        Ok(fetcher) => fetcher,
+        Err(error) => return wrong("tokens", chain(&error)),
     };
-    let secret = supabase.supabase_jwt_secret.as_ref();
-    match (
-        Auth::new(supabase.supabase_url.as_ref(), secret, &config.data_dir(), nobody),
-        &supabase.supabase_url,
-    ) {
-        (Ok(_), None) => ok("tokens", "of this host: `pixcrawler token`"),
-        (Ok(_), Some(_)) if config.lacks_database() => {
-            wrong("tokens", StartError::ProjectWithoutDatabase.to_string())
-        }
-        (Ok(_), Some(project)) => ok("tokens", format!("of {project}")),
-        (Err(error), _) => wrong("tokens", chain(&error)),
+    let auth = match Auth::new(supabase, &config.data_dir(), |project| project_keys(&fetcher, project)) {
+        Ok(auth) => auth,
+        Err(error) => return wrong("tokens", chain(&error)),
+    };
+    let (Some(project), Some(keys)) = (&supabase.supabase_url, auth.published()) else {
+        return ok("tokens", "of this host: `pixcrawler token`");
+    };
+    if config.lacks_database() {
+        return wrong("tokens", StartError::ProjectWithoutDatabase.to_string());
+    }
+    let by_secret = supabase.supabase_jwt_secret.is_some();
+    match keys.count().await {
+        Ok(0) if by_secret => ok("tokens", format!("of {project}, by SUPABASE_JWT_SECRET")),
+        Ok(count) if by_secret => note(
+            "tokens",
+            format!(
+                "of {project}, by SUPABASE_JWT_SECRET; it publishes {count} keys, too, and what they sign is refused: \
+                 unset the secret once tokens are signed by them"
+            ),
+        ),
+        Err(_) if by_secret => ok("tokens", format!("of {project}, by SUPABASE_JWT_SECRET")),
+        Ok(0) => wrong("tokens", format!("{project}: {NO_KEYS}")),
+        Ok(count) => ok("tokens", format!("of {project}, by {count} keys")),
+        Err(reason) => wrong("tokens", format!("the keys of {project} cannot be fetched: {reason}")),
     }
 }
 

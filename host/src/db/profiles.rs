@@ -1,6 +1,7 @@
 //! `profiles`: one row a user.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 use crate::{db::column::Timestamp, job::UserId};
 
@@ -12,6 +13,43 @@ pub enum Known {
     ByToken,
     /// It must be there.
     ByRow,
+}
+
+/// What `auth` knows of a caller.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct There {
+    /// There is such a user.
+    pub user: bool,
+    /// The session goes on, or none was asked for.
+    pub session: bool,
+}
+
+/// Whether a user is there, and a session of theirs.
+///
+/// # Errors
+/// When the database fails.
+pub async fn there(db: &PgPool, user: UserId, session: Option<Uuid>) -> Result<There, sqlx::Error> {
+    sqlx::query_as(
+        "select exists (select from auth.users where id = $1 and deleted_at is null) as user,
+                $2 is null or exists (
+                    select from auth.sessions
+                     where id = $2 and user_id = $1 and coalesce(not_after, now()) >= now()) as session",
+    )
+    .bind(user)
+    .bind(session)
+    .fetch_one(db)
+    .await
+}
+
+/// Whether this user signed in without saying who.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_anonymous(db: &mut PgConnection, user: UserId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from auth.users where id = $1 and is_anonymous)")
+        .bind(user)
+        .fetch_one(db)
+        .await
 }
 
 /// What a token says of a user.
