@@ -1,6 +1,7 @@
 //! The tables as the frontend meets them: who may read and write what, and what fills itself in.
 
 mod migrations;
+mod sessions;
 
 use pixcrawler::db::PgPool;
 use sqlx::Row;

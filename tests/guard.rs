@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use pixcrawler::db::{self, PgPool, guard};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::AssertSqlSafe;
 
 use crate::{
@@ -99,7 +99,7 @@ async fn who_may_not_put_it_back_does_not_serve() {
     )
     .await;
     let url = url.expose_secret().replacen("pixcrawler@", "guard_reader@", 1);
-    let reader = db::connect(&url.into(), 1).await.unwrap();
+    let reader = db::connect(&SecretString::from(url), 1).await.unwrap();
     let error = guard::see_to(&reader).await.unwrap_err().to_string();
     assert!(error.contains("alter table public.images enable row level security; -- "), "{error}");
     assert!(error.contains("must be owner of table images") && !error.contains("publication"), "{error}");

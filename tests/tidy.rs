@@ -89,14 +89,21 @@ fn each_dependency_has_its_place() {
             }
             if file.is_under("queue")
                 && line.contains("sqlx::query")
-                && !line.contains("pg_notify")
-                && !line.contains("graphile_worker.")
+                && !statement(&file.text, number).contains("pg_notify")
+                && !statement(&file.text, number).contains("graphile_worker.")
             {
                 broken.push(format!("{}:{number} reads or writes rows, which is for db", file.path));
             }
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// A line and what follows it up to the end of the statement.
+fn statement(text: &str, number: usize) -> String {
+    let lines = text.lines().skip(number - 1);
+    let end = lines.clone().position(|line| line.ends_with(';')).unwrap_or_default();
+    lines.take(end + 1).collect()
 }
 
 #[test]

@@ -54,6 +54,13 @@ pub struct Database {
     /// `postgresql+asyncpg://`. Unset: a private Postgres is started in the data folder
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
     pub database_url: Option<SecretString>,
+    /// File with the CA certificate (PEM) of the database's server, where no public CA knows it. Servers
+    /// elsewhere are verified unless the address says otherwise, as with `?sslmode=require`
+    #[arg(long, env = "DATABASE_CA", value_name = "FILE", global = true)]
+    pub database_ca: Option<PathBuf>,
+    /// Most sessions of this process on `DATABASE_URL`, those that listen included
+    #[arg(long, env = "PIXCRAWLER_DATABASE_SESSIONS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(4..=200), value_name = "N", global = true)]
+    pub database_sessions: u32,
     /// Folder with `postgres` and `initdb` for the private Postgres
     /// [default: found by `pg_config`, in /usr/lib/postgresql, on PATH]
     #[arg(long, env = "PIXCRAWLER_PG_BIN", value_name = "DIR", global = true)]

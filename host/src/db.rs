@@ -23,7 +23,7 @@ pub mod sources;
 pub mod steps;
 pub mod verdicts;
 
-use std::time::Duration;
+use std::{io::ErrorKind, path::PathBuf, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
@@ -33,7 +33,7 @@ use sqlx::{
 pub use sqlx::{PgConnection, PgPool};
 use url::Url;
 
-use crate::job::DatasetId;
+use crate::{config, job::DatasetId};
 
 /// What goes wrong with a query.
 pub type Error = sqlx::Error;
@@ -43,20 +43,56 @@ pub type Error = sqlx::Error;
 const SESSION: &str = "set time zone 'UTC'; set statement_timeout = '30s'; set lock_timeout = '5s'; \
      set idle_in_transaction_session_timeout = '60s'";
 
-/// Longest wait for a session.
+/// Longest wait for the first session.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for a session: whoever asks the API is not kept for longer.
+const ACQUIRE: Duration = Duration::from_secs(4);
+/// Sessions that nobody used for so long are closed.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// The oldest major version that the SQL here is written for.
 const OLDEST_POSTGRES: i32 = 15;
 
-/// A pool of at most `connections` sessions on the database at `url`, which was reached
-/// once. A free session is waited for 30 s at most.
+/// A server and how it is known.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Address, with its password.
+    pub url: SecretString,
+    /// File with the certificate of its CA, where no public one knows it.
+    pub ca: Option<PathBuf>,
+}
+
+impl Server {
+    /// The one that the settings name.
+    #[must_use]
+    pub fn configured(settings: &config::Database) -> Option<Self> {
+        let url = settings.database_url.clone()?;
+        Some(Self { url, ca: settings.database_ca.clone() })
+    }
+}
+
+impl From<&SecretString> for Server {
+    fn from(url: &SecretString) -> Self {
+        Self { url: url.clone(), ca: None }
+    }
+}
+
+/// A pool of at most `sessions` on a database, which was reached once. A free session is waited for
+/// 4 s at most.
 ///
 /// # Errors
 /// The address is not one of Postgres or leads to a transaction pooler, the server does
-/// not answer or is too old.
-pub async fn connect(url: &SecretString, connections: u32) -> Result<PgPool, ConnectError> {
-    let options = options(url.expose_secret())?;
+/// not answer, is not the one that its certificate names, or is too old.
+pub async fn connect(server: impl Into<Server>, sessions: u32) -> Result<PgPool, ConnectError> {
+    let server = server.into();
+    let options = options(server.url.expose_secret())?;
+    let options = match server.ca {
+        Some(file) => match std::fs::read(&file) {
+            Ok(pem) => options.ssl_root_cert_from_pem(pem),
+            Err(source) => return Err(ConnectError::Ca { file, source }),
+        },
+        None => options,
+    };
     // Not by the pool, which tries a closed port again for as long as it waits.
     let version = async {
         let mut connection = PgConnection::connect_with(&options).await?;
@@ -69,13 +105,19 @@ pub async fn connect(url: &SecretString, connections: u32) -> Result<PgPool, Con
     let version: i32 = tokio::time::timeout(PATIENCE, version)
         .await
         .unwrap_or(Err(Error::PoolTimedOut))
-        .map_err(ConnectError::Connect)?;
+        .map_err(|error| match error {
+            Error::Tls(error) => ConnectError::Tls(error),
+            // What the handshake ends with.
+            Error::Io(error) if error.kind() == ErrorKind::InvalidData => ConnectError::Tls(error.into()),
+            error => ConnectError::Connect(error),
+        })?;
     if version < OLDEST_POSTGRES {
         return Err(ConnectError::TooOld(version));
     }
     Ok(PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(PATIENCE)
+        .max_connections(sessions)
+        .acquire_timeout(ACQUIRE)
+        .idle_timeout(IDLE)
         .max_lifetime(Duration::from_secs(30 * 60))
         // Not among the startup options, which some poolers refuse.
         .after_connect(|connection, _| {
@@ -220,12 +262,39 @@ pub enum ConnectError {
         /// Host and port to use in its place.
         session: String,
     },
+    /// The certificate that is to vouch for the server cannot be read.
+    #[error("cannot read DATABASE_CA, {file}")]
+    Ca {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nobody vouches for the server, or it speaks no TLS.
+    #[error(
+        "the database's server is not trusted: give the certificate of its CA with DATABASE_CA (Supabase: database \
+         settings, SSL configuration), or add `?sslmode=require` to the address to encrypt without asking who it \
+         is, `?sslmode=disable` where nobody else is on the network"
+    )]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The server is not there, or refuses.
     #[error("cannot connect to the database")]
     Connect(#[source] Error),
     /// The server's major version.
     #[error("the database is Postgres {0}, but {OLDEST_POSTGRES} or newer is needed")]
     TooOld(i32),
+}
+
+impl ConnectError {
+    /// Whether it may pass by itself: the server, or the pooler before it, has no session left.
+    #[must_use]
+    pub fn is_for_now(&self) -> bool {
+        let Self::Connect(Error::Database(error)) = self else { return false };
+        // Supabase's pooler has no code of its own for it.
+        error.code().is_some_and(|code| code == "53300")
+            || error.message().contains("max clients reached")
+            || error.message().contains("MaxClientsInSessionMode")
+    }
 }
 
 /// Why the tables are not up to date.
@@ -284,19 +353,20 @@ fn options(address: &str) -> Result<PgConnectOptions, ConnectError> {
         let session = format!("{}:5432", url.host_str().unwrap_or("the host"));
         return Err(ConnectError::TransactionPooler { session });
     }
+    let says_how =
+        query.iter().any(|(key, value)| key == "sslmode" && !matches!(&**value, "allow" | "prefer"));
     url.set_query(None);
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
     }
     let options: PgConnectOptions =
         url.as_str().parse().map_err(|_| ConnectError::Address("a parameter in it is not known"))?;
-    let supabase =
-        [".supabase.co", ".supabase.com"].iter().any(|domain| options.get_host().ends_with(domain));
+    let here = matches!(options.get_host(), "localhost" | "::1")
+        || options.get_host().starts_with('/')
+        || options.get_socket().is_some()
+        || options.get_host().parse::<std::net::IpAddr>().is_ok_and(|host| host.is_loopback());
     // The default falls back to plain text when somebody in between says no to TLS.
-    let options = match options.get_ssl_mode() {
-        PgSslMode::Allow | PgSslMode::Prefer if supabase => options.ssl_mode(PgSslMode::Require),
-        _ => options,
-    };
+    let options = if here || says_how { options } else { options.ssl_mode(PgSslMode::VerifyFull) };
     Ok(options.application_name("pixcrawler"))
 }
 
@@ -345,9 +415,15 @@ mod tests {
             assert_eq!(format!("{:?}", options.get_ssl_mode()), tls, "{address}");
         };
         check("postgres://me@localhost:5432/rows?sslmode=disable", "Disable");
+        check("postgres://me@localhost:5432/rows", "Prefer");
+        check("postgres://me@127.0.0.2:5432/rows", "Prefer");
+        check("postgres://me@[::1]:5432/rows", "Prefer");
+        check("postgres://me@example.org:5432/rows", "VerifyFull");
+        check("postgres://me@10.0.0.7:5432/rows?sslmode=prefer", "VerifyFull");
+        check("postgres://me@10.0.0.7:5432/rows?sslmode=disable", "Disable");
         check("postgresql://me:p%40ss@localhost:5432/rows?sslmode=prefer", "Prefer");
         check("postgresql+asyncpg://me:secret@localhost/rows?ssl=require", "Require");
-        check("postgresql://me:secret@db.example.supabase.co:5432/rows?sslmode=prefer", "Require");
+        check("postgresql://me:secret@db.example.supabase.co:5432/rows?sslmode=require", "Require");
         check("postgresql://me@a.pooler.supabase.com/rows?sslmode=verify-full", "VerifyFull");
         check("postgresql://me@localhost/rows?host=/run/postgresql&sslmode=disable", "Disable");
     }

@@ -21,9 +21,15 @@ use crate::{
 /// The engine's schema; granted to nobody.
 const SCHEMA: &str = "graphile_worker";
 /// The engine listens here. It hands out one message a signal and slot, and sends
-/// one signal a transaction however many messages that adds, so whoever ends a
-/// message signals for the next.
+/// one signal a transaction however many messages that adds, so whoever adds more sends
+/// more, and whoever ends a message signals for the next.
 const WAKE_CHANNEL: &str = "jobs:insert";
+/// Signals for messages that are added together, at most: no process has more slots.
+const MOST_SIGNALS: i64 = 64;
+/// How often every slot looks for a message by itself, in heartbeats: a signal may be lost.
+const POLL: u32 = 3;
+/// Processes that see a message become due wait up to this long, so that one of them is first.
+const JITTER: Duration = Duration::from_millis(200);
 /// An error is retried after e^attempt seconds (at most six hours); a message is
 /// never given up, because the chunk itself says when it is over.
 const MAX_ATTEMPTS: i16 = i16::MAX;
@@ -157,8 +163,49 @@ impl Queue {
         }
         let added: Vec<_> = added.iter().map(|(message, spec)| (*message, spec)).collect();
         let mut utils = self.utils.clone().with_executor(&mut *connection);
+        let count = added.len();
         utils.add_jobs(&added).await.map_err(failed("add to the queue"))?;
+        // The engine sends one. Those for later are seen by whoever waits for them.
+        if at.is_none() && count > 1 {
+            signal(connection, i64::try_from(count).unwrap_or(i64::MAX) - 1).await?;
+        }
         Ok(())
+    }
+
+    /// Signals for messages when their time comes, for ever.
+    async fn wake(&self, look: Duration) {
+        let mut since = DateTime::<Utc>::UNIX_EPOCH;
+        loop {
+            let pause = match self.wake_what_is_due(since).await {
+                Ok((now, next)) => {
+                    since = now;
+                    let next = next.and_then(|next| (next - now).to_std().ok()).unwrap_or(look);
+                    next.saturating_add(JITTER.mul_f64(rand::random())).min(look)
+                }
+                // The engine notices, too, and is built anew.
+                Err(_) => look,
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Signals for messages that are due since then: what time it is, and when the next will be.
+    async fn wake_what_is_due(
+        &self,
+        since: DateTime<Utc>,
+    ) -> Result<(DateTime<Utc>, Option<DateTime<Utc>>), QueueError> {
+        let mut connection = self.pool.acquire().await.map_err(failed("reach the queue"))?;
+        let due = sqlx::query_as(
+            "select now(), count(*) filter (where run_at > $1 and run_at <= now()),
+                    min(run_at) filter (where run_at > now())
+               from graphile_worker._private_jobs where is_available",
+        );
+        let (now, due, next): (DateTime<Utc>, i64, Option<DateTime<Utc>>) =
+            due.bind(since).fetch_one(&mut *connection).await.map_err(failed("read the queue"))?;
+        if due > 0 {
+            signal(&mut connection, due).await?;
+        }
+        Ok((now, next))
     }
 
     /// Lowers all priorities in the caller's transaction, as far as they go.
@@ -185,7 +232,11 @@ impl Queue {
         let mut pause = Duration::from_millis(200);
         while !stop.is_cancelled() {
             let began = std::time::Instant::now();
-            match self.participate(how, Arc::clone(&work), stop.clone()).await {
+            let participated = tokio::select! {
+                participated = self.participate(how, Arc::clone(&work), stop.clone()) => participated,
+                () = self.wake(how.heartbeat / 2) => break,
+            };
+            match participated {
                 Ok(()) => break,
                 Err(error) => tracing::warn!(error = %chain(&error), "the queue failed; trying again"),
             }
@@ -215,7 +266,7 @@ impl Queue {
             .pg_pool(self.pool.clone())
             .schema(SCHEMA)
             .concurrency(how.slots)
-            .poll_interval(Duration::from_secs(1).min(how.heartbeat))
+            .poll_interval(how.heartbeat * POLL)
             .worker_shutdown(
                 WorkerShutdownConfig::default()
                     .listen_os_shutdown_signals(false)
@@ -275,6 +326,16 @@ async fn recover(work: Arc<dyn Work>, context: JobRecoveryContext) -> JobRecover
         Ok(message) => JobRecoveryResult::Reschedule { run_at: work.recover(message).await, attempts: None },
         Err(_) => JobRecoveryResult::Default,
     }
+}
+
+/// Signals for so many messages. What is the same would be told once.
+async fn signal(connection: &mut PgConnection, count: i64) -> Result<(), QueueError> {
+    let sent = sqlx::query("select pg_notify($1, n::text) from generate_series(1, $2) as n")
+        .bind(WAKE_CHANNEL)
+        .bind(count.min(MOST_SIGNALS))
+        .execute(connection)
+        .await;
+    sent.map(drop).map_err(failed("signal for the queue"))
 }
 
 fn key(message: Message) -> String {

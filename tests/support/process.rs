@@ -99,7 +99,8 @@ impl System {
             mapping: &site.mapping(),
             settings: &settings,
         };
-        let door = launch.run("serve", "front door", &[("PIXCRAWLER_SLOTS", "0")]).await;
+        let door = launch.begin("serve", "front door", &[("PIXCRAWLER_SLOTS", "0")]);
+        door.logged("ready").await;
         let pool = pool(data.of_host()).await;
         let issuer = Issuer::open(&data.of_host()).unwrap();
         let token = issuer.issue("ann@example.org", Duration::from_secs(3600)).unwrap();
@@ -127,6 +128,13 @@ impl System {
     }
 
     async fn launch(&self, command: &str, settings: &[(&str, &str)]) -> Process {
+        let process = self.begin(command, settings);
+        process.logged("ready").await;
+        process
+    }
+
+    /// A process that is not ready yet.
+    pub(crate) fn begin(&self, command: &str, settings: &[(&str, &str)]) -> Process {
         let name = format!("{command} {}", self.started.fetch_add(1, Ordering::Relaxed));
         let launch = Launch {
             data: &self.data.of_host(),
@@ -134,7 +142,7 @@ impl System {
             mapping: &self.mapping,
             settings: &self.settings,
         };
-        launch.run(command, &name, settings).await
+        launch.begin(command, &name, settings)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -325,7 +333,7 @@ struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    async fn run(&self, command: &str, name: &str, settings: &[(&str, &str)]) -> Process {
+    fn begin(&self, command: &str, name: &str, settings: &[(&str, &str)]) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_pixcrawler"))
             .arg(command)
             .envs(address(self.database))
@@ -348,9 +356,7 @@ impl Launch<'_> {
             .unwrap();
         let log = Arc::<Log>::default();
         tokio::spawn(read(child.stderr.take().unwrap(), log.clone()));
-        let process = Process { name: name.to_owned(), child, log };
-        process.logged("ready").await;
-        process
+        Process { name: name.to_owned(), child, log }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     },
     config::{Config, ConfiguredCredential, CredentialError},
     db::{
-        self, PgPool,
+        self, PgPool, Server,
         embedded::{Durability, Embedded},
     },
     fetch::{self, Fetcher},
@@ -30,8 +30,11 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Connections of one process: requests are short, and a chunk holds one only while it writes.
-const CONNECTIONS: u32 = 16;
+/// Sessions of one process on the private Postgres: requests are short, and a chunk holds one only
+/// while it writes.
+const PRIVATE_SESSIONS: u32 = 16;
+/// How often a server that has no session left is asked for one.
+const NO_SESSION: Duration = Duration::from_secs(2);
 /// Longest wait for a database that may not be there.
 const REACH: Duration = Duration::from_secs(5);
 /// Signals that a slow listener may fall behind before it has to look for itself.
@@ -126,7 +129,7 @@ impl Running {
         }
         // Compiling plugins and starting Postgres both take their time, on different resources.
         let (database, plugins) = tokio::join!(
-            stop.run_until_cancelled(Database::connect(&config)),
+            stop.run_until_cancelled(Database::wait_for(&config)),
             stop.run_until_cancelled(Plugins::load(&config.plugins, &data_dir)),
         );
         let database = database.ok_or(StartError::Stopped)??;
@@ -211,18 +214,32 @@ async fn listen(app: App) {
 }
 
 impl Database {
+    /// The same, and waits for a session where the server has none left.
+    async fn wait_for(config: &Config) -> Result<Self, StartError> {
+        loop {
+            match Self::connect(config).await {
+                Err(StartError::Connect(error)) if error.is_for_now() => {
+                    tracing::warn!(error = %super::chain(&error), "waiting for a session of the database");
+                    tokio::time::sleep(NO_SESSION).await;
+                }
+                connected => return connected,
+            }
+        }
+    }
+
     /// Connects; the private Postgres is started, or joined where it runs already.
     ///
     /// # Errors
     /// When it cannot be had; says what to do.
     pub async fn connect(config: &Config) -> Result<Self, StartError> {
         let data_dir = make_data_dir(config)?;
-        if let Some(url) = &config.database.database_url {
-            return Ok(Self { pool: db::connect(url, CONNECTIONS).await?, embedded: None });
+        if let Some(server) = Server::configured(&config.database) {
+            let pool = db::connect(server, config.database.database_sessions).await?;
+            return Ok(Self { pool, embedded: None });
         }
         let embedded =
             Embedded::start(&data_dir, config.database.pg_bin.as_deref(), Durability::Kept).await?;
-        match db::connect(&embedded.url(), CONNECTIONS).await {
+        match db::connect(&embedded.url(), PRIVATE_SESSIONS).await {
             Ok(pool) => Ok(Self { pool, embedded: Some(embedded) }),
             Err(error) => {
                 stop(embedded).await;
@@ -237,15 +254,15 @@ impl Database {
     /// # Errors
     /// When it does not answer within seconds, or does not let anybody in.
     pub async fn reach(config: &Config) -> Result<Option<PgPool>, db::ConnectError> {
-        let url = match &config.database.database_url {
-            Some(url) => url.clone(),
+        let server = match Server::configured(&config.database) {
+            Some(server) => server,
             None => match db::embedded::running(&config.data_dir()).await {
-                Some(url) => url,
+                Some(url) => Server::from(&url),
                 None => return Ok(None),
             },
         };
         let late = |_| db::ConnectError::Connect(db::Error::Io(io::ErrorKind::TimedOut.into()));
-        tokio::time::timeout(REACH, db::connect(&url, 1)).await.map_err(late)?.map(Some)
+        tokio::time::timeout(REACH, db::connect(server, 1)).await.map_err(late)?.map(Some)
     }
 
     /// Brings all tables up to date: says which migrations were applied, by version and name.

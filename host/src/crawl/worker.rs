@@ -179,6 +179,9 @@ impl Worker {
             self.app.queue.lower_priorities(&mut tx, by).await?;
             tx.commit().await?;
             tracing::debug!(by, "turns are counted anew");
+        } else {
+            // Not held while another is asked for: there are few.
+            tx.rollback().await?;
         }
         let mut waiting = fairness::waiting(&self.app.db).await?;
         if self.for_one_job || waiting.is_empty() {

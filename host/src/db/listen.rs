@@ -3,8 +3,15 @@
 use std::time::Duration;
 
 use sqlx::{PgPool, postgres::PgListener};
+use tokio::time::timeout;
 
 use crate::db::progress::CHANNEL;
+
+/// After a silence of this length the server is asked whether it is there still: who only listens does
+/// not notice when the way to it is cut.
+const QUIET: Duration = Duration::from_secs(20);
+/// Longest wait for that answer.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// Hands each payload to `tell`, for ever: a connection that is lost is made anew.
 /// What was told meanwhile is lost, so whoever listens also looks now and then.
@@ -26,7 +33,7 @@ pub async fn is_heard(pool: &PgPool, patience: Duration) -> sqlx::Result<bool> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(TRIAL).await?;
     sqlx::query("select pg_notify($1, '')").bind(TRIAL).execute(pool).await?;
-    match tokio::time::timeout(patience, listener.recv()).await {
+    match timeout(patience, listener.recv()).await {
         Ok(heard) => heard.map(|_| true),
         Err(_) => Ok(false),
     }
@@ -35,8 +42,16 @@ pub async fn is_heard(pool: &PgPool, patience: Duration) -> sqlx::Result<bool> {
 async fn hear(pool: &PgPool, tell: &mut impl FnMut(&str)) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
-    while let Some(notification) = listener.try_recv().await? {
-        tell(notification.payload());
+    loop {
+        match timeout(QUIET, listener.try_recv()).await {
+            Ok(heard) => match heard? {
+                Some(notification) => tell(notification.payload()),
+                None => return Ok(()),
+            },
+            Err(_) => {
+                let answered = timeout(ANSWER, sqlx::query("select 1").execute(&mut listener)).await;
+                answered.map_err(|_| sqlx::Error::PoolTimedOut)??;
+            }
+        }
     }
-    Ok(())
 }

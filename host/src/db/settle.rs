@@ -424,12 +424,15 @@ async fn end_job(
     progress::notify(connection, &format!("job:{job}")).await
 }
 
-/// Of a reason as much as a row may hold that every change is sent of.
+/// Of a reason as much as a row may hold that every change is sent of: how it begins and how it ends,
+/// because causes stand last.
 fn short(reason: &str) -> String {
     if reason.len() <= LONGEST_REASON {
         return reason.to_owned();
     }
-    format!("{}…", &reason[..reason.floor_char_boundary(LONGEST_REASON)])
+    let begin = reason.floor_char_boundary(LONGEST_REASON / 2);
+    let end = reason.ceil_char_boundary(reason.len() - LONGEST_REASON / 2);
+    format!("{} … {}", &reason[..begin], &reason[end..])
 }
 
 /// The dataset's row: what it holds, and how its jobs stand, of which one that is under
