@@ -287,6 +287,34 @@ async fn the_doctor_names_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_postgres_of_ones_own_is_prepared_when_asked() {
+    let database = empty_database().await;
+    let folder = data_dir();
+    let migrate = async |arguments: &[&str]| {
+        let mut migrate = pixcrawler(&[&["migrate"], arguments].concat());
+        migrate.env("DATABASE_URL", database.url.expose_secret());
+        migrate.env("PIXCRAWLER_DATA_DIR", folder.path().join("data"));
+        ended(migrate).await
+    };
+    migrate(&[]).await.expect(1).says(&["pixcrawler migrate --bootstrap", "set no DATABASE_URL"]);
+    let applied = migrate(&["--bootstrap"]).await.expect(0).stdout;
+    assert!(applied.contains("Applied 0001 "), "{applied}");
+    let again = migrate(&["--bootstrap"]).await.expect(0).stdout;
+    assert!(again.contains("Everything is up to date."), "{again}");
+
+    let others = empty_database().await;
+    sqlx::raw_sql("create schema auth; create table auth.users (name text)")
+        .execute(&others.pool)
+        .await
+        .unwrap();
+    let mut refused = pixcrawler(&["migrate", "--bootstrap"]);
+    refused
+        .env("DATABASE_URL", others.url.expose_secret())
+        .env("PIXCRAWLER_DATA_DIR", folder.path().join("data"));
+    ended(refused).await.expect(1).says(&["a schema `auth` that is neither Supabase's nor made here"]);
+}
+
+#[tokio::test]
 async fn a_project_is_an_origin_with_a_database() {
     let folder = data_dir();
     let data = folder.path().join("data");

@@ -2,6 +2,7 @@
 
 mod migrations;
 mod sessions;
+mod upgrade;
 
 use pixcrawler::db::PgPool;
 use sqlx::Row;
@@ -275,7 +276,7 @@ async fn a_new_user_has_a_profile_until_deleted() {
     let taken = user(&pool, "taken").await;
     let sign_up = async |email: Option<&str>, metadata: serde_json::Value| {
         let id: Uuid = sqlx::query_scalar(
-            "insert into auth.users (email, raw_user_meta_data) values ($1, $2) returning id",
+            "insert into auth.users (id, email, raw_user_meta_data) values (gen_random_uuid(), $1, $2) returning id",
         )
         .bind(email)
         .bind(metadata)
@@ -299,7 +300,7 @@ async fn a_new_user_has_a_profile_until_deleted() {
     assert_eq!(profile, (format!("{id}@users.invalid"), some(&"x".repeat(100)), None, "user".to_owned()));
 
     // A profile that is there already does not stop a sign-up.
-    sqlx::raw_sql("delete from auth.users where email = 'a@example.org'; update profiles set email = 'b@example.org' where email = 'taken@example.org'; insert into auth.users (email) values ('b@example.org')")
+    sqlx::raw_sql("delete from auth.users where email = 'a@example.org'; update profiles set email = 'b@example.org' where email = 'taken@example.org'; insert into auth.users (id, email) values (gen_random_uuid(), 'b@example.org')")
         .execute(&pool)
         .await
         .unwrap();

@@ -37,6 +37,16 @@ pub(crate) enum Layout {
 impl Layout {
     pub(crate) const ALL: [Self; 4] = [Self::Ours, Self::Drizzle, Self::Files, Self::Production];
 
+    /// The statements that make them.
+    fn tables(self) -> String {
+        match self {
+            Self::Ours => String::new(),
+            Self::Drizzle => DRIZZLE.to_owned(),
+            Self::Files => [DRIZZLE, FILES].concat(),
+            Self::Production => [DRIZZLE, PRODUCTION].concat(),
+        }
+    }
+
     /// A database with its tables, and Ann, who has a project and a job that is over.
     async fn with_ann(self) -> TestDatabase {
         let ann = user_of("ann@example.org").0;
@@ -62,9 +72,10 @@ impl Layout {
                 execute(&ours.pool, &[&person, dataset, &job].concat()).await;
                 ours
             }
-            Self::Drizzle => made_by(&[DRIZZLE, &person, dataset, &job, repeated].concat()).await,
-            Self::Files => made_by(&[DRIZZLE, FILES, &person, dataset, &job, repeated].concat()).await,
-            Self::Production => made_by(&[DRIZZLE, PRODUCTION, &person, &job, repeated].concat()).await,
+            Self::Production => made_by(&[&self.tables(), &*person, &job, repeated].concat()).await,
+            Self::Drizzle | Self::Files => {
+                made_by(&[&self.tables(), &*person, dataset, &job, repeated].concat()).await
+            }
         }
     }
 
@@ -170,13 +181,17 @@ async fn users_come_and_go_over_every_layout() {
         let pool = layout.migrated().await;
         let sign_up = async |email: Option<&str>, more: Value| -> (Uuid, String) {
             let id = Uuid::new_v4();
+            // As the service does that signs people up.
+            let mut service = pool.begin().await.unwrap();
+            sqlx::query("set local role supabase_auth_admin").execute(&mut *service).await.unwrap();
             sqlx::query("insert into auth.users (id, email, raw_user_meta_data) values ($1, $2, $3)")
                 .bind(id)
                 .bind(email)
                 .bind(more)
-                .execute(&pool)
+                .execute(&mut *service)
                 .await
                 .unwrap_or_else(|error| panic!("{layout:?}: {error}"));
+            service.commit().await.unwrap();
             let profile = sqlx::query_scalar("select email from profiles where id = $1");
             (id, profile.bind(id).fetch_one(&pool).await.unwrap())
         };
@@ -260,11 +275,17 @@ const RIGHTS: [(&str, &str, &str); 15] = [
     ("transactions", "S", "SIUDT"),
 ];
 
-/// Whoever made the tables, and whatever they granted.
+/// Whoever made the tables, and whatever they granted, or a project grants by itself: everything to
+/// everybody, or in a newer one nothing.
 #[tokio::test]
 async fn rights_are_the_same_over_every_layout() {
-    for layout in Layout::ALL {
-        let pool = layout.migrated().await;
+    const NEWER: &str = "
+        alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
+        alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role;
+        alter default privileges in schema public revoke all on functions from anon, authenticated, service_role;";
+    for (layout, defaults) in Layout::ALL.into_iter().flat_map(|layout| [(layout, ""), (layout, NEWER)]) {
+        let pool = made_by(&[defaults, layout.tables().as_str()].concat()).await.pool;
+        db::migrate(&pool).await.unwrap();
         let held = async |role: &str, table: &str| -> String {
             sqlx::query_scalar(
                 "select concat(
@@ -373,7 +394,7 @@ async fn what_others_added_is_minded() {
         &format!(
             "insert into auth.users (id, email) values ('{bob}', 'bob@example.org');
              insert into profiles (id, email) values ('{bob}', 'victim@example.org');
-             insert into auth.users (email) values ('victim@example.org');
+             insert into auth.users (id, email) values (gen_random_uuid(), 'victim@example.org');
              update datasets set crawl_job_id = null;
              insert into datasets (user_id, name, keywords, crawl_job_id) select '{bob}', 'mine now', '[]', id from crawl_jobs;
              create table comments (id serial primary key, user_id uuid references profiles (id));

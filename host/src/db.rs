@@ -10,6 +10,7 @@ pub mod guard;
 pub mod idempotency;
 pub mod images;
 pub mod inbox;
+pub mod inspect;
 pub mod items;
 pub mod jobs;
 mod layout;
@@ -228,13 +229,19 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, Error> {
 /// # Errors
 /// The database is a Supabase: nothing was touched.
 pub async fn bootstrap(pool: &PgPool) -> Result<(), BootstrapError> {
-    let supabase: bool = sqlx::query_scalar(
-        "select exists (select from pg_roles where rolname in ('supabase_admin', 'supabase_auth_admin'))",
+    let (supabase, others): (bool, bool) = sqlx::query_as(
+        "select exists (select from pg_roles where rolname = 'supabase_admin'),
+                exists (select from pg_namespace
+                         where nspname = 'auth' and to_regnamespace('pixcrawler') is null
+                           and coalesce(obj_description(oid), '') not like 'made by pixcrawler%')",
     )
     .fetch_one(pool)
     .await?;
     if supabase {
         return Err(BootstrapError::Supabase);
+    }
+    if others {
+        return Err(BootstrapError::Others);
     }
     let mut transaction = pool.begin().await?;
     sqlx::raw_sql(
@@ -302,8 +309,9 @@ impl ConnectError {
 pub enum MigrateError {
     /// It was neither made by Supabase nor bootstrapped.
     #[error(
-        "the database lacks what Supabase brings (role `authenticated`, table `auth.users`); use the \
-         database of a Supabase project, or set no DATABASE_URL to have a private one"
+        "the database lacks what Supabase brings (role `authenticated`, table `auth.users`): use the database \
+         of a Supabase project, make it by `pixcrawler migrate --bootstrap` in a Postgres of your own, or set no \
+         DATABASE_URL to have a private one"
     )]
     NotSupabase,
     /// There are tables that the migrations cannot build on; every reason.
@@ -317,14 +325,19 @@ pub enum MigrateError {
     Query(#[from] Error),
 }
 
-/// Why a private database was not prepared.
+/// Why a database was not prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
     /// It brings its own.
     #[error("the database is a Supabase, which brings what this would make")]
     Supabase,
+    /// There is a schema `auth` that somebody else uses.
+    #[error(
+        "the database has a schema `auth` that is neither Supabase's nor made here: use another database"
+    )]
+    Others,
     /// The rest.
-    #[error("cannot prepare the private database")]
+    #[error("cannot make what Supabase would bring; that needs a superuser")]
     Query(#[from] Error),
 }
 

@@ -57,11 +57,10 @@ async fn a_real_supabase_is_never_bootstrapped() {
     let dir = data_dir();
     let server = Embedded::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
     let pool = db::connect(&server.url(), 2).await.unwrap();
-    for role in ["supabase_admin", "supabase_auth_admin"] {
-        execute(&pool, &format!("create role {role}")).await;
-        assert!(matches!(db::bootstrap(&pool).await, Err(BootstrapError::Supabase)), "{role}");
-        execute(&pool, &format!("drop role {role}")).await;
-    }
+    execute(&pool, "create schema auth; create table auth.users (name text)").await;
+    assert!(matches!(db::bootstrap(&pool).await, Err(BootstrapError::Others)));
+    execute(&pool, "create role supabase_admin").await;
+    assert!(matches!(db::bootstrap(&pool).await, Err(BootstrapError::Supabase)));
     let made: i64 = sqlx::query_scalar("select count(*) from pg_roles where rolname = 'authenticated'")
         .fetch_one(&pool)
         .await
@@ -72,37 +71,68 @@ async fn a_real_supabase_is_never_bootstrapped() {
 }
 
 /// Supabase's `postgres` is no superuser: it owns the database and the publication, and
-/// may put triggers on `auth.users`.
+/// may put triggers on `auth.users`. Sign-ups are made by a role that may nothing else.
 #[tokio::test]
 async fn an_ordinary_owner_can_migrate() {
     let database = empty_database().await;
     db::bootstrap(&database.pool).await.unwrap();
     execute(
         &database.pool,
-        "create role plain_owner login nosuperuser;
-         do $$ begin execute format('alter database %I owner to plain_owner', current_database()); end $$;
-         grant usage on schema auth to plain_owner;
-         grant select, references, trigger on auth.users to plain_owner;
-         alter publication supabase_realtime owner to plain_owner",
+        "do $$ begin execute format('alter database %I owner to postgres', current_database()); end $$;
+         alter publication supabase_realtime owner to postgres",
     )
     .await;
-    let url = database.url.expose_secret().replace("pixcrawler@", "plain_owner@");
+    let url = database.url.expose_secret().replace("pixcrawler@", "postgres@");
     let owner = db::connect(&SecretString::from(url), 2).await.unwrap();
     assert!(!db::migrate(&owner).await.unwrap().is_empty());
+    assert_eq!(db::guard::look(&owner).await.unwrap(), Some(db::guard::Drift::default()));
 
-    // Sign-ups are made by another role, with rights on `auth` only.
-    execute(&database.pool, "create role sign_up nologin; grant usage on schema auth to sign_up; grant insert on auth.users to sign_up").await;
     let mut transaction = database.pool.begin().await.unwrap();
-    sqlx::raw_sql("set local role sign_up; insert into auth.users (email) values ('a@example.org')")
-        .execute(&mut *transaction)
-        .await
-        .unwrap();
+    sqlx::raw_sql(
+        "set local role supabase_auth_admin;
+         insert into auth.users (id, email) values (gen_random_uuid(), 'a@example.org')",
+    )
+    .execute(&mut *transaction)
+    .await
+    .unwrap();
     transaction.commit().await.unwrap();
     let profiles: i64 = sqlx::query_scalar("select count(*) from profiles").fetch_one(&owner).await.unwrap();
     assert_eq!(profiles, 1);
     let live: i64 =
         sqlx::query_scalar("select count(*) from pg_publication_tables").fetch_one(&owner).await.unwrap();
     assert_eq!(live, 3);
+}
+
+/// What an earlier version made of a database is brought to what this one makes, but for the type of a
+/// column that a trigger names.
+#[tokio::test]
+async fn what_was_bootstrapped_before_is_brought_forward() {
+    let catalog = async |pool: &PgPool| -> Vec<String> {
+        sqlx::query_scalar(
+            "select concat_ws(' ', table_schema, table_name, column_name, data_type, is_nullable, column_default)
+               from information_schema.columns where table_schema in ('auth', 'realtime', 'storage')
+              union all
+             select concat_ws(' ', schemaname, indexname) from pg_indexes where schemaname in ('auth', 'realtime')
+              order by 1",
+        )
+        .fetch_all(pool)
+        .await
+        .unwrap()
+    };
+    let (new, old) = (empty_database().await, empty_database().await);
+    db::bootstrap(&new.pool).await.unwrap();
+    execute(&old.pool, include_str!("bootstrap-0.1.sql")).await;
+    db::migrate(&old.pool).await.unwrap();
+    for _ in 0..2 {
+        db::bootstrap(&old.pool).await.unwrap();
+        db::migrate(&old.pool).await.unwrap();
+    }
+    let (new, old) = (catalog(&new.pool).await, catalog(&old.pool).await);
+    let only = |these: &[String], those: &[String]| -> Vec<String> {
+        these.iter().filter(|line| !those.contains(line)).cloned().collect()
+    };
+    assert_eq!(only(&old, &new), ["auth sessions aal text YES"]);
+    assert_eq!(only(&new, &old), ["auth sessions aal USER-DEFINED YES"]);
 }
 
 async fn execute(pool: &PgPool, statements: &str) {

@@ -15,7 +15,7 @@ use crate::{
         say, stop,
     },
     config::Config,
-    db::{self, PgPool, guard::Drift},
+    db::{self, PgPool, guard::Drift, inspect::Inspection},
     fetch::{self, Fetcher},
     plugin::Plugins,
     private,
@@ -61,7 +61,7 @@ impl Doctor {
         let mut findings = vec![data_folder(&config.data_dir()), store(&config).await];
         let database = Database::connect(&config).await.map_err(|error| chain(&error));
         findings.extend(match &database {
-            Ok(database) => of_database(database).await,
+            Ok(database) => of_database(database, config.database.database_sessions).await,
             Err(error) => vec![wrong("database", error.clone())],
         });
         let database = database.ok();
@@ -124,7 +124,7 @@ async fn store(config: &Config) -> Finding {
     }
 }
 
-async fn of_database(database: &Database) -> Vec<Finding> {
+async fn of_database(database: &Database, sessions: u32) -> Vec<Finding> {
     let which = if database.is_private() { "private" } else { "DATABASE_URL" };
     let mut findings = vec![
         match db::server_version(&database.pool).await {
@@ -147,6 +147,17 @@ async fn of_database(database: &Database) -> Vec<Finding> {
             Err(error) => wrong("notifications", chain(&error)),
         },
     ];
+    match db::inspect::inspect(&database.pool).await {
+        Ok(inspection) => findings.extend(reached(&inspection, sessions)),
+        Err(error) => findings.push(wrong("sessions", chain(&error))),
+    }
+    match db::inspect::unfit(&database.pool).await {
+        Ok(reasons) if reasons.is_empty() => {
+            findings.push(ok("tables", "columns, their types and time zones are fit"))
+        }
+        Ok(reasons) => findings.extend(reasons.into_iter().map(|reason| wrong("tables", reason))),
+        Err(error) => findings.push(wrong("tables", chain(&error))),
+    }
     match db::guard::look(&database.pool).await {
         Ok(Some(drift)) => findings.extend(protection(drift)),
         Ok(None) => {
@@ -155,6 +166,52 @@ async fn of_database(database: &Database) -> Vec<Finding> {
         Err(error) => findings.push(wrong("protection", chain(&error))),
     }
     findings
+}
+
+/// How the database is reached, and what it allows; a process takes so many `sessions`.
+fn reached(seen: &Inspection, sessions: u32) -> Vec<Finding> {
+    let tls = match (&seen.tls, &seen.address) {
+        (Some(version), _) => ok("encryption", version.clone()),
+        (None, None) => ok("encryption", "none, by a socket of this machine"),
+        (None, Some(address)) if address.starts_with("127.") || address == "::1" => {
+            ok("encryption", "none, on this machine")
+        }
+        (None, Some(address)) => wrong(
+            "encryption",
+            format!(
+                "what is said to {address} can be read on the way: take sslmode=disable out of DATABASE_URL"
+            ),
+        ),
+    };
+    let left = seen.most_sessions - seen.sessions;
+    let free = format!("{} of {} in use; a process takes {sessions}", seen.sessions, seen.most_sessions);
+    let free = if left < i64::from(sessions) {
+        note("sessions", format!("{free}: stop others, or set PIXCRAWLER_DATABASE_SESSIONS lower"))
+    } else {
+        ok("sessions", free)
+    };
+    let role = &seen.role;
+    let rights = match (seen.bypasses, seen.reads_sessions) {
+        (false, _) => wrong(
+            "role",
+            format!(
+                "{role} is held back by row-level security: run `alter role {role} bypassrls`, or use another"
+            ),
+        ),
+        (_, Some(false)) => wrong(
+            "role",
+            format!("{role} cannot see who is signed in: run `grant select on auth.sessions to {role}`"),
+        ),
+        _ => ok("role", role.clone()),
+    };
+    let live = match (seen.published, &*seen.wal_level) {
+        (false, _) => note("publication", "there is no supabase_realtime: browsers see no changes live"),
+        (true, "logical") => ok("publication", "supabase_realtime, with wal_level logical"),
+        (true, level) => {
+            ok("publication", format!("supabase_realtime, of which nothing is sent, as wal_level is {level}"))
+        }
+    };
+    vec![tls, free, rights, live]
 }
 
 /// What others changed in the tables, with the statements that change it back.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::{app::Database, cli::say, config::Config};
+use crate::{app::Database, cli::say, config::Config, db};
 
 /// Bring the tables of the database up to date
 ///
@@ -15,8 +15,13 @@ use crate::{app::Database, cli::say, config::Config};
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler migrate\n  \
-    DATABASE_URL=postgres://… pixcrawler migrate --json")]
+    DATABASE_URL=postgres://… pixcrawler migrate --json\n  \
+    DATABASE_URL=postgres://… pixcrawler migrate --bootstrap")]
 pub(super) struct Migrate {
+    /// In a Postgres of your own, first make what Supabase brings: roles, `auth`, `realtime`, the
+    /// publication. Needs a superuser; a Supabase is refused
+    #[arg(long)]
+    bootstrap: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -25,6 +30,12 @@ pub(super) struct Migrate {
 impl Migrate {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let database = Database::connect(&config).await?;
+        if self.bootstrap
+            && let Err(error) = db::bootstrap(&database.pool).await
+        {
+            database.close().await;
+            return Err(error.into());
+        }
         let migrated = database.migrate().await;
         database.close().await;
         let applied = migrated?;
