@@ -265,3 +265,33 @@ async fn a_job_that_is_cancelled_by_its_row_stops() {
     let ended = ended.await.unwrap();
     assert_eq!((&ended["status"], &ended["total_chunks"]), (&json!("cancelled"), &json!(0)));
 }
+
+#[tokio::test]
+async fn who_writes_many_keeps_nobody_waiting() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    make_project(&system).await;
+    let bob = user_of("bob@example.org");
+    let rows = format!(
+        "insert into profiles (id, email) values ('{bob}', 'bob@example.org');
+         insert into projects (name, user_id) values ('dogs', '{bob}');
+         insert into crawl_jobs (project_id, name, keywords)
+             select id, 'x', '[\"cat\"]' from projects, generate_series(1, 300) where user_id <> '{bob}';
+         insert into crawl_jobs (project_id, name, keywords)
+             select id, 'x', '[\"dog\"]' from projects where user_id = '{bob}'"
+    );
+    sqlx::raw_sql(AssertSqlSafe(rows)).execute(&system.pool).await.unwrap();
+    let begun = "select count(*) filter (where user_id = $1), count(*) filter (where user_id <> $1)
+                   from crawl_jobs where total_chunks > 0";
+    let before = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let (his, others): (i64, i64) =
+                sqlx::query_as(begun).bind(bob).fetch_one(&system.pool).await.unwrap();
+            if his == 1 {
+                return others;
+            }
+        }
+    });
+    let before = before.await.unwrap();
+    assert!(before < 100, "{before} of another were begun before");
+}

@@ -206,7 +206,7 @@ async fn the_frontends_drizzle_works_beside_us() {
         let drift = guard::look(pool).await.unwrap().unwrap();
         assert!(drift.is_unsafe(), "{shape}: {drift:#?}: {}", text(&pushed));
         match guard::see_to(pool).await {
-            Ok(()) => {}
+            Ok(_) => {}
             // Its older shapes do not have these tables, and a push drops them.
             Err(GuardError::Gone(gone)) => {
                 assert!(shape != "b" && gone.iter().any(|table| table == "public.job_chunks"), "{gone:?}")

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use pixcrawler::db::{self, PgPool, embedded};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Linux counts CPU time in these.
@@ -72,6 +73,15 @@ impl Host {
         let server = Stat::all()?.into_iter().find(|stat| stat.is_server(&data));
         let id = server.and_then(|server| Pid::from_raw(server.id.try_into().ok()?));
         Ok(kill_process(id.context("its Postgres is not there")?, Signal::KILL)?)
+    }
+
+    /// Its database.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub(crate) async fn database(&self) -> anyhow::Result<PgPool> {
+        let url = embedded::running(&self.data).await.context("its Postgres is not there")?;
+        Ok(db::connect(&url, 1).await?)
     }
 
     /// A token for its API.

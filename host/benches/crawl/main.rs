@@ -23,6 +23,7 @@ use std::{
 use client::{Client, Followed};
 use gallery::Gallery;
 use host::Host;
+use pixcrawler::db::PgPool;
 use serde_json::{Map, Value, json};
 
 /// Pictures of the crawl, unless told otherwise.
@@ -80,10 +81,12 @@ async fn bench(images: usize) -> anyhow::Result<()> {
 
     let each = (images / JOBS).max(1);
     println!("{JOBS} jobs at a time, {each} images each …");
-    let (mut asked, followed) = many(&client, &gallery, each).await?;
+    let database = host.database().await?;
+    let (mut asked, mut listed, followed) = many(&client, &gallery, &database, each).await?;
     let mut delays: Vec<Duration> = followed.into_iter().flat_map(|followed| followed.delays).collect();
     delays.extend(crawl.delays);
     asked.sort_unstable();
+    listed.sort_unstable();
     delays.sort_unstable();
 
     let per_image = |time: Duration| round(milliseconds(time) / images as f64);
@@ -102,6 +105,7 @@ async fn bench(images: usize) -> anyhow::Result<()> {
         ("changes", json!(delays.len())),
         ("GET crawl-jobs/{id} while 10 jobs run p50, ms", json!(round(milliseconds(percentile(&asked, 50))))),
         ("GET crawl-jobs/{id} while 10 jobs run p99, ms", json!(round(milliseconds(percentile(&asked, 99))))),
+        ("a user's jobs from the database, p95, ms", json!(round(milliseconds(percentile(&listed, 95))))),
         ("requests", json!(asked.len())),
     ];
     show(&results);
@@ -114,12 +118,14 @@ async fn bench(images: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Several jobs at a time, while the API is asked for them in turn.
+/// Several jobs at a time, while the API is asked for them in turn, and the database for all of them as
+/// the frontend asks it.
 async fn many(
     client: &Client,
     gallery: &Gallery,
+    database: &PgPool,
     images: usize,
-) -> anyhow::Result<(Vec<Duration>, Vec<Followed>)> {
+) -> anyhow::Result<(Vec<Duration>, Vec<Duration>, Vec<Followed>)> {
     let mut jobs = Vec::new();
     let mut following = Vec::new();
     for _ in 0..JOBS {
@@ -129,12 +135,13 @@ async fn many(
         let client = client.clone();
         following.push(tokio::spawn(async move { client.follow(&job, begun).await }));
     }
-    let mut asked = Vec::new();
+    let (mut asked, mut listed) = (Vec::new(), Vec::new());
     while !jobs.is_empty() {
         let mut running = Vec::new();
         for id in jobs {
             let (took, job) = client.show(id).await?;
             asked.push(took);
+            listed.push(list(database).await?);
             if !job.is_over() {
                 running.push(id);
             }
@@ -146,13 +153,29 @@ async fn many(
     for following in following {
         followed.push(following.await??);
     }
-    Ok((asked, followed))
+    Ok((asked, listed, followed))
+}
+
+/// How long the database takes for what the frontend shows of its user's jobs, under row-level security.
+async fn list(database: &PgPool) -> anyhow::Result<Duration> {
+    let begun = Instant::now();
+    let mut tx = database.begin().await?;
+    sqlx::query(
+        "select set_config('request.jwt.claims', jsonb_build_object('sub', id, 'role', 'authenticated')::text, true),
+                set_config('role', 'authenticated', true) from profiles limit 1",
+    )
+    .execute(&mut *tx)
+    .await?;
+    let rows = sqlx::query("select * from crawl_jobs order by id desc limit 50").fetch_all(&mut *tx).await?;
+    anyhow::ensure!(rows.len() > JOBS, "the user sees {} jobs", rows.len());
+    tx.rollback().await?;
+    Ok(begun.elapsed())
 }
 
 fn show(results: &[(&str, Value)]) {
     println!();
     for (what, figure) in results {
-        println!("{what:<48}{figure:>12}");
+        println!("{what:<50}{figure:>12}");
     }
 }
 

@@ -234,9 +234,11 @@ impl Api {
 
 /// Everything that is shown of a job.
 pub(super) async fn detail(app: &App, user: UserId, job: JobId) -> Result<CrawlJobDetail, Problem> {
-    let row = db::jobs::show(&app.db, user, job).await?.ok_or_else(not_found)?;
-    let chunks = db::jobs::chunks(&app.db, user, job).await?;
-    let tallies = db::jobs::tallies(&app.db, user, job).await?;
+    // One session for all: each is asked whether it lives before it is given out.
+    let db = &mut *app.db.acquire().await?;
+    let row = db::jobs::show(&mut *db, user, job).await?.ok_or_else(not_found)?;
+    let chunks = db::jobs::chunks(&mut *db, user, job).await?;
+    let tallies = db::jobs::tallies(&mut *db, user, job).await?;
     Ok(CrawlJobDetail::new(CrawlJob::new(row, app, Utc::now()), chunks, tallies))
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -20,24 +19,30 @@ impl App {
     /// When they are not and it cannot be put back: nobody should be served then.
     pub async fn keep_guarded(&self, stop: CancellationToken) -> Result<(), GuardError> {
         let every = self.config.database.guard_every;
-        let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut pause, mut failed, mut told) = (Duration::ZERO, false, Vec::new());
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                _ = tick.tick() => {}
+                () = tokio::time::sleep(pause) => {}
             }
-            let Err(first) = guard::see_to(&self.db).await else { continue };
-            tracing::warn!(error = %chain(&first), "the tables are not guarded");
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(SECOND_TRY.min(every)) => {}
-            }
-            match guard::see_to(&self.db).await {
-                // When the database is away there is nothing to protect.
-                Ok(()) | Err(GuardError::Query(_)) => {}
-                Err(error) => return Err(error),
-            }
+            (pause, failed) = match guard::see_to(&self.db).await {
+                Ok(policies) => {
+                    // Whoever made one may have meant it.
+                    for policy in policies.iter().filter(|policy| !told.contains(*policy)) {
+                        tracing::warn!(policy, "a policy of others lets through what ours do not");
+                    }
+                    told = policies;
+                    (every, false)
+                }
+                Err(error @ (GuardError::Unprotected(_) | GuardError::Gone(_))) if failed => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "the tables are not guarded");
+                    // When the database is away there is nothing to protect.
+                    (SECOND_TRY.min(every), !matches!(error, GuardError::Query(_)))
+                }
+            };
         }
     }
 }

@@ -69,12 +69,13 @@ pub async fn look(pool: &PgPool) -> sqlx::Result<Option<Drift>> {
     Ok(Some(differences(&actual)))
 }
 
-/// Puts back what is missing where that loses nothing, and says so in the log.
+/// Puts back what is missing where that loses nothing, and says so in the log. Gives the policies of
+/// others that let through what ours do not.
 ///
 /// # Errors
 /// When rows are left unprotected, naming what must be run, or the database fails.
-pub async fn see_to(pool: &PgPool) -> Result<(), GuardError> {
-    let Some(drift) = look(pool).await? else { return Ok(()) };
+pub async fn see_to(pool: &PgPool) -> Result<Vec<String>, GuardError> {
+    let Some(drift) = look(pool).await? else { return Ok(Vec::new()) };
     let mut left = Vec::new();
     for statement in drift.unprotected {
         match run(pool, &statement).await {
@@ -88,14 +89,11 @@ pub async fn see_to(pool: &PgPool) -> Result<(), GuardError> {
             Err(error) => tracing::warn!(statement, %error, "gone, and cannot be put back"),
         }
     }
-    for policy in drift.policies {
-        tracing::warn!(policy, "a policy of others lets through what ours do not");
-    }
     if !left.is_empty() {
         return Err(GuardError::Unprotected(left));
     }
     let gone: Vec<String> = drift.tables.into_iter().chain(drift.columns).collect();
-    if gone.is_empty() { Ok(()) } else { Err(GuardError::Gone(gone)) }
+    if gone.is_empty() { Ok(drift.policies) } else { Err(GuardError::Gone(gone)) }
 }
 
 /// What is there now, in the form of what is expected.

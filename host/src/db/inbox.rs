@@ -6,14 +6,15 @@ use sqlx::{PgConnection, PgPool};
 use super::jobs::Job;
 use crate::job::{JobId, UserId};
 
-/// The one that waits longest, and whose it is.
+/// The one that waits longest of the user who had fewest before it, and whose it is: who writes
+/// many does not keep others waiting.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn next(pool: &PgPool) -> sqlx::Result<Option<(JobId, UserId)>> {
     sqlx::query_as(
         "select job.id, job.user_id from pixcrawler.inbox join public.crawl_jobs job on job.id = job_id
-          order by since limit 1",
+          order by row_number() over (partition by job.user_id order by since), since limit 1",
     )
     .fetch_optional(pool)
     .await

@@ -146,7 +146,7 @@ pub async fn show(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<O
 ///
 /// # Errors
 /// When the database fails.
-pub async fn revision(db: &PgPool, user: UserId, job: JobId) -> Result<Option<i64>, sqlx::Error> {
+pub async fn revision(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar("select revision from public.crawl_jobs where user_id = $1 and id = $2")
         .bind(user)
         .bind(job)
@@ -182,7 +182,7 @@ pub async fn list(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn chunks(db: &PgPool, user: UserId, job: JobId) -> Result<Vec<Chunk>, sqlx::Error> {
+pub async fn chunks(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<Vec<Chunk>, sqlx::Error> {
     sqlx::query_as(
         "select shown.id, shown.chunk_index, shown.status, chunk.source, chunk.query ->> 'text' as keyword,
                 chunk.label, chunk.state, chunk.reason, chunk.share, chunk.kept, shown.error_message as error,
@@ -216,7 +216,7 @@ pub async fn found(db: &PgPool, user: UserId, job: JobId) -> Result<i64, sqlx::E
 ///
 /// # Errors
 /// When the database fails.
-pub async fn tallies(db: &PgPool, user: UserId, job: JobId) -> Result<Vec<Tally>, sqlx::Error> {
+pub async fn tallies(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<Vec<Tally>, sqlx::Error> {
     sqlx::query_as(
         // Answered from an index of its own; see the migration of images.
         "select is_duplicate, reason, count(*) as images
