@@ -39,8 +39,8 @@ begin
     new.project_id := found_in;
     -- Every change of a row is sent to whoever watches, and a client may write in a loop.
     if current_user in ('anon', 'authenticated') then
-        if octet_length(new.keywords::text) > 4096 then
-            raise exception 'keywords take % bytes, of at most 4096', octet_length(new.keywords::text)
+        if octet_length(new.keywords::text) > 5000 then
+            raise exception 'keywords take % bytes, of at most 5000', octet_length(new.keywords::text)
                 using errcode = 'program_limit_exceeded';
         end if;
         if (select count(*) from public.crawl_jobs
@@ -55,8 +55,14 @@ end $$;
 create function pixcrawler.stop_job() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-    if current_user in ('anon', 'authenticated') and new.status is distinct from old.status
-        and (new.status <> 'cancelled' or old.status not in ('pending', 'running')) then
+    if current_user not in ('anon', 'authenticated') then
+        return new;
+    end if;
+    -- Nothing is changed, and nobody is told.
+    if new.status = old.status then
+        return null;
+    end if;
+    if new.status <> 'cancelled' or old.status not in ('pending', 'running') then
         raise exception 'a job that is % cannot be made %: one that is pending or running can be cancelled',
             old.status, new.status using errcode = 'check_violation';
     end if;

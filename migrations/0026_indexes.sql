@@ -5,7 +5,7 @@ declare
     twin record;
 begin
     for twin in
-        select theirs.indexrelid::regclass as name, ours.indexrelid::regclass as stays
+        select theirs.indexrelid::regclass::text as name, ours.indexrelid::regclass::text as stays
         from pg_index ours
         join pg_class c on c.oid = ours.indexrelid
         join pg_index theirs on theirs.indrelid = ours.indrelid and theirs.indexrelid <> ours.indexrelid

@@ -140,7 +140,7 @@ async fn a_user_writes_jobs_of_its_own_and_stops_them() {
         )
     };
     let set = |id: i64, what: &str| format!("update crawl_jobs set {what} where id = {id} returning id");
-    let long = "x".repeat(5000);
+    let long = "x".repeat(5100);
     for (statement, expect) in [
         (into("dataset_id", "9000"), "23503 there is no dataset 9000 of yours"),
         (into("project_id", "9000"), "23503 there is no project 9000 of yours"),
@@ -152,7 +152,7 @@ async fn a_user_writes_jobs_of_its_own_and_stops_them() {
             format!(
                 "insert into crawl_jobs (name, keywords, dataset_id) values ('x', '[\"{long}\"]', 9001) returning id"
             ),
-            "54000 keywords take 5004 bytes, of at most 4096",
+            "54000 keywords take 5104 bytes, of at most 5000",
         ),
         (set(9002, "status = 'completed'"), "23514 a job that is running cannot be made completed"),
         (set(9001, "status = 'cancelled'"), "23514 a job that is completed cannot be made cancelled"),
@@ -165,6 +165,20 @@ async fn a_user_writes_jobs_of_its_own_and_stops_them() {
         let told = write(&system, &statement).await.expect_err(&statement);
         assert!(told.starts_with(expect), "{statement}: {told}");
     }
+
+    for statement in [
+        format!(
+            "insert into datasets (user_id, name, keywords) values ('{ann}', 'x', '[\"{long}\", \"{long}\"]') returning id"
+        ),
+        format!("update datasets set description = '{long}{long}' where id = 9001 returning id"),
+    ] {
+        let told = write(&system, &statement).await.expect_err(&statement);
+        assert!(told.starts_with("54000 keywords and description take "), "{told}");
+    }
+    assert_eq!(
+        write(&system, &set(9001, "status = status")).await.unwrap_err(),
+        "no rows returned by a query that expected to return at least one row"
+    );
 
     // Nobody works on this one, so that it only ends.
     write(&system, &set(9002, "status = 'cancelled'")).await.unwrap();
@@ -294,4 +308,42 @@ async fn who_writes_many_keeps_nobody_waiting() {
     });
     let before = before.await.unwrap();
     assert!(before < 100, "{before} of another were begun before");
+}
+
+/// What Postgres takes for JSON and nobody else does breaks no list, and holds up nobody.
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_and_holds_up_nobody() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let project = make_project(&system).await;
+    let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    for keywords in ["[1e400]", &deep] {
+        let odd = format!(
+            "insert into crawl_jobs (project_id, name, keywords)
+             select {project}, 'odd', '{keywords}' from generate_series(1, 200) returning id"
+        );
+        let job = write(&system, &odd).await.unwrap();
+        let failed = system.until_status(job, "failed").await;
+        assert!(failed["error"].as_str().unwrap().contains("keyword"), "{failed:#}");
+        system.get("/api/v1/crawl-jobs").await.expect(200);
+        system.post(&format!("/api/v1/crawl-jobs/{job}/cancel"), &json!({})).await.expect(409);
+        system.call("DELETE", &format!("/api/v1/crawl-jobs/{job}"), None).await.expect(204);
+    }
+    let sound = insert(&system, project, &json!(["fox"])).await;
+    system.until(sound, "begun", |job| job["total_chunks"] == 1).await;
+}
+
+/// A user who changes their mind at once is heard: neither side waits for the other.
+#[tokio::test]
+async fn a_job_may_be_cancelled_while_it_is_begun() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let project = make_project(&system).await;
+    for _ in 0..30 {
+        let job = insert(&system, project, &json!(["fox"])).await;
+        let cancel = format!("update crawl_jobs set status = 'cancelled' where id = {job} returning id");
+        write(&system, &cancel).await.unwrap();
+        let ended = system.until(job, "ended", |job| job["completed_at"] != Value::Null).await;
+        assert_eq!(ended["status"], "cancelled", "{ended:#}");
+    }
 }

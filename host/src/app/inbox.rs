@@ -20,6 +20,8 @@ use crate::{
 
 /// How often the inbox is looked into when nothing is told: a signal may be lost.
 const SWEEP: Duration = Duration::from_secs(10);
+/// Failures until the next look.
+const MOST_FAILURES: usize = 100;
 
 impl App {
     /// Acts on what the frontend wrote, within two seconds when it is told, until `stop`.
@@ -44,18 +46,29 @@ impl App {
         }
     }
 
+    /// Acts on all that is there, for one user after the other.
     async fn empty_inbox(&self) {
-        loop {
-            let (job, user) = match inbox::next(&self.db).await {
+        let mut served = Vec::new();
+        // One that failed comes again, behind the others: not without end.
+        let mut failures = 0;
+        while failures < MOST_FAILURES {
+            let (job, user) = match inbox::next(&self.db, &served).await {
                 Ok(Some(next)) => next,
-                Ok(None) => return,
+                Ok(None) if served.is_empty() => return,
+                Ok(None) => {
+                    served.clear();
+                    continue;
+                }
                 Err(error) => return tracing::debug!(%error, "the inbox cannot be read"),
             };
+            served.push(user);
             if let Err(error) = self.act_on(job, user).await {
                 tracing::warn!(%job, error = %chain(&error), "a job of the frontend could not be acted on");
+                failures += 1;
                 // When the database is away this fails, too, and the next sweep comes.
-                let _ = inbox::put_off(&self.db, job).await;
-                return;
+                if inbox::put_off(&self.db, job).await.is_err() {
+                    return;
+                }
             }
         }
     }

@@ -84,8 +84,14 @@ impl Type<Postgres> for Texts {
 
 impl<'r> Decode<'r, Postgres> for Texts {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
-        <Value as Decode<'r, Postgres>>::decode(value).map(Self::from)
+        Ok(Self::from(json(value)))
     }
+}
+
+/// Whatever a column of JSON holds; what is too deep, or a number that is too large, is nothing: the
+/// database keeps more than can be read here.
+fn json(value: PgValueRef<'_>) -> Value {
+    <Value as Decode<'_, Postgres>>::decode(value).unwrap_or_default()
 }
 
 /// An object in JSON; what is none of this kind counts as one without fields.
@@ -104,8 +110,7 @@ impl<T> Type<Postgres> for Object<T> {
 
 impl<'r, T: DeserializeOwned + Default> Decode<'r, Postgres> for Object<T> {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
-        let value = <Value as Decode<'r, Postgres>>::decode(value)?;
-        Ok(Self(serde_json::from_value(value).unwrap_or_default()))
+        Ok(Self(serde_json::from_value(json(value)).unwrap_or_default()))
     }
 }
 

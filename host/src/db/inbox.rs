@@ -6,16 +6,17 @@ use sqlx::{PgConnection, PgPool};
 use super::jobs::Job;
 use crate::job::{JobId, UserId};
 
-/// The one that waits longest of the user who had fewest before it, and whose it is: who writes
+/// The one that waits longest, and whose it is, of none of the users that were `served`: who writes
 /// many does not keep others waiting.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn next(pool: &PgPool) -> sqlx::Result<Option<(JobId, UserId)>> {
+pub async fn next(pool: &PgPool, served: &[UserId]) -> sqlx::Result<Option<(JobId, UserId)>> {
     sqlx::query_as(
         "select job.id, job.user_id from pixcrawler.inbox join public.crawl_jobs job on job.id = job_id
-          order by row_number() over (partition by job.user_id order by since), since limit 1",
+          where job.user_id <> all ($1) order by since limit 1",
     )
+    .bind(served)
     .fetch_optional(pool)
     .await
 }

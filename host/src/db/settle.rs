@@ -239,6 +239,11 @@ pub async fn lock(connection: &mut PgConnection, user: UserId, job: JobId) -> sq
     let Some(dataset) = dataset else { return Ok(None) };
     super::lock_dataset(connection, dataset).await?;
     lock_rows(connection, job).await?;
+    // Last, as by those who refresh it; the frontend may write it, too.
+    sqlx::query("select from public.crawl_jobs where id = $1 for update")
+        .bind(job)
+        .execute(&mut *connection)
+        .await?;
     jobs::show(connection, user, job).await
 }
 
