@@ -52,7 +52,7 @@ impl Frontend {
         let pool = db::connect(&server.url(), 5).await.unwrap();
         db::bootstrap(&pool).await.unwrap();
         // Supabase's tools look for it.
-        sqlx::raw_sql("create role postgres superuser login").execute(&pool).await.unwrap();
+        sqlx::raw_sql("alter role postgres superuser").execute(&pool).await.unwrap();
         for statement in statements {
             sqlx::raw_sql(AssertSqlSafe(*statement)).execute(&pool).await.unwrap();
         }
@@ -206,12 +206,15 @@ async fn the_frontends_drizzle_works_beside_us() {
         let drift = guard::look(pool).await.unwrap().unwrap();
         assert!(drift.is_unsafe(), "{shape}: {drift:#?}: {}", text(&pushed));
         match guard::see_to(pool).await {
-            Ok(_) => {}
+            Ok(()) => {}
             // Its older shapes do not have these tables, and a push drops them.
             Err(GuardError::Gone(gone)) => {
                 assert!(shape != "b" && gone.iter().any(|table| table == "public.job_chunks"), "{gone:?}")
             }
             Err(error) => panic!("{shape}: {error}"),
+        }
+        for statement in guard::look(pool).await.unwrap().unwrap().indexes {
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await.unwrap();
         }
         let left = guard::look(pool).await.unwrap().unwrap();
         assert_eq!(

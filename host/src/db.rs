@@ -232,7 +232,7 @@ pub async fn bootstrap(pool: &PgPool) -> Result<(), BootstrapError> {
     let (supabase, others): (bool, bool) = sqlx::query_as(
         "select exists (select from pg_roles where rolname = 'supabase_admin'),
                 exists (select from pg_namespace
-                         where nspname = 'auth' and to_regnamespace('pixcrawler') is null
+                         where nspname = 'auth' and to_regclass('realtime.messages_default') is null
                            and coalesce(obj_description(oid), '') not like 'made by pixcrawler%')",
     )
     .fetch_one(pool)

@@ -19,28 +19,21 @@ impl App {
     /// When they are not and it cannot be put back: nobody should be served then.
     pub async fn keep_guarded(&self, stop: CancellationToken) -> Result<(), GuardError> {
         let every = self.config.database.guard_every;
-        let (mut pause, mut failed, mut told) = (Duration::ZERO, false, Vec::new());
+        let (mut pause, mut failed) = (Duration::ZERO, false);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(pause) => {}
             }
             (pause, failed) = match guard::see_to(&self.db).await {
-                Ok(policies) => {
-                    // Whoever made one may have meant it.
-                    for policy in policies.iter().filter(|policy| !told.contains(*policy)) {
-                        tracing::warn!(policy, "a policy of others lets through what ours do not");
-                    }
-                    told = policies;
-                    (every, false)
-                }
+                Ok(()) => (every, false),
                 Err(error @ (GuardError::Unprotected(_) | GuardError::Gone(_))) if failed => {
                     return Err(error);
                 }
                 Err(error) => {
                     tracing::warn!(error = %chain(&error), "the tables are not guarded");
                     // When the database is away there is nothing to protect.
-                    (SECOND_TRY.min(every), !matches!(error, GuardError::Query(_)))
+                    (SECOND_TRY.min(every), !matches!(error, GuardError::Query(_) | GuardError::Busy))
                 }
             };
         }

@@ -274,7 +274,11 @@ impl Database {
             db::bootstrap(&self.pool).await?;
         }
         let applied = db::migrate(&self.pool).await?;
-        db::guard::see_to(&self.pool).await?;
+        match db::guard::see_to(&self.pool).await {
+            // It is tried again while the host runs.
+            Err(error @ db::guard::GuardError::Busy) => tracing::warn!(%error, "the tables are not guarded"),
+            seen => seen?,
+        }
         Queue::new(&self.pool).migrate().await?;
         Ok(applied)
     }

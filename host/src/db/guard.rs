@@ -2,17 +2,21 @@
 //! pushed from the frontend and does not know our policies takes row-level security away, and then
 //! every user reads and writes the rows of all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{PgConnection, PgPool};
 
 /// What must be, as the statements that make it so; see `guard.sql`. A test holds it to the migrations.
 const EXPECTED: &str = include_str!("guard/expected.sql");
 
+/// The code of an error: a lock was not had in time.
+const LOCK_NOT_HAD: &str = "55P03";
+
 /// How the tables differ from what the migrations made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drift {
-    /// Statements that put back what protects rows: row-level security, policies, grants, triggers.
+    /// Statements that put back what protects rows (row-level security, policies, grants, triggers), or
+    /// take away what lets through more.
     pub unprotected: Vec<String>,
     /// Statements that put back what sends changes to browsers.
     pub unpublished: Vec<String>,
@@ -22,8 +26,6 @@ pub struct Drift {
     pub columns: Vec<String>,
     /// Statements that put back indexes.
     pub indexes: Vec<String>,
-    /// Policies of others that let more through than ours, as they were made.
-    pub policies: Vec<String>,
 }
 
 /// Why the database is not to be served.
@@ -41,6 +43,9 @@ pub enum GuardError {
          make them empty:\n  {}", .0.join("\n  ")
     )]
     Gone(Vec<String>),
+    /// Others use the tables, so that nothing could be mended now.
+    #[error("what protects the tables is not as it must be, and cannot be mended while others use them")]
+    Busy,
     /// The rest.
     #[error("cannot read how the tables are protected")]
     Query(#[from] sqlx::Error),
@@ -69,31 +74,49 @@ pub async fn look(pool: &PgPool) -> sqlx::Result<Option<Drift>> {
     Ok(Some(differences(&actual)))
 }
 
-/// Puts back what is missing where that loses nothing, and says so in the log. Gives the policies of
-/// others that let through what ours do not.
+/// Puts back what is missing where that loses nothing, takes away what lets through more than ours do,
+/// and says so in the log.
 ///
 /// # Errors
 /// When rows are left unprotected, naming what must be run, or the database fails.
-pub async fn see_to(pool: &PgPool) -> Result<Vec<String>, GuardError> {
-    let Some(drift) = look(pool).await? else { return Ok(Vec::new()) };
-    let mut left = Vec::new();
+pub async fn see_to(pool: &PgPool) -> Result<(), GuardError> {
+    let Some(drift) = look(pool).await? else { return Ok(()) };
+    let mut why = BTreeMap::new();
+    let mut busy = false;
     for statement in drift.unprotected {
         match run(pool, &statement).await {
-            Ok(()) => tracing::warn!(statement, "what protects the tables was gone, and is put back"),
-            Err(error) => left.push((statement, error.to_string())),
+            Ok(()) => tracing::warn!(statement, "what protects the tables was not as it must be; mended"),
+            Err(error) => {
+                busy |=
+                    error.as_database_error().and_then(|error| error.code()).as_deref() == Some(LOCK_NOT_HAD);
+                drop(why.insert(statement, error.to_string()));
+            }
         }
     }
-    for statement in drift.unpublished.into_iter().chain(drift.indexes) {
+    for statement in drift.unpublished {
         match run(pool, &statement).await {
-            Ok(()) => tracing::warn!(statement, "gone, and put back"),
+            Ok(()) => tracing::warn!(statement, "what is sent to browsers was gone, and is put back"),
             Err(error) => tracing::warn!(statement, %error, "gone, and cannot be put back"),
         }
     }
-    if !left.is_empty() {
-        return Err(GuardError::Unprotected(left));
+    for statement in drift.indexes {
+        // On a large table it takes long, and holds up who writes.
+        tracing::warn!(statement, "an index is gone; make it when few write");
     }
-    let gone: Vec<String> = drift.tables.into_iter().chain(drift.columns).collect();
-    if gone.is_empty() { Ok(drift.policies) } else { Err(GuardError::Gone(gone)) }
+    // A statement may do nothing, as where somebody else granted what it takes away.
+    let left = look(pool).await?.unwrap_or_default();
+    let gone: Vec<String> = left.tables.into_iter().chain(left.columns).collect();
+    if busy {
+        return Err(GuardError::Busy);
+    }
+    if !left.unprotected.is_empty() {
+        let said = |statement: String| {
+            let why = why.remove(&statement).unwrap_or_else(|| "it was run and changed nothing".to_owned());
+            (statement, why)
+        };
+        return Err(GuardError::Unprotected(left.unprotected.into_iter().map(said).collect()));
+    }
+    if gone.is_empty() { Ok(()) } else { Err(GuardError::Gone(gone)) }
 }
 
 /// What is there now, in the form of what is expected.
@@ -142,9 +165,12 @@ fn differences(actual: &BTreeSet<String>) -> Drift {
                 drift.unprotected.push(revoke.to_owned());
             }
         }
-        let ours = fact.starts_with("drop policy if exists pixcrawler_");
-        if fact.starts_with("drop policy ") && !ours && !fact.contains(" as restrictive ") {
-            drift.policies.push(fact.clone());
+        // Permissive ones add up. Of the same name as one of ours it is replaced by that.
+        if let Some((takes_away, made)) = fact.split_once("; create policy ")
+            && !made.contains(" as restrictive ")
+            && !drift.unprotected.iter().any(|fact| fact.starts_with(&format!("{takes_away};")))
+        {
+            drift.unprotected.push(takes_away.to_owned());
         }
     }
     drift

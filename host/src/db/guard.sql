@@ -46,7 +46,7 @@ select format('revoke all on %1$s from %2$s; grant %3$s on %1$s to %2$s', name, 
  union all
 select format('drop trigger if exists %I on %s; %s', tgname, tgrelid::regclass, pg_get_triggerdef(t.oid))
   from pg_trigger t join pg_proc p on p.oid = tgfoid
- where not tgisinternal and tgenabled <> 'D' and pronamespace = 'pixcrawler'::regnamespace
+ where not tgisinternal and tgenabled in ('O', 'A') and pronamespace = 'pixcrawler'::regnamespace
        and (tgrelid in (select oid from guarded) or tgrelid = (
             select c.oid from pg_class c join pg_namespace n on n.oid = relnamespace where nspname = 'auth' and relname = 'users'))
  union all
