@@ -27,3 +27,17 @@ async fn a_job_that_starts_says_so() {
     site.release(&["/page"]);
     system.until_status(job, "completed").await;
 }
+
+/// Who waits for a time begins then, and not when somebody happens to look: here nobody does.
+#[tokio::test]
+async fn what_waits_begins_when_its_time_comes() {
+    let site = Site::start().await;
+    site.gallery("/gallery", 3, None);
+    let gallery: Vec<String> = (0..3).map(|number| format!("/gallery/{number}.png")).collect();
+    site.on("/gallery", [Reply::Status(429, Some(1)), page(&gallery, None)]);
+    let system = System::start(&site).await;
+    let rare = [("PIXCRAWLER_HEARTBEAT", "10m"), ("PIXCRAWLER_LONGEST_SLEEP", "100ms")];
+    let _worker = system.worker(&rare).await;
+    let job = system.create(&["/gallery"], 3).await;
+    assert_eq!(system.until_status(job, "completed").await["kept"], 3);
+}

@@ -2,7 +2,13 @@
 //! in the same Postgres: claiming, wake-up, retries and recovery from dead workers
 //! are its business; what a message means is the business of [`Work`].
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use graphile_worker::{
@@ -11,6 +17,7 @@ use graphile_worker::{
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,6 +46,14 @@ const MAX_ATTEMPTS: i16 = i16::MAX;
 pub struct Queue {
     pool: PgPool,
     utils: WorkerUtils,
+    later: Arc<Later>,
+}
+
+/// When the first of the messages is due that this process added for later, since it last looked.
+#[derive(Default)]
+struct Later {
+    first: Mutex<Option<DateTime<Utc>>>,
+    added: Notify,
 }
 
 /// Work on this chunk, if `run` is still its current run.
@@ -91,7 +106,7 @@ impl Queue {
     /// The queue in this database; see [`Queue::migrate`].
     #[must_use]
     pub fn new(pool: &PgPool) -> Self {
-        Self { pool: pool.clone(), utils: WorkerUtils::new(pool.clone(), SCHEMA) }
+        Self { pool: pool.clone(), utils: WorkerUtils::new(pool.clone(), SCHEMA), later: Arc::default() }
     }
 
     /// Makes or updates the engine's own tables. May be called by several processes at once.
@@ -166,8 +181,10 @@ impl Queue {
         let count = added.len();
         utils.add_jobs(&added).await.map_err(failed("add to the queue"))?;
         // The engine sends one. Those for later are seen by whoever waits for them.
-        if at.is_none() && count > 1 {
-            signal(connection, i64::try_from(count).unwrap_or(i64::MAX) - 1).await?;
+        match at {
+            Some(at) => self.later.add(at),
+            None if count > 1 => signal(connection, i64::try_from(count).unwrap_or(i64::MAX) - 1).await?,
+            None => {}
         }
         Ok(())
     }
@@ -176,16 +193,16 @@ impl Queue {
     async fn wake(&self, look: Duration) {
         let mut since = DateTime::<Utc>::UNIX_EPOCH;
         loop {
-            let pause = match self.wake_what_is_due(since).await {
-                Ok((now, next)) => {
-                    since = now;
-                    let next = next.and_then(|next| (next - now).to_std().ok()).unwrap_or(look);
-                    next.saturating_add(JITTER.mul_f64(rand::random())).min(look)
-                }
-                // The engine notices, too, and is built anew.
-                Err(_) => look,
-            };
-            tokio::time::sleep(pause).await;
+            let mut pause = look;
+            // When this fails the engine notices, too, and is built anew.
+            if let Ok((now, next)) = self.wake_what_is_due(since).await {
+                // Some were added before the last look, and were seen only when their transaction ended.
+                since = now - look;
+                pause = pause.min(until(next, now));
+            }
+            let look_again = tokio::time::Instant::now() + pause;
+            while !self.later.waited(look_again).await {}
+            tokio::time::sleep(JITTER.mul_f64(rand::random())).await;
         }
     }
 
@@ -289,6 +306,36 @@ impl Queue {
             .map_err(failed("join the queue"))?;
         worker.run().await.map_err(failed("work on the queue"))
     }
+}
+
+impl Later {
+    fn add(&self, at: DateTime<Utc>) {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        *first = Some(first.map_or(at, |first| first.min(at)));
+        self.added.notify_one();
+    }
+
+    /// Waits until `end` or until the first of these is due, whichever comes first. False when one was
+    /// added meanwhile, which may be sooner.
+    async fn waited(&self, end: tokio::time::Instant) -> bool {
+        let first = *self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = match first {
+            Some(_) => end.min(tokio::time::Instant::now() + until(first, Utc::now())),
+            None => end,
+        };
+        tokio::select! {
+            () = tokio::time::sleep_until(end) => {
+                *self.first.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                true
+            }
+            () = self.added.notified() => false,
+        }
+    }
+}
+
+/// From `now` to a time; long where there is none.
+fn until(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
+    at.map_or(Duration::MAX, |at| (at - now).to_std().unwrap_or_default())
 }
 
 /// What the engine hands to every message.
