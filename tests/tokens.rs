@@ -108,7 +108,10 @@ async fn tokens_of_published_keys_are_accepted() {
     for end in ["update auth.users set deleted_at = now()", "delete from auth.users"] {
         sqlx::query(end).execute(&api.database.pool).await.unwrap();
         let told = me(&api, &rsa.sign(&claims())).await.expect(401).json();
-        assert_eq!(told["detail"], "The user of this token was deleted.");
+        assert_eq!(
+            told["detail"],
+            "The user of this token is not in this database: deleted, or of another project."
+        );
         let left: i64 =
             sqlx::query_scalar("select count(*) from profiles").fetch_one(&api.database.pool).await.unwrap();
         assert_eq!(left, 0, "{end}");
@@ -225,7 +228,10 @@ async fn who_signed_out_begins_and_deletes_nothing() {
     }
     run("delete from auth.users".to_owned()).await;
     let told = call("DELETE", &path).await.expect(401).json();
-    assert_eq!(told["detail"], "The user of this token was deleted.");
+    assert_eq!(
+        told["detail"],
+        "The user of this token is not in this database: deleted, or of another project."
+    );
     api.stop().await;
 }
 

@@ -105,8 +105,9 @@ pub async fn connect(server: impl Into<Server>, sessions: u32) -> Result<PgPool,
     };
     let version: i32 = tokio::time::timeout(PATIENCE, version)
         .await
-        .unwrap_or(Err(Error::PoolTimedOut))
+        .unwrap_or_else(|_| Err(Error::Io(ErrorKind::TimedOut.into())))
         .map_err(|error| match error {
+            Error::Tls(error) if error.to_string().contains("does not support TLS") => ConnectError::NoTls,
             Error::Tls(error) => ConnectError::Tls(error),
             // What the handshake ends with.
             Error::Io(error) if error.kind() == ErrorKind::InvalidData => ConnectError::Tls(error.into()),
@@ -154,6 +155,18 @@ pub async fn pending(pool: &PgPool) -> Result<usize, Error> {
     Ok(migrator.iter().filter(|migration| !applied.contains(&migration.version)).count())
 }
 
+/// Whether what Supabase brings is there, in its database or by a bootstrap.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_prepared(connection: &mut PgConnection) -> Result<bool, Error> {
+    sqlx::query_scalar(
+        "select to_regclass('auth.users') is not null and to_regrole('authenticated') is not null",
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// Brings the tables up to date. Processes that start together take turns. Says which
 /// migrations it applied, by version and name; migrations that this binary does not know
 /// are left alone, so that a binary can be rolled back.
@@ -172,12 +185,7 @@ pub async fn migrate(pool: &PgPool) -> Result<Vec<(i64, String)>, MigrateError> 
     sqlx::query("select pg_advisory_lock(hashtext('pixcrawler.migrate'))").execute(&mut connection).await?;
     sqlx::raw_sql("set lock_timeout = '5s'").execute(&mut connection).await?;
 
-    let prepared: bool = sqlx::query_scalar(
-        "select to_regclass('auth.users') is not null and to_regrole('authenticated') is not null",
-    )
-    .fetch_one(&mut connection)
-    .await?;
-    if !prepared {
+    if !is_prepared(&mut connection).await? {
         return Err(MigrateError::NotSupabase);
     }
     let before = applied(&mut connection).await?;
@@ -277,11 +285,16 @@ pub enum ConnectError {
         /// Why.
         source: std::io::Error,
     },
-    /// Nobody vouches for the server, or it speaks no TLS.
+    /// It speaks no TLS.
+    #[error(
+        "the database's server speaks no TLS; where nobody else is on the network between, add `?sslmode=disable` to \
+         the address"
+    )]
+    NoTls,
+    /// Nobody vouches for the server.
     #[error(
         "the database's server is not trusted: give the certificate of its CA with DATABASE_CA (Supabase: database \
-         settings, SSL configuration), or add `?sslmode=require` to the address to encrypt without asking who it \
-         is, `?sslmode=disable` where nobody else is on the network"
+         settings, SSL configuration), or add `?sslmode=require` to the address to encrypt without asking who it is"
     )]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The server is not there, or refuses.
@@ -349,8 +362,11 @@ fn options(address: &str) -> Result<PgConnectOptions, ConnectError> {
     if !matches!(scheme, "postgres" | "postgresql") {
         return Err(ConnectError::Address("it begins with another scheme"));
     }
-    let mut url =
-        Url::parse(&format!("{scheme}://{rest}")).map_err(|_| ConnectError::Address("it cannot be read"))?;
+    let mut url = Url::parse(&format!("{scheme}://{rest}")).map_err(|_| {
+        ConnectError::Address(
+            "it cannot be read; in the password, characters such as # / ? @ are written as %23 %2F %3F %40",
+        )
+    })?;
     let mut pooled = url.port() == Some(6543);
     let mut query = Vec::new();
     for (key, value) in url.query_pairs() {
@@ -374,10 +390,11 @@ fn options(address: &str) -> Result<PgConnectOptions, ConnectError> {
     }
     let options: PgConnectOptions =
         url.as_str().parse().map_err(|_| ConnectError::Address("a parameter in it is not known"))?;
-    let here = matches!(options.get_host(), "localhost" | "::1")
-        || options.get_host().starts_with('/')
+    let host = options.get_host().trim_matches(['[', ']']);
+    let here = host == "localhost"
+        || host.starts_with('/')
         || options.get_socket().is_some()
-        || options.get_host().parse::<std::net::IpAddr>().is_ok_and(|host| host.is_loopback());
+        || host.parse::<std::net::IpAddr>().is_ok_and(|host| host.is_loopback());
     // The default falls back to plain text when somebody in between says no to TLS.
     let options = if here || says_how { options } else { options.ssl_mode(PgSslMode::VerifyFull) };
     Ok(options.application_name("pixcrawler"))

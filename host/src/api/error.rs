@@ -331,7 +331,9 @@ impl From<db::Error> for Problem {
 impl From<ProfileError> for Problem {
     fn from(error: ProfileError) -> Self {
         match error {
-            ProfileError::UserGone => Self::unauthorized("The user of this token was deleted."),
+            ProfileError::UserGone => Self::unauthorized(
+                "The user of this token is not in this database: deleted, or of another project.",
+            ),
             ProfileError::SignedOut => Self::unauthorized("The user of this token has signed out."),
             ProfileError::Anonymous => Self::anonymous(),
             ProfileError::Database(error) => error.into(),

@@ -88,9 +88,7 @@ pub enum StartError {
     #[error("cannot prepare the private database")]
     Bootstrap(#[from] db::BootstrapError),
     /// The tables cannot be made.
-    #[error(
-        "cannot bring the tables up to date; a database that a development build made can be left behind with --data-dir"
-    )]
+    #[error("cannot bring the tables up to date")]
     Migrate(#[from] db::MigrateError),
     /// Users would read and write each other's rows.
     #[error("the database is not safe to serve")]
@@ -166,13 +164,13 @@ impl Running {
         plugins: Result<Plugins, EngineError>,
         database: &Database,
     ) -> Result<App, StartError> {
-        database.migrate().await?;
-        let db = database.pool.clone();
-        let queue = Queue::new(&db);
-
+        // Before anything is changed in the database: what is set wrong ends here.
         fetch::warn_of_what_is_open(&config.fetch);
         let fetcher = Fetcher::new(&config.fetch)?;
         let auth = Auth::new(&config.supabase, data_dir, |project| project_keys(&fetcher, project))?;
+        database.migrate().await?;
+        let db = database.pool.clone();
+        let queue = Queue::new(&db);
         let links =
             LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
         let marks = CredentialMarks::new(&db, &credentials).await?;

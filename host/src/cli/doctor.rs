@@ -15,7 +15,7 @@ use crate::{
         say, stop,
     },
     config::Config,
-    db::{self, PgPool, guard::Drift, inspect::Inspection},
+    db::{self, MigrateError, PgPool, guard::Drift, inspect::Inspection},
     fetch::{self, Fetcher},
     plugin::Plugins,
     private,
@@ -131,7 +131,8 @@ async fn of_database(database: &Database, sessions: u32) -> Vec<Finding> {
             Ok(version) => ok("database", format!("Postgres {version} ({which})")),
             Err(error) => wrong("database", chain(&error)),
         },
-        match db::pending(&database.pool).await {
+        match pending(database).await {
+            Err(MigrateError::NotSupabase) => wrong("migrations", MigrateError::NotSupabase.to_string()),
             Ok(0) => ok("migrations", "up to date"),
             Ok(count) => note(
                 "migrations",
@@ -166,6 +167,15 @@ async fn of_database(database: &Database, sessions: u32) -> Vec<Finding> {
         Err(error) => findings.push(wrong("protection", chain(&error))),
     }
     findings
+}
+
+/// How many migrations are to be applied. What Supabase brings is made in the private database only.
+async fn pending(database: &Database) -> Result<usize, MigrateError> {
+    let prepared = db::is_prepared(&mut *database.pool.acquire().await?).await?;
+    if !prepared && !database.is_private() {
+        return Err(MigrateError::NotSupabase);
+    }
+    Ok(db::pending(&database.pool).await?)
 }
 
 /// How the database is reached, and what it allows; a process takes so many `sessions`.
