@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use crate::support::{
-    postgres::{as_user, database},
+    postgres::{as_user, database, execute},
     process::System,
     site::{ORIGIN, PATIENCE, Reply, Site},
 };
@@ -107,7 +107,7 @@ async fn a_job_that_nobody_heard_of_is_found() {
          insert into crawl_jobs (project_id, name, keywords, max_images) select id, 'early', '\"fox\"', 2 from projects;
          insert into crawl_jobs (project_id, name, keywords, status) select id, 'over', '[\"fox\"]', 'completed' from projects"
     );
-    sqlx::raw_sql(AssertSqlSafe(before)).execute(&pool).await.unwrap();
+    execute(&pool, &before).await;
     let system = System::with(&site, database, &[]).await;
     let _worker = system.worker(&[]).await;
     let jobs = system.get("/api/v1/crawl-jobs").await.expect(200).json();
@@ -132,7 +132,7 @@ async fn a_user_writes_jobs_of_its_own_and_stops_them() {
              values (9000, 9000, 'of bob', '[]', 'running'), (9001, 9001, 'over', '[]', 'completed'),
                     (9002, 9001, 'on', '[]', 'running')"
     );
-    sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&system.pool).await.unwrap();
+    execute(&system.pool, &prepare).await;
 
     let into = |columns: &str, values: &str| {
         format!(
@@ -214,7 +214,7 @@ async fn what_breaks_rules_fails_with_every_reason() {
             "insert into auth.users (id, email, is_anonymous) values ('{ann}', 'ann@example.org', {is})
                  on conflict (id) do update set is_anonymous = {is}"
         );
-        sqlx::raw_sql(AssertSqlSafe(person)).execute(&system.pool).await.unwrap();
+        execute(&system.pool, &person).await;
     };
     anonymous(true).await;
     let job = insert(&system, project, &json!(["fox"])).await;
@@ -272,11 +272,7 @@ async fn a_job_that_is_cancelled_by_its_row_stops() {
         .await
         .unwrap();
     client.commit().await.unwrap();
-    let ended = tokio::time::timeout(
-        PATIENCE,
-        system.until(job.into(), "ended", |job| job["completed_at"] != Value::Null),
-    );
-    let ended = ended.await.unwrap();
+    let ended = system.until(job.into(), "ended", |job| job["completed_at"] != Value::Null).await;
     assert_eq!((&ended["status"], &ended["total_chunks"]), (&json!("cancelled"), &json!(0)));
 }
 
@@ -294,7 +290,7 @@ async fn who_writes_many_keeps_nobody_waiting() {
          insert into crawl_jobs (project_id, name, keywords)
              select id, 'x', '[\"dog\"]' from projects where user_id = '{bob}'"
     );
-    sqlx::raw_sql(AssertSqlSafe(rows)).execute(&system.pool).await.unwrap();
+    execute(&system.pool, &rows).await;
     let begun = "select count(*) filter (where user_id = $1), count(*) filter (where user_id <> $1)
                    from crawl_jobs where total_chunks > 0";
     let before = tokio::time::timeout(PATIENCE, async {

@@ -6,20 +6,19 @@ use pixcrawler::db::{
     self, PgPool,
     guard::{self, GuardError},
 };
-use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::AssertSqlSafe;
 
 use crate::{
     layouts::Layout,
-    support::{database, postgres::TestDatabase, process::System, site::Site},
+    support::{
+        database,
+        postgres::{TestDatabase, as_role, execute},
+        process::System,
+        site::Site,
+    },
 };
 
 async fn facts(pool: &PgPool) -> Vec<String> {
     guard::facts(&mut pool.begin().await.unwrap()).await.unwrap()
-}
-
-async fn execute(pool: &PgPool, statements: &str) {
-    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(pool).await.unwrap();
 }
 
 /// Held to the migrations; `INSTA_UPDATE=always` writes the file anew.
@@ -140,8 +139,7 @@ async fn who_may_not_put_it_back_does_not_serve() {
          alter publication supabase_realtime drop table crawl_jobs",
     )
     .await;
-    let url = url.expose_secret().replacen("pixcrawler@", "guard_reader@", 1);
-    let reader = db::connect(&SecretString::from(url), 1).await.unwrap();
+    let reader = db::connect(&as_role(&url, "guard_reader"), 1).await.unwrap();
     let error = guard::see_to(&reader).await.unwrap_err().to_string();
     assert!(error.contains("alter table public.images enable row level security; -- "), "{error}");
     assert!(error.contains("must be owner of table images") && !error.contains("publication"), "{error}");

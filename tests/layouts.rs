@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::support::{
     database,
-    postgres::{TestDatabase, made_by},
+    postgres::{TestDatabase, execute, made_by},
     process::System,
     site::{ORIGIN, Site},
 };
@@ -85,11 +85,6 @@ impl Layout {
         db::migrate(&pool).await.unwrap_or_else(|error| panic!("{self:?}: {error:?}"));
         pool
     }
-}
-
-async fn execute(pool: &PgPool, statements: &str) {
-    let done = sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(pool).await;
-    done.unwrap_or_else(|error| panic!("{statements}: {error}"));
 }
 
 async fn count(pool: &PgPool, of: &str) -> i64 {

@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 use crate::support::{
     database,
     events::Events,
-    postgres::as_user,
+    postgres::{as_user, execute},
     process::System,
     site::{ORIGIN, Site},
 };
@@ -61,10 +61,10 @@ async fn the_end_of_a_row_reaches_its_owner() {
          insert into crawl_jobs (project_id, name, keywords) select id, 'x', '[\"cat\"]' from projects;
          insert into notifications (user_id, type, title, message) values ('{ann}', 'info', 'a', 'b')"
     );
-    sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&pool).await.unwrap();
+    execute(&pool, &prepare).await;
     let changes = Changes::of(&pool).await;
     for table in ["crawl_jobs", "notifications"] {
-        sqlx::raw_sql(AssertSqlSafe(format!("delete from {table}"))).execute(&pool).await.unwrap();
+        execute(&pool, &format!("delete from {table}")).await;
         let told = changes.read(table).await;
         let [(_, row)] = &told[..] else { panic!("{told:?}") };
         assert!(row.contains(" DELETE: ") && row.contains(&format!("user_id[uuid]:'{ann}'")), "{row}");

@@ -20,15 +20,13 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
-use tokio::{
-    net::{TcpListener, UnixStream},
-    process::Command,
-};
+use tokio::process::Command;
 
 use crate::support::{
     api::{Api, send},
     origin::{Origin, reply},
-    postgres::{self, DataDir},
+    postgres::{self, DataDir, execute},
+    relay::Relay,
 };
 
 /// The frontend's tables before us, as its tools name their shapes.
@@ -54,14 +52,14 @@ impl Frontend {
         // Supabase's tools look for it.
         sqlx::raw_sql("alter role postgres superuser").execute(&pool).await.unwrap();
         for statement in statements {
-            sqlx::raw_sql(AssertSqlSafe(*statement)).execute(&pool).await.unwrap();
+            execute(&pool, statement).await;
         }
         Self { server, pool, dir }
     }
 
-    /// A port of loopback that leads to it, which itself opens none.
-    async fn port(&self) -> u16 {
-        forward_to(self.dir.path().join("postgres/.s.PGSQL.5432")).await
+    /// The way to it for tools that need a port, of which it opens none.
+    async fn relay(&self) -> Relay {
+        Relay::to(&self.server.url()).await
     }
 
     async fn stop(self) {
@@ -146,9 +144,9 @@ async fn the_advisor_of_supabase_is_content() {
         db::migrate(pool).await.unwrap();
         pixcrawler::queue::Queue::new(pool).migrate().await.unwrap();
         let project = tempfile::tempdir().unwrap();
-        let port = frontend.port().await;
+        let relay = frontend.relay().await;
         std::fs::create_dir(project.path().join("supabase")).unwrap();
-        let config = format!("project_id = \"strangers\"\n[db]\nport = {port}\n");
+        let config = format!("project_id = \"strangers\"\n[db]\nport = {}\n", relay.port());
         std::fs::write(project.path().join("supabase/config.toml"), config).unwrap();
         let advised =
             run("supabase", &["db", "advisors", "--level", "info", "--fail-on", "none"], project.path())
@@ -198,10 +196,10 @@ async fn the_frontends_drizzle_works_beside_us() {
             "import {{ tables }} from './shapes.mjs';\nexport const {{ {names} }} = tables('{shape}');\n"
         );
         std::fs::write(folder.join(&schema), exports).unwrap();
-        let port = frontend.port().await;
-        let address = format!("postgres://pixcrawler@127.0.0.1:{port}/postgres");
-        let arguments =
-            ["push", "--force", "--dialect", "postgresql", "--schema", &schema, "--url", &address];
+        let relay = frontend.relay().await;
+        let address = relay.url();
+        let address = address.expose_secret();
+        let arguments = ["push", "--force", "--dialect", "postgresql", "--schema", &schema, "--url", address];
         let pushed = run("drizzle-kit", &arguments, &folder).await;
         let drift = guard::look(pool).await.unwrap().unwrap();
         assert!(drift.is_unsafe(), "{shape}: {drift:#?}: {}", text(&pushed));
@@ -214,7 +212,7 @@ async fn the_frontends_drizzle_works_beside_us() {
             Err(error) => panic!("{shape}: {error}"),
         }
         for statement in guard::look(pool).await.unwrap().unwrap().indexes {
-            sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await.unwrap();
+            execute(pool, &statement).await;
         }
         let left = guard::look(pool).await.unwrap().unwrap();
         assert_eq!(
@@ -330,41 +328,36 @@ async fn realtime_tells_owners_and_nobody_else() {
             if OTHER.iter().any(|other| statement.contains(other)) {
                 continue;
             }
-            let run = sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(pool).await;
-            run.unwrap_or_else(|error| panic!("{}: {statement}: {error}", file.display()));
+            execute(pool, &statement).await;
         }
     }
-    let run = async |statement: String| {
-        sqlx::raw_sql(AssertSqlSafe(statement.clone()))
-            .execute(pool)
-            .await
-            .unwrap_or_else(|error| panic!("{statement}: {error}"));
-    };
+    let run = async |statement: String| execute(pool, &statement).await;
     run("select pg_create_logical_replication_slot('realtime', 'wal2json')".to_owned()).await;
     let [ann, bob] =
         [("ann", 1_u128), ("bob", 2)].map(|(name, number)| (name, uuid::Uuid::from_u128(number)));
     for (name, user) in [ann, bob] {
         run(format!(
             "insert into auth.users (id, email) values ('{user}', '{name}@example.org');
-         insert into projects (name, user_id) values ('{name}', '{user}')"
+             insert into projects (name, user_id) values ('{name}', '{user}')"
         ))
         .await;
         for table in ["crawl_jobs", "notifications", "datasets"] {
             run(format!(
-            "insert into realtime.subscription (subscription_id, entity, filters, claims)
-             values (gen_random_uuid(), 'public.{table}', array[('user_id', 'eq', '{user}', false)::realtime.user_defined_filter],
-                     jsonb_build_object('sub', '{user}', 'role', 'authenticated'))"
-        ))
-        .await;
+                "insert into realtime.subscription (subscription_id, entity, filters, claims)
+                 values (gen_random_uuid(), 'public.{table}',
+                         array[('user_id', 'eq', '{user}', false)::realtime.user_defined_filter],
+                         jsonb_build_object('sub', '{user}', 'role', 'authenticated'))"
+            ))
+            .await;
         }
     }
     // What became of a change: its kind, its table, who was told, and what is wrong with it.
     let told = async || -> Vec<(String, String, Vec<uuid::Uuid>, Vec<String>)> {
         sqlx::query_as(
             "select wal ->> 'type', wal ->> 'table',
-                array(select (claims ->> 'sub')::uuid from realtime.subscription
-                       where subscription_id = any (subscription_ids) order by 1), errors
-           from realtime.list_changes('supabase_realtime', 'realtime', 100, 1048576) where wal is not null",
+                    array(select (claims ->> 'sub')::uuid from realtime.subscription
+                           where subscription_id = any (subscription_ids) order by 1), errors
+               from realtime.list_changes('supabase_realtime', 'realtime', 100, 1048576) where wal is not null",
         )
         .fetch_all(pool)
         .await
@@ -402,17 +395,4 @@ async fn realtime_tells_owners_and_nobody_else() {
         assert_eq!(told().await, expect, "{statement}");
     }
     frontend.stop().await;
-}
-
-/// A port of loopback that leads to the socket of a private Postgres, which opens none.
-async fn forward_to(socket: PathBuf) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let mut server = UnixStream::connect(&socket).await.unwrap();
-            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
-        }
-    });
-    port
 }

@@ -208,7 +208,7 @@ async fn who_signed_out_begins_and_deletes_nothing() {
     let path = format!("/api/v1/crawl-jobs/{job}");
     call("POST", &format!("{path}/cancel")).await.expect(200);
 
-    // Over, given to somebody else, or gone.
+    // Over, or gone.
     for end in [
         format!("update auth.sessions set not_after = now() - interval '1 s' where id = '{SESSION}'"),
         format!("delete from auth.sessions where id = '{SESSION}'"),

@@ -4,11 +4,10 @@ use pixcrawler::db::{
     self, BootstrapError, MigrateError, PgPool,
     embedded::{Durability, Embedded},
 };
-use secrecy::{ExposeSecret, SecretString};
 
 use crate::support::{
     database,
-    postgres::{data_dir, empty_database},
+    postgres::{as_role, data_dir, empty_database, execute},
 };
 
 #[tokio::test]
@@ -82,8 +81,7 @@ async fn an_ordinary_owner_can_migrate() {
          alter publication supabase_realtime owner to postgres",
     )
     .await;
-    let url = database.url.expose_secret().replace("pixcrawler@", "postgres@");
-    let owner = db::connect(&SecretString::from(url), 2).await.unwrap();
+    let owner = db::connect(&as_role(&database.url, "postgres"), 2).await.unwrap();
     assert!(!db::migrate(&owner).await.unwrap().is_empty());
     assert_eq!(db::guard::look(&owner).await.unwrap(), Some(db::guard::Drift::default()));
 
@@ -133,8 +131,4 @@ async fn what_was_bootstrapped_before_is_brought_forward() {
     };
     assert_eq!(only(&old, &new), ["auth sessions aal text YES"]);
     assert_eq!(only(&new, &old), ["auth sessions aal USER-DEFINED YES"]);
-}
-
-async fn execute(pool: &PgPool, statements: &str) {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned())).execute(pool).await.unwrap();
 }

@@ -3,28 +3,23 @@
 use std::time::{Duration, Instant};
 
 use pixcrawler::db::{self, ConnectError, Server};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use crate::support::{
     database,
     events::Events,
-    postgres::TestDatabase,
+    postgres::{TestDatabase, as_role, execute},
     process::System,
     relay::Relay,
     site::{PATIENCE, Site},
 };
-
-/// The same database, as another role.
-fn as_role(url: &SecretString, role: &str) -> SecretString {
-    url.expose_secret().replacen("pixcrawler@", &format!("{role}@"), 1).into()
-}
 
 #[tokio::test]
 async fn a_server_and_a_worker_fit_in_fifteen() {
     let TestDatabase { url, pool } = database().await;
     let role =
         "do $$ begin create role of_processes superuser login; exception when duplicate_object then end $$";
-    sqlx::raw_sql(role).execute(&pool).await.unwrap();
+    execute(&pool, role).await;
     let site = Site::start().await;
     let paths: Vec<String> = (0..16).map(|number| format!("/gallery-{number}")).collect();
     paths.iter().for_each(|path| drop(site.gallery(path, 8, None)));
@@ -52,14 +47,14 @@ async fn a_worker_that_gets_no_session_waits() {
     let TestDatabase { url, pool } = database().await;
     let role = "do $$ begin create role limited login connection limit 0; exception when duplicate_object then end $$;
         grant usage on schema pixcrawler to limited";
-    sqlx::raw_sql(role).execute(&pool).await.unwrap();
+    execute(&pool, role).await;
     let site = Site::start().await;
     site.gallery("/gallery", 2, None);
     let system = System::with(&site, TestDatabase { url: url.clone(), pool: pool.clone() }, &[]).await;
     let worker = system.begin("worker", &[("DATABASE_URL", as_role(&url, "limited").expose_secret())]);
     worker.logged("waiting for a session of the database").await;
     let job = system.create(&["/gallery"], 2).await;
-    sqlx::raw_sql("alter role limited superuser").execute(&pool).await.unwrap();
+    execute(&pool, "alter role limited superuser").await;
     system.until_status(job, "completed").await;
 }
 

@@ -7,11 +7,10 @@ use pixcrawler::{
     queue::{Message, Queue},
 };
 use serde_json::{Value, json};
-use sqlx::AssertSqlSafe;
 
 use crate::support::{
     database,
-    postgres::{TestDatabase, empty_database},
+    postgres::{TestDatabase, empty_database, execute},
     process::System,
     site::{ORIGIN, Site},
 };
@@ -29,7 +28,7 @@ async fn of_before() -> TestDatabase {
     Queue::new(&database.pool).migrate().await.unwrap();
     let ann = user_of("ann@example.org");
     let person = format!("insert into profiles (id, email) values ('{ann}', 'ann@example.org')");
-    sqlx::raw_sql(AssertSqlSafe(person)).execute(&database.pool).await.unwrap();
+    execute(&database.pool, &person).await;
     database
 }
 

@@ -64,7 +64,7 @@ pub(crate) async fn empty_database() -> TestDatabase {
 pub(crate) async fn made_by(statements: &str) -> TestDatabase {
     let database = empty_database().await;
     db::bootstrap(&database.pool).await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned())).execute(&database.pool).await.unwrap();
+    execute(&database.pool, statements).await;
     database
 }
 
@@ -74,6 +74,17 @@ pub(crate) async fn prepared(url: SecretString) -> TestDatabase {
     db::bootstrap(&pool).await.unwrap();
     db::migrate(&pool).await.unwrap();
     TestDatabase { url, pool }
+}
+
+/// Runs statements that must go well.
+pub(crate) async fn execute(pool: &PgPool, statements: &str) {
+    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned())).execute(pool).await;
+    done.unwrap_or_else(|error| panic!("{statements}: {error}"));
+}
+
+/// The same database, as another role.
+pub(crate) fn as_role(url: &SecretString, role: &str) -> SecretString {
+    url.expose_secret().replacen("pixcrawler@", &format!("{role}@"), 1).into()
 }
 
 /// A transaction of the browser of `user`, with the rights of `role`.

@@ -60,14 +60,15 @@ impl Relay {
         format!("postgres://pixcrawler@{}/{}", self.address, self.database).into()
     }
 
-    /// The same under the name of the machine, checked as of a server elsewhere.
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The address of the database under the name of the machine, checked as of a server elsewhere.
     pub(crate) fn verified_url(&self) -> SecretString {
-        format!(
-            "postgres://pixcrawler@localhost:{}/{}?sslmode=verify-full",
-            self.address.port(),
-            self.database
-        )
-        .into()
+        format!("postgres://pixcrawler@localhost:{}/{}?sslmode=verify-full", self.port(), self.database)
+            .into()
     }
 
     /// Nothing comes through, in either direction, and nothing is closed.

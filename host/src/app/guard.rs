@@ -19,7 +19,8 @@ impl App {
     /// When they are not and it cannot be put back: nobody should be served then.
     pub async fn keep_guarded(&self, stop: CancellationToken) -> Result<(), GuardError> {
         let every = self.config.database.guard_every;
-        let (mut pause, mut failed) = (Duration::ZERO, false);
+        // The start has looked, but may have found the tables in use.
+        let (mut pause, mut failed) = (SECOND_TRY.min(every), false);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),

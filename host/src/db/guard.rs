@@ -80,7 +80,7 @@ pub async fn look(pool: &PgPool) -> sqlx::Result<Option<Drift>> {
 /// # Errors
 /// When rows are left unprotected, naming what must be run, or the database fails.
 pub async fn see_to(pool: &PgPool) -> Result<(), GuardError> {
-    let Some(drift) = look(pool).await? else { return Ok(()) };
+    let Some(drift) = look(pool).await?.filter(|drift| *drift != Drift::default()) else { return Ok(()) };
     let mut why = BTreeMap::new();
     let mut busy = false;
     for statement in drift.unprotected {
@@ -105,7 +105,6 @@ pub async fn see_to(pool: &PgPool) -> Result<(), GuardError> {
     }
     // A statement may do nothing, as where somebody else granted what it takes away.
     let left = look(pool).await?.unwrap_or_default();
-    let gone: Vec<String> = left.tables.into_iter().chain(left.columns).collect();
     if busy {
         return Err(GuardError::Busy);
     }
@@ -116,6 +115,7 @@ pub async fn see_to(pool: &PgPool) -> Result<(), GuardError> {
         };
         return Err(GuardError::Unprotected(left.unprotected.into_iter().map(said).collect()));
     }
+    let gone: Vec<String> = left.tables.into_iter().chain(left.columns).collect();
     if gone.is_empty() { Ok(()) } else { Err(GuardError::Gone(gone)) }
 }
 

@@ -15,9 +15,9 @@ pub struct Inspection {
     pub bypasses: bool,
     /// It may see who is signed in. None where there is no `auth.sessions`.
     pub reads_sessions: Option<bool>,
-    /// Sessions of all programs that the server has now, and the most it has for this role.
+    /// Sessions of all programs that the server has now.
     pub sessions: i64,
-    /// The same, of which there may be so many.
+    /// The most that it has for this role.
     pub most_sessions: i64,
     /// `logical` where changes can be sent to browsers.
     pub wal_level: String,
