@@ -46,9 +46,10 @@ impl Gallery {
         Ok(Self { address: line.trim().parse().context("the gallery did not start")?, process })
     }
 
-    /// The first page of a list of `pictures` pictures.
-    pub(crate) fn list(&self, pictures: usize) -> String {
-        format!("http://{}/list/{pictures}/0", self.address)
+    /// The first page of a list of `pictures` pictures from the one with number `first` on. Each number is
+    /// a picture of its own bytes: what was seen before is not decoded again.
+    pub(crate) fn list(&self, first: usize, pictures: usize) -> String {
+        format!("http://{}/list/{}/{first}", self.address, first + pictures)
     }
 }
 

@@ -74,7 +74,7 @@ async fn bench(images: usize) -> anyhow::Result<()> {
 
     println!("One job, {images} images …");
     let before = host.cpu()?;
-    let crawl = client.crawl(&gallery.list(images), images).await?;
+    let crawl = client.crawl(&gallery.list(0, images), images).await?;
     let after = host.cpu()?;
     anyhow::ensure!(crawl.kept == images, "{} of {images} images were kept", crawl.kept);
     let memory = host.peak_memory()?;
@@ -82,7 +82,7 @@ async fn bench(images: usize) -> anyhow::Result<()> {
     let each = (images / JOBS).max(1);
     println!("{JOBS} jobs at a time, {each} images each …");
     let database = host.database().await?;
-    let (mut asked, mut listed, followed) = many(&client, &gallery, &database, each).await?;
+    let (mut asked, mut listed, followed) = many(&client, &gallery, &database, images, each).await?;
     let mut delays: Vec<Duration> = followed.into_iter().flat_map(|followed| followed.delays).collect();
     delays.extend(crawl.delays);
     asked.sort_unstable();
@@ -118,19 +118,20 @@ async fn bench(images: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Several jobs at a time, while the API is asked for them in turn, and the database for all of them as
-/// the frontend asks it.
+/// Several jobs at a time, of pictures from number `first` on, while the API is asked for them in turn, and
+/// the database for all of them as the frontend asks it.
 async fn many(
     client: &Client,
     gallery: &Gallery,
     database: &PgPool,
+    first: usize,
     images: usize,
 ) -> anyhow::Result<(Vec<Duration>, Vec<Duration>, Vec<Followed>)> {
     let mut jobs = Vec::new();
     let mut following = Vec::new();
-    for _ in 0..JOBS {
+    for number in 0..JOBS {
         let begun = Instant::now();
-        let job = client.create(&gallery.list(images), images).await?;
+        let job = client.create(&gallery.list(first + number * images, images), images).await?;
         jobs.push(job.id);
         let client = client.clone();
         following.push(tokio::spawn(async move { client.follow(&job, begun).await }));
