@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 
 /// How often a child looks whether its parent still lives.
 const LOOK: Duration = Duration::from_secs(1);
-/// How much more willingly a child lets others have the cores.
+/// How much more willingly a child, and whoever else serves nobody who waits, lets others have the cores.
 const NICE: i32 = 5;
 
 /// A child that runs `subcommand` of `program`, which is this one unless told otherwise: with nothing
@@ -38,9 +38,14 @@ pub fn command(program: Option<&Path>, subcommand: &str) -> Command {
 /// What a child does first: it lets others go before, and ends when its parent does, even in
 /// the middle of something. Its input may be closed without being read again.
 pub fn begin() {
+    lower_priority();
+    end_with_parent();
+}
+
+/// Lets others go before; on Linux only this thread and those that it starts.
+pub fn lower_priority() {
     // Refused only where it is so already, or cannot be.
     let _ = rustix::process::nice(NICE);
-    end_with_parent();
 }
 
 /// The same for what somebody waits for: nobody goes before.

@@ -76,7 +76,7 @@ impl Api {
         let reader = access.reader(app, &path, &Link { user, expires, signature })?;
         // Listening comes first: a change between the snapshot and that would be missed.
         let signals = app.signals.subscribe();
-        let job = jobs::detail(app, reader.user, JobId(id)).await?;
+        let job = jobs::find(app, reader.user, JobId(id)).await?.ok_or_else(jobs::not_found)?;
         if job.is_over() && seen == Some(job.revision().to_string()) {
             return Ok(Changes::Over);
         }
@@ -124,17 +124,21 @@ impl Follower {
 
     async fn change(&mut self) -> Option<CrawlJobDetail> {
         loop {
-            tokio::select! {
-                () = notice(&mut self.signals, self.job) => {}
-                () = tokio::time::sleep(POLL) => {}
+            let noticed = tokio::select! {
+                () = notice(&mut self.signals, self.job) => true,
+                () = tokio::time::sleep(POLL) => false,
                 () = tokio::time::sleep_until(self.until) => return None,
+            };
+            // There is nearly always something after a notice, and nearly never without one.
+            if !noticed
+                && let Ok(Some(revision)) = db::jobs::revision(&self.app.db, self.user, self.job).await
+                && revision == self.sent
+            {
+                continue;
             }
-            match db::jobs::revision(&self.app.db, self.user, self.job).await {
-                Ok(Some(revision)) if revision == self.sent => {}
-                Ok(Some(_)) => match jobs::detail(&self.app, self.user, self.job).await {
-                    Ok(job) => return Some(job),
-                    Err(problem) => tracing::warn!(job = %self.job, ?problem, "cannot follow a job"),
-                },
+            match jobs::find(&self.app, self.user, self.job).await {
+                Ok(Some(job)) if job.revision() != self.sent => return Some(job),
+                Ok(Some(_)) => {}
                 Ok(None) => return None,
                 // A database that is away for a moment is no reason to send clients away.
                 Err(error) => tracing::warn!(job = %self.job, %error, "cannot follow a job"),

@@ -232,14 +232,15 @@ impl Api {
     }
 }
 
-/// Everything that is shown of a job.
-pub(super) async fn detail(app: &App, user: UserId, job: JobId) -> Result<CrawlJobDetail, Problem> {
-    // One session for all: each is asked whether it lives before it is given out.
-    let db = &mut *app.db.acquire().await?;
-    let row = db::jobs::show(&mut *db, user, job).await?.ok_or_else(not_found)?;
-    let chunks = db::jobs::chunks(&mut *db, user, job).await?;
-    let tallies = db::jobs::tallies(&mut *db, user, job).await?;
-    Ok(CrawlJobDetail::new(CrawlJob::new(row, app, Utc::now()), chunks, tallies))
+/// Everything that is shown of a job that there is.
+async fn detail(app: &App, user: UserId, job: JobId) -> Result<CrawlJobDetail, Problem> {
+    find(app, user, job).await?.ok_or_else(not_found)
+}
+
+/// Everything that is shown of a job, if there is one.
+pub(super) async fn find(app: &App, user: UserId, job: JobId) -> Result<Option<CrawlJobDetail>, db::Error> {
+    let detail = db::jobs::detail(&app.db, user, job).await?;
+    Ok(detail.map(|detail| CrawlJobDetail::new(detail, app)))
 }
 
 pub(super) fn not_found() -> Problem {

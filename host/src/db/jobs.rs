@@ -85,8 +85,20 @@ pub struct Inputs {
     pub labels: BTreeMap<String, String>,
 }
 
-/// A chunk as its user sees it, with what the backend knows.
+/// A job with everything that its user sees of it, as of one moment.
 #[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Detail {
+    /// The job itself.
+    #[sqlx(flatten)]
+    pub job: Job,
+    /// In order.
+    pub chunks: Json<Vec<Chunk>>,
+    /// What was not kept, counted.
+    pub tallies: Json<Vec<Tally>>,
+}
+
+/// A chunk as its user sees it, with what the backend knows.
+#[derive(Clone, Debug, serde::Deserialize)]
 pub struct Chunk {
     /// `job_chunks.id`.
     pub id: ChunkId,
@@ -113,11 +125,11 @@ pub struct Chunk {
     /// Nothing happens before this time.
     pub waiting_until: Option<DateTime<Utc>>,
     /// What the source said.
-    pub warnings: Json<Vec<String>>,
+    pub warnings: Vec<String>,
 }
 
 /// How many images were refused for a reason, or are duplicates.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, serde::Deserialize)]
 pub struct Tally {
     /// Whether these are duplicates.
     pub is_duplicate: bool,
@@ -135,6 +147,39 @@ pub async fn show(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<O
     sqlx::query_as(
         "select shown.*, input from public.crawl_jobs shown left join pixcrawler.job on job_id = id
           where user_id = $1 and id = $2",
+    )
+    .bind(user)
+    .bind(job)
+    .fetch_optional(db)
+    .await
+}
+
+/// A job of this user with everything that is known of it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn detail(
+    db: impl PgExecutor<'_>,
+    user: UserId,
+    job: JobId,
+) -> Result<Option<Detail>, sqlx::Error> {
+    sqlx::query_as(
+        // What was not kept is counted in an index of its own; see the migration of images.
+        "select shown.*, input,
+                (select coalesce(jsonb_agg(to_jsonb(chunk) order by chunk_index), '[]')
+                   from (select part.id, part.chunk_index, part.status, chunk.source, chunk.label, chunk.state,
+                                chunk.query ->> 'text' as keyword, chunk.reason, chunk.share, chunk.kept,
+                                part.error_message as error, chunk.warnings,
+                                case when chunk.state = 'waiting' then chunk.not_before end as waiting_until
+                           from public.job_chunks part join pixcrawler.chunk chunk on chunk.id = part.id
+                          where part.job_id = shown.id) chunk) as chunks,
+                (select coalesce(jsonb_agg(to_jsonb(tally)), '[]')
+                   from (select is_duplicate, reason, count(*) as images
+                           from public.images
+                          where user_id = $1 and crawl_job_id = shown.id and (is_duplicate or not is_valid)
+                          group by is_duplicate, reason) tally) as tallies
+           from public.crawl_jobs shown left join pixcrawler.job on job_id = shown.id
+          where shown.user_id = $1 and shown.id = $2",
     )
     .bind(user)
     .bind(job)
@@ -178,27 +223,6 @@ pub async fn list(
     .await
 }
 
-/// The chunks of a job of this user, in order.
-///
-/// # Errors
-/// When the database fails.
-pub async fn chunks(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<Vec<Chunk>, sqlx::Error> {
-    sqlx::query_as(
-        "select shown.id, shown.chunk_index, shown.status, chunk.source, chunk.query ->> 'text' as keyword,
-                chunk.label, chunk.state, chunk.reason, chunk.share, chunk.kept, shown.error_message as error,
-                case when chunk.state = 'waiting' then chunk.not_before end as waiting_until, chunk.warnings
-         from public.job_chunks shown
-         join public.crawl_jobs job on job.id = shown.job_id
-         join pixcrawler.chunk chunk on chunk.id = shown.id
-         where job.user_id = $1 and job.id = $2
-         order by shown.chunk_index",
-    )
-    .bind(user)
-    .bind(job)
-    .fetch_all(db)
-    .await
-}
-
 /// How many different pictures the sources have named for a job of this user so far.
 pub async fn found(db: &PgPool, user: UserId, job: JobId) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
@@ -209,24 +233,6 @@ pub async fn found(db: &PgPool, user: UserId, job: JobId) -> Result<i64, sqlx::E
     .bind(user)
     .bind(job)
     .fetch_one(db)
-    .await
-}
-
-/// What was not kept by a job of this user, counted.
-///
-/// # Errors
-/// When the database fails.
-pub async fn tallies(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<Vec<Tally>, sqlx::Error> {
-    sqlx::query_as(
-        // Answered from an index of its own; see the migration of images.
-        "select is_duplicate, reason, count(*) as images
-         from public.images
-         where user_id = $1 and crawl_job_id = $2 and (is_duplicate or not is_valid)
-         group by is_duplicate, reason",
-    )
-    .bind(user)
-    .bind(job)
-    .fetch_all(db)
     .await
 }
 

@@ -9,6 +9,8 @@ use tokio::{
 };
 
 use super::trouble::Trouble;
+#[cfg(target_os = "linux")]
+use crate::subprocess;
 
 /// Threads that send, receive and unpack. The client library can be kept parsing for long
 /// without a pause, so that there are more than it takes to keep a network busy.
@@ -19,9 +21,12 @@ pub(super) struct IoRuntime(Option<Runtime>);
 
 impl IoRuntime {
     pub(super) fn new() -> io::Result<Self> {
-        let runtime =
-            Builder::new_multi_thread().worker_threads(THREADS).thread_name("fetch").enable_all().build()?;
-        Ok(Self(Some(runtime)))
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(THREADS).thread_name("fetch").enable_all();
+        // Elsewhere this is of the whole process.
+        #[cfg(target_os = "linux")]
+        builder.on_thread_start(subprocess::lower_priority);
+        Ok(Self(Some(builder.build()?)))
     }
 
     /// What is made while the guard lives belongs to this runtime.

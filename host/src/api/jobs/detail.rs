@@ -8,6 +8,7 @@ use poem_openapi::{Enum, Object, types::Example};
 use super::shape::CrawlJob;
 use crate::{
     api::nullable::Nullable,
+    app::App,
     db,
     job::{ChunkState, JobState},
 };
@@ -81,16 +82,17 @@ enum State {
 }
 
 impl CrawlJobDetail {
-    pub(super) fn new(job: CrawlJob, chunks: Vec<db::jobs::Chunk>, tallies: Vec<db::jobs::Tally>) -> Self {
-        let (refused, duplicates) = db::jobs::Tally::split(tallies);
+    pub(super) fn new(detail: db::jobs::Detail, app: &App) -> Self {
+        let job = CrawlJob::new(detail.job, app, Utc::now());
+        let (refused, duplicates) = db::jobs::Tally::split(detail.tallies.0);
         let kept = job.valid_images;
         let mut warnings: Vec<String> = Vec::new();
-        for warning in chunks.iter().flat_map(|chunk| &chunk.warnings.0) {
+        for warning in detail.chunks.0.iter().flat_map(|chunk| &chunk.warnings) {
             if !warnings.contains(warning) {
                 warnings.push(warning.clone());
             }
         }
-        let chunks = chunks.into_iter().map(Chunk::from).collect();
+        let chunks = detail.chunks.0.into_iter().map(Chunk::from).collect();
         Self { job, kept, refused, duplicates, chunks, warnings }
     }
 

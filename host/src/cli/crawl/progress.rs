@@ -41,9 +41,9 @@ pub(super) struct Snapshot {
 impl Snapshot {
     /// Looks at a job of this user; none when there is no such job.
     pub(super) async fn look(db: &PgPool, user: UserId, job: JobId) -> Result<Option<Self>, db::Error> {
-        let Some(row) = db::jobs::show(db, user, job).await? else { return Ok(None) };
-        let chunks = db::jobs::chunks(db, user, job).await?;
-        let (refused, duplicates) = db::jobs::Tally::split(db::jobs::tallies(db, user, job).await?);
+        let Some(detail) = db::jobs::detail(db, user, job).await? else { return Ok(None) };
+        let (row, chunks) = (detail.job, detail.chunks.0);
+        let (refused, duplicates) = db::jobs::Tally::split(detail.tallies.0);
         let running = chunks.iter().any(|chunk| chunk.state == ChunkState::Running);
         let busy = running || chunks.iter().any(|chunk| chunk.state == ChunkState::Queued);
         let waiting = chunks.iter().filter(|_| !busy).filter_map(|chunk| {
@@ -52,7 +52,7 @@ impl Snapshot {
         });
         let mut warnings = Vec::new();
         for chunk in &chunks {
-            for warning in &chunk.warnings.0 {
+            for warning in &chunk.warnings {
                 let warning = format!("{}: {warning}", chunk.source);
                 if !warnings.contains(&warning) {
                     warnings.push(warning);
