@@ -56,6 +56,8 @@ pub(crate) enum Reply {
     Cookie(String, Box<Self>),
     /// As the reply within, once the site was told to [`Site::release`] the path.
     Held(Box<Self>),
+    /// This as it is, head and all; then the connection is closed.
+    Raw(Vec<u8>),
     /// The first as it is, head and all, then the second again and again.
     Endless(Vec<u8>, Vec<u8>),
 }
@@ -344,6 +346,10 @@ async fn answer_with(socket: &mut BufReader<TcpStream>, open: &Open<'_>, path: &
         }
         Reply::Redirect(to) => (302, format!("location: {to}\r\n"), Vec::new()),
         Reply::Held(_) | Reply::Cookie(..) => unreachable!("nothing is wrapped twice"),
+        Reply::Raw(answer) => {
+            let _ = socket.write_all(answer).await;
+            return false;
+        }
         Reply::Endless(first, part) => {
             let mut sent = socket.write_all(first).await;
             while sent.is_ok() {

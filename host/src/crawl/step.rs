@@ -220,7 +220,10 @@ impl StepTask {
                 return Ok(self.later(self.backoff(after, error.to_string()), spent));
             }
             SourceError::Unavailable(_) => {
-                return Ok(self.later(self.backoff(None, error.to_string()), spent));
+                return Ok(match lasting(&answers) {
+                    Some(cause) => StepOutcome::Failed(cause),
+                    None => self.later(self.backoff(None, error.to_string()), spent),
+                });
             }
             SourceError::InvalidQuery(_) | SourceError::Other(_) => None,
             SourceError::Unauthorized(words) => Some((Trouble::Unauthorized, words)),
@@ -272,6 +275,34 @@ impl StepTask {
     }
 }
 
+/// Why the same requests would bring no more another time, where nothing that went wrong may pass.
+/// The contract has no word for that, so the source, which says to wait, cannot know.
+fn lasting(answers: &[Answer]) -> Option<String> {
+    let mut cause = None;
+    for answer in answers {
+        let why = match &answer.outcome {
+            // A redirect that leads nowhere, and what HTTP does not know, such as 999.
+            Ok(response) if !matches!(response.status, 200..=299 | 400..=599) => {
+                format!("the site answers with status {}", response.status)
+            }
+            Ok(_) | Err(Failure::Skipped) => continue,
+            Err(Failure::Timeout | Failure::Network(_) | Failure::Status(_) | Failure::Other(_)) => {
+                return None;
+            }
+            Err(
+                failure @ (Failure::Denied(_)
+                | Failure::Robots(_)
+                | Failure::TooLarge(_)
+                | Failure::Lasting(_)),
+            ) => failure.to_string(),
+        };
+        // What was looked for has no place in what is logged.
+        let place = answer.url.split(['?', '#']).next().unwrap_or_default();
+        cause.get_or_insert_with(|| format!("{place} cannot be read: {why}"));
+    }
+    cause
+}
+
 /// A component that is still being compiled is there in seconds.
 pub(super) fn preparing(source: &str) -> Wait {
     let reason = format!("the source {source} is still being prepared");
@@ -282,4 +313,49 @@ pub(super) fn preparing(source: &str) -> Wait {
 struct Asked {
     answer: Answer,
     fresh: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Content, Response};
+
+    #[test]
+    fn only_what_cannot_pass_ends_a_chunk() {
+        let answered = |status| {
+            Ok(Response {
+                status,
+                url: String::new(),
+                headers: Vec::new(),
+                body: Content::Text(String::new()),
+            })
+        };
+        let nameless = || Err(Failure::Lasting("no such name".to_owned()));
+        let check = |outcomes: Vec<Result<Response, Failure>>, expect: Option<&str>| {
+            let answer =
+                |outcome| Answer { key: String::new(), url: "https://a.test/b?secret#c".to_owned(), outcome };
+            let answers: Vec<_> = outcomes.into_iter().map(answer).collect();
+            let expect = expect.map(|why| format!("https://a.test/b cannot be read: {why}"));
+            assert_eq!(lasting(&answers), expect, "{answers:?}");
+        };
+        check(vec![], None);
+        check(vec![nameless()], Some("no such name"));
+        check(vec![answered(200), nameless(), answered(404)], Some("no such name"));
+        for status in [101, 300, 304, 600, 999] {
+            let why = format!("the site answers with status {status}");
+            check(vec![answered(status)], Some(&why));
+        }
+        for status in [200, 299, 400, 403, 451, 599] {
+            check(vec![answered(status)], None);
+        }
+        for passing in [
+            Failure::Timeout,
+            Failure::Status(503),
+            Failure::Network("reset".to_owned()),
+            Failure::Other("?".to_owned()),
+        ] {
+            check(vec![nameless(), Err(passing)], None);
+        }
+        check(vec![Err(Failure::Skipped), Err(Failure::TooLarge(9))], Some("larger than 9 bytes"));
+    }
 }

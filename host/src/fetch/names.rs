@@ -7,6 +7,7 @@ use hickory_resolver::{
     TokioResolver,
     config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig},
     net::{NetError, runtime::TokioRuntimeProvider},
+    proto::rr::IntoName,
 };
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
@@ -64,8 +65,11 @@ impl Names {
             Some(_) => format!("{}.", host.trim_end_matches('.')),
             None => host.to_owned(),
         };
+        // Such as one with a part of more than 63 bytes.
+        let Ok(absolute) = absolute.into_name() else { return Err(NoSuchName(host.to_owned()).into()) };
         let found = match self.resolver.lookup_ip(absolute).await {
             Ok(found) => found,
+            // Servers that cannot be reached, or that fail, say something else.
             Err(error) if error.is_no_records_found() => return Err(NoSuchName(host.to_owned()).into()),
             Err(error) => return Err(error.into()),
         };

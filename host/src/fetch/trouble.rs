@@ -35,7 +35,8 @@ pub(super) enum Trouble {
     /// Connected or not, there was no whole head of an answer by then.
     #[error("the head of the answer did not come within {0:?}")]
     LateHead(Duration),
-    /// No connection, TLS, an answer that breaks HTTP.
+    /// No connection, TLS, an answer that breaks HTTP. What may not pass is met again by whoever
+    /// asks the same.
     #[error("{detail}")]
     Network { detail: String, may_pass: bool },
     /// 429 or 5xx.
@@ -111,7 +112,9 @@ impl From<reqwest::Error> for Trouble {
             // TLS reports what it dislikes as invalid data.
             let final_io =
                 cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::InvalidData);
-            may_pass &= !final_io && !cause.is::<NoSuchName>();
+            // A head that breaks HTTP is not sent by chance.
+            let no_http = cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
+            may_pass &= !final_io && !no_http && !cause.is::<NoSuchName>();
             detail = cause.to_string();
         }
         Self::Network { detail, may_pass }
@@ -168,11 +171,14 @@ impl From<Failed> for Unanswered {
             Trouble::Robots { .. } => Failure::Robots(detail),
             Trouble::TooLarge(limit) => Failure::TooLarge(limit),
             Trouble::Timeout | Trouble::LateHead(_) => Failure::Timeout,
+            Trouble::Network { may_pass: false, .. } | Trouble::TooManyRedirects(_) => {
+                Failure::Lasting(detail)
+            }
             Trouble::Network { .. } | Trouble::Held { status: None, .. } => Failure::Network(detail),
             Trouble::Status { status, .. } | Trouble::Held { status: Some(status), .. } => {
                 Failure::Status(status)
             }
-            Trouble::OptOut(_) | Trouble::TooManyRedirects(_) => Failure::Other(detail),
+            Trouble::OptOut(_) => Failure::Other(detail),
         };
         Self { failure, retry_after }
     }

@@ -126,7 +126,7 @@ fn failure_of(failure: &source::Failure) -> wit::Failure<'_> {
         source::Failure::Skipped => wit::Failure::Skipped,
         source::Failure::TooLarge(limit) => wit::Failure::TooLarge(*limit),
         source::Failure::Timeout => wit::Failure::Timeout,
-        source::Failure::Network(text) => wit::Failure::Network(text),
+        source::Failure::Network(text) | source::Failure::Lasting(text) => wit::Failure::Network(text),
         source::Failure::Status(status) => wit::Failure::Status(*status),
         source::Failure::Other(text) => wit::Failure::Other(text),
     }

@@ -138,9 +138,13 @@ pub enum Failure {
     /// Longer than the host waits, retries included.
     #[error("timed out")]
     Timeout,
-    /// No connection, TLS, an answer that breaks HTTP.
+    /// No connection, or it was lost.
     #[error("network: {0}")]
     Network(String),
+    /// What another try would meet again: no such name, a certificate that nobody vouches for, an
+    /// answer that cannot be read. To the plugin it is the network.
+    #[error("{0}")]
+    Lasting(String),
     /// Still this status after all retries.
     #[error("still status {0} after all retries")]
     Status(u16),

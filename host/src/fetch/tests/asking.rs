@@ -185,7 +185,7 @@ async fn what_is_not_an_answer() {
         assert_eq!(failure, Failure::TooLarge(MAX_ANSWER_BYTES), "{path}");
     }
     assert!(matches!(failure(&site, &get("https://api.test/short")).await, Failure::Network(_)));
-    assert!(matches!(failure(&site, &get("https://api.test/loop")).await, Failure::Other(_)));
+    assert!(matches!(failure(&site, &get("https://api.test/loop")).await, Failure::Lasting(_)));
     assert_eq!(failure(&site, &get("https://api.test/503")).await, Failure::Status(503));
     let unanswered = ask(&site, &get("https://api.test/429")).await.unwrap_err();
     assert_eq!(unanswered.failure, Failure::Status(429));

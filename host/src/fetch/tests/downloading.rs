@@ -15,7 +15,10 @@ use super::{
     refusal,
     site::{Act, Site, answer, header, path, redirect},
 };
-use crate::image::Refusal;
+use crate::{
+    image::Refusal,
+    source::{Failure, HostKind},
+};
 
 #[tokio::test]
 async fn an_image_comes_whole_with_its_address() {
@@ -98,13 +101,44 @@ async fn names_do_not_lead_inside() {
             "{name}"
         );
     }
-    assert_eq!(refusal(&fetcher, &format!("http://absent.test:{port}/")).await, Refusal::Network);
+    // The second has a part that no name can have.
+    for name in ["absent.test", &format!("{}.test", "a".repeat(64))] {
+        let url = format!("http://{name}:{port}/");
+        let refused = download(&fetcher, &url).await.unwrap_err();
+        let detail = format!("`{name}` has no address");
+        assert_eq!((refused.reason, refused.detail), (Refusal::Network, detail));
+        let asked = fetcher.ask(&super::grants(&[("*", HostKind::Web)]), &super::get(&url)).await;
+        assert!(matches!(asked.unwrap_err().failure, Failure::Lasting(_)), "{name}");
+    }
     assert_eq!(
         &download(&fetcher, &format!("http://changing.test:{port}/")).await.unwrap().bytes[..],
         b"bytes"
     );
     set("changing.test", &["127.0.0.2"]);
     assert_eq!(refusal(&fetcher, &format!("http://changing.test:{port}/")).await, Refusal::PrivateAddress);
+}
+
+#[tokio::test]
+async fn a_resolver_that_fails_may_pass() {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let name_server = socket.local_addr().unwrap();
+    let fails = tokio::spawn(async move {
+        let mut packet = [0; 512];
+        while let Ok((length, peer)) = socket.recv_from(&mut packet).await {
+            // A response, recursion available, the server failed.
+            packet[2..4].copy_from_slice(&[0x81, 0x82]);
+            socket.send_to(&packet[..length], peer).await.unwrap();
+        }
+    });
+    let site = Site::start(|_| answer(200, &[], "bytes")).await;
+    let config =
+        crate::config::Fetch { map_origin: Vec::new(), name_server: Some(name_server), ..config(&site) };
+    let asked = Fetcher::new(&config)
+        .unwrap()
+        .ask(&super::grants(&[("*", HostKind::Web)]), &super::get("http://somewhere.test/"))
+        .await;
+    fails.abort();
+    assert!(matches!(asked.unwrap_err().failure, Failure::Network(_)));
 }
 
 #[tokio::test]
