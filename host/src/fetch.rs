@@ -19,6 +19,7 @@ mod names;
 mod origins;
 mod own;
 mod pace;
+mod referrer;
 mod robots;
 mod room;
 mod secret;
@@ -115,6 +116,9 @@ pub enum SetupError {
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// Header lines of an answer over HTTP/1. Real sites send 150; together they are bounded in bytes.
+const MOST_HEADERS: usize = 512;
+
 struct Inner {
     /// Where all below is polled that touches a socket.
     io: io_runtime::IoRuntime,
@@ -159,6 +163,11 @@ impl Fetcher {
                 .connect_timeout(Duration::from_secs(10))
                 .pool_max_idle_per_host(config.per_host)
                 .pool_idle_timeout(Duration::from_secs(10))
+                // As browsers do: a fold is a space (RFC 9112, 5.2), a line that is no header is none.
+                .http1_allow_obsolete_multiline_headers_in_responses(true)
+                .http1_allow_spaces_after_header_name_in_responses(true)
+                .http1_ignore_invalid_headers_in_responses(true)
+                .http1_max_headers(MOST_HEADERS)
                 .http2_max_header_list_size(64 << 10)
         };
         // Over HTTP/2 the `Host` of a mapped origin would contradict `:authority`.
@@ -223,7 +232,8 @@ impl Fetcher {
     }
 
     /// An image, from this address only. `headers` and `credential` of the candidate are sent to
-    /// hosts in `grants` only, and no further than the first origin.
+    /// hosts in `grants` only, and no further than the first origin. Where it has no `referer`, not
+    /// even an empty one, its page is named as a browser would by default.
     ///
     /// # Errors
     /// With the code to store. While the host must be left alone for more than 5 s, the

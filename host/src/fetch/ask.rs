@@ -57,6 +57,7 @@ impl Inner {
             headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(codings))]),
             plugin_headers,
             credential,
+            page: None,
             jar,
             body: request.body.as_ref().map(|body| match body {
                 Content::Text(text) => Bytes::copy_from_slice(text.as_bytes()),

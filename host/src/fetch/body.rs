@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder};
+use async_compression::tokio::bufread::{BrotliDecoder, DeflateDecoder};
 use bytes::Bytes;
 use futures_util::{Stream, stream::try_unfold};
-use http::header;
+use http::{HeaderMap, header};
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt},
     time::{Instant, timeout_at},
@@ -33,6 +33,8 @@ pub(super) struct Bounds {
 /// A body on its way, decompressed.
 pub(super) struct Incoming {
     reader: Reader,
+    /// How it is packed besides, in the order in which that is undone.
+    packed: Vec<Coding>,
     bounds: Bounds,
     /// Bytes of the whole, as declared, where that can be known before it is decompressed.
     pub(super) length: Option<u64>,
@@ -46,33 +48,55 @@ enum Reader {
     Packed(Unpacker<Wire>),
 }
 
+/// How a body is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Deflate,
+    Brotli,
+}
+
+/// Codings of one body; nobody means to use more.
+const MOST_CODINGS: usize = 5;
+
+/// The codings in the order in which they are undone. What is the name of none (`none`, `utf-8`, `8bit`)
+/// says nothing of the body, as browsers have it; one that is real and was not asked for is an error.
+fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Trouble> {
+    let mut codings = Vec::new();
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        for name in String::from_utf8_lossy(value.as_bytes()).split(',') {
+            match name.trim().to_ascii_lowercase().as_str() {
+                "gzip" | "x-gzip" => codings.push(Coding::Gzip),
+                "deflate" => codings.push(Coding::Deflate),
+                "br" => codings.push(Coding::Brotli),
+                other @ ("zstd" | "compress" | "x-compress" | "dcb" | "dcz") => {
+                    return Err(Trouble::network(format!("content-encoding `{other}` was not asked for")));
+                }
+                _ => {}
+            }
+        }
+    }
+    codings.reverse();
+    if codings.len() > MOST_CODINGS {
+        return Err(Trouble::network(format!("the answer is compressed {} times over", codings.len())));
+    }
+    Ok(codings)
+}
+
 impl Incoming {
     pub(super) fn new(response: reqwest::Response, bounds: Bounds) -> Result<Self, Trouble> {
         let length = response.content_length();
         if !bounds.cut && length.is_some_and(|length| length > bounds.bytes) {
             return Err(Trouble::TooLarge(bounds.bytes));
         }
-        let coding = match response.headers().get(header::CONTENT_ENCODING) {
-            Some(coding) if length != Some(0) => coding.to_str().unwrap_or("?").trim().to_ascii_lowercase(),
-            _ => String::new(),
-        };
+        let mut codings =
+            if length == Some(0) { Vec::new() } else { codings(response.headers())? }.into_iter();
         let wire: Wire = Box::pin(StreamReader::new(Box::pin(wire(response, bounds))));
-        let (reader, length) = match coding.as_str() {
-            "" | "identity" | "none" => (Reader::Plain(wire), length),
-            "gzip" | "x-gzip" => (Reader::Packed(Unpacker::gzip(wire)), None),
-            "br" => {
-                let decoder = Decoder::Brotli(Box::new(BrotliDecoder::new(Metered::new(wire))));
-                (Reader::Packed(Unpacker::new(decoder)), None)
-            }
-            "deflate" => {
-                let decoder = Decoder::Deflate(Box::new(ZlibDecoder::new(Metered::new(wire))));
-                (Reader::Packed(Unpacker::new(decoder)), None)
-            }
-            other => {
-                return Err(Trouble::network(format!("content-encoding `{other}` was not asked for")));
-            }
+        let (reader, length) = match codings.next() {
+            None => (Reader::Plain(wire), length),
+            Some(coding) => (Reader::Packed(Unpacker::new(coding, wire)), None),
         };
-        Ok(Self { reader, bounds, length, body: Vec::new() })
+        Ok(Self { reader, packed: codings.collect(), bounds, length, body: Vec::new() })
     }
 
     /// Reads on until there are `most` bytes; whether that was the end.
@@ -94,32 +118,48 @@ impl Incoming {
     pub(super) async fn read_to_end(mut self) -> Result<Vec<u8>, Trouble> {
         let Bounds { bytes, cut, .. } = self.bounds;
         self.read_to(if cut { bytes } else { bytes.saturating_add(1) }).await?;
-        if self.body.len() as u64 > bytes { Err(Trouble::TooLarge(bytes)) } else { Ok(self.body) }
+        if self.body.len() as u64 > bytes {
+            return Err(Trouble::TooLarge(bytes));
+        }
+        for coding in self.packed {
+            self.body = unpack_as(coding, &self.body, self.bounds).await?;
+        }
+        Ok(self.body)
     }
 }
 
 /// What a gzip file holds, within the same bound.
 pub(super) async fn unpack(file: &[u8], bounds: Bounds) -> Result<Vec<u8>, Trouble> {
+    unpack_as(Coding::Gzip, file, bounds).await
+}
+
+async fn unpack_as(coding: Coding, packed: &[u8], bounds: Bounds) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::new();
-    let whole = Unpacker::gzip(file).read(bounds.bytes.saturating_add(1), &mut body).await?;
-    if whole { Ok(body) } else { Err(Trouble::TooLarge(bounds.bytes)) }
+    let most = if bounds.cut { bounds.bytes } else { bounds.bytes.saturating_add(1) };
+    let whole = Unpacker::new(coding, packed).read(most, &mut body).await?;
+    if whole || bounds.cut { Ok(body) } else { Err(Trouble::TooLarge(bounds.bytes)) }
 }
 
 /// Decompresses in pieces between which others have their turn. What comes is bounded by
 /// what it expands to, because every format has parts that cost time and hold nothing.
+///
+/// As browsers do, it takes what there is: checksums behind the data may be absent or wrong, data may
+/// end without its last block, and what follows the end is left alone.
 struct Unpacker<R> {
-    /// None only while one member follows another.
-    decoder: Option<Decoder<R>>,
+    coding: Coding,
+    /// None at the end, and while one member follows another.
+    part: Option<Part<R>>,
     /// Of a gzip file, so far.
     members: u32,
     /// Bytes that came out.
     produced: u64,
 }
 
-enum Decoder<R> {
-    Gzip(Box<GzipDecoder<Metered<R>>>),
+enum Part<R> {
+    /// Before the head of a file or of a member.
+    Head(Metered<R>),
+    Deflate(Box<DeflateDecoder<Metered<R>>>),
     Brotli(Box<BrotliDecoder<Metered<R>>>),
-    Deflate(Box<ZlibDecoder<Metered<R>>>),
 }
 
 /// Most bytes, in or out, that are worked on at one go.
@@ -133,25 +173,40 @@ const SLACK: u64 = 128 << 10;
 const MOST_FOR_ONE: u64 = 8;
 
 impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
-    fn new(decoder: Decoder<R>) -> Self {
-        Self { decoder: Some(decoder), members: 1, produced: 0 }
-    }
-
-    fn gzip(packed: R) -> Self {
-        Self::new(Decoder::Gzip(Box::new(GzipDecoder::new(Metered::new(packed)))))
+    fn new(coding: Coding, packed: R) -> Self {
+        Self { coding, part: Some(Part::Head(Metered::new(packed))), members: 0, produced: 0 }
     }
 
     /// Adds up to `most` bytes to `body`; whether that was the end.
     async fn read(&mut self, most: u64, body: &mut Vec<u8>) -> io::Result<bool> {
         let mut left = most;
         while left > 0 {
-            let Some(decoder) = &mut self.decoder else { return Ok(true) };
-            decoder.input().allowed = self.produced.saturating_mul(MOST_FOR_ONE).saturating_add(SLACK);
+            let decoder: &mut (dyn AsyncRead + Unpin + Send) = match &mut self.part {
+                None => return Ok(true),
+                Some(Part::Head(_)) => {
+                    self.begin().await?;
+                    continue;
+                }
+                Some(Part::Deflate(decoder)) => {
+                    decoder.get_mut().allow(self.produced);
+                    decoder
+                }
+                Some(Part::Brotli(decoder)) => {
+                    decoder.get_mut().allow(self.produced);
+                    decoder
+                }
+            };
             let piece = left.min(PIECE as u64);
             body.reserve(usize::try_from(piece).unwrap_or(PIECE));
-            let came = decoder.as_read().take(piece).read_buf(body).await? as u64;
-            if came == 0 && !self.next_member().await? {
-                return Ok(true);
+            let came = decoder.take(piece).read_buf(body).await;
+            let came = match came {
+                Ok(came) => came as u64,
+                // What there was has come out.
+                Err(_) if self.is_cut() && self.produced > 0 => 0,
+                Err(error) => return Err(error),
+            };
+            if came == 0 {
+                self.end_of_part().await?;
             }
             (left, self.produced) = (left - came, self.produced + came);
             tokio::task::yield_now().await;
@@ -159,39 +214,82 @@ impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
         Ok(false)
     }
 
-    /// Whether something follows what was decompressed to its end.
-    async fn next_member(&mut self) -> io::Result<bool> {
-        let Some(Decoder::Gzip(ended)) = self.decoder.take() else { return Ok(false) };
-        let mut rest = ended.into_inner();
-        if rest.fill_buf().await?.is_empty() {
-            return Ok(false);
+    /// Reads what stands before the data. What follows the end of a gzip file and is no member is left alone.
+    async fn begin(&mut self) -> io::Result<()> {
+        let Some(Part::Head(mut input)) = self.part.take() else { return Ok(()) };
+        let Some(first) = input.fill_buf().await?.first().copied() else { return Ok(()) };
+        match self.coding {
+            Coding::Brotli => {
+                self.part = Some(Part::Brotli(Box::new(BrotliDecoder::new(input))));
+                return Ok(());
+            }
+            // Behind the two bytes of zlib, which the name means, or without them, as some take it.
+            Coding::Deflate if first & 0x0f == 8 => drop(input.read_u16().await?),
+            Coding::Deflate => {}
+            Coding::Gzip => match gzip_head(&mut input).await? {
+                true => self.members += 1,
+                false if self.members > 0 => return Ok(()),
+                false => return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no gzip file")),
+            },
         }
-        self.members += 1;
         if self.members > MOST_MEMBERS {
             let detail = format!("the compressed answer has more than {MOST_MEMBERS} members");
             return Err(io::Error::other(Trouble::network(detail)));
         }
-        self.decoder = Some(Decoder::Gzip(Box::new(GzipDecoder::new(rest))));
-        Ok(true)
+        self.part = Some(Part::Deflate(Box::new(DeflateDecoder::new(input))));
+        Ok(())
+    }
+
+    /// Reads what stands behind the data; of a gzip file another member may follow.
+    async fn end_of_part(&mut self) -> io::Result<()> {
+        if let (Some(Part::Deflate(ended)), Coding::Gzip) = (self.part.take(), self.coding) {
+            let mut rest = ended.into_inner();
+            let mut trailer = Vec::with_capacity(8);
+            (&mut rest).take(8).read_to_end(&mut trailer).await?;
+            self.part = Some(Part::Head(rest));
+        }
+        Ok(())
+    }
+
+    /// Whether the data ended before it was to.
+    fn is_cut(&self) -> bool {
+        match &self.part {
+            Some(Part::Deflate(decoder)) => decoder.get_ref().ended,
+            Some(Part::Brotli(decoder)) => decoder.get_ref().ended,
+            Some(Part::Head(_)) | None => false,
+        }
     }
 }
 
-impl<R: AsyncBufRead + Unpin + Send> Decoder<R> {
-    fn input(&mut self) -> &mut Metered<R> {
-        match self {
-            Self::Gzip(decoder) => decoder.get_mut(),
-            Self::Brotli(decoder) => decoder.get_mut(),
-            Self::Deflate(decoder) => decoder.get_mut(),
-        }
+/// Reads the head of a gzip member (RFC 1952, 2.3); false where there is none.
+async fn gzip_head<R: AsyncBufRead + Unpin>(input: &mut R) -> io::Result<bool> {
+    const HEADER_CRC: u8 = 2;
+    const EXTRA: u8 = 4;
+    const NAME: u8 = 8;
+    const COMMENT: u8 = 16;
+    const RESERVED: u8 = 0xe0;
+    let mut head = [0; 10];
+    match input.read_exact(&mut head).await {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+        Err(error) => return Err(error),
     }
-
-    fn as_read(&mut self) -> &mut (dyn AsyncRead + Unpin + Send) {
-        match self {
-            Self::Gzip(decoder) => decoder,
-            Self::Brotli(decoder) => decoder,
-            Self::Deflate(decoder) => decoder,
-        }
+    let [0x1f, 0x8b, 8, flags, ..] = head else { return Ok(false) };
+    if flags & RESERVED != 0 {
+        return Ok(false);
     }
+    if flags & EXTRA != 0 {
+        let length = input.read_u16_le().await?;
+        let mut extra = input.take(length.into());
+        tokio::io::copy(&mut extra, &mut tokio::io::sink()).await?;
+    }
+    for text in [NAME, COMMENT] {
+        while flags & text != 0 && input.read_u8().await? != 0 {}
+    }
+    if flags & HEADER_CRC != 0 {
+        input.read_u16().await?;
+    }
+    Ok(true)
 }
 
 /// What goes into a decoder: in pieces, and not more than is allowed.
@@ -202,11 +300,18 @@ struct Metered<R> {
     allowed: u64,
     /// Bytes until others have their turn.
     until_pause: usize,
+    /// It was read to its end.
+    ended: bool,
 }
 
 impl<R> Metered<R> {
     const fn new(input: R) -> Self {
-        Self { input, taken: 0, allowed: SLACK, until_pause: PIECE }
+        Self { input, taken: 0, allowed: SLACK, until_pause: PIECE, ended: false }
+    }
+
+    /// Lets in what is in proportion to what came out.
+    const fn allow(&mut self, produced: u64) {
+        self.allowed = produced.saturating_mul(MOST_FOR_ONE).saturating_add(SLACK);
     }
 }
 
@@ -224,6 +329,7 @@ impl<R: AsyncBufRead + Unpin> AsyncBufRead for Metered<R> {
             let detail = "the compressed answer holds too much that expands to nothing";
             return Poll::Ready(Err(io::Error::other(Trouble::network(detail))));
         }
+        this.ended = piece.is_empty();
         Poll::Ready(Ok(&piece[..piece.len().min(this.until_pause)]))
     }
 

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
+use url::Url;
+
 use super::{
     Download, Inner, Refused,
     ask::{credential, header},
@@ -17,6 +19,11 @@ use crate::{
     source::{Candidate, Grants},
 };
 
+/// Formats that every site has as they were made. A site that reads more of `Accept` than it says makes
+/// WebP or AVIF of its originals for who names them; what it has in no other form comes all the same.
+const ACCEPT: HeaderValue = HeaderValue::from_static("image/jpeg, image/png, image/gif, */*;q=0.1");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+
 impl Inner {
     /// See [`super::Fetcher::download`].
     pub(super) async fn download(
@@ -29,13 +36,17 @@ impl Inner {
         let url = self.guard.parse(url).map_err(|blocked| Failed::from(Trouble::from(blocked)))?;
         let credential = credential(grants, candidate.credential.as_deref())
             .map_err(|reason| Failed::from(Trouble::Denied(reason)))?;
+        // What may not be set is left out: the picture may come without it.
+        let plugin_headers: HeaderMap =
+            candidate.headers.iter().filter_map(|pair| header(pair).ok()).collect();
+        let page = candidate.page_url.as_deref().filter(|_| !plugin_headers.contains_key(header::REFERER));
         let errand = Errand {
             purpose: Purpose::Image(grants),
             agent: &self.agents.own,
             method: Method::GET,
-            headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]),
-            // What may not be set is left out: the picture may come without it.
-            plugin_headers: candidate.headers.iter().filter_map(|pair| header(pair).ok()).collect(),
+            headers: HeaderMap::from_iter([(header::ACCEPT, ACCEPT), (header::ACCEPT_ENCODING, IDENTITY)]),
+            plugin_headers,
+            page: page.and_then(|page| Url::parse(page).ok()),
             credential,
             jar,
             body: None,

@@ -35,6 +35,8 @@ pub(super) struct Errand<'a> {
     pub(super) headers: HeaderMap,
     /// The plugin's; not sent any more once a redirect has left the origin.
     pub(super) plugin_headers: HeaderMap,
+    /// The page that is told of, where the plugin says nothing of that.
+    pub(super) page: Option<Url>,
     pub(super) credential: Option<&'a Credential>,
     /// For granted hosts.
     pub(super) jar: Option<&'a Jar>,
@@ -156,12 +158,19 @@ impl Inner {
             }
             let jar = errand.jar.filter(|_| granted);
             if let Some(jar) = jar {
+            if let Some(told) = hop.refer() {
+                outgoing.headers.insert(header::REFERER, told);
+            }
                 jar.attach(&hop.url, &mut outgoing.headers);
             }
             let turn = self.pace.turn(hop.url.host_str().unwrap_or_default()).await?;
             *last = Some(turn.host.clone());
             // Interim answers (1xx) come without a limit from the client library, so time is the limit.
             let response = deadline.run_within(self.longest_head, self.send(&hop, outgoing)).await?;
+            // An empty one says that there is to be none.
+            if outgoing.headers.get(header::REFERER).is_some_and(HeaderValue::is_empty) {
+                outgoing.headers.remove(header::REFERER);
+            }
             if let Some(jar) = jar {
                 jar.take(&hop.url, response.headers(), &secrets);
             }

@@ -1,13 +1,14 @@
 //! From one address to the next: what a redirect changes, and what it must not take along.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 use super::{
     errand::{Errand, Purpose},
     guard::without_root_dot,
     origins::authority,
+    referrer::referrer,
     secret::without_secret,
     trouble::Trouble,
 };
@@ -20,6 +21,8 @@ pub(super) struct Hop {
     pub(super) plugin_headers: HeaderMap,
     /// No redirect has left the origin so far; what is the source's may go along.
     pub(super) at_home: bool,
+    /// What may still be told of the page that led here.
+    page: Option<Url>,
 }
 
 impl Hop {
@@ -30,7 +33,14 @@ impl Hop {
             body: errand.body.clone(),
             plugin_headers: errand.plugin_headers.clone(),
             at_home: true,
+            page: errand.page.clone(),
         }
+    }
+
+    /// What is told of the page, and from then on no more than that.
+    pub(super) fn refer(&mut self) -> Option<HeaderValue> {
+        self.page = referrer(self.page.as_ref()?, &self.url);
+        HeaderValue::from_str(self.page.as_ref()?.as_str()).ok()
     }
 
     /// Where `response` redirects to, if it does.
@@ -39,7 +49,14 @@ impl Hop {
         if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
         }
-        let location = String::from_utf8_lossy(location.as_bytes());
+        // Bytes beyond ASCII go back as they came, in whatever encoding they are, as browsers do.
+        let location = location.as_bytes().iter().fold(String::new(), |mut text, byte| {
+            match byte.is_ascii() {
+                true => text.push(char::from(*byte)),
+                false => text.push_str(&format!("%{byte:02X}")),
+            }
+            text
+        });
         self.url
             .join(&location)
             .ok()

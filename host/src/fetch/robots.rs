@@ -105,6 +105,7 @@ impl Inner {
             body: None,
             bounds: Bounds { bytes: robotxt::BYTE_LIMIT as u64, cut: true, window: self.window },
         };
+            page: None,
         let address =
             url.join("/robots.txt").map_err(|_| Trouble::network("no robots.txt for such an address"))?;
         let rules = match self.perform(&errand, &address).await {

@@ -137,6 +137,7 @@ impl Inner {
             method: Method::POST,
             headers: HeaderMap::from_iter([(header::AUTHORIZATION, basic), (header::CONTENT_TYPE, form)]),
             plugin_headers: HeaderMap::new(),
+            page: None,
             credential: None,
             jar: None,
             body: Some(Bytes::from_static(b"grant_type=client_credentials")),

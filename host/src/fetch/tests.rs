@@ -9,6 +9,7 @@ mod manners;
 mod name_server;
 mod secrets;
 mod site;
+mod spoken;
 
 use std::time::Duration;
 
