@@ -217,6 +217,20 @@ impl Fetcher {
         host.is_none_or(|host| self.inner.pace.has_room(&host))
     }
 
+    /// What is to be said where the host of this address wants time between requests (`Crawl-delay` and
+    /// `Request-rate` of its robots.txt): at most 30 s are kept.
+    #[must_use]
+    pub fn wants_time(&self, url: &str) -> Option<String> {
+        let url = Url::parse(url).ok()?;
+        let host = url.host_str()?;
+        let asked = self.inner.pace.interval(host)?;
+        let kept = match asked > robots::LONGEST_INTERVAL {
+            true => format!(", of which {:?} are kept", robots::LONGEST_INTERVAL),
+            false => String::new(),
+        };
+        Some(format!("the robots.txt of {host} asks for {asked:?} between requests{kept}"))
+    }
+
     /// A source's own request. The grants are checked on the address and again on every redirect;
     /// robots.txt is asked for hosts of kind `web`.
     ///

@@ -27,6 +27,7 @@ use crate::{
         chunks::{self, Chunk, Wait},
         progress,
         settle::End,
+        steps,
         verdicts::{self, Judged},
     },
     plugin::Installed,
@@ -64,6 +65,8 @@ pub(super) enum Pause {
 struct Ended {
     candidate: i64,
     host: String,
+    /// Why that goes slowly, if it does.
+    note: Option<String>,
     tried: Tried,
 }
 
@@ -99,6 +102,9 @@ pub(super) struct Slice {
     waits_for: Option<String>,
     /// Why the source has no more; what it gave until then is tried first.
     failed: Option<String>,
+    /// What the user is to know beside what the source says; and all of that so far.
+    notes: Vec<String>,
+    noted: HashSet<String>,
     /// Counts were written that the public row does not show yet.
     behind: bool,
     /// A verdict or a step was written.
@@ -146,6 +152,8 @@ impl Slice {
             paused,
             waits_for: None,
             failed,
+            notes: Vec::new(),
+            noted: HashSet::new(),
             behind: false,
             achieved: false,
             ending: None,
@@ -274,7 +282,9 @@ impl Slice {
             self.started.insert(waiting.id, Instant::now());
             self.downloads.spawn(async move {
                 let (candidate, host) = (waiting.id, waiting.host.clone());
-                Ended { candidate, host, tried: bench.judge(waiting).await }
+                let url = waiting.candidate.url.clone();
+                let tried = bench.judge(waiting).await;
+                Ended { candidate, host, note: bench.fetcher.wants_time(&url), tried }
             });
         }
     }
@@ -344,6 +354,7 @@ impl Slice {
         if let Ok(ended) = &tried {
             self.ready.ended(&ended.host);
             self.started.remove(&ended.candidate);
+            self.note(ended.note.clone());
         }
         match tried.map(|ended| ended.tried) {
             Ok(Tried::Judged(judged)) => {
@@ -376,6 +387,11 @@ impl Slice {
         Ok(())
     }
 
+    /// Says something once.
+    fn note(&mut self, note: Option<String>) {
+        self.notes.extend(note.filter(|note| self.noted.insert(note.clone())));
+    }
+
     async fn on_tick(&mut self) -> Result<(), Interrupted> {
         // Pictures that were held back may have their time by now.
         self.drained = false;
@@ -392,8 +408,11 @@ impl Slice {
         self.flushed.is_none_or(|at| at.elapsed() >= BATCH_AGE)
     }
 
-    /// Writes the verdicts there are.
+    /// Writes the verdicts and notes there are.
     async fn flush(&mut self) -> Result<(), Interrupted> {
+        for note in self.notes.drain(..) {
+            steps::note(&self.bench.app.db, &self.chunk, &note).await?;
+        }
         if self.batch.is_empty() {
             return Ok(());
         }

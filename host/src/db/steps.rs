@@ -98,6 +98,24 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx
     Ok(true)
 }
 
+/// Adds what the host has to say to the chunk's warnings, once; nothing when the lease is lost.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note(pool: &PgPool, chunk: &Chunk, note: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "update pixcrawler.chunk set warnings = warnings || $3
+          where id = $1 and lease = $2 and jsonb_array_length(warnings) < $4 and not warnings @> $3",
+    )
+    .bind(chunk.id)
+    .bind(chunk.lease)
+    .bind(Json([note]))
+    .bind(MOST_WARNINGS)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 /// Puts off the next step of the source, for which this was spent, and writes the cookies
 /// where they have changed. False when the lease is lost.
 ///

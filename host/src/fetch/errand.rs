@@ -63,6 +63,14 @@ pub(super) struct Outgoing {
     pub(super) headers: HeaderMap,
 }
 
+/// Under which terms a request may be sent.
+struct Admitted {
+    /// The source's headers may go along.
+    granted: bool,
+    /// The time that the site wants between requests.
+    interval: Duration,
+}
+
 /// What came back.
 pub(super) struct Reply {
     /// After redirects, without what a credential added.
@@ -147,30 +155,30 @@ impl Inner {
         let most = errand.purpose.redirects();
         for _ in 0..=most {
             self.guard.check(&hop.url)?;
-            let granted = self.admit(errand, &hop.url).await?;
+            let Admitted { granted, interval } = self.admit(errand, &hop.url).await?;
             let mut outgoing = Outgoing { url: hop.url.clone(), headers: errand.headers.clone() };
             outgoing.headers.insert(header::USER_AGENT, errand.agent.header.clone());
+            if let Some(told) = hop.refer() {
+                outgoing.headers.insert(header::REFERER, told);
+            }
             if hop.at_home && granted {
                 outgoing.headers.extend(hop.plugin_headers.clone());
                 if let Some(credential) = errand.credential {
                     secrets.extend(self.attach(errand.purpose, credential, &mut outgoing).await?);
                 }
             }
-            let jar = errand.jar.filter(|_| granted);
-            if let Some(jar) = jar {
-            if let Some(told) = hop.refer() {
-                outgoing.headers.insert(header::REFERER, told);
-            }
-                jar.attach(&hop.url, &mut outgoing.headers);
-            }
-            let turn = self.pace.turn(hop.url.host_str().unwrap_or_default()).await?;
-            *last = Some(turn.host.clone());
-            // Interim answers (1xx) come without a limit from the client library, so time is the limit.
-            let response = deadline.run_within(self.longest_head, self.send(&hop, outgoing)).await?;
             // An empty one says that there is to be none.
             if outgoing.headers.get(header::REFERER).is_some_and(HeaderValue::is_empty) {
                 outgoing.headers.remove(header::REFERER);
             }
+            let jar = errand.jar.filter(|_| granted);
+            if let Some(jar) = jar {
+                jar.attach(&hop.url, &mut outgoing.headers);
+            }
+            let turn = self.pace.turn(hop.url.host_str().unwrap_or_default(), interval).await?;
+            *last = Some(turn.host.clone());
+            // Interim answers (1xx) come without a limit from the client library, so time is the limit.
+            let response = deadline.run_within(self.longest_head, self.send(&hop, outgoing)).await?;
             if let Some(jar) = jar {
                 jar.take(&hop.url, response.headers(), &secrets);
             }
@@ -194,8 +202,8 @@ impl Inner {
         Err(Trouble::TooManyRedirects(most))
     }
 
-    /// Whether the source's headers may go along; an error when nothing may.
-    async fn admit(&self, errand: &Errand<'_>, url: &Url) -> Result<bool, Trouble> {
+    /// Under which terms a request may be sent; an error when it may not.
+    async fn admit(&self, errand: &Errand<'_>, url: &Url) -> Result<Admitted, Trouble> {
         let host = url.host_str().unwrap_or_default();
         let (granted, ask_robots) = match errand.purpose {
             Purpose::Ask(grants) => match grants.rule(host) {
@@ -205,11 +213,12 @@ impl Inner {
             Purpose::Image(grants) => (grants.rule(host).is_some(), true),
             Purpose::Robots | Purpose::Token => (true, false),
         };
-        if ask_robots {
+        let interval = match ask_robots {
             // A robots.txt is itself an errand.
-            Box::pin(self.ask_robots(url, errand.agent)).await?;
-        }
-        Ok(granted)
+            true => Box::pin(self.ask_robots(url, errand.agent)).await?,
+            false => Duration::ZERO,
+        };
+        Ok(Admitted { granted, interval })
     }
 
     /// Sends one request to its address, or to where that origin is mapped.

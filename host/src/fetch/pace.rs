@@ -12,6 +12,7 @@ use http::{HeaderMap, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
+    robots::LONGEST_INTERVAL,
     slots::{Slots, lock},
     trouble::Trouble,
 };
@@ -32,6 +33,11 @@ pub(super) struct Host {
     /// Held once more by each who waits for its turn.
     waiting: Arc<()>,
     rate: DefaultDirectRateLimiter,
+    /// In turn, those who keep more time from the last request than the rate asks for.
+    spaced: tokio::sync::Mutex<()>,
+    last: Mutex<Option<Instant>>,
+    /// The time that it wants between requests, as it was asked for last.
+    interval: Mutex<Duration>,
     breaker: Mutex<Breaker>,
 }
 
@@ -65,6 +71,9 @@ impl Pace {
             connections: Arc::new(Semaphore::new(self.connections)),
             waiting: Arc::default(),
             rate: RateLimiter::direct(Quota::per_second(self.rate)),
+            spaced: tokio::sync::Mutex::default(),
+            last: Mutex::default(),
+            interval: Mutex::default(),
             breaker: Mutex::default(),
         })
     }
@@ -78,8 +87,14 @@ impl Pace {
             && held.is_none_or(|wait| wait > LONGEST_SLEEP)
     }
 
-    /// Waits for this host's turn. A hold of over 5 s is an error at once.
-    pub(super) async fn turn(&self, host: &str) -> Result<Turn, Trouble> {
+    /// The time that this host wants between requests; none where it wants none in particular.
+    pub(super) fn interval(&self, host: &str) -> Option<Duration> {
+        Some(*lock(&self.host(host).interval)).filter(|interval| !interval.is_zero())
+    }
+
+    /// Waits for this host's turn, which comes no sooner than `interval` after the request before, or
+    /// 30 s where that is longer. A hold of over 5 s is an error at once.
+    pub(super) async fn turn(&self, host: &str, interval: Duration) -> Result<Turn, Trouble> {
         let host = self.host(host);
         let _waiting = Arc::clone(&host.waiting);
         loop {
@@ -90,12 +105,26 @@ impl Pace {
                 }
                 tokio::time::sleep(wait).await;
             }
+            // Whoever goes away meanwhile leaves the turn to the next.
+            let first = match interval.is_zero() {
+                true => None,
+                false => {
+                    *lock(&host.interval) = interval;
+                    Some(host.spaced.lock().await)
+                }
+            };
+            let last = *lock(&host.last);
+            if let (Some(_), Some(last)) = (&first, last) {
+                tokio::time::sleep_until((last + interval.min(LONGEST_INTERVAL)).into()).await;
+            }
             let Ok(connection) = host.connections.clone().acquire_owned().await else {
                 return Err(Trouble::Held { status: None, retry_after: LONGEST_SLEEP });
             };
             host.rate.until_ready().await;
             // The answers of others may have closed the host meanwhile.
             if host.hold(Instant::now()).is_none() {
+                *lock(&host.last) = Some(Instant::now());
+                drop(first);
                 return Ok(Turn { host, _connection: connection });
             }
         }

@@ -17,6 +17,11 @@ impl Slice {
         made: Result<Result<StepOutcome, crate::db::Error>, tokio::task::JoinError>,
     ) -> Result<(), Interrupted> {
         let Ok(made) = made else { return Ok(()) };
+        let asked = self.chunk.requests.iter().flatten();
+        let notes: Vec<_> = asked.map(|request| self.bench.fetcher.wants_time(&request.url)).collect();
+        for note in notes {
+            self.note(note);
+        }
         match made? {
             StepOutcome::Made { step, digest, answers, spent } => {
                 self.record(step, digest, spent).await?;

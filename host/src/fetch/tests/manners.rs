@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 
 use super::{
-    super::Fetcher,
+    super::{Fetcher, robots::MOST_FILE_BYTES},
     config, download, fetcher, get, grants, refusal,
     site::{Act, Site, answer, header, path, redirect},
 };
@@ -41,7 +41,7 @@ async fn site_with_robots() -> Site {
             ("/robots.txt", "gone.test") => Act::Send(Vec::new()),
             ("/robots.txt", "page.test") => answer(200, &["content-type: text/html"], "<html>Disallow: /"),
             ("/robots.txt", "large.test") => {
-                let filler = "# filler\n".repeat(robotxt::BYTE_LIMIT / 9);
+                let filler = "# filler\n".repeat(MOST_FILE_BYTES as usize / 9);
                 answer(200, &[], format!("User-agent: *\nDisallow: /early\n{filler}\nDisallow: /late\n"))
             }
             ("/robots.txt", _) => answer(404, &[], ""),
@@ -207,6 +207,51 @@ async fn the_rate_is_kept() {
     assert!(downloads.iter().all(Result::is_ok));
     // With robots.txt 16 requests: ten at once, then one every 100 ms.
     assert!(begun.elapsed() >= Duration::from_millis(550), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn the_time_that_a_site_wants_is_kept() {
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let site = Site::start({
+        let times = times.clone();
+        move |request| match path(request) {
+            "/robots.txt" => match header(request, "host") {
+                Some("slow.test") => answer(200, &[], "user-agent: *\ncrawl-delay: 0.3\n"),
+                _ => answer(404, &[], ""),
+            },
+            _ => {
+                times.lock().unwrap().push((header(request, "host").unwrap().to_owned(), Instant::now()));
+                answer(200, &[], "bytes")
+            }
+        }
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    // Who goes away while it waits keeps the others from nothing.
+    let given_up = tokio::time::timeout(
+        Duration::from_millis(100),
+        join_all((0..3).map(|_| download(&fetcher, "https://slow.test/a"))),
+    );
+    assert!(given_up.await.is_err());
+    let begun = Instant::now();
+    let (slow, quick) = tokio::join!(
+        join_all((0..4).map(|_| download(&fetcher, "https://slow.test/a"))),
+        join_all((0..4).map(|_| download(&fetcher, "https://quick.test/a"))),
+    );
+    assert!(slow.iter().chain(&quick).all(Result::is_ok));
+    let times = std::mem::take(&mut *times.lock().unwrap());
+    let of = |host| times.iter().filter(move |(found, _)| found == host).map(|(_, time)| *time);
+    let (slow, quick): (Vec<_>, Vec<_>) = (of("slow.test").collect(), of("quick.test").collect());
+    let gaps: Vec<_> = slow.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(gaps.iter().all(|gap| *gap > Duration::from_millis(250)), "{gaps:?}");
+    assert!(begun.elapsed() < Duration::from_millis(2200), "{:?}", begun.elapsed());
+    assert!(quick.iter().all(|time| *time - begun < Duration::from_millis(900)), "no other host is held up");
+    // An API is asked by its own rules.
+    let api = grants(&[("slow.test", HostKind::Api)]);
+    let begun = Instant::now();
+    let list = get("https://slow.test/list");
+    join_all((0..4).map(|_| fetcher.ask(&api, &list))).await;
+    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
