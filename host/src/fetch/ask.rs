@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use url::Url;
 
 use super::{
     Inner,
@@ -56,8 +57,8 @@ impl Inner {
             },
             headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(codings))]),
             plugin_headers,
-            credential,
             page: None,
+            credential,
             jar,
             body: request.body.as_ref().map(|body| match body {
                 Content::Text(text) => Bytes::copy_from_slice(text.as_bytes()),
@@ -89,7 +90,6 @@ impl Inner {
 /// What a plugin sees of a reply.
 async fn answer(reply: Reply, bounds: Bounds) -> Result<source::Response, Trouble> {
     let status = reply.status.as_u16();
-    let url = blot(reply.url.into(), &reply.secrets);
     let mut headers = Vec::new();
     let unpacked = reply.headers.contains_key(header::CONTENT_ENCODING);
     for (name, value) in &reply.headers {
@@ -105,9 +105,9 @@ async fn answer(reply: Reply, bounds: Bounds) -> Result<source::Response, Troubl
     let body = if reply.status == StatusCode::PARTIAL_CONTENT {
         Content::Binary(reply.body)
     } else if reply.body.starts_with(&[0x1f, 0x8b]) {
-        gzip_file(reply.body, bounds).await?
+        gzip_file(reply.body, &reply.url, bounds).await?
     } else {
-        text::content(content_type, reply.body)
+        text::content(content_type, &reply.url, reply.body)
     };
     // Decoding to UTF-8 can make it longer.
     if body.len() as u64 > bounds.bytes {
@@ -117,13 +117,14 @@ async fn answer(reply: Reply, bounds: Bounds) -> Result<source::Response, Troubl
         Content::Text(text) => Content::Text(blot(text, &reply.secrets)),
         Content::Binary(bytes) => Content::Binary(blot_bytes(bytes, &reply.secrets)),
     };
+    let url = blot(reply.url.into(), &reply.secrets);
     Ok(source::Response { status, url, headers, body })
 }
 
 /// The text in a file such as `sitemap.xml.gz`; any other file stays as it is.
-async fn gzip_file(file: Vec<u8>, bounds: Bounds) -> Result<Content, Trouble> {
+async fn gzip_file(file: Vec<u8>, url: &Url, bounds: Bounds) -> Result<Content, Trouble> {
     match body::unpack(&file, bounds).await {
-        Ok(unpacked) => match text::content(None, unpacked) {
+        Ok(unpacked) => match text::content(None, url, unpacked) {
             Content::Text(text) => Ok(Content::Text(text)),
             Content::Binary(_) => Ok(Content::Binary(file)),
         },

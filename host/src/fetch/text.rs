@@ -1,31 +1,43 @@
-//! Bytes of an answer to text. Pure.
+//! Bytes of an answer to text, in the encoding that a browser would see (the HTML standard's "encoding
+//! sniffing", RFC 7303 for XML). Pure.
 
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+mod prescan;
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Encoding, UTF_8};
+use url::Url;
 
 use crate::source::Content;
 
-/// How far into a document its own declaration is looked for.
+/// How far into a document its own declaration is looked for first.
 const DECLARED_WITHIN: usize = 1024;
+/// Bytes of a document from which its encoding is guessed, from where it has letters beyond ASCII.
+const GUESSED_FROM: usize = 64 << 10;
 
-/// Text when `content_type` says so, or says nothing and the bytes are UTF-8;
-/// decoded by byte order mark, then `charset`, then what the document declares, else UTF-8.
-pub(super) fn content(content_type: Option<&str>, body: Vec<u8>) -> Content {
+/// Text when `content_type` says so, or says nothing and the bytes are UTF-8, begin with the mark of
+/// UTF-16 or as markup does. Decoded by byte order mark, then `charset`, then what the document declares;
+/// what declares nothing is UTF-8 where it can be, and else guessed.
+pub(super) fn content(content_type: Option<&str>, url: &Url, body: Vec<u8>) -> Content {
     let (essence, charset) = parts(content_type.unwrap_or_default());
-    if essence.is_empty() {
-        return match String::from_utf8(body) {
-            Ok(text) => Content::Text(without_mark(text)),
-            Err(error) if declared(error.as_bytes()).is_some() => text(None, error.into_bytes()),
-            Err(error) => Content::Binary(error.into_bytes()),
+    if !essence.is_empty() {
+        return match is_text(&essence) {
+            true => text(&essence, charset, url, body),
+            false => Content::Binary(body),
         };
     }
-    if is_text(&essence) { text(charset, body) } else { Content::Binary(body) }
+    let is_marked = || {
+        Encoding::for_bom(&body)
+            .is_some_and(|(encoding, mark)| !encoding.decode_without_bom_handling(&body[mark..]).1)
+    };
+    if std::str::from_utf8(&body).is_ok() || body.trim_ascii_start().starts_with(b"<") || is_marked() {
+        return text("text/html", None, url, body);
+    }
+    Content::Binary(body)
 }
 
-fn text(charset: Option<&'static Encoding>, body: Vec<u8>) -> Content {
-    let (encoding, mark) = match Encoding::for_bom(&body) {
-        Some(found) => found,
-        None => (charset.or_else(|| declared(&body)).unwrap_or(UTF_8), 0),
-    };
+fn text(essence: &str, charset: Option<&'static Encoding>, url: &Url, body: Vec<u8>) -> Content {
+    let (encoding, mark) = Encoding::for_bom(&body)
+        .unwrap_or_else(|| (charset.unwrap_or_else(|| sniff(essence, url, &body)), 0));
     if encoding == UTF_8 && mark == 0 {
         // No copy of what is right already.
         return Content::Text(
@@ -37,8 +49,47 @@ fn text(charset: Option<&'static Encoding>, body: Vec<u8>) -> Content {
     Content::Text(text.into_owned())
 }
 
-fn without_mark(text: String) -> String {
-    text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
+/// The encoding of a document of which nothing else says it.
+fn sniff(essence: &str, url: &Url, body: &[u8]) -> &'static Encoding {
+    let suffix = suffix(essence);
+    // RFC 8259, 8.1.
+    if matches!(suffix, "json" | "ndjson") {
+        return UTF_8;
+    }
+    let declared = match suffix {
+        "xml" => prescan::of_xml,
+        _ => prescan::of_html,
+    };
+    if let Some(encoding) = declared(body.get(..DECLARED_WITHIN).unwrap_or(body)) {
+        return encoding;
+    }
+    if is_mostly_utf8(body) {
+        return UTF_8;
+    }
+    // A browser begins anew when it meets a late declaration.
+    declared(body).unwrap_or_else(|| guess(url, body))
+}
+
+/// Whether the bytes are UTF-8 but for slips here and there; what is cut within a character is.
+fn is_mostly_utf8(body: &[u8]) -> bool {
+    let (mut characters, mut slips) = (0, 0);
+    for chunk in body.utf8_chunks() {
+        characters += chunk.valid().chars().filter(|character| !character.is_ascii()).count();
+        slips += usize::from(!chunk.invalid().is_empty());
+    }
+    slips == 0 || characters > 4 * slips
+}
+
+/// As browsers guess: by what the bytes would be in each encoding, and by the country of the host. It is
+/// windows-1252 where nothing speaks for another.
+fn guess(url: &Url, body: &[u8]) -> &'static Encoding {
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    let telling = &body[body.iter().position(|byte| !byte.is_ascii()).unwrap_or_default()..];
+    detector.feed(&telling[..telling.len().min(GUESSED_FROM)], true);
+    let country = url.domain().and_then(|host| host.rsplit('.').next());
+    let is_label =
+        |label: &&str| label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    detector.guess(country.filter(is_label).map(str::as_bytes), Utf8Detection::Deny)
 }
 
 /// Media type in lower case, and the encoding that `charset` names.
@@ -53,38 +104,24 @@ fn parts(content_type: &str) -> (String, Option<&'static Encoding>) {
 }
 
 fn is_text(essence: &str) -> bool {
-    let (kind, subtype) = essence.split_once('/').unwrap_or((essence, ""));
-    let suffix = subtype.rsplit(['+', '-', '.']).next().unwrap_or(subtype);
-    kind == "text" || matches!(suffix, "json" | "ndjson" | "xml" | "javascript" | "ecmascript")
+    essence.starts_with("text/")
+        || matches!(suffix(essence), "json" | "ndjson" | "xml" | "javascript" | "ecmascript")
 }
 
-/// The encoding in `<?xml … encoding="…"?>` or `<meta … charset=…>`. The declaration was
-/// read as ASCII, so one that claims UTF-16 is wrong and means UTF-8.
-fn declared(body: &[u8]) -> Option<&'static Encoding> {
-    let start = body.get(..DECLARED_WITHIN).unwrap_or(body).to_ascii_lowercase();
-    let start = String::from_utf8_lossy(&start);
-    let label = if start.trim_start().starts_with("<?xml") {
-        value(start.split_once("?>")?.0, "encoding")
-    } else {
-        start.split("<meta").skip(1).find_map(|meta| value(meta.split_once('>')?.0, "charset"))
-    };
-    let encoding = Encoding::for_label(label?.as_bytes())?;
-    Some(if encoding == UTF_16LE || encoding == UTF_16BE { UTF_8 } else { encoding })
-}
-
-/// What stands after `name=`, with or without quotes.
-fn value<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
-    let after = tag.split_once(name)?.1.trim_start().strip_prefix('=')?.trim_start();
-    let after = after.trim_start_matches(['"', '\'']);
-    let end =
-        after.find(|c: char| matches!(c, '"' | '\'' | ';' | '/') || c.is_whitespace()).unwrap_or(after.len());
-    after.get(..end)
+/// What kind of thing a media type is in the end: `xml` of `application/rss+xml`.
+fn suffix(essence: &str) -> &str {
+    let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
+    subtype.rsplit(['+', '-', '.']).next().unwrap_or(subtype)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn content(content_type: Option<&str>, body: Vec<u8>) -> Content {
+        super::content(content_type, &"https://example.org/".parse().unwrap(), body)
+    }
 
     fn check(content_type: Option<&str>, body: &[u8], expect: Option<&str>) {
         let expect = match expect {
@@ -123,6 +160,9 @@ mod tests {
             Some("<?xml version='1.0' encoding='latin1'?>é"),
         );
         check(Some(""), b"\xef\xbb\xbfa", Some("a"));
+        check(None, b"\xff\xfea\0", Some("a"));
+        check(None, b"\xff\xfe\xfd", None);
+        check(None, b" <p>\xe9t\xe9", Some(" <p>été"));
     }
 
     #[test]
@@ -150,9 +190,98 @@ mod tests {
         check(Some("text/html"), b"<meta charset=utf-16>\xc3\xa9", Some("<meta charset=utf-16>é"));
         check(Some("text/xml"), b"<?xml encoding=\"koi8-r\"?>\xc1", Some("<?xml encoding=\"koi8-r\"?>а"));
         check(Some("text/html"), b"<meta charset=>a<meta", Some("<meta charset=>a<meta"));
-        check(Some("text/plain"), b"a\xffb", Some("a\u{fffd}b"));
-        let late = [&[b' '; DECLARED_WITHIN][..], b"<meta charset=latin1>\xc3\xa9"].concat();
-        assert!(matches!(content(Some("text/html"), late), Content::Text(text) if text.ends_with('é')));
+        check(Some("text/xml"), b"<meta charset=koi8-r>\xe9", Some("<meta charset=koi8-r>é"));
+        let late = |bytes: &[u8]| {
+            let late = [&[b' '; DECLARED_WITHIN][..], b"<meta charset=koi8-r>", bytes].concat();
+            let Content::Text(text) = content(Some("text/html"), late) else { panic!("HTML is text") };
+            text.chars().next_back().unwrap()
+        };
+        assert_eq!((late(b"\xc3\xa9"), late(b"\xc1")), ('é', 'а'));
+    }
+
+    #[test]
+    fn what_declares_nothing() {
+        check(Some("text/html"), b"Gr\xfcner Baum \x96 sch\xf6n", Some("Grüner Baum – schön"));
+        check(Some("text/plain"), b"caf\xe9", Some("café"));
+        check(Some("text/html"), "schön".as_bytes(), Some("schön"));
+        check(
+            Some("text/html"),
+            b"sch\xc3\xb6n gr\xc3\xbcn \xc3\xa4\xc3\xb6\xc3\xbc \xc3",
+            Some("schön grün äöü \u{fffd}"),
+        );
+        check(Some("application/json"), b"\"\xe9\"", Some("\"\u{fffd}\""));
+        check(Some("application/json; charset=latin1"), b"\"\xe9\"", Some("\"é\""));
+    }
+
+    /// Short pages that say nothing of their encoding, by hosts that say nothing of their country.
+    #[test]
+    fn guesses() {
+        let pages = [
+            ("windows-1252", "Die schönsten Bäume im Frühling – ein Spaziergang durch die Gärten von Köln"),
+            ("windows-1252", "Les forêts françaises à l’automne : où trouver des cèpes près de chez vous"),
+            ("windows-1252", "El jardín del señor Núñez está lleno de pájaros y árboles en otoño"),
+            ("windows-1252", "Små røde hytter ved fjorden, og sjøen som ligger blå under åsene"),
+            ("windows-1251", "Рыжая лиса живёт в лесу у реки, а зимой приходит к людям за едой"),
+            ("windows-1251", "Фотографии птиц нашего города: воробьи, синицы и голуби"),
+            ("koi8-r", "Рыжая лиса живёт в лесу у реки, а зимой приходит к людям за едой"),
+            ("windows-1250", "Zdjęcia żółtych kwiatów rosnących na łące pod lasem, źródło zdjęć własne"),
+            ("windows-1250", "Příliš žluťoučký kůň pěl ďábelské ódy u řeky pod lesem"),
+            ("windows-1253", "Η αλεπού ζει στο δάσος κοντά στο ποτάμι και το χειμώνα έρχεται στο χωριό"),
+            ("windows-1254", "Küçük tilki ormanda yaşıyor, kışın köye gelip yiyecek arıyor, çok güzel şey"),
+            ("shift_jis", "赤い狐は森に住んでいます。冬になると町へ来て食べ物を探します。"),
+            ("shift_jis", "写真の一覧：東京の桜と京都の紅葉"),
+            ("euc-jp", "赤い狐は森に住んでいます。冬になると町へ来て食べ物を探します。"),
+            ("euc-jp", "写真の一覧：東京の桜と京都の紅葉"),
+            ("gbk", "红色的狐狸住在森林里，冬天它会到城里来找食物。"),
+            ("gbk", "图片列表：北京的春天和上海的秋天"),
+            ("big5", "紅色的狐狸住在森林裡，冬天牠會到城裡來找食物。"),
+            ("big5", "圖片列表：台北的春天和高雄的秋天"),
+            ("euc-kr", "붉은 여우는 숲에 살고 겨울이면 마을로 내려와 먹이를 찾습니다"),
+            ("windows-1255", "השועל האדום גר ביער ובחורף הוא בא אל העיר לחפש אוכל"),
+            ("windows-1256", "الثعلب الأحمر يعيش في الغابة وفي الشتاء يأتي إلى القرية ليبحث عن الطعام"),
+            ("windows-874", "จิ้งจอกแดงอาศัยอยู่ในป่าและมาที่หมู่บ้านในฤดูหนาวเพื่อหาอาหาร"),
+        ];
+        let mut wrong = Vec::new();
+        for (label, page) in pages {
+            let (bytes, encoding, lossy) = Encoding::for_label(label.as_bytes()).unwrap().encode(page);
+            assert!(!lossy, "{label} has no letters for {page}");
+            let html = [b"<html><body><img src=a.jpg alt='", &bytes[..], b"'></body></html>"].concat();
+            let Content::Text(text) = content(Some("text/html"), html) else { panic!("HTML is text") };
+            if !text.contains(page) {
+                wrong.push((encoding.name(), page));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    /// html5lib's tests of what browsers see, where the recordings are.
+    #[test]
+    fn as_browsers_see_it() {
+        let Some(files) = pixcrawler_recordings::recordings("conformance/html5lib") else { return };
+        let (mut passed, mut wrong) = (0, Vec::new());
+        for (name, path) in files.iter().filter(|(name, _)| name.starts_with("encoding__")) {
+            let file = std::fs::read(path).unwrap();
+            let lines: Vec<_> = file.split_inclusive(|byte| *byte == b'\n').collect();
+            for case in lines.split(|line| *line == b"#data\n").skip(1) {
+                let end = case.iter().position(|line| *line == b"#encoding\n").unwrap();
+                // Of many that are ASCII all encodings make the same.
+                let data = [&case[..end], &[b"\xe9"]].concat().concat();
+                let expect = Encoding::for_label(case[end + 1].trim_ascii()).unwrap();
+                let found = sniff("text/html", &"https://example.org/".parse().unwrap(), &data);
+                match found == expect {
+                    true => passed += 1,
+                    false => wrong.push((
+                        name,
+                        String::from_utf8_lossy(&data[..data.len().min(200)]).into_owned(),
+                        expect.name(),
+                        found.name(),
+                    )),
+                }
+            }
+        }
+        let all = passed + wrong.len();
+        pixcrawler_recordings::say(&format!("{passed} of html5lib's {all} encodings are as expected"));
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     proptest! {
