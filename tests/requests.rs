@@ -16,6 +16,7 @@ mod agent;
 mod cookies;
 mod items;
 mod kept;
+mod lasting;
 
 /// A system with the guest `museum`, and the folder it was found in.
 async fn museum(site: &Site, settings: &[(&'static str, &str)]) -> (System, TempDir) {

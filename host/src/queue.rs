@@ -13,7 +13,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use graphile_worker::{
     FailureReason, IntoTaskHandlerResult, JobRecovery, JobRecoveryContext, JobRecoveryResult, JobSpec,
-    TaskHandler, WorkerContext, WorkerOptions, WorkerRecoveryConfig, WorkerShutdownConfig, WorkerUtils,
+    RawJobSpec, TaskHandler, WorkerContext, WorkerOptions, WorkerRecoveryConfig, WorkerShutdownConfig,
+    WorkerUtils,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
@@ -159,27 +160,27 @@ impl Queue {
         messages: &[(Message, i16)],
         at: Option<DateTime<Utc>>,
     ) -> Result<(), QueueError> {
-        let added: Vec<(Message, JobSpec)> = messages
-            .iter()
-            .map(|(message, priority)| {
-                let spec = JobSpec {
-                    run_at: at,
-                    max_attempts: Some(MAX_ATTEMPTS),
-                    priority: Some(*priority),
-                    job_key: Some(key(*message)),
-                    flags: Some(vec![flag(job)]),
-                    ..JobSpec::default()
-                };
-                (*message, spec)
-            })
-            .collect();
+        let added = messages.iter().map(|(message, priority)| {
+            let spec = JobSpec {
+                run_at: at,
+                max_attempts: Some(MAX_ATTEMPTS),
+                priority: Some(*priority),
+                job_key: Some(key(*message)),
+                flags: Some(vec![flag(job)]),
+                ..JobSpec::default()
+            };
+            let payload = serde_json::to_value(message)?;
+            Ok(RawJobSpec { identifier: Message::IDENTIFIER.to_owned(), payload, spec })
+        });
+        let added: Vec<_> =
+            added.collect::<Result<_, _>>().map_err(failed::<serde_json::Error>("write a message"))?;
         if added.is_empty() {
             return Ok(());
         }
-        let added: Vec<_> = added.iter().map(|(message, spec)| (*message, spec)).collect();
         let mut utils = self.utils.clone().with_executor(&mut *connection);
         let count = added.len();
-        utils.add_jobs(&added).await.map_err(failed("add to the queue"))?;
+        // Of typed messages the engine warns each time, because only its workers know their tasks by number.
+        utils.add_raw_jobs(&added).await.map_err(failed("add to the queue"))?;
         // The engine sends one. Those for later are seen by whoever waits for them.
         match at {
             Some(at) => self.later.add(at),

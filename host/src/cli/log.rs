@@ -15,11 +15,10 @@ use crate::{
 /// Starts logging. A filter that cannot be read is named, and the default used: warnings
 /// only for a command that is `quiet`. Lines go above what `terminal` shows.
 pub(super) fn start(config: &Log, quiet: bool, terminal: &MultiProgress) {
-    // The engine warns of each message that it adds before it has read its own names of tasks.
     let default = match (config.debug, quiet) {
-        (true, _) => "info,pixcrawler=debug,graphile_worker_task_details=error",
-        (false, false) => "warn,pixcrawler=info,graphile_worker_task_details=error",
-        (false, true) => "warn,graphile_worker_task_details=error",
+        (true, _) => "info,pixcrawler=debug",
+        (false, false) => "warn,pixcrawler=info",
+        (false, true) => "warn",
     };
     let asked = config.log.as_deref().unwrap_or(default);
     let (filter, wrong) = match EnvFilter::try_new(asked) {
