@@ -94,7 +94,8 @@ async fn what_a_site_sends_holds_up_nobody_else() {
         system.until(hostile, "all of them refused", |job| job["refused"] == refused).await;
         assert!(answered.get() >= ANSWERED, "the API was held up: {} answers", answered.get());
         site.closed("/page", PATIENCE).await;
-        system.tell(own, "cancel").await;
+        // Nor would any of its pages be one another time.
+        system.until_status(own, "failed").await;
     };
     tokio::select! {
         () = crawls => {}

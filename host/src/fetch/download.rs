@@ -39,7 +39,8 @@ impl Inner {
         // What may not be set is left out: the picture may come without it.
         let plugin_headers: HeaderMap =
             candidate.headers.iter().filter_map(|pair| header(pair).ok()).collect();
-        let page = candidate.page_url.as_deref().filter(|_| !plugin_headers.contains_key(header::REFERER));
+        let says_itself = candidate.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("referer"));
+        let page = candidate.page_url.as_deref().filter(|_| !says_itself);
         let errand = Errand {
             purpose: Purpose::Image(grants),
             agent: &self.agents.own,

@@ -202,9 +202,10 @@ fn number(text: &[u8]) -> Option<(f64, &[u8])> {
     Some((number, &text[end..]))
 }
 
-/// Longer than a day is for ever.
+/// Longer than a day is for ever; what is no time is none.
 fn duration(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds.min(86_400.0)).unwrap_or_default()
+    const DAY: f64 = 86_400.0;
+    Duration::try_from_secs_f64(if seconds > DAY { DAY } else { seconds }).unwrap_or_default()
 }
 
 impl Rule {
