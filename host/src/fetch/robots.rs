@@ -19,6 +19,7 @@ use super::{
     slots::Slots,
     trouble::{Failed, Trouble},
 };
+pub(super) use rules::MOST_FILE_BYTES;
 use rules::Rules;
 
 /// The rules of each origin for each name of ours; who finds none fetches them while the others wait.
@@ -37,8 +38,6 @@ const UNREADABLE_FOR: Duration = Duration::from_secs(300);
 /// Most bytes of rules in memory, of all origins, and what an origin counts at least.
 const MOST_BYTES: usize = 32 << 20;
 const LEAST_BYTES: usize = 4 << 10;
-/// Bytes of one file that are read; RFC 9309 asks for at least as many.
-pub(super) const MOST_FILE_BYTES: u64 = 500 << 10;
 /// Longest time between two requests that is kept where a site asks for more.
 pub(super) const LONGEST_INTERVAL: Duration = Duration::from_secs(30);
 /// More rules than this are not searched between other tasks: long patterns and a long
@@ -109,7 +108,7 @@ impl Inner {
             credential: None,
             jar: None,
             body: None,
-            bounds: Bounds { bytes: MOST_FILE_BYTES, cut: true, window: self.window },
+            bounds: Bounds { bytes: MOST_FILE_BYTES as u64, cut: true, window: self.window },
         };
         let address =
             url.join("/robots.txt").map_err(|_| Trouble::network("no robots.txt for such an address"))?;

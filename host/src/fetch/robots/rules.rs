@@ -3,6 +3,8 @@
 
 use std::{cmp::Reverse, time::Duration};
 
+/// Bytes of one file that are read; RFC 9309 asks for at least as many.
+pub(in super::super) const MOST_FILE_BYTES: usize = 500 << 10;
 /// Rules that are heeded of one file. Of longer files the first are.
 pub(super) const MOST_RULES: usize = 4000;
 
@@ -27,6 +29,9 @@ struct Rule {
 impl Rules {
     /// Reads what `file` says to the crawler of that product token.
     pub(super) fn parse(file: &[u8], product: &str) -> Self {
+        // Of a line that was cut nobody knows what it forbids.
+        let whole = file.get(..MOST_FILE_BYTES).map(|cut| cut.iter().rposition(is_end).unwrap_or_default());
+        let file = &file[..whole.unwrap_or(file.len())];
         let (mut ours, mut everybodys) = (None, None);
         let (mut group, mut names_go_on) = (Group::default(), false);
         for (key, value) in
@@ -515,6 +520,14 @@ mod tests {
         let ours = format!("user-agent: *\n{}user-agent: pixcrawler\n{}", lines(5000), lines(5000));
         let rules = check(format!("{others}{ours}"), MOST_RULES, "pixcrawler");
         assert!(rules.weight() > MOST_RULES * size_of::<Rule>() && rules.weight() < 512 << 10);
+    }
+
+    #[test]
+    fn a_line_that_is_cut_forbids_nothing() {
+        let begin = "user-agent: *\ndisallow: /a\n";
+        let filler = "#".repeat(MOST_FILE_BYTES - begin.len() - "\ndisallow: /".len());
+        let file = format!("{begin}{filler}\ndisallow: /private/");
+        assert!(!may(&file, "/a") && may(&file, "/b"));
     }
 
     proptest::proptest! {

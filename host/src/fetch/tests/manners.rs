@@ -41,7 +41,7 @@ async fn site_with_robots() -> Site {
             ("/robots.txt", "gone.test") => Act::Send(Vec::new()),
             ("/robots.txt", "page.test") => answer(200, &["content-type: text/html"], "<html>Disallow: /"),
             ("/robots.txt", "large.test") => {
-                let filler = "# filler\n".repeat(MOST_FILE_BYTES as usize / 9);
+                let filler = "# filler\n".repeat(MOST_FILE_BYTES / 9);
                 answer(200, &[], format!("User-agent: *\nDisallow: /early\n{filler}\nDisallow: /late\n"))
             }
             ("/robots.txt", _) => answer(404, &[], ""),
