@@ -59,6 +59,7 @@ mod part;
 mod repeat;
 mod candidate;
 mod number;
+mod lenient;
 mod describe;
 mod filter;
 pub mod date;
@@ -78,6 +79,7 @@ pub use bindings::pixcrawler::source::types::{
 pub use candidate::media_type;
 pub use filter::Filter;
 pub use found::Found;
+pub use lenient::{Flag, Lenient};
 pub use list::{Chain, Chained, Paged, Pages};
 pub use log::log;
 pub use machine::{CANDIDATES_PER_STEP, Component, Machine, Result, Turn};

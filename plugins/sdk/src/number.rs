@@ -9,8 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 /// A whole number, 0 or more, such as a count of pages or of bytes: `640`, and `640.0` too, which
-/// is the same number in JSON. Everything else cannot be read, and of a text only [`str::parse`]
-/// makes one.
+/// is the same number in JSON, or a text of one. Everything else cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Whole<T>(pub T);
 
@@ -30,24 +29,17 @@ impl<T: TryFrom<u64>> FromStr for Whole<T> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (digits, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_number(digits) || !is_number(fraction) || fraction.bytes().any(|digit| digit != b'0') {
-            return Err(format!("expected {WHOLE}, found {}", text.chars().take(100).collect::<String>()));
-        }
-        digits.parse().ok().and_then(fitting).map(Self).ok_or_else(|| TOO_LARGE.to_owned())
+        let number = digits(text).ok_or_else(|| {
+            format!("expected {WHOLE}, found {}", text.chars().take(100).collect::<String>())
+        })?;
+        fitting(number).map(Self).ok_or_else(|| TOO_LARGE.to_owned())
     }
 }
 
 impl<'de> Deserialize<'de> for Side {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let given = Box::<RawValue>::deserialize(deserializer)?;
-        let text = given.get().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-        let side = match text {
-            Some(text) => text.parse().ok(),
-            None => serde_json::from_str(given.get()).ok(),
-        };
-        Ok(Self(side.map(|Whole(side)| side)))
+        Ok(Self(serde_json::from_str(given.get()).ok().map(|Whole(side)| side)))
     }
 }
 
@@ -58,6 +50,14 @@ const LARGEST: u64 = (1 << 53) - 1;
 
 fn fitting<T: TryFrom<u64>>(number: u64) -> Option<T> {
     T::try_from(number).ok().filter(|_| number <= LARGEST)
+}
+
+/// The number in a text such as `640` or `640.0`; one that is larger than fits is the largest.
+fn digits(text: &str) -> Option<u64> {
+    let (digits, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_whole = is_number(digits) && is_number(fraction) && fraction.bytes().all(|digit| digit == b'0');
+    is_whole.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
 struct Number;
@@ -80,6 +80,10 @@ impl Visitor<'_> for Number {
         } else {
             Err(E::invalid_value(Unexpected::Float(number), &self))
         }
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
+        digits(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 }
 
@@ -175,6 +179,8 @@ mod tests {
             ("0", Some(0)),
             ("0.0", Some(0)),
             ("9007199254740991", Some(9_007_199_254_740_991)),
+            ("\"640\"", Some(640)),
+            ("\"640.0\"", Some(640)),
             ("null", None),
         ] {
             assert_eq!(read(URL, &format!(r#""size": {size}"#)).unwrap().byte_size, expect, "{size}");
@@ -186,8 +192,12 @@ mod tests {
             "true",
             "[640]",
             "{}",
-            "\"640\"",
             "\"\"",
+            "\"640 \"",
+            "\"6.4e2\"",
+            "\"640px\"",
+            "\"9007199254740992\"",
+            "\"36893488147419103232\"",
             "9007199254740992",
             "36893488147419103232",
             "1e400",
@@ -231,7 +241,8 @@ mod tests {
             "{}",
             fault("-1")
         );
-        assert!(fault("\"1\"").starts_with(&format!("invalid type: string \"1\", {expected}")));
+        assert!(fault("\"a\"").starts_with(&format!("invalid value: string \"a\", {expected}")));
+        assert!(fault("[]").starts_with(&format!("invalid type: sequence, {expected}")));
         assert!(fault("256").starts_with("the number is too large"));
         let fault = Candidate::at("x".repeat(1_000)).unwrap_err();
         assert_eq!(fault, format!("not the address of a picture: {}", "x".repeat(100)));
