@@ -4,7 +4,7 @@
 //! at any time.
 
 use pixcrawler_sdk::{
-    Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen, Whole, json,
+    Answer, Chain, Chained, Error, Found, Info, Lenient, Query, Request, Response, Result, Seen, Whole, json,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -70,11 +70,15 @@ impl Chained for Baidu {
         let text = json::mend(&text);
         let list = list(&text, &response)?;
         let results = list.data.iter().flatten().filter(|result| !is_empty(result));
-        let mut results = results.peekable();
-        if place.from == 0 && results.peek().is_none() {
+        let results: Vec<&RawValue> = results.copied().collect();
+        if place.from == 0 && results.is_empty() {
             return list.nothing();
         }
-        let mut found = Found::each(results, |result| picture::candidate(result.get()).map(Some))?;
+        Found::expect_fields(&results, &picture::FIELDS)?;
+        let mut found = Found::each(&results, |result| picture::candidate(result.get()).map(Some))?;
+        if place.from == 0 {
+            found.warn_missing(&results, &picture::PARTS);
+        }
         place.from = place.from.saturating_add(PAGE);
         let last = list.shown().filter(|&shown| shown > 0 && place.from >= shown);
         if let (Some(shown), Some(known)) = (last, list.known())
@@ -121,20 +125,22 @@ struct List<'a> {
     #[serde(borrow)]
     data: Option<Vec<&'a RawValue>>,
     /// Pictures that can be asked for.
-    list_num: Option<Whole<u32>>,
+    #[serde(default)]
+    list_num: Lenient<Whole<u32>>,
     /// Pictures that there are, roughly.
-    display_num: Option<Whole<u32>>,
+    #[serde(default)]
+    display_num: Lenient<Whole<u32>>,
     /// Not 0 where the site takes a search for that of a program.
     anti_flag: Option<&'a RawValue>,
 }
 
 impl List<'_> {
     fn shown(&self) -> Option<u32> {
-        self.list_num.map(|Whole(shown)| shown)
+        self.list_num.0.map(|Whole(shown)| shown)
     }
 
     fn known(&self) -> Option<u32> {
-        self.display_num.map(|Whole(known)| known)
+        self.display_num.0.map(|Whole(known)| known)
     }
 
     /// What it means when there is no picture at all.

@@ -1,44 +1,48 @@
 //! One result of a search.
 
-use pixcrawler_sdk::{Candidate, Dimensions, Side, date, url};
+use pixcrawler_sdk::{Candidate, Dimensions, Lenient, Side, date, url};
 use serde::Deserialize;
 
 use crate::cipher;
 
-/// A result has all of these but for those with a default; a missing one means
-/// that results look different now.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// Fields that one result of an answer has at least.
+pub(crate) const FIELDS: [&str; 4] = ["thumbURL", "fromPageTitleEnc", "width", "height"];
+/// Those that `replaceUrl` stands in for.
+pub(crate) const PARTS: [&str; 2] = ["objURL", "fromURL"];
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 struct Picture {
     /// Where it was found, obfuscated.
-    #[serde(rename = "objURL", deserialize_with = "Option::deserialize")]
-    original: Option<String>,
+    #[serde(rename = "objURL")]
+    original: Lenient<String>,
     /// The page that it was found in, obfuscated.
-    #[serde(rename = "fromURL", deserialize_with = "Option::deserialize")]
-    page: Option<String>,
-    #[serde(rename = "thumbURL", deserialize_with = "Option::deserialize")]
-    thumbnail: Option<String>,
+    #[serde(rename = "fromURL")]
+    page: Lenient<String>,
+    #[serde(rename = "thumbURL")]
+    thumbnail: Lenient<String>,
     /// Without marks around words that were searched for, unlike `fromPageTitle`.
-    #[serde(rename = "fromPageTitleEnc", deserialize_with = "Option::deserialize")]
-    title: Option<String>,
+    #[serde(rename = "fromPageTitleEnc")]
+    title: Lenient<String>,
     // Numbers, or an empty text.
     width: Side,
     height: Side,
     /// Identifies the picture among all.
-    cs: Option<String>,
+    cs: Lenient<String>,
     /// Day and minute, by which the page was found.
     #[serde(rename = "bdImgnewsDate")]
-    date: Option<String>,
-    /// Where else it was found, among copies of the site's own.
-    replace_url: Option<Vec<Place>>,
+    date: Lenient<String>,
+    /// Where it was found, here and elsewhere, not obfuscated; copies of the site's own among it.
+    replace_url: Lenient<Vec<Lenient<Place>>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Place {
     #[serde(rename = "ObjURL")]
-    picture: Option<String>,
+    picture: Lenient<String>,
     #[serde(rename = "FromURL")]
-    page: Option<String>,
+    page: Lenient<String>,
 }
 
 /// Places elsewhere that are handed over.
@@ -47,9 +51,9 @@ const MOST_PLACES: usize = 100;
 /// The picture, or what of it was looked for and not found.
 pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
     let picture: Picture = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let original = picture.original.as_deref().map(cipher::decode);
-    let places = picture.replace_url.unwrap_or_default();
-    let elsewhere = places.iter().filter_map(|place| place.picture.clone());
+    let original = picture.original.0.as_deref().map(cipher::decode);
+    let places = || picture.replace_url.known();
+    let elsewhere = places().filter_map(|place| place.picture.0.as_deref()).map(cipher::decode);
     let mut addresses: Vec<String> = Vec::new();
     for address in original.into_iter().chain(elsewhere.filter(|address| !is_thumbnail(address))) {
         if addresses.len() > MOST_PLACES {
@@ -58,20 +62,19 @@ pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
         addresses.extend(url::resolve("", &address).filter(|address| !addresses.contains(address)));
     }
     if addresses.is_empty() {
-        let given = picture.original.unwrap_or_default();
+        let given = picture.original.0.unwrap_or_default();
         let given: String = given.chars().take(100).collect();
-        return Err(format!("field `objURL` is no address: {given}"));
+        return Err(format!("neither `objURL` nor `ObjURL` in `replaceUrl` is an address: {given}"));
     }
     let url = addresses.remove(0);
-    let page = picture.page.as_deref().map(cipher::decode).and_then(|page| url::resolve("", &page));
-    let other_page = || places.iter().find_map(|place| url::resolve("", place.page.as_deref()?));
+    let page = |written: &Lenient<String>| url::resolve("", &cipher::decode(written.0.as_deref()?));
     Ok(Candidate {
         alternates: addresses,
-        id: picture.cs.filter(|id| !id.is_empty()),
-        page_url: page.or_else(other_page),
-        thumbnail_url: picture.thumbnail.and_then(|thumbnail| url::resolve("", &thumbnail)),
-        title: picture.title.map(|title| title.trim().to_owned()).filter(|title| !title.is_empty()),
-        published: picture.date.as_deref().and_then(day),
+        id: picture.cs.said(),
+        page_url: page(&picture.page).or_else(|| places().find_map(|place| page(&place.page))),
+        thumbnail_url: picture.thumbnail.0.as_deref().and_then(|thumbnail| url::resolve("", thumbnail)),
+        title: picture.title.said(),
+        published: picture.date.0.as_deref().and_then(day),
         dimensions: Dimensions::of(Some(picture.width), Some(picture.height)),
         ..Candidate::new(url)
     })

@@ -175,14 +175,32 @@ fn half_a_character_in_a_title_is_marked() {
 }
 
 #[test]
-fn a_result_without_a_field_is_left_out() {
-    for field in ["objURL", "fromURL", "thumbURL", "fromPageTitleEnc", "width", "height"] {
+fn a_field_that_no_result_has_is_missed() {
+    for field in ["thumbURL", "fromPageTitleEnc", "width", "height"] {
         let renamed = result(1).replace(&format!("\"{field}\""), "\"renamed\"");
         let (found, _) = read(200, &page(&[renamed.clone(), result(2)].concat(), 100)).unwrap();
-        assert_eq!((found.candidates, found.warnings.len()), (vec![candidate(2)], 1), "{field}");
+        assert_eq!((found.candidates.len(), found.warnings), (2, vec![]), "{field}");
         let Err(Error::LayoutChanged(message)) = read(200, &page(&renamed, 100)) else { panic!("{field}") };
         assert!(message.contains(field), "{message}");
     }
+    // The places where else it was found stand in for these.
+    let bare = result(1).replace("objURL", "other").replace("fromURL", "others");
+    let (found, _) = read(200, &page(&bare, 100)).unwrap();
+    let copy = Candidate {
+        url: "http://copy.example.org/1.jpg".to_owned(),
+        page_url: Some("http://a.example.org/".to_owned()),
+        alternates: Vec::new(),
+        ..candidate(1)
+    };
+    assert_eq!(found.candidates, [copy]);
+    assert_eq!(found.warnings, ["no result has the field `objURL`; the site may have changed"]);
+    // In the same cipher, should they be.
+    let written = bare
+        .replace(r"http:\/\/copy.example.org\/1.jpg", "ippr_z2C$qAzdH3FAzdH3Fxyz_z&e3BxyzAzdH3Fz8_z&e3B3r2");
+    assert_eq!(read(200, &page(&written, 100)).unwrap().0.candidates[0].url, "http://xyz.xyz/z1.jpg");
+    let nowhere = bare.replace("ObjURL", "objurl");
+    let Err(Error::LayoutChanged(message)) = read(200, &page(&nowhere, 100)) else { panic!() };
+    assert!(message.contains("neither `objURL` nor `ObjURL`"), "{message}");
 }
 
 #[test]
@@ -191,4 +209,10 @@ fn options_are_asked_for() {
         [("size", "extra-large"), ("color", "blue"), ("hd", "true"), ("latest", "false"), ("copyright", "")];
     let (_, request) = begun(&Query::of("red fox").with(&options));
     assert_eq!(request.url, format!("{}&z=9&ic=16&hd=1", address(0)));
+}
+
+#[test]
+fn an_odd_type_costs_only_its_field() {
+    let essential = ["data", "data[]", "data[].objURL"];
+    pixcrawler_sweep::sweep::<pixcrawler_sdk::Chain<Baidu>>(env!("CARGO_MANIFEST_DIR"), &essential);
 }

@@ -1,6 +1,6 @@
 //! One picture in a piece of the page.
 
-use pixcrawler_sdk::{Candidate, Dimensions, html::Tag, json, url};
+use pixcrawler_sdk::{Candidate, Dimensions, Lenient, html::Tag, json, url};
 use serde::Deserialize;
 
 /// What the attribute `m` of a picture's link holds.
@@ -9,12 +9,15 @@ struct Picture {
     /// Address of the picture where it was found.
     murl: String,
     /// Address of the page that it was found in.
-    purl: String,
+    purl: Lenient<String>,
     /// Address of a small copy.
-    turl: String,
-    t: Option<String>,
-    desc: Option<String>,
-    mid: Option<String>,
+    turl: Lenient<String>,
+    #[serde(default)]
+    t: Lenient<String>,
+    #[serde(default)]
+    desc: Lenient<String>,
+    #[serde(default)]
+    mid: Lenient<String>,
 }
 
 /// The picture, or what of it was looked for and not found.
@@ -28,7 +31,7 @@ pub(crate) fn candidate(link: &Tag<'_>) -> Result<Candidate, String> {
     // The link leads to a larger view and says in its parameters what that shows.
     let view = link.get("href").unwrap_or_default();
     let number = |name: &str| parameter(&view, name)?.parse().ok();
-    let title = picture.t.as_deref().and_then(plain);
+    let title = picture.t.0.as_deref().and_then(plain);
     let mut alternates: Vec<String> = Vec::new();
     for name in ["mediaurl", "cdnurl"] {
         let copy = parameter(&view, name).and_then(|copy| absolute(&copy));
@@ -36,10 +39,10 @@ pub(crate) fn candidate(link: &Tag<'_>) -> Result<Candidate, String> {
     }
     Ok(Candidate {
         alternates,
-        id: picture.mid.filter(|id| !id.is_empty()),
-        page_url: absolute(&picture.purl),
-        thumbnail_url: absolute(&picture.turl),
-        description: picture.desc.as_deref().and_then(plain).filter(|text| Some(text) != title.as_ref()),
+        id: picture.mid.0.filter(|id| !id.is_empty()),
+        page_url: picture.purl.0.as_deref().and_then(absolute),
+        thumbnail_url: picture.turl.0.as_deref().and_then(absolute),
+        description: picture.desc.0.as_deref().and_then(plain).filter(|text| Some(text) != title.as_ref()),
         title,
         dimensions: Dimensions::known(number("expw"), number("exph")),
         ..Candidate::new(address)

@@ -79,6 +79,7 @@ impl Chained for DuckDuckGo {
         }
         let list = list(&open(answer)?)?;
         memo.fresh = false;
+        Found::expect_fields(&list.results, &image::FIELDS)?;
         let found = Found::each(list.results, |result| image::candidate(result.get()).map(Some))?;
         // An answer without results, or with those that were there, still names the next one.
         let more = memo.seen.has_more_in(&found);

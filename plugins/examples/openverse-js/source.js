@@ -78,10 +78,11 @@ export const source = paged({
     }
     const list = answer.response().json("results", "page_count");
     const more = number < count(list, "page_count") && list.results.length > 0;
-    const results = count(list, "result_count", 0);
+    const results = whole(list.result_count);
     if (number === 1 && list.results.length === 0) {
       expectNone(Math.max(results, count(list, "page_count")), "results");
     }
+    expectField(list.results, "license");
     const { candidates, warnings } = each(list.results, picture);
     if (number === 1 && [...query.text.trim()].length > LONGEST_QUERY) {
       warnings.push(`Openverse searches for the first ${LONGEST_QUERY} characters only`);
@@ -93,47 +94,60 @@ export const source = paged({
   },
 });
 
-// Without address and licence a picture is of no use; all else may be missing or null.
+// Anything but the address may be missing, null or something else, and costs nothing but itself.
 function picture(image) {
-  const extra = ["provider", "source", "category"].filter((name) => known(image[name]));
+  const extra = ["provider", "source", "category"].filter((name) => text(image[name]) !== undefined);
   return candidate(need(image, "url"), {
-    id: image.id,
-    pageUrl: image.foreign_landing_url,
-    thumbnailUrl: image.thumbnail,
-    title: image.title,
-    creator: image.creator,
-    creatorUrl: image.creator_url,
-    license: terms(need(image, "license").toLowerCase(), image),
+    id: text(image.id),
+    pageUrl: text(image.foreign_landing_url),
+    thumbnailUrl: text(image.thumbnail),
+    title: text(image.title),
+    creator: text(image.creator),
+    creatorUrl: text(image.creator_url),
+    license: terms(image),
     dimensions: dimensions(image.width, image.height),
-    mime: mediaType(image.filetype ?? ""),
-    byteSize: image.filesize === 0 ? undefined : image.filesize,
-    tags: image.tags?.map(tagName).filter(known),
+    mime: mediaType(text(image.filetype) ?? ""),
+    byteSize: whole(image.filesize) || undefined,
+    tags: (Array.isArray(image.tags) ? image.tags : []).map((tag) => text(tag?.name)).filter((name) => name !== undefined),
     extra: extra.map((name) => [`openverse.${name}`, image[name]]),
   });
 }
 
-function tagName(tag) {
-  if (typeof tag !== "object" || Array.isArray(tag)) {
-    throw new LayoutChanged("a tag is no object");
-  }
-  return tag.name;
+const text = (value) => (typeof value === "string" ? value : undefined);
+
+// A whole number, or a text of one; 0 for everything else.
+function whole(value) {
+  const given = typeof value === "string" && /^\d+(\.0+)?$/.test(value) ? Number(value) : value;
+  return Number.isSafeInteger(given) && given > 0 ? given : 0;
 }
 
-const known = (value) => value !== undefined && value !== null;
+// That a result lacks it is its own affair; where all do, the site has changed.
+function expectField(results, field) {
+  const objects = results.filter((result) => result instanceof Object && !Array.isArray(result));
+  if (objects.length > 0 && !objects.some((result) => Object.hasOwn(result, field))) {
+    throw new LayoutChanged(`no result has the field \`${field}\``);
+  }
+}
 
 // Of what is no licence but public domain: what it is called and where it is explained.
 const MARKS = new Map([["cc0", ["CC0", "zero"]], ["pdm", ["Public Domain Mark", "mark"]]]);
 
 // The licence with its address and a line to print, which older answers leave out.
-function terms(code, { license_version: version, license_url, attribution, title, creator }) {
+function terms(image) {
+  const names = ["license", "license_version", "license_url", "attribution", "title", "creator"];
+  const [said, version, url, attribution, title, creator] = names.map((name) => text(image[name]));
+  if (said === undefined) {
+    return license("unknown");
+  }
+  const code = said.toLowerCase();
   const id = creativeCommonsId(code, version);
   const [mark, kind] = MARKS.get(code) ?? [];
   const name = mark ? `${mark} ${version || "1.0"}` : `CC ${code.toUpperCase()} ${version ?? ""}`.trimEnd();
   const path = mark ? `publicdomain/${kind}/${version || "1.0"}/` : version && `licenses/${code}/${version}/`;
-  const what = known(title) ? `"${title}"` : "This work";
-  const by = known(creator) ? ` by ${creator}` : "";
+  const what = title === undefined ? "This work" : `"${title}"`;
+  const by = creator === undefined ? "" : ` by ${creator}`;
   return license(id, {
-    url: license_url ?? (path && id !== "unknown" ? `https://creativecommons.org/${path}` : undefined),
+    url: url ?? (path && id !== "unknown" ? `https://creativecommons.org/${path}` : undefined),
     attribution: attribution ?? `${what}${by} is ${mark ? "marked with" : "licensed under"} ${name}.`,
   });
 }

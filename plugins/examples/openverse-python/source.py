@@ -83,9 +83,10 @@ class Source(Paged):
             return Found(warnings=[depth_reached(detail(answer.outcome))]), False
         page = answer.response().json("results", "page_count")
         more = number < count(page, "page_count") and bool(page["results"])
-        results = count(page, "result_count", 0)
+        results = whole(page.get("result_count"))
         if number == 1 and not page["results"]:
             expect_none(max(results, count(page, "page_count")), "results")
+        expect_field(page["results"], "license")
         found = each(page["results"], picture)
         if number == 1 and len(query.text.strip()) > LONGEST_QUERY:
             found.warnings.append(f"Openverse searches for the first {LONGEST_QUERY} characters only")
@@ -95,55 +96,67 @@ class Source(Paged):
 
 
 def picture(image):
-    """Without address and licence a picture is of no use; all else may be missing or null."""
-    extra = [name for name in ("provider", "source", "category") if image.get(name) is not None]
+    """Anything but the address may be missing, null or something else, and costs nothing but itself."""
+    extra = [(name, text(image.get(name))) for name in ("provider", "source", "category")]
     return Candidate(
         need(image, "url"),
-        id=image.get("id"),
-        page_url=image.get("foreign_landing_url"),
-        thumbnail_url=image.get("thumbnail"),
-        title=image.get("title"),
-        creator=image.get("creator"),
-        creator_url=image.get("creator_url"),
-        license=terms(need(image, "license").lower(), image),
+        id=text(image.get("id")),
+        page_url=text(image.get("foreign_landing_url")),
+        thumbnail_url=text(image.get("thumbnail")),
+        title=text(image.get("title")),
+        creator=text(image.get("creator")),
+        creator_url=text(image.get("creator_url")),
+        license=terms(image),
         dimensions=dimensions(image.get("width"), image.get("height")),
-        mime=media_type(known(image.get("filetype"), "")),
-        byte_size=size(image.get("filesize")),
-        tags=tags(known(image.get("tags"), [])),
-        extra=[(f"openverse.{name}", image[name]) for name in extra],
+        mime=media_type(text(image.get("filetype")) or ""),
+        byte_size=whole(image.get("filesize")) or None,
+        tags=tags(image.get("tags")),
+        extra=[(f"openverse.{name}", value) for name, value in extra if value is not None],
     )
 
 
-def size(value):
-    """0 says nothing; `False`, which Python takes for 0, is the site's doing."""
-    return None if value == 0 and value is not False else value
+def text(value):
+    return value if isinstance(value, str) else None
+
+
+def whole(value):
+    """A whole number, or a text of one; 0 for everything else."""
+    if isinstance(value, str) and len(value) < 40 and re.fullmatch(r"[0-9]+(\.0+)?", value):
+        value = int(value.partition(".")[0])
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and 0 < value < 1 << 53 else 0
 
 
 def tags(values):
-    if not isinstance(values, list):
-        raise LayoutChanged("`tags` is no list")
-    return [tag["name"] for tag in values if tag.get("name") is not None]
+    names = [text(tag.get("name")) for tag in values if isinstance(tag, dict)] if isinstance(values, list) else []
+    return [name for name in names if name is not None]
 
 
-def terms(code, image):
+def expect_field(results, name):
+    """That a result lacks it is its own affair; where all do, the site has changed."""
+    objects = [result for result in results if isinstance(result, dict)]
+    if objects and not any(name in result for result in objects):
+        raise LayoutChanged(f"no result has the field `{name}`")
+
+
+def terms(image):
     """The licence with its address and a line to print, which older answers leave out."""
-    version = image.get("license_version")
-    number = version or "1.0"
+    names = ("license", "license_version", "license_url", "attribution", "title", "creator")
+    code, version, given, attribution, title, creator = (text(image.get(name)) for name in names)
+    if code is None:
+        return License("unknown")
+    code, number = code.lower(), version or "1.0"
     if code in ("cc0", "pdm"):
         name, kind = ("CC0", "zero") if code == "cc0" else ("Public Domain Mark", "mark")
         name, path, verb = f"{name} {number}", f"publicdomain/{kind}/{number}/", "marked with"
     else:
         name, verb = f"CC {code.upper()} {version or ''}".rstrip(), "licensed under"
         path = f"licenses/{code}/{version}/" if version else None
-    title = f'"{image["title"]}"' if image.get("title") is not None else "This work"
-    by = f" by {image['creator']}" if image.get("creator") is not None else ""
+    work = "This work" if title is None else f'"{title}"'
+    by = "" if creator is None else f" by {creator}"
     id = creative_commons_id(code, version)
     url = f"https://creativecommons.org/{path}" if path and id != "unknown" else None
-    return License(
-        id,
-        url=known(image.get("license_url"), url),
-        attribution=known(image.get("attribution"), f"{title}{by} is {verb} {name}."),
-    )
+    return License(id, url=known(given, url), attribution=known(attribution, f"{work}{by} is {verb} {name}."))
 
 
 def known(value, otherwise):

@@ -52,7 +52,10 @@ impl Chained for Flickr {
     fn info() -> Info {
         let credential = CredentialSpec {
             name: CREDENTIAL.to_owned(),
-            help: "API key, from https://www.flickr.com/services/apps/create/.".to_owned(),
+            help:
+                "API key, from https://www.flickr.com/services/apps/create/. Commercial use of the API needs \
+                Flickr's permission."
+                    .to_owned(),
             required: true,
             kind: CredentialKind::QueryParameter("api_key".to_owned()),
             hosts: vec![HOST.to_owned()],
@@ -60,7 +63,9 @@ impl Chained for Flickr {
         Info {
             description:
                 "Public photos from Flickr, by default those under Creative Commons licences or without \
-                copyright. Beyond 4 000 results the newest uploads come first."
+                copyright. Beyond 4 000 results the newest uploads come first. Originals are given where the owner \
+                allows it; since May 2025 those of free accounts are withheld unless they are under a Creative Commons \
+                licence, and a smaller copy is taken."
                     .to_owned(),
             homepage: Some("https://www.flickr.com/".to_owned()),
             terms_url: Some("https://www.flickr.com/help/terms/api".to_owned()),
@@ -82,12 +87,14 @@ impl Chained for Flickr {
         if place.pages == 0 && photos.photo.is_empty() {
             return place.end(total.max(pages));
         }
+        Found::expect_fields(&photos.photo, &photo::FIELDS)?;
         let mut oldest = place.oldest;
         let mut found = Found::each(&photos.photo, |photo| {
             let (candidate, uploaded) = photo::candidate(photo.get())?;
-            oldest = Some(oldest.map_or(uploaded, |known| known.min(uploaded)));
+            oldest = oldest.into_iter().chain(uploaded).min();
             Ok(Some(candidate))
         })?;
+        found.warn_missing(&photos.photo, &photo::PARTS);
         place.oldest = oldest;
         place.pages += 1;
         let depth = DEPTH / u64::from(page_size(query));
@@ -104,6 +111,9 @@ impl Chained for Flickr {
             return Ok((found, None));
         }
         let Some((next, warning)) = place.next_window(sort(query, place) == BY_UPLOAD) else {
+            found
+                .warnings
+                .push("Flickr does not say when photos were uploaded; the search ends here".to_owned());
             return Ok((found, None));
         };
         found.warnings.extend(warning);

@@ -18,76 +18,74 @@ const COPIES: [&str; 12] = ["o", "6k", "5k", "f", "4k", "3k", "k", "h", "l", "c"
 /// Those that are too small for more than a preview, the best one first.
 const PREVIEWS: [&str; 6] = ["n", "w", "s", "q", "t", "sq"];
 
+/// Fields that one photo of an answer has at least.
+pub(crate) const FIELDS: [&str; 8] =
+    ["id", "owner", "title", "license", "description", "dateupload", "ownername", "tags"];
+/// What these hold.
+pub(crate) const PARTS: [&str; 1] = ["description._content"];
+
 /// The fields of a photo. Numbers are written as such or as texts, even within one answer.
-struct Photo<'a>(BTreeMap<&'a str, &'a RawValue>);
+struct Photo<'a>(BTreeMap<String, &'a RawValue>);
 
 impl Photo<'_> {
-    /// The field as text, if it says anything; a field that is not there at all means that the
-    /// API has changed.
-    fn field(&self, name: &str) -> Result<Option<String>, String> {
-        self.0.get(name).ok_or_else(|| format!("missing field `{name}`")).map(|raw| text(raw))
-    }
-
-    /// The same for a field that may be missing.
-    fn maybe(&self, name: &str) -> Option<String> {
+    /// The field as text, if it says anything.
+    fn field(&self, name: &str) -> Option<String> {
         self.0.get(name).and_then(|raw| text(raw))
     }
 
     /// The address of a copy, if it is there and one.
     fn copy(&self, size: &str) -> Option<String> {
-        self.maybe(&format!("url_{size}")).filter(|url| Candidate::at(url).is_ok())
+        self.field(&format!("url_{size}")).filter(|url| Candidate::at(url).is_ok())
     }
 
     fn side(&self, name: &str, size: &str) -> Option<u32> {
-        self.maybe(&format!("{name}_{size}"))?.parse().ok().map(|Whole(side)| side)
-    }
-
-    fn description(&self) -> Result<Option<String>, String> {
-        #[derive(Deserialize)]
-        struct Description {
-            #[serde(rename = "_content")]
-            content: String,
-        }
-        let raw = self.0.get("description").ok_or("missing field `description`")?;
-        let said: Description = serde_json::from_str(raw.get()).map_err(|error| error.to_string())?;
-        Ok(Some(html::text(&said.content)).filter(|text| !text.is_empty()))
+        self.field(&format!("{name}_{size}"))?.parse().ok().map(|Whole(side)| side)
     }
 }
 
+/// What a text or a number says, also as the one field of an object, in which Flickr puts what may
+/// hold markup.
 fn text(raw: &RawValue) -> Option<String> {
-    let text = match raw.get() {
-        "null" => None,
-        written if written.starts_with('"') => serde_json::from_str::<String>(written).ok(),
-        number => Some(number.strip_suffix(".0").unwrap_or(number).to_owned()),
+    #[derive(Deserialize)]
+    struct Content {
+        #[serde(rename = "_content")]
+        content: String,
+    }
+    let text = match raw.get().as_bytes().first()? {
+        b'"' => serde_json::from_str(raw.get()).ok()?,
+        b'0'..=b'9' | b'-' => raw.get().strip_suffix(".0").unwrap_or(raw.get()).to_owned(),
+        b'{' => serde_json::from_str::<Content>(raw.get()).ok()?.content,
+        _ => return None,
     };
-    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// The photo and when it was uploaded, in seconds since 1970; or what of it was looked for and
-/// not found.
-pub(crate) fn candidate(json: &str) -> Result<(Candidate, u64), String> {
+/// The photo and when it was uploaded, in seconds since 1970, if it says so; or what of it was
+/// looked for and not found.
+pub(crate) fn candidate(json: &str) -> Result<(Candidate, Option<u64>), String> {
     let photo = Photo(serde_json::from_str(json).map_err(|error| error.to_string())?);
-    let id = photo.field("id")?.ok_or("`id` is empty")?;
-    let owner = photo.field("owner")?.ok_or("`owner` is empty")?;
-    let uploaded = photo.field("dateupload")?.unwrap_or_default();
-    let Whole(uploaded) = uploaded.parse().map_err(|fault| format!("`dateupload`: {fault}"))?;
     let mut copies = COPIES.into_iter().filter_map(|size| Some((size, photo.copy(size)?)));
     let preview = PREVIEWS.into_iter().find_map(|size| Some((size, photo.copy(size)?)));
     let thumbnail_url = preview.as_ref().map(|(_, url)| url.clone());
     let (size, url) =
         copies.next().or(preview).ok_or("no address of a picture in field `url_o` or any other size")?;
-    let (title, creator) = (photo.field("title")?, photo.field("ownername")?);
-    let license_number = photo.field("license")?.unwrap_or_default();
-    let taken = photo.maybe("datetaken").filter(|_| photo.maybe("datetakenunknown").as_deref() != Some("1"));
-    let tags = photo.field("tags")?.unwrap_or_default();
+    let (id, owner) = (photo.field("id"), photo.field("owner"));
+    let uploaded = photo.field("dateupload").and_then(|seconds| seconds.parse().ok());
+    let uploaded = uploaded.map(|Whole(seconds)| seconds);
+    let (title, creator) = (photo.field("title"), photo.field("ownername"));
+    let license_number = photo.field("license").unwrap_or_default();
+    let taken = photo.field("datetaken").filter(|_| photo.field("datetakenunknown").as_deref() != Some("1"));
+    let tags = photo.field("tags").unwrap_or_default();
+    let description = photo.field("description").map(|said| html::text(&said));
+    let page = |id: &String| Some(format!("https://www.flickr.com/photos/{}/{id}/", owner.as_ref()?));
     let candidate = Candidate {
         alternates: copies.map(|(_, url)| url).collect(),
-        page_url: Some(format!("https://www.flickr.com/photos/{owner}/{id}/")),
+        page_url: id.as_ref().and_then(page),
         thumbnail_url,
-        description: photo.description()?,
-        creator_url: Some(format!("https://www.flickr.com/people/{owner}/")),
+        description: description.filter(|text| !text.is_empty()),
+        creator_url: owner.as_ref().map(|owner| format!("https://www.flickr.com/people/{owner}/")),
         license: Some(license(&license_number, title.as_deref(), creator.as_deref())),
-        published: date::from_unix(uploaded),
+        published: uploaded.and_then(date::from_unix),
         dimensions: Dimensions::known(photo.side("width", size), photo.side("height", size)),
         mime: extension(&url).and_then(media_type).map(str::to_owned),
         // Tags with `=` are for machines.
@@ -97,7 +95,7 @@ pub(crate) fn candidate(json: &str) -> Result<(Candidate, u64), String> {
             .map(str::to_owned)
             .collect(),
         extra: taken.into_iter().map(|taken| ("flickr.taken".to_owned(), taken)).collect(),
-        id: Some(id),
+        id,
         title,
         creator,
         ..Candidate::new(url)

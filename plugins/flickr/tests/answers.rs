@@ -235,7 +235,6 @@ fn a_field_with_another_name_is_a_changed_layout() {
         "ownername",
         "tags",
         "description",
-        "_content",
     ] {
         let body = page(1, json!([photo(1)])).to_string().replace(&format!("\"{field}\":"), "\"other\":");
         let read = Flickr::read(&Query::of(""), &mut Place::default(), Answer::of(URL, 200, &body));
@@ -317,4 +316,20 @@ fn windows_that_go_back_in_time_end_the_search() {
     }
     let (found, next) = last.unwrap();
     assert_eq!((found.warnings.len(), next), (1, None));
+}
+
+#[test]
+fn an_odd_type_costs_only_its_field() {
+    let essential = [
+        "stat",
+        "photos",
+        "photos.photo",
+        "photos.photo[]",
+        "photos.photo[].dateupload",
+        "photos.photo[].url_o",
+        "photos.photo[].url_z",
+        "photos.pages",
+        "photos.total",
+    ];
+    pixcrawler_sweep::sweep::<pixcrawler_sdk::Chain<Flickr>>(env!("CARGO_MANIFEST_DIR"), &essential);
 }

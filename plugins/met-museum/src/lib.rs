@@ -1,7 +1,9 @@
 //! Public domain pictures of the Metropolitan Museum of Art, from its open access
 //! API: a search gives the ids of all that matches, and each object is asked for by itself.
 
-use pixcrawler_sdk::{Answer, Error, Found, Info, List, Listed, Query, Request, Response, Result, Whole};
+use pixcrawler_sdk::{
+    Answer, Error, Found, Info, Lenient, List, Listed, Query, Request, Response, Result, Whole,
+};
 use serde::Deserialize;
 
 mod object;
@@ -49,8 +51,12 @@ impl Listed for MetMuseum {
     fn ids(_: &Query, list: Answer) -> Result<impl Iterator<Item = String>> {
         let list: Ids = response(list)?.json()?;
         let ids = list.ids.unwrap_or_default();
+        let ids: Vec<_> = ids.into_iter().filter_map(|Lenient(id)| id).collect();
         if ids.is_empty() {
-            Found::expect_none(list.total.0, "objectIDs")?;
+            let Lenient(Some(Whole(total))) = list.total else {
+                return Err(Error::LayoutChanged("expected a number in `total`".to_owned()));
+            };
+            Found::expect_none(total, "objectIDs")?;
         }
         Ok(ids.into_iter().map(|Whole(id)| id.to_string()))
     }
@@ -67,9 +73,9 @@ impl Listed for MetMuseum {
 /// What a search gives. Without a match there are no ids, not even an empty list.
 #[derive(Deserialize)]
 struct Ids {
-    total: Whole<u64>,
+    total: Lenient<Whole<u64>>,
     #[serde(rename = "objectIDs")]
-    ids: Option<Vec<Whole<u64>>>,
+    ids: Option<Vec<Lenient<Whole<u64>>>>,
 }
 
 /// The response, unless it comes from the guard in front of the API: that says 403, or sends a

@@ -1,70 +1,69 @@
 //! One result of a search.
 
-use pixcrawler_sdk::{Candidate, Dimensions, License, Side, Whole, media_type};
+use pixcrawler_sdk::{Candidate, Dimensions, Lenient, License, Side, Whole, media_type};
 use serde::Deserialize;
 
-/// What the API says of a picture; anything may be missing or null.
-#[derive(Deserialize)]
+/// What the API says of a picture; anything but the address may be missing, null or something else.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Image {
     url: Option<String>,
-    license: Option<String>,
-    license_version: Option<String>,
-    license_url: Option<String>,
-    attribution: Option<String>,
-    id: Option<String>,
-    title: Option<String>,
-    creator: Option<String>,
-    creator_url: Option<String>,
-    foreign_landing_url: Option<String>,
-    thumbnail: Option<String>,
-    width: Option<Side>,
-    height: Option<Side>,
-    filesize: Option<Whole<u64>>,
-    filetype: Option<String>,
-    tags: Option<Vec<Tag>>,
-    provider: Option<String>,
-    source: Option<String>,
-    category: Option<String>,
+    license: Lenient<String>,
+    license_version: Lenient<String>,
+    license_url: Lenient<String>,
+    attribution: Lenient<String>,
+    id: Lenient<String>,
+    title: Lenient<String>,
+    creator: Lenient<String>,
+    creator_url: Lenient<String>,
+    foreign_landing_url: Lenient<String>,
+    thumbnail: Lenient<String>,
+    width: Side,
+    height: Side,
+    filesize: Lenient<Whole<u64>>,
+    filetype: Lenient<String>,
+    tags: Lenient<Vec<Lenient<Tag>>>,
+    provider: Lenient<String>,
+    source: Lenient<String>,
+    category: Lenient<String>,
 }
 
 #[derive(Deserialize)]
 struct Tag {
-    name: Option<String>,
+    name: String,
 }
 
 /// The picture, or what of it was looked for and not found.
 pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
     let image: Image = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    // Without address and licence a picture is of no use.
-    let url = image.url.as_deref().ok_or("missing field `url`")?;
-    let code = image.license.as_deref().ok_or("missing field `license`")?;
-    let found = Candidate::at(url)?;
-    let license = license(code, &image);
+    let found = Candidate::at(image.url.as_deref().ok_or("missing field `url`")?)?;
+    let license = license(&image);
     let extra = [("provider", image.provider), ("source", image.source), ("category", image.category)];
     Ok(Candidate {
-        id: image.id,
-        page_url: image.foreign_landing_url,
-        thumbnail_url: image.thumbnail,
-        title: image.title,
-        creator: image.creator,
-        creator_url: image.creator_url,
+        id: image.id.0,
+        page_url: image.foreign_landing_url.0,
+        thumbnail_url: image.thumbnail.0,
+        title: image.title.0,
+        creator: image.creator.0,
+        creator_url: image.creator_url.0,
         license: Some(license),
-        dimensions: Dimensions::of(image.width, image.height),
-        mime: image.filetype.as_deref().and_then(media_type).map(str::to_owned),
-        byte_size: image.filesize.map(|Whole(size)| size).filter(|&size| size > 0),
-        tags: image.tags.into_iter().flatten().filter_map(|tag| tag.name).collect(),
+        dimensions: Dimensions::of(Some(image.width), Some(image.height)),
+        mime: image.filetype.0.as_deref().and_then(media_type).map(str::to_owned),
+        byte_size: image.filesize.0.map(|Whole(size)| size).filter(|&size| size > 0),
+        tags: image.tags.known().map(|tag| tag.name.clone()).collect(),
         extra: extra
             .into_iter()
-            .filter_map(|(name, value)| Some((format!("openverse.{name}"), value?)))
+            .filter_map(|(name, value)| Some((format!("openverse.{name}"), value.0?)))
             .collect(),
         ..found
     })
 }
 
 /// The licence with its address and a line to print, which older answers leave out.
-fn license(code: &str, image: &Image) -> License {
+fn license(image: &Image) -> License {
+    let Lenient(Some(code)) = &image.license else { return License::new("unknown") };
     let code = code.to_ascii_lowercase();
-    let version = image.license_version.as_deref().filter(|version| !version.is_empty());
+    let version = image.license_version.0.as_deref().filter(|version| !version.is_empty());
     let number = version.unwrap_or("1.0");
     let (name, known_url) = match code.as_str() {
         "cc0" => (
@@ -80,17 +79,17 @@ fn license(code: &str, image: &Image) -> License {
             version.map(|version| format!("https://creativecommons.org/licenses/{code}/{version}/")),
         ),
     };
-    let attribution = image.attribution.clone().unwrap_or_else(|| {
+    let attribution = image.attribution.0.clone().unwrap_or_else(|| {
         let title =
-            image.title.as_deref().map_or_else(|| "This work".to_owned(), |title| format!("\"{title}\""));
-        let by = image.creator.as_deref().map_or_else(String::new, |creator| format!(" by {creator}"));
+            image.title.0.as_deref().map_or_else(|| "This work".to_owned(), |title| format!("\"{title}\""));
+        let by = image.creator.0.as_deref().map_or_else(String::new, |creator| format!(" by {creator}"));
         let verb =
             if matches!(code.as_str(), "cc0" | "pdm") { "is marked with" } else { "is licensed under" };
         format!("{title}{by} {verb} {name}.")
     });
     let id = License::creative_commons_id(&code, version);
     License {
-        url: image.license_url.clone().or(known_url.filter(|_| id != "unknown")),
+        url: image.license_url.0.clone().or(known_url.filter(|_| id != "unknown")),
         id,
         attribution: Some(attribution),
     }

@@ -2,8 +2,8 @@
 //! collections and says the licence of every picture.
 
 use pixcrawler_sdk::{
-    Answer, CredentialKind, CredentialSpec, Error, Found, Info, OptionKind, OptionSpec, Paged, Pages, Query,
-    Request, Response, Result, Whole,
+    Answer, CredentialKind, CredentialSpec, Error, Found, Info, Lenient, OptionKind, OptionSpec, Paged,
+    Pages, Query, Request, Response, Result, Whole,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -77,16 +77,18 @@ impl Paged for Openverse {
             return Ok((found, false));
         }
         let list: List = answer.response()?.json()?;
+        let Whole(results) = list.result_count.0.unwrap_or_default();
         if number == 1 && list.results.is_empty() {
-            Found::expect_none(list.result_count.0.max(list.page_count.0.into()), "results")?;
+            Found::expect_none(results.max(list.page_count.0.into()), "results")?;
         }
         let more = number < list.page_count.0 && !list.results.is_empty();
+        Found::expect_fields(&list.results, &["license"])?;
         let mut found = Found::each(list.results, |result| image::candidate(result.get()).map(Some))?;
         if number == 1 && query.text.trim().chars().count() > LONGEST_QUERY {
             found.warnings.push(format!("Openverse searches for the first {LONGEST_QUERY} characters only"));
         }
         let depth = u64::from(number) * u64::from(PAGE);
-        if !more && !query.has_credential(CREDENTIAL) && depth.min(list.result_count.0) >= ANONYMOUS_DEPTH {
+        if !more && !query.has_credential(CREDENTIAL) && depth.min(results) >= ANONYMOUS_DEPTH {
             found.warnings.push(depth_reached(""));
         }
         Ok((found, more))
@@ -98,8 +100,9 @@ impl Paged for Openverse {
 struct List {
     results: Vec<Box<RawValue>>,
     page_count: Whole<u32>,
+    /// Only to tell why there is nothing more.
     #[serde(default)]
-    result_count: Whole<u64>,
+    result_count: Lenient<Whole<u64>>,
 }
 
 /// What a status that is no success means here, where it means something

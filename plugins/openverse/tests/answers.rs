@@ -225,3 +225,9 @@ fn every_filter_is_an_option() {
     }
     assert_eq!(info.options.len(), 7);
 }
+
+#[test]
+fn an_odd_type_costs_only_its_field() {
+    let essential = ["results", "results[]", "results[].url", "page_count"];
+    pixcrawler_sweep::sweep::<pixcrawler_sdk::Pages<Openverse>>(env!("CARGO_MANIFEST_DIR"), &essential);
+}

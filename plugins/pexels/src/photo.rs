@@ -1,53 +1,64 @@
 //! One photo of a search.
 
-use pixcrawler_sdk::{Candidate, Dimensions, License, Side, Whole};
+use pixcrawler_sdk::{Candidate, Dimensions, Lenient, License, Side, Whole};
 use serde::Deserialize;
 
-/// What the API says of a photo. What is not an `Option` is always there.
-#[derive(Deserialize)]
+/// Fields that one photo of an answer has at least.
+pub(crate) const FIELDS: [&str; 6] = ["id", "width", "height", "url", "photographer", "photographer_url"];
+/// Copies, any of which will do.
+pub(crate) const PARTS: [&str; 3] = ["src.original", "src.large2x", "src.medium"];
+
+/// What the API says of a photo.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Photo {
-    id: Whole<u64>,
+    id: Lenient<Whole<u64>>,
     /// Of the original.
     width: Side,
     height: Side,
     /// Its page.
-    url: String,
-    photographer: String,
-    photographer_url: String,
-    src: Files,
+    url: Lenient<String>,
+    photographer: Lenient<String>,
+    photographer_url: Lenient<String>,
+    src: Option<Files>,
     /// Answers have had it for some years only.
-    alt: Option<String>,
+    alt: Lenient<String>,
 }
 
 /// Addresses of the photo in its own size and in smaller ones. The others are cut to a shape.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Files {
-    original: String,
+    original: Lenient<String>,
     /// At most 1880 by 1300 pixels.
-    large2x: String,
+    large2x: Lenient<String>,
     /// At most 350 pixels high.
-    medium: String,
+    medium: Lenient<String>,
 }
 
 /// The photo, or what of it was looked for and not found.
 pub(crate) fn candidate(json: &str) -> Result<Candidate, String> {
     let photo: Photo = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let original = photo.src.original.clone();
-    let found = Candidate::of_copies([photo.src.original, photo.src.large2x])?;
+    let files = photo.src.ok_or("missing field `src`")?;
+    let original = files.original.0.clone();
+    let found = Candidate::of_copies([files.original.0, files.large2x.0].into_iter().flatten())?;
+    let photographer = photo.photographer.said();
+    let by = photographer.as_ref().map_or_else(String::new, |name| format!(" by {name}"));
     Ok(Candidate {
-        id: Some(photo.id.0.to_string()),
-        page_url: Some(photo.url),
-        thumbnail_url: Some(photo.src.medium),
-        description: photo.alt.filter(|alt| !alt.trim().is_empty()),
+        id: photo.id.0.map(|Whole(id)| id.to_string()),
+        page_url: photo.url.0,
+        thumbnail_url: files.medium.0,
+        description: photo.alt.0.filter(|alt| !alt.trim().is_empty()),
         license: Some(License {
             url: Some("https://www.pexels.com/license/".to_owned()),
-            attribution: Some(format!("Photo by {} on Pexels", photo.photographer)),
+            attribution: Some(format!("Photo{by} on Pexels")),
             // It has no SPDX id.
             ..License::new("unknown")
         }),
-        creator: Some(photo.photographer),
-        creator_url: Some(photo.photographer_url),
-        dimensions: Dimensions::of(Some(photo.width), Some(photo.height)).filter(|_| found.url == original),
+        creator: photographer,
+        creator_url: photo.photographer_url.0,
+        dimensions: Dimensions::of(Some(photo.width), Some(photo.height))
+            .filter(|_| original.as_ref() == Some(&found.url)),
         ..found
     })
 }

@@ -113,22 +113,21 @@ fn pages_end_where_the_api_says() {
 #[test]
 fn a_field_with_another_name_is_a_changed_layout() {
     let body = page(1, &json!([photo()]));
-    for field in [
-        "photos",
-        "total_results",
-        "id",
-        "width",
-        "height",
-        "url",
-        "photographer",
-        "photographer_url",
-        "src",
-        "original",
-        "large2x",
-        "medium",
-    ] {
+    for field in
+        ["photos", "total_results", "id", "width", "height", "url", "photographer", "photographer_url", "src"]
+    {
         let body = body.replace(&format!("\"{field}\":"), "\"other\":");
         assert!(matches!(read(1, 200, &body), Err(Error::LayoutChanged(_))), "{field}");
+    }
+    // What others stand in for is missed, and no more.
+    for field in ["original", "large2x", "medium"] {
+        let (found, _) = read(1, 200, &body.replace(&format!("\"{field}\":"), "\"other\":")).unwrap();
+        assert_eq!((found.candidates.len(), found.warnings.len()), (1, 1), "{field}: {:?}", found.warnings);
+        assert!(
+            found.warnings[0].contains(&format!("{field}`; the site may have changed")),
+            "{:?}",
+            found.warnings
+        );
     }
 }
 
@@ -172,4 +171,10 @@ fn requests() {
     assert!(
         matches!(&info.credentials[0].kind, CredentialKind::Header(header) if header.name == "authorization" && header.prefix.is_empty())
     );
+}
+
+#[test]
+fn an_odd_type_costs_only_its_field() {
+    let essential = ["photos", "photos[]", "photos[].src", "photos[].src.original", "total_results"];
+    pixcrawler_sweep::sweep::<pixcrawler_sdk::Pages<Pexels>>(env!("CARGO_MANIFEST_DIR"), &essential);
 }

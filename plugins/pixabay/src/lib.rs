@@ -84,12 +84,14 @@ impl Paged for Pixabay {
         let more = number.saturating_mul(size(query)) < list.total_hits.0 && !list.hits.is_empty();
         let without_generated = query.option("without-generated") == Some("true");
         let mut opted_out = 0;
-        let mut found = Found::each(list.hits, |hit| {
+        Found::expect_fields(&list.hits, &hit::FIELDS)?;
+        let mut found = Found::each(&list.hits, |hit| {
             let hit = hit::Hit::read(hit.get())?;
-            opted_out += u32::from(hit.no_ai_training);
-            let unwanted = hit.no_ai_training || (without_generated && hit.is_ai_generated);
+            opted_out += u32::from(hit.no_ai_training.0);
+            let unwanted = hit.no_ai_training.0 || (without_generated && hit.is_ai_generated.0);
             (!unwanted).then(|| hit.candidate()).transpose()
         })?;
+        found.warn_missing(&list.hits, &hit::PARTS);
         if opted_out > 0 {
             found
                 .warnings

@@ -145,8 +145,6 @@ fn a_field_with_another_name_is_a_changed_layout() {
         "type",
         "tags",
         "previewURL",
-        "webformatURL",
-        "largeImageURL",
         "imageWidth",
         "imageHeight",
         "user",
@@ -156,9 +154,20 @@ fn a_field_with_another_name_is_a_changed_layout() {
         assert!(matches!(read(1, 200, &body), Err(Error::LayoutChanged(_))), "{field}");
     }
     let mut bad = hit();
-    bad["id"] = "seven".into();
+    bad["largeImageURL"] = 7.into();
+    bad["webformatURL"] = "7.jpg".into();
     let (found, _) = read(1, 200, &page(2, &json!([bad, hit()]))).unwrap();
     assert_eq!((found.candidates, found.warnings.len()), (vec![fox()], 1));
+    // What others stand in for is missed, and no more.
+    for field in ["webformatURL", "largeImageURL"] {
+        let (found, _) = read(1, 200, &body.replace(&format!("\"{field}\":"), "\"other\":")).unwrap();
+        assert_eq!((found.candidates.len(), found.warnings.len()), (1, 1), "{field}: {:?}", found.warnings);
+        assert!(
+            found.warnings[0].contains(&format!("{field}`; the site may have changed")),
+            "{:?}",
+            found.warnings
+        );
+    }
 }
 
 #[test]
@@ -214,4 +223,11 @@ fn a_long_search_is_cut_and_said() {
     assert!(Pixabay::page(&long, 1).url.contains(&format!("q={}&", "%C3%BC".repeat(100))));
     let (found, _) = Pixabay::read(&long, 1, Answer::of(URL, 200, &page(1, &json!([hit()])))).unwrap();
     assert_eq!(found.warnings, ["Pixabay searches for the first 100 characters only"]);
+}
+
+#[test]
+fn an_odd_type_costs_only_its_field() {
+    let essential =
+        ["hits", "hits[]", "hits[].largeImageURL", "hits[].imageURL", "hits[].noAiTraining", "totalHits"];
+    pixcrawler_sweep::sweep::<pixcrawler_sdk::Pages<Pixabay>>(env!("CARGO_MANIFEST_DIR"), &essential);
 }

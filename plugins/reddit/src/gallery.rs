@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pixcrawler_sdk::{Candidate, Dimensions, Side};
+use pixcrawler_sdk::{Candidate, Dimensions, Lenient, Side};
 use serde::Deserialize;
 
 use crate::post::{address, thumbnail};
@@ -10,103 +10,100 @@ use crate::post::{address, thumbnail};
 /// The order of the pictures.
 #[derive(Deserialize)]
 pub(crate) struct Gallery {
-    items: Vec<Item>,
+    items: Vec<Lenient<Item>>,
 }
 
 #[derive(Deserialize)]
 struct Item {
     media_id: String,
-    caption: Option<String>,
+    #[serde(default)]
+    caption: Lenient<String>,
 }
 
-/// One picture or film of a gallery. Valid pictures have all of these.
-#[derive(Deserialize)]
+/// One picture or film of a gallery.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Media {
     /// `valid`, or why there is none.
-    status: String,
+    status: Lenient<String>,
     /// What it is: `Image`, `AnimatedImage`, `RedditVideo`.
-    e: Option<String>,
+    e: Lenient<String>,
     /// The media type.
-    m: Option<String>,
+    m: Lenient<String>,
     /// Small copies, narrow ones first.
-    p: Option<Vec<Size>>,
-    /// The largest copy.
-    s: Option<Size>,
+    p: Lenient<Vec<Lenient<Size>>>,
+    /// The largest copy; films have none.
+    s: Lenient<Size>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Size {
     x: Side,
     y: Side,
     /// The address, for pictures that do not move.
-    u: Option<String>,
+    u: Lenient<String>,
     /// The address, for those that do.
-    gif: Option<String>,
+    gif: Lenient<String>,
 }
 
 /// Why there is no file behind a picture that was announced.
 const GONE: [&str; 3] = ["failed", "unprocessed", "deleted"];
 
 /// The pictures in the order of the gallery, or what was looked for and not found. Into `faults` goes
-/// why some of them are not described; where there are no others, that is the error.
+/// why some of them are left out; where there are no others, that is the error.
 pub(crate) fn candidates(
     gallery: &Gallery,
-    media: &BTreeMap<String, Media>,
+    media: &BTreeMap<String, Lenient<Media>>,
     faults: &mut Vec<String>,
 ) -> Result<Vec<Candidate>, String> {
     let mut found = Vec::with_capacity(gallery.items.len());
-    let mut undescribed = Vec::new();
+    let mut left_out = Vec::new();
     for item in &gallery.items {
-        match described(item, media) {
-            Ok(Some(media)) => found.extend(candidate(item, media)?),
-            Ok(None) => {}
-            Err(fault) => undescribed.push(fault),
+        match candidate(item, media) {
+            Ok(picture) => found.extend(picture),
+            Err(fault) => left_out.push(fault),
         }
     }
-    if found.is_empty() && !undescribed.is_empty() {
-        return Err(undescribed.swap_remove(0));
+    if found.is_empty() && !left_out.is_empty() {
+        return Err(left_out.swap_remove(0));
     }
-    faults.append(&mut undescribed);
+    faults.append(&mut left_out);
     Ok(found)
 }
 
-/// What is said of a picture; `None` for what failed or is not ready.
-fn described<'a>(item: &Item, media: &'a BTreeMap<String, Media>) -> Result<Option<&'a Media>, String> {
-    let media = media.get(&item.media_id).ok_or("a picture of a gallery is not in `media_metadata`")?;
-    match media.status.as_str() {
-        "valid" => Ok(Some(media)),
-        status if GONE.contains(&status) => Ok(None),
-        status => {
-            let status: String = status.chars().take(40).collect();
-            Err(format!("a picture of a gallery has the unknown status `{status}`"))
-        }
-    }
-}
-
-/// `None` for a film.
-fn candidate(item: &Item, media: &Media) -> Result<Option<Candidate>, String> {
-    let missing = |name: &str| format!("missing field `{name}` of a picture in a gallery");
-    let what = media.e.as_deref().ok_or_else(|| missing("e"))?;
-    if !what.ends_with("Image") {
+/// `None` for a film, and for what failed or is not ready.
+fn candidate(
+    Lenient(item): &Lenient<Item>,
+    media: &BTreeMap<String, Lenient<Media>>,
+) -> Result<Option<Candidate>, String> {
+    let item = item.as_ref().ok_or("missing field `media_id` of a picture in a gallery")?;
+    let media = media.get(&item.media_id).and_then(|Lenient(media)| media.as_ref());
+    let media = media.ok_or("a picture of a gallery is not in `media_metadata`")?;
+    let status = media.status.0.as_deref().unwrap_or_default();
+    if GONE.contains(&status) {
         return Ok(None);
     }
-    let kind = media.m.as_deref().ok_or_else(|| missing("m"))?;
-    let sizes = media.p.as_ref().ok_or_else(|| missing("p"))?;
-    let largest = media.s.as_ref().ok_or_else(|| missing("s"))?;
-    let given = largest.u.as_deref().or(largest.gif.as_deref()).and_then(address);
-    let given = given.ok_or_else(|| missing("u"))?;
+    let largest = media.s.0.as_ref();
+    let given = largest.and_then(|size| address(size.u.0.as_ref().or(size.gif.0.as_ref())?));
+    let Some((given, largest)) = given.zip(largest) else {
+        return match media.e.0.as_deref() {
+            Some(what) if !what.ends_with("Image") => Ok(None),
+            _ if status != "valid" => {
+                let status: String = status.chars().take(40).collect();
+                Err(format!("a picture of a gallery has the unknown status `{status}`"))
+            }
+            _ => Err("missing field `u` of a picture in a gallery".to_owned()),
+        };
+    };
     let original = original(&given, Some(&item.media_id)).unwrap_or_else(|| given.clone());
+    // What the API calls `image/jpg` is registered under another name.
+    let kind = media.m.0.as_deref().map(|kind| if kind == "image/jpg" { "image/jpeg" } else { kind });
     Ok(Some(Candidate {
-        thumbnail_url: thumbnail(sizes.iter().filter_map(|size| Some((size.x, size.u.as_deref()?)))),
-        description: item
-            .caption
-            .as_deref()
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned),
+        thumbnail_url: thumbnail(media.p.known().filter_map(|size| Some((size.x, size.u.0.as_deref()?)))),
+        description: item.caption.said(),
         dimensions: Dimensions::of(Some(largest.x), Some(largest.y)),
-        // What the API calls `image/jpg` is registered under another name.
-        mime: Some(if kind == "image/jpg" { "image/jpeg" } else { kind }.to_owned()),
+        mime: kind.filter(|kind| kind.starts_with("image/")).map(str::to_owned),
         alternates: if given == original { Vec::new() } else { vec![given] },
         ..Candidate::new(original)
     }))

@@ -41,8 +41,9 @@ impl Machine for Reddit {
     fn info() -> Info {
         let credential = CredentialSpec {
             name: CREDENTIAL.to_owned(),
-            help: "Client id and secret as `id:secret`, of an app of type `script` or `web app` made at \
-                https://www.reddit.com/prefs/apps."
+            help: "Client id and secret as `id:secret`, of an app of type `script` or `web app`. Those of before \
+                November 2025 are at https://www.reddit.com/prefs/apps; a new one must be asked for and approved under \
+                https://support.reddithelp.com/hc/articles/42728983564564."
                 .to_owned(),
             required: true,
             kind: CredentialKind::Oauth2ClientCredentials(
@@ -54,7 +55,7 @@ impl Machine for Reddit {
             description:
                 "Pictures and galleries posted on Reddit. Nothing is said about licences: posters keep \
                 their rights, and often they did not make what they post. Commercial use and training of \
-                models need a contract with Reddit."
+                models need a contract with Reddit. New apps need Reddit's approval."
                     .to_owned(),
             homepage: Some("https://www.reddit.com/".to_owned()),
             terms_url: Some("https://www.redditinc.com/policies/data-api-terms".to_owned()),
@@ -80,14 +81,14 @@ impl Machine for Reddit {
     fn resume(query: &Query, place: Place, answers: Vec<Answer>) -> Result<Turn<Place>> {
         let answer = answers.into_iter().next().ok_or_else(|| Error::Other("no answer".to_owned()))?;
         let list = list(query, open(query, answer)?)?;
+        let posts: Vec<_> = list.children.iter().map(|thing| &*thing.data).collect();
+        Found::expect_fields(&posts, &post::FIELDS)?;
         let mut faults = Vec::new();
         let mut found = Found::each(list.children, |thing| {
             post::candidates(thing.data.get(), query.safe_search, &mut faults)
         })?;
         if let Some(fault) = faults.first() {
-            found
-                .warnings
-                .push(format!("{} of the pictures in galleries cannot be read: {fault}", faults.len()));
+            found.warnings.push(format!("{} parts of posts cannot be read: {fault}", faults.len()));
         }
         let pages = place.pages.saturating_add(1);
         let is_last = pages.saturating_mul(PAGE) >= DEPTH;

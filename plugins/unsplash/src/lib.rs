@@ -31,7 +31,10 @@ impl Paged for Unsplash {
     fn info() -> Info {
         let credential = CredentialSpec {
             name: CREDENTIAL.to_owned(),
-            help: "Access key of an application, from https://unsplash.com/oauth/applications.".to_owned(),
+            help:
+                "Access key of an application, from https://unsplash.com/oauth/applications. It may make 50 \
+                requests an hour, of 30 photos each, until Unsplash has approved it."
+                    .to_owned(),
             required: true,
             kind: CredentialKind::Header(CredentialHeader {
                 name: "authorization".to_owned(),
@@ -84,7 +87,9 @@ impl Paged for Unsplash {
             Found::expect_none(list.total.0.max(list.total_pages.0.into()), "results")?;
         }
         let more = number < list.total_pages.0 && !list.results.is_empty();
-        let found = Found::each(list.results, |photo| photo::candidate(photo.get()).map(Some))?;
+        Found::expect_fields(&list.results, &photo::FIELDS)?;
+        let mut found = Found::each(&list.results, |photo| photo::candidate(photo.get()).map(Some))?;
+        found.warn_missing(&list.results, &photo::PARTS);
         Ok((found, more))
     }
 }

@@ -128,26 +128,21 @@ fn pages_end_where_the_api_says() {
 #[test]
 fn a_field_with_another_name_is_a_changed_layout() {
     let body = page(1, &json!([photo()]));
-    for field in [
-        "results",
-        "total",
-        "total_pages",
-        "id",
-        "width",
-        "height",
-        "urls",
-        "raw",
-        "full",
-        "regular",
-        "thumb",
-        "links",
-        "html",
-        "user",
-        "name",
-        "created_at",
-    ] {
+    for field in
+        ["results", "total", "total_pages", "id", "width", "height", "urls", "links", "user", "created_at"]
+    {
         let body = body.replace(&format!("\"{field}\":"), "\"other\":");
         assert!(matches!(read(1, 200, &body), Err(Error::LayoutChanged(_))), "{field}");
+    }
+    // What others stand in for is missed, and no more.
+    for field in ["raw", "full", "regular", "thumb", "html", "name"] {
+        let (found, _) = read(1, 200, &body.replace(&format!("\"{field}\":"), "\"other\":")).unwrap();
+        assert_eq!((found.candidates.len(), found.warnings.len()), (1, 1), "{field}: {:?}", found.warnings);
+        assert!(
+            found.warnings[0].contains(&format!("{field}`; the site may have changed")),
+            "{:?}",
+            found.warnings
+        );
     }
 }
 
@@ -184,4 +179,10 @@ fn requests() {
         matches!(&info.credentials[0].kind, CredentialKind::Header(header) if header.prefix == "Client-ID ")
     );
     assert!(info.restriction.is_some_and(|why| why.contains("AI models") && why.chars().count() <= 200));
+}
+
+#[test]
+fn an_odd_type_costs_only_its_field() {
+    let essential = ["results", "results[]", "results[].urls", "results[].urls.raw", "total", "total_pages"];
+    pixcrawler_sweep::sweep::<pixcrawler_sdk::Pages<Unsplash>>(env!("CARGO_MANIFEST_DIR"), &essential);
 }
