@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
-use pixcrawler_sdk::{Error, Found, Response, Result, Whole};
+use pixcrawler_sdk::{Error, Found, Lenient, Response, Result, Whole};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor},
@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 pub(crate) struct Api {
     pub(crate) error: Option<Refusal>,
     pub(crate) warnings: Vec<String>,
-    pub(crate) pages: Vec<Page>,
+    pub(crate) pages: Vec<Box<RawValue>>,
     /// Whether everything that was asked for about these pages has been said.
     pub(crate) complete: bool,
     /// Parameters for what follows, to be taken over whole.
@@ -38,11 +38,16 @@ impl Api {
     pub(crate) fn of(response: &Response) -> Result<Self> {
         let parts: Many<Box<RawValue>> = response.json()?;
         let query: Option<Query> = part(&parts, "query")?;
-        let warnings: Option<Many<Warning>> = part(&parts, "warnings")?;
+        let warnings: Option<Lenient<Many<Lenient<Warning>>>> = part(&parts, "warnings")?;
         let next: Option<Many<Box<RawValue>>> = part(&parts, "continue")?;
         let api = Self {
             error: part(&parts, "error")?,
-            warnings: warnings.into_iter().flat_map(Many::into_list).filter_map(Warning::text).collect(),
+            warnings: warnings
+                .into_iter()
+                .filter_map(|Lenient(warnings)| warnings)
+                .flat_map(Many::into_list)
+                .filter_map(|Lenient(warning)| warning?.text())
+                .collect(),
             complete: parts.get("batchcomplete").is_some(),
             next: next.into_iter().flat_map(|next| next.0).map(|(name, raw)| (name, scalar(&raw))).collect(),
             pages: Vec::new(),
@@ -68,7 +73,7 @@ impl Api {
         }
         let pages = query.pages.into_list();
         if pages.is_empty() {
-            let counted = query.search.and_then(|search| search.total).map_or(0, |Whole(total)| total);
+            let counted = query.search.0.and_then(|search| search.total.0).map_or(0, |Whole(total)| total);
             Found::expect_none(counted, "pages")?;
             return changed("expected files in `pages`, found none".to_owned());
         }
@@ -89,15 +94,15 @@ pub(crate) fn scalar(raw: &RawValue) -> String {
 #[derive(Deserialize)]
 struct Query {
     /// Never empty: without a match there is no `query`.
-    pages: Many<Page>,
-    #[serde(rename = "searchinfo")]
-    search: Option<Search>,
+    pages: Many<Box<RawValue>>,
+    #[serde(rename = "searchinfo", default)]
+    search: Lenient<Search>,
 }
 
 #[derive(Deserialize)]
 struct Search {
-    #[serde(rename = "totalhits")]
-    total: Option<Whole<u64>>,
+    #[serde(rename = "totalhits", default)]
+    total: Lenient<Whole<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -110,43 +115,44 @@ pub(crate) struct Refusal {
 /// A module's warnings, in the newer and the older form.
 #[derive(Deserialize)]
 struct Warning {
-    warnings: Option<String>,
-    #[serde(rename = "*")]
-    older: Option<String>,
+    #[serde(default)]
+    warnings: Lenient<String>,
+    #[serde(rename = "*", default)]
+    older: Lenient<String>,
 }
 
 impl Warning {
     fn text(self) -> Option<String> {
-        self.warnings.or(self.older).map(|said| format!("Wikimedia Commons says: {said}"))
+        self.warnings.0.or(self.older.0).map(|said| format!("Wikimedia Commons says: {said}"))
     }
 }
 
 /// The page of a file.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Page {
     #[serde(rename = "pageid")]
-    pub(crate) id: Option<Whole<u64>>,
-    pub(crate) title: String,
+    pub(crate) id: Lenient<Whole<u64>>,
+    pub(crate) title: Lenient<String>,
     /// Its place among the results.
-    #[serde(default)]
-    pub(crate) index: Whole<u64>,
+    pub(crate) index: Lenient<Whole<u64>>,
     /// There for a page that was deleted.
     missing: Option<IgnoredAny>,
     /// Empty for a page whose file was deleted.
     #[serde(rename = "imagerepository")]
-    repository: Option<String>,
+    repository: Lenient<String>,
     #[serde(rename = "imageinfo")]
-    info: Option<Vec<Box<RawValue>>>,
+    info: Lenient<Vec<Box<RawValue>>>,
 }
 
 impl Page {
     pub(crate) fn has_file(&self) -> bool {
-        self.missing.is_none() && self.repository.as_deref() != Some("")
+        self.missing.is_none() && self.repository.0.as_deref() != Some("")
     }
 
     /// Of the newest version of the file.
     pub(crate) fn first_info(&self) -> Option<Box<RawValue>> {
-        self.info.as_ref().and_then(|info| info.first()).cloned()
+        self.info.0.as_ref().and_then(|info| info.first()).cloned()
     }
 }
 

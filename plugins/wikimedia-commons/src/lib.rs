@@ -5,9 +5,10 @@
 //! from answer to answer is no more than the numbers of those that are not.
 
 use pixcrawler_sdk::{
-    Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Whole, text,
+    Answer, Chain, Chained, Error, Found, Info, Lenient, Query, Request, Response, Result, Whole, text,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 mod answer;
 mod file;
@@ -56,8 +57,8 @@ impl Chained for WikimediaCommons {
         Info {
             description:
                 "Photographs, paintings and drawings of Wikimedia Commons, under free licences or in \
-                the public domain, with licence and creator. Commons does not say what is safe for work, so \
-                safe search changes nothing."
+                the public domain, with licence and creator. Of TIFF and XCF files, the largest copy that Commons \
+                renders of them. Commons does not say what is safe for work, so safe search changes nothing."
                     .to_owned(),
             homepage: Some("https://commons.wikimedia.org/".to_owned()),
             terms_url: Some(
@@ -113,35 +114,44 @@ const ENOUGH: usize = 5;
 
 impl Batch {
     /// The files that this answer describes, best first.
-    fn take(&mut self, mut pages: Vec<Page>) -> Result<Found> {
+    fn take(&mut self, pages: Vec<Box<RawValue>>) -> Result<Found> {
         if pages.len() > MOST_FILES {
             return Err(Error::LayoutChanged(format!("expected {BATCH} pages, found {}", pages.len())));
         }
+        Found::expect_fields(&pages, &["pageid", "title"])?;
         let is_first = self.parts == 0;
+        let mut pages: Vec<Page> =
+            pages.iter().filter_map(|page| serde_json::from_str(page.get()).ok()).collect();
         // The API orders pages by their number.
-        pages.sort_by_key(|page| page.index.0);
+        pages.sort_by_key(|page| page.index.0.unwrap_or_default().0);
         let mut described = Vec::new();
         for page in pages {
             if !page.has_file() {
                 self.gone += usize::from(is_first);
                 continue;
             }
-            let Whole(id) =
-                page.id.ok_or_else(|| Error::LayoutChanged("a page has no `pageid`".to_owned()))?;
-            let known = self.waiting.iter().position(|waiting| *waiting == id);
+            let id = page.id.0.map(|Whole(id)| id);
+            let known = self.waiting.iter().position(|waiting| Some(*waiting) == id);
             match (page.first_info(), known) {
-                (Some(_), None) if !is_first => {}
+                (Some(_), None) if !is_first && id.is_some() => {}
                 (Some(info), known) => {
                     known.map(|at| self.waiting.swap_remove(at));
                     described.push((id, page.title, info));
                 }
-                (None, None) if is_first => self.waiting.push(id),
+                (None, None) if is_first => match id {
+                    Some(id) => self.waiting.push(id),
+                    // A later answer cannot say that it is about this one.
+                    None => self.gone += 1,
+                },
                 (None, _) => {}
             }
         }
         self.given += described.len();
-        let found =
-            Found::each(described, |(id, title, info)| file::candidate(id, &title, info.get()).map(Some))?;
+        let infos: Vec<_> = described.iter().map(|(_, _, info)| &**info).collect();
+        Found::expect_fields(&infos, &file::FIELDS)?;
+        let found = Found::each(described, |(id, Lenient(title), info)| {
+            file::candidate(id, title.as_deref(), info.get()).map(Some)
+        })?;
         let is_named = |(name, _): &(String, String)| name == file::LICENSE;
         let is_licensed = found.candidates.iter().any(|candidate| candidate.extra.iter().any(is_named));
         if found.candidates.len() >= ENOUGH && !is_licensed {

@@ -89,6 +89,9 @@ fn every_field_is_read() {
         extra: [("license", "CC BY-SA 4.0"), ("date", "1891"), ("uploader", "Dachs")]
             .map(|(name, value)| (format!("wikimedia-commons.{name}"), value.to_owned()))
             .to_vec(),
+        alternates: [960, 500, 330, 250]
+            .map(|width| format!("https://upload.example.org/thumb/{width}px-fox.jpg"))
+            .to_vec(),
         ..Candidate::new("https://upload.example.org/fox.jpg")
     };
     assert_eq!((found.candidates, found.warnings, next), (vec![expected], vec![], None));
@@ -298,9 +301,7 @@ fn a_search_that_goes_nowhere_ends() {
 #[test]
 fn a_field_with_another_name_is_a_changed_layout() {
     let body = complete(json!([page(7, 1, "fox")])).to_string();
-    for field in
-        ["query", "pages", "title", "imageinfo", "url", "descriptionurl", "extmetadata", "value", "pageid"]
-    {
+    for field in ["query", "pages", "title", "imageinfo", "url", "descriptionurl", "extmetadata", "pageid"] {
         let body = body.replace(&format!("\"{field}\":"), "\"other\":");
         let read = WikimediaCommons::read(&Query::of(""), &mut Batch::default(), Answer::of(URL, 200, &body));
         assert!(matches!(read, Err(Error::LayoutChanged(_))), "{field} {read:?}");
@@ -372,4 +373,99 @@ fn searches() {
         )
     );
     assert!(WikimediaCommons::first(&Query::of("x")).url.contains("&iiextmetadatalanguage=en"));
+}
+
+#[test]
+fn an_odd_type_costs_only_its_field() {
+    let essential = [
+        // Where it goes on, or that it does not.
+        "continue",
+        "continue.continue",
+        "continue.gsroffset",
+        "continue.iicontinue",
+        "query",
+        "query.pages",
+        "query.pages[]",
+        "query.pages.*",
+        // By which a later answer says what it describes.
+        "query.pages[].pageid",
+        "query.pages[].imageinfo",
+        "query.pages[].imageinfo[]",
+        "query.pages[].imageinfo[].url",
+        "query.pages.*.imageinfo",
+        "query.pages.*.imageinfo[]",
+        "query.pages.*.imageinfo[].url",
+    ];
+    pixcrawler_sweep::sweep::<pixcrawler_sdk::Chain<WikimediaCommons>>(
+        env!("CARGO_MANIFEST_DIR"),
+        &essential,
+    );
+}
+
+#[test]
+fn smaller_copies_have_the_widths_that_commons_keeps() {
+    let urls = |changes: Value| {
+        let mut page = page(7, 1, "fox");
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            page["imageinfo"][0][name] = value.clone();
+        }
+        let picture = first(&complete(json!([page]))).unwrap().0.candidates.remove(0);
+        let end = |url: &String| url.trim_start_matches("https://upload.example.org/").to_owned();
+        (end(&picture.url), picture.alternates.iter().map(end).collect::<Vec<_>>(), picture)
+    };
+    let (_, copies, _) = urls(json!({"width": 8000}));
+    let widths = [3840, 1920, 1280, 960, 500, 330, 250];
+    assert_eq!(copies, widths.map(|width| format!("thumb/{width}px-fox.jpg")));
+    let at = "https://upload.example.org/thumb";
+    for (width, thumbnail, expect) in [
+        // None is larger than the file, and none is as large.
+        (
+            960,
+            format!("{at}/330px-fox.jpg"),
+            &["thumb/500px-fox.jpg", "thumb/330px-fox.jpg", "thumb/250px-fox.jpg"][..],
+        ),
+        (250, format!("{at}/330px-fox.jpg"), &[]),
+        // Parameters stay, and so do widths in the name of the file.
+        (
+            400,
+            format!("{at}/a/330px-x/330px-330px-fox.jpg?u=330px-"),
+            &["thumb/a/330px-x/330px-330px-fox.jpg?u=330px-", "thumb/a/330px-x/250px-330px-fox.jpg?u=330px-"],
+        ),
+        // The file itself where it is small, and a width that was not asked for.
+        (300, "https://upload.example.org/fox.jpg".to_owned(), &[]),
+        (900, format!("{at}/366px-fox.jpg"), &["thumb/366px-fox.jpg"]),
+        (900, format!("{at}/fox1330px-fox.jpg"), &["thumb/fox1330px-fox.jpg"]),
+    ] {
+        let (url, copies, _) = urls(json!({"width": width, "thumburl": thumbnail}));
+        assert_eq!(
+            (url.as_str(), copies),
+            ("fox.jpg", Vec::from_iter(expect.iter().map(|url| (*url).to_owned())))
+        );
+    }
+    // What browsers do not show is rendered, and only the address of the file is said of it.
+    let tiff = json!({"width": 1500, "mime": "image/tiff", "url": "https://upload.example.org/fox.tif",
+        "thumburl": "https://upload.example.org/thumb/lossy-page1-330px-fox.tif.jpg"});
+    let (url, copies, picture) = urls(tiff);
+    assert_eq!(url, "thumb/lossy-page1-1280px-fox.tif.jpg");
+    assert_eq!(copies[0], "thumb/lossy-page1-960px-fox.tif.jpg");
+    assert_eq!(
+        (&picture.mime, &picture.checksum, picture.dimensions, picture.byte_size),
+        (&None, &None, None, None)
+    );
+    let original = ("wikimedia-commons.original".to_owned(), "https://upload.example.org/fox.tif".to_owned());
+    assert!(picture.extra.contains(&original), "{:?}", picture.extra);
+    let (url, copies, _) = urls(json!({"width": 200, "mime": "image/tiff",
+        "thumburl": "https://upload.example.org/thumb/lossy-page1-200px-fox.tif.jpg"}));
+    assert_eq!((url.as_str(), copies.len()), ("thumb/lossy-page1-200px-fox.tif.jpg", 0));
+    let (url, _, _) = urls(json!({"mime": "image/tiff", "thumburl": null}));
+    assert_eq!(url, "fox.jpg");
+}
+
+#[test]
+fn a_page_without_a_number_costs_nothing() {
+    let mut nameless = page(8, 2, "cub");
+    nameless.as_object_mut().unwrap().remove("pageid");
+    let (found, _) = first(&complete(json!([page(7, 1, "fox"), nameless]))).unwrap();
+    assert_eq!((urls(&found), found.warnings.len()), (vec!["fox.jpg", "cub.jpg"], 0));
+    assert_eq!(found.candidates[1].id, None);
 }
