@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::picture::address;
+
 /// What a column may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -32,44 +34,48 @@ pub(crate) enum Field {
     Mime,
     ByteSize,
     Published,
-    /// Whether it is not safe for work.
+    /// Whether it is not safe for work, or how likely that is.
     Unsafe,
 }
 
-/// Names without case and punctuation. Where several are there, the first counts,
-/// but for labels and tags, which add up.
+/// Names without case and punctuation. Where several are there, the first counts, but for labels, tags
+/// and what is not safe, which add up. One that ends in `*` stands for all that begin like it.
 const NAMES: [(Field, &str); 24] = [
     (
         Field::Url,
         "imageurl imgurl imagelink imagesrc photoimageurl pictureurl originalurl contenturl mediaurl fileurl \
         downloadurl url uri image img picture photo file photourl src link href address",
     ),
-    (Field::Description, "caption imagecaption description text alttext alt sentence prompt toptext"),
+    (
+        Field::Description,
+        "caption captions imagecaption description text txt alttext alt sentence prompt toptext",
+    ),
     (Field::Title, "title headline name imagetitle"),
     (Field::Label, "label class classname category labelname displayname species wnid"),
     (Field::Tags, "tags labels classes keywords categories"),
     (Field::License, "license licence licensename rights usageterms"),
     (Field::LicenseVersion, "licenseversion licenceversion"),
     (Field::LicenseUrl, "licenseurl licenceurl"),
-    (Field::Attribution, "attribution credit creditline"),
+    (Field::Attribution, "attribution credit creditline rightsholder copyrightholder"),
     (Field::Creator, "creator author photographer artist photographerusername owner ownername"),
     (Field::CreatorUrl, "creatorurl authorurl authorprofileurl photographerurl"),
     (
         Field::Page,
-        "pageurl foreignlandingurl originallandingurl landingurl landingpage webpage page permalink sourceurl",
+        "pageurl foreignlandingurl originallandingurl landingurl landingpage webpage page permalink sourceurl \
+        references",
     ),
     (Field::Thumbnail, "thumbnail thumbnailurl thumb thumburl thumbnail300kurl"),
     (Field::Id, "id imageid photoid pictureid sampleid uid uuid key"),
     (Field::Width, "width originalwidth photowidth imagewidth w"),
     (Field::Height, "height originalheight photoheight imageheight h"),
-    (Field::Md5, "md5 originalmd5 md5sum"),
-    (Field::Sha1, "sha1 originalsha1 sha1sum"),
-    (Field::Sha256, "sha256 originalsha256 sha256sum"),
+    (Field::Md5, "md5 originalmd5 md5sum md5hash"),
+    (Field::Sha1, "sha1 originalsha1 sha1sum sha1hash"),
+    (Field::Sha256, "sha256 originalsha256 sha256sum sha256hash"),
     (Field::Checksum, "checksum hash digest"),
     (Field::Mime, "mime mimetype contenttype mediatype"),
     (Field::ByteSize, "bytesize filesize originalsize contentlength bytes"),
     (Field::Published, "published publishedat date datepublished photosubmittedat createdat"),
-    (Field::Unsafe, "nsfw mature adult sensitive"),
+    (Field::Unsafe, "nsfw unsafe mature adult sensitive punsafe pnsfw nsfwprob* nsfwscore*"),
 ];
 
 /// What the columns of a list hold.
@@ -105,11 +111,13 @@ impl Columns {
         })?;
         for (field, known) in NAMES {
             for name in known.split(' ') {
-                let at = plain.iter().position(|plain| plain == name);
-                let Some(at) = at.filter(|at| columns.field(*at).is_none()) else { continue };
-                let adds_up = matches!(field, Field::Label | Field::Tags);
-                if adds_up || columns.column(field).is_none() {
-                    columns.push(at, field);
+                let (name, most) = name.strip_suffix('*').map_or((name, 1), |start| (start, usize::MAX));
+                let is_it = |plain: &str| plain == name || (most > 1 && plain.starts_with(name));
+                let adds_up = matches!(field, Field::Label | Field::Tags | Field::Unsafe);
+                for (at, _) in plain.iter().enumerate().filter(|(_, plain)| is_it(plain)).take(most) {
+                    if columns.field(at).is_none() && (adds_up || columns.column(field).is_none()) {
+                        columns.push(at, field);
+                    }
                 }
             }
         }
@@ -123,6 +131,30 @@ impl Columns {
     /// What the user gave and is no number of a column.
     pub(crate) fn unnamed(count: usize, wanted: &Wanted<'_>) -> Result<Self, String> {
         Self::numbered(count, wanted, |_| None)
+    }
+
+    /// Looks in the first rows of a list without names for captions: the one column of sentences that
+    /// holds nothing else. Where that is none or several, and some hold words, says which were meant.
+    pub(crate) fn guess_caption<S: AsRef<str>>(&mut self, rows: &[Vec<S>]) -> Option<&'static str> {
+        let count = rows.first().map_or(0, Vec::len);
+        let is_address = |at: &usize| rows[0].get(*at).is_some_and(|cell| address(cell.as_ref()).is_some());
+        let url = self.column(Field::Url).or_else(|| (0..count).find(is_address));
+        let free = (0..count).filter(|at| Some(*at) != url && self.field(*at).is_none());
+        let share = |at: usize, is: fn(&str) -> bool| {
+            let cells =
+                || rows.iter().filter_map(|row| Some(row.get(at)?.as_ref())).filter(|cell| !cell.is_empty());
+            cells().filter(|cell| is(cell)).count() * 2 > cells().count()
+        };
+        let worded: Vec<_> = free.filter(|at| share(*at, has_words)).collect();
+        let sentences: Vec<_> = worded.iter().copied().filter(|at| share(*at, is_sentence)).collect();
+        if let [at] = sentences[..] {
+            self.push(at, Field::Description);
+            return None;
+        }
+        (!worded.is_empty()).then_some(
+            "the columns of the list have no names; `caption-column` and `label-column` say by number which hold \
+             captions and labels",
+        )
     }
 
     fn numbered(
@@ -164,6 +196,17 @@ impl Columns {
     }
 }
 
+fn has_words(cell: &str) -> bool {
+    cell.chars().any(char::is_alphabetic) && address(cell).is_none()
+}
+
+/// Two words or more, or some letters of a script that may have no space between words.
+fn is_sentence(cell: &str) -> bool {
+    let words = cell.split_whitespace().filter(|word| word.contains(char::is_alphabetic));
+    let foreign = cell.chars().filter(|c| !c.is_ascii() && c.is_alphabetic());
+    has_words(cell) && (words.count() > 1 || foreign.count() > 3)
+}
+
 /// A name without case and punctuation.
 fn plain(name: &str) -> String {
     name.chars()
@@ -197,6 +240,27 @@ mod tests {
             ],
         );
         check(&["url", "Image URL", "imageUrl"], &[(1, Field::Url)]);
+        check(&["url", "txt", "sha256hash"], &[(0, Field::Url), (1, Field::Description), (2, Field::Sha256)]);
+        check(
+            &["identifier", "references", "title", "creator", "license", "rightsHolder"],
+            &[
+                (1, Field::Page),
+                (2, Field::Title),
+                (3, Field::Creator),
+                (4, Field::License),
+                (5, Field::Attribution),
+            ],
+        );
+        check(
+            &["nsfw_score_a", "url", "watermark_score", "nsfw_score_b", "punsafe", "pwatermark", "NSFW"],
+            &[
+                (0, Field::Unsafe),
+                (1, Field::Url),
+                (3, Field::Unsafe),
+                (4, Field::Unsafe),
+                (6, Field::Unsafe),
+            ],
+        );
         check(
             &["alt", "caption", "class", "tags", "label"],
             &[(1, Field::Description), (2, Field::Label), (3, Field::Tags), (4, Field::Label)],
@@ -221,9 +285,36 @@ mod tests {
     }
 
     #[test]
+    fn captions_without_names() {
+        let url = "https://example.org/a.jpg";
+        let check = |rows: &[&[&str]], expect: Option<usize>, warns: bool| {
+            let rows: Vec<_> = rows.iter().map(|row| row.to_vec()).collect();
+            let mut columns = Columns::default();
+            let warning = columns.guess_caption(&rows);
+            assert_eq!((columns.column(Field::Description), warning.is_some()), (expect, warns), "{rows:?}");
+        };
+        check(&[&["a red fox", url]], Some(0), false);
+        check(&[&[url, "a red fox , at dawn ."], &[url, "snow"], &[url, "two hares"]], Some(1), false);
+        check(&[&[url, "雪の中の赤い狐"]], Some(1), false);
+        check(&[&["17", url, "640", "a red fox", "0.9"]], Some(3), false);
+        // Labels, ids, and two of a kind.
+        check(&[&["n01440764_1", url]], None, true);
+        check(&[&[url, "fox"], &[url, "red fox"]], None, true);
+        check(&[&[url, "a red fox", "Ada Fuchs"]], None, true);
+        // Nothing that could be one.
+        for row in [&[url][..], &[url, "17", "2026-01-01 10:00"], &[url, "", "https://example.org/b c"]] {
+            check(&[row], None, false);
+        }
+        check(&[], None, false);
+        let mut columns = Columns::unnamed(2, &Wanted { label: Some("2"), ..Wanted::default() }).unwrap();
+        assert_eq!(columns.guess_caption(&[vec![url, "a red fox"]]), None);
+        assert_eq!(columns.column(Field::Description), None);
+    }
+
+    #[test]
     fn a_name_means_one_thing() {
         let mut names: Vec<_> = NAMES.iter().flat_map(|(_, names)| names.split(' ')).collect();
-        assert!(names.iter().all(|name| *name == plain(name)));
+        assert!(names.iter().all(|name| name.trim_end_matches('*') == plain(name)));
         let count = names.len();
         names.sort_unstable();
         names.dedup();

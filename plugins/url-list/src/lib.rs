@@ -38,7 +38,8 @@ impl Machine for UrlList {
         Info {
             description: "Pictures whose addresses stand in a list: plain text, CSV, TSV or JSON lines, also \
                 millions of them, with captions, labels, licences, creators and checksums where there are columns \
-                with usual names. The input is the address of the list."
+                with usual names. Safe search leaves out what the list calls unsafe, in a word or by a score of 0.5 \
+                or more. The input is the address of the list."
                 .to_owned(),
             options: vec![
                 OptionSpec::choice(
@@ -56,7 +57,8 @@ impl Machine for UrlList {
                 column(
                     "caption-column",
                     "Column of captions",
-                    "Its name, or its number from 1; `caption`, `text` and the like by default.",
+                    "Its name, or its number from 1; `caption`, `text` and the like by default, and where columns have no \
+                    names the only one with sentences.",
                 ),
                 column(
                     "label-column",
@@ -95,7 +97,10 @@ impl Machine for UrlList {
         }
         let content_type = response.header("content-type").unwrap_or_default().to_owned();
         let mut version = Version::of(&response, None);
-        let part = response.into_part()?;
+        let mut part = response.into_part()?;
+        if !is_range {
+            part.bytes = state::decoded(part.bytes);
+        }
         version.total = part.total;
         if state.version.as_ref().is_some_and(|known| known.differs(&version)) {
             if state.restarts >= MOST_RESTARTS {

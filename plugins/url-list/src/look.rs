@@ -42,11 +42,11 @@ pub(crate) fn look(
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [b'B', b'Z', b'h', ..] | [0xfd, b'7', b'z', ..] => {
             return Look::Other("a compressed file; unpack it, or compress it with gzip");
         }
-        _ if start.iter().take(1_000).any(|byte| *byte == 0) => return Look::Other("no text"),
+        _ if !is_whole && is_encoded(&content_type) => return Look::Packed,
+        _ if start.iter().take(1_000).any(|byte| *byte == 0) => {
+            return Look::Other("no text, or text in UTF-16 that does not begin with a byte order mark");
+        }
         _ => {}
-    }
-    if !is_whole && is_encoded(&content_type) {
-        return Look::Packed;
     }
     let text = String::from_utf8_lossy(&start[..start.len().min(64 << 10)]);
     let lines: Vec<_> = text
@@ -165,6 +165,7 @@ mod tests {
             look("", "text/csv; header=present; charset=ISO-8859-1", b"url", false, None),
             Look::Packed
         );
+        assert_eq!(look("", "text/plain; charset=utf-16le", b"h\0t\0", false, None), Look::Packed);
         for (start, expect) in [
             (&b"PAR1\x15"[..], "Parquet"),
             (b"PK\x03\x04", "spreadsheet"),

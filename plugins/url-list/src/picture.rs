@@ -30,6 +30,8 @@ pub(crate) enum Fault {
 /// Characters of what is shown in a line, and of a description.
 const LINE: usize = 500;
 const DESCRIPTION: usize = 5_000;
+/// From where on a score from 0 to 1 means that a picture is not safe for work.
+const NOT_SAFE: f64 = 0.5;
 /// What tags are set apart by in one cell.
 const SEPARATORS: [char; 3] = [',', ';', '|'];
 
@@ -81,10 +83,7 @@ impl Picture {
             }
             Field::ByteSize => candidate.byte_size = number(&value).filter(|size| *size > 0),
             Field::Published => candidate.published = date::from_iso(&value),
-            Field::Unsafe => {
-                self.is_unsafe =
-                    ["nsfw", "true", "1", "1.0", "yes"].contains(&value.to_ascii_lowercase().as_str());
-            }
+            Field::Unsafe => self.is_unsafe |= is_unsafe(&value),
         }
     }
 
@@ -129,6 +128,13 @@ impl Default for Picture {
 #[must_use]
 pub(crate) fn address(text: &str) -> Option<String> {
     url::resolve(text, "")
+}
+
+/// Whether that says so: in a word, or as a score.
+fn is_unsafe(value: &str) -> bool {
+    let word = value.to_ascii_lowercase();
+    let score = || value.parse().is_ok_and(|score: f64| score >= NOT_SAFE);
+    ["nsfw", "unsafe", "true", "yes"].contains(&word.as_str()) || score()
 }
 
 /// A whole number, also as other tools write one (`640.0`).
@@ -313,9 +319,24 @@ mod tests {
 
     #[test]
     fn what_is_not_safe_is_left_out_where_that_is_wanted() {
-        for (value, expect) in
-            [("NSFW", true), ("True", true), ("1.0", true), ("UNSURE", false), ("0", false)]
-        {
+        for (value, expect) in [
+            ("NSFW", true),
+            ("unsafe", true),
+            ("True", true),
+            ("1", true),
+            ("1.0", true),
+            ("0.97", true),
+            ("5e-1", true),
+            ("0.5", true),
+            ("0.4999", false),
+            ("1e-7", false),
+            ("0", false),
+            ("-1", false),
+            ("nan", false),
+            ("UNSURE", false),
+            ("UNLIKELY", false),
+            ("false", false),
+        ] {
             let mut picture = Picture::new();
             picture.set(URL.0, URL.1);
             picture.set(Field::Unsafe, value);
@@ -323,5 +344,7 @@ mod tests {
             assert!(picture.finish(false, None).is_ok());
         }
         assert_eq!(picture(&[URL, (Field::Unsafe, "nsfw")]), Err(Fault::Unsafe));
+        // One score of several is enough.
+        assert_eq!(picture(&[URL, (Field::Unsafe, "0.9"), (Field::Unsafe, "0.1")]), Err(Fault::Unsafe));
     }
 }

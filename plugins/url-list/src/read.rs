@@ -1,5 +1,6 @@
 //! Reads the records of a part of a list into pictures.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use pixcrawler_sdk::{CANDIDATES_PER_STEP, Candidate, Error, Found, Part, Result, json};
@@ -83,7 +84,7 @@ impl State {
             if text.trim().is_empty() || is_comment {
                 continue;
             }
-            match reader.record(format, text, &mut self.columns)? {
+            match reader.record(format, text, bytes, &mut self.columns, &mut found.warnings)? {
                 None => {}
                 Some(Ok(candidate)) => {
                     self.found += 1;
@@ -107,12 +108,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The picture of a record; none where it names the columns.
+    /// The picture of a record; none where it names the columns. `bytes` are what is known of the list
+    /// from this record on.
     fn record(
         &mut self,
         format: Format,
         text: &str,
+        bytes: &[u8],
         columns: &mut Option<Columns>,
+        warnings: &mut Vec<String>,
     ) -> Result<Option<Result<Candidate, Fault>>> {
         Ok(match format {
             Format::Text => {
@@ -132,8 +136,11 @@ impl Reader<'_> {
                         } else {
                             Columns::named(&cells, &self.wishes.columns)
                         };
-                        let columns =
-                            columns.insert(known.map_err(|name| no_column(&name, &cells, is_data))?);
+                        let known = known.map_err(|name| no_column(&name, &cells, is_data))?;
+                        let columns = columns.insert(known);
+                        if is_data && self.wishes.columns.caption.is_none() {
+                            warnings.extend(columns.guess_caption(&rows(format, bytes)).map(str::to_owned));
+                        }
                         is_data.then(|| self.row(&cells, columns))
                     }
                 }
@@ -187,6 +194,24 @@ impl Reader<'_> {
     fn finish(&self, picture: Picture) -> Result<Candidate, Fault> {
         picture.finish(self.wishes.only_safe, self.wishes.license.as_ref())
     }
+}
+
+/// Rows that are looked at to tell what columns hold.
+const ROWS: usize = 50;
+
+/// The first rows.
+fn rows(format: Format, mut bytes: &[u8]) -> Vec<Vec<String>> {
+    let (mut rows, mut reach) = (Vec::new(), Reach::default());
+    while rows.len() < ROWS
+        && let Some(record) = format.record(bytes, true, reach.at(0))
+    {
+        let text = String::from_utf8_lossy(record.bytes);
+        if !text.trim().is_empty() {
+            rows.push(format.cells(&text).into_iter().map(Cow::into_owned).collect());
+        }
+        bytes = &bytes[record.end..];
+    }
+    rows
 }
 
 /// Adds a value of JSON: a text, a number or a truth, or a list of those.

@@ -91,6 +91,19 @@ impl Version {
     }
 }
 
+/// A whole list in UTF-8. The host decodes what is declared to be text; anything else may say by its byte
+/// order mark that it is UTF-16.
+pub(crate) fn decoded(bytes: Vec<u8>) -> Vec<u8> {
+    let unit: fn([u8; 2]) -> u16 = match bytes[..] {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => return bytes,
+    };
+    let units = bytes[2..].as_chunks().0.iter().map(|pair| unit(*pair));
+    let text: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    text.into_bytes()
+}
+
 /// Whether nothing follows that part.
 pub(crate) fn is_last(part: &Part, is_range: bool) -> bool {
     let is_short = part.total.is_none() && (part.bytes.len() as u64) < WINDOW;

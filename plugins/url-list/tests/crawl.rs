@@ -190,6 +190,64 @@ fn a_licence_for_all_and_only_what_is_safe() {
     assert_eq!(read(&query, list.as_bytes(), Server::Whole).unwrap().candidates.len(), 3);
 }
 
+#[test]
+fn captions_of_lists_without_names() {
+    let (a, b) = ("https://example.org/a.jpg", "https://example.org/b.jpg");
+    let captions = |name: &str, options: &[(&str, &str)], list: &str| {
+        let query = Query::of(&format!("{LIST}{name}")).with(options);
+        let found = read(&query, list.as_bytes(), Server::Ranges(usize::MAX, true)).unwrap();
+        let captions = found.candidates.iter().map(|found| found.description.clone().unwrap_or_default());
+        (captions.collect::<Vec<_>>(), found.urls().len(), found.warnings.len())
+    };
+    let (fox, hare) = ("a red fox in the snow".to_owned(), "hares , running".to_owned());
+    let both = (vec![fox.clone(), hare.clone()], 2, 0);
+    assert_eq!(captions(".tsv", &[], &format!("{fox}\t{a}\n{hare}\t{b}\n")), both);
+    assert_eq!(captions(".tsv", &[], &format!("{a}\t{fox}\n{b}\t{hare}\n")), both);
+    assert_eq!(captions("", &[], &format!("\u{feff}{fox}\t{a}\r\n\r\n{hare}\t{b}\r\n")), both);
+    assert_eq!(captions(".csv", &[], &format!("{a},17,\"{fox}\"\n{b},18,\"{hare}\"\n")), both);
+    // Which of two it is has to be said.
+    let two = format!("{fox}\t{a}\tAda Fuchs\n{hare}\t{b}\tBo Dachs\n");
+    assert_eq!(captions(".tsv", &[], &two), (vec![String::new(); 2], 2, 1));
+    assert_eq!(captions(".tsv", &[("caption-column", "1")], &two), both);
+}
+
+#[test]
+fn scores_of_safety() {
+    for (column, safe) in [
+        ("punsafe", "0.02"),
+        ("nsfw_score_opennsfw2", "0.49"),
+        ("NSFW", "0.1"),
+        ("pwatermark", "0.99"),
+        ("nsfw", "UNLIKELY"),
+    ] {
+        let list =
+            format!("url,{column}\nhttps://example.org/a.jpg,0.97\nhttps://example.org/b.jpg,{safe}\n");
+        let found = read(&Query::of("https://example.org/l.csv"), list.as_bytes(), Server::Whole).unwrap();
+        let expect = if column == "pwatermark" { &["a.jpg", "b.jpg"][..] } else { &["b.jpg"] };
+        assert_eq!(found.urls(), expect, "{column}");
+    }
+    let list = r#"{"url": "https://example.org/a.jpg", "punsafe": 0.97, "nsfw_score_gantman": 1e-7}"#;
+    let found = read(&Query::of(LIST), list.as_bytes(), Server::Whole).unwrap();
+    assert_eq!((found.candidates.len(), found.warnings.len()), (0, 1));
+}
+
+#[test]
+fn lists_in_utf_16_that_nobody_declares() {
+    let list =
+        "url,caption\r\nhttps://example.org/a.jpg,ein grüner Fuchs 🦊\r\nhttps://example.org/b.jpg,\r\n";
+    for (mark, bytes) in
+        [([0xff, 0xfe], u16::to_le_bytes as fn(u16) -> [u8; 2]), ([0xfe, 0xff], u16::to_be_bytes)]
+    {
+        let list = [&mark[..], &list.encode_utf16().flat_map(bytes).collect::<Vec<_>>()].concat();
+        for server in [Server::Whole, Server::Ranges(usize::MAX, true)] {
+            let found = read(&Query::of("https://example.org/l.csv"), &list, server).unwrap();
+            assert_eq!(found.urls(), ["a.jpg", "b.jpg"], "{server:?}");
+            assert_eq!(found.candidates[0].description.as_deref(), Some("ein grüner Fuchs 🦊"));
+            assert_eq!(found.warnings, [""; 0]);
+        }
+    }
+}
+
 /// Lines with about that many bytes each.
 fn long(lines: usize, bytes: usize) -> String {
     let caption = "a fox, seen from far away at the break of day; ".repeat(bytes / 47);
