@@ -1,6 +1,7 @@
 //! Pictures found by Google. Its page of pictures holds, inside a script, the
 //! addresses of a hundred thumbnails with those of their originals. This is no
-//! API, so it may change or be refused at any time.
+//! API, so it may change or be refused at any time; since January 2025 it is
+//! given only to browsers that run scripts, and this source finds nothing.
 
 use pixcrawler_sdk::{
     Answer, Chain, Chained, Error, Found, Info, Query, Request, Response, Result, Seen, json,
@@ -34,8 +35,9 @@ impl Chained for Google {
 
     fn info() -> Info {
         Info {
-            description: "Pictures from all over the web, found by Google's search page, not by an API. \
-                Nothing is said about licences. Google often asks for proof that a person is searching."
+            description: "Not working: since January 2025 Google shows its results only to browsers that run \
+                scripts, and says so to all others. The source reads the page of pictures as it was before and is \
+                kept for the day that Google gives it again; no API is asked, and nothing is said about licences."
                 .to_owned(),
             homepage: Some("https://images.google.com/".to_owned()),
             terms_url: Some("https://policies.google.com/terms".to_owned()),

@@ -15,11 +15,17 @@ const NOTHING: &str = "did not match any";
 /// # Errors
 ///
 /// - `rate-limited` when it asks for proof that a person is searching;
-/// - `unavailable` when it asks for consent, or for a browser that runs scripts;
-/// - `layout-changed` when there are no pictures in it, though it does not say so.
+/// - `unavailable` when it asks for consent;
+/// - `layout-changed` when it wants a browser that runs scripts, and when there are no pictures in it
+///   though it does not say so.
 pub fn read(html: &str, first: bool) -> Result<Found> {
-    let found = Found::each(picture::all(html), picture::candidate)?;
-    if found.candidates.is_empty() { without_pictures(html, first).map(|()| found) } else { Ok(found) }
+    let found: Found = picture::all(html).filter_map(picture::candidate).collect();
+    if found.candidates.is_empty() {
+        without_pictures(html, first)?;
+    } else if found.candidates.iter().all(|picture| picture.page_url.is_none()) {
+        return Err(Error::LayoutChanged("no picture has its page in field `2003`".to_owned()));
+    }
+    Ok(found)
 }
 
 /// Why there are no pictures. It is well where the page says so; past the end
@@ -42,7 +48,11 @@ fn without_pictures(html: &str, first: bool) -> Result<()> {
         return Ok(());
     }
     if !searches && !pictures && html.contains("/httpservice/retry/enablejs") {
-        return Err(Error::Unavailable("Google wants a browser that runs scripts".to_owned()));
+        // Since January 2025 everybody is given this page, so waiting does not help.
+        return Err(Error::LayoutChanged(
+            "Google shows its pictures only to browsers that run scripts, so this source finds none"
+                .to_owned(),
+        ));
     }
     Err(Error::LayoutChanged("looked for pairs of thumbnail and original in a script of the page".to_owned()))
 }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pixcrawler_sdk::{Candidate, Dimensions, url};
-use serde::Deserialize;
+use pixcrawler_sdk::{Candidate, Dimensions, Side, url};
 use serde_json::value::RawValue;
 
 /// How the address of every thumbnail begins.
@@ -32,9 +31,22 @@ pub(crate) struct Picture<'a> {
     fields: Fields<'a>,
 }
 
-/// Address, height, width.
-#[derive(Deserialize)]
-struct Image(String, u32, u32);
+/// Address, height, width, and perhaps more.
+struct Image {
+    url: String,
+    height: Side,
+    width: Side,
+}
+
+impl Image {
+    /// The image in that list, if it is one.
+    fn of(list: &RawValue) -> Option<Self> {
+        let fields: Fields<'_> = serde_json::from_str(list.get()).ok()?;
+        let [url, height, width, ..] = &fields[..] else { return None };
+        let side = |side: &RawValue| serde_json::from_str(side.get()).unwrap_or_default();
+        Some(Self { url: serde_json::from_str(url.get()).ok()?, height: side(height), width: side(width) })
+    }
+}
 
 impl<'a> Picture<'a> {
     /// The picture whose list begins at that place of the page, if it is one.
@@ -42,35 +54,32 @@ impl<'a> Picture<'a> {
         let end = html.floor_char_boundary(start + LONGEST);
         let mut lists = serde_json::Deserializer::from_str(&html[start..end]).into_iter::<Fields<'a>>();
         let fields = lists.next()?.ok()?;
-        let image = |place: usize| serde_json::from_str(fields.get(place)?.get()).ok();
+        let image = |place: usize| Image::of(fields.get(place)?);
         Some(Self { thumbnail: image(2)?, original: image(3)?, fields })
     }
 }
 
-/// The picture, or what of it was looked for and not found; none for one that
-/// has no address of its own (in a document, for example).
-pub(crate) fn candidate(picture: Picture<'_>) -> Result<Option<Candidate>, String> {
+/// The picture; none for one that has no address of its own (in a document, for example).
+pub(crate) fn candidate(picture: Picture<'_>) -> Option<Candidate> {
     let Picture { thumbnail, original, fields } = picture;
-    let Some(address) = url::resolve("", &original.0) else { return Ok(None) };
+    let address = url::resolve("", &original.url)?;
     let details = fields.iter().find(|field| field.get().starts_with('{'));
-    let details = details.ok_or("missing the details of a picture")?;
     let details: BTreeMap<String, &RawValue> =
-        serde_json::from_str(details.get()).map_err(|error| error.to_string())?;
+        details.and_then(|details| serde_json::from_str(details.get()).ok()).unwrap_or_default();
     // The page that shows it: `[_, id, address, title, …, name of the site, …]`.
-    let page = details.get("2003").ok_or("missing field `2003` of a picture")?;
-    let page: Fields<'_> = serde_json::from_str(page.get()).map_err(|error| error.to_string())?;
+    let page = details.get("2003").and_then(|page| serde_json::from_str(page.get()).ok());
+    let page: Fields<'_> = page.unwrap_or_default();
     let text = |place: usize| -> Option<String> {
         let text: String = serde_json::from_str(page.get(place)?.get()).ok()?;
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     };
-    let page_url = text(2).and_then(|page| url::resolve("", &page));
-    Ok(Some(Candidate {
+    Some(Candidate {
         id: fields.get(1).and_then(|id| serde_json::from_str(id.get()).ok()),
-        page_url: Some(page_url.ok_or("missing the page of a picture")?),
-        thumbnail_url: Some(thumbnail.0),
+        page_url: text(2).and_then(|page| url::resolve("", &page)),
+        thumbnail_url: Some(thumbnail.url),
         title: text(3),
-        dimensions: Dimensions::known(Some(original.2), Some(original.1)),
+        dimensions: Dimensions::of(Some(original.width), Some(original.height)),
         extra: text(12).into_iter().map(|site| ("google.site".to_owned(), site)).collect(),
         ..Candidate::new(address)
-    }))
+    })
 }

@@ -101,13 +101,10 @@ fn pages_without_pictures_are_told_apart() {
     let sorry = Answer::of("https://www.google.com/sorry/index?continue=x", 200, "<html></html>");
     let sorry = Google::read(&Query::of("x"), &mut Place::default(), sorry);
     assert_eq!(sorry, Err(Error::RateLimited(None)));
-    for (blocked, why) in [
-        (r#"<noscript><iframe src="/httpservice/retry/enablejs?sei=x"></iframe></noscript>"#, "scripts"),
-        (r#"<form action="https://consent.google.com/save" method="POST"></form>"#, "consent"),
-    ] {
-        let Err(Error::Unavailable(message)) = read(blocked) else { panic!("{blocked}") };
-        assert!(message.contains(why), "{message}");
-    }
+    let consent = read(r#"<form action="https://consent.google.com/save" method="POST"></form>"#);
+    assert!(matches!(&consent, Err(Error::Unavailable(why)) if why.contains("consent")), "{consent:?}");
+    let scripts = read(r#"<noscript><iframe src="/httpservice/retry/enablejs?sei=x"></iframe></noscript>"#);
+    assert!(matches!(&scripts, Err(Error::LayoutChanged(why)) if why.contains("scripts")), "{scripts:?}");
     for change in [
         String::new(),
         "<html><body>Welcome</body></html>".to_owned(),
@@ -133,10 +130,25 @@ fn half_a_character_in_a_title_is_marked() {
 }
 
 #[test]
-fn a_bad_picture_costs_only_itself() {
-    let bad = picture(1).replace("\"2003\"", "\"2004\"");
-    let (found, _) = read(&page(&[bad, picture(2)].concat())).unwrap();
-    assert_eq!((found.candidates, found.warnings.len()), (vec![candidate(2)], 1));
+fn an_odd_value_costs_only_itself() {
+    let one = |written: &str, odd: &str| {
+        let odd = picture(1).replace(written, odd);
+        let (found, _) = read(&page(&[odd, picture(2)].concat())).unwrap();
+        assert_eq!((found.candidates.len(), &found.candidates[1]), (2, &candidate(2)), "{written}");
+        found.candidates[0].clone()
+    };
+    let bare = Candidate { page_url: None, title: None, extra: Vec::new(), ..candidate(1) };
+    assert_eq!(one("\"2003\"", "\"2004\""), bare);
+    assert_eq!(one("{\"2000\"", "[7],{\"2000\""), candidate(1));
+    for (written, odd) in
+        [("600,800]", "null,800]"), ("600,800]", "600,\"wide\"]"), ("600,800]", "600,[800]]")]
+    {
+        assert_eq!(one(written, odd), Candidate { dimensions: None, ..candidate(1) }, "{odd}");
+    }
+    // Lists grow at their end.
+    assert_eq!(one("600,800]", "600,800,null]"), candidate(1));
+    assert_eq!(one("180,240]", "180.0,\"240\",{\"7\":1}]"), candidate(1));
+    assert_eq!(one("[0,\"doc1\"", "[0,7"), Candidate { id: None, ..candidate(1) });
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn recordings_are_read_completely() {
                     assert_eq!(read(&html, first), Err(Error::RateLimited(None)), "{name}");
                 }
                 "google_search_soft_block.html" => {
-                    assert!(matches!(read(&html, first), Err(Error::Unavailable(_))), "{name}");
+                    assert!(matches!(read(&html, first), Err(Error::LayoutChanged(_))), "{name}");
                 }
                 _ => panic!("say what must come of {name}"),
             }
