@@ -134,27 +134,47 @@ impl Columns {
     }
 
     /// Looks in the first rows of a list without names for captions: the one column of sentences that
-    /// holds nothing else. Where that is none or several, and some hold words, says which were meant.
+    /// holds nothing else. Where that is none or several, and some hold words, says how to name it.
     pub(crate) fn guess_caption<S: AsRef<str>>(&mut self, rows: &[Vec<S>]) -> Option<&'static str> {
-        let count = rows.first().map_or(0, Vec::len);
-        let is_address = |at: &usize| rows[0].get(*at).is_some_and(|cell| address(cell.as_ref()).is_some());
-        let url = self.column(Field::Url).or_else(|| (0..count).find(is_address));
-        let free = (0..count).filter(|at| Some(*at) != url && self.field(*at).is_none());
-        let share = |at: usize, is: fn(&str) -> bool| {
-            let cells =
-                || rows.iter().filter_map(|row| Some(row.get(at)?.as_ref())).filter(|cell| !cell.is_empty());
-            cells().filter(|cell| is(cell)).count() * 2 > cells().count()
-        };
-        let worded: Vec<_> = free.filter(|at| share(*at, has_words)).collect();
-        let sentences: Vec<_> = worded.iter().copied().filter(|at| share(*at, is_sentence)).collect();
+        let sentences = self.free(rows, is_sentence);
         if let [at] = sentences[..] {
             self.push(at, Field::Description);
             return None;
         }
-        (!worded.is_empty()).then_some(
+        (!self.free(rows, has_words).is_empty()).then_some(
             "the columns of the list have no names; `caption-column` and `label-column` say by number which hold \
              captions and labels",
         )
+    }
+
+    /// Which columns look like captions of a list that calls none of its columns anything of the kind.
+    pub(crate) fn unread_captions<N: AsRef<str>, S: AsRef<str>>(
+        &self,
+        names: &[N],
+        rows: &[Vec<S>],
+    ) -> Option<String> {
+        let of_a_kind = [Field::Description, Field::Title, Field::Label, Field::Tags];
+        if of_a_kind.iter().any(|field| self.column(*field).is_some()) {
+            return None;
+        }
+        let unread: Vec<_> = self.free(rows, is_sentence);
+        let unread = unread.iter().filter_map(|at| Some(format!("`{}`", names.get(*at)?.as_ref())));
+        let unread: Vec<_> = unread.collect();
+        let list = || unread.join(", ").chars().take(300).collect::<String>();
+        (!unread.is_empty())
+            .then(|| format!("no column is known to hold captions; `caption-column` may be {}", list()))
+    }
+
+    /// Columns that hold nothing known, and mostly such cells.
+    fn free<S: AsRef<str>>(&self, rows: &[Vec<S>], is: fn(&str) -> bool) -> Vec<usize> {
+        let count = rows.first().map_or(0, Vec::len);
+        let is_address = |at: &usize| rows[0].get(*at).is_some_and(|cell| address(cell.as_ref()).is_some());
+        let url = self.column(Field::Url).or_else(|| (0..count).find(is_address));
+        let free = (0..count).filter(|at| Some(*at) != url && self.field(*at).is_none());
+        let cells = |at: usize| {
+            rows.iter().filter_map(move |row| Some(row.get(at)?.as_ref())).filter(|cell| !cell.is_empty())
+        };
+        free.filter(|at| cells(*at).filter(|cell| is(cell)).count() * 2 > cells(*at).count()).collect()
     }
 
     fn numbered(
@@ -309,6 +329,19 @@ mod tests {
         let mut columns = Columns::unnamed(2, &Wanted { label: Some("2"), ..Wanted::default() }).unwrap();
         assert_eq!(columns.guess_caption(&[vec![url, "a red fox"]]), None);
         assert_eq!(columns.column(Field::Description), None);
+    }
+
+    #[test]
+    fn captions_under_other_names() {
+        let rows = [vec!["https://example.org/a.jpg", "a red fox", "17"]];
+        let unread =
+            |names: &[&str]| Columns::named(names, &Wanted::default()).unwrap().unread_captions(names, &rows);
+        let warning = "no column is known to hold captions; `caption-column` may be `Beschreibung`";
+        assert_eq!(unread(&["url", "Beschreibung", "n"]).as_deref(), Some(warning));
+        assert_eq!(unread(&["", "Beschreibung", "n"]).as_deref(), Some(warning));
+        for names in [["url", "caption", "n"], ["url", "who", "title"], ["url", "creator", "n"]] {
+            assert_eq!(unread(&names), None, "{names:?}");
+        }
     }
 
     #[test]

@@ -138,8 +138,12 @@ impl Reader<'_> {
                         };
                         let known = known.map_err(|name| no_column(&name, &cells, is_data))?;
                         let columns = columns.insert(known);
-                        if is_data && self.wishes.columns.caption.is_none() {
-                            warnings.extend(columns.guess_caption(&rows(format, bytes)).map(str::to_owned));
+                        let rows = rows(format, bytes);
+                        if !is_data {
+                            warnings
+                                .extend(columns.unread_captions(&cells, rows.get(1..).unwrap_or_default()));
+                        } else if self.wishes.columns.caption.is_none() {
+                            warnings.extend(columns.guess_caption(&rows).map(str::to_owned));
                         }
                         is_data.then(|| self.row(&cells, columns))
                     }
