@@ -1,7 +1,7 @@
 //! Pictures in the HTML of an entry.
 
 use pixcrawler_sdk::html::picture::{self, Copy};
-use pixcrawler_sdk::html::{Tag, Token, decode, tokens};
+use pixcrawler_sdk::html::{Tag, Token, tokens};
 use pixcrawler_sdk::{Candidate, text, url};
 
 use crate::reader::MOST_IN_ENTRY;
@@ -24,7 +24,7 @@ pub(crate) fn pictures(html: &str, base: &str) -> Vec<Candidate> {
             Token::Close(name) => body.close(name),
             Token::Text(piece) => {
                 if let Some(caption) = body.caption.as_mut().filter(|caption| caption.len() < 4 * LINE) {
-                    caption.push_str(&decode(piece));
+                    caption.push_str(&piece.decode());
                 }
             }
         }

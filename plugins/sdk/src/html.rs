@@ -1,6 +1,6 @@
-//! Reading HTML as browsers do, as far as finding links and pictures needs it:
-//! tags with attributes, text and entities, in the order of the document. No
-//! tree is built. Any text at all can be read; what is broken is skipped.
+//! Reading HTML as browsers do (the tokenizer of the HTML standard), as far as finding links
+//! and pictures needs it: tags with attributes and text, in the order of the document. No
+//! tree is built. Any text at all can be read; what is broken is skipped. U+0000 stays as it is.
 //!
 //! ```
 //! use pixcrawler_sdk::html::{Token, tokens};
@@ -17,7 +17,9 @@
 
 use std::borrow::Cow;
 
-mod entity;
+use entity::{Place, replace};
+
+pub(crate) mod entity;
 pub mod picture;
 mod text;
 
@@ -27,7 +29,7 @@ pub use text::text;
 /// The tags and texts of a document, in order.
 #[must_use]
 pub const fn tokens(html: &str) -> Tokens<'_> {
-    Tokens { html, at: 0, raw: None }
+    Tokens { html, at: 0, raw: None, drawings: 0 }
 }
 
 /// A piece of a document. Comments and declarations are left out.
@@ -37,8 +39,34 @@ pub enum Token<'a> {
     Open(Tag<'a>),
     /// The name in an end tag, as written.
     Close(&'a str),
-    /// As written, see [`decode`]; never empty. In `script` and `style`, entities mean nothing.
-    Text(&'a str),
+    /// Text; an element's text may come in several pieces.
+    Text(Text<'a>),
+}
+
+/// A piece of text; never empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text<'a> {
+    /// As written.
+    pub raw: &'a str,
+    /// Whether references mean nothing in it: in `script`, `style` and the like, in CDATA.
+    pub is_data: bool,
+    place: Place,
+}
+
+impl<'a> Text<'a> {
+    pub(crate) const fn new(raw: &'a str, place: Place) -> Self {
+        Self { raw, is_data: false, place }
+    }
+
+    pub(crate) const fn data(raw: &'a str) -> Self {
+        Self { raw, is_data: true, place: Place::Text }
+    }
+
+    /// What it means. References to entities that a document of XML declares stay as written.
+    #[must_use]
+    pub fn decode(&self) -> Cow<'a, str> {
+        if self.is_data { Cow::Borrowed(self.raw) } else { replace(self.raw, self.place) }
+    }
 }
 
 /// A start tag.
@@ -47,16 +75,17 @@ pub struct Tag<'a> {
     /// As written.
     pub name: &'a str,
     attributes: &'a str,
+    place: Place,
 }
 
 impl<'a> Tag<'a> {
     /// The tag whose name is followed by `rest`, and where in `rest` its `>` is;
     /// `None` for one that the document's end cuts off.
-    pub(crate) fn read(name: &'a str, rest: &'a str) -> Option<(Self, usize)> {
+    pub(crate) fn read(name: &'a str, rest: &'a str, place: Place) -> Option<(Self, usize)> {
         let mut attributes = Attributes { text: rest, at: 0, closed: false };
         attributes.by_ref().for_each(drop);
         let end = attributes.at;
-        attributes.closed.then(|| (Self { name, attributes: &rest[..end] }, end))
+        attributes.closed.then(|| (Self { name, attributes: &rest[..end], place }, end))
     }
 
     /// Whether that is the tag's name, without regard to case.
@@ -69,17 +98,23 @@ impl<'a> Tag<'a> {
     /// decoded; empty for one without a value.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.raw().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| decode(value))
+        let (_, value) = self.raw().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        Some(replace(value, self.place))
     }
 
     /// All attributes in order: names as written, values decoded. Cheaper than
-    /// to [`get`](Self::get) many of them.
+    /// to [`get`](Self::get) many of them. Of several with one name the first counts.
     pub fn attributes(&self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> + use<'a> {
-        self.raw().map(|(name, value)| (name, decode(value)))
+        let place = self.place;
+        self.raw().map(move |(name, value)| (name, replace(value, place)))
     }
 
     const fn raw(&self) -> Attributes<'a> {
         Attributes { text: self.attributes, at: 0, closed: false }
+    }
+
+    fn closes_itself(&self) -> bool {
+        self.attributes.ends_with('/')
     }
 }
 
@@ -89,10 +124,35 @@ pub struct Tokens<'a> {
     html: &'a str,
     at: usize,
     /// The element whose content is text up to its own end tag.
-    raw: Option<&'a str>,
+    raw: Option<(&'a str, Raw)>,
+    /// Elements that are open whose content is a drawing or a formula, by XML's rules.
+    drawings: usize,
 }
 
-const RAW: [&str; 6] = ["script", "style", "textarea", "title", "xmp", "iframe"];
+/// How an element's content is read that is text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Raw {
+    /// With references.
+    Words,
+    Data,
+    /// May hold end tags of its own in what looks like a comment.
+    Script,
+    /// Up to the document's end.
+    Rest,
+}
+
+/// As browsers read it that run no scripts: `noscript` holds markup.
+const RAW: [(&str, Raw); 9] = [
+    ("script", Raw::Script),
+    ("style", Raw::Data),
+    ("title", Raw::Words),
+    ("textarea", Raw::Words),
+    ("iframe", Raw::Data),
+    ("noembed", Raw::Data),
+    ("noframes", Raw::Data),
+    ("xmp", Raw::Data),
+    ("plaintext", Raw::Rest),
+];
 
 impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
@@ -100,13 +160,18 @@ impl<'a> Iterator for Tokens<'a> {
     fn next(&mut self) -> Option<Token<'a>> {
         loop {
             let rest = self.html.get(self.at..).filter(|rest| !rest.is_empty())?;
-            let text = match self.raw.take() {
-                Some(name) => raw_length(rest, name),
+            let raw = self.raw.take();
+            let length = match raw {
+                Some((name, raw)) => raw_length(rest, name, raw),
                 None => text_length(rest),
             };
-            if text > 0 {
-                self.at += text;
-                return Some(Token::Text(&rest[..text]));
+            if length > 0 {
+                self.at += length;
+                let text = &rest[..length];
+                return Some(Token::Text(match raw {
+                    None | Some((_, Raw::Words)) => Text::new(text, Place::Text),
+                    Some(_) => Text::data(text),
+                }));
             }
             if let Some(token) = self.markup(rest) {
                 return Some(token);
@@ -118,32 +183,41 @@ impl<'a> Iterator for Tokens<'a> {
 impl<'a> Tokens<'a> {
     /// Reads what begins with `<` at the start of `rest`; `None` for what is skipped.
     fn markup(&mut self, rest: &'a str) -> Option<Token<'a>> {
-        let start = self.at;
-        let past =
-            |mark: &str, from: usize| rest[from..].find(mark).map_or(rest.len(), |at| from + at + mark.len());
         if rest.starts_with("<!--") {
-            // The opening dashes may be the closing ones as well: `<!-->` is a whole comment.
-            self.at += past("-->", 2);
+            self.at += comment_length(rest);
             return None;
         }
-        if let Some(closing) = rest.strip_prefix("</") {
-            self.at += past(">", 0);
-            let name = name(closing);
-            return (!name.is_empty()).then_some(Token::Close(name));
+        if let Some(data) = rest.strip_prefix("<![CDATA[").filter(|_| self.drawings > 0) {
+            let length = data.find("]]>").unwrap_or(data.len());
+            self.at = (self.at + 9 + length + 3).min(self.html.len());
+            return (length > 0).then(|| Token::Text(Text::data(&data[..length])));
         }
-        let name = name(&rest[1..]);
+        let closes = rest.starts_with("</");
+        let from = 1 + usize::from(closes);
+        let name = name(&rest[from..]);
         if name.is_empty() {
-            self.at += past(">", 0);
+            // Some declaration, or a comment to browsers.
+            self.at += rest.find('>').map_or(rest.len(), |at| at + 1);
             return None;
         }
-        let from = 1 + name.len();
-        let Some((tag, end)) = Tag::read(name, &rest[from..]) else {
+        let from = from + name.len();
+        let Some((tag, end)) = Tag::read(name, &rest[from..], Place::Attribute) else {
             // A tag that the document's end cuts off is no tag.
             self.at = self.html.len();
             return None;
         };
-        self.at = start + from + end + 1;
-        self.raw = RAW.into_iter().any(|raw| tag.is(raw)).then_some(name);
+        self.at += from + end + 1;
+        let is_drawing = tag.is("svg") || tag.is("math");
+        if closes {
+            self.drawings = self.drawings.saturating_sub(usize::from(is_drawing));
+            return Some(Token::Close(name));
+        }
+        if tag.closes_itself() && (is_drawing || self.drawings > 0) {
+            // Elsewhere the slash means nothing.
+            return Some(Token::Open(tag));
+        }
+        self.drawings += usize::from(is_drawing);
+        self.raw = RAW.into_iter().find(|(raw, _)| tag.is(raw)).map(|(_, raw)| (name, raw));
         Some(Token::Open(tag))
     }
 }
@@ -211,25 +285,64 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
+/// The length of the comment at the start of `rest`, which ends with `-->` or `--!>`.
+fn comment_length(rest: &str) -> usize {
+    // The opening dashes may be the closing ones as well: `<!-->` is a whole comment.
+    let dashes = rest.as_bytes().windows(2).enumerate().skip(2).filter(|(_, pair)| pair == b"--");
+    let mut ends = dashes.filter_map(|(at, _)| match rest.as_bytes().get(at + 2..)? {
+        [b'>', ..] => Some(at + 3),
+        [b'!', b'>', ..] if at >= 4 => Some(at + 4),
+        _ => None,
+    });
+    ends.next().unwrap_or(rest.len())
+}
+
 /// The length of the text before the next markup. A `<` that begins none is text.
 fn text_length(rest: &str) -> usize {
     let bytes = rest.as_bytes();
-    let begins = |at: &usize| {
-        bytes[*at] == b'<'
-            && bytes.get(at + 1).is_some_and(|&b| b.is_ascii_alphabetic() || b"/!?".contains(&b))
+    let begins = |at: &usize| match bytes.get(at + 1) {
+        Some(b'!' | b'?') => true,
+        Some(b'/') => at + 2 < bytes.len(),
+        next => next.is_some_and(u8::is_ascii_alphabetic),
     };
-    (0..bytes.len()).find(begins).unwrap_or(bytes.len())
+    rest.match_indices('<').map(|(at, _)| at).find(begins).unwrap_or(bytes.len())
 }
 
-/// The length of the text before `</name`, or all of it.
-fn raw_length(rest: &str, name: &str) -> usize {
-    let bytes = rest.as_bytes();
-    let ends = |at: &usize| {
-        let Some(tag) = bytes[*at..].strip_prefix(b"</") else { return false };
-        tag.get(..name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
-            && tag.get(name.len()).is_none_or(|&byte| matches!(byte, b'/' | b'>') || is_space(byte))
+/// The length of the text before the end tag of the element of that name, or all of it.
+fn raw_length(rest: &str, name: &str, raw: Raw) -> usize {
+    if raw == Raw::Rest {
+        return rest.len();
+    }
+    // Of a script: how far into `<!-- <script> </script> -->` it is.
+    let (mut in_comment, mut in_script) = (false, false);
+    let tag = |at: usize, name: &str| {
+        let end = at + name.len();
+        let is_it = rest.get(at..end).is_some_and(|found| found.eq_ignore_ascii_case(name));
+        is_it && rest.as_bytes().get(end).is_some_and(|&byte| matches!(byte, b'/' | b'>') || is_space(byte))
     };
-    (0..bytes.len()).find(ends).unwrap_or(bytes.len())
+    let mut until = 0;
+    for (at, mark) in rest.match_indices(['<', '>']) {
+        let behind = &rest[at + 1..];
+        match mark {
+            "<" if raw == Raw::Script && !in_comment && behind.starts_with("!--") => {
+                in_comment = true;
+                // Its dashes may be the closing ones as well.
+                until = at + 2;
+            }
+            "<" if in_comment && !in_script && tag(at + 1, "script") => in_script = true,
+            "<" if behind.starts_with('/') && tag(at + 2, name) => {
+                if !in_script {
+                    return at;
+                }
+                in_script = false;
+            }
+            ">" if in_comment && at >= until + 2 && rest[..at].ends_with("--") => {
+                (in_comment, in_script) = (false, false);
+            }
+            _ => {}
+        }
+    }
+    rest.len()
 }
 
 /// The tag name at the start of `rest`; empty if there is none.

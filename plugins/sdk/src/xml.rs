@@ -19,11 +19,9 @@
 //! assert_eq!(found, ["https://example.org/?a=1&b=2"]);
 //! ```
 
-use std::borrow::Cow;
+use crate::html::entity::Place;
 
-use crate::html;
-
-pub use crate::html::Tag;
+pub use crate::html::{Tag, Text};
 
 /// The elements and texts of a document, in order.
 #[must_use]
@@ -46,23 +44,6 @@ pub enum Token<'a> {
     Close(&'a str),
     /// Text; an element's text may come in several pieces.
     Text(Text<'a>),
-}
-
-/// A piece of text; never empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Text<'a> {
-    /// As written.
-    pub raw: &'a str,
-    /// Whether it stood in a CDATA section, where references mean nothing.
-    pub is_data: bool,
-}
-
-impl<'a> Text<'a> {
-    /// What it means. References to entities that the document declares stay as written.
-    #[must_use]
-    pub fn decode(&self) -> Cow<'a, str> {
-        if self.is_data { Cow::Borrowed(self.raw) } else { html::decode(self.raw) }
-    }
 }
 
 /// The name without its prefix.
@@ -106,7 +87,7 @@ impl<'a> Iterator for Tokens<'a> {
             let text = text_length(rest);
             if text > 0 {
                 self.at += text;
-                return Some(Token::Text(Text { raw: &rest[..text], is_data: false }));
+                return Some(Token::Text(Text::new(&rest[..text], Place::Xml)));
             }
             if let Some(token) = self.markup(rest) {
                 return Some(token);
@@ -122,7 +103,7 @@ impl<'a> Tokens<'a> {
             // One that is never closed goes on to the end.
             let length = data.find("]]>").unwrap_or(data.len());
             self.at = (self.at + 9 + length + 3).min(self.xml.len());
-            return (length > 0).then_some(Token::Text(Text { raw: &data[..length], is_data: true }));
+            return (length > 0).then_some(Token::Text(Text::data(&data[..length])));
         }
         if let Some(length) = passed_over(rest) {
             self.at += length;
@@ -135,7 +116,7 @@ impl<'a> Tokens<'a> {
         }
         let name = name(&rest[1..]);
         let from = 1 + name.len();
-        let Some((tag, end)) = Tag::read(name, &rest[from..]) else {
+        let Some((tag, end)) = Tag::read(name, &rest[from..], Place::Xml) else {
             // A tag that the document's end cuts off is no tag.
             self.at = self.xml.len();
             return None;

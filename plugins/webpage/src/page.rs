@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pixcrawler_sdk::html::picture::{self, Copy};
-use pixcrawler_sdk::html::{Tag, Token, decode, tokens};
+use pixcrawler_sdk::html::{Tag, Text, Token, tokens};
 use pixcrawler_sdk::{Candidate, Dimensions, Whole, text, url};
 
 use crate::json_ld;
@@ -33,7 +33,7 @@ pub fn read(html: &str, url: &str) -> Page {
         match token {
             Token::Open(tag) => reader.open(&tag),
             Token::Close(name) => reader.close(name),
-            Token::Text(text) => reader.text(text),
+            Token::Text(text) => reader.text(&text),
         }
     }
     reader.finish()
@@ -138,14 +138,14 @@ impl Reader {
         }
     }
 
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &Text<'_>) {
         if let Some(data) = &mut self.data {
-            data.push_str(text);
+            data.push_str(text.raw);
             return;
         }
         let places = [self.link.as_mut().map(|(_, inside)| inside), self.caption.as_mut()];
         for place in places.into_iter().flatten().filter(|place| place.len() < 4 * TEXT_LENGTH) {
-            place.push_str(&decode(text));
+            place.push_str(&text.decode());
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a piece of HTML says.
 
-use super::{Tag, Token, decode, tokens};
+use super::{Tag, Token, tokens};
 
 /// The text of a piece of HTML as a person sees it: without tags, scripts and what is
 /// hidden in place (`hidden`, `display: none`), character references decoded, white
@@ -33,7 +33,7 @@ pub fn text(html: &str) -> String {
                     text.push(' ');
                 }
             }
-            (Token::Text(said), None) => text.push_str(&decode(said)),
+            (Token::Text(said), None) => text.push_str(&said.decode()),
         }
     }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
