@@ -36,7 +36,7 @@ async fn what_is_no_address_is_left_out_and_counted() {
     let (job, images) = crawl(&ann, "rubbish", "addresses").await;
     assert_eq!((&job["status"], &job["kept"]), (&json!("completed"), &json!(1)), "{job:#}");
     assert_eq!(job["refused"], json!({ "bad-url": 2, "not-found": 1 }), "{job:#}");
-    let warning = "17 candidates left out: not an absolute http or https address of at most 2048 characters";
+    let warning = "17 candidates left out: not an absolute http or https address of at most 8192 bytes";
     assert_eq!(job["warnings"], json!([warning]));
     assert_eq!(images.len(), 4);
     assert!(!json!(images).to_string().contains("javascript"), "{images:#?}");

@@ -12,8 +12,8 @@ const MAX_STATE: usize = 64 << 10;
 const MAX_REQUESTS: usize = 64;
 /// Bytes of one request: address, key, headers and body together.
 const MAX_REQUEST: usize = 64 << 10;
-/// Characters of a candidate's address.
-const MAX_URL: usize = 2048;
+/// Bytes of a candidate's address; the host asks for none that is longer.
+const MAX_URL: usize = 8192;
 /// Characters of a title, a name, an id.
 const MAX_LINE: usize = 500;
 /// Characters of a description.
@@ -103,8 +103,7 @@ fn pairs_len(pairs: &[(String, String)]) -> usize {
 
 /// Whether this is what it says it is, an address of the web: some are shown as links.
 fn is_url(url: &str) -> bool {
-    url.len() <= 4 * MAX_URL
-        && url.chars().count() <= MAX_URL
+    url.len() <= MAX_URL
         && !url.chars().any(char::is_control)
         && Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
@@ -160,7 +159,7 @@ fn warnings(mut warnings: Vec<String>, left_out: usize) -> Vec<String> {
     }
     if left_out > 0 {
         warnings.push(format!(
-            "{left_out} candidates left out: not an absolute http or https address of at most {MAX_URL} characters"
+            "{left_out} candidates left out: not an absolute http or https address of at most {MAX_URL} bytes"
         ));
     }
     warnings
@@ -222,6 +221,14 @@ mod tests {
         }
         let long = get(&"x".repeat(MAX_REQUEST + 1));
         assert!(matches!(step(with(Next::Fetch(vec![long]))), Err(StepError::TooMuch { .. })));
+    }
+
+    #[test]
+    fn addresses_are_measured_in_bytes() {
+        let fill = |with: &str, count: usize| format!("http://a.example/{}", with.repeat(count));
+        let room = MAX_URL - fill("", 0).len();
+        assert!(is_url(&fill("x", room)) && !is_url(&fill("x", room + 1)));
+        assert!(is_url(&fill("ü", room / 2)) && !is_url(&fill("ü", room / 2 + 1)));
     }
 
     #[test]

@@ -1,41 +1,82 @@
 //! Addresses: resolving references and escaping text.
 
-/// The absolute http(s) address that `reference`, as it stands in a document
-/// at `base`, means (RFC 3986 section 5, strict), without its fragment, which is
-/// never sent. As browsers do, space around it and line breaks in it are
-/// dropped, `\` counts as `/`, and what may not stand in an address is escaped.
-/// `None` for everything that is not http(s) in the end: `data:`, `mailto:`,
-/// `javascript:`, a broken base; and where the base, the reference or the address would be
-/// longer than [`LONGEST`].
+use std::net::Ipv6Addr;
+
+/// The absolute http(s) address that `reference`, as it stands in a document at `base`, means to
+/// browsers (the URL standard), without its fragment, which is never sent; see [`parse`].
+/// `None` for everything else.
 #[must_use]
 pub fn resolve(base: &str, reference: &str) -> Option<String> {
-    let base = clean(base)?;
-    let reference = clean(reference)?;
-    let base = Parts::of(&base);
-    let given = Parts::of(&reference);
-    let target = if given.scheme.is_some() {
-        Parts { path: normal(given.path), ..given.owned() }
-    } else if given.authority.is_some() {
-        Parts { scheme: base.scheme, path: normal(given.path), ..given.owned() }
-    } else if given.path.is_empty() {
-        Parts { query: given.query.or(base.query), path: base.path.to_owned(), ..base.owned() }
-    } else if given.path.starts_with('/') {
-        Parts { query: given.query, path: normal(given.path), ..base.owned() }
-    } else {
-        let folder = base.path.rfind('/').map_or("/", |slash| &base.path[..=slash]);
-        Parts { query: given.query, path: normal(&format!("{folder}{}", given.path)), ..base.owned() }
-    };
-    target.write().filter(|address| address.len() <= LONGEST)
+    parse(base, reference).ok()
 }
 
 /// Bytes of an address; the host takes none that is longer.
-pub const LONGEST: usize = 2_048;
+pub const LONGEST: usize = 8_192;
+
+/// Why a text is no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The base, the reference or what it means has more than [`LONGEST`] bytes.
+    TooLong,
+    /// It is not of the web: `data:`, `mailto:`, `javascript:`.
+    Foreign,
+    /// It cannot be asked for: no host, a port that is none; or it is relative, and `base` is none.
+    Broken,
+}
+
+/// As [`resolve`], which says nothing of why there is no address. Space around the reference and line
+/// breaks in it are dropped, `\` counts as `/`, as many slashes as there are begin a host, what may not
+/// stand in an address is escaped as UTF-8, names of hosts are in small letters and numeric ones as
+/// usual. Names beyond ASCII stay as they are: the host puts them into their other form. Of a
+/// base that is nothing but a scheme (`https:`) that is taken.
+///
+/// # Errors
+///
+/// Why there is none.
+pub fn parse(base: &str, reference: &str) -> Result<String, Fault> {
+    let reference = clean(reference)?;
+    let (scheme, rest) = match scheme(&reference) {
+        Some((scheme, rest)) if scheme == "http" || scheme == "https" => (Some(scheme), rest),
+        Some(_) => return Err(Fault::Foreign),
+        None => (None, reference.as_str()),
+    };
+    let base = Base::of(base)?;
+    let is_relative = scheme.as_ref().is_none_or(|scheme| *scheme == base.scheme);
+    let slashes = rest.bytes().take_while(|&byte| matches!(byte, b'/' | b'\\')).count();
+    // `http:a` and `http:/a` are relative to a page of the same scheme.
+    let address = if slashes >= 2 || !(is_relative && !base.origin.is_empty()) {
+        let scheme = match scheme {
+            Some(scheme) => scheme,
+            None if slashes >= 2 && !base.scheme.is_empty() => base.scheme,
+            None => return Err(Fault::Broken),
+        };
+        absolute(&scheme, &rest[slashes..])?
+    } else {
+        let (path, query) = split(rest);
+        let folder = base.path.rfind('/').map_or("/", |slash| &base.path[..=slash]);
+        let (path, query) = match path {
+            "" => (base.path.clone(), query.map(ToOwned::to_owned).or(base.query)),
+            _ if slashes > 0 => (normal(&[path]), query.map(ToOwned::to_owned)),
+            _ => (normal(&[folder, path]), query.map(ToOwned::to_owned)),
+        };
+        write(&base.origin, &path, query.as_deref())
+    };
+    if address.len() <= LONGEST { Ok(address) } else { Err(Fault::TooLong) }
+}
 
 /// `text` for use as a name or value in a query, or as one segment of a path:
 /// everything but letters, digits and `-._~` is percent-encoded as UTF-8.
 #[must_use]
 pub fn escape(text: &str) -> String {
     encode(text, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+}
+
+/// Scheme, host and port of an absolute address as [`resolve`] gives it: `https://example.org`.
+#[must_use]
+pub fn origin(address: &str) -> &str {
+    let host = address.find("://").map_or(0, |at| at + 3);
+    let end = address[host..].find(['/', '?', '#']).map_or(address.len(), |at| host + at);
+    &address[..end]
 }
 
 /// A number that tells an absolute address, without its fragment, from a few hundred others: for
@@ -51,88 +92,205 @@ pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// An address in its parts; the fragment is left out.
-struct Parts<'a, P> {
-    scheme: Option<&'a str>,
-    authority: Option<&'a str>,
-    path: P,
-    query: Option<&'a str>,
+/// What a reference is relative to.
+#[derive(Default)]
+struct Base {
+    /// `http`, `https` or empty.
+    scheme: String,
+    /// As it is written; empty where only the scheme is known.
+    origin: String,
+    path: String,
+    query: Option<String>,
 }
 
-impl<'a> Parts<'a, &'a str> {
-    fn of(address: &'a str) -> Self {
-        let rest = address.split('#').next().unwrap_or(address);
-        let (scheme, rest) = match rest.split_once(':') {
-            Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
-            _ => (None, rest),
+impl Base {
+    /// What is no address of the web is no base.
+    fn of(address: &str) -> Result<Self, Fault> {
+        let address = clean(address)?;
+        let Some((scheme, rest)) = scheme(&address).filter(|(scheme, _)| is_web(scheme)) else {
+            return Ok(Self::default());
         };
-        let (rest, query) = match rest.split_once('?') {
-            Some((rest, query)) => (rest, Some(query)),
-            None => (rest, None),
-        };
-        match rest.strip_prefix("//") {
-            Some(rest) => {
-                let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-                Self { scheme, authority: Some(authority), path, query }
-            }
-            None => Self { scheme, authority: None, path: rest, query },
+        let rest = rest.trim_start_matches(['/', '\\']);
+        if rest.is_empty() {
+            return Ok(Self { scheme, ..Self::default() });
         }
-    }
-
-    fn owned(&self) -> Parts<'a, String> {
-        Parts {
-            scheme: self.scheme,
-            authority: self.authority,
-            path: self.path.to_owned(),
-            query: self.query,
-        }
+        let Ok(address) = absolute(&scheme, rest) else { return Ok(Self::default()) };
+        let origin = origin(&address);
+        let (path, query) = split(&address[origin.len()..]);
+        Ok(Self {
+            scheme,
+            origin: origin.to_owned(),
+            path: path.to_owned(),
+            query: query.map(ToOwned::to_owned),
+        })
     }
 }
 
-impl Parts<'_, String> {
-    fn write(&self) -> Option<String> {
-        let scheme = self.scheme?.to_ascii_lowercase();
-        let authority = self.authority.filter(|authority| !authority.is_empty())?;
-        if scheme != "http" && scheme != "https" {
-            return None;
-        }
-        let path = if self.path.is_empty() { "/" } else { &self.path };
-        let mut address = format!("{scheme}://{authority}{}", encode(path, may_stand));
-        if let Some(query) = self.query {
-            address.push('?');
-            address.push_str(&encode(query, may_stand));
-        }
-        Some(address)
-    }
-}
-
-/// None for what is too long, before anything is made of it.
-fn clean(address: &str) -> Option<String> {
+/// Without space around it and line breaks; what is too long before anything is made of it.
+fn clean(address: &str) -> Result<String, Fault> {
     let address = address.trim_matches(|c: char| c <= ' ');
     if address.len() > LONGEST {
+        return Err(if is_inline(address) { Fault::Foreign } else { Fault::TooLong });
+    }
+    // The fragment is read by nobody else.
+    let address = address.split('#').next().unwrap_or_default();
+    Ok(address.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect())
+}
+
+/// Pictures that stand in the page itself may be long.
+fn is_inline(address: &str) -> bool {
+    address.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:"))
+}
+
+/// The scheme in small letters, and what stands behind its colon.
+fn scheme(address: &str) -> Option<(String, &str)> {
+    let (scheme, rest) = address.split_once(':')?;
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_scheme.then(|| (scheme.to_ascii_lowercase(), rest))
+}
+
+fn is_web(scheme: &str) -> bool {
+    scheme == "http" || scheme == "https"
+}
+
+/// The address of that scheme, of which `rest` is what stands behind the slashes.
+fn absolute(scheme: &str, rest: &str) -> Result<String, Fault> {
+    let end = rest.find(['/', '\\', '?']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    let (user, place) = match authority.rsplit_once('@') {
+        Some((user, place)) => (user_of(user), place),
+        None => (String::new(), authority),
+    };
+    // A host in brackets has colons of its own.
+    let colon = place.rfind(':').filter(|&colon| !place[colon..].contains(']'));
+    let (host, port) = match colon {
+        Some(colon) => (&place[..colon], &place[colon + 1..]),
+        None => (place, ""),
+    };
+    let host = host_of(host).ok_or(Fault::Broken)?;
+    let port = port_of(port, scheme)?;
+    let (path, query) = split(rest);
+    Ok(write(&format!("{scheme}://{user}{host}{port}"), &normal(&[path]), query))
+}
+
+/// `name:word@` of what stands in front of the last `@`; nothing where both are empty.
+fn user_of(user: &str) -> String {
+    let escape =
+        |text: &str| encode(text, |byte| byte.is_ascii_graphic() && !b"\"#<>?`{}^/:;=@[\\]|".contains(&byte));
+    match user.split_once(':') {
+        None | Some((_, "")) => {
+            let name = user.strip_suffix(':').unwrap_or(user);
+            if name.is_empty() { String::new() } else { format!("{}@", escape(name)) }
+        }
+        Some((name, word)) => format!("{}:{}@", escape(name), escape(word)),
+    }
+}
+
+/// `:8080`, or nothing where it is the scheme's own.
+fn port_of(port: &str, scheme: &str) -> Result<String, Fault> {
+    if port.is_empty() {
+        return Ok(String::new());
+    }
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u16 = port.parse().ok().filter(|_| is_number).ok_or(Fault::Broken)?;
+    let own = if scheme == "https" { 443 } else { 80 };
+    Ok(if number == own { String::new() } else { format!(":{number}") })
+}
+
+fn host_of(host: &str) -> Option<String> {
+    if let Some(inside) = host.strip_prefix('[') {
+        return ipv6(inside.strip_suffix(']')?);
+    }
+    let host = String::from_utf8(percent_decoded(host)).ok()?.to_ascii_lowercase();
+    let forbidden = |c: char| c.is_ascii_control() || " #%/:<>?@[\\]^|".contains(c);
+    if host.is_empty() || host.contains(forbidden) {
         return None;
     }
-    let path_end = address.find(['?', '#']).unwrap_or(address.len());
-    let (path, rest) = address.split_at(path_end);
-    let mut clean = path.replace('\\', "/");
-    clean.push_str(rest);
-    clean.retain(|c| !matches!(c, '\t' | '\n' | '\r'));
-    Some(clean)
+    match host.trim_end_matches('.').rsplit('.').next() {
+        // A last part that is a number makes all of it one.
+        Some(last) if host.is_ascii() && is_numeric(last) && !host.ends_with("..") => ipv4(&host),
+        _ => Some(host),
+    }
 }
 
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+fn is_numeric(part: &str) -> bool {
+    let is_decimal = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    is_decimal || part.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The path without `.` and `..` (RFC 3986 section 5.2.4).
-fn normal(path: &str) -> String {
-    let Some(segments) = path.strip_prefix('/') else { return path.to_owned() };
+/// `127.0.0.1` of `0x7f.1` and the like.
+fn ipv4(host: &str) -> Option<String> {
+    let parts: Vec<&str> = host.strip_suffix('.').unwrap_or(host).split('.').collect();
+    let number = |part: &&str| match (part.strip_prefix("0x"), part.strip_prefix('0')) {
+        (Some(""), _) => Some(0),
+        (Some(hex), _) => u32::from_str_radix(hex, 16).ok(),
+        (None, Some(octal)) if !octal.is_empty() => u32::from_str_radix(octal, 8).ok(),
+        _ => part.parse().ok(),
+    };
+    let (last, firsts) = parts.split_last()?;
+    let room = 4_usize.checked_sub(firsts.len()).filter(|room| *room > 0)?;
+    let mut address = u64::from(number(last)?);
+    if address >= 1 << (8 * room) {
+        return None;
+    }
+    for (at, part) in firsts.iter().enumerate() {
+        let byte = u8::try_from(number(part)?).ok()?;
+        address |= u64::from(byte) << (8 * (3 - at));
+    }
+    let bytes: Vec<String> = (0..4).rev().map(|at| (address >> (8 * at) & 0xff).to_string()).collect();
+    Some(bytes.join("."))
+}
+
+/// In brackets, the longest row of noughts left out.
+fn ipv6(inside: &str) -> Option<String> {
+    let parts = inside.parse::<Ipv6Addr>().ok()?.segments();
+    let row = |from: usize| parts[from..].iter().take_while(|part| **part == 0).count();
+    let longest = (0..parts.len()).rev().max_by_key(|&from| row(from)).filter(|&from| row(from) > 1);
+    let shown = |parts: &[u16]| parts.iter().map(|part| format!("{part:x}")).collect::<Vec<_>>().join(":");
+    Some(match longest {
+        Some(from) => format!("[{}::{}]", shown(&parts[..from]), shown(&parts[from + row(from)..])),
+        None => format!("[{}]", shown(&parts)),
+    })
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let hex = text.get(at + 1..at + 3).filter(|_| byte == b'%');
+        let hex = hex.filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(escaped) => {
+                decoded.push(escaped);
+                at += 3;
+            }
+            None => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+fn split(rest: &str) -> (&str, Option<&str>) {
+    match rest.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (rest, None),
+    }
+}
+
+/// The path that these make one behind the other, without `.` and `..`.
+fn normal(parts: &[&str]) -> String {
+    let whole = parts.concat().replace('\\', "/");
     let mut kept: Vec<&str> = Vec::new();
-    let mut segments = segments.split('/').peekable();
+    let mut segments = whole.strip_prefix('/').unwrap_or(&whole).split('/').peekable();
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
-        match segment {
+        let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+        match plain.as_str() {
             "." => {}
             ".." => {
                 kept.pop();
@@ -150,8 +308,15 @@ fn normal(path: &str) -> String {
     format!("/{}", kept.join("/"))
 }
 
-const fn may_stand(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'`')
+fn write(origin: &str, path: &str, query: Option<&str>) -> String {
+    let in_path = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>?^`{}".contains(&byte);
+    let in_query = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>'".contains(&byte);
+    let mut address = format!("{origin}{}", encode(path, in_path));
+    if let Some(query) = query {
+        address.push('?');
+        address.push_str(&encode(query, in_query));
+    }
+    address
 }
 
 fn encode(text: &str, plain: impl Fn(u8) -> bool) -> String {
@@ -239,7 +404,21 @@ mod tests {
         let base = "https://example.org/gallery/index.html";
         check(base, " photo.jpg\n", "https://example.org/gallery/photo.jpg");
         check(base, "//cdn.example.org/a.jpg", "https://cdn.example.org/a.jpg");
-        check(base, "HTTP://Example.org/a.jpg", "http://Example.org/a.jpg");
+        check(base, "HTTP://Example.ORG:80/a.jpg", "http://example.org/a.jpg");
+        check(base, "https:a.jpg", "https://example.org/gallery/a.jpg");
+        check(base, "https:/a.jpg", "https://example.org/a.jpg");
+        check(base, "https:///cdn.example.org/a.jpg", "https://cdn.example.org/a.jpg");
+        check(base, "http:cdn.example.org/a.jpg", "http://cdn.example.org/a.jpg");
+        check(base, "\\\\cdn.example.org\\a.jpg", "https://cdn.example.org/a.jpg");
+        check(base, "/a//b.jpg", "https://example.org/a//b.jpg");
+        check(base, "/a/%2e%2E/b%2Ejpg", "https://example.org/b%2Ejpg");
+        check(base, "/{a}|b'?{c}'", "https://example.org/%7Ba%7D|b'?{c}%27");
+        check(base, "/gr%FCn.jpg?%", "https://example.org/gr%FCn.jpg?%");
+        check(base, "//bücher.example/a", "https://bücher.example/a");
+        check(base, "//0x7f.1/a", "https://127.0.0.1/a");
+        check(base, "//[2001:DB8:0:0:1::]:8080", "https://[2001:db8:0:0:1::]:8080/");
+        check(base, "//a:b@c@ex%41mple.org", "https://a:b%40c@example.org/");
+        check("https:", "//example.org/a", "https://example.org/a");
         check(base, "my photo.jpg?w=1 2", "https://example.org/gallery/my%20photo.jpg?w=1%202");
         check(base, "grün.jpg", "https://example.org/gallery/gr%C3%BCn.jpg");
         check(base, "a%20b.jpg", "https://example.org/gallery/a%20b.jpg");
@@ -258,8 +437,12 @@ mod tests {
             ("https://example.org/", "javascript:void(0)"),
             ("https://example.org/", "mailto:a@example.org"),
             ("https://example.org/", "g:h"),
-            ("https://example.org/", "http:g"),
-            ("https://example.org/", "https:///g"),
+            ("https://example.org/", "https://"),
+            ("https://example.org/", "//a b/"),
+            ("https://example.org/", "//a:99999/"),
+            ("https://example.org/", "//256.1/"),
+            ("https://example.org/", "//[::1/"),
+            ("https:", "a"),
             ("ftp://example.org/", "a"),
             ("example.org/", "a"),
             ("", ""),
@@ -280,6 +463,17 @@ mod tests {
         assert_eq!(resolve(base, &fill(LONGEST)), None);
         assert_eq!(resolve(base, &fill(1 << 20)), None);
         assert_eq!(resolve(base, &"ü".repeat(LONGEST / 4)), None);
+        assert_eq!(parse(base, &fill(LONGEST)), Err(Fault::TooLong));
+        assert_eq!(parse(base, &format!("data:,{}", fill(LONGEST))), Err(Fault::Foreign));
+        assert_eq!(parse(base, "mailto:a"), Err(Fault::Foreign));
+        assert_eq!(parse(base, "https://"), Err(Fault::Broken));
+        assert_eq!(parse("", "/a"), Err(Fault::Broken));
+    }
+
+    #[test]
+    fn origins() {
+        assert_eq!(origin("https://example.org:8080/a?b"), "https://example.org:8080");
+        assert_eq!(origin("http://example.org"), "http://example.org");
     }
 
     #[test]
