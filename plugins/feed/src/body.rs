@@ -1,124 +1,48 @@
 //! Pictures in the HTML of an entry.
 
-use pixcrawler_sdk::html::picture::{self, Copy};
-use pixcrawler_sdk::html::{Tag, Token, tokens};
-use pixcrawler_sdk::{Candidate, text, url};
+use pixcrawler_sdk::html::{LeftOut, Pictures, Token, tokens};
+use pixcrawler_sdk::{Candidate, url};
 
 use crate::reader::MOST_IN_ENTRY;
 
-/// Other copies of a picture.
-const ALTERNATES: usize = 8;
-/// Characters of a text beside a picture.
-const LINE: usize = 500;
-
-/// The pictures of a piece of HTML in their order, where `base` is what addresses are relative to.
-pub(crate) fn pictures(html: &str, base: &str) -> Vec<Candidate> {
-    let mut body = Body { base, found: Vec::new(), link: None, sources: None, figure: None, caption: None };
-    // A tag may carry the prefix of its vocabulary where HTML stands in XML.
+/// The pictures of a piece of HTML in their order, where `base` is what addresses are relative to; in
+/// XHTML an element may say otherwise (`xml:base`).
+pub(crate) fn pictures(html: &str, base: &str) -> (Vec<Candidate>, LeftOut) {
+    let mut pictures = Pictures::new(base, MOST_IN_ENTRY);
+    // Elements that say so: their name, how many of it are open, and the base around them.
+    let mut bases: Vec<(&str, usize, String)> = Vec::new();
     for token in tokens(html) {
-        if body.found.len() >= MOST_IN_ENTRY {
-            break;
-        }
         match token {
-            Token::Open(tag) => body.open(&tag),
-            Token::Close(name) => body.close(name),
-            Token::Text(piece) => {
-                if let Some(caption) = body.caption.as_mut().filter(|caption| caption.len() < 4 * LINE) {
-                    caption.push_str(&piece.decode());
+            Token::Open(tag) => {
+                let own = tag.get("xml:base").filter(|_| bases.len() < DEEPEST);
+                let own = own.and_then(|base| url::resolve(pictures.base(), &base));
+                if let Some(own) = own {
+                    bases.push((tag.name, 1, pictures.base().to_owned()));
+                    pictures.set_base(own);
+                } else if let Some((_, open, _)) = bases.last_mut().filter(|(name, ..)| tag.is(name)) {
+                    *open += 1;
                 }
             }
-        }
-    }
-    body.end_link();
-    body.found
-}
-
-struct Body<'a> {
-    base: &'a str,
-    found: Vec<Candidate>,
-    /// The picture file that the open `a` links to.
-    link: Option<String>,
-    /// Copies from the sources of the open `picture`.
-    sources: Option<Vec<Copy>>,
-    /// Number of pictures when the open `figure` began.
-    figure: Option<usize>,
-    caption: Option<String>,
-}
-
-impl Body<'_> {
-    fn open(&mut self, tag: &Tag<'_>) {
-        match local(tag.name).to_ascii_lowercase().as_str() {
-            "a" => {
-                self.end_link();
-                let target = tag.get("href").and_then(|href| url::resolve(self.base, &href));
-                self.link = target.filter(|target| picture::is_file(target));
-            }
-            "picture" => self.sources = Some(Vec::new()),
-            "source" => {
-                if let Some(sources) =
-                    self.sources.as_mut().filter(|known| known.len() < picture::MOST_COPIES)
+            Token::Close(name) => {
+                if let Some((_, open, _)) =
+                    bases.last_mut().filter(|(known, ..)| known.eq_ignore_ascii_case(name))
                 {
-                    sources.extend(picture::copies(tag, self.base));
+                    *open -= 1;
+                }
+                if let Some((.., around)) = bases.pop_if(|(_, open, _)| *open == 0) {
+                    pictures.set_base(around);
                 }
             }
-            "img" => self.img(tag),
-            "figure" => self.figure = Some(self.found.len()),
-            "figcaption" => self.caption = Some(String::new()),
-            _ => {}
+            Token::Text(_) => {}
         }
+        pictures.read(&token);
     }
-
-    fn close(&mut self, name: &str) {
-        match local(name).to_ascii_lowercase().as_str() {
-            "a" => self.end_link(),
-            "picture" => self.sources = None,
-            "figcaption" => {
-                let caption = self.caption.take().and_then(|caption| text::line(&caption, LINE));
-                let from = self.figure.unwrap_or(self.found.len());
-                for candidate in self.found.iter_mut().skip(from) {
-                    candidate.title = candidate.title.take().or_else(|| caption.clone());
-                }
-            }
-            "figure" => self.figure = None,
-            _ => {}
-        }
-    }
-
-    /// A link to a picture file that shows no picture.
-    fn end_link(&mut self) {
-        self.found.extend(self.link.take().map(Candidate::new));
-    }
-
-    fn img(&mut self, tag: &Tag<'_>) {
-        if picture::is_invisible(tag) {
-            return;
-        }
-        let mut copies = picture::copies(tag, self.base);
-        copies.extend(self.sources.take().unwrap_or_default());
-        let mut urls = picture::best_first(copies);
-        let mut thumbnail_url = None;
-        // What is linked to is larger than what is shown, of which the smallest is the preview.
-        if let Some(link) = self.link.take() {
-            urls.retain(|url| *url != link);
-            thumbnail_url = urls.pop();
-            urls.insert(0, link);
-        }
-        let mut urls = urls.into_iter();
-        let Some(best) = urls.next() else { return };
-        let line = |name| tag.get(name).and_then(|said| text::line(&said, LINE));
-        self.found.push(Candidate {
-            thumbnail_url,
-            alternates: urls.take(ALTERNATES).collect(),
-            title: line("title"),
-            description: line("alt"),
-            ..Candidate::new(best)
-        });
-    }
+    let left_out = pictures.left_out();
+    (pictures.finish(), left_out)
 }
 
-fn local(name: &str) -> &str {
-    pixcrawler_sdk::xml::local(name)
-}
+/// Elements in one another that say what addresses in them are relative to.
+const DEEPEST: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -128,6 +52,7 @@ mod tests {
         let short = |url: String| url.trim_start_matches("https://example.org/").to_owned();
         let all = |candidate: Candidate| [vec![candidate.url], candidate.alternates].concat();
         pictures(html, "https://example.org/")
+            .0
             .into_iter()
             .map(|found| all(found).into_iter().map(short).collect())
             .collect()
@@ -146,6 +71,20 @@ mod tests {
             ("<picture><source srcset='b.webp 2x'><img src=a.jpg></picture>", &[&["b.webp", "a.jpg"]]),
             ("<img src=count.gif width=1 height=1><img src=a.jpg width=40>", &[&["a.jpg"]]),
             ("<xhtml:img src='a.jpg'/>", &[&["a.jpg"]]),
+            (
+                "<div xml:base='/b/'><div><img src=a.jpg></div></div><img src=a.jpg>",
+                &[&["b/a.jpg"], &["a.jpg"]],
+            ),
+            (
+                "<p xml:base='/b/'>x<p xml:base='c/'><img src=a.jpg></p><img src=a.jpg>",
+                &[&["b/c/a.jpg"], &["b/a.jpg"]],
+            ),
+            ("<img src=a-150x150.jpg><img src=a.jpg>", &[&["a.jpg", "a-150x150.jpg"]]),
+            (
+                "<picture><source srcset=a.jpg.webp><img src=a.jpg></picture><img src='#{b}'>",
+                &[&["a.jpg", "a.jpg.webp"]],
+            ),
+            ("<div style='background:url(a.jpg)'></div><image src=b.jpg>", &[&["a.jpg"], &["b.jpg"]]),
             ("<img alt=none><img src='data:image/gif;base64,R0'>", &[]),
         ] {
             assert_eq!(urls(html), expect, "{html}");
@@ -156,7 +95,7 @@ mod tests {
     fn words_beside_pictures() {
         let html = "<figure><a href=b.jpg><img src=a.jpg alt='A fox'></a><figcaption>At <b>dawn</b>\n</figcaption></figure>\
             <img src=c.jpg title=Hare>";
-        let [fox, hare] = &pictures(html, "https://example.org/")[..] else { panic!() };
+        let [fox, hare] = &pictures(html, "https://example.org/").0[..] else { panic!() };
         assert_eq!((fox.title.as_deref(), fox.description.as_deref()), (Some("At dawn"), Some("A fox")));
         assert_eq!(fox.thumbnail_url.as_deref(), Some("https://example.org/a.jpg"));
         assert_eq!((hare.title.as_deref(), &hare.thumbnail_url), (Some("Hare"), &None));

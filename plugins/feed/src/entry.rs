@@ -1,7 +1,9 @@
 //! One entry of a feed, and the pictures in it.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
+use pixcrawler_sdk::html::{self, LeftOut, picture};
 use pixcrawler_sdk::{Candidate, License};
 
 use crate::body;
@@ -27,8 +29,8 @@ pub(crate) struct Entry {
     pub(crate) media: Vec<Media>,
     /// Of all its media.
     pub(crate) said: Said,
-    /// HTML.
-    pub(crate) texts: Vec<String>,
+    /// HTML, each with what addresses in it are relative to, where an `xml:base` says so.
+    pub(crate) texts: Vec<(Option<String>, String)>,
 }
 
 /// What is true of all entries of a feed.
@@ -62,7 +64,7 @@ impl Entry {
         around: &Around,
         document: &str,
         with_previews: bool,
-    ) -> Vec<Candidate> {
+    ) -> (Vec<Candidate>, LeftOut) {
         let link = self.link.as_ref().or(around.link.as_ref());
         let base = self.base.as_ref().or(link).cloned().unwrap_or_else(|| document.to_owned());
         let texts = std::mem::take(&mut self.texts);
@@ -73,17 +75,29 @@ impl Entry {
         let small: Vec<_> =
             previews.iter().chain(in_others).filter_map(|preview| preview.url.clone()).collect();
         let mut found = self.named(pictures, &mut previews);
-        let in_texts = texts.iter().flat_map(|html| body::pictures(html, &base));
-        for candidate in in_texts.take(MOST_IN_ENTRY) {
+        let mut left_out = LeftOut::default();
+        let mut in_texts = Vec::new();
+        for (own, html) in texts {
+            let (pictures, more) = body::pictures(&html, own.as_ref().unwrap_or(&base));
+            in_texts.extend(pictures);
+            left_out.too_long += more.too_long;
+            left_out.rubbish += more.rubbish;
+        }
+        let mut known = BTreeMap::new();
+        for (index, candidate) in found.iter().enumerate() {
+            for url in std::iter::once(&candidate.url).chain(&candidate.alternates) {
+                known.entry(picture::identity(url)).or_insert(index);
+            }
+        }
+        for candidate in in_texts.into_iter().take(MOST_IN_ENTRY) {
             // A text may show what the entry calls a preview.
             if small.contains(&candidate.url) {
                 continue;
             }
-            let known = |known: &&mut Candidate| {
-                known.url == candidate.url || known.alternates.contains(&candidate.url)
-            };
-            match found.iter_mut().find(known) {
-                Some(known) => known.description = known.description.take().or(candidate.description),
+            let place = *known.entry(picture::identity(&candidate.url)).or_insert(found.len());
+            match found.get_mut(place) {
+                // What the entry says of a picture is more than what stands around it in a text.
+                Some(known) => html::complete(known, Candidate { title: None, ..candidate }),
                 None => found.push(candidate),
             }
         }
@@ -102,14 +116,21 @@ impl Entry {
             alternates.retain(|url| Some(url) != thumbnail_url.as_ref());
             self.complete(candidate, around);
         }
-        found
+        (found, left_out)
     }
 
     /// The pictures that are named as such, each once, with its other sizes.
     fn named(&self, mut pictures: Vec<Media>, previews: &mut Vec<Media>) -> Vec<Candidate> {
         let mut sets: Vec<Vec<Media>> = Vec::new();
+        // Of one group, or at one address but for what names a size.
+        let (mut groups, mut identities) = (BTreeMap::new(), BTreeMap::new());
         for media in pictures.drain(..) {
-            match sets.iter_mut().find(|set| set.iter().any(|known| known.is_same(&media))) {
+            let identity = media.url.as_deref().map(picture::identity).unwrap_or_default();
+            let of_group = media.group.and_then(|group| groups.get(&group));
+            let place = of_group.or_else(|| identities.get(&identity)).copied().unwrap_or(sets.len());
+            groups.extend(media.group.map(|group| (group, place)));
+            identities.insert(identity, place);
+            match sets.get_mut(place) {
                 Some(set) => set.push(media),
                 None => sets.push(vec![media]),
             }

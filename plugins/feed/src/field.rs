@@ -1,7 +1,8 @@
 //! Elements whose text counts, and what it means.
 
+use pixcrawler_sdk::html::{self, picture};
 use pixcrawler_sdk::xml::{Tag, Token, local, tokens};
-use pixcrawler_sdk::{date, html, text, url};
+use pixcrawler_sdk::{date, text, url};
 
 use crate::media::{LINE, MOST_TAGS, Media, license, rights};
 use crate::name::Vocabulary;
@@ -56,7 +57,7 @@ impl Reader<'_> {
         let attribute = |name: &str| {
             field.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
         };
-        let base = self.base();
+        let (own, base) = (self.own_base(), self.base());
         let Some(entry) = &mut self.entry else {
             match (vocabulary, name) {
                 (Vocabulary::Feed, "link") => self.around.link = url::resolve(self.address, &said),
@@ -106,10 +107,10 @@ impl Reader<'_> {
             (Vocabulary::Feed, "rights") | (Vocabulary::Dublin, "rights") => entry.rights = line.map(rights),
             (Vocabulary::Feed, "image") => {
                 let named = child(&said, "url").unwrap_or(said);
-                let url = url::resolve(&base, &named).filter(|_| !named.trim().is_empty());
+                let url = picture::address(&base, &named);
                 self.add(Media { url, is_picture: true, ..Media::default() });
             }
-            _ => entry.texts.push(said),
+            _ => entry.texts.push((own, said)),
         }
     }
 }

@@ -15,6 +15,8 @@ pub(crate) const MOST_TAGS: usize = 100;
 pub(crate) struct Media {
     pub(crate) url: Option<String>,
     pub(crate) is_picture: bool,
+    /// There is an address, longer than one may be.
+    pub(crate) is_too_long: bool,
     pub(crate) width: Option<u32>,
     pub(crate) height: Option<u32>,
     pub(crate) mime: Option<String>,
@@ -45,8 +47,9 @@ impl Media {
         for (name, value) in tag.attributes() {
             let value = value.trim();
             match pixcrawler_sdk::xml::local(name) {
-                "url" | "href" | "resource" => {
-                    media.url = url::resolve(base, value).filter(|_| !value.is_empty())
+                "url" | "href" | "resource" | "src" => {
+                    media.url = picture::address(base, value);
+                    media.is_too_long = url::parse(base, value) == Err(url::Fault::TooLong);
                 }
                 "width" => media.width = pixels(value),
                 "height" => media.height = pixels(value),
@@ -85,20 +88,14 @@ impl Media {
         })
     }
 
-    /// How large it is said to be; one side is enough.
+    /// How large it is said to be; one side is enough, or what its address says.
     pub(crate) fn area(&self) -> u64 {
+        let named = || self.url.as_deref().and_then(picture::named_width);
         let side = |side: Option<u32>| u64::from(side.unwrap_or(1).max(1));
-        side(self.width) * side(self.height)
-    }
-
-    /// Whether both are the same picture in several sizes: of one group, or at one address
-    /// but for the parameters, with sizes that differ.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        fn path(media: &Media) -> Option<&str> {
-            media.url.as_deref()?.split('?').next()
+        match (self.width, self.height) {
+            (None, None) => side(named()),
+            (width, height) => side(width) * side(height),
         }
-        let is_grouped = self.group.is_some() && self.group == other.group;
-        is_grouped || (path(self) == path(other) && self.area() != other.area())
     }
 }
 

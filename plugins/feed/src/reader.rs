@@ -138,6 +138,9 @@ struct Seen {
     surplus: usize,
     previews: usize,
     adult: usize,
+    /// Addresses in texts that are longer than one may be, and pictures in them without one.
+    too_long: usize,
+    rubbish: usize,
     is_closed: bool,
 }
 
@@ -188,6 +191,8 @@ impl<'a> Reader<'a> {
             }
             (Vocabulary::Feed, "link") if tag.get("href").is_some() => self.link(tag),
             (Vocabulary::Feed, "enclosure") | (Vocabulary::Enclosure, "enclosure") => self.named(tag, false),
+            // Content of Atom that stands elsewhere; no text of it stands here.
+            (Vocabulary::Feed, "content") if tag.get("src").is_some() => self.named(tag, false),
             (Vocabulary::Podcast, "image") => self.named(tag, true),
             (Vocabulary::Media, "group") => {
                 self.groups += 1;
@@ -263,7 +268,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The `xml:base` that holds here.
-    fn own_base(&self) -> Option<String> {
+    pub(crate) fn own_base(&self) -> Option<String> {
         self.open.iter().rev().find_map(|element| element.base.clone())
     }
 
@@ -306,9 +311,16 @@ impl<'a> Reader<'a> {
         let media = Media::of(tag, &self.base());
         let is_picture = is_picture || media.is_picture;
         if self.entry.is_some() {
-            self.seen.nameless += usize::from(is_picture && media.url.is_none());
+            self.miss(&media, is_picture);
             self.add(Media { is_picture: is_picture && media.url.is_some(), ..media });
         }
+    }
+
+    /// Counts a picture without an address.
+    fn miss(&mut self, media: &Media, is_picture: bool) {
+        let is_missing = is_picture && media.url.is_none();
+        self.seen.too_long += usize::from(media.is_too_long);
+        self.seen.nameless += usize::from(is_missing && !media.is_too_long);
     }
 
     /// Adds to the media of the entry.
@@ -324,7 +336,7 @@ impl<'a> Reader<'a> {
     fn end_media(&mut self) {
         let Some(media) = self.media.take() else { return };
         let is_named = media.url.is_some();
-        self.seen.nameless += usize::from(media.is_picture && !is_named);
+        self.miss(&media, media.is_picture);
         // A film that only a player shows has previews all the same.
         self.add(Media { is_picture: media.is_picture && is_named, ..media });
     }
@@ -348,7 +360,9 @@ impl<'a> Reader<'a> {
             return;
         }
         let has_previews = entry.has_previews();
-        let found = entry.candidates(&self.around, self.address, self.wishes.previews);
+        let (found, left_out) = entry.candidates(&self.around, self.address, self.wishes.previews);
+        self.seen.too_long += left_out.too_long;
+        self.seen.rubbish += left_out.rubbish;
         self.seen.previews += usize::from(found.is_empty() && has_previews);
         self.page.candidates.extend(found);
     }
@@ -361,7 +375,8 @@ impl<'a> Reader<'a> {
         // What an entry said before the document's end cut it off is good.
         self.end_field();
         self.end_entry();
-        let Seen { entries, foreign, nameless, surplus, previews, adult, is_closed } = self.seen;
+        let Seen { entries, foreign, nameless, surplus, previews, adult, too_long, rubbish, is_closed } =
+            self.seen;
         let expected =
             |what: &str| Err(Error::LayoutChanged(format!("expected {what} at {address}, found none")));
         if entries == 0 && (foreign || !is_closed) {
@@ -387,6 +402,13 @@ impl<'a> Reader<'a> {
             warnings.push(format!(
                 "entries with nothing but a preview: {previews} (option `previews` takes those)"
             ));
+        }
+        if too_long > 0 {
+            warnings
+                .push(format!("{address}: left out {too_long} addresses longer than {} bytes", url::LONGEST));
+        }
+        if rubbish > 0 {
+            warnings.push(format!("{address}: left out {rubbish} pictures without an address that is one"));
         }
         if adult > 0 {
             warnings.push(format!("entries left out as not safe: {adult}"));

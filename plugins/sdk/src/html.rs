@@ -19,11 +19,16 @@ use std::borrow::Cow;
 
 use entity::{Place, replace};
 
+mod address;
 pub(crate) mod entity;
 pub mod picture;
+mod pictures;
+mod referrer;
+mod style;
 mod text;
 
 pub use entity::decode;
+pub use pictures::{LeftOut, Pictures, complete};
 pub use text::text;
 
 /// The tags and texts of a document, in order.

@@ -107,6 +107,15 @@ impl Entry {
         })
     }
 
+    /// How many of them have an address that is longer than one may be.
+    pub(crate) fn too_long(&self, base: &str) -> usize {
+        let page = self.location.as_deref().and_then(|page| url::resolve(base, page));
+        let base = page.as_deref().unwrap_or(base);
+        let address =
+            |picture: &&Picture| picture.location.as_deref().map(|address| url::parse(base, address));
+        self.pictures.iter().filter(|picture| address(picture) == Some(Err(url::Fault::TooLong))).count()
+    }
+
     fn add(&mut self, picture: Option<Picture>) {
         match picture {
             Some(picture) if self.pictures.len() < MOST_PICTURES => self.pictures.push(picture),

@@ -75,7 +75,10 @@ impl State {
             found.candidates.extend(entry.candidates(&self.file.url));
             seen.pictures += entry.pictures.len();
             seen.strays += entry.strays;
-            seen.nameless += entry.pictures.len() - (found.candidates.len() - before);
+            let missing = entry.pictures.len() - (found.candidates.len() - before);
+            let too_long = if missing > 0 { entry.too_long(&self.file.url) } else { 0 };
+            seen.nameless += missing - too_long;
+            self.counts.too_long += too_long as u64;
             self.counts.pages += 1;
             self.counts.bare += u64::from(entry.pictures.is_empty());
             self.counts.surplus += entry.surplus as u64;
@@ -148,39 +151,46 @@ impl Level {
     pub(crate) fn refill(&mut self, text: &Text, filter: &Filter<'_>) -> Result<()> {
         let start = text.place(self.place.at);
         let mut size = 0;
+        // Whether there was room; for one address there always is.
         let mut take = |left: &mut Vec<String>, address: Option<String>| {
             size += address.as_ref().map_or(0, String::len);
-            left.extend(address);
-            size > LEFT
+            let has_room = size <= LEFT || left.is_empty();
+            left.extend(address.filter(|_| has_room));
+            has_room
         };
         self.more = false;
         if origin(&self.place.url, "/robots.txt").is_some() {
             let mut end = start;
             for line in text.text.get(start..).unwrap_or_default().split_inclusive('\n') {
-                end += line.len();
-                if take(&mut self.left, sitemap_line(line, &self.place.url)) {
+                if !take(&mut self.left, sitemap_line(line, &self.place.url)) {
                     self.more = true;
                     break;
                 }
+                end += line.len();
             }
             self.place.at = text.start + end as u64;
             return Ok(());
         }
         let mut entries = entries(&text.text, start);
         let mut seen = Seen::default();
-        for entry in entries.by_ref() {
+        let mut end = entries.offset();
+        while let Some(entry) = entries.next() {
             seen.entries += 1;
             seen.located += usize::from(entry.location.is_some());
             let address = entry.location.as_deref().filter(|_| filter.date(&entry));
-            if take(&mut self.left, address.and_then(|address| url::resolve(&self.place.url, address))) {
+            if !take(&mut self.left, address.and_then(|address| url::resolve(&self.place.url, address))) {
                 self.more = true;
                 break;
             }
+            end = entries.offset();
+        }
+        if !self.more {
+            end = entries.offset();
         }
         if self.place.at == 0 {
             seen.check("sitemap", &entries, &self.place.url)?;
         }
-        let at = text.start + entries.offset() as u64;
+        let at = text.start + end as u64;
         self.more |= !text.is_last && at > self.place.at;
         self.place = Place { at, ..self.place.clone() };
         Ok(())

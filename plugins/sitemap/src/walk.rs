@@ -1,6 +1,6 @@
 //! Where a crawl stands: the indexes that are open, the file that is read, and what was found so far.
 
-use pixcrawler_sdk::{Content, Error, Found, Next, Request, Response, Result, Turn};
+use pixcrawler_sdk::{Content, Error, Found, Next, Request, Response, Result, Turn, url};
 use serde::{Deserialize, Serialize};
 
 /// The state of a crawl.
@@ -46,6 +46,8 @@ pub(crate) struct Counts {
     pub(crate) bare: u64,
     /// Pictures whose address is missing or none.
     pub(crate) nameless: u64,
+    /// Pictures whose address is longer than one may be.
+    pub(crate) too_long: u64,
     /// Pictures beyond what a page may have.
     pub(crate) surplus: u64,
     /// Files that could not be read, and how many of them in a row might be had later.
@@ -195,7 +197,7 @@ impl State {
 impl Counts {
     /// What was left out of all that was read, in words.
     fn summary(&self) -> impl Iterator<Item = String> + use<> {
-        let Self { read, pages, bare, nameless, surplus, lost, .. } = *self;
+        let Self { read, pages, bare, nameless, too_long, surplus, lost, .. } = *self;
         let left_out =
             |why: &str, count: u64| (count > 0).then(|| format!("left out because {why}: {count}"));
         let said = [
@@ -204,6 +206,7 @@ impl Counts {
                 format!("pages named without pictures: {bare} of {pages}; the source `webpage` reads a page itself")
             }),
             left_out("they have no address, pictures", nameless),
+            left_out(&format!("their addresses are longer than {} bytes, pictures", url::LONGEST), too_long),
             left_out("a page may have 1000, pictures", surplus),
             left_out("they could not be read, sitemaps", u64::from(lost).saturating_sub(NAMED.into())),
         ];

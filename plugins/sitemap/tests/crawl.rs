@@ -314,19 +314,37 @@ fn options_choose_pages() {
 #[test]
 fn what_was_left_out_is_said_at_the_end() {
     let mut text = pages("a", &[0, 2, 1_001, 0]);
-    text = text.replace("/a/1-0.jpg", "");
+    text = text.replace("/a/1-0.jpg", "").replace("/a/1-1.jpg", &"x".repeat(9_000));
     let crawl = Site::default().with("/a.xml", &text).crawl(&query("/a.xml")).unwrap();
-    assert_eq!(crawl.pictures.len(), 1_001);
+    assert_eq!(crawl.pictures.len(), 1_000);
     assert_eq!(
         crawl.warnings,
         [
             "pages named without pictures: 2 of 4; the source `webpage` reads a page itself",
             "left out because they have no address, pictures: 1",
+            "left out because their addresses are longer than 8192 bytes, pictures: 1",
             "left out because a page may have 1000, pictures: 1",
         ]
     );
     let empty = Site::default().with("/a.xml", "<urlset></urlset>").crawl(&query("/a.xml")).unwrap();
     assert_eq!(empty.warnings, ["the sitemaps name no pages"]);
+}
+
+#[test]
+fn the_longest_addresses_fit_the_state() {
+    let long = |name: &str, number: usize| format!("/{}{name}{number}.xml", "x".repeat(8_100));
+    let level = |name: &str| (0..5).map(|number| long(name, number)).collect::<Vec<_>>();
+    let listed = |paths: &[String]| index(&paths.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut site = Site::default().with(&long("a", 0), &listed(&level("b")));
+    site = site.with(&long("b", 4), &listed(&level("c"))).with(&long("c", 4), &listed(&level("d")));
+    for name in ["b", "c", "d"] {
+        for path in &level(name)[..4 + usize::from(name == "d")] {
+            site = site.with(path, &pages("a", &[1]));
+        }
+    }
+    let crawl = site.crawl(&query(&long("a", 0))).unwrap();
+    assert_eq!((crawl.asked.len(), crawl.pictures.len()), (16, 13), "{:?}", crawl.warnings);
+    assert!(crawl.longest_state <= 64 << 10, "{}", crawl.longest_state);
 }
 
 #[test]

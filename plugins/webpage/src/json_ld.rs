@@ -1,12 +1,17 @@
 //! Pictures described as linked data (schema.org in JSON-LD).
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use pixcrawler_sdk::html::picture;
 use pixcrawler_sdk::{Candidate, Dimensions, License, date, json, url};
 use serde_json::{Map, Value};
 
 use crate::page::{MOST, pixels, short};
 
 /// The pictures in one `script` of linked data: every `ImageObject`, and every
-/// `image` of anything. A publisher's `logo` is left out. What is no JSON has none.
+/// `image` of anything; crops of one picture are one. Left out are logos, and what shows people
+/// and organisations: mostly those who made the page. What is no JSON has none.
 pub(crate) fn pictures(data: &str, base: &str) -> Vec<Candidate> {
     let mut found = Vec::new();
     // JSON nests at most 128 deep here, so the walk does too.
@@ -16,6 +21,20 @@ pub(crate) fn pictures(data: &str, base: &str) -> Vec<Candidate> {
     found
 }
 
+/// Below what no picture of the page stands.
+const MAKERS: [&str; 10] = [
+    "author",
+    "brand",
+    "contributor",
+    "copyrightHolder",
+    "creator",
+    "editor",
+    "logo",
+    "provider",
+    "publisher",
+    "sourceOrganization",
+];
+
 /// `depicts`: the value stands where a picture is expected.
 fn walk(value: &Value, depicts: bool, base: &str, found: &mut Vec<Candidate>) {
     // One more tells that there are more.
@@ -23,13 +42,22 @@ fn walk(value: &Value, depicts: bool, base: &str, found: &mut Vec<Candidate>) {
         return;
     }
     match value {
-        Value::Array(values) => values.iter().for_each(|value| walk(value, depicts, base, found)),
-        Value::String(address) if depicts => found.extend(absolute(base, address).map(Candidate::new)),
-        Value::Object(object) => {
-            if depicts || is_picture(object) {
-                found.extend(picture(object, base));
+        Value::Array(values) => {
+            let mut list = Vec::new();
+            for value in values.iter().take(MOST + 1) {
+                walk(value, depicts, base, &mut list);
             }
-            for (name, value) in object.iter().filter(|(name, _)| *name != "logo") {
+            found.extend(if depicts { without_crops(list) } else { list });
+        }
+        Value::String(address) if depicts => {
+            found.extend(picture::address(base, address).map(Candidate::new));
+        }
+        Value::Object(object) if is_a(object, |kind| kind == "Person" || kind.ends_with("Organization")) => {}
+        Value::Object(object) => {
+            if depicts || is_a(object, |kind| kind == "ImageObject") {
+                found.extend(candidate(object, base));
+            }
+            for (name, value) in object.iter().filter(|(name, _)| !MAKERS.contains(&name.as_str())) {
                 walk(value, name == "image", base, found);
             }
         }
@@ -37,10 +65,46 @@ fn walk(value: &Value, depicts: bool, base: &str, found: &mut Vec<Candidate>) {
     }
 }
 
-fn is_picture(object: &Map<String, Value>) -> bool {
-    let is = |value: &Value| {
-        value.as_str().is_some_and(|kind| kind.rsplit(['/', ':']).next() == Some("ImageObject"))
+/// The pictures of a list, the crops of each as its copies, largest first: those whose addresses
+/// differ in size and ratio only, and all of a short list in which every ratio is another.
+fn without_crops(list: Vec<Candidate>) -> Vec<Candidate> {
+    let ratio = |size: Dimensions| f64::from(size.width) / f64::from(size.height);
+    let ratios: Vec<f64> = list.iter().filter_map(|one| one.dimensions).map(ratio).collect();
+    let is_usual =
+        |ratio: &f64| [1.0, 4.0 / 3.0, 1.5, 16.0 / 9.0].iter().any(|usual| (ratio - usual).abs() < 0.02);
+    let differ =
+        (1..ratios.len()).all(|at| ratios[..at].iter().all(|other| (other - ratios[at]).abs() > 0.1));
+    let are_crops =
+        (2..=4).contains(&list.len()) && ratios.len() == list.len() && differ && ratios.iter().all(is_usual);
+    let mut places = BTreeMap::new();
+    let mut sets: Vec<Vec<Candidate>> = Vec::new();
+    for one in list {
+        let identity = if are_crops { String::new() } else { picture::identity_of_crops(&one.url) };
+        let place = *places.entry(identity).or_insert(sets.len());
+        match sets.get_mut(place) {
+            Some(set) => set.push(one),
+            None => sets.push(vec![one]),
+        }
+    }
+    let area = |one: &Candidate| {
+        let said = one.dimensions.map(|size| u64::from(size.width) * u64::from(size.height));
+        said.or_else(|| picture::named_width(&one.url).map(u64::from)).unwrap_or(0)
     };
+    let largest = |mut set: Vec<Candidate>| {
+        set.sort_by_key(|one| Reverse(area(one)));
+        set.into_iter().reduce(|mut best, other| {
+            best.alternates.push(other.url);
+            best.alternates.extend(other.alternates);
+            best
+        })
+    };
+    sets.into_iter().filter_map(largest).collect()
+}
+
+/// Whether a type of the thing is that, without the vocabulary.
+fn is_a(object: &Map<String, Value>, is: impl Fn(&str) -> bool) -> bool {
+    let is =
+        |value: &Value| value.as_str().is_some_and(|kind| kind.rsplit(['/', ':']).next().is_some_and(&is));
     match object.get("@type") {
         Some(Value::Array(kinds)) => kinds.iter().any(is),
         Some(kind) => is(kind),
@@ -48,8 +112,8 @@ fn is_picture(object: &Map<String, Value>) -> bool {
     }
 }
 
-fn picture(object: &Map<String, Value>, base: &str) -> Option<Candidate> {
-    let address = |name: &str| text(object.get(name)?).and_then(|address| absolute(base, address));
+fn candidate(object: &Map<String, Value>, base: &str) -> Option<Candidate> {
+    let address = |name: &str| text(object.get(name)?).and_then(|address| picture::address(base, address));
     let words = |name: &str| text(object.get(name)?).and_then(short);
     let maker = ["creator", "author"].into_iter().find_map(|name| first(object.get(name)?));
     let credit = words("creditText").or_else(|| words("copyrightNotice"));
@@ -70,11 +134,6 @@ fn picture(object: &Map<String, Value>, base: &str) -> Option<Candidate> {
         mime: words("encodingFormat").filter(|kind| kind.starts_with("image/")),
         ..Candidate::new(address("contentUrl").or_else(|| address("url"))?)
     })
-}
-
-/// An empty address would be that of the page itself.
-fn absolute(base: &str, reference: &str) -> Option<String> {
-    url::resolve(base, reference).filter(|_| !reference.trim().is_empty())
 }
 
 /// A licence is named by its address; a text that is none says nothing certain.

@@ -96,12 +96,13 @@ fn look(response: &Response, asked: &str) -> Result<Page> {
             vec![Candidate { page_url: Some(asked.to_owned()), ..Candidate::new(&response.url) }];
         return Ok(Page { url: response.url.clone(), candidates, ..Page::default() });
     }
+    let policy = response.header("referrer-policy").unwrap_or_default();
     match (&response.body, kind.as_str()) {
         (Content::Text(html), "" | "text/html" | "application/xhtml+xml") => {
-            Ok(page::read(html, &response.url))
+            Ok(page::read(html, &response.url, policy))
         }
         (Content::Text(html), "text/plain" | "application/xml" | "text/xml") if is_html(html) => {
-            Ok(page::read(html, &response.url))
+            Ok(page::read(html, &response.url, policy))
         }
         _ => Err(Error::InvalidQuery(format!("{asked} is neither a page nor a picture ({kind})"))),
     }

@@ -2,9 +2,13 @@
 
 use pixcrawler_sdk::{Candidate, Dimensions, License};
 use proptest::prelude::*;
-use webpage::read;
+use webpage::Page;
 
 const PAGE: &str = "https://example.org/gallery/index.html";
+
+fn read(html: &str, address: &str) -> Page {
+    webpage::read(html, address, "")
+}
 
 /// The addresses found, without `https://example.org/gallery/`.
 fn urls(html: &str) -> Vec<String> {
@@ -60,6 +64,43 @@ fn where_pictures_stand() {
         ("<base href=/other/><base href=/third/><img src=a.jpg>", &["https://example.org/other/a.jpg"]),
         ("<!-- <img src=a.jpg> --><script>'<img src=b.jpg>'</script><title><img src=c.jpg></title>", &[]),
         ("<img src=logo.svg><img src=a.jpg", &[]),
+        ("<!-- a --!><img src=a.jpg><!-- b -->", &["a.jpg"]),
+        (
+            "<image src=a.jpg><svg><image href=b.jpg /><image xlink:href=c.jpg></image></svg>",
+            &["a.jpg", "b.jpg", "c.jpg"],
+        ),
+        ("<amp-img src=a.jpg></amp-img><amp-anim src=b.gif></amp-anim>", &["a.jpg", "b.gif"]),
+        (
+            "<video src=a.mp4 poster=b.jpg data-src=c.mp4></video><input type=image src=d.png><input src=e.png>",
+            &["b.jpg", "d.png"],
+        ),
+        (
+            "<object type=image/jpeg data=/photo/1></object><embed src=b.jpg><object data=c.swf>",
+            &["https://example.org/photo/1", "b.jpg"],
+        ),
+        ("<picture><source srcset='b.jpg 300w, c.jpg 940w'></picture><img src=a.jpg>", &["c.jpg", "a.jpg"]),
+        ("<picture><source srcset=b.jpg>", &["b.jpg"]),
+        ("<template><img src=a.jpg><template></template></template><img src=b.jpg>", &["b.jpg"]),
+        ("<div><template shadowrootmode=open><img src=a.jpg></template></div>", &["a.jpg"]),
+        (
+            "<link rel=preload as=image imagesrcset='a.jpg 1x, b.jpg 2x'><link rel=icon href=c.png>",
+            &["b.jpg"],
+        ),
+        ("<meta itemprop=image content=a.jpg><link itemprop=image href=b.jpg>", &["a.jpg", "b.jpg"]),
+        (
+            "<li data-original=a.jpg><div data-bg=b.jpg><section data-x='c.jpg' data-title=d.jpg>",
+            &["a.jpg", "b.jpg", "c.jpg"],
+        ),
+        (
+            "<div style=\"background-image:url('a.jpg')\"><a style='background: url(&quot;b.jpg&quot;)'>x</a>",
+            &["a.jpg", "b.jpg"],
+        ),
+        ("<style>.a{background:url(a.jpg)} .b{background:url(arrow.png)}</style>", &["a.jpg"]),
+        ("<img src=a-150x150.jpg><img src=a.jpg><img src=a-300x200.jpg>", &["a.jpg"]),
+        (
+            "<a href=# data-src=a.jpg><img src=a_s.jpg></a><a data-fancybox data-src='#b'><img src=b.jpg></a>",
+            &["a.jpg", "b.jpg"],
+        ),
     ] {
         assert_eq!(urls(html), expect, "{html}");
     }
@@ -93,6 +134,124 @@ fn a_linked_file_is_the_picture_and_what_is_shown_its_preview() {
     ] {
         assert_eq!(read(&html, PAGE).candidates, expect, "{html}");
     }
+}
+
+#[test]
+fn the_largest_of_a_picture_comes_first() {
+    let all = |html: &str| {
+        let one = first(html).unwrap();
+        let short = |url: String| url.rsplit_once("/gallery/").map(|(_, end)| end.to_owned()).unwrap();
+        std::iter::once(one.url).chain(one.alternates).map(short).collect::<Vec<_>>()
+    };
+    for (html, expect) in [
+        // What is for narrow windows comes last, what is for wide ones by their width.
+        (
+            "<picture><source media='(max-width: 480px)' srcset=s.jpg><source media='(max-width: 1024px)' srcset=m.jpg>\
+                <img src=l.jpg></picture>",
+            &["l.jpg", "s.jpg", "m.jpg"][..],
+        ),
+        (
+            "<picture><source media='(max-width: 600px)' srcset='s.jpg 600w, t.jpg 1200w'><img src=l.jpg width=900></picture>",
+            &["l.jpg", "t.jpg", "s.jpg"],
+        ),
+        (
+            "<picture><source media='(min-width: 64em)' srcset=l.jpg><source media='(min-width: 640px)' srcset=m.jpg>\
+                <img src=s.jpg></picture>",
+            &["l.jpg", "m.jpg", "s.jpg"],
+        ),
+        // What says no size comes after what is shown.
+        ("<picture><source type=image/webp srcset=b.webp><img src=a.jpg></picture>", &["a.jpg", "b.webp"]),
+        (
+            "<picture><source type=image/webp srcset='a.jpg.webp 1024w'><img src=a.jpg></picture>",
+            &["a.jpg", "a.jpg.webp"],
+        ),
+        (
+            "<picture><source type=image/webp srcset='b.webp 1024w'><img src=c.jpg srcset='a.jpg 1024w'></picture>",
+            &["a.jpg", "b.webp", "c.jpg"],
+        ),
+        // Sizes in addresses.
+        (
+            "<picture><source srcset=/gallery/w_480/a.jpg><img src=w_992/a.jpg></picture>",
+            &["w_992/a.jpg", "w_480/a.jpg"],
+        ),
+        ("<img src=a.jpg data-hi-res-src=b.jpg data-thumb=c.jpg>", &["b.jpg", "a.jpg", "c.jpg"]),
+    ] {
+        assert_eq!(all(html), expect, "{html}");
+    }
+}
+
+#[test]
+fn what_is_no_address_is_left_out_and_said() {
+    let long = "x".repeat(9_000);
+    for (html, found, warnings) in [
+        (
+            "<img src=#><img src='#{img_src}'><img src=a.jpg>".to_owned(),
+            1,
+            &["left out 2 pictures without an address"][..],
+        ),
+        (
+            "<meta property=og:image content='{{ image }}'><img src=./>".to_owned(),
+            0,
+            &["no pictures found", "left out 2 pictures without"],
+        ),
+        (
+            "<img src='/undefined'><img src=index.html>".to_owned(),
+            0,
+            &["no pictures found", "left out 2 pictures without"],
+        ),
+        (format!("<img src='{long}'><img src=a.jpg>"), 1, &["left out 1 addresses longer than 8192 bytes"]),
+        (format!("<a href='{long}.jpg'><img src=a.jpg></a>"), 1, &["left out 1 addresses longer"]),
+        (
+            "<template><img src='{{a}}'></template><img src=a.jpg>".to_owned(),
+            1,
+            &["left out 1 pictures in `template`"],
+        ),
+        ("<img src=# data-src=a.jpg><img src='data:image/gif;base64,R0'>".to_owned(), 1, &[]),
+        ("<img src=a.jpg data-src='{&quot;default&quot;:&quot;b&quot;}'>".to_owned(), 1, &[]),
+        ("<div id=app></div><script></script>".to_owned(), 0, &["a script in the browser may load them"]),
+    ] {
+        let page = read(&html, PAGE);
+        assert_eq!(
+            (page.candidates.len(), page.warnings.len()),
+            (found, warnings.len()),
+            "{html} {:?}",
+            page.warnings
+        );
+        for (warning, expect) in page.warnings.iter().zip(warnings) {
+            assert!(warning.contains(expect), "{warning}");
+        }
+    }
+    // Up to the limit they are taken.
+    let longest =
+        format!("<img src='a.jpg?{}'>", "x".repeat(8_192 - PAGE.len() + "index.html".len() - "a.jpg?".len()));
+    assert_eq!(first(&longest).map(|candidate| candidate.url.len()), Some(8_192));
+    assert_eq!(read("<p>none", PAGE).warnings, [format!("no pictures found on {PAGE}")]);
+}
+
+#[test]
+fn a_page_says_where_its_pictures_are_asked_from() {
+    let headers = |html: &str, policy: &str| webpage::read(html, PAGE, policy).candidates.remove(0).headers;
+    let referer = |value: &str| vec![("referer".to_owned(), value.to_owned())];
+    assert_eq!(headers("<img src=a.jpg>", ""), []);
+    assert_eq!(headers("<img src=a.jpg>", "no-referrer"), referer(""));
+    assert_eq!(
+        headers("<meta name=referrer content=origin><img src=a.jpg>", "no-referrer"),
+        referer("https://example.org/")
+    );
+    assert_eq!(
+        headers(
+            "<meta name=referrer content=never><img src=//cdn.example.org/a.jpg referrerpolicy=unsafe-url>",
+            ""
+        ),
+        referer(PAGE)
+    );
+    assert_eq!(
+        headers(
+            "<meta name=referrer content=never><img src=a.jpg referrerpolicy=strict-origin-when-cross-origin>",
+            ""
+        ),
+        []
+    );
 }
 
 #[test]
@@ -226,6 +385,32 @@ fn where_linked_data_names_pictures() {
     assert_eq!(data(r#"{"image": {"@id": "data:,"}, "@type": 7}"#), [""; 0]);
     assert_eq!(data(r#"{"image": "a.jpg", "name": "Fox \ud83d"}"#), ["a.jpg"]);
     assert_eq!(data(r#"{"image": ["", {"url": " "}, {"url": "a.jpg", "contentUrl": ""}]}"#), ["a.jpg"]);
+    assert_eq!(
+        data(
+            r#"{"image": "a.jpg", "author": {"@type": "Person", "image": "b.jpg"}, "publisher": {"image": "c.jpg"}}"#
+        ),
+        ["a.jpg"]
+    );
+    assert_eq!(
+        data(
+            r#"[{"@type": "NewsMediaOrganization", "image": "a.jpg"}, {"@type": "Person", "image": "b.jpg"}]"#
+        ),
+        [""; 0]
+    );
+    assert_eq!(data(r#"{"image": "Because of rain the fleet stays", "@type": "Article"}"#), [""; 0]);
+    assert_eq!(data(r#"{"image": ["{{ image }}", "logo.svg"]}"#), [""; 0]);
+    assert_eq!(
+        data(r#"{"image": ["1x1/a.jpg", "4x3/a.jpg", "16x9/a.jpg", "b.jpg"]}"#),
+        ["1x1/a.jpg", "b.jpg"]
+    );
+    let crop = |file: &str, width: u32, height: u32| {
+        format!(r#"{{"@type": "ImageObject", "url": "{file}", "width": {width}, "height": {height}}}"#)
+    };
+    let crops =
+        [crop("a.jpg", 1_200, 1_200), crop("b.jpg", 1_600, 1_200), crop("c.jpg", 1_920, 1_080)].join(",");
+    assert_eq!(data(&format!(r#"{{"image": [{crops}]}}"#)), ["c.jpg"]);
+    let others = [crop("a.jpg", 1_200, 800), crop("b.jpg", 1_200, 800)].join(",");
+    assert_eq!(data(&format!(r#"{{"image": [{others}]}}"#)), ["a.jpg", "b.jpg"]);
     assert_eq!(data("{broken"), [""; 0]);
     assert_eq!(data(&"[".repeat(100_000)), [""; 0]);
 }

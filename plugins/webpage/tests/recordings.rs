@@ -13,7 +13,7 @@ fn recordings_are_read() {
     let (mut pages, mut pictures) = (0, 0);
     for (name, path) in recordings {
         let html = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
-        let page = read(&html, "https://example.org/folder/page.html");
+        let page = read(&html, "https://example.org/folder/page.html", "");
         assert!(!page.candidates.is_empty() && page.warnings.is_empty(), "{name}: {:?}", page.warnings);
         let mut seen = BTreeSet::new();
         for candidate in &page.candidates {
@@ -28,7 +28,7 @@ fn recordings_are_read() {
         }
         // A page may be cut off anywhere.
         for end in (0..html.len()).step_by(html.len() / 50 + 1).filter(|&end| html.is_char_boundary(end)) {
-            let part = read(&html[..end], "https://example.org/folder/page.html");
+            let part = read(&html[..end], "https://example.org/folder/page.html", "");
             assert!(part.candidates.len() <= page.candidates.len(), "{name} at {end}");
         }
         pages += 1;

@@ -77,6 +77,98 @@ fn all_of_media_rss() {
 }
 
 #[test]
+fn addresses_are_relative_to_what_is_nearest() {
+    // As many programs write it: the document's own address at the root, the entry's page at its text.
+    let entry = |text: &str| {
+        format!(
+            "<feed xmlns='http://www.w3.org/2005/Atom' xml:base='https://example.org/wp-atom.php'><entry>\
+                <link href='/2024/fox/'/>{text}</entry></feed>"
+        )
+    };
+    let own = "xml:base='https://example.org/2024/fox/'";
+    let img = "&lt;img src=\"a.jpg\"&gt;";
+    for (text, expect) in [
+        (format!("<content type='html' {own}>{img}</content>"), &["2024/fox/a.jpg"][..]),
+        (format!("<summary type='html' {own}>{img}</summary>"), &["2024/fox/a.jpg"]),
+        (format!("<content type='html' xml:base='2024/hare/'>{img}</content>"), &["2024/hare/a.jpg"]),
+        (
+            format!(
+                "<content type='xhtml' {own}><div xmlns='http://www.w3.org/1999/xhtml'><img src='a.jpg'/></div></content>"
+            ),
+            &["2024/fox/a.jpg"],
+        ),
+        (
+            format!(
+                "<content type='xhtml'><div {own}><p xml:base='b/'><img src='a.jpg'/></p><img src='c.jpg'/></div></content>"
+            ),
+            &["2024/fox/b/a.jpg", "2024/fox/c.jpg"],
+        ),
+        (format!("<content type='html'>{img}</content>"), &["a.jpg"]),
+        (format!("<summary {own}>{img}</summary><content>{img}</content>"), &["2024/fox/a.jpg", "a.jpg"]),
+    ] {
+        assert_eq!(urls(&entry(&text)), expect, "{text}");
+    }
+}
+
+#[test]
+fn one_picture_is_one() {
+    let media = |attributes: &str| format!("<media:content medium='image' {attributes}/>");
+    for (inside, expect) in [
+        // The query tells pictures apart, unless it is a size.
+        (
+            [1, 2, 3].map(|id| media(&format!("url='image.php?id={id}' width='{id}00' height='100'"))).concat(),
+            &["image.php?id=1", "image.php?id=2", "image.php?id=3"][..],
+        ),
+        (
+            [media("url='a.jpg?w=320' width='320'"), media("url='a.jpg?w=1280&amp;q=80' width='1280'")].concat(),
+            &["a.jpg?w=1280&q=80 a.jpg?w=320"],
+        ),
+        (format!("{}<itunes:image href='a.jpg'/><enclosure url='a.jpg' type='image/jpeg' length='9'/>", media("url='a.jpg'")), &["a.jpg"]),
+        (
+            "<enclosure url='https://live.staticflickr.com/1/2_c_b.jpg' type='image/jpeg'/>\
+                <description>&lt;img src='https://live.staticflickr.com/1/2_c_m.jpg'&gt;</description>"
+                .to_owned(),
+            &["https://live.staticflickr.com/1/2_c_b.jpg https://live.staticflickr.com/1/2_c_m.jpg"],
+        ),
+        (
+            "<description>&lt;img src='a-150x150.jpg'&gt;</description><media:content url='a.jpg' type='image/jpeg'/>".to_owned(),
+            &["a.jpg a-150x150.jpg"],
+        ),
+        (
+            "<media:content url='a-150x150.jpg' type='image/jpeg'/><description>&lt;img src='a.jpg'&gt;</description>".to_owned(),
+            &["a.jpg a-150x150.jpg"],
+        ),
+        ("<description>&lt;img src='a.jpg.webp'&gt;&lt;img src='a.jpg'&gt;</description>".to_owned(), &["a.jpg a.jpg.webp"]),
+    ] {
+        assert_eq!(urls(&item(&inside)), expect, "{inside}");
+    }
+}
+
+#[test]
+fn content_of_atom_may_be_a_picture_elsewhere() {
+    let entry = |content: &str| format!("<feed><entry><title>Fox</title>{content}</entry></feed>");
+    assert_eq!(urls(&entry("<content type='image/jpeg' src='https://example.org/photo/1'/>")), ["photo/1"]);
+    assert_eq!(urls(&entry("<content type='text/html' src='https://example.org/page'/>")), [""; 0]);
+}
+
+#[test]
+fn what_is_left_out_of_a_feed_is_said() {
+    let long = "x".repeat(9_000);
+    let page = page(&item(&format!(
+        "<media:content url='{long}.jpg' medium='image'/><description>&lt;img src='{long}.jpg'&gt;&lt;img src='#'&gt;\
+            &lt;img src='a.jpg'&gt;</description>"
+    )));
+    assert_eq!(page.candidates.len(), 1);
+    assert_eq!(
+        page.warnings,
+        [
+            format!("{FEED}: left out 2 addresses longer than 8192 bytes"),
+            format!("{FEED}: left out 1 pictures without an address that is one"),
+        ]
+    );
+}
+
+#[test]
 fn atom() {
     let xml = r#"<feed xmlns="http://www.w3.org/2005/Atom" xml:base="https://example.net/a/"><title>Foxes</title>
         <link rel="self" href="feed.atom"/><link rel="next" href="?page=2"/><link rel="license" href="https://creativecommons.org/publicdomain/zero/1.0/"/>

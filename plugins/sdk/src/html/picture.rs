@@ -1,17 +1,32 @@
-//! Pictures as HTML names them: which copies an element has and which is best, and
-//! which addresses are those of picture files.
+//! Pictures as HTML names them: which copies an element has and which is best.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use super::Tag;
-use crate::url;
+use super::address::{derived_from, extension, has_start, is_meant, is_page, is_stand_in};
+use super::style;
+use crate::url::{self, Fault};
+
+pub use super::address::{identity, identity_of_crops, is_file, named_width};
+
+/// The copies of a picture that something names, and how many are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copies {
+    all: Vec<Copy>,
+    /// Those whose address is longer than one may be.
+    pub too_long: usize,
+    /// What stands where an address belongs and is none: `#`, a template, JSON.
+    pub rubbish: usize,
+    /// Names of attributes say that they are sizes of one picture.
+    pub(super) is_one: bool,
+}
 
 /// One copy of a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Copy {
+struct Copy {
     /// Absolute, http or https.
-    pub url: String,
+    url: String,
     rank: Rank,
 }
 
@@ -19,131 +34,415 @@ pub struct Copy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     /// In a format that the host keeps, as far as is said.
-    kept: bool,
-    place: Place,
-    /// In a set: the width in pixels, or 1000 times the density.
-    size: u32,
+    is_kept: bool,
+    size: Size,
+    /// Not what a program made of another copy.
+    is_original: bool,
+    /// Named by the element that shows it, not by a `source` beside it.
+    is_shown: bool,
 }
 
-/// Where an address stands.
+/// How large a copy is said to be, the smallest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    /// `src`: often a small copy where there is a set.
-    Src,
-    /// What a script puts in the place of `src`.
-    Lazy,
-    Set,
+enum Size {
+    /// What is shown until the picture comes.
+    StandIn,
+    /// Made for small windows or previews.
+    Small(u32),
+    /// Nobody says, and it is not what is shown.
+    Aside,
+    Unknown,
+    /// The width in pixels; 1000 times the density where only that is said.
+    Width(u32),
     /// What a gallery opens when the picture is clicked.
     Original,
+}
+
+/// What an attribute holds, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// What is shown at once.
+    Src,
+    Set,
+    /// What a script puts in their place.
+    Lazy,
+    Original,
+    Small,
+    /// Something of a picture.
+    Named,
+    /// A picture if it is the address of a picture file.
+    Any,
 }
 
 /// Copies of one picture that are looked at; a page that names more wants to cost time.
 pub const MOST_COPIES: usize = 100;
 
-/// Where an element names copies; `src` is last because what comes before it may rule it out.
-const ATTRIBUTES: [(&str, Place); 16] = [
-    ("data-orig-file", Place::Original),
-    ("data-full-url", Place::Original),
-    ("data-large-file", Place::Original),
-    ("data-zoom-image", Place::Original),
-    ("srcset", Place::Set),
-    ("data-srcset", Place::Set),
-    ("data-lazy-srcset", Place::Set),
-    ("data-original-set", Place::Set),
-    ("data-src", Place::Lazy),
-    ("data-lazy-src", Place::Lazy),
-    ("data-original", Place::Lazy),
-    ("data-lazy", Place::Lazy),
-    ("data-echo", Place::Lazy),
-    ("data-actualsrc", Place::Lazy),
-    ("data-url", Place::Lazy),
-    ("src", Place::Src),
-];
-
-/// The copies named by the attributes of an `img`, or of a `source` in a `picture`,
+/// The copies named by the attributes of an element that shows a picture, or of a `source` in a `picture`,
 /// where `base` is what addresses are relative to. Drawings (SVG) and icons are left out.
 #[must_use]
-pub fn copies(tag: &Tag<'_>, base: &str) -> Vec<Copy> {
-    let declared = tag.get("type").is_none_or(|kind| KEPT_TYPES.contains(&kind.trim()));
-    let mut values = [const { None }; ATTRIBUTES.len()];
+pub fn copies(tag: &Tag<'_>, base: &str) -> Copies {
+    read(tag, base, true)
+}
+
+/// As [`copies`], for any other element: of its attributes those count that are the address of a picture
+/// file, and what is meant for a background.
+#[must_use]
+pub fn copies_beside(tag: &Tag<'_>, base: &str) -> Copies {
+    read(tag, base, false)
+}
+
+/// The address of a picture that a text means which stands where one belongs; none where it is no address,
+/// the page's own, or that of a drawing.
+#[must_use]
+pub fn address(base: &str, text: &str) -> Option<String> {
+    Copies::default().look(text, Role::Src, base, true)
+}
+
+fn read(tag: &Tag<'_>, base: &str, shows_picture: bool) -> Copies {
+    let mut copies = Copies::default();
+    let is_source = tag.is("source");
+    let kind = tag.get("type").filter(|_| is_source).unwrap_or_default().to_ascii_lowercase();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let window = tag.get("media").filter(|_| is_source).map(|media| Window::of(&media)).unwrap_or_default();
+    let side =
+        |name| tag.get(name).and_then(|side| side.trim().trim_end_matches("px").trim_end().parse().ok());
+    let width = side("width").filter(|width| *width > 1).or(window.from);
+    let is_lazy = tag.get("class").is_some_and(|class| class.to_ascii_lowercase().contains("lazy"));
+    let mut replaced = false;
+    let mut found = Vec::new();
     for (name, value) in tag.attributes() {
-        if let Some(index) = ATTRIBUTES.iter().position(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            values[index].get_or_insert(value);
+        let name = name.to_ascii_lowercase();
+        let Some(role) = role(tag, &name, shows_picture) else { continue };
+        let role = if role == Role::Any && is_lazy { Role::Lazy } else { role };
+        for reference in references(&value, role, &name) {
+            let Some(url) = copies.look(reference.text, role, base, shows_picture) else { continue };
+            copies.is_one |= matches!(role, Role::Original | Role::Small);
+            replaced |= shows_picture && (role == Role::Lazy || name == "data-original");
+            found.push((url, role, reference.width, reference.density));
+            if found.len() >= MOST_COPIES {
+                break;
+            }
         }
     }
-    let mut copies = Vec::new();
-    let mut lazy = false;
-    for ((name, place), value) in ATTRIBUTES.into_iter().zip(values) {
-        let Some(value) = value else { continue };
+    for (url, role, said, density) in found {
         // Where a script loads the picture, `src` is what is shown until then.
-        if place == Place::Src && lazy {
+        if role == Role::Src && replaced {
             continue;
         }
-        for (reference, place, size) in references(&value, place) {
-            let Some(url) = url::resolve(base, reference) else { continue };
-            let extension = extension(&url).to_ascii_lowercase();
-            if DRAWINGS.contains(&extension.as_str()) {
-                continue;
-            }
-            lazy |= name.starts_with("data-") && place != Place::Original;
-            let kept = declared && !UNKEPT.contains(&extension.as_str());
-            copies.push(Copy { url, rank: Rank { kept, place, size } });
-        }
+        let of_density = |density: f32| scaled(width.unwrap_or(1_000), density);
+        let of_element = || width.filter(|_| role == Role::Src || is_source);
+        let width =
+            said.or_else(|| named_width(&url)).or_else(|| density.map(of_density)).or_else(of_element);
+        let size = match (role, width) {
+            (Role::Src, _) if is_stand_in(&url) => Size::StandIn,
+            (Role::Small, _) => Size::Small(width.unwrap_or(0)),
+            _ if window.is_small => Size::Small(width.unwrap_or(0)),
+            (_, Some(width)) => Size::Width(width),
+            (Role::Original, None) => Size::Original,
+            (Role::Src | Role::Lazy | Role::Set, None) if !is_source => Size::Unknown,
+            _ => Size::Aside,
+        };
+        let kept_kind = kind.is_empty() || KEPT_KINDS.contains(&kind);
+        let rank = Rank {
+            is_kept: kept_kind && !UNKEPT.contains(&extension(&url).to_ascii_lowercase().as_str()),
+            size,
+            is_original: derived_from(&url).is_none(),
+            is_shown: !is_source,
+        };
+        copies.all.push(Copy { url, rank });
     }
     copies
 }
 
-/// The addresses, best first, each once.
-#[must_use]
-pub fn best_first(mut copies: Vec<Copy>) -> Vec<String> {
-    copies.sort_by_key(|copy| Reverse(copy.rank));
-    let mut known = HashSet::new();
-    let firsts: Vec<bool> = copies.iter().map(|copy| known.insert(copy.url.as_str())).collect();
-    copies.into_iter().zip(firsts).filter_map(|(copy, first)| first.then_some(copy.url)).collect()
+impl Copies {
+    /// What is only known to be there: the target of a link around a picture, a background.
+    pub(super) fn push(&mut self, reference: &str, base: &str) {
+        if let Some(url) = self.look(reference, Role::Src, base, true) {
+            let size = named_width(&url).map_or(Size::Unknown, Size::Width);
+            let rank = Rank { is_kept: true, size, is_original: true, is_shown: true };
+            self.all.push(Copy { url, rank });
+        }
+    }
+
+    /// Adds those of a `source`, as far as there is room.
+    pub(super) fn extend(&mut self, more: Self) {
+        self.too_long += more.too_long;
+        self.rubbish += more.rubbish;
+        let room = MOST_COPIES.saturating_sub(self.all.len());
+        self.all.extend(more.all.into_iter().take(room));
+    }
+
+    /// Whether it names none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The addresses, best first, each once.
+    #[must_use]
+    pub fn best_first(mut self) -> Vec<String> {
+        // The picture that a program made another copy of is as large as that.
+        let made: Vec<_> = self
+            .all
+            .iter()
+            .filter_map(|copy| Some((derived_from(&copy.url)?.to_owned(), copy.rank.size)))
+            .collect();
+        for copy in &mut self.all {
+            let sizes = made.iter().filter(|(url, _)| *url == copy.url).map(|(_, size)| *size);
+            copy.rank.size = sizes.chain([copy.rank.size]).max().unwrap_or(copy.rank.size);
+        }
+        self.all.sort_by_key(|copy| Reverse(copy.rank));
+        let mut known = HashSet::new();
+        self.all.into_iter().map(|copy| copy.url).filter(|url| known.insert(url.clone())).collect()
+    }
+
+    /// The address that a text means, unless it is left out.
+    fn look(&mut self, text: &str, role: Role, base: &str, shows_picture: bool) -> Option<String> {
+        let is_certain = matches!(role, Role::Src | Role::Set | Role::Lazy) && shows_picture;
+        let meant = url::parse(base, text);
+        if meant == Err(Fault::Foreign) {
+            return None;
+        }
+        if !is_meant(text) {
+            self.rubbish += usize::from(is_certain && !text.trim().is_empty());
+            return None;
+        }
+        let has_room = !text.contains(char::is_whitespace);
+        match meant {
+            Ok(url) if DRAWINGS.contains(&extension(&url).to_ascii_lowercase().as_str()) => None,
+            Ok(url) if is_certain && !is_file(&url) && is_page(&url, base) => {
+                self.rubbish += 1;
+                None
+            }
+            Ok(url) if is_certain || (is_file(&url) && has_room) => Some(url),
+            Ok(url) if role == Role::Named && has_start(text) && !is_page(&url, base) => Some(url),
+            Ok(url) if shows_picture && matches!(role, Role::Original | Role::Small) && has_start(text) => {
+                Some(url).filter(|url| !is_page(url, base))
+            }
+            Err(Fault::TooLong) => {
+                self.too_long += usize::from(is_certain || is_file(text));
+                None
+            }
+            Err(Fault::Broken) => {
+                self.rubbish += usize::from(is_certain);
+                None
+            }
+            _ => None,
+        }
+    }
 }
 
-/// Whether the address looks like that of a picture file. A wiki's page about
-/// one (`/wiki/File:Fox.jpg`) does not.
-#[must_use]
-pub fn is_file(address: &str) -> bool {
-    let name = file_name(address);
-    let page = name.contains(':') || name.contains("%3A") || name.contains("%3a");
-    !page && KEPT.contains(&extension(address).to_ascii_lowercase().as_str())
+/// What the attribute of that name holds; none where it is no address.
+fn role(tag: &Tag<'_>, name: &str, shows_picture: bool) -> Option<Role> {
+    let is_own = match name {
+        "src" => shows_picture,
+        "href" | "xlink:href" => tag.is("image") || tag.is("link"),
+        "poster" => tag.is("video"),
+        "data" => tag.is("object"),
+        "background" => true,
+        _ => false,
+    };
+    if is_own {
+        return Some(Role::Src);
+    }
+    if matches!(name, "srcset" | "imagesrcset") {
+        return Some(Role::Set);
+    }
+    let words = || name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| *word != "data");
+    let has = |known: &[&str]| words().any(|word| known.contains(&word));
+    let begins = |known: &[&str]| words().any(|word| known.iter().any(|start| word.starts_with(start)));
+    if name.starts_with("on") || name == "href" && tag.is("a") || has(&TEXTS) || has(&OTHERS) {
+        return None;
+    }
+    if has(&SMALL) {
+        return Some(Role::Small);
+    }
+    if has(&LARGE) || begins(&LARGE_STARTS) {
+        return Some(Role::Original);
+    }
+    let is_lazy = name.contains("src") || begins(&["lazy", "echo"]);
+    match has(&BACKGROUNDS) {
+        true => Some(Role::Named),
+        _ if is_lazy => Some(Role::Lazy),
+        _ if shows_picture && has(&NAMED) => Some(Role::Named),
+        _ => Some(Role::Any),
+    }
 }
 
-/// Whether the element says that it shows nothing: one pixel, to count visitors.
-#[must_use]
-pub fn is_invisible(tag: &Tag<'_>) -> bool {
-    let tiny =
-        |name| tag.get(name).is_some_and(|size| matches!(size.trim().trim_end_matches("px"), "0" | "1"));
-    tiny("width") && tiny("height")
-}
+/// Words in the name of an attribute. Its value is a text, which may be the name of a file:
+const TEXTS: [&str; 28] = [
+    "action",
+    "alt",
+    "author",
+    "caption",
+    "class",
+    "content",
+    "credit",
+    "desc",
+    "description",
+    "download",
+    "filename",
+    "hash",
+    "id",
+    "key",
+    "label",
+    "longdesc",
+    "name",
+    "page",
+    "path",
+    "permalink",
+    "share",
+    "slug",
+    "style",
+    "text",
+    "title",
+    "type",
+    "usemap",
+    "value",
+];
+/// another picture than the one that is shown:
+const OTHERS: [&str; 17] = [
+    "avatar",
+    "blur",
+    "blurred",
+    "default",
+    "error",
+    "fallback",
+    "hover",
+    "icon",
+    "loader",
+    "loading",
+    "logo",
+    "low",
+    "lowsrc",
+    "lqip",
+    "placeholder",
+    "rollover",
+    "spinner",
+];
+/// a small copy:
+const SMALL: [&str; 12] = [
+    "medium",
+    "mobile",
+    "phone",
+    "preview",
+    "sm",
+    "small",
+    "tablet",
+    "thumb",
+    "thumbnail",
+    "thumbs",
+    "tiny",
+    "xs",
+];
+/// a large one:
+const LARGE: [&str; 9] = ["2x", "desktop", "hd", "hi", "high", "lg", "pswp", "retina", "xl"];
+const LARGE_STARTS: [&str; 12] = [
+    "big",
+    "full",
+    "hires",
+    "highres",
+    "large",
+    "lightbox",
+    "master",
+    "max",
+    "mediaviewer",
+    "orig",
+    "super",
+    "zoom",
+];
+/// a background, and what else it may be called.
+const BACKGROUNDS: [&str; 3] = ["background", "bg", "bgset"];
+const NAMED: [&str; 5] = ["image", "img", "photo", "picture", "swap"];
 
-const KEPT: [&str; 7] = ["jpg", "jpeg", "jpe", "jfif", "png", "gif", "webp"];
-const KEPT_TYPES: [&str; 5] = ["image/jpeg", "image/jpg", "image/png", "image/gif", "image/webp"];
+const KEPT_KINDS: [&str; 5] = ["image/jpeg", "image/jpg", "image/png", "image/gif", "image/webp"];
 /// Pictures that the host does not keep: taken only where there is no other copy.
 const UNKEPT: [&str; 7] = ["avif", "jxl", "heic", "heif", "tif", "tiff", "bmp"];
 /// Not pictures in the sense of a dataset, and pages are full of them.
 const DRAWINGS: [&str; 3] = ["svg", "svgz", "ico"];
 
-/// The parts of an attribute's value. Some scripts take a whole set from an
-/// attribute that is meant for one address.
-fn references(value: &str, place: Place) -> Vec<(&str, Place, u32)> {
-    let value = value.trim();
-    let set = srcset(value);
-    match place {
-        _ if value.is_empty() => Vec::new(),
-        Place::Set => set.into_iter().map(|(url, size)| (url, place, size.unwrap_or(1_000))).collect(),
-        Place::Lazy if set.len() > 1 && set.iter().all(|(_, size)| size.is_some()) => {
-            set.into_iter().map(|(url, size)| (url, Place::Set, size.unwrap_or(1_000))).collect()
+/// The windows that a `source` is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Window {
+    /// Pixels of the narrowest, where that is said.
+    from: Option<u32>,
+    /// For narrow ones, for paper, or for people who asked for something else than usual.
+    is_small: bool,
+}
+
+impl Window {
+    fn of(media: &str) -> Self {
+        let media = media.to_ascii_lowercase();
+        let is_small = ["max-width", "max-device-width", "prefers-", "print", "portrait"];
+        let mut window = Self { from: None, is_small: is_small.iter().any(|words| media.contains(words)) };
+        for part in media.split(['(', ')']) {
+            let Some((feature, value)) = part.split_once([':', '<', '>']) else { continue };
+            let value = value.trim_start_matches('=').trim();
+            match (feature.trim(), part.contains('<')) {
+                ("min-width" | "min-device-width", _) => window.from = pixels(value),
+                ("width", false) if part.contains('>') => window.from = pixels(value),
+                ("width", true) => window.is_small = true,
+                _ => {}
+            }
         }
-        _ => vec![(value, place, 0)],
+        window
     }
 }
 
-/// The addresses in a `srcset` with their width, or 1000 times their density;
-/// none where the descriptor is missing or unknown. Addresses may hold commas.
-fn srcset(value: &str) -> Vec<(&str, Option<u32>)> {
+/// A length in style sheets, in pixels.
+fn pixels(length: &str) -> Option<u32> {
+    let unit = length.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(length.len());
+    let number: f32 = length[..unit].parse().ok()?;
+    Some(scaled(if length[unit..].ends_with("em") { 16 } else { 1 }, number))
+}
+
+/// Saturates where the number makes no sense.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "saturating is meant"
+)]
+fn scaled(width: u32, density: f32) -> u32 {
+    (width as f32 * density) as u32
+}
+
+/// One address in an attribute.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Reference<'a> {
+    text: &'a str,
+    width: Option<u32>,
+    density: Option<f32>,
+}
+
+/// The addresses in an attribute's value. Some scripts take a whole set from an attribute that is meant for
+/// one, or what a style sheet would have.
+fn references<'a>(value: &'a str, role: Role, name: &str) -> Vec<Reference<'a>> {
+    let value = value.trim();
+    let one = |text| Reference { text, width: None, density: None };
+    if value.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("url(")) {
+        return style::addresses(value).into_iter().map(one).collect();
+    }
+    if role == Role::Src {
+        return vec![one(value)];
+    }
+    let mut set = srcset(value);
+    let is_said = |one: &Reference<'_>| one.width.or(one.density.map(|_| 1)).is_some();
+    let is_set = role == Role::Set || name.ends_with("set");
+    if !is_set && !(value.contains(char::is_whitespace) && set.iter().all(is_said)) {
+        return vec![one(value)];
+    }
+    if set.iter().any(|one| one.density.is_some()) {
+        for one in &mut set {
+            one.density = one.density.or(Some(1.0));
+        }
+    }
+    set
+}
+
+/// The addresses in a `srcset` with their width or density; none where the descriptor is missing
+/// or unknown. Addresses may hold commas.
+fn srcset(value: &str) -> Vec<Reference<'_>> {
     let mut set = Vec::new();
     let mut rest = value;
     loop {
@@ -151,43 +450,24 @@ fn srcset(value: &str) -> Vec<(&str, Option<u32>)> {
         if rest.is_empty() || set.len() >= MOST_COPIES {
             return set;
         }
-        let (url, after) = rest.split_at(rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len()));
-        let bare = url.trim_end_matches(',');
-        if bare.len() < url.len() {
-            set.push((bare, None));
+        let (text, after) = rest.split_at(rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len()));
+        let bare = text.trim_end_matches(',');
+        if bare.len() < text.len() {
+            set.push(Reference { text: bare, width: None, density: None });
             rest = after;
             continue;
         }
         let (descriptors, after) = after.split_at(after.find(',').unwrap_or(after.len()));
-        set.push((url, descriptors.split_ascii_whitespace().find_map(size)));
+        let described = |unit: char| {
+            descriptors.split_ascii_whitespace().find_map(|descriptor| descriptor.strip_suffix(unit))
+        };
+        set.push(Reference {
+            text,
+            width: described('w').and_then(|width| width.parse().ok()),
+            density: described('x').and_then(|density| density.parse().ok()).filter(|density| *density > 0.0),
+        });
         rest = after;
     }
-}
-
-fn size(descriptor: &str) -> Option<u32> {
-    match descriptor.strip_suffix('w') {
-        Some(width) => width.parse().ok(),
-        None => {
-            let density: f32 = descriptor.strip_suffix('x')?.parse().ok()?;
-            // Saturates where the number makes no sense.
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "saturating is meant"
-            )]
-            let size = (density * 1_000.0) as u32;
-            Some(size)
-        }
-    }
-}
-
-fn file_name(address: &str) -> &str {
-    let path = address.split(['?', '#']).next().unwrap_or(address);
-    path.rsplit('/').next().unwrap_or(path)
-}
-
-fn extension(address: &str) -> &str {
-    file_name(address).rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
 #[cfg(test)]
@@ -197,7 +477,7 @@ mod tests {
 
     fn check(html: &str, expect: &[&str]) {
         let Some(Token::Open(tag)) = tokens(html).next() else { panic!("{html}") };
-        let urls = best_first(copies(&tag, "https://example.org/"));
+        let urls = copies(&tag, "https://example.org/").best_first();
         let expect: Vec<_> = expect.iter().map(|path| format!("https://example.org/{path}")).collect();
         assert_eq!(urls, expect, "{html}");
     }
@@ -210,7 +490,12 @@ mod tests {
         check("<img src=a.jpg srcset='b.jpg 2x, a.jpg 1x, c.jpg 1.5x'>", &["b.jpg", "c.jpg", "a.jpg"]);
         check("<img src=a.jpg srcset='b.jpg 320w,c.jpg 1024w'>", &["c.jpg", "b.jpg", "a.jpg"]);
         check("<img srcset='a.jpg, b.jpg 2x'>", &["b.jpg", "a.jpg"]);
-        check("<img src=a.jpg data-large-file=b.jpg data-orig-file=c.jpg>", &["c.jpg", "b.jpg", "a.jpg"]);
+        check("<img src=a.jpg data-large-file=b.jpg data-orig-file=c.jpg>", &["b.jpg", "c.jpg", "a.jpg"]);
+        check("<img src=a-480x320.jpg data-hi-res-src=b.jpg>", &["b.jpg", "a-480x320.jpg"]);
+        check("<img src=a.jpg width=300 srcset='b.jpg 2x, c.jpg 400w'>", &["b.jpg", "c.jpg", "a.jpg"]);
+        check("<img srcset='w_480/a.jpg 1x, w_992/a.jpg 1x'>", &["w_992/a.jpg", "w_480/a.jpg"]);
+        check("<img src=a.jpg?w=1600 srcset='a.jpg?w=480 480w'>", &["a.jpg?w=1600", "a.jpg?w=480"]);
+        check("<img src=a.jpg data-thumb=b.jpg data-src-mobile=c.jpg>", &["a.jpg", "b.jpg", "c.jpg"]);
     }
 
     #[test]
@@ -223,12 +508,12 @@ mod tests {
     #[test]
     fn a_set_without_end_is_cut() {
         let set: String = (0..200_000).map(|copy| format!("{copy}.jpg {}w, ", copy + 1)).collect();
-        let tag = format!("<img srcset='{set}'>");
+        let tag = format!("<img srcset='{set}' data-srcset='{set}'>");
         let Some(Token::Open(tag)) = tokens(&tag).next() else { panic!() };
-        let copies = copies(&tag, "https://example.org/");
-        assert_eq!(copies.len(), MOST_COPIES);
-        let many = copies.iter().cycle().take(200_000).cloned().collect();
-        assert_eq!(best_first(many).len(), MOST_COPIES);
+        let mut copies = copies(&tag, "https://example.org/");
+        assert!(copies.all.len() <= MOST_COPIES + 1);
+        copies.extend(copies.clone());
+        assert!(copies.best_first().len() <= MOST_COPIES + 1);
     }
 
     #[test]
@@ -239,30 +524,89 @@ mod tests {
         check("<img src=a.jpg data-src='data:image/gif;base64,R0'>", &["a.jpg"]);
         check("<img src=blank.gif data-src='my photo.jpg'>", &["my%20photo.jpg"]);
         check("<img src='data:image/gif;base64,R0' data-original=a.jpg>", &["a.jpg"]);
+        for name in [
+            "data-cfsrc",
+            "data-ezsrc",
+            "data-pagespeed-lazy-src",
+            "nitro-lazy-src",
+            "data-lazyload",
+            "data-img-src",
+            "data-flickity-lazyload",
+            "data-ll-src",
+            "lazysrc",
+            "datasrc",
+            "data-zeen-src",
+        ] {
+            check(&format!("<img src=real.jpg {name}=/photo/17>"), &["photo/17"]);
+        }
+        // Other names are believed where they name a file.
+        check("<img src='data:,' data-srv=a.jpg>", &["a.jpg"]);
+        check("<img src=loading.gif data-srv=a.jpg>", &["a.jpg", "loading.gif"]);
+        check("<img src=a.jpg data-srv=b.jpg data-url=/page>", &["a.jpg", "b.jpg"]);
+        check("<img class='x lazyloading' src=a.jpg data-srv=b.jpg>", &["b.jpg"]);
+        check("<img data-swap=/photo/17>", &["photo/17"]);
+        check(
+            "<img src=a.jpg alt=b.jpg title=c.jpg data-filename=d.jpg data-hover=e.jpg data-error-src=f.jpg>",
+            &["a.jpg"],
+        );
+    }
+
+    #[test]
+    fn what_is_no_address_is_none() {
+        check("<img src=a.jpg data-src='{\"default\":\"/b.jpg\"}'>", &["a.jpg"]);
+        check("<img src=a.jpg data-src='{{ image }}' data-lazy-src=undefined>", &["a.jpg"]);
+        check("<img src=# data-src=a.jpg>", &["a.jpg"]);
+        check("<img src='data:image/svg+xml;utf8,<svg a=b>' srcset='data:,x 1x, a.jpg 2x'>", &["a.jpg"]);
+        for rubbish in ["#", "#{img_src}", "{a:b}", "${photo}", "./", "/", "pass/undefined", "http://"] {
+            let html = format!("<img src='{rubbish}'>");
+            let Some(Token::Open(tag)) = tokens(&html).next() else { panic!("{html}") };
+            let Copies { all, too_long, rubbish, .. } = copies(&tag, "https://example.org/a/b");
+            assert_eq!((all.len(), too_long, rubbish), (0, 0, 1), "{html}");
+        }
+        let long = format!("<img src='/{}' data-srv='/{0}.jpg'>", "a".repeat(url::LONGEST));
+        let Some(Token::Open(tag)) = tokens(&long).next() else { panic!() };
+        let copies = copies(&tag, "https://example.org/");
+        assert_eq!((copies.is_empty(), copies.too_long, copies.rubbish), (true, 2, 0));
     }
 
     #[test]
     fn formats_that_are_not_kept_come_last() {
         check("<source type=image/avif srcset='a.jpg 2x'>", &["a.jpg"]);
+        check("<source type='IMAGE/JPEG; q=1' srcset='a.jpg 2x'>", &["a.jpg"]);
         check("<img src=a.jpg srcset='b.avif 2000w'>", &["a.jpg", "b.avif"]);
         check("<img src=logo.svg>", &[]);
         check("<img src=logo.SVG?v=2>", &[]);
     }
 
     #[test]
-    fn picture_files() {
-        for (url, expect) in [
-            ("https://example.org/a.jpg", true),
-            ("https://example.org/a.JPEG?w=1.5", true),
-            ("https://example.org/a.b.webp#c", true),
-            ("https://example.org/wiki/File:Fox.jpg", false),
-            ("https://example.org/wiki/Datei%3AFox.jpg", false),
-            ("https://example.org/a.html?file=b.jpg", false),
-            ("https://example.jpg/", false),
-            ("https://example.org/jpg", false),
-            ("https://example.org/a.svg", false),
-        ] {
-            assert_eq!(is_file(url), expect, "{url}");
-        }
+    fn other_elements() {
+        let check = |html: &str, expect: &[&str]| {
+            let Some(Token::Open(tag)) = tokens(html).next() else { panic!("{html}") };
+            let urls = copies_beside(&tag, "https://example.org/").best_first();
+            let expect: Vec<_> = expect.iter().map(|path| format!("https://example.org/{path}")).collect();
+            assert_eq!(urls, expect, "{html}");
+        };
+        check("<div data-src=a.jpg>", &["a.jpg"]);
+        check("<div data-src=/page title=a.jpg value=b.jpg>", &[]);
+        check("<li data-original=a.jpg data-thumb=b.jpg>", &["a.jpg", "b.jpg"]);
+        check("<div data-bg='url(a.jpg)'>", &["a.jpg"]);
+        check("<div data-bg=/photo/17>", &["photo/17"]);
+        check("<td background=a.gif>", &["a.gif"]);
+    }
+
+    #[test]
+    fn windows() {
+        let of = |media| {
+            let Window { from, is_small } = Window::of(media);
+            (from, is_small)
+        };
+        assert_eq!(of("(min-width: 1024px)"), (Some(1_024), false));
+        assert_eq!(of("screen and (MIN-WIDTH:40em)"), (Some(640), false));
+        assert_eq!(of("(max-width: 600px)"), (None, true));
+        assert_eq!(of("(min-width: 600px) and (max-width: 900px)"), (Some(600), true));
+        assert_eq!(of("(width <= 600px)"), (None, true));
+        assert_eq!(of("(width >= 600px)"), (Some(600), false));
+        assert_eq!(of("(prefers-color-scheme: dark)"), (None, true));
+        assert_eq!(of(""), (None, false));
     }
 }
