@@ -1,53 +1,32 @@
-// Reading HTML as browsers do, as far as finding links and pictures needs it: tags with
-// attributes, text and entities, in the order of the document. No tree is built. Any
-// text at all can be read; what is broken is skipped.
+// Reading HTML as browsers do, as far as finding links and pictures needs it: the tags with
+// attributes and the texts that the tokenizer of the HTML standard (section 13.2.5) sees, in the
+// order of the document. No tree is built. Any text at all can be read; what is broken is skipped.
 
-// Searches keep their place in `lastIndex`: QuickJS would copy the text for a slice.
-const TEXT_END = /<[a-z/!?]/gi;
-const MARKUP =
-  /<!--(?:>|->|[^]*?(?:-->|$))|<\/([a-z][^\t\n\f\r />]*)[^>]*(?:>|$)|<([a-z][^\t\n\f\r />]*)|<[/!?][^>]*(?:>|$)/giy;
+import { decode, decodeValue } from "./references.js";
+import { lower } from "./text.js";
+
+// Expressions, because QuickJS runs them five times as fast as a state for each character.
+// They keep their place in `lastIndex`: a slice would be copied.
+const TEXT_END = /<(?:[a-z!?]|\/[^])/gi;
+// A comment, the beginning of a tag, or what else is no text, such as a declaration.
+const MARKUP = /<!--(?:-?>|[^]*?(?:--!?>|$))|<(\/?)([a-z][^\t\n\f />]*)|<[/!?][^>]*(?:>|$)/giy;
+const CDATA = /<!\[CDATA\[([^]*?)(?:\]\]>|$)/y;
 // `>`, or a name and its value: quoted, begun with a quote that never ends, or bare.
 const ATTRIBUTE =
-  /[\t\n\f\r /]*(?:(>)|(=?[^\t\n\f\r />=]*)(?:[\t\n\f\r ]*=[\t\n\f\r ]*(?:"([^"]*)"|'([^']*)'|(["'])|([^\t\n\f\r >]*)))?)/gy;
-// Elements whose content is text up to their own end tag.
-const RAW = new Map(
-  ["script", "style", "textarea", "title", "xmp", "iframe"].map((name) => [name, new RegExp(`</${name}[\\t\\n\\f\\r />]`, "gi")]),
-);
+  /[\t\n\f /]*(?:(>)|(=?[^\t\n\f />=]*)(?:[\t\n\f ]*=[\t\n\f ]*(?:"([^"]*)"|'([^']*)'|(["'])|([^\t\n\f >]*)))?)/gy;
+
+// Elements whose content is text up to their own end tag; in `decoded` ones references mean something.
+const RAW = new Map([
+  ...["textarea", "title"].map((name) => [name, { end: endTag(name), decoded: true }]),
+  ...["style", "xmp", "iframe", "noembed", "noframes"].map((name) => [name, { end: endTag(name) }]),
+  ["script", { end: endTag("script"), script: true }],
+  ["plaintext", { end: /$/g }],
+]);
 
 // The tags and texts of a document, in order: `{ open: "img", attributes: { src: … } }`,
-// `{ close: "p" }` and `{ text: … }`. Names are in lower case, values and texts decoded.
-export function* tokens(html) {
-  let at = 0;
-  let raw;
-  while (at < html.length) {
-    const end = textEnd(html, at, RAW.get(raw) ?? TEXT_END);
-    if (end > at) {
-      const text = html.slice(at, end);
-      yield { text: raw === "script" || raw === "style" ? text : decode(text) };
-      at = end;
-    }
-    raw = undefined;
-    if (at === html.length) {
-      return;
-    }
-    MARKUP.lastIndex = at;
-    const [whole, close, open] = MARKUP.exec(html);
-    at += whole.length;
-    if (close !== undefined) {
-      yield { close: close.toLowerCase() };
-    } else if (open !== undefined) {
-      const tag = attributes(html, at);
-      if (tag === undefined) {
-        // A tag that the document's end cuts off is no tag.
-        return;
-      }
-      at = tag.end;
-      const name = open.toLowerCase();
-      raw = name;
-      yield { open: name, attributes: tag.attributes };
-    }
-  }
-}
+// `{ close: "p" }` and `{ text: … }`. Names are in lower case, values and texts decoded; `image`,
+// which browsers take for `img`, is called that.
+export const tokens = (html) => read(html.replace(/\r\n?/g, "\n"));
 
 // Only the start tags of these names, or all: `for (const { attributes } of tags(page, "img"))`.
 export function* tags(html, ...names) {
@@ -58,7 +37,60 @@ export function* tags(html, ...names) {
   }
 }
 
-// Attributes from behind a tag's name; the first of a name counts.
+// As `tokens`, from within an element as those of `RAW`, or so many drawings and formulas, which XML's
+// rules hold for.
+export function* read(html, raw, drawings = 0) {
+  let at = 0;
+  while (at < html.length) {
+    const end = raw?.script ? scriptEnd(html, at) : search(raw?.end ?? TEXT_END, html, at);
+    if (end > at) {
+      const text = html.slice(at, end);
+      yield { text: raw === undefined ? decode(text) : visible(raw.decoded ? decode(text) : text) };
+      at = end;
+    }
+    raw = undefined;
+    if (at === html.length) {
+      return;
+    }
+    CDATA.lastIndex = at;
+    const cdata = drawings > 0 ? CDATA.exec(html) : null;
+    if (cdata !== null) {
+      at = CDATA.lastIndex;
+      if (cdata[1] !== "") {
+        yield { text: cdata[1] };
+      }
+      continue;
+    }
+    MARKUP.lastIndex = at;
+    const [whole, slash, written] = MARKUP.exec(html);
+    at += whole.length;
+    if (written === undefined) {
+      continue;
+    }
+    const tag = attributes(html, at);
+    if (tag === undefined) {
+      // A tag that the document's end cuts off is no tag.
+      return;
+    }
+    at = tag.end;
+    const name = visible(lower(written));
+    const drawing = name === "svg" || name === "math";
+    if (slash !== "") {
+      drawings -= drawing && drawings > 0 ? 1 : 0;
+      yield { close: name };
+      continue;
+    }
+    // Elsewhere the slash in front of `>` means nothing.
+    if (!tag.closed || !(drawing || drawings > 0)) {
+      drawings += drawing ? 1 : 0;
+      raw = RAW.get(name);
+    }
+    yield { open: name === "image" && drawings === 0 ? "img" : name, attributes: tag.attributes };
+  }
+}
+
+// Attributes from behind a tag's name, the first of a name counts; whether it is closed in itself,
+// and where it ends. Undefined if it does not.
 function attributes(html, start) {
   const found = {};
   ATTRIBUTE.lastIndex = start;
@@ -67,52 +99,53 @@ function attributes(html, start) {
     if (part === null || part[0] === "") {
       return undefined;
     }
-    const [, closed, name, double, single, unclosed, bare] = part;
+    const [whole, end, name, double, single, unclosed, bare] = part;
     if (unclosed !== undefined) {
       return undefined;
     }
-    if (closed !== undefined) {
-      return { attributes: found, end: ATTRIBUTE.lastIndex };
+    if (end !== undefined) {
+      return { attributes: found, closed: whole.endsWith("/>"), end: ATTRIBUTE.lastIndex };
     }
-    if (name !== "" && !Object.hasOwn(found, name.toLowerCase())) {
-      found[name.toLowerCase()] = decode(double ?? single ?? bare ?? "");
+    const key = visible(lower(name));
+    if (key !== "" && !Object.hasOwn(found, key)) {
+      found[key] = visible(decodeValue(double ?? single ?? bare ?? ""));
     }
   }
   return undefined;
 }
 
-// Where the text that begins here ends. A `<` that begins no markup is text.
-function textEnd(html, at, end) {
-  end.lastIndex = at;
-  return end.exec(html)?.index ?? html.length;
-}
-
-// The names of U+00A0 to U+00FF, in order, and of what else stands in Western texts.
-const LATIN = `nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr
-  deg plusmn sup2 sup3 acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest
-  Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml
-  ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig
-  agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml
-  eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml`;
-const NAMED = new Map([
-  ...LATIN.split(/\s+/).map((name, index) => [name, String.fromCharCode(0xa0 + index)]),
-  ...Object.entries({
-    amp: "&", quot: '"', apos: "'", lt: "<", gt: ">", ndash: "–", mdash: "—", lsquo: "‘", rsquo: "’",
-    sbquo: "‚", ldquo: "“", rdquo: "”", bdquo: "„", lsaquo: "‹", rsaquo: "›", bull: "•", hellip: "…",
-    euro: "€", trade: "™", OElig: "Œ", oelig: "œ", Scaron: "Š",
-  }),
-]);
-
-// `text` with its character references replaced; unknown ones and those without `;` stay.
-export const decode = (text) =>
-  text.includes("&") ? text.replace(/&(?:#(\d+)|#x([\da-f]+)|([a-z0-9]+));/gi, reference) : text;
-
-function reference(whole, decimal, hexadecimal, name) {
-  if (name !== undefined) {
-    return NAMED.get(name) ?? whole;
+// Where the content of a script ends. After `<!--` a `<script>` hides the next end tag, as in old pages
+// that hide scripts from browsers without.
+function scriptEnd(html, start) {
+  const mark = /<!--|-->|<(\/?)script(?=[\t\n\f />])/gi;
+  mark.lastIndex = start;
+  let [comment, inner] = [false, false];
+  for (let found = mark.exec(html); found !== null; found = mark.exec(html)) {
+    if (found[0] === "<!--") {
+      comment = true;
+      // Its dashes may be those of its end.
+      mark.lastIndex = found.index + 2;
+    } else if (found[0] === "-->") {
+      [comment, inner] = [false, false];
+    } else if (found[1] === "") {
+      inner = comment;
+    } else if (inner) {
+      inner = false;
+    } else {
+      return found.index;
+    }
   }
-  const code = decimal === undefined ? parseInt(hexadecimal, 16) : parseInt(decimal, 10);
-  // What is no character is shown as browsers show it.
-  const legal = code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
-  return legal ? String.fromCodePoint(code) : "\ufffd";
+  return html.length;
 }
+
+function search(pattern, html, at) {
+  pattern.lastIndex = at;
+  return pattern.exec(html)?.index ?? html.length;
+}
+
+// Before the end tag of an element.
+export function endTag(name) {
+  return new RegExp(`</${name}(?=[\\t\\n\\f />])`, "gi");
+}
+
+const visible = (text) => (text.includes("\0") ? text.replaceAll("\0", "\ufffd") : text);

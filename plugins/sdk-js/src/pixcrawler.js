@@ -19,5 +19,6 @@ export {
   InvalidQuery, LayoutChanged, RateLimited, SourceError, Unauthorized, Unavailable,
 } from "./error.js";
 export { log } from "./log.js";
-export { decode, tags, tokens } from "./html.js";
+export { tags, tokens } from "./html.js";
+export { decode } from "./references.js";
 export { escape, resolve } from "./url.js";

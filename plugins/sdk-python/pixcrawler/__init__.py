@@ -19,5 +19,7 @@ from .info import Basic, Credential, Header, Info, OAuth2, Option, Parameter, ap
 from .log import log
 from .machine import Chained, Found, Machine, Paged, Turn
 from .message import Answer, Failure, Query, Request, Response, get, post
-from .page import Close, Tag, resolve, tags, tokens
+from .page import Close, Tag, tags, tokens
+from .references import decode
 from .results import count, each, expect_none, need
+from .url import resolve
