@@ -9,7 +9,7 @@ import { lower } from "./text.js";
 // They keep their place in `lastIndex`: a slice would be copied.
 const TEXT_END = /<(?:[a-z!?]|\/[^])/gi;
 // A comment, the beginning of a tag, or what else is no text, such as a declaration.
-const MARKUP = /<!--(?:-?>|[^]*?(?:--!?>|$))|<(\/?)([a-z][^\t\n\f />]*)|<[/!?][^>]*(?:>|$)/giy;
+const MARKUP = /<!--(?:-?>|[^]*?(?:--!?>|$))|<(\/?)([a-z][^\t\n\f />]*)(>?)|<[/!?][^>]*(?:>|$)/giy;
 const CDATA = /<!\[CDATA\[([^]*?)(?:\]\]>|$)/y;
 // `>`, or a name and its value: quoted, begun with a quote that never ends, or bare.
 const ATTRIBUTE =
@@ -62,18 +62,18 @@ export function* read(html, raw, drawings = 0) {
       continue;
     }
     MARKUP.lastIndex = at;
-    const [whole, slash, written] = MARKUP.exec(html);
+    const [whole, slash, written, bare] = MARKUP.exec(html);
     at += whole.length;
     if (written === undefined) {
       continue;
     }
-    const tag = attributes(html, at);
+    const tag = bare === "" ? attributes(html, at) : { attributes: {}, closed: false, end: at };
     if (tag === undefined) {
       // A tag that the document's end cuts off is no tag.
       return;
     }
     at = tag.end;
-    const name = visible(lower(written));
+    const name = named(written);
     const drawing = name === "svg" || name === "math";
     if (slash !== "") {
       drawings -= drawing && drawings > 0 ? 1 : 0;
@@ -106,7 +106,7 @@ function attributes(html, start) {
     if (end !== undefined) {
       return { attributes: found, closed: whole.endsWith("/>"), end: ATTRIBUTE.lastIndex };
     }
-    const key = visible(lower(name));
+    const key = named(name);
     if (key !== "" && !Object.hasOwn(found, key)) {
       found[key] = visible(decodeValue(double ?? single ?? bare ?? ""));
     }
@@ -147,5 +147,7 @@ function search(pattern, html, at) {
 export function endTag(name) {
   return new RegExp(`</${name}(?=[\\t\\n\\f />])`, "gi");
 }
+
+const named = (name) => (/[^\x01-\x7f]/.test(name) ? visible(lower(name)) : name.toLowerCase());
 
 const visible = (text) => (text.includes("\0") ? text.replaceAll("\0", "\ufffd") : text);

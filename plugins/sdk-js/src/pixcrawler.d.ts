@@ -278,15 +278,22 @@ export function log(level: "debug" | "info" | "warn" | "error", message: string)
 
 export interface Tag { open: string; attributes: Record<string, string> }
 export type Token = Tag | { close: string; open?: undefined } | { text: string; open?: undefined };
-/** The tags and texts of a document, in order. Names in lower case, values and texts decoded. */
+/**
+ * The tags and texts of a document, in order, as the tokenizer of the HTML standard sees them. Names in lower
+ * case, values and texts decoded; `image`, which browsers take for `img`, is called that.
+ */
 export function tokens(html: string): Generator<Token>;
 /** Only the start tags of these names, or all. */
 export function tags(html: string, ...names: string[]): Generator<Tag>;
-/** `text` with its character references replaced. */
+/** `text` with its character references replaced, as in the text of a page. */
 export function decode(text: string): string;
 
-/** The absolute http(s) address that `reference` means in a document at `base`. */
-export function resolve(base: string, reference: string): string | undefined;
+/**
+ * The absolute http(s) address that `reference` means in a document at `base`, as browsers read it, without its
+ * fragment. Undefined for all that is no http(s) in the end, and where the base, the reference or the address is
+ * longer than 8 192 bytes. `each` counts what `candidate` is given in vain.
+ */
+export function resolve(base: string, reference: string | null | undefined): string | undefined;
 /** For a name or value in a query, or one segment of a path. */
 export function escape(text: string): string;
 

@@ -20,8 +20,7 @@ export function wholly(value) {
 }
 
 // Only ASCII in small letters: the sign for kelvin is no k.
-export const lower = (text) =>
-  /[^\0-\x7f]/.test(text) ? text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : text.toLowerCase();
+export const lower = (text) => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 
 // The start of a value, for a message.
 export const shown = (value) => whole((JSON.stringify(value) ?? String(value)).slice(0, 100));

@@ -157,6 +157,7 @@ test("addresses as pages write them", () => {
     ["http://[", undefined],
   ]) {
     assert.equal(resolve(base, reference), expect, reference);
+    assert.equal(expect && resolve("", expect), expect, reference);
   }
   assert.equal(resolve("example.org/", "a"), undefined);
   assert.equal(resolve("example.org/", base), base);

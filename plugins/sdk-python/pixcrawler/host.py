@@ -57,11 +57,11 @@ _ZEROS = re.compile("(?<=:)0(?::0)+(?=:)")
 def _sixth(text: str) -> str | None:
     """Version 6, of which the last two parts may be written as version 4."""
     if dotted := _DOTTED.fullmatch(text):
-        start, *bytes = dotted.groups()
-        if any(len(byte) > 3 or int(byte) > 255 or re.match("0.", byte) for byte in bytes):
+        start, *octets = dotted.groups()
+        if any(len(byte) > 3 or int(byte) > 255 or re.match("0.", byte) for byte in octets):
             return None
-        high, low, higher, lower = map(int, bytes)
-        text = f"{start}{high * 256 + low:x}:{higher * 256 + lower:x}"
+        first, second, third, fourth = map(int, octets)
+        text = f"{start}{first * 256 + second:x}:{third * 256 + fourth:x}"
     halves = [half.split(":") if half else [] for half in text.split("::")]
     missing = 8 - sum(map(len, halves))
     whole = missing == 0 if len(halves) == 1 else len(halves) == 2 and missing > 0

@@ -46,7 +46,7 @@ def tags(html: str, *names: str) -> Iterator[Tag]:
 _TEXT_END = re.compile(r"<(?:[a-zA-Z!?]|/.)", re.DOTALL)
 # A comment, the beginning of a tag, or what else is no text, such as a declaration.
 _MARKUP = re.compile(
-    r"<!--(?:-?>|.*?(?:--!?>|\Z))|<(/?)([a-zA-Z][^\t\n\f />]*)|<[/!?][^>]*(?:>|\Z)", re.DOTALL
+    r"<!--(?:-?>|.*?(?:--!?>|\Z))|<(/?)([a-zA-Z][^\t\n\f />]*)(>?)|<[/!?][^>]*(?:>|\Z)", re.DOTALL
 )
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)(?:\]\]>|\Z)", re.DOTALL)
 # `>`, or a name and its value: quoted, begun with a quote that never ends, or bare.
@@ -107,7 +107,7 @@ def read(html: str, raw: Raw | None = None, drawings: int = 0) -> Iterator[Tag |
         at = markup.end()
         if markup[2] is None:
             continue
-        rest = _attributes(html, at)
+        rest = ({}, False, at) if markup[3] else _attributes(html, at)
         if rest is None:
             # A tag that the document's end cuts off is no tag.
             return

@@ -59,8 +59,9 @@ class Pages(unittest.TestCase):
 
     def test_long_pages_take_as_long_as_they_are(self):
         for piece in (
-            "<", "<!--", "<script>", "<script><!--<script>", '<a b="', "<a b='c", "</", "</a b", "<title>", "&", "&copy",
-            "&a", "&#", "<a ", "<a /", "<!", "<![CDATA[", "<svg><![CDATA[", "-->", "<svg>", "<a b=c\n", "\0", " ",
+            "<", "<!--", "<script>", "<script><!--<script>", '<a b="', "<a b='c", "</", "</a b", "<title>", "&",
+            "&copy", "&a", "&#", "<a ", "<a /", "<!", "<![CDATA[", "<svg><![CDATA[", "-->", "<svg>", "<a b=c\n",
+            "\0", " ",
         ):
             html = piece * ((256 << 10) // len(piece))
             for page in (html, f"<svg>{html}", f"<a href='{html}", f"<a href='{html}'>", f"<script>{html}"):
@@ -113,6 +114,7 @@ class Pages(unittest.TestCase):
             ("http://[", None),
         ]:
             self.assertEqual(resolve(base, reference), expect, ascii(reference))
+            self.assertEqual(expect and resolve("", expect), expect, ascii(reference))
         self.assertIsNone(resolve("example.org/", "a"))
         self.assertEqual(resolve("example.org/", base), base)
         for missing in (None, 5):
