@@ -272,7 +272,7 @@ const words = (text) => text.trim().split(/\s+/);
 const WITHOUT_END = new Set(words(BARE));
 const LONGEST_WITHOUT_END = Math.max(...Array.from(WITHOUT_END, (name) => name.length));
 
-// Made where it is needed: every component would be a fifth larger with it, and slower to begin.
+// Made where it is needed: every component would be a quarter larger with it, and slower to begin.
 let table;
 // What was asked for.
 const known = new Map();
