@@ -1,6 +1,8 @@
 //! A job's images as a folder: one subfolder a class, the original bytes under their
 //! hash, and `metadata.jsonl` with the provenance of each.
 
+mod class;
+
 use std::{
     collections::BTreeSet,
     io,
@@ -8,7 +10,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt as _, BufWriter};
 
 use crate::{
     app::App,
@@ -22,8 +24,14 @@ use crate::{
     store::StoreError,
 };
 
+pub use class::folder_name;
+
+use class::Folders;
+
 /// Rows read at a time.
 const PAGE: i64 = 500;
+/// Name of the file that lists the images.
+const LISTING: &str = "metadata.jsonl";
 
 /// What an export wrote.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +40,7 @@ pub struct Exported {
     pub files: Vec<PathBuf>,
 }
 
-/// Why a folder could not be written. What was written before is left; the same
+/// Why a folder could not be written. What was written before is left, and listed as it was; the same
 /// export again completes it.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -58,36 +66,23 @@ pub enum ExportError {
     },
 }
 
-/// Writes what a job of this user has kept into `folder`. Files that are there with
-/// the right size are left alone, and `metadata.jsonl` is replaced at the end in one
-/// step, so that a folder is never half described. Files that it listed before and no
-/// longer does are then removed.
+/// Writes what a job of this user has kept by now into `folder`. Files that are there with the right
+/// size are left alone, and `metadata.jsonl` is replaced at the end in one step: whoever reads it, also
+/// while this is under way or after it was killed, sees whole lines that name files which are there.
+/// Files that it listed before and no longer does are then removed, as are those that an earlier version
+/// put into folders of other names.
 ///
 /// # Errors
 /// See [`ExportError`].
 pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Result<Exported, ExportError> {
     make_dir(folder)?;
-    let listing = folder.join("metadata.jsonl");
-    let draft = folder.join(".metadata.jsonl.part");
-    let mut lines = tokio::fs::File::create(&draft).await.map_err(cannot_write(&draft))?;
-    let mut exported = Exported::default();
-    let mut after = ImageId(0);
-    loop {
-        let page = export::kept(&app.db, user, job, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.id;
-        for image in &page {
-            let file = write_image(app, user, image, folder).await?;
-            let mut line = serde_json::to_vec(&Line::new(image, &file)).unwrap_or_default();
-            line.push(b'\n');
-            lines.write_all(&line).await.map_err(cannot_write(&draft))?;
-            exported.files.push(folder.join(file));
-        }
-    }
-    lines.sync_all().await.map_err(cannot_write(&draft))?;
+    let listing = folder.join(LISTING);
+    let draft = folder.join(format!(".{LISTING}.part"));
+    let written = write(app, user, job, folder, &draft).await;
+    let exported = drop_if_failed(&draft, written).await?;
     let before = listed(&listing).await?;
-    private::share(&draft).map_err(cannot_write(&draft))?;
-    tokio::fs::rename(&draft, &listing).await.map_err(cannot_write(&listing))?;
+    let replaced = tokio::fs::rename(&draft, &listing).await.map_err(cannot_write(&listing));
+    drop_if_failed(&draft, replaced).await?;
     let now: BTreeSet<&PathBuf> = exported.files.iter().collect();
     for gone in before.into_iter().map(|file| folder.join(file)).filter(|file| !now.contains(file)) {
         match tokio::fs::remove_file(&gone).await {
@@ -99,6 +94,37 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
             let _ = tokio::fs::remove_dir(class).await;
         }
     }
+    Ok(exported)
+}
+
+/// Writes the files, and the listing of them as a draft.
+async fn write(
+    app: &App,
+    user: UserId,
+    job: JobId,
+    folder: &Path,
+    draft: &Path,
+) -> Result<Exported, ExportError> {
+    let classes = export::classes(&app.db, user, job).await?;
+    let folders = Folders::new(classes.iter().map(String::as_str));
+    let mut lines = BufWriter::new(tokio::fs::File::create(draft).await.map_err(cannot_write(draft))?);
+    let mut exported = Exported::default();
+    let mut after = ImageId(0);
+    loop {
+        let page = export::kept(&app.db, user, job, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        for image in &page {
+            let file = write_image(app, user, image, folder, &folders.of(&image.label)).await?;
+            let mut line = serde_json::to_vec(&Line::new(image, &file)).unwrap_or_default();
+            line.push(b'\n');
+            lines.write_all(&line).await.map_err(cannot_write(draft))?;
+            exported.files.push(folder.join(file));
+        }
+    }
+    lines.flush().await.map_err(cannot_write(draft))?;
+    lines.get_ref().sync_all().await.map_err(cannot_write(draft))?;
+    private::share(draft).map_err(cannot_write(draft))?;
     Ok(exported)
 }
 
@@ -169,26 +195,43 @@ impl<'a> Line<'a> {
 }
 
 /// Writes one image and gives its path within the folder.
-async fn write_image(app: &App, user: UserId, image: &Kept, folder: &Path) -> Result<String, ExportError> {
+async fn write_image(
+    app: &App,
+    user: UserId,
+    image: &Kept,
+    folder: &Path,
+    class: &str,
+) -> Result<String, ExportError> {
     let format = Format::ALL.into_iter().find(|format| format.name() == image.format);
     let (Some(format), Some(sha256)) = (format, Sha256::parse(&image.hash)) else {
         return Err(ExportError::Unreadable(image.id));
     };
-    let class = class_folder(&image.label);
-    make_dir(&folder.join(&class))?;
     let name = format!("{class}/{sha256}.{}", format.extension());
     let path = folder.join(&name);
     let size = u64::try_from(image.file_size).unwrap_or_default();
     if tokio::fs::metadata(&path).await.is_ok_and(|there| there.len() == size) {
         return Ok(name);
     }
+    make_dir(&folder.join(class))?;
     let object = app.store.get(user, &sha256, format, None).await?.ok_or(ExportError::Missing(image.id))?;
-    let draft = path.with_extension("part");
     let bytes = object.bytes().await?;
-    tokio::fs::write(&draft, &bytes).await.map_err(cannot_write(&draft))?;
-    private::share(&draft).map_err(cannot_write(&draft))?;
-    tokio::fs::rename(&draft, &path).await.map_err(cannot_write(&path))?;
+    let draft = path.with_extension("part");
+    let written = async {
+        tokio::fs::write(&draft, &bytes).await.map_err(cannot_write(&draft))?;
+        private::share(&draft).map_err(cannot_write(&draft))?;
+        tokio::fs::rename(&draft, &path).await.map_err(cannot_write(&path))
+    };
+    drop_if_failed(&draft, written.await).await?;
     Ok(name)
+}
+
+/// Takes a draft away of which nothing came: a full disk needs the room.
+async fn drop_if_failed<T>(draft: &Path, written: Result<T, ExportError>) -> Result<T, ExportError> {
+    if written.is_err() {
+        // The error says what matters.
+        let _ = tokio::fs::remove_file(draft).await;
+    }
+    written
 }
 
 fn make_dir(folder: &Path) -> Result<(), ExportError> {
@@ -198,41 +241,4 @@ fn make_dir(folder: &Path) -> Result<(), ExportError> {
 fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> ExportError {
     let path = path.to_owned();
     move |source| ExportError::Write { path, source }
-}
-
-/// A class as the name of a folder on every system: what is not a letter, digit, `-`,
-/// `_`, `.` or space becomes `_`; it cannot lead out of the dataset or hide. An address
-/// is as good without its scheme.
-fn class_folder(label: &str) -> String {
-    let label = label.trim();
-    let label = label.strip_prefix("https://").or_else(|| label.strip_prefix("http://")).unwrap_or(label);
-    let name: String = label
-        .trim_end_matches('/')
-        .chars()
-        .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ') { c } else { '_' })
-        .take(60)
-        .collect();
-    let name = name.trim_matches(['.', ' ']);
-    if name.is_empty() { "unlabelled".to_owned() } else { name.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::class_folder;
-
-    #[test]
-    fn classes_become_safe_folders() {
-        for (label, folder) in [
-            ("red panda", "red panda"),
-            ("../../etc", "_.._etc"),
-            ("a/b\\c:d", "a_b_c_d"),
-            ("..", "unlabelled"),
-            ("", "unlabelled"),
-            (".hidden", "hidden"),
-            ("貓", "貓"),
-            ("https://example.org/a/b/", "example.org_a_b"),
-        ] {
-            assert_eq!(class_folder(label), folder, "{label}");
-        }
-    }
 }

@@ -78,7 +78,8 @@ async fn a_folder_is_filled_once() {
     assert_eq!(written.hashes, hashes(&pictures));
     assert_eq!(written.lines[0]["page_url"], start.as_str());
     assert_eq!((&written.lines[0]["width"], &written.lines[0]["source"]), (&json!(16), &json!("webpage")));
-    assert!(written.lines[0]["file_name"].as_str().unwrap().starts_with("site.example_a/"), "{first}");
+    let (class, _) = written.lines[0]["file_name"].as_str().unwrap().split_once('/').unwrap();
+    assert!(class.starts_with("site.example_a-"), "{first}");
 
     // The folder is the user's own, and as open as what they make by themselves.
     let usual = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -109,6 +110,41 @@ async fn a_folder_is_filled_once() {
     assert_ne!(third["job"], first["job"]);
     pictures.retain(|picture| dataset(&shell.path("out")).hashes.is_superset(&hashes([picture])));
     assert_eq!((pictures.len(), files(&shell.path("out"))), (2, 2));
+}
+
+/// Loaders of datasets take the class from the folder.
+#[tokio::test]
+async fn each_class_has_a_folder() {
+    let site = Site::start().await;
+    let start = "/a-gallery-of-many-words/with-another-one-in-it/";
+    let pages = ["lions/", "tigers/", "Tigers/", "tigers", "tigers/?con"];
+    for page in pages {
+        site.gallery(&format!("{start}{page}"), 1, None);
+    }
+    let shell = Shell::on(&site).await;
+    let addresses: Vec<String> = pages.iter().map(|page| url(&format!("{start}{page}"))).collect();
+    fs::write(shell.path("pages.txt"), addresses.join("\n")).unwrap();
+    let crawl = async || shell.run(&["crawl", "--urls", "pages.txt", "--out", "out"]).await.expect(0);
+    crawl().await;
+    let written = dataset(&shell.path("out"));
+    let folders = |lines: &[Value]| -> BTreeSet<String> {
+        let folder =
+            |line: &Value| line["file_name"].as_str().unwrap().split_once('/').unwrap().0.to_lowercase();
+        lines.iter().map(folder).collect()
+    };
+    assert_eq!(folders(&written.lines).len(), pages.len(), "{:#?}", written.lines);
+
+    // What an earlier version wrote under other names is listed under these names, and gone.
+    let text = fs::read_to_string(shell.path("out/metadata.jsonl")).unwrap();
+    let file = written.lines[0]["file_name"].as_str().unwrap();
+    let old = format!("site.example/{}", file.split_once('/').unwrap().1);
+    fs::create_dir(shell.path("out/site.example")).unwrap();
+    fs::rename(shell.path("out").join(file), shell.path("out").join(&old)).unwrap();
+    fs::write(shell.path("out/metadata.jsonl"), text.replace(file, &old)).unwrap();
+    crawl().await;
+    assert_eq!(fs::read_to_string(shell.path("out/metadata.jsonl")).unwrap(), text);
+    assert_eq!(dataset(&shell.path("out")).hashes, written.hashes);
+    assert!(!shell.path("out/site.example").exists());
 }
 
 #[tokio::test]

@@ -45,6 +45,21 @@ pub struct Kept {
     pub attribution: Option<String>,
 }
 
+/// The classes of a job of this user, those without images included.
+///
+/// # Errors
+/// When the database fails.
+pub async fn classes(pool: &PgPool, user: UserId, job: JobId) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select distinct chunk.label from pixcrawler.chunk join public.crawl_jobs job on job.id = chunk.job_id
+          where job.user_id = $1 and job.id = $2",
+    )
+    .bind(user)
+    .bind(job)
+    .fetch_all(pool)
+    .await
+}
+
 /// The next images that a job of this user has kept, after `after`, by id.
 ///
 /// # Errors
