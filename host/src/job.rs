@@ -106,6 +106,8 @@ pub struct ChunkSpec {
     pub query: crate::source::Query,
     /// Images that this chunk may keep for now; 0 waits as reserve.
     pub share: i32,
+    /// What the user should know of it before it begins.
+    pub warnings: Vec<String>,
 }
 
 /// `crawl_jobs.status`.

@@ -27,7 +27,7 @@ pub(in crate::api) struct CrawlJobDetail {
     duplicates: i64,
     /// One input at one source each.
     chunks: Vec<Chunk>,
-    /// What the sources said, for the person whose crawl it is.
+    /// What the sources said, and what was made of the request, for the person whose crawl it is.
     warnings: Vec<String>,
 }
 

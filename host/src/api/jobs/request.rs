@@ -19,7 +19,7 @@ pub(super) struct CreateCrawlJob {
     /// What to look for, each 1 to 200 characters; repetitions, in any case, count once.
     #[oai(validator(max_items = 50))]
     keywords: Option<Vec<String>>,
-    /// Addresses to crawl, for sources that take addresses; http or https, each at most 2048 characters.
+    /// Addresses to crawl, for sources that take addresses; http or https, each at most 8192 characters.
     #[oai(validator(max_items = 1000))]
     urls: Option<Vec<String>>,
     /// Images wanted; 1000 by default.

@@ -26,7 +26,7 @@ const LONGEST_KEYWORD: usize = 200;
 /// Most addresses of a job.
 const MOST_URLS: usize = 1_000;
 /// Longest address, in characters, as written and as it is kept.
-const LONGEST_URL: usize = 2_048;
+const LONGEST_URL: usize = 8_192;
 /// Most sources of a job.
 const MOST_SOURCES: usize = 100;
 /// Most licences that a job accepts by name.
@@ -111,7 +111,7 @@ pub fn check(
     if name.is_none() && fields.get("name").is_none() {
         report.broken("/name", "is required");
     }
-    let keywords = keywords(&fields, &mut report);
+    let (keywords, merged) = keywords(&fields, &mut report);
     let urls = urls(&fields, parse_url, &mut report);
     if fields.is_empty("keywords") && fields.is_empty("urls") {
         report.broken("/keywords", "at least one keyword or address is required");
@@ -148,7 +148,7 @@ pub fn check(
         chunks: Vec::new(),
     };
     small_enough(&spec)?;
-    spec.chunks = chunks(&spec, &sources);
+    spec.chunks = chunks(&spec, &sources, &merged);
     Ok(spec)
 }
 
@@ -175,11 +175,26 @@ fn small_enough(spec: &JobSpec) -> Result<(), Vec<Broken>> {
     }
 }
 
-fn keywords(fields: &Fields<'_>, report: &mut Report) -> Vec<String> {
-    let mut seen = std::collections::BTreeSet::new();
-    let mut keywords = fields.texts("keywords", MOST_KEYWORDS, LONGEST_KEYWORD, report);
-    keywords.retain(|(_, keyword)| seen.insert(keyword.to_lowercase()));
-    keywords.into_iter().map(|(_, keyword)| keyword).collect()
+/// The keywords, and what is said of those that are one with another, by that.
+fn keywords(fields: &Fields<'_>, report: &mut Report) -> (Vec<String>, BTreeMap<String, String>) {
+    let mut keywords: Vec<String> = Vec::new();
+    let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (_, keyword) in fields.texts("keywords", MOST_KEYWORDS, LONGEST_KEYWORD, report) {
+        match keywords.iter().find(|before| before.to_lowercase() == keyword.to_lowercase()) {
+            None => keywords.push(keyword),
+            Some(before) if *before == keyword => {}
+            Some(before) => others.entry(before.clone()).or_default().push(keyword),
+        }
+    }
+    let said = |(keyword, others): (String, Vec<String>)| {
+        let others: Vec<String> = others.iter().map(|other| format!("`{other}`")).collect();
+        let others = others.join(", ");
+        let warning = format!(
+            "the keyword `{keyword}` was given as {others} too: upper and lower case are one keyword, and one class"
+        );
+        (keyword, warning)
+    };
+    (keywords, others.into_iter().map(said).collect())
 }
 
 fn urls(
@@ -353,7 +368,8 @@ fn is_language(tag: &str) -> bool {
 }
 
 /// One for each input and source that takes it: keywords first, sources in the job's order.
-fn chunks(spec: &JobSpec, sources: &[&Offered]) -> Vec<ChunkSpec> {
+/// What is said of an input stands at its first.
+fn chunks(spec: &JobSpec, sources: &[&Offered], said: &BTreeMap<String, String>) -> Vec<ChunkSpec> {
     let inputs = spec.keywords.iter().map(|text| (Input::Keywords, text));
     let inputs: Vec<_> = inputs.chain(spec.urls.iter().map(|text| (Input::Address, text))).collect();
     let takers = |input: Input| sources.iter().filter(move |source| source.info.input == input);
@@ -377,6 +393,7 @@ fn chunks(spec: &JobSpec, sources: &[&Offered]) -> Vec<ChunkSpec> {
                     credentials: source.credentials.clone(),
                 },
                 share,
+                warnings: said.get(text).filter(|_| rank == 0).cloned().into_iter().collect(),
             });
         }
     }

@@ -225,11 +225,11 @@ async fn insert_chunks(
     let text =
         |value: fn(&crate::job::ChunkSpec) -> &String| spec.chunks.iter().map(value).collect::<Vec<_>>();
     sqlx::query(
-        "insert into pixcrawler.chunk (id, job_id, source, label, input, rank, query, share, run, state)
-         select id, $1, source, label, input, rank, query, share, run, state
+        "insert into pixcrawler.chunk (id, job_id, source, label, input, rank, query, share, run, state, warnings)
+         select id, $1, source, label, input, rank, query, share, run, state, warnings
          from unnest($2::integer[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::jsonb[],
-                     $8::integer[], $9::integer[], $10::text[])
-              as given (id, source, label, input, rank, query, share, run, state)",
+                     $8::integer[], $9::integer[], $10::text[], $11::jsonb[])
+              as given (id, source, label, input, rank, query, share, run, state, warnings)",
     )
     .bind(job)
     .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
@@ -241,6 +241,7 @@ async fn insert_chunks(
     .bind(column(|chunk| chunk.share))
     .bind(spec.chunks.iter().map(|chunk| run(chunk.share)).collect::<Vec<_>>())
     .bind(spec.chunks.iter().map(|chunk| state(chunk.share).name()).collect::<Vec<_>>())
+    .bind(spec.chunks.iter().map(|chunk| Json(&chunk.warnings)).collect::<Vec<_>>())
     .execute(transaction)
     .await?;
     let begun = ids.into_iter().zip(&spec.chunks).filter(|(_, chunk)| chunk.share > 0);

@@ -112,8 +112,8 @@ fn broken_rules_are_said_where_they_are() {
             json!({ "urls": ["ftp://example.org/", "/relative", "http://127.0.0.1/"] }),
             vec!["/urls/0", "/urls/1", "/urls/2"],
         ),
-        (json!({ "urls": [format!("https://example.org/{}", "x".repeat(2048))] }), vec!["/urls/0"]),
-        (json!({ "urls": [format!("https://example.org/{}", "é".repeat(400))] }), vec!["/urls/0"]),
+        (json!({ "urls": [format!("https://example.org/{}", "x".repeat(8192))] }), vec!["/urls/0"]),
+        (json!({ "urls": [format!("https://example.org/{}", "é".repeat(1_400))] }), vec!["/urls/0"]),
         (json!({ "max_images": 0 }), vec!["/max_images"]),
         (json!({ "max_images": 100_001 }), vec!["/max_images"]),
         (json!({ "max_images": 1.5 }), vec!["/max_images"]),
@@ -250,6 +250,9 @@ fn inputs_are_trimmed_and_come_once() {
             ("https://example.org/", "webpage", "site", 3),
         ]
     );
+    let warnings: Vec<&String> = spec.chunks.iter().flat_map(|chunk| &chunk.warnings).collect();
+    let warning = "the keyword `Red Panda` was given as `red panda` too: upper and lower case are one keyword, and one class";
+    assert_eq!(warnings, [warning]);
 }
 
 #[test]
