@@ -27,7 +27,14 @@ mod slots;
 mod text;
 mod trouble;
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use url::Url;
@@ -139,6 +146,16 @@ struct Inner {
     longest_head: Duration,
     /// Over which time the least rate is measured.
     window: Duration,
+    reach: Reach,
+}
+
+/// Whether sources were answered.
+#[derive(Default)]
+struct Reach {
+    /// One of them was.
+    somewhere: AtomicBool,
+    /// One of them was not, because nobody could be reached.
+    nowhere: AtomicBool,
 }
 
 impl Fetcher {
@@ -190,6 +207,7 @@ impl Fetcher {
                 request_timeout: config.request_timeout,
                 longest_head: Duration::from_secs(10),
                 window: Duration::from_secs(10),
+                reach: Reach::default(),
             }),
             jar: None,
         })
@@ -242,7 +260,20 @@ impl Fetcher {
         grants: &Grants,
         request: &source::Request,
     ) -> Result<source::Response, Unanswered> {
-        Ok(self.inner.ask(grants, self.jar.as_ref(), request).await?)
+        let asked = self.inner.ask(grants, self.jar.as_ref(), request).await.map_err(Unanswered::from);
+        let reach = &self.inner.reach;
+        match asked.as_ref().map_err(|unanswered| &unanswered.failure) {
+            Err(Failure::Network(_) | Failure::Timeout) => reach.nowhere.store(true, Ordering::Relaxed),
+            Ok(_) | Err(_) => reach.somewhere.store(true, Ordering::Relaxed),
+        }
+        asked
+    }
+
+    /// Whether sources have asked for something, and no site could be reached since this was built.
+    #[must_use]
+    pub fn reaches_nobody(&self) -> bool {
+        let Reach { somewhere, nowhere } = &self.inner.reach;
+        nowhere.load(Ordering::Relaxed) && !somewhere.load(Ordering::Relaxed)
     }
 
     /// An image, from this address only. `headers` and `credential` of the candidate are sent to

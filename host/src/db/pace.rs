@@ -77,3 +77,12 @@ pub async fn hold(pool: &PgPool, place: &str, at: DateTime<Utc>) -> sqlx::Result
     .await?;
     Ok(())
 }
+
+/// Lets anybody ask there again: it was no site that said [`hold`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn free(pool: &PgPool, places: &[String]) -> sqlx::Result<()> {
+    sqlx::query("delete from pixcrawler.pace where place = any ($1)").bind(places).execute(pool).await?;
+    Ok(())
+}
