@@ -32,7 +32,7 @@ use crate::{
 pub(crate) use jobs::messages;
 pub use jobs::{Cancelled, JobError, Retried};
 pub use profile::ProfileError;
-pub use start::{Database, Running, StartError, project_keys};
+pub use start::{Database, Running, StartError, Tell, project_keys, told};
 
 /// All parts of the host; cheap to clone.
 #[derive(Clone)]

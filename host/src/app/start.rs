@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    pin::pin,
     time::Duration,
 };
 
@@ -39,6 +40,12 @@ const NO_SESSION: Duration = Duration::from_secs(2);
 const REACH: Duration = Duration::from_secs(5);
 /// Signals that a slow listener may fall behind before it has to look for itself.
 const SIGNALS: usize = 1024;
+
+/// What is not done by then is said.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Who waits for a start is told what takes long.
+pub type Tell<'a> = &'a (dyn Fn(&str) + Sync);
 
 /// A host that runs, with the private Postgres when it has one.
 pub struct Running {
@@ -120,6 +127,18 @@ impl Running {
     /// # Errors
     /// When a part cannot be had; says what to do.
     pub async fn start(config: Config, stop: &CancellationToken) -> Result<Self, StartError> {
+        Self::start_and_tell(config, stop, &|_| ()).await
+    }
+
+    /// The same, for somebody who waits.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn start_and_tell(
+        config: Config,
+        stop: &CancellationToken,
+        tell: Tell<'_>,
+    ) -> Result<Self, StartError> {
         let credentials = config.credentials()?;
         let data_dir = make_data_dir(&config)?;
         for name in config.ignored() {
@@ -127,8 +146,12 @@ impl Running {
         }
         // Compiling plugins and starting Postgres both take their time, on different resources.
         let (database, plugins) = tokio::join!(
-            stop.run_until_cancelled(Database::wait_for(&config)),
-            stop.run_until_cancelled(Plugins::load(&config.plugins, &data_dir)),
+            stop.run_until_cancelled(told(tell, database_start(&config), Database::wait_for(&config))),
+            stop.run_until_cancelled(told(
+                tell,
+                "compiling the sources, which is done once",
+                Plugins::load(&config.plugins, &data_dir)
+            )),
         );
         let database = database.ok_or(StartError::Stopped)??;
         let Some(plugins) = plugins else {
@@ -140,7 +163,7 @@ impl Running {
                 "no source is installed: build the bundled ones with `make plugins`, or name a folder with --plugins-dir"
             );
         }
-        match Self::assemble(config, credentials, &data_dir, plugins, &database).await {
+        match Self::assemble(config, credentials, &data_dir, plugins, &database, tell).await {
             Ok(app) => {
                 let keys = app.clone();
                 let beside = [
@@ -163,12 +186,13 @@ impl Running {
         data_dir: &Path,
         plugins: Result<Plugins, EngineError>,
         database: &Database,
+        tell: Tell<'_>,
     ) -> Result<App, StartError> {
         // Before anything is changed in the database: what is set wrong ends here.
         fetch::warn_of_what_is_open(&config.fetch);
         let fetcher = Fetcher::new(&config.fetch)?;
         let auth = Auth::new(&config.supabase, data_dir, |project| project_keys(&fetcher, project))?;
-        database.migrate().await?;
+        told(tell, "making the tables", database.migrate()).await?;
         let db = database.pool.clone();
         let queue = Queue::new(&db);
         let links =
@@ -197,6 +221,29 @@ impl Running {
     pub async fn stop(self) {
         self.beside.iter().for_each(JoinHandle::abort);
         self.database.close().await;
+    }
+}
+
+/// Does `work`, and tells `what` it is when that takes long.
+pub async fn told<T>(tell: Tell<'_>, what: &str, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    match tokio::time::timeout(SILENCE, &mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            tell(what);
+            work.await
+        }
+    }
+}
+
+/// What it takes to have a database.
+fn database_start(config: &Config) -> &'static str {
+    if Server::configured(&config.database).is_some() {
+        "connecting to the database"
+    } else if db::embedded::is_made(&config.data_dir()) {
+        "starting the private Postgres"
+    } else {
+        "making a private Postgres, which is done once"
     }
 }
 
@@ -317,4 +364,18 @@ pub fn project_keys(fetcher: &Fetcher, project: &Url) -> FetchKeys {
         let project = project.clone();
         Box::pin(async move { project.get(&url).await })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_takes_long_is_told() {
+        told(&|what| panic!("{what} is told"), "what is quick", async {}).await;
+        let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let tell = move |what: &str| tell.send(what.to_owned()).unwrap_or_default();
+        let done = told(&tell, "making the tables", async { heard.recv().await }).await;
+        assert_eq!(done.as_deref(), Some("making the tables"));
+    }
 }

@@ -212,6 +212,12 @@ async fn watch(server: Arc<Server>, end: CancellationToken) {
     }
 }
 
+/// Whether there is a database in `data_dir` already.
+#[must_use]
+pub fn is_made(data_dir: &Path) -> bool {
+    data_dir.join("postgres").is_dir()
+}
+
 /// Where the server of `data_dir` answers, if one runs.
 pub async fn running(data_dir: &Path) -> Option<SecretString> {
     let data_dir = data_dir.canonicalize().ok()?;
