@@ -7,12 +7,13 @@ use std::{
     str::FromStr,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::Crawl;
-use crate::{plugin::Installed, source::Input};
+use crate::{dataset, plugin::Installed, source::Input};
 
 /// Longest name of a job, in characters.
 const LONGEST_NAME: usize = 100;
@@ -127,15 +128,10 @@ pub(super) fn folder_name(request: &Value) -> PathBuf {
         let url = Url::parse(request["urls"][0].as_str()?.trim()).ok()?;
         url.host_str().map(str::to_owned)
     });
-    let name: String = first
-        .unwrap_or_default()
-        .to_lowercase()
-        .chars()
-        .map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' })
-        .take(60)
-        .collect();
-    let name = name.trim_matches(['-', '.']);
-    PathBuf::from(if name.is_empty() { "dataset" } else { name })
+    let first = first.unwrap_or_default();
+    let name: String =
+        first.trim().to_lowercase().chars().map(|c| if c.is_whitespace() { '-' } else { c }).collect();
+    PathBuf::from(if name.is_empty() { "dataset".to_owned() } else { dataset::folder_name(&name) })
 }
 
 /// The argument that a place in the request comes from.
@@ -162,18 +158,36 @@ pub(super) fn argument(pointer: &str) -> String {
     }
 }
 
-fn read(file: &Path) -> io::Result<String> {
+fn read(file: &Path) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
     if file == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text)?;
-        return Ok(text);
+        io::stdin().read_to_end(&mut bytes)?;
+    } else {
+        bytes = fs::read(file)?;
     }
-    fs::read_to_string(file)
+    text(&bytes)
+}
+
+/// The text of a list. UTF-16 is seen by its mark or, without, by zeros where other texts have none.
+fn text(bytes: &[u8]) -> anyhow::Result<String> {
+    let zeros = |odd: usize| bytes.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
+    let guessed = match (zeros(0), zeros(1)) {
+        (even, odd) if even > odd => UTF_16BE,
+        (even, odd) if odd > even => UTF_16LE,
+        _ => UTF_8,
+    };
+    let encoding = Encoding::for_bom(bytes).map_or(guessed, |(encoding, _)| encoding);
+    let (text, encoding, damaged) = encoding.decode(bytes);
+    if damaged || text.contains('\0') {
+        bail!("it is neither UTF-8 nor UTF-16 (looks like {}); save it as UTF-8", encoding.name());
+    }
+    Ok(text.into_owned())
 }
 
 /// One address a line. A `#` begins a comment only at the start of a line, because addresses have fragments.
 fn addresses(text: &str) -> impl Iterator<Item = String> {
-    text.lines()
+    // What else ends a line cannot be part of an address.
+    text.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'])
         .map(|line| line.trim_start_matches('\u{feff}').trim())
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(str::to_owned)
@@ -188,6 +202,36 @@ mod tests {
         let text =
             "\u{feff}https://a.example/1\r\n\n  # two more\nhttps://a.example/2#b  \n#https://a.example/3\n";
         assert_eq!(addresses(text).collect::<Vec<_>>(), ["https://a.example/1", "https://a.example/2#b"]);
+    }
+
+    #[test]
+    fn lists_in_unicode() {
+        let list = "https://a.example/ü\r\n# 貓\r\nhttps://a.example/2";
+        let little: Vec<u8> = list.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = list.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for (mark, bytes) in [
+            (&b"\xff\xfe"[..], &little),
+            (b"\xfe\xff", &big),
+            (b"", &little),
+            (b"", &big),
+            (b"\xef\xbb\xbf", &list.as_bytes().to_vec()),
+            (b"", &list.as_bytes().to_vec()),
+        ] {
+            assert_eq!(text(&[mark, bytes].concat()).unwrap(), list);
+        }
+        assert_eq!(text(b"").unwrap(), "");
+        let old = b"https://a.example/\xfc".to_vec();
+        for bytes in
+            [&old, &little[..little.len() - 1].to_vec(), &[&b"\xff\xfe\0\0"[..], b"h\0\0\0"].concat()]
+        {
+            let error = text(bytes).unwrap_err().to_string();
+            assert!(
+                error.contains("neither UTF-8 nor UTF-16") && error.contains("save it as UTF-8"),
+                "{error}"
+            );
+        }
+        let lines = "https://a.example/1\rhttps://a.example/2\u{2028}https://a.example/3";
+        assert_eq!(addresses(lines).count(), 3);
     }
 
     #[test]
@@ -207,9 +251,11 @@ mod tests {
     #[test]
     fn a_folder_is_named_after_the_first_input() {
         let check = |request: Value, expect: &str| assert_eq!(folder_name(&request), PathBuf::from(expect));
-        check(json!({"keywords": ["Red Panda!", "b"], "urls": []}), "red-panda");
+        check(json!({"keywords": ["Red Panda", "b"], "urls": []}), "red-panda");
+        check(json!({"keywords": ["C#"], "urls": []}), "c#");
+        check(json!({"keywords": ["แมวไทย"], "urls": []}), "แมวไทย");
         check(json!({"keywords": [], "urls": ["https://www.example.org/a"]}), "www.example.org");
-        check(json!({"keywords": ["../.."], "urls": []}), "dataset");
+        check(json!({"keywords": ["../.."], "urls": []}), "_-0cfd1c96cbc0");
         check(json!({"keywords": [], "urls": ["nonsense"]}), "dataset");
     }
 
