@@ -50,6 +50,9 @@ pub enum ExportError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
+    /// There is no such job of this user, or not any more: what is in the folder is left.
+    #[error("the job was deleted")]
+    Deleted,
     /// A row names an object that is not there.
     #[error("the object of image {0} is missing from the store")]
     Missing(ImageId),
@@ -121,6 +124,10 @@ async fn write(
             lines.write_all(&line).await.map_err(cannot_write(draft))?;
             exported.files.push(folder.join(file));
         }
+    }
+    // Its rows were going meanwhile, perhaps, and would take the files along.
+    if db::jobs::revision(&app.db, user, job).await?.is_none() {
+        return Err(ExportError::Deleted);
     }
     lines.flush().await.map_err(cannot_write(draft))?;
     lines.get_ref().sync_all().await.map_err(cannot_write(draft))?;

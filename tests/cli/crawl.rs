@@ -1,6 +1,12 @@
 //! `crawl`: keywords or addresses in, a folder out.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::PermissionsExt as _,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::*;
 
@@ -166,7 +172,8 @@ async fn an_interrupted_crawl_goes_on() {
     let (stdout, stderr) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(130), "{stdout}{stderr}");
-    assert!(stdout.contains("Interrupted with 3 of 1000 images kept"), "{stdout}");
+    assert!(stdout.contains("Interrupted with 3 of 1000 images kept: 3 files in out\n"), "{stdout}");
+    assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures[..3]));
     assert!(stdout.contains(&format!(" crawl --url {start} --out out\n")), "{stdout}");
     assert!(stderr.contains("Ctrl-C again ends at once"), "{stderr}");
     let held: Option<uuid::Uuid> = sqlx::query_scalar("select lease from pixcrawler.chunk")
@@ -189,6 +196,145 @@ async fn an_interrupted_crawl_goes_on() {
     for picture in &pictures[..3] {
         assert_eq!(site.requests(picture).len(), 1, "{picture}");
     }
+}
+
+/// A crawl that is killed leaves what was kept, and whoever reads its listing meanwhile sees whole lines
+/// and files that are there.
+#[tokio::test]
+async fn a_folder_is_whole_at_every_moment() {
+    let site = Site::start().await;
+    let pictures = site.gallery("/a", 12, None);
+    let shell = Shell::on(&site).await;
+    let start = url("/a");
+    let arguments = ["crawl", "--url", &start, "--out", "out", "--json", "--heartbeat", "500ms"];
+    site.hold(&pictures[5..]);
+    let mut crawl = shell.command(&arguments).spawn().unwrap();
+    listed(&shell.path("out"), 5).await;
+    crawl.kill().await.unwrap();
+    let written = dataset(&shell.path("out"));
+    assert_eq!((&written.hashes, files(&shell.path("out"))), (&hashes(&pictures[..5]), 5));
+    let before = written_at(&shell.path("out"));
+
+    site.release(&pictures[..9]);
+    let crawl = shell.command(&arguments).spawn().unwrap();
+    listed(&shell.path("out"), 9).await;
+    site.release(&pictures);
+    listed(&shell.path("out"), 12).await;
+    let output = tokio::time::timeout(PATIENCE, crawl.wait_with_output()).await.unwrap().unwrap();
+    let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&done["kept"], &done["files"]), (&json!(12), &json!(12)));
+    assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
+    let after = written_at(&shell.path("out"));
+    assert!(before.iter().all(|(file, at)| after[file] == *at), "nothing is written twice");
+}
+
+/// Reads a listing again and again until it has so many lines.
+async fn listed(folder: &Path, count: usize) {
+    let mut tick = tokio::time::interval(Duration::from_millis(5));
+    let listed = async {
+        while !folder.join("metadata.jsonl").exists() || dataset(folder).lines.len() < count {
+            tick.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, listed).await.unwrap();
+}
+
+/// When each picture was written.
+fn written_at(folder: &Path) -> BTreeMap<PathBuf, SystemTime> {
+    let lines = dataset(folder).lines.into_iter();
+    let files = lines.map(|line| folder.join(line["file_name"].as_str().unwrap()));
+    files.map(|file| (file.clone(), fs::metadata(file).unwrap().modified().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_ends_the_crawl_and_loses_nothing() {
+    let site = Site::start().await;
+    let pictures = site.gallery("/a", 4, None);
+    site.hold(&pictures[2..]);
+    let shell = Shell::on(&site).await;
+    let start = url("/a");
+    let crawl = async || shell.run(&["crawl", "--url", &start, "--out", "out"]).await;
+    fs::create_dir(shell.path("out")).unwrap();
+    // Where the listing is to be, there is a folder.
+    fs::create_dir_all(shell.path("out/.metadata.jsonl.part")).unwrap();
+    crawl()
+        .await
+        .expect(1)
+        .says(&["out/.metadata.jsonl.part: Is a directory", "the same command again goes on"]);
+    assert!(!shell.path("out/metadata.jsonl").exists());
+
+    fs::remove_dir(shell.path("out/.metadata.jsonl.part")).unwrap();
+    site.release(&pictures);
+    crawl().await.expect(0).says(&["Continuing job"]);
+    assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
+    assert_eq!(site.requests("/a/0.png").len(), 1);
+}
+
+/// Who waits for a crawl of which no site can be reached is told within seconds.
+#[tokio::test]
+async fn a_crawl_without_network_ends_and_can_be_begun_again() {
+    let site = Site::start().await;
+    let pictures = site.gallery("/a", 2, None);
+    let shell = Shell::on(&site).await;
+    let (start, other) = (url("/a"), "http://other.example/b".to_owned());
+    let addresses = ["crawl", "--url", &start, "--url", &other, "--out", "out", "--json"];
+    // Of which nobody asks for a robots.txt.
+    let keyword = ["crawl", "lion", "--source", "openverse", "--out", "lion", "--json"];
+    let nowhere = Shell { mapping: Some("*=http://127.0.0.1:1".to_owned()), ..shell };
+    let fail = async |arguments: &[&str], source: &str| {
+        let begun = Instant::now();
+        let failed = nowhere.run(arguments).await.expect(1).json();
+        assert!(begun.elapsed() < Duration::from_secs(20), "{failed}");
+        let reason = failed["reason"].as_str().unwrap();
+        assert!(reason.starts_with("no site could be reached; is this machine online? ("), "{reason}");
+        assert!(reason.contains(&format!("{source}: ")), "{reason}");
+        let command = failed["resume_with"].as_str().unwrap();
+        assert!(command.ends_with(&arguments.join(" ")), "{command}");
+        assert_eq!((&failed["kept"], &failed["found"]), (&json!(0), &json!(0)));
+        failed["job"].clone()
+    };
+    let jobs = [fail(&addresses, "webpage").await, fail(&keyword, "openverse").await];
+
+    let online = Shell { mapping: Some(site.mapping()), ..nowhere };
+    let done = online.run(&addresses).await.expect(0);
+    done.says(&["Continuing job"]);
+    assert_eq!((&done.json()["kept"], &done.json()["job"]), (&json!(2), &jobs[0]));
+    assert_eq!(dataset(&online.path("out")).hashes, hashes(&pictures));
+    let done = online.run(&keyword).await.expect(1);
+    done.says(&["Continuing job"]);
+    assert_eq!(done.json()["job"], jobs[1]);
+    assert!(done.json()["reason"].as_str().unwrap().contains("404"), "{done:?}");
+}
+
+/// A site that says it is busy is there.
+#[tokio::test]
+async fn a_site_that_is_busy_is_waited_for() {
+    let site = Site::start().await;
+    site.on("/a", [Reply::Status(503, None)]);
+    let shell = Shell::on(&site).await;
+    let start = url("/a");
+    let mut crawl = shell.command(&["crawl", "--url", &start, "--out", "out"]).spawn().unwrap();
+    let mut lines = BufReader::new(crawl.stderr.take().unwrap()).lines();
+    let told = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains("waiting") {
+                return line;
+            }
+        }
+        panic!("it ended");
+    };
+    let told = tokio::time::timeout(PATIENCE, told).await.unwrap();
+    assert!(told.contains("503"), "{told}");
+    crawl.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn keywords_that_are_one_are_said() {
+    let site = Site::start().await;
+    let shell = Shell::on(&site).await;
+    let done =
+        shell.run(&["crawl", "Turkey", "turkey", "lion", "lion", "--source", "openverse", "--out", "out"]);
+    done.await.expect(1).says(&["the keyword `Turkey` was given as `turkey` too", "one class"]);
 }
 
 /// Waits until this many pictures are kept in all.
@@ -231,7 +377,17 @@ async fn addresses_come_from_a_file_or_standard_input() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(site.requests("/").len(), asked);
 
+    // Also as PowerShell and Notepad write it.
+    let utf16 = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    let bytes: Vec<u8> = utf16.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(shell.path("pages.txt"), bytes).unwrap();
+    let again = shell.run(&["crawl", "--urls", "pages.txt", "--out", "out", "--json"]).await.expect(0);
+    again.says(&["is complete already"]);
+
     shell.run(&["crawl", "--urls", "none.txt"]).await.expect(1).says(&["cannot read none.txt"]);
+    fs::write(shell.path("old.txt"), b"https://site.example/\xfc").unwrap();
+    let refused = shell.run(&["crawl", "--urls", "old.txt"]).await.expect(1);
+    refused.says(&["cannot read old.txt", "neither UTF-8 nor UTF-16", "save it as UTF-8"]);
 }
 
 #[tokio::test]
@@ -257,6 +413,10 @@ async fn rules_are_said_in_the_words_of_the_command_line() {
     // Nothing came of it: there is no folder, or it is as it was.
     assert!(!shell.path("out").exists());
     fs::create_dir(shell.path("out")).unwrap();
+    let long = url(&format!("/{}", "x".repeat(8_200)));
+    let refused = shell.run(&["crawl", "--url", &long, "--out", "out"]).await.expect(2);
+    refused.says(&["address 1 `http://site.example/xxx", "…` must be text of 1 to 8192 characters"]);
+    assert!(refused.stderr.len() < 400, "{refused:?}");
     let refused = shell.run(&["crawl", "--url", "http://127.0.0.1/", "--out", "out"]).await.expect(2);
     refused.says(&["address 1 `http://127.0.0.1/` cannot be crawled"]);
     assert_eq!(fs::read_dir(shell.path("out")).unwrap().count(), 0);

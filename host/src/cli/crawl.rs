@@ -18,27 +18,33 @@ use chrono::{DateTime, Utc};
 use clap::{Args, builder::PossibleValuesParser};
 use indicatif::MultiProgress;
 use serde_json::Value;
-use tokio::time::MissedTickBehavior;
+use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{
         App, Retried, Running, Signal, chain,
         create::{Broken, CreateError, Created},
+        told,
     },
     auth::{Caller, issuer::user_of},
     cli::{plugin, say, stop, wrong_usage},
     config::{self, Config},
     crawl::Worker,
-    dataset, db,
+    dataset::{self, ExportError},
+    db,
     image::Format,
     job::{JobId, JobState, UserId},
+    plugin::Status,
+    source::Request,
 };
 
 use folder::{Folder, FolderJob};
 use progress::{Progress, Snapshot};
 use request::{Size, SourceOption};
 
+/// Characters of an argument that is said to be wrong.
+const LONGEST_SAID: usize = 100;
 /// Whose rows they are.
 const LOCAL_USER: &str = "local@pixcrawler.invalid";
 /// Looks at the job are at least this far apart, and at most so far.
@@ -48,21 +54,27 @@ const LATEST_LOOK: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 /// So long the database may be away.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The folder is written no sooner after it was written, and rests this many times as long as that took.
+const SOONEST_WRITE: Duration = Duration::from_secs(2);
+const REST: u32 = 20;
+/// When nobody was reached by then, that is said.
+const NOBODY: Duration = Duration::from_secs(6);
 
 /// Crawl keywords or addresses into a dataset folder
 ///
 /// The folder gets one subfolder a keyword with the original files, and `metadata.jsonl`
-/// with source, page, title, creator, licence, size and hash of each. The same command
-/// again continues: nothing that is there is fetched again. Rows are kept in the same
-/// database as those of `serve`, which may run at the same time.
+/// with source, page, title, creator, licence, size and hash of each; it is written while the
+/// crawl goes on, and whole at every moment. The same command again continues: nothing that
+/// is there is fetched again. Rows are kept in the same database as those of `serve`, which may
+/// run at the same time.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler crawl \"red panda\" --source openverse --max 200 --out ./red-panda\n  \
     pixcrawler crawl lion tiger --license cc0-1.0 --license 'cc-by-*' --min-size 640x480\n  \
     pixcrawler crawl --url https://example.org/gallery --out ./gallery\n  \
     pixcrawler crawl --urls pages.txt --max 5000 --json > result.json\n\n\
-    Exit codes: 0 all that was asked or all that the sources have, 1 failed, 2 wrong usage,\n\
-    130 interrupted (the same command again continues).")]
+    Exit codes: 0 all that was asked or all that the sources have, 1 failed, or no site could be\n\
+    reached, 2 wrong usage, 130 interrupted (the same command again continues).")]
 pub(super) struct Crawl {
     /// What to look for; each is a class of the dataset
     #[arg(value_name = "KEYWORD", required_unless_present_any = ["url", "urls"])]
@@ -80,7 +92,8 @@ pub(super) struct Crawl {
     /// Address to crawl, for sources that take addresses; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     url: Vec<String>,
-    /// File with one address a line, `-` for standard input; blank lines and `#` comments are skipped
+    /// File with one address a line in UTF-8 or UTF-16, `-` for standard input; blank lines and
+    /// `#` comments are skipped
     #[arg(long, value_name = "FILE")]
     urls: Option<PathBuf>,
     /// Option of a source, see `pixcrawler plugin list`; may be repeated
@@ -121,6 +134,16 @@ enum Begun {
     Complete,
 }
 
+/// How the work on a job came to its end.
+enum End {
+    /// The job is over.
+    Over,
+    /// By a signal.
+    Stopped,
+    /// No site could be reached so far: why not, of one of them.
+    Nobody(String),
+}
+
 impl Crawl {
     pub(super) async fn run(self, mut config: Config, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
@@ -132,7 +155,7 @@ impl Crawl {
             folder.check(&request)?;
         }
         let mut progress = Progress::new(terminal)?;
-        let running = Running::start(config, &stop).await?;
+        let running = Running::start_and_tell(config, &stop, &|what| progress.busy(what)).await?;
         let done = self.crawl(&running.app, &mut folder, &request, &stop, &mut progress).await;
         running.stop().await;
         done
@@ -150,49 +173,75 @@ impl Crawl {
         if self.restart {
             forget(app, folder, caller.user).await?;
         }
-        plugin::prepared(&app.plugins, stop).await;
+        prepared(app, stop, progress).await;
         let (job, begun) = begin(app, folder, &caller, request).await?;
-        let last = match begun {
-            Begun::New => work(app, caller.user, job, stop, progress).await?,
+        let first = look(app, caller.user, job).await?;
+        let end = match begun {
+            Begun::New => {
+                // So far only what became of the request.
+                first.warnings.iter().for_each(|warning| progress.note(&format!("Note: {warning}")));
+                work(app, caller.user, job, folder, stop, progress).await?
+            }
             Begun::Continued => {
-                let held = match look(app, caller.user, job).await?.running {
+                let held = match first.running {
                     true => " Another process works on it, or died within the last minute.",
                     false => "",
                 };
                 progress.note(&format!("Continuing job {job}.{held}"));
-                work(app, caller.user, job, stop, progress).await?
+                work(app, caller.user, job, folder, stop, progress).await?
             }
             Begun::Complete => {
                 progress.note(&format!("Job {job} is complete already: only the folder is written again."));
-                look(app, caller.user, job).await?
+                End::Over
             }
         };
+        if let End::Nobody(_) = end {
+            // Nobody else goes on with it, and it can be begun again at once.
+            app.cancel_job(caller.user, job).await?;
+        }
         progress.end();
 
-        let mut summary = summary::Summary::new(job, folder.path(), last);
-        let interrupted = !summary.is_over();
-        let exported = if interrupted || summary.kept() == 0 {
-            None
-        } else {
-            tokio::select! {
-                exported = dataset::export(app, caller.user, job, folder.path()) => Some(exported?),
-                () = stop.cancelled() => None,
-            }
+        let mut summary = summary::Summary::new(job, folder.path(), look(app, caller.user, job).await?);
+        let mut finished = summary.is_over();
+        let nobody = match end {
+            End::Nobody(reason) => Some(Some(reason)),
+            End::Over if summary.failed() && app.fetcher.reaches_nobody() => Some(None),
+            End::Over | End::Stopped => None,
         };
-        let finished = exported.is_some() || (!interrupted && summary.kept() == 0);
-        if let Some(exported) = exported {
-            summary.files = exported.files.len();
+        if let Some(reason) = nobody {
+            free(app, caller.user, job).await?;
+            summary.reached_nobody(reason);
+            finished = false;
+        }
+        if summary.kept() > 0 {
+            let export = dataset::export(app, caller.user, job, folder.path());
+            // What was interrupted has little left to write; else this may be what is interrupted.
+            let exported = if finished { stop.run_until_cancelled(export).await } else { Some(export.await) };
+            match exported {
+                Some(exported) => {
+                    summary.files = exported.map_err(|error| not_whole(folder, error))?.files.len()
+                }
+                None => finished = false,
+            }
         }
         if !finished {
             summary.resume_with = Some(config::command_line());
         }
         say(&if self.json { summary.json()? } else { summary.text() });
         Ok(match (finished, summary.failed()) {
-            (false, _) => ExitCode::from(130),
-            (true, true) => ExitCode::FAILURE,
             (true, false) => ExitCode::SUCCESS,
+            (false, false) => ExitCode::from(130),
+            (_, true) => ExitCode::FAILURE,
         })
     }
+}
+
+/// What is there is listed still, and what is missing is in the store.
+fn not_whole(folder: &Folder, error: ExportError) -> anyhow::Error {
+    let folder = folder.path().display();
+    anyhow::Error::from(error).context(format!(
+        "not all that was kept is in {folder}; nothing is lost, the same command again goes on"
+    ))
 }
 
 /// The one who uses the command line.
@@ -210,6 +259,14 @@ fn local_user() -> Caller {
     }
 }
 
+/// Waits for the sources that are being compiled.
+async fn prepared(app: &App, stop: &CancellationToken, progress: &Progress) {
+    let sources = app.plugins.list().into_iter().filter(|source| source.status == Status::Preparing);
+    let sources: Vec<String> = sources.map(|source| source.info.id).collect();
+    let what = format!("compiling {}, which is done once", sources.join(", "));
+    told(&|what| progress.busy(what), &what, plugin::prepared(&app.plugins, stop)).await;
+}
+
 /// Lets go of the folder's job, which goes on for nobody.
 async fn forget(app: &App, folder: &mut Folder, user: UserId) -> anyhow::Result<()> {
     if let Some(before) = folder.job()
@@ -219,6 +276,19 @@ async fn forget(app: &App, folder: &mut Folder, user: UserId) -> anyhow::Result<
         app.cancel_job(user, before.id).await?;
     }
     folder.forget()
+}
+
+/// Lets the sites of a job be asked at once when it goes on: it was not they who wanted to be left alone.
+async fn free(app: &App, user: UserId, job: JobId) -> Result<(), db::Error> {
+    let mut places = Vec::new();
+    for chunk in db::jobs::chunks(&app.db, user, job).await? {
+        let Some(source) = app.plugins.get(&chunk.source) else { continue };
+        let grants = app.grants(&source);
+        let hosts = grants.hosts.iter().map(|rule| format!("https://{}/", rule.pattern));
+        let sites = hosts.chain([chunk.keyword]).map(Request::get);
+        places.extend(sites.filter_map(|request| app.pace_place(&grants, &request)));
+    }
+    db::pace::free(&app.db, &places).await
 }
 
 /// The folder's job, set going if it is not; a new one for a folder without.
@@ -273,44 +343,95 @@ fn refused(broken: &[Broken], body: &Value) -> anyhow::Error {
     let line = |rule: &Broken| {
         let argument = request::argument(&rule.pointer);
         match body.pointer(&rule.pointer).and_then(Value::as_str) {
-            Some(value) => format!("{argument} `{value}` {}", rule.detail),
+            Some(value) => match value.char_indices().nth(LONGEST_SAID) {
+                Some((end, _)) => format!("{argument} `{}…` {}", &value[..end], rule.detail),
+                None => format!("{argument} `{value}` {}", rule.detail),
+            },
             None => format!("{argument} {}", rule.detail),
         }
     };
     wrong_usage(broken.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
-/// Works on the job until it is over or the stop; then all leases are given back.
+/// Works on the job until it is over or the stop, and writes the folder meanwhile; then all leases are
+/// given back.
 async fn work(
     app: &App,
     user: UserId,
     job: JobId,
+    folder: &Folder,
     stop: &CancellationToken,
     progress: &mut Progress,
-) -> anyhow::Result<Snapshot> {
-    let enough = stop.child_token();
+) -> anyhow::Result<End> {
+    let (enough, done) = (stop.child_token(), CancellationToken::new());
     let worker = tokio::spawn(Worker::run_job(app.clone(), job, enough.clone()));
-    let watched = tokio::select! {
-        watched = watch(app, user, job, progress) => Some(watched),
-        () = stop.cancelled() => None,
+    let (kept, seen) = watch::channel(0);
+    let path = folder.path().to_owned();
+    let mut writer = tokio::spawn(write_along(app.clone(), user, job, path, seen, done.clone()));
+    let (end, written) = tokio::select! {
+        end = watch(app, user, job, &kept, progress) => (end, None),
+        // By itself it ends only when the folder cannot be written.
+        written = &mut writer => (Ok(End::Stopped), Some(written)),
+        () = stop.cancelled() => {
+            progress.note("Stopping; Ctrl-C again ends at once.");
+            (Ok(End::Stopped), None)
+        }
     };
-    if watched.is_none() {
-        progress.note("Stopping; Ctrl-C again ends at once.");
-    }
     enough.cancel();
     worker.await?;
-    match watched {
-        Some(last) => last,
-        None => look(app, user, job).await,
-    }
+    done.cancel();
+    // What it is about to write it writes: nobody else may write there meanwhile.
+    let written = match written {
+        Some(written) => written,
+        None => writer.await,
+    };
+    let end = end?;
+    written?.map_err(|error| not_whole(folder, error))?;
+    Ok(end)
 }
 
-/// Follows the job to its end: told by signals, and by slow looks where one was lost.
-async fn watch(app: &App, user: UserId, job: JobId, progress: &mut Progress) -> anyhow::Result<Snapshot> {
+/// Writes the folder whenever more is `kept`, until `done`: what is left then is for who waits for it.
+///
+/// # Errors
+/// When the folder cannot be written. It ends the crawl, so that it is seen.
+async fn write_along(
+    app: App,
+    user: UserId,
+    job: JobId,
+    folder: PathBuf,
+    mut kept: watch::Receiver<i32>,
+    done: CancellationToken,
+) -> Result<(), ExportError> {
+    while let Some(Ok(())) = done.run_until_cancelled(kept.changed()).await {
+        let begun = Instant::now();
+        match dataset::export(&app, user, job, &folder).await {
+            // Who watches the job sees that, too, and how long it lasts.
+            Err(ExportError::Database(error)) => {
+                tracing::warn!(error = %chain(&error), "cannot write the folder; trying again");
+                kept.mark_changed();
+            }
+            exported => drop(exported?),
+        }
+        let rest = SOONEST_WRITE.max(begun.elapsed() * REST);
+        done.run_until_cancelled(tokio::time::sleep(rest)).await;
+    }
+    Ok(())
+}
+
+/// Follows the job to its end: told by signals, and by slow looks where one was lost. Says how much is `kept`.
+async fn watch(
+    app: &App,
+    user: UserId,
+    job: JobId,
+    kept: &watch::Sender<i32>,
+    progress: &mut Progress,
+) -> anyhow::Result<End> {
     let mut signals = app.signals.subscribe();
     let mut soonest = tokio::time::interval(SOONEST_LOOK);
     soonest.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = Instant::now();
+    let begun = Instant::now();
+    let mut seen = begun;
+    let mut said = false;
     loop {
         soonest.tick().await;
         let snapshot = match look(app, user, job).await {
@@ -323,9 +444,21 @@ async fn watch(app: &App, user: UserId, job: JobId, progress: &mut Progress) -> 
             looked => looked?,
         };
         seen = Instant::now();
+        kept.send_if_modified(|kept| std::mem::replace(kept, snapshot.kept) != snapshot.kept);
         progress.show(&snapshot);
         if snapshot.status.is_over() {
-            return Ok(snapshot);
+            return Ok(End::Over);
+        }
+        if app.fetcher.reaches_nobody() {
+            match &snapshot.waits {
+                Some((reason, _)) if snapshot.found == 0 => return Ok(End::Nobody(reason.clone())),
+                // An outage passes, and there is something to go on with.
+                waits if !said && (waits.is_some() || begun.elapsed() >= NOBODY) => {
+                    said = true;
+                    progress.note("No site could be reached so far; is this machine online? Still trying.");
+                }
+                _ => {}
+            }
         }
         let changed =
             async { while !matches!(signals.recv().await, Ok(Signal::Changed(id)) if id == job) {} };

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::{
+    cli::visible::visible,
     db::{self, PgPool},
     job::{ChunkState, JobId, JobState, UserId},
 };
@@ -35,7 +36,7 @@ pub(super) struct Snapshot {
     /// A process works on it.
     pub(super) running: bool,
     /// Why nothing happens for now, and until when.
-    waits: Option<(String, DateTime<Utc>)>,
+    pub(super) waits: Option<(String, DateTime<Utc>)>,
 }
 
 impl Snapshot {
@@ -98,6 +99,15 @@ impl Progress {
         self.print(text);
     }
 
+    /// Says what takes long before there is anything to count.
+    pub(super) fn busy(&self, what: &str) {
+        if self.plain {
+            self.print(&format!("{what} …"));
+        } else {
+            self.bar.set_message(format!("{what} …"));
+        }
+    }
+
     pub(super) fn show(&mut self, job: &Snapshot) {
         let (began, before) = *self.began.get_or_insert((Instant::now(), job.kept));
         let text = counts(job, began.elapsed(), job.kept - before);
@@ -121,7 +131,8 @@ impl Progress {
 
     #[expect(clippy::print_stderr, reason = "progress goes to standard error, the result to standard output")]
     fn print(&self, text: &str) {
-        self.terminal.suspend(|| eprintln!("{text}"));
+        // Sources and sites have their say in it.
+        self.terminal.suspend(|| eprintln!("{}", visible(text)));
     }
 }
 
@@ -129,7 +140,8 @@ impl Progress {
 fn counts(job: &Snapshot, elapsed: Duration, kept: i32) -> String {
     let mut parts = vec![format!("{} found", job.found)];
     let seconds = elapsed.as_secs_f64();
-    if kept > 0 && seconds >= 1.0 && !job.status.is_over() {
+    // While nothing happens it would only grow.
+    if kept > 0 && seconds >= 1.0 && !job.status.is_over() && job.waits.is_none() {
         let rate = f64::from(kept) / seconds;
         let left = Duration::from_secs_f64(f64::from(job.wanted - job.kept) / rate);
         parts.push(format!("{rate:.1}/s"));
@@ -176,6 +188,10 @@ mod tests {
         };
         assert_eq!(counts(&job, Duration::from_secs(10), 20), "240 found, 2.0/s, 75 seconds left");
         assert_eq!(counts(&job, Duration::from_millis(10), 20), "240 found");
+        job.waits = Some(("site: status 503".to_owned(), Utc::now() + Duration::from_millis(30_400)));
+        let expect = "240 found, waiting 30 seconds (site: status 503)";
+        assert_eq!(counts(&job, Duration::from_secs(10), 20), expect);
+        job.waits = None;
         job.duplicates = 3;
         job.refused = BTreeMap::from([("not-found".to_owned(), 1), ("truncated".to_owned(), 4)]);
         job.status = JobState::Completed;

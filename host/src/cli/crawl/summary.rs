@@ -13,7 +13,7 @@ pub(super) struct Summary {
     job: JobId,
     status: JobState,
     out: String,
-    /// Files in the folder; 0 when it was not written.
+    /// Files that are listed in the folder.
     pub(super) files: usize,
     wanted: i32,
     kept: i32,
@@ -24,7 +24,7 @@ pub(super) struct Summary {
     reason: Option<String>,
     /// What the sources said.
     warnings: Vec<String>,
-    /// The command that goes on, when it was interrupted.
+    /// The command that goes on, when it ended before the job was over.
     pub(super) resume_with: Option<String>,
 }
 
@@ -56,9 +56,15 @@ impl Summary {
         self.status.is_over()
     }
 
-    /// Nothing usable came, or somebody else cancelled it.
-    pub(super) fn failed(&self) -> bool {
-        self.status != JobState::Completed
+    /// Nothing usable came, or it was cancelled.
+    pub(super) const fn failed(&self) -> bool {
+        matches!(self.status, JobState::Failed | JobState::Cancelled)
+    }
+
+    /// No site could be reached, for this reason or for that of the job.
+    pub(super) fn reached_nobody(&mut self, reason: Option<String>) {
+        let reason = reason.or(self.reason.take()).unwrap_or_default();
+        self.reason = Some(format!("no site could be reached; is this machine online? ({reason})"));
     }
 
     pub(super) fn json(&self) -> serde_json::Result<String> {
@@ -67,21 +73,18 @@ impl Summary {
 
     pub(super) fn text(&self) -> String {
         let Self { kept, wanted, files, out, .. } = self;
-        let mut lines = Vec::new();
-        lines.push(match &self.resume_with {
-            Some(command) => {
-                format!("Interrupted with {kept} of {wanted} images kept. To continue:\n  {command}")
-            }
-            None if *files > 0 => format!("Kept {kept} of {wanted} images: {files} files in {out}"),
-            None => format!("Kept {kept} of {wanted} images"),
-        });
+        let files = if *files > 0 { format!(": {files} files in {out}") } else { String::new() };
+        let mut lines = vec![match &self.resume_with {
+            Some(_) => format!("Interrupted with {kept} of {wanted} images kept{files}"),
+            None => format!("Kept {kept} of {wanted} images{files}"),
+        }];
         let mut others = vec![format!("{} found", self.found), format!("{} duplicates", self.duplicates)];
         others.push(match self.refused.is_empty() {
             true => "0 refused".to_owned(),
             false => refusals(&self.refused),
         });
         lines.push(others.join(", "));
-        if self.status == JobState::Cancelled {
+        if self.status == JobState::Cancelled && self.resume_with.is_none() {
             lines
                 .push("The job was cancelled from elsewhere; the same command again continues it".to_owned());
         }
@@ -90,6 +93,7 @@ impl Summary {
             // A reason repeats the warnings.
             None => lines.extend(self.warnings.iter().map(|warning| format!("Note: {warning}"))),
         }
+        lines.extend(self.resume_with.iter().map(|command| format!("To continue:\n  {command}")));
         lines.join("\n")
     }
 }
@@ -124,15 +128,14 @@ mod tests {
         );
         let interrupted = Summary {
             status: JobState::Running,
-            files: 0,
             reason: None,
             resume_with: Some("pixcrawler crawl lion".to_owned()),
             ..summary()
         };
         assert_eq!(
             interrupted.text(),
-            "Interrupted with 7 of 10 images kept. To continue:\n  pixcrawler crawl lion\n\
-             12 found, 1 duplicates, 4 refused (4 not-found)"
+            "Interrupted with 7 of 10 images kept: 7 files in red-panda\n\
+             12 found, 1 duplicates, 4 refused (4 not-found)\nTo continue:\n  pixcrawler crawl lion"
         );
     }
 }
