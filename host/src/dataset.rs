@@ -40,8 +40,8 @@ pub struct Exported {
     pub files: Vec<PathBuf>,
 }
 
-/// Why a folder could not be written. What was written before is left, and listed as it was; the same
-/// export again completes it.
+/// Why a folder could not be written, or not all of it. What is there is listed; the same export again
+/// completes it.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The database failed.
@@ -82,12 +82,18 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
     let listing = folder.join(LISTING);
     let draft = folder.join(format!(".{LISTING}.part"));
     let written = write(app, user, job, folder, &draft).await;
-    let exported = drop_if_failed(&draft, written).await?;
+    let (exported, mut failed) = drop_if_failed(&draft, written).await?;
     let before = listed(&listing).await?;
+    let now: BTreeSet<&PathBuf> = exported.files.iter().collect();
+    let gone: Vec<PathBuf> =
+        before.into_iter().map(|file| folder.join(file)).filter(|file| !now.contains(file)).collect();
+    if let Some(error) = failed.take_if(|_| !gone.is_empty()) {
+        // What was listed may be all that there is of it.
+        return drop_if_failed(&draft, Err(error)).await;
+    }
     let replaced = tokio::fs::rename(&draft, &listing).await.map_err(cannot_write(&listing));
     drop_if_failed(&draft, replaced).await?;
-    let now: BTreeSet<&PathBuf> = exported.files.iter().collect();
-    for gone in before.into_iter().map(|file| folder.join(file)).filter(|file| !now.contains(file)) {
+    for gone in gone {
         match tokio::fs::remove_file(&gone).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot_write(&gone)(error)),
             _ => {}
@@ -97,28 +103,37 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
             let _ = tokio::fs::remove_dir(class).await;
         }
     }
-    Ok(exported)
+    failed.map_or(Ok(exported), Err)
 }
 
-/// Writes the files, and the listing of them as a draft.
+/// Writes the files, and the listing of them as a draft. After one that cannot be written only those that
+/// are there are listed.
 async fn write(
     app: &App,
     user: UserId,
     job: JobId,
     folder: &Path,
     draft: &Path,
-) -> Result<Exported, ExportError> {
+) -> Result<(Exported, Option<ExportError>), ExportError> {
     let classes = export::classes(&app.db, user, job).await?;
     let folders = Folders::new(classes.iter().map(String::as_str));
     let mut lines = BufWriter::new(tokio::fs::File::create(draft).await.map_err(cannot_write(draft))?);
-    let mut exported = Exported::default();
+    let (mut exported, mut failed) = (Exported::default(), None);
     let mut after = ImageId(0);
     loop {
         let page = export::kept(&app.db, user, job, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.id;
         for image in &page {
-            let file = write_image(app, user, image, folder, &folders.of(&image.label)).await?;
+            let file = file_name(image, &folders.of(&image.label))?;
+            if !is_there(&folder.join(&file), image).await {
+                if failed.is_none() {
+                    failed = write_image(app, user, image, &folder.join(&file)).await.err();
+                }
+                if failed.is_some() {
+                    continue;
+                }
+            }
             let mut line = serde_json::to_vec(&Line::new(image, &file)).unwrap_or_default();
             line.push(b'\n');
             lines.write_all(&line).await.map_err(cannot_write(draft))?;
@@ -132,7 +147,7 @@ async fn write(
     lines.flush().await.map_err(cannot_write(draft))?;
     lines.get_ref().sync_all().await.map_err(cannot_write(draft))?;
     private::share(draft).map_err(cannot_write(draft))?;
-    Ok(exported)
+    Ok((exported, failed))
 }
 
 /// The files that a listing names, as far as an export could have written them.
@@ -201,35 +216,35 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Writes one image and gives its path within the folder.
-async fn write_image(
-    app: &App,
-    user: UserId,
-    image: &Kept,
-    folder: &Path,
-    class: &str,
-) -> Result<String, ExportError> {
+/// The path of an image within the folder.
+fn file_name(image: &Kept, class: &str) -> Result<String, ExportError> {
+    let (sha256, format) = object(image)?;
+    Ok(format!("{class}/{sha256}.{}", format.extension()))
+}
+
+fn object(image: &Kept) -> Result<(Sha256, Format), ExportError> {
     let format = Format::ALL.into_iter().find(|format| format.name() == image.format);
-    let (Some(format), Some(sha256)) = (format, Sha256::parse(&image.hash)) else {
-        return Err(ExportError::Unreadable(image.id));
-    };
-    let name = format!("{class}/{sha256}.{}", format.extension());
-    let path = folder.join(&name);
+    Sha256::parse(&image.hash).zip(format).ok_or(ExportError::Unreadable(image.id))
+}
+
+async fn is_there(path: &Path, image: &Kept) -> bool {
     let size = u64::try_from(image.file_size).unwrap_or_default();
-    if tokio::fs::metadata(&path).await.is_ok_and(|there| there.len() == size) {
-        return Ok(name);
-    }
-    make_dir(&folder.join(class))?;
+    tokio::fs::metadata(path).await.is_ok_and(|there| there.len() == size)
+}
+
+/// Writes one image.
+async fn write_image(app: &App, user: UserId, image: &Kept, path: &Path) -> Result<(), ExportError> {
+    let (sha256, format) = object(image)?;
+    make_dir(path.parent().unwrap_or(path))?;
     let object = app.store.get(user, &sha256, format, None).await?.ok_or(ExportError::Missing(image.id))?;
     let bytes = object.bytes().await?;
     let draft = path.with_extension("part");
     let written = async {
         tokio::fs::write(&draft, &bytes).await.map_err(cannot_write(&draft))?;
         private::share(&draft).map_err(cannot_write(&draft))?;
-        tokio::fs::rename(&draft, &path).await.map_err(cannot_write(&path))
+        tokio::fs::rename(&draft, path).await.map_err(cannot_write(path))
     };
-    drop_if_failed(&draft, written.await).await?;
-    Ok(name)
+    drop_if_failed(&draft, written.await).await
 }
 
 /// Takes a draft away of which nothing came: a full disk needs the room.

@@ -149,12 +149,12 @@ struct Inner {
     reach: Reach,
 }
 
-/// Whether sources were answered.
+/// Whether sites were reached.
 #[derive(Default)]
 struct Reach {
-    /// One of them was.
+    /// One of them answered.
     somewhere: AtomicBool,
-    /// One of them was not, because nobody could be reached.
+    /// A source had no answer, because nobody could be reached.
     nowhere: AtomicBool,
 }
 
@@ -269,11 +269,16 @@ impl Fetcher {
         asked
     }
 
+    /// Whether any site has answered since this was built.
+    #[must_use]
+    pub fn was_answered(&self) -> bool {
+        self.inner.reach.somewhere.load(Ordering::Relaxed)
+    }
+
     /// Whether sources have asked for something, and no site could be reached since this was built.
     #[must_use]
     pub fn reaches_nobody(&self) -> bool {
-        let Reach { somewhere, nowhere } = &self.inner.reach;
-        nowhere.load(Ordering::Relaxed) && !somewhere.load(Ordering::Relaxed)
+        self.inner.reach.nowhere.load(Ordering::Relaxed) && !self.was_answered()
     }
 
     /// An image, from this address only. `headers` and `credential` of the candidate are sent to
@@ -289,7 +294,12 @@ impl Fetcher {
         candidate: &Candidate,
         url: &str,
     ) -> Result<Download, Refused> {
-        self.inner.download(grants, self.jar.as_ref(), candidate, url).await
+        let came = self.inner.download(grants, self.jar.as_ref(), candidate, url).await;
+        let refused = came.as_ref().err().map(|refused| refused.reason);
+        if !matches!(refused, Some(image::Refusal::Network | image::Refusal::Timeout)) {
+            self.inner.reach.somewhere.store(true, Ordering::Relaxed);
+        }
+        came
     }
 }
 

@@ -254,20 +254,30 @@ async fn a_folder_that_cannot_be_written_ends_the_crawl_and_loses_nothing() {
     let shell = Shell::on(&site).await;
     let start = url("/a");
     let crawl = async || shell.run(&["crawl", "--url", &start, "--out", "out"]).await;
-    fs::create_dir(shell.path("out")).unwrap();
-    // Where the listing is to be, there is a folder.
-    fs::create_dir_all(shell.path("out/.metadata.jsonl.part")).unwrap();
-    crawl()
-        .await
-        .expect(1)
-        .says(&["out/.metadata.jsonl.part: Is a directory", "the same command again goes on"]);
+    // Where drafts are to be, there are folders: of the listing, then of one picture.
+    let listing = shell.path("out/.metadata.jsonl.part");
+    fs::create_dir_all(&listing).unwrap();
+    let says = "the same command again goes on";
+    crawl().await.expect(1).says(&["out/.metadata.jsonl.part: Is a directory", says]);
     assert!(!shell.path("out/metadata.jsonl").exists());
 
-    fs::remove_dir(shell.path("out/.metadata.jsonl.part")).unwrap();
+    let class = shell.path("out").join(pixcrawler::dataset::folder_name(&start));
+    let draft = class.join(hashes([&pictures[2]]).first().unwrap()).with_extension("part");
+    fs::create_dir_all(&draft).unwrap();
+    fs::remove_dir(&listing).unwrap();
     site.release(&pictures);
-    crawl().await.expect(0).says(&["Continuing job"]);
+    crawl().await.expect(1).says(&[".part: Is a directory", says]);
+    assert!(
+        dataset(&shell.path("out")).hashes.is_superset(&hashes(&pictures[..2])),
+        "what is there is listed"
+    );
+
+    fs::remove_dir(&draft).unwrap();
+    crawl().await.expect(0);
     assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
-    assert_eq!(site.requests("/a/0.png").len(), 1);
+    for picture in &pictures[..2] {
+        assert_eq!(site.requests(picture).len(), 1);
+    }
 }
 
 /// Who waits for a crawl of which no site can be reached is told within seconds.

@@ -57,7 +57,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The folder is written no sooner after it was written, and rests this many times as long as that took.
 const SOONEST_WRITE: Duration = Duration::from_secs(2);
 const REST: u32 = 20;
-/// When nobody was reached by then, that is said.
+/// When no site has answered by then, that is said.
 const NOBODY: Duration = Duration::from_secs(6);
 
 /// Crawl keywords or addresses into a dataset folder
@@ -449,16 +449,19 @@ async fn watch(
         if snapshot.status.is_over() {
             return Ok(End::Over);
         }
-        if app.fetcher.reaches_nobody() {
-            match &snapshot.waits {
-                Some((reason, _)) if snapshot.found == 0 => return Ok(End::Nobody(reason.clone())),
-                // An outage passes, and there is something to go on with.
-                waits if !said && (waits.is_some() || begun.elapsed() >= NOBODY) => {
-                    said = true;
-                    progress.note("No site could be reached so far; is this machine online? Still trying.");
-                }
-                _ => {}
+        let (nobody, silence) = (app.fetcher.reaches_nobody(), !app.fetcher.was_answered());
+        match &snapshot.waits {
+            Some((reason, _)) if nobody && snapshot.found == 0 => return Ok(End::Nobody(reason.clone())),
+            // An outage passes, and there is something to go on with; or it takes long to be sure.
+            waits
+                if !said
+                    && (nobody && waits.is_some()
+                        || silence && snapshot.running && begun.elapsed() >= NOBODY) =>
+            {
+                said = true;
+                progress.note("No site has answered so far; is this machine online? Still trying.");
             }
+            _ => {}
         }
         let changed =
             async { while !matches!(signals.recv().await, Ok(Signal::Changed(id)) if id == job) {} };
