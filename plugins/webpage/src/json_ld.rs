@@ -1,6 +1,5 @@
 //! Pictures described as linked data (schema.org in JSON-LD).
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use pixcrawler_sdk::html::picture;
@@ -90,9 +89,9 @@ fn without_crops(list: Vec<Candidate>) -> Vec<Candidate> {
         let said = one.dimensions.map(|size| u64::from(size.width) * u64::from(size.height));
         said.or_else(|| picture::named_width(&one.url).map(u64::from)).unwrap_or(0)
     };
-    let largest = |mut set: Vec<Candidate>| {
-        set.sort_by_key(|one| Reverse(area(one)));
-        set.into_iter().reduce(|mut best, other| {
+    let largest = |set: Vec<Candidate>| {
+        set.into_iter().reduce(|best, other| {
+            let (mut best, other) = if area(&other) > area(&best) { (other, best) } else { (best, other) };
             best.alternates.push(other.url);
             best.alternates.extend(other.alternates);
             best

@@ -1,8 +1,5 @@
 //! Pictures as HTML names them: which copies an element has and which is best.
 
-use std::cmp::Reverse;
-use std::collections::HashSet;
-
 use super::Tag;
 use super::address::{derived_from, extension, has_start, is_meant, is_page, is_stand_in};
 use super::style;
@@ -191,9 +188,16 @@ impl Copies {
             let sizes = made.iter().filter(|(url, _)| *url == copy.url).map(|(_, size)| *size);
             copy.rank.size = sizes.chain([copy.rank.size]).max().unwrap_or(copy.rank.size);
         }
-        self.all.sort_by_key(|copy| Reverse(copy.rank));
-        let mut known = HashSet::new();
-        self.all.into_iter().map(|copy| copy.url).filter(|url| known.insert(url.clone())).collect()
+        // There are few, and a sort from the library is as large as all of this.
+        let mut sorted: Vec<Copy> = Vec::with_capacity(self.all.len());
+        for copy in self.all {
+            if sorted.iter().all(|known| known.url != copy.url || known.rank < copy.rank) {
+                sorted.retain(|known| known.url != copy.url);
+                let place = sorted.partition_point(|known| known.rank >= copy.rank);
+                sorted.insert(place, copy);
+            }
+        }
+        sorted.into_iter().map(|copy| copy.url).collect()
     }
 
     /// The address that a text means, unless it is left out.
