@@ -106,6 +106,15 @@ struct Base {
 impl Base {
     /// What is no address of the web is no base.
     fn of(address: &str) -> Result<Self, Fault> {
+        if address.len() <= LONGEST && is_plain(address) {
+            let (path, query) = split(&address[origin(address).len()..]);
+            return Ok(Self {
+                scheme: address.split(':').next().unwrap_or_default().to_owned(),
+                origin: origin(address).to_owned(),
+                path: path.to_owned(),
+                query: query.map(ToOwned::to_owned),
+            });
+        }
         let address = clean(address)?;
         let Some((scheme, rest)) = scheme(&address).filter(|(scheme, _)| is_web(scheme)) else {
             return Ok(Self::default());
@@ -126,6 +135,22 @@ impl Base {
     }
 }
 
+/// Whether it certainly is an address as [`resolve`] gives it, like almost all bases.
+fn is_plain(address: &str) -> bool {
+    let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
+    let Some((host, path)) = rest.and_then(|rest| Some(rest.split_at(rest.find('/')?))) else { return false };
+    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_~.,=&+?".contains(&byte);
+    is_plain_host(host) && path.bytes().all(is_usual) && !path.contains("/.")
+}
+
+fn is_plain_host(host: &str) -> bool {
+    host.ends_with(|c: char| c.is_ascii_lowercase())
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
+        && !host.rsplit('.').next().is_some_and(is_numeric)
+}
+
 /// Without space around it and line breaks; what is too long before anything is made of it.
 fn clean(address: &str) -> Result<String, Fault> {
     let address = address.trim_matches(|c: char| c <= ' ');
@@ -134,7 +159,11 @@ fn clean(address: &str) -> Result<String, Fault> {
     }
     // The fragment is read by nobody else.
     let address = address.split('#').next().unwrap_or_default();
-    Ok(address.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect())
+    let mut clean = address.to_owned();
+    if address.contains(['\t', '\n', '\r']) {
+        clean.retain(|c| !matches!(c, '\t' | '\n' | '\r'));
+    }
+    Ok(clean)
 }
 
 /// Pictures that stand in the page itself may be long.
@@ -199,6 +228,9 @@ fn port_of(port: &str, scheme: &str) -> Result<String, Fault> {
 }
 
 fn host_of(host: &str) -> Option<String> {
+    if is_plain_host(host) {
+        return Some(host.to_owned());
+    }
     if let Some(inside) = host.strip_prefix('[') {
         return ipv6(inside.strip_suffix(']')?);
     }
@@ -284,21 +316,19 @@ fn split(rest: &str) -> (&str, Option<&str>) {
 
 /// The path that these make one behind the other, without `.` and `..`.
 fn normal(parts: &[&str]) -> String {
-    let whole = parts.concat().replace('\\', "/");
+    let whole = parts.concat();
+    let whole = if whole.contains('\\') { whole.replace('\\', "/") } else { whole };
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = whole.strip_prefix('/').unwrap_or(&whole).split('/').peekable();
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
-        let plain = segment.to_ascii_lowercase().replace("%2e", ".");
-        match plain.as_str() {
-            "." => {}
-            ".." => {
-                kept.pop();
-            }
-            _ => {
-                kept.push(segment);
-                continue;
-            }
+        let is_one_of = |dots: &[&str]| dots.iter().any(|dots| segment.eq_ignore_ascii_case(dots));
+        if segment.len() > 6 || !(is_one_of(&[".", "%2e"]) || is_one_of(&PARENTS)) {
+            kept.push(segment);
+            continue;
+        }
+        if is_one_of(&PARENTS) {
+            kept.pop();
         }
         // A dot segment at the end stands for the folder itself.
         if last {
@@ -307,6 +337,9 @@ fn normal(parts: &[&str]) -> String {
     }
     format!("/{}", kept.join("/"))
 }
+
+/// How the folder above is written.
+const PARENTS: [&str; 4] = ["..", ".%2e", "%2e.", "%2e%2e"];
 
 fn write(origin: &str, path: &str, query: Option<&str>) -> String {
     let in_path = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>?^`{}".contains(&byte);

@@ -7,16 +7,15 @@
 pub(super) fn is_meant(text: &str) -> bool {
     let text = text.trim();
     let last = text.trim_end_matches('/').rsplit(['/', '=']).next().unwrap_or(text);
-    let is_sentence = text.contains(char::is_whitespace)
-        && !has_start(text)
-        && !KEPT.contains(&extension(text).to_ascii_lowercase().as_str());
+    let is_sentence = || text.contains(char::is_whitespace) && !has_start(text) && !is_kept(extension(text));
+    let marks = ["{{", "}}", "${", "#{", "{%", "<%", "[[", "[object", "%7B%7B", "%7b%7b"];
+    let is_template =
+        || text.contains(['{', '}', '<', '[', '%']) && marks.iter().any(|mark| text.contains(mark));
     !(text.is_empty()
         || text.starts_with(['#', '{', '[', '<', '$', '%', '"'])
-        || ["{{", "}}", "${", "#{", "{%", "<%", "[[", "[object", "%7B%7B", "%7b%7b"]
-            .iter()
-            .any(|mark| text.contains(mark))
         || NOTHING.iter().any(|nothing| last.eq_ignore_ascii_case(nothing))
-        || is_sentence)
+        || is_template()
+        || is_sentence())
 }
 
 /// What scripts write where there is no address.
@@ -41,7 +40,12 @@ pub(super) fn is_page(address: &str, base: &str) -> bool {
 pub fn is_file(address: &str) -> bool {
     let name = file_name(address);
     let page = name.contains(':') || name.contains("%3A") || name.contains("%3a");
-    !page && KEPT.contains(&extension(address).to_ascii_lowercase().as_str())
+    !page && is_kept(extension(address))
+}
+
+/// Whether that is the extension of a picture file.
+fn is_kept(extension: &str) -> bool {
+    KEPT.iter().any(|kept| extension.eq_ignore_ascii_case(kept))
 }
 
 const KEPT: [&str; 7] = ["jpg", "jpeg", "jpe", "jfif", "png", "gif", "webp"];

@@ -98,16 +98,23 @@ pub fn address(base: &str, text: &str) -> Option<String> {
 fn read(tag: &Tag<'_>, base: &str, shows_picture: bool) -> Copies {
     let mut copies = Copies::default();
     let is_source = tag.is("source");
-    let kind = tag.get("type").filter(|_| is_source).unwrap_or_default().to_ascii_lowercase();
+    // Most elements are no pictures, and most of what they say is looked at once.
+    let said = |name, counts: bool| if counts { tag.get(name) } else { None };
+    let kind = said("type", is_source).unwrap_or_default().to_ascii_lowercase();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    let window = tag.get("media").filter(|_| is_source).map(|media| Window::of(&media)).unwrap_or_default();
-    let side =
-        |name| tag.get(name).and_then(|side| side.trim().trim_end_matches("px").trim_end().parse().ok());
-    let width = side("width").filter(|width| *width > 1).or(window.from);
-    let is_lazy = tag.get("class").is_some_and(|class| class.to_ascii_lowercase().contains("lazy"));
+    let window = said("media", is_source).map(|media| Window::of(&media)).unwrap_or_default();
+    let width = said("width", shows_picture);
+    let width = width.and_then(|side| side.trim().trim_end_matches("px").trim_end().parse().ok());
+    let width = width.filter(|width| *width > 1).or(window.from);
+    let is_lazy =
+        said("class", shows_picture).is_some_and(|class| class.to_ascii_lowercase().contains("lazy"));
     let mut replaced = false;
     let mut found = Vec::new();
     for (name, value) in tag.attributes() {
+        let is_background = || name.contains("bg") || name.contains("background");
+        if !shows_picture && !has_picture_file(&value) && !is_background() {
+            continue;
+        }
         let name = name.to_ascii_lowercase();
         let Some(role) = role(tag, &name, shows_picture) else { continue };
         let role = if role == Role::Any && is_lazy { Role::Lazy } else { role };
@@ -141,7 +148,7 @@ fn read(tag: &Tag<'_>, base: &str, shows_picture: bool) -> Copies {
         };
         let kept_kind = kind.is_empty() || KEPT_KINDS.contains(&kind);
         let rank = Rank {
-            is_kept: kept_kind && !UNKEPT.contains(&extension(&url).to_ascii_lowercase().as_str()),
+            is_kept: kept_kind && !is_of(&UNKEPT, &url),
             size,
             is_original: derived_from(&url).is_none(),
             is_shown: !is_source,
@@ -213,7 +220,7 @@ impl Copies {
         }
         let has_room = !text.contains(char::is_whitespace);
         match meant {
-            Ok(url) if DRAWINGS.contains(&extension(&url).to_ascii_lowercase().as_str()) => None,
+            Ok(url) if is_of(&DRAWINGS, &url) => None,
             Ok(url) if is_certain && !is_file(&url) && is_page(&url, base) => {
                 self.rubbish += 1;
                 None
@@ -236,6 +243,16 @@ impl Copies {
     }
 }
 
+/// Whether a value may hold the address of a picture file.
+fn has_picture_file(value: &str) -> bool {
+    let ends = |at: usize| {
+        ["jp", "png", "gif", "webp", "jfif"].iter().any(|kind| {
+            value.get(at + 1..at + 1 + kind.len()).is_some_and(|found| found.eq_ignore_ascii_case(kind))
+        })
+    };
+    value.match_indices('.').any(|(at, _)| ends(at))
+}
+
 /// What the attribute of that name holds; none where it is no address.
 fn role(tag: &Tag<'_>, name: &str, shows_picture: bool) -> Option<Role> {
     let is_own = match name {
@@ -251,6 +268,9 @@ fn role(tag: &Tag<'_>, name: &str, shows_picture: bool) -> Option<Role> {
     }
     if matches!(name, "srcset" | "imagesrcset") {
         return Some(Role::Set);
+    }
+    if matches!(name, "alt" | "class" | "id" | "width" | "height" | "style" | "title" | "sizes" | "loading") {
+        return None;
     }
     let words = || name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| *word != "data");
     let has = |known: &[&str]| words().any(|word| known.contains(&word));
@@ -364,6 +384,10 @@ const KEPT_KINDS: [&str; 5] = ["image/jpeg", "image/jpg", "image/png", "image/gi
 const UNKEPT: [&str; 7] = ["avif", "jxl", "heic", "heif", "tif", "tiff", "bmp"];
 /// Not pictures in the sense of a dataset, and pages are full of them.
 const DRAWINGS: [&str; 3] = ["svg", "svgz", "ico"];
+
+fn is_of(kinds: &[&str], url: &str) -> bool {
+    kinds.iter().any(|kind| extension(url).eq_ignore_ascii_case(kind))
+}
 
 /// The windows that a `source` is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
