@@ -281,7 +281,8 @@ async fn forget(app: &App, folder: &mut Folder, user: UserId) -> anyhow::Result<
 /// Lets the sites of a job be asked at once when it goes on: it was not they who wanted to be left alone.
 async fn free(app: &App, user: UserId, job: JobId) -> Result<(), db::Error> {
     let mut places = Vec::new();
-    for chunk in db::jobs::chunks(&app.db, user, job).await? {
+    let detail = db::jobs::detail(&app.db, user, job).await?;
+    for chunk in detail.into_iter().flat_map(|detail| detail.chunks.0) {
         let Some(source) = app.plugins.get(&chunk.source) else { continue };
         let grants = app.grants(&source);
         let hosts = grants.hosts.iter().map(|rule| format!("https://{}/", rule.pattern));
