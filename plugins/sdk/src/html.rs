@@ -326,22 +326,22 @@ fn raw_length(rest: &str, name: &str, raw: Raw) -> usize {
         is_it && rest.as_bytes().get(end).is_some_and(|&byte| matches!(byte, b'/' | b'>') || is_space(byte))
     };
     let mut until = 0;
-    for (at, mark) in rest.match_indices(['<', '>']) {
+    for (at, mark) in rest.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'<' | b'>')) {
         let behind = &rest[at + 1..];
         match mark {
-            "<" if raw == Raw::Script && !in_comment && behind.starts_with("!--") => {
+            b'<' if raw == Raw::Script && !in_comment && behind.starts_with("!--") => {
                 in_comment = true;
                 // Its dashes may be the closing ones as well.
                 until = at + 2;
             }
-            "<" if in_comment && !in_script && tag(at + 1, "script") => in_script = true,
-            "<" if behind.starts_with('/') && tag(at + 2, name) => {
+            b'<' if in_comment && !in_script && tag(at + 1, "script") => in_script = true,
+            b'<' if behind.starts_with('/') && tag(at + 2, name) => {
                 if !in_script {
                     return at;
                 }
                 in_script = false;
             }
-            ">" if in_comment && at >= until + 2 && rest[..at].ends_with("--") => {
+            b'>' if in_comment && at >= until + 2 && rest[..at].ends_with("--") => {
                 (in_comment, in_script) = (false, false);
             }
             _ => {}

@@ -75,7 +75,8 @@ pub fn escape(text: &str) -> String {
 #[must_use]
 pub fn origin(address: &str) -> &str {
     let host = address.find("://").map_or(0, |at| at + 3);
-    let end = address[host..].find(['/', '?', '#']).map_or(address.len(), |at| host + at);
+    let end = address.bytes().skip(host).position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    let end = end.map_or(address.len(), |at| host + at);
     &address[..end]
 }
 
@@ -160,7 +161,7 @@ fn clean(address: &str) -> Result<String, Fault> {
     // The fragment is read by nobody else.
     let address = address.split('#').next().unwrap_or_default();
     let mut clean = address.to_owned();
-    if address.contains(['\t', '\n', '\r']) {
+    if address.bytes().any(|byte| matches!(byte, b'\t' | b'\n' | b'\r')) {
         clean.retain(|c| !matches!(c, '\t' | '\n' | '\r'));
     }
     Ok(clean)
@@ -185,7 +186,7 @@ fn is_web(scheme: &str) -> bool {
 
 /// The address of that scheme, of which `rest` is what stands behind the slashes.
 fn absolute(scheme: &str, rest: &str) -> Result<String, Fault> {
-    let end = rest.find(['/', '\\', '?']).unwrap_or(rest.len());
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'\\' | b'?')).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
     let (user, place) = match authority.rsplit_once('@') {
         Some((user, place)) => (user_of(user), place),

@@ -24,12 +24,14 @@ pub fn decode(text: &str) -> Cow<'_, str> {
 
 /// As browsers do; line breaks become `\n`.
 pub(crate) fn replace(text: &str, place: Place) -> Cow<'_, str> {
-    if !text.contains(['&', '\r']) {
+    // Bytes are looked through much faster than characters.
+    let mark = |text: &str| text.bytes().position(|byte| matches!(byte, b'&' | b'\r'));
+    if mark(text).is_none() {
         return Cow::Borrowed(text);
     }
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(start) = rest.find(['&', '\r']) {
+    while let Some(start) = mark(rest) {
         decoded.push_str(&rest[..start]);
         rest = &rest[start..];
         if let Some(after) = rest.strip_prefix('\r') {

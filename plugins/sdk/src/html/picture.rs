@@ -218,7 +218,7 @@ impl Copies {
             self.rubbish += usize::from(is_certain && !text.trim().is_empty());
             return None;
         }
-        let has_room = !text.contains(char::is_whitespace);
+        let has_room = !text.bytes().any(|byte| byte.is_ascii_whitespace());
         match meant {
             Ok(url) if is_of(&DRAWINGS, &url) => None,
             Ok(url) if is_certain && !is_file(&url) && is_page(&url, base) => {
@@ -386,7 +386,8 @@ const UNKEPT: [&str; 7] = ["avif", "jxl", "heic", "heif", "tif", "tiff", "bmp"];
 const DRAWINGS: [&str; 3] = ["svg", "svgz", "ico"];
 
 fn is_of(kinds: &[&str], url: &str) -> bool {
-    kinds.iter().any(|kind| extension(url).eq_ignore_ascii_case(kind))
+    let extension = extension(url);
+    kinds.iter().any(|kind| extension.eq_ignore_ascii_case(kind))
 }
 
 /// The windows that a `source` is for.
@@ -457,7 +458,7 @@ fn references<'a>(value: &'a str, role: Role, name: &str) -> Vec<Reference<'a>> 
     let mut set = srcset(value);
     let is_said = |one: &Reference<'_>| one.width.or(one.density.map(|_| 1)).is_some();
     let is_set = role == Role::Set || name.ends_with("set");
-    if !is_set && !(value.contains(char::is_whitespace) && set.iter().all(is_said)) {
+    if !is_set && !(value.bytes().any(|byte| byte.is_ascii_whitespace()) && set.iter().all(is_said)) {
         return vec![one(value)];
     }
     if set.iter().any(|one| one.density.is_some()) {
@@ -478,7 +479,8 @@ fn srcset(value: &str) -> Vec<Reference<'_>> {
         if rest.is_empty() || set.len() >= MOST_COPIES {
             return set;
         }
-        let (text, after) = rest.split_at(rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len()));
+        let (text, after) =
+            rest.split_at(rest.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(rest.len()));
         let bare = text.trim_end_matches(',');
         if bare.len() < text.len() {
             set.push(Reference { text: bare, width: None, density: None });
