@@ -44,7 +44,7 @@ pub fn parse(base: &str, reference: &str) -> Result<String, Fault> {
     let is_relative = scheme.as_ref().is_none_or(|scheme| *scheme == base.scheme);
     let slashes = rest.bytes().take_while(|&byte| matches!(byte, b'/' | b'\\')).count();
     // `http:a` and `http:/a` are relative to a page of the same scheme.
-    let address = if slashes >= 2 || !(is_relative && !base.origin.is_empty()) {
+    let address = if slashes >= 2 || !is_relative || base.origin.is_empty() {
         let scheme = match scheme {
             Some(scheme) => scheme,
             None if slashes >= 2 && !base.scheme.is_empty() => base.scheme,

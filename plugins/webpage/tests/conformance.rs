@@ -71,13 +71,13 @@ fn rename(text: &str, from: &str, to: &str) -> String {
 
 fn expected(output: &Value) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    for token in output.as_array().unwrap() {
-        let text = |at: usize| token[at].as_str().unwrap();
+    for token in output.as_array().expect("html5lib's form") {
+        let text = |at: usize| token[at].as_str().expect("html5lib's form");
         match token[0].as_str() {
             Some("StartTag") => {
-                let attributes = token[2].as_object().unwrap().iter();
-                let attributes =
-                    attributes.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
+                let attributes = token[2].as_object().expect("html5lib's form").iter();
+                let attributes = attributes
+                    .map(|(name, value)| (name.clone(), value.as_str().expect("html5lib's form").to_owned()));
                 pieces.push(Piece::Open(text(1).to_owned(), attributes.collect()));
             }
             Some("EndTag") => pieces.push(Piece::Close(text(1).to_owned())),

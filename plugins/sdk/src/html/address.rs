@@ -85,7 +85,7 @@ pub(super) fn is_stand_in(address: &str) -> bool {
         }
         all &= BESIDE_STAND_INS.contains(&word) || is_number(word);
     }
-    all && stem.contains("1x1") || all && BESIDE_STAND_INS.iter().any(|word| stem.contains(word))
+    all && (stem.contains("1x1") || BESIDE_STAND_INS.iter().any(|word| stem.contains(word)))
 }
 
 const STAND_INS: [&str; 12] = [

@@ -458,7 +458,8 @@ fn references<'a>(value: &'a str, role: Role, name: &str) -> Vec<Reference<'a>> 
     let mut set = srcset(value);
     let is_said = |one: &Reference<'_>| one.width.or(one.density.map(|_| 1)).is_some();
     let is_set = role == Role::Set || name.ends_with("set");
-    if !is_set && !(value.bytes().any(|byte| byte.is_ascii_whitespace()) && set.iter().all(is_said)) {
+    let is_described = value.bytes().any(|byte| byte.is_ascii_whitespace()) && set.iter().all(is_said);
+    if !(is_set || is_described) {
         return vec![one(value)];
     }
     if set.iter().any(|one| one.density.is_some()) {
