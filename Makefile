@@ -43,10 +43,10 @@ lint: setup ## Check formatting and lints; dependencies too, where cargo-deny is
 	else echo "licences, bans and origins of dependencies were not checked: cargo install cargo-deny --locked"; fi
 
 .PHONY: strangers
-strangers: target/tools/strangers/node_modules ## Ask judges from outside, which are fetched and take long
+strangers: target/tools/strangers/node_modules target/tools/strangers/python ## Ask judges from outside, which are fetched and take long
 	cp drizzle/schema.ts tests/strangers/tsconfig.json tests/strangers/*.mjs target/tools/strangers
 	@[ -z "$${PIXCRAWLER_REALTIME-}" ] || tests/setup.sh realtime
-	cargo test --test strangers
+	cargo test --test strangers -- --nocapture
 
 target/tools/strangers/node_modules: tests/strangers/package.json | setup
 	@tests/setup.sh languages
@@ -54,6 +54,13 @@ target/tools/strangers/node_modules: tests/strangers/package.json | setup
 	cp tests/strangers/package.json target/tools/strangers
 	@# Without a lock file: the tools bring packages for every platform, of which a registry may have few.
 	cd target/tools/strangers && npm install --no-package-lock --no-audit --no-fund
+	touch $@
+
+# The other judge of pictures.
+target/tools/strangers/python: tests/strangers/requirements.txt | setup
+	@tests/setup.sh languages
+	python3 -m venv --clear $@
+	$@/bin/pip install --quiet --requirement $<
 	touch $@
 
 .PHONY: plugins

@@ -7,8 +7,10 @@
 mod support;
 
 use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, Read as _, Write as _},
     path::{Path, PathBuf},
-    process::Output,
+    process::{Output, Stdio},
 };
 
 use pixcrawler::db::{
@@ -395,4 +397,95 @@ async fn realtime_tells_owners_and_nobody_else() {
         assert_eq!(told().await, expect, "{statement}");
     }
     frontend.stop().await;
+}
+
+/// What Pillow says of a file.
+#[derive(Deserialize)]
+struct Judged {
+    path: PathBuf,
+    format: String,
+    wrong: Option<String>,
+}
+
+/// The host's decoder, asked as the host asks it: without a crawl.
+struct Decoder {
+    child: std::process::Child,
+}
+
+impl Decoder {
+    fn start() -> Self {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+        command.arg("decode-pictures");
+        Self { child: command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap() }
+    }
+
+    /// Why a file is refused, if it is.
+    fn wrong(&mut self, file: &[u8]) -> Option<String> {
+        const MEMORY: u64 = 4 << 30;
+        let numbers = [MEMORY, file.len() as u64].map(u64::to_le_bytes);
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(&[numbers.as_flattened(), file].concat()).unwrap();
+        input.flush().unwrap();
+        let mut head = [0; 5];
+        let output = self.child.stdout.as_mut().unwrap();
+        output.read_exact(&mut head).unwrap();
+        let mut answer = vec![0; u32::from_le_bytes(head[1..].try_into().unwrap()) as usize];
+        output.read_exact(&mut answer).unwrap();
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        let rejected = answer["decoded"].get("Err")?;
+        Some(format!("{}: {}", rejected["refusal"].as_str().unwrap(), rejected["detail"].as_str().unwrap()))
+    }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Which pictures of public corpora are whole, beside Pillow: a table of counts, and every file on which
+/// the two differ. `PIXCRAWLER_CORPORA` names the folders, with `:` between them.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "where the corpora are, as they are too large to fetch here")]
+fn pillow_sees_the_same_pictures() {
+    let Some(folders) = std::env::var_os("PIXCRAWLER_CORPORA") else {
+        eprintln!("skipped: PIXCRAWLER_CORPORA names no folders of pictures");
+        return;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/strangers/pictures.py");
+    let mut pillow = std::process::Command::new(tools().join("python/bin/python"));
+    let mut pillow =
+        pillow.arg(script).args(std::env::split_paths(&folders)).stdout(Stdio::piped()).spawn().unwrap();
+    let mut decoder = Decoder::start();
+    let mut counts: BTreeMap<String, [usize; 4]> = BTreeMap::new();
+    let mut differences = Vec::new();
+    for line in std::io::BufReader::new(pillow.stdout.take().unwrap()).lines() {
+        let theirs: Judged = serde_json::from_str(&line.unwrap()).unwrap();
+        let ours = decoder.wrong(&std::fs::read(&theirs.path).unwrap());
+        let column = match (&ours, &theirs.wrong) {
+            (None, None) => 0,
+            (Some(_), Some(_)) => 1,
+            (None, Some(wrong)) => {
+                differences.push(format!("only we: {}: {wrong}", theirs.path.display()));
+                2
+            }
+            (Some(wrong), None) => {
+                differences.push(format!("only Pillow: {}: {wrong}", theirs.path.display()));
+                3
+            }
+        };
+        counts.entry(theirs.format).or_default()[column] += 1;
+    }
+    assert!(pillow.wait().unwrap().success());
+    differences.sort();
+    println!("{}\n", differences.join("\n"));
+    println!(
+        "| Format | Both whole | Both refuse | Only we | Only Pillow |\n| --- | --- | --- | --- | --- |"
+    );
+    for (format, [whole, refused, we, they]) in &counts {
+        println!("| {format} | {whole} | {refused} | {we} | {they} |");
+    }
+    let all: usize = counts.values().flatten().sum();
+    assert!(differences.len() * 20 < all, "{} of {all} files are judged differently", differences.len());
 }

@@ -173,11 +173,13 @@ pub struct Fetch {
     /// Most bytes of one image
     #[arg(long, env = "PIXCRAWLER_MAX_IMAGE_BYTES", default_value_t = 64 << 20, value_name = "BYTES", global = true)]
     pub max_image_bytes: u64,
-    /// Most pixels of one image
+    /// Most pixels of one image, up to 200000000. Beyond the default, memory and time for decoding grow
+    /// in proportion
     #[arg(
         long,
         env = "PIXCRAWLER_MAX_IMAGE_PIXELS",
-        default_value_t = 64_000_000,
+        default_value_t = Fetch::USUAL_PIXELS,
+        value_parser = clap::value_parser!(u64).range(1..=200_000_000),
         value_name = "PIXELS",
         global = true
     )]
@@ -191,6 +193,11 @@ pub struct Fetch {
     /// Requests to one image host a second, on average
     #[arg(long, env = "PIXCRAWLER_PER_HOST_RATE", default_value_t = 20, value_name = "N", global = true)]
     pub per_host_rate: u32,
+}
+
+impl Fetch {
+    /// Cameras and telephones make 61 million.
+    pub const USUAL_PIXELS: u64 = 64_000_000;
 }
 
 /// Which sources there are and what they may do.

@@ -29,9 +29,9 @@ use crate::image::{Format, Measured, Refusal, Rules, Sha256};
 /// The first check that refuses.
 pub fn validate(bytes: &[u8], limits: &Limits, rules: &Rules) -> Result<Measured, Rejected> {
     let header = inspect(bytes, limits)?;
-    let phash = decode(bytes, &header)?;
+    let decoded = decode(bytes, &header)?;
     check_rules(&header, rules)?;
-    Ok(header.accept(Sha256::of(bytes), phash))
+    Ok(header.accept(Sha256::of(bytes), decoded))
 }
 
 /// Reads what the container says of the picture, without decoding a pixel. The
@@ -58,12 +58,14 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
     header.map_err(|rejected| Rejected { format: Some(format), ..rejected })
 }
 
-/// Decodes every frame of a picture that was inspected and gives the perceptual hash of the
-/// first. Takes about [`Header::memory`] bytes while it runs.
+/// Decodes every frame of a picture that was inspected. Takes about [`Header::memory`] bytes
+/// while it runs.
 ///
 /// # Errors
-/// `corrupt` or `decoder-fault`.
-pub fn decode(bytes: &[u8], header: &Header) -> Result<u64, Rejected> {
+/// `truncated` or `corrupt` where a part of the picture is missing or cannot be, whatever a
+/// decoder would make up for it; `unsupported-format` where it is whole and the decoder cannot
+/// read it; `decoder-fault`.
+pub fn decode(bytes: &[u8], header: &Header) -> Result<Decoded, Rejected> {
     let picture = bytes.get(..header.end).unwrap_or(bytes);
     guarded(|| match header.format {
         Format::Jpeg => jpeg::decode(picture, header),
@@ -71,7 +73,17 @@ pub fn decode(bytes: &[u8], header: &Header) -> Result<u64, Rejected> {
         Format::Gif => gif::decode(picture, header),
         Format::Webp => webp::decode(picture, header),
     })
-    .map_err(|(refusal, detail)| header.reject(refusal, detail))
+    .map_err(|rejected| header.reject(rejected.refusal, rejected.detail))
+}
+
+/// What decoding tells of a picture that is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decoded {
+    /// Perceptual hash of the first frame.
+    pub phash: u64,
+    /// Frames that can be shown: all of the container's, or the first alone where a later one is
+    /// broken, as viewers then show the first.
+    pub frames: u32,
 }
 
 /// Checks the job's rules for the size and format of a picture that was inspected.
@@ -162,14 +174,12 @@ pub struct Header {
     pub width: u32,
     /// In pixels, as stored.
     pub height: u32,
-    /// 1 for a still picture.
+    /// As far as the container tells; 1 for a still picture.
     pub frames: u32,
     /// How the stored picture is turned to be upright.
     orientation: Orientation,
     /// Bytes of the picture itself; decoders never see what follows.
     end: usize,
-    /// Only in JPEG: what is stored is complete from the top down.
-    sequential: bool,
     /// In all frames.
     pixels: u64,
     /// Most bytes that decoding takes beside the file.
@@ -202,8 +212,9 @@ impl Header {
 
     /// The picture as measured, when it passed every check.
     #[must_use]
-    pub const fn accept(&self, sha256: Sha256, phash: u64) -> Measured {
-        let Self { format, width, height, frames, .. } = *self;
+    pub const fn accept(&self, sha256: Sha256, decoded: Decoded) -> Measured {
+        let Self { format, width, height, .. } = *self;
+        let Decoded { phash, frames } = decoded;
         Measured { format, width, height, frames, sha256, phash }
     }
 }
@@ -232,19 +243,30 @@ impl Rejected {
     fn corrupt(detail: impl Into<String>) -> Self {
         Self::new(Refusal::Corrupt, detail)
     }
+
+    fn unsupported(detail: impl Into<String>) -> Self {
+        Self::new(Refusal::UnsupportedFormat, detail)
+    }
+}
+
+/// What a decoder says is wrong, where it does not matter how.
+impl From<String> for Rejected {
+    fn from(detail: String) -> Self {
+        Self::corrupt(detail)
+    }
 }
 
 /// Runs a decoder on hostile bytes: a panic in it is its own fault, not the host's.
-fn guarded<T>(decode: impl FnOnce() -> Result<T, String> + UnwindSafe) -> Result<T, (Refusal, String)> {
+fn guarded<T>(decode: impl FnOnce() -> Result<T, Rejected> + UnwindSafe) -> Result<T, Rejected> {
     match catch_unwind(decode) {
-        Ok(decoded) => decoded.map_err(|detail| (Refusal::Corrupt, detail)),
+        Ok(decoded) => decoded,
         Err(panic) => {
             let detail = panic
                 .downcast_ref::<String>()
                 .map(String::as_str)
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("panic without a message");
-            Err((Refusal::DecoderFault, detail.to_owned()))
+            Err(Rejected::new(Refusal::DecoderFault, detail))
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::{
     app::App,
     config::{self, Config},
     image::{Refusal, Sha256},
-    validate::{Header, Limits, Rejected},
+    validate::{self, Header, Limits, Rejected},
 };
 
 /// Processor time after which a picture is slow: most are done in a tenth of it.
@@ -53,8 +53,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often a child may end in the middle of a picture by itself before that is the picture's fault.
 const MOST_ENDS: u32 = 2;
 
-/// The perceptual hash of a sound picture, or why it is none.
-pub(super) type Decoded = Result<u64, Rejected>;
+/// What decoding tells of a sound picture, or why it is none.
+pub(super) type Decoded = Result<validate::Decoded, Rejected>;
 
 /// No child can be started for now; nothing is said about the picture.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,12 @@ impl NoChild {
 pub fn limits(config: &Config) -> Limits {
     let config::Fetch { max_image_bytes, max_image_pixels, .. } = config.fetch;
     Limits { max_bytes: max_image_bytes, max_pixels: max_image_pixels, ..Limits::default() }
+}
+
+/// How many times as much memory and time pictures may have that are larger than usual ones, as a
+/// fraction.
+fn growth(config: &Config) -> (u64, u64) {
+    (config.fetch.max_image_pixels.max(config::Fetch::USUAL_PIXELS), config::Fetch::USUAL_PIXELS)
 }
 
 /// The children of this process, started when there is work for them.
@@ -150,9 +156,10 @@ impl Decoders {
     /// At least two children, so that one can be left to others. Needs a tokio runtime.
     pub(super) fn new(app: App) -> Self {
         let children = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2);
+        let (pixels, usual) = growth(&app.config);
         let shared = Arc::new(Shared {
             limits: limits(&app.config),
-            memory: u64::from(app.config.crawl.decode_memory) << 20,
+            memory: (u64::from(app.config.crawl.decode_memory) << 20) * pixels / usual,
             most_slow: children - 1,
             state: Mutex::default(),
             changed: Notify::new(),
@@ -358,7 +365,8 @@ impl Shared {
     async fn attempt(&self, child: &mut Child, work: &Work, place: &Place) -> Outcome {
         let meter = child.meter();
         let begun = Instant::now();
-        let most = self.app.config.crawl.decode_deadline;
+        let (pixels, usual) = growth(&self.app.config);
+        let most = self.app.config.crawl.decode_deadline.mul_f64(pixels as f64 / usual as f64);
         let deadline = deadline(work.header.pixels(), work.bytes.len(), most);
         let mut allowed = if place.is_slow() { deadline } else { QUANTUM.min(deadline) };
         let mut look = allowed;

@@ -3,7 +3,7 @@
 use ::image::metadata::Orientation;
 use gif::{ColorOutput, DecodeOptions, MemoryLimit};
 
-use super::{Header, Limits, Rejected, phash, reader::Reader};
+use super::{Decoded, Header, Limits, Rejected, phash, reader::Reader};
 use crate::image::Format;
 
 const EXTENSION: u8 = 0x21;
@@ -14,12 +14,15 @@ const TRAILER: u8 = 0x3b;
 pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
     let mut reader = Reader::new(bytes, 6);
     let [w0, w1, h0, h1, packed, _background, _aspect] = reader.array()?;
-    let (width, height) = (u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1]));
-    limits.check_size(width.into(), height.into())?;
+    let (mut width, mut height) = (u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1]));
     skip_palette(&mut reader, packed)?;
 
-    let (mut frames, mut pixels, mut largest) = (0, 0, 0);
+    let (mut frames, mut pixels, mut largest, mut broken) = (0, 0, 0, false);
     loop {
+        // Viewers show what came until then, be it that there is no trailer or that there is something else.
+        if frames > 0 && reader.is_at_end() {
+            break;
+        }
         match reader.byte()? {
             TRAILER => break,
             EXTENSION => {
@@ -27,11 +30,19 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
                 skip_sub_blocks(&mut reader)?;
             }
             IMAGE => {
-                let [_, _, _, _, w0, w1, h0, h1, packed] = reader.array()?;
-                let (width, height) = (u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1]));
-                limits.check_size(width.into(), height.into())?;
-                let area = u64::from(width) * u64::from(height);
+                let [l0, l1, t0, t1, w0, w1, h0, h1, packed] = reader.array()?;
+                let frame = (u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1]));
+                if frames == 0 && (width == 0 || height == 0) {
+                    // A screen without a size is as large as what is shown on it.
+                    let [left, top] = [[l0, l1], [t0, t1]].map(u16::from_le_bytes);
+                    (width, height) = (left.saturating_add(frame.0), top.saturating_add(frame.1));
+                }
                 frames += 1;
+                let area = u64::from(frame.0) * u64::from(frame.1);
+                broken |= area == 0 && frames > 1;
+                if !broken {
+                    limits.check_size(frame.0.into(), frame.1.into())?;
+                }
                 pixels += area;
                 largest = area.max(largest);
                 limits.check_frames(frames, pixels, bytes.len())?;
@@ -39,9 +50,12 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
                 reader.byte()?;
                 skip_sub_blocks(&mut reader)?;
             }
+            0 => {}
+            _ if frames > 0 => break,
             block => return Err(Rejected::corrupt(format!("unknown block {block:#04x}"))),
         }
     }
+    limits.check_size(width.into(), height.into())?;
     if frames == 0 {
         return Err(Rejected::corrupt("no frame"));
     }
@@ -49,53 +63,65 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
         format: Format::Gif,
         width: width.into(),
         height: height.into(),
-        frames,
+        frames: if broken { 1 } else { frames },
         orientation: Orientation::NoTransforms,
         end: reader.position(),
-        sequential: false,
         pixels,
         memory: largest + phash::MEMORY,
     })
 }
 
 /// Decodes every frame and gives the perceptual hash of the first, on white.
-pub(super) fn decode(picture: &[u8], header: &Header) -> Result<u64, String> {
+pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejected> {
     let explain = |error: gif::DecodingError| error.to_string();
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
-    options.set_memory_limit(MemoryLimit::Bytes(header.memory.try_into().map_err(|_| "no memory")?));
+    options.allow_unknown_blocks(true);
+    let memory = header.memory.try_into().map_err(|_| Rejected::corrupt("no memory"))?;
+    options.set_memory_limit(MemoryLimit::Bytes(memory));
     let mut decoder = options.read_info(picture).map_err(explain)?;
 
-    let mut hash = None;
-    let mut frames = 0;
     // At once: growing would take up to twice as much.
     let largest = usize::try_from(header.memory.saturating_sub(phash::MEMORY)).unwrap_or(0);
     let mut indices = Vec::with_capacity(largest);
-    while let Some(frame) = decoder.next_frame_info().map_err(explain)? {
-        let (left, top) = (usize::from(frame.left), usize::from(frame.top));
-        let (line, transparent) = (usize::from(frame.width), frame.transparent);
-        indices.resize(decoder.buffer_size(), 0);
-        decoder.read_into_buffer(&mut indices).map_err(explain)?;
-        frames += 1;
-        if hash.is_none() {
-            let shades = shades(decoder.palette().map_err(explain)?, transparent);
-            let mut canvas = phash::Rows::new(header.width, header.height, 1, header.orientation)?;
-            // What lies outside the canvas is not shown, and what the frame leaves of it is white.
-            for y in 0..header.height as usize {
-                let to = canvas.next()?;
-                to.fill(255);
-                let from = y.checked_sub(top).and_then(|y| indices.chunks_exact(line).nth(y));
-                for (to, from) in to.iter_mut().skip(left).zip(from.unwrap_or_default()) {
-                    *to = shades[usize::from(*from)];
-                }
-            }
-            hash = Some(canvas.hash()?);
+    let frame = next(&mut decoder, &mut indices)?;
+    let shades = shades(decoder.palette().map_err(explain)?, frame.transparent);
+    let mut canvas = phash::Rows::new(header.width, header.height, 1, header.orientation)?;
+    // What lies outside the canvas is not shown, and what the frame leaves of it is white.
+    for y in 0..header.height as usize {
+        let to = canvas.next()?;
+        to.fill(255);
+        let from = y.checked_sub(frame.top).and_then(|y| indices.chunks_exact(frame.width).nth(y));
+        for (to, from) in to.iter_mut().skip(frame.left).zip(from.unwrap_or_default()) {
+            *to = shades[usize::from(*from)];
         }
     }
-    match hash {
-        Some(hash) if frames == header.frames => Ok(hash),
-        _ => Err(format!("{frames} of {} frames can be decoded", header.frames)),
-    }
+    let phash = canvas.hash()?;
+    // Of a film with a broken frame the first is shown.
+    let is_whole = (1..header.frames).all(|_| next(&mut decoder, &mut indices).is_ok());
+    Ok(Decoded { phash, frames: if is_whole { header.frames } else { 1 } })
+}
+
+/// What is needed of a frame to draw it.
+struct Place {
+    left: usize,
+    top: usize,
+    width: usize,
+    transparent: Option<u8>,
+}
+
+/// Decodes the next frame to palette indices.
+fn next(decoder: &mut gif::Decoder<&[u8]>, indices: &mut Vec<u8>) -> Result<Place, String> {
+    let frame = decoder.next_frame_info().map_err(|error| error.to_string())?.ok_or("no more frames")?;
+    let place = Place {
+        left: frame.left.into(),
+        top: frame.top.into(),
+        width: frame.width.into(),
+        transparent: frame.transparent,
+    };
+    indices.resize(decoder.buffer_size(), 0);
+    decoder.read_into_buffer(indices).map_err(|error| error.to_string())?;
+    Ok(place)
 }
 
 /// Grey value of each index; what is transparent or has no colour is white.

@@ -1,4 +1,9 @@
-//! JPEG: markers, and decoding to grey where the file stores brightness apart.
+//! JPEG: markers, whether all of it is there, and decoding to grey where the file stores
+//! brightness apart.
+
+mod bits;
+mod scan;
+mod segment;
 
 use ::image::metadata::Orientation;
 use zune_jpeg::{
@@ -6,49 +11,35 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{Header, Limits, Rejected, phash, reader::Reader};
+use self::segment::{APP1, APP14, DHT, DQT, DRI, EOI, RST0, RST7, SOF0, SOF2, SOI, SOS, Segment, Segments};
+use super::{Decoded, Header, Limits, Rejected, phash};
 use crate::image::{Format, Refusal};
 
-const SOF0: u8 = 0xc0;
-const SOF2: u8 = 0xc2;
 const SOF15: u8 = 0xcf;
-const DHT: u8 = 0xc4;
-const EOI: u8 = 0xd9;
-const SOS: u8 = 0xda;
-const APP1: u8 = 0xe1;
-const APP14: u8 = 0xee;
+/// Tables of arithmetic coding; without it they mean nothing.
+const DAC: u8 = 0xcc;
 
 /// Every scan of a progressive picture walks over all of it: ten are usual, thousands are an attack.
 const MAX_SCANS: u32 = 100;
-/// A profile or other metadata of 64 MB needs about a thousand; the decoder sorts some of
-/// them again for each that follows.
+/// A profile or other metadata of 64 MB needs about a thousand.
 const MAX_SEGMENTS: u32 = 2048;
-/// More than the decoder ever holds of bits that it does not use.
-const LOOKAHEAD: usize = 8;
+/// Ones, which are no code: as many as the decoder ever holds of bits that it does not use.
+const NO_CODE: [u8; 16] = [0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0];
 
 /// Walks from marker to marker to the end of the picture.
 pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
-    let mut reader = Reader::new(bytes, 2);
+    let mut segments = Segments::new(bytes);
     let mut frame: Option<Frame> = None;
     let mut orientation = None;
     let mut adobe = None;
-    let (mut scans, mut segments) = (0, 0);
-    loop {
-        let marker = next_marker(&mut reader)?;
-        if marker == EOI {
-            break;
-        }
-        segments += 1;
-        if segments > MAX_SEGMENTS {
+    let (mut scans, mut count) = (0, 0);
+    while let Some(Segment { marker, content, .. }) = segments.next()? {
+        count += 1;
+        if count > MAX_SEGMENTS {
             return Err(Rejected::corrupt(format!("more than {MAX_SEGMENTS} marker segments")));
         }
-        let length = usize::from(u16::from_be_bytes(reader.array()?));
-        let Some(length) = length.checked_sub(2) else {
-            return Err(Rejected::corrupt("a marker segment shorter than its length"));
-        };
-        let segment = reader.take(length)?;
         match marker {
-            DHT => {}
+            DHT | DAC => {}
             SOF0..=SOF15 if !matches!(marker, SOF0..=SOF2) => {
                 // The other ways of coding: lossless, hierarchical, arithmetic.
                 let detail = format!("JPEG coding {} is not kept", marker - SOF0);
@@ -56,54 +47,101 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
             }
             SOF0..=SOF15 if frame.is_some() => return Err(Rejected::corrupt("two frame headers")),
             SOF0..=SOF15 => {
-                let found = Frame::read(segment, marker == SOF2)?;
+                let found = Frame::read(content, marker == SOF2)?;
                 limits.check_size(found.width.into(), found.height.into())?;
                 frame = Some(found);
             }
             SOS => {
                 scans += 1;
-                let Some(frame) = &frame else {
+                if frame.is_none() {
                     return Err(Rejected::corrupt("a scan before the frame header"));
-                };
-                // The decoder would stop at a second scan and call the picture whole.
-                let complete = !frame.progressive
-                    && segment.first().is_some_and(|count| usize::from(*count) == frame.components.len());
-                if scans > if complete { 1 } else { MAX_SCANS } {
-                    return Err(Rejected::corrupt(format!("{scans} scans")));
+                }
+                if scans > MAX_SCANS {
+                    return Err(Rejected::corrupt(format!("more than {MAX_SCANS} scans")));
                 }
             }
             APP1 if orientation.is_none() => {
-                orientation = segment.strip_prefix(b"Exif\0\0").and_then(Orientation::from_exif_chunk);
+                orientation = content.strip_prefix(b"Exif\0\0").and_then(Orientation::from_exif_chunk);
             }
-            APP14 if segment.starts_with(b"Adobe") => adobe = segment.get(11).copied(),
+            APP14 if content.starts_with(b"Adobe") => adobe = content.get(11).copied(),
             _ => {}
         }
     }
     let (Some(frame), 1..) = (frame, scans) else {
         return Err(Rejected::corrupt("no picture before the end marker"));
     };
-    let end = reader.position();
+    let end = segments.position();
+    let (width, height) = (u32::from(frame.width), u32::from(frame.height));
     Ok(Header {
         format: Format::Jpeg,
-        width: frame.width.into(),
-        height: frame.height.into(),
+        width,
+        height,
         frames: 1,
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         end,
-        sequential: !frame.progressive,
-        pixels: u64::from(frame.width) * u64::from(frame.height),
-        memory: frame.memory(scans, adobe) + end as u64,
+        pixels: u64::from(width) * u64::from(height),
+        memory: Frame { adobe, ..frame }.memory(scans) + end as u64,
     })
 }
 
-/// Decodes strictly and gives the perceptual hash.
-pub(super) fn decode(picture: &[u8], header: &Header) -> Result<u64, String> {
+/// Makes sure that the picture is whole, and gives the perceptual hash.
+///
+/// # Errors
+/// `truncated` or `corrupt` where it is not whole, `unsupported-format` where it is and the decoder
+/// can do nothing with it.
+pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejected> {
+    let Plain { frame, mut bytes, scans, restarts } = Plain::of(picture, None)?;
+    let still = |phash| Decoded { phash, frames: 1 };
+    if let [scan] = &scans[..]
+        && !frame.progressive
+        // With restart markers the decoder goes on wherever it finds the next one.
+        && !restarts
+        && scan.len() == frame.components.len()
+    {
+        // Past the end marker the decoder makes up grey pixels without end. Where ones stand in for
+        // the marker, running out of data is an error. Most pictures go this way, which costs least.
+        let end = bytes.len();
+        bytes.extend(NO_CODE);
+        if let Ok(phash) = hash(&bytes, &frame, header.orientation, true) {
+            return Ok(still(phash));
+        }
+        bytes.truncate(end);
+    }
+    bytes.extend([0xff, EOI]);
+    scan::check(&bytes, &frame)?;
+    // Nothing is missing: what the decoder cannot do now is its own fault.
+    let hashed = match frame.first_alone(&scans) {
+        Some(id) => {
+            let Plain { frame, mut bytes, .. } = Plain::of(picture, Some(id))?;
+            bytes.extend([0xff, EOI]);
+            hash(&bytes, &frame, header.orientation, false)
+        }
+        None if !frame.progressive && scans.len() > 1 && scans.iter().any(|scan| scan.len() > 1) => {
+            Err("scans of several components".to_owned())
+        }
+        None => hash(&bytes, &frame, header.orientation, false),
+    };
+    hashed
+        .map(still)
+        .map_err(|why| Rejected::unsupported(format!("the decoder cannot read this JPEG: {why}")))
+}
+
+/// Whether all of a picture is there, without asking the decoder.
+#[cfg(test)]
+pub(super) fn walk(picture: &[u8]) -> Result<(), Rejected> {
+    let Plain { frame, mut bytes, .. } = Plain::of(picture, None)?;
+    bytes.extend([0xff, EOI]);
+    scan::check(&bytes, &frame)
+}
+
+/// Decodes and gives the perceptual hash. What is not `strict` makes do with what it can read.
+fn hash(input: &[u8], frame: &Frame, orientation: Orientation, strict: bool) -> Result<u64, String> {
     let options = DecoderOptions::default()
-        .set_strict_mode(true)
+        .set_strict_mode(strict)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
         .jpeg_set_max_scans(MAX_SCANS as usize);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(picture), options);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(input), options);
     decoder.decode_headers().map_err(|error| error.to_string())?;
     let colour_is_halved_vertically = decoder.info().is_some_and(|info| info.sample_ratio == SampleRatios::V);
     let (output, channels) = match decoder.input_colorspace() {
@@ -114,24 +152,87 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<u64, String> {
         _ => (ColorSpace::RGB, 3),
     };
     let options = options.jpeg_set_out_colorspace(output);
-
-    // Past the end marker the decoder makes up grey pixels without end. In a sequential
-    // picture a few bytes stand in for the marker, so that running out of data is an error.
-    let padded;
-    let input = if header.sequential {
-        let data = picture.strip_suffix(&[0xff, EOI]).unwrap_or(picture);
-        padded = [data, &[0; LOOKAHEAD]].concat();
-        &padded
-    } else {
-        picture
-    };
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(input), options);
     let pixels = decoder.decode().map_err(|error| error.to_string())?;
-    let (width, height) = (header.width, header.height);
-    if decoder.dimensions() != Some((width as usize, height as usize)) {
+    if decoder.dimensions() != Some((frame.width.into(), frame.height.into())) {
         return Err("two different sizes".to_owned());
     }
-    phash::Rows::new(width, height, channels, header.orientation)?.all(&pixels)
+    phash::Rows::new(frame.width.into(), frame.height.into(), channels, orientation)?.all(&pixels)
+}
+
+/// A file with nothing in it but what makes pixels, up to where its end marker belongs.
+struct Plain {
+    frame: Frame,
+    bytes: Vec<u8>,
+    /// The components of each scan, by their ids.
+    scans: Vec<Vec<u8>>,
+    /// There are restart markers within the scans, or should be.
+    restarts: bool,
+}
+
+impl Plain {
+    /// Of a file, or of one component that has scans of its own, as a grey picture.
+    fn of(picture: &[u8], alone: Option<u8>) -> Result<Self, Rejected> {
+        let mut bytes = Vec::with_capacity(picture.len() + NO_CODE.len());
+        bytes.extend([0xff, SOI]);
+        segment::write(&mut bytes, DHT, segment::USUAL_TABLES);
+        let (mut found, mut adobe, mut scans): (Option<Frame>, _, Vec<Vec<u8>>) = (None, None, Vec::new());
+        let mut restarts = false;
+        let mut segments = Segments::new(picture);
+        while let Some(segment) = segments.next()? {
+            let Segment { marker, content, data } = segment;
+            match (marker, &found) {
+                (DHT | DQT | DRI, _) => {
+                    restarts |= marker == DRI && content != [0, 0];
+                    segment::write(&mut bytes, marker, &[content]);
+                }
+                // How colours are transformed.
+                (APP14, _) if content.starts_with(b"Adobe") && content.len() > 11 && alone.is_none() => {
+                    adobe = content.get(11).copied();
+                    segment::write(&mut bytes, marker, &[content]);
+                }
+                (SOF0..=SOF2, None) => {
+                    let mut frame = Frame::read(content, marker == SOF2)?;
+                    if let Some(id) = alone {
+                        frame = frame.only(id);
+                    }
+                    segment::write(&mut bytes, marker, &[&frame.header()]);
+                    found = Some(frame);
+                }
+                (SOS, Some(frame)) => {
+                    let (components, parameters) = scan_header(content)?;
+                    let ids: Vec<u8> = components.iter().copied().step_by(2).collect();
+                    if alone.is_some_and(|id| ids != [id]) {
+                        continue;
+                    }
+                    // What stands there in a sequential picture means nothing.
+                    let parameters = if frame.progressive { parameters } else { &[0, 63, 0] };
+                    segment::write(&mut bytes, marker, &[&content[..1], components, parameters]);
+                    bytes.extend(data);
+                    restarts |= memchr::memchr_iter(0xff, data)
+                        .any(|at| matches!(data.get(at + 1), Some(RST0..=RST7)));
+                    // Nobody shows what may follow a scan that has all of a sequential picture.
+                    let is_all = !frame.progressive && ids.len() == frame.components.len();
+                    scans.push(ids);
+                    if is_all {
+                        break;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let frame = found.ok_or_else(|| Rejected::corrupt("no frame header"))?;
+        Ok(Self { frame: Frame { adobe, ..frame }, bytes, scans, restarts })
+    }
+}
+
+/// The components of a scan, two bytes each, and its parameters.
+fn scan_header(content: &[u8]) -> Result<(&[u8], &[u8]), Rejected> {
+    let header =
+        content.split_first().and_then(|(count, rest)| rest.split_at_checked(2 * usize::from(*count)));
+    header
+        .filter(|(components, parameters)| !components.is_empty() && parameters.len() == 3)
+        .ok_or_else(|| Rejected::corrupt("a scan header that is none"))
 }
 
 /// What the frame header says.
@@ -139,10 +240,18 @@ struct Frame {
     width: u16,
     height: u16,
     progressive: bool,
-    /// Of each component: how many blocks it has across and down in a unit.
-    components: Vec<(u8, u8)>,
-    /// By their names the components are red, green and blue.
-    is_rgb: bool,
+    components: Vec<Component>,
+    /// How an Adobe segment says that colours are transformed.
+    adobe: Option<u8>,
+}
+
+struct Component {
+    id: u8,
+    /// Blocks in a unit, 1 to 4.
+    across: u8,
+    down: u8,
+    /// Which quantization table is meant.
+    table: u8,
 }
 
 impl Frame {
@@ -151,49 +260,93 @@ impl Frame {
             return Err(Rejected::corrupt("a frame header of a few bytes"));
         };
         if *precision != 8 || !matches!(count, 1 | 3 | 4) {
-            let detail = format!("JPEG with {count} components of {precision} bits is not kept");
-            return Err(Rejected::new(Refusal::UnsupportedFormat, detail));
-        }
-        let is_rgb = components.iter().step_by(3).eq(b"RGB");
-        let components: Vec<_> =
-            components.chunks_exact(3).map(|component| (component[1] >> 4, component[1] & 0xf)).collect();
-        if components.len() != usize::from(*count) {
-            return Err(Rejected::corrupt("a frame header with other components than it says"));
+            return Err(Rejected::unsupported(format!(
+                "JPEG with {count} components of {precision} bits is not kept"
+            )));
         }
         let (width, height) = (u16::from_be_bytes([*w1, *w0]), u16::from_be_bytes([*h1, *h0]));
-        Ok(Self { width, height, progressive, components, is_rgb })
+        if height == 0 {
+            return Err(Rejected::unsupported("JPEG that tells its height last is not kept"));
+        }
+        let (components, []) = components.as_chunks::<3>() else {
+            return Err(Rejected::corrupt("a frame header with a part of a component"));
+        };
+        let component = |[id, sampling, table]: &[u8; 3]| {
+            let (across, down) = (sampling >> 4, sampling & 0xf);
+            let sound = matches!((across, down), (1..=4, 1..=4));
+            sound.then_some(Component { id: *id, across, down, table: *table })
+        };
+        let components: Option<Vec<_>> = components.iter().map(component).collect();
+        let is_repeated = |at: usize, part: &Component| {
+            components.iter().flatten().take(at).any(|other| other.id == part.id)
+        };
+        if components.iter().flatten().enumerate().any(|(at, part)| is_repeated(at, part)) {
+            return Err(Rejected::unsupported("JPEG whose components have one name is not kept"));
+        }
+        match components {
+            Some(components) if components.len() == usize::from(*count) => {
+                Ok(Self { width, height, progressive, components, adobe: None })
+            }
+            _ => Err(Rejected::corrupt("a frame header with other components than it says")),
+        }
+    }
+
+    /// As in a file.
+    fn header(&self) -> Vec<u8> {
+        let [[h1, h0], [w1, w0]] = [self.height.to_be_bytes(), self.width.to_be_bytes()];
+        let count = u8::try_from(self.components.len()).unwrap_or(u8::MAX);
+        let components = self.components.iter();
+        let components = components.flat_map(|part| [part.id, part.across << 4 | part.down, part.table]);
+        [8, h1, h0, w1, w0, count].into_iter().chain(components).collect()
+    }
+
+    /// Most blocks in a unit of any component, across and down.
+    fn sampling(&self) -> (usize, usize) {
+        let across = self.components.iter().map(|component| usize::from(component.across)).max();
+        let down = self.components.iter().map(|component| usize::from(component.down)).max();
+        (across.unwrap_or(1), down.unwrap_or(1))
+    }
+
+    /// Whether brightness is stored apart from colour.
+    fn is_grey_and_colour(&self) -> bool {
+        let is_rgb = self.components.iter().map(|component| component.id).eq(*b"RGB");
+        self.components.len() == 3 && !is_rgb && matches!(self.adobe, None | Some(1))
+    }
+
+    /// The component of brightness, where a sequential picture is in several scans and this has its own:
+    /// the decoder mixes scans of one and of several components up.
+    fn first_alone(&self, scans: &[Vec<u8>]) -> Option<u8> {
+        let id = self.components[0].id;
+        let apart = !self.progressive && scans.len() > 1 && self.is_grey_and_colour();
+        (apart && scans.iter().any(|scan| *scan == [id])).then_some(id)
+    }
+
+    /// One component as a grey picture; the whole where there is no such one.
+    fn only(self, id: u8) -> Self {
+        let (across, down) = self.sampling();
+        let Some(part) = self.components.iter().find(|component| component.id == id) else { return self };
+        let side = |side: u16, own: u8, most: usize| {
+            u16::try_from((usize::from(side) * usize::from(own)).div_ceil(most)).unwrap_or(side)
+        };
+        let (width, height) = (side(self.width, part.across, across), side(self.height, part.down, down));
+        let component = Component { across: 1, down: 1, ..*part };
+        Self { width, height, components: vec![component], ..self }
     }
 
     /// Bytes that decoding takes: the pixels, rows of blocks, and between scans every coefficient
-    /// of every component. `adobe` is how the file says that its colours are transformed.
-    fn memory(&self, scans: u32, adobe: Option<u8>) -> u64 {
+    /// of every component.
+    fn memory(&self, scans: u32) -> u64 {
         let (width, height) = (u64::from(self.width), u64::from(self.height));
-        let components = self.components.len() as u64;
-        let across = self.components.iter().map(|(across, _)| u64::from(*across)).max().unwrap_or(1).max(1);
-        let down = self.components.iter().map(|(_, down)| u64::from(*down)).max().unwrap_or(1).max(1);
-        // Grey alone is decoded where brightness is stored apart; see `decode`.
-        let is_grey = components == 1
-            || components == 3 && !self.is_rgb && matches!(adobe, None | Some(1)) && (across, down) != (1, 2);
+        let (across, down) = self.sampling();
+        // Grey alone is decoded where brightness is stored apart; see `hash`.
+        let is_grey = self.components.len() == 1 || self.is_grey_and_colour() && (across, down) != (1, 2);
         let channels = if is_grey { 1 } else { 3 };
-        let units = width.div_ceil(8 * across) * height.div_ceil(8 * down);
-        let blocks: u64 = self.components.iter().map(|(x, y)| u64::from(*x) * u64::from(*y)).sum();
+        let units = width.div_ceil(8 * across as u64) * height.div_ceil(8 * down as u64);
+        let blocks: u64 =
+            self.components.iter().map(|part| u64::from(part.across) * u64::from(part.down)).sum();
         // 64 coefficients of two bytes a block.
         let coefficients = if self.progressive || scans > 1 { units * blocks * 128 } else { 0 };
-        let rows = 256 * (width + 64) * components;
+        let rows = 256 * (width + 64) * self.components.len() as u64;
         width * height * channels + coefficients + rows + phash::MEMORY
-    }
-}
-
-/// The next marker that is neither fill, stuffing nor a restart within a scan.
-fn next_marker(reader: &mut Reader<'_>) -> Result<u8, Rejected> {
-    loop {
-        reader.skip_past(0xff)?;
-        let mut marker = reader.byte()?;
-        while marker == 0xff {
-            marker = reader.byte()?;
-        }
-        if !matches!(marker, 0x00 | 0x01 | 0xd0..=0xd7) {
-            return Ok(marker);
-        }
     }
 }

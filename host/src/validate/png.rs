@@ -5,10 +5,12 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use png::{Decoder, Limits as Memory, Transformations};
 
-use super::{Header, Limits, Rejected, phash, reader::Reader};
+use super::{Decoded, Header, Limits, Rejected, phash, reader::Reader};
 use crate::image::Format;
 
 const SIGNATURE: usize = 8;
+/// The last chunk, checksum included.
+const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
 /// Chunks without content say nothing, and cost the decoder as much as others.
 const MAX_EMPTY: usize = 1000;
 /// Files of this many bytes a chunk, and of so many chunks beside, are usual: encoders write
@@ -20,6 +22,9 @@ const MAX_CHUNKS: usize = 10_000;
 pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
     let mut reader = Reader::new(bytes, SIGNATURE);
     let (kind, ihdr) = chunk(&mut reader)?;
+    if &kind == b"CgBI" {
+        return Err(Rejected::unsupported("PNG as Apple's tools change it is not kept"));
+    }
     let (b"IHDR", [w3, w2, w1, w0, h3, h2, h1, h0, _, _, _, _, interlaced]) = (&kind, ihdr) else {
         return Err(Rejected::corrupt("no IHDR chunk first"));
     };
@@ -31,9 +36,10 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
     let mut orientation = None;
     let mut declared = None;
     let mut data = false;
-    let (mut frames, mut pixels) = (0, 0);
+    let (mut frames, mut pixels, mut broken) = (0, 0, false);
     let (mut chunks, mut empty) = (0, 0);
-    loop {
+    // Nothing is missing where only the chunk that says so is.
+    while !(data && reader.is_at_end()) {
         let (kind, content) = chunk(&mut reader)?;
         chunks += 1;
         empty += usize::from(content.is_empty());
@@ -47,8 +53,11 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
             (b"fcTL", [_, _, _, _, w3, w2, w1, w0, h3, h2, h1, h0, ..]) => {
                 let width = u32::from_be_bytes([*w3, *w2, *w1, *w0]);
                 let height = u32::from_be_bytes([*h3, *h2, *h1, *h0]);
-                limits.check_size(width, height)?;
                 frames += 1;
+                broken |= width == 0 || height == 0;
+                if !broken {
+                    limits.check_size(width, height)?;
+                }
                 pixels += u64::from(width) * u64::from(height);
                 limits.check_frames(frames, pixels, bytes.len())?;
             }
@@ -59,14 +68,10 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
     if !data {
         return Err(Rejected::corrupt("no IDAT chunk"));
     }
-    // Without an `acTL` chunk the frames, if any, are no animation and are not shown.
-    let frames = match declared {
-        None => 1,
-        Some(declared) if declared == frames && frames > 0 => frames,
-        Some(declared) => {
-            return Err(Rejected::corrupt(format!("{declared} frames announced, {frames} there")));
-        }
-    };
+    // Without an `acTL` chunk the frames, if any, are no animation and are not shown, nor are those
+    // of a broken animation: viewers then show the picture that all others see.
+    let is_film = declared == Some(frames) && frames > 0 && !broken;
+    let frames = if is_film { frames } else { 1 };
     Ok(Header {
         format: Format::Png,
         width,
@@ -74,7 +79,6 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
         frames,
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         end: reader.position(),
-        sequential: false,
         pixels: area + pixels,
         // A few rows of up to four channels of 16 bits; what is interlaced is there as a whole.
         memory: u64::from(width) * 64
@@ -85,7 +89,14 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
 }
 
 /// Decodes every frame and gives the perceptual hash of the first picture in the file.
-pub(super) fn decode(picture: &[u8], header: &Header) -> Result<u64, String> {
+pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejected> {
+    let whole = frames(picture, header, header.frames);
+    // What is wrong may be beside the picture, or in a later frame: viewers then show the picture.
+    whole.or_else(|wrong| frames(&still(picture)?, header, 1).map_err(|_| wrong))
+}
+
+/// Decodes as many frames as there are said to be.
+fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejected> {
     let explain = |error: png::DecodingError| error.to_string();
     let memory = usize::try_from(header.memory).unwrap_or(usize::MAX);
     let mut decoder = Decoder::new_with_limits(Cursor::new(picture), Memory { bytes: memory });
@@ -96,28 +107,54 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<u64, String> {
 
     let channels = reader.output_color_type().0.samples();
     let mut rows = phash::Rows::new(header.width, header.height, channels, header.orientation)?;
-    let hash = if reader.info().interlaced {
-        let mut pixels = vec![0; reader.output_buffer_size().ok_or("too large")?];
+    let phash = if reader.info().interlaced {
+        let mut pixels = vec![0; reader.output_buffer_size().ok_or_else(|| Rejected::corrupt("too large"))?];
         reader.next_frame(&mut pixels).map_err(explain)?;
         rows.all(&pixels)?
     } else {
         for _ in 0..header.height {
-            reader.read_row(rows.next()?).map_err(explain)?.ok_or("a frame smaller than the picture")?;
+            let row = reader.read_row(rows.next()?).map_err(explain)?;
+            row.ok_or_else(|| Rejected::corrupt("a frame smaller than the picture"))?;
         }
         rows.hash()?
     };
 
-    // A first picture without frame control is shown only by those who know no APNG.
-    if let Some(animation) = reader.info().animation_control {
+    if frames > 1 {
+        // A first picture without frame control is shown only by those who know no APNG.
         let first_is_a_frame = reader.info().frame_control.is_some();
         while reader.next_row().map_err(explain)?.is_some() {}
-        for _ in u32::from(first_is_a_frame)..animation.num_frames {
+        for _ in u32::from(first_is_a_frame)..frames {
             reader.next_frame_info().map_err(explain)?;
             while reader.next_row().map_err(explain)?.is_some() {}
         }
     }
     reader.finish().map_err(explain)?;
-    Ok(hash)
+    Ok(Decoded { phash, frames })
+}
+
+/// The picture with nothing but what makes its pixels.
+fn still(picture: &[u8]) -> Result<Vec<u8>, Rejected> {
+    let mut reader = Reader::new(picture, SIGNATURE);
+    let mut bytes = picture[..SIGNATURE].to_vec();
+    let (mut has_palette, mut data, mut before) = (false, false, [0; 4]);
+    while !reader.is_at_end() {
+        let begin = reader.position();
+        let (kind, content) = chunk(&mut reader)?;
+        has_palette |= &kind == b"IHDR" && content.get(9) == Some(&3);
+        // Without need of it, it may be wrong.
+        if &kind == b"PLTE" && !has_palette {
+            continue;
+        }
+        // What comes after something else is not shown.
+        let is_late = &kind == b"IDAT" && data && &before != b"IDAT";
+        if matches!(&kind, b"IHDR" | b"PLTE" | b"tRNS" | b"IDAT") && !is_late {
+            bytes.extend(&picture[begin..reader.position()]);
+        }
+        data |= &kind == b"IDAT";
+        before = kind;
+    }
+    bytes.extend(END);
+    Ok(bytes)
 }
 
 /// Type and content of the next chunk. Checksums are the decoder's business.

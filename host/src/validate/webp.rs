@@ -5,8 +5,12 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use image_webp::{DecodingError, UpsamplingMethod, WebPDecodeOptions, WebPDecoder};
 
-use super::{Header, Limits, Rejected, phash, reader::Reader};
+use super::{Decoded, Header, Limits, Rejected, phash, reader::Reader};
 use crate::image::{Format, Refusal};
+
+/// Flags of a `VP8X` chunk.
+const ANIMATED: u8 = 0x02;
+const ALPHA: u8 = 0x10;
 
 /// Walks from chunk to chunk to the end that the file announces.
 pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
@@ -15,7 +19,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
     reader.take(4)?;
     let mut canvas: Option<Canvas> = None;
     let mut orientation = None;
-    let (mut frames, mut pictures, mut lossless) = (0, 0, false);
+    let (mut frames, mut pictures, mut lossless, mut broken) = (0, 0, false, false);
     // A file that was cut off is walked too: its size may be a better reason.
     let end = announced.min(bytes.len());
     let mut reader = Reader::new(&bytes[..end], reader.position());
@@ -25,12 +29,16 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
             b"VP8X" if canvas.is_none() => canvas = Some(Canvas::read(content, limits)?),
             b"VP8 " | b"VP8L" => {
                 let (width, height) = bitstream_size(&kind, content, limits)?;
+                pictures += 1;
+                if pictures > 1 {
+                    // Nobody shows it.
+                    continue;
+                }
                 let alpha = &kind == b"VP8L";
                 let canvas = canvas.get_or_insert(Canvas { width, height, animated: false, alpha });
                 if !canvas.animated && (canvas.width, canvas.height) != (width, height) {
                     return Err(Rejected::corrupt("canvas and picture differ in size"));
                 }
-                pictures += 1;
                 lossless |= &kind == b"VP8L";
             }
             b"ANMF" => {
@@ -38,7 +46,13 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
                 frames += 1;
                 // Every frame is put on a canvas of full size.
                 limits.check_frames(frames, u64::from(frames) * canvas.pixels(), bytes.len())?;
-                check_frame(content, canvas, limits)?;
+                match check_frame(content, canvas, limits) {
+                    // Of a film with a broken frame the first is shown.
+                    Err(Rejected { refusal: Refusal::Corrupt | Refusal::Truncated, .. }) if frames > 1 => {
+                        broken = true;
+                    }
+                    checked => checked?,
+                }
             }
             b"EXIF" if orientation.is_none() => {
                 let exif = content.strip_prefix(b"Exif\0\0").unwrap_or(content);
@@ -52,9 +66,9 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
         return Err(Rejected::new(Refusal::Truncated, detail));
     }
     let Some(canvas) = canvas else { return Err(Rejected::corrupt("no picture")) };
-    let frames = match (canvas.animated, pictures, frames) {
-        (true, _, 1..) => frames,
-        (false, 1, _) => 1,
+    let shown = match (canvas.animated, pictures, frames) {
+        (true, _, 1..) if !broken => frames,
+        (true, _, 1..) | (false, 1.., _) => 1,
         _ => return Err(Rejected::corrupt(format!("{pictures} pictures, {frames} frames"))),
     };
     // Planes or ARGB and the result; with alpha that of its own, in an animation the canvas.
@@ -68,38 +82,83 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
         format: Format::Webp,
         width: canvas.width,
         height: canvas.height,
-        frames,
+        frames: shown,
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         end: announced,
-        sequential: false,
         pixels: u64::from(frames) * canvas.pixels(),
-        memory: canvas.pixels() * bytes_per_pixel + bytes.len() as u64 + phash::MEMORY,
+        memory: canvas.pixels() * bytes_per_pixel + 2 * bytes.len() as u64 + phash::MEMORY,
     })
 }
 
 /// Decodes every frame and gives the perceptual hash of the first.
-pub(super) fn decode(picture: &[u8], header: &Header) -> Result<u64, String> {
+pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejected> {
     let explain = |error: DecodingError| error.to_string();
     let mut options = WebPDecodeOptions::default();
     // Smoother colour would cost time and change nothing that is kept.
     options.lossy_upsampling = UpsamplingMethod::Simple;
-    let mut decoder = WebPDecoder::new_with_options(Cursor::new(picture), options).map_err(explain)?;
+    let plain = plain(picture, header)?;
+    let mut decoder = WebPDecoder::new_with_options(Cursor::new(&plain), options).map_err(explain)?;
     let (width, height) = (header.width, header.height);
     if decoder.dimensions() != (width, height) {
-        return Err("two different sizes".to_owned());
+        return Err(Rejected::corrupt("two different sizes"));
     }
     let channels = if decoder.has_alpha() { 4 } else { 3 };
-    let mut pixels = vec![0; decoder.output_buffer_size().ok_or("too large")?];
-    if decoder.is_animated() {
+    let size = decoder.output_buffer_size().ok_or_else(|| Rejected::corrupt("too large"))?;
+    let mut pixels = vec![0; size];
+    let is_film = decoder.is_animated();
+    if is_film {
         decoder.read_frame(&mut pixels).map_err(explain)?;
     } else {
         decoder.read_image(&mut pixels).map_err(explain)?;
     }
-    let hash = phash::Rows::new(width, height, channels, header.orientation)?.all(&pixels)?;
-    for _ in 1..header.frames {
-        decoder.read_frame(&mut pixels).map_err(explain)?;
+    let phash = phash::Rows::new(width, height, channels, header.orientation)?.all(&pixels)?;
+    // Of a film with a broken frame the first is shown.
+    let is_whole = (1..header.frames).all(|_| decoder.read_frame(&mut pixels).is_ok());
+    Ok(Decoded { phash, frames: if is_whole { header.frames } else { 1 } })
+}
+
+/// The file with nothing but what makes pixels, and with what it then says of itself: the decoder
+/// refuses a file that announces a profile or transparency that is not there.
+fn plain(picture: &[u8], header: &Header) -> Result<Vec<u8>, Rejected> {
+    let mut reader = Reader::new(picture, 12);
+    let (mut extended, mut loops, mut alpha, mut pixels) = (None, None, None, Vec::new());
+    while !reader.is_at_end() {
+        let (kind, content) = chunk(&mut reader)?;
+        match &kind {
+            b"VP8X" if extended.is_none() => extended = content.first_chunk::<10>(),
+            b"ANIM" if loops.is_none() => loops = content.first_chunk::<6>(),
+            b"ALPH" if alpha.is_none() && pixels.is_empty() => alpha = Some(content),
+            b"VP8 " | b"VP8L" | b"ANMF" => pixels.push((kind, content)),
+            _ => {}
+        }
     }
-    Ok(hash)
+    let film = extended.filter(|flags| flags[0] & ANIMATED != 0);
+    pixels.retain(|(kind, _)| (kind == b"ANMF") == film.is_some());
+    pixels.truncate(header.frames as usize);
+    let mut chunks = Vec::with_capacity(picture.len() + 64);
+    let mut write = |kind: &[u8; 4], content: &[u8]| {
+        chunks.extend(kind);
+        chunks.extend(u32::try_from(content.len()).unwrap_or(u32::MAX).to_le_bytes());
+        chunks.extend(content);
+        chunks.extend(&[0][..content.len() % 2]);
+    };
+    let alpha = alpha.filter(|_| film.is_none() && pixels.first().is_some_and(|(kind, _)| kind == b"VP8 "));
+    if film.is_some() || alpha.is_some() {
+        let mut flags = *extended.ok_or_else(|| Rejected::corrupt("transparency without a VP8X chunk"))?;
+        flags[0] = if film.is_some() { flags[0] & ALPHA | ANIMATED } else { ALPHA };
+        write(b"VP8X", &flags);
+    }
+    if film.is_some() {
+        write(b"ANIM", loops.unwrap_or(&[0; 6]));
+    }
+    if let Some(alpha) = alpha {
+        write(b"ALPH", alpha);
+    }
+    for (kind, content) in pixels {
+        write(&kind, content);
+    }
+    let size = u32::try_from(4 + chunks.len()).unwrap_or(u32::MAX).to_le_bytes();
+    Ok([b"RIFF", &size[..], b"WEBP", &chunks].concat())
 }
 
 /// The area that all frames are put on.
@@ -119,7 +178,7 @@ impl Canvas {
         let width = 1 + u32::from_le_bytes([w0, w1, w2, 0]);
         let height = 1 + u32::from_le_bytes([h0, h1, h2, 0]);
         limits.check_size(width, height)?;
-        Ok(Self { width, height, animated: flags & 0x02 != 0, alpha: flags & 0x10 != 0 })
+        Ok(Self { width, height, animated: flags & ANIMATED != 0, alpha: flags & ALPHA != 0 })
     }
 
     fn pixels(&self) -> u64 {
@@ -131,6 +190,7 @@ impl Canvas {
 /// decoder believes the picture, whatever the frame says.
 fn check_frame(content: &[u8], canvas: &Canvas, limits: &Limits) -> Result<(), Rejected> {
     let mut reader = Reader::new(content, 16);
+    let mut pictures = 0;
     while !reader.is_at_end() {
         let (kind, content) = chunk(&mut reader)?;
         if matches!(&kind, b"VP8 " | b"VP8L") {
@@ -138,9 +198,10 @@ fn check_frame(content: &[u8], canvas: &Canvas, limits: &Limits) -> Result<(), R
             if width > canvas.width || height > canvas.height {
                 return Err(Rejected::corrupt("a frame larger than its canvas"));
             }
+            pictures += 1;
         }
     }
-    Ok(())
+    if pictures == 1 { Ok(()) } else { Err(Rejected::corrupt(format!("{pictures} pictures in a frame"))) }
 }
 
 /// Width and height that a `VP8 ` or `VP8L` chunk says of itself.

@@ -7,6 +7,10 @@ use ::image::{
 };
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
+/// Kind and content of a chunk.
+pub(super) type Chunk = ([u8; 4], Vec<u8>);
+pub(super) type Chunks = Vec<Chunk>;
+
 /// Hills of many sizes, each part unlike its neighbours, and a little noise.
 pub(super) fn scene(width: u32, height: u32) -> RgbImage {
     let mut seed = 1u32;
@@ -99,6 +103,133 @@ pub(super) fn png_packed(picture: &RgbImage, colour: png::ColorType, depth: png:
     }
     encoder.write_header().unwrap().write_image_data(&packed).unwrap();
     bytes
+}
+
+/// A grey PNG whose rows come in seven passes, not compressed.
+pub(super) fn png_interlaced(picture: &RgbImage) -> Vec<u8> {
+    let grey = DynamicImage::from(picture.clone()).into_luma8();
+    let (width, height) = grey.dimensions();
+    let mut rows = Vec::new();
+    for (x, y, across, down) in
+        [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    {
+        for y in (y..height).step_by(down) {
+            let row: Vec<u8> = (x..width).step_by(across).map(|x| grey.get_pixel(x, y).0[0]).collect();
+            if !row.is_empty() {
+                rows.push(0);
+                rows.extend(row);
+            }
+        }
+    }
+    let sides = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    png_of(&[
+        (*b"IHDR", [&sides[..], &[8, 0, 0, 0, 1]].concat()),
+        (*b"IDAT", stored(&rows)),
+        (*b"IEND", Vec::new()),
+    ])
+}
+
+/// A zlib stream of at most 65 535 bytes that are not compressed.
+pub(super) fn stored(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).unwrap();
+    let (a, b) = bytes.iter().fold((1, 0), |(a, b), byte| {
+        let a = (a + u32::from(*byte)) % 65_521;
+        (a, (b + a) % 65_521)
+    });
+    let lengths = [length.to_le_bytes(), (!length).to_le_bytes()].concat();
+    [&[0x78, 0x01, 0x01][..], &lengths, bytes, &(b << 16 | a).to_be_bytes()].concat()
+}
+
+/// The chunks of a PNG.
+pub(super) fn png_chunks(png: &[u8]) -> Chunks {
+    let mut chunks = Vec::new();
+    let mut rest = &png[8..];
+    while let Some((head, more)) = rest.split_first_chunk::<8>() {
+        let (length, kind) = head.split_at(4);
+        let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
+        chunks.push((kind.try_into().unwrap(), more[..length].to_vec()));
+        rest = &more[length + 4..];
+    }
+    chunks
+}
+
+/// A PNG of these chunks.
+pub(super) fn png_of(chunks: &[Chunk]) -> Vec<u8> {
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (kind, content) in chunks {
+        let body = [&kind[..], content].concat();
+        file.extend(u32::try_from(content.len()).unwrap().to_be_bytes());
+        file.extend(&body);
+        file.extend(crc(&body).to_be_bytes());
+    }
+    file
+}
+
+pub(super) fn crc(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1));
+    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
+/// The chunks of a WebP file, or of a frame of one.
+pub(super) fn riff_chunks(mut rest: &[u8]) -> Chunks {
+    let mut chunks = Vec::new();
+    while let Some((head, more)) = rest.split_first_chunk::<8>() {
+        let (kind, length) = head.split_at(4);
+        let length = u32::from_le_bytes(length.try_into().unwrap()) as usize;
+        chunks.push((kind.try_into().unwrap(), more[..length].to_vec()));
+        rest = more.get(length.next_multiple_of(2)..).unwrap_or_default();
+    }
+    chunks
+}
+
+/// Chunks of a WebP file as bytes.
+pub(super) fn riff_of(chunks: &[Chunk]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (kind, content) in chunks {
+        bytes.extend(kind);
+        bytes.extend(u32::try_from(content.len()).unwrap().to_le_bytes());
+        bytes.extend(content);
+        bytes.extend(&[0][..content.len() % 2]);
+    }
+    bytes
+}
+
+/// A WebP file of these chunks.
+pub(super) fn webp_of(chunks: &[Chunk]) -> Vec<u8> {
+    let body = [b"WEBP", &riff_of(chunks)[..]].concat();
+    [b"RIFF", &u32::try_from(body.len()).unwrap().to_le_bytes()[..], &body].concat()
+}
+
+/// One scan: the components by number, the band, and the bits before and after.
+pub(super) type Scan<'a> = (&'a [u8], u8, u8, u8, u8);
+
+/// A grey JPEG of 16 × 16 in which every code is the one bit 0, with 4 blocks of brightness and 1 of
+/// each colour.
+pub(super) fn jpeg_of_zeros(progressive: bool, scans: &[Scan<'_>]) -> Vec<u8> {
+    let table = [&[0; 1][..], &[16; 64]].concat();
+    let codes = |class: u8| [&[class, 1][..], &[0; 15], &[0]].concat();
+    let frame = [8, 0, 16, 0, 16, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0];
+    let mut file = vec![0xff, 0xd8];
+    let mut write = |marker: u8, content: &[u8], data: &[u8]| {
+        file.extend([0xff, marker]);
+        file.extend(u16::try_from(2 + content.len()).unwrap().to_be_bytes());
+        file.extend(content);
+        file.extend(data);
+    };
+    write(0xdb, &table, &[]);
+    write(if progressive { 0xc2 } else { 0xc0 }, &frame, &[]);
+    write(0xc4, &[codes(0x00), codes(0x10)].concat(), &[]);
+    for (components, first, last, high, low) in scans {
+        let count = u8::try_from(components.len()).unwrap();
+        let mut header = vec![count];
+        header.extend(components.iter().flat_map(|component| [*component, 0]));
+        header.extend([*first, *last, high << 4 | low]);
+        let blocks: usize = components.iter().map(|component| if *component == 1 { 4 } else { 1 }).sum();
+        let bits = blocks * if progressive { 1 } else { 2 };
+        write(0xda, &header, &vec![0; bits.div_ceil(8)]);
+    }
+    file.extend([0xff, 0xd9]);
+    file
 }
 
 pub(super) fn apng(picture: &RgbImage, frames: u32) -> Vec<u8> {
