@@ -229,6 +229,7 @@ export const images = pgTable(
     frames: integer('frames'),
     phash: bigint('phash', { mode: 'bigint' }),
     duplicateOf: integer('duplicate_of'),
+    askedUrl: text('asked_url'),
   },
   (t) => [
     index('images_crawl_job_id_idx').on(t.crawlJobId, t.id),
@@ -241,7 +242,7 @@ export const images = pgTable(
       .where(sql`is_duplicate or not is_valid`),
     index('images_refused_bytes_idx')
       .on(t.datasetId, t.hash)
-      .where(sql`reason in ('corrupt', 'decoder-fault', 'too-costly')`),
+      .where(sql`reason in ('corrupt', 'decoder-fault', 'too-costly', 'truncated', 'unsupported-format')`),
     index('images_user_id_idx').on(t.userId, t.id),
     pgPolicy('pixcrawler_select', { for: 'select', to: authenticatedRole, using: own }),
   ],

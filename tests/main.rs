@@ -6,6 +6,7 @@ mod api;
 mod authors;
 mod cli;
 mod contract;
+mod copies;
 mod database;
 mod embedded;
 mod fairness;

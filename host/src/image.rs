@@ -143,7 +143,7 @@ pub enum Refusal {
     Robots,
     /// The site opts out of image datasets (`noai`, `noimageai`).
     OptOut,
-    /// 404 or 410, and no alternate had it.
+    /// 404 or 410.
     NotFound,
     /// Another status that will not pass.
     HttpStatus,

@@ -107,7 +107,7 @@ impl SourceError {
 pub struct Candidate {
     /// The largest original known.
     pub url: String,
-    /// Other copies, best first, tried when `url` is gone for good.
+    /// Other copies, best first, tried in order when one is refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alternates: Vec<String>,
     /// The source's own id.

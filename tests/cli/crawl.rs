@@ -61,6 +61,24 @@ async fn what_must_wait_is_left_to_the_next_time() {
 }
 
 #[tokio::test]
+async fn a_listing_says_where_a_picture_came_from_and_what_was_asked() {
+    let site = Site::start().await;
+    site.on("/small.png", [Reply::Picture]);
+    site.on("/best.png", [Reply::Status(403, None)]);
+    site.on("/plain.png", [Reply::Picture]);
+    let html = "<img src=/small.png srcset='/small.png 160w, /best.png 320w'><img src=/plain.png>";
+    site.on("/a", [Reply::Page(html.to_owned())]);
+    let shell = Shell::on(&site).await;
+    shell.run(&["crawl", "--url", &url("/a"), "--out", "out", "--json"]).await.expect(0);
+    let lines = dataset(&shell.path("out")).lines;
+    let said: BTreeSet<_> =
+        lines.iter().map(|line| (line["url"].as_str(), line["asked_url"].as_str())).collect();
+    let [small, best, plain] = ["/small.png", "/best.png", "/plain.png"].map(url);
+    let expect = [(Some(&*plain), None), (Some(&*small), Some(&*best))];
+    assert_eq!(said, BTreeSet::from(expect));
+}
+
+#[tokio::test]
 async fn a_folder_is_filled_once() {
     let site = Site::start().await;
     let mut pictures = site.gallery("/a", 5, None);

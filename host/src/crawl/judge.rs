@@ -22,17 +22,21 @@ use crate::{
     db::{
         chunks::{MOST_INTERRUPTIONS, Wait, Waiting},
         images,
-        verdicts::{Judged, Refused},
+        verdicts::{Body, Judged, Refused, RefusedCopy},
     },
     fetch::{Download, Fetcher, Jar},
     image::{Measured, Refusal, Rules, Sha256},
     job::DatasetId,
     source::{Candidate, Checksum, Grants},
-    validate::{self, Header, Rejected},
+    validate::{self, Decoded, Header, Rejected},
 };
 
-/// A picture whose host asked this often to come back later is refused.
+/// A copy whose host asked this often to come back later is refused.
 const MOST_HOLDS: i32 = 6;
+/// Longer than this no copy is waited for while there is another.
+const WORTH_WAITING: Duration = Duration::from_secs(60);
+/// Copies of one picture that are tried, its own address included.
+const MOST_COPIES: usize = 16;
 
 /// After the host failed, chunks come back this much later to see whether it works again.
 const HOST_PAUSE: Duration = Duration::from_secs(30);
@@ -60,6 +64,8 @@ pub(super) struct Bench {
 pub(super) enum Tried {
     /// There is a verdict.
     Judged(Box<Judged>),
+    /// The copy was refused, and there is another; this is the picture with it.
+    Next(Box<Waiting>),
     /// Its host asks to come back later.
     Held { candidate: i64, until: DateTime<Utc> },
     /// Its host does not accept the source's credential; nothing is said about the picture.
@@ -69,28 +75,30 @@ pub(super) enum Tried {
 }
 
 impl Bench {
-    /// Takes one picture through the pipeline. Dropping the future closes its connection.
+    /// Takes one copy of a picture through the pipeline. Dropping the future closes its connection.
     pub(super) async fn judge(&self, waiting: Waiting) -> Tried {
-        let (id, said) = (waiting.id, waiting.candidate);
+        let id = waiting.id;
         if waiting.interruptions > MOST_INTERRUPTIONS {
             let detail =
                 format!("the worker died {} times while it tried this picture", waiting.interruptions);
-            return judged(id, said, None, Err(Refused { reason: Refusal::DecoderFault, detail }));
+            return refused(waiting, None, Refused { reason: Refusal::DecoderFault, detail });
         }
-        if let Some(refused) = license(&said, &self.rules) {
-            return judged(id, said, None, Err(refused));
+        if let Some(reason) = license(&waiting.candidate, &self.rules) {
+            return refused(waiting, None, reason);
         }
+        let url = waiting.address().to_owned();
         let metrics = &self.app.metrics;
-        let (download, url) = match metrics.download(self.download(&said, waiting.holds)).await {
+        let download = metrics.download(self.download(&waiting, &url)).await;
+        let download = match download {
             Ok(found) => found,
-            Err(NotThere::Refused(refused)) => return judged(id, said, None, Err(refused)),
+            Err(NotThere::Refused(reason)) => return next_or_refused(waiting, None, reason),
             Err(NotThere::Later(until)) => return Tried::Held { candidate: id, until },
             Err(NotThere::Unauthorized(reason)) => return Tried::Unauthorized { candidate: id, reason },
         };
         metrics.received(download.bytes.len());
         self.faults.pass("decode", &url);
         // Another copy may have other bytes.
-        let declared = said.checksum.clone().filter(|_| url == said.url);
+        let declared = waiting.candidate.checksum.clone().filter(|_| url == waiting.candidate.url);
         let (sha256, checked) = match self.check(&download.bytes, declared, waiting.again).await {
             Ok(checked) => checked,
             Err(error) => {
@@ -101,12 +109,12 @@ impl Bench {
                 };
             }
         };
-        let body = Body { url: download.url, size: download.bytes.len() as u64, sha256 };
+        let body = Body { final_url: download.url, size: download.bytes.len() as u64, sha256 };
         let measured = match checked {
             Ok(measured) => measured,
             Err(rejected) => {
-                let refused = Refused { reason: rejected.refusal, detail: rejected.detail };
-                return judged(id, said, Some(body), Err(refused));
+                let reason = Refused { reason: rejected.refusal, detail: rejected.detail };
+                return next_or_refused(waiting, Some(body), reason);
             }
         };
         let put = self.app.store.put(self.owner.user, &sha256, measured.format, download.bytes).await;
@@ -116,7 +124,14 @@ impl Bench {
             return Tried::HostFailed { candidate: id, wait: store_fails() };
         }
         self.faults.pass("stored", &url);
-        judged(id, said, Some(body), Ok(measured))
+        Tried::Judged(Box::new(Judged {
+            candidate: id,
+            address: url,
+            said: waiting.candidate,
+            body: Some(body),
+            refused: waiting.refused,
+            outcome: Ok(measured),
+        }))
     }
 
     /// Checks a file completely. Bytes that this process decoded not long ago, or that the dataset
@@ -146,46 +161,42 @@ impl Bench {
             Some(decoded) => decoded,
             None => self.decoders.decode(self.owner, sha256, bytes.clone(), header.clone()).await?,
         };
-        let checked = decoded.and_then(|phash| {
+        let checked = decoded.and_then(|decoded| {
             validate::check_rules(&header, &self.rules)?;
             checksum?;
-            Ok(header.accept(sha256, phash))
+            Ok(header.accept(sha256, decoded))
         });
         Ok((sha256, checked))
     }
 
     /// What is known of these bytes.
-    async fn known(&self, sha256: &Sha256, header: &Header) -> Option<Result<u64, Rejected>> {
+    async fn known(&self, sha256: &Sha256, header: &Header) -> Option<Result<Decoded, Rejected>> {
         if let Some(decoded) = self.decoders.known(sha256) {
             return Some(decoded);
         }
         let seen = images::seen(&self.app.db, self.dataset, sha256).await;
         match seen.inspect_err(|error| tracing::debug!(%error, "known bytes cannot be looked up")).ok()?? {
-            images::Seen::Sound { phash } => Some(Ok(phash)),
+            images::Seen::Sound { phash, frames } => Some(Ok(Decoded { phash, frames })),
             images::Seen::Refused { reason, detail } => Some(Err(header.reject(reason, detail))),
         }
     }
 
-    /// The picture from its own address or, when that is gone for good, from the first alternate that has it.
-    async fn download(&self, said: &Candidate, holds: i32) -> Result<(Download, String), NotThere> {
-        let mut alternates = said.alternates.iter();
-        let mut url = &said.url;
-        loop {
-            let refused = match self.fetcher.download(&self.grants, said, url).await {
-                Ok(download) => return Ok((download, url.clone())),
-                Err(refused) => refused,
-            };
-            match (refused.reason, refused.retry_after) {
-                (Refusal::NotFound, _) if let Some(next) = alternates.next() => url = next,
-                _ if refused.unauthorized => {
-                    let name = said.credential.as_deref().unwrap_or_default();
-                    let reason = format!("its pictures need another credential `{name}`: {}", refused.detail);
-                    return Err(NotThere::Unauthorized(reason));
-                }
-                (_, Some(after)) if holds < MOST_HOLDS => return Err(NotThere::Later(later(after))),
-                (reason, _) => return Err(NotThere::Refused(Refused { reason, detail: refused.detail })),
-            }
+    async fn download(&self, waiting: &Waiting, url: &str) -> Result<Download, NotThere> {
+        let said = &waiting.candidate;
+        let refused = match self.fetcher.download(&self.grants, said, url).await {
+            Ok(download) => return Ok(download),
+            Err(refused) => refused,
+        };
+        if refused.unauthorized {
+            let name = said.credential.as_deref().unwrap_or_default();
+            let reason = format!("its pictures need another credential `{name}`: {}", refused.detail);
+            return Err(NotThere::Unauthorized(reason));
         }
+        let is_worth = |after| after <= WORTH_WAITING || next_copy(waiting).is_none();
+        Err(match refused.retry_after {
+            Some(after) if waiting.holds < MOST_HOLDS && is_worth(after) => NotThere::Later(later(after)),
+            _ => NotThere::Refused(Refused { reason: refused.reason, detail: refused.detail }),
+        })
     }
 }
 
@@ -208,20 +219,45 @@ fn later(after: Duration) -> DateTime<Utc> {
     Utc::now() + chrono::Duration::from_std(after).unwrap_or(chrono::Duration::days(1))
 }
 
-/// What was received of a picture.
-struct Body {
-    /// Where it came from in the end.
-    url: String,
-    size: u64,
-    sha256: Sha256,
+/// The copy is refused, and the next one is tried, if there is one.
+fn next_or_refused(mut waiting: Waiting, body: Option<Body>, reason: Refused) -> Tried {
+    // Who opts out means the picture, not a copy of it.
+    let may_go_on = reason.reason != Refusal::OptOut;
+    let Some(next) = next_copy(&waiting).filter(|_| may_go_on) else { return refused(waiting, body, reason) };
+    let url = waiting.address().to_owned();
+    waiting.refused.push(RefusedCopy { url, reason: reason.reason, detail: reason.detail, body });
+    waiting.copy = next;
+    // They tell of the copy before.
+    (waiting.holds, waiting.interruptions) = (0, 0);
+    Tried::Next(Box::new(waiting))
 }
 
-fn judged(id: i64, said: Candidate, body: Option<Body>, outcome: Result<Measured, Refused>) -> Tried {
-    let (url, size, sha256) = match body {
-        Some(body) => (body.url, Some(body.size), Some(body.sha256)),
-        None => (said.url.clone(), None, None),
-    };
-    Tried::Judged(Box::new(Judged { candidate: id, url, size, sha256, said, outcome }))
+/// The number of the next copy whose address was not tried yet.
+fn next_copy(waiting: &Waiting) -> Option<i16> {
+    let Waiting { candidate, copy, refused, .. } = waiting;
+    let tried = |url: &String| url == waiting.address() || refused.iter().any(|copy| copy.url == *url);
+    let after = candidate.alternates.iter().enumerate().skip(usize::try_from(*copy).ok()?);
+    let (at, _) =
+        after.into_iter().find(|(_, url)| !tried(url)).filter(|_| refused.len() + 1 < MOST_COPIES)?;
+    i16::try_from(at + 1).ok()
+}
+
+/// No copy is left. Of several refusals the first that may pass tells whether a retry tries again;
+/// else the first tells why the one that was asked for is not there.
+fn refused(waiting: Waiting, body: Option<Body>, reason: Refused) -> Tried {
+    let url = waiting.address().to_owned();
+    let mut copies = waiting.refused;
+    copies.push(RefusedCopy { url, reason: reason.reason, detail: reason.detail, body });
+    let shown = copies.iter().position(|copy| copy.reason.may_pass()).unwrap_or(0);
+    let RefusedCopy { url, reason, detail, body } = copies.remove(shown);
+    Tried::Judged(Box::new(Judged {
+        candidate: waiting.id,
+        said: waiting.candidate,
+        address: url,
+        body,
+        refused: copies,
+        outcome: Err(Refused { reason, detail }),
+    }))
 }
 
 /// A job that names licences takes nothing whose licence it does not know.
@@ -245,6 +281,66 @@ fn is_covered(id: &str, allowed: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn waiting(alternates: &[&str]) -> Waiting {
+        let candidate = serde_json::json!({ "url": "http://a/0", "alternates": alternates });
+        Waiting {
+            id: 1,
+            candidate: serde_json::from_value(candidate).unwrap(),
+            copy: 0,
+            refused: Vec::new(),
+            holds: 3,
+            interruptions: 0,
+            host: "a".to_owned(),
+            again: false,
+        }
+    }
+
+    /// Refuses copy after copy: the addresses in their order, and what is shown in the end.
+    fn refuse_all(mut waiting: Waiting, reasons: &[Refusal]) -> (Vec<String>, Judged) {
+        let mut reasons = reasons.iter().cycle();
+        let mut tried = Vec::new();
+        loop {
+            tried.push(waiting.address().to_owned());
+            let reason = Refused { reason: *reasons.next().unwrap(), detail: tried.len().to_string() };
+            match next_or_refused(waiting, None, reason) {
+                Tried::Next(next) => waiting = *next,
+                Tried::Judged(judged) => return (tried, *judged),
+                _ => unreachable!(),
+            }
+            assert_eq!((waiting.holds, waiting.refused.len()), (0, tried.len()));
+        }
+    }
+
+    #[test]
+    fn every_copy_has_its_turn_once() {
+        let copies = waiting(&["http://b/1", "http://a/0", "http://b/1", "http://c/2"]);
+        let (tried, judged) = refuse_all(copies, &[Refusal::Truncated, Refusal::NotFound]);
+        assert_eq!(tried, ["http://a/0", "http://b/1", "http://c/2"]);
+        let refused = judged.outcome.unwrap_err();
+        assert_eq!(
+            (refused.reason, &*refused.detail, &*judged.address),
+            (Refusal::Truncated, "1", "http://a/0")
+        );
+        let others: Vec<_> = judged.refused.iter().map(|copy| (&*copy.url, copy.reason)).collect();
+        assert_eq!(others, [("http://b/1", Refusal::NotFound), ("http://c/2", Refusal::Truncated)]);
+
+        let many: Vec<String> = (1..99).map(|number| format!("http://b/{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let (tried, _) = refuse_all(waiting(&many), &[Refusal::HttpStatus]);
+        assert_eq!(tried.len(), MOST_COPIES);
+    }
+
+    #[test]
+    fn what_may_pass_is_told_and_who_opts_out_is_heeded() {
+        let copies = || waiting(&["http://b/1", "http://b/2"]);
+        let reasons = [Refusal::Corrupt, Refusal::Timeout, Refusal::NotFound];
+        let (tried, judged) = refuse_all(copies(), &reasons);
+        assert_eq!((tried.len(), &*judged.address), (3, "http://b/1"));
+        assert_eq!(judged.outcome.unwrap_err().reason, Refusal::Timeout);
+        let (tried, judged) = refuse_all(copies(), &[Refusal::OptOut]);
+        assert_eq!((tried.len(), judged.outcome.unwrap_err().reason), (1, Refusal::OptOut));
+    }
 
     #[test]
     fn a_star_is_a_version_and_no_restriction() {

@@ -24,7 +24,7 @@ use crate::{
         step::{StepOutcome, StepTask},
     },
     db::{
-        chunks::{self, Chunk, Wait},
+        chunks::{self, Chunk, Wait, Waiting},
         progress,
         settle::End,
         steps,
@@ -275,7 +275,7 @@ impl Slice {
                 return;
             }
             let fetcher = &self.bench.fetcher;
-            let Some(waiting) = self.ready.next(|waiting| fetcher.has_room(&waiting.candidate.url)) else {
+            let Some(waiting) = self.ready.next(|waiting| fetcher.has_room(waiting.address())) else {
                 return;
             };
             let bench = Arc::clone(&self.bench);
@@ -362,6 +362,12 @@ impl Slice {
                 if self.batch.len() >= BATCH || self.is_due() {
                     self.flush().await?;
                 }
+            }
+            Ok(Tried::Next(mut waiting)) => {
+                let Waiting { id, copy, refused, .. } = &*waiting;
+                let host = chunks::next_copy(&self.bench.app.db, &self.chunk, *id, *copy, refused).await?;
+                waiting.host = host.ok_or(Interrupted::LeaseLost)?;
+                self.ready.extend(vec![*waiting]);
             }
             Ok(Tried::Held { candidate, until }) => {
                 if !chunks::hold(&self.bench.app.db, &self.chunk, candidate, until).await? {

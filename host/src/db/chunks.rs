@@ -2,10 +2,11 @@
 //! where that touches no row the worker has lost the chunk and the write is undone.
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
 use crate::{
+    db::verdicts::RefusedCopy,
     image::Rules,
     job::{ChunkId, DatasetId, JobId, UserId},
     source::{Candidate, Cookies, Query, Request},
@@ -82,17 +83,30 @@ pub struct Waiting {
     /// What the source said.
     #[sqlx(json)]
     pub candidate: Candidate,
+    /// Which copy of it is tried: 0 its own address, then its alternates.
+    pub copy: i16,
+    /// Those before it, which were refused.
+    #[sqlx(json)]
+    pub refused: Vec<RefusedCopy>,
     /// Times that its host asked to come back later.
     pub holds: i32,
     /// Workers that died while they had it in hand.
     pub interruptions: i16,
-    /// Where its address is, in lower case; with a port where that is named.
+    /// Where the address of the copy is, in lower case; with a port where that is named.
     pub host: String,
     /// It was refused before, and a retry tries it again.
     pub again: bool,
 }
 
 impl Waiting {
+    /// The address of the copy that is tried.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        let alternate = usize::try_from(self.copy).ok().and_then(|copy| copy.checked_sub(1));
+        let alternate = alternate.and_then(|at| self.candidate.alternates.get(at));
+        alternate.unwrap_or(&self.candidate.url)
+    }
+
     /// Whether it may be what kills its workers: then it is tried alone.
     #[must_use]
     pub const fn is_suspect(&self) -> bool {
@@ -162,13 +176,15 @@ pub async fn backlog(
 ) -> sqlx::Result<Vec<Waiting>> {
     sqlx::query_as(
         "with next as (
-            select id, candidate, holds, interruptions, host, position, image_id is not null as again
+            select id, candidate, copy, refused, holds, interruptions, host, position, image_id is not null as again
               from pixcrawler.candidate,
-                   coalesce(lower(substring(candidate ->> 'url' from '^[^:]*://([^/?#]*)')), '') as host
+                   coalesce(case when copy > 0 then candidate -> 'alternates' ->> (copy - 1) end,
+                            candidate ->> 'url') as address,
+                   coalesce(lower(substring(address from '^[^:]*://([^/?#]*)')), '') as host
              where chunk_id = $1 and verdict is null and id <> all ($2) and host <> all ($3)
                and coalesce(not_before, now()) <= now()
              order by interruptions, position limit $5)
-         select id, candidate, holds, interruptions, host, again from next
+         select id, candidate, copy, refused, holds, interruptions, host, again from next
           order by interruptions, row_number() over (partition by interruptions, host order by position), position
           limit $4",
     )
@@ -233,6 +249,32 @@ pub async fn hold(pool: &PgPool, chunk: &Chunk, candidate: i64, until: DateTime<
     .execute(pool)
     .await?;
     Ok(held.rows_affected() == 1)
+}
+
+/// Goes on to another copy of a picture, and gives the host that it is on. Nothing when the lease is lost.
+///
+/// # Errors
+/// When the database fails.
+pub async fn next_copy(
+    pool: &PgPool,
+    chunk: &Chunk,
+    candidate: i64,
+    copy: i16,
+    refused: &[RefusedCopy],
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar(
+        "with held as (update pixcrawler.chunk set lease = lease where id = $1 and lease = $2 returning id)
+         update pixcrawler.candidate c set copy = $4, refused = $5, holds = 0, interruptions = 0
+           from held where c.id = $3 and c.chunk_id = held.id
+      returning coalesce(lower(substring(candidate -> 'alternates' ->> ($4 - 1) from '^[^:]*://([^/?#]*)')), '')",
+    )
+    .bind(chunk.id)
+    .bind(chunk.lease)
+    .bind(candidate)
+    .bind(copy)
+    .bind(Json(refused))
+    .fetch_optional(pool)
+    .await
 }
 
 /// Gives a chunk back, to be queued again at once or, with the reason, for later:

@@ -23,8 +23,10 @@ pub struct Kept {
     pub file_size: i32,
     /// Perceptual hash.
     pub phash: Option<i64>,
-    /// Where it was found.
+    /// Where it came from.
     pub original_url: String,
+    /// The address that was asked first, where that is another.
+    pub asked_url: Option<String>,
     /// Which plugin.
     pub source: Option<String>,
     /// The page a person would open.
@@ -73,7 +75,7 @@ pub async fn kept(
 ) -> sqlx::Result<Vec<Kept>> {
     sqlx::query_as(
         "select id, coalesce(labels ->> 0, '') as label, hash, format, width, height, file_size, phash, original_url,
-                source, page_url, title, description, creator, creator_url, license, license_url, attribution
+                asked_url, source, page_url, title, description, creator, creator_url, license, license_url, attribution
            from public.images
           where user_id = $1 and crawl_job_id = $2 and id > $3 and is_valid and not is_duplicate
           order by id limit $4",

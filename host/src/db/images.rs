@@ -18,6 +18,7 @@ pub struct Image {
     pub dataset_id: Option<DatasetId>,
     pub chunk_id: Option<ChunkId>,
     pub original_url: String,
+    pub asked_url: Option<String>,
     pub filename: String,
     pub storage_url: Option<String>,
     pub width: Option<i32>,
@@ -93,7 +94,7 @@ pub struct Filter {
     pub verdict: Option<Verdict>,
     /// Refused for this code.
     pub reason: Option<String>,
-    /// From exactly this address.
+    /// From exactly this address, or asked for there first.
     pub url: Option<String>,
 }
 
@@ -119,7 +120,7 @@ pub async fn list(
                    else true
                end
            and ($5::text is null or reason = $5)
-           and ($6::text is null or original_url = $6)
+           and ($6::text is null or original_url = $6 or asked_url = $6)
          order by id limit $7",
     )
     .bind(user)
@@ -152,10 +153,13 @@ pub enum Seen {
     Sound {
         /// Its perceptual hash.
         phash: u64,
+        /// Its frames.
+        frames: u32,
     },
     /// They are none, whatever a job asks for.
     Refused {
-        /// One that says something of the bytes alone: `corrupt`, `decoder-fault` or `too-costly`.
+        /// One that says something of the bytes alone: `corrupt`, `decoder-fault`, `too-costly`,
+        /// `truncated` or `unsupported-format`.
         reason: Refusal,
         /// For people.
         detail: String,
@@ -167,14 +171,14 @@ pub enum Seen {
 /// # Errors
 /// When the database fails.
 pub async fn seen(pool: &PgPool, dataset: DatasetId, sha256: &Sha256) -> sqlx::Result<Option<Seen>> {
-    /// The hash of a sound one, or why it was refused and how.
-    type Row = (Option<i64>, Option<Json<Refusal>>, Option<String>);
+    /// The hash and the frames of a sound one, or why it was refused and how.
+    type Row = (Option<i64>, Option<i32>, Option<Json<Refusal>>, Option<String>);
     let row: Option<Row> = sqlx::query_as(
-        "(select phash, null::jsonb, null from public.images
+        "(select phash, frames, null::jsonb, null from public.images
            where dataset_id = $1 and hash = $2 and is_valid and not is_duplicate)
          union all
-         (select null, to_jsonb(reason), metadata->>'detail' from public.images i
-           where dataset_id = $1 and hash = $2 and reason in ('corrupt', 'decoder-fault', 'too-costly')
+         (select null, null, to_jsonb(reason), metadata->>'detail' from public.images i
+           where dataset_id = $1 and hash = $2 and reason in ('corrupt', 'decoder-fault', 'too-costly', 'truncated', 'unsupported-format')
              -- The limits of another day may be others.
              and (reason <> 'too-costly' or created_at > now() - interval '1 day')
              and not exists (select from pixcrawler.candidate c where c.image_id = i.id and c.verdict is null))
@@ -185,10 +189,13 @@ pub async fn seen(pool: &PgPool, dataset: DatasetId, sha256: &Sha256) -> sqlx::R
     .fetch_optional(pool)
     .await?;
     Ok(row.and_then(|row| match row {
-        (Some(phash), ..) => Some(Seen::Sound { phash: phash.cast_unsigned() }),
-        (None, Some(Json(reason)), detail) => {
+        (Some(phash), frames, ..) => {
+            let frames = frames.and_then(|frames| u32::try_from(frames).ok()).unwrap_or(1);
+            Some(Seen::Sound { phash: phash.cast_unsigned(), frames })
+        }
+        (None, _, Some(Json(reason)), detail) => {
             Some(Seen::Refused { reason, detail: detail.unwrap_or_default() })
         }
-        (None, None, _) => None,
+        (None, _, None, _) => None,
     }))
 }

@@ -151,7 +151,7 @@ pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> s
         return Ok(Retried::NotOver(locked.status.0));
     }
     let reopened: Vec<(ChunkId,)> = sqlx::query_as(
-        "update pixcrawler.candidate c set verdict = null, not_before = null, holds = 0, interruptions = 0
+        "update pixcrawler.candidate c set verdict = null, not_before = null, holds = 0, interruptions = 0, copy = 0, refused = '[]'
            from public.images i
           where c.job_id = $1 and c.verdict = 'refused' and i.id = c.image_id and i.reason = any ($2)
       returning c.chunk_id",

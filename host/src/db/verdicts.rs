@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 
 use crate::{
@@ -19,12 +20,12 @@ pub struct Judged {
     pub candidate: i64,
     /// What the source said.
     pub said: Candidate,
-    /// The address that was asked last.
-    pub url: String,
-    /// Size of the body in bytes, when it was received whole.
-    pub size: Option<u64>,
-    /// Of the body.
-    pub sha256: Option<Sha256>,
+    /// The address of the copy that the outcome is about: the candidate's own or an alternate.
+    pub address: String,
+    /// What was received from there, when it was received whole.
+    pub body: Option<Body>,
+    /// Copies that were refused besides.
+    pub refused: Vec<RefusedCopy>,
     /// Whether it is a picture that the job accepts.
     pub outcome: Result<Measured, Refused>,
 }
@@ -36,6 +37,31 @@ pub struct Refused {
     pub reason: Refusal,
     /// For people.
     pub detail: String,
+}
+
+/// A copy of a picture that was refused, while there was another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedCopy {
+    /// Its address.
+    pub url: String,
+    /// The code.
+    pub reason: Refusal,
+    /// For people.
+    pub detail: String,
+    /// What was received, if it was received whole.
+    #[serde(flatten)]
+    pub body: Option<Body>,
+}
+
+/// What was received of a picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Body {
+    /// Where it came from in the end.
+    pub final_url: String,
+    /// In bytes.
+    pub size: u64,
+    /// Of the bytes.
+    pub sha256: Sha256,
 }
 
 /// What a batch came to.
@@ -71,7 +97,7 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, batch: &[Judged]) -> sqlx::Res
 
     let kept = count(&rows, Verdict::Kept);
     let downloaded =
-        i32::try_from(rows.iter().filter(|row| row.judged.size.is_some()).count()).unwrap_or(i32::MAX);
+        i32::try_from(rows.iter().filter(|row| row.judged.body.is_some()).count()).unwrap_or(i32::MAX);
     let got_on = !rows.is_empty();
     sqlx::query(
         "update pixcrawler.chunk
@@ -213,6 +239,7 @@ fn rows<'a>(batch: &'a [Judged], known: &HashMap<String, ImageId>, slots: &mut S
 struct NewImage<'a> {
     candidate: i64,
     original_url: &'a str,
+    asked_url: Option<&'a str>,
     filename: String,
     width: Option<i64>,
     height: Option<i64>,
@@ -246,19 +273,24 @@ impl<'a> NewImage<'a> {
         let said = &row.judged.said;
         let measured = row.judged.outcome.as_ref().ok();
         let refused = row.judged.outcome.as_ref().err();
+        // Of what was refused, the address that was asked is the one to be found by.
+        let address = if measured.is_some() { &row.judged.address } else { &said.url };
+        let url = row.judged.body.as_ref().map_or(&row.judged.address, |body| &body.final_url);
+        let refused_copies = (!row.judged.refused.is_empty()).then_some(&row.judged.refused);
         Self {
             candidate: row.judged.candidate,
-            original_url: &said.url,
+            original_url: address,
+            asked_url: (*address != said.url).then_some(&said.url),
             filename: measured.map_or_else(
-                || last_segment(&row.judged.url),
+                || last_segment(url),
                 |measured| format!("{}.{}", measured.sha256, measured.format.extension()),
             ),
             width: measured.map(|measured| measured.width.into()),
             height: measured.map(|measured| measured.height.into()),
-            file_size: row.judged.size.map(integer),
+            file_size: row.judged.body.as_ref().map(|body| integer(body.size)),
             format: measured.map(|measured| measured.format.name()),
             frames: measured.map(|measured| measured.frames),
-            hash: row.judged.sha256.map(|sha256| sha256.to_string()),
+            hash: row.judged.body.as_ref().map(|body| body.sha256.to_string()),
             phash: measured.map(|measured| measured.phash.cast_signed()),
             is_valid: measured.is_some(),
             is_duplicate: row.verdict == Verdict::Duplicate,
@@ -279,7 +311,8 @@ impl<'a> NewImage<'a> {
             declared_size: said.byte_size.map(|size| i64::try_from(size).unwrap_or(i64::MAX)),
             metadata: serde_json::json!({
                 "detail": refused.map(|refused| &refused.detail),
-                "final_url": (row.judged.url != said.url).then_some(&row.judged.url),
+                "final_url": (url != address).then_some(url),
+                "refused_copies": refused_copies,
                 "published": said.published,
                 "tags": said.tags,
                 "extra": said.extra,
@@ -306,7 +339,7 @@ async fn insert_images(
         "with new as (
             select coalesce(c.image_id, nextval('public.images_id_seq')::integer) as id, n.*
               from jsonb_to_recordset($5) as n (
-                     candidate bigint, original_url text, filename text, width integer, height integer,
+                     candidate bigint, original_url text, asked_url text, filename text, width integer, height integer,
                      file_size integer, format text, frames integer, hash text, phash bigint, is_valid boolean,
                      is_duplicate boolean, duplicate_of integer, reason text, page_url text, title text,
                      description text, creator text, creator_url text, license text, license_url text,
@@ -315,11 +348,11 @@ async fn insert_images(
               join pixcrawler.candidate c on c.id = n.candidate),
          written as (
             insert into public.images (
-                   id, crawl_job_id, chunk_id, user_id, dataset_id, source, original_url, filename, storage_url,
+                   id, crawl_job_id, chunk_id, user_id, dataset_id, source, original_url, asked_url, filename, storage_url,
                    width, height, file_size, format, frames, hash, phash, is_valid, is_duplicate, duplicate_of,
                    reason, page_url, title, description, creator, creator_url, license, license_url, attribution,
                    source_id, declared_width, declared_height, declared_mime, declared_size, labels, metadata)
-            select id, $1, $2, $3, $4, $6, original_url, left(filename, 255),
+            select id, $1, $2, $3, $4, $6, original_url, asked_url, left(filename, 255),
                    case when is_valid and not is_duplicate then '/api/v1/images/' || id || '/file' end,
                    width, height, file_size, format, frames, hash, phash, is_valid,
                    is_duplicate, duplicate_of, reason, page_url, title, description, creator, creator_url,
@@ -328,7 +361,8 @@ async fn insert_images(
                    jsonb_build_array($7::text), jsonb_strip_nulls(metadata)
               from new
                 on conflict (id) do update
-               set filename = excluded.filename, storage_url = excluded.storage_url, width = excluded.width,
+               set original_url = excluded.original_url, asked_url = excluded.asked_url,
+                   filename = excluded.filename, storage_url = excluded.storage_url, width = excluded.width,
                    height = excluded.height, file_size = excluded.file_size, format = excluded.format,
                    frames = excluded.frames, hash = excluded.hash, phash = excluded.phash,
                    is_valid = excluded.is_valid, is_duplicate = excluded.is_duplicate,

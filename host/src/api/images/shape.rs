@@ -41,8 +41,11 @@ pub(super) struct Image {
     verdict: Verdict,
     /// Signed link to the bytes, for `<img>`; good for 15 minutes; null without bytes.
     url: Nullable<String>,
-    /// The address it was downloaded from.
+    /// The address it was downloaded from; of what was refused, the one that was asked first.
     original_url: String,
+    /// The address that was asked first, where another copy of the picture was taken; null otherwise.
+    /// `metadata.refused_copies` tells why.
+    asked_url: Nullable<String>,
     /// `{sha256}.{ext}`; of what was refused, the last part of its address.
     filename: String,
     /// Path of the bytes, to be asked for with a token; null without bytes.
@@ -129,6 +132,7 @@ impl Image {
             verdict: row.verdict().into(),
             url: url.into(),
             original_url: row.original_url,
+            asked_url: row.asked_url.into(),
             filename: row.filename,
             storage_url: row.storage_url.into(),
             width: row.width.into(),
@@ -197,6 +201,7 @@ impl Example for Image {
             verdict: Verdict::Kept,
             url: Some(format!("{path}?user=…&expires=…&signature=…")).into(),
             original_url: "https://images.example.org/red-panda.jpg".to_owned(),
+            asked_url: None.into(),
             filename: format!("{hash}.jpg"),
             storage_url: Some(path).into(),
             width: Some(1024).into(),

@@ -82,6 +82,8 @@ mod tests {
         Waiting {
             id,
             candidate: candidate.unwrap(),
+            copy: 0,
+            refused: Vec::new(),
             holds: 0,
             interruptions: 0,
             host: host.to_owned(),

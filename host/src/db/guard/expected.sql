@@ -95,6 +95,7 @@ alter table public.datasets add column storage_tier character varying(20) defaul
 alter table public.datasets add column updated_at timestamp with time zone default now() not null;
 alter table public.datasets add column user_id uuid not null;
 alter table public.datasets enable row level security;
+alter table public.images add column asked_url text;
 alter table public.images add column attribution text;
 alter table public.images add column chunk_id integer;
 alter table public.images add column crawl_job_id integer not null;
@@ -249,7 +250,7 @@ create index datasets_user_id_idx ON public.datasets USING btree (user_id, id);
 create index images_crawl_job_id_idx ON public.images USING btree (crawl_job_id, id);
 create index images_dataset_id_idx ON public.images USING btree (dataset_id, id);
 create index images_not_kept_idx ON public.images USING btree (crawl_job_id, is_duplicate, reason, user_id) WHERE (is_duplicate OR (NOT is_valid));
-create index images_refused_bytes_idx ON public.images USING btree (dataset_id, hash) WHERE (reason = ANY (ARRAY['corrupt'::text, 'decoder-fault'::text, 'too-costly'::text]));
+create index images_refused_bytes_idx ON public.images USING btree (dataset_id, hash) WHERE (reason = ANY (ARRAY['corrupt'::text, 'decoder-fault'::text, 'too-costly'::text, 'truncated'::text, 'unsupported-format'::text]));
 create index images_user_id_idx ON public.images USING btree (user_id, id);
 create index job_chunks_job_id_idx ON public.job_chunks USING btree (job_id, id);
 create index job_chunks_user_id_idx ON public.job_chunks USING btree (user_id);
