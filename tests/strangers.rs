@@ -2,6 +2,11 @@
 //! test of our own among those of `make test`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they say what they found, and what was skipped"
+)]
 
 #[expect(dead_code, unused_imports, reason = "the other tests use the rest")]
 mod support;
@@ -21,7 +26,6 @@ use pixcrawler::db::{
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlx::AssertSqlSafe;
 use tokio::process::Command;
 
 use crate::support::{
@@ -42,7 +46,7 @@ const LAYOUTS: [(&str, &[&str]); 3] = [
 struct Frontend {
     server: Embedded,
     pool: PgPool,
-    dir: DataDir,
+    _dir: DataDir,
 }
 
 impl Frontend {
@@ -56,7 +60,7 @@ impl Frontend {
         for statement in statements {
             execute(&pool, statement).await;
         }
-        Self { server, pool, dir }
+        Self { server, pool, _dir: dir }
     }
 
     /// The way to it for tools that need a port, of which it opens none.
@@ -453,8 +457,11 @@ fn pillow_sees_the_same_pictures() {
         eprintln!("skipped: PIXCRAWLER_CORPORA names no folders of pictures");
         return;
     };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/strangers/pictures.py");
-    let mut pillow = std::process::Command::new(tools().join("python/bin/python"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let script = root.join("tests/strangers/pictures.py");
+    let python = root.join("target/tools/strangers/python/bin/python");
+    assert!(python.exists(), "run `make strangers`, which fetches Pillow");
+    let mut pillow = std::process::Command::new(python);
     let mut pillow =
         pillow.arg(script).args(std::env::split_paths(&folders)).stdout(Stdio::piped()).spawn().unwrap();
     let mut decoder = Decoder::start();
