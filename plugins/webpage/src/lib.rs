@@ -89,7 +89,8 @@ fn open(answer: Answer) -> Result<Response> {
 /// What the answer is: a page, or a picture itself.
 fn look(response: &Response, asked: &str) -> Result<Page> {
     let kind = response.header("content-type").unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    // Two fields that became one are separated by a comma.
+    let kind = kind.split([';', ',']).next().unwrap_or_default().trim().to_ascii_lowercase();
     let binary = matches!(response.body, Content::Binary(_));
     if kind.starts_with("image/") || (binary && picture::is_file(&response.url)) {
         let candidates =
@@ -97,13 +98,15 @@ fn look(response: &Response, asked: &str) -> Result<Page> {
         return Ok(Page { url: response.url.clone(), candidates, ..Page::default() });
     }
     let policy = response.header("referrer-policy").unwrap_or_default();
+    let read = |html: &str| {
+        let mut page = page::read(html, &response.url, policy);
+        let refresh = response.header("refresh").unwrap_or_default();
+        page.next = page.next.or_else(|| page::refreshed(refresh, &response.url));
+        Ok(page)
+    };
     match (&response.body, kind.as_str()) {
-        (Content::Text(html), "" | "text/html" | "application/xhtml+xml") => {
-            Ok(page::read(html, &response.url, policy))
-        }
-        (Content::Text(html), "text/plain" | "application/xml" | "text/xml") if is_html(html) => {
-            Ok(page::read(html, &response.url, policy))
-        }
+        (Content::Text(html), "" | "text/html" | "application/xhtml+xml") => read(html),
+        (Content::Text(html), "text/plain" | "application/xml" | "text/xml") if is_html(html) => read(html),
         _ => Err(Error::InvalidQuery(format!("{asked} is neither a page nor a picture ({kind})"))),
     }
 }

@@ -28,6 +28,7 @@ pub fn read(html: &str, url: &str, policy: &str) -> Page {
         url,
         pictures,
         next: None,
+        refreshed: None,
         based: false,
         opted_out: false,
         has_scripts: false,
@@ -58,6 +59,8 @@ struct Reader<'a> {
     url: &'a str,
     pictures: Pictures,
     next: Option<String>,
+    /// The page that is shown in its place.
+    refreshed: Option<String>,
     based: bool,
     /// The page asks not to be used for what this is.
     opted_out: bool,
@@ -96,15 +99,17 @@ impl Reader<'_> {
     }
 
     fn finish(self) -> Page {
-        let Self { url, pictures, opted_out, has_scripts, next, .. } = self;
+        let Self { url, pictures, opted_out, has_scripts, refreshed, .. } = self;
         let left_out = pictures.left_out();
+        let is_last = refreshed.is_none();
+        let next = self.next.or(refreshed);
         let mut page = Page { url: url.to_owned(), candidates: pictures.finish(), next, ..Page::default() };
         if opted_out {
             page.candidates.clear();
             page.warnings.push(format!("{url} asks not to be used for datasets (noai)"));
             return page;
         }
-        if page.candidates.is_empty() {
+        if page.candidates.is_empty() && is_last {
             let script = if has_scripts { "; a script in the browser may load them" } else { "" };
             page.warnings.push(format!("no pictures found on {url}{script}"));
         }
@@ -128,6 +133,10 @@ impl Reader<'_> {
             .or_else(|| tag.get("itemprop"))
             .unwrap_or_default();
         let content = tag.get("content").unwrap_or_default();
+        if tag.get("http-equiv").is_some_and(|header| header.trim().eq_ignore_ascii_case("refresh")) {
+            let refreshed = refreshed(&content, self.pictures.base());
+            self.refreshed = self.refreshed.take().or(refreshed).filter(|page| page != self.url);
+        }
         let described = self.described.and_then(|(index, _)| self.pictures.get_mut(index));
         match (name.trim().to_ascii_lowercase().as_str(), described) {
             (
@@ -152,7 +161,7 @@ impl Reader<'_> {
                 let width = self.described.and_then(|(_, width)| width);
                 candidate.dimensions = Dimensions::known(width, pixels(&content));
             }
-            ("robots", _) => {
+            ("robots" | "pixcrawler", _) => {
                 self.opted_out |= content.split(',').any(|word| {
                     word.trim().eq_ignore_ascii_case("noai") || word.trim().eq_ignore_ascii_case("noimageai")
                 });
@@ -184,6 +193,28 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Where `Refresh: 0; url=/home` leads from `base`, as the HTML standard reads it. What is shown for a
+/// while is a page of its own.
+pub(crate) fn refreshed(said: &str, base: &str) -> Option<String> {
+    let said = said.trim_start();
+    let (seconds, rest) = said.split_at(said.find(|c: char| !c.is_ascii_digit()).unwrap_or(said.len()));
+    let is_time = !seconds.is_empty() || rest.starts_with('.');
+    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    if !is_time || seconds.bytes().any(|digit| digit != b'0') {
+        return None;
+    }
+    let is_parted = |c: char| matches!(c, ';' | ',') || c.is_ascii_whitespace();
+    let rest = rest.starts_with(is_parted).then(|| rest.trim_start())?;
+    let rest = rest.strip_prefix([';', ',']).unwrap_or(rest).trim_start();
+    let named = rest.get(..3).filter(|name| name.eq_ignore_ascii_case("url"));
+    let target = named.and_then(|_| rest[3..].trim_start().strip_prefix('=')).unwrap_or(rest).trim_start();
+    let target = match target.strip_prefix(['"', '\'']) {
+        Some(quoted) => quoted.split(&target[..1]).next().unwrap_or_default(),
+        None => target,
+    };
+    if target.is_empty() { None } else { url::resolve(base, target) }
 }
 
 /// What is left out of a page.

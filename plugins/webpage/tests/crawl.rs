@@ -43,6 +43,44 @@ fn pages_are_followed_once() {
 }
 
 #[test]
+fn a_page_that_leads_on_at_once_is_left() {
+    let home = Some("https://example.org/home?a=b".to_owned());
+    for (content, expect) in [
+        ("0; url=/home?a=b", home.clone()),
+        ("0,URL='/home?a=b'x", home.clone()),
+        (" 00.5 ;url = \"/home?a=b", home.clone()),
+        ("0 /home?a=b", home.clone()),
+        (".5; url=/home?a=b", home.clone()),
+        ("0; uri", Some("https://example.org/uri".to_owned())),
+        ("5; url=/home", None),
+        ("0", None),
+        ("0; url=", None),
+        ("0url=/home", None),
+        ("x; url=/home", None),
+        ("; url=/home", None),
+        ("0; url=/gallery", None),
+        ("0; url='", None),
+        ("0; ürl", Some("https://example.org/%C3%BCrl".to_owned())),
+    ] {
+        let quoted = content.replace('"', "&quot;");
+        let page = html(PAGE, &format!("<meta http-equiv=Refresh content=\"{quoted}\">"));
+        let (found, next) = read(&mut Vec::new(), page).unwrap();
+        assert_eq!(url(next), expect, "{content}");
+        assert_eq!(found.warnings.is_empty(), expect.is_some(), "{content}");
+        let mut page = html(PAGE, "");
+        if let Ok(response) = &mut page.outcome {
+            response.headers.push(("refresh".to_owned(), content.to_owned()));
+        }
+        assert_eq!(url(read(&mut Vec::new(), page).unwrap().1), expect, "{content}");
+    }
+    // A page in its own right leads to the one that it names.
+    let page =
+        html(PAGE, "<meta http-equiv=refresh content='0;/noscript'><img src=a.jpg><a rel=next href=?p=2>");
+    let (found, next) = read(&mut Vec::new(), page).unwrap();
+    assert_eq!((found.candidates.len(), url(next).as_deref()), (1, Some("https://example.org/gallery?p=2")));
+}
+
+#[test]
 fn a_redirect_does_not_hide_a_circle() {
     let mut redirected = html(PAGE, "<img src=a.jpg><a rel=next href=/home>");
     if let Ok(response) = &mut redirected.outcome {
@@ -111,7 +149,7 @@ fn what_is_neither_page_nor_picture_is_the_users_mistake() {
         assert!(message.contains(PAGE) && message.contains(kind), "{message}");
     }
     // Some servers call pages something else.
-    for kind in ["", "text/plain", "application/xhtml+xml"] {
+    for kind in ["", "text/plain", "application/xhtml+xml", "text/html, text/html"] {
         let body = Content::Text("<!doctype html><HTML><img src=a.jpg>".to_owned());
         assert_eq!(read(&mut Vec::new(), answer(PAGE, kind, body)).unwrap().0.candidates.len(), 1, "{kind}");
     }
