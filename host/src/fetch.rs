@@ -91,6 +91,15 @@ pub struct Unanswered {
     pub retry_after: Option<Duration>,
 }
 
+impl Unanswered {
+    /// How long the site itself wants to be left alone, which binds everybody. Of what could not be
+    /// reached or read nobody knows that; it may be well for the next who asks.
+    #[must_use]
+    pub fn asked_to_wait(&self) -> Option<Duration> {
+        self.retry_after.filter(|_| matches!(self.failure, Failure::Status(_)))
+    }
+}
+
 /// Why the door cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -132,10 +141,10 @@ struct Inner {
     guard: guard::Guard,
     agents: agent::Agents,
     origins: origins::Origins,
-    /// Reaches only public addresses.
-    client: reqwest::Client,
-    /// Reaches what the operator chose: the targets of mapped origins, and its own services.
-    mapped: reqwest::Client,
+    /// Reach only public addresses.
+    public: Clients,
+    /// Reach what the operator chose: the targets of mapped origins, and its own services.
+    mapped: Clients,
     pace: pace::Pace,
     robots: robots::RobotsCache,
     tokens: secret::Tokens,
@@ -149,6 +158,14 @@ struct Inner {
     reach: Reach,
 }
 
+/// The same client twice.
+struct Clients {
+    /// Keeps connections for the next request.
+    keeping: reqwest::Client,
+    /// Opens one for every request.
+    opening: reqwest::Client,
+}
+
 /// Whether sites were reached.
 #[derive(Default)]
 struct Reach {
@@ -156,6 +173,16 @@ struct Reach {
     somewhere: AtomicBool,
     /// A source had no answer, because nobody could be reached.
     nowhere: AtomicBool,
+}
+
+impl Clients {
+    fn new(
+        kept: usize,
+        build: impl Fn(usize) -> reqwest::Result<reqwest::Client>,
+    ) -> Result<Self, SetupError> {
+        let built = |kept| build(kept).map_err(|error| SetupError::Client(error.into()));
+        Ok(Self { keeping: built(kept)?, opening: built(0)? })
+    }
 }
 
 impl Fetcher {
@@ -171,14 +198,14 @@ impl Fetcher {
         let names = names::Names::new(config.name_server, guard.clone())
             .map_err(|error| SetupError::Resolver(error.into()))?;
         let agents = agent::Agents::new(config)?;
-        let client = |names: names::Names| {
+        let client = |names: names::Names, kept: usize| {
             reqwest::Client::builder()
                 .user_agent(agents.own.header.clone())
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
                 .dns_resolver(names)
                 .connect_timeout(Duration::from_secs(10))
-                .pool_max_idle_per_host(config.per_host)
+                .pool_max_idle_per_host(kept)
                 .pool_idle_timeout(Duration::from_secs(10))
                 // As browsers do: a fold is a space (RFC 9112, 5.2), a line that is no header is none.
                 .http1_allow_obsolete_multiline_headers_in_responses(true)
@@ -187,9 +214,11 @@ impl Fetcher {
                 .http1_max_headers(MOST_HEADERS)
                 .http2_max_header_list_size(64 << 10)
         };
+        let public = |kept: usize| client(names.clone(), kept).build();
         // Over HTTP/2 the `Host` of a mapped origin would contradict `:authority`.
-        let mapped = client(names.unguarded()).http1_only().build();
-        let client = client(names).build().map_err(|error| SetupError::Client(error.into()))?;
+        let mapped = |kept: usize| client(names.unguarded(), kept).http1_only().build();
+        let public = Clients::new(config.per_host, public)?;
+        let mapped = Clients::new(config.per_host, mapped)?;
         drop(entered);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -197,8 +226,8 @@ impl Fetcher {
                 guard,
                 agents,
                 origins: origins::Origins(config.map_origin.clone()),
-                client,
-                mapped: mapped.map_err(|error| SetupError::Client(error.into()))?,
+                public,
+                mapped,
                 pace: pace::Pace::new(config.per_host, rate.ok_or(SetupError::NoPace)?),
                 robots: robots::cache(),
                 tokens: slots::Slots::new(1_000),
@@ -231,8 +260,7 @@ impl Fetcher {
     /// Whether a download from this address could begin now, as far as its host's pace goes.
     #[must_use]
     pub fn has_room(&self, url: &str) -> bool {
-        let host = Url::parse(url).ok().and_then(|url| Some(url.host_str()?.to_owned()));
-        host.is_none_or(|host| self.inner.pace.has_room(&host))
+        Url::parse(url).ok().is_none_or(|url| self.inner.pace.has_room(&url))
     }
 
     /// What is to be said where the host of this address wants time between requests (`Crawl-delay` and
@@ -241,7 +269,7 @@ impl Fetcher {
     pub fn wants_time(&self, url: &str) -> Option<String> {
         let url = Url::parse(url).ok()?;
         let host = url.host_str()?;
-        let asked = self.inner.pace.interval(host)?;
+        let asked = self.inner.pace.interval(&url)?;
         let kept = match asked > robots::LONGEST_INTERVAL {
             true => format!(", of which {:?} are kept", robots::LONGEST_INTERVAL),
             false => String::new(),
@@ -254,7 +282,8 @@ impl Fetcher {
     ///
     /// # Errors
     /// Any status but 429 and 5xx is an answer; those are tried again twice first, like
-    /// timeouts and lost connections, where the wait is at most 5 s.
+    /// timeouts and lost connections, where the wait is at most 5 s. For a connection that was
+    /// kept and is lost, another one is opened besides.
     pub async fn ask(
         &self,
         grants: &Grants,

@@ -12,12 +12,12 @@ use bytes::Bytes;
 use futures_util::{Stream, stream::try_unfold};
 use http::{HeaderMap, header};
 use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt},
+    io::{AsyncBufRead, AsyncRead, AsyncReadExt},
     time::{Instant, timeout_at},
 };
 use tokio_util::io::StreamReader;
 
-use super::trouble::Trouble;
+use super::trouble::{Trouble, chain};
 
 /// How much of a body is taken, and how slowly it may come.
 #[derive(Clone, Copy, Debug)]
@@ -84,14 +84,19 @@ fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Trouble> {
 }
 
 impl Incoming {
-    pub(super) fn new(response: reqwest::Response, bounds: Bounds) -> Result<Self, Trouble> {
+    /// With `takes_part`, what came is the body where the connection ends before its time.
+    pub(super) fn new(
+        response: reqwest::Response,
+        bounds: Bounds,
+        takes_part: bool,
+    ) -> Result<Self, Trouble> {
         let length = response.content_length();
         if !bounds.cut && length.is_some_and(|length| length > bounds.bytes) {
             return Err(Trouble::TooLarge(bounds.bytes));
         }
         let mut codings =
             if length == Some(0) { Vec::new() } else { codings(response.headers())? }.into_iter();
-        let wire: Wire = Box::pin(StreamReader::new(Box::pin(wire(response, bounds))));
+        let wire: Wire = Box::pin(StreamReader::new(Box::pin(wire(response, bounds, takes_part))));
         let (reader, length) = match codings.next() {
             None => (Reader::Plain(wire), length),
             Some(coding) => (Reader::Packed(Unpacker::new(coding, wire)), None),
@@ -158,10 +163,14 @@ struct Unpacker<R> {
 enum Part<R> {
     /// Before the head of a file or of a member.
     Head(Metered<R>),
+    /// Is not packed, though it was said.
+    Plain(Metered<R>),
     Deflate(Box<DeflateDecoder<Metered<R>>>),
     Brotli(Box<BrotliDecoder<Metered<R>>>),
 }
 
+/// How pictures begin: no answer that is packed does.
+const PICTURES: [&[u8]; 4] = [b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF"];
 /// Most bytes, in or out, that are worked on at one go.
 const PIECE: usize = 32 << 10;
 /// Most members of a gzip file; each costs as much as some KiB do.
@@ -186,6 +195,10 @@ impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
                 Some(Part::Head(_)) => {
                     self.begin().await?;
                     continue;
+                }
+                Some(Part::Plain(body)) => {
+                    body.allow(self.produced);
+                    body
                 }
                 Some(Part::Deflate(decoder)) => {
                     decoder.get_mut().allow(self.produced);
@@ -217,7 +230,12 @@ impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
     /// Reads what stands before the data. What follows the end of a gzip file and is no member is left alone.
     async fn begin(&mut self) -> io::Result<()> {
         let Some(Part::Head(mut input)) = self.part.take() else { return Ok(()) };
-        let Some(first) = input.fill_buf().await?.first().copied() else { return Ok(()) };
+        let beginning = input.peek().await?;
+        let Some(&first) = beginning.first() else { return Ok(()) };
+        if self.members == 0 && PICTURES.iter().any(|picture| beginning.starts_with(picture)) {
+            self.part = Some(Part::Plain(input));
+            return Ok(());
+        }
         match self.coding {
             Coding::Brotli => {
                 self.part = Some(Part::Brotli(Box::new(BrotliDecoder::new(input))));
@@ -256,7 +274,7 @@ impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
         match &self.part {
             Some(Part::Deflate(decoder)) => decoder.get_ref().ended,
             Some(Part::Brotli(decoder)) => decoder.get_ref().ended,
-            Some(Part::Head(_)) | None => false,
+            Some(Part::Head(_) | Part::Plain(_)) | None => false,
         }
     }
 }
@@ -295,6 +313,8 @@ async fn gzip_head<R: AsyncBufRead + Unpin>(input: &mut R) -> io::Result<bool> {
 /// What goes into a decoder: in pieces, and not more than is allowed.
 struct Metered<R> {
     input: R,
+    /// Was read ahead, and comes before the rest.
+    ahead: Vec<u8>,
     taken: u64,
     /// Bytes that may be taken in all.
     allowed: u64,
@@ -306,7 +326,7 @@ struct Metered<R> {
 
 impl<R> Metered<R> {
     const fn new(input: R) -> Self {
-        Self { input, taken: 0, allowed: SLACK, until_pause: PIECE, ended: false }
+        Self { input, ahead: Vec::new(), taken: 0, allowed: SLACK, until_pause: PIECE, ended: false }
     }
 
     /// Lets in what is in proportion to what came out.
@@ -315,9 +335,21 @@ impl<R> Metered<R> {
     }
 }
 
+impl<R: AsyncBufRead + Unpin> Metered<R> {
+    /// The next four bytes, or those that are left.
+    async fn peek(&mut self) -> io::Result<&[u8]> {
+        let left = 4 - self.ahead.len().min(4);
+        (&mut self.input).take(left as u64).read_to_end(&mut self.ahead).await?;
+        Ok(&self.ahead)
+    }
+}
+
 impl<R: AsyncBufRead + Unpin> AsyncBufRead for Metered<R> {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
+        if !this.ahead.is_empty() {
+            return Poll::Ready(Ok(&this.ahead));
+        }
         // A decoder goes on by itself until something comes out.
         if this.until_pause == 0 {
             this.until_pause = PIECE;
@@ -336,7 +368,10 @@ impl<R: AsyncBufRead + Unpin> AsyncBufRead for Metered<R> {
     fn consume(mut self: Pin<&mut Self>, amount: usize) {
         self.taken += amount as u64;
         self.until_pause = self.until_pause.saturating_sub(amount);
-        Pin::new(&mut self.input).consume(amount);
+        match self.ahead.is_empty() {
+            true => Pin::new(&mut self.input).consume(amount),
+            false => drop(self.ahead.drain(..amount)),
+        }
     }
 }
 
@@ -355,7 +390,11 @@ impl<R: AsyncBufRead + Unpin> AsyncRead for Metered<R> {
 }
 
 /// The chunks as they come. Fewer than 1 KiB/s in any window is a timeout.
-fn wire(response: reqwest::Response, bounds: Bounds) -> impl Stream<Item = io::Result<Bytes>> {
+fn wire(
+    response: reqwest::Response,
+    bounds: Bounds,
+    takes_part: bool,
+) -> impl Stream<Item = io::Result<Bytes>> {
     let least = bounds.window.as_millis() * 1024 / 1000;
     let begun = Instant::now() + bounds.window;
     try_unfold((response, begun, 0, 0), move |(mut response, mut end, mut in_window, mut total)| async move {
@@ -374,10 +413,20 @@ fn wire(response: reqwest::Response, bounds: Bounds) -> impl Stream<Item = io::R
                     return Ok(Some((chunk, (response, end, in_window, total))));
                 }
                 Ok(Ok(None)) => return Ok(None),
+                Ok(Err(error)) if takes_part && total > 0 && is_end(&error) => return Ok(None),
                 Ok(Err(error)) => return Err(io::Error::other(Trouble::from(error))),
                 Err(_) if in_window < least => return Err(io::Error::other(Trouble::Timeout)),
                 Err(_) => (end, in_window) = (Instant::now() + bounds.window, 0),
             }
         }
+    })
+}
+
+/// Whether the connection was closed in the middle of a body.
+fn is_end(error: &reqwest::Error) -> bool {
+    chain(error).any(|cause| {
+        let end = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        end == Some(io::ErrorKind::UnexpectedEof)
+            || cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
     })
 }

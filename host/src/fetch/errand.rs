@@ -18,7 +18,7 @@ use super::{
     hop::Hop,
     jar::Jar,
     origins::authority,
-    pace::{self, Host, LONGEST_SLEEP},
+    pace::{self, LONGEST_SLEEP, Origin},
     robots,
     room::{Place, Room},
     secret,
@@ -67,6 +67,8 @@ pub(super) struct Outgoing {
 struct Admitted {
     /// The source's headers may go along.
     granted: bool,
+    /// As what the site may ask not to come: by robots.txt, and by what it says in the answer.
+    as_robot: bool,
     /// The time that the site wants between requests.
     interval: Duration,
 }
@@ -82,6 +84,15 @@ pub(super) struct Reply {
     pub(super) place: Option<Place>,
     /// What must not be seen in the answer.
     pub(super) secrets: Vec<String>,
+}
+
+/// How one of several tries is made.
+#[derive(Clone, Copy)]
+struct Mode {
+    /// On a connection that may have been kept, and may be dead.
+    keeping: bool,
+    /// There is no other after it.
+    last: bool,
 }
 
 /// Time that an errand may still take. Waiting for a host's turn does not count.
@@ -116,16 +127,27 @@ impl Inner {
     /// Performs `errand`; what may pass is tried again where the wait is short.
     pub(super) async fn perform(&self, errand: &Errand<'_>, url: &Url) -> Result<Reply, Failed> {
         let mut deadline = Deadline(self.request_timeout);
-        let mut host = None;
+        let mut origin = None;
         let mut tries = 0;
+        // What was kept may be dead; of several connections all may be.
+        let mut keeping = true;
         let trouble = loop {
-            let trouble = match self.attempt(errand, url, &mut deadline, &mut host).await {
+            let mode = Mode { keeping, last: tries == Self::RETRIES };
+            let trouble = match self.attempt(errand, url, mode, &mut deadline, &mut origin).await {
                 Ok(reply) => {
-                    host.inspect(|host| host.succeeded());
+                    origin.inspect(|origin| origin.succeeded());
                     return Ok(reply);
                 }
                 Err(trouble) => trouble,
             };
+            let was_kept = std::mem::take(&mut keeping);
+            // RFC 9112, 9.3.1: the server may have closed it before the request came.
+            if was_kept
+                && errand.method == Method::GET
+                && matches!(trouble, Trouble::Network { lost: true, .. })
+            {
+                continue;
+            }
             let wait = backoff(tries).max(trouble.retry_after().unwrap_or_default());
             if !trouble.may_pass() || tries == Self::RETRIES || wait > LONGEST_SLEEP.min(deadline.0) {
                 break trouble;
@@ -133,7 +155,7 @@ impl Inner {
             tokio::time::sleep(wait).await;
             tries += 1;
         };
-        let closed = host.filter(|_| trouble.may_pass()).and_then(|host| host.failed());
+        let closed = origin.filter(|_| trouble.may_pass()).and_then(|origin| origin.failed());
         let mut failed = Failed::from(trouble);
         failed.retry_after = failed.retry_after.max(closed);
         Err(failed)
@@ -144,8 +166,9 @@ impl Inner {
         &self,
         errand: &Errand<'_>,
         start: &Url,
+        mode: Mode,
         deadline: &mut Deadline,
-        last: &mut Option<Arc<Host>>,
+        last: &mut Option<Arc<Origin>>,
     ) -> Result<Reply, Trouble> {
         let mut hop = Hop::first(errand, start);
         let mut secrets = match errand.purpose {
@@ -155,7 +178,7 @@ impl Inner {
         let most = errand.purpose.redirects();
         for _ in 0..=most {
             self.guard.check(&hop.url)?;
-            let Admitted { granted, interval } = self.admit(errand, &hop.url).await?;
+            let Admitted { granted, as_robot, interval } = self.admit(errand, &hop.url).await?;
             let mut outgoing = Outgoing { url: hop.url.clone(), headers: errand.headers.clone() };
             outgoing.headers.insert(header::USER_AGENT, errand.agent.header.clone());
             if let Some(told) = hop.refer() {
@@ -175,10 +198,10 @@ impl Inner {
             if let Some(jar) = jar {
                 jar.attach(&hop.url, &mut outgoing.headers);
             }
-            let turn = self.pace.turn(hop.url.host_str().unwrap_or_default(), interval).await?;
-            *last = Some(turn.host.clone());
+            let turn = self.pace.turn(&hop.url, interval).await?;
+            *last = Some(turn.origin.clone());
             // Interim answers (1xx) come without a limit from the client library, so time is the limit.
-            let response = deadline.run_within(self.longest_head, self.send(&hop, outgoing)).await?;
+            let response = deadline.run_within(self.longest_head, self.send(&hop, outgoing, mode)).await?;
             if let Some(jar) = jar {
                 jar.take(&hop.url, response.headers(), &secrets);
             }
@@ -186,7 +209,7 @@ impl Inner {
             if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
                 let retry_after = pace::retry_after(response.headers(), SystemTime::now());
                 if let Some(wait) = retry_after {
-                    turn.host.wait(status.as_u16(), wait);
+                    turn.origin.wait(status.as_u16(), wait);
                 }
                 return Err(Trouble::Status { status: status.as_u16(), retry_after });
             }
@@ -194,7 +217,10 @@ impl Inner {
                 Some(next) => hop.follow(errand, status, next)?,
                 None => {
                     let headers = response.headers().clone();
-                    let (body, place) = self.receive(errand, response, deadline).await?;
+                    if as_robot && status.is_success() {
+                        robots::opt_out(&headers)?;
+                    }
+                    let (body, place) = self.receive(errand, response, mode, deadline).await?;
                     return Ok(Reply { url: hop.url, status, headers, body, place, secrets });
                 }
             }
@@ -205,7 +231,7 @@ impl Inner {
     /// Under which terms a request may be sent; an error when it may not.
     async fn admit(&self, errand: &Errand<'_>, url: &Url) -> Result<Admitted, Trouble> {
         let host = url.host_str().unwrap_or_default();
-        let (granted, ask_robots) = match errand.purpose {
+        let (granted, as_robot) = match errand.purpose {
             Purpose::Ask(grants) => match grants.rule(host) {
                 Some(rule) => (true, rule.kind == HostKind::Web && !grants.ignores_robots),
                 None => return Err(not_granted(grants, host)),
@@ -213,26 +239,27 @@ impl Inner {
             Purpose::Image(grants) => (grants.rule(host).is_some(), true),
             Purpose::Robots | Purpose::Token => (true, false),
         };
-        let interval = match ask_robots {
+        let interval = match as_robot {
             // A robots.txt is itself an errand.
             true => Box::pin(self.ask_robots(url, errand.agent)).await?,
             false => Duration::ZERO,
         };
-        Ok(Admitted { granted, interval })
+        Ok(Admitted { granted, as_robot, interval })
     }
 
     /// Sends one request to its address, or to where that origin is mapped.
-    async fn send(&self, hop: &Hop, outgoing: Outgoing) -> Result<reqwest::Response, Trouble> {
+    async fn send(&self, hop: &Hop, outgoing: Outgoing, mode: Mode) -> Result<reqwest::Response, Trouble> {
         let Outgoing { url, mut headers } = outgoing;
-        let (client, target) = match self.origins.target(&url) {
-            None => (self.client.clone(), url),
+        let (clients, target) = match self.origins.target(&url) {
+            None => (&self.public, url),
             Some(target) => {
                 // The public host, so that one server can stand for many origins.
                 let host = HeaderValue::from_str(authority(&url));
                 headers.insert(header::HOST, host.map_err(|_| Trouble::network("not a host name"))?);
-                (self.mapped.clone(), target)
+                (&self.mapped, target)
             }
         };
+        let client = if mode.keeping { &clients.keeping } else { &clients.opening }.clone();
         let mut request = reqwest::Request::new(hop.method.clone(), target);
         *request.headers_mut() = headers;
         *request.body_mut() = hop.body.clone().map(reqwest::Body::from);
@@ -244,16 +271,17 @@ impl Inner {
         &self,
         errand: &Errand<'_>,
         response: reqwest::Response,
+        mode: Mode,
         deadline: &mut Deadline,
     ) -> Result<(Vec<u8>, Option<Place>), Trouble> {
         let image = matches!(errand.purpose, Purpose::Image(_));
         if image && !is_image(response.status()) {
             return Ok((Vec::new(), None));
         }
-        if image {
-            robots::opt_out(response.headers())?;
-        }
-        let mut incoming = Incoming::new(response, errand.bounds)?;
+        // A page is shown by browsers as far as it came. What else is cut may be no more than broken.
+        let takes_part =
+            mode.last && matches!(errand.purpose, Purpose::Ask(_)) && is_page(response.headers());
+        let mut incoming = Incoming::new(response, errand.bounds, takes_part)?;
         if !image {
             return Ok((deadline.run(self.io.run(incoming.read_to_end())).await?, None));
         }
@@ -280,6 +308,11 @@ impl Purpose<'_> {
             _ => 10,
         }
     }
+}
+
+fn is_page(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/html"))
 }
 
 fn not_granted(grants: &Grants, host: &str) -> Trouble {

@@ -7,9 +7,9 @@ use hickory_resolver::{
     TokioResolver,
     config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig},
     net::{NetError, runtime::TokioRuntimeProvider},
-    proto::rr::IntoName,
+    proto::rr::Name,
 };
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::dns::{Addrs, Resolve, Resolving};
 
 use super::guard::Guard;
 
@@ -65,8 +65,10 @@ impl Names {
             Some(_) => format!("{}.", host.trim_end_matches('.')),
             None => host.to_owned(),
         };
-        // Such as one with a part of more than 63 bytes.
-        let Ok(absolute) = absolute.into_name() else { return Err(NoSuchName(host.to_owned()).into()) };
+        // Such as one with a part of more than 63 bytes. Others are asked for as they are, `a_b.example.org` too.
+        let Ok(absolute) = Name::from_str_relaxed(absolute) else {
+            return Err(NoSuchName(host.to_owned()).into());
+        };
         let found = match self.resolver.lookup_ip(absolute).await {
             Ok(found) => found,
             // Servers that cannot be reached, or that fail, say something else.
@@ -85,7 +87,7 @@ impl Names {
 }
 
 impl Resolve for Names {
-    fn resolve(&self, name: Name) -> Resolving {
+    fn resolve(&self, name: reqwest::dns::Name) -> Resolving {
         let names = self.clone();
         Box::pin(async move { names.addresses(name.as_str()).await })
     }

@@ -46,7 +46,7 @@ impl Inner {
     async fn get_own(&self, url: Url) -> Result<Vec<u8>, Trouble> {
         let host = HeaderValue::from_str(authority(&url)).map_err(|_| Trouble::network("not a host name"))?;
         let target = self.origins.target(&url).unwrap_or(url);
-        let request = self.mapped.get(target).header(header::HOST, host);
+        let request = self.mapped.keeping.get(target).header(header::HOST, host);
         let answer = async move {
             let mut response = request.send().await?;
             if response.status() != 200 {

@@ -1,5 +1,5 @@
-//! How hard one host is asked: connections, rate, `Retry-After` and a breaker.
-//! One slow host never holds up another.
+//! How hard one host is asked: connections, rate, and for each of its origins `Retry-After` and a breaker.
+//! One slow host never holds up another, nor what is broken at one port what is well at another.
 
 use std::{
     num::NonZeroU32,
@@ -10,6 +10,7 @@ use std::{
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{HeaderMap, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use url::Url;
 
 use super::{
     robots::LONGEST_INTERVAL,
@@ -23,12 +24,13 @@ pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// The pace of every host.
 pub(super) struct Pace {
     hosts: Slots<Host>,
+    origins: Slots<Origin>,
     connections: usize,
     rate: NonZeroU32,
 }
 
 /// The pace of one host.
-pub(super) struct Host {
+struct Host {
     connections: Arc<Semaphore>,
     /// Held once more by each who waits for its turn.
     waiting: Arc<()>,
@@ -38,16 +40,19 @@ pub(super) struct Host {
     last: Mutex<Option<Instant>>,
     /// The time that it wants between requests, as it was asked for last.
     interval: Mutex<Duration>,
-    breaker: Mutex<Breaker>,
 }
 
 /// Leave to send one request; ends when dropped.
 pub(super) struct Turn {
-    pub(super) host: Arc<Host>,
+    pub(super) origin: Arc<Origin>,
     _connection: OwnedSemaphorePermit,
 }
 
-/// Since when and why a host is left alone.
+/// One scheme, host and port.
+#[derive(Default)]
+pub(super) struct Origin(Mutex<Breaker>);
+
+/// Since when and why an origin is left alone.
 #[derive(Default)]
 struct Breaker {
     failures: u32,
@@ -63,42 +68,45 @@ struct Hold {
 
 impl Pace {
     pub(super) fn new(connections: usize, rate: NonZeroU32) -> Self {
-        Self { hosts: Slots::new(10_000), connections: connections.max(1), rate }
+        Self { hosts: Slots::new(10_000), origins: Slots::new(10_000), connections: connections.max(1), rate }
     }
 
-    fn host(&self, host: &str) -> Arc<Host> {
-        self.hosts.get(host, || Host {
+    fn host(&self, url: &Url) -> Arc<Host> {
+        self.hosts.get(url.host_str().unwrap_or_default(), || Host {
             connections: Arc::new(Semaphore::new(self.connections)),
             waiting: Arc::default(),
             rate: RateLimiter::direct(Quota::per_second(self.rate)),
             spaced: tokio::sync::Mutex::default(),
             last: Mutex::default(),
             interval: Mutex::default(),
-            breaker: Mutex::default(),
         })
     }
 
-    /// Whether a request to this host would get its turn now, or its refusal. Others may be faster.
-    pub(super) fn has_room(&self, host: &str) -> bool {
-        let host = self.host(host);
-        let held = host.hold(Instant::now()).map(|hold| hold.until.saturating_duration_since(Instant::now()));
+    fn origin(&self, url: &Url) -> Arc<Origin> {
+        self.origins.get(&url.origin().ascii_serialization(), Origin::default)
+    }
+
+    /// Whether a request to this address would get its turn now, or its refusal. Others may be faster.
+    pub(super) fn has_room(&self, url: &Url) -> bool {
+        let (host, now) = (self.host(url), Instant::now());
+        let held = self.origin(url).hold(now).map(|hold| hold.until.saturating_duration_since(now));
         Arc::strong_count(&host.waiting) == 1
             && host.connections.available_permits() > 0
             && held.is_none_or(|wait| wait > LONGEST_SLEEP)
     }
 
-    /// The time that this host wants between requests; none where it wants none in particular.
-    pub(super) fn interval(&self, host: &str) -> Option<Duration> {
-        Some(*lock(&self.host(host).interval)).filter(|interval| !interval.is_zero())
+    /// The time that the host of this address wants between requests; none where it wants none in particular.
+    pub(super) fn interval(&self, url: &Url) -> Option<Duration> {
+        Some(*lock(&self.host(url).interval)).filter(|interval| !interval.is_zero())
     }
 
-    /// Waits for this host's turn, which comes no sooner than `interval` after the request before, or
-    /// 30 s where that is longer. A hold of over 5 s is an error at once.
-    pub(super) async fn turn(&self, host: &str, interval: Duration) -> Result<Turn, Trouble> {
-        let host = self.host(host);
+    /// Waits for the turn of this address's host, which comes no sooner than `interval` after the request
+    /// before, or 30 s where that is longer. A hold of over 5 s is an error at once.
+    pub(super) async fn turn(&self, url: &Url, interval: Duration) -> Result<Turn, Trouble> {
+        let (host, origin) = (self.host(url), self.origin(url));
         let _waiting = Arc::clone(&host.waiting);
         loop {
-            while let Some(hold) = host.hold(Instant::now()) {
+            while let Some(hold) = origin.hold(Instant::now()) {
                 let wait = hold.until.saturating_duration_since(Instant::now());
                 if wait > LONGEST_SLEEP {
                     return Err(Trouble::Held { status: hold.status, retry_after: wait });
@@ -121,42 +129,42 @@ impl Pace {
                 return Err(Trouble::Held { status: None, retry_after: LONGEST_SLEEP });
             };
             host.rate.until_ready().await;
-            // The answers of others may have closed the host meanwhile.
-            if host.hold(Instant::now()).is_none() {
+            // The answers of others may have closed the origin meanwhile.
+            if origin.hold(Instant::now()).is_none() {
                 *lock(&host.last) = Some(Instant::now());
                 drop(first);
-                return Ok(Turn { host, _connection: connection });
+                return Ok(Turn { origin, _connection: connection });
             }
         }
     }
 }
 
-impl Host {
+impl Origin {
     fn hold(&self, now: Instant) -> Option<Hold> {
-        lock(&self.breaker).held.filter(|hold| hold.until > now)
+        lock(&self.0).held.filter(|hold| hold.until > now)
     }
 
     /// The site asked to be left alone for `wait`.
     pub(super) fn wait(&self, status: u16, wait: Duration) {
-        lock(&self.breaker).hold(Instant::now(), wait, Some(status));
+        lock(&self.0).hold(Instant::now(), wait, Some(status));
     }
 
     /// A request ended well.
     pub(super) fn succeeded(&self) {
-        lock(&self.breaker).failures = 0;
+        lock(&self.0).failures = 0;
     }
 
-    /// A request failed in a way that may pass, after all tries; says how long the host is left alone now.
+    /// A request failed in a way that may pass, after all tries; says how long the origin is left alone now.
     pub(super) fn failed(&self) -> Option<Duration> {
         let now = Instant::now();
-        let mut breaker = lock(&self.breaker);
+        let mut breaker = lock(&self.0);
         breaker.failed(now);
         breaker.held.map(|hold| hold.until.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
     }
 }
 
 impl Breaker {
-    /// Failures in a row that close a host.
+    /// Failures in a row that close an origin.
     const PATIENCE: u32 = 5;
     const FIRST_PAUSE: Duration = Duration::from_secs(30);
     const LONGEST_PAUSE: Duration = Duration::from_secs(600);
@@ -169,7 +177,7 @@ impl Breaker {
     }
 
     fn failed(&mut self, now: Instant) {
-        // What was under way when the host was closed says nothing new.
+        // What was under way when the origin was closed says nothing new.
         if self.held.is_some_and(|hold| hold.until > now) {
             return;
         }

@@ -36,14 +36,14 @@ pub(super) enum Trouble {
     #[error("the head of the answer did not come within {0:?}")]
     LateHead(Duration),
     /// No connection, TLS, an answer that breaks HTTP. What may not pass is met again by whoever
-    /// asks the same.
+    /// asks the same. A connection is `lost` before an answer came.
     #[error("{detail}")]
-    Network { detail: String, may_pass: bool },
+    Network { detail: String, may_pass: bool, lost: bool },
     /// 429 or 5xx.
     #[error("status {status}")]
     Status { status: u16, retry_after: Option<Duration> },
-    /// The host is left alone: it asked for that (then with its status), or it failed too often.
-    #[error("the host is left alone for {} s", retry_after.as_secs())]
+    /// The origin is left alone: it asked for that (then with its status), or it failed too often.
+    #[error("the site is left alone for {} s", retry_after.as_secs())]
     Held { status: Option<u16>, retry_after: Duration },
     /// Was tried lately and is not tried again until then.
     #[error("{cause}")]
@@ -60,7 +60,7 @@ pub(super) struct Failed {
 
 impl Trouble {
     pub(super) fn network(detail: impl Into<String>) -> Self {
-        Self::Network { detail: detail.into(), may_pass: false }
+        Self::Network { detail: detail.into(), may_pass: false, lost: false }
     }
 
     /// Whether another try at once may bring more.
@@ -103,9 +103,10 @@ impl From<reqwest::Error> for Trouble {
         }
         // An address may carry a secret.
         let error = error.without_url();
+        let begun = error.is_request() && !error.is_connect();
         let mut may_pass = !error.is_builder();
         let mut detail = String::new();
-        for cause in successors(Some(&error as &(dyn Error + 'static)), cause_of) {
+        for cause in chain(&error) {
             if let Some(blocked) = cause.downcast_ref::<Blocked>() {
                 return Self::Blocked(blocked.clone());
             }
@@ -117,8 +118,13 @@ impl From<reqwest::Error> for Trouble {
             may_pass &= !final_io && !no_http && !cause.is::<NoSuchName>();
             detail = cause.to_string();
         }
-        Self::Network { detail, may_pass }
+        Self::Network { detail, may_pass, lost: begun && may_pass }
     }
+}
+
+/// An error and what it came from, one after the other.
+pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(Some(error), cause_of)
 }
 
 /// What `error` came from. An `io::Error` leaves itself out of its chain, and thereby what it wraps.
@@ -167,7 +173,9 @@ impl From<Failed> for Unanswered {
         let detail = trouble.to_string();
         let failure = match trouble {
             Trouble::Later { cause, .. } => return Self { retry_after, ..Failed::from(*cause).into() },
-            Trouble::Blocked(_) | Trouble::Denied(_) | Trouble::Unauthorized(_) => Failure::Denied(detail),
+            Trouble::Blocked(_) | Trouble::Denied(_) | Trouble::Unauthorized(_) | Trouble::OptOut(_) => {
+                Failure::Denied(detail)
+            }
             Trouble::Robots { .. } => Failure::Robots(detail),
             Trouble::TooLarge(limit) => Failure::TooLarge(limit),
             Trouble::Timeout | Trouble::LateHead(_) => Failure::Timeout,
@@ -178,7 +186,6 @@ impl From<Failed> for Unanswered {
             Trouble::Status { status, .. } | Trouble::Held { status: Some(status), .. } => {
                 Failure::Status(status)
             }
-            Trouble::OptOut(_) => Failure::Other(detail),
         };
         Self { failure, retry_after }
     }

@@ -159,6 +159,23 @@ async fn robots_bind_web_sources_only() {
 }
 
 #[tokio::test]
+async fn pages_opt_out_as_pictures_do() {
+    let site = site_with_robots().await;
+    let fetcher = fetcher(&site);
+    let (page, absent) = (get("https://open.test/out"), get("https://open.test/out/absent"));
+    let mut web = grants(&[("open.test", HostKind::Web)]);
+    let failure = fetcher.ask(&web, &page).await.unwrap_err().failure;
+    assert!(
+        matches!(&failure, Failure::Denied(why) if why.contains("`X-Robots-Tag: noimageai`")),
+        "{failure:?}"
+    );
+    assert_eq!(fetcher.ask(&web, &absent).await.unwrap().status, 404);
+    web.ignores_robots = true;
+    assert!(fetcher.ask(&web, &page).await.is_ok());
+    assert!(fetcher.ask(&grants(&[("open.test", HostKind::Api)]), &page).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_host_that_asks_to_wait_is_left_alone() {
     let site = Site::start(|request| match (path(request), header(request, "host")) {
         ("/robots.txt", _) => answer(404, &[], ""),
@@ -255,7 +272,7 @@ async fn the_time_that_a_site_wants_is_kept() {
 }
 
 #[tokio::test]
-async fn a_host_that_fails_in_a_row_is_closed() {
+async fn an_origin_that_fails_in_a_row_is_closed() {
     let site = Site::start(|request| match (path(request), header(request, "host")) {
         ("/robots.txt", _) => answer(404, &[], ""),
         (_, Some("dead.test")) => Act::Send(Vec::new()),
@@ -270,7 +287,9 @@ async fn a_host_that_fails_in_a_row_is_closed() {
     assert_eq!(refused.reason, Refusal::ServerError);
     assert!(refused.retry_after.unwrap() > Duration::from_secs(25), "{refused:?}");
     assert_eq!(site.requests().len(), before);
-    assert!(download(&fetcher, "https://live.test/a").await.is_ok());
+    for live in ["https://live.test/a", "https://dead.test:8443/a"] {
+        assert!(download(&fetcher, live).await.is_ok(), "{live}");
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ pub(super) enum Act {
     Stall(Vec<u8>),
     /// Sends the second after this signal.
     After(Arc<Notify>, Vec<u8>),
+    /// Sends this, and closes when the next request has come.
+    KeepOnce(Vec<u8>),
 }
 
 pub(super) struct Site {
@@ -105,6 +107,10 @@ async fn serve(mut stream: TcpStream, state: &State, script: &(dyn Fn(&str) -> A
         Act::After(signal, answer) => {
             signal.notified().await;
             drop(stream.write_all(&answer).await);
+        }
+        Act::KeepOnce(answer) => {
+            drop(stream.write_all(&answer).await);
+            drop(stream.read(&mut [0; 64]).await);
         }
     }
 }

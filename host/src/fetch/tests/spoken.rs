@@ -101,6 +101,68 @@ async fn bodies_are_unpacked_as_browsers_do() {
 }
 
 #[tokio::test]
+async fn a_page_that_never_comes_whole_is_read_as_far_as_it_comes() {
+    let packed = gzip(b"<p>page").await;
+    let site = Site::start(move |request| match path(request) {
+        "/length" => raw("HTTP/1.1 200 X\r\ncontent-type: text/html\r\ncontent-length: 99", "<p>page"),
+        "/chunks" => {
+            let head =
+                "HTTP/1.1 200 X\r\ncontent-type: Text/HTML; charset=utf-8\r\ntransfer-encoding: chunked";
+            raw(head, "7\r\n<p>page\r\n")
+        }
+        "/gzip" => {
+            let head =
+                "HTTP/1.1 200 X\r\ncontent-type: text/html\r\ncontent-encoding: gzip\r\ncontent-length: 99";
+            raw(head, &packed)
+        }
+        "/nothing" => raw("HTTP/1.1 200 X\r\ncontent-type: text/html\r\ncontent-length: 99", ""),
+        "/json" => raw("HTTP/1.1 200 X\r\ncontent-type: application/json\r\ncontent-length: 99", "[]"),
+        _ => answer(404, &[], ""),
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    let grants = grants(&[("*", HostKind::Api)]);
+    for name in ["length", "chunks", "gzip"] {
+        let url = format!("https://{name}.test/{name}");
+        let page = fetcher.ask(&grants, &get(&url)).await.unwrap_or_else(|why| panic!("{name}: {why:?}"));
+        assert_eq!(page.body, Content::Text("<p>page".to_owned()), "{name}");
+    }
+    assert_eq!(site.requests().len(), 9, "it might have come whole");
+    for name in ["nothing", "json"] {
+        let url = format!("https://{name}.test/{name}");
+        let failure = fetcher.ask(&grants, &get(&url)).await.unwrap_err().failure;
+        assert!(matches!(failure, Failure::Network(_)), "{name}: {failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn pictures_are_said_to_be_packed_and_are_not() {
+    let pictures: [&[u8]; 4] = [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\x04\0\0\0WEBP"];
+    let pictures = pictures.map(|beginning| [beginning, &[b'x'; 100_000]].concat());
+    let of = |request: &str| {
+        let (coding, picture) = path(request).strip_prefix('/')?.split_once('/')?;
+        Some((coding.to_owned(), picture.parse::<usize>().ok()?))
+    };
+    let site = Site::start({
+        let pictures = pictures.clone();
+        move |request| match of(request) {
+            Some((coding, picture)) => {
+                answer(200, &[&format!("content-encoding: {coding}")], &pictures[picture])
+            }
+            None => answer(404, &[], ""),
+        }
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    for coding in ["gzip", "deflate", "br"] {
+        for (number, picture) in pictures.iter().enumerate() {
+            let url = format!("https://img.test/{coding}/{number}");
+            assert!(download(&fetcher, &url).await.unwrap().bytes == picture[..], "{url}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_flushed_and_never_ended_is_what_came() {
     let bounds =
         super::super::body::Bounds { bytes: 1 << 20, cut: false, window: std::time::Duration::from_secs(1) };
