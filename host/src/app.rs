@@ -125,14 +125,14 @@ impl App {
         source.unavailable().map_or(Ok(source), Err)
     }
 
-    /// What the pace of a source's requests is kept for: the source at one host, so that a page
-    /// that is slow does not hold back those of other sites. None for what the fetcher refuses
+    /// What the pace of a source's requests is kept for: the source at one origin, so that what
+    /// one site says does not hold back those of others. None for what the fetcher refuses
     /// to ask.
     #[must_use]
     pub fn pace_place(&self, grants: &Grants, request: &Request) -> Option<String> {
         let url = self.fetcher.check(&request.url).ok()?;
-        let host = url.host_str().filter(|host| grants.rule(host).is_some())?;
-        Some(format!("{} {host}", grants.source))
+        url.host_str().filter(|host| grants.rule(host).is_some())?;
+        Some(format!("{} {}", grants.source, url.origin().ascii_serialization()))
     }
 
     /// Whether a source that was looked up before is still on and the same build.

@@ -334,6 +334,32 @@ async fn a_crawl_without_network_ends_and_can_be_begun_again() {
     assert!(done.json()["reason"].as_str().unwrap().contains("404"), "{done:?}");
 }
 
+/// Rules and faults are those of a scheme, host and port.
+#[tokio::test]
+async fn a_port_that_nobody_listens_at_holds_up_nothing_else() {
+    let site = Site::start().await;
+    let pictures = site.gallery("/a", 2, None);
+    let mended = site.gallery("/dead", 3, None);
+    let shell = Shell::on(&site).await;
+    let dead = "http://site.example:8081/dead".to_owned();
+    let origin = dead.trim_end_matches("/dead");
+    let mapping = format!("{origin}=http://127.0.0.1:1,{}", site.mapping());
+    let shell = Shell { mapping: Some(mapping), ..shell };
+    let begun = Instant::now();
+    let start = url("/a");
+    let addresses = ["crawl", "--url", &dead, "--url", &start, "--out", "out", "--json"];
+    let done = shell.run(&addresses).await.expect(0).json();
+    assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
+    let reason = done["reason"].as_str().unwrap();
+    assert!(reason.contains(&format!("{dead} cannot be read for now: network: ")), "{reason}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{done}");
+
+    // Nor is it held against it once somebody listens there.
+    let shell = Shell { mapping: Some(site.mapping()), ..shell };
+    let done = shell.run(&["crawl", "--url", &dead, "--out", "mended", "--json"]).await.expect(0).json();
+    assert_eq!(done["kept"], mended.len(), "{done}");
+}
+
 /// A site that says it is busy is there.
 #[tokio::test]
 async fn a_site_that_is_busy_is_waited_for() {

@@ -36,7 +36,6 @@ use crate::{
     image::Format,
     job::{JobId, JobState, UserId},
     plugin::Status,
-    source::Request,
 };
 
 use folder::{Folder, FolderJob};
@@ -209,7 +208,6 @@ impl Crawl {
             End::Over | End::Stopped => None,
         };
         if let Some(reason) = nobody {
-            free(app, caller.user, job).await?;
             summary.reached_nobody(reason);
             finished = false;
         }
@@ -276,20 +274,6 @@ async fn forget(app: &App, folder: &mut Folder, user: UserId) -> anyhow::Result<
         app.cancel_job(user, before.id).await?;
     }
     folder.forget()
-}
-
-/// Lets the sites of a job be asked at once when it goes on: it was not they who wanted to be left alone.
-async fn free(app: &App, user: UserId, job: JobId) -> Result<(), db::Error> {
-    let mut places = Vec::new();
-    let detail = db::jobs::detail(&app.db, user, job).await?;
-    for chunk in detail.into_iter().flat_map(|detail| detail.chunks.0) {
-        let Some(source) = app.plugins.get(&chunk.source) else { continue };
-        let grants = app.grants(&source);
-        let hosts = grants.hosts.iter().map(|rule| format!("https://{}/", rule.pattern));
-        let sites = hosts.chain([chunk.keyword]).map(Request::get);
-        places.extend(sites.filter_map(|request| app.pace_place(&grants, &request)));
-    }
-    db::pace::free(&app.db, &places).await
 }
 
 /// The folder's job, set going if it is not; a new one for a folder without.

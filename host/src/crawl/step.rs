@@ -171,7 +171,10 @@ impl StepTask {
             match pace::take_turn(&self.app.db, place, interval, longest).await? {
                 Turn::In(wait) => tokio::time::sleep(wait).await,
                 Turn::NotBefore(until) => {
-                    let reason = format!("{} may not be asked more often", self.chunk.source);
+                    let reason = match interval.is_zero() {
+                        true => format!("{} has asked to come back later", place_of(&request.url)),
+                        false => format!("{} may not be asked more often", self.chunk.source),
+                    };
                     put_off.get_or_init(|| Wait { until, reason, error: false });
                     return not_now();
                 }
@@ -183,14 +186,18 @@ impl StepTask {
         match outcome {
             Ok(response) => asked(Ok(response), true),
             Err(Unanswered { failure, retry_after: None }) => asked(Err(failure), true),
-            Err(Unanswered { failure, retry_after: Some(after) }) => {
-                let reason = format!("{} asks to come back later: {failure}", self.chunk.source);
-                let wait = self.backoff(Some(after), reason);
-                if let Some(place) = &place {
+            Err(unanswered) => {
+                let failure = &unanswered.failure;
+                let reason = match unanswered.asked_to_wait() {
+                    Some(_) => format!("{} asks to come back later: {failure}", self.chunk.source),
+                    None => format!("{} cannot be read for now: {failure}", place_of(&request.url)),
+                };
+                let wait = self.backoff(unanswered.retry_after, reason);
+                if let (Some(place), Some(_)) = (&place, unanswered.asked_to_wait()) {
                     pace::hold(&self.app.db, place, wait.until).await?;
                 }
                 put_off.get_or_init(|| wait);
-                asked(Err(failure), true)
+                asked(Err(unanswered.failure), true)
             }
         }
     }
@@ -231,7 +238,9 @@ impl StepTask {
         };
         // What the host refused to fetch says more than what the plugin makes of that.
         let cause = answers.iter().find_map(|answer| match &answer.outcome {
-            Err(failure @ (Failure::Denied(_) | Failure::Robots(_))) => Some(failure.to_string()),
+            Err(failure @ (Failure::Denied(_) | Failure::Robots(_))) => {
+                Some(format!("{} cannot be read: {failure}", place_of(&answer.url)))
+            }
             _ => None,
         });
         if let (None, Some((trouble, words))) = (&cause, trouble) {
@@ -296,11 +305,14 @@ fn lasting(answers: &[Answer]) -> Option<String> {
                 | Failure::Lasting(_)),
             ) => failure.to_string(),
         };
-        // What was looked for has no place in what is logged.
-        let place = answer.url.split(['?', '#']).next().unwrap_or_default();
-        cause.get_or_insert_with(|| format!("{place} cannot be read: {why}"));
+        cause.get_or_insert_with(|| format!("{} cannot be read: {why}", place_of(&answer.url)));
     }
     cause
+}
+
+/// An address without what was looked for, which has no place in what is logged.
+fn place_of(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// A component that is still being compiled is there in seconds.

@@ -1,4 +1,4 @@
-//! The pace of the sources' own requests, shared by all workers through one row a source and host.
+//! The pace of the sources' own requests, shared by all workers through one row a source and origin.
 
 use std::time::Duration;
 
@@ -75,14 +75,5 @@ pub async fn hold(pool: &PgPool, place: &str, at: DateTime<Utc>) -> sqlx::Result
     .bind(at)
     .execute(pool)
     .await?;
-    Ok(())
-}
-
-/// Lets anybody ask there again: it was no site that said [`hold`].
-///
-/// # Errors
-/// When the database fails.
-pub async fn free(pool: &PgPool, places: &[String]) -> sqlx::Result<()> {
-    sqlx::query("delete from pixcrawler.pace where place = any ($1)").bind(places).execute(pool).await?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{Answering, Stop};
 use crate::{
-    fetch::{Fetcher, Jar, Unanswered},
+    fetch::{Fetcher, Jar},
     source::{Failure, Grants, Request, Response, SourceInfo},
 };
 
@@ -33,10 +33,10 @@ impl Answering for Live {
     async fn answer(&self, _: usize, request: &Request) -> Result<Result<Response, Failure>, Stop> {
         match self.fetcher.ask(&self.grants, request).await {
             Ok(response) => Ok(Ok(response)),
-            Err(Unanswered { failure, retry_after: None }) => Ok(Err(failure)),
-            Err(Unanswered { failure, retry_after: Some(after) }) => {
-                Err(Stop::Later { after, reason: failure.to_string() })
-            }
+            Err(unanswered) => match unanswered.asked_to_wait() {
+                Some(after) => Err(Stop::Later { after, reason: unanswered.failure.to_string() }),
+                None => Ok(Err(unanswered.failure)),
+            },
         }
     }
 }
