@@ -44,7 +44,8 @@ const NAMES: [(Field, &str); 24] = [
     (
         Field::Url,
         "imageurl imgurl imagelink imagesrc photoimageurl pictureurl originalurl contenturl mediaurl fileurl \
-        downloadurl url uri image img picture photo file photourl src link href address",
+        downloadurl url uri image img picture photo file photourl src link href address imageurls urls images \
+        imgs pictures photos",
     ),
     (
         Field::Description,

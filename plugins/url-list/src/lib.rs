@@ -8,6 +8,7 @@ use pixcrawler_sdk::{
 mod record;
 mod column;
 mod creative_commons;
+mod json;
 mod license;
 mod look;
 mod picture;
@@ -100,6 +101,12 @@ impl Machine for UrlList {
         let mut part = response.into_part()?;
         if !is_range {
             part.bytes = state::decoded(part.bytes);
+        }
+        if state.at == 0 {
+            state.cr = state::has_cr_only(&part.bytes);
+        }
+        if state.cr {
+            part.bytes.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
         }
         version.total = part.total;
         if state.version.as_ref().is_some_and(|known| known.differs(&version)) {

@@ -2,8 +2,9 @@
 
 use pixcrawler_sdk::html::picture;
 
-use crate::picture::address;
-use crate::record::Format;
+use crate::json;
+use crate::picture::{address, address_of};
+use crate::record::{Format, separator};
 
 /// What a first look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,21 +53,31 @@ pub(crate) fn look(
     let lines: Vec<_> = text
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .filter(|line| !line.is_empty() && !is_comment(line))
         .take(LINES)
         .collect();
+    let said = text.lines().find(|line| !line.trim().is_empty()).and_then(separator);
     let first = lines.first().copied().unwrap_or_default();
+    // A heading may stand above the table.
+    let delimiter =
+        || lines.iter().map(|line| delimiter(line)).find(|found| found.1 > 1).map_or(b',', |found| found.0);
     match chosen {
         Some("text") => return Look::List(Format::Text),
-        Some("csv") => return Look::List(Format::Csv(delimiter(first))),
+        Some("csv") => return Look::List(Format::Csv(said.unwrap_or_else(delimiter))),
         Some("tsv") => return Look::List(Format::Tsv),
         Some("jsonl") => return Look::List(Format::Jsonl),
         _ => {}
     }
-    if first.starts_with('<') {
+    if let Some(separator) = said {
+        return Look::List(Format::Csv(separator));
+    }
+    if first.starts_with('<') && address(address_of(first)).is_none() {
         return Look::Other("a web page or XML; for pages, sitemaps and feeds there are other sources");
     }
-    if first.starts_with('[') {
+    // An array with an element a line is as good as lines.
+    let in_array = lines.iter().find(|line| !json::is_bracket(line));
+    let is_lines = lines.len() > 1 && in_array.is_some_and(|line| json::value(line).is_some());
+    if first.starts_with('[') && !is_lines {
         return Look::Other("one JSON array; write an object a line (for example with `jq -c '.[]'`)");
     }
     let path = url.split(['?', '#']).next().unwrap_or(url).to_ascii_lowercase();
@@ -75,17 +86,19 @@ pub(crate) fn look(
         extensions.iter().any(|extension| path.ends_with(extension))
             || types.iter().any(|known| content_type.starts_with(known))
     };
-    if first.starts_with('{') || is(&[".jsonl", ".ndjson"], &["application/x-ndjson", "application/jsonl"]) {
+    if first.starts_with(['{', '['])
+        || is(&[".jsonl", ".ndjson"], &["application/x-ndjson", "application/jsonl"])
+    {
         return Look::List(Format::Jsonl);
     }
     if is(&[".csv"], &["text/csv"]) {
-        return Look::List(Format::Csv(delimiter(first)));
+        return Look::List(Format::Csv(delimiter()));
     }
     if first.contains('\t') {
         return Look::List(Format::Tsv);
     }
     // Addresses may hold commas; cells stand behind the name of a file, or below names.
-    let comma = delimiter(first);
+    let comma = self::delimiter(first).0;
     let cells = |line: &str| Format::Csv(comma).cells(line).len();
     let in_cells = |line: &&str| {
         let first = Format::Csv(comma).cells(line).swap_remove(0);
@@ -93,6 +106,11 @@ pub(crate) fn look(
     };
     let is_table = cells(first) > 1 && (address(first).is_none() || lines.iter().all(in_cells));
     Look::List(if is_table { Format::Csv(comma) } else { Format::Text })
+}
+
+/// Whether it says nothing in any format; a table may begin with an empty name (`;url`).
+fn is_comment(line: &str) -> bool {
+    line.starts_with('#') || (line.starts_with("; ") && !line[1..].contains(';'))
 }
 
 /// Whether the type names a character set that is not UTF-8.
@@ -104,11 +122,11 @@ fn is_encoded(content_type: &str) -> bool {
     })
 }
 
-/// What sets the cells of a line apart.
-fn delimiter(line: &str) -> u8 {
-    let by_cells = |delimiter: &u8| Format::Csv(*delimiter).cells(line).len();
+/// What sets the cells of a line apart, and how many there are.
+fn delimiter(line: &str) -> (u8, usize) {
+    let by_cells = |delimiter| (delimiter, Format::Csv(delimiter).cells(line).len());
     // The last of equals.
-    [b'|', b'\t', b';', b','].into_iter().max_by_key(by_cells).unwrap_or(b',')
+    [b'|', b'\t', b';', b','].map(by_cells).into_iter().max_by_key(|(_, cells)| *cells).unwrap_or((b',', 1))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use crate::license::license;
 #[derive(Debug)]
 pub(crate) struct Picture {
     candidate: Candidate,
+    /// Addresses of further pictures, of which the record says the same.
+    further: Vec<String>,
     width: Option<u32>,
     height: Option<u32>,
     license: Option<String>,
@@ -41,6 +43,7 @@ impl Picture {
     pub(crate) fn new() -> Self {
         Self {
             candidate: Candidate::new(""),
+            further: Vec::new(),
             width: None,
             height: None,
             license: None,
@@ -87,6 +90,15 @@ impl Picture {
         }
     }
 
+    /// Sets the addresses where there are any: one, or those of several pictures.
+    pub(crate) fn set_urls(&mut self, urls: Vec<String>) {
+        let mut urls = urls.into_iter();
+        if let Some(first) = urls.next() {
+            self.candidate.url = first;
+            self.further = urls.collect();
+        }
+    }
+
     /// The address, where only that is known: the cell is no other column's.
     pub(crate) fn guess(&mut self, value: &str) -> bool {
         let found = self.candidate.url.is_empty().then(|| address(value)).flatten();
@@ -95,12 +107,16 @@ impl Picture {
         is_found
     }
 
-    /// The picture, under `otherwise` where it names no licence.
+    /// The picture, or several, under `otherwise` where it names no licence.
     ///
     /// # Errors
     ///
     /// Why it is none.
-    pub(crate) fn finish(self, only_safe: bool, otherwise: Option<&License>) -> Result<Candidate, Fault> {
+    pub(crate) fn finish(
+        self,
+        only_safe: bool,
+        otherwise: Option<&License>,
+    ) -> Result<Vec<Candidate>, Fault> {
         if self.candidate.url.is_empty() {
             return Err(Fault::Address);
         }
@@ -114,7 +130,22 @@ impl Picture {
             .or_else(|| self.attribution.as_ref().map(|_| License::new("unknown")));
         let license = license
             .map(|license| License { attribution: self.attribution.or(license.attribution), ..license });
-        Ok(Candidate { license, dimensions: Dimensions::known(self.width, self.height), ..self.candidate })
+        let dimensions = Dimensions::known(self.width, self.height);
+        let first = Candidate { license, dimensions, ..self.candidate };
+        if self.further.is_empty() {
+            return Ok(vec![first]);
+        }
+        // Which of them these belong to nobody knows.
+        let shared = Candidate {
+            id: None,
+            thumbnail_url: None,
+            dimensions: None,
+            byte_size: None,
+            checksum: None,
+            ..first
+        };
+        let further = self.further.into_iter().map(|url| Candidate { url, ..shared.clone() });
+        Ok(std::iter::once(shared.clone()).chain(further).collect())
     }
 }
 
@@ -124,10 +155,32 @@ impl Default for Picture {
     }
 }
 
-/// An absolute http(s) address.
+/// An absolute http(s) address, also in `<…>` or quotes and behind `URL:` (RFC 3986, appendix C).
 #[must_use]
 pub(crate) fn address(text: &str) -> Option<String> {
-    url::resolve(text, "")
+    let text = text.trim();
+    let listed = text.strip_suffix(',').unwrap_or(text);
+    let inside = [('<', '>'), ('"', '"'), ('\'', '\'')]
+        .into_iter()
+        .find_map(|(open, close)| listed.strip_prefix(open)?.strip_suffix(close))
+        .unwrap_or(text);
+    let is_named = inside.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("url:"));
+    url::resolve(if is_named { &inside[4..] } else { inside }, "")
+}
+
+/// The address in a line of a plain list, which may have a note behind it (` # the fox`) or words before it (`- `).
+#[must_use]
+pub(crate) fn address_of(line: &str) -> &str {
+    let note = line.match_indices('#').map(|(at, _)| at).find(|at| line[..*at].ends_with([' ', '\t']));
+    let line = &line[..note.unwrap_or(line.len())];
+    if address(line).is_some() {
+        return line;
+    }
+    let mut words = line.split_whitespace().filter(|word| address(word).is_some());
+    match (words.next(), words.next()) {
+        (Some(only), None) => only,
+        _ => line,
+    }
 }
 
 /// Whether that says so: in a word, or as a score.
@@ -193,7 +246,7 @@ mod tests {
         for (field, value) in cells {
             picture.set(*field, value);
         }
-        picture.finish(true, None)
+        picture.finish(true, None).map(|mut found| found.swap_remove(0))
     }
 
     const URL: (Field, &str) = (Field::Url, "https://example.org/a.jpg");
@@ -314,7 +367,7 @@ mod tests {
         let mut picture = Picture::new();
         picture.set(URL.0, URL.1);
         let otherwise = License::new("cc0-1.0");
-        assert_eq!(picture.finish(true, Some(&otherwise)).unwrap().license, Some(otherwise));
+        assert_eq!(picture.finish(true, Some(&otherwise)).unwrap()[0].license, Some(otherwise));
     }
 
     #[test]

@@ -3,19 +3,21 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use pixcrawler_sdk::{CANDIDATES_PER_STEP, Candidate, Error, Found, Part, Result, json};
+use pixcrawler_sdk::{CANDIDATES_PER_STEP, Candidate, Error, Found, Part, Result};
 use serde_json::value::RawValue;
 
-use crate::Wishes;
-use crate::column::{Columns, Field};
-use crate::picture::{Fault, Picture, address};
-use crate::record::{Format, LONGEST, Reach};
+use crate::column::{Columns, Field, Wanted};
+use crate::picture::{Fault, Picture, address, address_of};
+use crate::record::{Format, LONGEST, Reach, separator};
 use crate::state::State;
+use crate::{Wishes, json};
 
 /// Bytes that are read in one step, so that even a list of nothing is done in time.
 const BYTES_PER_STEP: u64 = 1 << 20;
 /// Lines without an address, where no line has one, after which it is no list.
 const HOPELESS: u64 = 1_000;
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// How far a part was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,10 @@ impl State {
             let bytes = part.from(self.at).unwrap_or_default();
             if bytes.is_empty() {
                 return Ok(if is_last { Progress::End } else { Progress::Part });
+            }
+            if self.at == 0 && bytes.starts_with(MARK) {
+                self.at = MARK.len() as u64;
+                continue;
             }
             if found.candidates.len() >= CANDIDATES_PER_STEP || self.at - begun >= BYTES_PER_STEP {
                 return Ok(Progress::Full);
@@ -75,20 +81,20 @@ impl State {
                 self.unclear.add(line);
             }
             let text = text.trim_start_matches('\u{feff}');
-            let is_comment = text.starts_with('#')
-                && match format {
-                    Format::Text => true,
-                    Format::Csv(_) | Format::Tsv => self.columns.is_none(),
-                    Format::Jsonl => false,
-                };
+            let is_comment = match format {
+                Format::Text => text.trim_start().starts_with(['#', ';']),
+                Format::Csv(_) | Format::Tsv if self.columns.is_some() => false,
+                Format::Csv(_) | Format::Tsv => text.starts_with('#') || separator(text).is_some(),
+                Format::Jsonl => json::is_bracket(text),
+            };
             if text.trim().is_empty() || is_comment {
                 continue;
             }
             match reader.record(format, text, bytes, &mut self.columns, &mut found.warnings)? {
                 None => {}
-                Some(Ok(candidate)) => {
-                    self.found += 1;
-                    found.candidates.push(candidate);
+                Some(Ok(candidates)) => {
+                    self.found += candidates.len() as u64;
+                    found.candidates.extend(candidates);
                 }
                 Some(Err(Fault::Address)) => self.bad.add(line),
                 Some(Err(Fault::Unsafe)) => self.not_safe += 1,
@@ -108,7 +114,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The picture of a record; none where it names the columns. `bytes` are what is known of the list
+    /// The pictures of a record; none where it names the columns. `bytes` are what is known of the list
     /// from this record on.
     fn record(
         &mut self,
@@ -117,20 +123,27 @@ impl Reader<'_> {
         bytes: &[u8],
         columns: &mut Option<Columns>,
         warnings: &mut Vec<String>,
-    ) -> Result<Option<Result<Candidate, Fault>>> {
+    ) -> Result<Option<Result<Vec<Candidate>, Fault>>> {
         Ok(match format {
             Format::Text => {
                 let mut picture = Picture::new();
-                picture.set(Field::Url, text);
+                picture.set(Field::Url, address_of(text));
                 Some(self.finish(picture))
             }
-            Format::Jsonl => Some(self.json(text)),
+            Format::Jsonl => Some(json::value(text).ok_or(Fault::Address).and_then(|json| self.json(&json))),
             Format::Csv(_) | Format::Tsv => {
                 let cells = format.cells(text);
+                if cells.iter().all(|cell| cell.is_empty()) {
+                    return Ok(None);
+                }
                 match columns {
                     Some(columns) => Some(self.row(&cells, columns)),
                     None => {
                         let is_data = cells.iter().any(|cell| address(cell).is_some());
+                        let rows = rows(format, bytes);
+                        if !is_data && is_heading(&cells, &rows) {
+                            return Ok(None);
+                        }
                         let known = if is_data {
                             Columns::unnamed(cells.len(), &self.wishes.columns)
                         } else {
@@ -138,7 +151,6 @@ impl Reader<'_> {
                         };
                         let known = known.map_err(|name| no_column(&name, &cells, is_data))?;
                         let columns = columns.insert(known);
-                        let rows = rows(format, bytes);
                         if !is_data {
                             warnings
                                 .extend(columns.unread_captions(&cells, rows.get(1..).unwrap_or_default()));
@@ -152,7 +164,7 @@ impl Reader<'_> {
         })
     }
 
-    fn row<S: AsRef<str>>(&self, cells: &[S], columns: &mut Columns) -> Result<Candidate, Fault> {
+    fn row<S: AsRef<str>>(&self, cells: &[S], columns: &mut Columns) -> Result<Vec<Candidate>, Fault> {
         let mut picture = Picture::new();
         for (at, field) in columns.iter() {
             if let Some(cell) = cells.get(at) {
@@ -169,13 +181,11 @@ impl Reader<'_> {
         self.finish(picture)
     }
 
-    /// A line of JSON: an object, or an address by itself.
-    fn json(&mut self, text: &str) -> Result<Candidate, Fault> {
+    /// A line of JSON: an object, or addresses by themselves.
+    fn json(&mut self, text: &str) -> Result<Vec<Candidate>, Fault> {
         let mut picture = Picture::new();
-        let text = &json::mend(text);
         let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else {
-            let url: String = serde_json::from_str(text).map_err(|_| Fault::Address)?;
-            picture.set(Field::Url, &url);
+            picture.set_urls(addresses(text, DEEPEST));
             return self.finish(picture);
         };
         if !object.keys().eq(&self.keys) {
@@ -185,23 +195,35 @@ impl Reader<'_> {
         }
         let values: Vec<_> = object.values().map(|value| value.get()).collect();
         for (at, field) in self.by_key.iter() {
-            set(&mut picture, field, values.get(at).copied().unwrap_or_default());
+            let value = values.get(at).copied().unwrap_or_default();
+            match field {
+                Field::Url => picture.set_urls(addresses(value, DEEPEST)),
+                _ => set(&mut picture, field, value),
+            }
         }
         if self.by_key.column(Field::Url).is_none() {
-            let free = values.iter().enumerate().filter(|(at, _)| self.by_key.field(*at).is_none());
-            let texts = free.filter_map(|(_, value)| serde_json::from_str::<String>(value).ok());
-            texts.into_iter().any(|value| picture.guess(&value));
+            picture.set_urls(in_free(&values, &self.by_key, DEEPEST));
         }
         self.finish(picture)
     }
 
-    fn finish(&self, picture: Picture) -> Result<Candidate, Fault> {
+    fn finish(&self, picture: Picture) -> Result<Vec<Candidate>, Fault> {
         picture.finish(self.wishes.only_safe, self.wishes.license.as_ref())
     }
 }
 
 /// Rows that are looked at to tell what columns hold.
 const ROWS: usize = 50;
+
+/// Whether the first row is what stands above a table and its names: one cell, where others have more.
+fn is_heading<S: AsRef<str>>(cells: &[S], rows: &[Vec<String>]) -> bool {
+    let names = Columns::named(cells, &Wanted::default()).unwrap_or_default();
+    filled(cells) == 1 && names.column(Field::Url).is_none() && rows.iter().any(|row| filled(row) > 1)
+}
+
+fn filled<S: AsRef<str>>(cells: &[S]) -> usize {
+    cells.iter().filter(|cell| !cell.as_ref().is_empty()).count()
+}
 
 /// The first rows.
 fn rows(format: Format, mut bytes: &[u8]) -> Vec<Vec<String>> {
@@ -216,6 +238,48 @@ fn rows(format: Format, mut bytes: &[u8]) -> Vec<Vec<String>> {
         bytes = &bytes[record.end..];
     }
     rows
+}
+
+/// Values of JSON in one another that are looked into.
+const DEEPEST: usize = 4;
+
+/// The addresses in a value of JSON: a text, or an object or a list with them.
+fn addresses(json: &str, depth: usize) -> Vec<String> {
+    let Some(depth) = depth.checked_sub(1) else { return Vec::new() };
+    match json.as_bytes().first() {
+        Some(b'"') => {
+            serde_json::from_str(json).ok().and_then(|text: String| address(&text)).into_iter().collect()
+        }
+        Some(b'[') => {
+            let values: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
+            values.into_iter().flat_map(|value| addresses(value.get(), depth)).collect()
+        }
+        Some(b'{') => {
+            let object: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
+            let names: Vec<_> = object.keys().collect();
+            let columns = Columns::named(&names, &Wanted::default()).unwrap_or_default();
+            let values: Vec<_> = object.values().map(|value| value.get()).collect();
+            match columns.column(Field::Url).and_then(|at| values.get(at)) {
+                Some(value) => addresses(value, depth),
+                None => in_free(&values, &columns, depth),
+            }
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The addresses in the first value that has any and is known to hold nothing else; texts come before what
+/// has others in it.
+fn in_free(values: &[&str], columns: &Columns, depth: usize) -> Vec<String> {
+    let free =
+        || values.iter().enumerate().filter(|(at, _)| columns.field(*at).is_none()).map(|(_, value)| value);
+    let texts = free().filter(|value| value.starts_with('"'));
+    let others = free().filter(|value| value.starts_with(['[', '{']));
+    texts
+        .chain(others)
+        .map(|value| addresses(value, depth))
+        .find(|found| !found.is_empty())
+        .unwrap_or_default()
 }
 
 /// Adds a value of JSON: a text, a number or a truth, or a list of those.

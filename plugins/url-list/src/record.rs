@@ -90,6 +90,17 @@ impl Format {
     }
 }
 
+/// What the line `sep=;` says that spreadsheets write before all others: what sets cells apart.
+#[must_use]
+pub(crate) fn separator(line: &str) -> Option<u8> {
+    let line = line.trim_matches(['"', '\r', ' ']);
+    let is_one = line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("sep="));
+    match line.as_bytes().get(4..)? {
+        [byte] if is_one && byte.is_ascii() && !byte.is_ascii_alphanumeric() => Some(*byte),
+        _ => None,
+    }
+}
+
 impl<'a> Record<'a> {
     /// The record that ends before that byte, which ends a line or all.
     fn to(bytes: &'a [u8], end: usize) -> Self {

@@ -4,7 +4,7 @@ use pixcrawler_sdk::{Part, Request, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::column::Columns;
-use crate::record::Format;
+use crate::record::{Format, LONGEST};
 
 /// The state of a crawl.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct State {
     /// Reading stopped in a line that is too long.
     pub(crate) skips: bool,
     pub(crate) format: Option<Format>,
+    /// Its lines end in a carriage return alone.
+    #[serde(default)]
+    pub(crate) cr: bool,
     pub(crate) columns: Option<Columns>,
     /// The list that is being read; another one at the same address begins anew.
     pub(crate) version: Option<Version>,
@@ -102,6 +105,14 @@ pub(crate) fn decoded(bytes: Vec<u8>) -> Vec<u8> {
     let units = bytes[2..].as_chunks().0.iter().map(|pair| unit(*pair));
     let text: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
     text.into_bytes()
+}
+
+/// Whether the lines of the list that begins like that end in a carriage return alone, as those of old
+/// spreadsheets. In any other list one within a line is nothing but space.
+pub(crate) fn has_cr_only(start: &[u8]) -> bool {
+    let start = &start[..start.len().min(LONGEST)];
+    let first = start.iter().position(|byte| *byte == b'\r');
+    first.is_some_and(|at| at + 1 < start.len()) && !start.contains(&b'\n')
 }
 
 /// Whether nothing follows that part.

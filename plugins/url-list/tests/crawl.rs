@@ -175,6 +175,132 @@ fn columns_become_fields() {
 }
 
 #[test]
+fn json_as_other_tools_write_it() {
+    let url = |name: &str| format!("https://example.org/{name}.jpg");
+    let [a, b, c] = ["a", "b", "c"].map(url);
+    let check = |list: &str, expect: &[(&str, Option<&str>)], warnings: usize| {
+        for server in [Server::Whole, Server::Ranges(usize::MAX, true)] {
+            let found = read(&Query::of(&format!("{LIST}.json")), list.as_bytes(), server).unwrap();
+            let said = found.candidates.iter().map(|found| found.description.as_deref());
+            let said: Vec<_> = found.urls().into_iter().zip(said).collect();
+            assert_eq!((&said[..], found.warnings.len()), (expect, warnings), "{list}");
+        }
+    };
+    // What Python writes of numbers that are none; the same in a text is text.
+    check(
+        &format!(
+            "{{\"x\": NaN, \"url\": \"{a}\", \"text\": \"-Infinity: NaN, \\\"None\", \"y\": [-Infinity, 1e999]}}\n\\N\n{{\"url\": \"{b}\", \"text\": None, \"nsfw\": False}}\n"
+        ),
+        &[("a.jpg", Some("-Infinity: NaN, \"None")), ("b.jpg", None)],
+        1,
+    );
+    // Addresses in objects and lists.
+    check(
+        &format!(
+            "{{\"image\": {{\"width\": 7, \"url\": \"{a}\"}}, \"caption\": \"A\"}}\n{{\"pic\": {{\"src\": \"{b}\"}}}}\n{{\"image\": {{\"bytes\": null}}}}\n"
+        ),
+        &[("a.jpg", Some("A")), ("b.jpg", None)],
+        1,
+    );
+    check(
+        &format!(
+            "{{\"images\": [\"{a}\", {{\"url\": \"{b}\"}}, 7], \"caption\": \"A\", \"id\": 3}}\n[\"{c}\", \"fox\"]\n"
+        ),
+        &[("a.jpg", Some("A")), ("b.jpg", Some("A")), ("c.jpg", None)],
+        0,
+    );
+    // An array with an element a line.
+    let lines = [&a, &b, &c].map(|url| format!("{{\"url\": \"{url}\"}}"));
+    let all = [("a.jpg", None), ("b.jpg", None), ("c.jpg", None)];
+    check(&format!("[\n  {}\n]\n", lines.join(",\n  ")), &all, 0);
+    check(&format!("[{}]", lines.join(",\n")), &all, 0);
+    check(&format!("[{}\n]", lines.join("\n,")), &all, 0);
+    check(&format!("[\n\"{a}\",\n\"{b}\",\n\"{c}\"\n]"), &all, 0);
+    check(&format!("{},\n", lines.join(",\n")), &all, 0);
+    let found = read(&Query::of(LIST), format!("{{\"url\": [\"{a}\", \"{b}\"], \"id\": 3, \"width\": 4, \"height\": 5, \"bytes\": 9, \"md5\": \"{}\"}}", "a".repeat(32)).as_bytes(), Server::Whole);
+    for found in found.unwrap().candidates {
+        assert!(
+            found.id.is_none()
+                && found.dimensions.is_none()
+                && found.checksum.is_none()
+                && found.byte_size.is_none()
+        );
+    }
+}
+
+#[test]
+fn tables_as_spreadsheets_save_them() {
+    let (a, b) = ("https://example.org/a.jpg", "https://example.org/b,1.jpg");
+    let check = |name: &str, list: &str| {
+        for server in [Server::Whole, Server::Ranges(usize::MAX, true), Server::Ranges(usize::MAX, false)] {
+            let found = read(&Query::of(&format!("{LIST}{name}")), list.as_bytes(), server).unwrap();
+            let titles: Vec<_> = found.candidates.iter().filter_map(|found| found.title.as_deref()).collect();
+            assert_eq!(
+                (found.urls(), titles),
+                (vec!["a.jpg", "b,1.jpg"], vec!["fox; red", "hare"]),
+                "{list}"
+            );
+            assert_eq!(found.warnings, [""; 0], "{list}");
+        }
+    };
+    for name in ["", ".csv"] {
+        check(name, &format!("sep=|\r\nname|foto\r\nfox; red|{a}\r\nhare|{b}\r\n"));
+        check(name, &format!("\u{feff}\"SEP=;\"\nname;foto\n\"fox; red\";{a}\nhare;{b}\n"));
+        check(name, &format!("sep=\t\nname\tfoto\nfox; red\t{a}\nhare\t{b}\n"));
+        // Lines that end in a carriage return alone.
+        check(name, &format!("name|foto\rfox; red|{a}\rhare|{b}\r"));
+    }
+    // Rows of nothing, and what stands above a table.
+    check(".csv", &format!(",,\r\nname,foto,\r\nfox; red,{a},\r\n,\"\",\r\nhare,\"{b}\",\r\n,,\r\n"));
+    check(".csv", &format!("Foxes of 2026\nby us\n\nname;foto\n\"fox; red\";{a}\nhare;{b}\n"));
+    check(".csv", &format!("name,foto\r\"fox;\rred\",{a}\rhare,\"{b}\""));
+    let (found, warnings) = urls("", &[], &format!("# mine\r{a}\r\rnone\r{b}\r"));
+    assert_eq!((found, warnings.len()), (vec!["a.jpg".to_owned(), "b,1.jpg".to_owned()], 1));
+    // One within a line ends none.
+    assert_eq!(urls(".tsv", &[], &format!("url\tcaption\n{a}\ta\rfox\n")).0, ["a.jpg"]);
+}
+
+#[test]
+fn lists_kept_by_hand() {
+    let a = "https://example.org/a.jpg";
+    let check = |line: &str, expect: &[&str]| {
+        for list in [
+            line.to_owned(),
+            format!("{line}\nhttps://example.org/z.jpg\n"),
+            format!("https://example.org/z.jpg\n{line}"),
+        ] {
+            let mut found = urls(".txt", &[], &list).0;
+            found.retain(|url| url != "z.jpg");
+            assert_eq!(found, expect, "{list}");
+        }
+    };
+    for line in [
+        &format!("{a} # the fox"),
+        &format!("{a}\t#the fox # red"),
+        &format!("{a}#top"),
+        &format!("<{a}>"),
+        &format!("<URL:{a}> # the fox"),
+        &format!("\"{a}\""),
+        &format!("'{a}',"),
+        &format!("- {a}"),
+        &format!("URL: {a}"),
+        &format!("* <{a}>"),
+        &format!("; old, ours\n{a}"),
+    ] {
+        check(line, &["a.jpg"]);
+    }
+    check("https://example.org/a b.jpg # the fox", &["a%20b.jpg"]);
+    check("https://example.org/#/a.jpg", &[""]);
+    let said = |line: &str| urls(".txt", &[], &format!("{a}\n{line}\n")).1;
+    assert_eq!(said("; old: https://example.org/b.jpg"), [""; 0]);
+    for line in ["example.org/b.jpg", &format!("x {a} {a}"), "<b.jpg>", "fox # https://example.org/b.jpg"] {
+        assert_eq!(said(line), ["left out lines without an absolute http(s) address: 2"], "{line}");
+    }
+    // An index without a name is no comment.
+    assert_eq!(urls(".csv", &[], &format!(";url\n0;{a}\n")).0, ["a.jpg"]);
+}
+
+#[test]
 fn a_licence_for_all_and_only_what_is_safe() {
     let list = "url,nsfw,license\nhttps://example.org/a.jpg,true,\nhttps://example.org/b.jpg,0,\nhttps://example.org/c.jpg,,MIT\n";
     let mut query = Query::of("https://example.org/l.csv").with(&[("license", "CC0")]);
