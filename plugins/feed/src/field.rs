@@ -53,10 +53,18 @@ impl Reader<'_> {
             self.said().take(name, &field.attributes, &said);
             return;
         }
-        let line = text::line(&html::text(&said), LINE);
         let attribute = |name: &str| {
             field.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
         };
+        // Atom tells text from HTML (RFC 4287, 3.1.1). Content that says nothing is mostly HTML all the same.
+        let is_atom =
+            || self.open.iter().any(|open| open.name == "entry" && open.vocabulary == Vocabulary::Feed);
+        let is_text = !field.is_markup
+            && match attribute("type").map(str::trim) {
+                Some(kind) => ["text", "text/plain"].iter().any(|text| kind.eq_ignore_ascii_case(text)),
+                None => name == "title" && is_atom(),
+            };
+        let line = if is_text { text::line(&said, LINE) } else { text::line(&html::text(&said), LINE) };
         let (own, base) = (self.own_base(), self.base());
         let Some(entry) = &mut self.entry else {
             match (vocabulary, name) {
@@ -110,6 +118,7 @@ impl Reader<'_> {
                 let url = picture::address(&base, &named);
                 self.add(Media { url, is_picture: true, ..Media::default() });
             }
+            _ if is_text => {}
             _ => entry.texts.push((own, said)),
         }
     }

@@ -1,4 +1,4 @@
-//! Pictures in the entries of a feed that the user names: RSS, Atom and Media RSS.
+//! Pictures in the entries of a feed that the user names: RSS, Atom, Media RSS and JSON Feed.
 
 use pixcrawler_sdk::html::{Token, tokens};
 use pixcrawler_sdk::{
@@ -13,6 +13,7 @@ mod entry;
 mod media;
 mod body;
 mod name;
+mod json;
 
 pub use reader::{Page, Wishes, read};
 
@@ -53,7 +54,7 @@ impl Chained for Feed {
         );
         Info {
             description:
-                "Pictures in the entries of a feed (RSS, Atom, Media RSS): those it names, and those in \
+                "Pictures in the entries of a feed (RSS, Atom, Media RSS, JSON Feed): those it names, and those in \
                 its texts. The input is the address of a feed, or of a page that links to one."
                     .to_owned(),
             options: vec![previews.default("false"), max_pages.default(&DEFAULT_PAGES.to_string())],
@@ -119,23 +120,35 @@ fn into_text(response: Response) -> String {
     }
 }
 
-/// The feed that a web page names as its own.
+/// The feed that a web page names as its own, RSS or Atom where there are several.
 fn linked(page: &str, address: &str) -> Option<String> {
-    let is_page = tokens(page).find_map(|token| match token {
-        Token::Open(tag) => Some(tag.is("html") || tag.is("head") || tag.is("meta")),
+    let tags = tokens(page).filter_map(|token| match token {
+        Token::Open(tag) => Some(tag),
         _ => None,
     });
-    let links = tokens(page).filter_map(|token| match token {
-        Token::Open(tag) if tag.is("link") => Some(tag),
-        _ => None,
-    });
-    let mut feeds = links.filter(|tag| {
-        let is = |name: &str, test: &dyn Fn(&str) -> bool| {
-            tag.get(name).is_some_and(|value| test(&value.to_ascii_lowercase()))
-        };
-        is("rel", &|relation| relation.split_ascii_whitespace().any(|word| word == "alternate"))
-            && is("type", &|kind| matches!(kind.trim(), "application/rss+xml" | "application/atom+xml"))
-    });
-    let feed = feeds.find_map(|tag| tag.get("href")).filter(|_| is_page == Some(true))?;
-    url::resolve(address, &feed)
+    let (mut base, mut feeds) = (None, [None, None]);
+    for (number, tag) in tags.enumerate() {
+        if number == 0 && !PAGE.iter().any(|name| tag.is(name)) {
+            return None;
+        }
+        if tag.is("base") && base.is_none() {
+            base = tag.get("href").and_then(|href| url::resolve(address, &href));
+        } else if tag.is("link") {
+            let relation = tag.get("rel").unwrap_or_default().to_ascii_lowercase();
+            let kind = tag.get("type").unwrap_or_default().to_ascii_lowercase();
+            let rank = match kind.split(';').next().unwrap_or_default().trim() {
+                "application/rss+xml" | "application/atom+xml" | "application/rdf+xml" => 0,
+                "application/feed+json" => 1,
+                _ => continue,
+            };
+            if relation.split_ascii_whitespace().any(|word| matches!(word, "alternate" | "feed")) {
+                feeds[rank] = feeds[rank].take().or_else(|| tag.get("href"));
+            }
+        }
+    }
+    let base = base.as_deref().unwrap_or(address);
+    feeds.into_iter().flatten().find_map(|href| url::resolve(base, &href))
 }
+
+/// What a web page may begin with.
+const PAGE: [&str; 6] = ["html", "head", "meta", "title", "base", "link"];

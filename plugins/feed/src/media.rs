@@ -44,6 +44,7 @@ impl Media {
     pub(crate) fn of(tag: &Tag<'_>, base: &str) -> Self {
         let mut media = Self::default();
         let (mut medium, mut mime) = (String::new(), String::new());
+        let mut plays = false;
         for (name, value) in tag.attributes() {
             let value = value.trim();
             match pixcrawler_sdk::xml::local(name) {
@@ -55,14 +56,15 @@ impl Media {
                 "height" => media.height = pixels(value),
                 "medium" => medium = value.to_ascii_lowercase(),
                 "type" => mime = value.to_ascii_lowercase(),
+                "duration" | "bitrate" | "framerate" | "samplingrate" | "channels" => plays = true,
                 "fileSize" | "length" => media.byte_size = whole(value).filter(|size| *size > 0),
                 _ => {}
             }
         }
-        media.is_picture = match (medium.as_str(), mime.split('/').next().unwrap_or_default()) {
-            ("image", _) | ("", "image") => true,
-            // Some call everything that.
-            ("", "" | "binary") | ("", "application") => media.url.as_deref().is_some_and(picture::is_file),
+        let has_size = media.width.is_some() && media.height.is_some() && !plays;
+        media.is_picture = match medium.as_str() {
+            "image" => true,
+            "" => shows(&mime, media.url.as_deref(), has_size),
             _ => false,
         };
         media.mime = Some(mime).filter(|mime| mime.starts_with("image/"));
@@ -99,6 +101,27 @@ impl Media {
     }
 }
 
+/// Whether a file is a picture: by its type, else by its name, or because it has a size in pixels and no
+/// name of another kind.
+pub(crate) fn shows(mime: &str, url: Option<&str>, has_size: bool) -> bool {
+    let is_file = || url.is_some_and(picture::is_file);
+    match mime.split('/').next().unwrap_or_default() {
+        "image" => true,
+        "" => is_file() || (has_size && url.is_some_and(|url| !is_other(url))),
+        // Some call everything that.
+        "binary" | "application" => is_file(),
+        _ => false,
+    }
+}
+
+/// Whether the name of a file says that it is something else; programs that give one have names of their own.
+fn is_other(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let kind = name.rsplit_once('.').map(|(_, kind)| kind.to_ascii_lowercase()).unwrap_or_default();
+    !matches!(kind.as_str(), "" | "php" | "asp" | "aspx" | "ashx" | "axd" | "cgi" | "jsp" | "do" | "pl")
+}
+
 impl Said {
     /// Fills what is not said with what is said around it.
     pub(crate) fn or(self, around: &Self) -> Self {
@@ -120,6 +143,9 @@ impl Said {
             |name: &str| tag.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim());
         let line = || text::line(said, LINE);
         match name {
+            "title" if attribute("type").is_some_and(|kind| kind.eq_ignore_ascii_case("html")) => {
+                self.title = text::line(&pixcrawler_sdk::html::text(said), LINE);
+            }
             "title" => self.title = line(),
             "description" => self.description = text::line(&pixcrawler_sdk::html::text(said), DESCRIPTION),
             // The first is the one who made it; agencies and the like follow.

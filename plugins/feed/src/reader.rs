@@ -1,10 +1,11 @@
-//! Reads a feed: RSS of all versions and Atom, well-formed or not.
+//! Reads a feed: RSS of all versions and Atom, well-formed or not, and JSON Feed.
 
-use pixcrawler_sdk::xml::{Tag, Token, Tokens, tokens};
+use pixcrawler_sdk::xml::{Tag, Token, Tokens, local, tokens, tokens_from};
 use pixcrawler_sdk::{Candidate, Error, Result, url};
 
 use crate::entry::{Around, Entry};
 use crate::field::{Field, is_field};
+use crate::json;
 use crate::media::{Media, Said, license};
 use crate::name::{Prefixes, Vocabulary};
 
@@ -34,6 +35,9 @@ pub struct Wishes {
 ///
 /// `invalid-query` for what is no feed, `layout-changed` for one of which nothing can be read.
 pub fn read(xml: &str, address: &str, wishes: Wishes) -> Result<Page> {
+    if xml.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
+        return json::read(xml, address, wishes);
+    }
     let mut reader = Reader::new(xml, address, wishes);
     while let Some(token) = reader.tokens.next() {
         match token {
@@ -45,12 +49,31 @@ pub fn read(xml: &str, address: &str, wishes: Wishes) -> Result<Page> {
                 }
             }
         }
-        if reader.page.candidates.len() >= MOST {
-            reader.page.warnings.push(format!("{address}: read the first {MOST} pictures only"));
+        if reader.is_full() {
             return Ok(reader.page);
         }
     }
     reader.finish()
+}
+
+/// Where the feed begins: at its first element, or behind what some program wrote before it (a warning of PHP).
+fn beginning(xml: &str) -> usize {
+    let mut tokens = tokens(xml);
+    loop {
+        let at = tokens.offset();
+        match tokens.next() {
+            Some(Token::Open(tag)) => match local(tag.name).to_ascii_lowercase().as_str() {
+                "rss" | "feed" | "rdf" => return at,
+                // Something else altogether, which `Reader::root` names.
+                "channel" | "html" | "head" | "body" | "meta" | "title" | "urlset" | "sitemapindex" => {
+                    return 0;
+                }
+                _ => {}
+            },
+            Some(_) => {}
+            None => return 0,
+        }
+    }
 }
 
 /// Pictures of one document.
@@ -115,7 +138,7 @@ pub(crate) struct Reader<'a> {
     group: Option<(u32, Said)>,
     groups: u32,
     seen: Seen,
-    page: Page,
+    pub(crate) page: Page,
 }
 
 #[derive(Debug)]
@@ -145,12 +168,12 @@ struct Seen {
 }
 
 impl<'a> Reader<'a> {
-    fn new(xml: &'a str, address: &'a str, wishes: Wishes) -> Self {
+    pub(crate) fn new(xml: &'a str, address: &'a str, wishes: Wishes) -> Self {
         Self {
             xml,
             address,
             wishes,
-            tokens: tokens(xml),
+            tokens: tokens_from(xml, beginning(xml)),
             prefixes: Prefixes::default(),
             open: Vec::new(),
             field: None,
@@ -162,6 +185,27 @@ impl<'a> Reader<'a> {
             seen: Seen::default(),
             page: Page::default(),
         }
+    }
+
+    /// Whether no more pictures are taken, which is then said.
+    pub(crate) fn is_full(&mut self) -> bool {
+        let is_full = self.page.candidates.len() >= MOST;
+        if is_full {
+            self.page.warnings.push(format!("{}: read the first {MOST} pictures only", self.address));
+        }
+        is_full
+    }
+
+    /// Takes an entry that was read elsewhere, from a document that has an end.
+    pub(crate) fn take(&mut self, entry: Entry) {
+        self.entry = Some(entry);
+        self.end_entry();
+    }
+
+    /// There are no more elements, and no fewer than there should be.
+    pub(crate) fn end(mut self) -> Result<Page> {
+        self.seen.is_closed = true;
+        self.finish()
     }
 
     fn open(&mut self, tag: &Tag<'a>) -> Result<()> {
@@ -241,10 +285,12 @@ impl<'a> Reader<'a> {
     fn root(&self, name: &str) -> Result<()> {
         match name.to_ascii_lowercase().as_str() {
             "rss" | "feed" | "rdf" | "channel" => Ok(()),
-            "html" | "head" | "body" => Err(Error::InvalidQuery(format!(
-                "{} is no feed but a web page that names none; the source `webpage` reads it",
-                self.address
-            ))),
+            "html" | "head" | "body" | "meta" | "title" | "base" | "link" => {
+                Err(Error::InvalidQuery(format!(
+                    "{} is no feed but a web page that names none; the source `webpage` reads it",
+                    self.address
+                )))
+            }
             "urlset" | "sitemapindex" => Err(Error::InvalidQuery(format!(
                 "{} is a sitemap; the source `sitemap` reads it",
                 self.address
@@ -293,7 +339,10 @@ impl<'a> Reader<'a> {
         let target = tag.get("href").and_then(|href| url::resolve(&self.document_base(), &href));
         let Some(target) = target else { return };
         let relation = tag.get("rel").unwrap_or_default().trim().to_ascii_lowercase();
-        match (relation.as_str(), &mut self.entry) {
+        // RFC 4287, 4.2.7.2: a name that stands for this address.
+        let relation =
+            relation.strip_prefix("http://www.iana.org/assignments/relation/").unwrap_or(&relation);
+        match (relation, &mut self.entry) {
             ("" | "alternate", Some(entry)) => entry.link = entry.link.take().or(Some(target)),
             ("" | "alternate", None) => self.around.link = self.around.link.take().or(Some(target)),
             ("license", Some(entry)) => entry.license = Some(license(&target, "")),

@@ -93,6 +93,38 @@ fn a_page_names_its_feed() {
 }
 
 #[test]
+fn a_page_names_its_feed_in_many_ways() {
+    for (head, expect) in [
+        ("<base href='/blog/'><link rel=alternate type='application/rss+xml' href=a.xml>", "blog/a.xml"),
+        (
+            "<link rel=alternate type='application/rss+xml' href=a.xml><base href='/blog/'><base href='/no/'>",
+            "blog/a.xml",
+        ),
+        ("<link rel='home alternate' type=' Application/RSS&#43;xml; charset=utf-8' href=/a.xml>", "a.xml"),
+        ("<LINK REL=FEED TYPE=application/rdf+xml HREF=/a.xml>", "a.xml"),
+        ("<link rel=alternate type=application/feed+json href=/a.json>", "a.json"),
+        (
+            "<link rel=alternate type=application/feed+json href=/a.json><link rel=alternate type=application/atom+xml href=/a.xml>",
+            "a.xml",
+        ),
+        ("<link rel=alternate type=application/rss+xml href='mailto:a'>", ""),
+        (
+            "<link rel=alternate type=application/json href=/a.json><link rel=stylesheet type=application/rss+xml href=/a.xml>",
+            "",
+        ),
+    ] {
+        for start in ["<!doctype html><html><head>", "<!doctype html><title>t</title>"] {
+            let pages = |url: &str| {
+                Answer::of(url, 200, &if url == FEED { format!("{start}{head}") } else { rss("/a.jpg", "") })
+            };
+            let asked =
+                crawl(&Query::of(FEED), pages).map(|(asked, ..)| asked[1].clone()).unwrap_or_default();
+            assert_eq!(asked.trim_start_matches("https://example.org/"), expect, "{start}{head}");
+        }
+    }
+}
+
+#[test]
 fn answers_that_are_none() {
     let of = |answer: &dyn Fn(&str) -> Answer| crawl(&Query::of(FEED), answer).unwrap_err();
     assert!(matches!(of(&|url| Answer::of(url, 404, "")), Error::InvalidQuery(_)));

@@ -27,11 +27,28 @@ fn what_is_cut_off_is_read_as_far_as_it_goes() {
 }
 
 #[test]
+fn what_programs_write_before_a_feed_is_passed_over() {
+    for before in [
+        "<br />\n<b>Warning</b>: foo() in <b>/x.php</b> on line <b>3</b><br />\n",
+        "Notice: foo < bar & baz in x.php\n<?xml version='1.0'?>",
+        "\n\n <br><p>x: <a href='y'>z",
+        "<!-- <rss> -->",
+    ] {
+        for (start, end) in
+            [("<rss><channel><item>", "</item></channel></rss>"), ("<feed><entry>", "</entry></feed>")]
+        {
+            let xml = format!("{before}{start}<enclosure url='/a.jpg'/>{end}");
+            assert_eq!(urls(&xml), ["a.jpg"], "{xml}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_feed_is_said() {
     for (xml, expect) in [
         ("<!DOCTYPE html><html><body>", "`webpage`"),
         ("<urlset>", "`sitemap`"),
-        ("{\"version\": \"https://jsonfeed.org/version/1\"}", "is no feed"),
+        ("{\"version\": \"https://jsonfeed.org/version/1\"}", "no whole JSON Feed"),
         ("", "is no feed"),
     ] {
         let Err(Error::InvalidQuery(message)) = read(xml, FEED, Wishes::default()) else { panic!("{xml}") };

@@ -3,7 +3,7 @@
 mod broken;
 
 use feed::{Page, Wishes, read};
-use pixcrawler_sdk::{Candidate, Checksum, Digest, Dimensions, License};
+use pixcrawler_sdk::{Candidate, Checksum, Digest, Dimensions, Error, License};
 
 const FEED: &str = "https://example.org/blog/feed.xml";
 
@@ -141,6 +141,112 @@ fn one_picture_is_one() {
         ("<description>&lt;img src='a.jpg.webp'&gt;&lt;img src='a.jpg'&gt;</description>".to_owned(), &["a.jpg a.jpg.webp"]),
     ] {
         assert_eq!(urls(&item(&inside)), expect, "{inside}");
+    }
+}
+
+#[test]
+fn files_that_are_pictures() {
+    let of = |inside: &str| urls(&item(inside));
+    for (inside, expect) in [
+        ("<enclosure url='/a.php' width='64' height='48'/>", &["a.php"][..]),
+        ("<media:content url='/a' width='64' height='48'/>", &["a"]),
+        ("<media:content url='/a' width='64'/>", &[]),
+        ("<media:content url='/a' width='64' height='48' duration='7'/>", &[]),
+        ("<media:content url='/a.mp4' width='64' height='48'/>", &[]),
+        ("<media:content url='/a' type='video/mp4' width='64' height='48'/>", &[]),
+        ("<media:content url='/a' medium='video' width='64' height='48'/>", &[]),
+        (
+            "<atom:link rel='http://www.iana.org/assignments/relation/enclosure' type='image/jpeg' href='/a'/>",
+            &["a"],
+        ),
+        (
+            "<atom:link rel='Enclosure' href='/a.JPG'/><atom:link rel='http://example.org/enclosure' href='/b.jpg'/>",
+            &["a.JPG"],
+        ),
+    ] {
+        assert_eq!(of(inside), expect, "{inside}");
+    }
+}
+
+#[test]
+fn atom_tells_text_from_html() {
+    let entry = |inside: &str| {
+        page(&format!(
+            "<feed xmlns='http://www.w3.org/2005/Atom'><entry>{inside}<link rel='enclosure' href='/z.jpg'/></entry></feed>"
+        ))
+    };
+    for (title, expect) in [
+        ("<title>The &lt;img&gt; tag</title>", "The <img> tag"),
+        ("<title type='text'>a &amp;amp; b &lt;i></title>", "a &amp; b <i>"),
+        ("<title type='TEXT'><![CDATA[a &amp; b]]></title>", "a &amp; b"),
+        ("<title type='html'>a &lt;b&gt;bold&lt;/b&gt; fox &amp;amp; hare</title>", "a bold fox & hare"),
+        ("<title type='xhtml'><div>Less: <em> &lt; </em></div></title>", "Less: <"),
+        ("<title type='text/html' mode='escaped'>a &amp;amp; b</title>", "a & b"),
+        ("<media:title type='html'>a &lt;b&gt;bold&lt;/b&gt; fox</media:title>", "a bold fox"),
+    ] {
+        assert_eq!(entry(title).candidates[0].title.as_deref(), Some(expect), "{title}");
+    }
+    // Titles of RSS have no type, and are mostly HTML.
+    let rss = page(&item("<title>a &amp;amp; b</title><enclosure url='/z.jpg'/>"));
+    assert_eq!(rss.candidates[0].title.as_deref(), Some("a & b"));
+    for (kind, expect) in
+        [("type='text'", 1), ("type='text/plain'", 1), ("type='html'", 2), ("type='text/html'", 2), ("", 2)]
+    {
+        for name in ["content", "summary"] {
+            let found = entry(&format!("<{name} {kind}>see &lt;img src='/a.jpg'&gt;</{name}>"));
+            assert_eq!(found.candidates.len(), expect, "{name} {kind}");
+        }
+    }
+}
+
+#[test]
+fn json_feed() {
+    let feed = |items: &str| {
+        format!(r#"{{"version": "https://jsonfeed.org/version/1.1", "title": "t", "items": [{items}]}}"#)
+    };
+    let fox = r#"{"id": "7", "url": "/fox/", "title": "Fox\n& hare", "image": "a.jpg", "banner_image": "/b.jpg", "content_html": "<p><img src='c.jpg' alt='C'> <img src='/fox/a.jpg'>",
+        "date_published": "2026-03-04T05:06:07Z", "authors": [{"name": "Ada", "url": "https://example.org/ada", "avatar": "no.jpg"}], "tags": ["red", 7, "snow"],
+        "attachments": [{"url": "d", "mime_type": "image/jpeg", "title": "D", "size_in_bytes": 999}, {"url": "e.mp3", "mime_type": "audio/mpeg"}, {"url": "f.png"}, 7]}"#;
+    let odd = r#"{"id": 8, "title": null, "image": 7, "attachments": {}, "tags": "x", "external_url": "https://example.net/8", "author": {"name": "Eve"}, "content_html": "<img src=g.jpg>", "content_text": "<img src='no.jpg'>"}"#;
+    let found = page(&format!("\u{feff} {}", feed(&format!("{fox}, 7, {odd}"))));
+    let names: Vec<_> = found.candidates.iter().map(|found| found.url.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "https://example.org/fox/a.jpg",
+            "https://example.org/b.jpg",
+            "https://example.org/fox/d",
+            "https://example.org/fox/f.png",
+            "https://example.org/fox/c.jpg",
+            "https://example.net/g.jpg"
+        ]
+    );
+    assert_eq!(
+        found.candidates[2],
+        Candidate {
+            id: text("7"),
+            page_url: text("https://example.org/fox/"),
+            title: text("D"),
+            creator: text("Ada"),
+            creator_url: text("https://example.org/ada"),
+            published: text("2026-03-04T05:06:07Z"),
+            mime: text("image/jpeg"),
+            byte_size: Some(999),
+            tags: ["red", "snow"].map(str::to_owned).to_vec(),
+            ..Candidate::new("https://example.org/fox/d")
+        }
+    );
+    assert_eq!(
+        (found.candidates[0].title.as_deref(), found.candidates[5].creator.as_deref()),
+        (Some("Fox & hare"), Some("Eve"))
+    );
+    assert_eq!(found.warnings, [""; 0]);
+    let next = r#"{"version": "https://jsonfeed.org/version/1", "next_url": "2.json", "items": []}"#;
+    let next = page(next);
+    assert_eq!((next.next.as_deref(), next.warnings.len()), (Some("https://example.org/blog/2.json"), 1));
+    for none in ["{", "{}", r#"{"items": []}"#, &feed("")[..60]] {
+        let Err(Error::InvalidQuery(message)) = read(none, FEED, Wishes::default()) else { panic!("{none}") };
+        assert!(message.contains("JSON Feed"), "{message}");
     }
 }
 
