@@ -20,30 +20,35 @@ pub enum Kind {
 /// like neither this nor that.
 pub fn kind(document: &str, address: &str) -> Result<Kind> {
     let instead = |what: &str| Err(Error::InvalidQuery(format!("{address} is no sitemap but {what}")));
-    let start = document.trim_start_matches('\u{feff}').trim_start();
-    if !start.starts_with('<') {
-        return if url::resolve(start.lines().next().unwrap_or_default(), "").is_some() {
-            instead("a plain list; where that is of pictures, the source `url-list` reads it")
-        } else {
-            instead("some other file")
-        };
-    }
-    let root = tokens(start).find_map(|token| match token {
+    let mut names = tokens(document).filter_map(|token| match token {
         Token::Open(tag) => Some(tag.name),
         _ => None,
     });
-    let root = root.unwrap_or_default();
-    match local(root).to_ascii_lowercase().as_str() {
-        "urlset" => Ok(Kind::Pages),
-        "sitemapindex" => Ok(Kind::Index),
-        "html" | "head" | "body" => instead(
-            "a web page; the source `webpage` reads it. To look for a site's sitemap, give only its origin",
-        ),
-        "rss" | "feed" | "rdf" => instead("a feed; the source `feed` reads it"),
-        _ => Err(Error::LayoutChanged(format!(
+    let root = names.next();
+    // Some program may have written a warning before the first element.
+    let found = root.into_iter().chain(names).find_map(|name| {
+        let name = local(name).to_ascii_lowercase();
+        match name.as_str() {
+            "urlset" => Some(Ok(Kind::Pages)),
+            "sitemapindex" => Some(Ok(Kind::Index)),
+            "html" | "head" | "body" => Some(instead(
+                "a web page; the source `webpage` reads it. To look for a site's sitemap, give only its origin",
+            )),
+            "rss" | "feed" | "rdf" => Some(instead("a feed; the source `feed` reads it")),
+            _ => None,
+        }
+    });
+    let start = document.trim_start_matches('\u{feff}').trim_start();
+    match (found, root) {
+        (Some(found), _) => found,
+        (None, Some(root)) if start.starts_with('<') => Err(Error::LayoutChanged(format!(
             "expected `urlset` or `sitemapindex` at {address}, found `{}`",
             root.chars().take(40).collect::<String>()
         ))),
+        _ if url::resolve(start.lines().next().unwrap_or_default(), "").is_some() => {
+            instead("a plain list; where that is of pictures, the source `url-list` reads it")
+        }
+        _ => instead("some other file"),
     }
 }
 
@@ -187,25 +192,34 @@ fn prefix(name: &str) -> &str {
     name.split_once(':').map_or("", |(prefix, _)| prefix)
 }
 
-/// Reads on to the end of an entry of that vocabulary; none where there is no end, or another entry
-/// begins before it.
+/// Reads on to the end of an entry of that vocabulary, and of pictures that stand behind it instead of in it;
+/// none where there is no end, or another entry begins before it.
 fn read(tokens: &mut Tokens<'_>, vocabulary: &str) -> Option<Entry> {
     let mut entry = Entry::default();
     let mut picture: Option<Picture> = None;
     // The element that is open, where it is of use, and its text.
     let mut open: Option<(&str, String)> = None;
+    // Where the entry is at its end, as far as is known.
+    let mut end: Option<Tokens<'_>> = None;
     loop {
         let before = tokens.clone();
-        match tokens.next()? {
-            Token::Open(tag) if is_entry(tag.name) => {
+        match tokens.next() {
+            None => {
+                *tokens = end?;
+                return Some(entry);
+            }
+            Some(Token::Open(tag)) if is_entry(tag.name) => {
                 *tokens = before;
                 entry.add(picture);
                 return Some(entry);
             }
-            Token::Open(tag) => {
+            Some(Token::Open(tag)) => {
                 let name = local(tag.name);
                 if name == "image" {
                     entry.add(picture.replace(Picture::default()));
+                } else if picture.is_none() && end.is_some() {
+                    *tokens = before;
+                    return Some(entry);
                 }
                 if name == "loc" && picture.is_none() && !["", vocabulary].contains(&prefix(tag.name)) {
                     entry.strays += 1;
@@ -214,13 +228,13 @@ fn read(tokens: &mut Tokens<'_>, vocabulary: &str) -> Option<Entry> {
                 }
                 open = field(&mut entry, picture.as_mut(), name).is_some().then(|| (name, String::new()));
             }
-            Token::Text(piece) => {
+            Some(Token::Text(piece)) => {
                 if let Some((_, text)) = &mut open {
                     let piece = piece.decode();
                     text.push_str(&piece[..piece.floor_char_boundary(LONGEST_TEXT - text.len())]);
                 }
             }
-            Token::Close(name) => {
+            Some(Token::Close(name)) => {
                 let name = local(name);
                 if let Some((_, text)) = open.take().filter(|(open, _)| *open == name)
                     && !text.trim().is_empty()
@@ -228,11 +242,15 @@ fn read(tokens: &mut Tokens<'_>, vocabulary: &str) -> Option<Entry> {
                 {
                     field.get_or_insert(text);
                 }
-                if name == "image" {
+                let is_end = is_entry(name);
+                if name == "image" || is_end {
                     entry.add(picture.take());
-                } else if is_entry(name) {
-                    entry.add(picture);
+                } else if picture.is_none() && end.is_some() {
+                    *tokens = before;
                     return Some(entry);
+                }
+                if is_end || (end.is_some() && picture.is_none()) {
+                    end = Some(tokens.clone());
                 }
             }
         }

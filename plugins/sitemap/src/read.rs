@@ -161,7 +161,7 @@ impl Level {
         self.more = false;
         if origin(&self.place.url, "/robots.txt").is_some() {
             let mut end = start;
-            for line in text.text.get(start..).unwrap_or_default().split_inclusive('\n') {
+            for line in text.text.get(start..).unwrap_or_default().split_inclusive(['\n', '\r']) {
                 if !take(&mut self.left, sitemap_line(line, &self.place.url)) {
                     self.more = true;
                     break;
@@ -197,9 +197,12 @@ impl Level {
     }
 }
 
-/// The address in a line `Sitemap: https://…`.
+/// The address in a line `Sitemap: https://…`, in the spellings that Google takes.
 fn sitemap_line(line: &str, base: &str) -> Option<String> {
-    let (name, value) = line.trim_start_matches('\u{feff}').split_once(':')?;
-    let value = value.split(" #").next().unwrap_or(value).trim();
-    (name.trim().eq_ignore_ascii_case("sitemap") && !value.is_empty()).then(|| url::resolve(base, value))?
+    let line = line.trim_start_matches('\u{feff}').split('#').next()?.trim();
+    let (name, value) = line.split_at(line.find(|c: char| c == ':' || c.is_whitespace())?);
+    let value = value.trim_start();
+    let value = value.strip_prefix(':').unwrap_or(value).trim();
+    let is_sitemap = ["sitemap", "site-map"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    (is_sitemap && !value.is_empty()).then(|| url::resolve(base, value))?
 }

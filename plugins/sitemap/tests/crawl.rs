@@ -157,6 +157,21 @@ fn a_site_says_where_its_sitemaps_are() {
 }
 
 #[test]
+fn robots_txt_as_it_is_written() {
+    for robots in [
+        "User-agent: *\rDisallow: /x\rSitemap: /a.xml\rSitemap: https://example.org/b.xml",
+        "Site-map: /a.xml#x\n\rSITE-MAP:/b.xml#main\r\n",
+        "\u{feff}sitemap /a.xml\nUser-agent: *\n  Sitemap  :\t/b.xml\t# ours\nSitemaps: /c.xml\n#Sitemap: /c.xml\nsitemap\n",
+    ] {
+        let site = Site::default()
+            .with("/robots.txt", robots)
+            .with("/a.xml", &pages("a", &[1]))
+            .with("/b.xml", &pages("b", &[1]));
+        assert_eq!(site.crawl(&query("/")).unwrap().asked, ["/robots.txt", "/a.xml", "/b.xml"], "{robots}");
+    }
+}
+
+#[test]
 fn where_robots_txt_names_none_there_is_mostly_one() {
     let site = Site::default().with("/sitemap.xml", &pages("a", &[2]));
     for robots in [site.crawl(&query("/")), site.with("/robots.txt", "User-agent: *").crawl(&query("/"))] {

@@ -80,6 +80,43 @@ fn what_is_broken_costs_only_itself() {
 }
 
 #[test]
+fn pictures_may_stand_behind_their_page() {
+    let image = |name: &str| format!("<image:image><image:loc>/{name}.jpg</image:loc></image:image>");
+    let url =
+        |name: &str, inside: &str| format!("<url><loc>https://example.org/{name}</loc>{inside}</url>\n");
+    let all = |document: &str| -> Vec<_> {
+        entries(document, 0)
+            .map(|entry| {
+                let names: String = entry
+                    .candidates(SITEMAP)
+                    .map(|found| found.url.replace("https://example.org/", " "))
+                    .collect();
+                format!(
+                    "{}{names}",
+                    entry.location.as_deref().unwrap_or_default().replace("https://example.org/", "")
+                )
+            })
+            .collect()
+    };
+    let (a, b, c) = (image("a"), image("b"), image("c"));
+    for (inside, expect) in [
+        (format!("{}{a} {b}{}{c}", url("1", ""), url("2", "")), &["1 a.jpg b.jpg", "2 c.jpg"][..]),
+        (format!("{}{b}{}", url("1", &a), url("2", "")), &["1 a.jpg b.jpg", "2"]),
+        (format!("{}<x><y/></x>{a}{}", url("1", ""), url("2", "")), &["1", "2"]),
+        (
+            format!("{}<image:image><image:loc>/a.jpg</image:loc>{}", url("1", ""), url("2", "")),
+            &["1 a.jpg", "2"],
+        ),
+    ] {
+        assert_eq!(all(&format!("<urlset>{inside}</urlset>")), expect, "{inside}");
+        assert_eq!(all(&format!("<urlset>{inside}")), expect, "{inside}");
+    }
+    // One that is cut off is none, and the page before it stays.
+    assert_eq!(all(&format!("<urlset>{}{a}<image:image><image:loc>/b", url("1", ""))), ["1 a.jpg"]);
+    assert_eq!(all(&format!("<urlset>{} ", url("1", ""))), ["1"]);
+}
+
+#[test]
 fn a_page_has_so_many_pictures() {
     let many = page(&"<image><loc>a.jpg</loc></image>".repeat(MOST_PICTURES + 3));
     let entry = entries(&many, 0).next().unwrap();
@@ -107,6 +144,9 @@ fn kinds() {
     check("<urlset/>", Kind::Pages);
     check("\u{feff}\n<!-- by us --><s:urlset xmlns:s='urn:s'>", Kind::Pages);
     check("<?xml version='1.0'?><?xml-stylesheet href='a.xsl'?><sitemapindex>", Kind::Index);
+    // What a program wrote before it is passed over.
+    check("<br />\n<b>Warning</b>: foo() in x.php<br />\n<?xml version='1.0'?><urlset>", Kind::Pages);
+    check("Notice: a < b in x.php\n<sitemapindex>", Kind::Index);
     for (document, expect) in [
         ("<!DOCTYPE html><html><body>", "webpage"),
         ("<rss version='2.0'>", "`feed`"),
