@@ -43,6 +43,7 @@ pub use ask::check_named;
 pub use guard::Blocked;
 pub use jar::Jar;
 pub use own::Own;
+pub use text::declared_encoding;
 
 use crate::{
     config, image,

@@ -2,6 +2,7 @@
 //! as plain data. The WIT types are turned into these at the edge (`plugin`),
 //! so nothing else in the host depends on a version of the contract.
 
+mod address;
 mod answers;
 mod cookies;
 mod exchange;
@@ -9,6 +10,7 @@ mod figures;
 mod info;
 mod option;
 
+pub use address::{address, encoding_of};
 pub use answers::{Answers, Room};
 pub use cookies::Cookies;
 pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts_header};

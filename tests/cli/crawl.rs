@@ -476,6 +476,57 @@ async fn rules_are_said_in_the_words_of_the_command_line() {
     assert_eq!(fs::read_dir(shell.path("out")).unwrap().count(), 0);
 }
 
+/// Browsers escape a query in the encoding of the page, and all else as UTF-8; a site that is as old as its
+/// encoding understands nothing else.
+#[tokio::test]
+async fn queries_are_in_the_encoding_of_their_page() {
+    let site = Site::start().await;
+    let page = |html: &str| {
+        let html: Vec<u8> = html.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\n\r\n", html.len());
+        Reply::Raw([head.into_bytes(), html].concat())
+    };
+    let head = "<meta charset=windows-1252>";
+    let (first, second) = ("/alt", "/alt?seite=zw%F6lf");
+    site.on(
+        first,
+        [page(&format!(
+            "{head}<img src='/bild.png?name=grün'><img src='/bild.png?name=gr%FCn'><img src='/grün/j%F8rgen.png'>
+             <img src='//bücher.example:80/a.png'><a rel=next href='?seite=zwölf'>"
+        ))],
+    );
+    // It names itself as the one that follows.
+    site.on(
+        second,
+        [page(&format!("{head}<img src='/bild.png?name=&#29392;'><a rel=next href='?seite=zwölf'>"))],
+    );
+    let pictures = [
+        (ORIGIN, "/bild.png?name=gr%FCn"),
+        (ORIGIN, "/gr%C3%BCn/j%F8rgen.png"),
+        ("http://xn--bcher-kva.example", "/a.png"),
+        (ORIGIN, "/bild.png?name=%26%2329392%3B"),
+    ];
+    for (_, path) in pictures {
+        site.on(path, [Reply::Picture]);
+    }
+    let shell = Shell::on(&site).await;
+    let start = url(first);
+    let said = shell.run(&["crawl", "--url", &start, "--out", "out", "--json"]).await.expect(0).json();
+    assert_eq!(
+        (&said["kept"], &said["refused"]),
+        (&json!(4), &json!({})),
+        "{said}: {:?}",
+        site.requests("/")
+    );
+    let kept = dataset(&shell.path("out")).lines;
+    let kept: BTreeSet<_> = kept.iter().map(|line| line["url"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(kept, pictures.map(|(origin, path)| format!("{origin}{path}")).into());
+    let asked: Vec<_> = site.requests("/").into_iter().filter(|path| path != "/robots.txt").collect();
+    assert_eq!(asked.len(), 6, "{asked:?}");
+    assert_eq!(site.requests("/alt"), [first, second]);
+}
+
 #[tokio::test]
 async fn a_crawl_that_brings_nothing_fails() {
     let site = Site::start().await;

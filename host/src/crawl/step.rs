@@ -340,6 +340,7 @@ mod tests {
                 url: String::new(),
                 headers: Vec::new(),
                 body: Content::Text(String::new()),
+                encoding: None,
             })
         };
         let nameless = || Err(Failure::Lasting("no such name".to_owned()));

@@ -1,6 +1,7 @@
 //! A source's own requests: what a plugin may say, and what it sees of the answer.
 
 use bytes::Bytes;
+use encoding_rs::Encoding;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
@@ -27,7 +28,7 @@ impl Inner {
         jar: Option<&Jar>,
         request: &source::Request,
     ) -> Result<source::Response, Failed> {
-        let url = self.guard.parse(&request.url).map_err(Trouble::from)?;
+        let url = self.guard.parse(&request.address()).map_err(Trouble::from)?;
         let mut plugin_headers = HeaderMap::new();
         for pair in &request.headers {
             let (name, value) = header(pair).map_err(Trouble::Denied)?;
@@ -72,7 +73,13 @@ impl Inner {
             && let Some(words) = failed.trouble.refused_credential()
         {
             let body = Content::Text(words.to_owned());
-            return Ok(source::Response { status: 401, url: request.url.clone(), headers: Vec::new(), body });
+            return Ok(source::Response {
+                status: 401,
+                url: request.url.clone(),
+                headers: Vec::new(),
+                body,
+                encoding: None,
+            });
         }
         let mut reply = performed?;
         // A token can be withdrawn before its time.
@@ -102,8 +109,8 @@ async fn answer(reply: Reply, bounds: Bounds) -> Result<source::Response, Troubl
     }
     let content_type =
         headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
-    let body = if reply.status == StatusCode::PARTIAL_CONTENT {
-        Content::Binary(reply.body)
+    let (body, encoding) = if reply.status == StatusCode::PARTIAL_CONTENT {
+        (Content::Binary(reply.body), None)
     } else if reply.body.starts_with(&[0x1f, 0x8b]) {
         gzip_file(reply.body, &reply.url, bounds).await?
     } else {
@@ -118,18 +125,22 @@ async fn answer(reply: Reply, bounds: Bounds) -> Result<source::Response, Troubl
         Content::Binary(bytes) => Content::Binary(blot_bytes(bytes, &reply.secrets)),
     };
     let url = blot(reply.url.into(), &reply.secrets);
-    Ok(source::Response { status, url, headers, body })
+    Ok(source::Response { status, url, headers, body, encoding })
 }
 
 /// The text in a file such as `sitemap.xml.gz`; any other file stays as it is.
-async fn gzip_file(file: Vec<u8>, url: &Url, bounds: Bounds) -> Result<Content, Trouble> {
+async fn gzip_file(
+    file: Vec<u8>,
+    url: &Url,
+    bounds: Bounds,
+) -> Result<(Content, Option<&'static Encoding>), Trouble> {
     match body::unpack(&file, bounds).await {
         Ok(unpacked) => match text::content(None, url, unpacked) {
-            Content::Text(text) => Ok(Content::Text(text)),
-            Content::Binary(_) => Ok(Content::Binary(file)),
+            text @ (Content::Text(_), _) => Ok(text),
+            (Content::Binary(_), _) => Ok((Content::Binary(file), None)),
         },
         Err(Trouble::TooLarge(limit)) => Err(Trouble::TooLarge(limit)),
-        Err(_) => Ok(Content::Binary(file)),
+        Err(_) => Ok((Content::Binary(file), None)),
     }
 }
 

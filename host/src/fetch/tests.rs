@@ -52,6 +52,7 @@ fn get(url: &str) -> source::Request {
         key: String::new(),
         method: source::Method::Get,
         url: url.to_owned(),
+        encoding: None,
         headers: Vec::new(),
         body: None,
         credential: None,

@@ -16,13 +16,18 @@ const GUESSED_FROM: usize = 64 << 10;
 
 /// Text when `content_type` says so, or says nothing and the bytes are UTF-8, begin with the mark of
 /// UTF-16 or as markup does. Decoded by byte order mark, then `charset`, then what the document declares;
-/// what declares nothing is UTF-8 where it can be, and else guessed.
-pub(super) fn content(content_type: Option<&str>, url: &Url, body: Vec<u8>) -> Content {
+/// what declares nothing is UTF-8 where it can be, and else guessed. The encoding is that of a document
+/// with links (HTML, XML); lists and JSON have none that would say how the addresses in them are meant.
+pub(super) fn content(
+    content_type: Option<&str>,
+    url: &Url,
+    body: Vec<u8>,
+) -> (Content, Option<&'static Encoding>) {
     let (essence, charset) = parts(content_type.unwrap_or_default());
     if !essence.is_empty() {
         return match is_text(&essence) {
             true => text(&essence, charset, url, body),
-            false => Content::Binary(body),
+            false => (Content::Binary(body), None),
         };
     }
     let is_marked = || {
@@ -32,21 +37,31 @@ pub(super) fn content(content_type: Option<&str>, url: &Url, body: Vec<u8>) -> C
     if std::str::from_utf8(&body).is_ok() || body.trim_ascii_start().starts_with(b"<") || is_marked() {
         return text("text/html", None, url, body);
     }
-    Content::Binary(body)
+    (Content::Binary(body), None)
 }
 
-fn text(essence: &str, charset: Option<&'static Encoding>, url: &Url, body: Vec<u8>) -> Content {
+/// As far as a `content-type` says it, the encoding of a document with links.
+#[must_use]
+pub fn declared_encoding(content_type: &str) -> Option<&'static Encoding> {
+    let (essence, charset) = parts(content_type);
+    has_links(&essence).then(|| charset.unwrap_or(UTF_8))
+}
+
+fn text(
+    essence: &str,
+    charset: Option<&'static Encoding>,
+    url: &Url,
+    body: Vec<u8>,
+) -> (Content, Option<&'static Encoding>) {
     let (encoding, mark) = Encoding::for_bom(&body)
         .unwrap_or_else(|| (charset.unwrap_or_else(|| sniff(essence, url, &body)), 0));
-    if encoding == UTF_8 && mark == 0 {
+    let text = if encoding == UTF_8 && mark == 0 {
         // No copy of what is right already.
-        return Content::Text(
-            String::from_utf8(body)
-                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-        );
-    }
-    let (text, _) = encoding.decode_without_bom_handling(body.get(mark..).unwrap_or_default());
-    Content::Text(text.into_owned())
+        String::from_utf8(body).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    } else {
+        encoding.decode_without_bom_handling(body.get(mark..).unwrap_or_default()).0.into_owned()
+    };
+    (Content::Text(text), has_links(essence).then_some(encoding))
 }
 
 /// The encoding of a document of which nothing else says it.
@@ -108,6 +123,10 @@ fn is_text(essence: &str) -> bool {
         || matches!(suffix(essence), "json" | "ndjson" | "xml" | "javascript" | "ecmascript")
 }
 
+fn has_links(essence: &str) -> bool {
+    matches!(suffix(essence), "html" | "xml")
+}
+
 /// What kind of thing a media type is in the end: `xml` of `application/rss+xml`.
 fn suffix(essence: &str) -> &str {
     let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
@@ -120,7 +139,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn content(content_type: Option<&str>, body: Vec<u8>) -> Content {
-        super::content(content_type, &"https://example.org/".parse().unwrap(), body)
+        super::content(content_type, &"https://example.org/".parse().unwrap(), body).0
     }
 
     fn check(content_type: Option<&str>, body: &[u8], expect: Option<&str>) {

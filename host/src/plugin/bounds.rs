@@ -1,10 +1,10 @@
 //! What one step may carry. What would harm the host is refused with the limit and the
 //! number; what is only too long for one picture is cut or left out, and said.
 
-use url::Url;
+use encoding_rs::{Encoding, UTF_8};
 
 use super::{StepError, text::printable};
-use crate::source::{Answer, Answers, Candidate, Content, Next, Request, Room, SourceError, Step};
+use crate::source::{self, Answer, Answers, Candidate, Content, Next, Request, Room, SourceError, Step};
 
 /// Bytes of state.
 const MAX_STATE: usize = 64 << 10;
@@ -32,17 +32,17 @@ pub(super) fn surplus_answers(answers: &[Answer]) -> Vec<Option<u64>> {
     answers.iter().map(|answer| (!room.takes(answer)).then_some(Answers::MOST as u64)).collect()
 }
 
-/// The step within its bounds.
+/// The step within its bounds. `encoding` is that of the queries in it.
 ///
 /// # Errors
 /// `TooMuch` and `Invalid`: the step must not be taken.
-pub(super) fn step(mut step: Step) -> Result<Step, StepError> {
+pub(super) fn step(mut step: Step, encoding: &'static Encoding) -> Result<Step, StepError> {
     within("bytes of state", step.state.len(), MAX_STATE)?;
     // Postgres cannot hold it, and cutting it out would change what the plugin reads back.
     if step.state.contains('\0') {
         return Err(StepError::Invalid { what: "the state contains U+0000, which cannot be stored" });
     }
-    if let Next::Fetch(requests) = &step.next {
+    if let Next::Fetch(requests) = &mut step.next {
         if requests.is_empty() {
             return Err(StepError::Invalid {
                 what: "`fetch` without a request; the end of a crawl is `done`",
@@ -50,11 +50,20 @@ pub(super) fn step(mut step: Step) -> Result<Step, StepError> {
         }
         within("requests in one step", requests.len(), MAX_REQUESTS)?;
         requests.iter().try_for_each(request)?;
+        for request in requests.iter_mut().filter(|request| !request.url.is_ascii()) {
+            request.encoding = Some(encoding).filter(|encoding| *encoding != UTF_8);
+        }
     }
     let found = step.candidates.len();
-    step.candidates.retain(|candidate| is_url(&candidate.url));
+    step.candidates.retain_mut(|candidate| match address(&candidate.url, encoding) {
+        Some(url) => {
+            candidate.url = url;
+            true
+        }
+        None => false,
+    });
     let left_out = found - step.candidates.len();
-    step.candidates.iter_mut().for_each(trim);
+    step.candidates.iter_mut().for_each(|candidate| trim(candidate, encoding));
     step.warnings = warnings(step.warnings, left_out);
     Ok(step)
 }
@@ -101,15 +110,19 @@ fn pairs_len(pairs: &[(String, String)]) -> usize {
     pairs.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
-/// Whether this is what it says it is, an address of the web: some are shown as links.
-fn is_url(url: &str) -> bool {
-    url.len() <= MAX_URL
-        && !url.chars().any(char::is_control)
-        && Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+/// An address of the web in the one form in which it is asked, stored and shown as a link.
+fn address(url: &str, encoding: &'static Encoding) -> Option<String> {
+    if url.len() > MAX_URL || url.bytes().any(|byte| byte.is_ascii_control()) {
+        return None;
+    }
+    let url = source::address(url, encoding).ok()?;
+    let fits = url.as_str().len() <= MAX_URL;
+    (fits && matches!(url.scheme(), "http" | "https")).then(|| url.into())
 }
 
 /// Cuts what is shown, leaves out what is no address.
-fn trim(candidate: &mut Candidate) {
+fn trim(candidate: &mut Candidate, encoding: &'static Encoding) {
+    let link = |url: &mut Option<String>| *url = url.take().and_then(|url| address(&url, encoding));
     let line = |text: &mut Option<String>| cut(text, MAX_LINE);
     line(&mut candidate.id);
     line(&mut candidate.title);
@@ -119,15 +132,15 @@ fn trim(candidate: &mut Candidate) {
     line(&mut candidate.credential);
     cut(&mut candidate.description, MAX_TEXT);
     for url in [&mut candidate.page_url, &mut candidate.thumbnail_url, &mut candidate.creator_url] {
-        url.take_if(|url| !is_url(url));
+        link(url);
     }
     if let Some(license) = &mut candidate.license {
         license.id = printable(&license.id, MAX_LINE);
-        license.url.take_if(|url| !is_url(url));
+        link(&mut license.url);
         line(&mut license.attribution);
     }
-    candidate.alternates.retain(|url| is_url(url));
-    candidate.alternates.truncate(MAX_LIST);
+    let alternates = candidate.alternates.iter().filter_map(|url| address(url, encoding));
+    candidate.alternates = alternates.take(MAX_LIST).collect();
     candidate.tags.truncate(MAX_LIST);
     candidate.tags.iter_mut().for_each(|tag| *tag = printable(tag, MAX_LINE));
     for pairs in [&mut candidate.headers, &mut candidate.extra] {
@@ -167,6 +180,7 @@ fn warnings(mut warnings: Vec<String>, left_out: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use encoding_rs::WINDOWS_1252;
     use proptest::prelude::*;
 
     use super::*;
@@ -182,6 +196,7 @@ mod tests {
                 url: String::new(),
                 headers: Vec::new(),
                 body: Content::Binary(vec![0; *size]),
+                encoding: None,
             }),
         };
         bodies.iter().map(answer).collect()
@@ -196,12 +211,17 @@ mod tests {
             key: String::new(),
             method: Method::Get,
             url: url.to_owned(),
+            encoding: None,
             headers: Vec::new(),
             body: None,
             credential: None,
             item: None,
             keep: false,
         }
+    }
+
+    fn step(step: Step) -> Result<Step, StepError> {
+        super::step(step, UTF_8)
     }
 
     #[test]
@@ -227,8 +247,36 @@ mod tests {
     fn addresses_are_measured_in_bytes() {
         let fill = |with: &str, count: usize| format!("http://a.example/{}", with.repeat(count));
         let room = MAX_URL - fill("", 0).len();
-        assert!(is_url(&fill("x", room)) && !is_url(&fill("x", room + 1)));
-        assert!(is_url(&fill("ü", room / 2)) && !is_url(&fill("ü", room / 2 + 1)));
+        let fits = |url: String| address(&url, UTF_8).is_some();
+        assert!(fits(fill("x", room)) && !fits(fill("x", room + 1)));
+        // As it is sent, escaped.
+        assert!(fits(fill("ü", room / 6)) && !fits(fill("ü", room / 6 + 1)));
+    }
+
+    #[test]
+    fn addresses_have_one_form() {
+        let written = "HTTP://BÜCHER.example:80/ö.jpg?ö".to_owned();
+        let candidate = Candidate {
+            url: written.clone(),
+            alternates: ["http://pi\u{ad}cs.example/?狐", "mailto:a", "http://a.example/\n"]
+                .map(str::to_owned)
+                .into(),
+            page_url: Some("http://a.example/ ö#ö".to_owned()),
+            license: Some(License { id: "x".to_owned(), url: Some("/".to_owned()), attribution: None }),
+            ..Candidate::default()
+        };
+        let next = Next::Fetch(vec![get(&written), get("http://a.example/?x")]);
+        let taken = super::step(Step { candidates: vec![candidate], ..with(next) }, WINDOWS_1252).unwrap();
+        let [candidate] = &taken.candidates[..] else { panic!("{} candidates", taken.candidates.len()) };
+        assert_eq!(candidate.url, "http://xn--bcher-kva.example/%C3%B6.jpg?%F6");
+        assert_eq!(candidate.alternates, ["http://pics.example/?%26%2329392%3B"]);
+        assert_eq!(candidate.page_url.as_deref(), Some("http://a.example/%20%C3%B6#%C3%B6"));
+        assert_eq!(candidate.license.as_ref().unwrap().url, None);
+        let Next::Fetch(requests) = &taken.next else { panic!("{:?}", taken.next) };
+        // The source gets back what it asked.
+        assert_eq!(requests[0].url, written);
+        assert_eq!(requests[0].address(), "http://xn--bcher-kva.example/%C3%B6.jpg?%F6");
+        assert_eq!(requests[1], get("http://a.example/?x"));
     }
 
     #[test]
@@ -371,6 +419,7 @@ mod tests {
         #[test]
         fn whatever_a_guest_returns_is_within_bounds(given in any_step()) {
             let Ok(taken) = step(convert::step(given)) else { return Ok(()) };
+            let is_url = |url: &String| url.is_ascii() && address(url, UTF_8).as_ref() == Some(url);
             prop_assert!(taken.state.len() <= MAX_STATE && !taken.state.contains('\0'));
             if let Next::Fetch(requests) = &taken.next {
                 prop_assert!((1..=MAX_REQUESTS).contains(&requests.len()));
@@ -387,7 +436,7 @@ mod tests {
             }
             prop_assert!(taken.warnings.len() <= MAX_WARNINGS + 2);
             for candidate in &taken.candidates {
-                prop_assert!(is_url(&candidate.url) && candidate.alternates.iter().all(|url| is_url(url)));
+                prop_assert!(is_url(&candidate.url) && candidate.alternates.iter().all(is_url));
                 prop_assert!(candidate.alternates.len() <= MAX_LIST && candidate.tags.len() <= MAX_LIST);
                 prop_assert!(candidate.headers.len() <= MAX_LIST && candidate.extra.len() <= MAX_LIST);
                 let Candidate { id, title, creator, mime, published, description, .. } = candidate;
@@ -396,7 +445,7 @@ mod tests {
                 }
                 prop_assert!(description.as_ref().is_none_or(|text| text.chars().count() <= MAX_TEXT));
                 let links = [&candidate.page_url, &candidate.thumbnail_url, &candidate.creator_url];
-                prop_assert!(links.into_iter().flatten().all(|url| is_url(url)));
+                prop_assert!(links.into_iter().flatten().all(is_url));
             }
             // What is within bounds stays as it is, but for what is said about the rest.
             let again = step(Step { warnings: Vec::new(), ..taken.clone() }).unwrap();

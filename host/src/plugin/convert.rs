@@ -140,6 +140,7 @@ fn request(request: wit::Request) -> source::Request {
             wit::Method::Post => source::Method::Post,
         },
         url: request.url,
+        encoding: None,
         headers: request.headers,
         body: request.body.map(|body| match body {
             wit::ContentResult::Text(text) => source::Content::Text(text),

@@ -294,7 +294,8 @@ impl Runtime {
         let (outcome, bill) = visit.leave(outcome, cpu)?;
         let step = outcome.map_err(|error| StepError::Source(bounds::error(convert::error(error))))?;
         let Bill { cpu, peak_memory, fuel } = bill;
-        Ok(Made { step: bounds::step(convert::step(step))?, cpu, peak_memory, fuel })
+        let encoding = source::encoding_of(resumed.map_or(&[], |(_, answers)| answers));
+        Ok(Made { step: bounds::step(convert::step(step), encoding)?, cpu, peak_memory, fuel })
     }
 
     /// Waits for a place in the pool and makes a store with every limit set.

@@ -88,6 +88,7 @@ fn answer(request: &Request, body: &str) -> Answer {
             url: request.url.clone(),
             headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
             body: Content::Text(body.to_owned()),
+            encoding: None,
         }),
     }
 }

@@ -61,7 +61,7 @@ mod tests {
 
     fn response(size: usize) -> Response {
         let body = Content::Binary(vec![0; size]);
-        Response { status: 200, url: String::new(), headers: Vec::new(), body }
+        Response { status: 200, url: String::new(), headers: Vec::new(), body, encoding: None }
     }
 
     #[test]

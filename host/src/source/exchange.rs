@@ -1,6 +1,11 @@
 //! What a source has the host fetch, and what comes back.
 
+use std::borrow::Cow;
+
+use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
+
+use super::address;
 
 /// Something for the host to fetch on behalf of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -9,8 +14,11 @@ pub struct Request {
     pub key: String,
     /// GET or POST.
     pub method: Method,
-    /// Absolute, http or https.
+    /// Absolute, http or https, as the source wrote it.
     pub url: String,
+    /// Of its query; none is UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<&'static Encoding>,
     /// Without those that are the host's business.
     pub headers: Vec<(String, String)>,
     /// For POST.
@@ -31,6 +39,7 @@ impl Request {
             key: String::new(),
             method: Method::Get,
             url,
+            encoding: None,
             headers: Vec::new(),
             body: None,
             credential: None,
@@ -39,10 +48,18 @@ impl Request {
         }
     }
 
+    /// The address that is asked; what is none stays as it is.
+    #[must_use]
+    pub fn address(&self) -> Cow<'_, str> {
+        let address = self.encoding.and_then(|encoding| address(&self.url, encoding).ok());
+        address.map_or(Cow::Borrowed(&self.url), |address| Cow::Owned(address.into()))
+    }
+
     /// Whether both ask a site for the same; what they are to the plugin does not matter.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.url == other.url
+            && self.encoding == other.encoding
             && self.method == other.method
             && self.body == other.body
             && self.headers == other.headers
@@ -117,6 +134,8 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// Decompressed.
     pub body: Content,
+    /// In which a document with links (HTML, XML) was written; browsers write their queries in it.
+    pub encoding: Option<&'static Encoding>,
 }
 
 /// Why there is no answer.

@@ -42,7 +42,7 @@ mod tests {
 
     fn response(size: usize) -> Result<Response, Failure> {
         let body = Content::Binary(vec![0; size]);
-        Ok(Response { status: 200, url: String::new(), headers: Vec::new(), body })
+        Ok(Response { status: 200, url: String::new(), headers: Vec::new(), body, encoding: None })
     }
 
     fn request(name: &str) -> Request {

@@ -13,6 +13,7 @@ export const escape = (text) => encodeURIComponent(whole(String(text))).replace(
 // The absolute http(s) address that `reference` means in a document at `base`, as browsers read it
 // (URL standard, section 4.4), without its fragment, which is never sent. Undefined for all that is
 // no http(s) in the end, and where the base, the reference or the address is longer than `LONGEST`.
+// Beyond ASCII the query stays as it is: PixCrawler escapes it in the encoding of the page.
 export function resolve(base, reference) {
   const target = read(reference, read(base));
   if (target === undefined) {
@@ -20,8 +21,10 @@ export function resolve(base, reference) {
   }
   const { scheme, authority, path, query } = target;
   const address = `${scheme}://${authority}${path}${query === undefined ? "" : `?${query}`}`;
-  return address.length > LONGEST ? undefined : address;
+  return bytes(address) > LONGEST ? undefined : address;
 }
+
+const bytes = (text) => encodeURIComponent(text).replace(/%../g, "%").length;
 
 // The parts of an address, from those of its base where it does not say them.
 function read(address, base) {
@@ -29,7 +32,7 @@ function read(address, base) {
   if (text === undefined || text.length > LONGEST) {
     return undefined;
   }
-  const [, given, rest] = /^(?:([a-z][a-z0-9+.-]*):)?([^]*)$/i.exec(text.replace(/[\t\n\r]|#[^]*/g, ""));
+  const [, given, rest] = /^(?:([a-z][a-z0-9+.-]*):)?([^]*)$/i.exec(whole(text.replace(/[\t\n\r]|#[^]*/g, "")));
   const scheme = given?.toLowerCase() ?? base?.scheme;
   if (scheme !== "http" && scheme !== "https") {
     return undefined;
@@ -106,11 +109,11 @@ function joined(folder, path) {
 }
 
 // What may not stand there is escaped, what is escaped already left alone.
-const NOT_IN_QUERY = /[^!$-&(-;=?-~]/gu;
+const NOT_IN_QUERY = /[\0- "#'<>\x7f]/g;
 const NOT_IN_PATH = /[^!$-;=@-\]_a-z|~]/gu;
 const NOT_IN_USER = /[^!$-.0-9A-Z_a-z~]/gu;
 
 const escaped = (text, characters) =>
-  whole(text).replace(characters, (one) => (one === "'" ? "%27" : encodeURIComponent(one)));
+  text.replace(characters, (one) => (one === "'" ? "%27" : encodeURIComponent(one)));
 
 const hex = (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;

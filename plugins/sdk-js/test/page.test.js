@@ -136,7 +136,8 @@ test("addresses as pages write them", () => {
     ["https://GR\u00fcn.example/", "https://gr\u00fcn.example/"],
     ["../my photo.jpg?w=1 2#f", "https://example.org/my%20photo.jpg?w=1%202"],
     ["%2e%2E/./%2e/a/..", "https://example.org/"],
-    ["gr\u00fcn\"<.jpg?gr\u00fcn'", "https://example.org/gallery/gr%C3%BCn%22%3C.jpg?gr%C3%BCn%27"],
+    ["gr\u00fcn\"<.jpg?gr\u00fcn'", "https://example.org/gallery/gr%C3%BCn%22%3C.jpg?gr\u00fcn%27"],
+    ["?\ud83e=\u72d0\ud83e\udd8a&%FC", "https://example.org/gallery/index.html?\ufffd=\u72d0\ud83e\udd8a&%FC"],
     ["\ud83e.jpg", "https://example.org/gallery/%EF%BF%BD.jpg"],
     ["a%20b's(1)%zz.jpg", "https://example.org/gallery/a%20b's(1)%zz.jpg"],
     ["..\\a.jpg?b=\\", "https://example.org/a.jpg?b=\\"],
@@ -175,6 +176,7 @@ test("addresses that are too long", () => {
   assert.equal(resolve(full, "?b"), undefined);
   assert.equal(resolve(`${full}a`, "/b"), undefined);
   assert.equal(resolve(base, "\u00fc".repeat(2_000)), undefined);
+  assert.equal(resolve(base, `?${"\u00fc".repeat(4_086)}`), undefined);
 });
 
 test("what is left out of a page is counted", () => {

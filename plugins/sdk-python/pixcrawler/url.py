@@ -14,14 +14,15 @@ def resolve(base: str, reference: str | None) -> str | None:
     """The absolute http(s) address that `reference` means in a document at `base`, without its fragment.
 
     As browsers read it (URL standard, section 4.4). `None` for all that is no http(s) in the end, and
-    where the base, the reference or the address is longer than `LONGEST`.
+    where the base, the reference or the address is longer than `LONGEST`. Beyond ASCII the query stays as
+    it is: PixCrawler escapes it in the encoding of the page.
     """
     target = _read(reference, _read(base, None))
     if target is None:
         return None
     query = "" if target.query is None else f"?{target.query}"
     address = f"{target.scheme}://{target.authority}{target.path}{query}"
-    return address if len(address) <= LONGEST else None
+    return address if len(address.encode()) <= LONGEST else None
 
 
 @dataclass
@@ -42,8 +43,9 @@ _DOTS = re.compile(r"(\.|%2e){1,2}", re.IGNORECASE)
 _HALF = re.compile("[\ud800-\udfff]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# What may stand there beside letters and digits; all else is escaped, what is escaped already left alone.
-_IN_QUERY = "!$%&()*+,-./:;=?@[\\]^_`{|}~"
+# What may not stand there is escaped, what is escaped already left alone.
+_NOT_IN_QUERY = re.compile(r"[\0- \"#'<>\x7f]")
+# What may stand there beside letters and digits.
 _IN_PATH = "!$%&'()*+,-.:;=@[]_|~"
 _IN_USER = "!$%&'()*+,-._~"
 
@@ -62,9 +64,9 @@ def _read(address: str | None, base: _Parts | None) -> _Parts | None:
         return _absolute(scheme, rest)
     path, query = _REST.fullmatch(rest).groups()
     if not path:
-        return base if query is None else replace(base, query=_escaped(query, _IN_QUERY))
+        return base if query is None else replace(base, query=_query(query))
     folder = [] if path[0] in "/\\" else base.path.split("/")[1:-1]
-    return replace(base, path=_joined(folder, path), query=_escaped(query, _IN_QUERY))
+    return replace(base, path=_joined(folder, path), query=_query(query))
 
 
 def _absolute(scheme: str, rest: str) -> _Parts | None:
@@ -78,7 +80,7 @@ def _absolute(scheme: str, rest: str) -> _Parts | None:
     # `:0` is a port, `:` none.
     number = int(port or 0) if found[2] else _DEFAULT_PORTS[scheme]
     known += "" if number == _DEFAULT_PORTS[scheme] else f":{number}"
-    return _Parts(scheme, _login(login) + known, _joined([], path), _escaped(query, _IN_QUERY))
+    return _Parts(scheme, _login(login) + known, _joined([], path), _query(query))
 
 
 def _login(text: str) -> str:
@@ -105,5 +107,9 @@ def _joined(folder: list[str], path: str) -> str:
     return f"/{'/'.join(kept)}"
 
 
-def _escaped(text: str | None, allowed: str) -> str | None:
-    return None if text is None else quote(text, safe=allowed)
+def _query(text: str | None) -> str | None:
+    return None if text is None else _NOT_IN_QUERY.sub(lambda one: quote(one[0]), text)
+
+
+def _escaped(text: str, allowed: str) -> str:
+    return quote(text, safe=allowed)

@@ -93,7 +93,8 @@ class Pages(unittest.TestCase):
             ("https://GR\u00fcn.example/", "https://gr\u00fcn.example/"),
             ("../my photo.jpg?w=1 2#f", "https://example.org/my%20photo.jpg?w=1%202"),
             ("%2e%2E/./%2e/a/..", "https://example.org/"),
-            ("gr\u00fcn\"<.jpg?gr\u00fcn'", "https://example.org/gallery/gr%C3%BCn%22%3C.jpg?gr%C3%BCn%27"),
+            ("gr\u00fcn\"<.jpg?gr\u00fcn'", "https://example.org/gallery/gr%C3%BCn%22%3C.jpg?gr\u00fcn%27"),
+            ("?\ud83e=\u72d0\U0001f98a&%FC", "https://example.org/gallery/index.html?\ufffd=\u72d0\U0001f98a&%FC"),
             ("\ud83e.jpg", "https://example.org/gallery/%EF%BF%BD.jpg"),
             ("a%20b's(1)%zz.jpg", "https://example.org/gallery/a%20b's(1)%zz.jpg"),
             ("..\\a.jpg?b=\\", "https://example.org/a.jpg?b=\\"),
@@ -125,7 +126,10 @@ class Pages(unittest.TestCase):
         full = base + "a" * (8_192 - len(base))
         self.assertEqual(resolve(base, full), full)
         self.assertEqual(resolve(base, full.removeprefix(base)), full)
-        for base, reference in [(base, f"{full}a"), (full, "?b"), (f"{full}a", "/b"), (base, "\u00fc" * 2_000)]:
+        wide = "\u00fc" * 2_000
+        for base, reference in [
+            (base, f"{full}a"), (full, "?b"), (f"{full}a", "/b"), (base, wide), (base, f"?{wide}{wide}{wide[:90]}"),
+        ]:
             self.assertIsNone(resolve(base, reference))
 
     def test_what_is_left_out_of_a_page_is_counted(self):

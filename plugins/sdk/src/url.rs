@@ -27,8 +27,9 @@ pub enum Fault {
 /// As [`resolve`], which says nothing of why there is no address. Space around the reference and line
 /// breaks in it are dropped, `\` counts as `/`, as many slashes as there are begin a host, what may not
 /// stand in an address is escaped as UTF-8, names of hosts are in small letters and numeric ones as
-/// usual. Names beyond ASCII stay as they are: the host puts them into their other form. Of a
-/// base that is nothing but a scheme (`https:`) that is taken.
+/// usual. Beyond ASCII the names of hosts and the query stay as they are: the host puts names into their
+/// other form and escapes the query in the encoding of the page, which it alone knows. Of a base that is
+/// nothing but a scheme (`https:`) that is taken.
 ///
 /// # Errors
 ///
@@ -68,7 +69,7 @@ pub fn parse(base: &str, reference: &str) -> Result<String, Fault> {
 /// everything but letters, digits and `-._~` is percent-encoded as UTF-8.
 #[must_use]
 pub fn escape(text: &str) -> String {
-    encode(text, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    encode(text, |c| c.is_ascii_alphanumeric() || "-._~".contains(c))
 }
 
 /// Scheme, host and port of an absolute address as [`resolve`] gives it: `https://example.org`.
@@ -206,8 +207,7 @@ fn absolute(scheme: &str, rest: &str) -> Result<String, Fault> {
 
 /// `name:word@` of what stands in front of the last `@`; nothing where both are empty.
 fn user_of(user: &str) -> String {
-    let escape =
-        |text: &str| encode(text, |byte| byte.is_ascii_graphic() && !b"\"#<>?`{}^/:;=@[\\]|".contains(&byte));
+    let escape = |text: &str| encode(text, |c| c.is_ascii_graphic() && !"\"#<>?`{}^/:;=@[\\]|".contains(c));
     match user.split_once(':') {
         None | Some((_, "")) => {
             let name = user.strip_suffix(':').unwrap_or(user);
@@ -343,8 +343,8 @@ fn normal(parts: &[&str]) -> String {
 const PARENTS: [&str; 4] = ["..", ".%2e", "%2e.", "%2e%2e"];
 
 fn write(origin: &str, path: &str, query: Option<&str>) -> String {
-    let in_path = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>?^`{}".contains(&byte);
-    let in_query = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>'".contains(&byte);
+    let in_path = |c: char| c.is_ascii_graphic() && !"\"#<>?^`{}".contains(c);
+    let in_query = |c: char| !c.is_ascii() || (c.is_ascii_graphic() && !"\"#<>'".contains(c));
     let mut address = format!("{origin}{}", encode(path, in_path));
     if let Some(query) = query {
         address.push('?');
@@ -353,13 +353,15 @@ fn write(origin: &str, path: &str, query: Option<&str>) -> String {
     address
 }
 
-fn encode(text: &str, plain: impl Fn(u8) -> bool) -> String {
+fn encode(text: &str, plain: impl Fn(char) -> bool) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if plain(byte) {
-            encoded.push(char::from(byte));
-        } else {
+    for c in text.chars() {
+        if plain(c) {
+            encoded.push(c);
+            continue;
+        }
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
             encoded.push('%');
             encoded.push(char::from(DIGITS[usize::from(byte >> 4)]));
             encoded.push(char::from(DIGITS[usize::from(byte & 15)]));
@@ -455,6 +457,7 @@ mod tests {
         check("https:", "//example.org/a", "https://example.org/a");
         check(base, "my photo.jpg?w=1 2", "https://example.org/gallery/my%20photo.jpg?w=1%202");
         check(base, "grün.jpg", "https://example.org/gallery/gr%C3%BCn.jpg");
+        check(base, "/ö?grün='狐 '&%FC#ü", "https://example.org/%C3%B6?grün=%27狐%20%27&%FC");
         check(base, "a%20b.jpg", "https://example.org/gallery/a%20b.jpg");
         check(base, "pho\nto.jpg", "https://example.org/gallery/photo.jpg");
         check(base, "..\\a.jpg?b=\\", "https://example.org/a.jpg?b=\\");
@@ -497,6 +500,7 @@ mod tests {
         assert_eq!(resolve(base, &fill(LONGEST)), None);
         assert_eq!(resolve(base, &fill(1 << 20)), None);
         assert_eq!(resolve(base, &"ü".repeat(LONGEST / 4)), None);
+        assert_eq!(resolve(base, &format!("?{}", "ü".repeat(LONGEST / 2 - 5))), None);
         assert_eq!(parse(base, &fill(LONGEST)), Err(Fault::TooLong));
         assert_eq!(parse(base, &format!("data:,{}", fill(LONGEST))), Err(Fault::Foreign));
         assert_eq!(parse(base, "mailto:a"), Err(Fault::Foreign));

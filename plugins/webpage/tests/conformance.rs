@@ -151,7 +151,7 @@ fn tokens_are_those_of_browsers() {
 }
 
 /// Every test of the URL standard that is about http and https. What the SDK leaves to the host is names
-/// of hosts beyond ASCII, so what it gives is read by the host's own parser.
+/// of hosts and queries beyond ASCII, so what it gives is read by the host's own parser.
 #[test]
 fn addresses_are_those_of_browsers() {
     let Some(files) = recordings("conformance/url") else { return };

@@ -1,9 +1,11 @@
 //! A request with its answer.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use encoding_rs::{Encoding, UTF_8};
 use serde::{Deserialize, Serialize};
 
 use super::pairs;
+use crate::fetch;
 use crate::source::{Content, Failure, Method, Request, Response};
 
 /// A request and what came of it.
@@ -35,13 +37,17 @@ const HEADERS: [&str; 11] = [
 const HEADERS_BEGIN: [&str; 5] = ["ratelimit", "x-page", "x-per-page", "x-ratelimit", "x-total"];
 
 impl Exchange {
-    /// What came from the network, without headers that no source needs.
+    /// What came from the network, without headers that no source needs. What only the bytes said of the
+    /// encoding is said in `content-type`, because a cassette holds the text.
     #[must_use]
     pub fn recorded(request: Request, outcome: &Result<Response, Failure>) -> Self {
         let outcome = outcome.clone().map(|mut response| {
             response.headers.retain(|(name, _)| {
                 HEADERS.contains(&name.as_str()) || HEADERS_BEGIN.iter().any(|start| name.starts_with(start))
             });
+            if let Some(encoding) = response.encoding {
+                declare(&mut response.headers, encoding);
+            }
             response
         });
         Self { request, outcome }
@@ -63,6 +69,26 @@ impl Exchange {
         let written = Written { answer: None, ..Self { request: request.clone(), outcome }.into() };
         toml::Table::try_from(written).map(|table| super::lines(&table)).unwrap_or_default()
     }
+}
+
+/// Has `content-type` name that encoding.
+fn declare(headers: &mut Vec<(String, String)>, encoding: &'static Encoding) {
+    if encoding_in(headers).unwrap_or(UTF_8) == encoding {
+        return;
+    }
+    let essence = content_type(headers).split(';').next().unwrap_or_default().trim();
+    let essence = if essence.is_empty() { "text/html" } else { essence };
+    let declared = format!("{essence}; charset={}", encoding.name().to_ascii_lowercase());
+    headers.retain(|(name, _)| name != "content-type");
+    headers.push(("content-type".to_owned(), declared));
+}
+
+fn encoding_in(headers: &[(String, String)]) -> Option<&'static Encoding> {
+    fetch::declared_encoding(content_type(headers))
+}
+
+fn content_type(headers: &[(String, String)]) -> &str {
+    headers.iter().find(|(name, _)| name == "content-type").map_or("", |(_, value)| value)
 }
 
 /// An exchange in the file.
@@ -160,23 +186,28 @@ impl TryFrom<Written> for Exchange {
                 return Err(here("an answer has either a `failure` or a response"));
             }
             Some(failure) => Err(failure),
-            None => Ok(Response {
-                status: status.unwrap_or(200),
-                url: from.unwrap_or_else(|| url.clone()),
-                headers: of_answer.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect(),
-                body: content(text, base64)
-                    .map_err(|what| here(&what))?
-                    .unwrap_or_else(|| Content::Text(String::new())),
-            }),
+            None => {
+                let headers: Vec<_> =
+                    of_answer.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
+                Ok(Response {
+                    status: status.unwrap_or(200),
+                    url: from.unwrap_or_else(|| url.clone()),
+                    encoding: encoding_in(&headers),
+                    headers,
+                    body: content(text, base64)
+                        .map_err(|what| here(&what))?
+                        .unwrap_or_else(|| Content::Text(String::new())),
+                })
+            }
         };
-        let request = Request { key, method, url, headers, body, credential, item, keep };
+        let request = Request { key, method, url, encoding: None, headers, body, credential, item, keep };
         Ok(Self { request, outcome })
     }
 }
 
 impl From<Exchange> for Written {
     fn from(Exchange { request, outcome }: Exchange) -> Self {
-        let Request { key, method, url, headers, body, credential, item, keep } = request;
+        let Request { key, method, url, encoding: _, headers, body, credential, item, keep } = request;
         let (text, base64) = body.map_or((None, None), said);
         let method = match method {
             Method::Get => WrittenMethod::Get,

@@ -1,5 +1,7 @@
 //! Cassettes read and written.
 
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+
 use super::*;
 use crate::source::{Candidate, Content, Failure, License, Method, Request, Response};
 
@@ -75,6 +77,7 @@ fn what_is_written_is_what_was_read() {
         key: "page 1".to_owned(),
         method: Method::Post,
         url: "https://api.example.org/search".to_owned(),
+        encoding: None,
         headers: vec![("referer".to_owned(), "https://example.org/".to_owned())],
         body: Some(Content::Text("q=red+fox".to_owned())),
         credential: Some("api".to_owned()),
@@ -96,6 +99,38 @@ fn what_is_written_is_what_was_read() {
     assert_eq!(*dimensions, Some((3, 2)));
 }
 
+/// A cassette has the text, and of its encoding what `content-type` says.
+#[test]
+fn what_a_document_was_written_in_comes_back() {
+    let check = |encoding, content_type: Option<&str>, expect: (Option<&str>, Option<&'static Encoding>)| {
+        let headers = content_type.map(|value| ("content-type".to_owned(), value.to_owned()));
+        let response = Response {
+            status: 200,
+            url: "https://example.org/".to_owned(),
+            headers: headers.into_iter().collect(),
+            body: Content::Text("grün".to_owned()),
+            encoding,
+        };
+        let request = Request::get(response.url.clone());
+        let cassette = Cassette {
+            exchanges: vec![Exchange::recorded(request, &Ok(response))],
+            expect: None,
+            ..Cassette::parse(FULL).unwrap()
+        };
+        let read = Cassette::parse(&cassette.to_text("Old.")).unwrap();
+        let response = read.exchanges[0].outcome.as_ref().unwrap();
+        let content_type = response.headers.first().map(|(_, value)| value.as_str());
+        assert_eq!((content_type, response.encoding), expect);
+    };
+    let latin = Some(WINDOWS_1252);
+    check(latin, Some("text/html"), (Some("text/html; charset=windows-1252"), latin));
+    check(latin, Some("text/html; charset=latin1"), (Some("text/html; charset=latin1"), latin));
+    check(latin, None, (Some("text/html; charset=windows-1252"), latin));
+    check(Some(UTF_8), Some("text/xml; charset=latin1"), (Some("text/xml; charset=utf-8"), Some(UTF_8)));
+    check(Some(UTF_8), Some("text/html"), (Some("text/html"), Some(UTF_8)));
+    check(None, Some("text/plain; charset=latin1"), (Some("text/plain; charset=latin1"), None));
+}
+
 #[test]
 fn any_body_comes_back_as_it_was() {
     for body in ["", "one line", "\n", "a'''b", "it's", "'", "\\ \" \t", "a\r\nb\rc\n", "\u{1}\u{7f}é\u{85}"]
@@ -106,6 +141,7 @@ fn any_body_comes_back_as_it_was() {
             url: url.clone(),
             headers: Vec::new(),
             body: Content::Text(body.to_owned()),
+            encoding: None,
         };
         let exchange = Exchange { request: Request::get(url), outcome: Ok(response) };
         let cassette = Cassette { exchanges: vec![exchange], expect: None, ..Cassette::parse(FULL).unwrap() };
