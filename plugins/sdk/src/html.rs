@@ -34,15 +34,21 @@ pub use text::text;
 /// The tags and texts of a document, in order.
 #[must_use]
 pub const fn tokens(html: &str) -> Tokens<'_> {
-    Tokens { html, at: 0, raw: None, drawings: 0 }
+    Tokens { html, at: 0, raw: None, drawings: 0, is_xml: false, closing: None }
+}
+
+/// Those of a document that is XML (`application/xhtml+xml`): every element may close itself, and CDATA is text.
+#[must_use]
+pub const fn xhtml(html: &str) -> Tokens<'_> {
+    Tokens { is_xml: true, ..tokens(html) }
 }
 
 /// A piece of a document. Comments and declarations are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token<'a> {
-    /// A start tag; void and self-closing ones have no end tag.
+    /// A start tag; void ones have no end tag.
     Open(Tag<'a>),
-    /// The name in an end tag, as written.
+    /// The name in an end tag, as written; follows at once where an element closes itself.
     Close(&'a str),
     /// Text; an element's text may come in several pieces.
     Text(Text<'a>),
@@ -132,6 +138,10 @@ pub struct Tokens<'a> {
     raw: Option<(&'a str, Raw)>,
     /// Elements that are open whose content is a drawing or a formula, by XML's rules.
     drawings: usize,
+    /// All is read by XML's rules.
+    is_xml: bool,
+    /// The name of the element before, which closed itself.
+    closing: Option<&'a str>,
 }
 
 /// How an element's content is read that is text.
@@ -163,6 +173,9 @@ impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
     fn next(&mut self) -> Option<Token<'a>> {
+        if let Some(name) = self.closing.take() {
+            return Some(Token::Close(name));
+        }
         loop {
             let rest = self.html.get(self.at..).filter(|rest| !rest.is_empty())?;
             let raw = self.raw.take();
@@ -175,6 +188,8 @@ impl<'a> Iterator for Tokens<'a> {
                 let text = &rest[..length];
                 return Some(Token::Text(match raw {
                     None | Some((_, Raw::Words)) => Text::new(text, Place::Text),
+                    // In XML that has references unless it is CDATA.
+                    _ if self.is_xml && !text.contains("<![CDATA[") => Text::new(text, Place::Text),
                     Some(_) => Text::data(text),
                 }));
             }
@@ -192,7 +207,8 @@ impl<'a> Tokens<'a> {
             self.at += comment_length(rest);
             return None;
         }
-        if let Some(data) = rest.strip_prefix("<![CDATA[").filter(|_| self.drawings > 0) {
+        let by_xml = self.is_xml || self.drawings > 0;
+        if let Some(data) = rest.strip_prefix("<![CDATA[").filter(|_| by_xml) {
             let length = data.find("]]>").unwrap_or(data.len());
             self.at = (self.at + 9 + length + 3).min(self.html.len());
             return (length > 0).then(|| Token::Text(Text::data(&data[..length])));
@@ -217,8 +233,9 @@ impl<'a> Tokens<'a> {
             self.drawings = self.drawings.saturating_sub(usize::from(is_drawing));
             return Some(Token::Close(name));
         }
-        if tag.closes_itself() && (is_drawing || self.drawings > 0) {
+        if tag.closes_itself() && (is_drawing || by_xml) {
             // Elsewhere the slash means nothing.
+            self.closing = Some(name);
             return Some(Token::Open(tag));
         }
         self.drawings += usize::from(is_drawing);

@@ -13,11 +13,76 @@ use crate::page::{MOST, pixels, short};
 /// and organisations: mostly those who made the page. What is no JSON has none.
 pub(crate) fn pictures(data: &str, base: &str) -> Vec<Candidate> {
     let mut found = Vec::new();
+    let mut values = values(data);
+    if values.is_empty() {
+        values = self::values(&plain(data));
+    }
     // JSON nests at most 128 deep here, so the walk does too.
-    if let Ok(value) = serde_json::from_str(&json::mend(data)) {
+    for value in values {
         walk(&value, false, base, &mut found);
     }
     found
+}
+
+/// Those before what is no JSON.
+fn values(data: &str) -> Vec<Value> {
+    let data = json::mend(data);
+    serde_json::Deserializer::from_str(&data).into_iter().map_while(Result::ok).take(MOST).collect()
+}
+
+/// The JSON of a script without what sites put around and into it: comments of JavaScript and HTML, CDATA
+/// marks, `;`, a comma behind the last. A line break in a text becomes a space.
+fn plain(data: &str) -> String {
+    let mut plain = String::with_capacity(data.len());
+    let mut rest = data;
+    let mut in_text = false;
+    while let Some(c) = rest.chars().next() {
+        let behind = &rest[c.len_utf8()..];
+        let skipped = if in_text { Some(0) } else { passed_over(rest) };
+        let Some(skipped) = skipped else { break };
+        if skipped > 0 {
+            rest = &rest[skipped..];
+            continue;
+        }
+        rest = behind;
+        match c {
+            '"' => in_text = !in_text,
+            '\\' if in_text => {
+                let escaped = behind.chars().next().filter(|c| !c.is_control());
+                rest = &behind[escaped.map_or(0, char::len_utf8)..];
+                plain.push('\\');
+                plain.extend(escaped);
+                continue;
+            }
+            '}' | ']' if !in_text && plain.trim_ascii_end().ends_with(',') => {
+                plain.truncate(plain.trim_ascii_end().len() - 1);
+            }
+            _ => {}
+        }
+        let is_space = c.is_control() || !in_text && (c.is_whitespace() || c == '\u{feff}');
+        plain.push(if is_space { ' ' } else { c });
+    }
+    plain
+}
+
+/// The length of what is no JSON at the start of `rest`; `None` where nothing else follows.
+fn passed_over(rest: &str) -> Option<usize> {
+    let past = |mark: &str| rest.find(mark).map(|at| at + mark.len());
+    let mark = |mark: &str| rest.starts_with(mark).then_some(mark.len());
+    if rest.starts_with("/*") {
+        return past("*/");
+    }
+    if rest.starts_with("//") {
+        // All may stand in one line.
+        let opens = rest[2..].trim_start().starts_with("<![CDATA[");
+        return if opens { past("[CDATA[") } else { past("\n") };
+    }
+    if rest.starts_with("<!--") {
+        // A comment, unless it is around what counts.
+        let words = &rest[..rest.find('{')?];
+        return words.find("-->").or(Some(4));
+    }
+    Some(["<![CDATA[", "]]>", "-->", ";"].into_iter().find_map(mark).unwrap_or(0))
 }
 
 /// Below what no picture of the page stands.

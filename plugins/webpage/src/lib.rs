@@ -1,7 +1,7 @@
 //! Pictures of a web page that the user names, and of the pages that follow it
 //! (`rel=next`).
 
-use pixcrawler_sdk::html::picture;
+use pixcrawler_sdk::html::{picture, tokens, xhtml};
 use pixcrawler_sdk::{
     Answer, Candidate, Chain, Chained, Content, Error, Failure, Found, Info, OptionKind, OptionSpec, Query,
     Request, Response, Result, url,
@@ -98,15 +98,19 @@ fn look(response: &Response, asked: &str) -> Result<Page> {
         return Ok(Page { url: response.url.clone(), candidates, ..Page::default() });
     }
     let policy = response.header("referrer-policy").unwrap_or_default();
-    let read = |html: &str| {
-        let mut page = page::read(html, &response.url, policy);
-        let refresh = response.header("refresh").unwrap_or_default();
-        page.next = page.next.or_else(|| page::refreshed(refresh, &response.url));
-        Ok(page)
+    let is_page = |html: &str| match kind.as_str() {
+        "" | "text/html" | "application/xhtml+xml" => true,
+        "text/plain" | "application/xml" | "text/xml" => is_html(html),
+        _ => false,
     };
-    match (&response.body, kind.as_str()) {
-        (Content::Text(html), "" | "text/html" | "application/xhtml+xml") => read(html),
-        (Content::Text(html), "text/plain" | "application/xml" | "text/xml") if is_html(html) => read(html),
+    match &response.body {
+        Content::Text(html) if is_page(html) => {
+            let tokens = if kind.ends_with("xml") { xhtml(html) } else { tokens(html) };
+            let mut page = page::read(tokens, &response.url, policy);
+            let refresh = response.header("refresh").unwrap_or_default();
+            page.next = page.next.or_else(|| page::refreshed(refresh, &response.url));
+            Ok(page)
+        }
         _ => Err(Error::InvalidQuery(format!("{asked} is neither a page nor a picture ({kind})"))),
     }
 }

@@ -1,6 +1,6 @@
 //! Reads one page: its pictures in the order of the document, and which page follows.
 
-use pixcrawler_sdk::html::{LeftOut, Pictures, Tag, Token, picture, tokens};
+use pixcrawler_sdk::html::{LeftOut, Pictures, Tag, Token, Tokens, picture, tokens};
 use pixcrawler_sdk::{Candidate, Dimensions, Whole, text, url};
 
 use crate::json_ld;
@@ -21,27 +21,36 @@ pub struct Page {
 /// Reads the page that came from `url`, whose answer named that policy for the `referer` of
 /// its pictures. Any text is read.
 #[must_use]
-pub fn read(html: &str, url: &str, policy: &str) -> Page {
+pub fn read(page: Tokens<'_>, url: &str, policy: &str) -> Page {
     let mut pictures = Pictures::new(url, MOST);
     pictures.set_policy(policy);
+    read_into(pictures, page, url, 0)
+}
+
+fn read_into(pictures: Pictures, page: Tokens<'_>, url: &str, depth: usize) -> Page {
     let mut reader = Reader {
         url,
+        depth,
         pictures,
         next: None,
         refreshed: None,
+        refreshed_bare: false,
         based: false,
+        bare: false,
         opted_out: false,
         has_scripts: false,
         described: None,
         data: None,
     };
-    for token in tokens(html) {
-        match token {
-            Token::Open(tag) => reader.open(&tag),
-            Token::Close(name) => reader.close(name),
-            Token::Text(text) => {
-                if let Some(data) = &mut reader.data {
-                    data.push_str(text.raw);
+    for token in page {
+        if !reader.pictures.is_inert() {
+            match token {
+                Token::Open(tag) => reader.open(&tag),
+                Token::Close(name) => reader.close(name),
+                Token::Text(text) => {
+                    if let Some(data) = &mut reader.data {
+                        data.push_str(&text.decode());
+                    }
                 }
             }
         }
@@ -50,6 +59,8 @@ pub fn read(html: &str, url: &str, policy: &str) -> Page {
     reader.finish()
 }
 
+/// Documents that stand in one another (`srcdoc`).
+const MOST_FRAMES: usize = 3;
 /// Characters of a title or description; more is not one.
 const TEXT_LENGTH: usize = 500;
 /// Pictures of a page; what has more wants to cost memory.
@@ -57,11 +68,18 @@ pub(crate) const MOST: usize = 10_000;
 
 struct Reader<'a> {
     url: &'a str,
+    /// Of the documents around it.
+    depth: usize,
     pictures: Pictures,
     next: Option<String>,
     /// The page that is shown in its place.
     refreshed: Option<String>,
+    /// Only where no scripts run: that is asked for where there is nothing else to see.
+    refreshed_bare: bool,
+    /// There was a `base`.
     based: bool,
+    /// A `noscript` is open.
+    bare: bool,
     /// The page asks not to be used for what this is.
     opted_out: bool,
     has_scripts: bool,
@@ -78,17 +96,26 @@ impl Reader<'_> {
             "meta" => self.meta(tag),
             "link" | "a" => self.relation(tag),
             "script" => {
-                let is_data = tag
-                    .get("type")
-                    .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/ld+json"));
-                self.data = is_data.then(String::new);
-                self.has_scripts |= !is_data;
+                let kind = tag.get("type").unwrap_or_default().to_ascii_lowercase();
+                let kind = kind.split(';').next().unwrap_or_default().trim();
+                self.data = (kind == "application/ld+json").then(String::new);
+                // The others are not run.
+                self.has_scripts |= matches!(kind, "" | "module") || kind.ends_with("script");
+            }
+            "noscript" => self.bare = true,
+            "iframe" if self.depth < MOST_FRAMES => {
+                let Some(frame) = tag.get("srcdoc") else { return };
+                let page = read_into(self.pictures.within(), tokens(&frame), self.url, self.depth + 1);
+                for candidate in page.candidates {
+                    self.pictures.add(candidate);
+                }
             }
             _ => {}
         }
     }
 
     fn close(&mut self, name: &str) {
+        self.bare &= !name.eq_ignore_ascii_case("noscript");
         if !name.eq_ignore_ascii_case("script") {
             return;
         }
@@ -99,11 +126,13 @@ impl Reader<'_> {
     }
 
     fn finish(self) -> Page {
-        let Self { url, pictures, opted_out, has_scripts, refreshed, .. } = self;
+        let Self { url, pictures, opted_out, has_scripts, refreshed_bare, .. } = self;
         let left_out = pictures.left_out();
+        let candidates = pictures.finish();
+        let refreshed = self.refreshed.filter(|_| candidates.is_empty() || !refreshed_bare);
         let is_last = refreshed.is_none();
         let next = self.next.or(refreshed);
-        let mut page = Page { url: url.to_owned(), candidates: pictures.finish(), next, ..Page::default() };
+        let mut page = Page { url: url.to_owned(), candidates, next, ..Page::default() };
         if opted_out {
             page.candidates.clear();
             page.warnings.push(format!("{url} asks not to be used for datasets (noai)"));
@@ -117,12 +146,12 @@ impl Reader<'_> {
         page
     }
 
-    /// The first `base` counts.
+    /// The first `base` with an address counts, even where that is none.
     fn rebase(&mut self, tag: &Tag<'_>) {
-        let base = tag.get("href").and_then(|href| url::resolve(self.url, &href));
-        if let Some(base) = base.filter(|_| !self.based) {
+        let Some(href) = tag.get("href").filter(|_| !self.based) else { return };
+        self.based = true;
+        if let Some(base) = url::resolve(self.pictures.base(), &href) {
             self.pictures.set_base(base);
-            self.based = true;
         }
     }
 
@@ -135,6 +164,7 @@ impl Reader<'_> {
         let content = tag.get("content").unwrap_or_default();
         if tag.get("http-equiv").is_some_and(|header| header.trim().eq_ignore_ascii_case("refresh")) {
             let refreshed = refreshed(&content, self.pictures.base());
+            self.refreshed_bare |= self.bare && self.refreshed.is_none();
             self.refreshed = self.refreshed.take().or(refreshed).filter(|page| page != self.url);
         }
         let described = self.described.and_then(|(index, _)| self.pictures.get_mut(index));

@@ -73,6 +73,12 @@ fn a_page_that_leads_on_at_once_is_left() {
         }
         assert_eq!(url(read(&mut Vec::new(), page).unwrap().1), expect, "{content}");
     }
+    // In `noscript` it counts where there is nothing else to see, in a `template` never.
+    let bare = "<noscript><meta http-equiv=refresh content='0;/home?a=b'></noscript>";
+    assert_eq!(url(read(&mut Vec::new(), html(PAGE, bare)).unwrap().1), home);
+    for other in [format!("{bare}<img src=a.jpg>"), bare.replace("noscript", "template")] {
+        assert_eq!(read(&mut Vec::new(), html(PAGE, &other)).unwrap().1, None, "{other}");
+    }
     // A page in its own right leads to the one that it names.
     let page =
         html(PAGE, "<meta http-equiv=refresh content='0;/noscript'><img src=a.jpg><a rel=next href=?p=2>");
@@ -89,6 +95,21 @@ fn a_redirect_does_not_hide_a_circle() {
     let (found, next) = read(&mut Vec::new(), redirected).unwrap();
     assert_eq!(found.candidates[0].page_url.as_deref(), Some("https://example.org/home"));
     assert_eq!(next, None);
+}
+
+#[test]
+fn the_content_type_tells_xml_from_html() {
+    let body = "<html xmlns='http://www.w3.org/1999/xhtml'><script src='x.js'/><img src='a.jpg'/></html>";
+    for (kind, expect) in [
+        ("application/xhtml+xml; charset=utf-8", 1),
+        ("Application/XHTML+XML", 1),
+        ("application/xml", 1),
+        ("text/xml", 1),
+        ("text/html", 0),
+    ] {
+        let (found, _) = read(&mut Vec::new(), answer(PAGE, kind, Content::Text(body.to_owned()))).unwrap();
+        assert_eq!(found.candidates.len(), expect, "{kind}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Pages as sites write them, with invented pictures.
 
+use pixcrawler_sdk::html::tokens;
 use pixcrawler_sdk::{Candidate, Dimensions, License};
 use proptest::prelude::*;
 use webpage::Page;
@@ -7,7 +8,7 @@ use webpage::Page;
 const PAGE: &str = "https://example.org/gallery/index.html";
 
 fn read(html: &str, address: &str) -> Page {
-    webpage::read(html, address, "")
+    webpage::read(tokens(html), address, "")
 }
 
 /// The addresses found, without `https://example.org/gallery/`.
@@ -98,6 +99,37 @@ fn where_pictures_stand() {
         ("<style>.a{background:url(a.jpg)} .b{background:url(arrow.png)}</style>", &["a.jpg"]),
         ("<img src=a-150x150.jpg><img src=a.jpg><img src=a-300x200.jpg>", &["a.jpg"]),
         (
+            "<body background=a.jpg><table background=b.jpg><tr background=c.jpg><th background=d.jpg><td BACKGROUND=' e.jpg '>\
+                <p background=f.jpg><div data-background=/photo/1>",
+            &["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "https://example.org/photo/1"],
+        ),
+        // The first `base` with an address counts, even if it is none of the web.
+        ("<base target=_top><base href=/b/><img src=a.jpg>", &["https://example.org/b/a.jpg"]),
+        ("<base href='data:,x'><base href=/b/><img src=a.jpg>", &["a.jpg"]),
+        ("<base href='http://[x/'><base href=/b/><img src=a.jpg>", &["a.jpg"]),
+        ("<template><base href=/b/></template><img src=a.jpg>", &["a.jpg"]),
+        (
+            "<template><base href=/b/></template><base href=/c/><img src=a.jpg>",
+            &["https://example.org/c/a.jpg"],
+        ),
+        (
+            "<template><meta property=og:image content=a.jpg><script type=application/ld+json>{\"image\": \"b.jpg\"}</script>\
+                </template><img src=c.jpg>",
+            &["c.jpg"],
+        ),
+        (
+            "<base href=/b/><iframe srcdoc=\"&lt;a href=x.jpg>x&lt;/a><img src='a.jpg'><template>\"></iframe><img src=c.jpg>",
+            &["https://example.org/b/x.jpg", "https://example.org/b/a.jpg", "https://example.org/b/c.jpg"],
+        ),
+        (
+            "<iframe srcdoc='<base href=/b/><img src=a.jpg>'></iframe><img src=c.jpg>",
+            &["https://example.org/b/a.jpg", "c.jpg"],
+        ),
+        (
+            "<a href=# data-src=a.jpg><img src=a_s.jpg></a><svg><style/></svg><img src=b.jpg>",
+            &["a.jpg", "b.jpg"],
+        ),
+        (
             "<a href=# data-src=a.jpg><img src=a_s.jpg></a><a data-fancybox data-src='#b'><img src=b.jpg></a>",
             &["a.jpg", "b.jpg"],
         ),
@@ -110,7 +142,7 @@ fn where_pictures_stand() {
 fn a_linked_file_is_the_picture_and_what_is_shown_its_preview() {
     let expect = Candidate {
         thumbnail_url: Some(address("c.jpg")),
-        alternates: vec![address("b.jpg")],
+        alternates: vec![address("b.jpg"), address("c.jpg")],
         description: text("Fox & hare"),
         title: text("Dusk"),
         ..at("a.jpg")
@@ -122,8 +154,12 @@ fn a_linked_file_is_the_picture_and_what_is_shown_its_preview() {
         Some(Candidate { title: text("Large version"), ..at("a.jpg") })
     );
     assert_eq!(first("<a href=a.jpg><img src=a.jpg></a>"), Some(at("a.jpg")));
-    // A preview is downloaded in place of the picture by nobody.
-    let expect = [Candidate { thumbnail_url: Some(address("a_100.jpg")), ..at("a.jpg") }];
+    // The link may lead to a page, or nowhere; what is shown is there.
+    let expect = [Candidate {
+        thumbnail_url: Some(address("a_100.jpg")),
+        alternates: vec![address("a_100.jpg")],
+        ..at("a.jpg")
+    }];
     let link = "<a href=a.jpg><img src=a_100.jpg></a>";
     assert_eq!(read(link, PAGE).candidates, expect);
     let data = r#"<script type=application/ld+json>{"image": {"url": "a.jpg", "thumbnailUrl": "a_100.jpg"}}</script>"#;
@@ -133,6 +169,41 @@ fn a_linked_file_is_the_picture_and_what_is_shown_its_preview() {
         format!("<img src=a_100.jpg srcset='a.jpg 2x'>{data}"),
     ] {
         assert_eq!(read(&html, PAGE).candidates, expect, "{html}");
+    }
+}
+
+#[test]
+fn a_link_belongs_to_the_picture_and_not_to_an_icon_beside_it() {
+    let photo = Candidate {
+        thumbnail_url: Some(address("s.jpg")),
+        alternates: vec![address("s.jpg")],
+        description: text("Fox"),
+        ..at("a.jpg")
+    };
+    let thumbnail = "<img src=s.jpg alt=Fox>";
+    for icon in [
+        "<img src=b.png width=24 height=24>",
+        "<img src=b.png style='width: 1.5em' width=24px height=16>",
+        "<img src=b.png class='zoom-icon'>",
+        "<img src=/icons/b.png>",
+        "<img src=zoom-in.png>",
+    ] {
+        for inside in [format!("{icon}{thumbnail}"), format!("{thumbnail}{icon}")] {
+            let found = read(&format!("<a href=a.jpg>{inside}</a>"), PAGE).candidates;
+            assert_eq!((found.len(), &found[0]), (2, &photo), "{inside}");
+        }
+        // Alone it is the preview.
+        let alone = read(&format!("<a href=a.jpg>{icon}</a>"), PAGE).candidates;
+        assert_eq!((alone.len(), alone[0].url.as_str()), (1, address("a.jpg").as_str()), "{icon}");
+    }
+    // A background is what a link shows as well.
+    for html in [
+        "<a href=a.jpg style='background: url(s.jpg)'></a>",
+        "<a href=a.jpg><span style='background: url(s.jpg)'></span></a>",
+        "<a href=a.jpg><span data-bg=s.jpg></span></a>",
+    ] {
+        let expect = Candidate { description: None, ..photo.clone() };
+        assert_eq!(read(html, PAGE).candidates, [expect], "{html}");
     }
 }
 
@@ -168,6 +239,10 @@ fn the_largest_of_a_picture_comes_first() {
         (
             "<picture><source type=image/webp srcset='b.webp 1024w'><img src=c.jpg srcset='a.jpg 1024w'></picture>",
             &["a.jpg", "b.webp", "c.jpg"],
+        ),
+        (
+            "<picture><source type=' Image/PJPEG ; q=1' srcset='b 900w'><source type='' srcset='c 800w'><img src=a.jpg></picture>",
+            &["b", "c", "a.jpg"],
         ),
         // Sizes in addresses.
         (
@@ -209,6 +284,12 @@ fn what_is_no_address_is_left_out_and_said() {
         ("<img src=# data-src=a.jpg><img src='data:image/gif;base64,R0'>".to_owned(), 1, &[]),
         ("<img src=a.jpg data-src='{&quot;default&quot;:&quot;b&quot;}'>".to_owned(), 1, &[]),
         ("<div id=app></div><script></script>".to_owned(), 0, &["a script in the browser may load them"]),
+        ("<script type=module></script>".to_owned(), 0, &["a script in the browser may load them"]),
+        (
+            "<script type='text/javascript; charset=utf-8'></script>".to_owned(),
+            0,
+            &["a script in the browser may"],
+        ),
     ] {
         let page = read(&html, PAGE);
         assert_eq!(
@@ -225,12 +306,19 @@ fn what_is_no_address_is_left_out_and_said() {
     let longest =
         format!("<img src='a.jpg?{}'>", "x".repeat(8_192 - PAGE.len() + "index.html".len() - "a.jpg?".len()));
     assert_eq!(first(&longest).map(|candidate| candidate.url.len()), Some(8_192));
-    assert_eq!(read("<p>none", PAGE).warnings, [format!("no pictures found on {PAGE}")]);
+    for html in [
+        "<p>none",
+        "<script type=text/template></script>",
+        "<script type='application/ld+json;charset=utf-8'></script>",
+    ] {
+        assert_eq!(read(html, PAGE).warnings, [format!("no pictures found on {PAGE}")], "{html}");
+    }
 }
 
 #[test]
 fn a_page_says_where_its_pictures_are_asked_from() {
-    let headers = |html: &str, policy: &str| webpage::read(html, PAGE, policy).candidates.remove(0).headers;
+    let headers =
+        |html: &str, policy: &str| webpage::read(tokens(html), PAGE, policy).candidates.remove(0).headers;
     let referer = |value: &str| vec![("referer".to_owned(), value.to_owned())];
     assert_eq!(headers("<img src=a.jpg>", ""), []);
     assert_eq!(headers("<img src=a.jpg>", "no-referrer"), referer(""));
@@ -286,8 +374,26 @@ fn a_blurred_copy_gives_way_to_the_picture_in_noscript() {
         ..at("b.jpg")
     };
     assert_eq!(read(html, PAGE).candidates, [expect]);
-    // Elsewhere a `noscript` may hold anything.
-    assert_eq!(urls("<img src=a.jpg><noscript><img src=count.gif></noscript>"), ["a.jpg", "count.gif"]);
+    // Elsewhere a `noscript` may hold anything, unless the copy before it is known for one.
+    for (html, expect) in [
+        ("<img src=a.jpg><noscript><img src=count.gif></noscript>", &["a.jpg", "count.gif"][..]),
+        ("<div><img src=tiny/a.jpg></div> <noscript><img src=full/a.jpg></noscript>", &["full/a.jpg"]),
+        ("<img src=x/60/a.jpeg?q=20><noscript><img src=x/a.jpeg></noscript>", &["x/a.jpeg"]),
+        ("<img class='photo blur-up' src=t.jpg><noscript><img src=a.jpg></noscript>", &["a.jpg"]),
+        ("<img class=lazy src=grey.gif><noscript><img src=a.jpg></noscript>", &["a.jpg"]),
+        ("<img class=lazy src=t.jpg>A<noscript><img src=a.jpg></noscript>", &["t.jpg", "a.jpg"]),
+        (
+            "<img src=t/a.jpg><img src=b.jpg><noscript><img src=a.jpg></noscript>",
+            &["t/a.jpg", "b.jpg", "a.jpg"],
+        ),
+        ("<img class=lazy src=t.jpg><noscript><img src=c.gif width=1 height=1></noscript>", &["t.jpg"]),
+        (
+            "<noscript><img class=lazy src=t.jpg></noscript><noscript><img src=a.jpg></noscript>",
+            &["t.jpg", "a.jpg"],
+        ),
+    ] {
+        assert_eq!(urls(html), expect, "{html}");
+    }
 }
 
 #[test]
@@ -412,7 +518,65 @@ fn where_linked_data_names_pictures() {
     let others = [crop("a.jpg", 1_200, 800), crop("b.jpg", 1_200, 800)].join(",");
     assert_eq!(data(&format!(r#"{{"image": [{others}]}}"#)), ["a.jpg", "b.jpg"]);
     assert_eq!(data("{broken"), [""; 0]);
+    // As sites write it.
+    for written in [
+        "//<![CDATA[\n{}\n//]]>",
+        "/*<![CDATA[*/{}/*]]>*/",
+        "<![CDATA[{}]]>",
+        "<!--\n{}\n-->",
+        "<!-- {} -->",
+        "<!-- By a program -->\n{}<!-- end -->",
+        "// By a program\n{}",
+        "/* By a program */ {};",
+        "\u{feff}\u{a0}{};\n",
+        "[{},]",
+        "{}\n{}",
+        "[{},/* , */\n]",
+    ] {
+        let json = r#"{"@type": "Article", "image": "//example.org/gallery/a.jpg", }"#;
+        let plain = json.replace(", }", "}");
+        let broken = plain.replace("Article", "a\nb\t \u{1} // ; /* <!-- \\\" ,}");
+        for json in [json, &plain, &broken] {
+            assert_eq!(data(&written.replace("{}", json)), ["a.jpg"], "{written} {json}");
+        }
+    }
+    assert_eq!(
+        urls("<script type=' Application/LD+JSON ; charset=utf-8'>{\"image\": \"a.jpg\"}</script>"),
+        ["a.jpg"]
+    );
     assert_eq!(data(&"[".repeat(100_000)), [""; 0]);
+}
+
+#[test]
+fn xhtml_is_xml() {
+    let page = |body: &str| {
+        let xhtml = format!("<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'>{body}</html>");
+        let page = webpage::read(pixcrawler_sdk::html::xhtml(&xhtml), PAGE, "");
+        page.candidates.into_iter().map(|candidate| candidate.url).collect::<Vec<_>>()
+    };
+    for empty in [
+        "script",
+        "style",
+        "title",
+        "textarea",
+        "iframe",
+        "template",
+        "noscript",
+        "figure",
+        "picture",
+        "a href='b'",
+    ] {
+        assert_eq!(page(&format!("<{empty} /><img src='a.jpg'/>")), [address("a.jpg")], "{empty}");
+    }
+    assert_eq!(page("<p><![CDATA[<img src='b.jpg'/>]]><img src='a.jpg'/></p>"), [address("a.jpg")]);
+    for data in [
+        "//<![CDATA[\n{\"image\": \"a.jpg?b&amp=c\"}\n//]]>",
+        "{&quot;image&quot;: &quot;a.jpg?b&amp;amp=c&quot;}",
+    ] {
+        let script = format!("<script type='application/ld+json'>{data}</script>");
+        assert_eq!(page(&script), [address("a.jpg?b&amp=c")], "{data}");
+    }
+    assert_eq!(page("<script>'<img src=\"b.jpg\"/>'</script><img src='a.jpg'/>"), [address("a.jpg")]);
 }
 
 #[test]
@@ -454,7 +618,8 @@ proptest! {
             prop::sample::select(vec![
                 "<img src=", "<a href=", "a.jpg", ">", "</a>", "<picture>", "</picture>", "<source srcset='", " 2x, ", "'",
                 "<figure>", "</figure>", "<figcaption>", "</figcaption>", "<noscript>", "</noscript>", "<base href=",
-                "<script type=application/ld+json>", "{\"image\":", "}", "</script>", "<meta property=og:image content=",
+                "<script type=application/ld+json>", "{\"image\":", "}", "</script>", "<a href=", "<iframe srcdoc='",
+                "<meta http-equiv=refresh content=0;", "<div style='background:url(", "\\", "/*", ")", "<meta property=og:image content=",
                 "<meta property=og:image:alt content=x>", "&#x1F98A;", "日本", " data-src=b.png",
             ]).prop_map(str::to_owned),
             "\\PC{0,5}",
@@ -465,7 +630,7 @@ proptest! {
         for candidate in page.candidates {
             prop_assert!(candidate.url.starts_with("http"));
             prop_assert!(!candidate.alternates.contains(&candidate.url));
-            prop_assert!(candidate.thumbnail_url.is_none_or(|small| !candidate.alternates.contains(&small)));
+            prop_assert!(candidate.thumbnail_url.is_none_or(|small| small != candidate.url));
             prop_assert!(seen.insert(candidate.url));
         }
     }

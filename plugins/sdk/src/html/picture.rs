@@ -1,5 +1,7 @@
 //! Pictures as HTML names them: which copies an element has and which is best.
 
+use std::borrow::Cow;
+
 use super::Tag;
 use super::address::{derived_from, extension, has_start, is_meant, is_page, is_stand_in};
 use super::style;
@@ -119,7 +121,7 @@ fn read(tag: &Tag<'_>, base: &str, shows_picture: bool) -> Copies {
         let Some(role) = role(tag, &name, shows_picture) else { continue };
         let role = if role == Role::Any && is_lazy { Role::Lazy } else { role };
         for reference in references(&value, role, &name) {
-            let Some(url) = copies.look(reference.text, role, base, shows_picture) else { continue };
+            let Some(url) = copies.look(&reference.text, role, base, shows_picture) else { continue };
             copies.is_one |= matches!(role, Role::Original | Role::Small);
             replaced |= shows_picture && (role == Role::Lazy || name == "data-original");
             found.push((url, role, reference.width, reference.density));
@@ -260,7 +262,9 @@ fn role(tag: &Tag<'_>, name: &str, shows_picture: bool) -> Option<Role> {
         "href" | "xlink:href" => tag.is("image") || tag.is("link"),
         "poster" => tag.is("video"),
         "data" => tag.is("object"),
-        "background" => true,
+        "background" if BACKED.iter().any(|known| tag.is(known)) => true,
+        // Elsewhere it means nothing.
+        "background" => return None,
         _ => false,
     };
     if is_own {
@@ -292,6 +296,9 @@ fn role(tag: &Tag<'_>, name: &str, shows_picture: bool) -> Option<Role> {
         _ => Some(Role::Any),
     }
 }
+
+/// What has a background by an attribute.
+const BACKED: [&str; 8] = ["body", "table", "thead", "tbody", "tfoot", "tr", "td", "th"];
 
 /// Words in the name of an attribute. Its value is a text, which may be the name of a file:
 const TEXTS: [&str; 28] = [
@@ -379,7 +386,8 @@ const LARGE_STARTS: [&str; 12] = [
 const BACKGROUNDS: [&str; 3] = ["background", "bg", "bgset"];
 const NAMED: [&str; 5] = ["image", "img", "photo", "picture", "swap"];
 
-const KEPT_KINDS: [&str; 5] = ["image/jpeg", "image/jpg", "image/png", "image/gif", "image/webp"];
+const KEPT_KINDS: [&str; 7] =
+    ["image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/x-png", "image/gif", "image/webp"];
 /// Pictures that the host does not keep: taken only where there is no other copy.
 const UNKEPT: [&str; 7] = ["avif", "jxl", "heic", "heif", "tif", "tiff", "bmp"];
 /// Not pictures in the sense of a dataset, and pages are full of them.
@@ -437,9 +445,9 @@ fn scaled(width: u32, density: f32) -> u32 {
 }
 
 /// One address in an attribute.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Reference<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
     width: Option<u32>,
     density: Option<f32>,
 }
@@ -449,18 +457,19 @@ struct Reference<'a> {
 fn references<'a>(value: &'a str, role: Role, name: &str) -> Vec<Reference<'a>> {
     let value = value.trim();
     let one = |text| Reference { text, width: None, density: None };
+    let whole = || vec![one(Cow::Borrowed(value))];
     if value.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("url(")) {
-        return style::addresses(value).into_iter().map(one).collect();
+        return style::addresses(value).into_iter().map(|address| one(Cow::Owned(address))).collect();
     }
     if role == Role::Src {
-        return vec![one(value)];
+        return whole();
     }
     let mut set = srcset(value);
     let is_said = |one: &Reference<'_>| one.width.or(one.density.map(|_| 1)).is_some();
     let is_set = role == Role::Set || name.ends_with("set");
     let is_described = value.bytes().any(|byte| byte.is_ascii_whitespace()) && set.iter().all(is_said);
-    if !(is_set || is_described) {
-        return vec![one(value)];
+    if !(is_set || is_described && !set.is_empty()) {
+        return whole();
     }
     if set.iter().any(|one| one.density.is_some()) {
         for one in &mut set {
@@ -470,8 +479,8 @@ fn references<'a>(value: &'a str, role: Role, name: &str) -> Vec<Reference<'a>> 
     set
 }
 
-/// The addresses in a `srcset` with their width or density; none where the descriptor is missing
-/// or unknown. Addresses may hold commas.
+/// The addresses in a `srcset` with their width or density, without those whose descriptor is none (HTML
+/// standard, 4.8.4.3.10). Addresses may hold commas.
 fn srcset(value: &str) -> Vec<Reference<'_>> {
     let mut set = Vec::new();
     let mut rest = value;
@@ -483,22 +492,43 @@ fn srcset(value: &str) -> Vec<Reference<'_>> {
         let (text, after) =
             rest.split_at(rest.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(rest.len()));
         let bare = text.trim_end_matches(',');
-        if bare.len() < text.len() {
-            set.push(Reference { text: bare, width: None, density: None });
-            rest = after;
-            continue;
-        }
-        let (descriptors, after) = after.split_at(after.find(',').unwrap_or(after.len()));
-        let described = |unit: char| {
-            descriptors.split_ascii_whitespace().find_map(|descriptor| descriptor.strip_suffix(unit))
+        let (descriptors, after) = if bare.len() < text.len() {
+            ("", after)
+        } else {
+            let mut in_brackets = false;
+            let end = after.bytes().position(|byte| {
+                in_brackets = byte == b'(' || in_brackets && byte != b')';
+                byte == b',' && !in_brackets
+            });
+            after.split_at(end.unwrap_or(after.len()))
         };
-        set.push(Reference {
-            text,
-            width: described('w').and_then(|width| width.parse().ok()),
-            density: described('x').and_then(|density| density.parse().ok()).filter(|density| *density > 0.0),
-        });
+        if let Some((width, density)) = described(descriptors) {
+            set.push(Reference { text: Cow::Borrowed(bare), width, density });
+        }
         rest = after;
     }
+}
+
+/// The width and the density that descriptors say; none where they are none.
+fn described(descriptors: &str) -> Option<(Option<u32>, Option<f32>)> {
+    let side = |number: &str| {
+        let is_whole = number.bytes().all(|byte| byte.is_ascii_digit());
+        Some(number.parse().unwrap_or(u32::MAX)).filter(|side| is_whole && *side > 0 && !number.is_empty())
+    };
+    let (mut width, mut density, mut has_height) = (None, None, false);
+    for descriptor in descriptors.split_ascii_whitespace() {
+        let (number, unit) = descriptor.split_at_checked(descriptor.len() - 1)?;
+        match unit {
+            "w" if width.is_none() && density.is_none() => width = Some(side(number)?),
+            "h" if !has_height && density.is_none() => has_height = side(number)? > 0,
+            "x" if width.is_none() && density.is_none() && !has_height => {
+                let is_number = number.ends_with(|c: char| c.is_ascii_digit()) && !number.starts_with('+');
+                density = Some(number.parse().ok().filter(|density| is_number && *density >= 0.0)?);
+            }
+            _ => return None,
+        }
+    }
+    (width.is_some() || !has_height).then_some((width, density))
 }
 
 #[cfg(test)]
@@ -533,7 +563,45 @@ mod tests {
     fn addresses_in_sets_may_hold_commas() {
         check("<img srcset='w_9,h_9/a.jpg 1x, w_18,h_18/a.jpg 2x,'>", &["w_18,h_18/a.jpg", "w_9,h_9/a.jpg"]);
         check("<img srcset='  a.jpg   1x   ,   b.jpg  2x '>", &["b.jpg", "a.jpg"]);
-        check("<img srcset='a.jpg 99999999999w, b.jpg x, c.jpg -1x, ,'>", &["a.jpg", "b.jpg", "c.jpg"]);
+        check("<img srcset='\na.jpg\n1x,\n\nb.jpg\n 2.0x'>", &["b.jpg", "a.jpg"]);
+    }
+
+    #[test]
+    fn a_copy_with_a_descriptor_that_is_none_is_no_copy() {
+        for good in ["", "900w", "2x", "0x", ".5x", "1e3x", "900w 600h", "600h 900w", "99999999999w"] {
+            check(&format!("<img srcset='a.jpg {good}'>"), &["a.jpg"]);
+        }
+        for bad in [
+            "900",
+            "900q",
+            "x",
+            "w",
+            "0w",
+            "-900w",
+            "+900w",
+            "900.0w",
+            "-1x",
+            "+1x",
+            "1.x",
+            "infx",
+            "nanx",
+            "1x 2x",
+            "900w 2x",
+            "2x 900w",
+            "900w 900w",
+            "900w 0h",
+            "600h",
+            "2x 600h",
+            "600h 600h 900w",
+            "900W",
+            "2X",
+            "2x (a)",
+            "2x (a, b)",
+            "900px",
+        ] {
+            check(&format!("<img src=s.jpg srcset='a.jpg {bad}, b.jpg 2x'>"), &["b.jpg", "s.jpg"]);
+        }
+        check("<img srcset='a.jpg 1x (b.jpg 2x'>", &[]);
     }
 
     #[test]
@@ -623,6 +691,8 @@ mod tests {
         check("<div data-bg='url(a.jpg)'>", &["a.jpg"]);
         check("<div data-bg=/photo/17>", &["photo/17"]);
         check("<td background=a.gif>", &["a.gif"]);
+        check("<p background=a.gif>", &[]);
+        check(r"<div data-bg='url(a\2d b.jpg)'>", &["a-b.jpg"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::address::derived_from;
+use super::address::{derived_from, is_stand_in};
 use super::picture::{self, Copies};
 use super::referrer::Policy;
 use super::{Tag, Text, Token, style};
@@ -53,9 +53,10 @@ pub struct Pictures {
     caption: Option<String>,
     /// Number of pictures when the last caption ended: later ones name what follows.
     captioned: usize,
-    /// In a `figure`, the picture that an open `noscript` has in full: the one
-    /// before it is a blurred copy, shown until a script runs.
-    blurred: Option<usize>,
+    /// The last picture that is shown, unless there is a text behind it.
+    last: Option<Placeholder>,
+    /// The picture that an open `noscript` may have in full.
+    blurred: Option<Placeholder>,
     /// How many `template` elements are open, which show nothing.
     templates: usize,
     /// The style sheet that is open.
@@ -81,6 +82,26 @@ struct Link {
     copies: Copies,
     /// What it says in place of a picture.
     text: String,
+    /// Icons in it: what it shows where there is nothing else.
+    icons: Vec<Shown>,
+}
+
+/// What shows a picture.
+#[derive(Clone, Debug)]
+struct Shown {
+    copies: Copies,
+    title: Option<String>,
+    description: Option<String>,
+    policy: Policy,
+    /// It says that it shows it until there is a better one.
+    is_placeholder: bool,
+}
+
+/// A picture that may be a blurred copy, shown until a script runs.
+#[derive(Clone, Copy, Debug)]
+struct Placeholder {
+    index: usize,
+    is_certain: bool,
 }
 
 impl Pictures {
@@ -101,10 +122,23 @@ impl Pictures {
             figure: None,
             caption: None,
             captioned: 0,
+            last: None,
             blurred: None,
             templates: 0,
             sheet: false,
         }
+    }
+
+    /// Those of a document that stands in this one (`srcdoc`): with the same address, base and policy.
+    #[must_use]
+    pub fn within(&self) -> Self {
+        Self { base: self.base.clone(), policy: self.policy, ..Self::new(&self.address, self.most) }
+    }
+
+    /// Whether what is read stands in a `template`, where nothing counts.
+    #[must_use]
+    pub const fn is_inert(&self) -> bool {
+        self.templates > 0
     }
 
     /// What addresses are relative to from here on; at first the document's own.
@@ -202,13 +236,14 @@ impl Pictures {
             "figure" => self.figure = Some(self.found.len()),
             "figcaption" => self.caption = Some(String::new()),
             "noscript" => {
-                let last = self.found.len().checked_sub(1);
-                self.blurred = last.filter(|last| self.figure.is_some_and(|from| from <= *last));
+                let in_figure = self.figure.filter(|from| *from < self.found.len());
+                let last = Placeholder { index: self.found.len().saturating_sub(1), is_certain: true };
+                self.blurred = in_figure.map(|_| last).or(self.last);
             }
             _ => {}
         }
         if let Some(style) = tag.get("style").filter(|_| name != "img") {
-            self.backgrounds(&style::backgrounds(&style));
+            self.backgrounds(style::backgrounds(&style));
         }
     }
 
@@ -221,7 +256,7 @@ impl Pictures {
         match name.as_str() {
             "picture" => self.end_picture(),
             "a" => self.end_link(),
-            "noscript" => self.blurred = None,
+            "noscript" => (self.blurred, self.last) = (None, None),
             "style" => self.sheet = false,
             "figcaption" => self.end_caption(),
             "figure" => {
@@ -237,9 +272,10 @@ impl Pictures {
             return;
         }
         if self.sheet {
-            self.backgrounds(&style::photographs(text.raw));
+            self.backgrounds(style::photographs(&text.decode()));
             return;
         }
+        self.last = self.last.filter(|_| text.raw.trim_ascii().is_empty());
         let of_link = self.link.as_mut().map(|link| &mut link.text);
         for place in [of_link, self.caption.as_mut()].into_iter().flatten() {
             if place.len() < 4 * LINE && !text.is_data {
@@ -266,42 +302,67 @@ impl Pictures {
 
     fn add_copies(&mut self, copies: Copies, tag: &Tag<'_>) {
         self.count(&copies);
+        if copies.is_empty() {
+            return;
+        }
+        let line = |name| tag.get(name).and_then(|said| text::line(&said, LINE));
+        let is_icon = self.link.is_some() && is_icon_tag(tag);
+        let shown = Shown {
+            copies,
+            title: line("title"),
+            description: line("alt"),
+            policy: tag.get("referrerpolicy").and_then(|said| Policy::of(&said)).unwrap_or(self.policy),
+            is_placeholder: says(tag, &PLACEHOLDERS),
+        };
+        match &mut self.link {
+            Some(link) if is_icon && link.icons.len() < ALTERNATES => link.icons.push(shown),
+            _ => drop(self.show(shown)),
+        }
+    }
+
+    /// Adds a picture that is shown; its index.
+    fn show(&mut self, shown: Shown) -> Option<usize> {
+        let Shown { copies, title, description, policy, is_placeholder } = shown;
         let mut urls = copies.best_first();
         let mut thumbnail_url = None;
-        // What is linked to is larger than what is shown, of which the smallest is the preview.
+        let mut icons = Vec::new();
+        // What is linked to is larger than what is shown, of which the smallest is the preview. It may
+        // turn out to be no picture: then what is shown is one.
         if let Some(link) = self.link.take_if(|_| !urls.is_empty()) {
             let mut larger = link.copies.best_first();
-            if let Some(best) = larger.first().cloned() {
-                urls.retain(|url| *url != best);
-                thumbnail_url = urls.pop();
+            if let Some(best) = larger.first() {
+                urls.retain(|url| url != best);
+                thumbnail_url = urls.last().cloned();
             }
             larger.extend(urls);
             urls = larger;
+            icons = link.icons;
         }
         let mut urls = urls.into_iter();
-        let Some(url) = urls.next() else { return };
-        if let Some(index) =
-            self.blurred.take().filter(|_| !self.known.contains_key(&picture::identity(&url)))
+        let url = urls.next()?;
+        let original = self.blurred.take().filter(|_| !self.known.contains_key(&picture::identity(&url)));
+        if let Some(Placeholder { index, is_certain }) = original
             && let Some(blurred) = self.found.get_mut(index)
+            && (is_certain || names(&blurred.url) == names(&url))
         {
-            blurred.thumbnail_url = Some(std::mem::replace(&mut blurred.url, url.clone()));
-            blurred.alternates.clear();
+            if blurred.thumbnail_url.is_some() {
+                // What a link leads to is larger still.
+                blurred.alternates.insert(0, url.clone());
+            } else {
+                blurred.thumbnail_url = Some(std::mem::replace(&mut blurred.url, url.clone()));
+                blurred.alternates.clear();
+            }
             self.known.insert(picture::identity(&url), index);
         }
-        let policy = tag.get("referrerpolicy").and_then(|policy| Policy::of(&policy)).unwrap_or(self.policy);
-        let mut alternates: Vec<String> = Vec::new();
-        alternates.extend(urls.filter(|url| Some(url) != thumbnail_url.as_ref()).take(ALTERNATES));
-        let line = |name| tag.get(name).and_then(|said| text::line(&said, LINE));
-        self.add_with(
-            Candidate {
-                alternates,
-                thumbnail_url,
-                title: line("title"),
-                description: line("alt"),
-                ..Candidate::new(url)
-            },
-            policy,
-        );
+        let is_certain = is_placeholder || is_stand_in(&url);
+        let alternates = urls.take(ALTERNATES).collect();
+        let candidate = Candidate { alternates, thumbnail_url, title, description, ..Candidate::new(url) };
+        let index = self.add_with(candidate, policy);
+        self.last = index.map(|index| Placeholder { index, is_certain });
+        for icon in icons {
+            self.show(icon);
+        }
+        index
     }
 
     fn begin_link(&mut self, tag: &Tag<'_>) {
@@ -314,20 +375,23 @@ impl Pictures {
             _ => {}
         }
         self.left_out.too_long += copies.too_long;
-        self.link = (!copies.is_empty()).then(|| Link { copies, text: String::new() });
+        self.link = (!copies.is_empty()).then(|| Link { copies, text: String::new(), icons: Vec::new() });
     }
 
     /// What any other element names in some attribute.
     fn beside(&mut self, tag: &Tag<'_>) {
         let copies = picture::copies_beside(tag, &self.base);
         self.left_out.too_long += copies.too_long;
-        let is_one = copies.is_one;
-        let mut urls = copies.best_first();
-        let others = if is_one && !urls.is_empty() { urls.split_off(1) } else { Vec::new() };
-        for url in urls {
-            let alternates = others.iter().take(ALTERNATES).cloned().collect();
-            self.add(Candidate { alternates, ..Candidate::new(url) });
+        if copies.is_one {
+            self.show(self.plain(copies));
+        } else {
+            self.backgrounds(copies.best_first());
         }
+    }
+
+    /// A picture of which nothing is said.
+    const fn plain(&self, copies: Copies) -> Shown {
+        Shown { copies, title: None, description: None, policy: self.policy, is_placeholder: false }
     }
 
     /// The sources of a `picture` that shows none.
@@ -342,7 +406,10 @@ impl Pictures {
 
     /// A link to a picture file that shows no picture.
     fn end_link(&mut self) {
-        let Some(Link { copies, text }) = self.link.take() else { return };
+        for icon in self.link.as_mut().map(|link| std::mem::take(&mut link.icons)).into_iter().flatten() {
+            self.show(icon);
+        }
+        let Some(Link { copies, text, .. }) = self.link.take() else { return };
         let mut urls = copies.best_first().into_iter();
         if let Some(url) = urls.next() {
             let title = text::line(&text, LINE);
@@ -360,9 +427,9 @@ impl Pictures {
         self.captioned = self.found.len();
     }
 
-    fn backgrounds(&mut self, addresses: &[&str]) {
+    fn backgrounds(&mut self, addresses: Vec<String>) {
         for address in addresses {
-            self.add_reference(address);
+            self.add_reference(&address);
         }
     }
 
@@ -371,8 +438,7 @@ impl Pictures {
         let mut copies = Copies::default();
         copies.push(reference, &self.base);
         self.count(&copies);
-        let url = copies.best_first().pop()?;
-        self.add(Candidate::new(url))
+        self.show(self.plain(copies))
     }
 
     /// Counts what is left out of a picture.
@@ -397,7 +463,9 @@ impl Pictures {
             return None;
         }
         candidate.page_url = Some(self.address.clone());
-        candidate.headers.extend(policy.header(&self.address, &candidate.url));
+        if candidate.headers.is_empty() {
+            candidate.headers.extend(policy.header(&self.address, &candidate.url));
+        }
         let own = picture::identity(&candidate.url);
         if let Some(&index) = self.known.get(&own) {
             complete(&mut self.found[index], candidate);
@@ -424,6 +492,35 @@ fn is_invisible(tag: &Tag<'_>) -> bool {
     let tiny =
         |name| tag.get(name).is_some_and(|size| matches!(size.trim().trim_end_matches("px"), "0" | "1"));
     tiny("width") && tiny("height")
+}
+
+/// Whether the element says by its size, its name or the name of its file that it shows an icon: a loupe
+/// beside the picture that it enlarges.
+fn is_icon_tag(tag: &Tag<'_>) -> bool {
+    let small = |name| {
+        let size = tag.get(name).and_then(|size| size.trim().trim_end_matches("px").parse::<u32>().ok());
+        size.is_some_and(|size| size <= 64)
+    };
+    small("width") && small("height") || says(tag, &ICONS)
+}
+
+/// How words begin in the class, the id or the address of what stands beside a picture, and in its place.
+const ICONS: [&str; 9] = ["icon", "zoom", "magnif", "loupe", "lupe", "enlarge", "expand", "search", "play"];
+const PLACEHOLDERS: [&str; 6] = ["blur", "lazy", "lqip", "placeholder", "progressive", "preview"];
+
+fn says(tag: &Tag<'_>, words: &[&str]) -> bool {
+    ["class", "id", "src"].iter().filter_map(|name| tag.get(name)).any(|said| {
+        let said = said.to_ascii_lowercase();
+        let mut said = said.split(|c: char| !c.is_ascii_alphanumeric());
+        said.any(|said| words.iter().any(|word| said.starts_with(word)))
+    })
+}
+
+/// What tells the picture at an address from others by the name of its file.
+fn names(address: &str) -> Option<String> {
+    let identity = picture::identity(address);
+    let path = identity.split('?').next()?;
+    path.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// How large the copy at an address is by its name; one that names no size is the picture itself.
@@ -467,6 +564,6 @@ pub fn complete(known: &mut Candidate, mut more: Candidate) {
             known.alternates.push(url);
         }
     }
-    known.alternates.retain(|url| Some(url) != known.thumbnail_url.as_ref() && *url != known.url);
+    known.alternates.retain(|url| *url != known.url);
     known.alternates.truncate(ALTERNATES);
 }

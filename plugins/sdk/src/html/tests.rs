@@ -54,12 +54,16 @@ fn documents() {
             "[noembed]<b>&amp;[/noembed][noframes]<p>[/noframes]",
         ),
         ("<plaintext><b>&amp;</plaintext>", "[plaintext]<b>&amp;</plaintext>"),
-        ("<svg><title/><style/><image href=a /></svg><b>", "[svg][title][style][image href=a][/svg][b]"),
+        (
+            "<svg><title/><style/><image href=a /></svg><b>",
+            "[svg][title][/title][style][/style][image href=a][/image][/svg][b]",
+        ),
         (
             "<svg><style><![CDATA[a>b]]></style></svg><![CDATA[c>d",
             "[svg][style]<![CDATA[a>b]]>[/style][/svg]d",
         ),
         ("<svg><desc><![CDATA[a>b]]></desc></svg>", "[svg][desc]a>b[/desc][/svg]"),
+        ("<svg/>a", "[svg][/svg]a"),
         ("<noscript><img src=a></noscript>", "[noscript][img src=a][/noscript]"),
         ("a<img src=\"cut", "a"),
         ("a<img src", "a"),

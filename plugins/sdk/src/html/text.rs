@@ -91,6 +91,7 @@ mod tests {
             ("a<!-- b -->c", "ac"),
             ("a <p hidden>b", "a"),
             ("<a href='x'", ""),
+            ("a<svg><style/><title>b</title></svg>c", "a b c"),
         ] {
             assert_eq!(text(html), expect, "{html}");
         }
