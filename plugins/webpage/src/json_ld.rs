@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use pixcrawler_sdk::html::picture;
 use pixcrawler_sdk::{Candidate, Dimensions, License, date, json, url};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::page::{MOST, pixels, short};
@@ -13,21 +14,17 @@ use crate::page::{MOST, pixels, short};
 /// and organisations: mostly those who made the page. What is no JSON has none.
 pub(crate) fn pictures(data: &str, base: &str) -> Vec<Candidate> {
     let mut found = Vec::new();
-    let mut values = values(data);
-    if values.is_empty() {
-        values = self::values(&plain(data));
-    }
+    let value = first_of(data).or_else(|| first_of(&plain(data)));
     // JSON nests at most 128 deep here, so the walk does too.
-    for value in values {
+    if let Some(value) = value {
         walk(&value, false, base, &mut found);
     }
     found
 }
 
-/// Those before what is no JSON.
-fn values(data: &str) -> Vec<Value> {
-    let data = json::mend(data);
-    serde_json::Deserializer::from_str(&data).into_iter().map_while(Result::ok).take(MOST).collect()
+/// The value that a text begins with; what stands behind it does not count.
+fn first_of(data: &str) -> Option<Value> {
+    Value::deserialize(&mut serde_json::Deserializer::from_str(&json::mend(data))).ok()
 }
 
 /// The JSON of a script without what sites put around and into it: comments of JavaScript and HTML, CDATA

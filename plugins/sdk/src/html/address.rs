@@ -216,7 +216,7 @@ fn asks_for_size(host: &str, pair: &str) -> bool {
     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
     let name = name.to_ascii_lowercase();
     let is = |names: &[&str]| names.contains(&name.as_str());
-    let is_number = value.parse::<f32>().is_ok();
+    let is_number = super::picture::decimal(value).is_some();
     let is_word = || ["small", "medium", "large", "thumb", "full", "original"].contains(&value);
     (is(&NUMBERS) && is_number)
         || ((is(&WIDTHS) || is(&HEIGHTS) || is(&SIZES)) && side(value).is_some())

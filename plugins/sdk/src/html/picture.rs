@@ -429,8 +429,23 @@ impl Window {
 /// A length in style sheets, in pixels.
 fn pixels(length: &str) -> Option<u32> {
     let unit = length.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(length.len());
-    let number: f32 = length[..unit].parse().ok()?;
+    let number = decimal(&length[..unit])?;
     Some(scaled(if length[unit..].ends_with("em") { 16 } else { 1 }, number))
+}
+
+/// A number such as `2`, `1.5`, `.5` or `15e-1`; about right, for what the library needs to be right to the
+/// last bit is as large as all that reads pictures.
+pub(super) fn decimal(text: &str) -> Option<f32> {
+    let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let mut all = whole.bytes().chain(part.bytes());
+    if digits.is_empty() || digits.ends_with('.') || !all.all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let number =
+        whole.bytes().chain(part.bytes()).fold(0.0, |sum, digit| sum * 10.0 + f32::from(digit - b'0'));
+    let exponent = exponent.parse::<i32>().ok()?;
+    Some(number * 10_f32.powi(exponent.saturating_sub_unsigned(u32::try_from(part.len()).ok()?)))
 }
 
 /// Saturates where the number makes no sense.
@@ -522,8 +537,7 @@ fn described(descriptors: &str) -> Option<(Option<u32>, Option<f32>)> {
             "w" if width.is_none() && density.is_none() => width = Some(side(number)?),
             "h" if !has_height && density.is_none() => has_height = side(number)? > 0,
             "x" if width.is_none() && density.is_none() && !has_height => {
-                let is_number = number.ends_with(|c: char| c.is_ascii_digit()) && !number.starts_with('+');
-                density = Some(number.parse().ok().filter(|density| is_number && *density >= 0.0)?);
+                density = Some(decimal(number)?);
             }
             _ => return None,
         }
@@ -693,6 +707,20 @@ mod tests {
         check("<td background=a.gif>", &["a.gif"]);
         check("<p background=a.gif>", &[]);
         check(r"<div data-bg='url(a\2d b.jpg)'>", &["a-b.jpg"]);
+    }
+
+    #[test]
+    fn decimals() {
+        for (text, expect) in
+            [("2", 2.0), ("1.5", 1.5), (".5", 0.5), ("15e-1", 1.5), ("0", 0.0), ("1E+2", 100.0)]
+        {
+            assert!(decimal(text).is_some_and(|number| (number - expect).abs() < 0.001), "{text}");
+        }
+        for text in ["", ".", "1.", "-1", "+1", "e1", "1e", "1e1.5", "inf", "nan", "1.5.1", "1,5", "1 ", "१"]
+        {
+            assert_eq!(decimal(text), None, "{text}");
+        }
+        assert_eq!(scaled(1_000, decimal(&"9".repeat(100)).unwrap_or(0.0)), u32::MAX);
     }
 
     #[test]

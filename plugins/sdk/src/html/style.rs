@@ -103,7 +103,7 @@ fn density(number: &str) -> f32 {
         "dpcm" => 2.54 / 96.0,
         _ => return 1.0,
     };
-    number[..unit].parse().map_or(1.0, |number: f32| number * each)
+    super::picture::decimal(&number[..unit]).map_or(1.0, |number| number * each)
 }
 
 #[derive(Debug, PartialEq)]
