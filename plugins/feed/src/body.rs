@@ -65,7 +65,7 @@ mod tests {
             ("<p>a<img src=a.jpg><IMG SRC='b.jpg'/>", &[&["a.jpg"][..], &["b.jpg"]]),
             ("<img src=a.jpg srcset='b.jpg 2x'>", &[&["b.jpg", "a.jpg"]]),
             ("<a href=b.jpg><img src=a.jpg></a><img src=c.jpg>", &[&["b.jpg", "a.jpg"], &["c.jpg"]]),
-            ("<a href=c.jpg><img src=a.jpg srcset='b.jpg 2x'></a>", &[&["c.jpg", "b.jpg"]]),
+            ("<a href=c.jpg><img src=a.jpg srcset='b.jpg 2x'></a>", &[&["c.jpg", "b.jpg", "a.jpg"]]),
             ("<a href=page.html><img src=a.jpg></a>", &[&["a.jpg"]]),
             ("<a href=a.jpg>A</a><a href=b.html>B</a><a href=c.jpg>C", &[&["a.jpg"], &["c.jpg"]]),
             ("<picture><source srcset='b.webp 2x'><img src=a.jpg></picture>", &[&["b.webp", "a.jpg"]]),

@@ -69,9 +69,9 @@ fn passed_over(rest: &str) -> Option<usize> {
     if rest.starts_with("/*") {
         return past("*/");
     }
-    if rest.starts_with("//") {
+    if let Some(comment) = rest.strip_prefix("//") {
         // All may stand in one line.
-        let opens = rest[2..].trim_start().starts_with("<![CDATA[");
+        let opens = comment.trim_start().starts_with("<![CDATA[");
         return if opens { past("[CDATA[") } else { past("\n") };
     }
     if rest.starts_with("<!--") {

@@ -62,10 +62,10 @@ fn read(style: &str, is_value: bool) -> Vec<String> {
                 }
             }
             Token::Url(address) if found.len() < MOST => found.push((1.0, address)),
-            Token::Text(text) if url == Some(depth) || set.is_some_and(|(at, _)| at == depth) => {
-                if found.len() < MOST {
-                    found.push((1.0, text));
-                }
+            Token::Text(text)
+                if found.len() < MOST && (url == Some(depth) || set.is_some_and(|(at, _)| at == depth)) =>
+            {
+                found.push((1.0, text));
             }
             Token::Number(number) => {
                 if let Some((said, _)) = found.last_mut() {
