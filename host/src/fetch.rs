@@ -291,10 +291,8 @@ impl Fetcher {
         request: &source::Request,
     ) -> Result<source::Response, Unanswered> {
         let asked = self.inner.ask(grants, self.jar.as_ref(), request).await.map_err(Unanswered::from);
-        let reach = &self.inner.reach;
-        match asked.as_ref().map_err(|unanswered| &unanswered.failure) {
-            Err(Failure::Network(_) | Failure::Timeout) => reach.nowhere.store(true, Ordering::Relaxed),
-            Ok(_) | Err(_) => reach.somewhere.store(true, Ordering::Relaxed),
+        if let Err(Unanswered { failure: Failure::Network(_) | Failure::Timeout, .. }) = &asked {
+            self.inner.reach.nowhere.store(true, Ordering::Relaxed);
         }
         asked
     }
@@ -324,12 +322,7 @@ impl Fetcher {
         candidate: &Candidate,
         url: &str,
     ) -> Result<Download, Refused> {
-        let came = self.inner.download(grants, self.jar.as_ref(), candidate, url).await;
-        let refused = came.as_ref().err().map(|refused| refused.reason);
-        if !matches!(refused, Some(image::Refusal::Network | image::Refusal::Timeout)) {
-            self.inner.reach.somewhere.store(true, Ordering::Relaxed);
-        }
-        came
+        self.inner.download(grants, self.jar.as_ref(), candidate, url).await
     }
 }
 

@@ -154,3 +154,26 @@ async fn a_store_that_fails_pauses_the_work_and_spends_nothing() {
     assert_eq!(kept(&system, job).await, hashes(&all));
     assert_eq!(files(&objects).len(), 5, "something else was left in the store");
 }
+
+/// All who write to a job's rows lock the private one first: several parts that begin while others end
+/// would wait in a circle.
+#[tokio::test]
+async fn who_begins_a_part_holds_nothing_that_others_lock_later() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    site.gallery("/gallery", 1, None);
+    let job = system.create(&["/gallery"], 1).await;
+    let mut other = system.pool.begin().await.unwrap();
+    sqlx::query("select from pixcrawler.job for update").execute(&mut *other).await.unwrap();
+    let _worker = system.worker(&[]).await;
+    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    let begun = async {
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&system.pool).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, begun).await.expect("the worker begins");
+    sqlx::raw_sql("select from crawl_jobs for update nowait").execute(&mut *other).await.unwrap();
+    other.commit().await.unwrap();
+    system.until_status(job, "completed").await;
+}

@@ -441,7 +441,10 @@ async fn watch(
             waits
                 if !said
                     && (nobody && waits.is_some()
-                        || silence && snapshot.running && begun.elapsed() >= NOBODY) =>
+                        || silence
+                            && snapshot.running
+                            && snapshot.found == 0
+                            && begun.elapsed() >= NOBODY) =>
             {
                 said = true;
                 progress.note("No site has answered so far; is this machine online? Still trying.");

@@ -146,6 +146,11 @@ pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx
             .bind(claimed.crash_count)
             .execute(&mut *tx)
             .await?;
+        // Before the public row, as those lock it who refresh that.
+        sqlx::query("select from pixcrawler.job where job_id = $1 for update")
+            .bind(claimed.job_id)
+            .execute(&mut *tx)
+            .await?;
         sqlx::query(
             "update public.crawl_jobs
                 set status = 'running', started_at = coalesce(started_at, now()), updated_at = now()

@@ -2,7 +2,7 @@
 //! pace, and again when what went wrong may pass.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -202,6 +202,7 @@ impl Inner {
             *last = Some(turn.origin.clone());
             // Interim answers (1xx) come without a limit from the client library, so time is the limit.
             let response = deadline.run_within(self.longest_head, self.send(&hop, outgoing, mode)).await?;
+            self.reach.somewhere.store(true, Ordering::Relaxed);
             if let Some(jar) = jar {
                 jar.take(&hop.url, response.headers(), &secrets);
             }

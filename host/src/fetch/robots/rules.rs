@@ -250,10 +250,11 @@ fn normal(text: &[u8], is_pattern: bool) -> String {
         let is_sign = is_pattern && escaped.is_none() && (byte == b'*' || (byte == b'$' && after.is_empty()));
         let is_unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         // An address in a query is written either way.
-        let is_same_in_query = in_query && matches!(byte, b':' | b'/');
-        let is_plain = escaped.is_none()
-            && byte.is_ascii_graphic()
-            && !matches!(byte, b'*' | b'$' | b'"' | b'<' | b'>' | b'`' | b'{' | b'}');
+        // An address in a query is written either way.
+        let is_same_in_query = in_query && byte == b'/';
+        // Escaped, these are other characters; all the rest is the same either way, as clients differ
+        // in what they escape.
+        let is_plain = escaped.is_none() && matches!(byte, b'/' | b'?' | b'&' | b'=' | b'%');
         if is_sign || is_unreserved || is_same_in_query || is_plain {
             normal.push(char::from(byte));
         } else {
@@ -340,6 +341,22 @@ mod tests {
             let file = format!("User-agent: *\nDisallow: /a\n{other}\nDisallow: /b\n");
             assert!(!may(&file, "/b"), "{other}");
         }
+    }
+
+    #[test]
+    fn what_clients_escape_is_forbidden_as_it_is_written() {
+        let site = url::Url::parse("https://a.test/").unwrap();
+        // Signs of patterns, and what is another character in an address.
+        for byte in (b'!'..=b'~').filter(|byte| !b"*$#\\".contains(byte)).map(char::from) {
+            for place in ["/x", "/x?y"] {
+                let file = format!("User-agent: *\nDisallow: {place}{byte}z");
+                let asked = site.join(&format!("{place}{byte}z")).unwrap();
+                assert!(!may(&file, &asked[url::Position::BeforePath..]), "{place}{byte}z");
+            }
+        }
+        assert!(!may("User-agent: *\nDisallow: /*?filter[", "/a?filter%5Bc%5D=1"));
+        assert!(!may("User-agent: *\nDisallow: /a|b;c@d", "/a%7Cb%3Bc%40d"));
+        assert!(may("User-agent: *\nDisallow: /a/b", "/a%2Fb"));
     }
 
     #[test]
