@@ -256,6 +256,75 @@ fn the_largest_of_a_picture_comes_first() {
 }
 
 #[test]
+fn different_pictures_are_never_sizes_of_one() {
+    // Each is in an element of its own: what may be another picture is one.
+    for addresses in [
+        &["c-w204.jpg", "c-w205.jpg", "c-w206.jpg"][..],
+        &["mercedes.w111.jpg", "mercedes.w112.jpg"],
+        &["mercedes-w210.jpg", "mercedes-w220.jpg"],
+        &["kit-h264.jpg", "kit-h265.jpg"],
+        &["kit-264h.jpg", "kit-265h.jpg"],
+        &["size/w201/x.jpg", "size/w202/x.jpg"],
+        &["w-204/x.jpg", "w-205/x.jpg"],
+        &["w_17/x.jpg", "w_18/x.jpg"],
+        &["h_264/x.jpg", "h_265/x.jpg"],
+        &["q-1/x.jpg", "q-2/x.jpg"],
+        &["a_.jpg", "a.jpg"],
+        &["i.php?q=1", "i.php?q=2"],
+        &["map.png?zoom=1", "map.png?zoom=2"],
+        &["?zoom=1", "?zoom=2"],
+        &["?mode=cat", "?mode=dog"],
+        &["item?h=1001", "item?h=1002"],
+        &["item?size=38", "item?size=39"],
+        &["item?size=small", "item?size=large"],
+        &["obj?w=5", "obj?w=6"],
+        &["obj?w=5&h=5", "obj?w=6&h=6"],
+        &["obj.jpg?w=5", "obj.jpg?w=6"],
+        &["obj?w=500&q=1", "obj?w=500&q=2"],
+        &["?name=a&crop=left", "?name=a&crop=right"],
+        &["https://fox.blogspot.com/2012/05/a.jpg", "https://fox.blogspot.com/2012/06/a.jpg"],
+    ] {
+        let html: String = addresses.iter().map(|address| format!("<img src='{address}'>")).collect();
+        let expect: Vec<_> = addresses
+            .iter()
+            .map(|address| {
+                if address.starts_with('?') { format!("index.html{address}") } else { (*address).to_owned() }
+            })
+            .collect();
+        assert_eq!(urls(&html), expect);
+        // In one element they are one, whatever their addresses are.
+        let set: Vec<_> =
+            addresses.iter().zip(1..).map(|(address, density)| format!("{address} {density}x")).collect();
+        assert_eq!(urls(&format!("<img srcset='{}'>", set.join(", "))).len(), 1, "{set:?}");
+    }
+    // What plainly is a size does not tell them apart.
+    for (small, large) in [
+        ("b-200x300.jpg", "b-400x600.jpg"),
+        ("fox.jpg?w=480", "fox.jpg?w=1200"),
+        ("fox.jpg?w=480&q=70&fit=crop", "fox.jpg?w=1200"),
+        ("fox.jpg?h=480", "fox.jpg"),
+        ("fox.jpg?size=small", "fox.jpg"),
+        ("fox?w=480&h=320", "fox?w=960&h=640"),
+        ("fox?w=480&auto=format", "fox?w=960&auto=format"),
+        ("fox?resize=480,320", "fox?resize=960,640"),
+        ("_next/image?url=%2Fa&w=640&q=75", "_next/image?url=%2Fa&w=1920&q=75"),
+        ("thumb.php?src=a.jpg&w=200", "thumb.php?src=a.jpg&w=400"),
+        ("w_480/a.jpg", "w_992/a.jpg"),
+        ("w_480,h_320,c_fill,q_80/a.jpg", "w_992,h_640,c_fill,q_auto/a.jpg"),
+        ("w=480/a.jpg", "w=992/a.jpg"),
+        ("w480,h320/a.jpg", "w960,h640/a.jpg"),
+        ("a-w480-h320.jpg", "a-w960-h640.jpg"),
+        ("a-480w.jpg", "a-992w.jpg"),
+        ("480x320/a.jpg", "960x640/a.jpg"),
+        ("https://lh3.googleusercontent.com/a=w480", "https://lh3.googleusercontent.com/a=w960-h640-p"),
+        ("https://1.bp.blogspot.com/a/s72-c/a.jpg", "https://1.bp.blogspot.com/a/s1600/a.jpg"),
+    ] {
+        let found = urls(&format!("<img src='{small}'><img src='{large}'>"));
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
+}
+
+#[test]
 fn what_is_no_address_is_left_out_and_said() {
     let long = "x".repeat(9_000);
     for (html, found, warnings) in [

@@ -133,14 +133,15 @@ fn in_path(host: &str, path: &str) -> Option<u32> {
     for word in words_of(path) {
         let of_pair = || word.parse().ok().filter(|_| matches!(before, "w" | "width"));
         let of_google = || word.strip_prefix('s').filter(|_| is_google(host))?.parse().ok();
-        width = size(word).or_else(of_pair).or_else(of_google).or(width);
+        width = size(word).or_else(|| bare(word, 'w')).or_else(of_pair).or_else(of_google).or(width);
         before = word;
     }
     width
 }
 
-/// The same for all sizes of one picture, and for the WebP that a program made of it: the address without its scheme and without what names
-/// a size.
+/// The same for all sizes of one picture, and for the WebP that a program made of it: the address without
+/// its scheme and without what plainly names a size. What may be something else tells pictures apart: to
+/// have a small copy beside a picture is better than to lose one.
 #[must_use]
 pub fn identity(address: &str) -> String {
     let Parts { host, path, query } = Parts::of(address);
@@ -154,9 +155,11 @@ pub fn identity(address: &str) -> String {
     identity.push('/');
     identity.push_str(&without_size(host, file));
     let mut mark = '?';
-    let asks = query.split('&').any(|pair| asks_for_size(host, pair));
-    let is_left_out =
-        |pair: &&str| pair.is_empty() || asks_for_size(host, pair) || asks && is_signature(pair);
+    let asks = asks_for_size(path, query);
+    let is_left_out = |pair: &&str| {
+        let of_size = || is_side(pair) || is_named(pair, &BESIDE_SIDES) || is_signature(pair);
+        pair.is_empty() || asks && of_size() || host.ends_with("twimg.com") && is_named(pair, &["name"])
+    };
     for pair in query.split('&').filter(|pair| !is_left_out(pair)) {
         identity.push(mark);
         identity.push_str(pair);
@@ -196,13 +199,18 @@ const RATIOS: [&str; 16] = [
     "portrait",
 ];
 
-/// Parameters that ask for a width, for a size, and for what else leaves a picture the same.
+/// Parameters that ask for a width, for a height, and for a size.
 const WIDTHS: [&str; 9] =
     ["w", "width", "wid", "imwidth", "maxwidth", "max-width", "max_width", "max-w", "mw"];
 const HEIGHTS: [&str; 8] = ["h", "height", "hei", "imheight", "maxheight", "max-height", "max_height", "mh"];
 const SIZES: [&str; 6] = ["resize", "fit", "size", "sz", "dimensions", "imgsize"];
-const NUMBERS: [&str; 6] = ["q", "quality", "qlt", "dpr", "zoom", "scale"];
-const MANNERS: [&str; 6] = ["fit", "crop", "auto", "strip", "mode", "ssl"];
+/// Those that leave a picture the same beside one of these, and mean something else elsewhere.
+const BESIDE_SIDES: [&str; 12] =
+    ["q", "quality", "qlt", "dpr", "zoom", "scale", "fit", "crop", "auto", "strip", "mode", "ssl"];
+/// Those of them that only services for pictures know.
+const OF_SERVICES: [&str; 3] = ["fit", "crop", "auto"];
+/// How the paths of services end that are told the picture in a parameter.
+const SERVICES: [&str; 3] = ["/_next/image", "/_vercel/image", "/_image"];
 /// Twitter's names of sizes.
 const TWITTER: [(&str, u32); 5] =
     [("orig", 4_096), ("large", 2_048), ("medium", 1_200), ("small", 680), ("thumb", 150)];
@@ -212,17 +220,39 @@ const BESIDE: [&str; 18] = [
     "center", "width", "height",
 ];
 
-fn asks_for_size(host: &str, pair: &str) -> bool {
-    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-    let name = name.to_ascii_lowercase();
-    let is = |names: &[&str]| names.contains(&name.as_str());
-    let is_number = super::picture::decimal(value).is_some();
+/// Whether the query asks for a size of a picture: with a width and a height, or with one of them where
+/// the rest says that it is about a picture.
+fn asks_for_size(path: &str, query: &str) -> bool {
+    let sides =
+        |names: &'static [&'static str]| query.split('&').any(|pair| is_side(pair) && is_named(pair, names));
+    let is_pair = |pair: &str| {
+        let (_, value) = pair.split_once('=').unwrap_or_default();
+        let both = value.replace("%2C", ",").replace("%2c", ",");
+        is_side(pair)
+            && both.split_once([',', 'x', '*']).is_some_and(|(_, height)| side(height) >= Some(LEAST))
+    };
+    let is_whole = || sides(&WIDTHS) && sides(&HEIGHTS) || query.split('&').any(is_pair);
+    let is_of_picture = || {
+        let is_file_name =
+            |pair: &str| pair.split_once('=').is_some_and(|(_, value)| is_kept(extension(value)));
+        let of_service = |pair: &str| is_named(pair, &OF_SERVICES) || is_file_name(pair);
+        is_file(path) || SERVICES.iter().any(|end| path.ends_with(end)) || query.split('&').any(of_service)
+    };
+    query.split('&').any(is_side) && (is_whole() || is_of_picture())
+}
+
+/// Whether the parameter may be a width, a height or a size.
+fn is_side(pair: &str) -> bool {
+    let (_, value) = pair.split_once('=').unwrap_or_default();
     let is_word = || ["small", "medium", "large", "thumb", "full", "original"].contains(&value);
-    (is(&NUMBERS) && is_number)
-        || ((is(&WIDTHS) || is(&HEIGHTS) || is(&SIZES)) && side(value).is_some())
-        || (is(&SIZES) && is_word())
-        || is(&MANNERS)
-        || (name == "name" && host.ends_with("twimg.com"))
+    is_named(pair, &SIZES) && is_word()
+        || [&WIDTHS[..], &HEIGHTS, &SIZES].iter().any(|names| is_named(pair, names))
+            && side(value) >= Some(LEAST)
+}
+
+fn is_named(pair: &str, names: &[&str]) -> bool {
+    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+    names.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// What a server that makes sizes signs the others with.
@@ -233,21 +263,26 @@ fn is_signature(pair: &str) -> bool {
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_%".contains(&byte))
 }
 
-/// Whether a folder is nothing but a size: `w_480,h_320,c_fill`, `480x320`, `w1440`.
+/// Whether a folder is nothing but a size: `w_480,h_320,c_fill`, `480x320`, `w480,h320`, `480w`. A height
+/// alone is none, nor is `w480`: that may be the name of a car.
 fn is_size(host: &str, folder: &str) -> bool {
     let mut before = "";
-    let mut sizes = 0;
-    for word in words_of(folder) {
-        let is_pair = matches!(before, "w" | "h" | "q" | "width" | "height") && word.parse::<u32>().is_ok();
-        let of_google = is_google(host) && side(word.trim_start_matches(['s', 'w', 'h'])).is_some();
-        if is_pair || of_google || size(word).is_some() || is_height(word) {
-            sizes += 1;
-        } else if !BESIDE.contains(&word) {
-            return false;
+    let (mut is_plain, mut has_width, mut has_height) = (false, false, false);
+    for part in folder.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let word = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let number = word.parse::<u32>().ok();
+        match before {
+            "w_" | "w=" | "width_" | "width=" if number.is_some() => is_plain |= number >= Some(LEAST_ALONE),
+            "h_" | "h=" | "height_" | "height=" | "q_" | "q=" if number.is_some() => {}
+            _ if size(word).is_some() || of_google(host, word) => is_plain = true,
+            _ if bare(word, 'w').is_some() => has_width = true,
+            _ if bare(word, 'h').is_some() => has_height = true,
+            _ if word.is_empty() || BESIDE.contains(&word) => {}
+            _ => return false,
         }
-        before = word;
+        before = part;
     }
-    sizes > 0
+    is_plain || has_width && has_height
 }
 
 /// The name of a file without the size behind it: `fox.jpg` of `fox-480x320.jpg`.
@@ -257,13 +292,24 @@ fn without_size(host: &str, file: &str) -> String {
     {
         return stem.to_owned();
     }
-    let (mut stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
-    while let Some((rest, last)) = stem.rsplit_once(['-', '_', '~', '.', '@', ',', '=']) {
-        let is_size = size(last).is_some() || is_height(last) || matches!(last, "" | "scaled");
-        if !is_size || rest.is_empty() {
-            break;
-        }
-        stem = rest;
+    if let Some((stem, sizes)) = file.rsplit_once('=')
+        && words_of(sizes).next().is_some_and(|word| of_google(host, word))
+    {
+        return stem.to_owned();
+    }
+    let last_word = |stem| str::rsplit_once(stem, ['-', '_', '~', '.', '@', ',', '=']);
+    let (whole, extension) = file.rsplit_once('.').unwrap_or((file, ""));
+    let mut stem = whole;
+    while let Some((rest, last)) = last_word(stem) {
+        // A height counts behind a width.
+        let of_pair = || {
+            let (rest, width) = last_word(rest).filter(|_| bare(last, 'h').is_some())?;
+            (size(width).is_some() || bare(width, 'w').is_some()).then_some(rest)
+        };
+        let is_size = size(last).is_some() || last == "scaled" || last.is_empty() && stem.len() < whole.len();
+        let shorter = if is_size { Some(rest) } else { of_pair() };
+        let Some(shorter) = shorter.filter(|shorter| !shorter.is_empty()) else { break };
+        stem = shorter;
     }
     format!("{stem}.{extension}")
 }
@@ -299,25 +345,35 @@ const FLICKR: [(&str, u32); 16] = [
 ];
 
 fn is_google(host: &str) -> bool {
-    ["googleusercontent.com", "blogspot.com", "ggpht.com"].iter().any(|known| host.ends_with(known))
+    ["googleusercontent.com", "bp.blogspot.com", "ggpht.com"].iter().any(|known| host.ends_with(known))
 }
 
-/// The width in `480x320`, `480w`, `w480`, `480px`. Alone, small numbers are something else: a week,
-/// a chapter.
+/// Whether it is a size as Google writes it: `s1600`, `w480`, `h320`.
+fn of_google(host: &str, word: &str) -> bool {
+    let number = || word.strip_prefix(['s', 'w', 'h'])?.parse::<u32>().ok();
+    is_google(host) && number() >= Some(LEAST)
+}
+
+/// Pixels of the shortest side of a copy, and of one that is named without the other side: smaller numbers
+/// are something else, such as a week or a chapter.
+const LEAST: u32 = 16;
+const LEAST_ALONE: u32 = 100;
+
+/// The width in `480x320`, `480w`, `480px`.
 fn size(word: &str) -> Option<u32> {
-    let alone = |number: &str| number.parse().ok().filter(|width| *width >= 100);
     if let Some(number) = word.strip_suffix("px") {
-        return side(number).filter(|width| *width >= 16);
+        return side(number).filter(|width| *width >= LEAST);
     }
     if let Some((width, height)) = word.split_once('x') {
-        return (side(width)? >= 16 && side(height)? >= 16).then(|| side(width))?;
+        return (side(width)? >= LEAST && side(height)? >= LEAST).then(|| side(width))?;
     }
-    word.strip_suffix('w').or_else(|| word.strip_prefix('w')).and_then(alone)
+    word.strip_suffix('w')?.parse().ok().filter(|width| *width >= LEAST_ALONE)
 }
 
-fn is_height(word: &str) -> bool {
-    let number = word.strip_suffix('h').or_else(|| word.strip_prefix('h'));
-    number.is_some_and(|number| number.parse::<u32>().is_ok_and(|height| height >= 100))
+/// The number in `w480` or, of a height, in `h320` and `320h`, which count only together.
+fn bare(word: &str, letter: char) -> Option<u32> {
+    let number = word.strip_prefix(letter).or_else(|| word.strip_suffix(letter))?;
+    number.parse().ok().filter(|side| *side >= LEAST_ALONE)
 }
 
 /// The first number of `480`, `480px`, `480x320`, `480,320`, `w480`.
