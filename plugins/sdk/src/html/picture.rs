@@ -112,7 +112,7 @@ fn read(tag: &Tag<'_>, base: &str, shows_picture: bool) -> Copies {
         said("class", shows_picture).is_some_and(|class| class.to_ascii_lowercase().contains("lazy"));
     let mut replaced = false;
     let mut found = Vec::new();
-    for (name, value) in tag.attributes() {
+    'all: for (name, value) in tag.attributes() {
         let is_background = || name.contains("bg") || name.contains("background");
         if !shows_picture && !has_picture_file(&value) && !is_background() {
             continue;
@@ -126,7 +126,7 @@ fn read(tag: &Tag<'_>, base: &str, shows_picture: bool) -> Copies {
             replaced |= shows_picture && (role == Role::Lazy || name == "data-original");
             found.push((url, role, reference.width, reference.density));
             if found.len() >= MOST_COPIES {
-                break;
+                break 'all;
             }
         }
     }
@@ -627,6 +627,17 @@ mod tests {
         assert!(copies.all.len() <= MOST_COPIES + 1);
         copies.extend(copies.clone());
         assert!(copies.best_first().len() <= MOST_COPIES + 1);
+    }
+
+    #[test]
+    fn attributes_without_end_are_cut() {
+        let many: String = (0..100_000).map(|copy| format!(" data-x{copy}='/y{copy}.jpg'")).collect();
+        for html in [format!("<img{many}>"), format!("<div{many}>")] {
+            let Some(Token::Open(tag)) = tokens(&html).next() else { panic!() };
+            let copies = read(&tag, "https://example.org/", tag.is("img"));
+            assert_eq!(copies.all.len(), MOST_COPIES);
+            assert_eq!(copies.best_first().len(), MOST_COPIES);
+        }
     }
 
     #[test]
