@@ -412,6 +412,52 @@ fn a_page_says_where_its_pictures_are_asked_from() {
 }
 
 #[test]
+fn no_copy_is_asked_for_with_more_than_the_page_allows() {
+    let own = "https://example.org/a.jpg";
+    let far =
+        ["https://cdn.example.org/b.jpg", "https://cdn.example.org/c.jpg", "http://cdn.example.org/d.jpg"];
+    let check = |policy: &str, set: &[&str], alternates: &[&str], referer: Option<&str>| {
+        let set: Vec<_> =
+            set.iter().zip((1..9).rev()).map(|(copy, density)| format!("{copy} {density}x")).collect();
+        let html = format!("<img srcset='{}' referrerpolicy={policy}>", set.join(", "));
+        let candidate = first(&html).unwrap();
+        let headers: Vec<_> =
+            referer.map(|referer| ("referer".to_owned(), referer.to_owned())).into_iter().collect();
+        assert_eq!(candidate.alternates, alternates, "{html}");
+        assert_eq!(candidate.headers, headers, "{html}");
+    };
+    let [b, c, d] = far;
+    // The host says elsewhere what browsers say by themselves: the origin, to the page's own site the address.
+    check("no-referrer", &[b, c, own, d], &[c, d], Some(""));
+    check("no-referrer", &[own, "a2.jpg", b], &[&address("a2.jpg")], Some(""));
+    check("same-origin", &[own, b, d], &[d], None);
+    check("same-origin", &[b, c, own], &[c, own], Some(""));
+    check("origin", &[b, c, own], &[c], None);
+    check("strict-origin", &[own, b, c], &[b, c], Some("https://example.org/"));
+    check("unsafe-url", &[b, own, c], &[own, c], Some(PAGE));
+    check("default", &[b, own, d], &[own, d], None);
+    // Where several elements show a picture, the one that says least counts.
+    let one = format!("<img src={own}>");
+    let other = format!("<img src={own} data-thumb={b} referrerpolicy=no-referrer>");
+    for html in [
+        format!("{one}{other}"),
+        format!("{other}{one}"),
+        format!("<iframe srcdoc=\"{other}\"></iframe>{one}"),
+    ] {
+        let candidate = first(&html).unwrap();
+        assert_eq!(candidate.headers, [("referer".to_owned(), String::new())], "{html}");
+        assert_eq!((candidate.url.as_str(), candidate.alternates), (own, Vec::new()), "{html}");
+    }
+    let other = other.replace("no-referrer", "same-origin");
+    for html in [format!("{one}{other}"), format!("{other}{one}")] {
+        assert_eq!(first(&html).unwrap().alternates, [""; 0], "{html}");
+    }
+    // What takes the place of a blurred copy is asked for as it says itself.
+    let blurred = "<img class=lazy src=t.jpg><noscript><img src=a.jpg referrerpolicy=no-referrer></noscript>";
+    assert_eq!(first(blurred).unwrap().headers, [("referer".to_owned(), String::new())]);
+}
+
+#[test]
 fn captions_are_titles() {
     let html = "<img src=z.jpg><figure><img src=a.jpg><img src=b.jpg title=B>\
         <figcaption>Red <b>fox</b></figcaption></figure><img src=c.jpg>";

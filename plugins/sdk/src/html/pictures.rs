@@ -33,6 +33,8 @@ pub struct Pictures {
     found: Vec<Candidate>,
     /// Pictures at most.
     most: usize,
+    /// Where each picture of `found` lets itself be asked from.
+    policies: Vec<Policy>,
     /// Index in `found` of each picture, by what is the same for all its sizes.
     known: BTreeMap<String, usize>,
     /// Bytes of the addresses in `known`.
@@ -110,6 +112,7 @@ impl Pictures {
     pub fn new(address: &str, most: usize) -> Self {
         Self {
             found: Vec::new(),
+            policies: Vec::new(),
             most,
             known: BTreeMap::new(),
             bytes: 0,
@@ -183,6 +186,13 @@ impl Pictures {
     pub fn finish(mut self) -> Vec<Candidate> {
         self.end_picture();
         self.end_link();
+        for (candidate, policy) in self.found.iter_mut().zip(self.policies) {
+            let Candidate { url, alternates, headers, .. } = candidate;
+            if headers.is_empty() {
+                headers.extend(policy.header(&self.address, url));
+            }
+            alternates.retain(|copy| policy.covers(&self.address, url, copy));
+        }
         self.found
     }
 
@@ -463,12 +473,13 @@ impl Pictures {
             return None;
         }
         candidate.page_url = Some(self.address.clone());
-        if candidate.headers.is_empty() {
-            candidate.headers.extend(policy.header(&self.address, &candidate.url));
-        }
         let own = picture::identity(&candidate.url);
         if let Some(&index) = self.known.get(&own) {
             complete(&mut self.found[index], candidate);
+            let Candidate { url, alternates, .. } = &self.found[index];
+            let copies = std::iter::once(url).chain(alternates);
+            let known = &mut self.policies[index];
+            *known = known.stricter(policy, &self.address, copies);
             return Some(index);
         }
         if self.is_full() {
@@ -483,6 +494,7 @@ impl Pictures {
             self.known.entry(identity).or_insert(index);
         }
         self.found.push(candidate);
+        self.policies.push(policy);
         Some(index)
     }
 }
@@ -558,6 +570,9 @@ pub fn complete(known: &mut Candidate, mut more: Candidate) {
     if is_same {
         fill(&mut known.dimensions, more.dimensions);
         fill(&mut known.mime, more.mime);
+        if known.headers.is_empty() {
+            known.headers = more.headers;
+        }
     }
     for url in std::iter::once(more.url).chain(more.alternates) {
         if url != known.url && !known.alternates.contains(&url) {

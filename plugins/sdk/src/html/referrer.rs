@@ -40,6 +40,26 @@ impl Policy {
         (referrer != Self::default().referrer(page, picture)).then(|| ("referer".to_owned(), referrer))
     }
 
+    /// Whether the host says no more than this allows when it asks for another copy of a picture: at the
+    /// picture's origin what it says for the picture, elsewhere what it says by itself.
+    pub(super) fn covers(self, page: &str, picture: &str, copy: &str) -> bool {
+        self == Self::default()
+            || url::origin(picture) == url::origin(copy)
+            || self.referrer(page, copy).starts_with(&Self::default().referrer(page, copy))
+    }
+
+    /// The one that says less when all copies of a picture are asked for.
+    pub(super) fn stricter<'a>(
+        self,
+        other: Self,
+        page: &str,
+        copies: impl Iterator<Item = &'a String> + Clone,
+    ) -> Self {
+        let length =
+            |policy: Self| copies.clone().map(|copy| policy.referrer(page, copy).len()).sum::<usize>();
+        if self != other && length(other) < length(self) { other } else { self }
+    }
+
     fn referrer(self, page: &str, picture: &str) -> String {
         let is_same = url::origin(page) == url::origin(picture);
         let is_downgrade = page.starts_with("https:") && picture.starts_with("http:");
