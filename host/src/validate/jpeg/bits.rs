@@ -23,17 +23,19 @@ pub(super) struct Bits<'a> {
     /// The next bits, from the highest down; zeros behind them.
     held: u64,
     count: u32,
+    /// There is nothing more before the next marker, however much fill stands before that.
+    ended: bool,
 }
 
 impl<'a> Bits<'a> {
     pub(super) const fn new(data: &'a [u8]) -> Self {
-        Self { data, at: 0, held: 0, count: 0 }
+        Self { data, at: 0, held: 0, count: 0, ended: false }
     }
 
     /// Has 32 bits at hand, as far as there are as many before the next marker.
     #[inline]
     fn refill(&mut self) {
-        if self.count >= 32 {
+        if self.count >= 32 || self.ended {
             return;
         }
         if let Some(word) = self.data.get(self.at..).and_then(<[u8]>::first_chunk::<4>)
@@ -45,7 +47,10 @@ impl<'a> Bits<'a> {
             return;
         }
         while self.count <= 56 {
-            let Some((byte, length)) = self.byte() else { return };
+            let Some((byte, length)) = self.byte() else {
+                self.ended = true;
+                return;
+            };
             self.held |= u64::from(byte) << (56 - self.count);
             self.count += 8;
             self.at += length;
@@ -66,6 +71,10 @@ impl<'a> Bits<'a> {
     /// Passes over bits.
     #[inline]
     pub(super) fn skip(&mut self, mut count: u32) -> Result<(), Flaw> {
+        // A block without bits is often asked for.
+        if count == 0 {
+            return Ok(());
+        }
         while count > 32 {
             self.skip(32)?;
             count -= 32;
@@ -132,7 +141,7 @@ impl<'a> Bits<'a> {
         if marker != RST0 + number {
             return Err(Flaw::Wrong("a restart marker out of order"));
         }
-        *self = Self { data: self.data, at: self.at + at + 2, held: 0, count: 0 };
+        *self = Self { data: self.data, at: self.at + at + 2, held: 0, count: 0, ended: false };
         Ok(())
     }
 }
@@ -198,4 +207,34 @@ impl Table {
 
 fn bogus() -> Rejected {
     Rejected::corrupt("a Huffman table that cannot be")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many that once per read would take hours.
+    const MANY: usize = 1_000_000;
+
+    #[test]
+    fn fill_before_a_marker_is_passed_over_once() {
+        let data = [&[0xa5][..], &[0xff; MANY], &[RST0, 0x0f]].concat();
+        let mut bits = Bits::new(&data);
+        assert_eq!(bits.number(4), Ok(0xa));
+        for _ in 0..MANY {
+            assert_eq!((bits.number(0), bits.skip(0)), (Ok(0), Ok(())));
+        }
+        assert_eq!(bits.number(4), Ok(0x5));
+        for _ in 0..MANY {
+            assert_eq!(bits.skip(1), Err(Flaw::Short));
+        }
+        bits.restart(0).unwrap();
+        assert_eq!((bits.number(8), bits.number(1)), (Ok(0x0f), Err(Flaw::Short)));
+    }
+
+    #[test]
+    fn fill_before_stuffing_is_one_byte() {
+        let mut bits = Bits::new(&[0xff, 0xff, 0xff, 0, 0x12, 0xff]);
+        assert_eq!((bits.number(16), bits.number(1)), (Ok(0xff12), Err(Flaw::Short)));
+    }
 }

@@ -54,6 +54,25 @@ fn jpeg_with_something_between() {
 }
 
 #[test]
+fn jpeg_with_much_fill_behind_each_scan() {
+    let flat = RgbImage::from_pixel(1024, 1024, ::image::Rgb([90, 120, 60]));
+    let plain = samples::jpeg_as(&flat, SamplingFactor::F_2_2, |encoder| encoder.set_progressive(true));
+    let mut bytes = Vec::new();
+    let mut scanned = false;
+    for (at, byte) in plain.iter().enumerate() {
+        let marker = plain.get(at + 1).filter(|_| *byte == 0xff);
+        if scanned && matches!(marker, Some(0xc4 | 0xd9 | 0xda)) {
+            bytes.extend([0xff; 20_000]);
+        }
+        scanned |= marker == Some(&0xda);
+        bytes.push(*byte);
+    }
+    assert!(bytes.len() > plain.len() + 100_000, "{} scans", (bytes.len() - plain.len()) / 20_000);
+    check("much fill", &bytes, "jpeg 1024×1024 1");
+    assert_eq!(hash(&bytes), hash(&plain));
+}
+
+#[test]
 fn jpeg_in_scans_of_every_kind() {
     let whole: samples::Scan<'_> = (&[1, 2, 3], 0, 63, 0, 0);
     for scans in [
