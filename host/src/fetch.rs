@@ -311,7 +311,8 @@ impl Fetcher {
 
     /// An image, from this address only. `headers` and `credential` of the candidate are sent to
     /// hosts in `grants` only, and no further than the first origin. Where it has no `referer`, not
-    /// even an empty one, its page is named as a browser would by default.
+    /// even an empty one, its page is named as a browser would by default; so it is where `url` is of
+    /// another origin than the candidate's own, unless that `referer` is empty.
     ///
     /// # Errors
     /// With the code to store. While the host must be left alone for more than 5 s, the

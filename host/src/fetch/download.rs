@@ -37,9 +37,17 @@ impl Inner {
         let credential = credential(grants, candidate.credential.as_deref())
             .map_err(|reason| Failed::from(Trouble::Denied(reason)))?;
         // What may not be set is left out: the picture may come without it.
-        let plugin_headers: HeaderMap =
+        let mut plugin_headers: HeaderMap =
             candidate.headers.iter().filter_map(|pair| header(pair).ok()).collect();
-        let says_itself = candidate.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("referer"));
+        // What the source says of the page is for the address that it gave with it; none is for all copies.
+        let is_for = self.guard.parse(&candidate.url).is_ok_and(|own| own.origin() == url.origin());
+        if !is_for {
+            plugin_headers.remove(header::REFERER);
+        }
+        let says_itself = candidate
+            .headers
+            .iter()
+            .any(|(name, value)| name.eq_ignore_ascii_case("referer") && (is_for || value.trim().is_empty()));
         let page = candidate.page_url.as_deref().filter(|_| !says_itself);
         let errand = Errand {
             purpose: Purpose::Image(grants),

@@ -8,7 +8,7 @@ use super::{
     errand::{Errand, Purpose},
     guard::without_root_dot,
     origins::authority,
-    referrer::referrer,
+    referrer::{may_be_told, referrer},
     secret::without_secret,
     trouble::Trouble,
 };
@@ -27,13 +27,24 @@ pub(super) struct Hop {
 
 impl Hop {
     pub(super) fn first(errand: &Errand<'_>, url: &Url) -> Self {
-        Self {
+        let mut hop = Self {
             url: url.clone(),
             method: errand.method.clone(),
             body: errand.body.clone(),
             plugin_headers: errand.plugin_headers.clone(),
             at_home: true,
             page: errand.page.clone(),
+        };
+        hop.withhold(true);
+        hop
+    }
+
+    /// Takes away, for this hop and all later ones, what the source says of a page and may not be told here.
+    fn withhold(&mut self, is_for: bool) {
+        let is_told =
+            |said: &HeaderValue| may_be_told(&String::from_utf8_lossy(said.as_bytes()), &self.url, is_for);
+        if !self.plugin_headers.get_all(header::REFERER).iter().all(is_told) {
+            self.plugin_headers.remove(header::REFERER);
         }
     }
 
@@ -85,8 +96,10 @@ impl Hop {
             (self.method, self.body) = (Method::GET, None);
             self.plugin_headers.remove(header::CONTENT_TYPE);
         }
+        let stays = self.url.origin() == next.origin();
         self.url =
             errand.credential.map_or_else(|| next.clone(), |credential| without_secret(&next, credential));
+        self.withhold(stays);
         Ok(())
     }
 }

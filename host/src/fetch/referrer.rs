@@ -23,9 +23,38 @@ pub(super) fn referrer(page: &Url, target: &Url) -> Option<Url> {
     Some(told)
 }
 
+/// Whether a `referer` that a source says may go to `target`: from https to http none, and to another
+/// origin than the one that it `is_for` an origin only.
+pub(super) fn may_be_told(said: &str, target: &Url, is_for: bool) -> bool {
+    let Ok(said) = Url::parse(said) else { return is_for };
+    let downgrades = said.scheme() == "https" && target.scheme() != "https";
+    let is_bare = said.username().is_empty() && said.password().is_none();
+    !downgrades && (is_for || is_bare && matches!(&said[Position::BeforePath..], "" | "/"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_source_may_say() {
+        let check = |said: &str, target: &str, here: bool, elsewhere: bool| {
+            let target = target.parse().unwrap();
+            let told = (may_be_told(said, &target, true), may_be_told(said, &target, false));
+            assert_eq!(told, (here, elsewhere), "{said} → {target}");
+        };
+        for origin in ["https://a.test/", "https://a.test", "https://a.test:8443/"] {
+            check(origin, "https://b.test/b.png", true, true);
+            check(origin, "http://a.test/b.png", false, false);
+        }
+        for whole in ["https://a.test/x", "https://a.test/?x", "https://a.test/#x", "https://user@a.test/"] {
+            check(whole, "https://b.test/b.png", true, false);
+            check(whole, "http://a.test/b.png", false, false);
+        }
+        check(" HTTPS://a.test/x", "http://a.test/b.png", false, false);
+        check("http://a.test/x", "http://b.test/b.png", true, false);
+        check("album 7", "http://b.test/b.png", true, false);
+    }
 
     #[test]
     fn as_much_as_browsers_say() {

@@ -263,7 +263,12 @@ async fn pictures_are_asked_for_as_their_page_would() {
     let page = "https://site.test/album?page=2#top";
     let told = async |headers: &[(&str, &str)], page: &str, url: &str| {
         let headers = headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let candidate = Candidate { headers, page_url: Some(page.to_owned()), ..Candidate::default() };
+        let candidate = Candidate {
+            headers,
+            page_url: Some(page.to_owned()),
+            url: url.to_owned(),
+            ..Candidate::default()
+        };
         fetcher.download(&granted, &candidate, url).await.unwrap();
         header(&site.requests().pop().unwrap(), "referer").map(str::to_owned)
     };
@@ -283,6 +288,8 @@ async fn pictures_are_asked_for_as_their_page_would() {
     );
     assert_eq!(told(&[("referer", "")], page, "https://site.test/a.png").await, None);
     assert_eq!(told(&[("referer", "")], page, away).await, None);
+    let down = told(&[("referer", page)], page, "http://site.test/a.png").await;
+    assert_eq!(down, None, "from https to http, whatever a source says");
     let accept = header(&site.requests()[0], "accept").map(str::to_owned).unwrap();
     assert!(accept.contains("image/jpeg") && !accept.contains("avif"), "{accept}");
 
@@ -290,6 +297,7 @@ async fn pictures_are_asked_for_as_their_page_would() {
     let candidate = Candidate {
         headers: vec![("referer".to_owned(), "https://site.test/".to_owned())],
         page_url: Some(page.to_owned()),
+        url: "https://site.test/a.png".to_owned(),
         ..Candidate::default()
     };
     let ungranted = grants(&[("api.test", HostKind::Api)]);
@@ -302,4 +310,56 @@ async fn pictures_are_asked_for_as_their_page_would() {
     };
     fetcher.ask(&granted, &request).await.unwrap();
     assert_eq!(header(&site.requests().pop().unwrap(), "referer"), None);
+}
+
+/// What a source says of the page is for the address that it says it of.
+#[tokio::test]
+async fn a_referer_of_a_source_stays_with_its_origin() {
+    let site = Site::start(|request| match path(request) {
+        "/robots.txt" => answer(404, &[], ""),
+        path => match path.strip_prefix("/to?") {
+            Some(target) => redirect(target),
+            None => answer(200, &[], "bytes"),
+        },
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    let granted = grants(&[("*", HostKind::Api)]);
+    let whole = "https://site.test/album?token=7";
+    let told = async |referer: &str, url: &str, copy: &str| {
+        let candidate = Candidate {
+            url: url.to_owned(),
+            page_url: Some(whole.to_owned()),
+            headers: vec![("Referer".to_owned(), referer.to_owned())],
+            ..Candidate::default()
+        };
+        fetcher.download(&granted, &candidate, copy).await.unwrap();
+        header(&site.requests().pop().unwrap(), "referer").map(str::to_owned)
+    };
+    let check = async |referer: &str, url: &str, copy: &str, expect: Option<&str>| {
+        assert_eq!(told(referer, url, copy).await.as_deref(), expect, "{referer:?} for {url}, copy {copy}");
+    };
+    let (cdn, other, own) = ("https://cdn.test/a.png", "https://other.test/a.png", "https://site.test/a.png");
+    let origin = "https://site.test/";
+    check(whole, cdn, cdn, Some(whole)).await;
+    check(whole, cdn, "https://cdn.test/small.png", Some(whole)).await;
+    check(whole, cdn, other, Some(origin)).await;
+    check(whole, cdn, "https://cdn.test:8443/a.png", Some(origin)).await;
+    check(whole, cdn, "http://cdn.test/a.png", None).await;
+    check(origin, cdn, other, Some(origin)).await;
+    check(origin, own, own, Some(origin)).await;
+    check(origin, cdn, own, Some(whole)).await;
+    check("", cdn, other, None).await;
+    check("", cdn, "https://other.test/to?https://site.test/a.png", None).await;
+    check("https://site.test/other page", cdn, other, Some(origin)).await;
+
+    let to = |start: &str, end: &str| format!("{start}/to?{end}");
+    check(whole, cdn, &to("https://cdn.test", other), None).await;
+    check(whole, cdn, &to("https://cdn.test", &to("https://other.test", cdn)), None).await;
+    check(whole, cdn, &to("https://other.test", cdn), Some(origin)).await;
+    let plain = "http://site.test/album?token=7";
+    let secured = to("http://cdn.test", cdn);
+    check(plain, &secured, &secured, None).await;
+    check("http://site.test", &secured, &secured, Some("http://site.test")).await;
+    check(origin, &secured, &secured, None).await;
 }
