@@ -134,3 +134,33 @@ async fn a_worker_that_dies_takes_no_refusal_along() {
     let row = &images(&system, job).await[0];
     assert_eq!(row["metadata"]["refused_copies"][0]["reason"], "http-status", "{row:#}");
 }
+
+/// Workers that die one after the other, each a copy further on, get on.
+#[tokio::test]
+async fn a_refused_copy_is_progress() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let copies = ["a", "b", "c", "d", "e"];
+    let last = copies.len() - 1;
+    let set: Vec<String> = (0..).zip(copies).map(|(at, copy)| format!("/{copy} {}w", 900 - at)).collect();
+    site.on("/page", [Reply::Page(format!("<img src=/{} srcset='{}'>", copies[last], set.join(", ")))]);
+    for copy in copies {
+        site.on(&format!("/{copy}"), [Reply::Bytes((&b"no picture"[..]).into())]);
+    }
+    site.on(&format!("/{}", copies[last]), [Reply::Picture]);
+    let mut job = 0;
+    for copy in &copies[1..last] {
+        let at = format!("decode@/{copy}");
+        let mut worker = system.worker(&[("PIXCRAWLER_KILL_AT", &at)]).await;
+        if job == 0 {
+            job = system.create(&["/page"], 100).await;
+        }
+        worker.exited().await;
+    }
+    let _worker = system.worker(&[]).await;
+    let shown = system.until_status(job, "completed").await;
+    assert_eq!(shown["kept"], 1, "{shown:#}");
+    let row = &images(&system, job).await[0];
+    assert_eq!(row["metadata"]["refused_copies"].as_array().unwrap().len(), last, "{row:#}");
+    assert_eq!(copies.map(|copy| site.requests(&format!("/{copy}")).len()), [1, 2, 2, 2, 1]);
+}

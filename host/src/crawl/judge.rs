@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use url::Url;
 
 use crate::{
     app::App,
@@ -33,7 +34,7 @@ use crate::{
 
 /// A copy whose host asked this often to come back later is refused.
 const MOST_HOLDS: i32 = 6;
-/// Longer than this no copy is waited for while there is another.
+/// Longer than this no copy is waited for while there is another of another origin.
 const WORTH_WAITING: Duration = Duration::from_secs(60);
 /// Copies of one picture that are tried, its own address included.
 const MOST_COPIES: usize = 16;
@@ -92,7 +93,7 @@ impl Bench {
         let download = match download {
             Ok(found) => found,
             Err(NotThere::Refused(reason)) => return next_or_refused(waiting, None, reason),
-            Err(NotThere::Later(until)) => return Tried::Held { candidate: id, until },
+            Err(NotThere::Held(reason, after)) => return held_or_next(waiting, reason, after),
             Err(NotThere::Unauthorized(reason)) => return Tried::Unauthorized { candidate: id, reason },
         };
         metrics.received(download.bytes.len());
@@ -192,17 +193,18 @@ impl Bench {
             let reason = format!("its pictures need another credential `{name}`: {}", refused.detail);
             return Err(NotThere::Unauthorized(reason));
         }
-        let is_worth = |after| after <= WORTH_WAITING || next_copy(waiting).is_none();
+        let reason = Refused { reason: refused.reason, detail: refused.detail };
         Err(match refused.retry_after {
-            Some(after) if waiting.holds < MOST_HOLDS && is_worth(after) => NotThere::Later(later(after)),
-            _ => NotThere::Refused(Refused { reason: refused.reason, detail: refused.detail }),
+            Some(after) => NotThere::Held(reason, after),
+            None => NotThere::Refused(reason),
         })
     }
 }
 
 enum NotThere {
     Refused(Refused),
-    Later(DateTime<Utc>),
+    /// Its origin is to be asked again after this time.
+    Held(Refused, Duration),
     Unauthorized(String),
 }
 
@@ -219,27 +221,51 @@ fn later(after: Duration) -> DateTime<Utc> {
     Utc::now() + chrono::Duration::from_std(after).unwrap_or(chrono::Duration::days(1))
 }
 
+/// The copy is waited for, unless that is long and another origin may have one now. What else its own
+/// has is held back as well.
+fn held_or_next(waiting: Waiting, reason: Refused, after: Duration) -> Tried {
+    if waiting.holds >= MOST_HOLDS {
+        return next_or_refused(waiting, None, reason);
+    }
+    match next_copy(&waiting, |url| !is_same_origin(url, waiting.address())) {
+        Some(next) if after > WORTH_WAITING => go_on(waiting, next, None, reason),
+        _ => Tried::Held { candidate: waiting.id, until: later(after) },
+    }
+}
+
 /// The copy is refused, and the next one is tried, if there is one.
-fn next_or_refused(mut waiting: Waiting, body: Option<Body>, reason: Refused) -> Tried {
+fn next_or_refused(waiting: Waiting, body: Option<Body>, reason: Refused) -> Tried {
     // Who opts out means the picture, not a copy of it.
     let may_go_on = reason.reason != Refusal::OptOut;
-    let Some(next) = next_copy(&waiting).filter(|_| may_go_on) else { return refused(waiting, body, reason) };
+    match next_copy(&waiting, |_| may_go_on) {
+        Some(next) => go_on(waiting, next, body, reason),
+        None => refused(waiting, body, reason),
+    }
+}
+
+fn go_on(mut waiting: Waiting, next: i16, body: Option<Body>, reason: Refused) -> Tried {
     let url = waiting.address().to_owned();
     waiting.refused.push(RefusedCopy { url, reason: reason.reason, detail: reason.detail, body });
     waiting.copy = next;
-    // They tell of the copy before.
-    (waiting.holds, waiting.interruptions) = (0, 0);
+    // They tell of the origin.
+    if waiting.refused.last().is_some_and(|before| !is_same_origin(&before.url, waiting.address())) {
+        waiting.holds = 0;
+    }
     Tried::Next(Box::new(waiting))
 }
 
-/// The number of the next copy whose address was not tried yet.
-fn next_copy(waiting: &Waiting) -> Option<i16> {
-    let Waiting { candidate, copy, refused, .. } = waiting;
+/// The number of the first copy whose address was not tried yet, of those that `fits` takes.
+fn next_copy(waiting: &Waiting, fits: impl Fn(&str) -> bool) -> Option<i16> {
+    let Waiting { candidate, refused, .. } = waiting;
     let tried = |url: &String| url == waiting.address() || refused.iter().any(|copy| copy.url == *url);
-    let after = candidate.alternates.iter().enumerate().skip(usize::try_from(*copy).ok()?);
-    let (at, _) =
-        after.into_iter().find(|(_, url)| !tried(url)).filter(|_| refused.len() + 1 < MOST_COPIES)?;
-    i16::try_from(at + 1).ok()
+    let at = candidate.alternates.iter().position(|url| !tried(url) && fits(url));
+    i16::try_from(at.filter(|_| refused.len() + 1 < MOST_COPIES)? + 1).ok()
+}
+
+/// Whether scheme, host and port are the same.
+fn is_same_origin(one: &str, other: &str) -> bool {
+    let origin = |url: &str| Url::parse(url).ok().map(|url| url.origin());
+    origin(one) == origin(other)
 }
 
 /// No copy is left. Of several refusals the first that may pass tells whether a retry tries again;
@@ -308,7 +334,6 @@ mod tests {
                 Tried::Judged(judged) => return (tried, *judged),
                 _ => unreachable!(),
             }
-            assert_eq!((waiting.holds, waiting.refused.len()), (0, tried.len()));
         }
     }
 
@@ -329,6 +354,38 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let (tried, _) = refuse_all(waiting(&many), &[Refusal::HttpStatus]);
         assert_eq!(tried.len(), MOST_COPIES);
+    }
+
+    /// Holds what is tried for so many seconds: the number of the copy that is tried next, none where it
+    /// is waited for.
+    fn hold(waiting: Waiting, seconds: u64) -> Option<Waiting> {
+        let reason = Refused { reason: Refusal::RateLimited, detail: String::new() };
+        match held_or_next(waiting, reason, Duration::from_secs(seconds)) {
+            Tried::Next(next) => Some(*next),
+            Tried::Held { .. } => None,
+            _ => unreachable!(),
+        }
+    }
+
+    #[test]
+    fn a_closed_origin_is_waited_for_where_no_other_has_a_copy() {
+        let same = || waiting(&["http://a/1", "http://A:80/2"]);
+        assert!(hold(same(), 3600).is_none() && hold(same(), 1).is_none());
+        for other in ["http://b/2", "https://a/2", "http://a:8080/2"] {
+            let copies = || waiting(&["http://a/1", other, "http://a/3"]);
+            assert!(hold(copies(), 60).is_none());
+            let next = hold(copies(), 61).unwrap();
+            assert_eq!((next.address(), next.holds, next.refused.len()), (other, 0, 1));
+            // The best of those passed over, and then for as long as it takes.
+            let (tried, _) = refuse_all(next.clone(), &[Refusal::NotFound]);
+            assert_eq!(tried, [other, "http://a/1", "http://a/3"]);
+            let back = hold(next, 3600).unwrap();
+            assert_eq!(back.address(), "http://a/1");
+            assert!(hold(back, 3600).is_none());
+        }
+        // However often each is held, the origin is what has had its chances.
+        let next = hold(Waiting { holds: MOST_HOLDS, ..same() }, 3600).unwrap();
+        assert_eq!((next.address(), next.holds), ("http://a/1", MOST_HOLDS));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::{
         step::{StepOutcome, StepTask},
     },
     db::{
-        chunks::{self, Chunk, Wait, Waiting},
+        chunks::{self, Chunk, Wait},
         progress,
         settle::End,
         steps,
@@ -364,8 +364,7 @@ impl Slice {
                 }
             }
             Ok(Tried::Next(mut waiting)) => {
-                let Waiting { id, copy, refused, .. } = &*waiting;
-                let host = chunks::next_copy(&self.bench.app.db, &self.chunk, *id, *copy, refused).await?;
+                let host = chunks::next_copy(&self.bench.app.db, &self.chunk, &waiting).await?;
                 waiting.host = host.ok_or(Interrupted::LeaseLost)?;
                 self.ready.extend(vec![*waiting]);
             }

@@ -256,28 +256,26 @@ pub async fn hold(pool: &PgPool, chunk: &Chunk, candidate: i64, until: DateTime<
     Ok(held.rows_affected() == 1)
 }
 
-/// Goes on to another copy of a picture, and gives the host that it is on. Nothing when the lease is lost.
+/// Notes that a picture goes on to another copy, and gives the host that it is on. Nothing when the lease
+/// is lost. A refused copy makes earlier crashes of the chunk forgotten, as a verdict does.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn next_copy(
-    pool: &PgPool,
-    chunk: &Chunk,
-    candidate: i64,
-    copy: i16,
-    refused: &[RefusedCopy],
-) -> sqlx::Result<Option<String>> {
+pub async fn next_copy(pool: &PgPool, chunk: &Chunk, waiting: &Waiting) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar(
-        "with held as (update pixcrawler.chunk set lease = lease where id = $1 and lease = $2 returning id)
-         update pixcrawler.candidate c set copy = $4, refused = $5, holds = 0, interruptions = 0
+        "with held as (
+            update pixcrawler.chunk set crash_count = 0, gave_way = false, idle_since = null
+             where id = $1 and lease = $2 returning id)
+         update pixcrawler.candidate c set copy = $4, refused = $5, holds = $6
            from held where c.id = $3 and c.chunk_id = held.id
       returning coalesce(lower(substring(candidate -> 'alternates' ->> ($4 - 1) from '^[^:]*://([^/?#]*)')), '')",
     )
     .bind(chunk.id)
     .bind(chunk.lease)
-    .bind(candidate)
-    .bind(copy)
-    .bind(Json(refused))
+    .bind(waiting.id)
+    .bind(waiting.copy)
+    .bind(Json(&waiting.refused))
+    .bind(waiting.holds)
     .fetch_optional(pool)
     .await
 }
