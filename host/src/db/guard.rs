@@ -108,6 +108,11 @@ pub async fn see_to(pool: &PgPool) -> Result<(), GuardError> {
     if busy {
         return Err(GuardError::Busy);
     }
+    // Before what cannot be put back for that reason: rights on a column that is not there.
+    let gone: Vec<String> = left.tables.into_iter().chain(left.columns).collect();
+    if !gone.is_empty() {
+        return Err(GuardError::Gone(gone));
+    }
     if !left.unprotected.is_empty() {
         let said = |statement: String| {
             let why = why.remove(&statement).unwrap_or_else(|| "it was run and changed nothing".to_owned());
@@ -115,8 +120,7 @@ pub async fn see_to(pool: &PgPool) -> Result<(), GuardError> {
         };
         return Err(GuardError::Unprotected(left.unprotected.into_iter().map(said).collect()));
     }
-    let gone: Vec<String> = left.tables.into_iter().chain(left.columns).collect();
-    if gone.is_empty() { Ok(()) } else { Err(GuardError::Gone(gone)) }
+    Ok(())
 }
 
 /// What is there now, in the form of what is expected.
