@@ -248,16 +248,21 @@ async fn what_another_try_would_meet_again_is_told_apart() {
     }
 }
 
-#[tokio::test]
-async fn pictures_are_asked_for_as_their_page_would() {
-    let site = Site::start(|request| match path(request) {
+/// A site that leads from `/to?ADDRESS` to that address, and has something at every other.
+async fn with_redirects() -> Site {
+    Site::start(|request| match path(request) {
         "/robots.txt" => answer(404, &[], ""),
         path => match path.strip_prefix("/to?") {
             Some(target) => redirect(target),
             None => answer(200, &[], "bytes"),
         },
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn pictures_are_asked_for_as_their_page_would() {
+    let site = with_redirects().await;
     let fetcher = fetcher(&site);
     let granted = grants(&[("*", HostKind::Api)]);
     let page = "https://site.test/album?page=2#top";
@@ -315,14 +320,7 @@ async fn pictures_are_asked_for_as_their_page_would() {
 /// What a source says of the page is for the address that it says it of.
 #[tokio::test]
 async fn a_referer_of_a_source_stays_with_its_origin() {
-    let site = Site::start(|request| match path(request) {
-        "/robots.txt" => answer(404, &[], ""),
-        path => match path.strip_prefix("/to?") {
-            Some(target) => redirect(target),
-            None => answer(200, &[], "bytes"),
-        },
-    })
-    .await;
+    let site = with_redirects().await;
     let fetcher = fetcher(&site);
     let granted = grants(&[("*", HostKind::Api)]);
     let whole = "https://site.test/album?token=7";

@@ -80,19 +80,19 @@ impl<'a> Bits<'a> {
             count -= 32;
         }
         self.refill();
-        if count > self.count {
-            return Err(Flaw::Short);
-        }
-        self.held <<= count;
-        self.count -= count;
-        Ok(())
+        self.take(count)
     }
 
     /// Passes over what belongs to a code, at most 16 bits: there is no need to look whether they are
     /// at hand.
     #[inline]
     pub(super) fn skip_value(&mut self, count: u8) -> Result<(), Flaw> {
-        let count = u32::from(count);
+        self.take(count.into())
+    }
+
+    /// Takes away bits that are at hand.
+    #[inline]
+    fn take(&mut self, count: u32) -> Result<(), Flaw> {
         if count > self.count {
             return Err(Flaw::Short);
         }
