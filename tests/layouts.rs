@@ -106,7 +106,7 @@ async fn every_operation_works_over_every_layout() {
     for layout in Layout::ALL {
         let site = Site::start().await;
         site.gallery("/gallery", 2, None);
-        site.gallery("/more", 1, None);
+        let more = site.gallery("/more", 1, None);
         let system = System::with(&site, layout.with_ann().await, &[]).await;
         let _worker = system.worker(&[]).await;
 
@@ -139,9 +139,12 @@ async fn every_operation_works_over_every_layout() {
 
         let project = old["project_id"].clone();
         let into_project = json!({ "project_id": project });
+        // It cannot be over before it is cancelled.
+        site.hold(&more);
         let other = system.create_with(&["/more"], 10, into_project).await;
         system.tell(other, "cancel").await;
         system.tell(other, "retry").await;
+        site.release(&more);
         system.until_status(other, "completed").await;
         system.call("DELETE", &format!("/api/v1/crawl-jobs/{other}"), None).await.expect(204);
 
