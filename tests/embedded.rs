@@ -9,7 +9,7 @@ use std::{
 
 use pixcrawler::db::{
     self,
-    embedded::{Durability, Embedded, EmbeddedError},
+    embedded::{Durability, PostgresError, PrivatePostgres},
 };
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use secrecy::{ExposeSecret, SecretString};
@@ -17,8 +17,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::support::{postgres::data_dir, site::PATIENCE};
 
-async fn start(dir: &Path) -> Result<Embedded, EmbeddedError> {
-    Embedded::start(dir, None, Durability::ThrownAway).await
+async fn start(dir: &Path) -> Result<PrivatePostgres, PostgresError> {
+    PrivatePostgres::start(dir, None, Durability::ThrownAway).await
 }
 
 /// One row for each call, all of them counted.
@@ -152,7 +152,7 @@ async fn data_of_another_version_are_left_alone() {
     fs::write(cluster.join("PG_VERSION"), "11\n").unwrap();
     let Err(error) = start(dir.path()).await else { panic!("started") };
     let message = error.to_string();
-    assert!(matches!(error, EmbeddedError::WrongVersion { needed: 11, .. }), "{message}");
+    assert!(matches!(error, PostgresError::WrongVersion { needed: 11, .. }), "{message}");
     for part in ["are of Postgres 11", "--pg-bin", "pg_dumpall", cluster.to_str().unwrap()] {
         assert!(message.contains(part), "{message}");
     }
@@ -162,7 +162,8 @@ async fn data_of_another_version_are_left_alone() {
 #[tokio::test]
 async fn missing_programs_are_named() {
     let dir = data_dir();
-    let Err(error) = Embedded::start(dir.path(), Some(Path::new("/nowhere")), Durability::Kept).await else {
+    let Err(error) = PrivatePostgres::start(dir.path(), Some(Path::new("/nowhere")), Durability::Kept).await
+    else {
         panic!("started")
     };
     let message = error.to_string();

@@ -78,7 +78,7 @@ async fn what_is_taken_away_is_put_back() {
     let drift = guard::look(&pool).await.unwrap().unwrap();
     assert!(drift.is_unsafe(), "{drift:#?}");
     assert_eq!((drift.unpublished.len(), drift.columns.len()), (2, 0), "{drift:#?}");
-    guard::see_to(&pool).await.unwrap();
+    guard::enforce(&pool).await.unwrap();
 
     let after = facts(&pool).await;
     // An index is not written as it was.
@@ -110,7 +110,7 @@ async fn what_others_granted_is_named() {
          reset role",
     )
     .await;
-    let error = guard::see_to(&pool).await.unwrap_err().to_string();
+    let error = guard::enforce(&pool).await.unwrap_err().to_string();
     let line = "revoke all on public.profiles from anon; -- it was run and changed nothing";
     assert!(error.contains(line), "{error}");
 }
@@ -122,9 +122,9 @@ async fn tables_that_are_in_use_are_mended_later() {
     execute(&pool, "drop policy pixcrawler_select on images").await;
     let mut reader = pool.begin().await.unwrap();
     sqlx::query("select count(*) from images").execute(&mut *reader).await.unwrap();
-    assert!(matches!(guard::see_to(&pool).await, Err(GuardError::Busy)));
+    assert!(matches!(guard::enforce(&pool).await, Err(GuardError::Busy)));
     reader.rollback().await.unwrap();
-    guard::see_to(&pool).await.unwrap();
+    guard::enforce(&pool).await.unwrap();
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn who_may_not_put_it_back_does_not_serve() {
     )
     .await;
     let reader = db::connect(&as_role(&url, "guard_reader"), 1).await.unwrap();
-    let error = guard::see_to(&reader).await.unwrap_err().to_string();
+    let error = guard::enforce(&reader).await.unwrap_err().to_string();
     assert!(error.contains("alter table public.images enable row level security; -- "), "{error}");
     assert!(error.contains("must be owner of table images") && !error.contains("publication"), "{error}");
 }
@@ -156,7 +156,7 @@ async fn a_newer_version_knows_better() {
     )
     .await;
     assert_eq!(guard::look(&pool).await.unwrap(), None);
-    guard::see_to(&pool).await.unwrap();
+    guard::enforce(&pool).await.unwrap();
 }
 
 #[tokio::test]

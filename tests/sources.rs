@@ -9,8 +9,8 @@ use std::{
 };
 
 use pixcrawler::{
+    runner::cassette::{Cassette, Exchange},
     source::Content,
-    trial::cassette::{Cassette, Exchange},
 };
 use pixcrawler_recordings::recordings;
 use serde_json::Value;

@@ -20,7 +20,7 @@ use std::{
 
 use pixcrawler::db::{
     self, PgPool,
-    embedded::{Durability, Embedded},
+    embedded::{Durability, PrivatePostgres},
     guard::{self, Drift, GuardError},
 };
 use secrecy::ExposeSecret as _;
@@ -44,7 +44,7 @@ const LAYOUTS: [(&str, &[&str]); 3] = [
 
 /// A server of its own with the tables of a layout.
 struct Frontend {
-    server: Embedded,
+    server: PrivatePostgres,
     pool: PgPool,
     _dir: DataDir,
 }
@@ -52,7 +52,7 @@ struct Frontend {
 impl Frontend {
     async fn with(statements: &[&'static str]) -> Self {
         let dir = postgres::data_dir();
-        let server = Embedded::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
+        let server = PrivatePostgres::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
         let pool = db::connect(&server.url(), 5).await.unwrap();
         db::bootstrap(&pool).await.unwrap();
         // Supabase's tools look for it.
@@ -209,7 +209,7 @@ async fn the_frontends_drizzle_works_beside_us() {
         let pushed = run("drizzle-kit", &arguments, &folder).await;
         let drift = guard::look(pool).await.unwrap().unwrap();
         assert!(drift.is_unsafe(), "{shape}: {drift:#?}: {}", text(&pushed));
-        match guard::see_to(pool).await {
+        match guard::enforce(pool).await {
             Ok(()) => {}
             // Its older shapes do not have these tables and columns, and a push drops them: refused until
             // they are back, because the rights on them cannot be.

@@ -13,16 +13,16 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    connection::{Connections, Table},
+    connection::{ConnectionTable, Connections},
     operations::Operations,
 };
 use crate::app::App;
 
-mod auth;
+mod profile;
 mod body;
-mod caller;
+mod bearer;
 mod connection;
-mod door;
+mod middleware;
 mod error;
 mod events;
 mod health;
@@ -33,7 +33,14 @@ mod operations;
 mod sources;
 
 /// Every part of the API; the routes stand in their files.
-type Parts = (health::Api, auth::Api, jobs::Api, events::Api, images::Api, sources::Api);
+type Routes = (
+    health::HealthApi,
+    profile::ProfileApi,
+    jobs::JobsApi,
+    events::EventsApi,
+    images::ImagesApi,
+    sources::SourcesApi,
+);
 
 /// What all paths of the API begin with.
 const PREFIX: &str = "/api/v1";
@@ -58,7 +65,7 @@ enum Tag {
 }
 
 /// The API on its port.
-pub struct Server {
+pub struct ApiServer {
     app: App,
     acceptor: TcpAcceptor,
     address: SocketAddr,
@@ -80,7 +87,7 @@ pub enum ServeError {
     Serve(#[source] io::Error),
 }
 
-impl Server {
+impl ApiServer {
     /// Takes the configured port.
     ///
     /// # Errors
@@ -108,7 +115,7 @@ impl Server {
     /// When connections can no longer be accepted.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
         let http = &self.app.config.http;
-        let table = Arc::new(Table::new(http));
+        let table = Arc::new(ConnectionTable::new(http));
         let connections = Connections::new(self.acceptor, table.clone(), http.connection_timeout);
         poem::Server::new_with_acceptor(connections)
             .run_with_graceful_shutdown(service(self.app, table), stop.cancelled_owned(), Some(GRACE))
@@ -118,7 +125,7 @@ impl Server {
 }
 
 /// The whole HTTP service.
-fn service(app: App, table: Arc<Table>) -> impl Endpoint {
+fn service(app: App, table: Arc<ConnectionTable>) -> impl Endpoint {
     let api = parts();
     let document = document();
     let described = serde_json::from_str(&document).unwrap_or_default();
@@ -133,7 +140,7 @@ fn service(app: App, table: Arc<Table>) -> impl Endpoint {
     if let Some(keys) = local_keys {
         routes = routes.at("/auth/v1/.well-known/jwks.json", make_sync(move |_| json(keys.clone())));
     }
-    let door = door::Door::new(app.clone(), Operations::of(&described), table.clone());
+    let door = middleware::Middleware::new(app.clone(), Operations::of(&described), table.clone());
     door.before(routes.data(app).data(table).with(CatchPanic::new()))
 }
 
@@ -143,8 +150,15 @@ pub fn document() -> String {
     parts().spec()
 }
 
-fn parts() -> OpenApiService<Parts, ()> {
-    let parts = (health::Api, auth::Api, jobs::Api, events::Api, images::Api, sources::Api::default());
+fn parts() -> OpenApiService<Routes, ()> {
+    let parts = (
+        health::HealthApi,
+        profile::ProfileApi,
+        jobs::JobsApi,
+        events::EventsApi,
+        images::ImagesApi,
+        sources::SourcesApi::default(),
+    );
     OpenApiService::new(parts, "PixCrawler", env!("CARGO_PKG_VERSION"))
         .description(include_str!("api/description.md"))
         .license(LicenseObject::new("MIT OR Apache-2.0").url("https://spdx.org/licenses/"))
@@ -156,7 +170,7 @@ fn parts() -> OpenApiService<Parts, ()> {
 async fn metrics(app: App) -> poem::Response {
     poem::Response::builder()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(app.measure().await)
+        .body(app.render_metrics().await)
 }
 
 fn json(body: String) -> poem::Response {

@@ -16,30 +16,30 @@ use std::{ops::Deref, sync::Arc};
 use tokio::sync::broadcast;
 
 use crate::{
-    app::health::CredentialMarks,
+    app::health::CredentialFingerprints,
     auth::{Auth, link::LinkKey},
     config::{Config, ConfiguredCredential},
-    db::{PgPool, embedded::Alive},
+    db::{PgPool, embedded::Liveness},
     fetch::Fetcher,
     job::JobId,
     metrics::Metrics,
-    plugin::{Installed, Plugins},
+    plugin::{LoadedPlugin, Plugins},
     queue::Queue,
     source::{Grants, Request},
     store::Store,
 };
 
 pub(crate) use jobs::messages;
-pub use jobs::{Cancelled, JobError, Retried};
+pub use jobs::{Cancelled, JobError, RetryOutcome};
 pub use profile::ProfileError;
-pub use start::{Database, Running, StartError, Tell, project_keys, told};
+pub use start::{Announce, Database, RunningHost, StartError, announced, project_keys};
 
 /// All parts of the host; cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App(Arc<Components>);
 
 /// The parts of the host.
-pub struct Parts {
+pub struct Components {
     /// Settings.
     pub config: Config,
     /// Secrets of sources.
@@ -47,7 +47,7 @@ pub struct Parts {
     /// Rows.
     pub db: PgPool,
     /// Whether the private Postgres lives, where the rows are in one.
-    pub postgres: Option<Alive>,
+    pub postgres: Option<Liveness>,
     /// Work.
     pub queue: Queue,
     /// Sources.
@@ -61,7 +61,7 @@ pub struct Parts {
     /// Signs what browsers fetch by themselves.
     pub links: LinkKey,
     /// Tells the configured credentials from others.
-    pub marks: CredentialMarks,
+    pub fingerprints: CredentialFingerprints,
     /// What is counted and timed.
     pub metrics: Metrics,
     /// What other processes tell through the database.
@@ -102,9 +102,9 @@ impl Signal {
 }
 
 impl Deref for App {
-    type Target = Parts;
+    type Target = Components;
 
-    fn deref(&self) -> &Parts {
+    fn deref(&self) -> &Components {
         &self.0
     }
 }
@@ -112,7 +112,7 @@ impl Deref for App {
 impl App {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Components) -> Self {
         Self(Arc::new(parts))
     }
 
@@ -120,7 +120,7 @@ impl App {
     ///
     /// # Errors
     /// When it is not installed, not ready or not granted; says what to do.
-    pub fn source(&self, id: &str) -> Result<Installed, String> {
+    pub fn source(&self, id: &str) -> Result<LoadedPlugin, String> {
         let source = self.plugins.get(id).ok_or_else(|| format!("the source {id} is not installed"))?;
         source.unavailable().map_or(Ok(source), Err)
     }
@@ -129,7 +129,7 @@ impl App {
     /// one site says does not hold back those of others. None for what the fetcher refuses
     /// to ask.
     #[must_use]
-    pub fn pace_place(&self, grants: &Grants, request: &Request) -> Option<String> {
+    pub fn throttle_key(&self, grants: &Grants, request: &Request) -> Option<String> {
         let url = self.fetcher.check(&request.url).ok()?;
         url.host_str().filter(|host| grants.rule(host).is_some())?;
         Some(format!("{} {}", grants.source, url.origin().ascii_serialization()))
@@ -137,13 +137,13 @@ impl App {
 
     /// Whether a source that was looked up before is still on and the same build.
     #[must_use]
-    pub fn is_current(&self, source: &Installed) -> bool {
+    pub fn is_current(&self, source: &LoadedPlugin) -> bool {
         self.source(&source.info.id).is_ok_and(|now| now.digest == source.digest)
     }
 
     /// What a source may reach, with the secrets that are configured for it.
     #[must_use]
-    pub fn grants(&self, source: &Installed) -> Grants {
+    pub fn grants(&self, source: &LoadedPlugin) -> Grants {
         source.grants(&self.credentials)
     }
 }
@@ -151,13 +151,13 @@ impl App {
 /// An error with its causes, for a log line or a reason; the API never shows it.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut told = String::new();
+    let mut text = String::new();
     for cause in std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string) {
         // Some errors say what their cause says.
-        if !told.ends_with(&cause) {
-            told.push_str(if told.is_empty() { "" } else { ": " });
-            told.push_str(&cause);
+        if !text.ends_with(&cause) {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(&cause);
         }
     }
-    told
+    text
 }

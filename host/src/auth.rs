@@ -101,7 +101,7 @@ pub enum AuthError {
 
 /// Why tokens cannot be verified at all.
 #[derive(Debug, thiserror::Error)]
-pub enum SetupError {
+pub enum AuthSetupError {
     /// How to verify tokens of a project, but no project.
     #[error("SUPABASE_JWT_SECRET and SUPABASE_JWT_ISSUER need SUPABASE_URL")]
     WithoutProject,
@@ -128,23 +128,23 @@ impl Auth {
         settings: &config::Supabase,
         data_dir: &Path,
         fetch: impl FnOnce(&Url) -> FetchKeys,
-    ) -> Result<Self, SetupError> {
+    ) -> Result<Self, AuthSetupError> {
         let secret = settings.supabase_jwt_secret.as_ref().map(|secret| secret.expose_secret().as_bytes());
         let Some(project) = &settings.supabase_url else {
             if secret.is_some() || settings.supabase_jwt_issuer.is_some() {
-                return Err(SetupError::WithoutProject);
+                return Err(AuthSetupError::WithoutProject);
             }
             return Ok(Self::local(Issuer::open(data_dir)?));
         };
         if !is_origin(project) {
-            return Err(SetupError::NotAnOrigin);
+            return Err(AuthSetupError::NotAnOrigin);
         }
         let auth = format!("{}/auth/v1", project.as_str().trim_end_matches('/'));
         let published = KeySet::new(format!("{auth}/.well-known/jwks.json"), fetch(project));
         let issuer = settings.supabase_jwt_issuer.clone().unwrap_or(auth);
         let keys = match secret {
             None => Keys::Published,
-            Some(secret) if secret.len() < 32 => return Err(SetupError::ShortSecret),
+            Some(secret) if secret.len() < 32 => return Err(AuthSetupError::ShortSecret),
             Some(secret) => Keys::Secret(DecodingKey::from_secret(secret)),
         };
         Ok(Self { issuer, keys, published: Some(published) })

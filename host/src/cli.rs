@@ -43,16 +43,16 @@ struct Cli {
     #[command(flatten)]
     config: Config,
     #[command(subcommand)]
-    command: Command,
+    command: TopCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum TopCommand {
     Demo(demo::Demo),
-    Crawl(crawl::Crawl),
+    Crawl(crawl::CrawlArgs),
     Serve(serve::Serve),
-    Worker(serve::Work),
-    Token(token::Token),
+    Worker(serve::WorkerArgs),
+    Token(token::TokenArgs),
     Plugin(plugin::Plugin),
     Migrate(migrate::Migrate),
     Openapi(openapi::Openapi),
@@ -79,7 +79,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    if let Command::Compile(command) = &cli.command {
+    if let TopCommand::Compile(command) = &cli.command {
         return command.run().unwrap_or_else(|error| report(&error));
     }
     if cli.command.is_private(&cli.config) {
@@ -105,21 +105,21 @@ fn command() -> clap::Command {
 
 async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Demo(command) => command.run(cli.config, terminal).await,
-        Command::Crawl(command) => command.run(cli.config, terminal).await,
-        Command::Serve(command) => command.run(cli.config).await,
-        Command::Worker(command) => command.run(cli.config).await,
-        Command::Token(command) => command.run(&cli.config),
-        Command::Plugin(command) => command.run(cli.config).await,
-        Command::Migrate(command) => command.run(cli.config).await,
-        Command::Openapi(command) => Ok(command.run()),
-        Command::Doctor(command) => command.run(cli.config).await,
-        Command::Decode(command) => command.run(&cli.config),
-        Command::Compile(command) => command.run(),
+        TopCommand::Demo(command) => command.run(cli.config, terminal).await,
+        TopCommand::Crawl(command) => command.run(cli.config, terminal).await,
+        TopCommand::Serve(command) => command.run(cli.config).await,
+        TopCommand::Worker(command) => command.run(cli.config).await,
+        TopCommand::Token(command) => command.run(&cli.config),
+        TopCommand::Plugin(command) => command.run(cli.config).await,
+        TopCommand::Migrate(command) => command.run(cli.config).await,
+        TopCommand::Openapi(command) => Ok(command.run()),
+        TopCommand::Doctor(command) => command.run(cli.config).await,
+        TopCommand::Decode(command) => command.run(&cli.config),
+        TopCommand::Compile(command) => command.run(),
     }
 }
 
-impl Command {
+impl TopCommand {
     /// Whether what it writes is for nobody but this user. The tools of authors write into their
     /// projects, and run the tools of their languages there.
     const fn is_private(&self, config: &Config) -> bool {

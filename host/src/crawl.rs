@@ -9,19 +9,19 @@
 mod balance;
 mod budget;
 pub mod decode;
-mod fault;
-mod judge;
-mod kept;
+mod failpoint;
+mod process_image;
+mod response_cache;
 mod slice;
 mod step;
-mod tally;
+mod stats;
 mod worker;
 
-pub use fault::Faults;
+pub use failpoint::Failpoint;
 pub use worker::Worker;
 
 use crate::{
-    db::{self, chunks::Wait, settle::End},
+    db::{self, chunks::Deferral, lifecycle::ChunkEnd},
     queue::QueueError,
 };
 
@@ -43,9 +43,9 @@ enum SliceEnd {
     /// There is more to do, but another user waits and has less.
     GaveWay,
     /// There is nothing to do before a time.
-    Wait(Wait),
+    Wait(Deferral),
     /// The chunk is over.
-    End(End),
+    End(ChunkEnd),
 }
 
 impl SliceEnd {
@@ -55,9 +55,9 @@ impl SliceEnd {
             Self::Again => "again",
             Self::GaveWay => "gave-way",
             Self::Wait(_) => "wait",
-            Self::End(End::Share) => "share",
-            Self::End(End::Exhausted) => "exhausted",
-            Self::End(End::Failed(_)) => "failed",
+            Self::End(ChunkEnd::Share) => "share",
+            Self::End(ChunkEnd::Exhausted) => "exhausted",
+            Self::End(ChunkEnd::Failed(_)) => "failed",
         }
     }
 }

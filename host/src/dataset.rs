@@ -16,7 +16,7 @@ use crate::{
     app::App,
     db::{
         self,
-        export::{self, Kept},
+        export::{self, DatasetRecord},
     },
     image::{Format, Sha256},
     job::{ImageId, JobId, UserId},
@@ -134,7 +134,7 @@ async fn write(
                     continue;
                 }
             }
-            let mut line = serde_json::to_vec(&Line::new(image, &file)).unwrap_or_default();
+            let mut line = serde_json::to_vec(&ListingLine::new(image, &file)).unwrap_or_default();
             line.push(b'\n');
             lines.write_all(&line).await.map_err(cannot_write(draft))?;
             exported.files.push(folder.join(file));
@@ -153,7 +153,7 @@ async fn write(
 /// The files that a listing names, as far as an export could have written them.
 async fn listed(listing: &Path) -> Result<Vec<PathBuf>, ExportError> {
     #[derive(Deserialize)]
-    struct Named {
+    struct ListedFiles {
         file_name: PathBuf,
     }
     let text = match tokio::fs::read_to_string(listing).await {
@@ -161,8 +161,9 @@ async fn listed(listing: &Path) -> Result<Vec<PathBuf>, ExportError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(cannot_write(listing)(error)),
     };
-    let files =
-        text.lines().filter_map(|line| serde_json::from_str(line).ok().map(|Named { file_name }| file_name));
+    let files = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok().map(|ListedFiles { file_name }| file_name));
     let inside = |file: &PathBuf| {
         file.components().count() == 2 && file.components().all(|part| matches!(part, Component::Normal(_)))
     };
@@ -172,7 +173,7 @@ async fn listed(listing: &Path) -> Result<Vec<PathBuf>, ExportError> {
 /// One line of `metadata.jsonl`. `file_name` is the key that dataset loaders of the
 /// image-folder kind look for.
 #[derive(Serialize)]
-struct Line<'a> {
+struct ListingLine<'a> {
     file_name: &'a str,
     label: &'a str,
     url: &'a str,
@@ -193,8 +194,8 @@ struct Line<'a> {
     phash: Option<String>,
 }
 
-impl<'a> Line<'a> {
-    fn new(image: &'a Kept, file: &'a str) -> Self {
+impl<'a> ListingLine<'a> {
+    fn new(image: &'a DatasetRecord, file: &'a str) -> Self {
         Self {
             file_name: file,
             label: &image.label,
@@ -219,23 +220,23 @@ impl<'a> Line<'a> {
 }
 
 /// The path of an image within the folder.
-fn file_name(image: &Kept, class: &str) -> Result<String, ExportError> {
+fn file_name(image: &DatasetRecord, class: &str) -> Result<String, ExportError> {
     let (sha256, format) = object(image)?;
     Ok(format!("{class}/{sha256}.{}", format.extension()))
 }
 
-fn object(image: &Kept) -> Result<(Sha256, Format), ExportError> {
+fn object(image: &DatasetRecord) -> Result<(Sha256, Format), ExportError> {
     let format = Format::ALL.into_iter().find(|format| format.name() == image.format);
     Sha256::parse(&image.hash).zip(format).ok_or(ExportError::Unreadable(image.id))
 }
 
-async fn is_there(path: &Path, image: &Kept) -> bool {
+async fn is_there(path: &Path, image: &DatasetRecord) -> bool {
     let size = u64::try_from(image.file_size).unwrap_or_default();
     tokio::fs::metadata(path).await.is_ok_and(|there| there.len() == size)
 }
 
 /// Writes one image.
-async fn write_image(app: &App, user: UserId, image: &Kept, path: &Path) -> Result<(), ExportError> {
+async fn write_image(app: &App, user: UserId, image: &DatasetRecord, path: &Path) -> Result<(), ExportError> {
     let (sha256, format) = object(image)?;
     make_dir(path.parent().unwrap_or(path))?;
     let object = app.store.get(user, &sha256, format, None).await?.ok_or(ExportError::Missing(image.id))?;

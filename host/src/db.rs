@@ -11,7 +11,7 @@ pub mod idempotency;
 pub mod images;
 pub mod inbox;
 pub mod inspect;
-pub mod items;
+pub mod known_items;
 pub mod jobs;
 mod layout;
 pub mod listen;
@@ -19,10 +19,10 @@ pub mod pace;
 pub mod profiles;
 pub mod progress;
 pub mod secrets;
-pub mod settle;
+pub mod lifecycle;
 pub mod sources;
 pub mod steps;
-pub mod verdicts;
+pub mod image_batch;
 
 use std::{io::ErrorKind, path::PathBuf, time::Duration};
 
@@ -56,14 +56,14 @@ const OLDEST_POSTGRES: i32 = 15;
 
 /// A server and how it is known.
 #[derive(Clone, Debug)]
-pub struct Server {
+pub struct ServerAddress {
     /// Address, with its password.
     pub url: SecretString,
     /// File with the certificate of its CA, where no public one knows it.
     pub ca: Option<PathBuf>,
 }
 
-impl Server {
+impl ServerAddress {
     /// The one that the settings name.
     #[must_use]
     pub fn configured(settings: &config::Database) -> Option<Self> {
@@ -72,7 +72,7 @@ impl Server {
     }
 }
 
-impl From<&SecretString> for Server {
+impl From<&SecretString> for ServerAddress {
     fn from(url: &SecretString) -> Self {
         Self { url: url.clone(), ca: None }
     }
@@ -84,7 +84,7 @@ impl From<&SecretString> for Server {
 /// # Errors
 /// The address is not one of Postgres or leads to a transaction pooler, the server does
 /// not answer, is not the one that its certificate names, or is too old.
-pub async fn connect(server: impl Into<Server>, sessions: u32) -> Result<PgPool, ConnectError> {
+pub async fn connect(server: impl Into<ServerAddress>, sessions: u32) -> Result<PgPool, ConnectError> {
     let server = server.into();
     let options = options(server.url.expose_secret())?;
     let options = match server.ca {

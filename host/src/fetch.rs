@@ -5,27 +5,27 @@
 //! bytes. Nothing here sleeps longer than a few seconds; who must wait longer is told.
 //! Sockets are served, and bodies unpacked, on a runtime of their own (`io_runtime`).
 
-mod agent;
-mod ask;
-mod blot;
+mod user_agent;
+mod source_request;
+mod redact;
 mod body;
 mod download;
-mod errand;
-mod guard;
-mod hop;
+mod outbound;
+mod address_policy;
+mod redirect;
 mod io_runtime;
-mod jar;
-mod names;
-mod origins;
-mod own;
-mod pace;
+mod cookies;
+mod dns;
+mod origin_map;
+mod service;
+mod throttle;
 mod referrer;
 mod robots;
-mod room;
-mod secret;
+mod memory_budget;
+mod credentials;
 mod slots;
-mod text;
-mod trouble;
+mod charset;
+mod error;
 
 use std::{
     num::NonZeroU32,
@@ -39,11 +39,11 @@ use std::{
 use bytes::Bytes;
 use url::Url;
 
-pub use ask::check_named;
-pub use guard::Blocked;
-pub use jar::Jar;
-pub use own::Own;
-pub use text::declared_encoding;
+pub use address_policy::Blocked;
+pub use charset::declared_encoding;
+pub use cookies::CookieJar;
+pub use service::ServiceClient;
+pub use source_request::check_named;
 
 use crate::{
     config, image,
@@ -56,7 +56,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Fetcher {
     inner: Arc<Inner>,
-    jar: Option<Jar>,
+    jar: Option<CookieJar>,
 }
 
 /// An image as it came.
@@ -72,7 +72,7 @@ pub struct Download {
 
 /// Why there is no image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct DownloadError {
     /// The code that is stored.
     pub reason: image::Refusal,
     /// For people; holds no secret.
@@ -85,14 +85,14 @@ pub struct Refused {
 
 /// Why a source has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unanswered {
+pub struct RequestError {
     /// For the plugin.
     pub failure: Failure,
     /// What the site or its breaker says; whether to sleep or to queue is the caller's choice.
     pub retry_after: Option<Duration>,
 }
 
-impl Unanswered {
+impl RequestError {
     /// How long the site itself wants to be left alone, which binds everybody. Of what could not be
     /// reached or read nobody knows that; it may be well for the next who asks.
     #[must_use]
@@ -103,7 +103,7 @@ impl Unanswered {
 
 /// Why the door cannot be built.
 #[derive(Debug, thiserror::Error)]
-pub enum SetupError {
+pub enum FetchSetupError {
     /// `per_host` or `per_host_rate` is 0.
     #[error("at least one connection and one request a second must be allowed to a host")]
     NoPace,
@@ -139,24 +139,24 @@ const MOST_HEADERS: usize = 512;
 struct Inner {
     /// Where all below is polled that touches a socket.
     io: io_runtime::IoRuntime,
-    guard: guard::Guard,
-    agents: agent::Agents,
-    origins: origins::Origins,
+    guard: address_policy::AddressPolicy,
+    agents: user_agent::UserAgents,
+    origins: origin_map::OriginMap,
     /// Reach only public addresses.
     public: Clients,
     /// Reach what the operator chose: the targets of mapped origins, and its own services.
     mapped: Clients,
-    pace: pace::Pace,
+    pace: throttle::Throttle,
     robots: robots::RobotsCache,
-    tokens: secret::Tokens,
-    room: room::Room,
+    tokens: credentials::TokenCache,
+    room: memory_budget::MemoryBudget,
     max_image_bytes: u64,
     request_timeout: Duration,
     /// Within which the head of an answer must be whole, connecting included.
     longest_head: Duration,
     /// Over which time the least rate is measured.
     window: Duration,
-    reach: Reach,
+    reach: Reachability,
 }
 
 /// The same client twice.
@@ -169,7 +169,7 @@ struct Clients {
 
 /// Whether sites were reached.
 #[derive(Default)]
-struct Reach {
+struct Reachability {
     /// One of them answered.
     somewhere: AtomicBool,
     /// A source had no answer, because nobody could be reached.
@@ -180,8 +180,8 @@ impl Clients {
     fn new(
         kept: usize,
         build: impl Fn(usize) -> reqwest::Result<reqwest::Client>,
-    ) -> Result<Self, SetupError> {
-        let built = |kept| build(kept).map_err(|error| SetupError::Client(error.into()));
+    ) -> Result<Self, FetchSetupError> {
+        let built = |kept| build(kept).map_err(|error| FetchSetupError::Client(error.into()));
         Ok(Self { keeping: built(kept)?, opening: built(0)? })
     }
 }
@@ -191,15 +191,15 @@ impl Fetcher {
     ///
     /// # Errors
     /// When a setting cannot be used, or the machine has no root certificates.
-    pub fn new(config: &config::Fetch) -> Result<Self, SetupError> {
+    pub fn new(config: &config::Fetch) -> Result<Self, FetchSetupError> {
         let rate = NonZeroU32::new(config.per_host_rate).filter(|_| config.per_host > 0);
-        let guard = guard::Guard::new(config.allow_private.clone());
-        let io = io_runtime::IoRuntime::new().map_err(SetupError::Runtime)?;
+        let guard = address_policy::AddressPolicy::new(config.allow_private.clone());
+        let io = io_runtime::IoRuntime::new().map_err(FetchSetupError::Runtime)?;
         let entered = io.enter();
-        let names = names::Names::new(config.name_server, guard.clone())
-            .map_err(|error| SetupError::Resolver(error.into()))?;
-        let agents = agent::Agents::new(config)?;
-        let client = |names: names::Names, kept: usize| {
+        let names = dns::GuardedResolver::new(config.name_server, guard.clone())
+            .map_err(|error| FetchSetupError::Resolver(error.into()))?;
+        let agents = user_agent::UserAgents::new(config)?;
+        let client = |names: dns::GuardedResolver, kept: usize| {
             reqwest::Client::builder()
                 .user_agent(agents.own.header.clone())
                 .redirect(reqwest::redirect::Policy::none())
@@ -226,18 +226,18 @@ impl Fetcher {
                 io,
                 guard,
                 agents,
-                origins: origins::Origins(config.map_origin.clone()),
+                origins: origin_map::OriginMap(config.map_origin.clone()),
                 public,
                 mapped,
-                pace: pace::Pace::new(config.per_host, rate.ok_or(SetupError::NoPace)?),
+                pace: throttle::Throttle::new(config.per_host, rate.ok_or(FetchSetupError::NoPace)?),
                 robots: robots::cache(),
-                tokens: slots::Slots::new(1_000),
-                room: room::Room::new(config.max_image_bytes),
+                tokens: slots::KeyedCache::new(1_000),
+                room: memory_budget::MemoryBudget::new(config.max_image_bytes),
                 max_image_bytes: config.max_image_bytes,
                 request_timeout: config.request_timeout,
                 longest_head: Duration::from_secs(10),
                 window: Duration::from_secs(10),
-                reach: Reach::default(),
+                reach: Reachability::default(),
             }),
             jar: None,
         })
@@ -246,7 +246,7 @@ impl Fetcher {
     /// The same door for one crawl: cookies that granted hosts set are put into `jar`, and sent
     /// to granted hosts by the standard rules. Without a jar there are no cookies.
     #[must_use]
-    pub fn with_cookies(&self, jar: Jar) -> Self {
+    pub fn with_cookies(&self, jar: CookieJar) -> Self {
         Self { inner: Arc::clone(&self.inner), jar: Some(jar) }
     }
 
@@ -260,14 +260,14 @@ impl Fetcher {
 
     /// Whether a download from this address could begin now, as far as its host's pace goes.
     #[must_use]
-    pub fn has_room(&self, url: &str) -> bool {
+    pub fn has_capacity(&self, url: &str) -> bool {
         Url::parse(url).ok().is_none_or(|url| self.inner.pace.has_room(&url))
     }
 
     /// What is to be said where the host of this address wants time between requests (`Crawl-delay` and
     /// `Request-rate` of its robots.txt): at most 30 s are kept.
     #[must_use]
-    pub fn wants_time(&self, url: &str) -> Option<String> {
+    pub fn crawl_delay_note(&self, url: &str) -> Option<String> {
         let url = Url::parse(url).ok()?;
         let host = url.host_str()?;
         let asked = self.inner.pace.interval(&url)?;
@@ -289,9 +289,9 @@ impl Fetcher {
         &self,
         grants: &Grants,
         request: &source::Request,
-    ) -> Result<source::Response, Unanswered> {
-        let asked = self.inner.ask(grants, self.jar.as_ref(), request).await.map_err(Unanswered::from);
-        if let Err(Unanswered { failure: Failure::Network(_) | Failure::Timeout, .. }) = &asked {
+    ) -> Result<source::Response, RequestError> {
+        let asked = self.inner.ask(grants, self.jar.as_ref(), request).await.map_err(RequestError::from);
+        if let Err(RequestError { failure: Failure::Network(_) | Failure::Timeout, .. }) = &asked {
             self.inner.reach.nowhere.store(true, Ordering::Relaxed);
         }
         asked
@@ -322,13 +322,13 @@ impl Fetcher {
         grants: &Grants,
         candidate: &Candidate,
         url: &str,
-    ) -> Result<Download, Refused> {
+    ) -> Result<Download, DownloadError> {
         self.inner.download(grants, self.jar.as_ref(), candidate, url).await
     }
 }
 
 /// Says loudly what is opened beyond the default, and that sites cannot tell whom to write to.
-pub fn warn_of_what_is_open(config: &config::Fetch) {
+pub fn warn_of_openings(config: &config::Fetch) {
     if config.contact.is_none() {
         tracing::warn!(
             "no contact is set (PIXCRAWLER_CONTACT): sites are shown the project's page instead of yours"

@@ -5,7 +5,7 @@ use sha2::Digest as _;
 
 /// A picture that passed every check: what was measured, never what was declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Measured {
+pub struct AcceptedImage {
     /// From the bytes, not from a name or header.
     pub format: Format,
     /// In pixels, as stored (before any EXIF rotation).

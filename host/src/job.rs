@@ -238,7 +238,7 @@ const fn part(total: i32, parts: i32, index: i32) -> i32 {
 
 /// A chunk as redistribution sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Part {
+pub struct QuotaShare {
     /// Which chunk.
     pub chunk: ChunkId,
     /// Position of its input.
@@ -257,7 +257,7 @@ pub struct Part {
 /// their share but not their end (those with the smallest share first, then the first
 /// source of every input): how much more each may keep.
 #[must_use]
-pub fn redistribute(wanted: i32, parts: &[Part]) -> Vec<(ChunkId, i32)> {
+pub fn shares_of_missing(wanted: i32, parts: &[QuotaShare]) -> Vec<(ChunkId, i32)> {
     let promised: i32 = parts
         .iter()
         .map(|part| match part.state {
@@ -268,7 +268,8 @@ pub fn redistribute(wanted: i32, parts: &[Part]) -> Vec<(ChunkId, i32)> {
         })
         .sum();
     let missing = wanted - promised;
-    let mut takers: Vec<&Part> = parts.iter().filter(|part| part.state == ChunkState::Satisfied).collect();
+    let mut takers: Vec<&QuotaShare> =
+        parts.iter().filter(|part| part.state == ChunkState::Satisfied).collect();
     if missing <= 0 || takers.is_empty() {
         return Vec::new();
     }
@@ -283,7 +284,7 @@ pub fn redistribute(wanted: i32, parts: &[Part]) -> Vec<(ChunkId, i32)> {
 
 /// A chunk of a job that is over.
 #[derive(Clone, Debug)]
-pub struct Ended {
+pub struct FinishedChunk {
     /// Which plugin.
     pub source: String,
     /// How it ended.
@@ -298,7 +299,7 @@ pub struct Ended {
 /// all that was asked is there, else why not. It failed only when nothing usable came
 /// and something went wrong.
 #[must_use]
-pub fn outcome(kept: i32, wanted: i32, chunks: &[Ended]) -> (JobState, Option<String>) {
+pub fn outcome(kept: i32, wanted: i32, chunks: &[FinishedChunk]) -> (JobState, Option<String>) {
     if kept >= wanted {
         return (JobState::Completed, None);
     }
@@ -345,8 +346,8 @@ mod tests {
         assert_eq!(shares(4, &[2, 2, 2]), [[1, 1], [1, 0], [1, 0]]);
     }
 
-    fn part(chunk: i32, state: ChunkState, share: i32, kept: i32) -> Part {
-        Part { chunk: ChunkId(chunk), input: chunk, rank: 0, state, share, kept }
+    fn part(chunk: i32, state: ChunkState, share: i32, kept: i32) -> QuotaShare {
+        QuotaShare { chunk: ChunkId(chunk), input: chunk, rank: 0, state, share, kept }
     }
 
     #[test]
@@ -357,20 +358,20 @@ mod tests {
             part(3, ChunkState::Running, 10, 2),
             part(4, ChunkState::Satisfied, 0, 0),
         ];
-        assert_eq!(redistribute(30, &parts), [(ChunkId(4), 3), (ChunkId(2), 3)]);
-        assert_eq!(redistribute(24, &parts), []);
-        assert_eq!(redistribute(25, &parts), [(ChunkId(4), 1)]);
+        assert_eq!(shares_of_missing(30, &parts), [(ChunkId(4), 3), (ChunkId(2), 3)]);
+        assert_eq!(shares_of_missing(24, &parts), []);
+        assert_eq!(shares_of_missing(25, &parts), [(ChunkId(4), 1)]);
     }
 
     #[test]
     fn a_job_fails_only_with_nothing_and_an_error() {
-        let failed = Ended {
+        let failed = FinishedChunk {
             source: "site".to_owned(),
             state: ChunkState::Failed,
             reason: Some("gone".to_owned()),
             warnings: Vec::new(),
         };
-        let exhausted = Ended { state: ChunkState::Exhausted, reason: None, ..failed.clone() };
+        let exhausted = FinishedChunk { state: ChunkState::Exhausted, reason: None, ..failed.clone() };
         assert_eq!(outcome(5, 5, std::slice::from_ref(&failed)), (JobState::Completed, None));
         assert_eq!(outcome(0, 5, std::slice::from_ref(&exhausted)).0, JobState::Completed);
         let (state, reason) = outcome(1, 5, std::slice::from_ref(&failed));
@@ -378,8 +379,10 @@ mod tests {
             (state, reason.as_deref()),
             (JobState::Completed, Some("kept 1 of 5: then it failed (site: gone)"))
         );
-        let warned =
-            Ended { warnings: (0..9).map(|number| number.to_string()).collect(), ..exhausted.clone() };
+        let warned = FinishedChunk {
+            warnings: (0..9).map(|number| number.to_string()).collect(),
+            ..exhausted.clone()
+        };
         let (_, reason) = outcome(1, 5, &[warned, failed.clone()]);
         assert!(reason.unwrap().starts_with("kept 1 of 5: 1 of 2 parts failed (site: gone; site: 0; "));
         let (state, reason) = outcome(0, 5, &[exhausted, failed]);

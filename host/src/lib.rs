@@ -13,7 +13,7 @@ pub mod image;
 pub mod job;
 pub mod config;
 pub mod metrics;
-pub mod atomic;
+pub mod atomic_write;
 pub mod private;
 pub mod subprocess;
 // What the host can do, each part alone.
@@ -25,7 +25,7 @@ pub mod db;
 pub mod queue;
 pub mod auth;
 // One source, alone.
-pub mod trial;
+pub mod runner;
 // All parts together.
 pub mod app;
 pub mod crawl;

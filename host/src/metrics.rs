@@ -41,17 +41,17 @@ pub struct Metrics {
     queue_restarts: Counter,
     plugin_cache_misses: Gauge,
     connections: Family<Labels<1>, Gauge>,
-    jobs_running: Shown,
-    leases_held: Shown,
+    jobs_running: GaugeValue,
+    leases_held: GaugeValue,
     queue_wait: Histogram,
-    users_waiting: Shown,
-    users_spread: Shown,
+    users_waiting: GaugeValue,
+    users_spread: GaugeValue,
 }
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
 /// Not a number while it is not known.
-type Shown = Gauge<f64, AtomicU64>;
+type GaugeValue = Gauge<f64, AtomicU64>;
 
 impl Default for Metrics {
     fn default() -> Self {

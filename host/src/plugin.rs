@@ -16,51 +16,51 @@ use crate::{
 };
 
 mod bindings;
-mod bounds;
-mod compare;
+mod limits;
+mod determinism;
 mod compiler;
-mod consent;
+mod capabilities;
 mod convert;
 mod folder;
-mod found;
+mod dirs;
 mod grant;
 mod info;
 mod load;
-mod lock;
+mod lockfile;
 mod open;
-mod outside;
-mod registry;
-mod runtime;
-mod sandbox;
+mod inspect;
+mod catalog;
+mod engine;
+mod instance;
 mod shape;
 mod stderr;
 mod step;
 mod text;
-mod trap;
+mod error;
 #[cfg(test)]
 mod tests;
 
+pub use capabilities::{GrantedCapabilities, GrantedCredential};
 pub use compiler::{CompileError, SUBCOMMAND, compile};
-pub use consent::{Consent, ConsentedCredential};
+pub use engine::EngineMode;
 pub use folder::{FolderError, Removed};
 pub use grant::GrantedBy;
 pub use info::check_id;
-pub use lock::{LockError, Pinned};
-pub use open::{Component, OpenError, Use};
-pub use outside::{Outside, outside};
-pub use runtime::Mode;
-pub use step::{MOST_AGAIN, Made, StepError};
+pub use inspect::{Inspection, outside};
+pub use lockfile::{LockedBuild, LockfileError};
+pub use open::{InspectedComponent, OpenError, SandboxUse};
+pub use step::{MOST_AGAIN, MeteredStep, StepError};
 
+use catalog::{Catalog, CompiledBuild};
 use compiler::Compiler;
+use engine::SandboxEngine;
 use load::Loader;
-use registry::{Build, Registry};
-use runtime::Runtime;
 
 /// The components that this binary carries: name and bytes.
 const BUNDLED: Bundled = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
 /// How a compiler is made for an engine with this cache.
-type MakeCompiler = fn(&config::Plugins, &Path, Mode) -> Compiler;
+type MakeCompiler = fn(&config::Plugins, &Path, EngineMode) -> Compiler;
 
 type Bundled = &'static [(&'static str, &'static [u8])];
 
@@ -70,22 +70,22 @@ const FOLDER: &str = "plugins";
 /// The installed sources. Cheap to clone; all clones are the same sources.
 #[derive(Clone)]
 pub struct Plugins {
-    shared: Arc<Shared>,
+    shared: Arc<PluginsState>,
 }
 
-struct Shared {
-    runtime: Arc<Runtime>,
+struct PluginsState {
+    runtime: Arc<SandboxEngine>,
     bundled: Bundled,
     folder: PathBuf,
     granted: Vec<String>,
     loader: Mutex<Loader>,
-    registry: RwLock<Registry>,
+    registry: RwLock<Catalog>,
 }
 
 /// A source that is there, whether it may run or not. Holds the build that it had when it
 /// was looked up: steps made with it are made by that build, whatever was installed since.
 #[derive(Clone, Debug)]
-pub struct Installed {
+pub struct LoadedPlugin {
     /// What it says of itself; where that is not known, id and name are the name of its file.
     pub info: SourceInfo,
     /// Of the component.
@@ -95,7 +95,7 @@ pub struct Installed {
     /// Why it may reach the hosts it declares; none while it may not.
     pub granted_by: Option<GrantedBy>,
     /// Whether it can be used now.
-    pub status: Status,
+    pub status: PluginStatus,
     /// Of the component, in bytes.
     pub size: usize,
     /// Where it was found, unless it came with the binary.
@@ -105,15 +105,15 @@ pub struct Installed {
     /// When it was last installed or enabled; what came before that is forgiven.
     pub enabled_at: DateTime<Utc>,
     /// How the folder records this build, if it does.
-    pub pinned: Option<Pinned>,
+    pub pinned: Option<LockedBuild>,
     /// The build that is meant but left aside, because it faulted too often.
-    pub rolled_back: Option<Pinned>,
-    build: Option<Arc<Build>>,
+    pub rolled_back: Option<LockedBuild>,
+    build: Option<Arc<CompiledBuild>>,
 }
 
 /// Whether a source can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum PluginStatus {
     /// Now.
     Ready,
     /// Soon: it is being compiled.
@@ -133,16 +133,16 @@ pub struct RefusedPlugin {
 
 /// What all workers know of builds that counts when one is chosen to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Condemned {
+pub struct FailedBuild {
     /// Those that faulted too often, by source and digest, each with the `enabled_at` of then.
     pub builds: BTreeMap<(String, Sha256), DateTime<Utc>>,
     /// Those that ever did well.
     pub did_well: BTreeSet<Sha256>,
 }
 
-impl Condemned {
+impl FailedBuild {
     /// One that was enabled anew since is given another chance.
-    fn has(&self, id: &str, entry: &lock::Entry, digest: &Sha256) -> bool {
+    fn has(&self, id: &str, entry: &lockfile::LockEntry, digest: &Sha256) -> bool {
         let under = self.builds.get(&(id.to_owned(), *digest));
         let enabled_at = entry.enabled_at.unwrap_or_default().timestamp_millis();
         under.is_some_and(|under| enabled_at <= under.timestamp_millis())
@@ -174,7 +174,7 @@ pub enum EngineError {
     },
     /// The record of the folder.
     #[error(transparent)]
-    Lock(#[from] LockError),
+    Lock(#[from] LockfileError),
 }
 
 impl EngineError {
@@ -188,14 +188,14 @@ impl EngineError {
     }
 }
 
-impl Installed {
+impl LoadedPlugin {
     /// Why it cannot be used now, and what to do about it; none when it can.
     #[must_use]
     pub fn unavailable(&self) -> Option<String> {
         match &self.status {
-            Status::Ready => None,
-            Status::Preparing => Some(format!("the source {} is still being prepared", self.info.id)),
-            Status::Off(reason) => Some(reason.clone()),
+            PluginStatus::Ready => None,
+            PluginStatus::Preparing => Some(format!("the source {} is still being prepared", self.info.id)),
+            PluginStatus::Off(reason) => Some(reason.clone()),
         }
     }
 
@@ -213,12 +213,12 @@ impl Installed {
     }
 
     /// The build to make steps with.
-    fn build(&self) -> Result<&Build, StepError> {
+    fn build(&self) -> Result<&CompiledBuild, StepError> {
         let id = || self.info.id.clone();
         match (&self.status, &self.build) {
-            (Status::Ready, Some(build)) => Ok(build),
-            (Status::Off(reason), _) => Err(StepError::Off { id: id(), reason: reason.clone() }),
-            (Status::Preparing | Status::Ready, _) => Err(StepError::Preparing { id: id() }),
+            (PluginStatus::Ready, Some(build)) => Ok(build),
+            (PluginStatus::Off(reason), _) => Err(StepError::Off { id: id(), reason: reason.clone() }),
+            (PluginStatus::Preparing | PluginStatus::Ready, _) => Err(StepError::Preparing { id: id() }),
         }
     }
 }
@@ -246,8 +246,10 @@ impl Plugins {
         if let Some(folder) = &config.plugins_dir {
             drop(fs::read_dir(folder).await.map_err(EngineError::folder(folder))?);
         }
-        let shared =
-            Arc::new(Shared { bundled, ..Shared::new(config, data_dir, Mode::Serve, compiler).await? });
+        let shared = Arc::new(PluginsState {
+            bundled,
+            ..PluginsState::new(config, data_dir, EngineMode::Serve, compiler).await?
+        });
         shared.begin().await?;
         shared.warn_of_unknown_grants();
         Ok(Self { shared })
@@ -265,12 +267,12 @@ impl Plugins {
     /// # Errors
     /// When the folder cannot be read or its record understood: then everything stays as it
     /// is until the folder changes again.
-    pub async fn follow(&self, condemned: Option<Condemned>) -> Result<(), EngineError> {
+    pub async fn follow(&self, condemned: Option<FailedBuild>) -> Result<(), EngineError> {
         self.shared.follow(condemned).await
     }
 
     /// Whether a build of a source could be left aside for an earlier one.
-    pub async fn can_go_back(&self, source: &Installed) -> bool {
+    pub async fn can_go_back(&self, source: &LoadedPlugin) -> bool {
         let loader = self.shared.loader.lock().await;
         loader.can_go_back(&source.info.id, &source.digest, &self.shared.granted)
     }
@@ -283,20 +285,20 @@ impl Plugins {
 
     /// Every source, sorted by id.
     #[must_use]
-    pub fn list(&self) -> Vec<Installed> {
+    pub fn list(&self) -> Vec<LoadedPlugin> {
         self.shared.read().list()
     }
 
     /// The source with this id.
     #[must_use]
-    pub fn get(&self, id: &str) -> Option<Installed> {
+    pub fn get(&self, id: &str) -> Option<LoadedPlugin> {
         self.shared.read().get(id).cloned()
     }
 
     /// Whether this source is being compiled, so that it will be there soon.
     #[must_use]
     pub fn is_preparing(&self, id: &str) -> bool {
-        self.get(id).is_some_and(|source| source.status == Status::Preparing)
+        self.get(id).is_some_and(|source| source.status == PluginStatus::Preparing)
     }
 
     /// Whether all that is wanted was compiled or refused.
@@ -314,7 +316,7 @@ impl Plugins {
     ///
     /// # Errors
     /// Says whose fault it was and which limit was passed; see [`StepError`].
-    pub async fn start(&self, source: &Installed, query: &Query) -> Result<Made, StepError> {
+    pub async fn start(&self, source: &LoadedPlugin, query: &Query) -> Result<MeteredStep, StepError> {
         let build = source.build()?;
         self.shared.runtime.step(&build.compiled, &build.name, query, None).await
     }
@@ -327,28 +329,28 @@ impl Plugins {
     /// Says whose fault it was and which limit was passed; see [`StepError`].
     pub async fn resume(
         &self,
-        source: &Installed,
+        source: &LoadedPlugin,
         query: &Query,
         state: &str,
         answers: &[Answer],
-    ) -> Result<Made, StepError> {
+    ) -> Result<MeteredStep, StepError> {
         let build = source.build()?;
         self.shared.runtime.step(&build.compiled, &build.name, query, Some((state, answers))).await
     }
 }
 
-impl Shared {
+impl PluginsState {
     /// With nothing loaded yet.
     async fn new(
         config: &config::Plugins,
         data_dir: &Path,
-        mode: Mode,
+        mode: EngineMode,
         compiler: MakeCompiler,
     ) -> Result<Self, EngineError> {
-        let cache = found::cache_folder(config, data_dir)?;
+        let cache = dirs::cache_folder(config, data_dir)?;
         let compiler = compiler(config, &cache, mode);
         Ok(Self {
-            runtime: Arc::new(Runtime::new(config, &cache, mode, compiler)?),
+            runtime: Arc::new(SandboxEngine::new(config, &cache, mode, compiler)?),
             bundled: BUNDLED,
             folder: Plugins::folder(config, data_dir),
             granted: config.grant.clone(),
@@ -358,11 +360,11 @@ impl Shared {
     }
 
     /// The lock guards plain data that no panic can leave half changed.
-    fn read(&self) -> RwLockReadGuard<'_, Registry> {
+    fn read(&self) -> RwLockReadGuard<'_, Catalog> {
         self.registry.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Registry> {
+    fn write(&self) -> RwLockWriteGuard<'_, Catalog> {
         self.registry.write().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -19,7 +19,7 @@ const OTHERS: u32 = 0o077;
 const STICKY: u32 = 0o1000;
 /// What an entry of the data folder is, by its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum EntryKind {
     /// Ours, wherever it is.
     Ours,
     /// Ours where there is nothing else: others have such folders, too.
@@ -31,7 +31,7 @@ enum Kind {
     Other,
 }
 
-impl Kind {
+impl EntryKind {
     fn of(entry: &fs::DirEntry) -> Self {
         match &*entry.file_name().to_string_lossy() {
             "objects" | "keys" => Self::Ours,
@@ -66,17 +66,17 @@ pub fn data_folder(path: &Path) -> io::Result<()> {
     make(path, Mode::RWXU | passage)?;
     let entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
     let mode = fs::metadata(path)?.mode();
-    let shared = mode & STICKY != 0 || entries.iter().any(|entry| Kind::of(entry) == Kind::Other);
+    let shared = mode & STICKY != 0 || entries.iter().any(|entry| EntryKind::of(entry) == EntryKind::Other);
     if !shared {
         close(path, passage);
         let_through(path, passage);
     } else if mode & OTHERS != 0 {
         tracing::warn!(folder = %path.display(), "the data folder holds other things too, and stays as open as it is");
     }
-    let to_close = |entry: &fs::DirEntry| match Kind::of(entry) {
-        Kind::Ours => true,
-        Kind::Common => !shared,
-        Kind::Apart | Kind::Other => false,
+    let to_close = |entry: &fs::DirEntry| match EntryKind::of(entry) {
+        EntryKind::Ours => true,
+        EntryKind::Common => !shared,
+        EntryKind::Apart | EntryKind::Other => false,
     };
     for entry in entries.into_iter().filter(to_close) {
         if entry.file_type().is_ok_and(|kind| kind.is_file()) {

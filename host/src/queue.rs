@@ -47,19 +47,19 @@ const MAX_ATTEMPTS: i16 = i16::MAX;
 pub struct Queue {
     pool: PgPool,
     utils: WorkerUtils,
-    later: Arc<Later>,
+    later: Arc<NextDue>,
 }
 
 /// When the first of the messages is due that this process added for later, since it last looked.
 #[derive(Default)]
-struct Later {
+struct NextDue {
     first: Mutex<Option<DateTime<Utc>>>,
     added: Notify,
 }
 
 /// Work on this chunk, if `run` is still its current run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
+pub struct ChunkMessage {
     /// Which chunk.
     pub chunk: ChunkId,
     /// Raised by each enqueue, so that a message left over from before is known as stale.
@@ -67,14 +67,17 @@ pub struct Message {
 }
 
 /// What a worker does with messages.
-pub trait Work: Send + Sync + 'static {
+pub trait ChunkHandler: Send + Sync + 'static {
     /// Works on a message. An error puts it back for later; a worker that lost its
     /// lease must answer with an error, because success would end the message that
     /// another worker holds by now.
-    fn perform(&self, message: Message) -> Pin<Box<dyn Future<Output = Result<(), Abandoned>> + Send + '_>>;
+    fn perform(
+        &self,
+        message: ChunkMessage,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Abandoned>> + Send + '_>>;
 
     /// Called once for each message that a dead worker held; answers when it may be begun again.
-    fn recover(&self, message: Message) -> Pin<Box<dyn Future<Output = DateTime<Utc>> + Send + '_>>;
+    fn recover(&self, message: ChunkMessage) -> Pin<Box<dyn Future<Output = DateTime<Utc>> + Send + '_>>;
 }
 
 /// Why a message was not worked to its end; it comes back by itself.
@@ -157,7 +160,7 @@ impl Queue {
         &self,
         connection: &mut PgConnection,
         job: JobId,
-        messages: &[(Message, i16)],
+        messages: &[(ChunkMessage, i16)],
         at: Option<DateTime<Utc>>,
     ) -> Result<(), QueueError> {
         let added = messages.iter().map(|(message, priority)| {
@@ -170,7 +173,7 @@ impl Queue {
                 ..JobSpec::default()
             };
             let payload = serde_json::to_value(message)?;
-            Ok(RawJobSpec { identifier: Message::IDENTIFIER.to_owned(), payload, spec })
+            Ok(RawJobSpec { identifier: ChunkMessage::IDENTIFIER.to_owned(), payload, spec })
         });
         let added: Vec<_> =
             added.collect::<Result<_, _>>().map_err(failed::<serde_json::Error>("write a message"))?;
@@ -243,7 +246,7 @@ impl Queue {
     pub async fn work(
         &self,
         how: Participation,
-        work: Arc<dyn Work>,
+        work: Arc<dyn ChunkHandler>,
         metrics: &Metrics,
         stop: CancellationToken,
     ) {
@@ -272,7 +275,7 @@ impl Queue {
     async fn participate(
         &self,
         how: Participation,
-        work: Arc<dyn Work>,
+        work: Arc<dyn ChunkHandler>,
         stop: CancellationToken,
     ) -> Result<(), QueueError> {
         let handler = Handler { work: Arc::clone(&work), pool: self.pool.clone() };
@@ -301,7 +304,7 @@ impl Queue {
             )
             .on(JobRecovery, move |context| recover(Arc::clone(&work), context))
             .add_extension(handler)
-            .define_job::<Message>()
+            .define_job::<ChunkMessage>()
             .init()
             .await
             .map_err(failed("join the queue"))?;
@@ -309,7 +312,7 @@ impl Queue {
     }
 }
 
-impl Later {
+impl NextDue {
     fn add(&self, at: DateTime<Utc>) {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         *first = Some(first.map_or(at, |first| first.min(at)));
@@ -342,7 +345,7 @@ fn until(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
 /// What the engine hands to every message.
 #[derive(Clone)]
 struct Handler {
-    work: Arc<dyn Work>,
+    work: Arc<dyn ChunkHandler>,
     pool: PgPool,
 }
 
@@ -352,7 +355,7 @@ impl fmt::Debug for Handler {
     }
 }
 
-impl TaskHandler for Message {
+impl TaskHandler for ChunkMessage {
     const IDENTIFIER: &'static str = "crawl_chunk";
 
     async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
@@ -366,7 +369,7 @@ impl TaskHandler for Message {
     }
 }
 
-async fn recover(work: Arc<dyn Work>, context: JobRecoveryContext) -> JobRecoveryResult {
+async fn recover(work: Arc<dyn ChunkHandler>, context: JobRecoveryContext) -> JobRecoveryResult {
     if context.reason != FailureReason::WorkerCrashed {
         return JobRecoveryResult::Default;
     }
@@ -386,7 +389,7 @@ async fn signal(connection: &mut PgConnection, count: i64) -> Result<(), QueueEr
     sent.map(drop).map_err(failed("signal for the queue"))
 }
 
-fn key(message: Message) -> String {
+fn key(message: ChunkMessage) -> String {
     format!("chunk:{}:{}", message.chunk, message.run)
 }
 

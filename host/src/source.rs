@@ -6,20 +6,20 @@ mod address;
 mod answers;
 mod cookies;
 mod exchange;
-mod figures;
+mod stats;
 mod info;
 mod option;
 
 pub use address::{address, encoding_of};
-pub use answers::{Answers, Room};
+pub use answers::{AnswerBudget, Answers};
 pub use cookies::Cookies;
 pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts_header};
-pub use figures::Figures;
 pub use info::{
-    Credential, CredentialKind, CredentialSpec, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,
+    CredentialKind, CredentialSpec, GrantedSecret, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,
     SourceInfo,
 };
 pub use option::plain_text;
+pub use stats::SourceStats;
 
 use serde::{Deserialize, Serialize};
 

@@ -21,13 +21,13 @@ use serde::{Deserialize, Serialize};
 
 pub use checksum::check as check_checksum;
 
-use crate::image::{Format, Measured, Refusal, Rules, Sha256};
+use crate::image::{AcceptedImage, Format, Refusal, Rules, Sha256};
 
 /// Checks `bytes` completely: [`inspect`], [`decode`], then [`check_rules`].
 ///
 /// # Errors
 /// The first check that refuses.
-pub fn validate(bytes: &[u8], limits: &Limits, rules: &Rules) -> Result<Measured, Rejected> {
+pub fn validate(bytes: &[u8], limits: &DecodeLimits, rules: &Rules) -> Result<AcceptedImage, Rejected> {
     let header = inspect(bytes, limits)?;
     let decoded = decode(bytes, &header)?;
     check_rules(&header, rules)?;
@@ -40,7 +40,7 @@ pub fn validate(bytes: &[u8], limits: &Limits, rules: &Rules) -> Result<Measured
 /// # Errors
 /// `too-large`, `empty`, `not-an-image`, `unsupported-format`, `too-many-pixels`,
 /// `too-many-frames`, `truncated` or `corrupt`.
-pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
+pub fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejected> {
     if bytes.is_empty() {
         return Err(Rejected::new(Refusal::Empty, "no bytes"));
     }
@@ -105,7 +105,7 @@ pub fn check_rules(header: &Header, rules: &Rules) -> Result<(), Rejected> {
 
 /// What is refused without being decoded.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct DecodeLimits {
     /// Most bytes of a file.
     pub max_bytes: u64,
     /// Most pixels of the canvas and of any one frame. All frames together may have more
@@ -115,13 +115,13 @@ pub struct Limits {
     pub max_frames: u32,
 }
 
-impl Default for Limits {
+impl Default for DecodeLimits {
     fn default() -> Self {
         Self { max_bytes: 64 << 20, max_pixels: 64_000_000, max_frames: 1000 }
     }
 }
 
-impl Limits {
+impl DecodeLimits {
     /// All frames of an animation together may have at most this many times `max_pixels`.
     pub const ANIMATION: u64 = 8;
     /// What all frames together have beyond `max_pixels` must be paid for in bytes: films of a
@@ -212,10 +212,10 @@ impl Header {
 
     /// The picture as measured, when it passed every check.
     #[must_use]
-    pub const fn accept(&self, sha256: Sha256, decoded: Decoded) -> Measured {
+    pub const fn accept(&self, sha256: Sha256, decoded: Decoded) -> AcceptedImage {
         let Self { format, width, height, .. } = *self;
         let Decoded { phash, frames } = decoded;
-        Measured { format, width, height, frames, sha256, phash }
+        AcceptedImage { format, width, height, frames, sha256, phash }
     }
 }
 

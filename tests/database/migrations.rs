@@ -2,7 +2,7 @@
 
 use pixcrawler::db::{
     self, BootstrapError, MigrateError, PgPool,
-    embedded::{Durability, Embedded},
+    embedded::{Durability, PrivatePostgres},
 };
 
 use crate::support::{
@@ -54,7 +54,7 @@ async fn a_database_without_supabase_is_refused_untouched() {
 #[tokio::test]
 async fn a_real_supabase_is_never_bootstrapped() {
     let dir = data_dir();
-    let server = Embedded::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
+    let server = PrivatePostgres::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
     let pool = db::connect(&server.url(), 2).await.unwrap();
     execute(&pool, "create schema auth; create table auth.users (name text)").await;
     assert!(matches!(db::bootstrap(&pool).await, Err(BootstrapError::Others)));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pixcrawler::db::{self, ConnectError, Server};
+use pixcrawler::db::{self, ConnectError, ServerAddress};
 use secrecy::ExposeSecret as _;
 
 use crate::support::{
@@ -127,11 +127,11 @@ async fn a_server_is_who_its_certificate_says() {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, PEM).unwrap();
-    let trusted = Server { url: relay.verified_url(), ca: Some(ca) };
+    let trusted = ServerAddress { url: relay.verified_url(), ca: Some(ca) };
     let pool = db::connect(trusted.clone(), 1).await.unwrap();
     let encrypted = "select current_setting('server_version') is not null";
     assert!(sqlx::query_scalar::<_, bool>(encrypted).fetch_one(&pool).await.unwrap());
-    let missing = Server { ca: Some(folder.path().join("none.pem")), ..trusted };
+    let missing = ServerAddress { ca: Some(folder.path().join("none.pem")), ..trusted };
     let told = db::connect(missing, 1).await.unwrap_err().to_string();
     assert!(told.contains("none.pem"), "{told}");
 

@@ -4,7 +4,7 @@ use pixcrawler::{
     auth::issuer::user_of,
     db::{self, PgPool},
     job::{ChunkId, JobId},
-    queue::{Message, Queue},
+    queue::{ChunkMessage, Queue},
 };
 use serde_json::{Value, json};
 
@@ -86,7 +86,7 @@ async fn create_as_before(pool: &PgPool, page: &str) -> i64 {
     .execute(&mut *tx)
     .await
     .unwrap();
-    let message = Message { chunk: ChunkId(chunk), run: 1 };
+    let message = ChunkMessage { chunk: ChunkId(chunk), run: 1 };
     Queue::new(pool).enqueue(&mut tx, JobId(job), &[(message, 0)], None).await.unwrap();
     tx.commit().await.unwrap();
     job.into()

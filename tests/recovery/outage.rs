@@ -2,7 +2,7 @@
 
 use std::{fs::File, net::SocketAddr};
 
-use pixcrawler::db::embedded::{Durability, Embedded};
+use pixcrawler::db::embedded::{Durability, PrivatePostgres};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ use crate::support::{
 #[tokio::test]
 async fn a_database_that_comes_back_has_lost_nothing() {
     let dir = data_dir();
-    let start = || Embedded::start(dir.path(), None, Durability::ThrownAway);
+    let start = || PrivatePostgres::start(dir.path(), None, Durability::ThrownAway);
     let mut server = start().await.unwrap();
     let site = Site::start().await;
     let system = System::with(&site, prepared(server.url()).await, &[]).await;

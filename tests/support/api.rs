@@ -4,8 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::Parser as _;
 use pixcrawler::{
-    api::{self, Server},
-    app::{App, Running},
+    api::{self, ApiServer},
+    app::{App, RunningHost},
     config::Config,
     crawl::Worker,
 };
@@ -25,7 +25,7 @@ pub(crate) struct Api {
     pub(crate) database: TestDatabase,
     pub(crate) address: SocketAddr,
     client: reqwest::Client,
-    running: Running,
+    running: RunningHost,
     stop: CancellationToken,
     served: JoinHandle<Result<(), api::ServeError>>,
     worker: Option<JoinHandle<()>>,
@@ -72,8 +72,8 @@ impl Api {
             ["--database-url", &url, "--data-dir", dir.to_str().unwrap(), "--host=127.0.0.1", "--port=0"];
         let config = config(&[&ours, settings].concat());
         let stop = CancellationToken::new();
-        let running = Running::start(config, &stop).await.unwrap();
-        let server = Server::bind(running.app.clone()).await.unwrap();
+        let running = RunningHost::start(config, &stop).await.unwrap();
+        let server = ApiServer::bind(running.app.clone()).await.unwrap();
         let address = server.address();
         let served = tokio::spawn(server.run(stop.clone()));
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();

@@ -14,7 +14,7 @@ use std::{
 
 use pixcrawler::db::{
     self, PgPool,
-    embedded::{Durability, Embedded},
+    embedded::{Durability, PrivatePostgres},
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Postgres, Transaction};
@@ -152,14 +152,14 @@ async fn cluster() -> &'static TestCluster {
 }
 
 struct TestCluster {
-    server: Embedded,
+    server: PrivatePostgres,
     _dir: DataDir,
 }
 
 impl TestCluster {
     async fn start() -> Self {
         let dir = data_dir();
-        let server = Embedded::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
+        let server = PrivatePostgres::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
         let cluster = Self { server, _dir: dir };
         cluster.create("template_pixcrawler", "template0").await;
         let template = cluster.connect("template_pixcrawler").await;

@@ -12,7 +12,7 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use super::{connection::Table, error::Problem};
+use super::{connection::ConnectionTable, error::Problem};
 
 /// Largest body of a request, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -21,12 +21,12 @@ const LARGEST: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// JSON that is meant to be a `T`.
-pub(super) struct Body<T> {
+pub(super) struct JsonBody<T> {
     pub(super) value: Value,
     meant: PhantomData<T>,
 }
 
-impl<T: Type> Payload for Body<T> {
+impl<T: Type> Payload for JsonBody<T> {
     const CONTENT_TYPE: &'static str = "application/json";
 
     fn check_content_type(content_type: &str) -> bool {
@@ -42,11 +42,12 @@ impl<T: Type> Payload for Body<T> {
     }
 }
 
-impl<T: Type> ParsePayload for Body<T> {
+impl<T: Type> ParsePayload for JsonBody<T> {
     const IS_REQUIRED: bool = true;
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> Result<Self> {
-        let waits = request.data::<Arc<Table>>().and_then(|connections| connections.waits_for(request));
+        let waits =
+            request.data::<Arc<ConnectionTable>>().and_then(|connections| connections.waits_for(request));
         let read = tokio::time::timeout(PATIENCE, body.take()?.into_bytes_limit(LARGEST)).await;
         drop(waits);
         let bytes = match read.map_err(|_| Problem::too_slow())? {
@@ -63,4 +64,4 @@ impl<T: Type> ParsePayload for Body<T> {
     }
 }
 
-impl_apirequest_for_payload!(Body<T>, T: Type);
+impl_apirequest_for_payload!(JsonBody<T>, T: Type);

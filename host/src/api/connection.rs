@@ -44,7 +44,7 @@ const SHARE: usize = 4;
 /// Accepts connections as long as there are not too many.
 pub(super) struct Connections {
     acceptor: TcpAcceptor,
-    table: Arc<Table>,
+    table: Arc<ConnectionTable>,
     patience: Duration,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Connections {
 /// client to send slowly, or to receive nothing.
 pub(super) struct Connection {
     stream: TcpStream,
-    place: Place,
+    place: ConnectionPermit,
     patience: Duration,
     /// No request has come yet, as far as is known here.
     is_new: bool,
@@ -69,7 +69,7 @@ pub(super) struct Connection {
 /// Who is connected. A place is taken from who has kept the host waiting longest: the idle,
 /// those whose request does not come whole, and those who do not take their answer. What else is
 /// being answered is never closed.
-pub(super) struct Table {
+pub(super) struct ConnectionTable {
     most: usize,
     share: usize,
     trusted: Vec<IpNet>,
@@ -80,11 +80,11 @@ pub(super) struct Table {
 
 #[derive(Default)]
 struct Open {
-    entries: HashMap<SocketAddr, Entry>,
+    entries: HashMap<SocketAddr, ConnectionEntry>,
     next: u64,
 }
 
-struct Entry {
+struct ConnectionEntry {
     id: u64,
     /// None for a proxy that the operator trusts.
     client: Option<IpAddr>,
@@ -99,8 +99,8 @@ struct Entry {
 }
 
 /// Whether a connection finds a place.
-enum Found {
-    Place(Place, WaitForCancellationFutureOwned),
+enum Admission {
+    Place(ConnectionPermit, WaitForCancellationFutureOwned),
     /// Its address has its share, and all of that is being answered.
     Refused,
     /// Everything is being answered.
@@ -108,21 +108,21 @@ enum Found {
 }
 
 /// A connection in the table; gone when dropped.
-struct Place {
-    table: Arc<Table>,
+struct ConnectionPermit {
+    table: Arc<ConnectionTable>,
     address: SocketAddr,
     id: u64,
 }
 
 /// A request that is being answered, or (then `waits`) that does not come whole.
 pub(super) struct Busy {
-    table: Arc<Table>,
+    table: Arc<ConnectionTable>,
     address: SocketAddr,
     waits: bool,
 }
 
 impl Connections {
-    pub(super) const fn new(acceptor: TcpAcceptor, table: Arc<Table>, patience: Duration) -> Self {
+    pub(super) const fn new(acceptor: TcpAcceptor, table: Arc<ConnectionTable>, patience: Duration) -> Self {
         Self { acceptor, table, patience }
     }
 
@@ -131,7 +131,7 @@ impl Connections {
         loop {
             let changed = self.table.changed.notified();
             match self.table.find(address) {
-                Found::Place(place, closed) => {
+                Admission::Place(place, closed) => {
                     let opened = Instant::now();
                     return Some(Connection {
                         stream,
@@ -145,9 +145,9 @@ impl Connections {
                         is_full: false,
                     });
                 }
-                Found::Refused => return None,
+                Admission::Refused => return None,
                 // It is not told when an answer has waited for long enough.
-                Found::Full => drop(tokio::time::timeout(FULL / 4, changed).await),
+                Admission::Full => drop(tokio::time::timeout(FULL / 4, changed).await),
             }
         }
     }
@@ -181,7 +181,7 @@ impl Acceptor for Connections {
     }
 }
 
-impl Table {
+impl ConnectionTable {
     pub(super) fn new(http: &config::Http) -> Self {
         let most = http.max_connections.max(1);
         Self {
@@ -203,22 +203,23 @@ impl Table {
         Busy::begin(self, request, true)
     }
 
-    fn find(self: &Arc<Self>, address: SocketAddr) -> Found {
+    fn find(self: &Arc<Self>, address: SocketAddr) -> Admission {
         let client = self.client(address.ip());
         let mut open = self.open();
         if client.is_some() && open.of(client).count() >= self.share && !open.close_one(client) {
-            return Found::Refused;
+            return Admission::Refused;
         }
         if open.entries.len() >= self.most && !open.close_one(None) {
-            return Found::Full;
+            return Admission::Full;
         }
         let (id, close) = (open.next, CancellationToken::new());
         open.next += 1;
         let closed = close.clone().cancelled_owned();
         let waits_since = Instant::now();
-        let entry = Entry { id, client, busy: 0, asked: false, full_since: None, waits_since, close };
+        let entry =
+            ConnectionEntry { id, client, busy: 0, asked: false, full_since: None, waits_since, close };
         open.entries.insert(address, entry);
-        Found::Place(Place { table: Arc::clone(self), address, id }, closed)
+        Admission::Place(ConnectionPermit { table: Arc::clone(self), address, id }, closed)
     }
 
     /// Whose share a connection belongs to. A network is handed out to one customer as /64 at least.
@@ -238,7 +239,7 @@ impl Table {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, address: SocketAddr, change: impl FnOnce(&mut Entry)) {
+    fn change(&self, address: SocketAddr, change: impl FnOnce(&mut ConnectionEntry)) {
         if let Some(entry) = self.open().entries.get_mut(&address) {
             let waited = entry.waits();
             change(entry);
@@ -251,7 +252,7 @@ impl Table {
 }
 
 impl Open {
-    fn of(&self, client: Option<IpAddr>) -> impl Iterator<Item = (&SocketAddr, &Entry)> {
+    fn of(&self, client: Option<IpAddr>) -> impl Iterator<Item = (&SocketAddr, &ConnectionEntry)> {
         self.entries.iter().filter(move |(_, entry)| client.is_none() || entry.client == client)
     }
 
@@ -267,7 +268,7 @@ impl Open {
     }
 }
 
-impl Entry {
+impl ConnectionEntry {
     /// Whether the next word is the client's.
     const fn waits(&self) -> bool {
         self.busy == 0 && self.full_since.is_none()
@@ -282,8 +283,8 @@ impl Entry {
     }
 }
 
-impl Place {
-    fn change(&self, change: impl FnOnce(&mut Entry)) {
+impl ConnectionPermit {
+    fn change(&self, change: impl FnOnce(&mut ConnectionEntry)) {
         self.table.change(self.address, |entry| {
             if entry.id == self.id {
                 change(entry);
@@ -297,7 +298,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut open = self.table.open();
         if open.entries.get(&self.address).is_some_and(|entry| entry.id == self.id) {
@@ -308,7 +309,7 @@ impl Drop for Place {
 }
 
 impl Busy {
-    fn begin(table: &Arc<Table>, request: &Request, waits: bool) -> Option<Self> {
+    fn begin(table: &Arc<ConnectionTable>, request: &Request, waits: bool) -> Option<Self> {
         let address = *request.remote_addr().as_socket_addr()?;
         let busy = Self { table: Arc::clone(table), address, waits };
         busy.count(!waits);
@@ -324,7 +325,7 @@ impl Busy {
 
     /// `body`, which is being answered with until its end.
     pub(super) fn until_end_of(self, body: Body) -> Body {
-        Body::from(BoxBody::new(Answer { body: body.into(), _busy: self }))
+        Body::from(BoxBody::new(CountedBody { body: body.into(), _busy: self }))
     }
 }
 
@@ -337,12 +338,12 @@ impl Drop for Busy {
 type BoxBody = http_body_util::combinators::BoxBody<Bytes, io::Error>;
 
 /// The body of an answer on its way.
-struct Answer {
+struct CountedBody {
     body: BoxBody,
     _busy: Busy,
 }
 
-impl hyper::body::Body for Answer {
+impl hyper::body::Body for CountedBody {
     type Data = Bytes;
     type Error = io::Error;
 

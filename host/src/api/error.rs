@@ -15,7 +15,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    app::{ProfileError, create::Broken},
+    app::{ProfileError, create::Violation},
     auth::AuthError,
     db,
 };
@@ -26,7 +26,7 @@ pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 /// What goes wrong in an operation: a problem whose status is one of `STATUSES`, which is
 /// a sum of the constants below. The document lists exactly these for the operation.
 #[derive(Debug)]
-pub(super) struct Failure<const STATUSES: u16>(Problem);
+pub(super) struct ProblemSet<const STATUSES: u16>(Problem);
 
 pub(super) const BAD_REQUEST: u16 = 1;
 pub(super) const UNAUTHORIZED: u16 = 1 << 1;
@@ -71,7 +71,7 @@ pub(super) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
-    errors: Vec<Broken>,
+    errors: Vec<Violation>,
     /// Size of the file that a range is not in.
     outside: Option<u64>,
     /// When to try again.
@@ -83,7 +83,7 @@ pub(super) struct Problem {
 /// A problem document (RFC 9457).
 #[derive(Object)]
 #[oai(rename = "Problem")]
-struct Document {
+struct ProblemDocument {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[oai(rename = "type")]
     kind: String,
@@ -186,7 +186,7 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
     }
 
-    pub(super) fn rules(errors: Vec<Broken>) -> Self {
+    pub(super) fn rules(errors: Vec<Violation>) -> Self {
         let first = errors.iter().take(MOST_IN_DETAIL);
         let mut list: Vec<_> = first.map(|broken| format!("{} {}", broken.pointer, broken.detail)).collect();
         if errors.len() > MOST_IN_DETAIL {
@@ -260,8 +260,8 @@ impl Problem {
         response.body(document.to_json_string())
     }
 
-    fn document(self, request_id: &str) -> Document {
-        Document {
+    fn document(self, request_id: &str) -> ProblemDocument {
+        ProblemDocument {
             kind: "about:blank".to_owned(),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status.as_u16(),
@@ -284,7 +284,7 @@ impl Problem {
             StatusCode::NOT_FOUND => Self::not_found("crawl job"),
             StatusCode::CONFLICT => Self::conflict("wrong-status", "A completed job cannot be cancelled."),
             StatusCode::RANGE_NOT_SATISFIABLE => Self::not_in_range(48_213),
-            StatusCode::UNPROCESSABLE_ENTITY => Self::rules(vec![Broken {
+            StatusCode::UNPROCESSABLE_ENTITY => Self::rules(vec![Violation {
                 pointer: "/max_images".to_owned(),
                 detail: "must be a whole number from 1 to 100000".to_owned(),
             }]),
@@ -353,19 +353,19 @@ impl From<AuthError> for Problem {
     }
 }
 
-impl<T: Into<Problem>, const STATUSES: u16> From<T> for Failure<STATUSES> {
+impl<T: Into<Problem>, const STATUSES: u16> From<T> for ProblemSet<STATUSES> {
     fn from(problem: T) -> Self {
         Self(problem.into())
     }
 }
 
-impl<const STATUSES: u16> From<Failure<STATUSES>> for poem::Error {
-    fn from(failure: Failure<STATUSES>) -> Self {
+impl<const STATUSES: u16> From<ProblemSet<STATUSES>> for poem::Error {
+    fn from(failure: ProblemSet<STATUSES>) -> Self {
         failure.0.into()
     }
 }
 
-impl<const STATUSES: u16> ApiResponse for Failure<STATUSES> {
+impl<const STATUSES: u16> ApiResponse for ProblemSet<STATUSES> {
     fn meta() -> MetaResponses {
         let possible = MEANINGS.into_iter().filter(|(bit, ..)| bit & STATUSES != 0 || *bit == u16::MAX);
         let responses = possible.map(|(_, status, description)| MetaResponse {
@@ -379,7 +379,7 @@ impl<const STATUSES: u16> ApiResponse for Failure<STATUSES> {
     }
 
     fn register(registry: &mut Registry) {
-        Document::register(registry);
+        ProblemDocument::register(registry);
     }
 }
 
@@ -387,6 +387,6 @@ impl<const STATUSES: u16> ApiResponse for Failure<STATUSES> {
 fn schema(status: u16) -> MetaSchemaRef {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let example = Problem::example(status).document("0d3f3f6e-4b0c-4a5e-9c7b-3d7c2b6f9a10").to_json();
-    let all_of = vec![Document::schema_ref()];
+    let all_of = vec![ProblemDocument::schema_ref()];
     MetaSchemaRef::Inline(Box::new(MetaSchema { all_of, example, ..MetaSchema::ANY }))
 }

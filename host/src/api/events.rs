@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 use super::{
     PREFIX, Tag,
-    caller::{BearerOrLink, Link, Reader},
-    error::{BAD_REQUEST, Failure, NOT_FOUND, SIGNED_IN},
+    bearer::{AuthorizedReader, BearerOrLink, Link},
+    error::{BAD_REQUEST, NOT_FOUND, ProblemSet, SIGNED_IN},
     jobs::{self, CrawlJobDetail},
 };
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
     job::{JobId, UserId},
 };
 
-pub(super) struct Api;
+pub(super) struct EventsApi;
 
 /// A comment is sent this often, so that nobody between takes the silence for the end.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -46,7 +46,7 @@ enum Changes {
 }
 
 #[OpenApi(prefix_path = "/crawl-jobs", tag = "Tag::CrawlJobs")]
-impl Api {
+impl EventsApi {
     /// Follow a crawl job
     ///
     /// Server-sent events: the job as it is, then the job after every change, each with its
@@ -71,7 +71,7 @@ impl Api {
         /// Last revision seen; browsers send it by themselves.
         #[oai(name = "Last-Event-ID")]
         Header(seen): Header<Option<String>>,
-    ) -> Result<Changes, Failure<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
+    ) -> Result<Changes, ProblemSet<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
         let path = format!("{PREFIX}/crawl-jobs/{id}/events");
         let reader = access.reader(app, &path, &Link { user, expires, signature })?;
         // Listening comes first: a change between the snapshot and that would be missed.
@@ -102,7 +102,7 @@ struct Follower {
 }
 
 impl Follower {
-    fn new(app: &App, reader: &Reader, job: JobId, signals: broadcast::Receiver<Signal>) -> Self {
+    fn new(app: &App, reader: &AuthorizedReader, job: JobId, signals: broadcast::Receiver<Signal>) -> Self {
         let left = (reader.until - Utc::now()).to_std().unwrap_or_default();
         let until = Instant::now() + left;
         Self { app: app.clone(), user: reader.user, job, signals, sent: 0, over: false, until }

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use poem::web::Data;
 use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json, types::Example};
 
-use super::{Tag, error::Failure};
-use crate::{app::App, db::embedded::Alive};
+use super::{Tag, error::ProblemSet};
+use crate::{app::App, db::embedded::Liveness};
 
-pub(super) struct Api;
+pub(super) struct HealthApi;
 
 /// The process lives.
 #[derive(Object)]
@@ -47,13 +47,13 @@ enum Ready {
 }
 
 #[OpenApi(tag = "Tag::Health")]
-impl Api {
+impl HealthApi {
     /// Live
     ///
     /// Answers as long as the process does, and says what it knows; touches nothing else.
     #[oai(path = "/health", method = "get", operation_id = "getHealth")]
-    async fn health(&self, Data(app): Data<&App>) -> Result<Json<Health>, Failure<0>> {
-        let alive = app.postgres.as_ref().is_none_or(Alive::get);
+    async fn health(&self, Data(app): Data<&App>) -> Result<Json<Health>, ProblemSet<0>> {
+        let alive = app.postgres.as_ref().is_none_or(Liveness::get);
         Ok(Json(Health {
             status: if alive { "healthy" } else { "degraded" }.to_owned(),
             timestamp: Utc::now(),
@@ -66,8 +66,8 @@ impl Api {
     ///
     /// Tries the database, the queue, the store and the plugins. For load balancers.
     #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
-    async fn ready(&self, Data(app): Data<&App>) -> Result<Ready, Failure<0>> {
-        let tried = app.try_parts().await;
+    async fn ready(&self, Data(app): Data<&App>) -> Result<Ready, ProblemSet<0>> {
+        let tried = app.check_readiness().await;
         let word = |ready| if ready { "ready" } else { "unavailable" }.to_owned();
         let all = tried.iter().all(|(_, ready)| *ready);
         let parts = tried.into_iter().map(|(part, ready)| (part.to_owned(), word(ready))).collect();

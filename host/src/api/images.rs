@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::{
     PREFIX, Tag,
-    caller::{Bearer, BearerOrLink, Link},
-    error::{BAD_REQUEST, Failure, NOT_FOUND, Problem, RANGE, SIGNED_IN},
+    bearer::{Bearer, BearerOrLink, Link},
+    error::{BAD_REQUEST, NOT_FOUND, Problem, ProblemSet, RANGE, SIGNED_IN},
     jobs,
 };
 use crate::{
@@ -28,10 +28,10 @@ mod shape;
 use file::{File, Wanted};
 use shape::{Image, ImagePage, Verdict};
 
-pub(super) struct Api;
+pub(super) struct ImagesApi;
 
 #[OpenApi(tag = "Tag::Images")]
-impl Api {
+impl ImagesApi {
     /// List the images of a crawl job
     ///
     /// In the order in which they came; a client that sees the job's `revision` move asks for
@@ -56,7 +56,7 @@ impl Api {
         Query(reason): Query<Option<String>>,
         /// Only images from exactly this address: why was this one refused?
         Query(url): Query<Option<String>>,
-    ) -> Result<Json<ImagePage>, Failure<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
+    ) -> Result<Json<ImagePage>, ProblemSet<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
         for (name, text) in [("reason", &reason), ("url", &url)] {
             // Postgres cannot even compare with the first of them.
             if text.as_ref().is_some_and(|text| text.contains(char::is_control)) {
@@ -65,7 +65,7 @@ impl Api {
         }
         let job = JobId(id);
         db::jobs::revision(&app.db, caller.user, job).await?.ok_or_else(jobs::not_found)?;
-        let filter = db::images::Filter { verdict: verdict.map(Verdict::into), reason, url };
+        let filter = db::images::ImageFilter { verdict: verdict.map(Verdict::into), reason, url };
         let mut rows =
             db::images::list(&app.db, caller.user, job, &filter, after.map(ImageId), i64::from(limit) + 1)
                 .await?;
@@ -104,7 +104,7 @@ impl Api {
         /// One range of bytes; several are answered with the whole.
         #[oai(name = "Range")]
         Header(range): Header<Option<String>>,
-    ) -> Result<File, Failure<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND | RANGE }>> {
+    ) -> Result<File, ProblemSet<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND | RANGE }>> {
         let path = file_path(ImageId(id));
         let reader = access.reader(app, &path, &Link { user, expires, signature })?;
         let missing = || Problem::not_found("image file");
@@ -121,7 +121,7 @@ fn file_path(image: ImageId) -> String {
 }
 
 /// The object of a row that has one.
-fn object(image: &db::images::Image) -> Option<(Sha256, Format)> {
+fn object(image: &db::images::ImageRow) -> Option<(Sha256, Format)> {
     image.storage_url.as_ref()?;
     let mut sha256 = Sha256([0; 32]);
     hex::decode_to_slice(image.hash.as_ref()?, &mut sha256.0).ok()?;

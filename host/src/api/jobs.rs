@@ -12,17 +12,17 @@ use poem_openapi::{
 
 use super::{
     PREFIX, Tag,
-    body::Body,
-    caller::Bearer,
+    bearer::Bearer,
+    body::JsonBody,
     error::{
-        BAD_REQUEST, CONFLICT, FORBIDDEN, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES, SIGNED_IN,
+        BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, Problem, ProblemSet, RULES, SIGNED_IN,
         TOO_LARGE, TOO_MANY, TOO_SLOW,
     },
 };
 use crate::{
     app::{
-        App, Cancelled, JobError, ProfileError, Retried,
-        create::{CreateError, Created},
+        App, Cancelled, JobError, ProfileError, RetryOutcome,
+        create::{CreateError, CreateOutcome},
     },
     db,
     job::{JobId, JobState, UserId},
@@ -38,7 +38,7 @@ use log::{LogEntry, LogPage};
 use request::CreateCrawlJob;
 use shape::{CrawlJob, CrawlJobPage, Status};
 
-pub(super) struct Api;
+pub(super) struct JobsApi;
 
 #[derive(ApiResponse)]
 enum CreatedJob {
@@ -58,7 +58,7 @@ enum Deleted {
 }
 
 #[OpenApi(prefix_path = "/crawl-jobs", tag = "Tag::CrawlJobs")]
-impl Api {
+impl JobsApi {
     /// Create and start a crawl job
     ///
     /// One chunk is made for each input (keyword or address) and source that takes it. A job
@@ -73,10 +73,10 @@ impl Api {
         /// Any text of 1 to 255 visible ASCII characters, such as a UUID.
         #[oai(name = "Idempotency-Key")]
         Header(key): Header<Option<String>>,
-        body: Body<CreateCrawlJob>,
+        body: JsonBody<CreateCrawlJob>,
     ) -> Result<
         CreatedJob,
-        Failure<
+        ProblemSet<
             { SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | FORBIDDEN | RULES | TOO_MANY },
         >,
     > {
@@ -88,12 +88,12 @@ impl Api {
             return Err(Problem::bad_request("bad-idempotency-key", detail).into());
         }
         let created = app.create_job(&caller, &body.value, key.as_deref()).await?;
-        let (Created::New(job) | Created::Before(job)) = created;
+        let (CreateOutcome::New(job) | CreateOutcome::Before(job)) = created;
         let detail = Json(detail(app, caller.user, job).await?);
         let location = format!("{PREFIX}/crawl-jobs/{job}");
         Ok(match created {
-            Created::New(_) => CreatedJob::New(detail, location),
-            Created::Before(_) => CreatedJob::Before(detail, location),
+            CreateOutcome::New(_) => CreatedJob::New(detail, location),
+            CreateOutcome::Before(_) => CreatedJob::Before(detail, location),
         })
     }
 
@@ -112,7 +112,7 @@ impl Api {
         Query(after): Query<Option<i32>>,
         /// Only jobs with this status.
         Query(status): Query<Option<Status>>,
-    ) -> Result<Json<CrawlJobPage>, Failure<{ SIGNED_IN | BAD_REQUEST }>> {
+    ) -> Result<Json<CrawlJobPage>, ProblemSet<{ SIGNED_IN | BAD_REQUEST }>> {
         let status = status.map(JobState::from);
         let mut rows =
             db::jobs::list(&app.db, caller.user, status, after.map(JobId), i64::from(limit) + 1).await?;
@@ -133,7 +133,7 @@ impl Api {
         Bearer(caller): Bearer,
         /// Id of the job.
         Path(id): Path<i32>,
-    ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND }>> {
+    ) -> Result<Json<CrawlJobDetail>, ProblemSet<{ SIGNED_IN | NOT_FOUND }>> {
         Ok(Json(detail(app, caller.user, JobId(id)).await?))
     }
 
@@ -152,7 +152,7 @@ impl Api {
         Query(limit): Query<u8>,
         /// `next` of the page before.
         Query(after): Query<Option<i32>>,
-    ) -> Result<Json<LogPage>, Failure<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
+    ) -> Result<Json<LogPage>, ProblemSet<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
         let job = JobId(id);
         db::jobs::revision(&app.db, caller.user, job).await?.ok_or_else(not_found)?;
         let mut rows =
@@ -174,7 +174,7 @@ impl Api {
         Bearer(caller): Bearer,
         /// Id of the job.
         Path(id): Path<i32>,
-    ) -> Result<Deleted, Failure<{ SIGNED_IN | NOT_FOUND }>> {
+    ) -> Result<Deleted, ProblemSet<{ SIGNED_IN | NOT_FOUND }>> {
         app.is_signed_in(&caller).await?;
         if app.delete_job(caller.user, JobId(id)).await? {
             Ok(Deleted::Gone)
@@ -193,7 +193,7 @@ impl Api {
         Bearer(caller): Bearer,
         /// Id of the job.
         Path(id): Path<i32>,
-    ) -> Result<Json<CrawlJobDetail>, Failure<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
+    ) -> Result<Json<CrawlJobDetail>, ProblemSet<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
         match app.cancel_job(caller.user, JobId(id)).await? {
             Cancelled::NotFound => Err(not_found().into()),
             Cancelled::Over(state) if state != JobState::Cancelled => {
@@ -218,16 +218,16 @@ impl Api {
         Path(id): Path<i32>,
     ) -> Result<
         Json<CrawlJobDetail>,
-        Failure<{ SIGNED_IN | FORBIDDEN | NOT_FOUND | CONFLICT | RULES | TOO_MANY }>,
+        ProblemSet<{ SIGNED_IN | FORBIDDEN | NOT_FOUND | CONFLICT | RULES | TOO_MANY }>,
     > {
         app.may_crawl(&caller).await?;
         match app.retry_job(caller.user, JobId(id)).await? {
-            Retried::NotFound => Err(not_found().into()),
-            Retried::NotOver(state) => Err(conflict(state, "retried").into()),
-            Retried::Anonymous => Err(Problem::from(ProfileError::Anonymous).into()),
-            Retried::Refused(broken) => Err(Problem::rules(broken).into()),
-            Retried::TooMany(most) => Err(too_many_open(most).into()),
-            Retried::Now => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
+            RetryOutcome::NotFound => Err(not_found().into()),
+            RetryOutcome::NotOver(state) => Err(conflict(state, "retried").into()),
+            RetryOutcome::Anonymous => Err(Problem::from(ProfileError::Anonymous).into()),
+            RetryOutcome::Refused(broken) => Err(Problem::rules(broken).into()),
+            RetryOutcome::TooMany(most) => Err(too_many_open(most).into()),
+            RetryOutcome::Now => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
         }
     }
 }

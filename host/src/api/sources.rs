@@ -9,10 +9,10 @@ use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 use self::preview::{Preview, PreviewRequest, Previews};
 use super::{
     Tag,
-    body::Body,
-    caller::Bearer,
+    bearer::Bearer,
+    body::JsonBody,
     error::{
-        BAD_GATEWAY, BAD_REQUEST, CONFLICT, FORBIDDEN, Failure, MEDIA_TYPE, NOT_FOUND, Problem, RULES,
+        BAD_GATEWAY, BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, Problem, ProblemSet, RULES,
         SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
     },
     nullable::Nullable,
@@ -20,10 +20,10 @@ use super::{
 use crate::{
     app::{
         App,
-        health::{Health, SourceStates},
+        health::{HealthReport, SourceStates},
     },
-    plugin::Installed,
-    source::{Figures, Input, OptionKind},
+    plugin::LoadedPlugin,
+    source::{Input, OptionKind, SourceStats},
 };
 
 mod preview;
@@ -43,7 +43,7 @@ const PREVIEW: u16 = SIGNED_IN
 
 /// The routes, and the previews that are under way.
 #[derive(Default)]
-pub(super) struct Api {
+pub(super) struct SourcesApi {
     previews: Previews,
 }
 
@@ -194,7 +194,7 @@ struct SourcePage {
 }
 
 #[OpenApi(prefix_path = "/sources", tag = "Tag::Sources")]
-impl Api {
+impl SourcesApi {
     /// List the installed sources
     ///
     /// All of them in one page, by id, with those that cannot be used now and why.
@@ -203,7 +203,7 @@ impl Api {
         &self,
         Data(app): Data<&App>,
         _caller: Bearer,
-    ) -> Result<Json<SourcePage>, Failure<SIGNED_IN>> {
+    ) -> Result<Json<SourcePage>, ProblemSet<SIGNED_IN>> {
         let states = SourceStates::read(&app.db).await?;
         let items = app.plugins.list().into_iter().map(|source| Source::new(source, app, &states)).collect();
         Ok(Json(SourcePage { items, next: None.into() }))
@@ -220,7 +220,7 @@ impl Api {
         _caller: Bearer,
         /// Id of the source.
         Path(id): Path<String>,
-    ) -> Result<Json<Source>, Failure<{ SIGNED_IN | NOT_FOUND }>> {
+    ) -> Result<Json<Source>, ProblemSet<{ SIGNED_IN | NOT_FOUND }>> {
         let source = app.plugins.get(&id).ok_or_else(|| Problem::not_found("source"))?;
         Ok(Json(Source::new(source, app, &SourceStates::read(&app.db).await?)))
     }
@@ -236,8 +236,8 @@ impl Api {
         Bearer(caller): Bearer,
         /// Id of the source.
         Path(id): Path<String>,
-        body: Body<PreviewRequest>,
-    ) -> Result<Json<Preview>, Failure<PREVIEW>> {
+        body: JsonBody<PreviewRequest>,
+    ) -> Result<Json<Preview>, ProblemSet<PREVIEW>> {
         let source = app.plugins.get(&id).ok_or_else(|| Problem::not_found("source"))?;
         app.may_crawl(&caller).await?;
         Ok(Json(self.previews.show(app, caller.user, source, &body.value).await?))
@@ -245,8 +245,8 @@ impl Api {
 }
 
 impl Source {
-    fn new(installed: Installed, app: &App, states: &SourceStates) -> Self {
-        let health = states.health(&installed, &app.marks);
+    fn new(installed: LoadedPlugin, app: &App, states: &SourceStates) -> Self {
+        let health = states.health(&installed, &app.fingerprints);
         let unavailable_reason = app.unavailable(&installed, &health);
         let figures = states.figures(&installed.info.id);
         let info = installed.info;
@@ -286,8 +286,8 @@ impl Source {
     }
 }
 
-impl From<Health> for SourceHealth {
-    fn from(health: Health) -> Self {
+impl From<HealthReport> for SourceHealth {
+    fn from(health: HealthReport) -> Self {
         Self {
             condition: health.condition.name().to_owned(),
             reason: health.reason.into(),
@@ -297,8 +297,8 @@ impl From<Health> for SourceHealth {
     }
 }
 
-impl From<Figures> for SourceFigures {
-    fn from(figures: Figures) -> Self {
+impl From<SourceStats> for SourceFigures {
+    fn from(figures: SourceStats) -> Self {
         Self {
             steps: figures.steps,
             faults: figures.faults,
@@ -366,8 +366,8 @@ impl Example for Source {
             unavailable_reason: None.into(),
             restriction: None.into(),
             sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
-            health: Health::OK.into(),
-            figures: Figures {
+            health: HealthReport::OK.into(),
+            figures: SourceStats {
                 steps: 42,
                 requests: 40,
                 answers: BTreeMap::from([("200".to_owned(), 39), ("404".to_owned(), 1)]),
@@ -377,7 +377,7 @@ impl Example for Source {
                 refused: BTreeMap::from([("not-found".to_owned(), 50)]),
                 cpu: Duration::from_millis(126),
                 peak_memory: 2 << 20,
-                ..Figures::default()
+                ..SourceStats::default()
             }
             .into(),
         }

@@ -7,24 +7,24 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     app::{
         App,
-        health::{self, Health, SourceStates},
+        health::{self, HealthReport, SourceStates},
         jobs::messages,
         profile::ProfileError,
     },
     auth::Caller,
     db,
     job::{Destination, JobId, JobSpec},
-    plugin::Installed,
+    plugin::LoadedPlugin,
     queue::QueueError,
 };
 
 mod check;
 
-pub use check::{Broken, Offered, check, check_alone};
+pub use check::{SourceOffer, Violation, check, check_alone};
 
 /// What became of a request for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Created {
+pub enum CreateOutcome {
     /// There is a new job.
     New(JobId),
     /// The same request was made before, under the same key.
@@ -36,7 +36,7 @@ pub enum Created {
 pub enum CreateError {
     /// The body breaks rules: all of them.
     #[error("the request breaks {} rules", .0.len())]
-    Rules(Vec<Broken>),
+    Rules(Vec<Violation>),
     /// The key was used for another request less than a day ago.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -65,7 +65,7 @@ impl App {
         caller: &Caller,
         body: &Value,
         key: Option<&str>,
-    ) -> Result<Created, CreateError> {
+    ) -> Result<CreateOutcome, CreateError> {
         self.may_crawl(caller).await?;
         let digest = Sha256::digest(body.to_string());
         let user = caller.user;
@@ -97,21 +97,21 @@ impl App {
         self.queue.enqueue(&mut transaction, created.job, &messages(&turns), None).await?;
         transaction.commit().await?;
         tracing::info!(job = %created.job, chunks = spec.chunks.len(), "job created");
-        Ok(Created::New(created.job))
+        Ok(CreateOutcome::New(created.job))
     }
 
     /// What a request asks for, by the sources that are offered.
-    pub(super) fn check(&self, body: &Value, offered: &[Offered]) -> Result<JobSpec, Vec<Broken>> {
+    pub(super) fn check(&self, body: &Value, offered: &[SourceOffer]) -> Result<JobSpec, Vec<Violation>> {
         let parse_url =
             |text: &str| self.fetcher.check(text).map_err(|blocked| format!("cannot be crawled: {blocked}"));
         check(body, offered, &parse_url)
     }
 
     /// The installed sources, each with why it cannot be crawled now, if so.
-    pub(super) async fn offered(&self) -> Result<Vec<Offered>, db::Error> {
+    pub(super) async fn offered(&self) -> Result<Vec<SourceOffer>, db::Error> {
         let states = SourceStates::read(&self.db).await?;
-        let offered = |source: Installed| {
-            let health = states.health(&source, &self.marks);
+        let offered = |source: LoadedPlugin| {
+            let health = states.health(&source, &self.fingerprints);
             self.offer(source, &health)
         };
         Ok(self.plugins.list().into_iter().map(offered).collect())
@@ -119,22 +119,22 @@ impl App {
 
     /// One source, with why it cannot be crawled now, if so.
     #[must_use]
-    pub fn offer(&self, source: Installed, health: &Health) -> Offered {
+    pub fn offer(&self, source: LoadedPlugin, health: &HealthReport) -> SourceOffer {
         let granted = self.grants(&source).credentials.into_iter();
         let credentials = granted.map(|credential| credential.spec.name).collect();
-        Offered { unavailable: self.unavailable(&source, health), credentials, info: source.info }
+        SourceOffer { unavailable: self.unavailable(&source, health), credentials, info: source.info }
     }
 
     /// Why no crawl of a source can be begun now.
     #[must_use]
-    pub fn unavailable(&self, source: &Installed, health: &Health) -> Option<String> {
+    pub fn unavailable(&self, source: &LoadedPlugin, health: &HealthReport) -> Option<String> {
         health::unavailable(source, &self.grants(source), health)
     }
 }
 
-fn replay(before: &db::idempotency::Before, digest: &[u8]) -> Result<Created, CreateError> {
+fn replay(before: &db::idempotency::EarlierRequest, digest: &[u8]) -> Result<CreateOutcome, CreateError> {
     if before.request_digest == digest {
-        Ok(Created::Before(before.job_id))
+        Ok(CreateOutcome::Before(before.job_id))
     } else {
         Err(CreateError::KeyReused)
     }
@@ -149,7 +149,7 @@ fn refused(error: db::jobs::InsertError, spec: &JobSpec) -> CreateError {
     match error {
         db::jobs::InsertError::Database(error) => CreateError::Database(error),
         db::jobs::InsertError::NoDestination => {
-            CreateError::Rules(vec![Broken { pointer, detail: format!("you have none with id {id}") }])
+            CreateError::Rules(vec![Violation { pointer, detail: format!("you have none with id {id}") }])
         }
     }
 }

@@ -6,12 +6,12 @@ use crate::app::App;
 
 impl App {
     /// Takes up what is installed, turned on or off, removed or left aside, for ever.
-    pub(super) async fn follow_plugins(self) {
+    pub(super) async fn watch_plugins(self) {
         let mut tick = tokio::time::interval(self.config.plugins.plugins_poll);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            if let Err(error) = self.leave_aside_condemned().await {
+            if let Err(error) = self.set_aside_failed_builds().await {
                 tracing::debug!(%error, "the states of the sources cannot be read");
             }
         }

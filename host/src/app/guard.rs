@@ -26,7 +26,7 @@ impl App {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(pause) => {}
             }
-            (pause, failed) = match guard::see_to(&self.db).await {
+            (pause, failed) = match guard::enforce(&self.db).await {
                 Ok(()) => (every, false),
                 Err(error @ (GuardError::Unprotected(_) | GuardError::Gone(_))) if failed => {
                     return Err(error);

@@ -13,11 +13,11 @@ use crate::{
     config::ConfiguredCredential,
     db::{
         self, PgPool,
-        chunks::Chunk,
-        sources::{self, BuildRef, Faults, SourceRow, Trouble},
+        chunks::ClaimedChunk,
+        sources::{self, BuildRef, FaultCount, SourceProblem, SourceRow},
     },
-    plugin::{Condemned, Installed},
-    source::{Figures, Grants, Input},
+    plugin::{FailedBuild, LoadedPlugin},
+    source::{Grants, Input, SourceStats},
 };
 
 /// Slices in a row that the faults of a build may end before it is paused, or left aside for
@@ -46,7 +46,7 @@ pub enum Condition {
 
 /// How a source fares.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Health {
+pub struct HealthReport {
     /// In a word.
     pub condition: Condition,
     /// Why, for everybody.
@@ -59,13 +59,13 @@ pub struct Health {
     /// When it goes on by itself.
     pub resumes_at: Option<DateTime<Utc>>,
     /// What ails it.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<SourceProblem>,
 }
 
 /// Tells the credentials that are configured for each source from others, without telling
 /// them: 16 bits of a hash, keyed with what all processes of a system share.
 #[derive(Clone, Debug)]
-pub struct CredentialMarks {
+pub struct CredentialFingerprints {
     key: hmac::Key,
     by_source: BTreeMap<String, i32>,
 }
@@ -89,7 +89,7 @@ impl Condition {
     pub const ALL: [Self; 3] = [Self::Ok, Self::Degraded, Self::Paused];
 }
 
-impl CredentialMarks {
+impl CredentialFingerprints {
     /// For these credentials.
     ///
     /// # Errors
@@ -112,7 +112,7 @@ impl CredentialMarks {
 
     /// The build as this process has it.
     #[must_use]
-    pub fn build<'a>(&self, source: &'a Installed) -> BuildRef<'a> {
+    pub fn build<'a>(&self, source: &'a LoadedPlugin) -> BuildRef<'a> {
         let id = source.info.id.as_str();
         let credential_mark = self.by_source.get(id).copied().unwrap_or_else(|| mark(&self.key, ""));
         BuildRef { id, digest: source.digest, enabled_at: source.enabled_at, credential_mark }
@@ -137,14 +137,14 @@ impl SourceStates {
 
     /// How a source fares.
     #[must_use]
-    pub fn health(&self, source: &Installed, marks: &CredentialMarks) -> Health {
+    pub fn health(&self, source: &LoadedPlugin, marks: &CredentialFingerprints) -> HealthReport {
         let build = marks.build(source);
         let of = |digest| self.0.iter().find(|row| row.id == build.id && row.digest() == Some(digest));
-        let own = of(build.digest).map_or(Health::OK, |row| Health::of(row, &build));
+        let own = of(build.digest).map_or(HealthReport::OK, |row| HealthReport::of(row, &build));
         let newer = source.rolled_back.as_ref().filter(|_| own.condition != Condition::Paused);
         let Some(newer) = newer else { return own };
         let row = of(newer.sha256);
-        Health {
+        HealthReport {
             condition: Condition::Degraded,
             reason: Some(format!(
                 "version {} is installed but left aside, because it faulted {MOST_FAULTS} times in a row; \
@@ -154,29 +154,29 @@ impl SourceStates {
             detail: row.and_then(|row| row.message.clone()),
             since: row.and_then(|row| row.paused_at),
             resumes_at: None,
-            trouble: Some(Trouble::Fault),
+            trouble: Some(SourceProblem::Fault),
         }
     }
 
     /// What a source did until now, all its builds together.
     #[must_use]
-    pub fn figures(&self, id: &str) -> Figures {
-        let mut figures = Figures::default();
+    pub fn figures(&self, id: &str) -> SourceStats {
+        let mut figures = SourceStats::default();
         self.0.iter().filter(|row| row.id == id).for_each(|row| row.add_to(&mut figures));
         figures
     }
 
     /// Builds that are left aside for earlier ones, and those to go back to.
     #[must_use]
-    pub fn condemned(&self) -> Condemned {
+    pub fn failed_builds(&self) -> FailedBuild {
         let rows = self.0.iter().filter(|row| row.rolled_back && row.paused_at.is_some());
         let key = |row: &SourceRow| Some(((row.id.clone(), row.digest()?), row.enabled_at));
         let did_well = self.0.iter().filter(|row| row.did_well).filter_map(SourceRow::digest);
-        Condemned { builds: rows.filter_map(key).collect(), did_well: did_well.collect() }
+        FailedBuild { builds: rows.filter_map(key).collect(), did_well: did_well.collect() }
     }
 }
 
-impl Health {
+impl HealthReport {
     /// Nothing is known against it.
     pub const OK: Self = Self {
         condition: Condition::Ok,
@@ -191,12 +191,12 @@ impl Health {
         let Some(trouble) = row.trouble else { return Self::OK };
         let detail = row.message.clone();
         let what = match trouble {
-            Trouble::Fault if row.paused_at.is_some() => {
+            SourceProblem::Fault if row.paused_at.is_some() => {
                 "its plugin faulted several times in a row, and not for one input or one user alone"
             }
-            Trouble::Fault => "its plugin faulted",
-            Trouble::LayoutChanged => "its site no longer looks as it expects",
-            Trouble::Unauthorized => "its credential is missing or refused",
+            SourceProblem::Fault => "its plugin faulted",
+            SourceProblem::LayoutChanged => "its site no longer looks as it expects",
+            SourceProblem::Unauthorized => "its credential is missing or refused",
         };
         if !row.pauses(build) {
             return Self {
@@ -209,7 +209,7 @@ impl Health {
             };
         }
         let how = match (trouble, row.resumes_at) {
-            (Trouble::Unauthorized, _) => "it goes on with another credential or version",
+            (SourceProblem::Unauthorized, _) => "it goes on with another credential or version",
             (_, Some(_)) => "it is tried again after a while",
             (_, None) => "it goes on with another version",
         };
@@ -228,7 +228,7 @@ impl Health {
 /// Why no crawl of a source can be begun now, with what it is granted and as it fares; none
 /// when one can.
 #[must_use]
-pub fn unavailable(source: &Installed, grants: &Grants, health: &Health) -> Option<String> {
+pub fn unavailable(source: &LoadedPlugin, grants: &Grants, health: &HealthReport) -> Option<String> {
     let missing = || {
         let spec = source.info.missing_credential(grants)?;
         Some(format!("its credential `{}` is not configured: {}", spec.name, spec.help))
@@ -242,10 +242,10 @@ impl App {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn health(&self, source: &Installed) -> Result<Health, db::Error> {
-        let build = self.marks.build(source);
+    pub async fn health(&self, source: &LoadedPlugin) -> Result<HealthReport, db::Error> {
+        let build = self.fingerprints.build(source);
         let row = sources::find(&self.db, &build).await?;
-        Ok(row.map_or(Health::OK, |row| Health::of(&row, &build)))
+        Ok(row.map_or(HealthReport::OK, |row| HealthReport::of(&row, &build)))
     }
 
     /// Notes what ails a source, for all workers, and does what follows from that. Whether it
@@ -253,37 +253,37 @@ impl App {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn report_trouble(
+    pub async fn report_problem(
         &self,
-        source: &Installed,
-        chunk: &Chunk,
-        trouble: Trouble,
+        source: &LoadedPlugin,
+        chunk: &ClaimedChunk,
+        trouble: SourceProblem,
         words: &str,
     ) -> Result<bool, db::Error> {
         // Nothing that the operator of a source without credentials could do.
-        if trouble == Trouble::Unauthorized && source.info.credentials.is_empty() {
+        if trouble == SourceProblem::Unauthorized && source.info.credentials.is_empty() {
             return Ok(false);
         }
-        let build = self.marks.build(source);
+        let build = self.fingerprints.build(source);
         let words: String = words.chars().take(MOST_WORDS).collect();
-        let may_go_back = trouble == Trouble::Fault && self.plugins.can_go_back(source).await;
-        let Some(faults) = sources::ails(&self.db, &build, chunk, trouble, &words).await? else {
+        let may_go_back = trouble == SourceProblem::Fault && self.plugins.can_go_back(source).await;
+        let Some(faults) = sources::record_problem(&self.db, &build, chunk, trouble, &words).await? else {
             // Another worker paused it; this one may not have gone back with it yet.
             if may_go_back {
-                self.leave_aside_condemned().await?;
+                self.set_aside_failed_builds().await?;
             }
             return Ok(may_go_back);
         };
         let may_go_back = may_go_back && !faults.did_well;
         let (id, version) = (build.id, &source.info.version);
         match trouble {
-            Trouble::Fault => match weigh(source.info.input, faults) {
+            SourceProblem::Fault => match weigh(source.info.input, faults) {
                 None => tracing::warn!(source = id, version, reason = words, "the source faulted"),
                 Some(_) if may_go_back => {
                     if sources::pause(&self.db, &build, None, true).await? {
                         tracing::error!(source = id, version, digest = %build.digest, reason = words, "the source goes back to an earlier version");
                     }
-                    self.leave_aside_condemned().await?;
+                    self.set_aside_failed_builds().await?;
                 }
                 Some(pause) => {
                     let resumes_at = Utc::now() + pause;
@@ -292,12 +292,12 @@ impl App {
                     }
                 }
             },
-            Trouble::Unauthorized => {
+            SourceProblem::Unauthorized => {
                 if sources::pause(&self.db, &build, None, false).await? {
                     tracing::error!(source = id, version, reason = words, "the source is paused");
                 }
             }
-            Trouble::LayoutChanged => {
+            SourceProblem::LayoutChanged => {
                 tracing::warn!(source = id, version, reason = words, "the site of the source has changed");
             }
         }
@@ -309,9 +309,9 @@ impl App {
     ///
     /// # Errors
     /// When the database fails; what changed in the folder is taken up all the same.
-    pub async fn leave_aside_condemned(&self) -> Result<(), db::Error> {
+    pub async fn set_aside_failed_builds(&self) -> Result<(), db::Error> {
         let states = SourceStates::read(&self.db).await;
-        let condemned = states.as_ref().ok().map(SourceStates::condemned);
+        let condemned = states.as_ref().ok().map(SourceStates::failed_builds);
         if let Err(error) = self.plugins.follow(condemned).await {
             tracing::error!(error = %chain(&error), "the folder of plugins cannot be followed; what runs goes on");
         }
@@ -325,7 +325,7 @@ impl App {
 /// inputs count; and of a source that goes to an address, which may be made for the purpose,
 /// only those of several users. One user alone can have it paused for a short time, not longer
 /// each time. And a build that ever did well is paused but never given up.
-fn weigh(input: Input, faults: Faults) -> Option<Duration> {
+fn weigh(input: Input, faults: FaultCount) -> Option<Duration> {
     let counts = match input {
         Input::Keywords => faults.several_inputs,
         Input::Address => faults.several_users,
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn one_user_alone_pauses_little() {
-        let faults = |in_row, several_inputs, several_users, pauses| Faults {
+        let faults = |in_row, several_inputs, several_users, pauses| FaultCount {
             in_row,
             several_inputs,
             several_users,

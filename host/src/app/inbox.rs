@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{
         App, Signal, chain,
-        create::{Broken, CreateError, Offered},
+        create::{CreateError, SourceOffer, Violation},
         jobs::{JobError, messages},
         profile::ProfileError,
     },
-    db::{self, PgConnection, inbox, jobs::Job, settle},
+    db::{self, PgConnection, inbox, jobs::JobRow, lifecycle},
     job::{JobId, JobState, UserId},
 };
 
@@ -25,7 +25,7 @@ const MOST_FAILURES: usize = 100;
 
 impl App {
     /// Acts on what the frontend wrote, within two seconds when it is told, until `stop`.
-    pub async fn see_to_inbox(self, stop: CancellationToken) {
+    pub async fn watch_inbox(self, stop: CancellationToken) {
         let mut signals = self.signals.subscribe();
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -41,13 +41,13 @@ impl App {
             }
             // A job that names no source gets what is there, which is not known before.
             if self.plugins.is_settled().await {
-                self.empty_inbox().await;
+                self.drain_inbox().await;
             }
         }
     }
 
     /// Acts on all that is there, for one user after the other.
-    async fn empty_inbox(&self) {
+    async fn drain_inbox(&self) {
         let mut served = Vec::new();
         // One that failed comes again, behind the others: not without end.
         let mut failures = 0;
@@ -66,7 +66,7 @@ impl App {
                 tracing::warn!(%job, error = %chain(&error), "a job of the frontend could not be acted on");
                 failures += 1;
                 // When the database is away this fails, too, and the next sweep comes.
-                if inbox::put_off(&self.db, job).await.is_err() {
+                if inbox::defer(&self.db, job).await.is_err() {
                     return;
                 }
             }
@@ -80,7 +80,7 @@ impl App {
         let Some(job) = inbox::take(&mut tx, user, id).await? else { return Ok(()) };
         match job.status.0 {
             JobState::Pending if !job.has_parts() => {
-                let refused = match self.take_up(&mut tx, &job, open, &offered).await {
+                let refused = match self.begin_inserted(&mut tx, &job, open, &offered).await {
                     Ok(()) => None,
                     Err(TakeUpError::Job(JobError::Database(error))) if db::refuses_data(&error) => {
                         // Nothing more can be done in this transaction.
@@ -95,10 +95,10 @@ impl App {
                     Err(refused) => Some(refused.to_string()),
                 };
                 if let Some(reason) = refused {
-                    settle::refuse(&mut tx, &job, &reason).await?;
+                    lifecycle::refuse(&mut tx, &job, &reason).await?;
                 }
             }
-            JobState::Cancelled => settle::stop(&mut tx, &job).await?,
+            JobState::Cancelled => lifecycle::stop(&mut tx, &job).await?,
             // Somebody else acted on it meanwhile.
             _ => {}
         }
@@ -108,12 +108,12 @@ impl App {
 
     /// Checks a job without parts as if it were asked for now, and begins it, unless its user has as
     /// many `open` as are allowed. Nothing is written where it is refused.
-    pub(super) async fn take_up(
+    pub(super) async fn begin_inserted(
         &self,
         tx: &mut PgConnection,
-        job: &Job,
+        job: &JobRow,
         open: Option<i64>,
-        offered: &[Offered],
+        offered: &[SourceOffer],
     ) -> Result<(), TakeUpError> {
         if let Some(most) = open {
             return Err(TakeUpError::TooMany(most));
@@ -124,7 +124,7 @@ impl App {
             return Err(TakeUpError::Anonymous);
         }
         let spec = self.check(&request(job), offered).map_err(TakeUpError::Rules)?;
-        let queued = db::jobs::take_up(tx, job, &spec).await.map_err(JobError::from)?;
+        let queued = db::jobs::begin_inserted(tx, job, &spec).await.map_err(JobError::from)?;
         let turns = db::fairness::turns(tx, job.id, &queued, None).await.map_err(JobError::from)?;
         self.queue.enqueue(tx, job.id, &messages(&turns), None).await.map_err(JobError::from)?;
         tracing::info!(job = %job.id, chunks = spec.chunks.len(), "job of the frontend begun");
@@ -137,7 +137,7 @@ impl App {
 pub(super) enum TakeUpError {
     /// What it asks for breaks rules: all of them.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Rules(Vec<Broken>),
+    Rules(Vec<Violation>),
     /// Its user has as many jobs under way as are allowed.
     #[error("{}", CreateError::TooMany(*.0))]
     TooMany(i64),
@@ -150,7 +150,7 @@ pub(super) enum TakeUpError {
 }
 
 /// The request that would have made this row.
-fn request(job: &Job) -> Value {
+fn request(job: &JobRow) -> Value {
     let options = &job.options.0;
     let inputs = job.input.as_ref().map(|input| input.0.clone()).unwrap_or_default();
     json!({

@@ -2,27 +2,27 @@
 //! it are one transaction.
 
 use crate::{
-    app::{App, create::Broken, inbox::TakeUpError},
+    app::{App, create::Violation, inbox::TakeUpError},
     db::{
         self,
-        fairness::{self, Turn},
-        settle,
+        fairness::{self, QueueTurn},
+        lifecycle,
     },
     job::{JobId, JobState, UserId},
-    queue::{Message, QueueError},
+    queue::{ChunkMessage, QueueError},
 };
 
-pub use settle::Cancelled;
+pub use lifecycle::Cancelled;
 
 /// What a retry came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Retried {
+pub enum RetryOutcome {
     /// No such job of this user.
     NotFound,
     /// It is in this state, and no part of it failed.
     NotOver(JobState),
     /// Somebody else wrote its row, and what it asks for breaks rules: all of them.
-    Refused(Vec<Broken>),
+    Refused(Vec<Violation>),
     /// The user has this many jobs under way, as many as are allowed.
     TooMany(i64),
     /// Its user signed in anonymously.
@@ -49,7 +49,7 @@ impl App {
     /// When the database fails; then the job goes on.
     pub async fn cancel_job(&self, user: UserId, job: JobId) -> Result<Cancelled, JobError> {
         let mut tx = self.db.begin().await?;
-        let cancelled = settle::cancel(&mut tx, user, job).await?;
+        let cancelled = lifecycle::cancel(&mut tx, user, job).await?;
         tx.commit().await?;
         Ok(cancelled)
     }
@@ -59,44 +59,44 @@ impl App {
     ///
     /// # Errors
     /// When the database fails; then the job stays as it is.
-    pub async fn retry_job(&self, user: UserId, job: JobId) -> Result<Retried, JobError> {
+    pub async fn retry_job(&self, user: UserId, job: JobId) -> Result<RetryOutcome, JobError> {
         let mut tx = self.db.begin().await?;
         let open = self.too_many_open(&mut tx, user).await?;
-        let queued = match settle::retry(&mut tx, user, job).await? {
-            settle::Retried::NotFound => return Ok(Retried::NotFound),
-            settle::Retried::NotOver(state) => return Ok(Retried::NotOver(state)),
-            settle::Retried::NoParts => {
+        let queued = match lifecycle::retry(&mut tx, user, job).await? {
+            lifecycle::RetryFound::NotFound => return Ok(RetryOutcome::NotFound),
+            lifecycle::RetryFound::NotOver(state) => return Ok(RetryOutcome::NotOver(state)),
+            lifecycle::RetryFound::NoParts => {
                 drop(tx);
                 return self.begin_again(user, job).await;
             }
-            settle::Retried::Now(_) if let Some(most) = open => return Ok(Retried::TooMany(most)),
-            settle::Retried::Now(queued) => queued,
+            lifecycle::RetryFound::Now(_) if let Some(most) = open => return Ok(RetryOutcome::TooMany(most)),
+            lifecycle::RetryFound::Now(queued) => queued,
         };
         let turns = fairness::turns(&mut tx, job, &queued, None).await?;
         self.queue.enqueue(&mut tx, job, &messages(&turns), None).await?;
         tx.commit().await?;
-        Ok(Retried::Now)
+        Ok(RetryOutcome::Now)
     }
 
     /// Begins a job that has no parts, because somebody else wrote its row.
-    async fn begin_again(&self, user: UserId, job: JobId) -> Result<Retried, JobError> {
+    async fn begin_again(&self, user: UserId, job: JobId) -> Result<RetryOutcome, JobError> {
         let offered = self.offered().await?;
         let mut tx = self.db.begin().await?;
         let open = self.too_many_open(&mut tx, user).await?;
-        match settle::lock(&mut tx, user, job).await? {
-            None => return Ok(Retried::NotFound),
-            Some(found) if found.has_parts() => return Ok(Retried::NotOver(found.status.0)),
-            Some(found) => match self.take_up(&mut tx, &found, open, &offered).await {
+        match lifecycle::lock(&mut tx, user, job).await? {
+            None => return Ok(RetryOutcome::NotFound),
+            Some(found) if found.has_parts() => return Ok(RetryOutcome::NotOver(found.status.0)),
+            Some(found) => match self.begin_inserted(&mut tx, &found, open, &offered).await {
                 Ok(()) => {}
-                Err(TakeUpError::Rules(broken)) => return Ok(Retried::Refused(broken)),
-                Err(TakeUpError::TooMany(most)) => return Ok(Retried::TooMany(most)),
+                Err(TakeUpError::Rules(broken)) => return Ok(RetryOutcome::Refused(broken)),
+                Err(TakeUpError::TooMany(most)) => return Ok(RetryOutcome::TooMany(most)),
                 // Not known from the token, but from the row of the user.
-                Err(TakeUpError::Anonymous) => return Ok(Retried::Anonymous),
+                Err(TakeUpError::Anonymous) => return Ok(RetryOutcome::Anonymous),
                 Err(TakeUpError::Job(error)) => return Err(error),
             },
         }
         tx.commit().await?;
-        Ok(Retried::Now)
+        Ok(RetryOutcome::Now)
     }
 
     /// The number of open jobs that this user may have, when there are so many. Nobody else opens one
@@ -119,13 +119,13 @@ impl App {
             return Ok(false);
         }
         let mut tx = self.db.begin().await?;
-        let deleted = settle::delete(&mut tx, user, job).await?;
+        let deleted = lifecycle::delete(&mut tx, user, job).await?;
         tx.commit().await?;
         Ok(deleted)
     }
 }
 
 /// What the queue is told to carry.
-pub(crate) fn messages(turns: &[Turn]) -> Vec<(Message, i16)> {
-    turns.iter().map(|turn| (Message { chunk: turn.id, run: turn.run }, turn.priority)).collect()
+pub(crate) fn messages(turns: &[QueueTurn]) -> Vec<(ChunkMessage, i16)> {
+    turns.iter().map(|turn| (ChunkMessage { chunk: turn.id, run: turn.run }, turn.priority)).collect()
 }

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 impl App {
     /// All figures, in the text format of `OpenMetrics` 1.0. While the database is out of
     /// reach those that it knows are not a number.
-    pub async fn measure(&self) -> String {
+    pub async fn render_metrics(&self) -> String {
         self.metrics.cache_misses(self.plugins.cache_misses());
         self.metrics.connections(self.db.size(), self.db.num_idle());
         let counts = tokio::time::timeout(PATIENCE, db::jobs::under_way(&self.db)).await;
@@ -29,7 +29,7 @@ impl App {
         let sources = if states.is_some() { self.plugins.list() } else { Vec::new() };
         let states = states.unwrap_or_default();
         self.metrics.health(sources.iter().flat_map(|source| {
-            let condition = states.health(source, &self.marks).condition;
+            let condition = states.health(source, &self.fingerprints).condition;
             Condition::ALL.map(|each| (source.info.id.as_str(), each.name(), each == condition))
         }));
         self.metrics.text()

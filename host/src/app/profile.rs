@@ -5,7 +5,7 @@ use crate::{
     auth::Caller,
     db::{
         self,
-        profiles::{Identity, Known, Profile},
+        profiles::{Identity, ProfileOrigin, ProfileRow},
     },
 };
 
@@ -31,7 +31,7 @@ impl App {
     ///
     /// # Errors
     /// When the user is gone, or the database fails.
-    pub async fn profile(&self, caller: &Caller) -> Result<Profile, ProfileError> {
+    pub async fn profile(&self, caller: &Caller) -> Result<ProfileRow, ProfileError> {
         self.profile_in(&mut *self.db.acquire().await?, caller).await
     }
 
@@ -40,7 +40,7 @@ impl App {
         &self,
         connection: &mut db::PgConnection,
         caller: &Caller,
-    ) -> Result<Profile, ProfileError> {
+    ) -> Result<ProfileRow, ProfileError> {
         let profile = db::profiles::ensure(connection, &identity(caller), known(caller)).await?;
         profile.ok_or(ProfileError::UserGone)
     }
@@ -49,7 +49,7 @@ impl App {
     ///
     /// # Errors
     /// When the user is gone, or the database fails.
-    pub async fn sync_profile(&self, caller: &Caller) -> Result<Profile, ProfileError> {
+    pub async fn sync_profile(&self, caller: &Caller) -> Result<ProfileRow, ProfileError> {
         let connection = &mut *self.db.acquire().await?;
         let profile = db::profiles::sync(connection, &identity(caller), known(caller)).await?;
         profile.ok_or(ProfileError::UserGone)
@@ -85,8 +85,8 @@ impl App {
     }
 }
 
-const fn known(caller: &Caller) -> Known {
-    if caller.is_local { Known::ByToken } else { Known::ByRow }
+const fn known(caller: &Caller) -> ProfileOrigin {
+    if caller.is_local { ProfileOrigin::ByToken } else { ProfileOrigin::ByRow }
 }
 
 /// What the token says, as far as the profile goes.

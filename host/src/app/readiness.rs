@@ -12,13 +12,13 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 impl App {
     /// Tries every part; the reason of a failure is for the log only.
-    pub async fn try_parts(&self) -> Vec<(&'static str, bool)> {
+    pub async fn check_readiness(&self) -> Vec<(&'static str, bool)> {
         let (database, queue, store) =
             tokio::join!(tried(db::ping(&self.db)), tried(self.queue.check()), tried(self.store.check()));
         let plugins =
             if self.plugins.list().is_empty() { Err("no source is installed".to_owned()) } else { Ok(()) };
-        let tried = [("database", database), ("queue", queue), ("store", store), ("plugins", plugins)];
-        let said = tried.into_iter().map(|(part, tried)| {
+        let checked = [("database", database), ("queue", queue), ("store", store), ("plugins", plugins)];
+        let said = checked.into_iter().map(|(part, tried)| {
             if let Err(reason) = &tried {
                 tracing::warn!(part, reason, "not ready");
             }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    app::{App, Parts, Signal, health::CredentialMarks},
+    app::{App, Components, Signal, health::CredentialFingerprints},
     auth::{
         self, Auth,
         key_set::FetchKeys,
@@ -20,8 +20,8 @@ use crate::{
     },
     config::{Config, ConfiguredCredential, CredentialError},
     db::{
-        self, PgPool, Server,
-        embedded::{Durability, Embedded},
+        self, PgPool, ServerAddress,
+        embedded::{Durability, PrivatePostgres},
     },
     fetch::{self, Fetcher},
     metrics::Metrics,
@@ -45,10 +45,10 @@ const SIGNALS: usize = 1024;
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// Who waits for a start is told what takes long.
-pub type Tell<'a> = &'a (dyn Fn(&str) + Sync);
+pub type Announce<'a> = &'a (dyn Fn(&str) + Sync);
 
 /// A host that runs, with the private Postgres when it has one.
-pub struct Running {
+pub struct RunningHost {
     /// All parts.
     pub app: App,
     database: Database,
@@ -60,7 +60,7 @@ pub struct Running {
 pub struct Database {
     /// Sessions.
     pub pool: PgPool,
-    embedded: Option<Embedded>,
+    embedded: Option<PrivatePostgres>,
 }
 
 /// Why the host cannot start.
@@ -87,7 +87,7 @@ pub enum StartError {
     },
     /// The private Postgres does not start.
     #[error("the private Postgres does not start")]
-    Embedded(#[from] db::embedded::EmbeddedError),
+    Embedded(#[from] db::embedded::PostgresError),
     /// The database cannot be reached.
     #[error("cannot connect to the database")]
     Connect(#[from] db::ConnectError),
@@ -108,36 +108,36 @@ pub enum StartError {
     Plugins(#[from] EngineError),
     /// The outbound door cannot be made.
     #[error("cannot set up outbound requests")]
-    Fetch(#[from] fetch::SetupError),
+    Fetch(#[from] fetch::FetchSetupError),
     /// The store cannot be used.
     #[error("cannot use the store")]
     Store(#[from] StoreError),
     /// Tokens cannot be verified.
     #[error("cannot set up authentication")]
-    Auth(#[from] auth::SetupError),
+    Auth(#[from] auth::AuthSetupError),
     /// The key of signed links or that of credential marks cannot be had.
     #[error("cannot read the keys that all processes share")]
     Keys(#[from] db::Error),
 }
 
-impl Running {
+impl RunningHost {
     /// Starts everything that the settings ask for; what is there already is joined. Lets go of
     /// what is begun when `stop` comes first.
     ///
     /// # Errors
     /// When a part cannot be had; says what to do.
     pub async fn start(config: Config, stop: &CancellationToken) -> Result<Self, StartError> {
-        Self::start_and_tell(config, stop, &|_| ()).await
+        Self::start_announcing(config, stop, &|_| ()).await
     }
 
     /// The same, for somebody who waits.
     ///
     /// # Errors
     /// The same.
-    pub async fn start_and_tell(
+    pub async fn start_announcing(
         config: Config,
         stop: &CancellationToken,
-        tell: Tell<'_>,
+        tell: Announce<'_>,
     ) -> Result<Self, StartError> {
         let credentials = config.credentials()?;
         let data_dir = make_data_dir(&config)?;
@@ -146,8 +146,8 @@ impl Running {
         }
         // Compiling plugins and starting Postgres both take their time, on different resources.
         let (database, plugins) = tokio::join!(
-            stop.run_until_cancelled(told(tell, database_start(&config), Database::wait_for(&config))),
-            stop.run_until_cancelled(told(
+            stop.run_until_cancelled(announced(tell, database_start(&config), Database::wait_for(&config))),
+            stop.run_until_cancelled(announced(
                 tell,
                 "compiling the sources, which is done once",
                 Plugins::load(&config.plugins, &data_dir)
@@ -168,7 +168,7 @@ impl Running {
                 let keys = app.clone();
                 let beside = [
                     tokio::spawn(listen(app.clone())),
-                    tokio::spawn(app.clone().follow_plugins()),
+                    tokio::spawn(app.clone().watch_plugins()),
                     tokio::spawn(async move { keys.auth.keep_fresh().await }),
                 ];
                 Ok(Self { app, database, beside })
@@ -186,32 +186,32 @@ impl Running {
         data_dir: &Path,
         plugins: Result<Plugins, EngineError>,
         database: &Database,
-        tell: Tell<'_>,
+        tell: Announce<'_>,
     ) -> Result<App, StartError> {
         // Before anything is changed in the database: what is set wrong ends here.
-        fetch::warn_of_what_is_open(&config.fetch);
+        fetch::warn_of_openings(&config.fetch);
         let fetcher = Fetcher::new(&config.fetch)?;
         let auth = Auth::new(&config.supabase, data_dir, |project| project_keys(&fetcher, project))?;
-        told(tell, "making the tables", database.migrate()).await?;
+        announced(tell, "making the tables", database.migrate()).await?;
         let db = database.pool.clone();
         let queue = Queue::new(&db);
         let links =
             LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
-        let marks = CredentialMarks::new(&db, &credentials).await?;
+        let marks = CredentialFingerprints::new(&db, &credentials).await?;
         let store = Store::local(&data_dir.join("objects"))?;
         let (signals, _) = broadcast::channel(SIGNALS);
-        Ok(App::new(Parts {
+        Ok(App::new(Components {
             config,
             credentials,
             db,
-            postgres: database.embedded.as_ref().map(Embedded::alive),
+            postgres: database.embedded.as_ref().map(PrivatePostgres::alive),
             queue,
             plugins: plugins?,
             fetcher,
             store,
             auth,
             links,
-            marks,
+            fingerprints: marks,
             metrics: Metrics::default(),
             signals,
         }))
@@ -225,7 +225,7 @@ impl Running {
 }
 
 /// Does `work`, and tells `what` it is when that takes long.
-pub async fn told<T>(tell: Tell<'_>, what: &str, work: impl Future<Output = T>) -> T {
+pub async fn announced<T>(tell: Announce<'_>, what: &str, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     match tokio::time::timeout(SILENCE, &mut work).await {
         Ok(done) => done,
@@ -238,7 +238,7 @@ pub async fn told<T>(tell: Tell<'_>, what: &str, work: impl Future<Output = T>) 
 
 /// What it takes to have a database.
 fn database_start(config: &Config) -> &'static str {
-    if Server::configured(&config.database).is_some() {
+    if ServerAddress::configured(&config.database).is_some() {
         "connecting to the database"
     } else if db::embedded::is_made(&config.data_dir()) {
         "starting the private Postgres"
@@ -278,12 +278,12 @@ impl Database {
     /// When it cannot be had; says what to do.
     pub async fn connect(config: &Config) -> Result<Self, StartError> {
         let data_dir = make_data_dir(config)?;
-        if let Some(server) = Server::configured(&config.database) {
+        if let Some(server) = ServerAddress::configured(&config.database) {
             let pool = db::connect(server, config.database.database_sessions).await?;
             return Ok(Self { pool, embedded: None });
         }
         let embedded =
-            Embedded::start(&data_dir, config.database.pg_bin.as_deref(), Durability::Kept).await?;
+            PrivatePostgres::start(&data_dir, config.database.pg_bin.as_deref(), Durability::Kept).await?;
         match db::connect(&embedded.url(), PRIVATE_SESSIONS).await {
             Ok(pool) => Ok(Self { pool, embedded: Some(embedded) }),
             Err(error) => {
@@ -299,10 +299,10 @@ impl Database {
     /// # Errors
     /// When it does not answer within seconds, or does not let anybody in.
     pub async fn reach(config: &Config) -> Result<Option<PgPool>, db::ConnectError> {
-        let server = match Server::configured(&config.database) {
+        let server = match ServerAddress::configured(&config.database) {
             Some(server) => server,
             None => match db::embedded::running(&config.data_dir()).await {
-                Some(url) => Server::from(&url),
+                Some(url) => ServerAddress::from(&url),
                 None => return Ok(None),
             },
         };
@@ -319,7 +319,7 @@ impl Database {
             db::bootstrap(&self.pool).await?;
         }
         let applied = db::migrate(&self.pool).await?;
-        match db::guard::see_to(&self.pool).await {
+        match db::guard::enforce(&self.pool).await {
             // It is tried again while the host runs.
             Err(error @ db::guard::GuardError::Busy) => tracing::warn!(%error, "the tables are not guarded"),
             seen => seen?,
@@ -343,7 +343,7 @@ impl Database {
     }
 }
 
-async fn stop(embedded: Embedded) {
+async fn stop(embedded: PrivatePostgres) {
     if let Err(error) = embedded.stop().await {
         tracing::warn!(error = %super::chain(&error), "the private Postgres did not stop");
     }
@@ -359,7 +359,7 @@ fn make_data_dir(config: &Config) -> Result<PathBuf, StartError> {
 
 /// Fetches the keys of the Supabase project, from its own origin only.
 pub fn project_keys(fetcher: &Fetcher, project: &Url) -> FetchKeys {
-    let project = fetcher.own(project);
+    let project = fetcher.service(project);
     Box::new(move |url| {
         let project = project.clone();
         Box::pin(async move { project.get(&url).await })
@@ -372,10 +372,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_takes_long_is_told() {
-        told(&|what| panic!("{what} is told"), "what is quick", async {}).await;
+        announced(&|what| panic!("{what} is told"), "what is quick", async {}).await;
         let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
         let tell = move |what: &str| tell.send(what.to_owned()).unwrap_or_default();
-        let done = told(&tell, "making the tables", async { heard.recv().await }).await;
+        let done = announced(&tell, "making the tables", async { heard.recv().await }).await;
         assert_eq!(done.as_deref(), Some("making the tables"));
     }
 }

@@ -38,15 +38,15 @@ type Clock = Box<dyn Fn() -> Instant + Send + Sync>;
 
 /// Keys by their id.
 #[derive(Clone)]
-pub struct KeySet(Arc<Shared>);
+pub struct KeySet(Arc<KeySetState>);
 
-struct Shared {
+struct KeySetState {
     url: String,
     fetch: FetchKeys,
     clock: Clock,
     cached: RwLock<Cached>,
     /// Held by the one who fetches.
-    refresh: Mutex<Turns>,
+    refresh: Mutex<FetchAllowance>,
 }
 
 #[derive(Default)]
@@ -56,7 +56,7 @@ struct Cached {
 }
 
 /// What is left of the fetches that anyone can cause.
-struct Turns {
+struct FetchAllowance {
     left: u32,
     since: Instant,
     /// When the last fetch of any kind ended.
@@ -75,8 +75,8 @@ impl KeySet {
     }
 
     pub(super) fn with_clock(url: String, fetch: FetchKeys, clock: Clock) -> Self {
-        let refresh = Mutex::new(Turns { left: AT_ONCE, since: clock(), ended: None });
-        Self(Arc::new(Shared { url, fetch, clock, cached: RwLock::default(), refresh }))
+        let refresh = Mutex::new(FetchAllowance { left: AT_ONCE, since: clock(), ended: None });
+        Self(Arc::new(KeySetState { url, fetch, clock, cached: RwLock::default(), refresh }))
     }
 
     /// The key of this id and the one algorithm it is for. For one that is not there the project is
@@ -128,7 +128,7 @@ impl KeySet {
     }
 }
 
-impl Shared {
+impl KeySetState {
     async fn fetch(&self) -> Result<usize, String> {
         let body = (self.fetch)(self.url.clone()).await?;
         let keys = parse(&body).map_err(|error| format!("{} is no set of keys: {error}", self.url))?;
@@ -138,7 +138,7 @@ impl Shared {
     }
 
     /// The same by the one whose turn it is; why it fails is said in the log.
-    async fn fetch_at_turn(&self, turns: &mut Turns) -> Result<usize, ()> {
+    async fn fetch_at_turn(&self, turns: &mut FetchAllowance) -> Result<usize, ()> {
         let fetched = self.fetch().await;
         turns.ended = Some((self.clock)());
         fetched.map_err(|reason| tracing::warn!(reason, "cannot fetch the keys that tokens are verified by"))
@@ -155,7 +155,7 @@ impl Shared {
     }
 }
 
-impl Turns {
+impl FetchAllowance {
     /// Takes one, if there is one.
     fn take(&mut self, now: Instant) -> bool {
         let came = now.duration_since(self.since).as_secs() / PAUSE.as_secs();

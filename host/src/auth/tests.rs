@@ -71,7 +71,7 @@ fn never(_: &Url) -> FetchKeys {
     unreachable!("the keys are here")
 }
 
-fn with_secret(secret: &str) -> Result<Auth, SetupError> {
+fn with_secret(secret: &str) -> Result<Auth, AuthSetupError> {
     let fetch =
         |_: &Url| publisher(Arc::new(std::sync::Mutex::new(Ok(json!({ "keys": [] })))), Arc::default());
     Auth::new(&settings(Some(secret)), Path::new("/nonexistent"), fetch)
@@ -222,7 +222,7 @@ async fn a_secret_accepts_its_own_algorithm_only() {
         assert_eq!(auth.verify(&token).await, Err(expected));
     }
     assert!(with_secret("32 bytes are just enough for this").is_ok());
-    assert!(matches!(with_secret("31 bytes are not enough for tha"), Err(SetupError::ShortSecret)));
+    assert!(matches!(with_secret("31 bytes are not enough for tha"), Err(AuthSetupError::ShortSecret)));
 }
 
 #[tokio::test]
@@ -375,7 +375,10 @@ async fn a_project_may_name_its_issuer() {
     claims["session_id"] = "6f9a3c9e-7b0c-4a39-9a55-0d4a0d0f2a11".into();
     assert_eq!(verify(&claims).await.unwrap().session.unwrap().to_string(), claims["session_id"]);
     let alone = Supabase { supabase_url: None, ..settings };
-    assert!(matches!(Auth::new(&alone, Path::new("/nonexistent"), never), Err(SetupError::WithoutProject)));
+    assert!(matches!(
+        Auth::new(&alone, Path::new("/nonexistent"), never),
+        Err(AuthSetupError::WithoutProject)
+    ));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::{
     config::Fetch,
     fetch::Fetcher,
     source::{
-        Content, Credential, CredentialKind, CredentialSpec, Grants, HostKind, HostRule, Method, Request,
+        Content, CredentialKind, CredentialSpec, GrantedSecret, Grants, HostKind, HostRule, Method, Request,
         Response,
     },
 };
@@ -39,7 +39,7 @@ impl Client {
             source: "pixcrawler".to_owned(),
             hosts: vec![HostRule { pattern: host, kind: HostKind::Api }],
             ignores_robots: false,
-            credentials: vec![Credential { spec, secret: token.to_owned().into() }],
+            credentials: vec![GrantedSecret { spec, secret: token.to_owned().into() }],
             declared: vec![TOKEN.to_owned()],
         };
         Ok(Self { fetcher, grants, base: format!("http://{api}") })

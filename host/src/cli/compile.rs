@@ -4,13 +4,13 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use crate::plugin::{self, Mode};
+use crate::plugin::{self, EngineMode};
 
 /// Compile components for the process that started this one
 #[derive(Args, Debug)]
 pub(super) struct Compile {
     /// What their engine is for
-    mode: Mode,
+    mode: EngineMode,
     /// Most memory of an instance, in MiB
     memory: usize,
     /// Where compiled code is kept

@@ -23,9 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{
-        App, Retried, Running, Signal, chain,
-        create::{Broken, CreateError, Created},
-        told,
+        App, RetryOutcome, RunningHost, Signal, announced, chain,
+        create::{CreateError, CreateOutcome, Violation},
     },
     auth::{Caller, issuer::user_of},
     cli::{plugin, say, stop, wrong_usage},
@@ -35,12 +34,12 @@ use crate::{
     db,
     image::Format,
     job::{JobId, JobState, UserId},
-    plugin::Status,
+    plugin::PluginStatus,
 };
 
 use folder::{Folder, FolderJob};
 use progress::{Progress, Snapshot};
-use request::{Size, SourceOption};
+use request::{OptionArg, Size};
 
 /// Characters of an argument that is said to be wrong.
 const LONGEST_SAID: usize = 100;
@@ -74,7 +73,7 @@ const NOBODY: Duration = Duration::from_secs(6);
     pixcrawler crawl --urls pages.txt --max 5000 --json > result.json\n\n\
     Exit codes: 0 all that was asked or all that the sources have, 1 failed, or no site could be\n\
     reached, 2 wrong usage, 130 interrupted (the same command again continues).")]
-pub(super) struct Crawl {
+pub(super) struct CrawlArgs {
     /// What to look for; each is a class of the dataset
     #[arg(value_name = "KEYWORD", required_unless_present_any = ["url", "urls"])]
     keywords: Vec<String>,
@@ -97,7 +96,7 @@ pub(super) struct Crawl {
     urls: Option<PathBuf>,
     /// Option of a source, see `pixcrawler plugin list`; may be repeated
     #[arg(long, value_name = "SOURCE.NAME=VALUE")]
-    option: Vec<SourceOption>,
+    option: Vec<OptionArg>,
     /// Licence that is accepted, such as `cc0-1.0`, or `cc-by-*` for any version of it; may be
     /// repeated [default: any, or none known]
     #[arg(long, value_name = "ID", value_delimiter = ',')]
@@ -134,7 +133,7 @@ enum Begun {
 }
 
 /// How the work on a job came to its end.
-enum End {
+enum JobEnd {
     /// The job is over.
     Over,
     /// By a signal.
@@ -143,7 +142,7 @@ enum End {
     Nobody(String),
 }
 
-impl Crawl {
+impl CrawlArgs {
     pub(super) async fn run(self, mut config: Config, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
         config.crawl.longest_wait.get_or_insert(LONGEST_WAIT);
@@ -154,7 +153,7 @@ impl Crawl {
             folder.check(&request)?;
         }
         let mut progress = Progress::new(terminal)?;
-        let running = Running::start_and_tell(config, &stop, &|what| progress.busy(what)).await?;
+        let running = RunningHost::start_announcing(config, &stop, &|what| progress.busy(what)).await?;
         let done = self.crawl(&running.app, &mut folder, &request, &stop, &mut progress).await;
         running.stop().await;
         done
@@ -191,10 +190,10 @@ impl Crawl {
             }
             Begun::Complete => {
                 progress.note(&format!("Job {job} is complete already: only the folder is written again."));
-                End::Over
+                JobEnd::Over
             }
         };
-        if let End::Nobody(_) = end {
+        if let JobEnd::Nobody(_) = end {
             // Nobody else goes on with it, and it can be begun again at once.
             app.cancel_job(caller.user, job).await?;
         }
@@ -203,9 +202,9 @@ impl Crawl {
         let mut summary = summary::Summary::new(job, folder.path(), look(app, caller.user, job).await?);
         let mut finished = summary.is_over();
         let nobody = match end {
-            End::Nobody(reason) => Some(Some(reason)),
-            End::Over if summary.failed() && app.fetcher.reaches_nobody() => Some(None),
-            End::Over | End::Stopped => None,
+            JobEnd::Nobody(reason) => Some(Some(reason)),
+            JobEnd::Over if summary.failed() && app.fetcher.reaches_nobody() => Some(None),
+            JobEnd::Over | JobEnd::Stopped => None,
         };
         if let Some(reason) = nobody {
             summary.reached_nobody(reason);
@@ -259,10 +258,10 @@ fn local_user() -> Caller {
 
 /// Waits for the sources that are being compiled.
 async fn prepared(app: &App, stop: &CancellationToken, progress: &Progress) {
-    let sources = app.plugins.list().into_iter().filter(|source| source.status == Status::Preparing);
+    let sources = app.plugins.list().into_iter().filter(|source| source.status == PluginStatus::Preparing);
     let sources: Vec<String> = sources.map(|source| source.info.id).collect();
     let what = format!("compiling {}, which is done once", sources.join(", "));
-    told(&|what| progress.busy(what), &what, plugin::prepared(&app.plugins, stop)).await;
+    announced(&|what| progress.busy(what), &what, plugin::prepared(&app.plugins, stop)).await;
 }
 
 /// Lets go of the folder's job, which goes on for nobody.
@@ -288,7 +287,7 @@ async fn begin(
         let key = folder.remember(request)?;
         let body = request::with_sources(request, &app.plugins.list());
         let job = match app.create_job(caller, &body, Some(&key)).await {
-            Ok(Created::New(job) | Created::Before(job)) => job,
+            Ok(CreateOutcome::New(job) | CreateOutcome::Before(job)) => job,
             Err(CreateError::Rules(broken)) => {
                 folder.leave()?;
                 return Err(refused(&broken, &body));
@@ -311,21 +310,26 @@ async fn begin(
     match row.status.0 {
         JobState::Pending | JobState::Running => {}
         over => match app.retry_job(caller.user, before.id).await? {
-            Retried::Now => {}
-            Retried::TooMany(most) => return Err(CreateError::TooMany(most).into()),
-            Retried::NotOver(_) | Retried::NotFound | Retried::Refused(_) if over == JobState::Completed => {
+            RetryOutcome::Now => {}
+            RetryOutcome::TooMany(most) => return Err(CreateError::TooMany(most).into()),
+            RetryOutcome::NotOver(_) | RetryOutcome::NotFound | RetryOutcome::Refused(_)
+                if over == JobState::Completed =>
+            {
                 return Ok((before.id, Begun::Complete));
             }
             // Where another process was faster it goes on as well.
-            Retried::NotOver(_) | Retried::NotFound | Retried::Refused(_) | Retried::Anonymous => {}
+            RetryOutcome::NotOver(_)
+            | RetryOutcome::NotFound
+            | RetryOutcome::Refused(_)
+            | RetryOutcome::Anonymous => {}
         },
     }
     Ok((before.id, Begun::Continued))
 }
 
 /// Every broken rule in a line of its own, in the words of the command line.
-fn refused(broken: &[Broken], body: &Value) -> anyhow::Error {
-    let line = |rule: &Broken| {
+fn refused(broken: &[Violation], body: &Value) -> anyhow::Error {
+    let line = |rule: &Violation| {
         let argument = request::argument(&rule.pointer);
         match body.pointer(&rule.pointer).and_then(Value::as_str) {
             Some(value) => match value.char_indices().nth(LONGEST_SAID) {
@@ -347,7 +351,7 @@ async fn work(
     folder: &Folder,
     stop: &CancellationToken,
     progress: &mut Progress,
-) -> anyhow::Result<End> {
+) -> anyhow::Result<JobEnd> {
     let (enough, done) = (stop.child_token(), CancellationToken::new());
     let worker = tokio::spawn(Worker::run_job(app.clone(), job, enough.clone()));
     let (kept, seen) = watch::channel(0);
@@ -356,10 +360,10 @@ async fn work(
     let (end, written) = tokio::select! {
         end = watch(app, user, job, &kept, progress) => (end, None),
         // By itself it ends only when the folder cannot be written.
-        written = &mut writer => (Ok(End::Stopped), Some(written)),
+        written = &mut writer => (Ok(JobEnd::Stopped), Some(written)),
         () = stop.cancelled() => {
             progress.note("Stopping; Ctrl-C again ends at once.");
-            (Ok(End::Stopped), None)
+            (Ok(JobEnd::Stopped), None)
         }
     };
     enough.cancel();
@@ -410,7 +414,7 @@ async fn watch(
     job: JobId,
     kept: &watch::Sender<i32>,
     progress: &mut Progress,
-) -> anyhow::Result<End> {
+) -> anyhow::Result<JobEnd> {
     let mut signals = app.signals.subscribe();
     let mut soonest = tokio::time::interval(SOONEST_LOOK);
     soonest.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -432,11 +436,11 @@ async fn watch(
         kept.send_if_modified(|kept| std::mem::replace(kept, snapshot.kept) != snapshot.kept);
         progress.show(&snapshot);
         if snapshot.status.is_over() {
-            return Ok(End::Over);
+            return Ok(JobEnd::Over);
         }
         let (nobody, silence) = (app.fetcher.reaches_nobody(), !app.fetcher.was_answered());
         match &snapshot.waits {
-            Some((reason, _)) if nobody && snapshot.found == 0 => return Ok(End::Nobody(reason.clone())),
+            Some((reason, _)) if nobody && snapshot.found == 0 => return Ok(JobEnd::Nobody(reason.clone())),
             // An outage passes, and there is something to go on with; or it takes long to be sure.
             waits
                 if !said

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
-    app::Running,
+    app::RunningHost,
     auth::Caller,
     cli::{client::Client, say, stop},
     config::{Config, OriginMapping},
@@ -50,7 +50,7 @@ pub(super) struct Demo {
 
 /// What a job looks like to the demo: a few fields of the API's answer.
 #[derive(Debug, Deserialize)]
-struct Job {
+struct DemoJob {
     id: i32,
     status: String,
     total_images: i32,
@@ -76,8 +76,8 @@ impl Demo {
         config.supabase.supabase_url = None;
         config.supabase.supabase_jwt_secret = None;
         config.fetch.map_origin.push(mapping(&served)?);
-        let running = Running::start(config, &stop).await?;
-        let server = api::Server::bind(running.app.clone()).await?;
+        let running = RunningHost::start(config, &stop).await?;
+        let server = api::ApiServer::bind(running.app.clone()).await?;
         say(&format!("The API listens on http://{}, see /docs", server.address()));
 
         let address = server.address();
@@ -100,7 +100,7 @@ impl Demo {
     /// Creates the job, watches it and shows what came of it; whether that is what was planted.
     async fn crawl(
         &self,
-        running: &Running,
+        running: &RunningHost,
         api: std::net::SocketAddr,
         gallery: &Gallery,
         terminal: &MultiProgress,
@@ -117,7 +117,7 @@ impl Demo {
             "sources": ["webpage"],
             "max_images": 1000,
         });
-        let created: Job = client.post("/api/v1/crawl-jobs/", &request).await?;
+        let created: DemoJob = client.post("/api/v1/crawl-jobs/", &request).await?;
         let job = watch(&client, created.id, expected, terminal).await?;
         if let Some(error) = &job.error {
             say(&format!("The job says: {error}"));
@@ -144,14 +144,14 @@ async fn watch(
     id: i32,
     expected: &Expected,
     terminal: &MultiProgress,
-) -> anyhow::Result<Job> {
+) -> anyhow::Result<DemoJob> {
     let planted = expected.kept + expected.duplicates + expected.refused.values().sum::<u32>();
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} judged  {msg}  {elapsed}")?;
     let bar = terminal.add(ProgressBar::new(planted.into()).with_style(style));
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     loop {
         tick.tick().await;
-        let job: Job = client.get(&format!("/api/v1/crawl-jobs/{id}")).await?;
+        let job: DemoJob = client.get(&format!("/api/v1/crawl-jobs/{id}")).await?;
         let refused: i32 = job.refused.values().sum();
         bar.set_position(u64::try_from(job.total_images).unwrap_or_default());
         bar.set_message(format!("{} kept, {} duplicates, {refused} refused", job.kept, job.duplicates));
@@ -167,7 +167,7 @@ async fn watch(
 }
 
 /// Shows the table; whether every number is as planted.
-fn compare(job: &Job, expected: &Expected) -> bool {
+fn compare(job: &DemoJob, expected: &Expected) -> bool {
     let mut rows = vec![
         ("kept".to_owned(), job.kept, i32::try_from(expected.kept).unwrap_or(i32::MAX)),
         ("duplicate".to_owned(), job.duplicates, i32::try_from(expected.duplicates).unwrap_or(i32::MAX)),

@@ -42,13 +42,13 @@ pub(super) struct Doctor {
 #[derive(Debug, Serialize)]
 struct Finding {
     check: String,
-    verdict: Verdict,
+    verdict: CheckOutcome,
     detail: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Verdict {
+enum CheckOutcome {
     Ok,
     /// Works, but could be better.
     Note,
@@ -70,15 +70,15 @@ impl Doctor {
             database.close().await;
         }
         findings.extend([tokens(&config).await, outbound(&config), contact(&config), port(&config)]);
-        let well = findings.iter().all(|finding| finding.verdict != Verdict::Wrong);
+        let well = findings.iter().all(|finding| finding.verdict != CheckOutcome::Wrong);
         if self.json {
             say(&json!({"ok": well, "checks": findings}).to_string());
         } else {
             for Finding { check, verdict, detail } in &findings {
                 let mark = match verdict {
-                    Verdict::Ok => "ok",
-                    Verdict::Note => "note",
-                    Verdict::Wrong => "WRONG",
+                    CheckOutcome::Ok => "ok",
+                    CheckOutcome::Note => "note",
+                    CheckOutcome::Wrong => "WRONG",
                 };
                 say(&format!("{mark:<6} {check:<18} {detail}"));
             }
@@ -88,15 +88,15 @@ impl Doctor {
 }
 
 fn ok(check: &str, detail: impl Into<String>) -> Finding {
-    Finding { check: check.to_owned(), verdict: Verdict::Ok, detail: detail.into() }
+    Finding { check: check.to_owned(), verdict: CheckOutcome::Ok, detail: detail.into() }
 }
 
 fn note(check: &str, detail: impl Into<String>) -> Finding {
-    Finding { verdict: Verdict::Note, ..ok(check, detail) }
+    Finding { verdict: CheckOutcome::Note, ..ok(check, detail) }
 }
 
 fn wrong(check: &str, detail: impl Into<String>) -> Finding {
-    Finding { verdict: Verdict::Wrong, ..ok(check, detail) }
+    Finding { verdict: CheckOutcome::Wrong, ..ok(check, detail) }
 }
 
 fn data_folder(folder: &Path) -> Finding {
@@ -319,7 +319,7 @@ async fn tokens(config: &Config) -> Finding {
 }
 
 fn outbound(config: &Config) -> Finding {
-    fetch::warn_of_what_is_open(&config.fetch);
+    fetch::warn_of_openings(&config.fetch);
     match Fetcher::new(&config.fetch) {
         Ok(_) => ok("outbound requests", "can be set up"),
         Err(error) => wrong("outbound requests", chain(&error)),

@@ -26,7 +26,7 @@ pub(super) fn start(config: &Log, quiet: bool, terminal: &MultiProgress) {
         Err(error) => (EnvFilter::new(default), Some(error)),
     };
     let terminal = terminal.clone();
-    let lines = fmt::layer().with_writer(move || Lines(terminal.clone()));
+    let lines = fmt::layer().with_writer(move || LineWriter(terminal.clone()));
     let lines = match config.log_format {
         LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
@@ -51,9 +51,9 @@ fn keeps_secrets(what: &Metadata<'_>) -> bool {
 }
 
 /// Writes whole lines without breaking progress bars.
-struct Lines(MultiProgress);
+struct LineWriter(MultiProgress);
 
-impl io::Write for Lines {
+impl io::Write for LineWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         self.0.suspend(|| io::stderr().write_all(visible(&text).as_bytes()))?;

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{say, stop},
     config::Config,
-    plugin::{Installed, Plugins},
+    plugin::{LoadedPlugin, Plugins},
 };
 
 /// Sources: what they take, ask and may do; and the tools to write one
@@ -44,7 +44,7 @@ pub(super) struct Plugin {
 #[derive(Debug, Subcommand)]
 enum Command {
     New(new::New),
-    Build(build::Build),
+    Build(build::BuildArgs),
     List(list::List),
     Install(install::Install),
     Enable(enable::Enable),
@@ -54,7 +54,7 @@ enum Command {
     Record(record::Record),
     Test(test::Test),
     Check(check::Check),
-    Bench(bench::Bench),
+    Bench(bench::BenchArgs),
 }
 
 impl Plugin {
@@ -86,7 +86,7 @@ impl Plugin {
 }
 
 /// The source with this id, as soon as it is compiled.
-async fn find(plugins: &Plugins, id: &str) -> anyhow::Result<Installed> {
+async fn find(plugins: &Plugins, id: &str) -> anyhow::Result<LoadedPlugin> {
     prepared(plugins, &stop::on_signal()?).await;
     match plugins.get(id) {
         Some(source) => Ok(source),
@@ -102,8 +102,8 @@ async fn tell(
     plugins: &Plugins,
     id: &str,
     json: bool,
-    text: impl FnOnce(&Installed) -> String,
-) -> anyhow::Result<Installed> {
+    text: impl FnOnce(&LoadedPlugin) -> String,
+) -> anyhow::Result<LoadedPlugin> {
     plugins.follow(None).await?;
     let source = find(plugins, id).await?;
     say(&if json {

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
-    app::{App, Running, StartError},
+    app::{App, RunningHost, StartError},
     cli::stop,
     config::Config,
     crawl::Worker,
@@ -35,7 +35,7 @@ pub(super) struct Serve {}
 #[command(after_help = "Examples:\n  \
     DATABASE_URL=postgres://… pixcrawler worker --slots 16\n  \
     pixcrawler worker                             joins a `serve` on this machine")]
-pub(super) struct Work {}
+pub(super) struct WorkerArgs {}
 
 impl Serve {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
@@ -49,11 +49,11 @@ impl Serve {
 }
 
 /// What runs, or nothing when it was told to end before that: it had nothing to lose.
-async fn start(config: Config, stop: &CancellationToken) -> Result<Option<Running>, StartError> {
+async fn start(config: Config, stop: &CancellationToken) -> Result<Option<RunningHost>, StartError> {
     if config.lacks_database() {
         return Err(StartError::ProjectWithoutDatabase);
     }
-    match Running::start(config, stop).await {
+    match RunningHost::start(config, stop).await {
         Err(StartError::Stopped) => Ok(None),
         started => started.map(Some),
     }
@@ -61,7 +61,7 @@ async fn start(config: Config, stop: &CancellationToken) -> Result<Option<Runnin
 
 /// API and worker until `stop`; when the API fails or the database is not safe, both stop.
 async fn serve(app: App, stop: CancellationToken) -> anyhow::Result<()> {
-    let server = api::Server::bind(app.clone()).await?;
+    let server = api::ApiServer::bind(app.clone()).await?;
     tracing::info!(address = %server.address(), docs = %format!("http://{}/docs", server.address()), "ready");
     let worker = async {
         if app.config.crawl.slots > 0 {
@@ -85,16 +85,16 @@ async fn beside(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
         stop.cancel();
         guarded
     };
-    let (guarded, ()) = tokio::join!(guarded, app.clone().see_to_inbox(stop.clone()));
+    let (guarded, ()) = tokio::join!(guarded, app.clone().watch_inbox(stop.clone()));
     Ok(guarded?)
 }
 
-impl Work {
+impl WorkerArgs {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
         let Some(running) = start(config, &stop).await? else { return Ok(ExitCode::SUCCESS) };
         tracing::info!(slots = running.app.config.crawl.slots, "ready");
-        tokio::join!(Worker::run(running.app.clone(), stop.clone()), running.app.clone().see_to_inbox(stop));
+        tokio::join!(Worker::run(running.app.clone(), stop.clone()), running.app.clone().watch_inbox(stop));
         running.stop().await;
         Ok(ExitCode::SUCCESS)
     }

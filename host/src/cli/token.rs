@@ -25,7 +25,7 @@ use crate::{
     curl -H \"Authorization: Bearer $(pixcrawler token --email you@example.org)\" \\\n      \
     http://127.0.0.1:8000/api/v1/auth/me\n  \
     pixcrawler token --email you@example.org --ttl 24h --json")]
-pub(super) struct Token {
+pub(super) struct TokenArgs {
     /// Who the token is for
     #[arg(long, value_name = "ADDRESS")]
     email: String,
@@ -37,7 +37,7 @@ pub(super) struct Token {
     json: bool,
 }
 
-impl Token {
+impl TokenArgs {
     pub(super) fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
         if config.supabase.supabase_url.is_some() {
             bail!(

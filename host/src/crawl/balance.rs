@@ -8,7 +8,7 @@ use std::{
 use uuid::Uuid;
 
 use crate::{
-    db::fairness::{Running, Waiting},
+    db::fairness::{RunningSlice, WaitingUser},
     job::UserId,
 };
 
@@ -19,7 +19,7 @@ const LEAST: Duration = Duration::from_secs(1);
 const LEAST_AFTER_NOTHING: Duration = Duration::from_secs(30);
 
 /// Whether a slice may be asked to give way by now.
-fn may_end(slice: &Running) -> bool {
+fn may_end(slice: &RunningSlice) -> bool {
     let least = if slice.gave_way { LEAST_AFTER_NOTHING } else { LEAST };
     slice.seconds >= least.as_secs_f64()
 }
@@ -28,15 +28,15 @@ fn may_end(slice: &Running) -> bool {
 /// does where that leaves its user with no fewer slots than the other has then, whose turn comes
 /// first; and where there are more users than slots, for one who has none. Those that are `deaf`
 /// were asked before and go on.
-pub(super) fn give_way(running: &[Running], waiting: &[Waiting], deaf: &HashSet<Uuid>) -> Vec<Uuid> {
+pub(super) fn give_way(running: &[RunningSlice], waiting: &[WaitingUser], deaf: &HashSet<Uuid>) -> Vec<Uuid> {
     let mut slots: HashMap<UserId, usize> = HashMap::new();
     for slice in running {
         *slots.entry(slice.user_id).or_default() += 1;
     }
-    let mut may_end: Vec<&Running> =
+    let mut may_end: Vec<&RunningSlice> =
         running.iter().filter(|slice| may_end(slice) && !deaf.contains(&slice.lease)).collect();
     may_end.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
-    let mut waiting: Vec<Waiting> = waiting.to_vec();
+    let mut waiting: Vec<WaitingUser> = waiting.to_vec();
     let mut ending = Vec::new();
     let of = |slots: &HashMap<UserId, usize>, user: UserId| slots.get(&user).copied().unwrap_or(0);
     while let Some(least) = (0..waiting.len()).min_by_key(|&at| of(&slots, waiting[at].user_id)) {
@@ -80,10 +80,10 @@ mod tests {
     }
 
     /// Slices of these users, the first of which runs longest.
-    fn slices(users: &[u128]) -> Vec<Running> {
+    fn slices(users: &[u128]) -> Vec<RunningSlice> {
         (1u32..)
             .zip(users)
-            .map(|(number, of)| Running {
+            .map(|(number, of)| RunningSlice {
                 lease: Uuid::from_u128(number.into()),
                 user_id: user(*of),
                 seconds: 100.0 - f64::from(number),
@@ -94,10 +94,10 @@ mod tests {
     }
 
     /// The numbers of those that give way to users who have so many chunks waiting.
-    fn ending(running: &[Running], waiting: &[(u128, i64)]) -> Vec<u128> {
+    fn ending(running: &[RunningSlice], waiting: &[(u128, i64)]) -> Vec<u128> {
         let waiting: Vec<_> = waiting
             .iter()
-            .map(|(of, chunks)| Waiting { user_id: user(*of), chunks: *chunks, turn: 5.0 })
+            .map(|(of, chunks)| WaitingUser { user_id: user(*of), chunks: *chunks, turn: 5.0 })
             .collect();
         give_way(running, &waiting, &HashSet::new()).iter().map(Uuid::as_u128).collect()
     }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn nobody_gives_way_to_who_comes_later_or_in_vain() {
         let mut running = slices(&[1, 1, 1, 1]);
-        let waiting = [Waiting { user_id: user(2), chunks: 9, turn: 5.0 }];
+        let waiting = [WaitingUser { user_id: user(2), chunks: 9, turn: 5.0 }];
         let deaf = HashSet::from([running[0].lease, running[1].lease]);
         let asked = give_way(&running, &waiting, &deaf);
         assert_eq!(asked, [running[2].lease, running[3].lease], "those that were asked do not answer");
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(ending(&running, &[(3, 1)]), [2]);
         running[1].seconds = 0.5;
         assert!(ending(&running, &[(3, 1)]).is_empty());
-        running[1] = Running { seconds: 29.0, gave_way: true, ..running[1] };
+        running[1] = RunningSlice { seconds: 29.0, gave_way: true, ..running[1] };
         assert!(ending(&running, &[(3, 1)]).is_empty(), "it got nowhere last time");
         running[1].seconds = 31.0;
         assert_eq!(ending(&running, &[(3, 1)]), [2], "but nobody is left alone for ever");

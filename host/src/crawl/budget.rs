@@ -1,9 +1,9 @@
 //! What the source of one chunk may use up in all; each limit is named when it is passed.
 
-use crate::{config, db::chunks::Chunk};
+use crate::{config, db::chunks::ClaimedChunk};
 
 /// The budget that does not allow for another step, in words for the user.
-pub(super) fn exceeded(chunk: &Chunk, most: &config::Crawl) -> Option<String> {
+pub(super) fn exceeded(chunk: &ClaimedChunk, most: &config::Crawl) -> Option<String> {
     let used_up = |most: i64, what: &str, setting: &str| {
         Some(format!("the source used up its budget of {most} {what} ({setting})"))
     };

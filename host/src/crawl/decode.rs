@@ -29,12 +29,12 @@ use tokio::{
 pub use child::{SUBCOMMAND, serve};
 pub(super) use turns::Owner;
 
-use self::{child::Child, turns::Turns};
+use self::{child::DecoderChild, turns::FairQueue};
 use crate::{
     app::App,
     config::{self, Config},
     image::{Refusal, Sha256},
-    validate::{self, Header, Limits, Rejected},
+    validate::{self, DecodeLimits, Header, Rejected},
 };
 
 /// Processor time after which a picture is slow: most are done in a tenth of it.
@@ -54,14 +54,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 const MOST_ENDS: u32 = 2;
 
 /// What decoding tells of a sound picture, or why it is none.
-pub(super) type Decoded = Result<validate::Decoded, Rejected>;
+pub(super) type DecodeResult = Result<validate::Decoded, Rejected>;
 
 /// No child can be started for now; nothing is said about the picture.
 #[derive(Debug, thiserror::Error)]
 #[error("a child that decodes pictures cannot be started")]
-pub(super) struct NoChild(#[source] io::Error);
+pub(super) struct DecoderUnavailable(#[source] io::Error);
 
-impl NoChild {
+impl DecoderUnavailable {
     pub(super) const fn new(source: io::Error) -> Self {
         Self(source)
     }
@@ -69,9 +69,9 @@ impl NoChild {
 
 /// What is refused without being decoded.
 #[must_use]
-pub fn limits(config: &Config) -> Limits {
+pub fn limits(config: &Config) -> DecodeLimits {
     let config::Fetch { max_image_bytes, max_image_pixels, .. } = config.fetch;
-    Limits { max_bytes: max_image_bytes, max_pixels: max_image_pixels, ..Limits::default() }
+    DecodeLimits { max_bytes: max_image_bytes, max_pixels: max_image_pixels, ..DecodeLimits::default() }
 }
 
 /// How many times as much memory and time pictures may have that are larger than usual ones, as a
@@ -82,28 +82,28 @@ fn growth(config: &Config) -> (u64, u64) {
 
 /// The children of this process, started when there is work for them.
 pub(super) struct Decoders {
-    shared: Arc<Shared>,
+    shared: Arc<DecoderPool>,
     /// One for each child; ended with this.
     _tasks: JoinSet<()>,
 }
 
-struct Shared {
-    limits: Limits,
+struct DecoderPool {
+    limits: DecodeLimits,
     /// In bytes, for all children together.
     memory: u64,
     /// Slow pictures that may be decoded at a time.
     most_slow: usize,
-    state: Mutex<State>,
+    state: Mutex<DecoderPoolState>,
     /// There is work, or room for it.
     changed: Notify,
-    known: Cache<Sha256, Decoded>,
+    known: Cache<Sha256, DecodeResult>,
     app: App,
 }
 
 #[derive(Default)]
-struct State {
-    fresh: Turns<Work>,
-    slow: Turns<Work>,
+struct DecoderPoolState {
+    fresh: FairQueue<DecodeTask>,
+    slow: FairQueue<DecodeTask>,
     /// Of all pictures being decoded, in bytes.
     memory: u64,
     /// How many of them are slow, and their memory.
@@ -112,7 +112,7 @@ struct State {
 }
 
 /// One picture to decode.
-struct Work {
+struct DecodeTask {
     owner: Owner,
     sha256: Sha256,
     bytes: Bytes,
@@ -121,18 +121,18 @@ struct Work {
     memory: u64,
     /// How often it ended a child.
     ends: u32,
-    answer: oneshot::Sender<Result<Decoded, NoChild>>,
+    answer: oneshot::Sender<Result<DecodeResult, DecoderUnavailable>>,
 }
 
 /// What became of a picture in a child.
-enum Outcome {
-    Decoded(Decoded),
+enum ChildOutcome {
+    Decoded(DecodeResult),
     /// The child is of no more use.
-    Killed(Ended),
+    Killed(ChildEnded),
 }
 
 /// Why a child has no answer.
-enum Ended {
+enum ChildEnded {
     /// The picture is slow, and there are enough of these.
     Slow,
     /// It had all the time that it may have.
@@ -141,7 +141,7 @@ enum Ended {
     Itself,
 }
 
-impl Ended {
+impl ChildEnded {
     /// As metrics name it.
     const fn name(&self) -> &'static str {
         match self {
@@ -157,7 +157,7 @@ impl Decoders {
     pub(super) fn new(app: App) -> Self {
         let children = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2);
         let (pixels, usual) = growth(&app.config);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(DecoderPool {
             limits: limits(&app.config),
             memory: (u64::from(app.config.crawl.decode_memory) << 20) * pixels / usual,
             most_slow: children - 1,
@@ -174,12 +174,12 @@ impl Decoders {
     }
 
     /// What is refused without being decoded.
-    pub(super) fn limits(&self) -> &Limits {
+    pub(super) fn limits(&self) -> &DecodeLimits {
         &self.shared.limits
     }
 
     /// What is known of bytes that were decoded not long ago, whoever asked.
-    pub(super) fn known(&self, sha256: &Sha256) -> Option<Decoded> {
+    pub(super) fn known(&self, sha256: &Sha256) -> Option<DecodeResult> {
         self.shared.known.get(sha256)
     }
 
@@ -199,7 +199,7 @@ impl Decoders {
         sha256: Sha256,
         bytes: Bytes,
         header: Header,
-    ) -> Result<Decoded, NoChild> {
+    ) -> Result<DecodeResult, DecoderUnavailable> {
         let memory = header.memory().saturating_add(bytes.len() as u64);
         let most = self.shared.slow_share();
         if memory > most {
@@ -209,19 +209,19 @@ impl Decoders {
         let (answer, decoded) = oneshot::channel();
         // One that could take all memory from others waits with the slow ones.
         let slow = memory > self.shared.memory / LIGHT;
-        self.shared.put(Work { owner, sha256, bytes, header, memory, ends: 0, answer }, slow);
+        self.shared.put(DecodeTask { owner, sha256, bytes, header, memory, ends: 0, answer }, slow);
         // The tasks end only with this.
-        decoded.await.unwrap_or_else(|_| Err(NoChild(io::ErrorKind::Interrupted.into())))
+        decoded.await.unwrap_or_else(|_| Err(DecoderUnavailable(io::ErrorKind::Interrupted.into())))
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl DecoderPool {
+    fn state(&self) -> MutexGuard<'_, DecoderPoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets a picture wait for its turn.
-    fn put(&self, work: Work, slow: bool) {
+    fn put(&self, work: DecodeTask, slow: bool) {
         let mut state = self.state();
         let queue = if slow { &mut state.slow } else { &mut state.fresh };
         queue.push(work.owner, work);
@@ -230,7 +230,7 @@ impl Shared {
     }
 
     /// The next picture, with its place.
-    async fn next(self: &Arc<Self>) -> (Work, Place) {
+    async fn next(self: &Arc<Self>) -> (DecodeTask, DecodePermit) {
         loop {
             // Begun before the look, so that no change is missed.
             let changed = self.changed.notified();
@@ -243,7 +243,7 @@ impl Shared {
         }
     }
 
-    fn take(self: &Arc<Self>) -> Option<(Work, Place)> {
+    fn take(self: &Arc<Self>) -> Option<(DecodeTask, DecodePermit)> {
         let mut state = self.state();
         loop {
             let fresh_memory = state.memory - state.slow_memory;
@@ -256,7 +256,7 @@ impl Shared {
                 // What only waits for memory would wait for ever if others went on taking it. These
                 // wait for nothing but each other, and what runs leaves room soon.
                 let kept_free = if waiting.is_some() { self.slow_share() } else { state.slow_memory };
-                let fits = |work: &&Work| fresh_memory + work.memory + kept_free <= self.memory;
+                let fits = |work: &&DecodeTask| fresh_memory + work.memory + kept_free <= self.memory;
                 state.fresh.front().filter(fits)?;
                 state.fresh.pop()?
             };
@@ -269,7 +269,8 @@ impl Shared {
                 continue;
             }
             state.memory += work.memory;
-            let place = Place { shared: Arc::clone(self), memory: work.memory, slow: AtomicBool::new(slow) };
+            let place =
+                DecodePermit { shared: Arc::clone(self), memory: work.memory, slow: AtomicBool::new(slow) };
             if slow {
                 state.slow_running += 1;
                 state.slow_memory += work.memory;
@@ -278,7 +279,7 @@ impl Shared {
         }
     }
 
-    fn has_room_for_slow(&self, state: &State, memory: u64) -> bool {
+    fn has_room_for_slow(&self, state: &DecoderPoolState, memory: u64) -> bool {
         state.slow_running < self.most_slow && state.slow_memory + memory <= self.slow_share()
     }
 
@@ -289,7 +290,7 @@ impl Shared {
 
     /// What the task of one child does.
     async fn run(self: Arc<Self>) {
-        let mut child: Option<Child> = None;
+        let mut child: Option<DecoderChild> = None;
         loop {
             let (mut work, place) = self.next().await;
             let mut running = match self.hand_over(child.take(), &work).await {
@@ -297,33 +298,33 @@ impl Shared {
                 Err(error) => {
                     tracing::error!(%error, "a child that decodes pictures cannot be started");
                     drop(place);
-                    let _ = work.answer.send(Err(NoChild(error)));
+                    let _ = work.answer.send(Err(DecoderUnavailable(error)));
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };
             let outcome = self.attempt(&mut running, &work, &place).await;
             let ended = match outcome {
-                Outcome::Decoded(decoded) => {
+                ChildOutcome::Decoded(decoded) => {
                     drop(place);
                     child = Some(running);
                     self.finish(work, decoded);
                     continue;
                 }
-                Outcome::Killed(ended) => ended,
+                ChildOutcome::Killed(ended) => ended,
             };
             // Its place is free only when it is gone.
             running.kill().await;
             drop(place);
             self.app.metrics.decoder_killed(ended.name());
             match ended {
-                Ended::Slow => self.put(work, true),
-                Ended::Deadline(deadline) => {
+                ChildEnded::Slow => self.put(work, true),
+                ChildEnded::Deadline(deadline) => {
                     let detail = format!("decoding takes longer than {} ms", deadline.as_millis());
                     let rejected = work.header.reject(Refusal::TooCostly, detail);
                     self.finish(work, Err(rejected));
                 }
-                Ended::Itself => {
+                ChildEnded::Itself => {
                     work.ends += 1;
                     if work.ends < MOST_ENDS {
                         self.put(work, true);
@@ -340,29 +341,34 @@ impl Shared {
     }
 
     /// Gives a picture to the child that waits for one, or else to a new one.
-    async fn hand_over(&self, waiting: Option<Child>, work: &Work) -> io::Result<Child> {
+    async fn hand_over(&self, waiting: Option<DecoderChild>, work: &DecodeTask) -> io::Result<DecoderChild> {
         // It may have been ended since it had the last one.
         if let Some(mut child) = waiting
             && Self::give(&mut child, work).await.is_ok()
         {
             return Ok(child);
         }
-        let mut child = Child::start(self.app.config.plugins.program.as_deref(), &self.limits)?;
+        let mut child = DecoderChild::start(self.app.config.plugins.program.as_deref(), &self.limits)?;
         Self::give(&mut child, work).await?;
         Ok(child)
     }
 
-    async fn give(child: &mut Child, work: &Work) -> io::Result<()> {
+    async fn give(child: &mut DecoderChild, work: &DecodeTask) -> io::Result<()> {
         tokio::time::timeout(PATIENCE, child.give(&work.bytes, work.memory)).await?
     }
 
-    fn finish(&self, work: Work, decoded: Decoded) {
+    fn finish(&self, work: DecodeTask, decoded: DecodeResult) {
         self.known.insert(work.sha256, decoded.clone());
         let _ = work.answer.send(Ok(decoded));
     }
 
     /// Has a picture decoded, as long as it may take.
-    async fn attempt(&self, child: &mut Child, work: &Work, place: &Place) -> Outcome {
+    async fn attempt(
+        &self,
+        child: &mut DecoderChild,
+        work: &DecodeTask,
+        place: &DecodePermit,
+    ) -> ChildOutcome {
         let meter = child.meter();
         let begun = Instant::now();
         let (pixels, usual) = growth(&self.app.config);
@@ -375,31 +381,31 @@ impl Shared {
             match tokio::time::timeout(look, &mut decoding).await {
                 Ok(Ok((decoded, took))) => {
                     self.app.metrics.decoded(took);
-                    return Outcome::Decoded(decoded);
+                    return ChildOutcome::Decoded(decoded);
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(%error, sha256 = %work.sha256, "a child that decodes pictures ended");
-                    return Outcome::Killed(Ended::Itself);
+                    return ChildOutcome::Killed(ChildEnded::Itself);
                 }
                 Err(_) => {}
             }
             if begun.elapsed() > PATIENCE {
-                return Outcome::Killed(Ended::Itself);
+                return ChildOutcome::Killed(ChildEnded::Itself);
             } else if let Some(rest) = meter.rest(begun, allowed) {
                 look = rest;
             } else if allowed >= deadline {
-                return Outcome::Killed(Ended::Deadline(deadline));
+                return ChildOutcome::Killed(ChildEnded::Deadline(deadline));
             } else if self.become_slow(place) {
                 look = deadline - allowed;
                 allowed = deadline;
             } else {
-                return Outcome::Killed(Ended::Slow);
+                return ChildOutcome::Killed(ChildEnded::Slow);
             }
         }
     }
 
     /// Counts a picture that is being decoded as slow, if there may be one more.
-    fn become_slow(&self, place: &Place) -> bool {
+    fn become_slow(&self, place: &DecodePermit) -> bool {
         let mut state = self.state();
         let may = self.has_room_for_slow(&state, place.memory);
         if may {
@@ -421,19 +427,19 @@ fn deadline(pixels: u64, bytes: usize, most: Duration) -> Duration {
 }
 
 /// What a picture that is being decoded takes from others; given back when dropped.
-struct Place {
-    shared: Arc<Shared>,
+struct DecodePermit {
+    shared: Arc<DecoderPool>,
     memory: u64,
     slow: AtomicBool,
 }
 
-impl Place {
+impl DecodePermit {
     fn is_slow(&self) -> bool {
         self.slow.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Place {
+impl Drop for DecodePermit {
     fn drop(&mut self) {
         let mut state = self.shared.state();
         state.memory -= self.memory;

@@ -1,7 +1,7 @@
 //! A slice of a chunk: steps and downloads side by side until its time is up, its
 //! share is reached, its source has no more, or all that is left must wait.
 
-mod ready;
+mod host_queues;
 mod stepped;
 
 use std::{
@@ -20,21 +20,20 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     crawl::{
         Interrupted, SliceEnd, budget,
-        judge::{Bench, Tried},
+        process_image::{ChunkContext, ImageOutcome},
         step::{StepOutcome, StepTask},
     },
     db::{
-        chunks::{self, Chunk, Wait},
-        progress,
-        settle::End,
-        steps,
-        verdicts::{self, Judged},
+        chunks::{self, ClaimedChunk, Deferral},
+        image_batch::{self, JudgedImage},
+        lifecycle::ChunkEnd,
+        progress, steps,
     },
-    plugin::Installed,
+    plugin::LoadedPlugin,
     source::Answer,
 };
 
-use ready::Ready;
+use host_queues::HostQueues;
 
 /// Verdicts are written at this number, or this long after the last ones, whichever comes first.
 const BATCH: usize = 50;
@@ -56,34 +55,34 @@ const GIVING_WAY: Duration = Duration::from_secs(1);
 /// Why no step is made now; what the source gave before is tried all the same.
 pub(super) enum Pause {
     /// Until it is looked at again.
-    Passing(Wait),
+    Passing(Deferral),
     /// It has no more for this chunk.
     Lasting(String),
 }
 
 /// A picture that was tried.
-struct Ended {
+struct FinishedDownload {
     candidate: i64,
     host: String,
     /// Why that goes slowly, if it does.
     note: Option<String>,
-    tried: Tried,
+    tried: ImageOutcome,
 }
 
 /// A chunk being worked on.
 pub(super) struct Slice {
-    chunk: Chunk,
-    source: Installed,
-    bench: Arc<Bench>,
+    chunk: ClaimedChunk,
+    source: LoadedPlugin,
+    bench: Arc<ChunkContext>,
     /// Pictures to try, in order, and all ids that are on their way to a verdict.
-    ready: Ready,
+    ready: HostQueues,
     taken: HashSet<i64>,
     /// Pictures that are left for another credential, and why they need one.
     locked: Vec<i64>,
     locked_for: String,
     /// The backlog had no more for now.
     drained: bool,
-    downloads: JoinSet<Ended>,
+    downloads: JoinSet<FinishedDownload>,
     /// When each of them was started.
     started: HashMap<i64, Instant>,
     /// When one of them ended last.
@@ -93,11 +92,11 @@ pub(super) struct Slice {
     step: JoinSet<Result<StepOutcome, crate::db::Error>>,
     answers: Option<Arc<Vec<Answer>>>,
     again: u32,
-    batch: Vec<Judged>,
+    batch: Vec<JudgedImage>,
     /// When verdicts were written last.
     flushed: Option<Instant>,
     /// The source is paused, until then at least.
-    paused: Option<Wait>,
+    paused: Option<Deferral>,
     /// Why the source waits.
     waits_for: Option<String>,
     /// Why the source has no more; what it gave until then is tried first.
@@ -114,7 +113,12 @@ pub(super) struct Slice {
 }
 
 impl Slice {
-    pub(super) fn new(mut chunk: Chunk, source: Installed, pause: Option<Pause>, bench: Bench) -> Self {
+    pub(super) fn new(
+        mut chunk: ClaimedChunk,
+        source: LoadedPlugin,
+        pause: Option<Pause>,
+        bench: ChunkContext,
+    ) -> Self {
         // Only the build of the plugin that made a state can read it.
         if chunk.plugin_digest.as_ref().is_some_and(|digest| *digest != source.digest.to_string()) {
             chunk.requests = None;
@@ -123,14 +127,14 @@ impl Slice {
             chunk.source_done = false;
             bench.jar.clear();
             // They came with cookies that are gone.
-            bench.kept.forget_all(chunk.id);
+            bench.kept.remove_chunk(chunk.id);
         }
         let (paused, failed) = match pause.filter(|_| !chunk.source_done) {
             None => (None, None),
             Some(Pause::Passing(wait)) => (Some(wait), None),
             Some(Pause::Lasting(reason)) => (None, Some(reason)),
         };
-        let ready = Ready::new(bench.app.config.fetch.per_host);
+        let ready = HostQueues::new(bench.app.config.fetch.per_host);
         Self {
             chunk,
             source,
@@ -237,7 +241,7 @@ impl Slice {
 
     /// Pictures that the chunk may still keep, beyond those that are on their way. One that is slow
     /// to come reserves nothing; should it come after all, it stays in the backlog.
-    fn room(&self) -> usize {
+    fn remaining_capacity(&self) -> usize {
         let good = self.batch.iter().filter(|judged| judged.outcome.is_ok()).count();
         let missing = usize::try_from(self.chunk.share - self.chunk.kept).unwrap_or(0);
         let quick = self.started.values().filter(|started| started.elapsed() < SLOW).count();
@@ -249,14 +253,20 @@ impl Slice {
         let most = self.bench.app.config.crawl.downloads;
         loop {
             self.start_downloads(most);
-            if self.room() == 0 || self.downloads.len() >= most || self.drained || !self.load(most).await? {
+            if self.remaining_capacity() == 0
+                || self.downloads.len() >= most
+                || self.drained
+                || !self.load(most).await?
+            {
                 break;
             }
         }
-        let may_step =
-            self.step.is_empty() && !self.chunk.source_done && self.failed.is_none() && !self.put_off();
+        let may_step = self.step.is_empty()
+            && !self.chunk.source_done
+            && self.failed.is_none()
+            && !self.is_source_deferred();
         let few = self.ready.len() < most || self.moved.elapsed() > STALLED;
-        if may_step && self.drained && self.room() > self.ready.len() && few {
+        if may_step && self.drained && self.remaining_capacity() > self.ready.len() && few {
             let (left, _) = self.left().await?;
             if !self.bench.app.is_current(&self.source) {
                 self.ending = Some(SliceEnd::Again);
@@ -269,13 +279,13 @@ impl Slice {
 
     /// Starts what is ready and whose hosts have room, up to `most` downloads at a time.
     fn start_downloads(&mut self, most: usize) {
-        while self.room() > 0 && self.downloads.len() < most {
+        while self.remaining_capacity() > 0 && self.downloads.len() < most {
             // Nobody else is to be held guilty of what a suspect does.
             if self.alone && !self.downloads.is_empty() {
                 return;
             }
             let fetcher = &self.bench.fetcher;
-            let Some(waiting) = self.ready.next(|waiting| fetcher.has_room(waiting.address())) else {
+            let Some(waiting) = self.ready.next(|waiting| fetcher.has_capacity(waiting.address())) else {
                 return;
             };
             let bench = Arc::clone(&self.bench);
@@ -283,8 +293,8 @@ impl Slice {
             self.downloads.spawn(async move {
                 let (candidate, host) = (waiting.id, waiting.host.clone());
                 let url = waiting.candidate.url.clone();
-                let tried = bench.judge(waiting).await;
-                Ended { candidate, host, note: bench.fetcher.wants_time(&url), tried }
+                let tried = bench.process(waiting).await;
+                FinishedDownload { candidate, host, note: bench.fetcher.crawl_delay_note(&url), tried }
             });
         }
     }
@@ -326,7 +336,7 @@ impl Slice {
         chunks::left(&self.bench.app.db, self.chunk.id, &self.locked).await
     }
 
-    fn put_off(&self) -> bool {
+    fn is_source_deferred(&self) -> bool {
         self.paused.is_some() || self.chunk.step_not_before.is_some_and(|at| at > Utc::now())
     }
 
@@ -349,7 +359,10 @@ impl Slice {
         self.step.spawn(task.make());
     }
 
-    async fn tried(&mut self, tried: Result<Ended, tokio::task::JoinError>) -> Result<(), Interrupted> {
+    async fn tried(
+        &mut self,
+        tried: Result<FinishedDownload, tokio::task::JoinError>,
+    ) -> Result<(), Interrupted> {
         self.moved = Instant::now();
         if let Ok(ended) = &tried {
             self.ready.ended(&ended.host);
@@ -357,34 +370,34 @@ impl Slice {
             self.note(ended.note.clone());
         }
         match tried.map(|ended| ended.tried) {
-            Ok(Tried::Judged(judged)) => {
+            Ok(ImageOutcome::Judged(judged)) => {
                 self.batch.push(*judged);
                 if self.batch.len() >= BATCH || self.is_due() {
                     self.flush().await?;
                 }
             }
-            Ok(Tried::Next(mut waiting)) => {
+            Ok(ImageOutcome::Next(mut waiting)) => {
                 let host = chunks::next_copy(&self.bench.app.db, &self.chunk, &waiting).await?;
                 waiting.host = host.ok_or(Interrupted::LeaseLost)?;
                 self.ready.extend(vec![*waiting]);
             }
-            Ok(Tried::Held { candidate, until }) => {
-                if !chunks::hold(&self.bench.app.db, &self.chunk, candidate, until).await? {
+            Ok(ImageOutcome::Held { candidate, until }) => {
+                if !chunks::defer_entry(&self.bench.app.db, &self.chunk, candidate, until).await? {
                     return Err(Interrupted::LeaseLost);
                 }
                 self.taken.remove(&candidate);
             }
-            Ok(Tried::Unauthorized { candidate, reason }) => {
+            Ok(ImageOutcome::Unauthorized { candidate, reason }) => {
                 self.locked.push(candidate);
                 self.locked_for = reason;
             }
-            Ok(Tried::HostFailed { candidate, wait }) => {
+            Ok(ImageOutcome::HostFailed { candidate, wait }) => {
                 self.taken.remove(&candidate);
                 self.ending.get_or_insert(SliceEnd::Wait(wait));
             }
             Err(panic) if panic.is_panic() => {
                 let reason = "a fault of the host, which its log tells, while it tried a picture";
-                self.ending = Some(SliceEnd::End(End::Failed(reason.to_owned())));
+                self.ending = Some(SliceEnd::End(ChunkEnd::Failed(reason.to_owned())));
             }
             // Dropped on purpose.
             Err(_) => {}
@@ -421,7 +434,7 @@ impl Slice {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let recorded = verdicts::record(&self.bench.app.db, &self.chunk, &self.batch).await?;
+        let recorded = image_batch::record(&self.bench.app.db, &self.chunk, &self.batch).await?;
         let recorded = recorded.ok_or(Interrupted::LeaseLost)?;
         let kept = recorded.kept.abs_diff(self.chunk.kept).into();
         let refused = self.batch.iter().filter_map(|judged| Some(judged.outcome.as_ref().err()?.reason));
@@ -433,7 +446,7 @@ impl Slice {
         self.chunk.kept = recorded.kept;
         self.behind = !recorded.refreshed;
         self.flushed = Some(Instant::now());
-        self.bench.faults.pass("after-batch", &self.chunk.source);
+        self.bench.faults.hit("after-batch", &self.chunk.source);
         Ok(())
     }
 
@@ -446,7 +459,7 @@ impl Slice {
             return Ok(Some(ending));
         }
         if self.chunk.kept >= self.chunk.share {
-            return Ok(Some(SliceEnd::End(End::Share)));
+            return Ok(Some(SliceEnd::End(ChunkEnd::Share)));
         }
         if !self.ready.is_empty() {
             return Ok(None);
@@ -455,12 +468,12 @@ impl Slice {
         if left == 0
             && let Some(reason) = self.failed.take()
         {
-            return Ok(Some(SliceEnd::End(End::Failed(reason))));
+            return Ok(Some(SliceEnd::End(ChunkEnd::Failed(reason))));
         }
         if left == 0 && self.chunk.source_done {
             let end = match self.locked.is_empty() {
-                true => End::Exhausted,
-                false => End::Failed(std::mem::take(&mut self.locked_for)),
+                true => ChunkEnd::Exhausted,
+                false => ChunkEnd::Failed(std::mem::take(&mut self.locked_for)),
             };
             return Ok(Some(SliceEnd::End(end)));
         }
@@ -495,10 +508,10 @@ impl Slice {
                     left => format!("{left} pictures are left; "),
                 };
                 let reason = format!("{pictures}nothing can be done before {at}: {reason}");
-                return Ok(Some(SliceEnd::End(End::Failed(reason))));
+                return Ok(Some(SliceEnd::End(ChunkEnd::Failed(reason))));
             }
             chunks::note_idle(&self.bench.app.db, &self.chunk).await?;
         }
-        Ok(Some(SliceEnd::Wait(Wait { until, reason, error: false })))
+        Ok(Some(SliceEnd::Wait(Deferral { until, reason, error: false })))
     }
 }

@@ -11,18 +11,18 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     app::App,
-    crawl::{kept::Kept, tally::Tally},
+    crawl::{response_cache::ResponseCache, stats::SliceStats},
     db::{
         self,
-        chunks::{Chunk, Wait},
-        items,
-        pace::{self, Turn},
-        sources::Trouble,
-        steps::Spent,
+        chunks::{ClaimedChunk, Deferral},
+        known_items,
+        pace::{self, RequestSlot},
+        sources::SourceProblem,
+        steps::Usage,
     },
-    fetch::{Fetcher, Unanswered},
+    fetch::{Fetcher, RequestError},
     image::Sha256,
-    plugin::{Installed, MOST_AGAIN, Made, StepError},
+    plugin::{LoadedPlugin, MOST_AGAIN, MeteredStep, StepError},
     source::{Answer, Answers, Failure, Grants, Request, SourceError, Step},
 };
 
@@ -39,11 +39,11 @@ pub(super) struct StepTask {
     pub(super) app: App,
     /// The outbound door, with the cookies of the chunk.
     pub(super) fetcher: Fetcher,
-    pub(super) source: Installed,
+    pub(super) source: LoadedPlugin,
     pub(super) grants: Grants,
-    pub(super) kept: Arc<Kept>,
-    pub(super) tally: Arc<Tally>,
-    pub(super) chunk: Chunk,
+    pub(super) kept: Arc<ResponseCache>,
+    pub(super) tally: Arc<SliceStats>,
+    pub(super) chunk: ClaimedChunk,
     /// Answers of the step before, when it asked to be called again with them.
     pub(super) answers: Option<Arc<Vec<Answer>>>,
     /// Steps in a row that asked for that.
@@ -53,9 +53,9 @@ pub(super) struct StepTask {
 /// What a step came to.
 pub(super) enum StepOutcome {
     /// The plugin made it.
-    Made { step: Step, digest: Sha256, answers: Arc<Vec<Answer>>, spent: Spent },
+    Made { step: Step, digest: Sha256, answers: Arc<Vec<Answer>>, spent: Usage },
     /// An error that may pass, or no more requests for now: the same step is made again, later.
-    Later(Wait, Spent),
+    Later(Deferral, Usage),
     /// An error that will not pass: the chunk fails, for this reason.
     Failed(String),
 }
@@ -66,18 +66,18 @@ impl StepTask {
         if self.again > MOST_AGAIN {
             let made = Err(StepError::too_often());
             self.tally.stepped(&made, false);
-            return self.outcome(made, Arc::default(), Spent::default()).await;
+            return self.outcome(made, Arc::default(), Usage::default()).await;
         }
         let Some(requests) = self.chunk.requests.as_ref() else {
             let made = self.app.plugins.start(&self.source, &self.chunk.query).await;
             self.tally.stepped(&made, false);
-            return self.outcome(made, Arc::default(), Spent::default()).await;
+            return self.outcome(made, Arc::default(), Usage::default()).await;
         };
         let (answers, spent) = match &self.answers {
-            Some(answers) => (Arc::clone(answers), Spent::default()),
+            Some(answers) => (Arc::clone(answers), Usage::default()),
             None => match self.perform(requests).await? {
                 (Ok(answers), spent) => (Arc::new(answers), spent),
-                (Err(wait), spent) => return Ok(self.later(wait, spent)),
+                (Err(wait), spent) => return Ok(self.defer(wait, spent)),
             },
         };
         let made = self
@@ -89,18 +89,18 @@ impl StepTask {
         for (request, answer) in requests.iter().zip(answers.iter()) {
             match &answer.outcome {
                 Ok(response) if request.keep && made.is_ok() => {
-                    self.kept.keep(self.chunk.id, request, response);
+                    self.kept.insert(self.chunk.id, request, response);
                 }
                 // After an error the source is to see what the site says by then.
-                _ => self.kept.forget(self.chunk.id, request),
+                _ => self.kept.remove_one(self.chunk.id, request),
             }
         }
         let limited = matches!(made, Err(StepError::Source(SourceError::RateLimited(_))));
         let outcome = self.outcome(made, answers, spent).await?;
         if let (true, StepOutcome::Later(wait, _)) = (limited, &outcome) {
             // Said in a page, so that only this plugin understood it; it holds for all workers.
-            for place in requests.iter().filter_map(|request| self.app.pace_place(&self.grants, request)) {
-                pace::hold(&self.app.db, &place, wait.until).await?;
+            for place in requests.iter().filter_map(|request| self.app.throttle_key(&self.grants, request)) {
+                pace::defer(&self.app.db, &place, wait.until).await?;
             }
         }
         Ok(outcome)
@@ -109,11 +109,14 @@ impl StepTask {
     /// Performs the requests at the source's pace and gives the answers in the order asked; or
     /// says until when to wait, because the site or the pace wants that. What was answered by
     /// then is held, so that a step of many requests is done in the end.
-    async fn perform(&self, requests: &[Request]) -> Result<(Result<Vec<Answer>, Wait>, Spent), db::Error> {
+    async fn perform(
+        &self,
+        requests: &[Request],
+    ) -> Result<(Result<Vec<Answer>, Deferral>, Usage), db::Error> {
         let things: Vec<&str> = requests.iter().filter_map(|request| request.item.as_deref()).collect();
         let there = match things.is_empty() {
             true => HashSet::new(),
-            false => items::there(&self.app.db, &self.chunk, &things).await?,
+            false => known_items::known(&self.app.db, &self.chunk, &things).await?,
         };
         let put_off = OnceLock::new();
         // Collected first: a closure over borrowed requests is not general enough for a spawned task.
@@ -123,9 +126,9 @@ impl StepTask {
             asks.push(self.ask(request, is_there, &put_off));
         }
         let mut asked = stream::iter(asks).buffered(AT_A_TIME);
-        let (mut answers, mut spent) = (Answers::default(), Spent::default());
+        let (mut answers, mut spent) = (Answers::default(), Usage::default());
         while let Some(asked) = asked.next().await {
-            let Asked { answer, fresh } = asked?;
+            let StepAnswer { answer, fresh } = asked?;
             if fresh {
                 spent.asked = spent.asked.saturating_add(1);
                 spent.received = spent.received.saturating_add(answer.size().try_into().unwrap_or(i64::MAX));
@@ -136,7 +139,7 @@ impl StepTask {
         let Some(wait) = put_off.into_inner() else { return Ok((Ok(answers.into_inner()), spent)) };
         for (request, answer) in requests.iter().zip(answers.into_inner()) {
             if let Ok(response) = &answer.outcome {
-                self.kept.keep(self.chunk.id, request, response);
+                self.kept.insert(self.chunk.id, request, response);
             }
         }
         Ok((Err(wait), spent))
@@ -148,11 +151,11 @@ impl StepTask {
         &self,
         request: &Request,
         is_there: bool,
-        put_off: &OnceLock<Wait>,
-    ) -> Result<Asked, db::Error> {
+        put_off: &OnceLock<Deferral>,
+    ) -> Result<StepAnswer, db::Error> {
         let asked = |outcome, fresh| {
             let answer = Answer { key: request.key.clone(), url: request.url.clone(), outcome };
-            Ok(Asked { answer, fresh })
+            Ok(StepAnswer { answer, fresh })
         };
         if is_there {
             return asked(Err(Failure::Skipped), false);
@@ -165,36 +168,36 @@ impl StepTask {
             return not_now();
         }
         let interval = self.source.info.interval();
-        let place = self.app.pace_place(&self.grants, request);
+        let place = self.app.throttle_key(&self.grants, request);
         if let Some(place) = &place {
             let longest = self.app.config.crawl.longest_sleep;
-            match pace::take_turn(&self.app.db, place, interval, longest).await? {
-                Turn::In(wait) => tokio::time::sleep(wait).await,
-                Turn::NotBefore(until) => {
+            match pace::reserve(&self.app.db, place, interval, longest).await? {
+                RequestSlot::In(wait) => tokio::time::sleep(wait).await,
+                RequestSlot::NotBefore(until) => {
                     let reason = match interval.is_zero() {
-                        true => format!("{} has asked to come back later", place_of(&request.url)),
+                        true => format!("{} has asked to come back later", without_query(&request.url)),
                         false => format!("{} may not be asked more often", self.chunk.source),
                     };
-                    put_off.get_or_init(|| Wait { until, reason, error: false });
+                    put_off.get_or_init(|| Deferral { until, reason, error: false });
                     return not_now();
                 }
             }
         }
         let outcome = self.fetcher.ask(&self.grants, request).await;
         let status = outcome.as_ref().ok().map(|response| response.status);
-        self.tally.asked(status);
+        self.tally.requested(status);
         match outcome {
             Ok(response) => asked(Ok(response), true),
-            Err(Unanswered { failure, retry_after: None }) => asked(Err(failure), true),
+            Err(RequestError { failure, retry_after: None }) => asked(Err(failure), true),
             Err(unanswered) => {
                 let failure = &unanswered.failure;
                 let reason = match unanswered.asked_to_wait() {
                     Some(_) => format!("{} asks to come back later: {failure}", self.chunk.source),
-                    None => format!("{} cannot be read for now: {failure}", place_of(&request.url)),
+                    None => format!("{} cannot be read for now: {failure}", without_query(&request.url)),
                 };
                 let wait = self.backoff(unanswered.retry_after, reason);
                 if let (Some(place), Some(_)) = (&place, unanswered.asked_to_wait()) {
-                    pace::hold(&self.app.db, place, wait.until).await?;
+                    pace::defer(&self.app.db, place, wait.until).await?;
                 }
                 put_off.get_or_init(|| wait);
                 asked(Err(unanswered.failure), true)
@@ -205,9 +208,9 @@ impl StepTask {
     /// What follows from a step that was made, or was not.
     async fn outcome(
         &self,
-        made: Result<Made, StepError>,
+        made: Result<MeteredStep, StepError>,
         answers: Arc<Vec<Answer>>,
-        spent: Spent,
+        spent: Usage,
     ) -> Result<StepOutcome, db::Error> {
         let error = match made {
             Ok(made) => {
@@ -215,45 +218,47 @@ impl StepTask {
             }
             Err(fault) if fault.is_plugins_fault() => return self.fault(&fault, spent).await,
             Err(StepError::Source(error)) => error,
-            Err(StepError::Preparing { .. }) => return Ok(self.later(preparing(&self.chunk.source), spent)),
+            Err(StepError::Preparing { .. }) => return Ok(self.defer(preparing(&self.chunk.source), spent)),
             Err(StepError::Host { .. }) => {
-                return Ok(self.later(self.backoff(None, "the plugin runtime failed".to_owned()), spent));
+                return Ok(self.defer(self.backoff(None, "the plugin runtime failed".to_owned()), spent));
             }
             Err(refused) => return Ok(StepOutcome::Failed(refused.to_string())),
         };
         let trouble = match &error {
             SourceError::RateLimited(seconds) => {
                 let after = seconds.map(|seconds| Duration::from_secs(seconds.into()));
-                return Ok(self.later(self.backoff(after, error.to_string()), spent));
+                return Ok(self.defer(self.backoff(after, error.to_string()), spent));
             }
             SourceError::Unavailable(_) => {
                 return Ok(match lasting(&answers) {
                     Some(cause) => StepOutcome::Failed(cause),
-                    None => self.later(self.backoff(None, error.to_string()), spent),
+                    None => self.defer(self.backoff(None, error.to_string()), spent),
                 });
             }
             SourceError::InvalidQuery(_) | SourceError::Other(_) => None,
-            SourceError::Unauthorized(words) => Some((Trouble::Unauthorized, words)),
-            SourceError::LayoutChanged(words) => Some((Trouble::LayoutChanged, words)),
+            SourceError::Unauthorized(words) => Some((SourceProblem::Unauthorized, words)),
+            SourceError::LayoutChanged(words) => Some((SourceProblem::LayoutChanged, words)),
         };
         // What the host refused to fetch says more than what the plugin makes of that.
         let cause = answers.iter().find_map(|answer| match &answer.outcome {
             Err(failure @ (Failure::Denied(_) | Failure::Robots(_))) => {
-                Some(format!("{} cannot be read: {failure}", place_of(&answer.url)))
+                Some(format!("{} cannot be read: {failure}", without_query(&answer.url)))
             }
             _ => None,
         });
         if let (None, Some((trouble, words))) = (&cause, trouble) {
-            self.app.report_trouble(&self.source, &self.chunk, trouble, words).await?;
+            self.app.report_problem(&self.source, &self.chunk, trouble, words).await?;
         }
         Ok(StepOutcome::Failed(cause.unwrap_or_else(|| error.to_string())))
     }
 
     /// The chunk fails by the plugin's fault; but where there is an earlier build to go back
     /// to, it waits for what becomes of this one.
-    async fn fault(&self, fault: &StepError, spent: Spent) -> Result<StepOutcome, db::Error> {
-        let goes_back =
-            self.app.report_trouble(&self.source, &self.chunk, Trouble::Fault, &fault.to_string()).await?;
+    async fn fault(&self, fault: &StepError, spent: Usage) -> Result<StepOutcome, db::Error> {
+        let goes_back = self
+            .app
+            .report_problem(&self.source, &self.chunk, SourceProblem::Fault, &fault.to_string())
+            .await?;
         let reason = format!("fault of the plugin: {fault}");
         if !goes_back {
             return Ok(StepOutcome::Failed(reason));
@@ -262,21 +267,21 @@ impl StepTask {
         if !self.app.is_current(&self.source) {
             wait.until = Utc::now();
         }
-        Ok(self.later(wait, spent))
+        Ok(self.defer(wait, spent))
     }
 
     /// 30 s doubling to one hour, or what the site says unless that is no wait at all.
-    fn backoff(&self, said: Option<Duration>, reason: String) -> Wait {
+    fn backoff(&self, said: Option<Duration>, reason: String) -> Deferral {
         let doublings = u32::try_from(self.chunk.errors_in_row).unwrap_or(0).min(7);
         let own = (Duration::from_secs(30) * 2u32.pow(doublings)).min(Duration::from_hours(1));
-        Wait {
+        Deferral {
             until: Utc::now() + said.filter(|said| *said >= SHORTEST_WAIT).unwrap_or(own).min(LONGEST_WAIT),
             reason,
             error: true,
         }
     }
 
-    fn later(&self, wait: Wait, spent: Spent) -> StepOutcome {
+    fn defer(&self, wait: Deferral, spent: Usage) -> StepOutcome {
         if wait.error && self.chunk.errors_in_row + 1 >= MOST_ERRORS {
             return StepOutcome::Failed(format!("{} (tried {MOST_ERRORS} times in a row)", wait.reason));
         }
@@ -305,24 +310,24 @@ fn lasting(answers: &[Answer]) -> Option<String> {
                 | Failure::Lasting(_)),
             ) => failure.to_string(),
         };
-        cause.get_or_insert_with(|| format!("{} cannot be read: {why}", place_of(&answer.url)));
+        cause.get_or_insert_with(|| format!("{} cannot be read: {why}", without_query(&answer.url)));
     }
     cause
 }
 
 /// An address without what was looked for, which has no place in what is logged.
-fn place_of(url: &str) -> &str {
+fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// A component that is still being compiled is there in seconds.
-pub(super) fn preparing(source: &str) -> Wait {
+pub(super) fn preparing(source: &str) -> Deferral {
     let reason = format!("the source {source} is still being prepared");
-    Wait { until: Utc::now() + Duration::from_secs(5), reason, error: false }
+    Deferral { until: Utc::now() + Duration::from_secs(5), reason, error: false }
 }
 
 /// An answer, and whether it was asked for now.
-struct Asked {
+struct StepAnswer {
     answer: Answer,
     fresh: bool,
 }

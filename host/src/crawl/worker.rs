@@ -18,26 +18,26 @@ use uuid::Uuid;
 use crate::{
     app::{App, Signal, chain, health::Condition, messages},
     crawl::{
-        Faults, Interrupted, SliceEnd, balance,
+        Failpoint, Interrupted, SliceEnd, balance,
         decode::{Decoders, Owner},
-        judge::{Bench, store_fails},
-        kept::Kept,
+        process_image::{ChunkContext, store_failed_deferral},
+        response_cache::ResponseCache,
         slice::{CLOSING, Pause, Slice},
+        stats::SliceStats,
         step::{MOST_ERRORS, preparing},
-        tally::Tally,
     },
     db::{
         self,
-        chunks::{self, Chunk, Wait},
+        chunks::{self, ClaimedChunk, Deferral},
         fairness,
-        settle::{self, End},
-        sources::{self, Trouble},
-        steps::{self, Spent},
+        lifecycle::{self, ChunkEnd},
+        sources::{self, SourceProblem},
+        steps::{self, Usage},
     },
-    fetch::Jar,
+    fetch::CookieJar,
     job::JobId,
-    plugin::Installed,
-    queue::{Abandoned, Message, Participation, Work},
+    plugin::LoadedPlugin,
+    queue::{Abandoned, ChunkHandler, ChunkMessage, Participation},
 };
 
 /// What is running at a stop is given this long; it uses half of that by itself.
@@ -63,10 +63,10 @@ const MARGIN: Duration = Duration::from_secs(1);
 pub struct Worker {
     app: App,
     decoders: Arc<Decoders>,
-    faults: Arc<Faults>,
-    kept: Arc<Kept>,
+    faults: Arc<Failpoint>,
+    kept: Arc<ResponseCache>,
     store_failed: Arc<AtomicBool>,
-    held: Mutex<HashMap<Uuid, Held>>,
+    held: Mutex<HashMap<Uuid, HeldLease>>,
     /// Slices that are to give way, here or elsewhere, since when.
     asked: Mutex<HashMap<Uuid, Instant>>,
     /// Its slots are of use to one job only.
@@ -75,20 +75,20 @@ pub struct Worker {
 }
 
 /// What a slice worked with.
-struct Ran {
-    source: Installed,
-    tally: Arc<Tally>,
+struct SliceRecord {
+    source: LoadedPlugin,
+    tally: Arc<SliceStats>,
 }
 
-impl Ran {
+impl SliceRecord {
     async fn count(&self, app: &App, connection: &mut db::PgConnection) -> Result<(), db::Error> {
         let counted = self.tally.take();
-        let build = app.marks.build(&self.source);
+        let build = app.fingerprints.build(&self.source);
         sources::count(connection, &build, &counted.figures, counted.is_well()).await
     }
 }
 
-struct Held {
+struct HeldLease {
     job: JobId,
     lost: CancellationToken,
     give_way: CancellationToken,
@@ -112,7 +112,7 @@ impl Worker {
         let how = Participation { slots, heartbeat: crawl.heartbeat, grace: GRACE, only };
         let worker = Arc::new(Self {
             decoders: Arc::new(Decoders::new(app.clone())),
-            faults: Arc::new(Faults::new(crawl.kill_at.as_deref())),
+            faults: Arc::new(Failpoint::new(crawl.kill_at.as_deref())),
             kept: Arc::default(),
             store_failed: Arc::default(),
             held: Mutex::default(),
@@ -146,7 +146,7 @@ impl Worker {
             tokio::select! {
                 signal = signals.recv() => {
                     if let Ok(Signal::Cancelled(job)) = signal {
-                        self.let_go(|_, held| held.job == job);
+                        self.drop_lost(|_, held| held.job == job);
                     }
                 }
                 _ = tidy.tick() => {
@@ -161,9 +161,9 @@ impl Worker {
                     }
                     // When the database is away the slices find out by themselves.
                     if let Ok(lost) = chunks::lost(&self.app.db, &leases).await {
-                        self.let_go(|lease, _| lost.contains(lease));
+                        self.drop_lost(|lease, _| lost.contains(lease));
                     }
-                    if let Err(error) = self.see_to_others().await {
+                    if let Err(error) = self.rebalance().await {
                         tracing::debug!(%error, "it was not seen who waits");
                     }
                 }
@@ -173,9 +173,9 @@ impl Worker {
 
     /// Has slices give way where other users wait and have less, and keeps the count of turns
     /// within what the queue can hold.
-    async fn see_to_others(&self) -> Result<(), Interrupted> {
+    async fn rebalance(&self) -> Result<(), Interrupted> {
         let mut tx = self.app.db.begin().await?;
-        if let Some(by) = fairness::count_anew(&mut tx).await? {
+        if let Some(by) = fairness::renumber(&mut tx).await? {
             self.app.queue.lower_priorities(&mut tx, by).await?;
             tx.commit().await?;
             tracing::debug!(by, "turns are counted anew");
@@ -211,7 +211,7 @@ impl Worker {
         Ok(())
     }
 
-    fn let_go(&self, which: impl Fn(&Uuid, &Held) -> bool) {
+    fn drop_lost(&self, which: impl Fn(&Uuid, &HeldLease) -> bool) {
         // Those whose work was dropped, because the queue failed, are removed here only.
         self.held().retain(|lease, held| {
             let lost = which(lease, held);
@@ -222,22 +222,22 @@ impl Worker {
         });
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Held>> {
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, HeldLease>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn work_on(&self, message: Message) -> Result<(), Interrupted> {
+    async fn work_on(&self, message: ChunkMessage) -> Result<(), Interrupted> {
         let lease = Uuid::new_v4();
         let Some(chunk) = chunks::claim(&self.app.db, message.chunk, message.run, lease).await? else {
             tracing::debug!(chunk = %message.chunk, run = message.run, "the message is stale");
             return Ok(());
         };
         tracing::debug!(job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, "claimed");
-        self.faults.pass("after-claim", &chunk.source);
+        self.faults.hit("after-claim", &chunk.source);
         self.app.metrics.queue_wait(chunk.waited);
         let begun = Instant::now();
         let (lost, give_way) = (CancellationToken::new(), CancellationToken::new());
-        let held = Held { job: chunk.job_id, lost: lost.clone(), give_way: give_way.clone() };
+        let held = HeldLease { job: chunk.job_id, lost: lost.clone(), give_way: give_way.clone() };
         self.held().insert(lease, held);
         let mut ran = None;
         let done = tokio::select! {
@@ -246,13 +246,13 @@ impl Worker {
         };
         self.held().remove(&lease);
         if matches!(done, Ok(SliceEnd::End(_)) | Err(Interrupted::LeaseLost)) {
-            self.kept.forget_all(chunk.id);
+            self.kept.remove_chunk(chunk.id);
         }
         let end = match done {
             // The same data would be refused the next time.
             Err(Interrupted::Database(error)) if db::refuses_data(&error) => {
                 tracing::error!(chunk = %chunk.id, source = chunk.source, %error, "what the source gave cannot be written");
-                SliceEnd::End(End::Failed(
+                SliceEnd::End(ChunkEnd::Failed(
                     "what the source gave cannot be written to the database".to_owned(),
                 ))
             }
@@ -272,12 +272,12 @@ impl Worker {
             }
             done => done?,
         };
-        self.leave(&chunk, begun, end, ran.as_ref()).await
+        self.finish_slice(&chunk, begun, end, ran.as_ref()).await
     }
 
     /// Lets go of a chunk because the database failed, as soon as that is possible again:
     /// found as running, it would count as held by a worker that died.
-    async fn release(&self, chunk: &Chunk) {
+    async fn release(&self, chunk: &ClaimedChunk) {
         let mut pause = Duration::from_millis(200);
         while chunks::release(&self.app.db, chunk).await.is_err() {
             tokio::select! {
@@ -290,14 +290,14 @@ impl Worker {
     /// Works on the chunk for a while; what its source does is counted in `ran`.
     async fn slice(
         &self,
-        chunk: &Chunk,
+        chunk: &ClaimedChunk,
         give_way: &CancellationToken,
-        ran: &mut Option<Ran>,
+        ran: &mut Option<SliceRecord>,
     ) -> Result<SliceEnd, Interrupted> {
         if chunk.crash_count > chunks::MOST_SURVIVED {
             let times = chunk.crash_count;
             let reason = format!("the worker died {times} times in a row while it held this part");
-            return Ok(SliceEnd::End(End::Failed(reason)));
+            return Ok(SliceEnd::End(ChunkEnd::Failed(reason)));
         }
         // A suspect is not made to wait, because who waits is a suspect no more.
         if let Some(most) = self.app.config.crawl.user_slots.filter(|_| chunk.crash_count == 0)
@@ -305,11 +305,11 @@ impl Worker {
         {
             let reason = format!("{most} parts of your jobs are worked on, which is as many as are allowed");
             let until = Utc::now() + Duration::from_secs(seconds.unsigned_abs());
-            return Ok(SliceEnd::Wait(Wait { until, reason, error: false }));
+            return Ok(SliceEnd::Wait(Deferral { until, reason, error: false }));
         }
         if self.store_failed.load(Ordering::Relaxed) {
             if self.app.store.check().await.is_err() {
-                return Ok(SliceEnd::Wait(store_fails()));
+                return Ok(SliceEnd::Wait(store_failed_deferral()));
             }
             self.store_failed.store(false, Ordering::Relaxed);
         }
@@ -317,10 +317,10 @@ impl Worker {
             Ok(found) => found,
             Err(end) => return Ok(end),
         };
-        let tally = Arc::new(Tally::new(self.app.clone(), source.info.id.clone()));
-        *ran = Some(Ran { source: source.clone(), tally: Arc::clone(&tally) });
-        let jar = Jar::restore(&chunk.cookies);
-        let bench = Bench {
+        let tally = Arc::new(SliceStats::new(self.app.clone(), source.info.id.clone()));
+        *ran = Some(SliceRecord { source: source.clone(), tally: Arc::clone(&tally) });
+        let jar = CookieJar::restore(&chunk.cookies);
+        let bench = ChunkContext {
             app: self.app.clone(),
             fetcher: self.app.fetcher.with_cookies(jar.clone()),
             jar,
@@ -341,8 +341,8 @@ impl Worker {
     /// The chunk's source, and its pause; or what becomes of the chunk without it.
     async fn source(
         &self,
-        chunk: &Chunk,
-    ) -> Result<Result<(Installed, Option<Pause>), SliceEnd>, Interrupted> {
+        chunk: &ClaimedChunk,
+    ) -> Result<Result<(LoadedPlugin, Option<Pause>), SliceEnd>, Interrupted> {
         let source = match self.app.source(&chunk.source) {
             Ok(source) => source,
             Err(_) if self.app.plugins.is_preparing(&chunk.source) => {
@@ -352,11 +352,11 @@ impl Worker {
             Err(reason)
                 if self.app.plugins.get(&chunk.source).is_none() && chunk.errors_in_row + 1 < MOST_ERRORS =>
             {
-                let wait = Wait { until: Utc::now() + ELSEWHERE, reason, error: true };
-                steps::put_off(&self.app.db, chunk, &wait, Spent::default(), None).await?;
+                let wait = Deferral { until: Utc::now() + ELSEWHERE, reason, error: true };
+                steps::defer(&self.app.db, chunk, &wait, Usage::default(), None).await?;
                 return Ok(Err(SliceEnd::Wait(wait)));
             }
-            Err(reason) => return Ok(Err(SliceEnd::End(End::Failed(reason)))),
+            Err(reason) => return Ok(Err(SliceEnd::End(ChunkEnd::Failed(reason)))),
         };
         let health = self.app.health(&source).await?;
         if health.condition != Condition::Paused {
@@ -364,12 +364,12 @@ impl Worker {
             return Ok(Ok((source, None)));
         }
         // Another worker may have found that it goes back to an earlier build.
-        self.app.leave_aside_condemned().await?;
+        self.app.set_aside_failed_builds().await?;
         if !self.app.is_current(&source) {
             return Ok(Err(SliceEnd::Again));
         }
         let reason = health.reason.unwrap_or_default();
-        let pause = if health.trouble == Some(Trouble::Unauthorized) {
+        let pause = if health.trouble == Some(SourceProblem::Unauthorized) {
             Pause::Lasting(reason)
         } else if chunk.paused_since.is_some_and(|since| since + LONGEST_PAUSED <= Utc::now()) {
             Pause::Lasting(format!("{reason}; waited for 24 hours"))
@@ -377,30 +377,30 @@ impl Worker {
             chunks::note_pause(&self.app.db, chunk, true).await?;
             let look = Utc::now() + PAUSED;
             let until = health.resumes_at.map_or(look, |resumes_at| resumes_at.min(look));
-            Pause::Passing(Wait { until, reason, error: false })
+            Pause::Passing(Deferral { until, reason, error: false })
         };
         Ok(Ok((source, Some(pause))))
     }
 
     /// Gives the chunk back, for now, for later or for good, and queues what follows from that.
-    async fn leave(
+    async fn finish_slice(
         &self,
-        chunk: &Chunk,
+        chunk: &ClaimedChunk,
         begun: Instant,
         end: SliceEnd,
-        ran: Option<&Ran>,
+        ran: Option<&SliceRecord>,
     ) -> Result<(), Interrupted> {
         let mut tx = self.app.db.begin().await?;
         charge(&mut tx, chunk, begun).await?;
         let (next, at) = match &end {
             SliceEnd::Again | SliceEnd::GaveWay => {
-                (chunks::give_back(&mut tx, chunk, None).await?.map(|run| vec![(chunk.id, run)]), None)
+                (chunks::requeue(&mut tx, chunk, None).await?.map(|run| vec![(chunk.id, run)]), None)
             }
             SliceEnd::Wait(wait) => {
-                let run = chunks::give_back(&mut tx, chunk, Some(wait)).await?;
+                let run = chunks::requeue(&mut tx, chunk, Some(wait)).await?;
                 (run.map(|run| vec![(chunk.id, run)]), Some(wait.until))
             }
-            SliceEnd::End(end) => (settle::end_chunk(&mut tx, chunk, end).await?, None),
+            SliceEnd::End(end) => (lifecycle::end_chunk(&mut tx, chunk, end).await?, None),
         };
         let next = next.ok_or(Interrupted::LeaseLost)?;
         let turns = fairness::turns(&mut tx, chunk.job_id, &next, at).await?;
@@ -410,7 +410,7 @@ impl Worker {
         }
         tx.commit().await?;
         self.app.metrics.slice_ended(end.name());
-        if let SliceEnd::End(End::Failed(reason)) = &end {
+        if let SliceEnd::End(ChunkEnd::Failed(reason)) = &end {
             tracing::warn!(job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, reason, "the chunk failed");
         }
         Ok(())
@@ -418,12 +418,19 @@ impl Worker {
 }
 
 /// Charges the chunk's user for the slice that was begun then.
-async fn charge(connection: &mut db::PgConnection, chunk: &Chunk, begun: Instant) -> Result<(), db::Error> {
+async fn charge(
+    connection: &mut db::PgConnection,
+    chunk: &ClaimedChunk,
+    begun: Instant,
+) -> Result<(), db::Error> {
     fairness::charge(connection, chunk.user_id, chunk.begun, begun.elapsed().as_secs_f64()).await
 }
 
-impl Work for Worker {
-    fn perform(&self, message: Message) -> Pin<Box<dyn Future<Output = Result<(), Abandoned>> + Send + '_>> {
+impl ChunkHandler for Worker {
+    fn perform(
+        &self,
+        message: ChunkMessage,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Abandoned>> + Send + '_>> {
         Box::pin(async move {
             let Err(interrupted) = self.work_on(message).await else { return Ok(()) };
             let reason = chain(&interrupted);
@@ -441,7 +448,7 @@ impl Work for Worker {
         })
     }
 
-    fn recover(&self, message: Message) -> Pin<Box<dyn Future<Output = DateTime<Utc>> + Send + '_>> {
+    fn recover(&self, message: ChunkMessage) -> Pin<Box<dyn Future<Output = DateTime<Utc>> + Send + '_>> {
         Box::pin(async move {
             // Suspects run apart from one another, so that only the guilty one dies again.
             let spread = self.app.config.crawl.slice + CLOSING + MARGIN;

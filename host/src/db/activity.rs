@@ -10,7 +10,7 @@ use crate::{
 /// A row of `activity_logs`.
 #[derive(Clone, Debug, sqlx::FromRow)]
 #[expect(missing_docs, reason = "columns, as the frontend declares them")]
-pub struct Entry {
+pub struct ActivityEntry {
     pub id: i32,
     pub action: String,
     pub metadata: Option<Json<serde_json::Value>>,
@@ -27,7 +27,7 @@ pub async fn list_of_job(
     job: JobId,
     after: Option<i32>,
     limit: i64,
-) -> Result<Vec<Entry>, sqlx::Error> {
+) -> Result<Vec<ActivityEntry>, sqlx::Error> {
     sqlx::query_as(
         "select id, action, metadata, timestamp from public.activity_logs
          where user_id = $1 and resource_type = 'crawl_job' and resource_id = $2

@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    db::verdicts::RefusedCopy,
+    db::image_batch::RejectedCopy,
     image::Rules,
     job::{ChunkId, DatasetId, JobId, UserId},
     source::{Candidate, Cookies, Query, Request},
@@ -14,7 +14,7 @@ use crate::{
 
 /// A chunk in the hands of a worker: its checkpoint and what it belongs to.
 #[derive(Clone, Debug, FromRow)]
-pub struct Chunk {
+pub struct ClaimedChunk {
     /// Which chunk.
     pub id: ChunkId,
     /// Proof of possession.
@@ -77,7 +77,7 @@ pub struct Chunk {
 
 /// One picture of the backlog.
 #[derive(Clone, Debug, FromRow)]
-pub struct Waiting {
+pub struct BacklogEntry {
     /// `pixcrawler.candidate.id`.
     pub id: i64,
     /// What the source said.
@@ -87,7 +87,7 @@ pub struct Waiting {
     pub copy: i16,
     /// Those before it, which were refused.
     #[sqlx(json)]
-    pub refused: Vec<RefusedCopy>,
+    pub refused: Vec<RejectedCopy>,
     /// Times that its host asked to come back later.
     pub holds: i32,
     /// Workers that died while they had it in hand.
@@ -98,7 +98,7 @@ pub struct Waiting {
     pub again: bool,
 }
 
-impl Waiting {
+impl BacklogEntry {
     /// The address of the copy that is tried.
     #[must_use]
     pub fn address(&self) -> &str {
@@ -122,9 +122,14 @@ const VIEW: i64 = 1000;
 ///
 /// # Errors
 /// When the database fails.
-pub async fn claim(pool: &PgPool, chunk: ChunkId, run: i32, lease: Uuid) -> sqlx::Result<Option<Chunk>> {
+pub async fn claim(
+    pool: &PgPool,
+    chunk: ChunkId,
+    run: i32,
+    lease: Uuid,
+) -> sqlx::Result<Option<ClaimedChunk>> {
     let mut tx = pool.begin().await?;
-    let mut claimed: Option<Chunk> = sqlx::query_as(
+    let mut claimed: Option<ClaimedChunk> = sqlx::query_as(
         "update pixcrawler.chunk c
             set state = 'running', lease = $3, reason = null, trying = '{}', since = now()
            from public.crawl_jobs j, (select id, state, since from pixcrawler.chunk where id = $1 for update) as before
@@ -178,7 +183,7 @@ pub async fn backlog(
     taken: &[i64],
     hosts: &[String],
     limit: i64,
-) -> sqlx::Result<Vec<Waiting>> {
+) -> sqlx::Result<Vec<BacklogEntry>> {
     sqlx::query_as(
         "with next as (
             select id, candidate, copy, refused, holds, interruptions, host, position, image_id is not null as again
@@ -207,7 +212,7 @@ pub async fn backlog(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn note_trying(pool: &PgPool, chunk: &Chunk, trying: &[i64]) -> sqlx::Result<bool> {
+pub async fn note_trying(pool: &PgPool, chunk: &ClaimedChunk, trying: &[i64]) -> sqlx::Result<bool> {
     let noted = sqlx::query("update pixcrawler.chunk set trying = $3 where id = $1 and lease = $2")
         .bind(chunk.id)
         .bind(chunk.lease)
@@ -241,7 +246,12 @@ pub async fn left(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn hold(pool: &PgPool, chunk: &Chunk, candidate: i64, until: DateTime<Utc>) -> sqlx::Result<bool> {
+pub async fn defer_entry(
+    pool: &PgPool,
+    chunk: &ClaimedChunk,
+    candidate: i64,
+    until: DateTime<Utc>,
+) -> sqlx::Result<bool> {
     let held = sqlx::query(
         "with held as (update pixcrawler.chunk set lease = lease where id = $1 and lease = $2 returning id)
          update pixcrawler.candidate c set not_before = $4, holds = holds + 1
@@ -261,7 +271,11 @@ pub async fn hold(pool: &PgPool, chunk: &Chunk, candidate: i64, until: DateTime<
 ///
 /// # Errors
 /// When the database fails.
-pub async fn next_copy(pool: &PgPool, chunk: &Chunk, waiting: &Waiting) -> sqlx::Result<Option<String>> {
+pub async fn next_copy(
+    pool: &PgPool,
+    chunk: &ClaimedChunk,
+    waiting: &BacklogEntry,
+) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar(
         "with held as (
             update pixcrawler.chunk set crash_count = 0, gave_way = false, idle_since = null
@@ -286,10 +300,10 @@ pub async fn next_copy(pool: &PgPool, chunk: &Chunk, waiting: &Waiting) -> sqlx:
 ///
 /// # Errors
 /// When the database fails.
-pub async fn give_back(
+pub async fn requeue(
     connection: &mut PgConnection,
-    chunk: &Chunk,
-    wait: Option<&Wait>,
+    chunk: &ClaimedChunk,
+    wait: Option<&Deferral>,
 ) -> sqlx::Result<Option<i32>> {
     let run: Option<(i32,)> = sqlx::query_as(
         "update pixcrawler.chunk
@@ -318,7 +332,7 @@ pub async fn give_back(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn note_pause(pool: &PgPool, chunk: &Chunk, paused: bool) -> sqlx::Result<()> {
+pub async fn note_pause(pool: &PgPool, chunk: &ClaimedChunk, paused: bool) -> sqlx::Result<()> {
     if !paused && chunk.paused_since.is_none() {
         return Ok(());
     }
@@ -338,7 +352,7 @@ pub async fn note_pause(pool: &PgPool, chunk: &Chunk, paused: bool) -> sqlx::Res
 ///
 /// # Errors
 /// When the database fails.
-pub async fn note_idle(pool: &PgPool, chunk: &Chunk) -> sqlx::Result<()> {
+pub async fn note_idle(pool: &PgPool, chunk: &ClaimedChunk) -> sqlx::Result<()> {
     sqlx::query(
         "update pixcrawler.chunk set idle_since = coalesce(idle_since, now()) where id = $1 and lease = $2",
     )
@@ -354,7 +368,7 @@ pub async fn note_idle(pool: &PgPool, chunk: &Chunk) -> sqlx::Result<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn note_gave_way(pool: &PgPool, chunk: &Chunk) -> sqlx::Result<()> {
+pub async fn note_gave_way(pool: &PgPool, chunk: &ClaimedChunk) -> sqlx::Result<()> {
     sqlx::query("update pixcrawler.chunk set gave_way = true where id = $1 and lease = $2")
         .bind(chunk.id)
         .bind(chunk.lease)
@@ -368,7 +382,7 @@ pub async fn note_gave_way(pool: &PgPool, chunk: &Chunk) -> sqlx::Result<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn release(pool: &PgPool, chunk: &Chunk) -> sqlx::Result<()> {
+pub async fn release(pool: &PgPool, chunk: &ClaimedChunk) -> sqlx::Result<()> {
     sqlx::query("update pixcrawler.chunk set state = 'queued', lease = null where id = $1 and lease = $2")
         .bind(chunk.id)
         .bind(chunk.lease)
@@ -379,7 +393,7 @@ pub async fn release(pool: &PgPool, chunk: &Chunk) -> sqlx::Result<()> {
 
 /// Why nothing is done for a while.
 #[derive(Clone, Debug)]
-pub struct Wait {
+pub struct Deferral {
     /// When it goes on.
     pub until: DateTime<Utc>,
     /// For the user.

@@ -96,9 +96,9 @@ fn json(value: PgValueRef<'_>) -> Value {
 
 /// An object in JSON; what is none of this kind counts as one without fields.
 #[derive(Clone, Debug, Default)]
-pub struct Object<T>(pub T);
+pub struct LenientObject<T>(pub T);
 
-impl<T> Type<Postgres> for Object<T> {
+impl<T> Type<Postgres> for LenientObject<T> {
     fn type_info() -> PgTypeInfo {
         <Value as Type<Postgres>>::type_info()
     }
@@ -108,7 +108,7 @@ impl<T> Type<Postgres> for Object<T> {
     }
 }
 
-impl<'r, T: DeserializeOwned + Default> Decode<'r, Postgres> for Object<T> {
+impl<'r, T: DeserializeOwned + Default> Decode<'r, Postgres> for LenientObject<T> {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
         Ok(Self(serde_json::from_value(json(value)).unwrap_or_default()))
     }
@@ -116,9 +116,9 @@ impl<'r, T: DeserializeOwned + Default> Decode<'r, Postgres> for Object<T> {
 
 /// `crawl_jobs.status`; a word that is none of ours is shown as failed, because nothing goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status(pub JobState);
+pub struct LenientStatus(pub JobState);
 
-impl Type<Postgres> for Status {
+impl Type<Postgres> for LenientStatus {
     fn type_info() -> PgTypeInfo {
         <&str as Type<Postgres>>::type_info()
     }
@@ -128,7 +128,7 @@ impl Type<Postgres> for Status {
     }
 }
 
-impl<'r> Decode<'r, Postgres> for Status {
+impl<'r> Decode<'r, Postgres> for LenientStatus {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
         let word = <&str as Decode<'r, Postgres>>::decode(value)?;
         Ok(Self(JobState::named(word).unwrap_or(JobState::Failed)))

@@ -33,8 +33,8 @@ use crate::private;
 
 /// A running private Postgres, and this process's share in it. Dropped without
 /// [`Embedded::stop`], it goes on and is adopted at the next start.
-pub struct Embedded {
-    server: Arc<Server>,
+pub struct PrivatePostgres {
+    server: Arc<ServerCommand>,
     users: PathBuf,
     /// Locked, shared.
     user: File,
@@ -44,18 +44,18 @@ pub struct Embedded {
 }
 
 /// What it takes to start the server again.
-struct Server {
+struct ServerCommand {
     cluster: Cluster,
     turns: PathBuf,
     data_dir: PathBuf,
     pg_bin: Option<PathBuf>,
     durability: Durability,
-    alive: Alive,
+    alive: Liveness,
 }
 
 /// Whether the private Postgres was alive when it was last looked at; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Alive(Arc<AtomicBool>);
+pub struct Liveness(Arc<AtomicBool>);
 
 /// What a crash of the machine may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Wait after a start that failed.
 const AGAIN: Duration = Duration::from_secs(5);
 
-impl Embedded {
+impl PrivatePostgres {
     /// Starts the server of `data_dir`, or joins the one that runs. The folder, the
     /// database in it and whatever a crash left behind are taken care of. As root, whom
     /// Postgres refuses, it is run by the user `postgres` (or `nobody`).
@@ -84,25 +84,25 @@ impl Embedded {
         data_dir: &Path,
         pg_bin: Option<&Path>,
         durability: Durability,
-    ) -> Result<Self, EmbeddedError> {
-        private::data_folder(data_dir).map_err(EmbeddedError::io("make", data_dir))?;
-        let data_dir = data_dir.canonicalize().map_err(EmbeddedError::io("find", data_dir))?;
+    ) -> Result<Self, PostgresError> {
+        private::data_folder(data_dir).map_err(PostgresError::io("make", data_dir))?;
+        let data_dir = data_dir.canonicalize().map_err(PostgresError::io("find", data_dir))?;
         let turns = data_dir.join("postgres.lock");
         let users = data_dir.join("postgres.users");
         let _turn = take_turn(&turns).await?;
         let user = open(&users)?;
         // Only who has the turn ever locks this one alone.
-        user.try_lock_shared().map_err(|error| EmbeddedError::io("lock", &users)(error.into()))?;
+        user.try_lock_shared().map_err(|error| PostgresError::io("lock", &users)(error.into()))?;
 
         let account = Account::of(&data_dir.join("postgres"))?;
         account.check_access(&data_dir)?;
-        let server = Arc::new(Server {
+        let server = Arc::new(ServerCommand {
             cluster: Cluster::new(&data_dir, account)?,
             turns,
             data_dir,
             pg_bin: pg_bin.map(Path::to_owned),
             durability,
-            alive: Alive(Arc::new(AtomicBool::new(true))),
+            alive: Liveness(Arc::new(AtomicBool::new(true))),
         });
         server.ensure().await?;
         let end = CancellationToken::new();
@@ -118,7 +118,7 @@ impl Embedded {
 
     /// Whether it lives, for who wants to say so.
     #[must_use]
-    pub fn alive(&self) -> Alive {
+    pub fn alive(&self) -> Liveness {
         self.server.alive.clone()
     }
 
@@ -127,14 +127,14 @@ impl Embedded {
     ///
     /// # Errors
     /// The server did not end within 30 s; it still may.
-    pub async fn stop(self) -> Result<(), EmbeddedError> {
+    pub async fn stop(self) -> Result<(), PostgresError> {
         drop(self.unwatch);
         // Not in the middle of a start: a server that is just beginning would be left behind.
         // Should the watch have failed, there is nothing that it could still do.
         let _ = self.watch.await;
         let _turn = take_turn(&self.server.turns).await?;
         // Said, not left to closing the file: a child that is just beginning has it open, too.
-        let unlock = |file: &File| file.unlock().map_err(EmbeddedError::io("unlock", &self.users));
+        let unlock = |file: &File| file.unlock().map_err(PostgresError::io("unlock", &self.users));
         unlock(&self.user)?;
         let everybody = open(&self.users)?;
         match everybody.try_lock() {
@@ -144,15 +144,15 @@ impl Embedded {
                 stopped
             }
             Err(TryLockError::WouldBlock) => Ok(()),
-            Err(error) => Err(EmbeddedError::io("lock", &self.users)(error.into())),
+            Err(error) => Err(PostgresError::io("lock", &self.users)(error.into())),
         }
     }
 }
 
-impl Server {
+impl ServerCommand {
     /// Makes what is absent and starts the server unless it answers. Only who has the turn does
     /// this. Says whether it had to.
-    async fn ensure(&self) -> Result<bool, EmbeddedError> {
+    async fn ensure(&self) -> Result<bool, PostgresError> {
         let Self { cluster, data_dir, durability, .. } = self;
         if cluster.answers().await {
             return Ok(false);
@@ -164,13 +164,13 @@ impl Server {
     }
 
     /// Starts the server again once it is this process's turn, unless another one did.
-    async fn revive(&self) -> Result<bool, EmbeddedError> {
+    async fn revive(&self) -> Result<bool, PostgresError> {
         let _turn = take_turn(&self.turns).await?;
         self.ensure().await
     }
 }
 
-impl Alive {
+impl Liveness {
     /// Whether it was.
     #[must_use]
     pub fn get(&self) -> bool {
@@ -183,7 +183,7 @@ impl Alive {
 }
 
 /// Looks after the server until the end; an attempt to start it is made to its end.
-async fn watch(server: Arc<Server>, end: CancellationToken) {
+async fn watch(server: Arc<ServerCommand>, end: CancellationToken) {
     let mut wait = LOOK;
     while end.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
         wait = LOOK;
@@ -229,7 +229,7 @@ pub async fn running(data_dir: &Path) -> Option<SecretString> {
 
 /// Why there is no private Postgres.
 #[derive(Debug, thiserror::Error)]
-pub enum EmbeddedError {
+pub enum PostgresError {
     /// None is installed, or none new enough.
     #[error(
         "no Postgres 15 or newer found; install it (`apt install postgresql`, `brew install postgresql@17`), \
@@ -302,35 +302,35 @@ pub enum EmbeddedError {
     },
 }
 
-impl EmbeddedError {
+impl PostgresError {
     fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
 }
 
-async fn take_turn(path: &Path) -> Result<File, EmbeddedError> {
+async fn take_turn(path: &Path) -> Result<File, PostgresError> {
     let file = open(path)?;
     let since = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(EmbeddedError::io("lock", path)(error)),
+            Err(TryLockError::Error(error)) => return Err(PostgresError::io("lock", path)(error)),
             Err(TryLockError::WouldBlock) if since.elapsed() > TURN => {
-                return Err(EmbeddedError::Busy(path.to_owned()));
+                return Err(PostgresError::Busy(path.to_owned()));
             }
             Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
 }
 
-fn open(path: &Path) -> Result<File, EmbeddedError> {
+fn open(path: &Path) -> Result<File, PostgresError> {
     private::file()
         .write(true)
         .create(true)
         .truncate(false)
         .open(path)
-        .map_err(EmbeddedError::io("open", path))
+        .map_err(PostgresError::io("open", path))
 }
 
 #[cfg(test)]
@@ -343,7 +343,7 @@ mod tests {
     async fn what_a_new_child_still_has_open_holds_no_lock() {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
-        let embedded = Embedded::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
+        let embedded = PrivatePostgres::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
         // As a child has it between its fork and its program.
         let copy = embedded.user.try_clone().unwrap();
         embedded.stop().await.unwrap();

@@ -6,7 +6,7 @@ use crate::job::{ImageId, JobId, UserId};
 
 /// A kept image with its provenance.
 #[derive(Clone, Debug, FromRow)]
-pub struct Kept {
+pub struct DatasetRecord {
     /// Which image.
     pub id: ImageId,
     /// Class of the image.
@@ -72,7 +72,7 @@ pub async fn kept(
     job: JobId,
     after: ImageId,
     limit: i64,
-) -> sqlx::Result<Vec<Kept>> {
+) -> sqlx::Result<Vec<DatasetRecord>> {
     sqlx::query_as(
         "select id, coalesce(labels ->> 0, '') as label, hash, format, width, height, file_size, phash, original_url,
                 asked_url, source, page_url, title, description, creator, creator_url, license, license_url, attribution

@@ -8,7 +8,7 @@ use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::{
-    db::chunks::Chunk,
+    db::chunks::ClaimedChunk,
     job::{ChunkId, JobId, UserId},
 };
 
@@ -23,7 +23,7 @@ const LONGEST_WAIT_FOR_SLOT: i64 = 30;
 
 /// A chunk to enqueue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
-pub struct Turn {
+pub struct QueueTurn {
     /// Which chunk.
     pub id: ChunkId,
     /// Its current run.
@@ -34,7 +34,7 @@ pub struct Turn {
 
 /// A chunk that is worked on.
 #[derive(Clone, Copy, Debug, FromRow)]
-pub struct Running {
+pub struct RunningSlice {
     /// By which lease.
     pub lease: Uuid,
     /// Whose.
@@ -49,7 +49,7 @@ pub struct Running {
 
 /// A user with chunks that could be worked on, if there were slots.
 #[derive(Clone, Copy, Debug, FromRow)]
-pub struct Waiting {
+pub struct WaitingUser {
     /// Who.
     pub user_id: UserId,
     /// How many.
@@ -79,7 +79,7 @@ pub async fn turns(
     job: JobId,
     chunks: &[(ChunkId, i32)],
     at: Option<DateTime<Utc>>,
-) -> sqlx::Result<Vec<Turn>> {
+) -> sqlx::Result<Vec<QueueTurn>> {
     if chunks.is_empty() {
         return Ok(Vec::new());
     }
@@ -129,7 +129,7 @@ pub async fn turns(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn admit(pool: &PgPool, chunk: &Chunk, most: i64) -> sqlx::Result<Option<i64>> {
+pub async fn admit(pool: &PgPool, chunk: &ClaimedChunk, most: i64) -> sqlx::Result<Option<i64>> {
     let mut tx = pool.begin().await?;
     // One after the other, so that each sees those let in before it.
     sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.user_slots'), hashtext($1::text))")
@@ -195,7 +195,7 @@ pub async fn charge(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count_anew(connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
+pub async fn renumber(connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar(
         "update pixcrawler.clock c set base = due.base
            from (select base as before, floor(virtual / $1)::bigint as base from pixcrawler.clock
@@ -212,7 +212,7 @@ pub async fn count_anew(connection: &mut PgConnection) -> sqlx::Result<Option<i6
 ///
 /// # Errors
 /// When the database fails.
-pub async fn waiting(pool: &PgPool) -> sqlx::Result<Vec<Waiting>> {
+pub async fn waiting(pool: &PgPool) -> sqlx::Result<Vec<WaitingUser>> {
     sqlx::query_as(
         "select j.user_id, count(*) as chunks, min(c.turn) as turn
            from pixcrawler.chunk c join public.crawl_jobs j on j.id = c.job_id
@@ -228,7 +228,7 @@ pub async fn waiting(pool: &PgPool) -> sqlx::Result<Vec<Waiting>> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn running(pool: &PgPool) -> sqlx::Result<Vec<Running>> {
+pub async fn running(pool: &PgPool) -> sqlx::Result<Vec<RunningSlice>> {
     sqlx::query_as(
         "with held as (
             select c.lease, j.user_id, extract(epoch from now() - c.since)::float8 as seconds, c.gave_way

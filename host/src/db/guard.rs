@@ -79,7 +79,7 @@ pub async fn look(pool: &PgPool) -> sqlx::Result<Option<Drift>> {
 ///
 /// # Errors
 /// When rows are left unprotected, naming what must be run, or the database fails.
-pub async fn see_to(pool: &PgPool) -> Result<(), GuardError> {
+pub async fn enforce(pool: &PgPool) -> Result<(), GuardError> {
     let Some(drift) = look(pool).await?.filter(|drift| *drift != Drift::default()) else { return Ok(()) };
     let mut why = BTreeMap::new();
     let mut busy = false;
@@ -151,11 +151,11 @@ fn differences(actual: &BTreeSet<String>) -> Drift {
     let is_gone = |fact: &str| drift.tables.iter().any(|table| is_of(fact, table));
     let missing = expected.iter().filter(|fact| !held.contains(subject(fact)) && !is_gone(fact));
     for fact in missing.collect::<Vec<_>>() {
-        let list = match Kind::of(fact) {
-            Kind::Column => &mut drift.columns,
-            Kind::Index => &mut drift.indexes,
-            Kind::Live => &mut drift.unpublished,
-            Kind::Protection => &mut drift.unprotected,
+        let list = match DriftKind::of(fact) {
+            DriftKind::Column => &mut drift.columns,
+            DriftKind::Index => &mut drift.indexes,
+            DriftKind::Live => &mut drift.unpublished,
+            DriftKind::Protection => &mut drift.unprotected,
         };
         list.push((*fact).to_owned());
     }
@@ -188,14 +188,14 @@ fn is_of(fact: &str, table: &str) -> bool {
     })
 }
 
-enum Kind {
+enum DriftKind {
     Protection,
     Live,
     Column,
     Index,
 }
 
-impl Kind {
+impl DriftKind {
     fn of(fact: &str) -> Self {
         if fact.contains(" add column ") {
             Self::Column
@@ -217,9 +217,9 @@ fn subject(fact: &str) -> &str {
         let name = column + " add column ".len();
         return &fact[..fact[name..].find(' ').map_or(fact.len(), |end| name + end)];
     }
-    let condition = match Kind::of(fact) {
-        Kind::Index => fact.find(" USING "),
-        Kind::Protection if fact.starts_with("drop trigger ") => fact.find(" WHEN ("),
+    let condition = match DriftKind::of(fact) {
+        DriftKind::Index => fact.find(" USING "),
+        DriftKind::Protection if fact.starts_with("drop trigger ") => fact.find(" WHEN ("),
         _ => None,
     };
     &fact[..condition.unwrap_or(fact.len())]

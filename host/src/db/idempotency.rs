@@ -6,7 +6,7 @@ use crate::job::{JobId, UserId};
 
 /// A request that was made under a key.
 #[derive(Debug, sqlx::FromRow)]
-pub struct Before {
+pub struct EarlierRequest {
     /// SHA-256 of its body.
     pub request_digest: Vec<u8>,
     /// The job it created.
@@ -30,7 +30,11 @@ pub async fn lock(transaction: &mut PgConnection, user: UserId, key: &str) -> Re
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find(db: &mut PgConnection, user: UserId, key: &str) -> Result<Option<Before>, sqlx::Error> {
+pub async fn find(
+    db: &mut PgConnection,
+    user: UserId,
+    key: &str,
+) -> Result<Option<EarlierRequest>, sqlx::Error> {
     sqlx::query_as(
         "select request_digest, job_id from pixcrawler.idempotency_key
          where user_id = $1 and key = $2 and created_at > now() - interval '1 day'",

@@ -11,7 +11,7 @@ use crate::{
 /// A row of `images`.
 #[derive(Clone, Debug, sqlx::FromRow)]
 #[expect(missing_docs, reason = "columns, as the frontend declares them; meanings are in the API's document")]
-pub struct Image {
+pub struct ImageRow {
     pub id: ImageId,
     pub user_id: UserId,
     pub crawl_job_id: JobId,
@@ -54,7 +54,7 @@ pub struct Image {
 
 /// What became of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum VerdictFilter {
     /// In the dataset.
     Kept,
     /// Not a sound picture, or against the job's rules.
@@ -63,7 +63,7 @@ pub enum Verdict {
     Duplicate,
 }
 
-impl Verdict {
+impl VerdictFilter {
     /// As in queries.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -75,23 +75,23 @@ impl Verdict {
     }
 }
 
-impl Image {
+impl ImageRow {
     /// What became of it.
     #[must_use]
-    pub const fn verdict(&self) -> Verdict {
+    pub const fn verdict(&self) -> VerdictFilter {
         match (self.is_duplicate, self.is_valid) {
-            (true, _) => Verdict::Duplicate,
-            (false, true) => Verdict::Kept,
-            (false, false) => Verdict::Refused,
+            (true, _) => VerdictFilter::Duplicate,
+            (false, true) => VerdictFilter::Kept,
+            (false, false) => VerdictFilter::Refused,
         }
     }
 }
 
 /// Which images of a job are wanted; none of the fields means all.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub struct ImageFilter {
     /// With this verdict.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<VerdictFilter>,
     /// Refused for this code.
     pub reason: Option<String>,
     /// From exactly this address, or asked for there first.
@@ -106,10 +106,10 @@ pub async fn list(
     db: &PgPool,
     user: UserId,
     job: JobId,
-    filter: &Filter,
+    filter: &ImageFilter,
     after: Option<ImageId>,
     limit: i64,
-) -> Result<Vec<Image>, sqlx::Error> {
+) -> Result<Vec<ImageRow>, sqlx::Error> {
     sqlx::query_as(
         "select * from public.images
          where user_id = $1 and crawl_job_id = $2 and id > coalesce($3, 0)
@@ -126,7 +126,7 @@ pub async fn list(
     .bind(user)
     .bind(job)
     .bind(after)
-    .bind(filter.verdict.map(Verdict::name))
+    .bind(filter.verdict.map(VerdictFilter::name))
     .bind(&filter.reason)
     .bind(&filter.url)
     .bind(limit)
@@ -138,7 +138,7 @@ pub async fn list(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> Result<Option<Image>, sqlx::Error> {
+pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> Result<Option<ImageRow>, sqlx::Error> {
     sqlx::query_as("select * from public.images where user_id = $1 and id = $2")
         .bind(user)
         .bind(image)
@@ -148,7 +148,7 @@ pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> Result<Option<Im
 
 /// What a dataset knows of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum KnownBytes {
     /// They are a sound picture.
     Sound {
         /// Its perceptual hash.
@@ -170,10 +170,10 @@ pub enum Seen {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn seen(pool: &PgPool, dataset: DatasetId, sha256: &Sha256) -> sqlx::Result<Option<Seen>> {
+pub async fn seen(pool: &PgPool, dataset: DatasetId, sha256: &Sha256) -> sqlx::Result<Option<KnownBytes>> {
     /// The hash and the frames of a sound one, or why it was refused and how.
-    type Row = (Option<i64>, Option<i32>, Option<Json<Refusal>>, Option<String>);
-    let row: Option<Row> = sqlx::query_as(
+    type KnownBytesRow = (Option<i64>, Option<i32>, Option<Json<Refusal>>, Option<String>);
+    let row: Option<KnownBytesRow> = sqlx::query_as(
         "(select phash, frames, null::jsonb, null from public.images
            where dataset_id = $1 and hash = $2 and is_valid and not is_duplicate)
          union all
@@ -191,10 +191,10 @@ pub async fn seen(pool: &PgPool, dataset: DatasetId, sha256: &Sha256) -> sqlx::R
     Ok(row.and_then(|row| match row {
         (Some(phash), frames, ..) => {
             let frames = frames.and_then(|frames| u32::try_from(frames).ok()).unwrap_or(1);
-            Some(Seen::Sound { phash: phash.cast_unsigned(), frames })
+            Some(KnownBytes::Sound { phash: phash.cast_unsigned(), frames })
         }
         (None, _, Some(Json(reason)), detail) => {
-            Some(Seen::Refused { reason, detail: detail.unwrap_or_default() })
+            Some(KnownBytes::Refused { reason, detail: detail.unwrap_or_default() })
         }
         (None, _, None, _) => None,
     }))

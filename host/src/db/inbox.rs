@@ -3,7 +3,7 @@
 
 use sqlx::{PgConnection, PgPool};
 
-use super::jobs::Job;
+use super::jobs::JobRow;
 use crate::job::{JobId, UserId};
 
 /// The one that waits longest, and whose it is, of none of the users that were `served`: who writes
@@ -25,8 +25,8 @@ pub async fn next(pool: &PgPool, served: &[UserId]) -> sqlx::Result<Option<(JobI
 ///
 /// # Errors
 /// When the database fails; the transaction is then lost.
-pub async fn take(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Option<Job>> {
-    let Some(found) = super::settle::lock(connection, user, job).await? else { return Ok(None) };
+pub async fn take(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Option<JobRow>> {
+    let Some(found) = super::lifecycle::lock(connection, user, job).await? else { return Ok(None) };
     let taken = sqlx::query("delete from pixcrawler.inbox where job_id = $1").bind(job);
     let taken = taken.execute(connection).await?.rows_affected() == 1;
     Ok(taken.then_some(found))
@@ -36,7 +36,7 @@ pub async fn take(connection: &mut PgConnection, user: UserId, job: JobId) -> sq
 ///
 /// # Errors
 /// When the database fails.
-pub async fn put_off(pool: &PgPool, job: JobId) -> sqlx::Result<()> {
+pub async fn defer(pool: &PgPool, job: JobId) -> sqlx::Result<()> {
     let behind = sqlx::query("update pixcrawler.inbox set since = clock_timestamp() where job_id = $1");
     behind.bind(job).execute(pool).await.map(drop)
 }

@@ -6,19 +6,19 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool, types::Json};
 
 use crate::{
-    db::column::{Object, Status, Texts, Timestamp},
+    db::column::{LenientObject, LenientStatus, Texts, Timestamp},
     image::Rules,
     job::{ChunkId, ChunkState, DatasetId, JobId, JobState, UserId},
 };
 
 mod insert;
 
-pub use insert::{Created, InsertError, insert, take_up};
+pub use insert::{InsertError, InsertedJob, begin_inserted, insert};
 
 /// A row of `crawl_jobs`.
 #[derive(Clone, Debug, sqlx::FromRow)]
 #[expect(missing_docs, reason = "columns, as the frontend declares them; meanings are in the API's document")]
-pub struct Job {
+pub struct JobRow {
     pub id: JobId,
     pub user_id: UserId,
     pub dataset_id: DatasetId,
@@ -26,7 +26,7 @@ pub struct Job {
     pub name: String,
     pub keywords: Texts,
     pub max_images: i32,
-    pub status: Status,
+    pub status: LenientStatus,
     pub progress: i32,
     pub total_images: i32,
     pub downloaded_images: i32,
@@ -37,8 +37,8 @@ pub struct Job {
     pub failed_chunks: i32,
     pub task_ids: Texts,
     pub sources: Texts,
-    pub options: Object<Options>,
-    pub rules: Object<Rules>,
+    pub options: LenientObject<JobOptions>,
+    pub rules: LenientObject<Rules>,
     pub error: Option<String>,
     pub revision: i64,
     pub started_at: Option<Timestamp>,
@@ -46,10 +46,10 @@ pub struct Job {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// `pixcrawler.job.input`; none when the job has no parts, because somebody else wrote its row.
-    pub input: Option<Object<Inputs>>,
+    pub input: Option<LenientObject<Inputs>>,
 }
 
-impl Job {
+impl JobRow {
     /// Whether it was begun: what somebody else wrote is checked before that.
     #[must_use]
     pub const fn has_parts(&self) -> bool {
@@ -60,7 +60,7 @@ impl Job {
 /// `crawl_jobs.options`: what a job was asked for beyond its keywords.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
-pub struct Options {
+pub struct JobOptions {
     /// Values per source.
     pub sources: BTreeMap<String, BTreeMap<String, String>>,
     /// Leave out what is not safe for work.
@@ -69,7 +69,7 @@ pub struct Options {
     pub language: Option<String>,
 }
 
-impl Default for Options {
+impl Default for JobOptions {
     fn default() -> Self {
         Self { sources: BTreeMap::new(), safe_search: true, language: None }
     }
@@ -87,19 +87,19 @@ pub struct Inputs {
 
 /// A job with everything that its user sees of it, as of one moment.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Detail {
+pub struct JobDetail {
     /// The job itself.
     #[sqlx(flatten)]
-    pub job: Job,
+    pub job: JobRow,
     /// In order.
-    pub chunks: Json<Vec<Chunk>>,
+    pub chunks: Json<Vec<ChunkDetail>>,
     /// What was not kept, counted.
-    pub tallies: Json<Vec<Tally>>,
+    pub tallies: Json<Vec<ReasonCount>>,
 }
 
 /// A chunk as its user sees it, with what the backend knows.
 #[derive(Clone, Debug, serde::Deserialize)]
-pub struct Chunk {
+pub struct ChunkDetail {
     /// `job_chunks.id`.
     pub id: ChunkId,
     /// Position in the job.
@@ -130,7 +130,7 @@ pub struct Chunk {
 
 /// How many images were refused for a reason, or are duplicates.
 #[derive(Clone, Debug, serde::Deserialize)]
-pub struct Tally {
+pub struct ReasonCount {
     /// Whether these are duplicates.
     pub is_duplicate: bool,
     /// Code of the refusal.
@@ -143,7 +143,7 @@ pub struct Tally {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn show(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<Option<Job>, sqlx::Error> {
+pub async fn show(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<Option<JobRow>, sqlx::Error> {
     sqlx::query_as(
         "select shown.*, input from public.crawl_jobs shown left join pixcrawler.job on job_id = id
           where user_id = $1 and id = $2",
@@ -162,7 +162,7 @@ pub async fn detail(
     db: impl PgExecutor<'_>,
     user: UserId,
     job: JobId,
-) -> Result<Option<Detail>, sqlx::Error> {
+) -> Result<Option<JobDetail>, sqlx::Error> {
     sqlx::query_as(
         // What was not kept is counted in an index of its own; see the migration of images.
         "select shown.*, input,
@@ -209,7 +209,7 @@ pub async fn list(
     status: Option<JobState>,
     after: Option<JobId>,
     limit: i64,
-) -> Result<Vec<Job>, sqlx::Error> {
+) -> Result<Vec<JobRow>, sqlx::Error> {
     sqlx::query_as(
         "select shown.*, input from public.crawl_jobs shown left join pixcrawler.job on job_id = id
          where user_id = $1 and ($2::text is null or status = $2) and ($3::integer is null or id < $3)
@@ -236,7 +236,7 @@ pub async fn found(db: &PgPool, user: UserId, job: JobId) -> Result<i64, sqlx::E
     .await
 }
 
-impl Tally {
+impl ReasonCount {
     /// Separates codes of refusals from the number of duplicates.
     #[must_use]
     pub fn split(tallies: Vec<Self>) -> (BTreeMap<String, i64>, i64) {

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 /// When a request may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum RequestSlot {
     /// A place was taken; wait this long, then ask.
     In(Duration),
     /// The next place is too far away to wait for; none was taken.
@@ -20,12 +20,12 @@ pub enum Turn {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn take_turn(
+pub async fn reserve(
     pool: &PgPool,
     place: &str,
     interval: Duration,
     longest: Duration,
-) -> sqlx::Result<Turn> {
+) -> sqlx::Result<RequestSlot> {
     if interval.is_zero() {
         let held: Option<(DateTime<Utc>, f64)> = sqlx::query_as(
             "select next_at, extract(epoch from next_at - now())::float8
@@ -35,9 +35,9 @@ pub async fn take_turn(
         .fetch_optional(pool)
         .await?;
         return Ok(match held {
-            Some((at, seconds)) if seconds > longest.as_secs_f64() => Turn::NotBefore(at),
-            Some((_, seconds)) => Turn::In(Duration::from_secs_f64(seconds.max(0.0))),
-            None => Turn::In(Duration::ZERO),
+            Some((at, seconds)) if seconds > longest.as_secs_f64() => RequestSlot::NotBefore(at),
+            Some((_, seconds)) => RequestSlot::In(Duration::from_secs_f64(seconds.max(0.0))),
+            None => RequestSlot::In(Duration::ZERO),
         });
     }
     let wait: Option<(f64,)> = sqlx::query_as(
@@ -53,20 +53,20 @@ pub async fn take_turn(
     .fetch_optional(pool)
     .await?;
     if let Some((seconds,)) = wait {
-        return Ok(Turn::In(Duration::from_secs_f64(seconds.max(0.0))));
+        return Ok(RequestSlot::In(Duration::from_secs_f64(seconds.max(0.0))));
     }
     let (at,): (DateTime<Utc>,) = sqlx::query_as("select next_at from pixcrawler.pace where place = $1")
         .bind(place)
         .fetch_one(pool)
         .await?;
-    Ok(Turn::NotBefore(at))
+    Ok(RequestSlot::NotBefore(at))
 }
 
 /// Lets nobody ask there before `at`, as the site wants.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn hold(pool: &PgPool, place: &str, at: DateTime<Utc>) -> sqlx::Result<()> {
+pub async fn defer(pool: &PgPool, place: &str, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query(
         "insert into pixcrawler.pace as p (place, next_at) values ($1, $2)
              on conflict (place) do update set next_at = greatest(p.next_at, $2)",

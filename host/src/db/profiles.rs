@@ -8,7 +8,7 @@ use crate::{db::column::Timestamp, job::UserId};
 /// Whether there must be a user in `auth.users`: where Supabase issues the tokens, one may outlive
 /// its user by an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum ProfileOrigin {
     /// A token is proof enough.
     ByToken,
     /// It must be there.
@@ -17,7 +17,7 @@ pub enum Known {
 
 /// What `auth` knows of a caller.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
-pub struct There {
+pub struct SessionState {
     /// There is such a user.
     pub user: bool,
     /// The session goes on, or none was asked for.
@@ -28,7 +28,7 @@ pub struct There {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn there(db: &PgPool, user: UserId, session: Option<Uuid>) -> Result<There, sqlx::Error> {
+pub async fn there(db: &PgPool, user: UserId, session: Option<Uuid>) -> Result<SessionState, sqlx::Error> {
     sqlx::query_as(
         "select exists (select from auth.users where id = $1 and deleted_at is null) as user,
                 $2 is null or exists (
@@ -68,7 +68,7 @@ pub struct Identity {
 /// A row of `profiles`.
 #[derive(Clone, Debug, sqlx::FromRow)]
 #[expect(missing_docs, reason = "columns, as the frontend declares them")]
-pub struct Profile {
+pub struct ProfileRow {
     pub id: UserId,
     pub email: String,
     pub full_name: Option<String>,
@@ -87,14 +87,14 @@ pub struct Profile {
 pub async fn ensure(
     db: &mut PgConnection,
     identity: &Identity,
-    known: Known,
-) -> Result<Option<Profile>, sqlx::Error> {
+    known: ProfileOrigin,
+) -> Result<Option<ProfileRow>, sqlx::Error> {
     let found = sqlx::query_as(
         "select p.* from public.profiles p
           where id = $1 and ($2 or exists (select from auth.users u where u.id = $1 and u.deleted_at is null))",
     )
         .bind(identity.user)
-        .bind(known == Known::ByToken)
+        .bind(known == ProfileOrigin::ByToken)
         .fetch_optional(&mut *db)
         .await?;
     match found {
@@ -110,8 +110,8 @@ pub async fn ensure(
 pub async fn sync(
     db: &mut PgConnection,
     identity: &Identity,
-    known: Known,
-) -> Result<Option<Profile>, sqlx::Error> {
+    known: ProfileOrigin,
+) -> Result<Option<ProfileRow>, sqlx::Error> {
     upsert(db, identity, known).await
 }
 
@@ -120,8 +120,8 @@ pub async fn sync(
 async fn upsert(
     db: &mut PgConnection,
     identity: &Identity,
-    known: Known,
-) -> Result<Option<Profile>, sqlx::Error> {
+    known: ProfileOrigin,
+) -> Result<Option<ProfileRow>, sqlx::Error> {
     sqlx::query_as(
         "insert into public.profiles (id, email, full_name, avatar_url)
          select $1, pixcrawler.free_email($1, $2), $3, $4
@@ -136,7 +136,7 @@ async fn upsert(
     .bind(&identity.email)
     .bind(&identity.full_name)
     .bind(&identity.avatar_url)
-    .bind(known == Known::ByToken)
+    .bind(known == ProfileOrigin::ByToken)
     .fetch_optional(db)
     .await
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 
-use super::chunks::Chunk;
-use crate::{image::Sha256, source::Figures};
+use super::chunks::ClaimedChunk;
+use crate::{image::Sha256, source::SourceStats};
 
 /// What ails a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "kebab-case")]
-pub enum Trouble {
+pub enum SourceProblem {
     /// Its own faults.
     Fault,
     /// The site no longer looks as it expects.
@@ -40,7 +40,7 @@ pub struct SourceRow {
     pub id: String,
     digest: String,
     /// What ailed it last; none while it does well.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<SourceProblem>,
     /// In words.
     pub message: Option<String>,
     /// When that began.
@@ -79,14 +79,14 @@ impl SourceRow {
     }
 
     /// Adds what it did to the figures of its source.
-    pub fn add_to(&self, figures: &mut Figures) {
+    pub fn add_to(&self, figures: &mut SourceStats) {
         figures.add(&self.counts, self.peak_memory.unsigned_abs());
     }
 }
 
 /// How often a build has failed by its own fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
-pub struct Faults {
+pub struct FaultCount {
     /// Slices in a row.
     #[sqlx(rename = "faults")]
     pub in_row: i32,
@@ -135,13 +135,13 @@ pub async fn find(pool: &PgPool, build: &BuildRef<'_>) -> sqlx::Result<Option<So
 ///
 /// # Errors
 /// When the database fails.
-pub async fn ails(
+pub async fn record_problem(
     pool: &PgPool,
     build: &BuildRef<'_>,
-    chunk: &Chunk,
-    trouble: Trouble,
+    chunk: &ClaimedChunk,
+    trouble: SourceProblem,
     message: &str,
-) -> sqlx::Result<Option<Faults>> {
+) -> sqlx::Result<Option<FaultCount>> {
     sqlx::query_as(
         "insert into pixcrawler.source as s (id, digest, trouble, message, since, faults, fault_input, fault_user)
          values ($1, $2, $3, $4, now(), case when $3 = 'fault' then 1 else 0 end,
@@ -210,7 +210,7 @@ pub async fn pause(
 pub async fn count(
     connection: &mut PgConnection,
     build: &BuildRef<'_>,
-    figures: &Figures,
+    figures: &SourceStats,
     well: bool,
 ) -> sqlx::Result<()> {
     let digest = build.digest.to_string();

@@ -2,7 +2,7 @@
 
 use sqlx::{PgPool, types::Json};
 
-use super::chunks::{Chunk, Wait};
+use super::chunks::{ClaimedChunk, Deferral};
 use crate::{
     image::Sha256,
     source::{Candidate, Cookies, Request},
@@ -31,12 +31,12 @@ pub struct StepRecord<'a> {
     /// Those of the crawl, where they have changed.
     pub cookies: Option<&'a Cookies>,
     /// What it took to make it.
-    pub spent: Spent,
+    pub spent: Usage,
 }
 
 /// What the source's own requests took, against the budgets of its chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
+pub struct Usage {
     /// Requests made.
     pub asked: i32,
     /// Bytes of answers to them.
@@ -48,7 +48,7 @@ pub struct Spent {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn record(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx::Result<bool> {
+pub async fn record(pool: &PgPool, chunk: &ClaimedChunk, step: &StepRecord<'_>) -> sqlx::Result<bool> {
     let mut tx = pool.begin().await?;
     let found = i32::try_from(step.candidates.len()).unwrap_or(i32::MAX);
     let first: Option<(i32,)> = sqlx::query_as(
@@ -102,7 +102,7 @@ pub async fn record(pool: &PgPool, chunk: &Chunk, step: &StepRecord<'_>) -> sqlx
 ///
 /// # Errors
 /// When the database fails.
-pub async fn note(pool: &PgPool, chunk: &Chunk, note: &str) -> sqlx::Result<()> {
+pub async fn note(pool: &PgPool, chunk: &ClaimedChunk, note: &str) -> sqlx::Result<()> {
     sqlx::query(
         "update pixcrawler.chunk set warnings = warnings || $3
           where id = $1 and lease = $2 and jsonb_array_length(warnings) < $4 and not warnings @> $3",
@@ -121,14 +121,14 @@ pub async fn note(pool: &PgPool, chunk: &Chunk, note: &str) -> sqlx::Result<()> 
 ///
 /// # Errors
 /// When the database fails.
-pub async fn put_off(
+pub async fn defer(
     pool: &PgPool,
-    chunk: &Chunk,
-    wait: &Wait,
-    spent: Spent,
+    chunk: &ClaimedChunk,
+    wait: &Deferral,
+    spent: Usage,
     cookies: Option<&Cookies>,
 ) -> sqlx::Result<bool> {
-    let put_off = sqlx::query(
+    let deferred = sqlx::query(
         "update pixcrawler.chunk
             set step_not_before = $3, reason = $4, errors_in_row = errors_in_row + $5,
                 asked = asked + $6, received = received + $7, cookies = coalesce($8, cookies)
@@ -144,5 +144,5 @@ pub async fn put_off(
     .bind(cookies.map(Json))
     .execute(pool)
     .await?;
-    Ok(put_off.rows_affected() == 1)
+    Ok(deferred.rows_affected() == 1)
 }

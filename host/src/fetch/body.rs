@@ -17,11 +17,11 @@ use tokio::{
 };
 use tokio_util::io::StreamReader;
 
-use super::trouble::{Trouble, chain};
+use super::error::{FetchError, chain};
 
 /// How much of a body is taken, and how slowly it may come.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(super) struct BodyBounds {
     /// Most bytes, on the wire and decompressed.
     pub(super) bytes: u64,
     /// What is over the bound is left away instead of being an error.
@@ -32,10 +32,10 @@ pub(super) struct Bounds {
 
 /// A body on its way, decompressed.
 pub(super) struct Incoming {
-    reader: Reader,
+    reader: BodyReader,
     /// How it is packed besides, in the order in which that is undone.
     packed: Vec<Coding>,
-    bounds: Bounds,
+    bounds: BodyBounds,
     /// Bytes of the whole, as declared, where that can be known before it is decompressed.
     pub(super) length: Option<u64>,
     body: Vec<u8>,
@@ -43,7 +43,7 @@ pub(super) struct Incoming {
 
 type Wire = Pin<Box<dyn AsyncBufRead + Send>>;
 
-enum Reader {
+enum BodyReader {
     Plain(Wire),
     Packed(Unpacker<Wire>),
 }
@@ -61,7 +61,7 @@ const MOST_CODINGS: usize = 5;
 
 /// The codings in the order in which they are undone. What is the name of none (`none`, `utf-8`, `8bit`)
 /// says nothing of the body, as browsers have it; one that is real and was not asked for is an error.
-fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Trouble> {
+fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, FetchError> {
     let mut codings = Vec::new();
     for value in headers.get_all(header::CONTENT_ENCODING) {
         for name in String::from_utf8_lossy(value.as_bytes()).split(',') {
@@ -70,7 +70,7 @@ fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Trouble> {
                 "deflate" => codings.push(Coding::Deflate),
                 "br" => codings.push(Coding::Brotli),
                 other @ ("zstd" | "compress" | "x-compress" | "dcb" | "dcz") => {
-                    return Err(Trouble::network(format!("content-encoding `{other}` was not asked for")));
+                    return Err(FetchError::network(format!("content-encoding `{other}` was not asked for")));
                 }
                 _ => {}
             }
@@ -78,7 +78,7 @@ fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Trouble> {
     }
     codings.reverse();
     if codings.len() > MOST_CODINGS {
-        return Err(Trouble::network(format!("the answer is compressed {} times over", codings.len())));
+        return Err(FetchError::network(format!("the answer is compressed {} times over", codings.len())));
     }
     Ok(codings)
 }
@@ -87,44 +87,44 @@ impl Incoming {
     /// With `takes_part`, what came is the body where the connection ends before its time.
     pub(super) fn new(
         response: reqwest::Response,
-        bounds: Bounds,
+        bounds: BodyBounds,
         takes_part: bool,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, FetchError> {
         let length = response.content_length();
         if !bounds.cut && length.is_some_and(|length| length > bounds.bytes) {
-            return Err(Trouble::TooLarge(bounds.bytes));
+            return Err(FetchError::TooLarge(bounds.bytes));
         }
         let mut codings =
             if length == Some(0) { Vec::new() } else { codings(response.headers())? }.into_iter();
         let wire: Wire = Box::pin(StreamReader::new(Box::pin(wire(response, bounds, takes_part))));
         let (reader, length) = match codings.next() {
-            None => (Reader::Plain(wire), length),
-            Some(coding) => (Reader::Packed(Unpacker::new(coding, wire)), None),
+            None => (BodyReader::Plain(wire), length),
+            Some(coding) => (BodyReader::Packed(Unpacker::new(coding, wire)), None),
         };
         Ok(Self { reader, packed: codings.collect(), bounds, length, body: Vec::new() })
     }
 
     /// Reads on until there are `most` bytes; whether that was the end.
-    pub(super) async fn read_to(&mut self, most: u64) -> Result<bool, Trouble> {
+    pub(super) async fn read_to(&mut self, most: u64) -> Result<bool, FetchError> {
         let left = most.saturating_sub(self.body.len() as u64);
         match &mut self.reader {
-            Reader::Plain(wire) => {
+            BodyReader::Plain(wire) => {
                 // One allocation where the length is known, which the caller has allowed by `most`.
                 let declared = self.length.unwrap_or(0).saturating_sub(self.body.len() as u64).min(left);
                 self.body.reserve_exact(usize::try_from(declared).unwrap_or(0));
                 let came = wire.as_mut().take(left).read_to_end(&mut self.body).await?;
                 Ok((came as u64) < left)
             }
-            Reader::Packed(unpacker) => Ok(unpacker.read(left, &mut self.body).await?),
+            BodyReader::Packed(unpacker) => Ok(unpacker.read(left, &mut self.body).await?),
         }
     }
 
     /// Reads on to the end.
-    pub(super) async fn read_to_end(mut self) -> Result<Vec<u8>, Trouble> {
-        let Bounds { bytes, cut, .. } = self.bounds;
+    pub(super) async fn read_to_end(mut self) -> Result<Vec<u8>, FetchError> {
+        let BodyBounds { bytes, cut, .. } = self.bounds;
         self.read_to(if cut { bytes } else { bytes.saturating_add(1) }).await?;
         if self.body.len() as u64 > bytes {
-            return Err(Trouble::TooLarge(bytes));
+            return Err(FetchError::TooLarge(bytes));
         }
         for coding in self.packed {
             self.body = unpack_as(coding, &self.body, self.bounds).await?;
@@ -134,15 +134,15 @@ impl Incoming {
 }
 
 /// What a gzip file holds, within the same bound.
-pub(super) async fn unpack(file: &[u8], bounds: Bounds) -> Result<Vec<u8>, Trouble> {
+pub(super) async fn unpack(file: &[u8], bounds: BodyBounds) -> Result<Vec<u8>, FetchError> {
     unpack_as(Coding::Gzip, file, bounds).await
 }
 
-async fn unpack_as(coding: Coding, packed: &[u8], bounds: Bounds) -> Result<Vec<u8>, Trouble> {
+async fn unpack_as(coding: Coding, packed: &[u8], bounds: BodyBounds) -> Result<Vec<u8>, FetchError> {
     let mut body = Vec::new();
     let most = if bounds.cut { bounds.bytes } else { bounds.bytes.saturating_add(1) };
     let whole = Unpacker::new(coding, packed).read(most, &mut body).await?;
-    if whole || bounds.cut { Ok(body) } else { Err(Trouble::TooLarge(bounds.bytes)) }
+    if whole || bounds.cut { Ok(body) } else { Err(FetchError::TooLarge(bounds.bytes)) }
 }
 
 /// Decompresses in pieces between which others have their turn. What comes is bounded by
@@ -153,14 +153,14 @@ async fn unpack_as(coding: Coding, packed: &[u8], bounds: Bounds) -> Result<Vec<
 struct Unpacker<R> {
     coding: Coding,
     /// None at the end, and while one member follows another.
-    part: Option<Part<R>>,
+    part: Option<UnpackedPart<R>>,
     /// Of a gzip file, so far.
     members: u32,
     /// Bytes that came out.
     produced: u64,
 }
 
-enum Part<R> {
+enum UnpackedPart<R> {
     /// Before the head of a file or of a member.
     Head(Metered<R>),
     /// Is not packed, though it was said.
@@ -183,7 +183,7 @@ const MOST_FOR_ONE: u64 = 8;
 
 impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
     fn new(coding: Coding, packed: R) -> Self {
-        Self { coding, part: Some(Part::Head(Metered::new(packed))), members: 0, produced: 0 }
+        Self { coding, part: Some(UnpackedPart::Head(Metered::new(packed))), members: 0, produced: 0 }
     }
 
     /// Adds up to `most` bytes to `body`; whether that was the end.
@@ -192,19 +192,19 @@ impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
         while left > 0 {
             let decoder: &mut (dyn AsyncRead + Unpin + Send) = match &mut self.part {
                 None => return Ok(true),
-                Some(Part::Head(_)) => {
+                Some(UnpackedPart::Head(_)) => {
                     self.begin().await?;
                     continue;
                 }
-                Some(Part::Plain(body)) => {
+                Some(UnpackedPart::Plain(body)) => {
                     body.allow(self.produced);
                     body
                 }
-                Some(Part::Deflate(decoder)) => {
+                Some(UnpackedPart::Deflate(decoder)) => {
                     decoder.get_mut().allow(self.produced);
                     decoder
                 }
-                Some(Part::Brotli(decoder)) => {
+                Some(UnpackedPart::Brotli(decoder)) => {
                     decoder.get_mut().allow(self.produced);
                     decoder
                 }
@@ -229,16 +229,16 @@ impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
 
     /// Reads what stands before the data. What follows the end of a gzip file and is no member is left alone.
     async fn begin(&mut self) -> io::Result<()> {
-        let Some(Part::Head(mut input)) = self.part.take() else { return Ok(()) };
+        let Some(UnpackedPart::Head(mut input)) = self.part.take() else { return Ok(()) };
         let beginning = input.peek().await?;
         let Some(&first) = beginning.first() else { return Ok(()) };
         if self.members == 0 && PICTURES.iter().any(|picture| beginning.starts_with(picture)) {
-            self.part = Some(Part::Plain(input));
+            self.part = Some(UnpackedPart::Plain(input));
             return Ok(());
         }
         match self.coding {
             Coding::Brotli => {
-                self.part = Some(Part::Brotli(Box::new(BrotliDecoder::new(input))));
+                self.part = Some(UnpackedPart::Brotli(Box::new(BrotliDecoder::new(input))));
                 return Ok(());
             }
             // Behind the two bytes of zlib, which the name means, or without them, as some take it.
@@ -252,19 +252,19 @@ impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
         }
         if self.members > MOST_MEMBERS {
             let detail = format!("the compressed answer has more than {MOST_MEMBERS} members");
-            return Err(io::Error::other(Trouble::network(detail)));
+            return Err(io::Error::other(FetchError::network(detail)));
         }
-        self.part = Some(Part::Deflate(Box::new(DeflateDecoder::new(input))));
+        self.part = Some(UnpackedPart::Deflate(Box::new(DeflateDecoder::new(input))));
         Ok(())
     }
 
     /// Reads what stands behind the data; of a gzip file another member may follow.
     async fn end_of_part(&mut self) -> io::Result<()> {
-        if let (Some(Part::Deflate(ended)), Coding::Gzip) = (self.part.take(), self.coding) {
+        if let (Some(UnpackedPart::Deflate(ended)), Coding::Gzip) = (self.part.take(), self.coding) {
             let mut rest = ended.into_inner();
             let mut trailer = Vec::with_capacity(8);
             (&mut rest).take(8).read_to_end(&mut trailer).await?;
-            self.part = Some(Part::Head(rest));
+            self.part = Some(UnpackedPart::Head(rest));
         }
         Ok(())
     }
@@ -272,9 +272,9 @@ impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
     /// Whether the data ended before it was to.
     fn is_cut(&self) -> bool {
         match &self.part {
-            Some(Part::Deflate(decoder)) => decoder.get_ref().ended,
-            Some(Part::Brotli(decoder)) => decoder.get_ref().ended,
-            Some(Part::Head(_) | Part::Plain(_)) | None => false,
+            Some(UnpackedPart::Deflate(decoder)) => decoder.get_ref().ended,
+            Some(UnpackedPart::Brotli(decoder)) => decoder.get_ref().ended,
+            Some(UnpackedPart::Head(_) | UnpackedPart::Plain(_)) | None => false,
         }
     }
 }
@@ -359,7 +359,7 @@ impl<R: AsyncBufRead + Unpin> AsyncBufRead for Metered<R> {
         let piece = ready!(Pin::new(&mut this.input).poll_fill_buf(cx))?;
         if this.taken >= this.allowed && !piece.is_empty() {
             let detail = "the compressed answer holds too much that expands to nothing";
-            return Poll::Ready(Err(io::Error::other(Trouble::network(detail))));
+            return Poll::Ready(Err(io::Error::other(FetchError::network(detail))));
         }
         this.ended = piece.is_empty();
         Poll::Ready(Ok(&piece[..piece.len().min(this.until_pause)]))
@@ -392,7 +392,7 @@ impl<R: AsyncBufRead + Unpin> AsyncRead for Metered<R> {
 /// The chunks as they come. Fewer than 1 KiB/s in any window is a timeout.
 fn wire(
     response: reqwest::Response,
-    bounds: Bounds,
+    bounds: BodyBounds,
     takes_part: bool,
 ) -> impl Stream<Item = io::Result<Bytes>> {
     let least = bounds.window.as_millis() * 1024 / 1000;
@@ -408,14 +408,14 @@ fn wire(
                     in_window += chunk.len() as u128;
                     total += chunk.len() as u64;
                     if !bounds.cut && total > bounds.bytes {
-                        return Err(io::Error::other(Trouble::TooLarge(bounds.bytes)));
+                        return Err(io::Error::other(FetchError::TooLarge(bounds.bytes)));
                     }
                     return Ok(Some((chunk, (response, end, in_window, total))));
                 }
                 Ok(Ok(None)) => return Ok(None),
                 Ok(Err(error)) if takes_part && total > 0 && is_end(&error) => return Ok(None),
-                Ok(Err(error)) => return Err(io::Error::other(Trouble::from(error))),
-                Err(_) if in_window < least => return Err(io::Error::other(Trouble::Timeout)),
+                Ok(Err(error)) => return Err(io::Error::other(FetchError::from(error))),
+                Err(_) if in_window < least => return Err(io::Error::other(FetchError::Timeout)),
                 Err(_) => (end, in_window) = (Instant::now() + bounds.window, 0),
             }
         }

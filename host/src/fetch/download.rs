@@ -6,13 +6,13 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 use super::{
-    Download, Inner, Refused,
-    ask::{credential, header},
-    blot::blot,
-    body::Bounds,
-    errand::{Errand, Purpose},
-    jar::Jar,
-    trouble::{Failed, Trouble},
+    Download, DownloadError, Inner,
+    body::BodyBounds,
+    cookies::CookieJar,
+    error::{FailedFetch, FetchError},
+    outbound::{OutboundRequest, RequestPurpose},
+    redact::redact,
+    source_request::{credential, header},
 };
 use crate::{
     image::Refusal,
@@ -29,13 +29,13 @@ impl Inner {
     pub(super) async fn download(
         &self,
         grants: &Grants,
-        jar: Option<&Jar>,
+        jar: Option<&CookieJar>,
         candidate: &Candidate,
         url: &str,
-    ) -> Result<Download, Refused> {
-        let url = self.guard.parse(url).map_err(|blocked| Failed::from(Trouble::from(blocked)))?;
+    ) -> Result<Download, DownloadError> {
+        let url = self.guard.parse(url).map_err(|blocked| FailedFetch::from(FetchError::from(blocked)))?;
         let credential = credential(grants, candidate.credential.as_deref())
-            .map_err(|reason| Failed::from(Trouble::Denied(reason)))?;
+            .map_err(|reason| FailedFetch::from(FetchError::Denied(reason)))?;
         // What may not be set is left out: the picture may come without it.
         let mut plugin_headers: HeaderMap =
             candidate.headers.iter().filter_map(|pair| header(pair).ok()).collect();
@@ -49,8 +49,8 @@ impl Inner {
             .iter()
             .any(|(name, value)| name.eq_ignore_ascii_case("referer") && (is_for || value.trim().is_empty()));
         let page = candidate.page_url.as_deref().filter(|_| !says_itself);
-        let errand = Errand {
-            purpose: Purpose::Image(grants),
+        let errand = OutboundRequest {
+            purpose: RequestPurpose::Image(grants),
             agent: &self.agents.own,
             method: Method::GET,
             headers: HeaderMap::from_iter([(header::ACCEPT, ACCEPT), (header::ACCEPT_ENCODING, IDENTITY)]),
@@ -59,7 +59,7 @@ impl Inner {
             credential,
             jar,
             body: None,
-            bounds: Bounds { bytes: self.max_image_bytes, cut: false, window: self.window },
+            bounds: BodyBounds { bytes: self.max_image_bytes, cut: false, window: self.window },
         };
         let reply = self.perform(&errand, &url).await?;
         let status = reply.status.as_u16();
@@ -68,13 +68,13 @@ impl Inner {
             let content_type = content_type.map(|value| String::from_utf8_lossy(value.as_bytes()));
             return Ok(Download {
                 bytes: reply.place.map_or_else(Bytes::new, |place| place.keep(reply.body)),
-                url: blot(reply.url.into(), &reply.secrets),
-                content_type: content_type.map(|text| blot(text.into_owned(), &reply.secrets)),
+                url: redact(reply.url.into(), &reply.secrets),
+                content_type: content_type.map(|text| redact(text.into_owned(), &reply.secrets)),
             });
         }
         let reason = if matches!(status, 404 | 410) { Refusal::NotFound } else { Refusal::HttpStatus };
         let unauthorized = reply.status == StatusCode::UNAUTHORIZED && errand.credential.is_some();
-        Err(Refused { reason, detail: format!("status {status}"), retry_after: None, unauthorized })
+        Err(DownloadError { reason, detail: format!("status {status}"), retry_after: None, unauthorized })
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::trouble::Trouble;
+use super::error::FetchError;
 #[cfg(target_os = "linux")]
 use crate::subprocess;
 
@@ -38,13 +38,13 @@ impl IoRuntime {
     pub(super) async fn run<T, E>(
         &self,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
-    ) -> Result<T, Trouble>
+    ) -> Result<T, FetchError>
     where
         T: Send + 'static,
         E: Send + 'static,
-        Trouble: From<E>,
+        FetchError: From<E>,
     {
-        let stopped = || Trouble::network("the process is stopping");
+        let stopped = || FetchError::network("the process is stopping");
         // A set aborts its tasks when it is dropped.
         let mut task = JoinSet::new();
         task.spawn_on(work, self.0.as_ref().ok_or_else(stopped)?.handle());
@@ -76,7 +76,7 @@ mod tests {
     #[tokio::test]
     async fn work_is_done_elsewhere() {
         let io = IoRuntime::new().unwrap();
-        let thread = async { Ok::<_, Trouble>(std::thread::current().name().map(str::to_owned)) };
+        let thread = async { Ok::<_, FetchError>(std::thread::current().name().map(str::to_owned)) };
         assert_eq!(io.run(thread).await.unwrap().as_deref(), Some("fetch"));
     }
 
@@ -88,7 +88,7 @@ mod tests {
         let work = io.run(async move {
             let _alive = alive;
             let _ = begun.send(());
-            std::future::pending::<Result<(), Trouble>>().await
+            std::future::pending::<Result<(), FetchError>>().await
         });
         tokio::select! {
             _ = work => panic!("it has no end"),
@@ -102,6 +102,6 @@ mod tests {
     async fn a_panic_is_passed_on() {
         let io = IoRuntime::new().unwrap();
         let work = async { panic!("as it was") };
-        let _ = io.run::<(), Trouble>(work).await;
+        let _ = io.run::<(), FetchError>(work).await;
     }
 }

@@ -13,22 +13,22 @@ use url::Url;
 
 use super::{
     Inner,
-    agent::{Agent, PRODUCT},
-    body::Bounds,
-    errand::{Errand, Purpose},
-    slots::Slots,
-    trouble::{Failed, Trouble},
+    body::BodyBounds,
+    error::{FailedFetch, FetchError},
+    outbound::{OutboundRequest, RequestPurpose},
+    slots::KeyedCache,
+    user_agent::{PRODUCT, UserAgent},
 };
 pub(super) use rules::MOST_FILE_BYTES;
-use rules::Rules;
+use rules::RobotsRules;
 
 /// The rules of each origin for each name of ours; who finds none fetches them while the others wait.
-pub(super) type RobotsCache = Slots<Mutex<Option<Known>>>;
+pub(super) type RobotsCache = KeyedCache<Mutex<Option<KnownRobots>>>;
 
 /// What is known of one origin's robots.txt.
-pub(super) struct Known {
+pub(super) struct KnownRobots {
     until: Instant,
-    rules: Result<Arc<Rules>, Trouble>,
+    rules: Result<Arc<RobotsRules>, FetchError>,
 }
 
 /// How long a robots.txt that was read is good.
@@ -46,17 +46,17 @@ const QUICK_RULES: usize = 250;
 
 /// Holds nothing yet.
 pub(super) fn cache() -> RobotsCache {
-    Slots::weighing(MOST_BYTES, LEAST_BYTES)
+    KeyedCache::weighing(MOST_BYTES, LEAST_BYTES)
 }
 
 impl Inner {
     /// The time that the robots.txt of `url`'s origin asks `agent` to keep from one request to the next;
     /// an error when it forbids that address, or cannot be read.
-    pub(super) async fn ask_robots(&self, url: &Url, agent: &Agent) -> Result<Duration, Trouble> {
+    pub(super) async fn ask_robots(&self, url: &Url, agent: &UserAgent) -> Result<Duration, FetchError> {
         let origin = url.origin().ascii_serialization();
         let (rules, left) = self.rules(&origin, url, agent).await?;
         match rules {
-            Err(Trouble::Status { status, .. }) => Err(Trouble::Robots {
+            Err(FetchError::Status { status, .. }) => Err(FetchError::Robots {
                 detail: format!(
                     "{origin}/robots.txt cannot be read (status {status}), so nothing is asked for now"
                 ),
@@ -64,14 +64,14 @@ impl Inner {
             }),
             // Not the file but the whole host cannot be reached.
             Err(trouble) if trouble.may_pass() => {
-                Err(Trouble::Later { cause: Box::new(trouble), retry_after: left })
+                Err(FetchError::Later { cause: Box::new(trouble), retry_after: left })
             }
             Err(trouble) => Err(trouble),
             Ok(rules) if rules.len() <= QUICK_RULES => allowed(&rules, &origin, url),
             Ok(rules) => {
                 let url = url.clone();
                 let search = tokio::task::spawn_blocking(move || allowed(&rules, &origin, &url));
-                search.await.unwrap_or_else(|_| Err(Trouble::network("robots.txt could not be searched")))
+                search.await.unwrap_or_else(|_| Err(FetchError::network("robots.txt could not be searched")))
             }
         }
     }
@@ -81,8 +81,8 @@ impl Inner {
         &self,
         origin: &str,
         url: &Url,
-        agent: &Agent,
-    ) -> Result<(Result<Arc<Rules>, Trouble>, Duration), Trouble> {
+        agent: &UserAgent,
+    ) -> Result<(Result<Arc<RobotsRules>, FetchError>, Duration), FetchError> {
         let key = format!("{origin} {}", agent.product);
         let slot = self.robots.get(&key, Mutex::default);
         let mut known = slot.lock().await;
@@ -97,9 +97,9 @@ impl Inner {
         Ok((known.rules.clone(), known.until.saturating_duration_since(Instant::now())))
     }
 
-    async fn read_robots(&self, url: &Url, agent: &Agent) -> Result<Known, Trouble> {
-        let errand = Errand {
-            purpose: Purpose::Robots,
+    async fn read_robots(&self, url: &Url, agent: &UserAgent) -> Result<KnownRobots, FetchError> {
+        let errand = OutboundRequest {
+            purpose: RequestPurpose::Robots,
             agent,
             method: Method::GET,
             headers: HeaderMap::new(),
@@ -108,24 +108,28 @@ impl Inner {
             credential: None,
             jar: None,
             body: None,
-            bounds: Bounds { bytes: MOST_FILE_BYTES as u64, cut: true, window: self.window },
+            bounds: BodyBounds { bytes: MOST_FILE_BYTES as u64, cut: true, window: self.window },
         };
         let address =
-            url.join("/robots.txt").map_err(|_| Trouble::network("no robots.txt for such an address"))?;
+            url.join("/robots.txt").map_err(|_| FetchError::network("no robots.txt for such an address"))?;
         let rules = match self.perform(&errand, &address).await {
             Ok(reply) if reply.status.is_success() => {
                 // A file of the largest size takes a while.
                 let product = agent.product.clone();
-                let parsed = tokio::task::spawn_blocking(move || Rules::parse(&reply.body, &product)).await;
-                parsed.map(Arc::new).map_err(|_| Trouble::network("robots.txt could not be parsed"))
+                let parsed =
+                    tokio::task::spawn_blocking(move || RobotsRules::parse(&reply.body, &product)).await;
+                parsed.map(Arc::new).map_err(|_| FetchError::network("robots.txt could not be parsed"))
             }
             // 4xx, and redirects without end: the site has no robots.txt.
-            Ok(_) | Err(Failed { trouble: Trouble::TooManyRedirects(_), .. }) => Ok(Arc::default()),
+            Ok(_) | Err(FailedFetch { trouble: FetchError::TooManyRedirects(_), .. }) => Ok(Arc::default()),
             // Of the host and not of its robots.txt.
-            Err(Failed { trouble: trouble @ (Trouble::Blocked(_) | Trouble::Held { .. }), .. }) => {
+            Err(FailedFetch {
+                trouble: trouble @ (FetchError::Blocked(_) | FetchError::Held { .. }),
+                ..
+            }) => {
                 return Err(trouble);
             }
-            Err(Failed { trouble, .. }) => Err(trouble),
+            Err(FailedFetch { trouble, .. }) => Err(trouble),
         };
         if let Ok(asked) = rules.as_ref().map(|rules| rules.interval)
             && !asked.is_zero()
@@ -133,23 +137,23 @@ impl Inner {
             tracing::info!(robots = %address, ?asked, "a site asks for time between requests");
         }
         let good_for = if rules.is_ok() { GOOD_FOR } else { UNREADABLE_FOR };
-        Ok(Known { until: Instant::now() + good_for, rules })
+        Ok(KnownRobots { until: Instant::now() + good_for, rules })
     }
 }
 
-fn allowed(rules: &Rules, origin: &str, url: &Url) -> Result<Duration, Trouble> {
+fn allowed(rules: &RobotsRules, origin: &str, url: &Url) -> Result<Duration, FetchError> {
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
     match rules.forbidding(path) {
         None => Ok(rules.interval),
         Some(pattern) => {
             let detail = format!("{origin}/robots.txt disallows `{pattern}` for `{}`", rules.agent);
-            Err(Trouble::Robots { detail, retry_after: None })
+            Err(FetchError::Robots { detail, retry_after: None })
         }
     }
 }
 
 /// An error when `X-Robots-Tag` says `noai` or `noimageai` to all or to us.
-pub(super) fn opt_out(headers: &HeaderMap) -> Result<(), Trouble> {
+pub(super) fn opt_out(headers: &HeaderMap) -> Result<(), FetchError> {
     for value in headers.get_all("x-robots-tag") {
         // `agent: a, b` is meant for that agent only, up to the next agent.
         let mut for_us = true;
@@ -163,7 +167,7 @@ pub(super) fn opt_out(headers: &HeaderMap) -> Result<(), Trouble> {
             };
             let directive = directive.trim().to_ascii_lowercase();
             if for_us && matches!(directive.as_str(), "noai" | "noimageai") {
-                return Err(Trouble::OptOut(directive));
+                return Err(FetchError::OptOut(directive));
             }
         }
     }
@@ -190,7 +194,7 @@ mod tests {
                 .iter()
                 .map(|value| (http::HeaderName::from_static("x-robots-tag"), value.parse().unwrap()));
             let found = match opt_out(&headers.collect()) {
-                Err(Trouble::OptOut(directive)) => Some(directive),
+                Err(FetchError::OptOut(directive)) => Some(directive),
                 _ => None,
             };
             assert_eq!(found.as_deref(), expect, "{values:?}");

@@ -8,13 +8,13 @@ use std::{
 
 /// One `T` for each key, made when first asked for. When they weigh more than `capacity`
 /// together, those that were not asked for longest go, unless they are in use.
-pub(super) struct Slots<T> {
+pub(super) struct KeyedCache<T> {
     capacity: usize,
     least: usize,
-    kept: Mutex<Kept<T>>,
+    kept: Mutex<KeyedCacheState<T>>,
 }
 
-struct Kept<T> {
+struct KeyedCacheState<T> {
     slots: HashMap<String, Slot<T>>,
     weight: usize,
 }
@@ -25,7 +25,7 @@ struct Slot<T> {
     value: Arc<T>,
 }
 
-impl<T> Slots<T> {
+impl<T> KeyedCache<T> {
     /// At most `capacity` slots.
     pub(super) fn new(capacity: usize) -> Self {
         Self::weighing(capacity, 1)
@@ -33,7 +33,7 @@ impl<T> Slots<T> {
 
     /// At most `capacity` in all; each slot weighs `least` until [`Self::weigh`] says more.
     pub(super) fn weighing(capacity: usize, least: usize) -> Self {
-        Self { capacity, least, kept: Mutex::new(Kept { slots: HashMap::new(), weight: 0 }) }
+        Self { capacity, least, kept: Mutex::new(KeyedCacheState { slots: HashMap::new(), weight: 0 }) }
     }
 
     pub(super) fn get(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
@@ -62,7 +62,7 @@ impl<T> Slots<T> {
     }
 }
 
-impl<T> Kept<T> {
+impl<T> KeyedCacheState<T> {
     fn make_room(&mut self, capacity: usize) {
         while self.weight > capacity {
             let unused = self.slots.iter().filter(|(_, slot)| Arc::strong_count(&slot.value) == 1);
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_one_not_asked_for_longest_goes_unless_in_use() {
-        let slots = Slots::new(2);
+        let slots = KeyedCache::new(2);
         let first = slots.get("a", || 1);
         slots.get("b", || 2);
         slots.get("c", || 3);
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_heavy_push_out_the_old() {
-        let slots = Slots::weighing(100, 10);
+        let slots = KeyedCache::weighing(100, 10);
         for key in ["a", "b", "c", "d"] {
             slots.get(key, || 1);
         }

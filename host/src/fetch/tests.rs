@@ -19,7 +19,7 @@ use crate::{
     source::{self, Candidate, Grants, HostKind, HostRule},
 };
 
-use super::{Download, Fetcher, Refused};
+use super::{Download, DownloadError, Fetcher};
 use site::Site;
 
 /// As by default, with every origin served by `site`.
@@ -61,7 +61,7 @@ fn get(url: &str) -> source::Request {
     }
 }
 
-async fn download(fetcher: &Fetcher, url: &str) -> Result<Download, Refused> {
+async fn download(fetcher: &Fetcher, url: &str) -> Result<Download, DownloadError> {
     fetcher.download(&Grants::default(), &Candidate::default(), url).await
 }
 

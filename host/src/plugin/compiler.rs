@@ -20,8 +20,8 @@ use wasmtime::component::Component;
 
 use super::{
     EngineError,
-    found::MAX_SIZE,
-    runtime::{self, Mode},
+    dirs::MAX_SIZE,
+    engine::{self, EngineMode},
     shape,
 };
 use crate::{
@@ -55,10 +55,10 @@ pub(super) struct Children {
     turns: Semaphore,
     /// Held once more for each component that is compiled or waits for its turn.
     wanted: Arc<()>,
-    idle: Mutex<Vec<Running>>,
+    idle: Mutex<Vec<RunningCompiler>>,
 }
 
-struct Running {
+struct RunningCompiler {
     trusted: bool,
     child: Child,
     to: ChildStdin,
@@ -67,19 +67,19 @@ struct Running {
 
 impl Compiler {
     /// The compiler of a program that can be its own child.
-    pub(super) fn in_children(config: &config::Plugins, cache: &Path, mode: Mode) -> Self {
+    pub(super) fn in_children(config: &config::Plugins, cache: &Path, mode: EngineMode) -> Self {
         Self::Children(Children::new(config, cache, mode))
     }
 
     #[cfg(test)]
-    pub(super) const fn here(_: &config::Plugins, _: &Path, _: Mode) -> Self {
+    pub(super) const fn here(_: &config::Plugins, _: &Path, _: EngineMode) -> Self {
         Self::Here
     }
 }
 
 impl Children {
     /// Those that compile for an engine of this `mode` with this `cache`.
-    fn new(config: &config::Plugins, cache: &Path, mode: Mode) -> Self {
+    fn new(config: &config::Plugins, cache: &Path, mode: EngineMode) -> Self {
         let cache = cache.to_string_lossy().into_owned();
         Self {
             program: config.program.clone(),
@@ -126,7 +126,7 @@ impl Children {
     /// None when the deadline has passed, in processor time: others may have the cores meanwhile.
     async fn within_deadline(
         &self,
-        running: &mut Running,
+        running: &mut RunningCompiler,
         wasm: &[u8],
     ) -> Option<io::Result<Result<(), String>>> {
         let before = Meter::of(&running.child, Duration::ZERO).cpu().unwrap_or_default();
@@ -145,7 +145,7 @@ impl Children {
         }
     }
 
-    fn start(&self, trusted: bool) -> io::Result<Running> {
+    fn start(&self, trusted: bool) -> io::Result<RunningCompiler> {
         let mut child = subprocess::command(self.program.as_deref(), SUBCOMMAND)
             .args(&self.arguments)
             .args(trusted.then_some("--trusted"))
@@ -153,11 +153,11 @@ impl Children {
         let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
         let to = child.stdin.take().ok_or_else(closed)?;
         let from = BufReader::new(child.stdout.take().ok_or_else(closed)?);
-        Ok(Running { trusted, child, to, from })
+        Ok(RunningCompiler { trusted, child, to, from })
     }
 }
 
-impl Running {
+impl RunningCompiler {
     /// What the child says of the component: nothing when it is in the cache now.
     async fn compile(&mut self, wasm: &[u8]) -> io::Result<Result<(), String>> {
         self.to.write_all(&(wasm.len() as u64).to_le_bytes()).await?;
@@ -177,7 +177,7 @@ impl Running {
 ///
 /// # Errors
 /// When the engine does not start, or whoever asks is gone.
-pub fn compile(mode: Mode, memory: usize, cache: &Path, trusted: bool) -> Result<(), CompileError> {
+pub fn compile(mode: EngineMode, memory: usize, cache: &Path, trusted: bool) -> Result<(), CompileError> {
     if trusted {
         subprocess::end_with_parent();
     } else {
@@ -185,7 +185,7 @@ pub fn compile(mode: Mode, memory: usize, cache: &Path, trusted: bool) -> Result
     }
     private::begin();
     subprocess::limit_memory(MEMORY).map_err(io::Error::from)?;
-    let (engine, _) = runtime::engine(memory << 20, cache, mode).map_err(EngineError::engine)?;
+    let (engine, _) = engine::engine(memory << 20, cache, mode).map_err(EngineError::engine)?;
     let mut input = stdin().lock();
     let mut size = [0; 8];
     loop {
@@ -219,8 +219,8 @@ pub enum CompileError {
 
 fn compile_one(engine: &wasmtime::Engine, wasm: &[u8], cache: &Path) -> Result<(), String> {
     shape::check(wasm)?;
-    runtime::guarded(|| Component::new(engine, wasm))?;
-    if runtime::is_cached(engine, wasm, cache) {
+    engine::guarded(|| Component::new(engine, wasm))?;
+    if engine::is_cached(engine, wasm, cache) {
         Ok(())
     } else {
         Err(format!("not compiled: its code cannot be kept in {}", cache.display()))

@@ -5,13 +5,13 @@ use super::bindings::pixcrawler::source::types as wit;
 use crate::source;
 
 /// What a query lends to the guest; the lists of a query have to stand somewhere during a call.
-pub(super) struct Lent<'a> {
+pub(super) struct QueryRef<'a> {
     query: &'a source::Query,
     options: Vec<(&'a str, &'a str)>,
     credentials: Vec<&'a str>,
 }
 
-impl<'a> Lent<'a> {
+impl<'a> QueryRef<'a> {
     /// Makes `query` ready to be lent.
     pub(super) fn new(query: &'a source::Query) -> Self {
         Self {

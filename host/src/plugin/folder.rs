@@ -5,17 +5,17 @@ use std::{fs, io};
 use chrono::{SubsecRound as _, Utc};
 
 use super::{
-    Component, Consent, Installed, LockError, Pinned, Plugins,
-    lock::{self, Turn},
+    GrantedCapabilities, InspectedComponent, LoadedPlugin, LockedBuild, LockfileError, Plugins,
+    lockfile::{self, FolderLock},
 };
-use crate::atomic;
+use crate::atomic_write;
 
 /// Why the folder was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The folder or its record.
     #[error(transparent)]
-    Lock(#[from] LockError),
+    Lock(#[from] LockfileError),
     /// There is nothing of this id to remove.
     #[error("{id} is not installed: {instead}")]
     NotInstalled {
@@ -38,8 +38,8 @@ impl Plugins {
     ///
     /// # Errors
     /// When the record cannot be read.
-    pub fn consent(&self, id: &str) -> Result<Option<Consent>, FolderError> {
-        let entry = lock::read(&self.shared.folder)?.remove(id);
+    pub fn consent(&self, id: &str) -> Result<Option<GrantedCapabilities>, FolderError> {
+        let entry = lockfile::read(&self.shared.folder)?.remove(id);
         Ok(entry.and_then(|entry| entry.build).map(|build| build.granted))
     }
 
@@ -48,23 +48,23 @@ impl Plugins {
     ///
     /// # Errors
     /// When the folder cannot be written; then the record is as it was.
-    pub async fn install(&self, component: &Component) -> Result<Pinned, FolderError> {
+    pub async fn install(&self, component: &InspectedComponent) -> Result<LockedBuild, FolderError> {
         let folder = &self.shared.folder;
-        fs::create_dir_all(folder).map_err(LockError::io("make", folder))?;
-        let mut turn = Turn::take(folder).await?;
+        fs::create_dir_all(folder).map_err(LockfileError::io("make", folder))?;
+        let mut turn = FolderLock::take(folder).await?;
         let info = &component.info;
         let recorded = turn.entries.get(&info.id).and_then(|entry| entry.build.as_ref());
         let file = recorded.filter(|build| build.sha256 == component.digest).map(|build| build.file.clone());
-        let file = file.unwrap_or_else(|| lock::file_name(info, &component.digest));
+        let file = file.unwrap_or_else(|| lockfile::file_name(info, &component.digest));
         let path = folder.join(&file);
-        atomic::write(&path, &component.wasm).map_err(LockError::io("write", &path))?;
-        let pinned = Pinned {
+        atomic_write::write(&path, &component.wasm).map_err(LockfileError::io("write", &path))?;
+        let pinned = LockedBuild {
             version: info.version.clone(),
             file,
             sha256: component.digest,
             size: component.wasm.len() as u64,
             installed_at: Utc::now().trunc_subsecs(0),
-            granted: Consent::to(info),
+            granted: GrantedCapabilities::to(info),
         };
         let was_off = turn.entries.get(&info.id).is_some_and(|entry| !entry.enabled);
         let entry = turn.entries.entry(info.id.clone()).or_default();
@@ -84,20 +84,20 @@ impl Plugins {
     ///
     /// # Errors
     /// When the folder cannot be written; then the record is as it was.
-    pub async fn enable(&self, source: &Installed, grant: bool) -> Result<(), FolderError> {
+    pub async fn enable(&self, source: &LoadedPlugin, grant: bool) -> Result<(), FolderError> {
         let folder = &self.shared.folder;
-        fs::create_dir_all(folder).map_err(LockError::io("make", folder))?;
-        let mut turn = Turn::take(folder).await?;
+        fs::create_dir_all(folder).map_err(LockfileError::io("make", folder))?;
+        let mut turn = FolderLock::take(folder).await?;
         let entry = turn.entries.entry(source.info.id.clone()).or_default();
         entry.enable();
         if grant {
-            let granted = Consent::to(&source.info);
+            let granted = GrantedCapabilities::to(&source.info);
             let file = source.file.as_ref().and_then(|file| file.file_name());
             match (file, entry.build_mut(&source.digest)) {
                 (None, _) => entry.bundled_granted = Some(granted),
                 (Some(_), Some(build)) => build.granted = granted,
                 (Some(file), None) => {
-                    entry.build = Some(Pinned {
+                    entry.build = Some(LockedBuild {
                         version: source.info.version.clone(),
                         file: file.to_string_lossy().into_owned(),
                         sha256: source.digest,
@@ -117,8 +117,8 @@ impl Plugins {
     /// When the folder cannot be written; then the record is as it was.
     pub async fn disable(&self, id: &str) -> Result<(), FolderError> {
         let folder = &self.shared.folder;
-        fs::create_dir_all(folder).map_err(LockError::io("make", folder))?;
-        let mut turn = Turn::take(folder).await?;
+        fs::create_dir_all(folder).map_err(LockfileError::io("make", folder))?;
+        let mut turn = FolderLock::take(folder).await?;
         turn.entries.entry(id.to_owned()).or_default().enabled = false;
         Ok(turn.save()?)
     }
@@ -131,7 +131,7 @@ impl Plugins {
         let folder = &self.shared.folder;
         let not_installed = || {
             let instead = match self.get(id) {
-                Some(Installed { file: Some(file), .. }) => {
+                Some(LoadedPlugin { file: Some(file), .. }) => {
                     format!("{} was put into the folder by hand; delete it there", file.display())
                 }
                 Some(_) => {
@@ -144,7 +144,7 @@ impl Plugins {
         if !folder.is_dir() {
             return Err(not_installed());
         }
-        let mut turn = Turn::take(folder).await?;
+        let mut turn = FolderLock::take(folder).await?;
         let gone = turn.entries.remove(id).filter(|entry| entry.build.is_some()).ok_or_else(not_installed)?;
         turn.save()?;
         let mut files: Vec<String> = gone.builds().map(|build| build.file.clone()).collect();
@@ -152,7 +152,7 @@ impl Plugins {
         for file in &files {
             match fs::remove_file(folder.join(file)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(LockError::io("remove", &folder.join(file))(error).into());
+                    return Err(LockfileError::io("remove", &folder.join(file))(error).into());
                 }
                 _ => {}
             }

@@ -1,9 +1,9 @@
 //! Who may reach what: the rules of granting, and what a granted source is given.
 
-use super::Consent;
+use super::GrantedCapabilities;
 use crate::{
     config::ConfiguredCredential,
-    source::{Credential, Grants, HostRule, SourceInfo},
+    source::{GrantedSecret, Grants, HostRule, SourceInfo},
 };
 
 /// Bundled sources that are granted every host, because the user names the address.
@@ -11,7 +11,7 @@ const ANY_HOST: [&str; 4] = ["feed", "sitemap", "url-list", "webpage"];
 
 /// How a component came here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum TrustSource {
     /// With the binary.
     Bundled,
     /// Somebody named its file for this one run.
@@ -60,27 +60,27 @@ impl GrantedBy {
 /// Why nobody does, and what to do about it.
 pub(super) fn decide(
     info: &SourceInfo,
-    standing: Standing,
+    standing: TrustSource,
     by_name: bool,
-    consent: Option<&Consent>,
+    consent: Option<&GrantedCapabilities>,
 ) -> Result<GrantedBy, String> {
     match standing {
         _ if by_name => return Ok(GrantedBy::Configuration),
-        Standing::Offline => return Ok(GrantedBy::File),
-        Standing::Bundled | Standing::Named | Standing::Installed => {}
+        TrustSource::Offline => return Ok(GrantedBy::File),
+        TrustSource::Bundled | TrustSource::Named | TrustSource::Installed => {}
     }
     let any_host = info.hosts.iter().any(|rule| rule.pattern == "*");
-    let why = if standing == Standing::Installed {
+    let why = if standing == TrustSource::Installed {
         let hosts: Vec<_> = info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
         format!("it is not bundled and asks {}", hosts.join(", "))
     } else if let Some(restriction) = &info.restriction {
         restriction.trim_end_matches('.').to_owned()
     } else if info.ignores_robots {
         "it asks for what robots.txt forbids".to_owned()
-    } else if any_host && !(standing == Standing::Bundled && ANY_HOST.contains(&info.id.as_str())) {
+    } else if any_host && !(standing == TrustSource::Bundled && ANY_HOST.contains(&info.id.as_str())) {
         "it asks any host".to_owned()
     } else {
-        return Ok(if standing == Standing::Bundled { GrantedBy::Program } else { GrantedBy::File });
+        return Ok(if standing == TrustSource::Bundled { GrantedBy::Program } else { GrantedBy::File });
     };
     let why = match consent.map(|consent| consent.lacks(info)) {
         None => why,
@@ -107,7 +107,7 @@ pub(super) fn grants(
     hosts.sort_by_key(|rule| (breadth(rule), std::cmp::Reverse(rule.pattern.len())));
     let credential = |spec: &crate::source::CredentialSpec| {
         let given = configured.iter().find(|given| given.source == info.id && given.name == spec.name)?;
-        Some(Credential { spec: spec.clone(), secret: given.secret.clone() })
+        Some(GrantedSecret { spec: spec.clone(), secret: given.secret.clone() })
     };
     Grants {
         source: info.id.clone(),
@@ -169,12 +169,12 @@ mod tests {
         let webpage = info("webpage", &["*"], false);
         let terms = Some("The terms exclude training of models.".to_owned());
         let restricted = SourceInfo { restriction: terms, ..info("restricted", &["a.example"], false) };
-        let (bundled, named, installed) = (Standing::Bundled, Standing::Named, Standing::Installed);
+        let (bundled, named, installed) = (TrustSource::Bundled, TrustSource::Named, TrustSource::Installed);
         for (info, standing, by) in [
             (&polite, bundled, GrantedBy::Program),
             (&polite, named, GrantedBy::File),
             (&webpage, bundled, GrantedBy::Program),
-            (&rude, Standing::Offline, GrantedBy::File),
+            (&rude, TrustSource::Offline, GrantedBy::File),
         ] {
             assert_eq!(decide(info, standing, false, None), Ok(by));
         }
@@ -193,9 +193,12 @@ mod tests {
             let reason = decide(info, standing, false, None).unwrap_err();
             assert!(reason.contains(&format!("PIXCRAWLER_GRANT={}", info.id)), "{reason}");
             assert_eq!(decide(info, standing, true, None), Ok(GrantedBy::Configuration));
-            assert_eq!(decide(info, standing, false, Some(&Consent::to(info))), Ok(GrantedBy::Record));
+            assert_eq!(
+                decide(info, standing, false, Some(&GrantedCapabilities::to(info))),
+                Ok(GrantedBy::Record)
+            );
         }
-        let less = Consent::to(&polite);
+        let less = GrantedCapabilities::to(&polite);
         for (info, lacking) in [
             (&rude, "what robots.txt forbids"),
             (&anywhere, "host * (web)"),

@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use tokio::{sync::MutexGuard, task::JoinSet};
 
 use super::{
-    Condemned, EngineError, Shared,
-    found::{self, Fingerprint, Library},
+    EngineError, FailedBuild, PluginsState,
+    catalog::{self, Catalog, CatalogEntry, CompiledBuild},
+    dirs::{self, Fingerprint, PluginDirs},
+    engine::{self, Compiled},
     info,
-    registry::{self, Build, Builds, Registry},
-    runtime::{self, Compiled},
 };
 use crate::image::Sha256;
 
@@ -21,17 +21,17 @@ const A_LITTLE: Duration = Duration::from_secs(10);
 /// What the registry is made from; whoever changes it holds it alone.
 #[derive(Default)]
 pub(super) struct Loader {
-    library: Library,
-    builds: Builds,
+    library: PluginDirs,
+    builds: CatalogEntry,
     /// Being compiled in the background.
     pub(super) compiling: BTreeSet<Sha256>,
     /// What the folder looked like when it was read.
     seen: Fingerprint,
-    condemned: Condemned,
+    condemned: FailedBuild,
 }
 
 /// Bytes to compile.
-struct Component {
+struct ComponentSource {
     digest: Sha256,
     name: String,
     wasm: Cow<'static, [u8]>,
@@ -44,18 +44,18 @@ impl Loader {
     pub(super) fn can_go_back(&self, id: &str, from: &Sha256, granted: &[String]) -> bool {
         let bundled = self.library.bundled(id).filter(|bundled| {
             let build = self.builds.get(&bundled.digest).and_then(|build| build.as_ref().ok());
-            build.is_some_and(|build| registry::decide(&self.library, bundled, build, granted).is_ok())
+            build.is_some_and(|build| catalog::decide(&self.library, bundled, build, granted).is_ok())
         });
         self.library.can_go_back(id, from, &self.condemned, bundled)
     }
 }
 
-impl Shared {
+impl PluginsState {
     /// Reads everything for the first time.
     pub(super) async fn begin(self: &Arc<Self>) -> Result<(), EngineError> {
         let mut loader = self.loader.lock().await;
-        loader.seen = found::fingerprint(&self.folder).await;
-        self.take_up(loader).await
+        loader.seen = dirs::fingerprint(&self.folder).await;
+        self.reload(loader).await
     }
 
     /// Reads the folder again if it has changed, or if other builds are `condemned` now.
@@ -63,26 +63,26 @@ impl Shared {
     /// # Errors
     /// When the folder cannot be read or its record understood: then everything stays as it
     /// is until the folder changes again.
-    pub(super) async fn follow(self: &Arc<Self>, condemned: Option<Condemned>) -> Result<(), EngineError> {
+    pub(super) async fn follow(self: &Arc<Self>, condemned: Option<FailedBuild>) -> Result<(), EngineError> {
         let mut loader = self.loader.lock().await;
-        let seen = found::fingerprint(&self.folder).await;
+        let seen = dirs::fingerprint(&self.folder).await;
         let condemned = condemned.unwrap_or_else(|| loader.condemned.clone());
         if seen == loader.seen && condemned == loader.condemned {
             return Ok(());
         }
         (loader.seen, loader.condemned) = (seen, condemned);
-        self.take_up(loader).await
+        self.reload(loader).await
     }
 
     /// Reads binary, folder and record, and puts in place what is ready; what must be
     /// compiled for seconds follows later.
-    async fn take_up(self: &Arc<Self>, mut guard: MutexGuard<'_, Loader>) -> Result<(), EngineError> {
+    async fn reload(self: &Arc<Self>, mut guard: MutexGuard<'_, Loader>) -> Result<(), EngineError> {
         let loader = &mut *guard;
-        loader.library = Library::read(self.bundled, &self.folder, &loader.condemned).await?;
+        loader.library = PluginDirs::read(self.bundled, &self.folder, &loader.condemned).await?;
         let wanted = loader.library.digests();
         // What failed may have been the machine's fault, such as a full disk.
         loader.builds.retain(|digest, build| build.is_ok() && wanted.contains(digest));
-        let mut missing: Vec<Component> = Vec::new();
+        let mut missing: Vec<ComponentSource> = Vec::new();
         for found in &mut loader.library.found {
             let wasm = std::mem::take(&mut found.wasm);
             if !found.is_wanted(&self.granted) {
@@ -93,11 +93,16 @@ impl Shared {
                 || missing.iter().any(|component| component.digest == found.digest);
             if !known {
                 let trusted = found.bundled;
-                missing.push(Component { digest: found.digest, name: found.name.clone(), wasm, trusted });
+                missing.push(ComponentSource {
+                    digest: found.digest,
+                    name: found.name.clone(),
+                    wasm,
+                    trusted,
+                });
             }
         }
         let (now, later): (Vec<_>, Vec<_>) = missing.into_iter().partition(|component| {
-            let small = component.wasm.len() <= runtime::BIG;
+            let small = component.wasm.len() <= engine::BIG;
             small && (component.trusted || self.runtime.is_compiled(&component.wasm))
         });
         loader.compiling.extend(later.iter().map(|component| component.digest));
@@ -111,24 +116,24 @@ impl Shared {
 
     fn put_in_place(&self, loader: &Loader) {
         let mut registry = self.write();
-        let next = Registry::assemble(&loader.library, &loader.builds, &self.granted, &registry);
+        let next = Catalog::assemble(&loader.library, &loader.builds, &self.granted, &registry);
         next.log_changes(&registry);
         *registry = next;
     }
 
     /// Compiles all at once.
-    async fn compile_now(self: &Arc<Self>, all: Vec<Component>, builds: &mut Builds) {
-        let build = |Component { digest, name, wasm, trusted }| async move {
+    async fn compile_now(self: &Arc<Self>, all: Vec<ComponentSource>, builds: &mut CatalogEntry) {
+        let build = |ComponentSource { digest, name, wasm, trusted }| async move {
             (digest, self.describe(&name, self.runtime.compile(wasm, trusted).await).await)
         };
         builds.extend(join_all(all.into_iter().map(build)).await);
     }
 
     /// Compiles beside everything else. Small ones are in what is given.
-    fn compile_later(self: &Arc<Self>, all: Vec<Component>) -> JoinSet<()> {
+    fn compile_later(self: &Arc<Self>, all: Vec<ComponentSource>) -> JoinSet<()> {
         let mut small = JoinSet::new();
-        for Component { digest, name, wasm, .. } in all {
-            let (shared, is_small) = (Arc::clone(self), wasm.len() <= runtime::BIG);
+        for ComponentSource { digest, name, wasm, .. } in all {
+            let (shared, is_small) = (Arc::clone(self), wasm.len() <= engine::BIG);
             let build = async move {
                 let built = shared.describe(&name, shared.runtime.compile(wasm, false).await).await;
                 let mut loader = shared.loader.lock().await;
@@ -150,7 +155,7 @@ impl Shared {
         &self,
         name: &str,
         compiled: Result<Compiled, String>,
-    ) -> Result<Arc<Build>, String> {
+    ) -> Result<Arc<CompiledBuild>, String> {
         let compiled = compiled?;
         let info = self
             .runtime
@@ -158,7 +163,7 @@ impl Shared {
             .await
             .map_err(|error| format!("it cannot say what it is: {error}"))?;
         info::check(&info)?;
-        Ok(Arc::new(Build { name: Arc::from(info.id.as_str()), info, compiled }))
+        Ok(Arc::new(CompiledBuild { name: Arc::from(info.id.as_str()), info, compiled }))
     }
 }
 

@@ -6,18 +6,18 @@ use std::{
 };
 
 use super::{
-    EngineError, Installed, Plugins, Shared,
+    EngineError, LoadedPlugin, Plugins, PluginsState,
+    catalog::CompiledBuild,
     compiler::Compiler,
-    found,
-    grant::{self, Standing},
-    registry::Build,
-    runtime::Mode,
+    dirs,
+    engine::EngineMode,
+    grant::{self, TrustSource},
 };
 use crate::{config, image::Sha256, source::SourceInfo};
 
 /// A component in a file that was looked into.
 #[derive(Clone, Debug)]
-pub struct Component {
+pub struct InspectedComponent {
     /// What it says of itself.
     pub info: SourceInfo,
     /// Of the file.
@@ -26,12 +26,12 @@ pub struct Component {
     pub bundled: bool,
     /// The file.
     pub wasm: Vec<u8>,
-    build: Arc<Build>,
+    build: Arc<CompiledBuild>,
 }
 
 /// What is done with a component that is opened by its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
+pub enum SandboxUse {
     /// It is given recorded answers; what it may reach does not matter.
     Offline,
     /// As offline; every call is made twice, and it is an error when the two differ in what
@@ -73,26 +73,27 @@ impl Plugins {
     /// When the file cannot be read or is not a source of this contract.
     pub async fn open(
         file: &Path,
-        purpose: Use,
+        purpose: SandboxUse,
         config: &config::Plugins,
         data_dir: &Path,
-    ) -> Result<(Self, Installed), OpenError> {
-        let mode = if purpose == Use::Compare { Mode::Compare } else { Mode::Author };
-        let plugins =
-            Self { shared: Arc::new(Shared::new(config, data_dir, mode, Compiler::in_children).await?) };
+    ) -> Result<(Self, LoadedPlugin), OpenError> {
+        let mode = if purpose == SandboxUse::Compare { EngineMode::Compare } else { EngineMode::Author };
+        let plugins = Self {
+            shared: Arc::new(PluginsState::new(config, data_dir, mode, Compiler::in_children).await?),
+        };
         let component = plugins.component(file).await?;
         let standing = match purpose {
-            Use::Offline | Use::Compare => Standing::Offline,
-            Use::Live if component.bundled => Standing::Bundled,
-            Use::Live => Standing::Named,
+            SandboxUse::Offline | SandboxUse::Compare => TrustSource::Offline,
+            SandboxUse::Live if component.bundled => TrustSource::Bundled,
+            SandboxUse::Live => TrustSource::Named,
         };
         let by_name = config.grant.contains(&component.info.id);
         let decided = grant::decide(&component.info, standing, by_name, None);
-        let source = Installed {
+        let source = LoadedPlugin {
             bundled: component.bundled,
             size: component.wasm.len(),
             file: Some(file.to_owned()),
-            ..Installed::of(&component.build, component.digest, decided)
+            ..LoadedPlugin::of(&component.build, component.digest, decided)
         };
         Ok((plugins, source))
     }
@@ -101,15 +102,15 @@ impl Plugins {
     ///
     /// # Errors
     /// When the file cannot be read or is not a source of this contract.
-    pub async fn component(&self, file: &Path) -> Result<Component, OpenError> {
+    pub async fn component(&self, file: &Path) -> Result<InspectedComponent, OpenError> {
         let read = |source| OpenError::Read { path: file.to_owned(), source };
-        let wasm = found::read(file).await.map_err(read)?;
+        let wasm = dirs::read(file).await.map_err(read)?;
         let digest = Sha256::of(&wasm);
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         let compiled = self.shared.runtime.compile(wasm.clone().into(), false).await;
         let build = self.shared.describe(&name, compiled).await;
         let build = build.map_err(|reason| OpenError::Refused { path: file.to_owned(), reason })?;
         let bundled = self.shared.bundled.iter().any(|(_, wasm)| Sha256::of(wasm) == digest);
-        Ok(Component { info: build.info.clone(), digest, bundled, wasm, build })
+        Ok(InspectedComponent { info: build.info.clone(), digest, bundled, wasm, build })
     }
 }

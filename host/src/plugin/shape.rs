@@ -14,7 +14,7 @@ const MAX_PASSED: u64 = 10_000_000;
 
 /// The most of each; locals, depth and what is passed on are of one function.
 #[derive(Debug, Default)]
-struct Shape {
+struct ComponentShape {
     functions: u64,
     locals: u64,
     depth: u64,
@@ -26,7 +26,7 @@ struct Shape {
 /// # Errors
 /// Which one, and by how much.
 pub(super) fn check(wasm: &[u8]) -> Result<(), String> {
-    let shape = Shape::of(wasm).map_err(|error| error.to_string())?;
+    let shape = ComponentShape::of(wasm).map_err(|error| error.to_string())?;
     for (what, found, limit) in [
         ("functions", shape.functions, MAX_FUNCTIONS),
         ("locals in one function", shape.locals, MAX_LOCALS),
@@ -40,7 +40,7 @@ pub(super) fn check(wasm: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-impl Shape {
+impl ComponentShape {
     fn of(wasm: &[u8]) -> Result<Self, BinaryReaderError> {
         let mut shape = Self::default();
         for payload in Parser::new(0).parse_all(wasm) {
@@ -97,7 +97,7 @@ mod tests {
             let wasm = fs::read(&file).unwrap_or_else(|error| {
                 panic!("{}: {error}; run `make examples guests` first", file.display())
             });
-            let Shape { functions, locals, depth, passed } = Shape::of(&wasm).unwrap();
+            let ComponentShape { functions, locals, depth, passed } = ComponentShape::of(&wasm).unwrap();
             let room = [functions * 2, locals * 2, depth * 2, passed * 2];
             let limits = [MAX_FUNCTIONS, MAX_LOCALS, MAX_DEPTH, MAX_PASSED];
             assert!(room.iter().zip(limits).all(|(room, limit)| *room <= limit), "{built}: {room:?}");

@@ -9,7 +9,7 @@ pub const MOST_AGAIN: u32 = 64;
 
 /// A step that a source made, within all bounds.
 #[derive(Clone, Debug)]
-pub struct Made {
+pub struct MeteredStep {
     /// What it found and what it wants next.
     pub step: Step,
     /// CPU time of the call, instantiation included.

@@ -17,12 +17,12 @@ const PATIENT: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(500);
 
 /// The guests under test and the folders they live in.
-struct Host {
+struct TestHost {
     plugins: Plugins,
     _data: TempDir,
 }
 
-impl Host {
+impl TestHost {
     /// Loads `files` (name and bytes) from a plugin folder, all granted by the name before the first dot.
     async fn with(files: &[(&str, Vec<u8>)]) -> Self {
         Self::with_deadline(files, PATIENT).await
@@ -93,7 +93,7 @@ fn answer(request: &Request, body: &str) -> Answer {
     }
 }
 
-fn requests(made: &Made) -> &[Request] {
+fn requests(made: &MeteredStep) -> &[Request] {
     match &made.step.next {
         Next::Fetch(requests) => requests,
         other => panic!("no requests but {other:?}"),
@@ -102,7 +102,7 @@ fn requests(made: &Made) -> &[Request] {
 
 #[tokio::test]
 async fn a_crawl_in_steps() {
-    let Host { plugins, _data } = Host::guest("steps").await;
+    let TestHost { plugins, _data } = TestHost::guest("steps").await;
     let query = query("red fox");
     let first = plugins.start(&plugins.get("steps").unwrap(), &query).await.unwrap();
     assert_eq!(requests(&first)[0].url, "http://site.example/page/1?q=red+fox");
@@ -123,7 +123,7 @@ async fn a_crawl_in_steps() {
 
 #[tokio::test]
 async fn the_sources_own_errors() {
-    let Host { plugins, _data } = Host::guest("steps").await;
+    let TestHost { plugins, _data } = TestHost::guest("steps").await;
     let failed = Answer {
         key: String::new(),
         url: "http://site.example/page/1".to_owned(),
@@ -138,9 +138,11 @@ async fn the_sources_own_errors() {
 /// One thread: the loop must give it back for the other source to run.
 #[tokio::test(flavor = "current_thread")]
 async fn a_loop_ends_and_holds_up_nobody() {
-    let host =
-        Host::with_deadline(&[("loops.wasm", component("loops")), ("steps.wasm", component("steps"))], SHORT)
-            .await;
+    let host = TestHost::with_deadline(
+        &[("loops.wasm", component("loops")), ("steps.wasm", component("steps"))],
+        SHORT,
+    )
+    .await;
     let (looped, other) = {
         let looping = host.plugins.clone();
         let looping = tokio::spawn(async move {
@@ -162,7 +164,8 @@ async fn a_loop_ends_and_holds_up_nobody() {
 /// Calls wait for a place in the pool, and one that is let go gives its place back.
 #[tokio::test(flavor = "multi_thread")]
 async fn more_calls_than_places() {
-    let host = Host::with(&[("loops.wasm", component("loops")), ("steps.wasm", component("steps"))]).await;
+    let host =
+        TestHost::with(&[("loops.wasm", component("loops")), ("steps.wasm", component("steps"))]).await;
     let (loops, fox) = (query("loop"), query("fox"));
     let [looping, sound] = ["loops", "steps"].map(|id| host.plugins.get(id).unwrap());
     let let_go = (0..40).map(|_| tokio::time::timeout(SHORT, host.plugins.start(&looping, &loops)));
@@ -174,7 +177,8 @@ async fn more_calls_than_places() {
 /// Epochs do not pass in a host call, so the deadline must not rest on them alone.
 #[tokio::test]
 async fn a_sleep_ends() {
-    let Host { plugins, _data } = Host::with_deadline(&[("loops.wasm", component("loops"))], SHORT).await;
+    let TestHost { plugins, _data } =
+        TestHost::with_deadline(&[("loops.wasm", component("loops"))], SHORT).await;
     let error = plugins.start(&plugins.get("loops").unwrap(), &query("sleep")).await.unwrap_err();
     let StepError::Deadline { limit, cpu } = error else { panic!("{error}") };
     assert!(cpu < limit / 2, "{cpu:?}");
@@ -182,7 +186,7 @@ async fn a_sleep_ends() {
 
 #[tokio::test]
 async fn memory_is_limited() {
-    let Host { plugins, _data } = Host::guest("hog").await;
+    let TestHost { plugins, _data } = TestHost::guest("hog").await;
     let error = plugins.start(&plugins.get("hog").unwrap(), &query("fox")).await.unwrap_err();
     let StepError::Memory { limit, wanted } = error else { panic!("{error}") };
     assert_eq!(limit, 64 << 20);
@@ -191,7 +195,7 @@ async fn memory_is_limited() {
 
 #[tokio::test]
 async fn a_panic_says_why() {
-    let Host { plugins, _data } = Host::guest("trap").await;
+    let TestHost { plugins, _data } = TestHost::guest("trap").await;
     let error = plugins.start(&plugins.get("trap").unwrap(), &query("\u{1b}[31mfox")).await.unwrap_err();
     let StepError::Trap { last_words, .. } = &error else { panic!("{error}") };
     assert!(last_words.contains("no page for `[31mfox`"), "{last_words}");
@@ -204,9 +208,11 @@ async fn a_panic_says_why() {
 
 #[tokio::test]
 async fn limits_are_named_with_numbers() {
-    let host =
-        Host::with(&[("big-state.wasm", component("big-state")), ("too-many.wasm", component("too-many"))])
-            .await;
+    let host = TestHost::with(&[
+        ("big-state.wasm", component("big-state")),
+        ("too-many.wasm", component("too-many")),
+    ])
+    .await;
     let start = async |id, text: &str| {
         host.plugins.start(&host.plugins.get(id).unwrap(), &query(text)).await.map_err(|e| e.to_string())
     };
@@ -230,7 +236,7 @@ async fn limits_are_named_with_numbers() {
 
 #[tokio::test]
 async fn answers_that_do_not_fit_are_too_large() {
-    let Host { plugins, _data } = Host::guest("forbidden").await;
+    let TestHost { plugins, _data } = TestHost::guest("forbidden").await;
     let first =
         plugins.start(&plugins.get("forbidden").unwrap(), &query("http://site.example/")).await.unwrap();
     let request = &requests(&first)[0];
@@ -248,7 +254,7 @@ async fn answers_that_do_not_fit_are_too_large() {
 #[tokio::test]
 async fn what_cannot_be_loaded_is_named_and_skipped() {
     let steps = component("steps");
-    let host = Host::with(&[
+    let host = TestHost::with(&[
         ("again.wasm", component("again")),
         ("cut.wasm", steps[..steps.len() / 2].to_vec()),
         ("empty.wasm", Vec::new()),
@@ -310,7 +316,7 @@ async fn the_folder_overrides_the_binary_and_needs_a_grant() {
 #[tokio::test]
 async fn big_components_are_prepared_in_the_background() {
     let mut big = component("steps");
-    let size = runtime::BIG + 1;
+    let size = engine::BIG + 1;
     big.push(0);
     let (mut rest, name) = (size + 2, [1, b'x']);
     while rest >= 0x80 {
@@ -322,10 +328,14 @@ async fn big_components_are_prepared_in_the_background() {
     big.resize(big.len() + size, 0);
 
     let host =
-        Host::with(&[("steps.wasm", big.clone()), ("steps-cut.wasm", big[..big.len() - 1].to_vec())]).await;
+        TestHost::with(&[("steps.wasm", big.clone()), ("steps-cut.wasm", big[..big.len() - 1].to_vec())])
+            .await;
     let prepared = async {
-        while host.plugins.list().iter().any(|installed| installed.status == Status::Preparing) {
-            assert!(matches!(host.plugins.get("steps").unwrap().status, Status::Preparing | Status::Ready));
+        while host.plugins.list().iter().any(|installed| installed.status == PluginStatus::Preparing) {
+            assert!(matches!(
+                host.plugins.get("steps").unwrap().status,
+                PluginStatus::Preparing | PluginStatus::Ready
+            ));
             tokio::task::yield_now().await;
         }
     };
@@ -382,7 +392,7 @@ async fn a_folder_that_is_not_there_is_an_error() {
 /// a guest is stopped at its deadline only between two of these calls.
 #[tokio::test]
 async fn much_in_one_call_is_refused_before_it_is_made() {
-    let Host { plugins, _data } = Host::guest("talker").await;
+    let TestHost { plugins, _data } = TestHost::guest("talker").await;
     let talker = plugins.get("talker").unwrap();
     plugins.start(&talker, &query("some")).await.unwrap();
     for what in ["log", "write", "print", "poll", "names"] {

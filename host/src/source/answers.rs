@@ -6,18 +6,18 @@ use super::{Answer, Failure};
 #[derive(Debug, Default)]
 pub struct Answers {
     answers: Vec<Answer>,
-    room: Room,
+    room: AnswerBudget,
     received: usize,
 }
 
 /// What is taken of the bytes that the bodies of one step may have. What else there is of an
 /// answer is bounded where it comes in.
 #[derive(Debug, Default)]
-pub struct Room {
+pub struct AnswerBudget {
     held: usize,
 }
 
-impl Room {
+impl AnswerBudget {
     /// Whether the body of the answer still fits; it counts then.
     pub fn takes(&mut self, answer: &Answer) -> bool {
         let fits = self.held + answer.size() <= Answers::MOST;

@@ -190,7 +190,7 @@ pub struct Grants {
     /// Granted by name to ask for what robots.txt forbids.
     pub ignores_robots: bool,
     /// Credentials that are declared and configured.
-    pub credentials: Vec<Credential>,
+    pub credentials: Vec<GrantedSecret>,
     /// Names of all credentials that are declared.
     pub declared: Vec<String>,
 }
@@ -205,7 +205,7 @@ impl Grants {
 
 /// A declared credential with its secret.
 #[derive(Clone, Debug)]
-pub struct Credential {
+pub struct GrantedSecret {
     /// What the plugin declared.
     pub spec: CredentialSpec,
     /// What the operator configured; never printed.

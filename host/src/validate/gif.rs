@@ -3,7 +3,7 @@
 use ::image::metadata::Orientation;
 use gif::{ColorOutput, DecodeOptions, MemoryLimit};
 
-use super::{Decoded, Header, Limits, Rejected, phash, reader::Reader};
+use super::{DecodeLimits, Decoded, Header, Rejected, phash, reader::ByteReader};
 use crate::image::Format;
 
 const EXTENSION: u8 = 0x21;
@@ -11,8 +11,8 @@ const IMAGE: u8 = 0x2c;
 const TRAILER: u8 = 0x3b;
 
 /// Walks from block to block to the trailer.
-pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
-    let mut reader = Reader::new(bytes, 6);
+pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejected> {
+    let mut reader = ByteReader::new(bytes, 6);
     let [w0, w1, h0, h1, packed, _background, _aspect] = reader.array()?;
     let (mut width, mut height) = (u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1]));
     skip_palette(&mut reader, packed)?;
@@ -103,7 +103,7 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecte
 }
 
 /// What is needed of a frame to draw it.
-struct Place {
+struct FrameArea {
     left: usize,
     top: usize,
     width: usize,
@@ -111,9 +111,9 @@ struct Place {
 }
 
 /// Decodes the next frame to palette indices.
-fn next(decoder: &mut gif::Decoder<&[u8]>, indices: &mut Vec<u8>) -> Result<Place, String> {
+fn next(decoder: &mut gif::Decoder<&[u8]>, indices: &mut Vec<u8>) -> Result<FrameArea, String> {
     let frame = decoder.next_frame_info().map_err(|error| error.to_string())?.ok_or("no more frames")?;
-    let place = Place {
+    let place = FrameArea {
         left: frame.left.into(),
         top: frame.top.into(),
         width: frame.width.into(),
@@ -136,14 +136,14 @@ fn shades(palette: &[u8], transparent: Option<u8>) -> [u8; 256] {
     shades
 }
 
-fn skip_palette(reader: &mut Reader<'_>, packed: u8) -> Result<(), Rejected> {
+fn skip_palette(reader: &mut ByteReader<'_>, packed: u8) -> Result<(), Rejected> {
     if packed & 0x80 != 0 {
         reader.take(3 << ((packed & 7) + 1))?;
     }
     Ok(())
 }
 
-fn skip_sub_blocks(reader: &mut Reader<'_>) -> Result<(), Rejected> {
+fn skip_sub_blocks(reader: &mut ByteReader<'_>) -> Result<(), Rejected> {
     loop {
         match reader.byte()? {
             0 => return Ok(()),

@@ -12,7 +12,7 @@ use zune_jpeg::{
 };
 
 use self::segment::{APP1, APP14, DHT, DQT, DRI, EOI, RST0, RST7, SOF0, SOF2, SOI, SOS, Segment, Segments};
-use super::{Decoded, Header, Limits, Rejected, phash};
+use super::{DecodeLimits, Decoded, Header, Rejected, phash};
 use crate::image::{Format, Refusal};
 
 const SOF15: u8 = 0xcf;
@@ -27,7 +27,7 @@ const MAX_SEGMENTS: u32 = 2048;
 const NO_CODE: [u8; 16] = [0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0];
 
 /// Walks from marker to marker to the end of the picture.
-pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
+pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejected> {
     let mut segments = Segments::new(bytes);
     let mut frame: Option<Frame> = None;
     let mut orientation = None;
@@ -240,12 +240,12 @@ struct Frame {
     width: u16,
     height: u16,
     progressive: bool,
-    components: Vec<Component>,
+    components: Vec<FrameComponent>,
     /// How an Adobe segment says that colours are transformed.
     adobe: Option<u8>,
 }
 
-struct Component {
+struct FrameComponent {
     id: u8,
     /// Blocks in a unit, 1 to 4.
     across: u8,
@@ -274,10 +274,10 @@ impl Frame {
         let component = |[id, sampling, table]: &[u8; 3]| {
             let (across, down) = (sampling >> 4, sampling & 0xf);
             let sound = matches!((across, down), (1..=4, 1..=4));
-            sound.then_some(Component { id: *id, across, down, table: *table })
+            sound.then_some(FrameComponent { id: *id, across, down, table: *table })
         };
         let components: Option<Vec<_>> = components.iter().map(component).collect();
-        let is_repeated = |at: usize, part: &Component| {
+        let is_repeated = |at: usize, part: &FrameComponent| {
             components.iter().flatten().take(at).any(|other| other.id == part.id)
         };
         if components.iter().flatten().enumerate().any(|(at, part)| is_repeated(at, part)) {
@@ -329,7 +329,7 @@ impl Frame {
             u16::try_from((usize::from(side) * usize::from(own)).div_ceil(most)).unwrap_or(side)
         };
         let (width, height) = (side(self.width, part.across, across), side(self.height, part.down, down));
-        let component = Component { across: 1, down: 1, ..*part };
+        let component = FrameComponent { across: 1, down: 1, ..*part };
         Self { width, height, components: vec![component], ..self }
     }
 

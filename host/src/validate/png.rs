@@ -5,7 +5,7 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use png::{Decoder, Limits as Memory, Transformations};
 
-use super::{Decoded, Header, Limits, Rejected, phash, reader::Reader};
+use super::{DecodeLimits, Decoded, Header, Rejected, phash, reader::ByteReader};
 use crate::image::Format;
 
 const SIGNATURE: usize = 8;
@@ -19,8 +19,8 @@ const BYTES_A_CHUNK: usize = 512;
 const MAX_CHUNKS: usize = 10_000;
 
 /// Walks from chunk to chunk to the end of the picture.
-pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
-    let mut reader = Reader::new(bytes, SIGNATURE);
+pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejected> {
+    let mut reader = ByteReader::new(bytes, SIGNATURE);
     let (kind, ihdr) = chunk(&mut reader)?;
     if &kind == b"CgBI" {
         return Err(Rejected::unsupported("PNG as Apple's tools change it is not kept"));
@@ -134,7 +134,7 @@ fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejec
 
 /// The picture with nothing but what makes its pixels.
 fn still(picture: &[u8]) -> Result<Vec<u8>, Rejected> {
-    let mut reader = Reader::new(picture, SIGNATURE);
+    let mut reader = ByteReader::new(picture, SIGNATURE);
     let mut bytes = picture[..SIGNATURE].to_vec();
     let (mut has_palette, mut data, mut before) = (false, false, [0; 4]);
     while !reader.is_at_end() {
@@ -158,7 +158,7 @@ fn still(picture: &[u8]) -> Result<Vec<u8>, Rejected> {
 }
 
 /// Type and content of the next chunk. Checksums are the decoder's business.
-fn chunk<'a>(reader: &mut Reader<'a>) -> Result<([u8; 4], &'a [u8]), Rejected> {
+fn chunk<'a>(reader: &mut ByteReader<'a>) -> Result<([u8; 4], &'a [u8]), Rejected> {
     let length = u32::from_be_bytes(reader.array()?);
     let kind = reader.array()?;
     let content = reader.take(length as usize)?;

@@ -13,7 +13,7 @@ use super::*;
 
 /// Verdict in short: format and frames, or the code.
 fn verdict(bytes: &[u8]) -> String {
-    match validate(bytes, &Limits::default(), &Rules::default()) {
+    match validate(bytes, &DecodeLimits::default(), &Rules::default()) {
         Ok(found) => format!("{} {}×{} {}", found.format.name(), found.width, found.height, found.frames),
         Err(rejected) => rejected.refusal.code().to_owned(),
     }
@@ -21,7 +21,7 @@ fn verdict(bytes: &[u8]) -> String {
 
 #[track_caller]
 fn check(what: &str, bytes: &[u8], expect: &str) {
-    let result = validate(bytes, &Limits::default(), &Rules::default());
+    let result = validate(bytes, &DecodeLimits::default(), &Rules::default());
     assert_eq!(verdict(bytes), expect, "{what}: {result:?}");
 }
 
@@ -81,7 +81,7 @@ fn every_cut_is_refused() {
         for length in 0..bytes.len() {
             let cut = &bytes[..length];
             // Of a few nothing is missing but what says that this is the end.
-            if let Ok(found) = validate(cut, &Limits::default(), &Rules::default()) {
+            if let Ok(found) = validate(cut, &DecodeLimits::default(), &Rules::default()) {
                 open += 1;
                 assert_eq!(found.phash, hash(&bytes), "{what}, {length} of {} bytes", bytes.len());
                 continue;
@@ -244,10 +244,10 @@ fn bombs_are_refused_by_their_headers() {
         [&ihdr(20)[..], &chunk.repeat(20_000)].concat()
     };
     let check = |what: &str, bytes: &[u8], expect: &str| {
-        let rejected = inspect(bytes, &Limits::default()).unwrap_err();
+        let rejected = inspect(bytes, &DecodeLimits::default()).unwrap_err();
         assert_eq!(rejected.refusal.code(), expect, "{what}: {rejected}");
     };
-    super::validate(&empty_chunks(900), &Limits::default(), &Rules::default()).unwrap();
+    super::validate(&empty_chunks(900), &DecodeLimits::default(), &Rules::default()).unwrap();
     check("png of empty chunks", &empty_chunks(1100), "corrupt");
     check("png of tiny chunks", &small_chunks, "corrupt");
     check("png 50000000×1", &long(50_000_000, 1), "too-many-pixels");
@@ -271,14 +271,15 @@ fn bombs_are_refused_by_their_headers() {
         &[b"\xff\xd8".to_vec(), b"\xff\xfe\0\x02".repeat(9999)].concat(),
         "corrupt",
     );
-    let large = validate(&[0; 11], &Limits { max_bytes: 10, ..Limits::default() }, &Rules::default());
+    let large =
+        validate(&[0; 11], &DecodeLimits { max_bytes: 10, ..DecodeLimits::default() }, &Rules::default());
     assert_eq!(large.unwrap_err().refusal, Refusal::TooLarge);
 }
 
 #[test]
 fn rules_come_after_soundness() {
     let check = |bytes: &[u8], rules: Rules, expect: Option<Refusal>| {
-        let verdict = validate(bytes, &Limits::default(), &rules);
+        let verdict = validate(bytes, &DecodeLimits::default(), &rules);
         assert_eq!(verdict.err().map(|rejected| rejected.refusal), expect, "{rules:?}");
     };
     let bytes = samples::jpeg(&samples::scene(40, 30));
@@ -300,7 +301,7 @@ fn a_panic_in_a_decoder_is_its_own() {
 }
 
 fn hash(bytes: &[u8]) -> u64 {
-    validate(bytes, &Limits::default(), &Rules::default()).unwrap().phash
+    validate(bytes, &DecodeLimits::default(), &Rules::default()).unwrap().phash
 }
 
 #[test]
@@ -349,8 +350,8 @@ fn every_sampling_of_colour_passes() {
         Factor::F_4_2,
         Factor::F_2_4,
     ];
-    type Change = fn(&mut Encoder<&mut Vec<u8>>);
-    let ways: [(&str, Change); 4] = [
+    type Edit = fn(&mut Encoder<&mut Vec<u8>>);
+    let ways: [(&str, Edit); 4] = [
         ("one scan", |_| ()),
         ("one scan a component", |encoder| encoder.set_optimized_huffman_tables(true)),
         ("progressive", |encoder| encoder.set_progressive(true)),
@@ -414,7 +415,7 @@ fn damage_is_survived() {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
-        let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
+        let limits = DecodeLimits { max_pixels: 1_000_000, ..DecodeLimits::default() };
         if let Ok(found) = validate(&bytes, &limits, &Rules::default())
             && let Some(size) = size_elsewhere(&bytes)
         {
@@ -429,7 +430,7 @@ proptest! {
     #[test]
     fn noise_is_survived(noise in prop::collection::vec(any::<u8>(), 0..200), magic in 0usize..5) {
         let magic = [&b""[..], b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\xc0\0\0\0WEBP"][magic];
-        let verdict = validate(&[magic, &noise].concat(), &Limits::default(), &Rules::default());
+        let verdict = validate(&[magic, &noise].concat(), &DecodeLimits::default(), &Rules::default());
         prop_assert!(verdict.is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use image_webp::{DecodingError, UpsamplingMethod, WebPDecodeOptions, WebPDecoder};
 
-use super::{Decoded, Header, Limits, Rejected, phash, reader::Reader};
+use super::{DecodeLimits, Decoded, Header, Rejected, phash, reader::ByteReader};
 use crate::image::{Format, Refusal};
 
 /// Flags of a `VP8X` chunk.
@@ -13,8 +13,8 @@ const ANIMATED: u8 = 0x02;
 const ALPHA: u8 = 0x10;
 
 /// Walks from chunk to chunk to the end that the file announces.
-pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected> {
-    let mut reader = Reader::new(bytes, 4);
+pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejected> {
+    let mut reader = ByteReader::new(bytes, 4);
     let announced = 8 + u32::from_le_bytes(reader.array()?) as usize;
     reader.take(4)?;
     let mut canvas: Option<Canvas> = None;
@@ -22,7 +22,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Header, Rejected>
     let (mut frames, mut pictures, mut lossless, mut broken) = (0, 0, false, false);
     // A file that was cut off is walked too: its size may be a better reason.
     let end = announced.min(bytes.len());
-    let mut reader = Reader::new(&bytes[..end], reader.position());
+    let mut reader = ByteReader::new(&bytes[..end], reader.position());
     while !reader.is_at_end() {
         let (kind, content) = chunk(&mut reader)?;
         match &kind {
@@ -120,7 +120,7 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecte
 /// The file with nothing but what makes pixels, and with what it then says of itself: the decoder
 /// refuses a file that announces a profile or transparency that is not there.
 fn plain(picture: &[u8], header: &Header) -> Result<Vec<u8>, Rejected> {
-    let mut reader = Reader::new(picture, 12);
+    let mut reader = ByteReader::new(picture, 12);
     let (mut extended, mut loops, mut alpha, mut pixels) = (None, None, None, Vec::new());
     while !reader.is_at_end() {
         let (kind, content) = chunk(&mut reader)?;
@@ -171,7 +171,7 @@ struct Canvas {
 
 impl Canvas {
     /// From the content of a `VP8X` chunk.
-    fn read(content: &[u8], limits: &Limits) -> Result<Self, Rejected> {
+    fn read(content: &[u8], limits: &DecodeLimits) -> Result<Self, Rejected> {
         let [flags, _, _, _, w0, w1, w2, h0, h1, h2, ..] = *content else {
             return Err(Rejected::corrupt("a VP8X chunk of a few bytes"));
         };
@@ -188,8 +188,8 @@ impl Canvas {
 
 /// Checks that the pictures within an `ANMF` chunk are not larger than they may be: the
 /// decoder believes the picture, whatever the frame says.
-fn check_frame(content: &[u8], canvas: &Canvas, limits: &Limits) -> Result<(), Rejected> {
-    let mut reader = Reader::new(content, 16);
+fn check_frame(content: &[u8], canvas: &Canvas, limits: &DecodeLimits) -> Result<(), Rejected> {
+    let mut reader = ByteReader::new(content, 16);
     let mut pictures = 0;
     while !reader.is_at_end() {
         let (kind, content) = chunk(&mut reader)?;
@@ -205,7 +205,7 @@ fn check_frame(content: &[u8], canvas: &Canvas, limits: &Limits) -> Result<(), R
 }
 
 /// Width and height that a `VP8 ` or `VP8L` chunk says of itself.
-fn bitstream_size(kind: &[u8; 4], content: &[u8], limits: &Limits) -> Result<(u32, u32), Rejected> {
+fn bitstream_size(kind: &[u8; 4], content: &[u8], limits: &DecodeLimits) -> Result<(u32, u32), Rejected> {
     let (width, height) = match (kind, content) {
         (b"VP8 ", [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..]) => {
             (u16::from_le_bytes([*w0, *w1]) & 0x3fff, u16::from_le_bytes([*h0, *h1]) & 0x3fff)
@@ -222,7 +222,7 @@ fn bitstream_size(kind: &[u8; 4], content: &[u8], limits: &Limits) -> Result<(u3
 }
 
 /// Type and content of the next chunk.
-fn chunk<'a>(reader: &mut Reader<'a>) -> Result<([u8; 4], &'a [u8]), Rejected> {
+fn chunk<'a>(reader: &mut ByteReader<'a>) -> Result<([u8; 4], &'a [u8]), Rejected> {
     let kind = reader.array()?;
     let length = u32::from_le_bytes(reader.array()?);
     let content = reader.take(length as usize)?;

@@ -16,7 +16,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    api::error::{Failure, Problem},
+    api::error::{Problem, ProblemSet},
     image::{Format, Sha256},
     job::UserId,
     store::Store,
@@ -34,7 +34,7 @@ pub(super) struct Wanted {
 
 /// The part of a file that a `Range` header means.
 #[derive(Debug, PartialEq, Eq)]
-enum Part {
+enum ByteRange {
     Whole,
     Some(Range<u64>),
     Outside,
@@ -47,7 +47,7 @@ impl File {
         sha256: Sha256,
         format: Format,
         wanted: &Wanted,
-    ) -> Result<Self, Failure<STATUSES>> {
+    ) -> Result<Self, ProblemSet<STATUSES>> {
         let tag = format!("\"{sha256}\"");
         let response = Response::builder()
             .header(header::ETAG, &tag)
@@ -64,11 +64,12 @@ impl File {
             store.get(user, &sha256, format, None).await.map_err(Problem::internal)?.ok_or_else(missing)?;
         let size = whole.size();
         let ranged = wanted.if_range.as_ref().is_none_or(|known| *known == tag);
-        let part = wanted.range.as_ref().filter(|_| ranged).map_or(Part::Whole, |range| part(range, size));
+        let part =
+            wanted.range.as_ref().filter(|_| ranged).map_or(ByteRange::Whole, |range| part(range, size));
         let (response, object, length) = match part {
-            Part::Outside => return Err(Problem::not_in_range(size).into()),
-            Part::Whole => (response, whole, size),
-            Part::Some(range) => {
+            ByteRange::Outside => return Err(Problem::not_in_range(size).into()),
+            ByteRange::Whole => (response, whole, size),
+            ByteRange::Some(range) => {
                 let object = store.get(user, &sha256, format, Some(range.clone())).await;
                 let object = object.map_err(Problem::internal)?.ok_or_else(missing)?;
                 let said = format!("bytes {}-{}/{size}", range.start, range.end - 1);
@@ -90,23 +91,23 @@ fn names(tags: &str, tag: &str) -> bool {
 }
 
 /// One range of bytes. What is not understood counts as not said, as the standard has it.
-fn part(range: &str, size: u64) -> Part {
+fn part(range: &str, size: u64) -> ByteRange {
     let Some((first, last)) = range.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-'))
     else {
-        return Part::Whole;
+        return ByteRange::Whole;
     };
     let number = |text: &str| text.trim().parse::<u64>().ok();
     match (number(first), number(last)) {
         (Some(first), _) if last.trim().is_empty() => within(first, size, size),
         (Some(first), Some(last)) if first <= last => within(first, last.saturating_add(1), size),
-        (None, Some(0)) if first.trim().is_empty() => Part::Outside,
+        (None, Some(0)) if first.trim().is_empty() => ByteRange::Outside,
         (None, Some(length)) if first.trim().is_empty() => within(size.saturating_sub(length), size, size),
-        _ => Part::Whole,
+        _ => ByteRange::Whole,
     }
 }
 
-fn within(start: u64, end: u64, size: u64) -> Part {
-    if start >= size { Part::Outside } else { Part::Some(start..end.min(size)) }
+fn within(start: u64, end: u64, size: u64) -> ByteRange {
+    if start >= size { ByteRange::Outside } else { ByteRange::Some(start..end.min(size)) }
 }
 
 impl IntoResponse for File {
@@ -153,25 +154,25 @@ mod tests {
     #[test]
     fn ranges() {
         for (range, expected) in [
-            ("bytes=0-", Part::Some(0..10)),
-            ("bytes=0-0", Part::Some(0..1)),
-            ("bytes=2-5", Part::Some(2..6)),
-            ("bytes=2-500", Part::Some(2..10)),
-            ("bytes=-3", Part::Some(7..10)),
-            ("bytes=-30", Part::Some(0..10)),
-            ("bytes=-0", Part::Outside),
-            ("bytes=10-", Part::Outside),
-            ("bytes=10-12", Part::Outside),
-            ("bytes=5-2", Part::Whole),
-            ("bytes=0-1,4-5", Part::Whole),
-            ("bytes=-", Part::Whole),
-            ("bytes=0-18446744073709551615", Part::Some(0..10)),
-            ("items=0-1", Part::Whole),
-            ("", Part::Whole),
+            ("bytes=0-", ByteRange::Some(0..10)),
+            ("bytes=0-0", ByteRange::Some(0..1)),
+            ("bytes=2-5", ByteRange::Some(2..6)),
+            ("bytes=2-500", ByteRange::Some(2..10)),
+            ("bytes=-3", ByteRange::Some(7..10)),
+            ("bytes=-30", ByteRange::Some(0..10)),
+            ("bytes=-0", ByteRange::Outside),
+            ("bytes=10-", ByteRange::Outside),
+            ("bytes=10-12", ByteRange::Outside),
+            ("bytes=5-2", ByteRange::Whole),
+            ("bytes=0-1,4-5", ByteRange::Whole),
+            ("bytes=-", ByteRange::Whole),
+            ("bytes=0-18446744073709551615", ByteRange::Some(0..10)),
+            ("items=0-1", ByteRange::Whole),
+            ("", ByteRange::Whole),
         ] {
             assert_eq!(part(range, 10), expected, "{range}");
         }
-        assert_eq!(part("bytes=0-", 0), Part::Outside);
+        assert_eq!(part("bytes=0-", 0), ByteRange::Outside);
     }
 
     #[test]

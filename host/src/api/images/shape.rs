@@ -121,7 +121,7 @@ pub(super) struct ImagePage {
 }
 
 impl Image {
-    pub(super) fn new(row: db::images::Image, app: &App, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(row: db::images::ImageRow, app: &App, now: DateTime<Utc>) -> Self {
         let url = row.storage_url.as_ref().map(|_| app.links.sign(&file_path(row.id), row.user_id, now));
         Self {
             id: row.id.0,
@@ -168,7 +168,7 @@ impl Image {
     }
 }
 
-impl From<Verdict> for db::images::Verdict {
+impl From<Verdict> for db::images::VerdictFilter {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Kept => Self::Kept,
@@ -178,12 +178,12 @@ impl From<Verdict> for db::images::Verdict {
     }
 }
 
-impl From<db::images::Verdict> for Verdict {
-    fn from(verdict: db::images::Verdict) -> Self {
+impl From<db::images::VerdictFilter> for Verdict {
+    fn from(verdict: db::images::VerdictFilter) -> Self {
         match verdict {
-            db::images::Verdict::Kept => Self::Kept,
-            db::images::Verdict::Refused => Self::Refused,
-            db::images::Verdict::Duplicate => Self::Duplicate,
+            db::images::VerdictFilter::Kept => Self::Kept,
+            db::images::VerdictFilter::Refused => Self::Refused,
+            db::images::VerdictFilter::Duplicate => Self::Duplicate,
         }
     }
 }

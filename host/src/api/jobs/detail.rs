@@ -42,7 +42,7 @@ struct Chunk {
     /// `pending`, `processing`, `completed` or `failed`.
     status: String,
     /// What it is doing, or how it ended.
-    state: State,
+    state: ChunkStatus,
     /// Why it waits, or how it ended.
     state_detail: Nullable<String>,
     /// Id of the source.
@@ -64,7 +64,7 @@ struct Chunk {
 /// What a chunk is doing, or how it ended.
 #[derive(Enum)]
 #[oai(rename = "CrawlJobChunkState", rename_all = "lowercase")]
-enum State {
+enum ChunkStatus {
     /// Waits for a worker.
     Queued,
     /// Being worked on.
@@ -82,9 +82,9 @@ enum State {
 }
 
 impl CrawlJobDetail {
-    pub(super) fn new(detail: db::jobs::Detail, app: &App) -> Self {
+    pub(super) fn new(detail: db::jobs::JobDetail, app: &App) -> Self {
         let job = CrawlJob::new(detail.job, app, Utc::now());
-        let (refused, duplicates) = db::jobs::Tally::split(detail.tallies.0);
+        let (refused, duplicates) = db::jobs::ReasonCount::split(detail.tallies.0);
         let kept = job.valid_images;
         let mut warnings: Vec<String> = Vec::new();
         for warning in detail.chunks.0.iter().flat_map(|chunk| &chunk.warnings) {
@@ -107,8 +107,8 @@ impl CrawlJobDetail {
     }
 }
 
-impl From<db::jobs::Chunk> for Chunk {
-    fn from(row: db::jobs::Chunk) -> Self {
+impl From<db::jobs::ChunkDetail> for Chunk {
+    fn from(row: db::jobs::ChunkDetail) -> Self {
         Self {
             id: row.id.0,
             chunk_index: row.chunk_index,
@@ -126,7 +126,7 @@ impl From<db::jobs::Chunk> for Chunk {
     }
 }
 
-impl From<ChunkState> for State {
+impl From<ChunkState> for ChunkStatus {
     fn from(state: ChunkState) -> Self {
         match state {
             ChunkState::Queued => Self::Queued,
@@ -146,7 +146,7 @@ impl Example for CrawlJobDetail {
             id: 99,
             chunk_index: 0,
             status: "processing".to_owned(),
-            state: State::Running,
+            state: ChunkStatus::Running,
             state_detail: None.into(),
             source: "openverse".to_owned(),
             keyword: "red panda".to_owned(),

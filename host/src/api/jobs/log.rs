@@ -33,8 +33,8 @@ pub(super) struct LogPage {
     pub(super) next: Nullable<i32>,
 }
 
-impl From<db::activity::Entry> for LogEntry {
-    fn from(row: db::activity::Entry) -> Self {
+impl From<db::activity::ActivityEntry> for LogEntry {
+    fn from(row: db::activity::ActivityEntry) -> Self {
         let metadata = row.metadata.map(|metadata| Any(metadata.0)).into();
         Self { id: row.id, action: row.action, metadata, timestamp: row.timestamp.into() }
     }

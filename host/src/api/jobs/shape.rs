@@ -136,7 +136,7 @@ pub(super) struct CrawlJobPage {
 }
 
 impl CrawlJob {
-    pub(super) fn new(row: db::jobs::Job, app: &App, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(row: db::jobs::JobRow, app: &App, now: DateTime<Utc>) -> Self {
         let events = format!("{PREFIX}/crawl-jobs/{}/events", row.id);
         let events_url = app.links.sign(&events, row.user_id, now);
         let rate = rate(&row, now);
@@ -176,14 +176,14 @@ impl CrawlJob {
 }
 
 /// Images kept a minute, from the start to the end or to now.
-fn rate(row: &db::jobs::Job, now: DateTime<Utc>) -> Option<f64> {
+fn rate(row: &db::jobs::JobRow, now: DateTime<Utc>) -> Option<f64> {
     let run = row.completed_at.map_or(now, |at| at.0) - row.started_at?.0;
     let minutes = run.to_std().ok()?.as_secs_f64() / 60.0;
     (minutes > 0.0 && row.valid_images > 0).then(|| f64::from(row.valid_images) / minutes)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "at most 100 000 images of which one took the whole run")]
-fn eta(row: &db::jobs::Job, rate: f64) -> i64 {
+fn eta(row: &db::jobs::JobRow, rate: f64) -> i64 {
     ((f64::from(row.max_images) - f64::from(row.valid_images)).max(0.0) / rate * 60.0).ceil() as i64
 }
 
@@ -212,8 +212,8 @@ impl From<Status> for JobState {
 }
 
 impl Options {
-    fn new(options: db::jobs::Options, inputs: db::jobs::Inputs) -> Self {
-        let db::jobs::Options { sources, safe_search, language } = options;
+    fn new(options: db::jobs::JobOptions, inputs: db::jobs::Inputs) -> Self {
+        let db::jobs::JobOptions { sources, safe_search, language } = options;
         let db::jobs::Inputs { urls, labels } = inputs;
         Self { urls, sources, labels, safe_search, language: language.into() }
     }
@@ -248,7 +248,7 @@ impl Example for CrawlJob {
             failed_chunks: 0,
             task_ids: Vec::new(),
             sources: vec!["openverse".to_owned()],
-            options: Options::new(db::jobs::Options::default(), db::jobs::Inputs::default()),
+            options: Options::new(db::jobs::JobOptions::default(), db::jobs::Inputs::default()),
             rules: image::Rules::default().into(),
             error: None.into(),
             revision: 17,

@@ -18,13 +18,13 @@ use crate::{
     api::{error::Problem, nullable::Nullable},
     app::{
         App, chain,
-        create::{Broken, check_alone},
+        create::{Violation, check_alone},
     },
-    db::pace::{self, Turn},
+    db::pace::{self, RequestSlot},
     job::UserId,
-    plugin::{Installed, StepError},
+    plugin::{LoadedPlugin, StepError},
+    runner::{self, Live, RunEnd, RunLimits, SourceRun, Transport, TransportError},
     source::{Candidate, Failure, Grants, Method, Request, Response, SourceError},
-    trial::{self, Answering, End, Limits, Live, Stop, Trial},
 };
 
 /// Most candidates of a preview.
@@ -130,7 +130,7 @@ pub(super) struct Previews {
 }
 
 /// One of the previews under way, until it is dropped.
-struct Place<'a> {
+struct PreviewPermit<'a> {
     previews: &'a Previews,
     user: UserId,
 }
@@ -141,7 +141,7 @@ impl Previews {
         &self,
         app: &App,
         user: UserId,
-        source: Installed,
+        source: LoadedPlugin,
         body: &Value,
     ) -> Result<Preview, Problem> {
         let health = app.health(&source).await?;
@@ -157,9 +157,9 @@ impl Previews {
         }
         let _place = self.place(user)?;
         let limit = query.limit as usize;
-        let limits = Limits { candidates: limit, requests: MOST_REQUESTS, steps: MOST_STEPS };
+        let limits = RunLimits { candidates: limit, requests: MOST_REQUESTS, steps: MOST_STEPS };
         let grants = app.grants(&source);
-        let door = Door {
+        let door = PreviewTransport {
             app,
             live: Live::new(&app.fetcher, grants.clone()),
             grants: &grants,
@@ -167,12 +167,12 @@ impl Previews {
             until: Instant::now() + LONGEST,
             made: Mutex::default(),
         };
-        let trial = trial::run(&app.plugins, &source, &query, &door, limits).await;
+        let run = runner::run(&app.plugins, &source, &query, &door, limits).await;
         let requests = door.made.into_inner().unwrap_or_else(PoisonError::into_inner);
-        shown(trial, limit, requests)
+        shown(run, limit, requests)
     }
 
-    fn place(&self, user: UserId) -> Result<Place<'_>, Problem> {
+    fn place(&self, user: UserId) -> Result<PreviewPermit<'_>, Problem> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = under_way.values().sum();
         let own = under_way.entry(user).or_default();
@@ -185,11 +185,11 @@ impl Previews {
             return Err(Problem::too_many(detail, LATER));
         }
         *own += 1;
-        Ok(Place { previews: self, user })
+        Ok(PreviewPermit { previews: self, user })
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for PreviewPermit<'_> {
     fn drop(&mut self) {
         let mut under_way = self.previews.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         let own = under_way.entry(self.user).or_default();
@@ -199,51 +199,55 @@ impl Drop for Place<'_> {
 }
 
 /// The way to the network, at the pace that all workers share, for as long as a preview takes.
-struct Door<'a> {
+struct PreviewTransport<'a> {
     app: &'a App,
     live: Live,
     grants: &'a Grants,
-    source: &'a Installed,
+    source: &'a LoadedPlugin,
     until: Instant,
     made: Mutex<Vec<PreviewedRequest>>,
 }
 
-impl Answering for Door<'_> {
+impl Transport for PreviewTransport<'_> {
     const AT_A_TIME: usize = Live::AT_A_TIME;
 
-    async fn answer(&self, number: usize, request: &Request) -> Result<Result<Response, Failure>, Stop> {
-        let place = self.app.pace_place(self.grants, request);
+    async fn answer(
+        &self,
+        number: usize,
+        request: &Request,
+    ) -> Result<Result<Response, Failure>, TransportError> {
+        let place = self.app.throttle_key(self.grants, request);
         if let Some(place) = &place {
             self.turn(place).await?;
         }
         let too_slow = || {
             let reason = format!("a preview takes {} s at most", LONGEST.as_secs());
-            Stop::Later { after: Duration::ZERO, reason }
+            TransportError::Later { after: Duration::ZERO, reason }
         };
         let answering = self.live.answer(number, request);
         let outcome = timeout_at(self.until, answering).await.unwrap_or_else(|_| Err(too_slow()));
-        if let (Err(Stop::Later { after, .. }), Some(place)) = (&outcome, &place)
+        if let (Err(TransportError::Later { after, .. }), Some(place)) = (&outcome, &place)
             && !after.is_zero()
         {
             let until = Utc::now() + (*after).min(LONGEST_HOLD);
-            pace::hold(&self.app.db, place, until).await.map_err(|error| unpaced(&error))?;
+            pace::defer(&self.app.db, place, until).await.map_err(|error| unpaced(&error))?;
         }
         self.note(request, &outcome);
         outcome
     }
 }
 
-impl Door<'_> {
+impl PreviewTransport<'_> {
     /// Waits for the source's turn at a host, if that comes in time.
-    async fn turn(&self, place: &str) -> Result<(), Stop> {
+    async fn turn(&self, place: &str) -> Result<(), TransportError> {
         let interval = self.source.info.interval();
         let longest = self.until.saturating_duration_since(Instant::now());
-        let turn = pace::take_turn(&self.app.db, place, interval, longest).await;
+        let turn = pace::reserve(&self.app.db, place, interval, longest).await;
         match turn.map_err(|error| unpaced(&error))? {
-            Turn::In(wait) => tokio::time::sleep(wait).await,
-            Turn::NotBefore(at) => {
+            RequestSlot::In(wait) => tokio::time::sleep(wait).await,
+            RequestSlot::NotBefore(at) => {
                 let after = (at - Utc::now()).to_std().unwrap_or_default();
-                return Err(Stop::Later {
+                return Err(TransportError::Later {
                     after,
                     reason: "the source may not be asked more often".to_owned(),
                 });
@@ -252,7 +256,7 @@ impl Door<'_> {
         Ok(())
     }
 
-    fn note(&self, request: &Request, outcome: &Result<Result<Response, Failure>, Stop>) {
+    fn note(&self, request: &Request, outcome: &Result<Result<Response, Failure>, TransportError>) {
         let (status, failure) = match outcome {
             Ok(Ok(response)) => (Some(response.status), None),
             Ok(Err(failure)) => (None, Some(failure.to_string())),
@@ -273,19 +277,19 @@ impl Door<'_> {
 }
 
 /// The pace is in the database.
-fn unpaced(error: &crate::db::Error) -> Stop {
+fn unpaced(error: &crate::db::Error) -> TransportError {
     tracing::warn!(error = %chain(error), "a preview cannot learn the pace of its source");
-    Stop::Later { after: Duration::ZERO, reason: "the database does not answer".to_owned() }
+    TransportError::Later { after: Duration::ZERO, reason: "the database does not answer".to_owned() }
 }
 
 /// What was found; an error only where nothing was.
-fn shown(trial: Trial, limit: usize, requests: Vec<PreviewedRequest>) -> Result<Preview, Problem> {
-    let Trial { candidates, mut warnings, end, .. } = trial;
-    let more = !matches!(end, End::Done) || candidates.len() > limit;
+fn shown(run: SourceRun, limit: usize, requests: Vec<PreviewedRequest>) -> Result<Preview, Problem> {
+    let SourceRun { candidates, mut warnings, end, .. } = run;
+    let more = !matches!(end, RunEnd::Done) || candidates.len() > limit;
     let problem = match end {
-        End::Done | End::Open(_) => None,
-        End::Stopped(stop) => Some(Problem::site("site-unavailable", stop.to_string())),
-        End::Failed(error) => Some(failed(error)),
+        RunEnd::Done | RunEnd::Open(_) => None,
+        RunEnd::Stopped(stop) => Some(Problem::site("site-unavailable", stop.to_string())),
+        RunEnd::Failed(error) => Some(failed(error)),
     };
     match problem {
         Some(problem) if candidates.is_empty() => return Err(problem),
@@ -300,7 +304,7 @@ fn failed(error: StepError) -> Problem {
     let words = error.to_string();
     match error {
         StepError::Source(SourceError::InvalidQuery(detail)) => {
-            Problem::rules(vec![Broken { pointer: "/text".to_owned(), detail }])
+            Problem::rules(vec![Violation { pointer: "/text".to_owned(), detail }])
         }
         StepError::Source(SourceError::RateLimited(_) | SourceError::Unavailable(_)) => {
             Problem::site("site-unavailable", words)

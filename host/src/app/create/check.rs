@@ -17,7 +17,7 @@ mod option;
 
 pub use alone::check_alone;
 
-use field::{Fields, Report};
+use field::{Fields, Violations};
 
 /// Most keywords of a job.
 const MOST_KEYWORDS: usize = 50;
@@ -60,14 +60,14 @@ const FIELDS: [&str; 12] = [
 
 /// A rule that a request breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
+pub struct Violation {
     /// JSON pointer (RFC 6901) to the place in the body.
     pub pointer: String,
     /// What must be the case there.
     pub detail: String,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.pointer.strip_prefix('/') {
             Some(place) => write!(f, "{place} {}", self.detail),
@@ -78,7 +78,7 @@ impl fmt::Display for Broken {
 
 /// An installed source, as far as creating a job goes.
 #[derive(Clone, Debug)]
-pub struct Offered {
+pub struct SourceOffer {
     /// What the source says of itself.
     pub info: SourceInfo,
     /// Names of its declared credentials that are configured.
@@ -96,10 +96,10 @@ pub struct Offered {
 /// Every broken rule; of very many the first hundred, and how many more.
 pub fn check(
     body: &Value,
-    offered: &[Offered],
+    offered: &[SourceOffer],
     parse_url: &dyn Fn(&str) -> Result<Url, String>,
-) -> Result<JobSpec, Vec<Broken>> {
-    let mut report = Report::default();
+) -> Result<JobSpec, Vec<Violation>> {
+    let mut report = Violations::default();
     let Some(body) = body.as_object() else {
         report.broken("", "must be an object");
         return Err(report.into_inner());
@@ -153,7 +153,7 @@ pub fn check(
 }
 
 /// Blames the part that is largest.
-fn small_enough(spec: &JobSpec) -> Result<(), Vec<Broken>> {
+fn small_enough(spec: &JobSpec) -> Result<(), Vec<Violation>> {
     let parts = [
         ("/name", json!(spec.name)),
         ("/keywords", json!(spec.keywords)),
@@ -169,14 +169,14 @@ fn small_enough(spec: &JobSpec) -> Result<(), Vec<Broken>> {
                 "takes {size} bytes: name, keywords, sources, options and rules together must take at most \
                  {MOST_PUBLISHED}; make two jobs of one dataset"
             );
-            Err(vec![Broken { pointer: pointer.to_owned(), detail }])
+            Err(vec![Violation { pointer: pointer.to_owned(), detail }])
         }
         _ => Ok(()),
     }
 }
 
 /// The keywords, and what is said of those that are one with another, by that.
-fn keywords(fields: &Fields<'_>, report: &mut Report) -> (Vec<String>, BTreeMap<String, String>) {
+fn keywords(fields: &Fields<'_>, report: &mut Violations) -> (Vec<String>, BTreeMap<String, String>) {
     let mut keywords: Vec<String> = Vec::new();
     let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (_, keyword) in fields.texts("keywords", MOST_KEYWORDS, LONGEST_KEYWORD, report) {
@@ -200,7 +200,7 @@ fn keywords(fields: &Fields<'_>, report: &mut Report) -> (Vec<String>, BTreeMap<
 fn urls(
     fields: &Fields<'_>,
     parse_url: &dyn Fn(&str) -> Result<Url, String>,
-    report: &mut Report,
+    report: &mut Violations,
 ) -> Vec<String> {
     let mut urls: Vec<String> = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
@@ -223,14 +223,14 @@ fn urls(
 /// The sources that the job names, or the ones it gets when it names none.
 fn sources<'a>(
     fields: &Fields<'_>,
-    offered: &'a [Offered],
+    offered: &'a [SourceOffer],
     has: &dyn Fn(Input) -> bool,
-    report: &mut Report,
-) -> Vec<&'a Offered> {
+    report: &mut Violations,
+) -> Vec<&'a SourceOffer> {
     if fields.is_empty("sources") {
         return default_sources(offered, has, report);
     }
-    let mut chosen: Vec<&Offered> = Vec::new();
+    let mut chosen: Vec<&SourceOffer> = Vec::new();
     for (index, id) in fields.texts("sources", MOST_SOURCES, LONGEST_NAME, report) {
         let pointer = format!("/sources/{index}");
         match offered.iter().find(|source| source.info.id == id) {
@@ -238,7 +238,7 @@ fn sources<'a>(
                 let installed: Vec<&str> = offered.iter().map(|source| source.info.id.as_str()).collect();
                 report.broken(pointer, format!("is not installed; installed are: {}", installed.join(", ")));
             }
-            Some(Offered { unavailable: Some(reason), .. }) => {
+            Some(SourceOffer { unavailable: Some(reason), .. }) => {
                 report.broken(pointer, format!("is not available: {reason}"));
             }
             Some(source) if !has(source.info.input) => {
@@ -253,7 +253,7 @@ fn sources<'a>(
         }
     }
     // What is wrong with the sources themselves is said above; this is about sound ones.
-    let named: Vec<&Offered> = fields
+    let named: Vec<&SourceOffer> = fields
         .strings("sources")
         .take(MOST_SOURCES)
         .filter_map(|id| offered.iter().find(|source| source.info.id == id.trim()))
@@ -267,10 +267,10 @@ fn sources<'a>(
 }
 
 fn default_sources<'a>(
-    offered: &'a [Offered],
+    offered: &'a [SourceOffer],
     has: &dyn Fn(Input) -> bool,
-    report: &mut Report,
-) -> Vec<&'a Offered> {
+    report: &mut Violations,
+) -> Vec<&'a SourceOffer> {
     let mut chosen = Vec::new();
     for (input, preferred) in DEFAULT_SOURCES.into_iter().filter(|(input, _)| has(*input)) {
         let mut fitting =
@@ -290,7 +290,7 @@ fn labels(
     fields: &Fields<'_>,
     keywords: &[String],
     urls: &[String],
-    report: &mut Report,
+    report: &mut Violations,
 ) -> BTreeMap<String, String> {
     let mut of_input = BTreeMap::new();
     let Some(labels) = fields.object("labels", MOST_KEYWORDS + MOST_URLS, report) else { return of_input };
@@ -312,7 +312,7 @@ fn labels(
     of_input
 }
 
-fn rules(fields: &Fields<'_>, report: &mut Report) -> Rules {
+fn rules(fields: &Fields<'_>, report: &mut Violations) -> Rules {
     let Some(fields) = fields.object("rules", FIELDS.len(), report) else { return Rules::default() };
     fields.only(&["licenses", "min_width", "min_height", "formats"], report);
     let mut pixels =
@@ -334,7 +334,7 @@ fn rules(fields: &Fields<'_>, report: &mut Report) -> Rules {
     Rules { licenses, min_width, min_height, formats }
 }
 
-fn destination(fields: &Fields<'_>, report: &mut Report) -> Destination {
+fn destination(fields: &Fields<'_>, report: &mut Violations) -> Destination {
     let mut id =
         |name| fields.integer(name, 1..=i64::from(i32::MAX), report).and_then(|id| i32::try_from(id).ok());
     match (id("dataset_id"), id("project_id")) {
@@ -348,7 +348,7 @@ fn destination(fields: &Fields<'_>, report: &mut Report) -> Destination {
     }
 }
 
-fn language(fields: &Fields<'_>, report: &mut Report) -> Option<String> {
+fn language(fields: &Fields<'_>, report: &mut Violations) -> Option<String> {
     let tag = fields.text("language", 35, report)?;
     if is_language(&tag) {
         return Some(tag);
@@ -369,7 +369,7 @@ fn is_language(tag: &str) -> bool {
 
 /// One for each input and source that takes it: keywords first, sources in the job's order.
 /// What is said of an input stands at its first.
-fn chunks(spec: &JobSpec, sources: &[&Offered], said: &BTreeMap<String, String>) -> Vec<ChunkSpec> {
+fn chunks(spec: &JobSpec, sources: &[&SourceOffer], said: &BTreeMap<String, String>) -> Vec<ChunkSpec> {
     let inputs = spec.keywords.iter().map(|text| (Input::Keywords, text));
     let inputs: Vec<_> = inputs.chain(spec.urls.iter().map(|text| (Input::Address, text))).collect();
     let takers = |input: Input| sources.iter().filter(move |source| source.info.input == input);
@@ -400,7 +400,7 @@ fn chunks(spec: &JobSpec, sources: &[&Offered], said: &BTreeMap<String, String>)
     chunks
 }
 
-type Object = Map<String, Value>;
+type JsonObject = Map<String, Value>;
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{atomic, cli::wrong_usage, job::JobId, private};
+use crate::{atomic_write, cli::wrong_usage, job::JobId, private};
 
 /// Name of the file.
 const MEMORY: &str = ".pixcrawler.json";
@@ -22,14 +22,14 @@ pub(super) struct Folder {
     path: PathBuf,
     /// It was not there before.
     made: bool,
-    memory: Option<Memory>,
+    memory: Option<FolderRecord>,
     /// The kernel lets go of the lock with the process.
     _lock: File,
 }
 
 /// What the folder remembers.
 #[derive(Debug, Serialize, Deserialize)]
-struct Memory {
+struct FolderRecord {
     /// What was asked for.
     request: Value,
     /// Idempotency key of the request.
@@ -108,14 +108,14 @@ impl Folder {
     pub(super) fn remember(&mut self, request: &Value) -> anyhow::Result<String> {
         let before = self.memory.as_ref().filter(|memory| memory.request == *request);
         let key = before.map_or_else(Uuid::new_v4, |memory| memory.key);
-        self.write(Memory { request: request.clone(), key, job: None })?;
+        self.write(FolderRecord { request: request.clone(), key, job: None })?;
         Ok(key.to_string())
     }
 
     /// Notes the job.
     pub(super) fn belongs_to(&mut self, job: FolderJob) -> anyhow::Result<()> {
         match self.memory.take() {
-            Some(memory) => self.write(Memory { job: Some(job), ..memory }),
+            Some(memory) => self.write(FolderRecord { job: Some(job), ..memory }),
             None => Ok(()),
         }
     }
@@ -141,9 +141,9 @@ impl Folder {
         Ok(())
     }
 
-    fn write(&mut self, memory: Memory) -> anyhow::Result<()> {
+    fn write(&mut self, memory: FolderRecord) -> anyhow::Result<()> {
         let file = self.path.join(MEMORY);
-        atomic::write(&file, &serde_json::to_vec_pretty(&memory)?)
+        atomic_write::write(&file, &serde_json::to_vec_pretty(&memory)?)
             .and_then(|()| private::share(&file))
             .with_context(|| format!("cannot write {}", file.display()))?;
         self.memory = Some(memory);

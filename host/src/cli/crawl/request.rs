@@ -12,21 +12,21 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::Crawl;
-use crate::{dataset, plugin::Installed, source::Input};
+use super::CrawlArgs;
+use crate::{dataset, plugin::LoadedPlugin, source::Input};
 
 /// Longest name of a job, in characters.
 const LONGEST_NAME: usize = 100;
 
 /// `SOURCE.NAME=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SourceOption {
+pub(super) struct OptionArg {
     source: String,
     name: String,
     value: String,
 }
 
-impl FromStr for SourceOption {
+impl FromStr for OptionArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -61,7 +61,7 @@ impl FromStr for Size {
     }
 }
 
-impl Crawl {
+impl CrawlArgs {
     /// What is asked for. The same arguments (and files of addresses) make the same request.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ impl Crawl {
 
     fn options(&self) -> Map<String, Value> {
         let mut options = Map::new();
-        for SourceOption { source, name, value } in &self.option {
+        for OptionArg { source, name, value } in &self.option {
             let of_source = options.entry(source).or_insert_with(|| json!({}));
             of_source[name] = json!(value);
         }
@@ -105,7 +105,7 @@ impl Crawl {
 }
 
 /// The request with `webpage` among its sources, where it names some but none for its addresses.
-pub(super) fn with_sources(request: &Value, installed: &[Installed]) -> Value {
+pub(super) fn with_sources(request: &Value, installed: &[LoadedPlugin]) -> Value {
     let mut request = request.clone();
     let named = |id: &Value| installed.iter().find(|source| *id == *source.info.id);
     let has_urls = request["urls"].as_array().is_some_and(|urls| !urls.is_empty());
@@ -241,10 +241,10 @@ mod tests {
         for wrong in ["", "x", "640x", "-1x2", "1x2x3"] {
             assert!(wrong.parse::<Size>().is_err(), "{wrong}");
         }
-        let option: SourceOption = "openverse.category=photo=graph".parse().unwrap();
+        let option: OptionArg = "openverse.category=photo=graph".parse().unwrap();
         assert_eq!((option.name.as_str(), option.value.as_str()), ("category", "photo=graph"));
         for wrong in ["a", "a=b", ".b=c", "a.=c"] {
-            assert!(wrong.parse::<SourceOption>().is_err(), "{wrong}");
+            assert!(wrong.parse::<OptionArg>().is_err(), "{wrong}");
         }
     }
 

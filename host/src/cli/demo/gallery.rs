@@ -25,7 +25,7 @@ const PICTURES: u32 = 36;
 #[derive(Debug)]
 pub(in crate::cli) struct Gallery {
     /// Path to answer; pages, pictures, `robots.txt`.
-    files: BTreeMap<String, Answer>,
+    files: BTreeMap<String, PlannedAnswer>,
     /// Address of the first page; the others follow by `rel=next`.
     pub(in crate::cli) start: String,
     /// What a crawl of all pages must find.
@@ -45,13 +45,13 @@ pub(in crate::cli) struct Expected {
 
 /// What the site answers for one path.
 #[derive(Clone, Debug)]
-struct Answer {
+struct PlannedAnswer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Bytes,
 }
 
-impl Answer {
+impl PlannedAnswer {
     fn new(media_type: &str, body: impl Into<Bytes>) -> Self {
         Self { status: 200, headers: vec![("content-type", media_type.to_owned())], body: body.into() }
     }
@@ -102,9 +102,9 @@ impl Gallery {
             exhibits.insert((step + 1) * index + step / 2, trouble);
         }
         for (path, html) in pages::write(&exhibits) {
-            gallery.files.insert(path, Answer::new("text/html; charset=utf-8", html));
+            gallery.files.insert(path, PlannedAnswer::new("text/html; charset=utf-8", html));
         }
-        let robots = Answer::new("text/plain", "User-agent: *\nDisallow: /private/\n");
+        let robots = PlannedAnswer::new("text/plain", "User-agent: *\nDisallow: /private/\n");
         gallery.files.insert("/robots.txt".to_owned(), robots);
         Ok((gallery, exhibits))
     }
@@ -114,10 +114,10 @@ impl Gallery {
         let Painted { format, title, width, height, bytes, small } = painted;
         let name = format!("{}.{}", title.replace(' ', "-"), format.extension());
         let path = format!("/photos/{name}");
-        self.files.insert(path.clone(), Answer::new(format.media_type(), bytes));
+        self.files.insert(path.clone(), PlannedAnswer::new(format.media_type(), bytes));
         let small = small.map(|(bytes, width)| {
             let path = format!("/small/{name}");
-            self.files.insert(path.clone(), Answer::new(Format::Jpeg.media_type(), bytes));
+            self.files.insert(path.clone(), PlannedAnswer::new(Format::Jpeg.media_type(), bytes));
             (path, width)
         });
         self.expected.kept += 1;
@@ -134,50 +134,54 @@ impl Gallery {
         let jpeg = Format::Jpeg.media_type();
 
         let mut planted = Vec::new();
-        let mut plant = |path: &str, answer: Answer| {
+        let mut plant = |path: &str, answer: PlannedAnswer| {
             self.files.insert(path.to_owned(), answer);
             let title = path.trim_start_matches('/').to_owned();
             planted.push(Exhibit { path: path.to_owned(), small: None, title, width: 800, height: 600 });
         };
 
-        plant("/mirror/copy.jpg", Answer::new(jpeg, first.clone()));
-        plant("/download.php?id=17", Answer::new(jpeg, second.clone()));
-        plant("/latest.jpg", Answer::redirect(302, &exhibits[2].path));
+        plant("/mirror/copy.jpg", PlannedAnswer::new(jpeg, first.clone()));
+        plant("/download.php?id=17", PlannedAnswer::new(jpeg, second.clone()));
+        plant("/latest.jpg", PlannedAnswer::redirect(302, &exhibits[2].path));
         self.expected.duplicates += 3;
 
         plant(
             "/resized.jpg",
-            Answer::new(jpeg, paint::small(&::image::load_from_memory(&first)?.into_rgb8(), 480)?),
+            PlannedAnswer::new(jpeg, paint::small(&::image::load_from_memory(&first)?.into_rgb8(), 480)?),
         );
-        plant("/old/moved.jpg", Answer::redirect(301, "/new/moved.jpg"));
+        plant("/old/moved.jpg", PlannedAnswer::redirect(301, "/new/moved.jpg"));
         self.expected.kept += 2;
 
-        let mut refuse = |refusal, path: &str, answer: Answer| {
+        let mut refuse = |refusal, path: &str, answer: PlannedAnswer| {
             plant(path, answer);
             *self.expected.refused.entry(refusal).or_default() += 1;
         };
-        refuse(Refusal::Truncated, "/cut.jpg", Answer::new(jpeg, half(&third)));
-        refuse(Refusal::Truncated, "/cut.png", Answer::new(Format::Png.media_type(), half(&png)));
+        refuse(Refusal::Truncated, "/cut.jpg", PlannedAnswer::new(jpeg, half(&third)));
+        refuse(Refusal::Truncated, "/cut.png", PlannedAnswer::new(Format::Png.media_type(), half(&png)));
         let page = "<!DOCTYPE html><title>Please log in</title><p>Please log in.";
-        refuse(Refusal::NotAnImage, "/login.jpg", Answer::new(jpeg, page));
-        refuse(Refusal::Empty, "/empty.jpg", Answer::new(jpeg, ""));
+        refuse(Refusal::NotAnImage, "/login.jpg", PlannedAnswer::new(jpeg, page));
+        refuse(Refusal::Empty, "/empty.jpg", PlannedAnswer::new(jpeg, ""));
         refuse(
             Refusal::UnsupportedFormat,
             "/scan.tif",
-            Answer::new("image/tiff", &b"II\x2a\0\x08\0\0\0\0\0"[..]),
+            PlannedAnswer::new("image/tiff", &b"II\x2a\0\x08\0\0\0\0\0"[..]),
         );
-        refuse(Refusal::TooManyPixels, "/bomb.png", Answer::new(Format::Png.media_type(), bomb()));
-        refuse(Refusal::NotFound, "/missing.jpg", Answer::error(404));
-        refuse(Refusal::NotFound, "/gone.jpg", Answer::error(410));
-        refuse(Refusal::HttpStatus, "/members-only.jpg", Answer::error(403));
-        refuse(Refusal::PrivateAddress, "/intranet.jpg", Answer::redirect(302, "http://10.0.0.1/router.jpg"));
-        refuse(Refusal::Robots, "/private/diary.jpg", Answer::new(jpeg, third));
-        let mut opted_out = Answer::new(jpeg, second);
+        refuse(Refusal::TooManyPixels, "/bomb.png", PlannedAnswer::new(Format::Png.media_type(), bomb()));
+        refuse(Refusal::NotFound, "/missing.jpg", PlannedAnswer::error(404));
+        refuse(Refusal::NotFound, "/gone.jpg", PlannedAnswer::error(410));
+        refuse(Refusal::HttpStatus, "/members-only.jpg", PlannedAnswer::error(403));
+        refuse(
+            Refusal::PrivateAddress,
+            "/intranet.jpg",
+            PlannedAnswer::redirect(302, "http://10.0.0.1/router.jpg"),
+        );
+        refuse(Refusal::Robots, "/private/diary.jpg", PlannedAnswer::new(jpeg, third));
+        let mut opted_out = PlannedAnswer::new(jpeg, second);
         opted_out.headers.push(("x-robots-tag", "noai".to_owned()));
         refuse(Refusal::OptOut, "/opted-out.jpg", opted_out);
 
         let moved = paint::Scene::new(&mut SmallRng::seed_from_u64(99)).paint(900, 600);
-        self.files.insert("/new/moved.jpg".to_owned(), Answer::new(jpeg, paint::jpeg(&moved, 1)?));
+        self.files.insert("/new/moved.jpg".to_owned(), PlannedAnswer::new(jpeg, paint::jpeg(&moved, 1)?));
         Ok(planted)
     }
 }
@@ -291,7 +295,7 @@ mod tests {
         let (mut bytes, mut pixels) = (0, 0);
         for exhibit in &exhibits {
             let measured = download(&gallery, &exhibit.path).and_then(|body| {
-                validate::validate(body, &validate::Limits::default(), &Rules::default())
+                validate::validate(body, &validate::DecodeLimits::default(), &Rules::default())
                     .map(|measured| (measured, body.len()))
                     .map_err(|rejected| rejected.refusal)
             });

@@ -5,15 +5,15 @@ use std::{path::Path, str::FromStr};
 use clap::Args;
 use serde_json::{Map, json};
 
-use super::{prepared, run::Told, subject::Subject};
+use super::{prepared, run::Logged, subject::Subject};
 use crate::{
-    app::create::{Broken, Offered, check_alone},
+    app::create::{SourceOffer, Violation, check_alone},
     cli::{stop, tell, wrong_usage},
     config::Config,
     fetch::{self, Fetcher},
-    plugin::{Installed, Plugins, Use},
+    plugin::{LoadedPlugin, Plugins, SandboxUse},
+    runner::{Live, Paced, RunLimits},
     source::{Grants, Query},
-    trial::{Limits, Live, Paced},
 };
 
 /// As many as a job may ask for.
@@ -28,7 +28,7 @@ pub(super) struct Ask {
     query: String,
     /// Value of an option of the source; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
-    option: Vec<Named>,
+    option: Vec<NamedOption>,
     /// Ask no more once there are this many candidates
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub(super) max: usize,
@@ -45,12 +45,12 @@ pub(super) struct Ask {
 
 /// `NAME=VALUE`.
 #[derive(Clone, Debug)]
-struct Named {
+struct NamedOption {
     name: String,
     value: String,
 }
 
-impl FromStr for Named {
+impl FromStr for NamedOption {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -64,20 +64,20 @@ impl FromStr for Named {
 }
 
 /// A source that is ready to be asked.
-pub(super) struct Ready {
+pub(super) struct PreparedSource {
     pub(super) plugins: Plugins,
-    pub(super) source: Installed,
+    pub(super) source: LoadedPlugin,
     pub(super) query: Query,
-    pub(super) limits: Limits,
+    pub(super) limits: RunLimits,
     fetcher: Fetcher,
     grants: Grants,
 }
 
-impl Ready {
+impl PreparedSource {
     /// The way to the network, at the source's pace; every request is told.
-    pub(super) fn answering(&self) -> Paced<Told<Live>> {
+    pub(super) fn answering(&self) -> Paced<Logged<Live>> {
         let live = Live::new(&self.fetcher, self.grants.clone());
-        Paced::new(Told(live), &self.source.info)
+        Paced::new(Logged(live), &self.source.info)
     }
 }
 
@@ -87,13 +87,13 @@ impl Ask {
     ///
     /// # Errors
     /// When there is no such source, it may not run, or the query breaks its rules.
-    pub(super) async fn ready(&self, purpose: Use, config: &Config) -> anyhow::Result<Ready> {
+    pub(super) async fn ready(&self, purpose: SandboxUse, config: &Config) -> anyhow::Result<PreparedSource> {
         let (plugins, source) = self.load(purpose, config).await?;
         if let Some(reason) = source.unavailable() {
             anyhow::bail!("{}: {reason}", source.info.id);
         }
         let grants = source.grants(&config.credentials()?);
-        if purpose == Use::Live {
+        if purpose == SandboxUse::Live {
             if let Some(file) = source.file.as_ref().filter(|_| !source.bundled) {
                 let hosts: Vec<_> = source.info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
                 let hosts = hosts.join(", ");
@@ -104,15 +104,15 @@ impl Ask {
                 }
             }
             missing_credential(&source, &grants)?;
-            fetch::warn_of_what_is_open(&config.fetch);
+            fetch::warn_of_openings(&config.fetch);
         }
         let fetcher = Fetcher::new(&config.fetch)?;
         let query = self.query(&source, &grants, &fetcher)?;
-        let limits = Limits { candidates: self.max, requests: self.requests, ..Limits::NONE };
-        Ok(Ready { plugins, source, query, limits, fetcher, grants })
+        let limits = RunLimits { candidates: self.max, requests: self.requests, ..RunLimits::NONE };
+        Ok(PreparedSource { plugins, source, query, limits, fetcher, grants })
     }
 
-    async fn load(&self, purpose: Use, config: &Config) -> anyhow::Result<(Plugins, Installed)> {
+    async fn load(&self, purpose: SandboxUse, config: &Config) -> anyhow::Result<(Plugins, LoadedPlugin)> {
         let path = Path::new(&self.source);
         let is_path = self.source.contains(['/', '.']) || path.exists();
         if is_path {
@@ -135,17 +135,17 @@ impl Ask {
     }
 
     /// By the rules of a job: what a crawl would refuse is refused here.
-    fn query(&self, source: &Installed, grants: &Grants, fetcher: &Fetcher) -> anyhow::Result<Query> {
+    fn query(&self, source: &LoadedPlugin, grants: &Grants, fetcher: &Fetcher) -> anyhow::Result<Query> {
         let id = &source.info.id;
         let known: Vec<&str> = source.info.options.iter().map(|spec| spec.name.as_str()).collect();
-        if let Some(Named { name, .. }) =
+        if let Some(NamedOption { name, .. }) =
             self.option.iter().find(|option| !known.contains(&option.name.as_str()))
         {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(wrong_usage(format!("{id} has no option `{name}`; it has: {known}")));
         }
         let options: Map<_, _> =
-            self.option.iter().map(|Named { name, value }| (name.clone(), json!(value))).collect();
+            self.option.iter().map(|NamedOption { name, value }| (name.clone(), json!(value))).collect();
         let body = json!({
             "text": self.query,
             "limit": self.max,
@@ -154,15 +154,15 @@ impl Ask {
             "language": self.language,
         });
         let credentials = grants.credentials.iter().map(|credential| credential.spec.name.clone()).collect();
-        let offered = Offered { info: source.info.clone(), credentials, unavailable: None };
+        let offered = SourceOffer { info: source.info.clone(), credentials, unavailable: None };
         let parse = |text: &str| fetcher.check(text).map_err(|blocked| format!("cannot be asked: {blocked}"));
         check_alone(&body, &offered, MOST_CANDIDATES, &parse).map_err(|broken| refused(&broken))
     }
 }
 
 /// Every broken rule in a line of its own, in the words of the command line.
-fn refused(broken: &[Broken]) -> anyhow::Error {
-    let line = |rule: &Broken| {
+fn refused(broken: &[Violation]) -> anyhow::Error {
+    let line = |rule: &Violation| {
         let mut parts = rule.pointer.trim_start_matches('/').split('/');
         let argument = match (parts.next(), parts.next()) {
             (Some("options"), Some(name)) => format!("--option {name}"),
@@ -176,7 +176,7 @@ fn refused(broken: &[Broken]) -> anyhow::Error {
 }
 
 /// No crawl is begun without what a source requires.
-fn missing_credential(source: &Installed, grants: &Grants) -> anyhow::Result<()> {
+fn missing_credential(source: &LoadedPlugin, grants: &Grants) -> anyhow::Result<()> {
     match source.info.missing_credential(grants) {
         None => Ok(()),
         Some(spec) => Err(wrong_usage(format!(

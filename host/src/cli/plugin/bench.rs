@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::subject::{self, Subject};
-use crate::{atomic, cli::say, config::Config, plugin::Use, trial};
+use crate::{atomic_write, cli::say, config::Config, plugin::SandboxUse, runner};
 
 /// Measure what the steps of a source cost, on its cassettes
 ///
@@ -26,7 +26,7 @@ use crate::{atomic, cli::say, config::Config, plugin::Use, trial};
 #[command(after_help = "Examples:\n  \
     pixcrawler plugin bench ./my-source\n  \
     pixcrawler plugin bench my-source.wasm cassettes/first-page.toml --runs 1000")]
-pub(super) struct Bench {
+pub(super) struct BenchArgs {
     /// Component, or folder of a project
     path: PathBuf,
     /// Cassettes, or folders of them [default: those of the project]
@@ -40,11 +40,11 @@ pub(super) struct Bench {
 }
 
 /// Steps of each cassette, by its name.
-type Measured = BTreeMap<String, Vec<Step>>;
+type BenchResults = BTreeMap<String, Vec<StepBench>>;
 
 /// What a step costs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Step {
+struct StepBench {
     cpu_least_us: f64,
     cpu_median_us: f64,
     peak_memory: u64,
@@ -53,10 +53,10 @@ struct Step {
     candidates: usize,
 }
 
-impl Bench {
+impl BenchArgs {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
-        let subject = Subject::open(&self.path, Use::Offline, config).await?;
-        let mut measured = Measured::new();
+        let subject = Subject::open(&self.path, SandboxUse::Offline, config).await?;
+        let mut measured = BenchResults::new();
         for file in subject.cassettes(&self.cassettes)? {
             let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             measured.insert(name, measure(&subject, &file, self.runs).await?);
@@ -76,23 +76,23 @@ impl Bench {
 }
 
 /// Replays a cassette many times. It must pass, or it is not known what is measured.
-async fn measure(subject: &Subject, file: &Path, runs: u32) -> anyhow::Result<Vec<Step>> {
+async fn measure(subject: &Subject, file: &Path, runs: u32) -> anyhow::Result<Vec<StepBench>> {
     let cassette = subject::read(file)?;
-    let tested = trial::test(&subject.plugins, &subject.source, &cassette).await;
+    let tested = runner::test(&subject.plugins, &subject.source, &cassette).await;
     if let Some(problem) = tested.problems.first() {
         anyhow::bail!("{} does not pass, see `plugin test`:\n{problem}", file.display());
     }
     let mut times: Vec<Vec<Duration>> = Vec::new();
     let mut last = Vec::new();
     for _ in 0..runs {
-        last = trial::replay(&subject.plugins, &subject.source, &cassette).await?.steps;
+        last = runner::replay(&subject.plugins, &subject.source, &cassette).await?.steps;
         times.resize(last.len(), Vec::new());
         times.iter_mut().zip(&last).for_each(|(times, step)| times.push(step.cpu));
     }
-    let step = |(mut times, step): (Vec<Duration>, trial::StepCost)| {
+    let step = |(mut times, step): (Vec<Duration>, runner::StepCost)| {
         times.sort_unstable();
         let us = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_nanos() as f64 / 1000.0);
-        Step {
+        StepBench {
             cpu_least_us: us(times.first()),
             cpu_median_us: us(times.get(times.len() / 2)),
             peak_memory: step.peak_memory,
@@ -105,7 +105,7 @@ async fn measure(subject: &Subject, file: &Path, runs: u32) -> anyhow::Result<Ve
 }
 
 /// A line for each step.
-fn text(measured: &Measured, before: &Measured) -> String {
+fn text(measured: &BenchResults, before: &BenchResults) -> String {
     let mut lines = Vec::new();
     for (name, steps) in measured {
         lines.push(name.clone());
@@ -134,13 +134,13 @@ fn text(measured: &Measured, before: &Measured) -> String {
 
 /// What was measured last; nothing where that cannot be read, because it was never asked for
 /// or an older version wrote it.
-fn last(file: &Path) -> Measured {
+fn last(file: &Path) -> BenchResults {
     fs::read(file).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
-fn keep(file: &Path, measured: &Measured) -> anyhow::Result<()> {
+fn keep(file: &Path, measured: &BenchResults) -> anyhow::Result<()> {
     let folder = file.parent().unwrap_or(file);
     fs::create_dir_all(folder)
-        .and_then(|()| atomic::write(file, &serde_json::to_vec_pretty(measured)?))
+        .and_then(|()| atomic_write::write(file, &serde_json::to_vec_pretty(measured)?))
         .with_context(|| format!("cannot write {}", file.display()))
 }

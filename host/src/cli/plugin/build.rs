@@ -27,7 +27,7 @@ use crate::{
 #[command(after_help = "Examples:\n  \
     pixcrawler plugin build\n  \
     pixcrawler plugin build ~/sources/mine --debug")]
-pub(super) struct Build {
+pub(super) struct BuildArgs {
     /// The project's folder
     #[arg(value_name = "DIR", default_value = ".")]
     dir: PathBuf,
@@ -55,7 +55,7 @@ const DEBUG: [&str; 6] = [
     "package.pixcrawler-sdk.debug='line-tables-only'",
 ];
 
-impl Build {
+impl BuildArgs {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let project = &self.dir;
         let has = |manifest: &str| project.join(manifest).is_file();
@@ -90,7 +90,7 @@ fn place(project: &Path, id: &str) -> anyhow::Result<PathBuf> {
 /// part of a workspace.
 async fn rust(project: &Path, debug: bool) -> anyhow::Result<PathBuf> {
     #[derive(Deserialize)]
-    struct Message {
+    struct CargoMessage {
         reason: String,
         #[serde(default)]
         filenames: Vec<PathBuf>,
@@ -118,7 +118,7 @@ async fn rust(project: &Path, debug: bool) -> anyhow::Result<PathBuf> {
     let manifest = manifest.canonicalize().with_context(|| unreadable(&manifest))?;
     let component = String::from_utf8_lossy(&output.stdout)
         .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter_map(|line| serde_json::from_str::<CargoMessage>(line).ok())
         .filter(|message| message.reason == "compiler-artifact")
         .filter(|message| message.manifest_path.as_deref() == Some(&manifest))
         .flat_map(|message| message.filenames)
@@ -182,16 +182,16 @@ async fn python(project: &Path) -> anyhow::Result<PathBuf> {
 
 #[derive(Deserialize)]
 struct CargoManifest {
-    package: Named,
+    package: NamedPackage,
 }
 
 #[derive(Deserialize)]
 struct PythonManifest {
-    project: Named,
+    project: NamedPackage,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct NamedPackage {
     name: String,
 }
 

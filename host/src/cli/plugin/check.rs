@@ -14,8 +14,8 @@ use super::{
 use crate::{
     cli::{counted, say},
     config::Config,
-    plugin::{Outside, StepError, Use, outside},
-    trial::{self, End},
+    plugin::{Inspection, SandboxUse, StepError, outside},
+    runner::{self, RunEnd},
 };
 
 /// Check that a component is a sound source, and show what it asks for
@@ -70,7 +70,7 @@ impl Check {
             });
             return Ok(ExitCode::FAILURE);
         }
-        let subject = Subject::open(&self.path, Use::Compare, config).await?;
+        let subject = Subject::open(&self.path, SandboxUse::Compare, config).await?;
         let compared = compare(&subject, &self.cassettes).await?;
         let sound = compared.problems().is_empty();
         say(&if self.json {
@@ -95,21 +95,21 @@ async fn compare(subject: &Subject, named: &[PathBuf]) -> anyhow::Result<Compare
     let mut compared = Compared::default();
     for file in subject.cassettes_if_any(named)? {
         let cassette = subject::read(&file)?;
-        let trial = trial::replay(&subject.plugins, &subject.source, &cassette)
+        let run = runner::replay(&subject.plugins, &subject.source, &cassette)
             .await
             .with_context(|| file.display().to_string())?;
-        let forbidden = trial::forbidden(&subject.source, &cassette, &trial);
+        let forbidden = runner::forbidden(&subject.source, &cassette, &run);
         compared.forbidden.extend(forbidden.map(|problem| format!("{}: {problem}", file.display())));
         compared.cassettes += 1;
-        compared.steps += trial.steps.len();
-        if let End::Failed(error @ StepError::Unsteady { .. }) = trial.end {
-            compared.differences.push(format!("{}, step {}: {error}", file.display(), trial.steps.len() + 1));
+        compared.steps += run.steps.len();
+        if let RunEnd::Failed(error @ StepError::Unsteady { .. }) = run.end {
+            compared.differences.push(format!("{}, step {}: {error}", file.display(), run.steps.len() + 1));
         }
     }
     Ok(compared)
 }
 
-fn text(subject: &Subject, seen: &Outside, compared: &Compared) -> String {
+fn text(subject: &Subject, seen: &Inspection, compared: &Compared) -> String {
     let info = &subject.source.info;
     let mut lines = vec![format!("{} {}  {}, {}", info.id, info.version, info.name, input(info.input))];
     lines.extend(facts(info));
@@ -126,8 +126,8 @@ fn text(subject: &Subject, seen: &Outside, compared: &Compared) -> String {
     lines.join("\n")
 }
 
-fn component(seen: &Outside) -> Vec<String> {
-    let Outside { size, digest, imports, exports, compiled_in, .. } = seen;
+fn component(seen: &Inspection) -> Vec<String> {
+    let Inspection { size, digest, imports, exports, compiled_in, .. } = seen;
     let size = HumanBytes(*size as u64);
     let (wasi, own): (Vec<_>, Vec<_>) = imports.iter().partition(|name| name.starts_with("wasi:"));
     let wasi = format!("{} interfaces of WASI, with nothing behind them", wasi.len());
@@ -140,7 +140,7 @@ fn component(seen: &Outside) -> Vec<String> {
     ]
 }
 
-fn described_outside(seen: &Outside) -> Value {
+fn described_outside(seen: &Inspection) -> Value {
     json!({
         "size": seen.size,
         "sha256": seen.digest.to_string(),

@@ -9,7 +9,7 @@ use super::{consent, find, tell};
 use crate::{
     cli::say,
     config::Config,
-    plugin::{Plugins, Status},
+    plugin::{PluginStatus, Plugins},
 };
 
 /// Turn a source on
@@ -51,8 +51,8 @@ impl Enable {
         }
         plugins.enable(&source, grant).await?;
         let source = tell(&plugins, &self.id, self.json, |source| match &source.status {
-            Status::Off(reason) => format!("{} stays off: {reason}", source.info.id),
-            Status::Ready | Status::Preparing => format!("{} is on.", source.info.id),
+            PluginStatus::Off(reason) => format!("{} stays off: {reason}", source.info.id),
+            PluginStatus::Ready | PluginStatus::Preparing => format!("{} is on.", source.info.id),
         })
         .await?;
         Ok(if source.unavailable().is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -9,7 +9,7 @@ use super::{consent, subject, tell};
 use crate::{
     cli::say,
     config::Config,
-    plugin::{Plugins, Status},
+    plugin::{PluginStatus, Plugins},
 };
 
 /// Install a source from a file, or a new version of one
@@ -83,8 +83,10 @@ impl Install {
         tell(&plugins, &info.id, self.json, |source| {
             let file = Plugins::folder(&config.plugins, &config.data_dir()).join(&installed.file);
             let status = match &source.status {
-                Status::Off(reason) => format!("it is off: {reason}"),
-                Status::Ready | Status::Preparing => "hosts that run take it up within seconds".to_owned(),
+                PluginStatus::Off(reason) => format!("it is off: {reason}"),
+                PluginStatus::Ready | PluginStatus::Preparing => {
+                    "hosts that run take it up within seconds".to_owned()
+                }
             };
             format!("Installed as {}; {status}.", file.display())
         })

@@ -5,20 +5,20 @@ use serde_json::{Value, json};
 use crate::{
     app::{
         self,
-        health::{self, Condition, CredentialMarks, Health, SourceStates},
+        health::{self, Condition, CredentialFingerprints, HealthReport, SourceStates},
     },
     cli::{counted, tell},
     config::{Config, ConfiguredCredential},
     db::PgPool,
-    plugin::{Installed, Plugins},
-    source::Figures,
+    plugin::{LoadedPlugin, Plugins},
+    source::SourceStats,
 };
 
 /// What this host knows of the sources beside what they say of themselves: what is configured
 /// for them and, where the database answers, how they fare and what they did.
 pub(in crate::cli) struct Known {
     credentials: Vec<ConfiguredCredential>,
-    told: Option<(SourceStates, CredentialMarks)>,
+    told: Option<(SourceStates, CredentialFingerprints)>,
 }
 
 impl Known {
@@ -53,29 +53,29 @@ impl Known {
     /// # Errors
     /// When it does not, or the folder of plugins cannot be read.
     pub(in crate::cli) async fn read(&mut self, db: &PgPool, plugins: &Plugins) -> anyhow::Result<()> {
-        let marks = CredentialMarks::new(db, &self.credentials).await?;
+        let marks = CredentialFingerprints::new(db, &self.credentials).await?;
         let states = SourceStates::read(db).await?;
-        plugins.follow(Some(states.condemned())).await?;
+        plugins.follow(Some(states.failed_builds())).await?;
         self.told = Some((states, marks));
         Ok(())
     }
 
     /// Why no crawl of a source can be begun now, as the API judges it.
-    pub(in crate::cli) fn unavailable(&self, source: &Installed) -> Option<String> {
-        let health = self.health(source).unwrap_or(Health::OK);
+    pub(in crate::cli) fn unavailable(&self, source: &LoadedPlugin) -> Option<String> {
+        let health = self.health(source).unwrap_or(HealthReport::OK);
         health::unavailable(source, &source.grants(&self.credentials), &health)
     }
 
-    pub(super) fn health(&self, source: &Installed) -> Option<Health> {
+    pub(super) fn health(&self, source: &LoadedPlugin) -> Option<HealthReport> {
         self.told.as_ref().map(|(states, marks)| states.health(source, marks))
     }
 
-    pub(super) fn figures(&self, source: &Installed) -> Option<Figures> {
+    pub(super) fn figures(&self, source: &LoadedPlugin) -> Option<SourceStats> {
         self.told.as_ref().map(|(states, _)| states.figures(&source.info.id))
     }
 
     /// For scripts: health and figures.
-    pub(super) fn described(&self, source: &Installed) -> (Value, Value) {
+    pub(super) fn described(&self, source: &LoadedPlugin) -> (Value, Value) {
         let Some((health, figures)) = self.health(source).zip(self.figures(source)) else {
             return (Value::Null, Value::Null);
         };
@@ -102,18 +102,18 @@ impl Known {
     }
 
     /// For people: a line of each. That one is well which cannot be used is not said.
-    pub(super) fn told(&self, source: &Installed) -> (String, String) {
+    pub(super) fn told(&self, source: &LoadedPlugin) -> (String, String) {
         let Some((health, figures)) = self.health(source).zip(self.figures(source)) else {
             return Default::default();
         };
         let is_told = health.condition != Condition::Ok || self.unavailable(source).is_none();
-        let Health { condition, reason, detail, since, .. } = health;
+        let HealthReport { condition, reason, detail, since, .. } = health;
         let since = since.map(|since| format!(" since {}", since.format("%Y-%m-%d %H:%M UTC")));
         let words = [reason, detail].into_iter().flatten().map(|words| words.replace('\n', " "));
         let words: String = words.map(|words| format!("; {words}")).collect();
         let health = format!("{}{}{words}", condition.name(), since.unwrap_or_default());
         let health = if is_told { health } else { String::new() };
-        if figures == Figures::default() {
+        if figures == SourceStats::default() {
             return (health, String::new());
         }
         let refused: u64 = figures.refused.values().sum();

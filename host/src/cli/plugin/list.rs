@@ -10,7 +10,7 @@ use super::{Known, prepared};
 use crate::{
     cli::{say, stop},
     config::Config,
-    plugin::{GrantedBy, Installed, Pinned, Plugins, RefusedPlugin, Status},
+    plugin::{GrantedBy, LoadedPlugin, LockedBuild, PluginStatus, Plugins, RefusedPlugin},
     source::{HostKind, Input, OptionSpec, SourceInfo},
 };
 
@@ -51,7 +51,7 @@ impl List {
     }
 }
 
-fn text(sources: &[Installed], refused: &[RefusedPlugin], known: &Known) -> String {
+fn text(sources: &[LoadedPlugin], refused: &[RefusedPlugin], known: &Known) -> String {
     let mut lines = Vec::new();
     for source in sources {
         let info = &source.info;
@@ -76,7 +76,7 @@ fn text(sources: &[Installed], refused: &[RefusedPlugin], known: &Known) -> Stri
 /// `known`, else as far as its component tells. Whoever reads this is told what is wrong with
 /// a file; the users of the API are not.
 fn status(
-    source: &Installed,
+    source: &LoadedPlugin,
     known: Option<&Known>,
     refused: &[RefusedPlugin],
 ) -> (&'static str, Option<String>) {
@@ -87,10 +87,10 @@ fn status(
         (None, None) => source.unavailable(),
     };
     match (&source.status, &reason) {
-        (Status::Preparing, _) => ("preparing", None),
-        (Status::Off(_), _) => ("off", reason),
-        (Status::Ready, Some(_)) => ("unavailable", reason),
-        (Status::Ready, None) => ("ready", None),
+        (PluginStatus::Preparing, _) => ("preparing", None),
+        (PluginStatus::Off(_), _) => ("off", reason),
+        (PluginStatus::Ready, Some(_)) => ("unavailable", reason),
+        (PluginStatus::Ready, None) => ("ready", None),
     }
 }
 
@@ -119,10 +119,11 @@ pub(super) fn fact(name: &str, value: &str) -> String {
 }
 
 /// How it fares, what it did and why it may, by name.
-fn standing(source: &Installed, known: &Known) -> Vec<(&'static str, String)> {
+fn standing(source: &LoadedPlugin, known: &Known) -> Vec<(&'static str, String)> {
     let (health, done) = known.told(source);
-    let aside = |newer: &Pinned| format!("{} ({}), which faulted too often", newer.version, newer.file);
-    let pinned = |pinned: &Pinned| format!("sha256 {}, {}", pinned.sha256, pinned.installed_at.date_naive());
+    let aside = |newer: &LockedBuild| format!("{} ({}), which faulted too often", newer.version, newer.file);
+    let pinned =
+        |pinned: &LockedBuild| format!("sha256 {}, {}", pinned.sha256, pinned.installed_at.date_naive());
     let all = [
         ("left aside", source.rolled_back.as_ref().map(aside).unwrap_or_default()),
         ("health", health),
@@ -134,7 +135,7 @@ fn standing(source: &Installed, known: &Known) -> Vec<(&'static str, String)> {
 }
 
 /// For scripts.
-pub(super) fn described(source: &Installed, known: Option<&Known>, refused: &[RefusedPlugin]) -> Value {
+pub(super) fn described(source: &LoadedPlugin, known: Option<&Known>, refused: &[RefusedPlugin]) -> Value {
     let info = &source.info;
     let (status, reason) = status(source, known, refused);
     let (health, figures) = known.map(|known| known.described(source)).unwrap_or_default();
@@ -169,7 +170,7 @@ pub(super) fn described(source: &Installed, known: Option<&Known>, refused: &[Re
     })
 }
 
-fn from(source: &Installed) -> String {
+fn from(source: &LoadedPlugin) -> String {
     let size = HumanBytes(source.size as u64);
     match &source.file {
         Some(file) => format!("{} ({size})", file.display()),

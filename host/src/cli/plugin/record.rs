@@ -6,17 +6,17 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::{
-    ask::{Ask, Ready},
+    ask::{Ask, PreparedSource},
     run::{crawl, end},
 };
 use crate::{
-    atomic,
+    atomic_write,
     cli::{counted, say, tell, wrong_usage},
     config::Config,
-    plugin::Use,
-    trial::{
-        self, End, Recorder,
-        cassette::{Asked, Cassette, Expect},
+    plugin::SandboxUse,
+    runner::{
+        self, Recorder, RunEnd,
+        cassette::{Cassette, Expect, RecordedQuery},
     },
 };
 
@@ -51,33 +51,33 @@ impl Record {
         }
         let unwritable = || format!("cannot write {}", self.output.display());
         // Before anything is asked that could not be kept.
-        atomic::check(&self.output).with_context(unwritable)?;
-        let ready = self.ask.ready(Use::Live, config).await?;
+        atomic_write::check(&self.output).with_context(unwritable)?;
+        let ready = self.ask.ready(SandboxUse::Live, config).await?;
         let recorder = Recorder::new(ready.answering());
-        let trial = crawl(&ready, &recorder, ready.limits).await;
-        if let End::Stopped(stop) = &trial.end {
+        let run = crawl(&ready, &recorder, ready.limits).await;
+        if let RunEnd::Stopped(stop) = &run.end {
             anyhow::bail!("nothing is written: {stop}");
         }
         let cassette = Cassette {
             source: ready.source.info.id.clone(),
-            query: Asked::new(&ready.query, &ready.source.info),
+            query: RecordedQuery::new(&ready.query, &ready.source.info),
             exchanges: recorder.into_exchanges(),
-            expect: Expect::outcome(&trial, None),
+            expect: Expect::outcome(&run, None),
         };
         let purpose =
             format!("`{}` as {} answers it.", ready.query.text.escape_default(), ready.source.info.name);
-        atomic::write(&self.output, cassette.to_text(&purpose).as_bytes()).with_context(unwritable)?;
+        atomic_write::write(&self.output, cassette.to_text(&purpose).as_bytes()).with_context(unwritable)?;
         say(&format!(
             "{}: {}, {}, {}",
             self.output.display(),
             counted(cassette.exchanges.len(), "request"),
-            counted(trial.candidates.len(), "candidate"),
-            end(&trial.end)
+            counted(run.candidates.len(), "candidate"),
+            end(&run.end)
         ));
-        match &trial.end {
+        match &run.end {
             // It is there to find out why, and says nothing of what should come of it.
-            End::Failed(error) if error.is_plugins_fault() => Ok(ExitCode::FAILURE),
-            End::Failed(_) => {
+            RunEnd::Failed(error) if error.is_plugins_fault() => Ok(ExitCode::FAILURE),
+            RunEnd::Failed(_) => {
                 replay(&ready, &cassette).await;
                 Ok(ExitCode::FAILURE)
             }
@@ -88,8 +88,8 @@ impl Record {
 
 /// What is recorded must give the same again; where it does not, the source depends on
 /// something that a cassette does not hold.
-async fn replay(ready: &Ready, cassette: &Cassette) -> ExitCode {
-    let tested = trial::test(&ready.plugins, &ready.source, cassette).await;
+async fn replay(ready: &PreparedSource, cassette: &Cassette) -> ExitCode {
+    let tested = runner::test(&ready.plugins, &ready.source, cassette).await;
     for problem in &tested.problems {
         tell(&format!("its replay differs:\n{problem}"));
     }

@@ -6,13 +6,15 @@ use clap::Args;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
-use super::ask::{Ask, Ready};
+use super::ask::{Ask, PreparedSource};
 use crate::{
     cli::{counted, say, tell},
     config::Config,
-    plugin::{StepError, Use},
+    plugin::{SandboxUse, StepError},
+    runner::{
+        self, CandidateView, RunEnd, RunLimits, SourceRun, Transport, TransportError, cassette::Exchange,
+    },
     source::{Candidate, Failure, Request, Response, SourceError},
-    trial::{self, Answering, End, Limits, Shown, Stop, Trial, cassette::Exchange},
 };
 
 /// Crawl with one source alone, without a job and without downloading pictures
@@ -39,35 +41,43 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
-        let purpose = if self.dry_run { Use::Offline } else { Use::Live };
+        let purpose = if self.dry_run { SandboxUse::Offline } else { SandboxUse::Live };
         let ready = self.ask.ready(purpose, config).await?;
         let limits =
-            Limits { requests: if self.dry_run { 0 } else { ready.limits.requests }, ..ready.limits };
-        let trial = crawl(&ready, &ready.answering(), limits).await;
+            RunLimits { requests: if self.dry_run { 0 } else { ready.limits.requests }, ..ready.limits };
+        let run = crawl(&ready, &ready.answering(), limits).await;
         say(&if self.json {
-            described(&ready, &trial, self.ask.max).to_string()
+            described(&ready, &run, self.ask.max).to_string()
         } else {
-            text(&trial, self.ask.max)
+            text(&run, self.ask.max)
         });
-        Ok(match trial.end {
-            End::Done | End::Open(_) => ExitCode::SUCCESS,
-            End::Failed(_) | End::Stopped(_) => ExitCode::FAILURE,
+        Ok(match run.end {
+            RunEnd::Done | RunEnd::Open(_) => ExitCode::SUCCESS,
+            RunEnd::Failed(_) | RunEnd::Stopped(_) => ExitCode::FAILURE,
         })
     }
 }
 
 /// The crawl itself.
-pub(super) async fn crawl(ready: &Ready, answering: &impl Answering, limits: Limits) -> Trial {
-    trial::run(&ready.plugins, &ready.source, &ready.query, answering, limits).await
+pub(super) async fn crawl(
+    ready: &PreparedSource,
+    answering: &impl Transport,
+    limits: RunLimits,
+) -> SourceRun {
+    runner::run(&ready.plugins, &ready.source, &ready.query, answering, limits).await
 }
 
 /// Tells of every request once it is answered.
-pub(super) struct Told<A>(pub(super) A);
+pub(super) struct Logged<A>(pub(super) A);
 
-impl<A: Answering> Answering for Told<A> {
+impl<A: Transport> Transport for Logged<A> {
     const AT_A_TIME: usize = A::AT_A_TIME;
 
-    async fn answer(&self, number: usize, request: &Request) -> Result<Result<Response, Failure>, Stop> {
+    async fn answer(
+        &self,
+        number: usize,
+        request: &Request,
+    ) -> Result<Result<Response, Failure>, TransportError> {
         let begun = Instant::now();
         let outcome = self.0.answer(number, request).await;
         let came = match &outcome {
@@ -90,8 +100,8 @@ impl<A: Answering> Answering for Told<A> {
 }
 
 /// A table of the candidates, then what else there is to say.
-fn text(trial: &Trial, max: usize) -> String {
-    let rows: Vec<[String; 5]> = trial.candidates.iter().take(max).zip(1..).map(row).collect();
+fn text(run: &SourceRun, max: usize) -> String {
+    let rows: Vec<[String; 5]> = run.candidates.iter().take(max).zip(1..).map(row).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2), width(3), 0];
     let mut lines: Vec<String> = Vec::new();
@@ -101,17 +111,17 @@ fn text(trial: &Trial, max: usize) -> String {
         line += &row[4];
         lines.push(line);
     }
-    lines.extend(trial.warnings.iter().map(|warning| format!("Warning: {warning}")));
-    let received: usize = trial.steps.iter().map(|step| step.received).sum();
-    let more = trial.candidates.len().saturating_sub(rows.len());
+    lines.extend(run.warnings.iter().map(|warning| format!("Warning: {warning}")));
+    let received: usize = run.steps.iter().map(|step| step.received).sum();
+    let more = run.candidates.len().saturating_sub(rows.len());
     let more = if more > 0 { format!(" ({more} more came with them)") } else { String::new() };
     lines.push(format!(
         "{}{more} in {}, {}, {}: {}",
         counted(rows.len(), "candidate"),
-        counted(trial.steps.len(), "step"),
-        counted(trial.requests, "request"),
+        counted(run.steps.len(), "step"),
+        counted(run.requests, "request"),
         HumanBytes(received as u64),
-        end(&trial.end)
+        end(&run.end)
     ));
     lines.join("\n")
 }
@@ -129,43 +139,44 @@ fn row((candidate, number): (&Candidate, usize)) -> [String; 5] {
 }
 
 /// The end of a run in words; of an open one with the requests that would follow.
-pub(super) fn end(end: &End) -> String {
+pub(super) fn end(end: &RunEnd) -> String {
     match end {
-        End::Done => "the source has no more".to_owned(),
-        End::Open(requests) => {
+        RunEnd::Done => "the source has no more".to_owned(),
+        RunEnd::Open(requests) => {
             let next = requests.iter().map(|request| {
                 let lines = Exchange::asked(request);
                 format!("\n\n{}", lines.trim_end())
             });
             format!("next the source would ask for{}", next.collect::<String>())
         }
-        End::Failed(StepError::Source(error @ SourceError::RateLimited(Some(seconds)))) => {
+        RunEnd::Failed(StepError::Source(error @ SourceError::RateLimited(Some(seconds)))) => {
             format!("{error}, for {seconds} s")
         }
-        End::Failed(StepError::Source(error)) => format!("{}: {error}", error.kind()),
-        End::Failed(fault) if fault.is_plugins_fault() => format!("fault of the plugin: {fault}"),
-        End::Failed(refused) => refused.to_string(),
-        End::Stopped(stop) => stop.to_string(),
+        RunEnd::Failed(StepError::Source(error)) => format!("{}: {error}", error.kind()),
+        RunEnd::Failed(fault) if fault.is_plugins_fault() => format!("fault of the plugin: {fault}"),
+        RunEnd::Failed(refused) => refused.to_string(),
+        RunEnd::Stopped(stop) => stop.to_string(),
     }
 }
 
-fn described(ready: &Ready, trial: &Trial, max: usize) -> Value {
-    let (name, error) = match &trial.end {
-        End::Done => ("done", None),
-        End::Open(_) => ("open", None),
-        End::Failed(StepError::Source(error)) => (error.kind(), Some(error.to_string())),
-        End::Failed(fault) => ("fault", Some(fault.to_string())),
-        End::Stopped(stop) => ("stopped", Some(stop.to_string())),
+fn described(ready: &PreparedSource, run: &SourceRun, max: usize) -> Value {
+    let (name, error) = match &run.end {
+        RunEnd::Done => ("done", None),
+        RunEnd::Open(_) => ("open", None),
+        RunEnd::Failed(StepError::Source(error)) => (error.kind(), Some(error.to_string())),
+        RunEnd::Failed(fault) => ("fault", Some(fault.to_string())),
+        RunEnd::Stopped(stop) => ("stopped", Some(stop.to_string())),
     };
-    let next: &[Request] = if let End::Open(requests) = &trial.end { requests } else { &[] };
-    let candidates: Vec<Shown> = trial.candidates.iter().take(max).cloned().map(Shown).collect();
+    let next: &[Request] = if let RunEnd::Open(requests) = &run.end { requests } else { &[] };
+    let candidates: Vec<CandidateView> =
+        run.candidates.iter().take(max).cloned().map(CandidateView).collect();
     json!({
         "source": ready.source.info.id,
         "query": ready.query,
         "candidates": candidates,
-        "warnings": trial.warnings,
-        "steps": trial.steps.len(),
-        "requests": trial.requests,
+        "warnings": run.warnings,
+        "steps": run.steps.len(),
+        "requests": run.requests,
         "end": name,
         "error": error,
         "next": next,

@@ -11,8 +11,8 @@ use super::{build::shown, stale};
 use crate::{
     cli::{tell, wrong_usage},
     config::Config,
-    plugin::{Installed, Plugins, Use},
-    trial::cassette::{Cassette, CassetteError},
+    plugin::{LoadedPlugin, Plugins, SandboxUse},
+    runner::cassette::{Cassette, CassetteError},
 };
 
 /// Where a project keeps the component that was built.
@@ -23,7 +23,7 @@ const CASSETTES: &str = "cassettes";
 /// A component that is ready.
 pub(super) struct Subject {
     pub(super) plugins: Plugins,
-    pub(super) source: Installed,
+    pub(super) source: LoadedPlugin,
     /// The project's own cassettes, when it is one that has some.
     cassettes: Option<PathBuf>,
 }
@@ -33,7 +33,7 @@ impl Subject {
     ///
     /// # Errors
     /// When there is none, or it is no source; says what to do.
-    pub(super) async fn open(path: &Path, purpose: Use, config: &Config) -> anyhow::Result<Self> {
+    pub(super) async fn open(path: &Path, purpose: SandboxUse, config: &Config) -> anyhow::Result<Self> {
         let file = component(path)?;
         warn_if_stale(path, &file);
         let cassettes = Some(path.join(CASSETTES)).filter(|folder| folder.is_dir());

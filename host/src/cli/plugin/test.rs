@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use super::subject::{self, Subject};
 use crate::{
-    atomic,
+    atomic_write,
     cli::say,
     config::Config,
-    plugin::Use,
-    trial::{self, Problem, Tested, cassette::Cassette},
+    plugin::SandboxUse,
+    runner::{self, CassetteProblem, TestReport, cassette::Cassette},
 };
 
 /// Replay cassettes in the sandbox, without a network
@@ -45,12 +45,12 @@ pub(super) struct Test {
 
 impl Test {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
-        let subject = Subject::open(&self.path, Use::Offline, config).await?;
+        let subject = Subject::open(&self.path, SandboxUse::Offline, config).await?;
         let files = subject.cassettes(&self.cassettes)?;
         let (mut results, mut failed) = (Vec::new(), 0);
         for file in &files {
             let cassette = subject::read(file)?;
-            let mut tested = trial::test(&subject.plugins, &subject.source, &cassette).await;
+            let mut tested = runner::test(&subject.plugins, &subject.source, &cassette).await;
             let updated = self.update && update(file, &cassette, &mut tested)?;
             failed += usize::from(!tested.problems.is_empty());
             if self.json {
@@ -71,11 +71,11 @@ impl Test {
 
 /// Takes what came out for right, if the cassette says something else; then that is no problem
 /// any more. Whether something was written.
-fn update(file: &Path, cassette: &Cassette, tested: &mut Tested) -> anyhow::Result<bool> {
+fn update(file: &Path, cassette: &Cassette, tested: &mut TestReport) -> anyhow::Result<bool> {
     let Some(outcome) = &tested.outcome else { return Ok(false) };
     // A fault is not what anybody expects, and what is wrong beside it is to be mended first.
     let is_fault = outcome.error.as_deref() == Some("other");
-    if is_fault || tested.problems.iter().any(|problem| matches!(problem, Problem::Other(_))) {
+    if is_fault || tested.problems.iter().any(|problem| matches!(problem, CassetteProblem::Other(_))) {
         return Ok(false);
     }
     if cassette.expect.as_ref().is_some_and(|expect| expect.complete() == *outcome) {
@@ -85,12 +85,12 @@ fn update(file: &Path, cassette: &Cassette, tested: &mut Tested) -> anyhow::Resu
         .map_err(Into::into)
         .and_then(|text| Cassette::updated(&text, outcome))
         .with_context(|| format!("cannot update {}", file.display()))?;
-    atomic::write(file, text.as_bytes()).with_context(|| format!("cannot write {}", file.display()))?;
-    tested.problems.retain(|problem| !matches!(problem, Problem::Unexpected(_)));
+    atomic_write::write(file, text.as_bytes()).with_context(|| format!("cannot write {}", file.display()))?;
+    tested.problems.retain(|problem| !matches!(problem, CassetteProblem::Unexpected(_)));
     Ok(true)
 }
 
-fn text(file: &Path, tested: &Tested, updated: bool) -> String {
+fn text(file: &Path, tested: &TestReport, updated: bool) -> String {
     let mark = match (tested.problems.is_empty(), updated) {
         (false, _) => "FAILED",
         (true, true) => "updated",
@@ -105,13 +105,13 @@ fn text(file: &Path, tested: &Tested, updated: bool) -> String {
     text
 }
 
-fn described(file: &Path, tested: &Tested, updated: bool) -> Value {
+fn described(file: &Path, tested: &TestReport, updated: bool) -> Value {
     json!({
         "cassette": file,
         "passed": tested.problems.is_empty(),
         "updated": updated,
         "milliseconds": u64::try_from(tested.took.as_millis()).unwrap_or(u64::MAX),
-        "candidates": tested.trial.as_ref().map_or(0, |trial| trial.candidates.len()),
+        "candidates": tested.run.as_ref().map_or(0, |run| run.candidates.len()),
         "problems": tested.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }

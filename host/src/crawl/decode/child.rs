@@ -22,10 +22,10 @@ use tokio::{
     process::{Child as Process, ChildStdin, ChildStdout},
 };
 
-use super::Decoded;
+use super::DecodeResult;
 use crate::{
     subprocess::{self, Meter},
-    validate::{self, Limits},
+    validate::{self, DecodeLimits},
 };
 
 /// The subcommand that a child is.
@@ -43,8 +43,8 @@ const LONGEST_ANSWER: u32 = 1 << 20;
 
 /// What a child says of a picture.
 #[derive(Serialize, Deserialize)]
-struct Answer {
-    decoded: Decoded,
+struct ChildAnswer {
+    decoded: DecodeResult,
     /// Processor time of the child since it began.
     cpu: Duration,
 }
@@ -53,7 +53,7 @@ struct Answer {
 ///
 /// # Errors
 /// When the parent cannot be read from or answered.
-pub fn serve(limits: &Limits) -> io::Result<()> {
+pub fn serve(limits: &DecodeLimits) -> io::Result<()> {
     subprocess::begin();
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     let mut picture = Vec::new();
@@ -71,7 +71,7 @@ pub fn serve(limits: &Limits) -> io::Result<()> {
         output.flush()?;
         let header = validate::inspect(&picture, limits);
         let decoded = header.and_then(|header| validate::decode(&picture, &header));
-        let answer = serde_json::to_vec(&Answer { decoded, cpu: own_cpu() })?;
+        let answer = serde_json::to_vec(&ChildAnswer { decoded, cpu: own_cpu() })?;
         output.write_all(&u32::try_from(answer.len()).map_err(io::Error::other)?.to_le_bytes())?;
         output.write_all(&answer)?;
         output.flush()?;
@@ -82,7 +82,7 @@ pub fn serve(limits: &Limits) -> io::Result<()> {
 }
 
 /// A child as its parent has it; killed when dropped.
-pub(super) struct Child {
+pub(super) struct DecoderChild {
     process: Process,
     input: ChildStdin,
     output: ChildStdout,
@@ -90,9 +90,9 @@ pub(super) struct Child {
     cpu: Duration,
 }
 
-impl Child {
+impl DecoderChild {
     /// Starts one.
-    pub(super) fn start(program: Option<&Path>, limits: &Limits) -> io::Result<Self> {
+    pub(super) fn start(program: Option<&Path>, limits: &DecodeLimits) -> io::Result<Self> {
         let mut process = subprocess::command(program, SUBCOMMAND)
             .args(["--max-image-bytes", &limits.max_bytes.to_string()])
             .args(["--max-image-pixels", &limits.max_pixels.to_string()])
@@ -120,14 +120,14 @@ impl Child {
 
     /// Waits for what it says of the picture that it has. An error means that it is no more, by
     /// its own fault or somebody else's.
-    pub(super) async fn answer(&mut self) -> io::Result<(Decoded, Duration)> {
+    pub(super) async fn answer(&mut self) -> io::Result<(DecodeResult, Duration)> {
         let length = self.output.read_u32_le().await?;
         if length > LONGEST_ANSWER {
             return Err(io::Error::other("an answer that is too long"));
         }
         let mut answer = vec![0; length as usize];
         self.output.read_exact(&mut answer).await?;
-        let answer: Answer = serde_json::from_slice(&answer)?;
+        let answer: ChildAnswer = serde_json::from_slice(&answer)?;
         let took = answer.cpu.saturating_sub(self.cpu);
         self.cpu = answer.cpu;
         Ok((answer.decoded, took))

@@ -13,20 +13,20 @@ pub(in crate::crawl) struct Owner {
 }
 
 /// Never holds an empty queue.
-pub(super) struct Turns<T> {
-    users: Queues<UserId, Queues<ChunkId, VecDeque<T>>>,
+pub(super) struct FairQueue<T> {
+    users: OwnerQueues<UserId, OwnerQueues<ChunkId, VecDeque<T>>>,
 }
 
 /// In the order of their turns.
-type Queues<K, Q> = VecDeque<(K, Q)>;
+type OwnerQueues<K, Q> = VecDeque<(K, Q)>;
 
-impl<T> Default for Turns<T> {
+impl<T> Default for FairQueue<T> {
     fn default() -> Self {
         Self { users: VecDeque::new() }
     }
 }
 
-impl<T> Turns<T> {
+impl<T> FairQueue<T> {
     pub(super) fn push(&mut self, owner: Owner, work: T) {
         let chunks = queue(&mut self.users, owner.user);
         queue(chunks, owner.chunk).push_back(work);
@@ -53,7 +53,7 @@ impl<T> Turns<T> {
 }
 
 /// The queue of this key, made as the last one where there is none.
-fn queue<K: PartialEq, Q: Default>(queues: &mut Queues<K, Q>, key: K) -> &mut Q {
+fn queue<K: PartialEq, Q: Default>(queues: &mut OwnerQueues<K, Q>, key: K) -> &mut Q {
     let at = queues.iter().position(|(found, _)| *found == key).unwrap_or_else(|| {
         queues.push_back((key, Q::default()));
         queues.len() - 1
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn users_and_their_chunks_take_turns() {
         let owner = |user, chunk| Owner { user: UserId(Uuid::from_u128(user)), chunk: ChunkId(chunk) };
-        let mut turns = Turns::default();
+        let mut turns = FairQueue::default();
         for (user, chunk, name) in
             [(1, 1, "a1"), (1, 1, "a2"), (1, 1, "a3"), (1, 2, "b1"), (2, 3, "c1"), (2, 3, "c2"), (3, 4, "d1")]
         {

@@ -4,8 +4,8 @@ use super::Slice;
 use crate::{
     crawl::{Interrupted, step::StepOutcome},
     db::{
-        chunks::Wait,
-        steps::{self, Spent, StepRecord},
+        chunks::Deferral,
+        steps::{self, StepRecord, Usage},
     },
     image::Sha256,
     source::{self, Next, Step},
@@ -18,7 +18,7 @@ impl Slice {
     ) -> Result<(), Interrupted> {
         let Ok(made) = made else { return Ok(()) };
         let asked = self.chunk.requests.iter().flatten();
-        let notes: Vec<_> = asked.map(|request| self.bench.fetcher.wants_time(&request.url)).collect();
+        let notes: Vec<_> = asked.map(|request| self.bench.fetcher.crawl_delay_note(&request.url)).collect();
         for note in notes {
             self.note(note);
         }
@@ -26,7 +26,7 @@ impl Slice {
             StepOutcome::Made { step, digest, answers, spent } => {
                 self.record(step, digest, spent).await?;
                 self.answers = Some(answers);
-                self.bench.faults.pass("after-step", &self.chunk.source);
+                self.bench.faults.hit("after-step", &self.chunk.source);
             }
             StepOutcome::Later(wait, spent) => self.wait(wait, spent).await?,
             StepOutcome::Failed(reason) => self.failed = Some(reason),
@@ -35,10 +35,10 @@ impl Slice {
     }
 
     /// The source waits; the backlog goes on meanwhile.
-    async fn wait(&mut self, wait: Wait, spent: Spent) -> Result<(), Interrupted> {
+    async fn wait(&mut self, wait: Deferral, spent: Usage) -> Result<(), Interrupted> {
         tracing::info!(chunk = %self.chunk.id, source = self.chunk.source, reason = wait.reason, "the source waits");
         let cookies = self.bench.jar.changes();
-        if !steps::put_off(&self.bench.app.db, &self.chunk, &wait, spent, cookies.as_ref()).await? {
+        if !steps::defer(&self.bench.app.db, &self.chunk, &wait, spent, cookies.as_ref()).await? {
             return Err(Interrupted::LeaseLost);
         }
         self.spend(spent);
@@ -48,7 +48,7 @@ impl Slice {
         Ok(())
     }
 
-    async fn record(&mut self, step: Step, digest: Sha256, spent: Spent) -> Result<(), Interrupted> {
+    async fn record(&mut self, step: Step, digest: Sha256, spent: Usage) -> Result<(), Interrupted> {
         let chunk = &self.chunk;
         let (requests, again, done) = match step.next {
             Next::Done => (Vec::new(), false, true),
@@ -88,7 +88,7 @@ impl Slice {
         Ok(())
     }
 
-    const fn spend(&mut self, spent: Spent) {
+    const fn spend(&mut self, spent: Usage) {
         self.chunk.asked = self.chunk.asked.saturating_add(spent.asked);
         self.chunk.received = self.chunk.received.saturating_add(spent.received);
     }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::process::Command;
 
-use super::EmbeddedError;
+use super::PostgresError;
 
 /// A user of this machine.
 pub(super) struct Account {
@@ -21,7 +21,7 @@ pub(super) struct Account {
 
 impl Account {
     /// Who runs, or is to run, the cluster in this folder.
-    pub(super) fn of(cluster: &Path) -> Result<Self, EmbeddedError> {
+    pub(super) fn of(cluster: &Path) -> Result<Self, PostgresError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self {
                 name: "you".to_owned(),
@@ -36,9 +36,9 @@ impl Account {
             return Ok(Self { name, uid: metadata.uid(), gid: metadata.gid(), other: true });
         }
         let users = Path::new("/etc/passwd");
-        let users = fs::read_to_string(users).map_err(EmbeddedError::io("read", users))?;
+        let users = fs::read_to_string(users).map_err(PostgresError::io("read", users))?;
         let named = |name: &str| users.lines().filter_map(parse).find(|user| user.name == name);
-        named("postgres").or_else(|| named("nobody")).ok_or(EmbeddedError::NoAccount)
+        named("postgres").or_else(|| named("nobody")).ok_or(PostgresError::NoAccount)
     }
 
     /// A program run as this user, with nothing from our environment: it would be read
@@ -54,22 +54,22 @@ impl Account {
     }
 
     /// Makes this user the owner of `path`.
-    pub(super) fn own(&self, path: &Path) -> Result<(), EmbeddedError> {
+    pub(super) fn own(&self, path: &Path) -> Result<(), PostgresError> {
         if self.other {
-            chown(path, Some(self.uid), Some(self.gid)).map_err(EmbeddedError::io("hand over", path))?;
+            chown(path, Some(self.uid), Some(self.gid)).map_err(PostgresError::io("hand over", path))?;
         }
         Ok(())
     }
 
     /// Whether this user gets through to `folder`.
-    pub(super) fn check_access(&self, folder: &Path) -> Result<(), EmbeddedError> {
+    pub(super) fn check_access(&self, folder: &Path) -> Result<(), PostgresError> {
         if !self.other {
             return Ok(());
         }
         for folder in folder.ancestors() {
-            let metadata = fs::metadata(folder).map_err(EmbeddedError::io("look at", folder))?;
+            let metadata = fs::metadata(folder).map_err(PostgresError::io("look at", folder))?;
             if !self.may_enter(&metadata) {
-                return Err(EmbeddedError::Unreachable {
+                return Err(PostgresError::Unreachable {
                     user: self.name.clone(),
                     folder: folder.to_owned(),
                 });

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::process::Command;
 
-use super::EmbeddedError;
+use super::PostgresError;
 
 /// The programs of one Postgres.
 pub(super) struct Binaries {
@@ -29,7 +29,7 @@ pub(super) async fn find(
     given: Option<&Path>,
     needed: Option<u32>,
     data_dir: &Path,
-) -> Result<Binaries, EmbeddedError> {
+) -> Result<Binaries, PostgresError> {
     let folders = match given {
         Some(dir) => vec![dir.to_owned()],
         None => folders().await,
@@ -44,14 +44,14 @@ pub(super) async fn find(
         }
     }
     match needed {
-        Some(needed) if !found.is_empty() => Err(EmbeddedError::WrongVersion {
+        Some(needed) if !found.is_empty() => Err(PostgresError::WrongVersion {
             data: data_dir.join("postgres"),
             needed,
             found: found.join(", "),
         }),
         _ => {
             let looked: Vec<_> = folders.iter().map(|dir| dir.display().to_string()).collect();
-            Err(EmbeddedError::NoBinaries { looked: looked.join(", ") })
+            Err(PostgresError::NoBinaries { looked: looked.join(", ") })
         }
     }
 }

@@ -15,7 +15,7 @@ use sqlx::Connection;
 use tokio::process::Child;
 use uuid::Uuid;
 
-use super::{Durability, EmbeddedError, account::Account, binaries::Binaries};
+use super::{Durability, PostgresError, account::Account, binaries::Binaries};
 use crate::private;
 
 /// The superuser, whom nobody but the owner of the socket's folder can be.
@@ -48,19 +48,19 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Names the places; makes a folder for the socket if the cluster's own will not do.
-    pub(super) fn new(data_dir: &Path, account: Account) -> Result<Self, EmbeddedError> {
+    pub(super) fn new(data_dir: &Path, account: Account) -> Result<Self, PostgresError> {
         let dir = data_dir.join("postgres");
         let socket = socket_folder(&dir, &account)?;
         Ok(Self { dir, socket, log: data_dir.join("postgres.log"), data_dir: data_dir.to_owned(), account })
     }
 
     /// Its major version; none before it is made.
-    pub(super) fn version(&self) -> Result<Option<u32>, EmbeddedError> {
+    pub(super) fn version(&self) -> Result<Option<u32>, PostgresError> {
         let path = self.dir.join("PG_VERSION");
         match fs::read_to_string(&path) {
             Ok(version) => Ok(version.trim().parse().ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(EmbeddedError::io("read", &path)(error)),
+            Err(error) => Err(PostgresError::io("read", &path)(error)),
         }
     }
 
@@ -69,7 +69,7 @@ impl Cluster {
         &self,
         binaries: &Binaries,
         durability: Durability,
-    ) -> Result<(), EmbeddedError> {
+    ) -> Result<(), PostgresError> {
         if self.version()?.is_some() {
             return Ok(());
         }
@@ -77,7 +77,7 @@ impl Cluster {
         // A name that was never used: an `initdb` whose parent was killed may still be at
         // work, and clears its folder when it fails.
         let new = self.data_dir.join(format!("{HALF_MADE}{}", Uuid::new_v4().simple()));
-        DirBuilder::new().mode(0o700).create(&new).map_err(EmbeddedError::io("make", &new))?;
+        DirBuilder::new().mode(0o700).create(&new).map_err(PostgresError::io("make", &new))?;
         self.account.own(&new)?;
 
         let initdb = binaries.dir.join("initdb");
@@ -87,32 +87,32 @@ impl Cluster {
         if durability == Durability::ThrownAway {
             command.arg("--no-sync");
         }
-        let output = command.kill_on_drop(true).output().await.map_err(EmbeddedError::io("run", &initdb))?;
+        let output = command.kill_on_drop(true).output().await.map_err(PostgresError::io("run", &initdb))?;
         if !output.status.success() {
-            return Err(EmbeddedError::Make(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+            return Err(PostgresError::Make(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
         fs::rename(&new, &self.dir)
             .and_then(|()| File::open(&self.data_dir)?.sync_all())
-            .map_err(EmbeddedError::io("make", &self.dir))
+            .map_err(PostgresError::io("make", &self.dir))
     }
 
-    fn remove_half_made(&self) -> Result<(), EmbeddedError> {
-        let entries = fs::read_dir(&self.data_dir).map_err(EmbeddedError::io("list", &self.data_dir))?;
+    fn remove_half_made(&self) -> Result<(), PostgresError> {
+        let entries = fs::read_dir(&self.data_dir).map_err(PostgresError::io("list", &self.data_dir))?;
         for entry in entries.flatten() {
             if entry.file_name().as_encoded_bytes().starts_with(HALF_MADE.as_bytes()) {
                 let path = entry.path();
-                fs::remove_dir_all(&path).map_err(EmbeddedError::io("remove", &path))?;
+                fs::remove_dir_all(&path).map_err(PostgresError::io("remove", &path))?;
             }
         }
         Ok(())
     }
 
     /// Starts the server, or waits for one that is starting, until it answers.
-    pub(super) async fn run(&self, binaries: &Binaries, durability: Durability) -> Result<(), EmbeddedError> {
+    pub(super) async fn run(&self, binaries: &Binaries, durability: Durability) -> Result<(), PostgresError> {
         let since = Instant::now();
-        let mut child = Unanswered(None);
+        let mut child = StartingServer(None);
         while !self.answers().await {
-            let failed = |what| Err(EmbeddedError::Start { what, log: self.log.clone(), tail: self.tail() });
+            let failed = |what| Err(PostgresError::Start { what, log: self.log.clone(), tail: self.tail() });
             if since.elapsed() > PATIENCE {
                 // It may still be recovering: the next start finds it further on.
                 child.0 = None;
@@ -160,14 +160,14 @@ impl Cluster {
     }
 
     /// Ends the server at once, without losing anything, and waits until it is gone.
-    pub(super) async fn stop(&self) -> Result<(), EmbeddedError> {
+    pub(super) async fn stop(&self) -> Result<(), PostgresError> {
         let Some(pid) = self.server() else { return Ok(()) };
         // "Fast shutdown". That it has just ended by itself is fine.
         let _ = kill_process(pid, Signal::INT);
         let since = Instant::now();
         while self.server().is_some() {
             if since.elapsed() > PATIENCE {
-                return Err(EmbeddedError::Stop(pid.as_raw_nonzero().get()));
+                return Err(PostgresError::Stop(pid.as_raw_nonzero().get()));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -178,7 +178,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn spawn(&self, binaries: &Binaries, durability: Durability) -> Result<Child, EmbeddedError> {
+    fn spawn(&self, binaries: &Binaries, durability: Durability) -> Result<Child, PostgresError> {
         self.forget_stale_server()?;
         if fs::metadata(&self.log).is_ok_and(|log| log.len() > LONG_LOG) {
             let _ = fs::rename(&self.log, self.log.with_extension("log.old"));
@@ -188,7 +188,7 @@ impl Cluster {
             .append(true)
             .open(&self.log)
             .and_then(|log| Ok((log.try_clone()?, log)))
-            .map_err(EmbeddedError::io("open", &self.log))?;
+            .map_err(PostgresError::io("open", &self.log))?;
         let program = binaries.dir.join("postgres");
         let mut command = self.account.command(&program, &self.dir);
         command.arg("-D").arg(&self.dir);
@@ -222,7 +222,7 @@ impl Cluster {
             // A Ctrl-C in the terminal is for us: the server is ended last.
             .process_group(0)
             .spawn()
-            .map_err(EmbeddedError::io("run", &program))
+            .map_err(PostgresError::io("run", &program))
     }
 
     /// The server that runs on this folder.
@@ -242,12 +242,12 @@ impl Cluster {
     /// Postgres refuses to start while the process that it has recorded lives, whatever
     /// that is by now. It also looks at the shared memory of this folder, so a server that
     /// runs all the same is noticed.
-    fn forget_stale_server(&self) -> Result<(), EmbeddedError> {
+    fn forget_stale_server(&self) -> Result<(), PostgresError> {
         let stale = self.recorded_server().is_some_and(|pid| test_kill_process(pid).is_ok());
         let file = self.dir.join("postmaster.pid");
         if stale && self.server().is_none() {
             tracing::warn!(file = %file.display(), "removing the record of a server that is gone");
-            fs::remove_file(&file).map_err(EmbeddedError::io("remove", &file))?;
+            fs::remove_file(&file).map_err(PostgresError::io("remove", &file))?;
         }
         Ok(())
     }
@@ -273,9 +273,9 @@ impl Cluster {
 }
 
 /// A server that does not answer yet: ended when it is waited for no longer.
-struct Unanswered(Option<Child>);
+struct StartingServer(Option<Child>);
 
-impl Drop for Unanswered {
+impl Drop for StartingServer {
     fn drop(&mut self) {
         let pid = self.0.as_ref().and_then(Child::id).and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
         if let Some(pid) = pid {
@@ -287,7 +287,7 @@ impl Drop for Unanswered {
 
 /// A folder that only the account enters and whose name a socket's address has room for:
 /// the cluster's own, or one in /tmp that is named after it, so that others find it too.
-fn socket_folder(cluster: &Path, account: &Account) -> Result<PathBuf, EmbeddedError> {
+fn socket_folder(cluster: &Path, account: &Account) -> Result<PathBuf, PostgresError> {
     let name = cluster.as_os_str().as_encoded_bytes();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
     if name.len() <= LONGEST_SOCKET_FOLDER && name.iter().all(plain) {
@@ -297,14 +297,14 @@ fn socket_folder(cluster: &Path, account: &Account) -> Result<PathBuf, EmbeddedE
     let folder = PathBuf::from(format!("/tmp/pixcrawler-{digest}"));
     match DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(EmbeddedError::io("make", &folder)(error));
+            return Err(PostgresError::io("make", &folder)(error));
         }
         _ => {}
     }
-    let metadata = fs::symlink_metadata(&folder).map_err(EmbeddedError::io("look at", &folder))?;
+    let metadata = fs::symlink_metadata(&folder).map_err(PostgresError::io("look at", &folder))?;
     let ours = [account.uid, rustix::process::geteuid().as_raw()].contains(&metadata.uid());
     if !(metadata.is_dir() && ours && metadata.mode() & 0o077 == 0) {
-        return Err(EmbeddedError::SocketFolder(folder));
+        return Err(PostgresError::SocketFolder(folder));
     }
     account.own(&folder)?;
     Ok(folder)

@@ -3,12 +3,12 @@
 use serde_json::json;
 use sqlx::{PgConnection, types::Json};
 
-use super::{Inputs, Job, Options};
+use super::{Inputs, JobOptions, JobRow};
 use crate::job::{ChunkId, ChunkState, DatasetId, Destination, JobId, JobSpec, JobState, UserId};
 
 /// A job that was written, and what the queue must be told in the same transaction.
 #[derive(Debug)]
-pub struct Created {
+pub struct InsertedJob {
     /// The new job.
     pub job: JobId,
     /// Where its images go.
@@ -37,7 +37,7 @@ pub async fn insert(
     transaction: &mut PgConnection,
     user: UserId,
     spec: &JobSpec,
-) -> Result<Created, InsertError> {
+) -> Result<InsertedJob, InsertError> {
     let dataset = match spec.destination {
         Destination::Dataset(id) => find_dataset(transaction, user, id).await?,
         Destination::Project(id) => {
@@ -48,7 +48,7 @@ pub async fn insert(
     };
     let job = insert_job(transaction, user, dataset, spec).await?;
     let queued = begin(transaction, user, dataset, job, spec).await?;
-    Ok(Created { job, dataset, queued })
+    Ok(InsertedJob { job, dataset, queued })
 }
 
 /// Gives a job that somebody else wrote what belongs to one, as it was understood: what the queue
@@ -56,9 +56,9 @@ pub async fn insert(
 ///
 /// # Errors
 /// When the database fails; the transaction is then lost.
-pub async fn take_up(
+pub async fn begin_inserted(
     transaction: &mut PgConnection,
-    job: &Job,
+    job: &JobRow,
     spec: &JobSpec,
 ) -> Result<Vec<(ChunkId, i32)>, sqlx::Error> {
     sqlx::query("delete from pixcrawler.inbox where job_id = $1")
@@ -113,8 +113,12 @@ async fn begin(
     Ok(queued)
 }
 
-fn options(spec: &JobSpec) -> Options {
-    Options { sources: spec.options.clone(), safe_search: spec.safe_search, language: spec.language.clone() }
+fn options(spec: &JobSpec) -> JobOptions {
+    JobOptions {
+        sources: spec.options.clone(),
+        safe_search: spec.safe_search,
+        language: spec.language.clone(),
+    }
 }
 
 /// The lock keeps the dataset from being deleted until the job refers to it.

@@ -8,55 +8,55 @@ pub(in super::super) const MOST_FILE_BYTES: usize = 500 << 10;
 
 /// What one crawler is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Rules {
+pub(super) struct RobotsRules {
     /// The name under which it is asked that, as in the file; `*` where that is everybody.
     pub(super) agent: String,
     /// Those that decide before others first.
-    rules: Vec<Rule>,
+    rules: Vec<PathRule>,
     /// Time from one request to the next (`Crawl-delay`, `Request-rate`); zero where nothing is said.
     pub(super) interval: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Rule {
+struct PathRule {
     /// As [`normal`] has it; `*` is any text, and `$` at its end is the end of the address.
     pattern: String,
     allow: bool,
 }
 
-impl Rules {
+impl RobotsRules {
     /// Reads what `file` says to the crawler of that product token.
     pub(super) fn parse(file: &[u8], product: &str) -> Self {
         // Of a line that was cut nobody knows what it forbids.
         let whole = file.get(..MOST_FILE_BYTES).map(|cut| cut.iter().rposition(is_end).unwrap_or_default());
         let file = &file[..whole.unwrap_or(file.len())];
         let (mut ours, mut everybodys) = (None, None);
-        let (mut group, mut names_go_on) = (Group::default(), false);
+        let (mut group, mut names_go_on) = (RobotsGroup::default(), false);
         for (key, value) in
             file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file).split(is_end).filter_map(record)
         {
             match key {
-                Key::Agent => {
+                RobotsKey::Agent => {
                     if !names_go_on {
-                        group = Group::default();
+                        group = RobotsGroup::default();
                     }
                     names_go_on = true;
                     for name in value.split(|byte| *byte == b',') {
                         match named(name, product) {
-                            Named::Us => group.is_ours = true,
-                            Named::Everybody => group.is_everybodys = true,
-                            Named::Other => {}
+                            AgentMatch::Us => group.is_ours = true,
+                            AgentMatch::Everybody => group.is_everybodys = true,
+                            AgentMatch::Other => {}
                         }
                     }
                 }
-                Key::Rule { allow } => {
+                RobotsKey::Rule { allow } => {
                     names_go_on = false;
                     let is_meant = group.is_ours || group.is_everybodys;
-                    group.rule =
-                        (is_meant && !value.is_empty()).then(|| Rule { pattern: normal(value, true), allow });
+                    group.rule = (is_meant && !value.is_empty())
+                        .then(|| PathRule { pattern: normal(value, true), allow });
                 }
                 // Neither ends a group, nor do records that are not known (2.2.4).
-                Key::Interval(interval) => group.interval = group.interval.max(interval(value)),
+                RobotsKey::Interval(interval) => group.interval = group.interval.max(interval(value)),
             }
             for (is_meant, said) in [(group.is_ours, &mut ours), (group.is_everybodys, &mut everybodys)] {
                 if is_meant {
@@ -76,7 +76,7 @@ impl Rules {
         Self { agent, rules, interval: said.interval }
     }
 
-    fn take(&mut self, group: &Group) {
+    fn take(&mut self, group: &RobotsGroup) {
         self.interval = self.interval.max(group.interval);
         self.rules.extend(group.rule.clone());
     }
@@ -94,23 +94,23 @@ impl Rules {
 
     /// About the bytes that they take in memory.
     pub(super) fn weight(&self) -> usize {
-        const EACH: usize = size_of::<Rule>() + 16;
+        const EACH: usize = size_of::<PathRule>() + 16;
         self.rules.iter().map(|rule| rule.pattern.len() + EACH).sum()
     }
 }
 
 /// What was read of a group so far.
 #[derive(Default)]
-struct Group {
+struct RobotsGroup {
     is_ours: bool,
     is_everybodys: bool,
     interval: Duration,
     /// Of the record that was read last.
-    rule: Option<Rule>,
+    rule: Option<PathRule>,
 }
 
 /// Records that mean something here.
-enum Key {
+enum RobotsKey {
     Agent,
     Rule {
         allow: bool,
@@ -124,7 +124,7 @@ const fn is_end(byte: &u8) -> bool {
 }
 
 /// Key and value of a line, where it is such a record: `key: value`, or `key value` as some write it.
-fn record(line: &[u8]) -> Option<(Key, &[u8])> {
+fn record(line: &[u8]) -> Option<(RobotsKey, &[u8])> {
     let line = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
     let parts = |end: Option<usize>| Some((&line[..end?], line[end? + 1..].trim_ascii()));
     let colon = parts(memchr::memchr(b':', line)).and_then(|(name, value)| Some((key(name)?, value)));
@@ -135,25 +135,25 @@ fn record(line: &[u8]) -> Option<(Key, &[u8])> {
 }
 
 /// Letters of any case count and nothing between them, with the slips that others forgive, too.
-fn key(name: &[u8]) -> Option<Key> {
+fn key(name: &[u8]) -> Option<RobotsKey> {
     let letters: Vec<u8> = name
         .iter()
         .filter(|byte| !matches!(byte, b'-' | b'_' | b' ' | b'\t'))
         .map(u8::to_ascii_lowercase)
         .collect();
     Some(match &letters[..] {
-        b"useragent" => Key::Agent,
-        b"allow" | b"alow" | b"allaw" => Key::Rule { allow: true },
+        b"useragent" => RobotsKey::Agent,
+        b"allow" | b"alow" | b"allaw" => RobotsKey::Rule { allow: true },
         b"disallow" | b"dissallow" | b"dissalow" | b"disalow" | b"diasllow" | b"disallaw" => {
-            Key::Rule { allow: false }
+            RobotsKey::Rule { allow: false }
         }
-        b"crawldelay" => Key::Interval(delay),
-        b"requestrate" => Key::Interval(rate),
+        b"crawldelay" => RobotsKey::Interval(delay),
+        b"requestrate" => RobotsKey::Interval(rate),
         _ => return None,
     })
 }
 
-enum Named {
+enum AgentMatch {
     Us,
     Everybody,
     Other,
@@ -161,19 +161,19 @@ enum Named {
 
 /// Whom a name means. A product token is letters, `-` and `_` (2.2.1); what follows it, such as a version,
 /// is left out. Some write `*` for a part of it.
-fn named(name: &[u8], product: &str) -> Named {
+fn named(name: &[u8], product: &str) -> AgentMatch {
     let name = name.trim_ascii();
     let is_token = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b'*');
     let token = &name[..name.iter().position(|byte| !is_token(byte)).unwrap_or(name.len())];
     let pattern = String::from_utf8_lossy(token).to_ascii_lowercase();
     if token.is_empty() {
-        Named::Other
+        AgentMatch::Other
     } else if token.iter().all(|byte| *byte == b'*') {
-        Named::Everybody
+        AgentMatch::Everybody
     } else if matches(&format!("{pattern}$"), &product.to_ascii_lowercase()) {
-        Named::Us
+        AgentMatch::Us
     } else {
-        Named::Other
+        AgentMatch::Other
     }
 }
 
@@ -210,7 +210,7 @@ fn duration(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(if seconds > DAY { DAY } else { seconds }).unwrap_or_default()
 }
 
-impl Rule {
+impl PathRule {
     fn rank(&self) -> impl Ord {
         (Reverse(self.pattern.len()), !self.allow, &self.pattern)
     }
@@ -278,7 +278,7 @@ mod tests {
 
     /// Whether the crawler `pixcrawler` may ask for the path.
     fn may(file: &str, path: &str) -> bool {
-        Rules::parse(file.as_bytes(), "PixCrawler").forbidding(path).is_none()
+        RobotsRules::parse(file.as_bytes(), "PixCrawler").forbidding(path).is_none()
     }
 
     #[test]
@@ -321,12 +321,12 @@ mod tests {
             ("quxbot", "/example/page.html", true),
             ("quxbot", "/a.gif", true),
         ] {
-            let forbidden = Rules::parse(file.as_bytes(), agent).forbidding(path).is_some();
+            let forbidden = RobotsRules::parse(file.as_bytes(), agent).forbidding(path).is_some();
             assert_eq!(!forbidden, expect, "{agent} {path}");
         }
         // 5.2: the longest decides.
         let file = "User-Agent: foobot\nAllow: /example/page/\nDisallow: /example/page/disallowed.gif";
-        let rules = Rules::parse(file.as_bytes(), "foobot");
+        let rules = RobotsRules::parse(file.as_bytes(), "foobot");
         assert_eq!(rules.forbidding("/example/page/"), None);
         assert_eq!(rules.forbidding("/example/page/disallowed.gif"), Some("/example/page/disallowed.gif"));
         // 2.2.2: of two that are as long the one that allows; robots.txt is always allowed.
@@ -417,7 +417,7 @@ mod tests {
         // The most specific group counts alone, wherever it stands.
         let file = "user-agent: pixcrawler-news\ndisallow: /news\n\nuser-agent: *\ndisallow: /all\n\n\
                     user-agent: pixcrawler\ndisallow: /ours";
-        let agent = |agent| Rules::parse(file.as_bytes(), agent).agent;
+        let agent = |agent| RobotsRules::parse(file.as_bytes(), agent).agent;
         assert_eq!(
             ["pixcrawler-news", "pixcrawler", "storebot"].map(agent),
             ["pixcrawler-news", "pixcrawler", "*"]
@@ -495,7 +495,7 @@ mod tests {
     #[test]
     fn how_often_one_may_ask() {
         let check = |lines: &str, seconds: f64| {
-            let rules = Rules::parse(format!("user-agent: *\n{lines}").as_bytes(), "pixcrawler");
+            let rules = RobotsRules::parse(format!("user-agent: *\n{lines}").as_bytes(), "pixcrawler");
             assert_eq!(rules.interval, Duration::from_secs_f64(seconds), "{lines}");
         };
         check("disallow: /a", 0.0);
@@ -516,9 +516,10 @@ mod tests {
         check("disallow:\nuser-agent: otherbot\ncrawl-delay: 5", 0.0);
         check("crawl-delay: 9\n\nuser-agent: pixcrawler\ncrawl-delay: 1", 9.0);
         check("crawl-delay: 9\ndisallow:\n\nuser-agent: pixcrawler\ncrawl-delay: 1", 1.0);
-        let rules = Rules::parse(b"user-agent: *\ncrawl-delay: 1e99999999999999999999999999", "x");
+        let rules = RobotsRules::parse(b"user-agent: *\ncrawl-delay: 1e99999999999999999999999999", "x");
         assert_eq!(rules.interval, Duration::from_secs(1));
-        let rules = Rules::parse(format!("user-agent: *\ncrawl-delay: {}", "9".repeat(99)).as_bytes(), "x");
+        let rules =
+            RobotsRules::parse(format!("user-agent: *\ncrawl-delay: {}", "9".repeat(99)).as_bytes(), "x");
         assert_eq!(rules.interval, Duration::from_secs(86_400));
     }
 
@@ -526,7 +527,7 @@ mod tests {
     fn every_rule_of_a_long_file_counts() {
         let check = |file: String, expect: usize, agent: &str| {
             assert!(file.len() < MOST_FILE_BYTES, "{}", file.len());
-            let rules = Rules::parse(file.as_bytes(), "PixCrawler");
+            let rules = RobotsRules::parse(file.as_bytes(), "PixCrawler");
             assert_eq!((rules.len(), &*rules.agent), (expect, agent));
             rules
         };
@@ -538,7 +539,7 @@ mod tests {
         let _ = check(format!("{others}user-agent: *\n{}", lines(9)), 9, "*");
         let ours = format!("user-agent: *\n{}user-agent: pixcrawler\n{}", lines(8000), lines(5000));
         let rules = check(format!("{others}{ours}"), 5000, "pixcrawler");
-        assert!(rules.weight() > 5000 * size_of::<Rule>() && rules.weight() < 512 << 10);
+        assert!(rules.weight() > 5000 * size_of::<PathRule>() && rules.weight() < 512 << 10);
         let _ = check(format!("user-agent: *\n{}", lines(5).repeat(5000)), 5, "*");
     }
 
@@ -558,9 +559,9 @@ mod tests {
             path in "(/|\\*|%2f|a|\\?|ü){0,20}",
         ) {
             for file in [&noise[..], likely.as_bytes(), &[likely.as_bytes(), &noise].concat()] {
-                let rules = Rules::parse(file, "pixcrawler");
+                let rules = RobotsRules::parse(file, "pixcrawler");
                 // The same file says the same again, and so does the form of a form.
-                proptest::prop_assert_eq!(&rules, &Rules::parse(file, "PixCrawler"));
+                proptest::prop_assert_eq!(&rules, &RobotsRules::parse(file, "PixCrawler"));
                 let once = normal(path.as_bytes(), false);
                 proptest::prop_assert_eq!(rules.forbidding(&path), rules.forbidding(&once));
             }

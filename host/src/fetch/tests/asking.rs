@@ -1,14 +1,14 @@
 //! A source's own requests: grants, headers, decoding, what is an answer and what is not.
 
 use super::{
-    super::{Unanswered, ask::MAX_ANSWER_BYTES},
+    super::{RequestError, source_request::MAX_ANSWER_BYTES},
     downloading::gzip,
     fetcher, get, grants,
     site::{Act, Site, answer, header, path, redirect},
 };
 use crate::source::{Content, Failure, HostKind, Method, Request, Response};
 
-async fn ask(site: &Site, request: &Request) -> Result<Response, Unanswered> {
+async fn ask(site: &Site, request: &Request) -> Result<Response, RequestError> {
     fetcher(site).ask(&grants(&[("api.test", HostKind::Api), ("*.web.test", HostKind::Web)]), request).await
 }
 

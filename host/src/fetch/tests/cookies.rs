@@ -1,7 +1,7 @@
 //! Cookies on the way: from hop to hop, to pictures, and never to who is not granted.
 
 use super::{
-    super::Jar,
+    super::CookieJar,
     fetcher, get, grants,
     site::{Site, answer, header, path},
 };
@@ -24,7 +24,7 @@ async fn site() -> Site {
 #[tokio::test]
 async fn granted_hosts_have_cookies_and_no_others() {
     let site = site().await;
-    let jar = Jar::default();
+    let jar = CookieJar::default();
     let fetcher = fetcher(&site).with_cookies(jar.clone());
     let grants =
         grants(&[("api.test", HostKind::Web), ("other.test", HostKind::Api), ("busy.test", HostKind::Api)]);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    super::body::{Bounds, unpack},
+    super::body::{BodyBounds, unpack},
     Fetcher, config, download,
     downloading::{brotli, gzip},
     fetcher,
@@ -88,7 +88,7 @@ async fn turns(file: &[u8]) -> usize {
             }
         }
     });
-    let bounds = Bounds { bytes: 16 << 20, cut: false, window: Duration::from_secs(1) };
+    let bounds = BodyBounds { bytes: 16 << 20, cut: false, window: Duration::from_secs(1) };
     let _ = unpack(file, bounds).await;
     other.abort();
     turns.load(Ordering::Relaxed)
@@ -102,7 +102,7 @@ async fn unpacking_lets_others_have_their_turn() {
 
 #[tokio::test]
 async fn as_many_members_as_honest_files_have_are_read() {
-    let bounds = Bounds { bytes: 1 << 20, cut: false, window: Duration::from_secs(1) };
+    let bounds = BodyBounds { bytes: 1 << 20, cut: false, window: Duration::from_secs(1) };
     let member = gzip(b"line\n").await;
     assert_eq!(unpack(&member.repeat(1024), bounds).await.unwrap().len(), 5 * 1024);
     assert!(unpack(&member.repeat(1025), bounds).await.is_err());
@@ -114,7 +114,7 @@ proptest::proptest! {
         parts in proptest::collection::vec((0usize..4, proptest::collection::vec(proptest::prelude::any::<u8>(), 0..30)), 0..20),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let bounds = Bounds { bytes: 1 << 20, cut: false, window: Duration::from_secs(1) };
+        let bounds = BodyBounds { bytes: 1 << 20, cut: false, window: Duration::from_secs(1) };
         let file = parts.iter().flat_map(|(kind, noise)| [[MEMBER, BEGINNING, BLOCK, b""][*kind], noise].concat());
         let file = [BEGINNING, &file.collect::<Vec<u8>>()].concat();
         let _ = runtime.block_on(unpack(&file, bounds));

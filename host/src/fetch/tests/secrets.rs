@@ -8,13 +8,13 @@ use std::sync::{
 use futures_util::future::join_all;
 
 use super::{
-    super::{Fetcher, Jar},
+    super::{CookieJar, Fetcher},
     config, fetcher, get, grants,
     name_server::NameServer,
     site::{Site, answer, header, path, redirect},
 };
 use crate::source::{
-    Candidate, Content, Credential, CredentialKind, CredentialSpec, Failure, Grants, HostKind, HostRule,
+    Candidate, Content, CredentialKind, CredentialSpec, Failure, GrantedSecret, Grants, HostKind, HostRule,
     Request,
 };
 
@@ -30,7 +30,7 @@ fn granted(kind: CredentialKind, secret: &str) -> Grants {
     };
     let hosts = [("api.test", HostKind::Api), ("other.test", HostKind::Api), ("token.test", HostKind::Api)];
     let declared = vec![spec.name.clone()];
-    Grants { credentials: vec![Credential { spec, secret: secret.into() }], declared, ..grants(&hosts) }
+    Grants { credentials: vec![GrantedSecret { spec, secret: secret.into() }], declared, ..grants(&hosts) }
 }
 
 fn with_key(url: &str) -> Request {
@@ -167,7 +167,7 @@ async fn a_cookie_does_not_carry_it_away() {
         _ => answer(200, &["content-type: text/plain"], request),
     })
     .await;
-    let jar = Jar::default();
+    let jar = CookieJar::default();
     let fetcher = fetcher(&site).with_cookies(jar.clone());
     let grants = granted(header_kind(), SECRET);
     fetcher.ask(&grants, &with_key("https://api.test/set")).await.unwrap();

@@ -28,12 +28,12 @@ pub(super) enum Act {
 
 pub(super) struct Site {
     pub(super) address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<SiteState>,
     task: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct State {
+struct SiteState {
     requests: Mutex<Vec<String>>,
     hung_up: Notify,
 }
@@ -43,7 +43,7 @@ impl Site {
     pub(super) async fn start(script: impl Fn(&str) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (state, script) = (Arc::new(State::default()), Arc::new(script));
+        let (state, script) = (Arc::new(SiteState::default()), Arc::new(script));
         let task = tokio::spawn({
             let state = state.clone();
             async move {
@@ -82,7 +82,7 @@ impl Drop for Site {
     }
 }
 
-async fn serve(mut stream: TcpStream, state: &State, script: &(dyn Fn(&str) -> Act + Send + Sync)) {
+async fn serve(mut stream: TcpStream, state: &SiteState, script: &(dyn Fn(&str) -> Act + Send + Sync)) {
     let mut request = Vec::new();
     while !is_whole(&request) {
         if !matches!(stream.read_buf(&mut request).await, Ok(1..)) {

@@ -1,7 +1,7 @@
 //! HTTP as sites speak it, which is not always as it is written: what browsers read is read.
 
 use super::{
-    super::{Unanswered, body::unpack},
+    super::{RequestError, body::unpack},
     download,
     downloading::{brotli, gzip},
     fetcher, get, grants,
@@ -164,8 +164,11 @@ async fn pictures_are_said_to_be_packed_and_are_not() {
 
 #[tokio::test]
 async fn what_was_flushed_and_never_ended_is_what_came() {
-    let bounds =
-        super::super::body::Bounds { bytes: 1 << 20, cut: false, window: std::time::Duration::from_secs(1) };
+    let bounds = super::super::body::BodyBounds {
+        bytes: 1 << 20,
+        cut: false,
+        window: std::time::Duration::from_secs(1),
+    };
     // A stored block that is not the last.
     let flushed = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\0\x04\0\xfb\xfftext";
     assert_eq!(unpack(flushed, bounds).await.unwrap(), b"text");
@@ -239,7 +242,7 @@ async fn what_another_try_would_meet_again_is_told_apart() {
         ("nothing", false),
     ] {
         let asked = fetcher.ask(&grants, &get(&format!("https://{path}.test/{path}"))).await;
-        let Err(Unanswered { failure, retry_after: None }) = asked else { panic!("{path}: {asked:?}") };
+        let Err(RequestError { failure, retry_after: None }) = asked else { panic!("{path}: {asked:?}") };
         match failure {
             Failure::Lasting(_) => assert!(lasts, "{path}"),
             Failure::Network(_) => assert!(!lasts, "{path}"),

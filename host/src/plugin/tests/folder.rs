@@ -3,11 +3,11 @@
 use std::{fs, thread};
 
 use super::*;
-use crate::plugin::lock::{self, Turn};
+use crate::plugin::lockfile::{self, FolderLock};
 
 #[tokio::test]
 async fn who_reads_sees_all_of_a_change() {
-    let host = Host::with(&[]).await;
+    let host = TestHost::with(&[]).await;
     let folder = host.plugins.shared.folder.clone();
     let outside = TempDir::new().unwrap();
     let file = outside.path().join("steps.wasm");
@@ -15,8 +15,8 @@ async fn who_reads_sees_all_of_a_change() {
     let component = host.plugins.component(&file).await.unwrap();
 
     // Half of an installation: the file is there and not recorded yet.
-    let mut turn = Turn::take(&folder).await.unwrap();
-    let name = lock::file_name(&component.info, &component.digest);
+    let mut turn = FolderLock::take(&folder).await.unwrap();
+    let name = lockfile::file_name(&component.info, &component.digest);
     fs::write(folder.join(&name), &component.wasm).unwrap();
     let reader = thread::spawn({
         let folder = folder.clone();
@@ -31,18 +31,18 @@ async fn who_reads_sees_all_of_a_change() {
         }
     });
     // Whoever does not wait is done by the time that a second one is who need not wait.
-    Host::with(&[("steps.wasm", component.wasm.clone())]).await;
+    TestHost::with(&[("steps.wasm", component.wasm.clone())]).await;
     let entry = turn.entries.entry(component.info.id.clone()).or_default();
     entry.enable();
-    entry.replace(Pinned {
+    entry.replace(LockedBuild {
         version: component.info.version.clone(),
         file: name,
         sha256: component.digest,
         size: component.wasm.len() as u64,
         installed_at: Utc::now(),
-        granted: Consent::to(&component.info),
+        granted: GrantedCapabilities::to(&component.info),
     });
     turn.save().unwrap();
     drop(turn);
-    assert_eq!(reader.join().unwrap(), Status::Ready);
+    assert_eq!(reader.join().unwrap(), PluginStatus::Ready);
 }

@@ -47,13 +47,13 @@ impl Versions {
         new.digest
     }
 
-    fn now(&self) -> Installed {
+    fn now(&self) -> LoadedPlugin {
         self.plugins.get(self.id).unwrap()
     }
 
-    async fn condemn(&self, digest: Sha256, did_well: &[Sha256]) -> Installed {
+    async fn condemn(&self, digest: Sha256, did_well: &[Sha256]) -> LoadedPlugin {
         let builds = BTreeMap::from([((self.id.to_owned(), digest), self.now().enabled_at)]);
-        let condemned = Condemned { builds, did_well: did_well.iter().copied().collect() };
+        let condemned = FailedBuild { builds, did_well: did_well.iter().copied().collect() };
         self.plugins.follow(Some(condemned)).await.unwrap();
         self.now()
     }
@@ -73,7 +73,7 @@ async fn the_last_that_did_well_or_else_the_one_before() {
         (vec![bundled, first, second], second),
     ] {
         let source = versions.condemn(third, &did_well).await;
-        assert_eq!((source.digest, &source.status), (expected, &Status::Ready));
+        assert_eq!((source.digest, &source.status), (expected, &PluginStatus::Ready));
         assert_eq!(source.rolled_back.unwrap().sha256, third);
     }
 }
@@ -82,12 +82,12 @@ async fn the_last_that_did_well_or_else_the_one_before() {
 async fn none_that_is_not_granted() {
     for (guest, may_run) in [("steps", true), ("contract", false)] {
         let versions = Versions::of(guest).await;
-        assert_eq!(versions.now().status == Status::Ready, may_run);
+        assert_eq!(versions.now().status == PluginStatus::Ready, may_run);
         let installed = versions.install(b'a').await;
         assert_eq!(versions.plugins.can_go_back(&versions.now()).await, may_run, "{guest}");
         let source = versions.condemn(installed, &[]).await;
         let expected = if may_run { versions.bundled } else { installed };
-        assert_eq!((source.digest, &source.status), (expected, &Status::Ready), "{guest}");
+        assert_eq!((source.digest, &source.status), (expected, &PluginStatus::Ready), "{guest}");
         assert_eq!(source.rolled_back.is_some(), may_run, "{guest}");
     }
 }

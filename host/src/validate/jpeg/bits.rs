@@ -112,7 +112,7 @@ impl<'a> Bits<'a> {
 
     /// What the next code stands for.
     #[inline]
-    pub(super) fn symbol(&mut self, table: &Table) -> Result<u8, Flaw> {
+    pub(super) fn symbol(&mut self, table: &HuffmanTable) -> Result<u8, Flaw> {
         self.refill();
         let found = table.short[(self.held >> (64 - LOOKED_UP)) as usize];
         let (length, symbol) = match found {
@@ -147,7 +147,7 @@ impl<'a> Bits<'a> {
 }
 
 /// A Huffman table.
-pub(super) struct Table {
+pub(super) struct HuffmanTable {
     /// Length and meaning by the next bits; length 0 where the code is longer.
     short: [(u8, u8); 1 << LOOKED_UP],
     /// For each length: the first code that is too large for it, as 16 bits, and where its symbols
@@ -156,7 +156,7 @@ pub(super) struct Table {
     symbols: Vec<u8>,
 }
 
-impl Table {
+impl HuffmanTable {
     /// Tables as a segment defines them: whether it is for AC, its number, and the table.
     pub(super) fn read(mut segment: &[u8]) -> Result<Vec<(bool, usize, Self)>, Rejected> {
         let mut tables = Vec::new();

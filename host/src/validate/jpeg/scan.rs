@@ -4,7 +4,7 @@
 use super::{
     super::Rejected,
     Frame,
-    bits::{Bits, Flaw, Table},
+    bits::{Bits, Flaw, HuffmanTable},
     scan_header,
     segment::{DHT, DRI, SOS, Segment, Segments},
 };
@@ -26,7 +26,7 @@ pub(super) fn check(file: &[u8], frame: &Frame) -> Result<(), Rejected> {
     while let Some(segment) = segments.next()? {
         match segment.marker {
             DHT => {
-                for (is_ac, number, table) in Table::read(segment.content)? {
+                for (is_ac, number, table) in HuffmanTable::read(segment.content)? {
                     let tables = if is_ac { &mut picture.ac } else { &mut picture.dc };
                     *tables.get_mut(number).ok_or_else(|| Rejected::corrupt("a fifth Huffman table"))? =
                         Some(table);
@@ -63,16 +63,16 @@ pub(super) fn check(file: &[u8], frame: &Frame) -> Result<(), Rejected> {
 /// What the scans so far have told.
 struct Picture {
     progressive: bool,
-    components: Vec<Component>,
+    components: Vec<ComponentState>,
     /// Units of all components that a scan of several has.
     units: (usize, usize),
-    dc: [Option<Table>; 4],
-    ac: [Option<Table>; 4],
+    dc: [Option<HuffmanTable>; 4],
+    ac: [Option<HuffmanTable>; 4],
     /// Units from one restart to the next; 0 for none.
     interval: usize,
 }
 
-struct Component {
+struct ComponentState {
     id: u8,
     /// Blocks in a unit, across and down.
     sampling: (usize, usize),
@@ -87,7 +87,7 @@ struct Component {
 }
 
 /// A component as it takes part in a scan.
-struct Part {
+struct ScanComponent {
     component: usize,
     dc: usize,
     ac: usize,
@@ -107,11 +107,11 @@ impl Picture {
         let (across, down) = frame.sampling();
         let size = (usize::from(frame.width), usize::from(frame.height));
         let units = (size.0.div_ceil(8 * across), size.1.div_ceil(8 * down));
-        let component = |component: &super::Component| {
+        let component = |component: &super::FrameComponent| {
             let sampling = (usize::from(component.across), usize::from(component.down));
             let stride = units.0 * sampling.0;
             let blocks = stride * units.1 * sampling.1;
-            Component {
+            ComponentState {
                 id: component.id,
                 sampling,
                 blocks: (
@@ -144,9 +144,10 @@ impl Picture {
         };
         let part = |part: &[u8]| {
             let component = self.components.iter().position(|component| component.id == part[0])?;
-            Some(Part { component, dc: usize::from(part[1] >> 4), ac: usize::from(part[1] & 0xf) })
+            Some(ScanComponent { component, dc: usize::from(part[1] >> 4), ac: usize::from(part[1] & 0xf) })
         };
-        let parts: Vec<Part> = parts.chunks_exact(2).map(part).collect::<Option<_>>().ok_or(NO_HEADER)?;
+        let parts: Vec<ScanComponent> =
+            parts.chunks_exact(2).map(part).collect::<Option<_>>().ok_or(NO_HEADER)?;
         let repeated = parts
             .iter()
             .enumerate()
@@ -194,9 +195,9 @@ impl Picture {
     #[inline]
     fn walk(
         &mut self,
-        parts: &[Part],
+        parts: &[ScanComponent],
         data: &[u8],
-        read: impl Fn(&mut Self, &mut Bits<'_>, &Part, usize, &mut u32) -> Result<(), Flaw>,
+        read: impl Fn(&mut Self, &mut Bits<'_>, &ScanComponent, usize, &mut u32) -> Result<(), Flaw>,
     ) -> Result<(), Flaw> {
         let mut bits = Bits::new(data);
         let mut run = 0;
@@ -222,7 +223,7 @@ impl Picture {
                     continue;
                 }
                 for part in parts {
-                    let Component { sampling, stride, .. } = self.components[part.component];
+                    let ComponentState { sampling, stride, .. } = self.components[part.component];
                     for row in 0..sampling.1 {
                         let first = (y * sampling.1 + row) * stride + x * sampling.0;
                         for block in first..first + sampling.0 {
@@ -240,7 +241,7 @@ impl Picture {
     fn whole_block(
         &mut self,
         bits: &mut Bits<'_>,
-        part: &Part,
+        part: &ScanComponent,
         block: usize,
         run: &mut u32,
     ) -> Result<(), Flaw> {
@@ -269,7 +270,7 @@ impl Picture {
 
     /// The mean of a block, as far as the scan has it.
     #[inline]
-    fn mean(&mut self, bits: &mut Bits<'_>, part: &Part, _: usize, _: &mut u32) -> Result<(), Flaw> {
+    fn mean(&mut self, bits: &mut Bits<'_>, part: &ScanComponent, _: usize, _: &mut u32) -> Result<(), Flaw> {
         let size = bits.symbol(table(&self.dc, part.dc)?)?;
         if size > 16 {
             return Err(Flaw::Wrong("a mean value too large"));
@@ -282,7 +283,7 @@ impl Picture {
     fn new_coefficients(
         &mut self,
         bits: &mut Bits<'_>,
-        part: &Part,
+        part: &ScanComponent,
         block: usize,
         run: &mut u32,
         band: Band,
@@ -321,7 +322,7 @@ impl Picture {
     fn refined_coefficients(
         &mut self,
         bits: &mut Bits<'_>,
-        part: &Part,
+        part: &ScanComponent,
         block: usize,
         run: &mut u32,
         band: Band,
@@ -370,6 +371,6 @@ const fn coefficients(first: u8, last: u8) -> u64 {
 }
 
 #[inline]
-fn table(tables: &[Option<Table>; 4], number: usize) -> Result<&Table, Flaw> {
+fn table(tables: &[Option<HuffmanTable>; 4], number: usize) -> Result<&HuffmanTable, Flaw> {
     tables.get(number).and_then(Option::as_ref).ok_or(Flaw::Wrong("a Huffman table that is not there"))
 }

@@ -1,7 +1,7 @@
 //! JPEG as a row of marker segments, as browsers read them: whatever stands between two of
 //! them is passed over.
 
-use super::super::{Rejected, reader::Reader};
+use super::super::{Rejected, reader::ByteReader};
 
 pub(super) const SOF0: u8 = 0xc0;
 pub(super) const SOF2: u8 = 0xc2;
@@ -56,14 +56,14 @@ pub(super) struct Segment<'a> {
 /// The segments of a file, up to its end marker.
 pub(super) struct Segments<'a> {
     bytes: &'a [u8],
-    reader: Reader<'a>,
+    reader: ByteReader<'a>,
     /// There was a scan.
     scanned: bool,
 }
 
 impl<'a> Segments<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, reader: Reader::new(bytes, 2), scanned: false }
+        Self { bytes, reader: ByteReader::new(bytes, 2), scanned: false }
     }
 
     /// Bytes up to here; of the whole picture when there is no more.
@@ -80,7 +80,7 @@ impl<'a> Segments<'a> {
         let marker = match next_marker(&mut self.reader) {
             Ok(EOI) => return Ok(None),
             Err(_) if self.scanned => {
-                self.reader = Reader::new(self.bytes, self.bytes.len());
+                self.reader = ByteReader::new(self.bytes, self.bytes.len());
                 return Ok(None);
             }
             marker => marker?,
@@ -116,7 +116,7 @@ const fn is_outside(marker: u8) -> bool {
 }
 
 /// The next marker that is neither fill, stuffing nor a restart within a scan.
-fn next_marker(reader: &mut Reader<'_>) -> Result<u8, Rejected> {
+fn next_marker(reader: &mut ByteReader<'_>) -> Result<u8, Rejected> {
     loop {
         reader.skip_past(0xff)?;
         let mut marker = reader.byte()?;

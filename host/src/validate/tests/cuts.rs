@@ -12,11 +12,11 @@ const LEAST: usize = 8;
 /// The sound file passes, and none whose data are cut does.
 #[track_caller]
 fn sweep(what: &str, data: &[u8], close: impl Fn(&[u8]) -> Vec<u8>) {
-    let whole = validate(&close(data), &Limits::default(), &Rules::default());
+    let whole = validate(&close(data), &DecodeLimits::default(), &Rules::default());
     assert!(whole.is_ok(), "{what}: {whole:?}");
     for percent in CUTS {
         let left = (data.len() * percent / 100).min(data.len() - LEAST);
-        let cut = validate(&close(&data[..left]), &Limits::default(), &Rules::default());
+        let cut = validate(&close(&data[..left]), &DecodeLimits::default(), &Rules::default());
         let refused = cut.as_ref().err().map(|rejected| rejected.refusal);
         assert!(
             matches!(refused, Some(Refusal::Truncated | Refusal::Corrupt)),
@@ -27,8 +27,8 @@ fn sweep(what: &str, data: &[u8], close: impl Fn(&[u8]) -> Vec<u8>) {
 
 #[test]
 fn jpeg_in_every_coding() {
-    type Change = fn(&mut Encoder<&mut Vec<u8>>);
-    let ways: [(&str, Change); 7] = [
+    type Cut = fn(&mut Encoder<&mut Vec<u8>>);
+    let ways: [(&str, Cut); 7] = [
         ("one scan", |_| ()),
         ("one scan a component", |encoder| encoder.set_optimized_huffman_tables(true)),
         ("restarts", |encoder| encoder.set_restart_interval(3)),
@@ -65,7 +65,7 @@ fn jpeg_without_its_last_scans() {
     for scan in &scans[1..] {
         check(&format!("{scan} bytes"), &[&bytes[..*scan], &[0xff, 0xd9]].concat(), "truncated");
     }
-    let all: &[samples::Scan<'_>] = &[
+    let all: &[samples::SampleScan<'_>] = &[
         (&[1, 2, 3], 0, 0, 0, 1),
         (&[1], 1, 5, 0, 1),
         (&[2], 1, 63, 0, 0),
@@ -105,7 +105,7 @@ fn png_of_every_kind() {
         ("interlaced", samples::png_interlaced(&scene)),
     ] {
         let chunks = samples::png_chunks(&bytes);
-        let is_data = |(kind, _): &&samples::Chunk| kind == b"IDAT";
+        let is_data = |(kind, _): &&samples::SampleChunk| kind == b"IDAT";
         let data: Vec<u8> = chunks.iter().filter(is_data).flat_map(|(_, data)| data.clone()).collect();
         let close = |data: Vec<u8>| {
             let mut chunks: Vec<_> = chunks.iter().filter(|chunk| !is_data(chunk)).cloned().collect();

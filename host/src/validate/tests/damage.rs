@@ -6,7 +6,7 @@ use super::*;
 
 /// What is done to a file.
 #[derive(Clone, Debug)]
-enum Change {
+enum Damage {
     Remove(Index, usize),
     /// What stands at the first place comes again at the second.
     Repeat(Index, usize, Index),
@@ -17,44 +17,44 @@ enum Change {
     Insert(Index, Vec<u8>),
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn change() -> impl Strategy<Value = Damage> {
     let length = prop_oneof![Just(0), Just(1), Just(4), Just(0x7fff_ffff), Just(u32::MAX), any::<u32>()];
     prop_oneof![
-        (any::<Index>(), 1..64usize).prop_map(|(at, count)| Change::Remove(at, count)),
+        (any::<Index>(), 1..64usize).prop_map(|(at, count)| Damage::Remove(at, count)),
         (any::<Index>(), 1..64usize, any::<Index>())
-            .prop_map(|(at, count, to)| Change::Repeat(at, count, to)),
+            .prop_map(|(at, count, to)| Damage::Repeat(at, count, to)),
         (any::<Index>(), any::<Index>(), any::<Index>())
-            .prop_map(|(at, file, from)| Change::Graft(at, file, from)),
-        (any::<Index>(), length).prop_map(|(at, length)| Change::Length(at, length)),
+            .prop_map(|(at, file, from)| Damage::Graft(at, file, from)),
+        (any::<Index>(), length).prop_map(|(at, length)| Damage::Length(at, length)),
         (any::<Index>(), prop::collection::vec(any::<u8>(), 1..16))
-            .prop_map(|(at, new)| Change::Insert(at, new)),
+            .prop_map(|(at, new)| Damage::Insert(at, new)),
     ]
 }
 
-fn apply(change: Change, bytes: &mut Vec<u8>, others: &[(&str, Vec<u8>, &str)]) {
+fn apply(change: Damage, bytes: &mut Vec<u8>, others: &[(&str, Vec<u8>, &str)]) {
     let place = |index: Index| index.index(bytes.len().max(1));
     match change {
-        Change::Remove(at, count) => {
+        Damage::Remove(at, count) => {
             let at = place(at);
             bytes.drain(at.min(bytes.len())..(at + count).min(bytes.len()));
         }
-        Change::Repeat(at, count, to) => {
+        Damage::Repeat(at, count, to) => {
             let (at, to) = (place(at), place(to));
             let part = bytes[at.min(bytes.len())..(at + count).min(bytes.len())].to_vec();
             bytes.splice(to..to, part);
         }
-        Change::Graft(at, file, from) => {
+        Damage::Graft(at, file, from) => {
             let other = &others[file.index(others.len())].1;
             let at = place(at);
             bytes.truncate(at);
             bytes.extend_from_slice(&other[from.index(other.len())..]);
         }
-        Change::Length(at, length) => {
+        Damage::Length(at, length) => {
             let at = place(at);
             let end = (at + 4).min(bytes.len());
             bytes[at..end].copy_from_slice(&length.to_be_bytes()[..end - at]);
         }
-        Change::Insert(at, new) => {
+        Damage::Insert(at, new) => {
             let at = place(at);
             bytes.splice(at..at, new);
         }
@@ -63,7 +63,7 @@ fn apply(change: Change, bytes: &mut Vec<u8>, others: &[(&str, Vec<u8>, &str)]) 
 
 /// What is kept has the size that another decoder sees, if that sees anything.
 fn check_kept(bytes: &[u8]) -> Result<(), TestCaseError> {
-    let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
+    let limits = DecodeLimits { max_pixels: 1_000_000, ..DecodeLimits::default() };
     if let Ok(found) = validate(bytes, &limits, &Rules::default())
         && let Some(size) = size_elsewhere(bytes)
     {
@@ -93,9 +93,9 @@ fn files_that_were_cut_and_glued() {
 }
 
 /// The parts of a container, each well-formed, with anything in them.
-type Parts = Vec<(usize, Vec<u8>)>;
+type ContainerParts = Vec<(usize, Vec<u8>)>;
 
-fn png(parts: &Parts) -> Vec<u8> {
+fn png(parts: &ContainerParts) -> Vec<u8> {
     const KINDS: [&[u8; 4]; 9] =
         [b"IHDR", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"PLTE", b"eXIf", b"tRNS"];
     let ihdr = [0, 0, 0, 8, 0, 0, 0, 8, 8, 2, 0, 0, 0];
@@ -103,7 +103,7 @@ fn png(parts: &Parts) -> Vec<u8> {
     samples::png_of(&std::iter::once((*KINDS[0], ihdr.to_vec())).chain(parts).collect::<Vec<_>>())
 }
 
-fn jpeg(parts: &Parts) -> Vec<u8> {
+fn jpeg(parts: &ContainerParts) -> Vec<u8> {
     const MARKERS: [u8; 14] =
         [0xc0, 0xc2, 0xc4, 0xda, 0xdb, 0xdd, 0xe0, 0xe1, 0xee, 0xfe, 0xd0, 0xd9, 0xcc, 0x01];
     let mut file = vec![0xff, 0xd8];
@@ -115,7 +115,7 @@ fn jpeg(parts: &Parts) -> Vec<u8> {
     file
 }
 
-fn gif(parts: &Parts) -> Vec<u8> {
+fn gif(parts: &ContainerParts) -> Vec<u8> {
     const BLOCKS: [&[u8]; 6] = [
         &[0x21, 0xf9, 4, 0, 0, 0, 0, 0],
         &[0x21, 0xff],
@@ -134,7 +134,7 @@ fn gif(parts: &Parts) -> Vec<u8> {
     file
 }
 
-fn webp(parts: &Parts) -> Vec<u8> {
+fn webp(parts: &ContainerParts) -> Vec<u8> {
     const KINDS: [&[u8; 4]; 8] = [b"VP8 ", b"VP8L", b"VP8X", b"ANIM", b"ANMF", b"ALPH", b"EXIF", b"XMP "];
     let parts = parts.iter().map(|(kind, data)| (*KINDS[kind % KINDS.len()], data.clone()));
     samples::webp_of(&parts.collect::<Vec<_>>())
@@ -153,7 +153,12 @@ fn any_codes_are_read() {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
-        if validate(&bytes, &Limits { max_pixels: 1_000_000, ..Limits::default() }, &Rules::default()).is_ok()
+        if validate(
+            &bytes,
+            &DecodeLimits { max_pixels: 1_000_000, ..DecodeLimits::default() },
+            &Rules::default(),
+        )
+        .is_ok()
         {
             // The decoder makes do with codes that are none; what matters is that none is missing.
             let walked = super::super::jpeg::walk(&bytes).map_err(|rejected| rejected.refusal);

@@ -74,7 +74,7 @@ fn jpeg_with_much_fill_behind_each_scan() {
 
 #[test]
 fn jpeg_in_scans_of_every_kind() {
-    let whole: samples::Scan<'_> = (&[1, 2, 3], 0, 63, 0, 0);
+    let whole: samples::SampleScan<'_> = (&[1, 2, 3], 0, 63, 0, 0);
     for scans in [
         &[whole][..],
         &[whole, whole],
@@ -86,7 +86,7 @@ fn jpeg_in_scans_of_every_kind() {
     ] {
         check(&format!("{scans:?}"), &samples::jpeg_of_zeros(false, scans), "jpeg 16×16 1");
     }
-    let mixed: &[samples::Scan<'_>] = &[(&[1, 2], 0, 63, 0, 0), (&[3], 0, 63, 0, 0)];
+    let mixed: &[samples::SampleScan<'_>] = &[(&[1, 2], 0, 63, 0, 0), (&[3], 0, 63, 0, 0)];
     check("what the decoder cannot do", &samples::jpeg_of_zeros(false, mixed), "unsupported-format");
 }
 

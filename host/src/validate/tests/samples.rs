@@ -8,8 +8,8 @@ use ::image::{
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 /// Kind and content of a chunk.
-pub(super) type Chunk = ([u8; 4], Vec<u8>);
-pub(super) type Chunks = Vec<Chunk>;
+pub(super) type SampleChunk = ([u8; 4], Vec<u8>);
+pub(super) type Chunks = Vec<SampleChunk>;
 
 /// Hills of many sizes, each part unlike its neighbours, and a little noise.
 pub(super) fn scene(width: u32, height: u32) -> RgbImage {
@@ -154,7 +154,7 @@ pub(super) fn png_chunks(png: &[u8]) -> Chunks {
 }
 
 /// A PNG of these chunks.
-pub(super) fn png_of(chunks: &[Chunk]) -> Vec<u8> {
+pub(super) fn png_of(chunks: &[SampleChunk]) -> Vec<u8> {
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
     for (kind, content) in chunks {
         let body = [&kind[..], content].concat();
@@ -183,7 +183,7 @@ pub(super) fn riff_chunks(mut rest: &[u8]) -> Chunks {
 }
 
 /// Chunks of a WebP file as bytes.
-pub(super) fn riff_of(chunks: &[Chunk]) -> Vec<u8> {
+pub(super) fn riff_of(chunks: &[SampleChunk]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (kind, content) in chunks {
         bytes.extend(kind);
@@ -195,17 +195,17 @@ pub(super) fn riff_of(chunks: &[Chunk]) -> Vec<u8> {
 }
 
 /// A WebP file of these chunks.
-pub(super) fn webp_of(chunks: &[Chunk]) -> Vec<u8> {
+pub(super) fn webp_of(chunks: &[SampleChunk]) -> Vec<u8> {
     let body = [b"WEBP", &riff_of(chunks)[..]].concat();
     [b"RIFF", &u32::try_from(body.len()).unwrap().to_le_bytes()[..], &body].concat()
 }
 
 /// One scan: the components by number, the band, and the bits before and after.
-pub(super) type Scan<'a> = (&'a [u8], u8, u8, u8, u8);
+pub(super) type SampleScan<'a> = (&'a [u8], u8, u8, u8, u8);
 
 /// A grey JPEG of 16 × 16 in which every code is the one bit 0, with 4 blocks of brightness and 1 of
 /// each colour.
-pub(super) fn jpeg_of_zeros(progressive: bool, scans: &[Scan<'_>]) -> Vec<u8> {
+pub(super) fn jpeg_of_zeros(progressive: bool, scans: &[SampleScan<'_>]) -> Vec<u8> {
     let table = [&[0; 1][..], &[16; 64]].concat();
     let codes = |class: u8| [&[class, 1][..], &[0; 15], &[0]].concat();
     let frame = [8, 0, 16, 0, 16, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0];

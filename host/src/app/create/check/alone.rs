@@ -6,8 +6,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    Broken, LONGEST_KEYWORD, LONGEST_URL, Offered,
-    field::{Fields, Report},
+    LONGEST_KEYWORD, LONGEST_URL, SourceOffer, Violation,
+    field::{Fields, Violations},
     language, option,
 };
 use crate::source::{Input, Query, normalise};
@@ -24,11 +24,11 @@ const DEFAULT_LIMIT: u32 = 20;
 /// Every broken rule.
 pub fn check_alone(
     body: &Value,
-    offered: &Offered,
+    offered: &SourceOffer,
     most: i64,
     parse_url: &dyn Fn(&str) -> Result<Url, String>,
-) -> Result<Query, Vec<Broken>> {
-    let mut report = Report::default();
+) -> Result<Query, Vec<Violation>> {
+    let mut report = Violations::default();
     let Some(body) = body.as_object() else {
         report.broken("", "must be an object");
         return Err(report.into_inner());

@@ -4,45 +4,45 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use super::{Broken, Object};
+use super::{JsonObject, Violation};
 use crate::source::plain_text;
 
 /// An object of the request and where it stands.
 pub(super) struct Fields<'a> {
-    object: &'a Object,
+    object: &'a JsonObject,
     pointer: String,
 }
 
 /// Every broken rule so far; of very many the first, and how many more.
 #[derive(Default)]
-pub(super) struct Report {
-    said: Vec<Broken>,
+pub(super) struct Violations {
+    said: Vec<Violation>,
     unsaid: usize,
 }
 
 /// Most broken rules that are told one by one: an answer must not be many times the request.
 const MOST_BROKEN: usize = 100;
 
-impl Report {
+impl Violations {
     pub(super) fn broken(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
         if self.said.len() < MOST_BROKEN {
-            self.said.push(Broken { pointer: pointer.into(), detail: detail.into() });
+            self.said.push(Violation { pointer: pointer.into(), detail: detail.into() });
         } else {
             self.unsaid += 1;
         }
     }
 
-    pub(super) fn into_inner(mut self) -> Vec<Broken> {
+    pub(super) fn into_inner(mut self) -> Vec<Violation> {
         if self.unsaid > 0 {
             let detail = format!("breaks {} more rules", self.unsaid);
-            self.said.push(Broken { pointer: String::new(), detail });
+            self.said.push(Violation { pointer: String::new(), detail });
         }
         self.said
     }
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(object: &'a Object, pointer: impl Into<String>) -> Self {
+    pub(super) fn new(object: &'a JsonObject, pointer: impl Into<String>) -> Self {
         Self { object, pointer: pointer.into() }
     }
 
@@ -66,14 +66,14 @@ impl<'a> Fields<'a> {
     }
 
     /// Refuses every other field.
-    pub(super) fn only(&self, known: &[&str], report: &mut Report) {
+    pub(super) fn only(&self, known: &[&str], report: &mut Violations) {
         for key in self.keys().filter(|key| !known.contains(&key.as_str())) {
             report.broken(self.pointer(key), "is not a field; see /docs");
         }
     }
 
     /// An object of at most `most` fields; one with more is not looked into.
-    pub(super) fn object(&self, name: &str, most: usize, report: &mut Report) -> Option<Self> {
+    pub(super) fn object(&self, name: &str, most: usize, report: &mut Violations) -> Option<Self> {
         let object = self.get(name)?.as_object().filter(|object| object.len() <= most);
         if object.is_none() {
             report.broken(self.pointer(name), format!("must be an object of at most {most} fields"));
@@ -82,7 +82,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Trimmed text of 1 to `longest` characters.
-    pub(super) fn text(&self, name: &str, longest: usize, report: &mut Report) -> Option<String> {
+    pub(super) fn text(&self, name: &str, longest: usize, report: &mut Violations) -> Option<String> {
         text(self.get(name)?, longest, &self.pointer(name), report)
     }
 
@@ -93,7 +93,7 @@ impl<'a> Fields<'a> {
         name: &str,
         most: usize,
         longest: usize,
-        report: &mut Report,
+        report: &mut Violations,
     ) -> Vec<(usize, String)> {
         let Some(value) = self.get(name) else { return Vec::new() };
         let Some(list) = value.as_array().filter(|list| list.len() <= most) else {
@@ -110,7 +110,12 @@ impl<'a> Fields<'a> {
         self.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
     }
 
-    pub(super) fn integer(&self, name: &str, range: RangeInclusive<i64>, report: &mut Report) -> Option<i64> {
+    pub(super) fn integer(
+        &self,
+        name: &str,
+        range: RangeInclusive<i64>,
+        report: &mut Violations,
+    ) -> Option<i64> {
         let value = self.get(name)?.as_i64().filter(|number| range.contains(number));
         if value.is_none() {
             let (least, most) = range.into_inner();
@@ -119,7 +124,7 @@ impl<'a> Fields<'a> {
         value
     }
 
-    pub(super) fn boolean(&self, name: &str, report: &mut Report) -> Option<bool> {
+    pub(super) fn boolean(&self, name: &str, report: &mut Violations) -> Option<bool> {
         let value = self.get(name)?.as_bool();
         if value.is_none() {
             report.broken(self.pointer(name), "must be true or false");
@@ -128,6 +133,6 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn text(value: &Value, longest: usize, pointer: &str, report: &mut Report) -> Option<String> {
+fn text(value: &Value, longest: usize, pointer: &str, report: &mut Violations) -> Option<String> {
     plain_text(value, longest).map_err(|must| report.broken(pointer, must)).ok()
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    MOST_SOURCES, Offered,
-    field::{Fields, Report},
+    MOST_SOURCES, SourceOffer,
+    field::{Fields, Violations},
 };
 use crate::source::OptionSpec;
 
@@ -14,8 +14,8 @@ pub(super) const MOST_OPTIONS: usize = 100;
 /// Values per source, defaults filled in. What a source does not declare is refused.
 pub(super) fn options(
     fields: &Fields<'_>,
-    sources: &[&Offered],
-    report: &mut Report,
+    sources: &[&SourceOffer],
+    report: &mut Violations,
 ) -> BTreeMap<String, BTreeMap<String, String>> {
     let given = fields.object("options", MOST_SOURCES, report);
     if let Some(given) = &given {
@@ -37,10 +37,10 @@ pub(super) fn options(
 
 /// The values of one source, defaults filled in; `given` stands at `base`.
 pub(super) fn of_source(
-    source: &Offered,
+    source: &SourceOffer,
     given: Option<&Fields<'_>>,
     base: &str,
-    report: &mut Report,
+    report: &mut Violations,
 ) -> BTreeMap<String, String> {
     let declared: Vec<&str> = source.info.options.iter().map(|spec| spec.name.as_str()).collect();
     if let Some(fields) = given {
@@ -50,7 +50,12 @@ pub(super) fn of_source(
     specs.filter_map(|spec| Some((spec.name.clone(), value(spec, base, given, report)?))).collect()
 }
 
-fn value(spec: &OptionSpec, base: &str, given: Option<&Fields<'_>>, report: &mut Report) -> Option<String> {
+fn value(
+    spec: &OptionSpec,
+    base: &str,
+    given: Option<&Fields<'_>>,
+    report: &mut Violations,
+) -> Option<String> {
     spec.value(given.and_then(|given| given.get(&spec.name))).unwrap_or_else(|must| {
         let name = spec.name.replace('~', "~0").replace('/', "~1");
         report.broken(format!("{base}/{name}"), must);

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::source::{OptionKind, OptionSpec};
 
-fn source(id: &str, input: Input) -> Offered {
+fn source(id: &str, input: Input) -> SourceOffer {
     let option = |name: &str, kind, choices: &[&str]| OptionSpec {
         name: name.to_owned(),
         label: name.to_owned(),
@@ -43,10 +43,10 @@ fn source(id: &str, input: Input) -> Offered {
         max_results: None,
     };
     let unavailable = (id == "paused").then(|| "it is paused".to_owned());
-    Offered { info, credentials: vec![format!("{id}-key")], unavailable }
+    SourceOffer { info, credentials: vec![format!("{id}-key")], unavailable }
 }
 
-fn installed() -> Vec<Offered> {
+fn installed() -> Vec<SourceOffer> {
     vec![
         source("commons", Input::Keywords),
         source("openverse", Input::Keywords),
@@ -57,7 +57,7 @@ fn installed() -> Vec<Offered> {
     ]
 }
 
-fn run(body: &Value, offered: &[Offered]) -> Result<JobSpec, Vec<Broken>> {
+fn run(body: &Value, offered: &[SourceOffer]) -> Result<JobSpec, Vec<Violation>> {
     check(body, offered, &|text| match Url::parse(text) {
         Ok(url) if url.host_str() == Some("127.0.0.1") => Err("is not public".to_owned()),
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
@@ -179,7 +179,10 @@ fn of_very_many_broken_rules_a_hundred_are_told() {
     }
     let broken = run(&body, &installed()).unwrap_err();
     assert_eq!(broken.len(), 101);
-    assert_eq!(broken[100], Broken { pointer: String::new(), detail: "breaks 4900 more rules".to_owned() });
+    assert_eq!(
+        broken[100],
+        Violation { pointer: String::new(), detail: "breaks 4900 more rules".to_owned() }
+    );
 }
 
 #[test]
@@ -208,7 +211,7 @@ fn what_is_not_said_has_defaults() {
 
 #[test]
 fn default_sources_fit_the_inputs() {
-    let of = |fields, offered: &[Offered]| run(&body(fields), offered).map(|spec| spec.sources);
+    let of = |fields, offered: &[SourceOffer]| run(&body(fields), offered).map(|spec| spec.sources);
     let both = json!({ "urls": ["https://example.org/"] });
     assert_eq!(of(both.clone(), &installed()).unwrap(), ["openverse", "webpage"]);
     let urls = json!({ "urls": ["https://example.org/"], "keywords": [] });

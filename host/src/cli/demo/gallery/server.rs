@@ -18,7 +18,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use super::{Answer, Gallery};
+use super::{Gallery, PlannedAnswer};
 
 /// A site that is being served until this is dropped.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Gallery {
 }
 
 /// Connections end with the task, because the set that holds them does.
-async fn accept(listener: TcpListener, files: Arc<BTreeMap<String, Answer>>) {
+async fn accept(listener: TcpListener, files: Arc<BTreeMap<String, PlannedAnswer>>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -75,7 +75,7 @@ async fn accept(listener: TcpListener, files: Arc<BTreeMap<String, Answer>>) {
 }
 
 fn answer(
-    files: &BTreeMap<String, Answer>,
+    files: &BTreeMap<String, PlannedAnswer>,
     request: &Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, http::Error> {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -106,8 +106,8 @@ mod tests {
     #[tokio::test]
     async fn answers_until_dropped() {
         let files = BTreeMap::from([
-            ("/".to_owned(), Answer::new("text/html", "home")),
-            ("/a?b=1".to_owned(), Answer::redirect(302, "/")),
+            ("/".to_owned(), PlannedAnswer::new("text/html", "home")),
+            ("/a?b=1".to_owned(), PlannedAnswer::redirect(302, "/")),
         ]);
         let gallery = Gallery { files, start: String::new(), expected: Expected::default() };
         let served = gallery.serve().await.unwrap();

@@ -1,0 +1,152 @@
+//! The caller's own profile.
+
+use chrono::{DateTime, Utc};
+use poem::web::Data;
+use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
+use uuid::Uuid;
+
+use super::{
+    Tag,
+    bearer::Bearer,
+    error::{ProblemSet, SIGNED_IN},
+    nullable::Nullable,
+};
+use crate::{app::App, db};
+
+pub(super) struct ProfileApi;
+
+/// A row of `profiles`.
+#[derive(Object)]
+#[oai(example)]
+struct Profile {
+    /// The token's `sub`.
+    id: Uuid,
+    /// Made up from the id for users without an address.
+    email: String,
+    /// For people.
+    full_name: Nullable<String>,
+    /// Address of a picture.
+    avatar_url: Nullable<String>,
+    /// `user` or `admin`.
+    role: String,
+    /// Whether the frontend's introduction is over.
+    onboarding_completed: bool,
+    /// When it was.
+    onboarding_completed_at: Nullable<DateTime<Utc>>,
+    /// When the profile was made.
+    created_at: DateTime<Utc>,
+    /// When it last changed.
+    updated_at: DateTime<Utc>,
+}
+
+/// A token that is accepted.
+#[derive(Object)]
+#[oai(example)]
+struct Verified {
+    /// Always true; a token that is not accepted is answered with 401.
+    valid: bool,
+    /// Whose token it is.
+    user: User,
+}
+
+/// What the token says.
+#[derive(Object)]
+struct User {
+    /// The token's `sub`.
+    id: Uuid,
+    /// Absent for users without an address.
+    email: Nullable<String>,
+    /// Always `authenticated`.
+    role: String,
+    /// Signed in without saying who.
+    is_anonymous: bool,
+    /// When the token ends.
+    expires_at: DateTime<Utc>,
+}
+
+#[OpenApi(prefix_path = "/auth", tag = "Tag::Auth")]
+impl ProfileApi {
+    /// Show the caller's profile
+    ///
+    /// It is made from the token if there is none yet.
+    #[oai(path = "/me", method = "get", operation_id = "getMe")]
+    async fn me(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+    ) -> Result<Json<Profile>, ProblemSet<SIGNED_IN>> {
+        Ok(Json(app.profile(&caller).await?.into()))
+    }
+
+    /// Verify the token
+    ///
+    /// 200 for a token that is accepted, 401 for any other. Asks nothing but the token.
+    #[oai(path = "/verify-token", method = "post", operation_id = "verifyToken")]
+    async fn verify_token(&self, Bearer(caller): Bearer) -> Result<Json<Verified>, ProblemSet<SIGNED_IN>> {
+        let user = User {
+            id: caller.user.0,
+            email: caller.email.into(),
+            role: caller.role,
+            is_anonymous: caller.is_anonymous,
+            expires_at: caller.expires,
+        };
+        Ok(Json(Verified { valid: true, user }))
+    }
+
+    /// Take name and picture from the token
+    ///
+    /// The profile is made if there is none yet. What the token does not say stays as it is.
+    #[oai(path = "/sync-profile", method = "post", operation_id = "syncProfile")]
+    async fn sync_profile(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+    ) -> Result<Json<Profile>, ProblemSet<SIGNED_IN>> {
+        Ok(Json(app.sync_profile(&caller).await?.into()))
+    }
+}
+
+impl From<db::profiles::ProfileRow> for Profile {
+    fn from(row: db::profiles::ProfileRow) -> Self {
+        Self {
+            id: row.id.0,
+            email: row.email,
+            full_name: row.full_name.into(),
+            avatar_url: row.avatar_url.into(),
+            role: row.role,
+            onboarding_completed: row.onboarding_completed,
+            onboarding_completed_at: row.onboarding_completed_at.map(Into::into).into(),
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+        }
+    }
+}
+
+impl Example for Profile {
+    fn example() -> Self {
+        Self {
+            id: Uuid::from_u128(1),
+            email: "ann@example.org".to_owned(),
+            full_name: Some("Ann Example".to_owned()).into(),
+            avatar_url: None.into(),
+            role: "user".to_owned(),
+            onboarding_completed: false,
+            onboarding_completed_at: None.into(),
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+}
+
+impl Example for Verified {
+    fn example() -> Self {
+        let user = User {
+            id: Uuid::from_u128(1),
+            email: Some("ann@example.org".to_owned()).into(),
+            role: "authenticated".to_owned(),
+            is_anonymous: false,
+            expires_at: DateTime::UNIX_EPOCH,
+        };
+        Self { valid: true, user }
+    }
+}

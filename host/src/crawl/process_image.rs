@@ -1,0 +1,427 @@
+//! One picture of the backlog: download, check, store.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use url::Url;
+
+use crate::{
+    app::App,
+    crawl::{
+        Failpoint,
+        decode::{DecoderUnavailable, Decoders, Owner},
+        response_cache::ResponseCache,
+        stats::SliceStats,
+    },
+    db::{
+        chunks::{BacklogEntry, Deferral, MOST_INTERRUPTIONS},
+        image_batch::{JudgedImage, ReceivedBody, RejectedCopy, Rejection},
+        images,
+    },
+    fetch::{CookieJar, Download, Fetcher},
+    image::{AcceptedImage, Refusal, Rules, Sha256},
+    job::DatasetId,
+    source::{Candidate, Checksum, Grants},
+    validate::{self, Decoded, Header, Rejected},
+};
+
+/// A copy whose host asked this often to come back later is refused.
+const MOST_HOLDS: i32 = 6;
+/// Longer than this no copy is waited for while there is another of another origin.
+const WORTH_WAITING: Duration = Duration::from_secs(60);
+/// Copies of one picture that are tried, its own address included.
+const MOST_COPIES: usize = 16;
+
+/// After the host failed, chunks come back this much later to see whether it works again.
+const HOST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What the pictures of one chunk have in common.
+pub(super) struct ChunkContext {
+    pub(super) app: App,
+    /// The outbound door, with the cookies of the chunk.
+    pub(super) fetcher: Fetcher,
+    pub(super) jar: CookieJar,
+    pub(super) decoders: Arc<Decoders>,
+    pub(super) faults: Arc<Failpoint>,
+    /// Answers that the source will ask for again.
+    pub(super) kept: Arc<ResponseCache>,
+    /// Set when an object could not be written; the worker then looks before it goes on.
+    pub(super) store_failed: Arc<AtomicBool>,
+    pub(super) owner: Owner,
+    pub(super) dataset: DatasetId,
+    pub(super) rules: Rules,
+    pub(super) grants: Grants,
+    pub(super) tally: Arc<SliceStats>,
+}
+
+/// What became of a picture.
+pub(super) enum ImageOutcome {
+    /// There is a verdict.
+    Judged(Box<JudgedImage>),
+    /// The copy was refused, and there is another; this is the picture with it.
+    Next(Box<BacklogEntry>),
+    /// Its host asks to come back later.
+    Held { candidate: i64, until: DateTime<Utc> },
+    /// Its host does not accept the source's credential; nothing is said about the picture.
+    Unauthorized { candidate: i64, reason: String },
+    /// The host fails; nothing is said about the picture.
+    HostFailed { candidate: i64, wait: Deferral },
+}
+
+impl ChunkContext {
+    /// Takes one copy of a picture through the pipeline. Dropping the future closes its connection.
+    pub(super) async fn process(&self, waiting: BacklogEntry) -> ImageOutcome {
+        let id = waiting.id;
+        if waiting.interruptions > MOST_INTERRUPTIONS {
+            let detail =
+                format!("the worker died {} times while it tried this picture", waiting.interruptions);
+            return refused(waiting, None, Rejection { reason: Refusal::DecoderFault, detail });
+        }
+        if let Some(reason) = license(&waiting.candidate, &self.rules) {
+            return refused(waiting, None, reason);
+        }
+        let url = waiting.address().to_owned();
+        let metrics = &self.app.metrics;
+        let download = metrics.download(self.download(&waiting, &url)).await;
+        let download = match download {
+            Ok(found) => found,
+            Err(DownloadFailure::Refused(reason)) => return next_or_refused(waiting, None, reason),
+            Err(DownloadFailure::Held(reason, after)) => return held_or_next(waiting, reason, after),
+            Err(DownloadFailure::Unauthorized(reason)) => {
+                return ImageOutcome::Unauthorized { candidate: id, reason };
+            }
+        };
+        metrics.received(download.bytes.len());
+        self.faults.hit("decode", &url);
+        // Another copy may have other bytes.
+        let declared = waiting.candidate.checksum.clone().filter(|_| url == waiting.candidate.url);
+        let (sha256, checked) = match self.check(&download.bytes, declared, waiting.again).await {
+            Ok(checked) => checked,
+            Err(error) => {
+                tracing::error!(error = %crate::app::chain(&error), "pictures cannot be decoded");
+                return ImageOutcome::HostFailed {
+                    candidate: id,
+                    wait: host_failed_deferral("images cannot be decoded for now"),
+                };
+            }
+        };
+        let body = ReceivedBody { final_url: download.url, size: download.bytes.len() as u64, sha256 };
+        let measured = match checked {
+            Ok(measured) => measured,
+            Err(rejected) => {
+                let reason = Rejection { reason: rejected.refusal, detail: rejected.detail };
+                return next_or_refused(waiting, Some(body), reason);
+            }
+        };
+        let put = self.app.store.put(self.owner.user, &sha256, measured.format, download.bytes).await;
+        if let Err(error) = put {
+            tracing::error!(error = %crate::app::chain(&error), "an image cannot be stored");
+            self.store_failed.store(true, Ordering::Relaxed);
+            return ImageOutcome::HostFailed { candidate: id, wait: store_failed_deferral() };
+        }
+        self.faults.hit("stored", &url);
+        ImageOutcome::Judged(Box::new(JudgedImage {
+            candidate: id,
+            address: url,
+            said: waiting.candidate,
+            body: Some(body),
+            refused: waiting.refused,
+            outcome: Ok(measured),
+        }))
+    }
+
+    /// Checks a file completely. Bytes that this process decoded not long ago, or that the dataset
+    /// has a row of, are not decoded again, unless they are to be tried `again`.
+    async fn check(
+        &self,
+        bytes: &Bytes,
+        declared: Option<Checksum>,
+        again: bool,
+    ) -> Result<(Sha256, Result<AcceptedImage, Rejected>), DecoderUnavailable> {
+        let limits = *self.decoders.limits();
+        let file = bytes.clone();
+        let inspected = tokio::task::spawn_blocking(move || {
+            let header = validate::inspect(&file, &limits);
+            let checksum = declared.map_or(Ok(()), |declared| validate::check_checksum(&file, &declared));
+            (Sha256::of(&file), header, checksum)
+        });
+        let (sha256, header, checksum) =
+            inspected.await.map_err(|error| DecoderUnavailable::new(error.into()))?;
+        let header = match header {
+            Ok(header) => header,
+            Err(rejected) => return Ok((sha256, Err(rejected))),
+        };
+        if again {
+            self.decoders.forget(&sha256);
+        }
+        let decoded = match self.known(&sha256, &header).await {
+            Some(decoded) => decoded,
+            None => self.decoders.decode(self.owner, sha256, bytes.clone(), header.clone()).await?,
+        };
+        let checked = decoded.and_then(|decoded| {
+            validate::check_rules(&header, &self.rules)?;
+            checksum?;
+            Ok(header.accept(sha256, decoded))
+        });
+        Ok((sha256, checked))
+    }
+
+    /// What is known of these bytes.
+    async fn known(&self, sha256: &Sha256, header: &Header) -> Option<Result<Decoded, Rejected>> {
+        if let Some(decoded) = self.decoders.known(sha256) {
+            return Some(decoded);
+        }
+        let seen = images::seen(&self.app.db, self.dataset, sha256).await;
+        match seen.inspect_err(|error| tracing::debug!(%error, "known bytes cannot be looked up")).ok()?? {
+            images::KnownBytes::Sound { phash, frames } => Some(Ok(Decoded { phash, frames })),
+            images::KnownBytes::Refused { reason, detail } => Some(Err(header.reject(reason, detail))),
+        }
+    }
+
+    async fn download(&self, waiting: &BacklogEntry, url: &str) -> Result<Download, DownloadFailure> {
+        let said = &waiting.candidate;
+        let refused = match self.fetcher.download(&self.grants, said, url).await {
+            Ok(download) => return Ok(download),
+            Err(refused) => refused,
+        };
+        if refused.unauthorized {
+            let name = said.credential.as_deref().unwrap_or_default();
+            let reason = format!("its pictures need another credential `{name}`: {}", refused.detail);
+            return Err(DownloadFailure::Unauthorized(reason));
+        }
+        let reason = Rejection { reason: refused.reason, detail: refused.detail };
+        Err(match refused.retry_after {
+            Some(after) => DownloadFailure::Held(reason, after),
+            None => DownloadFailure::Refused(reason),
+        })
+    }
+}
+
+enum DownloadFailure {
+    Refused(Rejection),
+    /// Its origin is to be asked again after this time.
+    Held(Rejection, Duration),
+    Unauthorized(String),
+}
+
+/// Nothing can be kept for now, by any chunk of this process.
+pub(super) fn store_failed_deferral() -> Deferral {
+    host_failed_deferral("images cannot be stored for now")
+}
+
+fn host_failed_deferral(reason: &str) -> Deferral {
+    Deferral { until: Utc::now() + HOST_PAUSE, reason: reason.to_owned(), error: false }
+}
+
+fn later(after: Duration) -> DateTime<Utc> {
+    Utc::now() + chrono::Duration::from_std(after).unwrap_or(chrono::Duration::days(1))
+}
+
+/// The copy is waited for, unless that is long and another origin may have one now. What else its own
+/// has is held back as well.
+fn held_or_next(waiting: BacklogEntry, reason: Rejection, after: Duration) -> ImageOutcome {
+    if waiting.holds >= MOST_HOLDS {
+        return next_or_refused(waiting, None, reason);
+    }
+    match next_copy(&waiting, |url| !is_same_origin(url, waiting.address())) {
+        Some(next) if after > WORTH_WAITING => go_on(waiting, next, None, reason),
+        _ => ImageOutcome::Held { candidate: waiting.id, until: later(after) },
+    }
+}
+
+/// The copy is refused, and the next one is tried, if there is one.
+fn next_or_refused(waiting: BacklogEntry, body: Option<ReceivedBody>, reason: Rejection) -> ImageOutcome {
+    // Who opts out means the picture, not a copy of it.
+    let may_go_on = reason.reason != Refusal::OptOut;
+    match next_copy(&waiting, |_| may_go_on) {
+        Some(next) => go_on(waiting, next, body, reason),
+        None => refused(waiting, body, reason),
+    }
+}
+
+fn go_on(
+    mut waiting: BacklogEntry,
+    next: i16,
+    body: Option<ReceivedBody>,
+    reason: Rejection,
+) -> ImageOutcome {
+    let url = waiting.address().to_owned();
+    waiting.refused.push(RejectedCopy { url, reason: reason.reason, detail: reason.detail, body });
+    waiting.copy = next;
+    // They tell of the origin.
+    if waiting.refused.last().is_some_and(|before| !is_same_origin(&before.url, waiting.address())) {
+        waiting.holds = 0;
+    }
+    ImageOutcome::Next(Box::new(waiting))
+}
+
+/// The number of the first copy whose address was not tried yet, of those that `fits` takes.
+fn next_copy(waiting: &BacklogEntry, fits: impl Fn(&str) -> bool) -> Option<i16> {
+    let BacklogEntry { candidate, refused, .. } = waiting;
+    let tried = |url: &String| url == waiting.address() || refused.iter().any(|copy| copy.url == *url);
+    let at = candidate.alternates.iter().position(|url| !tried(url) && fits(url));
+    i16::try_from(at.filter(|_| refused.len() + 1 < MOST_COPIES)? + 1).ok()
+}
+
+/// Whether scheme, host and port are the same.
+fn is_same_origin(one: &str, other: &str) -> bool {
+    let origin = |url: &str| Url::parse(url).ok().map(|url| url.origin());
+    origin(one) == origin(other)
+}
+
+/// No copy is left. Of several refusals the first that may pass tells whether a retry tries again;
+/// else the first tells why the one that was asked for is not there.
+fn refused(waiting: BacklogEntry, body: Option<ReceivedBody>, reason: Rejection) -> ImageOutcome {
+    let url = waiting.address().to_owned();
+    let mut copies = waiting.refused;
+    copies.push(RejectedCopy { url, reason: reason.reason, detail: reason.detail, body });
+    let shown = copies.iter().position(|copy| copy.reason.may_pass()).unwrap_or(0);
+    let RejectedCopy { url, reason, detail, body } = copies.remove(shown);
+    ImageOutcome::Judged(Box::new(JudgedImage {
+        candidate: waiting.id,
+        said: waiting.candidate,
+        address: url,
+        body,
+        refused: copies,
+        outcome: Err(Rejection { reason, detail }),
+    }))
+}
+
+/// A job that names licences takes nothing whose licence it does not know.
+fn license(said: &Candidate, rules: &Rules) -> Option<Rejection> {
+    let id = said.license.as_ref().map_or("unknown", |license| license.id.as_str());
+    let allowed = rules.licenses.is_empty() || rules.licenses.iter().any(|allowed| is_covered(id, allowed));
+    (!allowed)
+        .then(|| Rejection { reason: Refusal::LicenseNotAllowed, detail: format!("its licence is {id}") })
+}
+
+/// Whether the licence is the allowed one, where `*` at the end stands for a version: who allows
+/// `cc-by-*` does not mean `cc-by-nc-4.0`.
+fn is_covered(id: &str, allowed: &str) -> bool {
+    match allowed.strip_suffix('*') {
+        Some(start) => {
+            id.strip_prefix(start).is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+        }
+        None => id == allowed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(alternates: &[&str]) -> BacklogEntry {
+        let candidate = serde_json::json!({ "url": "http://a/0", "alternates": alternates });
+        BacklogEntry {
+            id: 1,
+            candidate: serde_json::from_value(candidate).unwrap(),
+            copy: 0,
+            refused: Vec::new(),
+            holds: 3,
+            interruptions: 0,
+            host: "a".to_owned(),
+            again: false,
+        }
+    }
+
+    /// Refuses copy after copy: the addresses in their order, and what is shown in the end.
+    fn refuse_all(mut waiting: BacklogEntry, reasons: &[Refusal]) -> (Vec<String>, JudgedImage) {
+        let mut reasons = reasons.iter().cycle();
+        let mut tried = Vec::new();
+        loop {
+            tried.push(waiting.address().to_owned());
+            let reason = Rejection { reason: *reasons.next().unwrap(), detail: tried.len().to_string() };
+            match next_or_refused(waiting, None, reason) {
+                ImageOutcome::Next(next) => waiting = *next,
+                ImageOutcome::Judged(judged) => return (tried, *judged),
+                _ => unreachable!(),
+            }
+        }
+    }
+
+    #[test]
+    fn every_copy_has_its_turn_once() {
+        let copies = waiting(&["http://b/1", "http://a/0", "http://b/1", "http://c/2"]);
+        let (tried, judged) = refuse_all(copies, &[Refusal::Truncated, Refusal::NotFound]);
+        assert_eq!(tried, ["http://a/0", "http://b/1", "http://c/2"]);
+        let refused = judged.outcome.unwrap_err();
+        assert_eq!(
+            (refused.reason, &*refused.detail, &*judged.address),
+            (Refusal::Truncated, "1", "http://a/0")
+        );
+        let others: Vec<_> = judged.refused.iter().map(|copy| (&*copy.url, copy.reason)).collect();
+        assert_eq!(others, [("http://b/1", Refusal::NotFound), ("http://c/2", Refusal::Truncated)]);
+
+        let many: Vec<String> = (1..99).map(|number| format!("http://b/{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let (tried, _) = refuse_all(waiting(&many), &[Refusal::HttpStatus]);
+        assert_eq!(tried.len(), MOST_COPIES);
+    }
+
+    /// Holds what is tried for so many seconds: the number of the copy that is tried next, none where it
+    /// is waited for.
+    fn hold(waiting: BacklogEntry, seconds: u64) -> Option<BacklogEntry> {
+        let reason = Rejection { reason: Refusal::RateLimited, detail: String::new() };
+        match held_or_next(waiting, reason, Duration::from_secs(seconds)) {
+            ImageOutcome::Next(next) => Some(*next),
+            ImageOutcome::Held { .. } => None,
+            _ => unreachable!(),
+        }
+    }
+
+    #[test]
+    fn a_closed_origin_is_waited_for_where_no_other_has_a_copy() {
+        let same = || waiting(&["http://a/1", "http://A:80/2"]);
+        assert!(hold(same(), 3600).is_none() && hold(same(), 1).is_none());
+        for other in ["http://b/2", "https://a/2", "http://a:8080/2"] {
+            let copies = || waiting(&["http://a/1", other, "http://a/3"]);
+            assert!(hold(copies(), 60).is_none());
+            let next = hold(copies(), 61).unwrap();
+            assert_eq!((next.address(), next.holds, next.refused.len()), (other, 0, 1));
+            // The best of those passed over, and then for as long as it takes.
+            let (tried, _) = refuse_all(next.clone(), &[Refusal::NotFound]);
+            assert_eq!(tried, [other, "http://a/1", "http://a/3"]);
+            let back = hold(next, 3600).unwrap();
+            assert_eq!(back.address(), "http://a/1");
+            assert!(hold(back, 3600).is_none());
+        }
+        // However often each is held, the origin is what has had its chances.
+        let next = hold(BacklogEntry { holds: MOST_HOLDS, ..same() }, 3600).unwrap();
+        assert_eq!((next.address(), next.holds), ("http://a/1", MOST_HOLDS));
+    }
+
+    #[test]
+    fn what_may_pass_is_told_and_who_opts_out_is_heeded() {
+        let copies = || waiting(&["http://b/1", "http://b/2"]);
+        let reasons = [Refusal::Corrupt, Refusal::Timeout, Refusal::NotFound];
+        let (tried, judged) = refuse_all(copies(), &reasons);
+        assert_eq!((tried.len(), &*judged.address), (3, "http://b/1"));
+        assert_eq!(judged.outcome.unwrap_err().reason, Refusal::Timeout);
+        let (tried, judged) = refuse_all(copies(), &[Refusal::OptOut]);
+        assert_eq!((tried.len(), judged.outcome.unwrap_err().reason), (1, Refusal::OptOut));
+    }
+
+    #[test]
+    fn a_star_is_a_version_and_no_restriction() {
+        for (allowed, ids, others) in [
+            (
+                "cc-by-*",
+                &["cc-by-4.0", "cc-by-2.0-de"][..],
+                &["cc-by-nc-4.0", "cc-by-sa-4.0", "cc-by", "unknown"][..],
+            ),
+            ("cc-by-nc-*", &["cc-by-nc-2.0"], &["cc-by-nc-nd-2.0", "cc-by-4.0"]),
+            ("cc0-1.0", &["cc0-1.0"], &["cc0-1.0-x", "cc-by-1.0"]),
+            ("*", &[], &["unknown", "cc0-1.0"]),
+        ] {
+            assert!(ids.iter().all(|id| is_covered(id, allowed)), "{allowed}");
+            assert!(!others.iter().any(|id| is_covered(id, allowed)), "{allowed}");
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! What concerns all chunks of a job at once: the end of a chunk with redistribution
+//! of what it did not bring, the end of the job, cancel, retry and delete. All take
+//! the same locks in the same order (dataset, chunk rows by id, the job's rows), so
+//! that none deadlocks with another or with a batch of verdicts.
+
+use sqlx::{FromRow, PgConnection, types::Json};
+
+use crate::{
+    db::{
+        chunks::ClaimedChunk,
+        column::LenientStatus,
+        jobs::{self, JobRow},
+        progress,
+    },
+    job::{
+        ChunkId, ChunkState, DatasetId, FinishedChunk, JobId, JobState, QuotaShare, UserId, outcome,
+        shares_of_missing,
+    },
+};
+
+/// Chunks to enqueue in the same transaction, each with its run.
+pub type ToEnqueue = Vec<(ChunkId, i32)>;
+
+/// Longest reason of a job, in bytes.
+const LONGEST_REASON: usize = 1_500;
+
+/// How a chunk came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChunkEnd {
+    /// It has its share; whether its source has more shows in the backlog.
+    Share,
+    /// The source has no more.
+    Exhausted,
+    /// An error, with the reason for the user.
+    Failed(String),
+}
+
+/// What a cancel or a delete found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// No such job of this user.
+    NotFound,
+    /// It had ended before, in this state.
+    Over(JobState),
+    /// It is cancelled now; its messages are stale and end by themselves.
+    Now,
+}
+
+/// What a retry found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RetryFound {
+    /// No such job of this user.
+    NotFound,
+    /// It is in this state, and no part of it failed.
+    NotOver(JobState),
+    /// It has no parts: somebody else wrote its row.
+    NoParts,
+    /// It goes on; these messages are to be enqueued in the same transaction.
+    Now(ToEnqueue),
+}
+
+/// Ends a chunk and shares out what it did not bring; ends the job when no chunk is
+/// left to work on. None when the lease is lost.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn end_chunk(
+    connection: &mut PgConnection,
+    chunk: &ClaimedChunk,
+    end: &ChunkEnd,
+) -> sqlx::Result<Option<ToEnqueue>> {
+    super::lock_dataset(connection, chunk.dataset_id).await?;
+    lock_rows(connection, chunk.job_id).await?;
+    let (state, reason) = match end {
+        ChunkEnd::Share => (ChunkState::Satisfied, None),
+        ChunkEnd::Exhausted => (ChunkState::Exhausted, None),
+        ChunkEnd::Failed(reason) => (ChunkState::Failed, Some(reason)),
+    };
+    let ended = sqlx::query(
+        "update pixcrawler.chunk
+            set state = $3, reason = $4, lease = null, crash_count = 0, paused_since = null,
+                share = case when $3 = 'satisfied' then share else kept end
+          where id = $1 and lease = $2",
+    )
+    .bind(chunk.id)
+    .bind(chunk.lease)
+    .bind(state.name())
+    .bind(reason)
+    .execute(&mut *connection)
+    .await?;
+    if ended.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let queued = redistribute(connection, chunk.job_id).await?;
+    finish_if_over(connection, chunk.dataset_id, chunk.job_id).await?;
+    Ok(Some(queued))
+}
+
+/// Cancels a job of this user. Its workers see that their leases are gone.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn cancel(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Cancelled> {
+    let Some(locked) = lock(connection, user, job).await? else { return Ok(Cancelled::NotFound) };
+    if locked.status.0.is_over() {
+        return Ok(Cancelled::Over(locked.status.0));
+    }
+    stop(connection, &locked).await?;
+    Ok(Cancelled::Now)
+}
+
+/// Stops what goes on for a job that is locked, and ends it as cancelled.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn stop(connection: &mut PgConnection, job: &JobRow) -> sqlx::Result<()> {
+    sqlx::query(
+        "update pixcrawler.chunk
+            set state = 'cancelled', lease = null, not_before = null, reason = 'cancelled'
+          where job_id = $1 and state in ('queued', 'running', 'waiting', 'satisfied')",
+    )
+    .bind(job.id)
+    .execute(&mut *connection)
+    .await?;
+    end_job(connection, job.dataset_id, job.id, JobState::Cancelled, None).await?;
+    progress::notify(connection, &format!("cancel:{}", job.id)).await
+}
+
+/// Ends a job that is locked and has no parts, because it cannot be begun.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn refuse(connection: &mut PgConnection, job: &JobRow, reason: &str) -> sqlx::Result<()> {
+    end_job(connection, job.dataset_id, job.id, JobState::Failed, Some(reason)).await
+}
+
+/// Begins a job again with what it has, which failed, was cancelled, or completed with fewer
+/// images because a part failed: chunks that failed or were cancelled go on from their
+/// checkpoints, and pictures that were left, or refused for a reason that may pass, are tried again.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<RetryFound> {
+    let Some(locked) = lock(connection, user, job).await? else { return Ok(RetryFound::NotFound) };
+    if !locked.has_parts() {
+        return Ok(RetryFound::NoParts);
+    }
+    let may_be_retried = match locked.status.0 {
+        JobState::Failed | JobState::Cancelled => true,
+        JobState::Completed => lacks_a_part(connection, job).await?,
+        JobState::Pending | JobState::Running => false,
+    };
+    if !may_be_retried {
+        return Ok(RetryFound::NotOver(locked.status.0));
+    }
+    let reopened: Vec<(ChunkId,)> = sqlx::query_as(
+        "update pixcrawler.candidate c set verdict = null, not_before = null, holds = 0, interruptions = 0, copy = 0, refused = '[]'
+           from public.images i
+          where c.job_id = $1 and c.verdict = 'refused' and i.id = c.image_id and i.reason = any ($2)
+      returning c.chunk_id",
+    )
+    .bind(job)
+    .bind(crate::image::Refusal::PASSING.as_slice())
+    .fetch_all(&mut *connection)
+    .await?;
+    sqlx::query(
+        "update pixcrawler.candidate set not_before = null, holds = 0 where job_id = $1 and verdict is null",
+    )
+    .bind(job)
+    .execute(&mut *connection)
+    .await?;
+    let chunks: Vec<ChunkId> = reopened.iter().map(|(chunk,)| *chunk).collect();
+    sqlx::query(
+        "update pixcrawler.chunk
+            set state = 'satisfied', share = kept, lease = null, crash_count = 0, errors_in_row = 0,
+                not_before = null, step_not_before = null, reason = null, paused_since = null, idle_since = null
+          where job_id = $1 and (state in ('failed', 'cancelled') or id = any ($2))",
+    )
+    .bind(job)
+    .bind(&chunks)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("update pixcrawler.job set judged = judged - $2 where job_id = $1")
+        .bind(job)
+        .bind(i32::try_from(chunks.len()).unwrap_or(i32::MAX))
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "update public.crawl_jobs
+            set status = 'pending', error = null, progress = 0, completed_at = null, updated_at = now()
+          where id = $1",
+    )
+    .bind(job)
+    .execute(&mut *connection)
+    .await?;
+    let queued = redistribute(connection, job).await?;
+    publish_dataset(connection, locked.dataset_id).await?;
+    finish_if_over(connection, locked.dataset_id, job).await?;
+    Ok(RetryFound::Now(queued))
+}
+
+/// Whether the job has fewer images than were asked for, and a part of it failed.
+async fn lacks_a_part(connection: &mut PgConnection, job: JobId) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select kept < wanted and exists (
+                select from pixcrawler.chunk c where c.job_id = j.job_id and c.state = 'failed')
+           from pixcrawler.job j where job_id = $1",
+    )
+    .bind(job)
+    .fetch_one(connection)
+    .await
+}
+
+/// Deletes a job of this user with all its rows; objects are left to the sweep.
+/// The job must have been cancelled or have ended.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn delete(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<bool> {
+    let Some(locked) = lock(connection, user, job).await? else { return Ok(false) };
+    sqlx::query("delete from public.images where crawl_job_id = $1")
+        .bind(job)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("update public.datasets set crawl_job_id = null where crawl_job_id = $1")
+        .bind(job)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("delete from public.crawl_jobs where id = $1").bind(job).execute(&mut *connection).await?;
+    publish_dataset(connection, locked.dataset_id).await?;
+    Ok(true)
+}
+
+/// Locks a job of this user in the common order; none when there is no such job.
+///
+/// # Errors
+/// When the database fails; the transaction is then lost.
+pub async fn lock(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Option<JobRow>> {
+    let dataset =
+        sqlx::query_scalar("select dataset_id from public.crawl_jobs where id = $1 and user_id = $2");
+    let dataset = dataset.bind(job).bind(user).fetch_optional(&mut *connection).await?;
+    let Some(dataset) = dataset else { return Ok(None) };
+    super::lock_dataset(connection, dataset).await?;
+    lock_rows(connection, job).await?;
+    // Last, as by those who refresh it; the frontend may write it, too.
+    sqlx::query("select from public.crawl_jobs where id = $1 for update")
+        .bind(job)
+        .execute(&mut *connection)
+        .await?;
+    jobs::show(connection, user, job).await
+}
+
+/// Chunk rows by id, then the counter, which those who refresh the public row lock first.
+async fn lock_rows(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
+    for rows in [
+        "select from pixcrawler.chunk where job_id = $1 order by id for update",
+        "select from pixcrawler.job where job_id = $1 for update",
+    ] {
+        sqlx::query(rows).bind(job).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct QuotaRow {
+    id: ChunkId,
+    input: i32,
+    rank: i32,
+    state: ChunkState,
+    share: i32,
+    kept: i32,
+    has_more: bool,
+}
+
+/// Gives the slots that nobody works on to chunks that had reached their share but
+/// not their end, and marks those that have nothing more to give.
+async fn redistribute(connection: &mut PgConnection, job: JobId) -> sqlx::Result<ToEnqueue> {
+    let (wanted,): (i32,) = sqlx::query_as("select wanted from pixcrawler.job where job_id = $1 for update")
+        .bind(job)
+        .fetch_one(&mut *connection)
+        .await?;
+    let rows: Vec<QuotaRow> = sqlx::query_as(
+        "select id, input, rank, state, share, kept,
+                not source_done or exists (
+                    select from pixcrawler.candidate b where b.chunk_id = c.id and b.verdict is null) as has_more
+           from pixcrawler.chunk c where job_id = $1 order by rank, input",
+    )
+    .bind(job)
+    .fetch_all(&mut *connection)
+    .await?;
+    let ended: Vec<ChunkId> = rows
+        .iter()
+        .filter(|row| row.state == ChunkState::Satisfied && !row.has_more)
+        .map(|row| row.id)
+        .collect();
+    sqlx::query("update pixcrawler.chunk set state = 'exhausted', share = kept where id = any ($1)")
+        .bind(&ended)
+        .execute(&mut *connection)
+        .await?;
+    let parts: Vec<QuotaShare> = rows
+        .iter()
+        .map(|row| QuotaShare {
+            chunk: row.id,
+            input: row.input,
+            rank: row.rank,
+            state: if ended.contains(&row.id) { ChunkState::Exhausted } else { row.state },
+            share: row.share,
+            kept: row.kept,
+        })
+        .collect();
+    let more = shares_of_missing(wanted, &parts);
+    let (chunks, extra): (Vec<ChunkId>, Vec<i32>) = more.into_iter().unzip();
+    let queued: ToEnqueue = sqlx::query_as(
+        "update pixcrawler.chunk c
+            set share = c.share + m.extra, state = 'queued', run = run + 1
+           from unnest($1::integer[], $2::integer[]) as m (id, extra)
+          where c.id = m.id
+      returning c.id, c.run",
+    )
+    .bind(&chunks)
+    .bind(&extra)
+    .fetch_all(&mut *connection)
+    .await?;
+    publish_chunks(connection, job).await?;
+    Ok(queued)
+}
+
+/// The frontend's view of the chunks: state in its vocabulary, error and share.
+async fn publish_chunks(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
+    sqlx::query(
+        "update public.job_chunks p
+            set status = v.status, error_message = v.error, updated_at = now(),
+                image_range = jsonb_build_object('start', v.first, 'end', v.first + v.share)
+           from (select id, share, sum(share) over (order by input, rank) - share as first,
+                        case when state in ('queued', 'waiting', 'satisfied') then 'pending'
+                             when state = 'running' then 'processing'
+                             when state = 'failed' then 'failed'
+                             else 'completed' end as status,
+                        case when state in ('failed', 'cancelled') then reason end as error
+                   from pixcrawler.chunk where job_id = $1) as v
+          where p.id = v.id
+            and (p.status, p.error_message, p.image_range) is distinct from
+                (v.status, v.error, jsonb_build_object('start', v.first, 'end', v.first + v.share))",
+    )
+    .bind(job)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct FinishedChunkRow {
+    source: String,
+    state: ChunkState,
+    reason: Option<String>,
+    warnings: Json<Vec<String>>,
+}
+
+/// Ends the job when none of its chunks is to be worked on.
+async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: JobId) -> sqlx::Result<()> {
+    let open: Option<(i32,)> = sqlx::query_as(
+        "select 1 from pixcrawler.chunk where job_id = $1 and state in ('queued', 'running', 'waiting') limit 1",
+    )
+    .bind(job)
+    .fetch_optional(&mut *connection)
+    .await?;
+    if open.is_some() {
+        return progress::refresh(connection, job).await;
+    }
+    let (kept, wanted, status): (i32, i32, LenientStatus) = sqlx::query_as(
+        "select kept, wanted, status from pixcrawler.job join public.crawl_jobs on id = job_id where id = $1",
+    )
+    .bind(job)
+    .fetch_one(&mut *connection)
+    .await?;
+    // The frontend writes that by itself, and it is the user's last word.
+    if status.0 == JobState::Cancelled {
+        return end_job(connection, dataset, job, JobState::Cancelled, None).await;
+    }
+    let rows: Vec<FinishedChunkRow> = sqlx::query_as(
+        "select source, state, reason, warnings from pixcrawler.chunk where job_id = $1 order by input, rank",
+    )
+    .bind(job)
+    .fetch_all(&mut *connection)
+    .await?;
+    let chunks: Vec<FinishedChunk> = rows
+        .into_iter()
+        .map(|row| FinishedChunk {
+            source: row.source,
+            state: row.state,
+            reason: row.reason,
+            warnings: row.warnings.0,
+        })
+        .collect();
+    let (state, reason) = outcome(kept, wanted, &chunks);
+    end_job(connection, dataset, job, state, reason.as_deref()).await
+}
+
+async fn end_job(
+    connection: &mut PgConnection,
+    dataset: DatasetId,
+    job: JobId,
+    state: JobState,
+    reason: Option<&str>,
+) -> sqlx::Result<()> {
+    publish_chunks(connection, job).await?;
+    sqlx::query(
+        "update public.crawl_jobs
+            set status = $2, error = $3, completed_at = now(), updated_at = now(),
+                progress = case when $2 = 'completed' then 100 else progress end
+          where id = $1",
+    )
+    .bind(job)
+    .bind(state.name())
+    .bind(reason.map(short))
+    .execute(&mut *connection)
+    .await?;
+    publish_dataset(connection, dataset).await?;
+    let action = if state == JobState::Cancelled { "CANCEL_CRAWL_JOB" } else { "COMPLETE_CRAWL_JOB" };
+    sqlx::query(
+        "insert into public.activity_logs (user_id, action, resource_type, resource_id, metadata)
+         select user_id, $2, 'crawl_job', id::text,
+                jsonb_strip_nulls(jsonb_build_object('status', status, 'reason', error))
+           from public.crawl_jobs where id = $1",
+    )
+    .bind(job)
+    .bind(action)
+    .execute(&mut *connection)
+    .await?;
+    progress::refresh(connection, job).await?;
+    // Of one without parts nobody is told by a refresh.
+    progress::notify(connection, &format!("job:{job}")).await
+}
+
+/// Of a reason as much as a row may hold that every change is sent of: how it begins and how it ends,
+/// because causes stand last.
+fn short(reason: &str) -> String {
+    if reason.len() <= LONGEST_REASON {
+        return reason.to_owned();
+    }
+    let begin = reason.floor_char_boundary(LONGEST_REASON / 2);
+    let end = reason.ceil_char_boundary(reason.len() - LONGEST_REASON / 2);
+    format!("{} … {}", &reason[..begin], &reason[end..])
+}
+
+/// The dataset's row: what it holds, and how its jobs stand, of which one that is under
+/// way counts before all others and else the latest.
+async fn publish_dataset(connection: &mut PgConnection, dataset: DatasetId) -> sqlx::Result<()> {
+    sqlx::query(
+        "update public.datasets d
+            set images_collected = held.images, updated_at = now(),
+                progress = least(100, held.images * 100.0 / greatest(d.max_images, 1)),
+                status = case latest.status when 'pending' then 'processing' when 'running' then 'processing'
+                                            else latest.status end
+           from (select count(*) as images from public.images
+                  where dataset_id = $1 and is_valid and not is_duplicate) as held,
+                (select coalesce(
+                    (select status from public.crawl_jobs where dataset_id = $1
+                      order by status in ('pending', 'running') desc, id desc limit 1), 'pending') as status) as latest
+          where d.id = $1",
+    )
+    .bind(dataset)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,293 @@
+//! Where components come from: the binary, and a folder with its record.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    fs::Permissions,
+    io,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use tokio::fs;
+
+use super::{
+    EngineError, FailedBuild, RefusedPlugin,
+    lockfile::{self, LockEntries, LockEntry, LockedBuild},
+};
+use crate::{config, image::Sha256, private};
+
+/// Bytes of one component; Python's, the largest, have 20 MB.
+pub(super) const MAX_SIZE: u64 = 100 << 20;
+
+/// Why a source is off whose file is not as it was recorded; what is wrong with the file is
+/// told to the operator, who is shown what was left out.
+const BROKEN: &str =
+    "its component is not there as it was installed; the operator sees more with `pixcrawler plugin list`";
+
+/// Everything there is, not yet looked into.
+#[derive(Default)]
+pub(super) struct PluginDirs {
+    /// Where all but the bundled ones are.
+    pub(super) folder: PathBuf,
+    /// What the folder records.
+    pub(super) entries: LockEntries,
+    /// The bundled ones, then those that the record means, then the other files by name.
+    pub(super) found: Vec<ComponentFile>,
+    /// Files that were left out.
+    pub(super) refused: Vec<RefusedPlugin>,
+    /// Sources whose recorded build is not there as it was, with the reason for everybody.
+    pub(super) broken: BTreeMap<String, &'static str>,
+    /// Sources that went back to an earlier build, with the one that is left aside.
+    pub(super) rolled_back: BTreeMap<String, LockedBuild>,
+}
+
+/// A component that was found.
+pub(super) struct ComponentFile {
+    /// Name of the file without `.wasm`.
+    pub(super) name: String,
+    /// Empty once it is compiled.
+    pub(super) wasm: Cow<'static, [u8]>,
+    pub(super) digest: Sha256,
+    /// In bytes.
+    pub(super) size: usize,
+    /// None for one from the binary.
+    pub(super) file: Option<PathBuf>,
+    /// Whether these very bytes are in the binary.
+    pub(super) bundled: bool,
+    /// The id under which it is recorded, and how.
+    pub(super) pinned: Option<(String, LockedBuild)>,
+}
+
+impl ComponentFile {
+    /// Whether the operator wants it looked into: it came with the binary, is recorded, or is
+    /// granted by the name of its file. What merely lies in the folder is not.
+    pub(super) fn is_wanted(&self, granted: &[String]) -> bool {
+        self.bundled || self.pinned.is_some() || granted.contains(&self.name)
+    }
+}
+
+/// The file, or the name in the binary.
+impl fmt::Display for ComponentFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{}", file.display()),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// What tells that a folder has changed: name, identity, time and size of each file that counts.
+pub(super) type Fingerprint = Vec<(PathBuf, u64, i64, i64, u64)>;
+
+impl PluginDirs {
+    /// Looks at everything. Of each recorded source the newest build is taken that is not
+    /// `condemned`; when all are, the one that is meant.
+    ///
+    /// # Errors
+    /// When the record cannot be understood, or the folder cannot be read.
+    pub(super) async fn read(
+        bundled: &[(&'static str, &'static [u8])],
+        folder: &Path,
+        condemned: &FailedBuild,
+    ) -> Result<Self, EngineError> {
+        let _held = lockfile::hold(folder).await;
+        let mut library =
+            Self { folder: folder.to_owned(), entries: lockfile::read(folder)?, ..Self::default() };
+        library.found.extend(bundled.iter().map(|(name, wasm)| ComponentFile {
+            name: (*name).to_owned(),
+            wasm: Cow::Borrowed(wasm),
+            digest: Sha256::of(wasm),
+            size: wasm.len(),
+            file: None,
+            bundled: true,
+            pinned: None,
+        }));
+        for (id, entry) in library.entries.clone() {
+            if let Some(meant) = &entry.build {
+                library.add_pinned(folder, &id, &entry, meant, condemned).await;
+            }
+        }
+        for file in files(folder).await.map_err(EngineError::folder(folder))? {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if library.entries.values().any(|entry| entry.names(&name)) {
+                continue;
+            }
+            match read(&file).await {
+                Ok(wasm) => library.add(file, wasm, None),
+                Err(error) => library.refuse(&file, format!("cannot be read: {error}")),
+            }
+        }
+        Ok(library)
+    }
+
+    /// Adds the build of a recorded source that is to run.
+    async fn add_pinned(
+        &mut self,
+        folder: &Path,
+        id: &str,
+        entry: &LockEntry,
+        meant: &LockedBuild,
+        condemned: &FailedBuild,
+    ) {
+        if condemned.has(id, entry, &meant.sha256) {
+            let did_well = |digest: &Sha256| condemned.did_well.contains(digest);
+            // One that is known to do well, else the one before.
+            let mut earlier: Vec<_> =
+                entry.previous.iter().filter(|build| !condemned.has(id, entry, &build.sha256)).collect();
+            earlier.sort_by_key(|build| !did_well(&build.sha256));
+            let bundled = self.bundled(id).map(|bundled| bundled.digest);
+            let bundled = bundled.filter(|bundled| !condemned.has(id, entry, bundled));
+            if earlier.first().is_some_and(|first| !did_well(&first.sha256))
+                && bundled.is_some_and(|bundled| did_well(&bundled))
+            {
+                earlier.clear();
+            }
+            for build in earlier {
+                match pinned(folder, build).await {
+                    Ok(wasm) => {
+                        self.rolled_back.insert(id.to_owned(), meant.clone());
+                        self.add(folder.join(&build.file), wasm, Some((id.to_owned(), build.clone())));
+                        return;
+                    }
+                    Err(reason) => self.refuse(&folder.join(&build.file), reason),
+                }
+            }
+            if bundled.is_some() {
+                // The one that is meant is added still, for the case that this one is not granted.
+                self.rolled_back.insert(id.to_owned(), meant.clone());
+            }
+        }
+        match pinned(folder, meant).await {
+            Ok(wasm) => self.add(folder.join(&meant.file), wasm, Some((id.to_owned(), meant.clone()))),
+            Err(reason) => {
+                self.refuse(&folder.join(&meant.file), reason);
+                self.broken.insert(id.to_owned(), BROKEN);
+            }
+        }
+    }
+
+    fn add(&mut self, file: PathBuf, wasm: Vec<u8>, pinned: Option<(String, LockedBuild)>) {
+        let digest = Sha256::of(&wasm);
+        self.found.push(ComponentFile {
+            name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            size: wasm.len(),
+            bundled: self.found.iter().any(|found| found.file.is_none() && found.digest == digest),
+            digest,
+            wasm: Cow::Owned(wasm),
+            file: Some(file),
+            pinned,
+        });
+    }
+
+    fn refuse(&mut self, file: &Path, reason: String) {
+        self.refused.push(RefusedPlugin { name: file.display().to_string(), reason });
+    }
+
+    /// What comes with the binary under this id.
+    pub(super) fn bundled(&self, id: &str) -> Option<&ComponentFile> {
+        self.found.iter().find(|found| found.file.is_none() && found.name == id)
+    }
+
+    /// Whether a source has an earlier build that is not condemned, `bundled` included.
+    pub(super) fn can_go_back(
+        &self,
+        id: &str,
+        from: &Sha256,
+        condemned: &FailedBuild,
+        bundled: Option<&ComponentFile>,
+    ) -> bool {
+        let Some(entry) = self.entries.get(id) else { return false };
+        let earlier = entry.builds().skip_while(|build| build.sha256 != *from).skip(1);
+        let earlier = earlier.map(|build| &build.sha256);
+        let bundled = bundled.map(|bundled| &bundled.digest).filter(|bundled| *bundled != from);
+        entry.build.is_some() && earlier.chain(bundled).any(|digest| !condemned.has(id, entry, digest))
+    }
+
+    /// The digests that are in use or may be.
+    pub(super) fn digests(&self) -> BTreeSet<Sha256> {
+        self.found.iter().map(|found| found.digest).collect()
+    }
+}
+
+/// The bytes that are recorded, or why they are not there.
+async fn pinned(folder: &Path, build: &LockedBuild) -> Result<Vec<u8>, String> {
+    let file = folder.join(&build.file);
+    let wasm = match read(&file).await {
+        Ok(wasm) => wasm,
+        Err(error) => return Err(format!("is recorded in {} but cannot be read: {error}", lockfile::NAME)),
+    };
+    let found = Sha256::of(&wasm);
+    if found == build.sha256 {
+        return Ok(wasm);
+    }
+    Err(format!(
+        "was changed: its SHA-256 is {found}, {} has {}; put the file back as it was, or look at what is there \
+         now and install it: `pixcrawler plugin install {}`",
+        lockfile::NAME,
+        build.sha256,
+        file.display()
+    ))
+}
+
+/// What the folder looks like from outside; nothing when there is none.
+pub(super) async fn fingerprint(folder: &Path) -> Fingerprint {
+    let mut seen = Fingerprint::new();
+    let files = files(folder).await.unwrap_or_default();
+    for file in files.into_iter().chain([folder.join(lockfile::NAME)]) {
+        if let Ok(about) = fs::metadata(&file).await {
+            seen.push((file, about.ino(), about.mtime(), about.mtime_nsec(), about.len()));
+        }
+    }
+    seen
+}
+
+/// The folder of compiled code, made if absent. It is this user's alone: what lies in it is run.
+///
+/// # Errors
+/// When it cannot be made, or belongs to somebody else.
+pub(super) fn cache_folder(config: &config::Plugins, data_dir: &Path) -> Result<PathBuf, EngineError> {
+    let cache = config.cache_dir.clone().unwrap_or_else(|| data_dir.join("cache"));
+    let path = std::path::absolute(&cache).unwrap_or(cache).join("plugins");
+    let own = || {
+        if config.cache_dir.is_none() {
+            private::data_folder(data_dir)?;
+        }
+        private::folder(&path)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o700))
+    };
+    match own() {
+        Ok(()) => Ok(path),
+        Err(source) => Err(EngineError::Folder { path, source }),
+    }
+}
+
+/// The components in a folder, by name.
+async fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut entries = match fs::read_dir(folder).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    while let Some(entry) = entries.next_entry().await? {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// A component as it is in a file.
+///
+/// # Errors
+/// When it cannot be read or is too large.
+pub(super) async fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let size = fs::metadata(file).await?.len();
+    if size > MAX_SIZE {
+        return Err(io::Error::other(format!("{size} bytes, at most {MAX_SIZE} are allowed")));
+    }
+    fs::read(file).await
+}

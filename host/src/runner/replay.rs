@@ -1,0 +1,242 @@
+//! Answers from a cassette, and whether the source makes of them what it must.
+
+use std::time::{Duration, Instant};
+
+use similar::TextDiff;
+use url::Url;
+
+use super::{
+    RunEnd, RunLimits, SourceRun, Transport, TransportError,
+    cassette::{Cassette, CassetteError, Exchange, Expect},
+    mutation, run,
+};
+use crate::{
+    fetch,
+    plugin::{LoadedPlugin, Plugins, StepError},
+    source::{Candidate, Failure, Query, Request, Response, SourceError, SourceInfo},
+};
+
+/// What came of a cassette.
+#[derive(Debug)]
+pub struct TestReport {
+    /// What is wrong; nothing when it passed.
+    pub problems: Vec<CassetteProblem>,
+    /// What really came of it, when that can be expected.
+    pub outcome: Option<Expect>,
+    /// Replays included.
+    pub took: Duration,
+    /// The run itself; none when the cassette does not fit the source.
+    pub run: Option<SourceRun>,
+}
+
+/// What is wrong with a cassette, or with the source.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CassetteProblem {
+    /// Something else came of it than it expects; says how the two differ.
+    #[error("{0}")]
+    Unexpected(String),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Gives the recorded answers, as long as the same is asked in the same order.
+struct Replay<'a>(&'a [Exchange]);
+
+impl Transport for Replay<'_> {
+    const AT_A_TIME: usize = 1;
+
+    async fn answer(
+        &self,
+        number: usize,
+        request: &Request,
+    ) -> Result<Result<Response, Failure>, TransportError> {
+        let recorded = self.0.get(number);
+        match difference(recorded, Some(request)) {
+            None => Ok(recorded.map_or(Err(Failure::Skipped), |exchange| exchange.outcome.clone())),
+            Some(diff) => Err(TransportError::Differs { number: number + 1, diff }),
+        }
+    }
+}
+
+/// Replays the cassette in the sandbox, offline, and once more for each name of `changed-layout`.
+pub async fn test(plugins: &Plugins, source: &LoadedPlugin, cassette: &Cassette) -> TestReport {
+    let begun = Instant::now();
+    let query = match cassette.query(&source.info) {
+        Ok(query) => query,
+        Err(error) => return TestReport::unfit(&error, begun.elapsed()),
+    };
+    let run = on(plugins, source, &query, &cassette.exchanges).await;
+    let expected = cassette.expect.as_ref();
+    let outcome = Expect::outcome(&run, expected);
+    let mut problems = Vec::new();
+    problems.extend(match (&run.end, &outcome) {
+        (RunEnd::Failed(StepError::Source(_)) | RunEnd::Done | RunEnd::Open(_), Some(outcome)) => {
+            unlike(expected, outcome, &run.end).map(CassetteProblem::Unexpected)
+        }
+        (RunEnd::Failed(fault), _) => Some(CassetteProblem::Other(format!("fault of the plugin: {fault}"))),
+        (end, _) => Some(CassetteProblem::Other(said(end))),
+    });
+    problems.extend(unasked(&cassette.exchanges, &run).map(CassetteProblem::Other));
+    problems.extend(forbidden(source, cassette, &run).map(CassetteProblem::Other));
+    // What is wrong already would only be said again for each name.
+    let names = expected.iter().flat_map(|expect| &expect.changed_layout).filter(|_| problems.is_empty());
+    let mut layout = Vec::new();
+    for name in names {
+        let problem = layout_problem(plugins, source, &query, &cassette.exchanges, name).await;
+        layout.extend(problem.map(CassetteProblem::Other));
+    }
+    problems.append(&mut layout);
+    TestReport { problems, outcome, took: begun.elapsed(), run: Some(run) }
+}
+
+impl TestReport {
+    fn unfit(error: &CassetteError, took: Duration) -> Self {
+        Self { problems: vec![CassetteProblem::Other(error.to_string())], outcome: None, took, run: None }
+    }
+}
+
+/// One run on the cassette's answers; it ends where these end. What must come of it is not asked.
+///
+/// # Errors
+/// When the cassette does not fit the source.
+pub async fn replay(
+    plugins: &Plugins,
+    source: &LoadedPlugin,
+    cassette: &Cassette,
+) -> Result<SourceRun, CassetteError> {
+    let query = cassette.query(&source.info)?;
+    Ok(on(plugins, source, &query, &cassette.exchanges).await)
+}
+
+async fn on(plugins: &Plugins, source: &LoadedPlugin, query: &Query, exchanges: &[Exchange]) -> SourceRun {
+    let limits = RunLimits { requests: exchanges.len(), ..RunLimits::NONE };
+    run(plugins, source, query, &Replay(exchanges), limits).await
+}
+
+/// How the outcome differs from what is expected.
+fn unlike(expected: Option<&Expect>, outcome: &Expect, end: &RunEnd) -> Option<String> {
+    let Some(expected) = expected else {
+        let came = match end {
+            RunEnd::Failed(_) => format!("\nthe source ends with {}", said(end)),
+            _ => String::new(),
+        };
+        return Some(format!("it has no [expect]; --update writes what comes of it{came}"));
+    };
+    let (expected, found) = (expected.complete().to_text(), outcome.to_text());
+    if expected == found {
+        return None;
+    }
+    let diff = diff(&expected, &found, "expected", "found");
+    Some(match end {
+        // Most often it should have been an exchange.
+        RunEnd::Open(_) if !expected.contains("end = \"open\"") => format!("{diff}{}", said(end)),
+        RunEnd::Failed(StepError::Source(error)) if outcome.message.is_none() => {
+            format!("{diff}the source says: {error}")
+        }
+        _ => diff,
+    })
+}
+
+/// Exchanges that the source did not ask for, beside what it asked for instead.
+fn unasked(exchanges: &[Exchange], run: &SourceRun) -> Option<String> {
+    let asked = run.requests;
+    let left = exchanges.get(asked..).filter(|left| !left.is_empty())?;
+    let instead = match &run.end {
+        RunEnd::Open(requests) => &requests[..],
+        RunEnd::Done | RunEnd::Failed(StepError::Source(_)) => &[],
+        RunEnd::Failed(_) | RunEnd::Stopped(_) => return None,
+    };
+    let numbers = (asked + 1)..=exchanges.len();
+    let mut pairs = (0..left.len().max(instead.len())).map(|at| (left.get(at), instead.get(at)));
+    let diff = pairs.find_map(|(recorded, request)| difference(recorded, request)).unwrap_or_default();
+    Some(format!("recorded requests {} to {} were not asked:\n{diff}", numbers.start(), numbers.end()))
+}
+
+/// What the source asks for or names without having declared it, or though no source may: no
+/// crawl would do that. What the cassette says was denied is as it should be.
+#[must_use]
+pub fn forbidden(source: &LoadedPlugin, cassette: &Cassette, run: &SourceRun) -> Option<String> {
+    let open = match &run.end {
+        RunEnd::Open(requests) => &requests[..],
+        _ => &[],
+    };
+    let denied = |exchange: &&Exchange| matches!(exchange.outcome, Err(Failure::Denied(_)));
+    let recorded = cassette.exchanges.iter().filter(|exchange| !denied(exchange));
+    let grants = source.grants(&[]);
+    let request = |request: &Request| {
+        let url = Url::parse(&request.url).ok();
+        url.as_ref().and_then(Url::host_str).and_then(|host| undeclared(&source.info, host)).or_else(|| {
+            let named = fetch::check_named(&grants, &request.headers, request.credential.as_deref());
+            named.err().map(|reason| format!("{} is asked, but {reason}", request.url))
+        })
+    };
+    let candidate = |candidate: &Candidate| {
+        let named = fetch::check_named(&grants, &[], candidate.credential.as_deref());
+        named.err().map(|reason| format!("{} is found, but {reason}", candidate.url))
+    };
+    let mut requests = recorded.map(|exchange| &exchange.request).chain(open);
+    requests.find_map(request).or_else(|| run.candidates.iter().find_map(candidate))
+}
+
+/// Why a host may not be asked.
+fn undeclared(info: &SourceInfo, host: &str) -> Option<String> {
+    let declared: Vec<_> = info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
+    (!info.hosts.iter().any(|rule| rule.matches(host))).then(|| {
+        format!("`{host}` is asked, which is not among the source's `hosts`: {}", declared.join(", "))
+    })
+}
+
+/// What is wrong when `name` is renamed in the answers.
+async fn layout_problem(
+    plugins: &Plugins,
+    source: &LoadedPlugin,
+    query: &Query,
+    exchanges: &[Exchange],
+    name: &str,
+) -> Option<String> {
+    let Some(changed) = mutation::renamed(exchanges, name) else {
+        return Some(format!("changed-layout: `{name}` does not occur in the answers as a name"));
+    };
+    let run = on(plugins, source, query, &changed).await;
+    if matches!(run.end, RunEnd::Failed(StepError::Source(SourceError::LayoutChanged(_)))) {
+        return None;
+    }
+    let found = run.candidates.len();
+    Some(format!(
+        "changed-layout: `{name}` is renamed in the answers, and instead of layout-changed there are \
+         {found} candidates and then this: {}",
+        said(&run.end)
+    ))
+}
+
+/// An end in words.
+fn said(end: &RunEnd) -> String {
+    match end {
+        RunEnd::Done => "the source has no more".to_owned(),
+        RunEnd::Open(requests) => {
+            let lines = requests.iter().map(|request| format!("\n  {}", request.url));
+            format!("the source asks for what is not recorded:{}", lines.collect::<String>())
+        }
+        RunEnd::Failed(StepError::Source(error)) => format!("{}: {error}", error.kind()),
+        RunEnd::Failed(fault) => fault.to_string(),
+        RunEnd::Stopped(stop) => stop.to_string(),
+    }
+}
+
+/// How a request differs from the recorded one, none if it does not.
+fn difference(recorded: Option<&Exchange>, request: Option<&Request>) -> Option<String> {
+    let text = |request: Option<&Request>| request.map(Exchange::asked).unwrap_or_default();
+    let (recorded, asked) = (text(recorded.map(|exchange| &exchange.request)), text(request));
+    (recorded != asked).then(|| diff(&recorded, &asked, "recorded", "asked"))
+}
+
+/// Lines that are missing and lines that are new, with some around them.
+fn diff(before: &str, after: &str, before_is: &str, after_is: &str) -> String {
+    TextDiff::from_lines(before, after)
+        .unified_diff()
+        .context_radius(4)
+        .header(before_is, after_is)
+        .missing_newline_hint(false)
+        .to_string()
+}
