@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, io::Cursor, path::Path, sync::Arc};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use image::{ImageFormat, ImageReader, Rgb, RgbImage};
-use pixcrawler::{dataset, job::JobId};
+use pixcrawler::{dataset, model::JobId};
 use pixcrawler_recordings::recordings;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

@@ -9,8 +9,8 @@ use std::{
 };
 
 use pixcrawler::{
+    model::Content,
     runner::cassette::{Cassette, Exchange},
-    source::Content,
 };
 use pixcrawler_recordings::recordings;
 use serde_json::Value;

@@ -5,7 +5,7 @@
 use std::{path::Path, time::Duration, time::Instant};
 
 use anyhow::Context as _;
-use pixcrawler::{config, plugin::Plugins, source::Query};
+use pixcrawler::{config, model::Query, plugin::Plugins};
 
 const STEPS: usize = 20_000;
 

@@ -21,11 +21,10 @@ use crate::{
     config::{Config, ConfiguredCredential},
     db::{PgPool, embedded::Liveness},
     fetch::Fetcher,
-    job::JobId,
     metrics::Metrics,
+    model::{Grants, JobId, Request},
     plugin::{LoadedPlugin, Plugins},
     queue::Queue,
-    source::{Grants, Request},
     store::Store,
 };
 

@@ -15,7 +15,7 @@ use crate::{
         key_set::{FetchKeys, KeySet},
     },
     config,
-    job::UserId,
+    model::UserId,
 };
 
 pub mod issuer;

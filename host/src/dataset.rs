@@ -18,8 +18,7 @@ use crate::{
         self,
         export::{self, DatasetRecord},
     },
-    image::{Format, Sha256},
-    job::{ImageId, JobId, UserId},
+    model::{Format, ImageId, JobId, Sha256, UserId},
     private,
     store::StoreError,
 };

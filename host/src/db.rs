@@ -34,7 +34,7 @@ use sqlx::{
 pub use sqlx::{PgConnection, PgPool};
 use url::Url;
 
-use crate::{config, job::DatasetId};
+use crate::{config, model::DatasetId};
 
 /// What goes wrong with a query.
 pub type Error = sqlx::Error;

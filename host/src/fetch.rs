@@ -46,8 +46,8 @@ pub use service::ServiceClient;
 pub use source_request::check_named;
 
 use crate::{
-    config, image,
-    source::{self, Candidate, Failure, Grants},
+    config,
+    model::{self, Candidate, Failure, Grants},
 };
 
 /// Performs the requests of sources and downloads images. Cheap to clone; clones share
@@ -74,7 +74,7 @@ pub struct Download {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DownloadError {
     /// The code that is stored.
-    pub reason: image::Refusal,
+    pub reason: model::Refusal,
     /// For people; holds no secret.
     pub detail: String,
     /// What the site or its breaker says: worth another try after this time.
@@ -288,8 +288,8 @@ impl Fetcher {
     pub async fn ask(
         &self,
         grants: &Grants,
-        request: &source::Request,
-    ) -> Result<source::Response, RequestError> {
+        request: &model::Request,
+    ) -> Result<model::Response, RequestError> {
         let asked = self.inner.ask(grants, self.jar.as_ref(), request).await.map_err(RequestError::from);
         if let Err(RequestError { failure: Failure::Network(_) | Failure::Timeout, .. }) = &asked {
             self.inner.reach.nowhere.store(true, Ordering::Relaxed);

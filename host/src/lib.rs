@@ -8,9 +8,7 @@
 //! ```
 
 // The domain: plain data, no input or output.
-pub mod source;
-pub mod image;
-pub mod job;
+pub mod model;
 pub mod config;
 pub mod metrics;
 pub mod atomic_write;

@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::image::Refusal;
+use crate::model::Refusal;
 
 /// The figures of this process since it began, and some of the whole system when asked.
 #[derive(Debug)]

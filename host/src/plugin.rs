@@ -11,8 +11,7 @@ use tokio::{fs, sync::Mutex};
 
 use crate::{
     config::{self, ConfiguredCredential},
-    image::Sha256,
-    source::{Answer, Grants, Query, SourceInfo},
+    model::{Answer, Grants, Query, Sha256, SourceInfo},
 };
 
 mod bindings;

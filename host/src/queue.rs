@@ -22,8 +22,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    job::{ChunkId, JobId},
     metrics::Metrics,
+    model::{ChunkId, JobId},
 };
 
 /// The engine's schema; granted to nobody.

@@ -20,8 +20,8 @@ pub use transport::{Live, Paced};
 use cache::RunCache;
 
 use crate::{
+    model::{Answer, Answers, Candidate, Failure, Next, Query, Request, Response, Step},
     plugin::{LoadedPlugin, MOST_AGAIN, MeteredStep, Plugins, StepError},
-    source::{Answer, Answers, Candidate, Failure, Next, Query, Request, Response, Step},
 };
 
 /// Where answers come from.

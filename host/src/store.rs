@@ -14,8 +14,7 @@ use object_store::{
 };
 
 use crate::{
-    image::{Format, Sha256},
-    job::UserId,
+    model::{Format, Sha256, UserId},
     private,
 };
 

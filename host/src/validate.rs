@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use checksum::check as check_checksum;
 
-use crate::image::{AcceptedImage, Format, Refusal, Rules, Sha256};
+use crate::model::{AcceptedImage, Format, Refusal, Rules, Sha256};
 
 /// Checks `bytes` completely: [`inspect`], [`decode`], then [`check_rules`].
 ///

@@ -1,10 +1,7 @@
 //! Images: the list, and the bytes.
 
 use bytes::Bytes;
-use pixcrawler::{
-    image::{Format, Sha256},
-    job::UserId,
-};
+use pixcrawler::model::{Format, Sha256, UserId};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256 as Hash};
 

@@ -3,7 +3,7 @@
 use pixcrawler::{
     auth::issuer::user_of,
     db::{self, PgPool},
-    job::{ChunkId, JobId},
+    model::{ChunkId, JobId},
     queue::{ChunkMessage, Queue},
 };
 use serde_json::{Value, json};

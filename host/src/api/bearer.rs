@@ -6,7 +6,7 @@ use poem_openapi::{SecurityScheme, auth};
 use uuid::Uuid;
 
 use super::error::Problem;
-use crate::{app::App, auth::Caller, job::UserId};
+use crate::{app::App, auth::Caller, model::UserId};
 
 /// A token of the Supabase project or, where there is none, one that `pixcrawler token` prints.
 #[derive(SecurityScheme)]

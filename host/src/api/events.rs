@@ -27,7 +27,7 @@ use super::{
 use crate::{
     app::{App, Signal},
     db,
-    job::{JobId, UserId},
+    model::{JobId, UserId},
 };
 
 pub(super) struct EventsApi;

@@ -18,8 +18,7 @@ use super::{
 use crate::{
     app::App,
     db,
-    image::{Format, Sha256},
-    job::{ImageId, JobId},
+    model::{Format, ImageId, JobId, Sha256},
 };
 
 mod file;

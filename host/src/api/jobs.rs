@@ -25,7 +25,7 @@ use crate::{
         create::{CreateError, CreateOutcome},
     },
     db,
-    job::{JobId, JobState, UserId},
+    model::{JobId, JobState, UserId},
 };
 
 mod detail;

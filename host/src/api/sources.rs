@@ -22,8 +22,8 @@ use crate::{
         App,
         health::{HealthReport, SourceStates},
     },
+    model::{Input, OptionKind, SourceStats},
     plugin::LoadedPlugin,
-    source::{Input, OptionKind, SourceStats},
 };
 
 mod preview;
@@ -314,8 +314,8 @@ impl From<SourceStats> for SourceFigures {
     }
 }
 
-impl From<crate::source::OptionSpec> for SourceOption {
-    fn from(spec: crate::source::OptionSpec) -> Self {
+impl From<crate::model::OptionSpec> for SourceOption {
+    fn from(spec: crate::model::OptionSpec) -> Self {
         let kind = match spec.kind {
             OptionKind::Text => "text",
             OptionKind::Integer => "integer",

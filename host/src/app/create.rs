@@ -13,7 +13,7 @@ use crate::{
     },
     auth::Caller,
     db,
-    job::{Destination, JobId, JobSpec},
+    model::{Destination, JobId, JobSpec},
     plugin::LoadedPlugin,
     queue::QueueError,
 };

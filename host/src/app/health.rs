@@ -16,8 +16,8 @@ use crate::{
         chunks::ClaimedChunk,
         sources::{self, BuildRef, FaultCount, SourceProblem, SourceRow},
     },
+    model::{Grants, Input, SourceStats},
     plugin::{FailedBuild, LoadedPlugin},
-    source::{Grants, Input, SourceStats},
 };
 
 /// Slices in a row that the faults of a build may end before it is paused, or left aside for

@@ -15,7 +15,7 @@ use crate::{
         profile::ProfileError,
     },
     db::{self, PgConnection, inbox, jobs::JobRow, lifecycle},
-    job::{JobId, JobState, UserId},
+    model::{JobId, JobState, UserId},
 };
 
 /// How often the inbox is looked into when nothing is told: a signal may be lost.

@@ -8,7 +8,7 @@ use crate::{
         fairness::{self, QueueTurn},
         lifecycle,
     },
-    job::{JobId, JobState, UserId},
+    model::{JobId, JobState, UserId},
     queue::{ChunkMessage, QueueError},
 };
 

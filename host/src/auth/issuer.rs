@@ -19,7 +19,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::{job::UserId, private};
+use crate::{model::UserId, private};
 
 /// `iss` of the tokens.
 pub const ISSUER: &str = "pixcrawler";

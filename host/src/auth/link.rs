@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use chrono::{DateTime, Utc};
 
-use crate::job::UserId;
+use crate::model::UserId;
 
 /// How long a link is good for.
 pub const LIFETIME: Duration = Duration::from_secs(15 * 60);

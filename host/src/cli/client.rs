@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     config::Fetch,
     fetch::Fetcher,
-    source::{
+    model::{
         Content, CredentialKind, CredentialSpec, GrantedSecret, Grants, HostKind, HostRule, Method, Request,
         Response,
     },

@@ -32,8 +32,7 @@ use crate::{
     crawl::Worker,
     dataset::{self, ExportError},
     db,
-    image::Format,
-    job::{JobId, JobState, UserId},
+    model::{Format, JobId, JobState, UserId},
     plugin::PluginStatus,
 };
 

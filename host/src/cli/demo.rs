@@ -28,7 +28,7 @@ use crate::{
     config::{Config, OriginMapping},
     crawl::Worker,
     dataset,
-    job::JobId,
+    model::JobId,
     private,
 };
 

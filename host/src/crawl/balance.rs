@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     db::fairness::{RunningSlice, WaitingUser},
-    job::UserId,
+    model::UserId,
 };
 
 /// A slice is left alone for so long: it must be able to get somewhere.

@@ -33,7 +33,7 @@ use self::{child::DecoderChild, turns::FairQueue};
 use crate::{
     app::App,
     config::{self, Config},
-    image::{Refusal, Sha256},
+    model::{Refusal, Sha256},
     validate::{self, DecodeLimits, Header, Rejected},
 };
 

@@ -26,9 +26,7 @@ use crate::{
         images,
     },
     fetch::{CookieJar, Download, Fetcher},
-    image::{AcceptedImage, Refusal, Rules, Sha256},
-    job::DatasetId,
-    source::{Candidate, Checksum, Grants},
+    model::{AcceptedImage, Candidate, Checksum, DatasetId, Grants, Refusal, Rules, Sha256},
     validate::{self, Decoded, Header, Rejected},
 };
 

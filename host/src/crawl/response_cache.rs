@@ -6,10 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{
-    job::ChunkId,
-    source::{Content, Request, Response},
-};
+use crate::model::{ChunkId, Content, Request, Response};
 
 /// Bounded for each chunk and in all; what was not asked for longest goes first. What is
 /// gone, or held by another worker, is fetched again.
@@ -155,7 +152,7 @@ mod tests {
         for other in [
             request("list"),
             Request { url: "other".to_owned(), ..asked.clone() },
-            Request { method: crate::source::Method::Post, ..asked.clone() },
+            Request { method: crate::model::Method::Post, ..asked.clone() },
             Request { body, ..asked.clone() },
             Request { credential: Some("key".to_owned()), ..asked.clone() },
         ] {

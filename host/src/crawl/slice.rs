@@ -29,8 +29,8 @@ use crate::{
         lifecycle::ChunkEnd,
         progress, steps,
     },
+    model::Answer,
     plugin::LoadedPlugin,
-    source::Answer,
 };
 
 use host_queues::HostQueues;

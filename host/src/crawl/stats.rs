@@ -4,9 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
     app::App,
-    image::Refusal,
+    model::{Next, Refusal, SourceError, SourceStats},
     plugin::{MeteredStep, StepError},
-    source::{Next, SourceError, SourceStats},
 };
 
 /// Shared by all that works for the slice.

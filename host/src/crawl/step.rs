@@ -21,9 +21,8 @@ use crate::{
         steps::Usage,
     },
     fetch::{Fetcher, RequestError},
-    image::Sha256,
+    model::{Answer, Answers, Failure, Grants, Request, Sha256, SourceError, Step},
     plugin::{LoadedPlugin, MOST_AGAIN, MeteredStep, StepError},
-    source::{Answer, Answers, Failure, Grants, Request, SourceError, Step},
 };
 
 /// Requests of one step that are under way at a time.
@@ -335,7 +334,7 @@ struct StepAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{Content, Response};
+    use crate::model::{Content, Response};
 
     #[test]
     fn only_what_cannot_pass_ends_a_chunk() {

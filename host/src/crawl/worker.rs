@@ -35,7 +35,7 @@ use crate::{
         steps::{self, Usage},
     },
     fetch::CookieJar,
-    job::JobId,
+    model::JobId,
     plugin::LoadedPlugin,
     queue::{Abandoned, ChunkHandler, ChunkMessage, Participation},
 };

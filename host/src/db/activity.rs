@@ -4,7 +4,7 @@ use sqlx::{PgPool, types::Json};
 
 use crate::{
     db::column::Timestamp,
-    job::{JobId, UserId},
+    model::{JobId, UserId},
 };
 
 /// A row of `activity_logs`.

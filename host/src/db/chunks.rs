@@ -7,9 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     db::image_batch::RejectedCopy,
-    image::Rules,
-    job::{ChunkId, DatasetId, JobId, UserId},
-    source::{Candidate, Cookies, Query, Request},
+    model::{Candidate, ChunkId, Cookies, DatasetId, JobId, Query, Request, Rules, UserId},
 };
 
 /// A chunk in the hands of a worker: its checkpoint and what it belongs to.

@@ -10,7 +10,7 @@ use sqlx::{
     postgres::{PgTypeInfo, PgValueRef},
 };
 
-use crate::job::JobState;
+use crate::model::JobState;
 
 /// An instant, `timestamptz` where the migrations made the table and `timestamp`, in UTC, where
 /// Drizzle did.

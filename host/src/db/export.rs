@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, PgPool};
 
-use crate::job::{ImageId, JobId, UserId};
+use crate::model::{ImageId, JobId, UserId};
 
 /// A kept image with its provenance.
 #[derive(Clone, Debug, FromRow)]

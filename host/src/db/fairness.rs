@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     db::chunks::ClaimedChunk,
-    job::{ChunkId, JobId, UserId},
+    model::{ChunkId, JobId, UserId},
 };
 
 /// What a slice is expected to take where others wait, in seconds: one round of turns.

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use crate::job::{JobId, UserId};
+use crate::model::{JobId, UserId};
 
 /// A request that was made under a key.
 #[derive(Debug, sqlx::FromRow)]

@@ -8,9 +8,7 @@ use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 
 use crate::{
     db::chunks::ClaimedChunk,
-    image::{AcceptedImage, Refusal, Sha256},
-    job::ImageId,
-    source::Candidate,
+    model::{AcceptedImage, Candidate, ImageId, Refusal, Sha256},
 };
 
 /// What became of one picture of the backlog.

@@ -4,8 +4,7 @@ use sqlx::{PgPool, types::Json};
 
 use crate::{
     db::column::Timestamp,
-    image::{Refusal, Sha256},
-    job::{ChunkId, DatasetId, ImageId, JobId, UserId},
+    model::{ChunkId, DatasetId, ImageId, JobId, Refusal, Sha256, UserId},
 };
 
 /// A row of `images`.

@@ -4,7 +4,7 @@
 use sqlx::{PgConnection, PgPool};
 
 use super::jobs::JobRow;
-use crate::job::{JobId, UserId};
+use crate::model::{JobId, UserId};
 
 /// The one that waits longest, and whose it is, of none of the users that were `served`: who writes
 /// many does not keep others waiting.

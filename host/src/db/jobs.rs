@@ -7,8 +7,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool, types::Json};
 
 use crate::{
     db::column::{LenientObject, LenientStatus, Texts, Timestamp},
-    image::Rules,
-    job::{ChunkId, ChunkState, DatasetId, JobId, JobState, UserId},
+    model::{ChunkId, ChunkState, DatasetId, JobId, JobState, Rules, UserId},
 };
 
 mod insert;

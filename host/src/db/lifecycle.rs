@@ -12,7 +12,7 @@ use crate::{
         jobs::{self, JobRow},
         progress,
     },
-    job::{
+    model::{
         ChunkId, ChunkState, DatasetId, FinishedChunk, JobId, JobState, QuotaShare, UserId, outcome,
         shares_of_missing,
     },
@@ -160,7 +160,7 @@ pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> s
       returning c.chunk_id",
     )
     .bind(job)
-    .bind(crate::image::Refusal::PASSING.as_slice())
+    .bind(crate::model::Refusal::PASSING.as_slice())
     .fetch_all(&mut *connection)
     .await?;
     sqlx::query(

@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::{db::column::Timestamp, job::UserId};
+use crate::{db::column::Timestamp, model::UserId};
 
 /// Whether there must be a user in `auth.users`: where Supabase issues the tokens, one may outlive
 /// its user by an hour.

@@ -4,7 +4,7 @@
 
 use sqlx::{PgConnection, PgPool};
 
-use crate::job::JobId;
+use crate::model::JobId;
 
 /// Listeners of this channel are told `job:{id}` when a job's row was refreshed and
 /// `cancel:{id}` when its workers are to let go.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 
 use super::chunks::ClaimedChunk;
-use crate::{image::Sha256, source::SourceStats};
+use crate::model::{Sha256, SourceStats};
 
 /// What ails a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]

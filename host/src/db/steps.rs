@@ -3,10 +3,7 @@
 use sqlx::{PgPool, types::Json};
 
 use super::chunks::{ClaimedChunk, Deferral};
-use crate::{
-    image::Sha256,
-    source::{Candidate, Cookies, Request},
-};
+use crate::model::{Candidate, Cookies, Request, Sha256};
 
 /// A chunk with this many warnings takes no more.
 const MOST_WARNINGS: i32 = 50;

@@ -7,7 +7,7 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8};
 use url::Url;
 
-use crate::source::Content;
+use crate::model::Content;
 
 /// How far into a document its own declaration is looked for first.
 const DECLARED_WITHIN: usize = 1024;

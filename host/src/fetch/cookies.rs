@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{redact::holds, slots::lock};
-use crate::source::Cookies;
+use crate::model::Cookies;
 
 /// The cookies of one crawl. Clones are the same jar. Bounded: 50 cookies of a domain, 300 and
 /// 64 KiB in all, of which the oldest goes first; one of more than 4 KiB is not taken.

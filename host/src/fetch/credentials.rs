@@ -17,7 +17,7 @@ use super::{
     outbound::{OutboundRequest, PreparedRequest, RequestPurpose},
     slots::KeyedCache,
 };
-use crate::source::{CredentialKind, GrantedSecret, Grants, HostRule};
+use crate::model::{CredentialKind, GrantedSecret, Grants, HostRule};
 
 /// The bearer tokens that are still good; who finds none asks for one while the others wait.
 pub(super) type TokenCache = KeyedCache<Mutex<Option<BearerToken>>>;
@@ -169,7 +169,7 @@ impl Inner {
 /// Whether `credential` may be sent to the host of `url`.
 pub(super) fn reaches(credential: &GrantedSecret, url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    let kind = crate::source::HostKind::Api;
+    let kind = crate::model::HostKind::Api;
     credential.spec.hosts.iter().any(|pattern| HostRule { pattern: pattern.clone(), kind }.matches(host))
 }
 

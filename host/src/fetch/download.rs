@@ -14,10 +14,7 @@ use super::{
     redact::redact,
     source_request::{credential, header},
 };
-use crate::{
-    image::Refusal,
-    source::{Candidate, Grants},
-};
+use crate::model::{Candidate, Grants, Refusal};
 
 /// Formats that every site has as they were made. A site that reads more of `Accept` than it says makes
 /// WebP or AVIF of its originals for who names them; what it has in no other form comes all the same.

@@ -3,7 +3,7 @@
 use std::{error::Error, io, iter::successors, time::Duration};
 
 use super::{DownloadError, RequestError, address_policy::Blocked, dns::NoSuchName};
-use crate::{image::Refusal, source::Failure};
+use crate::model::{Failure, Refusal};
 
 /// Why a request brought nothing.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -24,7 +24,7 @@ use super::{
     throttle::{self, LONGEST_SLEEP, OriginState},
     user_agent::UserAgent,
 };
-use crate::source::{GrantedSecret, Grants, HostKind};
+use crate::model::{GrantedSecret, Grants, HostKind};
 
 /// What is asked, and on whose behalf.
 pub(super) struct OutboundRequest<'a> {

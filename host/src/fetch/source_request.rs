@@ -15,7 +15,7 @@ use super::{
     outbound::{OutboundRequest, RequestPurpose, ResponseHead},
     redact::{redact, redact_bytes},
 };
-use crate::source::{self, Content, CredentialKind, Grants, is_hosts_header};
+use crate::model::{self, Content, CredentialKind, Grants, is_hosts_header};
 
 /// Most bytes of an answer to a source.
 pub(super) const MAX_ANSWER_BYTES: u64 = 16 << 20;
@@ -26,8 +26,8 @@ impl Inner {
         &self,
         grants: &Grants,
         jar: Option<&CookieJar>,
-        request: &source::Request,
-    ) -> Result<source::Response, FailedFetch> {
+        request: &model::Request,
+    ) -> Result<model::Response, FailedFetch> {
         let url = self.guard.parse(&request.address()).map_err(FetchError::from)?;
         let mut plugin_headers = HeaderMap::new();
         for pair in &request.headers {
@@ -53,8 +53,8 @@ impl Inner {
             purpose: RequestPurpose::Ask(grants),
             agent: self.agents.of(&grants.source),
             method: match request.method {
-                source::Method::Get => Method::GET,
-                source::Method::Post => Method::POST,
+                model::Method::Get => Method::GET,
+                model::Method::Post => Method::POST,
             },
             headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(codings))]),
             plugin_headers,
@@ -73,7 +73,7 @@ impl Inner {
             && let Some(words) = failed.trouble.refused_credential()
         {
             let body = Content::Text(words.to_owned());
-            return Ok(source::Response {
+            return Ok(model::Response {
                 status: 401,
                 url: request.url.clone(),
                 headers: Vec::new(),
@@ -95,7 +95,7 @@ impl Inner {
 }
 
 /// What a plugin sees of a reply.
-async fn answer(reply: ResponseHead, bounds: BodyBounds) -> Result<source::Response, FetchError> {
+async fn answer(reply: ResponseHead, bounds: BodyBounds) -> Result<model::Response, FetchError> {
     let status = reply.status.as_u16();
     let mut headers = Vec::new();
     let unpacked = reply.headers.contains_key(header::CONTENT_ENCODING);
@@ -125,7 +125,7 @@ async fn answer(reply: ResponseHead, bounds: BodyBounds) -> Result<source::Respo
         Content::Binary(bytes) => Content::Binary(redact_bytes(bytes, &reply.secrets)),
     };
     let url = redact(reply.url.into(), &reply.secrets);
-    Ok(source::Response { status, url, headers, body, encoding })
+    Ok(model::Response { status, url, headers, body, encoding })
 }
 
 /// The text in a file such as `sitemap.xml.gz`; any other file stays as it is.
@@ -163,7 +163,7 @@ pub(super) fn header((name, value): &(String, String)) -> Result<(HeaderName, He
 pub(super) fn credential<'a>(
     grants: &'a Grants,
     name: Option<&str>,
-) -> Result<Option<&'a source::GrantedSecret>, String> {
+) -> Result<Option<&'a model::GrantedSecret>, String> {
     let Some(name) = name else { return Ok(None) };
     if !grants.declared.iter().any(|declared| declared == name) {
         let declared = if grants.declared.is_empty() { "none" } else { &grants.declared.join(", ") };

@@ -15,8 +15,7 @@ use std::time::Duration;
 
 use crate::{
     config,
-    image::Refusal,
-    source::{self, Candidate, Grants, HostKind, HostRule},
+    model::{self, Candidate, Grants, HostKind, HostRule, Refusal},
 };
 
 use super::{Download, DownloadError, Fetcher};
@@ -47,10 +46,10 @@ fn grants(hosts: &[(&str, HostKind)]) -> Grants {
     Grants { source: "demo".to_owned(), hosts: hosts.iter().map(rule).collect(), ..Grants::default() }
 }
 
-fn get(url: &str) -> source::Request {
-    source::Request {
+fn get(url: &str) -> model::Request {
+    model::Request {
         key: String::new(),
-        method: source::Method::Get,
+        method: model::Method::Get,
         url: url.to_owned(),
         encoding: None,
         headers: Vec::new(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::source::{CredentialKind, CredentialSpec, HostKind, HostRule, SourceInfo};
+use crate::model::{CredentialKind, CredentialSpec, HostKind, HostRule, SourceInfo};
 
 /// What a source may do because its operator said so.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

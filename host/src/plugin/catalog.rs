@@ -15,10 +15,7 @@ use super::{
     engine::Compiled,
     grant::{self, TrustSource},
 };
-use crate::{
-    image::Sha256,
-    source::{Input, SourceInfo},
-};
+use crate::model::{Input, Sha256, SourceInfo};
 
 /// Every source, as of one moment.
 #[derive(Default)]

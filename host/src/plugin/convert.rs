@@ -2,18 +2,18 @@
 //! `extra` pairs without a field in the domain are dropped, as the contract allows.
 
 use super::bindings::pixcrawler::source::types as wit;
-use crate::source;
+use crate::model;
 
 /// What a query lends to the guest; the lists of a query have to stand somewhere during a call.
 pub(super) struct QueryRef<'a> {
-    query: &'a source::Query,
+    query: &'a model::Query,
     options: Vec<(&'a str, &'a str)>,
     credentials: Vec<&'a str>,
 }
 
 impl<'a> QueryRef<'a> {
     /// Makes `query` ready to be lent.
-    pub(super) fn new(query: &'a source::Query) -> Self {
+    pub(super) fn new(query: &'a model::Query) -> Self {
         Self {
             query,
             options: borrowed(&query.options),
@@ -36,7 +36,7 @@ impl<'a> QueryRef<'a> {
 }
 
 /// Header lists of `answers`, to be held while the answers are lent.
-pub(super) fn headers(answers: &[source::Answer]) -> Vec<Vec<(&str, &str)>> {
+pub(super) fn headers(answers: &[model::Answer]) -> Vec<Vec<(&str, &str)>> {
     let outcomes = answers.iter().map(|answer| &answer.outcome);
     outcomes
         .map(|outcome| outcome.as_ref().map_or_else(|_| Vec::new(), |response| borrowed(&response.headers)))
@@ -46,7 +46,7 @@ pub(super) fn headers(answers: &[source::Answer]) -> Vec<Vec<(&str, &str)>> {
 /// One answer as the guest gets it, with its headers from [`headers`]; `too_large`
 /// stands in for what does not fit.
 pub(super) fn answer<'a>(
-    answer: &'a source::Answer,
+    answer: &'a model::Answer,
     headers: &'a [(&'a str, &'a str)],
     too_large: Option<u64>,
 ) -> wit::Answer<'a> {
@@ -57,8 +57,8 @@ pub(super) fn answer<'a>(
             url: &response.url,
             headers,
             body: match &response.body {
-                source::Content::Text(text) => wit::ContentParam::Text(text),
-                source::Content::Binary(bytes) => wit::ContentParam::Binary(bytes),
+                model::Content::Text(text) => wit::ContentParam::Text(text),
+                model::Content::Binary(bytes) => wit::ContentParam::Binary(bytes),
             },
         }),
         (None, Err(failure)) => Err(failure_of(failure)),
@@ -67,13 +67,13 @@ pub(super) fn answer<'a>(
 }
 
 /// What a source found, from the guest.
-pub(super) fn step(step: wit::Step) -> source::Step {
-    source::Step {
+pub(super) fn step(step: wit::Step) -> model::Step {
+    model::Step {
         candidates: step.candidates.into_iter().map(candidate).collect(),
         next: match step.next {
-            wit::Next::Done => source::Next::Done,
-            wit::Next::Fetch(requests) => source::Next::Fetch(requests.into_iter().map(request).collect()),
-            wit::Next::Again => source::Next::Again,
+            wit::Next::Done => model::Next::Done,
+            wit::Next::Fetch(requests) => model::Next::Fetch(requests.into_iter().map(request).collect()),
+            wit::Next::Again => model::Next::Again,
         },
         state: step.state,
         warnings: step.warnings,
@@ -81,20 +81,20 @@ pub(super) fn step(step: wit::Step) -> source::Step {
 }
 
 /// Why a source refused a step, from the guest.
-pub(super) fn error(error: wit::Error) -> source::SourceError {
+pub(super) fn error(error: wit::Error) -> model::SourceError {
     match error {
-        wit::Error::InvalidQuery(text) => source::SourceError::InvalidQuery(text),
-        wit::Error::Unauthorized(text) => source::SourceError::Unauthorized(text),
-        wit::Error::RateLimited(seconds) => source::SourceError::RateLimited(seconds),
-        wit::Error::Unavailable(text) => source::SourceError::Unavailable(text),
-        wit::Error::LayoutChanged(text) => source::SourceError::LayoutChanged(text),
-        wit::Error::Other(text) => source::SourceError::Other(text),
+        wit::Error::InvalidQuery(text) => model::SourceError::InvalidQuery(text),
+        wit::Error::Unauthorized(text) => model::SourceError::Unauthorized(text),
+        wit::Error::RateLimited(seconds) => model::SourceError::RateLimited(seconds),
+        wit::Error::Unavailable(text) => model::SourceError::Unavailable(text),
+        wit::Error::LayoutChanged(text) => model::SourceError::LayoutChanged(text),
+        wit::Error::Other(text) => model::SourceError::Other(text),
     }
 }
 
 /// What a source says of itself, from the guest.
-pub(super) fn info(info: wit::Info) -> source::SourceInfo {
-    source::SourceInfo {
+pub(super) fn info(info: wit::Info) -> model::SourceInfo {
+    model::SourceInfo {
         id: info.id,
         name: info.name,
         version: info.version,
@@ -102,8 +102,8 @@ pub(super) fn info(info: wit::Info) -> source::SourceInfo {
         homepage: info.homepage,
         terms_url: info.terms_url,
         input: match info.input {
-            wit::Input::Keywords => source::Input::Keywords,
-            wit::Input::Address => source::Input::Address,
+            wit::Input::Keywords => model::Input::Keywords,
+            wit::Input::Address => model::Input::Address,
         },
         hosts: info.hosts.into_iter().map(host_rule).collect(),
         ignores_robots: info.ignores_robots,
@@ -119,32 +119,32 @@ fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
     pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-fn failure_of(failure: &source::Failure) -> wit::Failure<'_> {
+fn failure_of(failure: &model::Failure) -> wit::Failure<'_> {
     match failure {
-        source::Failure::Denied(text) => wit::Failure::Denied(text),
-        source::Failure::Robots(text) => wit::Failure::Robots(text),
-        source::Failure::Skipped => wit::Failure::Skipped,
-        source::Failure::TooLarge(limit) => wit::Failure::TooLarge(*limit),
-        source::Failure::Timeout => wit::Failure::Timeout,
-        source::Failure::Network(text) | source::Failure::Lasting(text) => wit::Failure::Network(text),
-        source::Failure::Status(status) => wit::Failure::Status(*status),
-        source::Failure::Other(text) => wit::Failure::Other(text),
+        model::Failure::Denied(text) => wit::Failure::Denied(text),
+        model::Failure::Robots(text) => wit::Failure::Robots(text),
+        model::Failure::Skipped => wit::Failure::Skipped,
+        model::Failure::TooLarge(limit) => wit::Failure::TooLarge(*limit),
+        model::Failure::Timeout => wit::Failure::Timeout,
+        model::Failure::Network(text) | model::Failure::Lasting(text) => wit::Failure::Network(text),
+        model::Failure::Status(status) => wit::Failure::Status(*status),
+        model::Failure::Other(text) => wit::Failure::Other(text),
     }
 }
 
-fn request(request: wit::Request) -> source::Request {
-    source::Request {
+fn request(request: wit::Request) -> model::Request {
+    model::Request {
         key: request.key,
         method: match request.method {
-            wit::Method::Get => source::Method::Get,
-            wit::Method::Post => source::Method::Post,
+            wit::Method::Get => model::Method::Get,
+            wit::Method::Post => model::Method::Post,
         },
         url: request.url,
         encoding: None,
         headers: request.headers,
         body: request.body.map(|body| match body {
-            wit::ContentResult::Text(text) => source::Content::Text(text),
-            wit::ContentResult::Binary(bytes) => source::Content::Binary(bytes),
+            wit::ContentResult::Text(text) => model::Content::Text(text),
+            wit::ContentResult::Binary(bytes) => model::Content::Binary(bytes),
         }),
         credential: request.credential,
         item: request.item,
@@ -152,8 +152,8 @@ fn request(request: wit::Request) -> source::Request {
     }
 }
 
-fn candidate(candidate: wit::Candidate) -> source::Candidate {
-    source::Candidate {
+fn candidate(candidate: wit::Candidate) -> model::Candidate {
+    model::Candidate {
         url: candidate.url,
         alternates: candidate.alternates,
         id: candidate.id,
@@ -163,7 +163,7 @@ fn candidate(candidate: wit::Candidate) -> source::Candidate {
         description: candidate.description,
         creator: candidate.creator,
         creator_url: candidate.creator_url,
-        license: candidate.license.map(|license| source::License {
+        license: candidate.license.map(|license| model::License {
             id: license.id,
             url: license.url,
             attribution: license.attribution,
@@ -172,11 +172,11 @@ fn candidate(candidate: wit::Candidate) -> source::Candidate {
         dimensions: candidate.dimensions.map(|size| (size.width, size.height)),
         mime: candidate.mime,
         byte_size: candidate.byte_size,
-        checksum: candidate.checksum.map(|checksum| source::Checksum {
+        checksum: candidate.checksum.map(|checksum| model::Checksum {
             digest: match checksum.digest {
-                wit::Digest::Md5 => source::Digest::Md5,
-                wit::Digest::Sha1 => source::Digest::Sha1,
-                wit::Digest::Sha256 => source::Digest::Sha256,
+                wit::Digest::Md5 => model::Digest::Md5,
+                wit::Digest::Sha1 => model::Digest::Sha1,
+                wit::Digest::Sha256 => model::Digest::Sha256,
             },
             hex: checksum.hex.to_ascii_lowercase(),
         }),
@@ -187,25 +187,25 @@ fn candidate(candidate: wit::Candidate) -> source::Candidate {
     }
 }
 
-fn host_rule(rule: wit::HostRule) -> source::HostRule {
+fn host_rule(rule: wit::HostRule) -> model::HostRule {
     let kind = match rule.kind {
-        wit::HostKind::Api => source::HostKind::Api,
-        wit::HostKind::Web => source::HostKind::Web,
+        wit::HostKind::Api => model::HostKind::Api,
+        wit::HostKind::Web => model::HostKind::Web,
     };
-    source::HostRule { pattern: rule.pattern, kind }
+    model::HostRule { pattern: rule.pattern, kind }
 }
 
-fn option(option: wit::OptionSpec) -> source::OptionSpec {
-    source::OptionSpec {
+fn option(option: wit::OptionSpec) -> model::OptionSpec {
+    model::OptionSpec {
         name: option.name,
         label: option.label,
         help: option.help,
         kind: match option.kind {
-            wit::OptionKind::Text => source::OptionKind::Text,
-            wit::OptionKind::Integer => source::OptionKind::Integer,
-            wit::OptionKind::Boolean => source::OptionKind::Boolean,
-            wit::OptionKind::Choice => source::OptionKind::Choice,
-            wit::OptionKind::Choices => source::OptionKind::Choices,
+            wit::OptionKind::Text => model::OptionKind::Text,
+            wit::OptionKind::Integer => model::OptionKind::Integer,
+            wit::OptionKind::Boolean => model::OptionKind::Boolean,
+            wit::OptionKind::Choice => model::OptionKind::Choice,
+            wit::OptionKind::Choices => model::OptionKind::Choices,
         },
         required: option.required,
         default: option.default,
@@ -213,19 +213,19 @@ fn option(option: wit::OptionSpec) -> source::OptionSpec {
     }
 }
 
-fn credential(credential: wit::CredentialSpec) -> source::CredentialSpec {
-    source::CredentialSpec {
+fn credential(credential: wit::CredentialSpec) -> model::CredentialSpec {
+    model::CredentialSpec {
         name: credential.name,
         help: credential.help,
         required: credential.required,
         kind: match credential.kind {
             wit::CredentialKind::Header(header) => {
-                source::CredentialKind::Header { name: header.name, prefix: header.prefix }
+                model::CredentialKind::Header { name: header.name, prefix: header.prefix }
             }
-            wit::CredentialKind::QueryParameter(name) => source::CredentialKind::QueryParameter { name },
-            wit::CredentialKind::Basic => source::CredentialKind::Basic,
+            wit::CredentialKind::QueryParameter(name) => model::CredentialKind::QueryParameter { name },
+            wit::CredentialKind::Basic => model::CredentialKind::Basic,
             wit::CredentialKind::Oauth2ClientCredentials(token_url) => {
-                source::CredentialKind::Oauth2ClientCredentials { token_url }
+                model::CredentialKind::Oauth2ClientCredentials { token_url }
             }
         },
         hosts: credential.hosts,

@@ -1,7 +1,7 @@
 //! Whether two calls with the same input came to the same.
 
 use super::{MeteredStep, StepError};
-use crate::source::SourceInfo;
+use crate::model::SourceInfo;
 
 /// The step, if both calls made it, with the same number of instructions; the source's error, if
 /// both say it.
@@ -52,7 +52,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::source::{Next, SourceError, Step};
+    use crate::model::{Next, SourceError, Step};
 
     fn step(state: &str, fuel: u64) -> Result<MeteredStep, StepError> {
         let (candidates, warnings) = (Vec::new(), Vec::new());

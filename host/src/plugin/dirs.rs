@@ -16,7 +16,7 @@ use super::{
     EngineError, FailedBuild, RefusedPlugin,
     lockfile::{self, LockEntries, LockEntry, LockedBuild},
 };
-use crate::{config, image::Sha256, private};
+use crate::{config, model::Sha256, private};
 
 /// Bytes of one component; Python's, the largest, have 20 MB.
 pub(super) const MAX_SIZE: u64 = 100 << 20;

@@ -34,7 +34,7 @@ use super::{
     limits,
     text::printable,
 };
-use crate::{config, source};
+use crate::{config, model};
 
 /// Instances at a time. A call is nothing but CPU time, so more would only wait for cores.
 const INSTANCES: u32 = 16;
@@ -222,7 +222,7 @@ impl SandboxEngine {
         &self,
         compiled: &Compiled,
         name: &Arc<str>,
-    ) -> Result<source::SourceInfo, StepError> {
+    ) -> Result<model::SourceInfo, StepError> {
         let call = || twice(|| self.describe_once(compiled, name));
         let described = call().await;
         match self.mode {
@@ -236,8 +236,8 @@ impl SandboxEngine {
         &self,
         compiled: &Compiled,
         name: &Arc<str>,
-        query: &source::Query,
-        resumed: Option<(&str, &[source::Answer])>,
+        query: &model::Query,
+        resumed: Option<(&str, &[model::Answer])>,
     ) -> Result<MeteredStep, StepError> {
         let call = || twice(|| self.step_once(compiled, name, query, resumed));
         let made = call().await;
@@ -251,7 +251,7 @@ impl SandboxEngine {
         &self,
         compiled: &Compiled,
         name: &Arc<str>,
-    ) -> Result<(source::SourceInfo, Option<u64>), StepError> {
+    ) -> Result<(model::SourceInfo, Option<u64>), StepError> {
         let mut visit = self.enter(compiled, name).await?;
         let (outcome, cpu) = measured(visit.deadline, async {
             let plugin = compiled.plugin.instantiate_async(&mut visit.store).await?;
@@ -266,8 +266,8 @@ impl SandboxEngine {
         &self,
         compiled: &Compiled,
         name: &Arc<str>,
-        query: &source::Query,
-        resumed: Option<(&str, &[source::Answer])>,
+        query: &model::Query,
+        resumed: Option<(&str, &[model::Answer])>,
     ) -> Result<MeteredStep, StepError> {
         let lent = convert::QueryRef::new(query);
         let mut visit = self.enter(compiled, name).await?;
@@ -293,7 +293,7 @@ impl SandboxEngine {
         let (outcome, bill) = visit.leave(outcome, cpu)?;
         let step = outcome.map_err(|error| StepError::Source(limits::error(convert::error(error))))?;
         let CallCost { cpu, peak_memory, fuel } = bill;
-        let encoding = source::encoding_of(resumed.map_or(&[], |(_, answers)| answers));
+        let encoding = model::encoding_of(resumed.map_or(&[], |(_, answers)| answers));
         Ok(MeteredStep { step: limits::step(convert::step(step), encoding)?, cpu, peak_memory, fuel })
     }
 

@@ -3,7 +3,7 @@
 use super::GrantedCapabilities;
 use crate::{
     config::ConfiguredCredential,
-    source::{GrantedSecret, Grants, HostRule, SourceInfo},
+    model::{GrantedSecret, Grants, HostRule, SourceInfo},
 };
 
 /// Bundled sources that are granted every host, because the user names the address.
@@ -105,7 +105,7 @@ pub(super) fn grants(
     };
     let mut hosts = info.hosts.clone();
     hosts.sort_by_key(|rule| (breadth(rule), std::cmp::Reverse(rule.pattern.len())));
-    let credential = |spec: &crate::source::CredentialSpec| {
+    let credential = |spec: &crate::model::CredentialSpec| {
         let given = configured.iter().find(|given| given.source == info.id && given.name == spec.name)?;
         Some(GrantedSecret { spec: spec.clone(), secret: given.secret.clone() })
     };
@@ -133,7 +133,7 @@ fn breadth(rule: &HostRule) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{CredentialKind, CredentialSpec, HostKind, Input};
+    use crate::model::{CredentialKind, CredentialSpec, HostKind, Input};
 
     fn info(id: &str, patterns: &[&str], ignores_robots: bool) -> SourceInfo {
         let rule = |pattern: &&str| HostRule { pattern: (*pattern).to_owned(), kind: HostKind::Web };

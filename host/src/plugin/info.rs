@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 use url::{Host, Url};
 
 use super::text::printable;
-use crate::source::{CredentialKind, CredentialSpec, OptionKind, OptionSpec, SourceInfo, is_hosts_header};
+use crate::model::{CredentialKind, CredentialSpec, OptionKind, OptionSpec, SourceInfo, is_hosts_header};
 
 /// Characters of an id.
 const MAX_ID: usize = 64;
@@ -186,7 +186,7 @@ fn shown(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{HostKind, HostRule, Input};
+    use crate::model::{HostKind, HostRule, Input};
 
     fn sound() -> SourceInfo {
         SourceInfo {

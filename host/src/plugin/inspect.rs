@@ -11,7 +11,7 @@ use super::{
     dirs,
     engine::{EngineMode, SandboxEngine},
 };
-use crate::{config, image::Sha256};
+use crate::{config, model::Sha256};
 
 /// The world of a source, as `package/interface@version`.
 const EXPORT: &str = "pixcrawler:source/source@0.1.0";

@@ -4,7 +4,7 @@
 use encoding_rs::{Encoding, UTF_8};
 
 use super::{StepError, text::printable};
-use crate::source::{
+use crate::model::{
     self, Answer, AnswerBudget, Answers, Candidate, Content, Next, Request, SourceError, Step,
 };
 
@@ -117,7 +117,7 @@ fn address(url: &str, encoding: &'static Encoding) -> Option<String> {
     if url.len() > MAX_URL || url.bytes().any(|byte| byte.is_ascii_control()) {
         return None;
     }
-    let url = source::address(url, encoding).ok()?;
+    let url = model::address(url, encoding).ok()?;
     let fits = url.as_str().len() <= MAX_URL;
     (fits && matches!(url.scheme(), "http" | "https")).then(|| url.into())
 }
@@ -186,8 +186,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::{Checksum, Digest, License, Method, Response};
     use crate::plugin::{bindings::pixcrawler::source::types as wit, convert};
-    use crate::source::{Checksum, Digest, License, Method, Response};
 
     fn answers(bodies: &[usize]) -> Vec<Answer> {
         let answer = |size: &usize| Answer {

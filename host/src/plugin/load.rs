@@ -13,7 +13,7 @@ use super::{
     engine::{self, Compiled},
     info,
 };
-use crate::image::Sha256;
+use crate::model::Sha256;
 
 /// Longest wait for small components that do not come with the binary; most take less than a second.
 const A_LITTLE: Duration = Duration::from_secs(10);

@@ -13,7 +13,10 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::capabilities::GrantedCapabilities;
-use crate::{atomic_write, image::Sha256, source::SourceInfo};
+use crate::{
+    atomic_write,
+    model::{Sha256, SourceInfo},
+};
 
 /// Name of the file, in the folder of plugins.
 pub(super) const NAME: &str = "plugins.toml";

@@ -13,7 +13,10 @@ use super::{
     engine::EngineMode,
     grant::{self, TrustSource},
 };
-use crate::{config, image::Sha256, source::SourceInfo};
+use crate::{
+    config,
+    model::{Sha256, SourceInfo},
+};
 
 /// A component in a file that was looked into.
 #[derive(Clone, Debug)]

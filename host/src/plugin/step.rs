@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::source::{SourceError, Step};
+use crate::model::{SourceError, Step};
 
 /// Steps in a row that may ask to be called again with the same answers; who calls counts them.
 pub const MOST_AGAIN: u32 = 64;

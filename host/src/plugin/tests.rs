@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::*;
-use crate::source::{Candidate, Content, Next, Request, Response, SourceError};
+use crate::model::{Candidate, Content, Next, Request, Response, SourceError};
 
 /// A deadline that no guest which comes back at all will meet.
 const PATIENT: Duration = Duration::from_secs(20);
@@ -127,7 +127,7 @@ async fn the_sources_own_errors() {
     let failed = Answer {
         key: String::new(),
         url: "http://site.example/page/1".to_owned(),
-        outcome: Err(crate::source::Failure::Robots("/page".to_owned())),
+        outcome: Err(crate::model::Failure::Robots("/page".to_owned())),
     };
     let error =
         plugins.resume(&plugins.get("steps").unwrap(), &query("fox"), "1", &[failed]).await.unwrap_err();

@@ -1,6 +1,6 @@
 //! Answers that a source will ask for again in its run.
 
-use crate::source::{Failure, Request, Response};
+use crate::model::{Failure, Request, Response};
 
 /// Bounded as a chunk's are in a crawl: what was kept first goes first.
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl RunCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Content;
+    use crate::model::Content;
 
     fn response(size: usize) -> Result<Response, Failure> {
         let body = Content::Binary(vec![0; size]);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cassette::pairs;
-use crate::source::{Candidate, Checksum, License};
+use crate::model::{Candidate, Checksum, License};
 
 /// A candidate under the names of its fields; what is empty is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::{CandidateView, RunEnd, SourceRun};
 use crate::{
+    model::{Query, SourceError, SourceInfo},
     plugin::StepError,
-    source::{Query, SourceError, SourceInfo},
 };
 
 pub use exchange::Exchange;

@@ -3,7 +3,7 @@
 use regex::{Captures, Regex};
 
 use super::cassette::Exchange;
-use crate::source::Content;
+use crate::model::Content;
 
 /// What stands in the place of a name.
 const RENAMED: &str = "renamed-by-test";

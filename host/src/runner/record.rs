@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Transport, TransportError, cassette::Exchange};
-use crate::source::{Failure, Request, Response};
+use crate::model::{Failure, Request, Response};
 
 /// Passes every request on and keeps it with its answer.
 pub struct Recorder<A> {

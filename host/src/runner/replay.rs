@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     fetch,
+    model::{Candidate, Failure, Query, Request, Response, SourceError, SourceInfo},
     plugin::{LoadedPlugin, Plugins, StepError},
-    source::{Candidate, Failure, Query, Request, Response, SourceError, SourceInfo},
 };
 
 /// What came of a cassette.

@@ -10,7 +10,7 @@ use tokio::{
 use super::{Transport, TransportError};
 use crate::{
     fetch::{CookieJar, Fetcher},
-    source::{Failure, Grants, Request, Response, SourceInfo},
+    model::{Failure, Grants, Request, Response, SourceInfo},
 };
 
 /// Asks through the outbound door, with its guard and robots.txt.

@@ -5,10 +5,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use super::Rejected;
-use crate::{
-    image::Refusal,
-    source::{Checksum, Digest},
-};
+use crate::model::{Checksum, Digest, Refusal};
 
 /// Compares `bytes` with what the source says about them.
 ///

@@ -4,7 +4,7 @@ use ::image::metadata::Orientation;
 use gif::{ColorOutput, DecodeOptions, MemoryLimit};
 
 use super::{DecodeLimits, Decoded, Header, Rejected, phash, reader::ByteReader};
-use crate::image::Format;
+use crate::model::Format;
 
 const EXTENSION: u8 = 0x21;
 const IMAGE: u8 = 0x2c;

@@ -13,7 +13,7 @@ use zune_jpeg::{
 
 use self::segment::{APP1, APP14, DHT, DQT, DRI, EOI, RST0, RST7, SOF0, SOF2, SOI, SOS, Segment, Segments};
 use super::{DecodeLimits, Decoded, Header, Rejected, phash};
-use crate::image::{Format, Refusal};
+use crate::model::{Format, Refusal};
 
 const SOF15: u8 = 0xcf;
 /// Tables of arithmetic coding; without it they mean nothing.

@@ -6,7 +6,7 @@ use ::image::metadata::Orientation;
 use png::{Decoder, Limits as Memory, Transformations};
 
 use super::{DecodeLimits, Decoded, Header, Rejected, phash, reader::ByteReader};
-use crate::image::Format;
+use crate::model::Format;
 
 const SIGNATURE: usize = 8;
 /// The last chunk, checksum included.

@@ -1,7 +1,7 @@
 //! Reading a container: a position in bytes, where every read past the end is `truncated`.
 
 use super::Rejected;
-use crate::image::Refusal;
+use crate::model::Refusal;
 
 /// A position in a file.
 pub(super) struct ByteReader<'a> {

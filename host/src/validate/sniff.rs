@@ -1,7 +1,7 @@
 //! What a file is by its first bytes. Names and media types are never asked.
 
 use super::Rejected;
-use crate::image::{Format, Refusal};
+use crate::model::{Format, Refusal};
 
 /// The format, when it is one that is kept.
 ///

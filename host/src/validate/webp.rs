@@ -6,7 +6,7 @@ use ::image::metadata::Orientation;
 use image_webp::{DecodingError, UpsamplingMethod, WebPDecodeOptions, WebPDecoder};
 
 use super::{DecodeLimits, Decoded, Header, Rejected, phash, reader::ByteReader};
-use crate::image::{Format, Refusal};
+use crate::model::{Format, Refusal};
 
 /// Flags of a `VP8X` chunk.
 const ANIMATED: u8 = 0x02;

@@ -17,8 +17,7 @@ use poem_openapi::{
 
 use crate::{
     api::error::{Problem, ProblemSet},
-    image::{Format, Sha256},
-    job::UserId,
+    model::{Format, Sha256, UserId},
     store::Store,
 };
 

@@ -191,7 +191,7 @@ impl From<db::images::VerdictFilter> for Verdict {
 impl Example for Image {
     fn example() -> Self {
         let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
-        let path = file_path(crate::job::ImageId(5));
+        let path = file_path(crate::model::ImageId(5));
         Self {
             id: 5,
             user_id: Uuid::from_u128(1),

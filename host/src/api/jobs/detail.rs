@@ -10,7 +10,7 @@ use crate::{
     api::nullable::Nullable,
     app::App,
     db,
-    job::{ChunkState, JobState},
+    model::{ChunkState, JobState},
 };
 
 /// A crawl job with everything that is known of it.

@@ -11,8 +11,7 @@ use crate::{
     api::nullable::Nullable,
     app::App,
     db,
-    image::{self, Format},
-    job::JobState,
+    model::{self, Format, JobState},
 };
 
 /// Where a job stands.
@@ -219,9 +218,9 @@ impl Options {
     }
 }
 
-impl From<image::Rules> for Rules {
-    fn from(rules: image::Rules) -> Self {
-        let image::Rules { licenses, min_width, min_height, formats } = rules;
+impl From<model::Rules> for Rules {
+    fn from(rules: model::Rules) -> Self {
+        let model::Rules { licenses, min_width, min_height, formats } = rules;
         let formats = formats.into_iter().map(Format::name).map(str::to_owned).collect();
         Self { licenses, min_width, min_height, formats }
     }
@@ -249,7 +248,7 @@ impl Example for CrawlJob {
             task_ids: Vec::new(),
             sources: vec!["openverse".to_owned()],
             options: Options::new(db::jobs::JobOptions::default(), db::jobs::Inputs::default()),
-            rules: image::Rules::default().into(),
+            rules: model::Rules::default().into(),
             error: None.into(),
             revision: 17,
             started_at: Some(DateTime::UNIX_EPOCH).into(),

@@ -21,10 +21,9 @@ use crate::{
         create::{Violation, check_alone},
     },
     db::pace::{self, RequestSlot},
-    job::UserId,
+    model::{Candidate, Failure, Grants, Method, Request, Response, SourceError, UserId},
     plugin::{LoadedPlugin, StepError},
     runner::{self, Live, RunEnd, RunLimits, SourceRun, Transport, TransportError},
-    source::{Candidate, Failure, Grants, Method, Request, Response, SourceError},
 };
 
 /// Most candidates of a preview.
@@ -356,7 +355,7 @@ impl Example for PreviewRequest {
 
 impl Example for Preview {
     fn example() -> Self {
-        let license = crate::source::License { id: "cc0-1.0".to_owned(), url: None, attribution: None };
+        let license = crate::model::License { id: "cc0-1.0".to_owned(), url: None, attribution: None };
         let found = Candidate {
             url: "https://images.example.org/17.jpg".to_owned(),
             page_url: Some("https://example.org/17".to_owned()),

@@ -5,10 +5,8 @@ use std::{collections::BTreeMap, fmt};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::{
-    image::{Format, Rules},
-    job::{ChunkSpec, DatasetId, Destination, JobSpec, shares},
-    source::{Input, Query, SourceInfo, normalise},
+use crate::model::{
+    ChunkSpec, DatasetId, Destination, Format, Input, JobSpec, Query, Rules, SourceInfo, normalise, shares,
 };
 
 mod alone;

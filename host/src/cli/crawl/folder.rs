@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{atomic_write, cli::wrong_usage, job::JobId, private};
+use crate::{atomic_write, cli::wrong_usage, model::JobId, private};
 
 /// Name of the file.
 const MEMORY: &str = ".pixcrawler.json";

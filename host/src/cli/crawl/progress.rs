@@ -12,7 +12,7 @@ use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use crate::{
     cli::visible::visible,
     db::{self, PgPool},
-    job::{ChunkState, JobId, JobState, UserId},
+    model::{ChunkState, JobId, JobState, UserId},
 };
 
 /// Lines are at least this far apart.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::CrawlArgs;
-use crate::{dataset, plugin::LoadedPlugin, source::Input};
+use crate::{dataset, model::Input, plugin::LoadedPlugin};
 
 /// Longest name of a job, in characters.
 const LONGEST_NAME: usize = 100;

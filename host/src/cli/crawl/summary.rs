@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Serialize;
 
 use super::progress::{Snapshot, refusals};
-use crate::job::{JobId, JobState};
+use crate::model::{JobId, JobState};
 
 /// The result, as `--json` prints it.
 #[derive(Debug, Serialize)]

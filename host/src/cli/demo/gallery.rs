@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
-use crate::image::{Format, Refusal};
+use crate::model::{Format, Refusal};
 
 pub(in crate::cli) use server::ServedGallery;
 
@@ -269,7 +269,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::{image::Rules, validate};
+    use crate::{model::Rules, validate};
 
     /// What a polite crawler finds at an address: bytes, or why there are none.
     fn download<'a>(gallery: &'a Gallery, path: &str) -> Result<&'a Bytes, Refusal> {

@@ -11,9 +11,9 @@ use crate::{
     cli::{stop, tell, wrong_usage},
     config::Config,
     fetch::{self, Fetcher},
+    model::{Grants, Query},
     plugin::{LoadedPlugin, Plugins, SandboxUse},
     runner::{Live, Paced, RunLimits},
-    source::{Grants, Query},
 };
 
 /// As many as a job may ask for.

@@ -6,8 +6,7 @@ use indicatif::HumanBytes;
 
 use crate::{
     cli::{visible::visible, wrong_usage},
-    image::Sha256,
-    source::{CredentialKind, CredentialSpec, HostKind, SourceInfo},
+    model::{CredentialKind, CredentialSpec, HostKind, Sha256, SourceInfo},
 };
 
 /// All that the operator must know, a fact a line.

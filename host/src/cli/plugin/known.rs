@@ -10,8 +10,8 @@ use crate::{
     cli::{counted, tell},
     config::{Config, ConfiguredCredential},
     db::PgPool,
+    model::SourceStats,
     plugin::{LoadedPlugin, Plugins},
-    source::SourceStats,
 };
 
 /// What this host knows of the sources beside what they say of themselves: what is configured

@@ -10,8 +10,8 @@ use super::{Known, prepared};
 use crate::{
     cli::{say, stop},
     config::Config,
+    model::{HostKind, Input, OptionSpec, SourceInfo},
     plugin::{GrantedBy, LoadedPlugin, LockedBuild, PluginStatus, Plugins, RefusedPlugin},
-    source::{HostKind, Input, OptionSpec, SourceInfo},
 };
 
 /// List the installed sources, and what was left out and why

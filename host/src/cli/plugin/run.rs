@@ -10,11 +10,11 @@ use super::ask::{Ask, PreparedSource};
 use crate::{
     cli::{counted, say, tell},
     config::Config,
+    model::{Candidate, Failure, Request, Response, SourceError},
     plugin::{SandboxUse, StepError},
     runner::{
         self, CandidateView, RunEnd, RunLimits, SourceRun, Transport, TransportError, cassette::Exchange,
     },
-    source::{Candidate, Failure, Request, Response, SourceError},
 };
 
 /// Crawl with one source alone, without a job and without downloading pictures

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::job::{ChunkId, UserId};
+use crate::model::{ChunkId, UserId};
 
 /// Whose work it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

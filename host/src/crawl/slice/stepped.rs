@@ -7,8 +7,7 @@ use crate::{
         chunks::Deferral,
         steps::{self, StepRecord, Usage},
     },
-    image::Sha256,
-    source::{self, Next, Step},
+    model::{self, Next, Sha256, Step},
 };
 
 impl Slice {
@@ -96,6 +95,6 @@ impl Slice {
 
 /// The same picture under spellings of one address is one candidate.
 fn digest_of(url: &str) -> Sha256 {
-    let normal = url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| source::normalise(&url));
+    let normal = url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| model::normalise(&url));
     Sha256::of(normal.as_bytes())
 }

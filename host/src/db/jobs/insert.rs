@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::{PgConnection, types::Json};
 
 use super::{Inputs, JobOptions, JobRow};
-use crate::job::{ChunkId, ChunkState, DatasetId, Destination, JobId, JobSpec, JobState, UserId};
+use crate::model::{ChunkId, ChunkState, DatasetId, Destination, JobId, JobSpec, JobState, UserId};
 
 /// A job that was written, and what the queue must be told in the same transaction.
 #[derive(Debug)]
@@ -225,9 +225,10 @@ async fn insert_chunks(
 
     let run = |share| i32::from(share > 0);
     let state = |share| if share > 0 { ChunkState::Queued } else { ChunkState::Satisfied };
-    let column = |value: fn(&crate::job::ChunkSpec) -> i32| spec.chunks.iter().map(value).collect::<Vec<_>>();
+    let column =
+        |value: fn(&crate::model::ChunkSpec) -> i32| spec.chunks.iter().map(value).collect::<Vec<_>>();
     let text =
-        |value: fn(&crate::job::ChunkSpec) -> &String| spec.chunks.iter().map(value).collect::<Vec<_>>();
+        |value: fn(&crate::model::ChunkSpec) -> &String| spec.chunks.iter().map(value).collect::<Vec<_>>();
     sqlx::query(
         "insert into pixcrawler.chunk (id, job_id, source, label, input, rank, query, share, run, state, warnings)
          select id, $1, source, label, input, rank, query, share, run, state, warnings

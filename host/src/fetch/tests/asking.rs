@@ -6,7 +6,7 @@ use super::{
     fetcher, get, grants,
     site::{Act, Site, answer, header, path, redirect},
 };
-use crate::source::{Content, Failure, HostKind, Method, Request, Response};
+use crate::model::{Content, Failure, HostKind, Method, Request, Response};
 
 async fn ask(site: &Site, request: &Request) -> Result<Response, RequestError> {
     fetcher(site).ask(&grants(&[("api.test", HostKind::Api), ("*.web.test", HostKind::Web)]), request).await

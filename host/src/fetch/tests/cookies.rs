@@ -5,7 +5,7 @@ use super::{
     fetcher, get, grants,
     site::{Site, answer, header, path},
 };
-use crate::source::{Candidate, HostKind};
+use crate::model::{Candidate, HostKind};
 
 /// Sets a cookie for each host, and redirects `/to?…`.
 async fn site() -> Site {

@@ -15,7 +15,7 @@ use super::{
     fetcher,
     site::{Act, Site, answer, header, path},
 };
-use crate::image::Refusal;
+use crate::model::Refusal;
 
 /// A gzip member that holds nothing.
 const MEMBER: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";

@@ -15,10 +15,7 @@ use super::{
     refusal,
     site::{Act, Site, answer, header, path, redirect},
 };
-use crate::{
-    image::Refusal,
-    source::{Failure, HostKind},
-};
+use crate::model::{Failure, HostKind, Refusal};
 
 #[tokio::test]
 async fn an_image_comes_whole_with_its_address() {

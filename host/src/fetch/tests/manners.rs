@@ -16,10 +16,7 @@ use super::{
     config, download, fetcher, get, grants, refusal,
     site::{Act, Site, answer, header, path, redirect},
 };
-use crate::{
-    image::Refusal,
-    source::{Failure, HostKind},
-};
+use crate::model::{Failure, HostKind, Refusal};
 
 /// Answers every robots.txt by its host's name, and everything else with bytes.
 async fn site_with_robots() -> Site {
@@ -105,7 +102,7 @@ async fn a_source_has_the_name_that_the_operator_gives_it() {
     named.ask(&demo, &request).await.unwrap();
     assert_eq!(header(&site.requests()[0], "user-agent"), Some("Guest/1.0 (like B, C)"));
     assert_eq!(refusal(&named, "https://ours.test/a.jpg").await, Refusal::Robots, "a picture is ours");
-    let other = crate::source::Grants { source: "other".to_owned(), ..demo };
+    let other = crate::model::Grants { source: "other".to_owned(), ..demo };
     let failure = named.ask(&other, &request).await.unwrap_err().failure;
     assert!(matches!(&failure, Failure::Robots(why) if why.contains("`pixcrawler`")), "{failure:?}");
     assert_eq!(site.robots_requests(), 2, "once for each name");

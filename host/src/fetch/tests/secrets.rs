@@ -13,7 +13,7 @@ use super::{
     name_server::NameServer,
     site::{Site, answer, header, path, redirect},
 };
-use crate::source::{
+use crate::model::{
     Candidate, Content, CredentialKind, CredentialSpec, Failure, GrantedSecret, Grants, HostKind, HostRule,
     Request,
 };

@@ -7,7 +7,7 @@ use super::{
     fetcher, get, grants,
     site::{Act, Site, answer, header, path, redirect},
 };
-use crate::source::{Candidate, Content, Failure, HostKind};
+use crate::model::{Candidate, Content, Failure, HostKind};
 
 fn raw(head: &str, body: impl AsRef<[u8]>) -> Act {
     Act::Send([head.as_bytes(), b"\r\n\r\n", body.as_ref()].concat())
@@ -312,7 +312,7 @@ async fn pictures_are_asked_for_as_their_page_would() {
     fetcher.download(&ungranted, &candidate, "https://site.test/a.png").await.unwrap();
     assert_eq!(header(&site.requests().pop().unwrap(), "referer"), None);
 
-    let request = crate::source::Request {
+    let request = crate::model::Request {
         headers: vec![("referer".to_owned(), String::new())],
         ..get("https://site.test/list")
     };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pairs;
 use crate::fetch;
-use crate::source::{Content, Failure, Method, Request, Response};
+use crate::model::{Content, Failure, Method, Request, Response};
 
 /// A request and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

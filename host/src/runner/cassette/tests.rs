@@ -3,7 +3,7 @@
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use super::*;
-use crate::source::{Candidate, Content, Failure, License, Method, Request, Response};
+use crate::model::{Candidate, Content, Failure, License, Method, Request, Response};
 
 /// With everything that a cassette can say.
 const FULL: &str = r#"# Everything.

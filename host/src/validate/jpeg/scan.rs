@@ -8,7 +8,7 @@ use super::{
     scan_header,
     segment::{DHT, DRI, SOS, Segment, Segments},
 };
-use crate::image::Refusal;
+use crate::model::Refusal;
 
 /// Coefficients of a block.
 const BLOCK: u8 = 64;

@@ -10,7 +10,7 @@ use super::{
     field::{Fields, Violations},
     language, option,
 };
-use crate::source::{Input, Query, normalise};
+use crate::model::{Input, Query, normalise};
 
 const FIELDS: [&str; 5] = ["text", "options", "safe_search", "language", "limit"];
 

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::{JsonObject, Violation};
-use crate::source::plain_text;
+use crate::model::plain_text;
 
 /// An object of the request and where it stands.
 pub(super) struct Fields<'a> {

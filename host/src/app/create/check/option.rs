@@ -6,7 +6,7 @@ use super::{
     MOST_SOURCES, SourceOffer,
     field::{Fields, Violations},
 };
-use crate::source::OptionSpec;
+use crate::model::OptionSpec;
 
 /// Most options of one source.
 pub(super) const MOST_OPTIONS: usize = 100;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::source::{OptionKind, OptionSpec};
+use crate::model::{OptionKind, OptionSpec};
 
 fn source(id: &str, input: Input) -> SourceOffer {
     let option = |name: &str, kind, choices: &[&str]| OptionSpec {

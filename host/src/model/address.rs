@@ -62,7 +62,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::source::{Content, Failure, Response};
+    use crate::model::{Content, Failure, Response};
 
     #[test]
     fn queries_are_in_the_encoding_of_the_document() {

@@ -57,7 +57,7 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{Content, Response};
+    use crate::model::{Content, Response};
 
     fn response(size: usize) -> Response {
         let body = Content::Binary(vec![0; size]);

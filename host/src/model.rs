@@ -1,0 +1,37 @@
+//! The domain as plain data, without input or output: jobs and chunks, what sources are asked
+//! and what they find, and what becomes of it.
+
+mod address;
+mod answers;
+mod candidate;
+mod chunk;
+mod cookies;
+mod exchange;
+mod id;
+mod image;
+mod job;
+mod option;
+mod refusal;
+mod rules;
+mod source_info;
+mod source_stats;
+mod step;
+
+pub use address::{address, encoding_of};
+pub use answers::{AnswerBudget, Answers};
+pub use candidate::{Candidate, Checksum, Digest, License, normalise};
+pub use chunk::{ChunkSpec, ChunkState, FinishedChunk, QuotaShare, outcome, shares, shares_of_missing};
+pub use cookies::Cookies;
+pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts_header};
+pub use id::{ChunkId, DatasetId, ImageId, JobId, UserId};
+pub use image::{AcceptedImage, Format, Sha256};
+pub use job::{Destination, JobSpec, JobState};
+pub use option::plain_text;
+pub use refusal::Refusal;
+pub use rules::Rules;
+pub use source_info::{
+    CredentialKind, CredentialSpec, GrantedSecret, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,
+    SourceInfo,
+};
+pub use source_stats::SourceStats;
+pub use step::{Next, Query, SourceError, Step};
