@@ -7,9 +7,9 @@ use std::{
     process::Stdio,
 };
 
-use pixcrawler::db::{
-    self,
-    embedded::{Durability, PostgresError, PrivatePostgres},
+use pixcrawler::{
+    db,
+    postgres::{Durability, PostgresError, PrivatePostgres},
 };
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use secrecy::{ExposeSecret, SecretString};

@@ -18,10 +18,12 @@ use std::{
     process::{Output, Stdio},
 };
 
-use pixcrawler::db::{
-    self, PgPool,
-    embedded::{Durability, PrivatePostgres},
-    guard::{self, Drift, GuardError},
+use pixcrawler::{
+    db::{
+        self, PgPool,
+        guard::{self, Drift, GuardError},
+    },
+    postgres::{Durability, PrivatePostgres},
 };
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;

@@ -5,7 +5,7 @@
 use std::{path::Path, time::Duration, time::Instant};
 
 use anyhow::Context as _;
-use pixcrawler::{config, model::Query, plugin::Plugins};
+use pixcrawler::{config, model::Query, plugins::Plugins};
 
 const STEPS: usize = 20_000;
 

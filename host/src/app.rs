@@ -1,48 +1,36 @@
-//! Everything built once and passed explicitly, and what it can do as a whole.
+//! Everything built once and passed explicitly.
 
-pub mod create;
-mod follow;
-mod guard;
-pub mod health;
-mod inbox;
-mod jobs;
-mod measure;
-mod profile;
-mod readiness;
+mod fingerprints;
 mod start;
 
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
 use crate::{
-    app::health::CredentialFingerprints,
     auth::{Auth, link::LinkKey},
     config::{Config, ConfiguredCredential},
-    db::{PgPool, embedded::Liveness},
+    db::PgPool,
     fetch::Fetcher,
     metrics::Metrics,
     model::{Grants, JobId, Request},
-    plugin::{LoadedPlugin, Plugins},
+    plugins::{LoadedPlugin, Plugins},
+    postgres::Liveness,
     queue::Queue,
     store::Store,
 };
 
-pub(crate) use jobs::messages;
-pub use jobs::{Cancelled, JobError, RetryOutcome};
-pub use profile::ProfileError;
-pub use start::{Announce, Database, RunningHost, StartError, announced, project_keys};
+pub use fingerprints::CredentialFingerprints;
+pub(crate) use start::make_data_dir;
+pub use start::{Announce, Database, StartError, announced, project_keys};
 
-/// All parts of the host; cheap to clone.
+/// All parts of the host, each built once; cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Components>);
-
-/// The parts of the host.
-pub struct Components {
+pub struct App {
     /// Settings.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// Secrets of sources.
-    pub credentials: Vec<ConfiguredCredential>,
+    pub credentials: Arc<[ConfiguredCredential]>,
     /// Rows.
     pub db: PgPool,
     /// Whether the private Postgres lives, where the rows are in one.
@@ -56,13 +44,13 @@ pub struct Components {
     /// Objects.
     pub store: Store,
     /// Who is calling.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
     /// Signs what browsers fetch by themselves.
-    pub links: LinkKey,
+    pub links: Arc<LinkKey>,
     /// Tells the configured credentials from others.
-    pub fingerprints: CredentialFingerprints,
+    pub fingerprints: Arc<CredentialFingerprints>,
     /// What is counted and timed.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// What other processes tell through the database.
     pub signals: broadcast::Sender<Signal>,
 }
@@ -88,7 +76,7 @@ impl Signal {
     }
 
     /// Reads what the database told; none for what this version does not know.
-    fn parse(payload: &str) -> Option<Self> {
+    pub(crate) fn parse(payload: &str) -> Option<Self> {
         let (what, job) = payload.split_once(':')?;
         let job = JobId(job.parse().ok()?);
         match what {
@@ -100,21 +88,7 @@ impl Signal {
     }
 }
 
-impl Deref for App {
-    type Target = Components;
-
-    fn deref(&self) -> &Components {
-        &self.0
-    }
-}
-
 impl App {
-    /// Puts the parts together.
-    #[must_use]
-    pub fn new(parts: Components) -> Self {
-        Self(Arc::new(parts))
-    }
-
     /// A source that may be asked, or why not.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ enum TopCommand {
     Doctor(doctor::Doctor),
     #[command(name = crate::crawl::decode::SUBCOMMAND)]
     Decode(decode::Decode),
-    #[command(name = crate::plugin::SUBCOMMAND, hide = true)]
+    #[command(name = crate::sandbox::SUBCOMMAND, hide = true)]
     Compile(compile::Compile),
 }
 

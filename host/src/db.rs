@@ -3,7 +3,6 @@
 pub mod activity;
 pub mod chunks;
 pub mod column;
-pub mod embedded;
 pub mod export;
 pub mod fairness;
 pub mod guard;

@@ -4,29 +4,42 @@
 //! Dependencies point one way; modules on one level do not see each other:
 //!
 //! ```text
-//! cli → { api, crawl } → { app, trial } → { plugin, fetch, validate, store, db, queue, auth } → { job, image, source }
+//! cli
+//! api crawl
+//! dataset
+//! services
+//! app
+//! runner
+//! plugins
+//! sandbox fetch validate store db postgres queue auth
+//! config metrics atomic_write private subprocess
+//! model
 //! ```
 
-// The domain: plain data, no input or output.
+// Plain data.
 pub mod model;
+// What everything stands on.
 pub mod config;
 pub mod metrics;
 pub mod atomic_write;
 pub mod private;
 pub mod subprocess;
 // What the host can do, each part alone.
-pub mod plugin;
+pub mod sandbox;
 pub mod fetch;
 pub mod validate;
 pub mod store;
 pub mod db;
+pub mod postgres;
 pub mod queue;
 pub mod auth;
+pub mod plugins;
 // One source, alone.
 pub mod runner;
 // All parts together.
 pub mod app;
-pub mod crawl;
+pub mod services;
 pub mod dataset;
+pub mod crawl;
 pub mod api;
 pub mod cli;

@@ -21,7 +21,8 @@ use cache::RunCache;
 
 use crate::{
     model::{Answer, Answers, Candidate, Failure, Next, Query, Request, Response, Step},
-    plugin::{LoadedPlugin, MOST_AGAIN, MeteredStep, Plugins, StepError},
+    plugins::{LoadedPlugin, Plugins},
+    sandbox::{MOST_AGAIN, MeteredStep, StepError},
 };
 
 /// Where answers come from.

@@ -1,8 +1,8 @@
 //! Migrations and bootstrap on databases of every kind.
 
-use pixcrawler::db::{
-    self, BootstrapError, MigrateError, PgPool,
-    embedded::{Durability, PrivatePostgres},
+use pixcrawler::{
+    db::{self, BootstrapError, MigrateError, PgPool},
+    postgres::{Durability, PrivatePostgres},
 };
 
 use crate::support::{

@@ -2,7 +2,7 @@
 
 use std::{fs::File, net::SocketAddr};
 
-use pixcrawler::db::embedded::{Durability, PrivatePostgres};
+use pixcrawler::postgres::{Durability, PrivatePostgres};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 

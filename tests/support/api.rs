@@ -5,9 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use clap::Parser as _;
 use pixcrawler::{
     api::{self, ApiServer},
-    app::{App, RunningHost},
+    app::App,
     config::Config,
     crawl::Worker,
+    services::host::RunningHost,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Value;

@@ -12,9 +12,9 @@ use std::{
     },
 };
 
-use pixcrawler::db::{
-    self, PgPool,
-    embedded::{Durability, PrivatePostgres},
+use pixcrawler::{
+    db::{self, PgPool},
+    postgres::{Durability, PrivatePostgres},
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Postgres, Transaction};

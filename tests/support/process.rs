@@ -15,10 +15,7 @@ use std::{
     time::Duration,
 };
 
-use pixcrawler::{
-    auth::issuer::Issuer,
-    db::{PgPool, embedded},
-};
+use pixcrawler::{auth::issuer::Issuer, db::PgPool, postgres};
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -79,7 +76,7 @@ impl System {
     /// On a private Postgres, which all processes share.
     pub(crate) async fn private(site: &Site) -> Self {
         let pool = |data: PathBuf| async move {
-            let url = embedded::running(&data).await.unwrap();
+            let url = postgres::running(&data).await.unwrap();
             pixcrawler::db::connect(&url, 5).await.unwrap()
         };
         Self::on(site, None, pool, &[]).await

@@ -11,7 +11,10 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use pixcrawler::db::{self, PgPool, embedded};
+use pixcrawler::{
+    db::{self, PgPool},
+    postgres,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Linux counts CPU time in these.
@@ -80,7 +83,7 @@ impl Host {
     /// # Errors
     /// When it cannot be reached.
     pub(crate) async fn database(&self) -> anyhow::Result<PgPool> {
-        let url = embedded::running(&self.data).await.context("its Postgres is not there")?;
+        let url = postgres::running(&self.data).await.context("its Postgres is not there")?;
         Ok(db::connect(&url, 1).await?)
     }
 

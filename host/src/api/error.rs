@@ -15,9 +15,9 @@ use poem_openapi::{
 };
 
 use crate::{
-    app::{ProfileError, create::Violation},
     auth::AuthError,
     db,
+    services::{create::Violation, profiles::ProfileError},
 };
 
 /// Media type of problem documents.

@@ -7,7 +7,7 @@ use poem::web::Data;
 use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json, types::Example};
 
 use super::{Tag, error::ProblemSet};
-use crate::{app::App, db::embedded::Liveness};
+use crate::{app::App, postgres::Liveness};
 
 pub(super) struct HealthApi;
 

@@ -20,12 +20,14 @@ use super::{
     },
 };
 use crate::{
-    app::{
-        App, Cancelled, JobError, ProfileError, RetryOutcome,
-        create::{CreateError, CreateOutcome},
-    },
+    app::App,
     db,
     model::{JobId, JobState, UserId},
+    services::{
+        create::{CreateError, CreateOutcome},
+        jobs::{Cancelled, JobError, RetryOutcome},
+        profiles::ProfileError,
+    },
 };
 
 mod detail;

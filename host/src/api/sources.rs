@@ -18,12 +18,10 @@ use super::{
     nullable::Nullable,
 };
 use crate::{
-    app::{
-        App,
-        health::{HealthReport, SourceStates},
-    },
+    app::App,
     model::{Input, OptionKind, SourceStats},
-    plugin::LoadedPlugin,
+    plugins::LoadedPlugin,
+    services::sources::{HealthReport, SourceStates},
 };
 
 mod preview;

@@ -1,31 +1,29 @@
-//! From settings to a host that runs: database, queue, sources, store.
+//! From settings to parts: database, queue, sources, store.
 
 use std::{
     io,
     path::{Path, PathBuf},
     pin::pin,
+    sync::Arc,
     time::Duration,
 };
 
-use tokio::{sync::broadcast, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::broadcast;
 use url::Url;
 
 use crate::{
-    app::{App, Components, Signal, health::CredentialFingerprints},
+    app::{App, CredentialFingerprints},
     auth::{
         self, Auth,
         key_set::FetchKeys,
         link::{self, LinkKey},
     },
     config::{Config, ConfiguredCredential, CredentialError},
-    db::{
-        self, PgPool, ServerAddress,
-        embedded::{Durability, PrivatePostgres},
-    },
+    db::{self, PgPool, ServerAddress},
     fetch::{self, Fetcher},
-    metrics::Metrics,
-    plugin::{EngineError, Plugins},
+    plugins::{Plugins, PluginsError},
+    postgres,
+    postgres::{Durability, PrivatePostgres},
     private,
     queue::{Queue, QueueError},
     store::{Store, StoreError},
@@ -46,15 +44,6 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 /// Who waits for a start is told what takes long.
 pub type Announce<'a> = &'a (dyn Fn(&str) + Sync);
-
-/// A host that runs, with the private Postgres when it has one.
-pub struct RunningHost {
-    /// All parts.
-    pub app: App,
-    database: Database,
-    /// What goes on beside all else until the stop.
-    beside: [JoinHandle<()>; 3],
-}
 
 /// The rows: the configured database, or else the private one.
 pub struct Database {
@@ -87,7 +76,7 @@ pub enum StartError {
     },
     /// The private Postgres does not start.
     #[error("the private Postgres does not start")]
-    Embedded(#[from] db::embedded::PostgresError),
+    Embedded(#[from] postgres::PostgresError),
     /// The database cannot be reached.
     #[error("cannot connect to the database")]
     Connect(#[from] db::ConnectError),
@@ -105,7 +94,7 @@ pub enum StartError {
     Queue(#[from] QueueError),
     /// The sandbox cannot be made.
     #[error("cannot start the plugin runtime")]
-    Plugins(#[from] EngineError),
+    Plugins(#[from] PluginsError),
     /// The outbound door cannot be made.
     #[error("cannot set up outbound requests")]
     Fetch(#[from] fetch::FetchSetupError),
@@ -120,71 +109,13 @@ pub enum StartError {
     Keys(#[from] db::Error),
 }
 
-impl RunningHost {
-    /// Starts everything that the settings ask for; what is there already is joined. Lets go of
-    /// what is begun when `stop` comes first.
-    ///
-    /// # Errors
-    /// When a part cannot be had; says what to do.
-    pub async fn start(config: Config, stop: &CancellationToken) -> Result<Self, StartError> {
-        Self::start_announcing(config, stop, &|_| ()).await
-    }
-
-    /// The same, for somebody who waits.
-    ///
-    /// # Errors
-    /// The same.
-    pub async fn start_announcing(
-        config: Config,
-        stop: &CancellationToken,
-        tell: Announce<'_>,
-    ) -> Result<Self, StartError> {
-        let credentials = config.credentials()?;
-        let data_dir = make_data_dir(&config)?;
-        for name in config.ignored() {
-            tracing::warn!("{name} is set but not used: the queue is in Postgres");
-        }
-        // Compiling plugins and starting Postgres both take their time, on different resources.
-        let (database, plugins) = tokio::join!(
-            stop.run_until_cancelled(announced(tell, database_start(&config), Database::wait_for(&config))),
-            stop.run_until_cancelled(announced(
-                tell,
-                "compiling the sources, which is done once",
-                Plugins::load(&config.plugins, &data_dir)
-            )),
-        );
-        let database = database.ok_or(StartError::Stopped)??;
-        let Some(plugins) = plugins else {
-            database.close().await;
-            return Err(StartError::Stopped);
-        };
-        if plugins.as_ref().is_ok_and(|plugins| plugins.list().is_empty()) {
-            tracing::warn!(
-                "no source is installed: build the bundled ones with `make plugins`, or name a folder with --plugins-dir"
-            );
-        }
-        match Self::assemble(config, credentials, &data_dir, plugins, &database, tell).await {
-            Ok(app) => {
-                let keys = app.clone();
-                let beside = [
-                    tokio::spawn(listen(app.clone())),
-                    tokio::spawn(app.clone().watch_plugins()),
-                    tokio::spawn(async move { keys.auth.keep_fresh().await }),
-                ];
-                Ok(Self { app, database, beside })
-            }
-            Err(error) => {
-                database.close().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn assemble(
+impl App {
+    /// Puts the parts together.
+    pub(crate) async fn assemble(
         config: Config,
         credentials: Vec<ConfiguredCredential>,
         data_dir: &Path,
-        plugins: Result<Plugins, EngineError>,
+        plugins: Result<Plugins, PluginsError>,
         database: &Database,
         tell: Announce<'_>,
     ) -> Result<App, StartError> {
@@ -197,30 +128,24 @@ impl RunningHost {
         let queue = Queue::new(&db);
         let links =
             LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
-        let marks = CredentialFingerprints::new(&db, &credentials).await?;
+        let fingerprints = CredentialFingerprints::new(&db, &credentials).await?;
         let store = Store::local(&data_dir.join("objects"))?;
         let (signals, _) = broadcast::channel(SIGNALS);
-        Ok(App::new(Components {
-            config,
-            credentials,
+        Ok(Self {
+            config: Arc::new(config),
+            credentials: credentials.into(),
             db,
             postgres: database.embedded.as_ref().map(PrivatePostgres::alive),
             queue,
             plugins: plugins?,
             fetcher,
             store,
-            auth,
-            links,
-            fingerprints: marks,
-            metrics: Metrics::default(),
+            auth: Arc::new(auth),
+            links: Arc::new(links),
+            fingerprints: Arc::new(fingerprints),
+            metrics: Arc::default(),
             signals,
-        }))
-    }
-
-    /// Lets go of everything; the private Postgres is stopped last, unless others use it.
-    pub async fn stop(self) {
-        self.beside.iter().for_each(JoinHandle::abort);
-        self.database.close().await;
+        })
     }
 }
 
@@ -236,31 +161,9 @@ pub async fn announced<T>(tell: Announce<'_>, what: &str, work: impl Future<Outp
     }
 }
 
-/// What it takes to have a database.
-fn database_start(config: &Config) -> &'static str {
-    if ServerAddress::configured(&config.database).is_some() {
-        "connecting to the database"
-    } else if db::embedded::is_made(&config.data_dir()) {
-        "starting the private Postgres"
-    } else {
-        "making a private Postgres, which is done once"
-    }
-}
-
-/// Passes on what other processes tell, for ever.
-async fn listen(app: App) {
-    db::listen::listen(app.db.clone(), |payload| {
-        if let Some(signal) = Signal::parse(payload) {
-            // Nobody need be listening.
-            let _ = app.signals.send(signal);
-        }
-    })
-    .await;
-}
-
 impl Database {
     /// The same, and waits for a session where the server has none left.
-    async fn wait_for(config: &Config) -> Result<Self, StartError> {
+    pub(crate) async fn wait_for(config: &Config) -> Result<Self, StartError> {
         loop {
             match Self::connect(config).await {
                 Err(StartError::Connect(error)) if error.is_for_now() => {
@@ -301,7 +204,7 @@ impl Database {
     pub async fn reach(config: &Config) -> Result<Option<PgPool>, db::ConnectError> {
         let server = match ServerAddress::configured(&config.database) {
             Some(server) => server,
-            None => match db::embedded::running(&config.data_dir()).await {
+            None => match postgres::running(&config.data_dir()).await {
                 Some(url) => ServerAddress::from(&url),
                 None => return Ok(None),
             },
@@ -341,6 +244,17 @@ impl Database {
             stop(embedded).await;
         }
     }
+
+    /// What it takes to have a database.
+    pub(crate) fn start_text(config: &Config) -> &'static str {
+        if ServerAddress::configured(&config.database).is_some() {
+            "connecting to the database"
+        } else if postgres::is_made(&config.data_dir()) {
+            "starting the private Postgres"
+        } else {
+            "making a private Postgres, which is done once"
+        }
+    }
 }
 
 async fn stop(embedded: PrivatePostgres) {
@@ -349,7 +263,7 @@ async fn stop(embedded: PrivatePostgres) {
     }
 }
 
-fn make_data_dir(config: &Config) -> Result<PathBuf, StartError> {
+pub(crate) fn make_data_dir(config: &Config) -> Result<PathBuf, StartError> {
     let folder = config.data_dir();
     match private::data_folder(&folder) {
         Ok(()) => Ok(folder),

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use crate::plugin::{self, EngineMode};
+use crate::sandbox::{self, EngineMode};
 
 /// Compile components for the process that started this one
 #[derive(Args, Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Compile {
 impl Compile {
     /// Done before there are other threads or a log: whoever started this hears what comes of it.
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        plugin::compile(self.mode, self.memory, &self.cache, self.trusted)?;
+        sandbox::compile(self.mode, self.memory, &self.cache, self.trusted)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -22,10 +22,7 @@ use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{
-        App, RetryOutcome, RunningHost, Signal, announced, chain,
-        create::{CreateError, CreateOutcome, Violation},
-    },
+    app::{App, Signal, announced, chain},
     auth::{Caller, issuer::user_of},
     cli::{plugin, say, stop, wrong_usage},
     config::{self, Config},
@@ -33,7 +30,12 @@ use crate::{
     dataset::{self, ExportError},
     db,
     model::{Format, JobId, JobState, UserId},
-    plugin::PluginStatus,
+    plugins::PluginStatus,
+    services::{
+        create::{CreateError, CreateOutcome, Violation},
+        host::RunningHost,
+        jobs::RetryOutcome,
+    },
 };
 
 use folder::{Folder, FolderJob};

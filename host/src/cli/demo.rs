@@ -22,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
-    app::RunningHost,
     auth::Caller,
     cli::{client::Client, say, stop},
     config::{Config, OriginMapping},
@@ -30,6 +29,7 @@ use crate::{
     dataset,
     model::JobId,
     private,
+    services::host::RunningHost,
 };
 
 use gallery::{Expected, Gallery};

@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     db::{self, MigrateError, PgPool, guard::Drift, inspect::Inspection},
     fetch::{self, Fetcher},
-    plugin::Plugins,
+    plugins::Plugins,
     private,
     store::Store,
 };

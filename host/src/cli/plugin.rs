@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{say, stop},
     config::Config,
-    plugin::{LoadedPlugin, Plugins},
+    plugins::{LoadedPlugin, Plugins},
 };
 
 /// Sources: what they take, ask and may do; and the tools to write one

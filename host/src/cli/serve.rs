@@ -7,10 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
-    app::{App, RunningHost, StartError},
+    app::{App, StartError},
     cli::stop,
     config::Config,
     crawl::Worker,
+    services::host::RunningHost,
 };
 
 /// Run the API and a worker in this process

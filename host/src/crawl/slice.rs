@@ -30,7 +30,7 @@ use crate::{
         progress, steps,
     },
     model::Answer,
-    plugin::LoadedPlugin,
+    plugins::LoadedPlugin,
 };
 
 use host_queues::HostQueues;

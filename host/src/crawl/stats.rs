@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::{
     app::App,
     model::{Next, Refusal, SourceError, SourceStats},
-    plugin::{MeteredStep, StepError},
+    sandbox::{MeteredStep, StepError},
 };
 
 /// Shared by all that works for the slice.

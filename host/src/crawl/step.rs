@@ -22,7 +22,8 @@ use crate::{
     },
     fetch::{Fetcher, RequestError},
     model::{Answer, Answers, Failure, Grants, Request, Sha256, SourceError, Step},
-    plugin::{LoadedPlugin, MOST_AGAIN, MeteredStep, StepError},
+    plugins::LoadedPlugin,
+    sandbox::{MOST_AGAIN, MeteredStep, StepError},
 };
 
 /// Requests of one step that are under way at a time.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    app::{App, Signal, chain, health::Condition, messages},
+    app::{App, Signal, chain},
     crawl::{
         Failpoint, Interrupted, SliceEnd, balance,
         decode::{Decoders, Owner},
@@ -36,8 +36,9 @@ use crate::{
     },
     fetch::CookieJar,
     model::JobId,
-    plugin::LoadedPlugin,
+    plugins::LoadedPlugin,
     queue::{Abandoned, ChunkHandler, ChunkMessage, Participation},
+    services::{jobs::messages, sources::Condition},
 };
 
 /// What is running at a stop is given this long; it uses half of that by itself.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{CandidateView, RunEnd, SourceRun};
 use crate::{
     model::{Query, SourceError, SourceInfo},
-    plugin::StepError,
+    sandbox::StepError,
 };
 
 pub use exchange::Exchange;

@@ -13,7 +13,8 @@ use super::{
 use crate::{
     fetch,
     model::{Candidate, Failure, Query, Request, Response, SourceError, SourceInfo},
-    plugin::{LoadedPlugin, Plugins, StepError},
+    plugins::{LoadedPlugin, Plugins},
+    sandbox::StepError,
 };
 
 /// What came of a cassette.

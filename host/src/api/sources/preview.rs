@@ -16,14 +16,13 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     api::{error::Problem, nullable::Nullable},
-    app::{
-        App, chain,
-        create::{Violation, check_alone},
-    },
+    app::{App, chain},
     db::pace::{self, RequestSlot},
     model::{Candidate, Failure, Grants, Method, Request, Response, SourceError, UserId},
-    plugin::{LoadedPlugin, StepError},
+    plugins::LoadedPlugin,
     runner::{self, Live, RunEnd, RunLimits, SourceRun, Transport, TransportError},
+    sandbox::StepError,
+    services::create::{Violation, check_alone},
 };
 
 /// Most candidates of a preview.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::CrawlArgs;
-use crate::{dataset, model::Input, plugin::LoadedPlugin};
+use crate::{dataset, model::Input, plugins::LoadedPlugin};
 
 /// Longest name of a job, in characters.
 const LONGEST_NAME: usize = 100;

@@ -7,13 +7,13 @@ use serde_json::{Map, json};
 
 use super::{prepared, run::Logged, subject::Subject};
 use crate::{
-    app::create::{SourceOffer, Violation, check_alone},
     cli::{stop, tell, wrong_usage},
     config::Config,
     fetch::{self, Fetcher},
     model::{Grants, Query},
-    plugin::{LoadedPlugin, Plugins, SandboxUse},
+    plugins::{LoadedPlugin, Plugins, SandboxUse},
     runner::{Live, Paced, RunLimits},
+    services::create::{SourceOffer, Violation, check_alone},
 };
 
 /// As many as a job may ask for.

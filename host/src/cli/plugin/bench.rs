@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::subject::{self, Subject};
-use crate::{atomic_write, cli::say, config::Config, plugin::SandboxUse, runner};
+use crate::{atomic_write, cli::say, config::Config, plugins::SandboxUse, runner};
 
 /// Measure what the steps of a source cost, on its cassettes
 ///

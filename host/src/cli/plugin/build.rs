@@ -15,7 +15,7 @@ use tokio::process::Command;
 
 use crate::{
     cli::{say, wrong_usage},
-    plugin::check_id,
+    sandbox::check_id,
 };
 
 /// Build a source: from a project to `dist/NAME.wasm`

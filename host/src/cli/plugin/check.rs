@@ -14,8 +14,9 @@ use super::{
 use crate::{
     cli::{counted, say},
     config::Config,
-    plugin::{Inspection, SandboxUse, StepError, outside},
+    plugins::{Inspection, SandboxUse, outside},
     runner::{self, RunEnd},
+    sandbox::StepError,
 };
 
 /// Check that a component is a sound source, and show what it asks for

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{find, tell};
-use crate::{config::Config, plugin::Plugins};
+use crate::{config::Config, plugins::Plugins};
 
 /// Turn a source off, also one that comes with the program
 ///

@@ -9,7 +9,7 @@ use super::{consent, find, tell};
 use crate::{
     cli::say,
     config::Config,
-    plugin::{PluginStatus, Plugins},
+    plugins::{PluginStatus, Plugins},
 };
 
 /// Turn a source on

@@ -9,7 +9,7 @@ use super::{consent, subject, tell};
 use crate::{
     cli::say,
     config::Config,
-    plugin::{PluginStatus, Plugins},
+    plugins::{PluginStatus, Plugins},
 };
 
 /// Install a source from a file, or a new version of one

@@ -3,15 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::{
-    app::{
-        self,
-        health::{self, Condition, CredentialFingerprints, HealthReport, SourceStates},
-    },
+    app::{self, CredentialFingerprints},
     cli::{counted, tell},
     config::{Config, ConfiguredCredential},
     db::PgPool,
     model::SourceStats,
-    plugin::{LoadedPlugin, Plugins},
+    plugins::{LoadedPlugin, Plugins},
+    services::sources::{self, Condition, HealthReport, SourceStates},
 };
 
 /// What this host knows of the sources beside what they say of themselves: what is configured
@@ -63,7 +61,7 @@ impl Known {
     /// Why no crawl of a source can be begun now, as the API judges it.
     pub(in crate::cli) fn unavailable(&self, source: &LoadedPlugin) -> Option<String> {
         let health = self.health(source).unwrap_or(HealthReport::OK);
-        health::unavailable(source, &source.grants(&self.credentials), &health)
+        sources::unavailable(source, &source.grants(&self.credentials), &health)
     }
 
     pub(super) fn health(&self, source: &LoadedPlugin) -> Option<HealthReport> {

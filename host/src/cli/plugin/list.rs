@@ -11,7 +11,7 @@ use crate::{
     cli::{say, stop},
     config::Config,
     model::{HostKind, Input, OptionSpec, SourceInfo},
-    plugin::{GrantedBy, LoadedPlugin, LockedBuild, PluginStatus, Plugins, RefusedPlugin},
+    plugins::{GrantedBy, LoadedPlugin, LockedBuild, PluginStatus, Plugins, RefusedPlugin},
 };
 
 /// List the installed sources, and what was left out and why

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     cli::{say, wrong_usage},
-    plugin::check_id,
+    sandbox::check_id,
 };
 
 /// Begin a source: a project that builds and has a passing replay test

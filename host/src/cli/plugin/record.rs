@@ -13,7 +13,7 @@ use crate::{
     atomic_write,
     cli::{counted, say, tell, wrong_usage},
     config::Config,
-    plugin::SandboxUse,
+    plugins::SandboxUse,
     runner::{
         self, Recorder, RunEnd,
         cassette::{Cassette, Expect, RecordedQuery},

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     cli::say,
     config::Config,
-    plugin::{Plugins, Removed},
+    plugins::{Plugins, Removed},
 };
 
 /// Remove an installed source with its files, earlier versions included

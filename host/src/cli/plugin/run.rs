@@ -11,10 +11,11 @@ use crate::{
     cli::{counted, say, tell},
     config::Config,
     model::{Candidate, Failure, Request, Response, SourceError},
-    plugin::{SandboxUse, StepError},
+    plugins::SandboxUse,
     runner::{
         self, CandidateView, RunEnd, RunLimits, SourceRun, Transport, TransportError, cassette::Exchange,
     },
+    sandbox::StepError,
 };
 
 /// Crawl with one source alone, without a job and without downloading pictures

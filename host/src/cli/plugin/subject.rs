@@ -11,7 +11,7 @@ use super::{build::shown, stale};
 use crate::{
     cli::{tell, wrong_usage},
     config::Config,
-    plugin::{LoadedPlugin, Plugins, SandboxUse},
+    plugins::{LoadedPlugin, Plugins, SandboxUse},
     runner::cassette::{Cassette, CassetteError},
 };
 

@@ -15,7 +15,7 @@ use crate::{
     atomic_write,
     cli::say,
     config::Config,
-    plugin::SandboxUse,
+    plugins::SandboxUse,
     runner::{self, CassetteProblem, TestReport, cassette::Cassette},
 };
 

@@ -5,12 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    OpenError,
-    compiler::Compiler,
-    dirs,
-    engine::{EngineMode, SandboxEngine},
-};
+use super::{OpenError, PluginsError, dirs};
+use crate::sandbox::{Compiler, EngineMode, SandboxEngine};
 use crate::{config, model::Sha256};
 
 /// The world of a source, as `package/interface@version`.
@@ -49,7 +45,8 @@ pub async fn outside(
     let wasm = dirs::read(file).await.map_err(read)?;
     let cache = dirs::cache_folder(config, data_dir)?.join(format!("check-{}", std::process::id()));
     let compiler = Compiler::in_children(config, &cache, EngineMode::Serve);
-    let runtime = SandboxEngine::new(config, &cache, EngineMode::Serve, compiler)?;
+    let runtime =
+        SandboxEngine::new(config, &cache, EngineMode::Serve, compiler).map_err(PluginsError::from)?;
     let begun = Instant::now();
     let compiled = runtime.prepare(&wasm, false).await;
     let compiled_in = begun.elapsed();

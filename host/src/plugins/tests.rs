@@ -316,7 +316,7 @@ async fn the_folder_overrides_the_binary_and_needs_a_grant() {
 #[tokio::test]
 async fn big_components_are_prepared_in_the_background() {
     let mut big = component("steps");
-    let size = engine::BIG + 1;
+    let size = crate::sandbox::BIG + 1;
     big.push(0);
     let (mut rest, name) = (size + 2, [1, b'x']);
     while rest >= 0x80 {

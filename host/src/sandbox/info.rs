@@ -21,7 +21,7 @@ const MAX_LIST: usize = 500;
 ///
 /// # Errors
 /// The rule that is broken, with the value that breaks it.
-pub(super) fn check(info: &SourceInfo) -> Result<(), String> {
+pub(crate) fn check(info: &SourceInfo) -> Result<(), String> {
     check_id(&info.id)?;
     line("name", &info.name)?;
     semver::Version::parse(&info.version)

@@ -117,7 +117,7 @@ impl StepError {
         Self::TooMuch { what: "steps in a row that say `again`", limit, found: Some(limit + 1) }
     }
 
-    pub(super) fn host(error: &impl ToString) -> Self {
+    pub(crate) fn host(error: &impl ToString) -> Self {
         Self::Host { message: error.to_string() }
     }
 }

@@ -29,7 +29,7 @@ const MAX_WARNING: usize = 500;
 
 /// Which answers no longer fit in 16 MiB together, in their order; the guest is told
 /// `too-large` with that number of bytes.
-pub(super) fn surplus_answers(answers: &[Answer]) -> Vec<Option<u64>> {
+pub(crate) fn surplus_answers(answers: &[Answer]) -> Vec<Option<u64>> {
     let mut room = AnswerBudget::default();
     answers.iter().map(|answer| (!room.takes(answer)).then_some(Answers::MOST as u64)).collect()
 }
@@ -38,7 +38,7 @@ pub(super) fn surplus_answers(answers: &[Answer]) -> Vec<Option<u64>> {
 ///
 /// # Errors
 /// `TooMuch` and `Invalid`: the step must not be taken.
-pub(super) fn step(mut step: Step, encoding: &'static Encoding) -> Result<Step, StepError> {
+pub(crate) fn step(mut step: Step, encoding: &'static Encoding) -> Result<Step, StepError> {
     within("bytes of state", step.state.len(), MAX_STATE)?;
     // Postgres cannot hold it, and cutting it out would change what the plugin reads back.
     if step.state.contains('\0') {
@@ -71,7 +71,7 @@ pub(super) fn step(mut step: Step, encoding: &'static Encoding) -> Result<Step, 
 }
 
 /// The error with texts that can be shown.
-pub(super) fn error(error: SourceError) -> SourceError {
+pub(crate) fn error(error: SourceError) -> SourceError {
     let shown = |text: String| printable(&text, MAX_WARNING);
     match error {
         SourceError::InvalidQuery(text) => SourceError::InvalidQuery(shown(text)),
@@ -187,7 +187,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Checksum, Digest, License, Method, Response};
-    use crate::plugin::{bindings::pixcrawler::source::types as wit, convert};
+    use crate::sandbox::{bindings::pixcrawler::source::types as wit, convert};
 
     fn answers(bodies: &[usize]) -> Vec<Answer> {
         let answer = |size: &usize| Answer {

@@ -7,13 +7,12 @@ use futures_util::future::join_all;
 use tokio::{sync::MutexGuard, task::JoinSet};
 
 use super::{
-    EngineError, FailedBuild, PluginsState,
+    FailedBuild, PluginsError, PluginsState,
     catalog::{self, Catalog, CatalogEntry, CompiledBuild},
     dirs::{self, Fingerprint, PluginDirs},
-    engine::{self, Compiled},
-    info,
 };
 use crate::model::Sha256;
+use crate::sandbox::{self, Compiled};
 
 /// Longest wait for small components that do not come with the binary; most take less than a second.
 const A_LITTLE: Duration = Duration::from_secs(10);
@@ -52,7 +51,7 @@ impl Loader {
 
 impl PluginsState {
     /// Reads everything for the first time.
-    pub(super) async fn begin(self: &Arc<Self>) -> Result<(), EngineError> {
+    pub(super) async fn begin(self: &Arc<Self>) -> Result<(), PluginsError> {
         let mut loader = self.loader.lock().await;
         loader.seen = dirs::fingerprint(&self.folder).await;
         self.reload(loader).await
@@ -63,7 +62,7 @@ impl PluginsState {
     /// # Errors
     /// When the folder cannot be read or its record understood: then everything stays as it
     /// is until the folder changes again.
-    pub(super) async fn follow(self: &Arc<Self>, condemned: Option<FailedBuild>) -> Result<(), EngineError> {
+    pub(super) async fn follow(self: &Arc<Self>, condemned: Option<FailedBuild>) -> Result<(), PluginsError> {
         let mut loader = self.loader.lock().await;
         let seen = dirs::fingerprint(&self.folder).await;
         let condemned = condemned.unwrap_or_else(|| loader.condemned.clone());
@@ -76,7 +75,7 @@ impl PluginsState {
 
     /// Reads binary, folder and record, and puts in place what is ready; what must be
     /// compiled for seconds follows later.
-    async fn reload(self: &Arc<Self>, mut guard: MutexGuard<'_, Loader>) -> Result<(), EngineError> {
+    async fn reload(self: &Arc<Self>, mut guard: MutexGuard<'_, Loader>) -> Result<(), PluginsError> {
         let loader = &mut *guard;
         loader.library = PluginDirs::read(self.bundled, &self.folder, &loader.condemned).await?;
         let wanted = loader.library.digests();
@@ -102,7 +101,7 @@ impl PluginsState {
             }
         }
         let (now, later): (Vec<_>, Vec<_>) = missing.into_iter().partition(|component| {
-            let small = component.wasm.len() <= engine::BIG;
+            let small = component.wasm.len() <= sandbox::BIG;
             small && (component.trusted || self.runtime.is_compiled(&component.wasm))
         });
         loader.compiling.extend(later.iter().map(|component| component.digest));
@@ -133,7 +132,7 @@ impl PluginsState {
     fn compile_later(self: &Arc<Self>, all: Vec<ComponentSource>) -> JoinSet<()> {
         let mut small = JoinSet::new();
         for ComponentSource { digest, name, wasm, .. } in all {
-            let (shared, is_small) = (Arc::clone(self), wasm.len() <= engine::BIG);
+            let (shared, is_small) = (Arc::clone(self), wasm.len() <= sandbox::BIG);
             let build = async move {
                 let built = shared.describe(&name, shared.runtime.compile(wasm, false).await).await;
                 let mut loader = shared.loader.lock().await;
@@ -162,7 +161,7 @@ impl PluginsState {
             .describe(&compiled, &Arc::from(name))
             .await
             .map_err(|error| format!("it cannot say what it is: {error}"))?;
-        info::check(&info)?;
+        sandbox::check_info(&info)?;
         Ok(Arc::new(CompiledBuild { name: Arc::from(info.id.as_str()), info, compiled }))
     }
 }

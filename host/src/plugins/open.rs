@@ -6,13 +6,12 @@ use std::{
 };
 
 use super::{
-    EngineError, LoadedPlugin, Plugins, PluginsState,
+    LoadedPlugin, Plugins, PluginsError, PluginsState,
     catalog::CompiledBuild,
-    compiler::Compiler,
     dirs,
-    engine::EngineMode,
     grant::{self, TrustSource},
 };
+use crate::sandbox::{Compiler, EngineMode};
 use crate::{
     config,
     model::{Sha256, SourceInfo},
@@ -50,7 +49,7 @@ pub enum SandboxUse {
 pub enum OpenError {
     /// The engine does not start.
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Engine(#[from] PluginsError),
     /// The file cannot be read.
     #[error("cannot read {}", path.display())]
     Read {

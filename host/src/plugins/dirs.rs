@@ -13,13 +13,10 @@ use std::{
 use tokio::fs;
 
 use super::{
-    EngineError, FailedBuild, RefusedPlugin,
+    FailedBuild, PluginsError, RefusedPlugin,
     lockfile::{self, LockEntries, LockEntry, LockedBuild},
 };
-use crate::{config, model::Sha256, private};
-
-/// Bytes of one component; Python's, the largest, have 20 MB.
-pub(super) const MAX_SIZE: u64 = 100 << 20;
+use crate::{config, model::Sha256, private, sandbox::MAX_SIZE};
 
 /// Why a source is off whose file is not as it was recorded; what is wrong with the file is
 /// told to the operator, who is shown what was left out.
@@ -91,7 +88,7 @@ impl PluginDirs {
         bundled: &[(&'static str, &'static [u8])],
         folder: &Path,
         condemned: &FailedBuild,
-    ) -> Result<Self, EngineError> {
+    ) -> Result<Self, PluginsError> {
         let _held = lockfile::hold(folder).await;
         let mut library =
             Self { folder: folder.to_owned(), entries: lockfile::read(folder)?, ..Self::default() };
@@ -109,7 +106,7 @@ impl PluginDirs {
                 library.add_pinned(folder, &id, &entry, meant, condemned).await;
             }
         }
-        for file in files(folder).await.map_err(EngineError::folder(folder))? {
+        for file in files(folder).await.map_err(PluginsError::folder(folder))? {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if library.entries.values().any(|entry| entry.names(&name)) {
                 continue;
@@ -247,7 +244,7 @@ pub(super) async fn fingerprint(folder: &Path) -> Fingerprint {
 ///
 /// # Errors
 /// When it cannot be made, or belongs to somebody else.
-pub(super) fn cache_folder(config: &config::Plugins, data_dir: &Path) -> Result<PathBuf, EngineError> {
+pub(super) fn cache_folder(config: &config::Plugins, data_dir: &Path) -> Result<PathBuf, PluginsError> {
     let cache = config.cache_dir.clone().unwrap_or_else(|| data_dir.join("cache"));
     let path = std::path::absolute(&cache).unwrap_or(cache).join("plugins");
     let own = || {
@@ -259,7 +256,7 @@ pub(super) fn cache_folder(config: &config::Plugins, data_dir: &Path) -> Result<
     };
     match own() {
         Ok(()) => Ok(path),
-        Err(source) => Err(EngineError::Folder { path, source }),
+        Err(source) => Err(PluginsError::Folder { path, source }),
     }
 }
 

@@ -28,7 +28,7 @@ use secrecy::SecretString;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::{account::Account, cluster::Cluster};
+use crate::postgres::{account::Account, cluster::Cluster};
 use crate::private;
 
 /// A running private Postgres, and this process's share in it. Dropped without

@@ -12,10 +12,10 @@ use chrono::DateTime;
 use super::{
     GrantedBy, LoadedPlugin, PluginStatus, RefusedPlugin,
     dirs::{ComponentFile, PluginDirs},
-    engine::Compiled,
     grant::{self, TrustSource},
 };
 use crate::model::{Input, Sha256, SourceInfo};
+use crate::sandbox::Compiled;
 
 /// Every source, as of one moment.
 #[derive(Default)]

@@ -8,14 +8,14 @@ use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{
-        App, Signal, chain,
-        create::{CreateError, SourceOffer, Violation},
-        jobs::{JobError, messages},
-        profile::ProfileError,
-    },
+    app::{App, Signal, chain},
     db::{self, PgConnection, inbox, jobs::JobRow, lifecycle},
     model::{JobId, JobState, UserId},
+    services::{
+        create::{CreateError, SourceOffer, Violation},
+        jobs::{JobError, messages},
+        profiles::ProfileError,
+    },
 };
 
 /// How often the inbox is looked into when nothing is told: a signal may be lost.

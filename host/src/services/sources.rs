@@ -1,23 +1,19 @@
 //! How the sources fare, as all workers know it: what ails one, when it is paused, and when
 //! it goes back to an earlier build.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use aws_lc_rs::hmac;
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret as _;
 
 use crate::{
-    app::{App, chain},
-    auth::link::fresh_secret,
-    config::ConfiguredCredential,
+    app::{App, CredentialFingerprints, chain},
     db::{
         self, PgPool,
         chunks::ClaimedChunk,
         sources::{self, BuildRef, FaultCount, SourceProblem, SourceRow},
     },
     model::{Grants, Input, SourceStats},
-    plugin::{FailedBuild, LoadedPlugin},
+    plugins::{FailedBuild, LoadedPlugin},
 };
 
 /// Slices in a row that the faults of a build may end before it is paused, or left aside for
@@ -30,8 +26,6 @@ const FIRST_PAUSE: Duration = Duration::from_mins(10);
 const LONGEST_PAUSE: Duration = Duration::from_hours(6);
 /// Most characters of what is kept about a trouble.
 const MOST_WORDS: usize = 500;
-/// Name of the key in `pixcrawler.secret` that tells credentials apart.
-const MARK_KEY: &str = "credential-marks";
 
 /// Whether a source does what it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +56,6 @@ pub struct HealthReport {
     pub trouble: Option<SourceProblem>,
 }
 
-/// Tells the credentials that are configured for each source from others, without telling
-/// them: 16 bits of a hash, keyed with what all processes of a system share.
-#[derive(Clone, Debug)]
-pub struct CredentialFingerprints {
-    key: hmac::Key,
-    by_source: BTreeMap<String, i32>,
-}
-
 /// What is known of all sources at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct SourceStates(Vec<SourceRow>);
@@ -89,43 +75,6 @@ impl Condition {
     pub const ALL: [Self; 3] = [Self::Ok, Self::Degraded, Self::Paused];
 }
 
-impl CredentialFingerprints {
-    /// For these credentials.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn new(db: &PgPool, credentials: &[ConfiguredCredential]) -> Result<Self, db::Error> {
-        let secret = db::secrets::get_or_insert(db, MARK_KEY, &fresh_secret()).await?;
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
-        let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for given in credentials {
-            let text = format!("{}={}", given.name, given.secret.expose_secret());
-            texts.entry(given.source.clone()).or_default().push(text);
-        }
-        let mark = |(source, mut texts): (String, Vec<String>)| {
-            texts.sort();
-            let mark = mark(&key, &texts.join("\n"));
-            (source, mark)
-        };
-        Ok(Self { by_source: texts.into_iter().map(mark).collect(), key })
-    }
-
-    /// The build as this process has it.
-    #[must_use]
-    pub fn build<'a>(&self, source: &'a LoadedPlugin) -> BuildRef<'a> {
-        let id = source.info.id.as_str();
-        let credential_mark = self.by_source.get(id).copied().unwrap_or_else(|| mark(&self.key, ""));
-        BuildRef { id, digest: source.digest, enabled_at: source.enabled_at, credential_mark }
-    }
-}
-
-fn mark(key: &hmac::Key, text: &str) -> i32 {
-    match hmac::sign(key, text.as_bytes()).as_ref() {
-        [first, second, ..] => i32::from(u16::from_be_bytes([*first, *second])),
-        _ => 0,
-    }
-}
-
 impl SourceStates {
     /// Looks everything up.
     ///
@@ -137,8 +86,8 @@ impl SourceStates {
 
     /// How a source fares.
     #[must_use]
-    pub fn health(&self, source: &LoadedPlugin, marks: &CredentialFingerprints) -> HealthReport {
-        let build = marks.build(source);
+    pub fn health(&self, source: &LoadedPlugin, fingerprints: &CredentialFingerprints) -> HealthReport {
+        let build = fingerprints.build(source);
         let of = |digest| self.0.iter().find(|row| row.id == build.id && row.digest() == Some(digest));
         let own = of(build.digest).map_or(HealthReport::OK, |row| HealthReport::of(row, &build));
         let newer = source.rolled_back.as_ref().filter(|_| own.condition != Condition::Paused);
@@ -332,6 +281,19 @@ fn weigh(input: Input, faults: FaultCount) -> Option<Duration> {
     };
     let doublings = if faults.several_users { faults.pauses.unsigned_abs().min(10) } else { 0 };
     (faults.in_row >= MOST_FAULTS && counts).then(|| (FIRST_PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE))
+}
+
+/// Reloads what is installed, turned on or off, removed or set aside by an operator or another
+/// worker, for ever, so that no restart is needed.
+pub(crate) async fn watch_plugins(app: App) {
+    let mut tick = tokio::time::interval(app.config.plugins.plugins_poll);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = app.set_aside_failed_builds().await {
+            tracing::debug!(%error, "the states of the sources cannot be read");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! it are one transaction.
 
 use crate::{
-    app::{App, create::Violation, inbox::TakeUpError},
+    app::App,
     db::{
         self,
         fairness::{self, QueueTurn},
@@ -10,6 +10,7 @@ use crate::{
     },
     model::{JobId, JobState, UserId},
     queue::{ChunkMessage, QueueError},
+    services::{create::Violation, inbox::TakeUpError},
 };
 
 pub use lifecycle::Cancelled;

@@ -41,14 +41,14 @@ const INSTANCES: u32 = 16;
 /// How often running guests let others have the thread, and how fine the deadline is.
 const TICK: Duration = Duration::from_millis(10);
 /// Bytes of what a call of the guest returns, counted by Wasmtime as it copies.
-pub(super) const MAX_RETURNED: usize = 16 << 20;
+pub(crate) const MAX_RETURNED: usize = 16 << 20;
 /// Bytes that the guest gives to one function of the host, counted before they are copied.
-pub(super) const MAX_GIVEN: usize = 64 << 10;
+pub(crate) const MAX_GIVEN: usize = 64 << 10;
 /// Open resources (streams, descriptors) of one instance.
 const MAX_HANDLES: usize = 1000;
 /// From this size on, in bytes, a component is an interpreter with its library:
 /// it takes seconds to compile and its deadline is longer.
-pub(super) const BIG: usize = 5_000_000;
+pub(crate) const BIG: usize = 5_000_000;
 /// How much longer the deadline of a big component is.
 const BIG_DEADLINE: u32 = 5;
 
@@ -66,7 +66,7 @@ pub enum EngineMode {
 
 impl EngineMode {
     /// As on the command line of a child.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Serve => "serve",
             Self::Author => "author",
@@ -76,7 +76,7 @@ impl EngineMode {
 }
 
 /// The engine and what every call needs.
-pub(super) struct SandboxEngine {
+pub(crate) struct SandboxEngine {
     mode: EngineMode,
     engine: Engine,
     cache: Cache,
@@ -91,17 +91,17 @@ pub(super) struct SandboxEngine {
 }
 
 /// A component ready to be instantiated.
-pub(super) struct Compiled {
+pub(crate) struct Compiled {
     plugin: PluginPre<InstanceState>,
     deadline: Duration,
 }
 
 /// What is seen of a component without running it.
-pub(super) struct ComponentNames {
-    pub(super) imports: Vec<String>,
-    pub(super) exports: Vec<String>,
+pub(crate) struct ComponentNames {
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
     /// Why it cannot be instantiated.
-    pub(super) unlinked: Option<String>,
+    pub(crate) unlinked: Option<String>,
 }
 
 /// One instance's surroundings, from entering until the outcome is known.
@@ -121,7 +121,7 @@ struct CallCost {
 
 impl SandboxEngine {
     /// Starts the engine; compiled code is kept below `cache`, and put there by `compiler`.
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &config::Plugins,
         cache: &Path,
         mode: EngineMode,
@@ -141,7 +141,7 @@ impl SandboxEngine {
     ///
     /// # Errors
     /// Says in words what is wrong with the component, or which limit it passed.
-    pub(super) async fn compile(
+    pub(crate) async fn compile(
         self: &Arc<Self>,
         wasm: Cow<'static, [u8]>,
         trusted: bool,
@@ -162,7 +162,7 @@ impl SandboxEngine {
     ///
     /// # Errors
     /// Those of [`Runtime::compile`].
-    pub(super) async fn prepare(&self, wasm: &[u8], trusted: bool) -> Result<(), String> {
+    pub(crate) async fn prepare(&self, wasm: &[u8], trusted: bool) -> Result<(), String> {
         is_component(wasm)?;
         match &self.compiler {
             Compiler::Children(_) if self.is_compiled(wasm) => Ok(()),
@@ -177,12 +177,12 @@ impl SandboxEngine {
     }
 
     /// Whether the code of `wasm` is in the cache, so that opening it takes no time.
-    pub(super) fn is_compiled(&self, wasm: &[u8]) -> bool {
+    pub(crate) fn is_compiled(&self, wasm: &[u8]) -> bool {
         is_cached(&self.engine, wasm, self.cache.directory())
     }
 
     /// Components that were compiled by this process itself: 0 unless the cache was spoilt.
-    pub(super) fn cache_misses(&self) -> u64 {
+    pub(crate) fn cache_misses(&self) -> u64 {
         *self.misses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -206,7 +206,7 @@ impl SandboxEngine {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub(super) fn names(&self, wasm: &[u8]) -> Result<ComponentNames, String> {
+    pub(crate) fn names(&self, wasm: &[u8]) -> Result<ComponentNames, String> {
         let component = self.open(wasm)?;
         let outside = component.component_type();
         let unlinked = self.linker.instantiate_pre(&component).and_then(PluginPre::new).err().map(words);
@@ -218,7 +218,7 @@ impl SandboxEngine {
     }
 
     /// What the component says of itself, not yet judged.
-    pub(super) async fn describe(
+    pub(crate) async fn describe(
         &self,
         compiled: &Compiled,
         name: &Arc<str>,
@@ -232,7 +232,7 @@ impl SandboxEngine {
     }
 
     /// One step: the first, or the one after `resumed` (state and answers).
-    pub(super) async fn step(
+    pub(crate) async fn step(
         &self,
         compiled: &Compiled,
         name: &Arc<str>,
@@ -374,7 +374,7 @@ fn thread_time() -> Duration {
 }
 
 /// Whether Wasmtime finds the code of `wasm` in its `cache`: it names each file by what it is made from.
-pub(super) fn is_cached(engine: &Engine, wasm: &[u8], cache: &Path) -> bool {
+pub(crate) fn is_cached(engine: &Engine, wasm: &[u8], cache: &Path) -> bool {
     /// As Wasmtime reads it; what is hashed is the whole digest.
     struct CacheKey(sha2::Sha256);
     impl Hasher for CacheKey {
@@ -395,7 +395,7 @@ pub(super) fn is_cached(engine: &Engine, wasm: &[u8], cache: &Path) -> bool {
 }
 
 /// An engine whose compiled code is kept below `cache`.
-pub(super) fn engine(memory: usize, cache: &Path, mode: EngineMode) -> wasmtime::Result<(Engine, Cache)> {
+pub(crate) fn engine(memory: usize, cache: &Path, mode: EngineMode) -> wasmtime::Result<(Engine, Cache)> {
     // A component takes no more of the pool than its share, so no call is turned away.
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
@@ -465,7 +465,7 @@ fn is_component(wasm: &[u8]) -> Result<(), String> {
 }
 
 /// The compiler reads hostile input; should it fail, only this component is lost.
-pub(super) fn guarded<T>(compile: impl FnOnce() -> wasmtime::Result<T>) -> Result<T, String> {
+pub(crate) fn guarded<T>(compile: impl FnOnce() -> wasmtime::Result<T>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(compile))
         .map_err(|_| "the compiler cannot take it".to_owned())?
         .map_err(words)

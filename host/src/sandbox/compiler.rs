@@ -20,7 +20,6 @@ use wasmtime::component::Component;
 
 use super::{
     EngineError,
-    dirs::MAX_SIZE,
     engine::{self, EngineMode},
     shape,
 };
@@ -29,6 +28,8 @@ use crate::{
     subprocess::{self, Meter},
 };
 
+/// Bytes of one component; Python's, the largest, have 20 MB.
+pub(crate) const MAX_SIZE: u64 = 100 << 20;
 /// The subcommand of this program that a child runs.
 pub const SUBCOMMAND: &str = "compile-component";
 /// Most memory of a child, in bytes.
@@ -39,7 +40,7 @@ const PATIENCE: u32 = 5;
 const CHILDREN: usize = 2;
 
 /// Where components are compiled.
-pub(super) enum Compiler {
+pub(crate) enum Compiler {
     /// In children.
     Children(Children),
     /// In this process, which in unit tests is no such program.
@@ -48,7 +49,7 @@ pub(super) enum Compiler {
 }
 
 /// The children of one engine.
-pub(super) struct Children {
+pub(crate) struct Children {
     program: Option<PathBuf>,
     arguments: [String; 3],
     deadline: Duration,
@@ -67,12 +68,12 @@ struct RunningCompiler {
 
 impl Compiler {
     /// The compiler of a program that can be its own child.
-    pub(super) fn in_children(config: &config::Plugins, cache: &Path, mode: EngineMode) -> Self {
+    pub(crate) fn in_children(config: &config::Plugins, cache: &Path, mode: EngineMode) -> Self {
         Self::Children(Children::new(config, cache, mode))
     }
 
     #[cfg(test)]
-    pub(super) const fn here(_: &config::Plugins, _: &Path, _: EngineMode) -> Self {
+    pub(crate) const fn here(_: &config::Plugins, _: &Path, _: EngineMode) -> Self {
         Self::Here
     }
 }
@@ -96,7 +97,7 @@ impl Children {
     ///
     /// # Errors
     /// Says what is wrong with the component, or which limit it passed.
-    pub(super) async fn compile(&self, wasm: &[u8], trusted: bool) -> Result<(), String> {
+    pub(crate) async fn compile(&self, wasm: &[u8], trusted: bool) -> Result<(), String> {
         let wanted = Arc::clone(&self.wanted);
         let turn = self.turns.acquire().await.map_err(|error| error.to_string())?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();

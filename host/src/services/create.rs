@@ -5,17 +5,17 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    app::{
-        App,
-        health::{self, HealthReport, SourceStates},
-        jobs::messages,
-        profile::ProfileError,
-    },
+    app::App,
     auth::Caller,
     db,
     model::{Destination, JobId, JobSpec},
-    plugin::LoadedPlugin,
+    plugins::LoadedPlugin,
     queue::QueueError,
+    services::{
+        jobs::messages,
+        profiles::ProfileError,
+        sources::{self, HealthReport, SourceStates},
+    },
 };
 
 mod check;
@@ -128,7 +128,7 @@ impl App {
     /// Why no crawl of a source can be begun now.
     #[must_use]
     pub fn unavailable(&self, source: &LoadedPlugin, health: &HealthReport) -> Option<String> {
-        health::unavailable(source, &self.grants(source), health)
+        sources::unavailable(source, &self.grants(source), health)
     }
 }
 

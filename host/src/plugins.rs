@@ -1,4 +1,5 @@
-//! Runs sources in sandboxed WebAssembly. The only place that knows wasmtime.
+//! What is installed: the components of the binary and of the folder of plugins, what each is
+//! granted, and which build of it runs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,47 +13,29 @@ use tokio::{fs, sync::Mutex};
 use crate::{
     config::{self, ConfiguredCredential},
     model::{Answer, Grants, Query, Sha256, SourceInfo},
+    sandbox::{Compiler, EngineError, EngineMode, MeteredStep, SandboxEngine, StepError},
 };
 
-mod bindings;
-mod limits;
-mod determinism;
-mod compiler;
 mod capabilities;
-mod convert;
-mod folder;
+mod install;
 mod dirs;
 mod grant;
-mod info;
 mod load;
 mod lockfile;
 mod open;
 mod inspect;
 mod catalog;
-mod engine;
-mod instance;
-mod shape;
-mod stderr;
-mod step;
-mod text;
-mod error;
 #[cfg(test)]
 mod tests;
 
 pub use capabilities::{GrantedCapabilities, GrantedCredential};
-pub use compiler::{CompileError, SUBCOMMAND, compile};
-pub use engine::EngineMode;
-pub use folder::{FolderError, Removed};
 pub use grant::GrantedBy;
-pub use info::check_id;
 pub use inspect::{Inspection, outside};
+pub use install::{FolderError, Removed};
 pub use lockfile::{LockedBuild, LockfileError};
 pub use open::{InspectedComponent, OpenError, SandboxUse};
-pub use step::{MOST_AGAIN, MeteredStep, StepError};
 
 use catalog::{Catalog, CompiledBuild};
-use compiler::Compiler;
-use engine::SandboxEngine;
 use load::Loader;
 
 /// The components that this binary carries: name and bytes.
@@ -150,19 +133,10 @@ impl FailedBuild {
 
 /// Why no source can be run at all.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// Wasmtime does not start with these settings on this machine.
-    #[error("cannot start the WebAssembly engine: {message}")]
-    Engine {
-        /// Wasmtime's words.
-        message: String,
-    },
-    /// No thread for the clock of deadlines, or for compiling.
-    #[error("cannot start a thread of the WebAssembly engine")]
-    Thread {
-        /// The system's answer.
-        source: std::io::Error,
-    },
+pub enum PluginsError {
+    /// The engine does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The folder of plugins or that of compiled code.
     #[error("cannot use the folder `{}`", path.display())]
     Folder {
@@ -176,11 +150,7 @@ pub enum EngineError {
     Lock(#[from] LockfileError),
 }
 
-impl EngineError {
-    fn engine(error: wasmtime::Error) -> Self {
-        Self::Engine { message: format!("{error:#}") }
-    }
-
+impl PluginsError {
     fn folder(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Folder { path, source }
@@ -232,7 +202,7 @@ impl Plugins {
     /// # Errors
     /// When the engine does not start, the folder was configured and cannot be read, or its
     /// record cannot be understood.
-    pub async fn load(config: &config::Plugins, data_dir: &Path) -> Result<Self, EngineError> {
+    pub async fn load(config: &config::Plugins, data_dir: &Path) -> Result<Self, PluginsError> {
         Self::load_from(BUNDLED, config, data_dir, Compiler::in_children).await
     }
 
@@ -241,9 +211,9 @@ impl Plugins {
         config: &config::Plugins,
         data_dir: &Path,
         compiler: MakeCompiler,
-    ) -> Result<Self, EngineError> {
+    ) -> Result<Self, PluginsError> {
         if let Some(folder) = &config.plugins_dir {
-            drop(fs::read_dir(folder).await.map_err(EngineError::folder(folder))?);
+            drop(fs::read_dir(folder).await.map_err(PluginsError::folder(folder))?);
         }
         let shared = Arc::new(PluginsState {
             bundled,
@@ -266,7 +236,7 @@ impl Plugins {
     /// # Errors
     /// When the folder cannot be read or its record understood: then everything stays as it
     /// is until the folder changes again.
-    pub async fn follow(&self, condemned: Option<FailedBuild>) -> Result<(), EngineError> {
+    pub async fn follow(&self, condemned: Option<FailedBuild>) -> Result<(), PluginsError> {
         self.shared.follow(condemned).await
     }
 
@@ -345,7 +315,7 @@ impl PluginsState {
         data_dir: &Path,
         mode: EngineMode,
         compiler: MakeCompiler,
-    ) -> Result<Self, EngineError> {
+    ) -> Result<Self, PluginsError> {
         let cache = dirs::cache_folder(config, data_dir)?;
         let compiler = compiler(config, &cache, mode);
         Ok(Self {

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    app::{
-        App,
-        health::{Condition, SourceStates},
-    },
+    app::App,
     db,
+    services::sources::{Condition, SourceStates},
 };
 
 /// Longest wait for the database; who asks gives up after some seconds.

@@ -2,6 +2,6 @@
 
 /// At most `max` characters of `text` without control characters (terminal escapes,
 /// U+0000, which Postgres cannot hold); line breaks and tabs stay.
-pub(super) fn printable(text: &str, max: usize) -> String {
+pub(crate) fn printable(text: &str, max: usize) -> String {
     text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).take(max).collect()
 }

@@ -3,7 +3,7 @@
 use std::{fs, thread};
 
 use super::*;
-use crate::plugin::lockfile::{self, FolderLock};
+use crate::plugins::lockfile::{self, FolderLock};
 
 #[tokio::test]
 async fn who_reads_sees_all_of_a_change() {

@@ -1,0 +1,11 @@
+//! Use cases: what users, operators and other workers have the host do.
+
+pub mod create;
+pub mod guard;
+pub mod host;
+pub mod inbox;
+pub mod jobs;
+pub mod metrics;
+pub mod profiles;
+pub mod readiness;
+pub mod sources;
