@@ -118,7 +118,7 @@ impl App {
         plugins: Result<Plugins, PluginsError>,
         database: &Database,
         tell: Announce<'_>,
-    ) -> Result<App, StartError> {
+    ) -> Result<Self, StartError> {
         // Before anything is changed in the database: what is set wrong ends here.
         fetch::warn_of_openings(&config.fetch);
         let fetcher = Fetcher::new(&config.fetch)?;
