@@ -102,8 +102,10 @@ async fn a_completed_job_with_a_failed_part_says_so_and_goes_on() {
     assert!(error.starts_with("kept 2 of 100: 1 of 2 parts failed (webpage: "), "{error}");
 
     let more = site.gallery("/gone", 2, None);
+    site.hold(&more);
     let shown = system.tell(job, "retry").await;
     assert_eq!((&shown["error"], &shown["progress"]), (&().into(), &2.into()), "{shown:#}");
+    site.release(&more);
     let shown = system.until_status(job, "completed").await;
     assert_eq!(kept(&system, job).await, hashes(there.iter().chain(&more)));
     assert_eq!(shown["error"], "kept 4 of 100: the sources have no more");
