@@ -33,7 +33,7 @@ pub struct GrantedCredential {
 }
 
 impl GrantedCapabilities {
-    /// To all that `info` asks for.
+    /// Grants all that `info` asks for.
     #[must_use]
     pub fn to(info: &SourceInfo) -> Self {
         let credential = |spec: &CredentialSpec| GrantedCredential {
@@ -49,7 +49,7 @@ impl GrantedCapabilities {
         }
     }
 
-    /// What `info` asks for beyond this, in words; empty when it asks for the same or less.
+    /// Lists what `info` asks for beyond this, in words; empty when it asks for the same or less.
     #[must_use]
     pub fn lacks(&self, info: &SourceInfo) -> Vec<String> {
         let hosts =
@@ -74,14 +74,14 @@ impl GrantedCapabilities {
     }
 }
 
-/// Whether who may do `granted` may do `asked`: for a host of kind `web` robots.txt is
+/// Tells whether who may do `granted` may do `asked`: for a host of kind `web` robots.txt is
 /// asked, so it is the lesser right.
 fn covers(granted: &HostRule, asked: &HostRule) -> bool {
     includes(&granted.pattern, &asked.pattern)
         && (granted.kind == HostKind::Api || asked.kind == HostKind::Web)
 }
 
-/// Whether every host that `asked` means is meant by `granted` too.
+/// Tells whether every host that `asked` means is meant by `granted` too.
 fn includes(granted: &str, asked: &str) -> bool {
     let rule = HostRule { pattern: granted.to_owned(), kind: HostKind::Web };
     let wide = granted.starts_with('*');

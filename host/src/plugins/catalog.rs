@@ -4,18 +4,62 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    path::PathBuf,
     sync::Arc,
 };
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 
 use super::{
-    GrantedBy, LoadedPlugin, PluginStatus, RefusedPlugin,
-    dirs::{ComponentFile, PluginDirs},
-    grant::{self, TrustSource},
+    grants::{self, GrantedBy, TrustSource},
+    inventory::{ComponentFile, Inventory, RefusedPlugin},
+    lockfile::LockedBuild,
 };
-use crate::model::{Input, Sha256, SourceInfo};
-use crate::sandbox::Compiled;
+use crate::{
+    config::ConfiguredCredential,
+    model::{Grants, Input, Sha256, SourceInfo},
+    sandbox::{Compiled, StepError},
+};
+
+/// A source that is there, whether it may run or not. Holds the build that it had when it
+/// was looked up: steps made with it are made by that build, whatever was installed since.
+#[derive(Clone, Debug)]
+pub struct LoadedPlugin {
+    /// What it says of itself; where that is not known, id and name are the name of its file.
+    pub info: SourceInfo,
+    /// Of the component.
+    pub digest: Sha256,
+    /// Whether this very component came with the binary.
+    pub bundled: bool,
+    /// Why it may reach the hosts it declares; none while it may not.
+    pub granted_by: Option<GrantedBy>,
+    /// Whether it can be used now.
+    pub status: PluginStatus,
+    /// Of the component, in bytes.
+    pub size: usize,
+    /// Where it was found, unless it came with the binary.
+    pub file: Option<PathBuf>,
+    /// Whether the operator has it on.
+    pub enabled: bool,
+    /// When it was last installed or enabled; what came before that is forgiven.
+    pub enabled_at: DateTime<Utc>,
+    /// How the folder records this build, if it does.
+    pub locked: Option<LockedBuild>,
+    /// The build that is meant but set aside, because it faulted too often.
+    pub rolled_back: Option<LockedBuild>,
+    pub(super) build: Option<Arc<CompiledBuild>>,
+}
+
+/// Whether a source can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PluginStatus {
+    /// Now.
+    Ready,
+    /// Soon: it is being compiled.
+    Preparing,
+    /// Not before the operator says so; the reason says how.
+    Off(String),
+}
 
 /// Every source, as of one moment.
 #[derive(Default)]
@@ -42,68 +86,68 @@ impl fmt::Debug for CompiledBuild {
     }
 }
 
-/// What came of compiling each component, by its digest.
-pub(super) type CatalogEntry = BTreeMap<Sha256, Result<Arc<CompiledBuild>, String>>;
+/// What came of compiling each component, by its digest; else why it is no source.
+pub(super) type CompiledBuilds = BTreeMap<Sha256, Result<Arc<CompiledBuild>, String>>;
 
 impl Catalog {
-    /// The sources of `library`; `granted` are those that the configuration grants by name.
+    /// Puts together the sources of `inventory`; the configuration grants `granted_ids` by name.
     /// While the next build of one is being compiled, the one that `before` has stays.
     pub(super) fn assemble(
-        library: &PluginDirs,
-        builds: &CatalogEntry,
-        granted: &[String],
+        inventory: &Inventory,
+        builds: &CompiledBuilds,
+        granted_ids: &[String],
         before: &Self,
     ) -> Self {
-        let mut registry = Self { refused: library.refused.clone(), ..Self::default() };
-        for found in &library.found {
-            if registry.is_replaced(library, found) {
+        let mut catalog = Self { refused: inventory.refused.clone(), ..Self::default() };
+        for found in &inventory.found {
+            if catalog.is_replaced(inventory, found) {
                 continue;
             }
-            if !found.is_wanted(granted) {
+            if !found.is_wanted(granted_ids) {
                 let reason = format!(
                     "is not recorded, so it was not looked into; to see what it asks for and to have it: \
                      `pixcrawler plugin install {found}`"
                 );
-                registry.refused.push(RefusedPlugin { name: found.to_string(), reason });
+                catalog.refused.push(RefusedPlugin { name: found.to_string(), reason });
                 continue;
             }
             let added = match builds.get(&found.digest) {
                 Some(Ok(build)) => found
                     .check_id(&build.info)
-                    .and_then(|()| registry.register(ready(library, found, build, granted))),
+                    .and_then(|()| catalog.register(ready(inventory, found, build, granted_ids))),
                 Some(Err(reason)) => Err(reason.clone()),
                 None => {
-                    registry.await_build(library, found, before);
+                    catalog.await_build(inventory, found, before);
                     Ok(())
                 }
             };
             if let Err(reason) = added {
-                registry.refused.push(RefusedPlugin { name: found.to_string(), reason });
+                catalog.refused.push(RefusedPlugin { name: found.to_string(), reason });
             }
         }
-        for (id, reason) in &library.broken {
-            if library.rolled_back.contains_key(id) && registry.is_granted(id) {
+        for (id, reason) in &inventory.broken {
+            if inventory.rolled_back.contains_key(id) && catalog.is_granted(id) {
                 continue;
             }
             // What was read when it was as recorded goes on; the file may be on its way.
             let recorded = |source: &&LoadedPlugin| {
-                let entry = library.entries.get(id);
+                let entry = inventory.entries.get(id);
                 source.build.is_some()
                     && entry.is_some_and(|entry| entry.builds().any(|build| build.sha256 == source.digest))
             };
             let source = match before.sources.get(id).filter(recorded) {
-                Some(source) => turned_on_or_off(library, source.clone()),
-                None => library.damaged(id, reason),
+                Some(source) => turned_on_or_off(inventory, source.clone()),
+                None => inventory.damaged(id, reason),
             };
-            registry.sources.insert(id.clone(), source);
+            catalog.sources.insert(id.clone(), source);
         }
-        registry
+        catalog
     }
 
-    /// Whether this build is left aside for the one that comes with the binary, which may run.
-    fn is_replaced(&self, library: &PluginDirs, found: &ComponentFile) -> bool {
-        let Some((id, pinned)) = &found.pinned else { return false };
-        library.rolled_back.get(id) == Some(pinned) && self.is_granted(id)
+    /// Tells whether this build is set aside for the one that comes with the binary, which may run.
+    fn is_replaced(&self, inventory: &Inventory, found: &ComponentFile) -> bool {
+        let Some((id, locked)) = &found.locked else { return false };
+        inventory.rolled_back.get(id) == Some(locked) && self.is_granted(id)
     }
 
     fn is_granted(&self, id: &str) -> bool {
@@ -119,7 +163,7 @@ impl Catalog {
         let id = &source.info.id;
         if let Some(other) = self.sources.get(id).filter(|other| other.file.is_some()) {
             let owner = other.file.as_ref().map_or_else(|| id.clone(), |file| file.display().to_string());
-            let instead = match (&other.pinned, &source.file) {
+            let instead = match (&other.locked, &source.file) {
                 (Some(_), Some(file)) => {
                     format!("; to have this one in its place: `pixcrawler plugin install {}`", file.display())
                 }
@@ -131,17 +175,17 @@ impl Catalog {
         Ok(())
     }
 
-    /// A component that is not compiled yet: what was there before stands in for it.
-    fn await_build(&mut self, library: &PluginDirs, found: &ComponentFile, before: &Self) {
-        let is_before = |source: &&LoadedPlugin| match &found.pinned {
+    /// Adds a component that is not compiled yet: what was there before stands in for it.
+    fn await_build(&mut self, inventory: &Inventory, found: &ComponentFile, before: &Self) {
+        let is_before = |source: &&LoadedPlugin| match &found.locked {
             Some((id, _)) => source.info.id == *id && source.build.is_some(),
             None => source.file.is_some() && source.file == found.file,
         };
         let stays = before.sources.values().find(is_before).cloned();
-        let stays = stays.map(|source| turned_on_or_off(library, source));
+        let stays = stays.map(|source| turned_on_or_off(inventory, source));
         // What cannot be registered is told of once it is compiled.
         if stays.is_none_or(|stays| self.register(stays).is_err()) {
-            let id = found.pinned.as_ref().map_or(&found.name, |(id, _)| id);
+            let id = found.locked.as_ref().map_or(&found.name, |(id, _)| id);
             let preparing = LoadedPlugin {
                 digest: found.digest,
                 size: found.size,
@@ -153,18 +197,18 @@ impl Catalog {
         }
     }
 
-    /// The source with this id, or the file with this name while it is being prepared.
+    /// Finds the source with this id, or the file with this name while it is being prepared.
     pub(super) fn get(&self, id: &str) -> Option<&LoadedPlugin> {
         self.sources.get(id).or_else(|| self.preparing.get(id))
     }
 
-    /// All of them, sorted by id.
+    /// Lists all of them, sorted by id.
     pub(super) fn list(&self) -> Vec<LoadedPlugin> {
         let ids: BTreeSet<_> = self.sources.keys().chain(self.preparing.keys()).collect();
         ids.into_iter().filter_map(|id| self.get(id)).cloned().collect()
     }
 
-    /// Says in the log how it differs from what was there before; at the start only what was left out.
+    /// Logs how it differs from what was there before; at the start only what was left out.
     pub(super) fn log_changes(&self, before: &Self) {
         let is_start = before.sources.is_empty() && before.preparing.is_empty();
         for (id, source) in self.sources.iter().filter(|_| !is_start) {
@@ -187,50 +231,52 @@ impl Catalog {
     }
 }
 
-/// Who grants a build what it asks for.
+/// Decides who grants a build what it asks for.
 ///
 /// # Errors
 /// Why nobody does, and what to do about it.
 pub(super) fn decide(
-    library: &PluginDirs,
+    inventory: &Inventory,
     found: &ComponentFile,
     build: &CompiledBuild,
-    granted: &[String],
+    granted_ids: &[String],
 ) -> Result<GrantedBy, String> {
     let id = &build.info.id;
-    let entry = library.entries.get(id);
-    let consent = match &found.pinned {
-        Some((_, pinned)) => Some(&pinned.granted),
+    let entry = inventory.entries.get(id);
+    let capabilities = match &found.locked {
+        Some((_, locked)) => Some(&locked.granted),
         None if found.file.is_none() => entry.and_then(|entry| entry.bundled_granted.as_ref()),
         None => None,
     };
-    let standing = if found.bundled { TrustSource::Bundled } else { TrustSource::Installed };
-    grant::decide(&build.info, standing, granted.contains(id), consent)
+    let trust = if found.bundled { TrustSource::Bundled } else { TrustSource::Installed };
+    grants::decide(&build.info, trust, granted_ids.contains(id), capabilities)
 }
 
-/// A source that was compiled, with what it may do.
+/// Makes the entry of a source that was compiled, with what it may do.
 fn ready(
-    library: &PluginDirs,
+    inventory: &Inventory,
     found: &ComponentFile,
     build: &Arc<CompiledBuild>,
-    granted: &[String],
+    granted_ids: &[String],
 ) -> LoadedPlugin {
-    let pinned = found.pinned.as_ref().map(|(_, pinned)| pinned.clone());
-    let left_aside = library.rolled_back.get(&build.info.id).filter(|meant| pinned.as_ref() != Some(meant));
+    let locked = found.locked.as_ref().map(|(_, locked)| locked.clone());
+    // Where the one that is meant runs after all, because the one to go back to is not granted,
+    // nothing is set aside.
+    let set_aside = inventory.rolled_back.get(&build.info.id).filter(|meant| locked.as_ref() != Some(meant));
     let source = LoadedPlugin {
         bundled: found.bundled,
         size: found.size,
         file: found.file.clone(),
-        rolled_back: left_aside.cloned(),
-        pinned,
-        ..LoadedPlugin::of(build, found.digest, decide(library, found, build, granted))
+        rolled_back: set_aside.cloned(),
+        locked,
+        ..LoadedPlugin::of(build, found.digest, decide(inventory, found, build, granted_ids))
     };
-    turned_on_or_off(library, source)
+    turned_on_or_off(inventory, source)
 }
 
-fn turned_on_or_off(library: &PluginDirs, mut source: LoadedPlugin) -> LoadedPlugin {
+fn turned_on_or_off(inventory: &Inventory, mut source: LoadedPlugin) -> LoadedPlugin {
     let id = &source.info.id;
-    let Some(entry) = library.entries.get(id) else { return source };
+    let Some(entry) = inventory.entries.get(id) else { return source };
     source.enabled = entry.enabled;
     source.enabled_at = entry.enabled_at.unwrap_or_default();
     if !entry.enabled {
@@ -240,8 +286,8 @@ fn turned_on_or_off(library: &PluginDirs, mut source: LoadedPlugin) -> LoadedPlu
     source
 }
 
-impl PluginDirs {
-    /// A recorded source whose file is not as it was: what the record says of it.
+impl Inventory {
+    /// Makes the entry of a recorded source whose file is not as it was: what the record says of it.
     fn damaged(&self, id: &str, reason: &str) -> LoadedPlugin {
         let mut source = LoadedPlugin::unknown(id, PluginStatus::Off(reason.to_owned()));
         if let Some(meant) = self.entries.get(id).and_then(|entry| entry.build.as_ref()) {
@@ -249,16 +295,16 @@ impl PluginDirs {
             source.digest = meant.sha256;
             source.size = usize::try_from(meant.size).unwrap_or(usize::MAX);
             source.file = Some(self.folder.join(&meant.file));
-            source.pinned = Some(meant.clone());
+            source.locked = Some(meant.clone());
         }
         source
     }
 }
 
 impl ComponentFile {
-    /// Whether a recorded component is the source that it is recorded as.
+    /// Checks that a recorded component is the source that it is recorded as.
     fn check_id(&self, info: &SourceInfo) -> Result<(), String> {
-        match &self.pinned {
+        match &self.locked {
             Some((id, _)) if *id != info.id => {
                 Err(format!("it is recorded as `{id}` but says that it is `{}`", info.id))
             }
@@ -268,7 +314,43 @@ impl ComponentFile {
 }
 
 impl LoadedPlugin {
-    /// A source that was compiled; whether it may run was `decided`.
+    /// Says why it cannot be used now, and what to do about it; none when it can.
+    #[must_use]
+    pub fn unavailable(&self) -> Option<String> {
+        match &self.status {
+            PluginStatus::Ready => None,
+            PluginStatus::Preparing => Some(format!("the source {} is still being prepared", self.info.id)),
+            PluginStatus::Off(reason) => Some(reason.clone()),
+        }
+    }
+
+    /// Tells whether it could be looked into, so that what it asks for is known.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.build.is_some()
+    }
+
+    /// Gives what the source may reach, with those of `credentials` that it declares.
+    /// Nothing while it is not granted.
+    #[must_use]
+    pub fn grants(&self, credentials: &[ConfiguredCredential]) -> Grants {
+        grants::grants(&self.info, self.granted_by, credentials)
+    }
+
+    /// Finds the build to make steps with.
+    ///
+    /// # Errors
+    /// When there is none now.
+    pub(super) fn build(&self) -> Result<&CompiledBuild, StepError> {
+        let id = || self.info.id.clone();
+        match (&self.status, &self.build) {
+            (PluginStatus::Ready, Some(build)) => Ok(build),
+            (PluginStatus::Off(reason), _) => Err(StepError::Off { id: id(), reason: reason.clone() }),
+            (PluginStatus::Preparing | PluginStatus::Ready, _) => Err(StepError::Preparing { id: id() }),
+        }
+    }
+
+    /// Makes the entry of a source that was compiled; whether it may run was `decided`.
     pub(super) fn of(build: &Arc<CompiledBuild>, digest: Sha256, decided: Result<GrantedBy, String>) -> Self {
         Self {
             digest,
@@ -279,7 +361,7 @@ impl LoadedPlugin {
         }
     }
 
-    /// A source of which only the name is known.
+    /// Makes the entry of a source of which only the name is known.
     fn unknown(name: &str, status: PluginStatus) -> Self {
         let info = SourceInfo {
             id: name.to_owned(),
@@ -307,7 +389,7 @@ impl LoadedPlugin {
             file: None,
             enabled: true,
             enabled_at: DateTime::UNIX_EPOCH,
-            pinned: None,
+            locked: None,
             rolled_back: None,
             build: None,
         }

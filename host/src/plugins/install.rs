@@ -2,11 +2,12 @@
 
 use std::{fs, io};
 
-use chrono::{SubsecRound as _, Utc};
-
 use super::{
-    GrantedCapabilities, InspectedComponent, LoadedPlugin, LockedBuild, LockfileError, Plugins,
-    lockfile::{self, FolderLock},
+    Plugins,
+    capabilities::GrantedCapabilities,
+    catalog::LoadedPlugin,
+    inspect::DescribedComponent,
+    lockfile::{self, FolderLock, LockedBuild, LockfileError},
 };
 use crate::atomic_write;
 
@@ -26,19 +27,12 @@ pub enum FolderError {
     },
 }
 
-/// What was removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removed {
-    /// Files that are gone.
-    pub files: Vec<String>,
-}
-
 impl Plugins {
-    /// What was granted to the build of this source that is recorded.
+    /// Reads what was granted to the build of this source that is recorded.
     ///
     /// # Errors
     /// When the record cannot be read.
-    pub fn consent(&self, id: &str) -> Result<Option<GrantedCapabilities>, FolderError> {
+    pub fn granted_capabilities(&self, id: &str) -> Result<Option<GrantedCapabilities>, FolderError> {
         let entry = lockfile::read(&self.shared.folder)?.remove(id);
         Ok(entry.and_then(|entry| entry.build).map(|build| build.granted))
     }
@@ -48,35 +42,28 @@ impl Plugins {
     ///
     /// # Errors
     /// When the folder cannot be written; then the record is as it was.
-    pub async fn install(&self, component: &InspectedComponent) -> Result<LockedBuild, FolderError> {
+    pub async fn install(&self, component: &DescribedComponent) -> Result<LockedBuild, FolderError> {
         let folder = &self.shared.folder;
-        fs::create_dir_all(folder).map_err(LockfileError::io("make", folder))?;
-        let mut turn = FolderLock::take(folder).await?;
+        let mut lock = FolderLock::take(folder).await?;
         let info = &component.info;
-        let recorded = turn.entries.get(&info.id).and_then(|entry| entry.build.as_ref());
+        let recorded = lock.entries.get(&info.id).and_then(|entry| entry.build.as_ref());
         let file = recorded.filter(|build| build.sha256 == component.digest).map(|build| build.file.clone());
         let file = file.unwrap_or_else(|| lockfile::file_name(info, &component.digest));
         let path = folder.join(&file);
         atomic_write::write(&path, &component.wasm).map_err(LockfileError::io("write", &path))?;
-        let pinned = LockedBuild {
-            version: info.version.clone(),
-            file,
-            sha256: component.digest,
-            size: component.wasm.len() as u64,
-            installed_at: Utc::now().trunc_subsecs(0),
-            granted: GrantedCapabilities::to(info),
-        };
-        let was_off = turn.entries.get(&info.id).is_some_and(|entry| !entry.enabled);
-        let entry = turn.entries.entry(info.id.clone()).or_default();
+        let locked = LockedBuild::new(info, file, component.digest, component.wasm.len());
+        // A new version of one that was turned off does not turn it on.
+        let was_off = lock.entries.get(&info.id).is_some_and(|entry| !entry.enabled);
+        let entry = lock.entries.entry(info.id.clone()).or_default();
         entry.enable();
         entry.enabled = !was_off;
-        let dropped = entry.replace(pinned.clone());
-        turn.save()?;
+        let dropped = entry.replace(locked.clone());
+        lock.save()?;
         for file in dropped {
             // Left behind it is off, and named by `plugin list`.
             let _ = fs::remove_file(folder.join(file));
         }
-        Ok(pinned)
+        Ok(locked)
     }
 
     /// Turns a source on, and forgives what it was paused for. With `grant` all that it
@@ -86,9 +73,8 @@ impl Plugins {
     /// When the folder cannot be written; then the record is as it was.
     pub async fn enable(&self, source: &LoadedPlugin, grant: bool) -> Result<(), FolderError> {
         let folder = &self.shared.folder;
-        fs::create_dir_all(folder).map_err(LockfileError::io("make", folder))?;
-        let mut turn = FolderLock::take(folder).await?;
-        let entry = turn.entries.entry(source.info.id.clone()).or_default();
+        let mut lock = FolderLock::take(folder).await?;
+        let entry = lock.entries.entry(source.info.id.clone()).or_default();
         entry.enable();
         if grant {
             let granted = GrantedCapabilities::to(&source.info);
@@ -97,18 +83,12 @@ impl Plugins {
                 (None, _) => entry.bundled_granted = Some(granted),
                 (Some(_), Some(build)) => build.granted = granted,
                 (Some(file), None) => {
-                    entry.build = Some(LockedBuild {
-                        version: source.info.version.clone(),
-                        file: file.to_string_lossy().into_owned(),
-                        sha256: source.digest,
-                        size: source.size as u64,
-                        installed_at: Utc::now().trunc_subsecs(0),
-                        granted,
-                    });
+                    let file = file.to_string_lossy().into_owned();
+                    entry.build = Some(LockedBuild::new(&source.info, file, source.digest, source.size));
                 }
             }
         }
-        Ok(turn.save()?)
+        Ok(lock.save()?)
     }
 
     /// Turns a source off.
@@ -117,17 +97,17 @@ impl Plugins {
     /// When the folder cannot be written; then the record is as it was.
     pub async fn disable(&self, id: &str) -> Result<(), FolderError> {
         let folder = &self.shared.folder;
-        fs::create_dir_all(folder).map_err(LockfileError::io("make", folder))?;
-        let mut turn = FolderLock::take(folder).await?;
-        turn.entries.entry(id.to_owned()).or_default().enabled = false;
-        Ok(turn.save()?)
+        let mut lock = FolderLock::take(folder).await?;
+        lock.entries.entry(id.to_owned()).or_default().enabled = false;
+        Ok(lock.save()?)
     }
 
-    /// Forgets a source that was installed, and removes its files with those of its earlier builds.
+    /// Forgets a source that was installed, and removes its files with those of its earlier builds:
+    /// gives their names.
     ///
     /// # Errors
     /// When it is not installed, or the folder cannot be written; then it is there still.
-    pub async fn remove(&self, id: &str) -> Result<Removed, FolderError> {
+    pub async fn remove(&self, id: &str) -> Result<Vec<String>, FolderError> {
         let folder = &self.shared.folder;
         let not_installed = || {
             let instead = match self.get(id) {
@@ -144,9 +124,9 @@ impl Plugins {
         if !folder.is_dir() {
             return Err(not_installed());
         }
-        let mut turn = FolderLock::take(folder).await?;
-        let gone = turn.entries.remove(id).filter(|entry| entry.build.is_some()).ok_or_else(not_installed)?;
-        turn.save()?;
+        let mut lock = FolderLock::take(folder).await?;
+        let gone = lock.entries.remove(id).filter(|entry| entry.build.is_some()).ok_or_else(not_installed)?;
+        lock.save()?;
         let mut files: Vec<String> = gone.builds().map(|build| build.file.clone()).collect();
         // Only after it is no longer recorded, so that nobody misses it.
         for file in &files {
@@ -158,6 +138,6 @@ impl Plugins {
             }
         }
         files.sort();
-        Ok(Removed { files })
+        Ok(files)
     }
 }

@@ -134,8 +134,22 @@ struct LockVersion {
     version: u32,
 }
 
+impl LockedBuild {
+    /// Makes the record of a build that is installed now, with all granted that it asks for.
+    pub(super) fn new(info: &SourceInfo, file: String, sha256: Sha256, size: usize) -> Self {
+        Self {
+            version: info.version.clone(),
+            file,
+            sha256,
+            size: size as u64,
+            installed_at: Utc::now().trunc_subsecs(0),
+            granted: GrantedCapabilities::to(info),
+        }
+    }
+}
+
 impl LockEntry {
-    /// Turns it on, and forgives what was before.
+    /// Turns the source on, and forgives what was before.
     pub(super) fn enable(&mut self) {
         self.enabled = true;
         // To the millisecond, which every database keeps.
@@ -152,29 +166,29 @@ impl LockEntry {
         dropped.into_iter().map(|dropped| dropped.file).filter(|file| !self.names(file)).collect()
     }
 
-    /// Whether it is about this file.
+    /// Tells whether it is about this file.
     pub(super) fn names(&self, file: &str) -> bool {
         self.builds().any(|build| build.file == file)
     }
 
-    /// The recorded build with these bytes.
+    /// Finds the recorded build with these bytes.
     pub(super) fn build_mut(&mut self, digest: &Sha256) -> Option<&mut LockedBuild> {
         self.build.iter_mut().chain(&mut self.previous).find(|build| build.sha256 == *digest)
     }
 
-    /// The build that is meant, then those before it.
+    /// Lists the build that is meant, then those before it.
     pub(super) fn builds(&self) -> impl Iterator<Item = &LockedBuild> {
         self.build.iter().chain(&self.previous)
     }
 }
 
-/// The name under which a build is kept: beside all others of its source.
+/// Names the file in which a build is kept: beside all others of its source.
 pub(super) fn file_name(info: &SourceInfo, digest: &Sha256) -> String {
     let version: String = info.version.chars().take(MOST_OF_VERSION).collect();
     format!("{}@{version}-{}.wasm", info.id, &digest.to_string()[..8])
 }
 
-/// What `folder` records; nothing when there is no record.
+/// Reads what `folder` records; nothing when there is no record.
 ///
 /// # Errors
 /// When it cannot be read or understood.
@@ -200,7 +214,7 @@ pub(super) fn read(folder: &Path) -> Result<LockEntries, LockfileError> {
     Ok(entries)
 }
 
-/// A turn at changing a folder and what it records. Until it ends, which is when it is
+/// The lock of who changes a folder and what it records. Until it ends, which is when it is
 /// dropped, others who want to change or read the folder wait: they see all of a change,
 /// the files included, or nothing.
 pub(super) struct FolderLock {
@@ -210,9 +224,12 @@ pub(super) struct FolderLock {
 }
 
 impl FolderLock {
+    /// Waits for the lock and reads the record.
+    ///
     /// # Errors
-    /// When the folder cannot be locked, or its record cannot be read.
+    /// When the folder cannot be made or locked, or its record cannot be read.
     pub(super) async fn take(folder: &Path) -> Result<Self, LockfileError> {
+        fs::create_dir_all(folder).map_err(LockfileError::io("make", folder))?;
         let lock = File::open(folder).map_err(LockfileError::io("open", folder))?;
         // The folder itself, because the record is replaced as a whole.
         match patiently(|| lock.try_lock()).await {
@@ -236,9 +253,9 @@ impl FolderLock {
     }
 }
 
-/// Keeps others from changing the folder until what it gives is dropped. Nothing where there
+/// Keeps others from changing the folder until what it gives is dropped, so that it is read whole. Nothing where there
 /// is no such folder or it cannot be locked, or where one who changes it takes too long.
-pub(super) async fn hold(folder: &Path) -> Option<File> {
+pub(super) async fn lock_shared(folder: &Path) -> Option<File> {
     let lock = File::open(folder).ok()?;
     match patiently(|| lock.try_lock_shared()).await {
         Ok(()) => return Some(lock),
@@ -251,7 +268,7 @@ pub(super) async fn hold(folder: &Path) -> Option<File> {
     None
 }
 
-/// Tries until somebody else has ended, or has not for too long.
+/// Tries to lock until somebody else has ended, or has not for too long.
 async fn patiently(lock: impl Fn() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
     let since = Instant::now();
     loop {

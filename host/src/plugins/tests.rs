@@ -37,7 +37,7 @@ impl TestHost {
         }
         let grant = files.iter().filter_map(|(name, _)| name.split('.').next()).map(str::to_owned).collect();
         let settings = config::Plugins { plugin_deadline: deadline, ..settings(Some(folder), grant) };
-        let plugins = Plugins::load_from(&[], &settings, data.path(), Compiler::here).await.unwrap();
+        let plugins = Plugins::load_from(&[], &settings, data.path()).await.unwrap();
         Self { plugins, _data: data }
     }
 
@@ -291,7 +291,7 @@ async fn the_folder_overrides_the_binary_and_needs_a_grant() {
     let load = async |grant: Vec<String>| {
         let all: Bundled = vec![("steps", bundled)].leak();
         let settings = settings(Some(folder.clone()), grant);
-        Plugins::load_from(all, &settings, data.path(), Compiler::here).await.unwrap()
+        Plugins::load_from(all, &settings, data.path()).await.unwrap()
     };
     let plugins = load(Vec::new()).await;
     assert!(plugins.get("steps").unwrap().bundled);
@@ -353,13 +353,13 @@ async fn a_spoilt_cache_is_made_anew() {
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("steps.wasm"), component("steps")).unwrap();
     let settings = settings(Some(folder), vec!["steps".to_owned()]);
-    Plugins::load_from(&[], &settings, data.path(), Compiler::here).await.unwrap();
+    Plugins::load_from(&[], &settings, data.path()).await.unwrap();
     let compiled = files_below(&data.path().join("cache/plugins"));
     assert!(!compiled.is_empty());
     for (kept, file) in compiled.iter().enumerate() {
         std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(kept as u64 * 1000).unwrap();
     }
-    let plugins = Plugins::load_from(&[], &settings, data.path(), Compiler::here).await.unwrap();
+    let plugins = Plugins::load_from(&[], &settings, data.path()).await.unwrap();
     assert!(plugins.start(&plugins.get("steps").unwrap(), &query("fox")).await.is_ok());
 }
 
@@ -373,8 +373,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 async fn the_bundled_plugins_are_sound() {
     assert!(!BUNDLED.is_empty(), "the binary carries no plugin; run `make plugins` first");
     let data = TempDir::new().unwrap();
-    let plugins =
-        Plugins::load_from(BUNDLED, &settings(None, Vec::new()), data.path(), Compiler::here).await.unwrap();
+    let plugins = Plugins::load_from(BUNDLED, &settings(None, Vec::new()), data.path()).await.unwrap();
     assert_eq!(plugins.refused(), []);
     assert_eq!(plugins.list().len(), BUNDLED.len());
     assert!(plugins.list().iter().all(|installed| installed.bundled));

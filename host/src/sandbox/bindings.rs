@@ -1,4 +1,4 @@
-//! The contract as wasmtime's bindings: generated, never shown outside `plugin`.
+//! The contract as wasmtime's bindings: generated, never shown outside `sandbox`.
 //! What goes into a guest is borrowed, so a call copies an answer once, into the guest.
 
 wasmtime::component::bindgen!({

@@ -16,11 +16,10 @@ use tokio::{
     sync::Semaphore,
     time::timeout,
 };
-use wasmtime::component::Component;
+use wasmtime::{Engine, component::Component};
 
 use super::{
-    EngineError,
-    engine::{self, EngineMode},
+    engine::{self, EngineError, EngineMode},
     shape,
 };
 use crate::{
@@ -39,27 +38,18 @@ const PATIENCE: u32 = 5;
 /// Children at a time: beside one that takes its time the others go on.
 const CHILDREN: usize = 2;
 
-/// Where components are compiled.
-pub(crate) enum Compiler {
-    /// In children.
-    Children(Children),
-    /// In this process, which in unit tests is no such program.
-    #[cfg(test)]
-    Here,
-}
-
 /// The children of one engine.
-pub(crate) struct Children {
+pub(super) struct Compiler {
     program: Option<PathBuf>,
     arguments: [String; 3],
     deadline: Duration,
-    turns: Semaphore,
+    permits: Semaphore,
     /// Held once more for each component that is compiled or waits for its turn.
     wanted: Arc<()>,
-    idle: Mutex<Vec<RunningCompiler>>,
+    idle: Mutex<Vec<CompilerProcess>>,
 }
 
-struct RunningCompiler {
+struct CompilerProcess {
     trusted: bool,
     child: Child,
     to: ChildStdin,
@@ -67,45 +57,38 @@ struct RunningCompiler {
 }
 
 impl Compiler {
-    /// The compiler of a program that can be its own child.
-    pub(crate) fn in_children(config: &config::Plugins, cache: &Path, mode: EngineMode) -> Self {
-        Self::Children(Children::new(config, cache, mode))
-    }
-
-    #[cfg(test)]
-    pub(crate) const fn here(_: &config::Plugins, _: &Path, _: EngineMode) -> Self {
-        Self::Here
-    }
-}
-
-impl Children {
-    /// Those that compile for an engine of this `mode` with this `cache`.
-    fn new(config: &config::Plugins, cache: &Path, mode: EngineMode) -> Self {
+    /// Compiles for an engine of this `mode` with this `cache`; no child is started yet.
+    pub(super) fn new(config: &config::Plugins, cache: &Path, mode: EngineMode) -> Self {
         let cache = cache.to_string_lossy().into_owned();
         Self {
             program: config.program.clone(),
             arguments: [mode.name().to_owned(), config.plugin_memory.to_string(), cache],
             deadline: config.plugin_compile_deadline,
-            turns: Semaphore::new(CHILDREN),
+            permits: Semaphore::new(CHILDREN),
             wanted: Arc::default(),
             idle: Mutex::default(),
         }
     }
 
-    /// Has `wasm` compiled into the cache. What is `trusted` is compiled as fast as can be: the
-    /// start waits for it; all else lets others have the cores.
+    /// Compiles `wasm` into the cache of `engine`. What is `trusted` is compiled as fast as can be:
+    /// the start waits for it; all else lets others have the cores.
     ///
     /// # Errors
     /// Says what is wrong with the component, or which limit it passed.
-    pub(crate) async fn compile(&self, wasm: &[u8], trusted: bool) -> Result<(), String> {
+    pub(super) async fn compile(&self, engine: &Engine, wasm: &[u8], trusted: bool) -> Result<(), String> {
+        if cfg!(test) {
+            // The program of unit tests is none that could be its own child.
+            return engine::guarded(|| Component::new(engine, wasm)).map(drop);
+        }
         let wanted = Arc::clone(&self.wanted);
-        let turn = self.turns.acquire().await.map_err(|error| error.to_string())?;
+        let permit = self.permits.acquire().await.map_err(|error| error.to_string())?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut running = match idle {
-            Some(running) if running.trusted == trusted => running,
+        let mut process = match idle {
+            // Its priority was settled when it was started.
+            Some(process) if process.trusted == trusted => process,
             _ => self.start(trusted).map_err(|error| format!("the compiler cannot be started: {error}"))?,
         };
-        let compiled = match self.within_deadline(&mut running, wasm).await {
+        let compiled = match self.within_deadline(&mut process, wasm).await {
             Some(Ok(compiled)) => compiled,
             Some(Err(_)) => {
                 return Err(format!(
@@ -115,30 +98,31 @@ impl Children {
             }
             None => return Err(format!("it takes longer than {:?} to compile", self.deadline)),
         };
-        // Nobody else needs it: it ends with its input.
+        // One that nobody else needs ends with its input, which is closed here. Neither this call
+        // nor the compiler itself is somebody else.
         let others = Arc::strong_count(&wanted).saturating_sub(2);
         if others >= CHILDREN {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(running);
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(process);
         }
-        drop(turn);
+        drop(permit);
         compiled
     }
 
-    /// None when the deadline has passed, in processor time: others may have the cores meanwhile.
+    /// Waits for the child: none when the deadline has passed, in processor time: others may have the cores meanwhile.
     async fn within_deadline(
         &self,
-        running: &mut RunningCompiler,
+        process: &mut CompilerProcess,
         wasm: &[u8],
     ) -> Option<io::Result<Result<(), String>>> {
-        let before = Meter::of(&running.child, Duration::ZERO).cpu().unwrap_or_default();
-        let (meter, begun) = (Meter::of(&running.child, before), Instant::now());
-        let mut compiling = std::pin::pin!(running.compile(wasm));
+        let before = Meter::of(&process.child, Duration::ZERO).cpu().unwrap_or_default();
+        let (meter, begun) = (Meter::of(&process.child, before), Instant::now());
+        let mut compiling = std::pin::pin!(process.compile(wasm));
         let mut look = self.deadline;
         loop {
             if let Ok(compiled) = timeout(look, &mut compiling).await {
                 return Some(compiled);
             }
-            // It may have been stopped.
+            // It may have been stopped, and then uses no processor time for ever.
             if begun.elapsed() > self.deadline * PATIENCE {
                 return None;
             }
@@ -146,7 +130,7 @@ impl Children {
         }
     }
 
-    fn start(&self, trusted: bool) -> io::Result<RunningCompiler> {
+    fn start(&self, trusted: bool) -> io::Result<CompilerProcess> {
         let mut child = subprocess::command(self.program.as_deref(), SUBCOMMAND)
             .args(&self.arguments)
             .args(trusted.then_some("--trusted"))
@@ -154,26 +138,27 @@ impl Children {
         let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
         let to = child.stdin.take().ok_or_else(closed)?;
         let from = BufReader::new(child.stdout.take().ok_or_else(closed)?);
-        Ok(RunningCompiler { trusted, child, to, from })
+        Ok(CompilerProcess { trusted, child, to, from })
     }
 }
 
-impl RunningCompiler {
-    /// What the child says of the component: nothing when it is in the cache now.
+impl CompilerProcess {
+    /// Hands the component to the child, and gives what that says of it: nothing when it is in the
+    /// cache now.
     async fn compile(&mut self, wasm: &[u8]) -> io::Result<Result<(), String>> {
         self.to.write_all(&(wasm.len() as u64).to_le_bytes()).await?;
         self.to.write_all(wasm).await?;
-        let mut said = String::new();
-        if self.from.read_line(&mut said).await? == 0 {
+        let mut answer = String::new();
+        if self.from.read_line(&mut answer).await? == 0 {
             self.child.wait().await?;
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let refused: Option<String> = serde_json::from_str(&said)?;
+        let refused: Option<String> = serde_json::from_str(&answer)?;
         Ok(refused.map_or(Ok(()), Err))
     }
 }
 
-/// What a child does: compiles what it is given, one after the other, until its input ends.
+/// Compiles, as a child does, what it is given, one after the other, until its input ends.
 /// `memory` is that of an instance, in MiB, and counts for what is compiled.
 ///
 /// # Errors
@@ -186,7 +171,7 @@ pub fn compile(mode: EngineMode, memory: usize, cache: &Path, trusted: bool) -> 
     }
     private::begin();
     subprocess::limit_memory(MEMORY).map_err(io::Error::from)?;
-    let (engine, _) = engine::engine(memory << 20, cache, mode).map_err(EngineError::engine)?;
+    let (engine, _) = engine::new(memory << 20, cache, mode)?;
     let mut input = stdin().lock();
     let mut size = [0; 8];
     loop {
@@ -218,7 +203,7 @@ pub enum CompileError {
     Io(#[from] io::Error),
 }
 
-fn compile_one(engine: &wasmtime::Engine, wasm: &[u8], cache: &Path) -> Result<(), String> {
+fn compile_one(engine: &Engine, wasm: &[u8], cache: &Path) -> Result<(), String> {
     shape::check(wasm)?;
     engine::guarded(|| Component::new(engine, wasm))?;
     if engine::is_cached(engine, wasm, cache) {

@@ -4,7 +4,7 @@
 use super::bindings::pixcrawler::source::types as wit;
 use crate::model;
 
-/// What a query lends to the guest; the lists of a query have to stand somewhere during a call.
+/// A query as it is lent to the guest; its lists have to stand somewhere during a call.
 pub(super) struct QueryRef<'a> {
     query: &'a model::Query,
     options: Vec<(&'a str, &'a str)>,
@@ -12,7 +12,7 @@ pub(super) struct QueryRef<'a> {
 }
 
 impl<'a> QueryRef<'a> {
-    /// Makes `query` ready to be lent.
+    /// Borrows the lists of `query`.
     pub(super) fn new(query: &'a model::Query) -> Self {
         Self {
             query,
@@ -21,8 +21,8 @@ impl<'a> QueryRef<'a> {
         }
     }
 
-    /// The query as the guest gets it.
-    pub(super) fn query(&self) -> wit::Query<'_> {
+    /// Gives the query as the guest gets it.
+    pub(super) fn as_wit(&self) -> wit::Query<'_> {
         wit::Query {
             text: &self.query.text,
             limit: self.query.limit,
@@ -35,7 +35,7 @@ impl<'a> QueryRef<'a> {
     }
 }
 
-/// Header lists of `answers`, to be held while the answers are lent.
+/// Borrows the header lists of `answers`, to be held while the answers are lent.
 pub(super) fn headers(answers: &[model::Answer]) -> Vec<Vec<(&str, &str)>> {
     let outcomes = answers.iter().map(|answer| &answer.outcome);
     outcomes
@@ -43,7 +43,7 @@ pub(super) fn headers(answers: &[model::Answer]) -> Vec<Vec<(&str, &str)>> {
         .collect()
 }
 
-/// One answer as the guest gets it, with its headers from [`headers`]; `too_large`
+/// Lends one answer to the guest, with its headers from [`headers`]; `too_large`
 /// stands in for what does not fit.
 pub(super) fn answer<'a>(
     answer: &'a model::Answer,
@@ -66,7 +66,7 @@ pub(super) fn answer<'a>(
     wit::Answer { key: &answer.key, url: &answer.url, outcome }
 }
 
-/// What a source found, from the guest.
+/// Takes over what a source found.
 pub(super) fn step(step: wit::Step) -> model::Step {
     model::Step {
         candidates: step.candidates.into_iter().map(candidate).collect(),
@@ -80,7 +80,7 @@ pub(super) fn step(step: wit::Step) -> model::Step {
     }
 }
 
-/// Why a source refused a step, from the guest.
+/// Takes over why a source refused a step.
 pub(super) fn error(error: wit::Error) -> model::SourceError {
     match error {
         wit::Error::InvalidQuery(text) => model::SourceError::InvalidQuery(text),
@@ -92,7 +92,7 @@ pub(super) fn error(error: wit::Error) -> model::SourceError {
     }
 }
 
-/// What a source says of itself, from the guest.
+/// Takes over what a source says of itself.
 pub(super) fn info(info: wit::Info) -> model::SourceInfo {
     model::SourceInfo {
         id: info.id,

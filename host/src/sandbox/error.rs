@@ -1,18 +1,18 @@
-//! Whose fault a failed call is, and why: for the plugin's author.
+//! Why a call broke off, in words for the plugin's author.
 
 use wasmtime::{FrameSymbol, WasmBacktrace};
 
 use super::{
-    StepError,
-    engine::{MAX_GIVEN, MAX_RETURNED},
     instance::OutOfMemory,
+    limits::{MAX_GIVEN, MAX_RETURNED},
+    step::StepError,
     text::printable,
 };
 
 /// Lines of source that are named.
 const MOST_LINES: usize = 5;
 
-/// Which limit was passed, or what the guest broke off with.
+/// Finds which limit was passed, or what the guest broke off with.
 pub(super) fn failed(error: &wasmtime::Error, last_words: String) -> StepError {
     if let Some(memory) = error.downcast_ref::<OutOfMemory>() {
         return StepError::Memory { limit: memory.limit, wanted: memory.wanted };
@@ -32,7 +32,7 @@ pub(super) fn failed(error: &wasmtime::Error, last_words: String) -> StepError {
     StepError::Trap { message: printable(&(message + &at), 1000), last_words }
 }
 
-/// The author's own lines of source, innermost first; none without debug information.
+/// Names the author's own lines of source, innermost first; none without debug information.
 fn lines(backtrace: &WasmBacktrace) -> Vec<String> {
     let symbols = backtrace.frames().iter().flat_map(|frame| frame.symbols());
     let mut lines: Vec<String> = symbols.filter_map(line).collect();

@@ -41,7 +41,7 @@ pub(crate) fn check(info: &SourceInfo) -> Result<(), String> {
     info.credentials.iter().try_for_each(|spec| credential(spec, info))
 }
 
-/// Whether a source may be called that.
+/// Checks that a source may be called that.
 ///
 /// # Errors
 /// The rule that is broken.

@@ -63,7 +63,7 @@ pub(super) struct OutOfMemory {
 }
 
 impl InstanceState {
-    /// A fresh sandbox for an instance of `source` with `memory` bytes at most.
+    /// Makes what an instance of `source` has, with `memory` bytes at most.
     pub(super) fn new(source: Arc<str>, memory: usize) -> Self {
         let stderr = Stderr::default();
         let wasi = WasiCtxBuilder::new()
@@ -92,22 +92,22 @@ impl InstanceState {
         }
     }
 
-    /// Whose instance this is.
+    /// Names the source whose instance this is.
     pub(super) fn source(&self) -> &str {
         &self.source
     }
 
-    /// Most linear memory so far, in bytes.
+    /// Gives the most linear memory so far, in bytes.
     pub(super) const fn peak_memory(&self) -> u64 {
         self.memory.peak as u64
     }
 
-    /// The end of what the guest wrote to stderr, fit for a terminal.
+    /// Gives the end of what the guest wrote to stderr, fit for a terminal.
     pub(super) fn stderr(&self) -> String {
         self.stderr.contents()
     }
 
-    /// What the guest said last when it broke off: on stderr, or as an error in its log, where
+    /// Gives what the guest said last when it broke off: on stderr, or as an error in its log, where
     /// the SDK for Rust has its panics.
     pub(super) fn last_words(&self) -> String {
         Some(self.stderr())
@@ -115,7 +115,7 @@ impl InstanceState {
             .unwrap_or_else(|| printable(&self.last_error, MAX_LOG_CHARS))
     }
 
-    /// Says how many log lines were left out.
+    /// Logs how many log lines were left out.
     pub(super) fn close_log(&self) {
         if let Some(left_out) = self.log_lines.checked_sub(MAX_LOG_LINES).filter(|lines| *lines > 0) {
             let most = MAX_LOG_LINES;
@@ -127,7 +127,7 @@ impl InstanceState {
 /// Links everything a component may import.
 ///
 /// A guest is stopped at its deadline only between two of these calls, so that each must be
-/// short. What it gives to one is at most [`MAX_GIVEN`](super::runtime::MAX_GIVEN) bytes, also
+/// short. What it gives to one is at most [`MAX_GIVEN`](super::limits::MAX_GIVEN) bytes, also
 /// as a list of handles, or it is trapped before they are copied. Beyond that:
 ///
 /// | Import | What bounds one call |
@@ -145,7 +145,7 @@ impl InstanceState {
 /// | handles of all of these | Wasmtime's count of live ones |
 pub(super) fn link(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    Plugin::add_to_linker::<InstanceState, HasSelf<InstanceState>>(linker, |sandbox| sandbox)
+    Plugin::add_to_linker::<InstanceState, HasSelf<InstanceState>>(linker, |state| state)
 }
 
 impl log::Host for InstanceState {
@@ -274,12 +274,12 @@ mod tests {
             .with_writer(move || writer.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, || {
-            let mut sandbox = InstanceState::new(Arc::from("chatty"), 0);
+            let mut state = InstanceState::new(Arc::from("chatty"), 0);
             for _ in 0..MAX_LOG_LINES + 7 {
                 let message = format!("\u{1b}[2J forged\nline{}", "x".repeat(MAX_LOG_CHARS));
-                log::Host::log(&mut sandbox, log::Level::Info, message);
+                log::Host::log(&mut state, log::Level::Info, message);
             }
-            sandbox.close_log();
+            state.close_log();
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.lines().count(), MAX_LOG_LINES as usize + 1, "one line each and one for the rest");

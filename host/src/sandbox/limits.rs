@@ -1,13 +1,17 @@
-//! What one step may carry. What would harm the host is refused with the limit and the
+//! What one step may carry, to the guest and back. What would harm the host is refused with the limit and the
 //! number; what is only too long for one picture is cut or left out, and said.
 
 use encoding_rs::{Encoding, UTF_8};
 
-use super::{StepError, text::printable};
+use super::{step::StepError, text::printable};
 use crate::model::{
     self, Answer, AnswerBudget, Answers, Candidate, Content, Next, Request, SourceError, Step,
 };
 
+/// Bytes of what a call of the guest returns, counted by Wasmtime as it copies.
+pub(super) const MAX_RETURNED: usize = 16 << 20;
+/// Bytes that the guest gives to one function of the host, counted before they are copied.
+pub(super) const MAX_GIVEN: usize = 64 << 10;
 /// Bytes of state.
 const MAX_STATE: usize = 64 << 10;
 /// Requests of one step.
@@ -27,18 +31,18 @@ const MAX_WARNINGS: usize = 20;
 /// Characters of a warning or of an error.
 const MAX_WARNING: usize = 500;
 
-/// Which answers no longer fit in 16 MiB together, in their order; the guest is told
+/// Finds the answers that no longer fit in 16 MiB together, in their order; the guest is told
 /// `too-large` with that number of bytes.
-pub(crate) fn surplus_answers(answers: &[Answer]) -> Vec<Option<u64>> {
-    let mut room = AnswerBudget::default();
-    answers.iter().map(|answer| (!room.takes(answer)).then_some(Answers::MOST as u64)).collect()
+pub(super) fn surplus_answers(answers: &[Answer]) -> Vec<Option<u64>> {
+    let mut budget = AnswerBudget::default();
+    answers.iter().map(|answer| (!budget.takes(answer)).then_some(Answers::MOST as u64)).collect()
 }
 
-/// The step within its bounds. `encoding` is that of the queries in it.
+/// Brings a step within its bounds. `encoding` is that of the queries in it.
 ///
 /// # Errors
-/// `TooMuch` and `Invalid`: the step must not be taken.
-pub(crate) fn step(mut step: Step, encoding: &'static Encoding) -> Result<Step, StepError> {
+/// [`StepError::TooMuch`] and [`StepError::Invalid`]: the step must not be taken.
+pub(super) fn step(mut step: Step, encoding: &'static Encoding) -> Result<Step, StepError> {
     within("bytes of state", step.state.len(), MAX_STATE)?;
     // Postgres cannot hold it, and cutting it out would change what the plugin reads back.
     if step.state.contains('\0') {
@@ -70,8 +74,8 @@ pub(crate) fn step(mut step: Step, encoding: &'static Encoding) -> Result<Step, 
     Ok(step)
 }
 
-/// The error with texts that can be shown.
-pub(crate) fn error(error: SourceError) -> SourceError {
+/// Makes the texts of an error fit to be shown.
+pub(super) fn error(error: SourceError) -> SourceError {
     let shown = |text: String| printable(&text, MAX_WARNING);
     match error {
         SourceError::InvalidQuery(text) => SourceError::InvalidQuery(shown(text)),

@@ -26,7 +26,7 @@ pub(super) struct Stderr {
 }
 
 impl Stderr {
-    /// What is kept, without terminal escapes and surrounding white space.
+    /// Gives what is kept, without terminal escapes and surrounding white space.
     pub(super) fn contents(&self) -> String {
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         printable(&String::from_utf8_lossy(tail.make_contiguous()), CAPACITY).trim().to_owned()

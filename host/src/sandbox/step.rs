@@ -1,4 +1,4 @@
-//! What came of one call of a plugin: a step with its bill, or whose fault it was.
+//! What came of one call of a plugin: a step with its cost, or whose fault it was.
 
 use std::time::Duration;
 
@@ -16,8 +16,18 @@ pub struct MeteredStep {
     pub cpu: Duration,
     /// Most linear memory of the instance, in bytes.
     pub peak_memory: u64,
-    /// Instructions, weighted, where the engine counts them: see [`Use::Compare`](super::Use).
+    /// Instructions, weighted, where the engine counts them: see [`EngineMode::Compare`](super::EngineMode).
     pub fuel: Option<u64>,
+}
+
+/// What a call cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallCost {
+    pub(super) cpu: Duration,
+    /// In bytes.
+    pub(super) peak_memory: u64,
+    /// Instructions, weighted, where the engine counts them.
+    pub(super) fuel: Option<u64>,
 }
 
 /// Why there is no step. State and requests of the crawl stay as they were.
@@ -95,7 +105,7 @@ pub enum StepError {
 }
 
 impl StepError {
-    /// Whether the plugin is to blame, so that the fault counts against it.
+    /// Tells whether the plugin is to blame, so that the fault counts against it.
     #[must_use]
     pub const fn is_plugins_fault(&self) -> bool {
         match self {
@@ -110,7 +120,7 @@ impl StepError {
         }
     }
 
-    /// What one more than [`MOST_AGAIN`] steps in a row that say `again` come to.
+    /// Makes the error that one more than [`MOST_AGAIN`] steps in a row that say `again` is.
     #[must_use]
     pub const fn too_often() -> Self {
         let limit = MOST_AGAIN as usize;

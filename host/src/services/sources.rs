@@ -13,7 +13,7 @@ use crate::{
         sources::{self, BuildRef, FaultCount, SourceProblem, SourceRow},
     },
     model::{Grants, Input, SourceStats},
-    plugins::{FailedBuild, LoadedPlugin},
+    plugins::{FailedBuilds, LoadedPlugin},
 };
 
 /// Slices in a row that the faults of a build may end before it is paused, or left aside for
@@ -117,11 +117,11 @@ impl SourceStates {
 
     /// Builds that are left aside for earlier ones, and those to go back to.
     #[must_use]
-    pub fn failed_builds(&self) -> FailedBuild {
+    pub fn failed_builds(&self) -> FailedBuilds {
         let rows = self.0.iter().filter(|row| row.rolled_back && row.paused_at.is_some());
         let key = |row: &SourceRow| Some(((row.id.clone(), row.digest()?), row.enabled_at));
         let did_well = self.0.iter().filter(|row| row.did_well).filter_map(SourceRow::digest);
-        FailedBuild { builds: rows.filter_map(key).collect(), did_well: did_well.collect() }
+        FailedBuilds { failed: rows.filter_map(key).collect(), did_well: did_well.collect() }
     }
 }
 

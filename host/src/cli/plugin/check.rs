@@ -14,7 +14,7 @@ use super::{
 use crate::{
     cli::{counted, say},
     config::Config,
-    plugins::{Inspection, SandboxUse, outside},
+    plugins::{self, InspectedComponent, SandboxUse},
     runner::{self, RunEnd},
     sandbox::StepError,
 };
@@ -58,11 +58,11 @@ impl Compared {
 impl Check {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
         let file = subject::component(&self.path)?;
-        let seen = outside(&file, &config.plugins, &config.data_dir()).await?;
+        let seen = plugins::inspect(&file, &config.plugins, &config.data_dir()).await?;
         if !seen.misfits.is_empty() {
             subject::warn_if_stale(&self.path, &file);
             say(&if self.json {
-                json!({"sound": false, "component": described_outside(&seen), "problems": seen.misfits})
+                json!({"sound": false, "component": described_component(&seen), "problems": seen.misfits})
                     .to_string()
             } else {
                 let misfits = seen.misfits.iter().map(|misfit| format!("Not a source: {misfit}"));
@@ -78,7 +78,7 @@ impl Check {
             json!({
                 "sound": sound,
                 "source": described(&subject.source, None, &[]),
-                "component": described_outside(&seen),
+                "component": described_component(&seen),
                 "compared": {"cassettes": compared.cassettes, "steps": compared.steps},
                 "problems": compared.problems(),
             })
@@ -110,7 +110,7 @@ async fn compare(subject: &Subject, named: &[PathBuf]) -> anyhow::Result<Compare
     Ok(compared)
 }
 
-fn text(subject: &Subject, seen: &Inspection, compared: &Compared) -> String {
+fn text(subject: &Subject, seen: &InspectedComponent, compared: &Compared) -> String {
     let info = &subject.source.info;
     let mut lines = vec![format!("{} {}  {}, {}", info.id, info.version, info.name, input(info.input))];
     lines.extend(facts(info));
@@ -127,8 +127,8 @@ fn text(subject: &Subject, seen: &Inspection, compared: &Compared) -> String {
     lines.join("\n")
 }
 
-fn component(seen: &Inspection) -> Vec<String> {
-    let Inspection { size, digest, imports, exports, compiled_in, .. } = seen;
+fn component(seen: &InspectedComponent) -> Vec<String> {
+    let InspectedComponent { size, digest, imports, exports, compiled_in, .. } = seen;
     let size = HumanBytes(*size as u64);
     let (wasi, own): (Vec<_>, Vec<_>) = imports.iter().partition(|name| name.starts_with("wasi:"));
     let wasi = format!("{} interfaces of WASI, with nothing behind them", wasi.len());
@@ -141,7 +141,7 @@ fn component(seen: &Inspection) -> Vec<String> {
     ]
 }
 
-fn described_outside(seen: &Inspection) -> Value {
+fn described_component(seen: &InspectedComponent) -> Value {
     json!({
         "size": seen.size,
         "sha256": seen.digest.to_string(),

@@ -43,7 +43,7 @@ impl Install {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
         let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
-        let component = plugins.component(&file).await?;
+        let component = plugins.describe(&file).await?;
         let info = &component.info;
         if component.bundled {
             bail!(
@@ -59,7 +59,7 @@ impl Install {
                 say(&format!("  {:<12}{}, which {origin}", "replaces", before.info.version));
             }
         }
-        let lacking = plugins.consent(&info.id)?.map(|granted| granted.lacks(info));
+        let lacking = plugins.granted_capabilities(&info.id)?.map(|granted| granted.lacks(info));
         let question = match &lacking {
             None => Some("Install it and grant what it asks for?".to_owned()),
             Some(lacking) if lacking.is_empty() => None,

@@ -129,7 +129,7 @@ fn standing(source: &LoadedPlugin, known: &Known) -> Vec<(&'static str, String)>
         ("health", health),
         ("until now", done),
         ("granted by", source.granted_by.map(GrantedBy::name).unwrap_or_default().to_owned()),
-        ("pinned", source.pinned.as_ref().map(pinned).unwrap_or_default()),
+        ("pinned", source.locked.as_ref().map(pinned).unwrap_or_default()),
     ];
     all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
@@ -155,7 +155,7 @@ pub(super) fn described(source: &LoadedPlugin, known: Option<&Known>, refused: &
         "enabled": source.enabled,
         "granted": source.granted_by.is_some(),
         "granted_by": source.granted_by.map(GrantedBy::name),
-        "pinned": source.pinned.is_some(),
+        "pinned": source.locked.is_some(),
         "rolled_back": source.rolled_back.as_ref().map(|newer| json!({
             "version": newer.version, "sha256": newer.sha256, "file": newer.file,
         })),

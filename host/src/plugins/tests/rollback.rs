@@ -1,6 +1,9 @@
 //! Which build takes the place of one that faulted too often.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::model::Sha256;
 
 /// A host with this guest bundled, and builds of the same guest to be installed.
 struct Versions {
@@ -19,9 +22,7 @@ impl Versions {
         let wasm: &'static [u8] = component(id).leak();
         let all: Bundled = vec![(id, wasm)].leak();
         let plugins =
-            Plugins::load_from(all, &settings(Some(folder), Vec::new()), data.path(), Compiler::here)
-                .await
-                .unwrap();
+            Plugins::load_from(all, &settings(Some(folder), Vec::new()), data.path()).await.unwrap();
         let bundled = plugins.get(id).unwrap().digest;
         Self { plugins, all, id, bundled, data }
     }
@@ -29,8 +30,7 @@ impl Versions {
     /// The same host, started again.
     async fn again(self) -> Self {
         let settings = settings(Some(self.data.path().join("plugins")), Vec::new());
-        let plugins =
-            Plugins::load_from(self.all, &settings, self.data.path(), Compiler::here).await.unwrap();
+        let plugins = Plugins::load_from(self.all, &settings, self.data.path()).await.unwrap();
         Self { plugins, ..self }
     }
 
@@ -40,7 +40,7 @@ impl Versions {
         wasm.extend([0, 2, 1, mark]);
         let file = self.data.path().join("new.wasm");
         std::fs::write(&file, wasm).unwrap();
-        let new = self.plugins.component(&file).await.unwrap();
+        let new = self.plugins.describe(&file).await.unwrap();
         self.plugins.install(&new).await.unwrap();
         self.plugins.follow(None).await.unwrap();
         assert_eq!(self.now().digest, new.digest);
@@ -51,10 +51,10 @@ impl Versions {
         self.plugins.get(self.id).unwrap()
     }
 
-    async fn condemn(&self, digest: Sha256, did_well: &[Sha256]) -> LoadedPlugin {
-        let builds = BTreeMap::from([((self.id.to_owned(), digest), self.now().enabled_at)]);
-        let condemned = FailedBuild { builds, did_well: did_well.iter().copied().collect() };
-        self.plugins.follow(Some(condemned)).await.unwrap();
+    async fn fail(&self, digest: Sha256, did_well: &[Sha256]) -> LoadedPlugin {
+        let failed = BTreeMap::from([((self.id.to_owned(), digest), self.now().enabled_at)]);
+        let failed = FailedBuilds { failed, did_well: did_well.iter().copied().collect() };
+        self.plugins.follow(Some(failed)).await.unwrap();
         self.now()
     }
 }
@@ -72,7 +72,7 @@ async fn the_last_that_did_well_or_else_the_one_before() {
         (vec![bundled], bundled),
         (vec![bundled, first, second], second),
     ] {
-        let source = versions.condemn(third, &did_well).await;
+        let source = versions.fail(third, &did_well).await;
         assert_eq!((source.digest, &source.status), (expected, &PluginStatus::Ready));
         assert_eq!(source.rolled_back.unwrap().sha256, third);
     }
@@ -85,7 +85,7 @@ async fn none_that_is_not_granted() {
         assert_eq!(versions.now().status == PluginStatus::Ready, may_run);
         let installed = versions.install(b'a').await;
         assert_eq!(versions.plugins.can_go_back(&versions.now()).await, may_run, "{guest}");
-        let source = versions.condemn(installed, &[]).await;
+        let source = versions.fail(installed, &[]).await;
         let expected = if may_run { versions.bundled } else { installed };
         assert_eq!((source.digest, &source.status), (expected, &PluginStatus::Ready), "{guest}");
         assert_eq!(source.rolled_back.is_some(), may_run, "{guest}");

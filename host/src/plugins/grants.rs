@@ -1,9 +1,9 @@
 //! Who may reach what: the rules of granting, and what a granted source is given.
 
-use super::GrantedCapabilities;
+use super::capabilities::GrantedCapabilities;
 use crate::{
     config::ConfiguredCredential,
-    model::{GrantedSecret, Grants, HostRule, SourceInfo},
+    model::{CredentialSpec, GrantedSecret, Grants, HostRule, SourceInfo},
 };
 
 /// Bundled sources that are granted every host, because the user names the address.
@@ -36,7 +36,7 @@ pub enum GrantedBy {
 }
 
 impl GrantedBy {
-    /// For people and for scripts.
+    /// Names it for people and for scripts.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,42 +47,42 @@ impl GrantedBy {
         }
     }
 
-    /// Whether the operator named this very source, which is more than to have it.
+    /// Tells whether the operator named this very source, which is more than to have it.
     const fn is_by_name(self) -> bool {
         matches!(self, Self::Configuration | Self::Record)
     }
 }
 
-/// Who grants the source what it asks for: the configuration `by_name`, where it comes
-/// from, or the operator's recorded `consent`.
+/// Decides who grants the source what it asks for: the configuration `by_name`, where it comes
+/// from, or the operator by the recorded `capabilities`.
 ///
 /// # Errors
 /// Why nobody does, and what to do about it.
 pub(super) fn decide(
     info: &SourceInfo,
-    standing: TrustSource,
+    trust: TrustSource,
     by_name: bool,
-    consent: Option<&GrantedCapabilities>,
+    capabilities: Option<&GrantedCapabilities>,
 ) -> Result<GrantedBy, String> {
-    match standing {
+    match trust {
         _ if by_name => return Ok(GrantedBy::Configuration),
         TrustSource::Offline => return Ok(GrantedBy::File),
         TrustSource::Bundled | TrustSource::Named | TrustSource::Installed => {}
     }
     let any_host = info.hosts.iter().any(|rule| rule.pattern == "*");
-    let why = if standing == TrustSource::Installed {
+    let why = if trust == TrustSource::Installed {
         let hosts: Vec<_> = info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
         format!("it is not bundled and asks {}", hosts.join(", "))
     } else if let Some(restriction) = &info.restriction {
         restriction.trim_end_matches('.').to_owned()
     } else if info.ignores_robots {
         "it asks for what robots.txt forbids".to_owned()
-    } else if any_host && !(standing == TrustSource::Bundled && ANY_HOST.contains(&info.id.as_str())) {
+    } else if any_host && !(trust == TrustSource::Bundled && ANY_HOST.contains(&info.id.as_str())) {
         "it asks any host".to_owned()
     } else {
-        return Ok(if standing == TrustSource::Bundled { GrantedBy::Program } else { GrantedBy::File });
+        return Ok(if trust == TrustSource::Bundled { GrantedBy::Program } else { GrantedBy::File });
     };
-    let why = match consent.map(|consent| consent.lacks(info)) {
+    let why = match capabilities.map(|granted| granted.lacks(info)) {
         None => why,
         Some(lacking) if lacking.is_empty() => return Ok(GrantedBy::Record),
         Some(lacking) => format!("it asks for more than it was granted: {}", lacking.join(", ")),
@@ -93,7 +93,7 @@ pub(super) fn decide(
     ))
 }
 
-/// What a source may reach: nothing unless it is granted, else its hosts (exact patterns
+/// Gives what a source may reach: nothing unless it is granted, else its hosts (exact patterns
 /// first, then narrow ones) and those of its declared credentials that are configured.
 pub(super) fn grants(
     info: &SourceInfo,
@@ -105,7 +105,7 @@ pub(super) fn grants(
     };
     let mut hosts = info.hosts.clone();
     hosts.sort_by_key(|rule| (breadth(rule), std::cmp::Reverse(rule.pattern.len())));
-    let credential = |spec: &crate::model::CredentialSpec| {
+    let credential = |spec: &CredentialSpec| {
         let given = configured.iter().find(|given| given.source == info.id && given.name == spec.name)?;
         Some(GrantedSecret { spec: spec.clone(), secret: given.secret.clone() })
     };
@@ -122,6 +122,7 @@ pub(super) fn grants(
     }
 }
 
+/// Ranks a pattern: an exact host, those of a domain, all.
 fn breadth(rule: &HostRule) -> u8 {
     match rule.pattern.as_str() {
         "*" => 2,
@@ -133,7 +134,7 @@ fn breadth(rule: &HostRule) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CredentialKind, CredentialSpec, HostKind, Input};
+    use crate::model::{CredentialKind, HostKind, Input};
 
     fn info(id: &str, patterns: &[&str], ignores_robots: bool) -> SourceInfo {
         let rule = |pattern: &&str| HostRule { pattern: (*pattern).to_owned(), kind: HostKind::Web };
@@ -170,15 +171,15 @@ mod tests {
         let terms = Some("The terms exclude training of models.".to_owned());
         let restricted = SourceInfo { restriction: terms, ..info("restricted", &["a.example"], false) };
         let (bundled, named, installed) = (TrustSource::Bundled, TrustSource::Named, TrustSource::Installed);
-        for (info, standing, by) in [
+        for (info, trust, by) in [
             (&polite, bundled, GrantedBy::Program),
             (&polite, named, GrantedBy::File),
             (&webpage, bundled, GrantedBy::Program),
             (&rude, TrustSource::Offline, GrantedBy::File),
         ] {
-            assert_eq!(decide(info, standing, false, None), Ok(by));
+            assert_eq!(decide(info, trust, false, None), Ok(by));
         }
-        for (info, standing) in [
+        for (info, trust) in [
             (&polite, installed),
             (&rude, bundled),
             (&rude, named),
@@ -190,11 +191,11 @@ mod tests {
             (&restricted, bundled),
             (&restricted, named),
         ] {
-            let reason = decide(info, standing, false, None).unwrap_err();
+            let reason = decide(info, trust, false, None).unwrap_err();
             assert!(reason.contains(&format!("PIXCRAWLER_GRANT={}", info.id)), "{reason}");
-            assert_eq!(decide(info, standing, true, None), Ok(GrantedBy::Configuration));
+            assert_eq!(decide(info, trust, true, None), Ok(GrantedBy::Configuration));
             assert_eq!(
-                decide(info, standing, false, Some(&GrantedCapabilities::to(info))),
+                decide(info, trust, false, Some(&GrantedCapabilities::to(info))),
                 Ok(GrantedBy::Record)
             );
         }

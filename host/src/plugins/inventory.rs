@@ -1,31 +1,31 @@
-//! Where components come from: the binary, and a folder with its record.
+//! What there is, not yet looked into: the components of the binary, and those of the folder with
+//! its record.
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    fmt,
-    fs::Permissions,
-    io,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    fmt, io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
+use chrono::{DateTime, Utc};
 use tokio::fs;
 
 use super::{
-    FailedBuild, PluginsError, RefusedPlugin,
+    PluginsError,
     lockfile::{self, LockEntries, LockEntry, LockedBuild},
 };
-use crate::{config, model::Sha256, private, sandbox::MAX_SIZE};
+use crate::{model::Sha256, sandbox::MAX_SIZE};
 
 /// Why a source is off whose file is not as it was recorded; what is wrong with the file is
 /// told to the operator, who is shown what was left out.
 const BROKEN: &str =
     "its component is not there as it was installed; the operator sees more with `pixcrawler plugin list`";
 
-/// Everything there is, not yet looked into.
+/// Everything there is, as of one reading of the folder.
 #[derive(Default)]
-pub(super) struct PluginDirs {
+pub(super) struct Inventory {
     /// Where all but the bundled ones are.
     pub(super) folder: PathBuf,
     /// What the folder records.
@@ -36,15 +36,16 @@ pub(super) struct PluginDirs {
     pub(super) refused: Vec<RefusedPlugin>,
     /// Sources whose recorded build is not there as it was, with the reason for everybody.
     pub(super) broken: BTreeMap<String, &'static str>,
-    /// Sources that went back to an earlier build, with the one that is left aside.
+    /// Sources that went back to an earlier build, with the one that is set aside.
     pub(super) rolled_back: BTreeMap<String, LockedBuild>,
 }
 
 /// A component that was found.
+#[derive(Clone)]
 pub(super) struct ComponentFile {
     /// Name of the file without `.wasm`.
     pub(super) name: String,
-    /// Empty once it is compiled.
+    /// Empty once it was taken to be compiled.
     pub(super) wasm: Cow<'static, [u8]>,
     pub(super) digest: Sha256,
     /// In bytes.
@@ -54,14 +55,14 @@ pub(super) struct ComponentFile {
     /// Whether these very bytes are in the binary.
     pub(super) bundled: bool,
     /// The id under which it is recorded, and how.
-    pub(super) pinned: Option<(String, LockedBuild)>,
+    pub(super) locked: Option<(String, LockedBuild)>,
 }
 
 impl ComponentFile {
-    /// Whether the operator wants it looked into: it came with the binary, is recorded, or is
+    /// Tells whether the operator wants it looked into: it came with the binary, is recorded, or is
     /// granted by the name of its file. What merely lies in the folder is not.
-    pub(super) fn is_wanted(&self, granted: &[String]) -> bool {
-        self.bundled || self.pinned.is_some() || granted.contains(&self.name)
+    pub(super) fn is_wanted(&self, granted_ids: &[String]) -> bool {
+        self.bundled || self.locked.is_some() || granted_ids.contains(&self.name)
     }
 }
 
@@ -75,74 +76,101 @@ impl fmt::Display for ComponentFile {
     }
 }
 
+/// A component that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedPlugin {
+    /// Its file, or its name among the bundled ones.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// What all workers know of builds that counts when one is chosen to run, above all which failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedBuilds {
+    /// Those that faulted too often, by source and digest, each with the `enabled_at` of then.
+    pub failed: BTreeMap<(String, Sha256), DateTime<Utc>>,
+    /// Those that ever did well.
+    pub did_well: BTreeSet<Sha256>,
+}
+
+impl FailedBuilds {
+    /// Tells whether this build failed; one that was enabled anew since is given another chance.
+    fn has(&self, id: &str, entry: &LockEntry, digest: &Sha256) -> bool {
+        let failed_at = self.failed.get(&(id.to_owned(), *digest));
+        let enabled_at = entry.enabled_at.unwrap_or_default().timestamp_millis();
+        failed_at.is_some_and(|failed_at| enabled_at <= failed_at.timestamp_millis())
+    }
+}
+
 /// What tells that a folder has changed: name, identity, time and size of each file that counts.
 pub(super) type Fingerprint = Vec<(PathBuf, u64, i64, i64, u64)>;
 
-impl PluginDirs {
-    /// Looks at everything. Of each recorded source the newest build is taken that is not
-    /// `condemned`; when all are, the one that is meant.
+impl Inventory {
+    /// Reads everything. Of each recorded source the newest build is taken that has not `failed`;
+    /// when all have, the one that is meant.
     ///
     /// # Errors
     /// When the record cannot be understood, or the folder cannot be read.
     pub(super) async fn read(
         bundled: &[(&'static str, &'static [u8])],
         folder: &Path,
-        condemned: &FailedBuild,
+        failed: &FailedBuilds,
     ) -> Result<Self, PluginsError> {
-        let _held = lockfile::hold(folder).await;
-        let mut library =
+        let _lock = lockfile::lock_shared(folder).await;
+        let mut inventory =
             Self { folder: folder.to_owned(), entries: lockfile::read(folder)?, ..Self::default() };
-        library.found.extend(bundled.iter().map(|(name, wasm)| ComponentFile {
+        inventory.found.extend(bundled.iter().map(|(name, wasm)| ComponentFile {
             name: (*name).to_owned(),
             wasm: Cow::Borrowed(wasm),
             digest: Sha256::of(wasm),
             size: wasm.len(),
             file: None,
             bundled: true,
-            pinned: None,
+            locked: None,
         }));
-        for (id, entry) in library.entries.clone() {
+        for (id, entry) in inventory.entries.clone() {
             if let Some(meant) = &entry.build {
-                library.add_pinned(folder, &id, &entry, meant, condemned).await;
+                inventory.add_locked(folder, &id, &entry, meant, failed).await;
             }
         }
         for file in files(folder).await.map_err(PluginsError::folder(folder))? {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if library.entries.values().any(|entry| entry.names(&name)) {
+            if inventory.entries.values().any(|entry| entry.names(&name)) {
                 continue;
             }
             match read(&file).await {
-                Ok(wasm) => library.add(file, wasm, None),
-                Err(error) => library.refuse(&file, format!("cannot be read: {error}")),
+                Ok(wasm) => inventory.add(file, wasm, None),
+                Err(error) => inventory.refuse(&file, format!("cannot be read: {error}")),
             }
         }
-        Ok(library)
+        Ok(inventory)
     }
 
     /// Adds the build of a recorded source that is to run.
-    async fn add_pinned(
+    async fn add_locked(
         &mut self,
         folder: &Path,
         id: &str,
         entry: &LockEntry,
         meant: &LockedBuild,
-        condemned: &FailedBuild,
+        failed: &FailedBuilds,
     ) {
-        if condemned.has(id, entry, &meant.sha256) {
-            let did_well = |digest: &Sha256| condemned.did_well.contains(digest);
+        if failed.has(id, entry, &meant.sha256) {
+            let did_well = |digest: &Sha256| failed.did_well.contains(digest);
             // One that is known to do well, else the one before.
             let mut earlier: Vec<_> =
-                entry.previous.iter().filter(|build| !condemned.has(id, entry, &build.sha256)).collect();
+                entry.previous.iter().filter(|build| !failed.has(id, entry, &build.sha256)).collect();
             earlier.sort_by_key(|build| !did_well(&build.sha256));
             let bundled = self.bundled(id).map(|bundled| bundled.digest);
-            let bundled = bundled.filter(|bundled| !condemned.has(id, entry, bundled));
+            let bundled = bundled.filter(|bundled| !failed.has(id, entry, bundled));
             if earlier.first().is_some_and(|first| !did_well(&first.sha256))
                 && bundled.is_some_and(|bundled| did_well(&bundled))
             {
                 earlier.clear();
             }
             for build in earlier {
-                match pinned(folder, build).await {
+                match read_locked(folder, build).await {
                     Ok(wasm) => {
                         self.rolled_back.insert(id.to_owned(), meant.clone());
                         self.add(folder.join(&build.file), wasm, Some((id.to_owned(), build.clone())));
@@ -156,7 +184,7 @@ impl PluginDirs {
                 self.rolled_back.insert(id.to_owned(), meant.clone());
             }
         }
-        match pinned(folder, meant).await {
+        match read_locked(folder, meant).await {
             Ok(wasm) => self.add(folder.join(&meant.file), wasm, Some((id.to_owned(), meant.clone()))),
             Err(reason) => {
                 self.refuse(&folder.join(&meant.file), reason);
@@ -165,7 +193,7 @@ impl PluginDirs {
         }
     }
 
-    fn add(&mut self, file: PathBuf, wasm: Vec<u8>, pinned: Option<(String, LockedBuild)>) {
+    fn add(&mut self, file: PathBuf, wasm: Vec<u8>, locked: Option<(String, LockedBuild)>) {
         let digest = Sha256::of(&wasm);
         self.found.push(ComponentFile {
             name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
@@ -174,7 +202,7 @@ impl PluginDirs {
             digest,
             wasm: Cow::Owned(wasm),
             file: Some(file),
-            pinned,
+            locked,
         });
     }
 
@@ -182,34 +210,37 @@ impl PluginDirs {
         self.refused.push(RefusedPlugin { name: file.display().to_string(), reason });
     }
 
-    /// What comes with the binary under this id.
+    /// Finds what comes with the binary under this id.
     pub(super) fn bundled(&self, id: &str) -> Option<&ComponentFile> {
         self.found.iter().find(|found| found.file.is_none() && found.name == id)
     }
 
-    /// Whether a source has an earlier build that is not condemned, `bundled` included.
+    /// Tells whether a source has an earlier build that has not `failed`, `bundled` included.
     pub(super) fn can_go_back(
         &self,
         id: &str,
         from: &Sha256,
-        condemned: &FailedBuild,
+        failed: &FailedBuilds,
         bundled: Option<&ComponentFile>,
     ) -> bool {
         let Some(entry) = self.entries.get(id) else { return false };
         let earlier = entry.builds().skip_while(|build| build.sha256 != *from).skip(1);
         let earlier = earlier.map(|build| &build.sha256);
         let bundled = bundled.map(|bundled| &bundled.digest).filter(|bundled| *bundled != from);
-        entry.build.is_some() && earlier.chain(bundled).any(|digest| !condemned.has(id, entry, digest))
+        entry.build.is_some() && earlier.chain(bundled).any(|digest| !failed.has(id, entry, digest))
     }
 
-    /// The digests that are in use or may be.
+    /// Gives the digests that are in use or may be.
     pub(super) fn digests(&self) -> BTreeSet<Sha256> {
         self.found.iter().map(|found| found.digest).collect()
     }
 }
 
-/// The bytes that are recorded, or why they are not there.
-async fn pinned(folder: &Path, build: &LockedBuild) -> Result<Vec<u8>, String> {
+/// Reads the bytes that are recorded.
+///
+/// # Errors
+/// Why they are not there.
+async fn read_locked(folder: &Path, build: &LockedBuild) -> Result<Vec<u8>, String> {
     let file = folder.join(&build.file);
     let wasm = match read(&file).await {
         Ok(wasm) => wasm,
@@ -228,7 +259,7 @@ async fn pinned(folder: &Path, build: &LockedBuild) -> Result<Vec<u8>, String> {
     ))
 }
 
-/// What the folder looks like from outside; nothing when there is none.
+/// Takes what the folder looks like from outside; nothing when there is none.
 pub(super) async fn fingerprint(folder: &Path) -> Fingerprint {
     let mut seen = Fingerprint::new();
     let files = files(folder).await.unwrap_or_default();
@@ -240,27 +271,7 @@ pub(super) async fn fingerprint(folder: &Path) -> Fingerprint {
     seen
 }
 
-/// The folder of compiled code, made if absent. It is this user's alone: what lies in it is run.
-///
-/// # Errors
-/// When it cannot be made, or belongs to somebody else.
-pub(super) fn cache_folder(config: &config::Plugins, data_dir: &Path) -> Result<PathBuf, PluginsError> {
-    let cache = config.cache_dir.clone().unwrap_or_else(|| data_dir.join("cache"));
-    let path = std::path::absolute(&cache).unwrap_or(cache).join("plugins");
-    let own = || {
-        if config.cache_dir.is_none() {
-            private::data_folder(data_dir)?;
-        }
-        private::folder(&path)?;
-        std::fs::set_permissions(&path, Permissions::from_mode(0o700))
-    };
-    match own() {
-        Ok(()) => Ok(path),
-        Err(source) => Err(PluginsError::Folder { path, source }),
-    }
-}
-
-/// The components in a folder, by name.
+/// Lists the components in a folder, by name.
 async fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut entries = match fs::read_dir(folder).await {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -277,7 +288,7 @@ async fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A component as it is in a file.
+/// Reads a component from a file.
 ///
 /// # Errors
 /// When it cannot be read or is too large.
