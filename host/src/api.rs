@@ -30,6 +30,7 @@ mod images;
 mod jobs;
 mod nullable;
 mod operations;
+mod provenance;
 mod sources;
 
 /// Every part of the API; the routes stand in their files.

@@ -123,17 +123,17 @@ async fn write(
         let page = export::kept(&app.db, user, job, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.id;
-        for image in &page {
-            let file = file_name(image, &folders.of(&image.label))?;
-            if !is_there(&folder.join(&file), image).await {
+        for record in &page {
+            let file = file_name(record, &folders.of(&record.label))?;
+            if !is_there(&folder.join(&file), record).await {
                 if failed.is_none() {
-                    failed = write_image(app, user, image, &folder.join(&file)).await.err();
+                    failed = write_image(app, user, record, &folder.join(&file)).await.err();
                 }
                 if failed.is_some() {
                     continue;
                 }
             }
-            let mut line = serde_json::to_vec(&ListingLine::new(image, &file)).unwrap_or_default();
+            let mut line = serde_json::to_vec(&ListingLine { file_name: &file, record }).unwrap_or_default();
             line.push(b'\n');
             lines.write_all(&line).await.map_err(cannot_write(draft))?;
             exported.files.push(folder.join(file));
@@ -169,76 +169,41 @@ async fn listed(listing: &Path) -> Result<Vec<PathBuf>, ExportError> {
     Ok(files.filter(inside).collect())
 }
 
-/// One line of `metadata.jsonl`. `file_name` is the key that dataset loaders of the
-/// image-folder kind look for.
+/// One line of `metadata.jsonl`.
 #[derive(Serialize)]
 struct ListingLine<'a> {
+    /// The key that dataset loaders of the image-folder kind look for.
     file_name: &'a str,
-    label: &'a str,
-    url: &'a str,
-    asked_url: Option<&'a str>,
-    source: Option<&'a str>,
-    page_url: Option<&'a str>,
-    title: Option<&'a str>,
-    description: Option<&'a str>,
-    creator: Option<&'a str>,
-    creator_url: Option<&'a str>,
-    license: Option<&'a str>,
-    license_url: Option<&'a str>,
-    attribution: Option<&'a str>,
-    width: i32,
-    height: i32,
-    size: i32,
-    sha256: &'a str,
-    phash: Option<String>,
-}
-
-impl<'a> ListingLine<'a> {
-    fn new(image: &'a DatasetRecord, file: &'a str) -> Self {
-        Self {
-            file_name: file,
-            label: &image.label,
-            url: &image.original_url,
-            asked_url: image.asked_url.as_deref(),
-            source: image.source.as_deref(),
-            page_url: image.page_url.as_deref(),
-            title: image.title.as_deref(),
-            description: image.description.as_deref(),
-            creator: image.creator.as_deref(),
-            creator_url: image.creator_url.as_deref(),
-            license: image.license.as_deref(),
-            license_url: image.license_url.as_deref(),
-            attribution: image.attribution.as_deref(),
-            width: image.width,
-            height: image.height,
-            size: image.file_size,
-            sha256: &image.hash,
-            phash: image.phash.map(|phash| format!("{phash:016x}")),
-        }
-    }
+    #[serde(flatten)]
+    record: &'a DatasetRecord,
 }
 
 /// The path of an image within the folder.
-fn file_name(image: &DatasetRecord, class: &str) -> Result<String, ExportError> {
-    let (sha256, format) = object(image)?;
+fn file_name(record: &DatasetRecord, class: &str) -> Result<String, ExportError> {
+    let (sha256, format) = object(record)?;
     Ok(format!("{class}/{sha256}.{}", format.extension()))
 }
 
-fn object(image: &DatasetRecord) -> Result<(Sha256, Format), ExportError> {
-    let format = Format::ALL.into_iter().find(|format| format.name() == image.format);
-    Sha256::parse(&image.hash).zip(format).ok_or(ExportError::Unreadable(image.id))
+fn object(record: &DatasetRecord) -> Result<(Sha256, Format), ExportError> {
+    let format = Format::named(&record.format);
+    Sha256::parse(&record.sha256).zip(format).ok_or(ExportError::Unreadable(record.id))
 }
 
-async fn is_there(path: &Path, image: &DatasetRecord) -> bool {
-    let size = u64::try_from(image.file_size).unwrap_or_default();
+async fn is_there(path: &Path, record: &DatasetRecord) -> bool {
+    let size = u64::try_from(record.size).unwrap_or_default();
     tokio::fs::metadata(path).await.is_ok_and(|there| there.len() == size)
 }
 
-/// Writes one image.
-async fn write_image(app: &App, user: UserId, image: &DatasetRecord, path: &Path) -> Result<(), ExportError> {
-    let (sha256, format) = object(image)?;
+/// Writes the file of an image.
+async fn write_image(
+    app: &App,
+    user: UserId,
+    record: &DatasetRecord,
+    path: &Path,
+) -> Result<(), ExportError> {
+    let (sha256, format) = object(record)?;
     make_dir(path.parent().unwrap_or(path))?;
-    let object = app.store.get(user, &sha256, format, None).await?.ok_or(ExportError::Missing(image.id))?;
+    let object = app.store.get(user, &sha256, format, None).await?.ok_or(ExportError::Missing(record.id))?;
     let bytes = object.bytes().await?;
     let draft = path.with_extension("part");
     let written = async {

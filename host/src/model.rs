@@ -11,6 +11,7 @@ mod id;
 mod image;
 mod job;
 mod option;
+mod provenance;
 mod refusal;
 mod rules;
 mod source_info;
@@ -24,10 +25,11 @@ pub use chunk::{ChunkSpec, ChunkState, FinishedChunk, QuotaShare, outcome, share
 pub use cookies::Cookies;
 pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts_header};
 pub use id::{ChunkId, DatasetId, ImageId, JobId, UserId};
-pub use image::{AcceptedImage, Format, Sha256};
+pub use image::{AcceptedImage, Format, Sha256, Verdict};
 pub use job::{Destination, JobSpec, JobState};
 pub use option::plain_text;
-pub use refusal::Refusal;
+pub use provenance::Provenance;
+pub use refusal::{Refusal, Rejection};
 pub use rules::Rules;
 pub use source_info::{
     CredentialKind, CredentialSpec, GrantedSecret, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,

@@ -25,7 +25,7 @@ mod file;
 mod shape;
 
 use file::{File, Wanted};
-use shape::{Image, ImagePage, Verdict};
+use shape::{Image, ImagePage, ImageVerdict};
 
 pub(super) struct ImagesApi;
 
@@ -50,7 +50,7 @@ impl ImagesApi {
         /// `next` of the page before, or the id of the last image seen.
         Query(after): Query<Option<i32>>,
         /// Only images with this verdict.
-        Query(verdict): Query<Option<Verdict>>,
+        Query(verdict): Query<Option<ImageVerdict>>,
         /// Only images refused for this code, such as `truncated`.
         Query(reason): Query<Option<String>>,
         /// Only images from exactly this address: why was this one refused?
@@ -64,7 +64,7 @@ impl ImagesApi {
         }
         let job = JobId(id);
         db::jobs::revision(&app.db, caller.user, job).await?.ok_or_else(jobs::not_found)?;
-        let filter = db::images::ImageFilter { verdict: verdict.map(Verdict::into), reason, url };
+        let filter = db::images::ImageFilter { verdict: verdict.map(Into::into), reason, url };
         let mut rows =
             db::images::list(&app.db, caller.user, job, &filter, after.map(ImageId), i64::from(limit) + 1)
                 .await?;
@@ -122,10 +122,7 @@ fn file_path(image: ImageId) -> String {
 /// The object of a row that has one.
 fn object(image: &db::images::ImageRow) -> Option<(Sha256, Format)> {
     image.storage_url.as_ref()?;
-    let mut sha256 = Sha256([0; 32]);
-    hex::decode_to_slice(image.hash.as_ref()?, &mut sha256.0).ok()?;
-    let name = image.format.as_ref()?;
-    Some((sha256, Format::ALL.into_iter().find(|format| format.name() == name)?))
+    Sha256::parse(image.hash.as_ref()?).zip(Format::named(image.format.as_ref()?))
 }
 
 const fn hundred() -> u16 {

@@ -18,6 +18,12 @@ impl<T> From<Option<T>> for Nullable<T> {
     }
 }
 
+impl<T> From<Nullable<T>> for Option<T> {
+    fn from(value: Nullable<T>) -> Self {
+        value.0
+    }
+}
+
 impl<T: Type> Type for Nullable<T> {
     const IS_REQUIRED: bool = true;
 

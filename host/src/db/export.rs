@@ -1,50 +1,41 @@
 //! What a job has kept, for a dataset folder.
 
-use sqlx::{FromRow, PgPool};
+use serde::Serialize;
+use sqlx::{AssertSqlSafe, FromRow, PgPool};
 
-use crate::model::{ImageId, JobId, UserId};
+use crate::model::{ImageId, JobId, Provenance, UserId};
 
-/// A kept image with its provenance.
-#[derive(Clone, Debug, FromRow)]
+/// A kept image with its provenance, under the keys of `metadata.jsonl`.
+#[derive(Clone, Debug, FromRow, Serialize)]
 pub struct DatasetRecord {
     /// Which image.
+    #[serde(skip)]
     pub id: ImageId,
     /// Class of the image.
     pub label: String,
-    /// SHA-256 in hexadecimal.
-    pub hash: String,
-    /// Format, as in `Format::name`.
-    pub format: String,
+    /// Where it came from.
+    pub url: String,
+    /// The address that was asked first, where that is another.
+    pub asked_url: Option<String>,
+    /// Which plugin.
+    pub source: Option<String>,
+    /// What the source says of it.
+    #[serde(flatten)]
+    #[sqlx(flatten)]
+    pub provenance: Provenance,
     /// In pixels.
     pub width: i32,
     /// In pixels.
     pub height: i32,
     /// In bytes.
-    pub file_size: i32,
-    /// Perceptual hash.
-    pub phash: Option<i64>,
-    /// Where it came from.
-    pub original_url: String,
-    /// The address that was asked first, where that is another.
-    pub asked_url: Option<String>,
-    /// Which plugin.
-    pub source: Option<String>,
-    /// The page a person would open.
-    pub page_url: Option<String>,
-    /// Title.
-    pub title: Option<String>,
-    /// Description or alternative text.
-    pub description: Option<String>,
-    /// Who made it.
-    pub creator: Option<String>,
-    /// The creator's page.
-    pub creator_url: Option<String>,
-    /// Licence id.
-    pub license: Option<String>,
-    /// The licence's text.
-    pub license_url: Option<String>,
-    /// The line to print beside it.
-    pub attribution: Option<String>,
+    pub size: i32,
+    /// In hexadecimal.
+    pub sha256: String,
+    /// Perceptual hash, 16 hexadecimal digits.
+    pub phash: Option<String>,
+    /// Format, as in `Format::name`.
+    #[serde(skip)]
+    pub format: String,
 }
 
 /// The classes of a job of this user, those without images included.
@@ -73,13 +64,14 @@ pub async fn kept(
     after: ImageId,
     limit: i64,
 ) -> sqlx::Result<Vec<DatasetRecord>> {
-    sqlx::query_as(
-        "select id, coalesce(labels ->> 0, '') as label, hash, format, width, height, file_size, phash, original_url,
-                asked_url, source, page_url, title, description, creator, creator_url, license, license_url, attribution
+    sqlx::query_as(AssertSqlSafe(format!(
+        "select id, coalesce(labels ->> 0, '') as label, original_url as url, asked_url, source, {provenance},
+                width, height, file_size as size, hash as sha256, lpad(to_hex(phash), 16, '0') as phash, format
            from public.images
           where user_id = $1 and crawl_job_id = $2 and id > $3 and is_valid and not is_duplicate
           order by id limit $4",
-    )
+        provenance = Provenance::COLUMNS,
+    )))
     .bind(user)
     .bind(job)
     .bind(after)

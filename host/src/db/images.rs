@@ -4,7 +4,7 @@ use sqlx::{PgPool, types::Json};
 
 use crate::{
     db::column::Timestamp,
-    model::{ChunkId, DatasetId, ImageId, JobId, Refusal, Sha256, UserId},
+    model::{ChunkId, DatasetId, ImageId, JobId, Provenance, Refusal, Sha256, UserId, Verdict},
 };
 
 /// A row of `images`.
@@ -33,14 +33,8 @@ pub struct ImageRow {
     pub reason: Option<String>,
     pub source: Option<String>,
     pub source_id: Option<String>,
-    pub page_url: Option<String>,
-    pub title: Option<String>,
-    pub description: Option<String>,
-    pub creator: Option<String>,
-    pub creator_url: Option<String>,
-    pub license: Option<String>,
-    pub license_url: Option<String>,
-    pub attribution: Option<String>,
+    #[sqlx(flatten)]
+    pub provenance: Provenance,
     pub declared_width: Option<i32>,
     pub declared_height: Option<i32>,
     pub declared_mime: Option<String>,
@@ -51,37 +45,14 @@ pub struct ImageRow {
     pub created_at: Timestamp,
 }
 
-/// What became of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VerdictFilter {
-    /// In the dataset.
-    Kept,
-    /// Not a sound picture, or against the job's rules.
-    Refused,
-    /// Like another picture of the dataset.
-    Duplicate,
-}
-
-impl VerdictFilter {
-    /// As in queries.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Kept => "kept",
-            Self::Refused => "refused",
-            Self::Duplicate => "duplicate",
-        }
-    }
-}
-
 impl ImageRow {
     /// What became of it.
     #[must_use]
-    pub const fn verdict(&self) -> VerdictFilter {
+    pub const fn verdict(&self) -> Verdict {
         match (self.is_duplicate, self.is_valid) {
-            (true, _) => VerdictFilter::Duplicate,
-            (false, true) => VerdictFilter::Kept,
-            (false, false) => VerdictFilter::Refused,
+            (true, _) => Verdict::Duplicate,
+            (false, true) => Verdict::Kept,
+            (false, false) => Verdict::Refused,
         }
     }
 }
@@ -90,7 +61,7 @@ impl ImageRow {
 #[derive(Clone, Debug, Default)]
 pub struct ImageFilter {
     /// With this verdict.
-    pub verdict: Option<VerdictFilter>,
+    pub verdict: Option<Verdict>,
     /// Refused for this code.
     pub reason: Option<String>,
     /// From exactly this address, or asked for there first.
@@ -125,7 +96,7 @@ pub async fn list(
     .bind(user)
     .bind(job)
     .bind(after)
-    .bind(filter.verdict.map(VerdictFilter::name))
+    .bind(filter.verdict.map(Verdict::name))
     .bind(&filter.reason)
     .bind(&filter.url)
     .bind(limit)

@@ -1,4 +1,4 @@
-//! A picture that was accepted: its format, its digest and what was measured.
+//! What became of a picture, and what was measured of one that was accepted.
 
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
@@ -18,6 +18,30 @@ pub struct AcceptedImage {
     pub sha256: Sha256,
     /// 64-bit difference hash of the upright picture (EXIF orientation applied).
     pub phash: u64,
+}
+
+/// What became of a picture of which there is a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// In the dataset.
+    Kept,
+    /// Not a sound picture, or against the job's rules.
+    Refused,
+    /// Like another picture of the dataset.
+    Duplicate,
+}
+
+impl Verdict {
+    /// As stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Refused => "refused",
+            Self::Duplicate => "duplicate",
+        }
+    }
 }
 
 /// SHA-256 of the original bytes.
@@ -94,6 +118,12 @@ impl Format {
             Self::Gif => "gif",
             Self::Webp => "webp",
         }
+    }
+
+    /// The format of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
     /// File extension without the dot.

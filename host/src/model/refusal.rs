@@ -1,4 +1,4 @@
-//! Why a candidate was refused.
+//! Why a candidate was refused: the code, and the words beside it.
 
 use serde::{Deserialize, Serialize};
 
@@ -104,4 +104,13 @@ impl Refusal {
     /// Codes that a retry of the job tries again.
     pub const PASSING: [&'static str; 5] =
         ["rate-limited", "server-error", "timeout", "network", "too-costly"];
+}
+
+/// Why a picture was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The code.
+    pub reason: Refusal,
+    /// For people.
+    pub detail: String,
 }

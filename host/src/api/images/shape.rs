@@ -9,12 +9,16 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::file_path;
-use crate::{api::nullable::Nullable, app::App, db};
+use crate::{
+    api::{nullable::Nullable, provenance::ProvenanceFields},
+    app::App,
+    db, model,
+};
 
 /// What became of an image.
 #[derive(Clone, Copy, Enum)]
-#[oai(rename = "ImageVerdict", rename_all = "lowercase")]
-pub(super) enum Verdict {
+#[oai(remote = "model::Verdict", rename_all = "lowercase")]
+pub(super) enum ImageVerdict {
     /// In the dataset.
     Kept,
     /// Not a sound picture, or against the job's rules; `reason` says which.
@@ -38,7 +42,7 @@ pub(super) struct Image {
     /// The chunk of the job that brought it.
     chunk_id: Nullable<i32>,
     /// What became of it.
-    verdict: Verdict,
+    verdict: ImageVerdict,
     /// Signed link to the bytes, for `<img>`; good for 15 minutes; null without bytes.
     url: Nullable<String>,
     /// The address it was downloaded from; of what was refused, the one that was asked first.
@@ -76,22 +80,8 @@ pub(super) struct Image {
     source: Nullable<String>,
     /// The source's own id of it.
     source_id: Nullable<String>,
-    /// The page a person would open to see it.
-    page_url: Nullable<String>,
-    /// Title.
-    title: Nullable<String>,
-    /// Description or alternative text.
-    description: Nullable<String>,
-    /// Who made it.
-    creator: Nullable<String>,
-    /// The creator's page.
-    creator_url: Nullable<String>,
-    /// Licence id, such as `cc-by-4.0`.
-    license: Nullable<String>,
-    /// The licence's text.
-    license_url: Nullable<String>,
-    /// The line to print beside it.
-    attribution: Nullable<String>,
+    #[oai(flatten)]
+    provenance: ProvenanceFields,
     /// In pixels, as the source says.
     declared_width: Nullable<i32>,
     /// In pixels, as the source says.
@@ -148,14 +138,7 @@ impl Image {
             reason: row.reason.into(),
             source: row.source.into(),
             source_id: row.source_id.into(),
-            page_url: row.page_url.into(),
-            title: row.title.into(),
-            description: row.description.into(),
-            creator: row.creator.into(),
-            creator_url: row.creator_url.into(),
-            license: row.license.into(),
-            license_url: row.license_url.into(),
-            attribution: row.attribution.into(),
+            provenance: row.provenance.into(),
             declared_width: row.declared_width.into(),
             declared_height: row.declared_height.into(),
             declared_mime: row.declared_mime.into(),
@@ -168,37 +151,26 @@ impl Image {
     }
 }
 
-impl From<Verdict> for db::images::VerdictFilter {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Kept => Self::Kept,
-            Verdict::Refused => Self::Refused,
-            Verdict::Duplicate => Self::Duplicate,
-        }
-    }
-}
-
-impl From<db::images::VerdictFilter> for Verdict {
-    fn from(verdict: db::images::VerdictFilter) -> Self {
-        match verdict {
-            db::images::VerdictFilter::Kept => Self::Kept,
-            db::images::VerdictFilter::Refused => Self::Refused,
-            db::images::VerdictFilter::Duplicate => Self::Duplicate,
-        }
-    }
-}
-
 impl Example for Image {
     fn example() -> Self {
         let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
-        let path = file_path(crate::model::ImageId(5));
+        let path = file_path(model::ImageId(5));
+        let provenance = model::Provenance {
+            page_url: Some("https://images.example.org/red-panda".to_owned()),
+            title: Some("Red panda".to_owned()),
+            creator: Some("Ann Example".to_owned()),
+            license: Some("cc-by-4.0".to_owned()),
+            license_url: Some("https://creativecommons.org/licenses/by/4.0/".to_owned()),
+            attribution: Some("“Red panda” by Ann Example, CC BY 4.0".to_owned()),
+            ..model::Provenance::default()
+        };
         Self {
             id: 5,
             user_id: Uuid::from_u128(1),
             crawl_job_id: 42,
             dataset_id: Some(7).into(),
             chunk_id: Some(99).into(),
-            verdict: Verdict::Kept,
+            verdict: ImageVerdict::Kept,
             url: Some(format!("{path}?user=…&expires=…&signature=…")).into(),
             original_url: "https://images.example.org/red-panda.jpg".to_owned(),
             asked_url: None.into(),
@@ -217,14 +189,7 @@ impl Example for Image {
             reason: None.into(),
             source: Some("openverse".to_owned()).into(),
             source_id: Some("b1c2".to_owned()).into(),
-            page_url: Some("https://images.example.org/red-panda".to_owned()).into(),
-            title: Some("Red panda".to_owned()).into(),
-            description: None.into(),
-            creator: Some("Ann Example".to_owned()).into(),
-            creator_url: None.into(),
-            license: Some("cc-by-4.0".to_owned()).into(),
-            license_url: Some("https://creativecommons.org/licenses/by/4.0/".to_owned()).into(),
-            attribution: Some("“Red panda” by Ann Example, CC BY 4.0".to_owned()).into(),
+            provenance: provenance.into(),
             declared_width: Some(1024).into(),
             declared_height: Some(768).into(),
             declared_mime: Some("image/jpeg".to_owned()).into(),
