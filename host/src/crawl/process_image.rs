@@ -22,11 +22,11 @@ use crate::{
     },
     db::{
         chunks::{BacklogEntry, Deferral, MOST_INTERRUPTIONS},
-        image_batch::{JudgedImage, ReceivedBody, RejectedCopy, Rejection},
+        image_batch::{JudgedImage, ReceivedBody, RejectedCopy},
         images,
     },
     fetch::{CookieJar, Download, Fetcher},
-    model::{AcceptedImage, Candidate, Checksum, DatasetId, Grants, Refusal, Rules, Sha256},
+    model::{AcceptedImage, Candidate, Checksum, DatasetId, Grants, Refusal, Rejection, Rules, Sha256},
     validate::{self, Decoded, Header, Rejected},
 };
 
@@ -126,11 +126,11 @@ impl ChunkContext {
         }
         self.faults.hit("stored", &url);
         ImageOutcome::Judged(Box::new(JudgedImage {
-            candidate: id,
+            id,
             address: url,
-            said: waiting.candidate,
+            candidate: waiting.candidate,
             body: Some(body),
-            refused: waiting.refused,
+            rejected_copies: waiting.refused,
             outcome: Ok(measured),
         }))
     }
@@ -251,7 +251,7 @@ fn go_on(
     reason: Rejection,
 ) -> ImageOutcome {
     let url = waiting.address().to_owned();
-    waiting.refused.push(RejectedCopy { url, reason: reason.reason, detail: reason.detail, body });
+    waiting.refused.push(RejectedCopy { url, rejection: reason, body });
     waiting.copy = next;
     // They tell of the origin.
     if waiting.refused.last().is_some_and(|before| !is_same_origin(&before.url, waiting.address())) {
@@ -279,16 +279,16 @@ fn is_same_origin(one: &str, other: &str) -> bool {
 fn refused(waiting: BacklogEntry, body: Option<ReceivedBody>, reason: Rejection) -> ImageOutcome {
     let url = waiting.address().to_owned();
     let mut copies = waiting.refused;
-    copies.push(RejectedCopy { url, reason: reason.reason, detail: reason.detail, body });
-    let shown = copies.iter().position(|copy| copy.reason.may_pass()).unwrap_or(0);
-    let RejectedCopy { url, reason, detail, body } = copies.remove(shown);
+    copies.push(RejectedCopy { url, rejection: reason, body });
+    let shown = copies.iter().position(|copy| copy.rejection.reason.may_pass()).unwrap_or(0);
+    let RejectedCopy { url, rejection, body } = copies.remove(shown);
     ImageOutcome::Judged(Box::new(JudgedImage {
-        candidate: waiting.id,
-        said: waiting.candidate,
+        id: waiting.id,
+        candidate: waiting.candidate,
         address: url,
         body,
-        refused: copies,
-        outcome: Err(Rejection { reason, detail }),
+        rejected_copies: copies,
+        outcome: Err(rejection),
     }))
 }
 
@@ -354,7 +354,8 @@ mod tests {
             (refused.reason, &*refused.detail, &*judged.address),
             (Refusal::Truncated, "1", "http://a/0")
         );
-        let others: Vec<_> = judged.refused.iter().map(|copy| (&*copy.url, copy.reason)).collect();
+        let others: Vec<_> =
+            judged.rejected_copies.iter().map(|copy| (&*copy.url, copy.rejection.reason)).collect();
         assert_eq!(others, [("http://b/1", Refusal::NotFound), ("http://c/2", Refusal::Truncated)]);
 
         let many: Vec<String> = (1..99).map(|number| format!("http://b/{number}")).collect();

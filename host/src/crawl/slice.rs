@@ -440,7 +440,7 @@ impl Slice {
         let refused = self.batch.iter().filter_map(|judged| Some(judged.outcome.as_ref().err()?.reason));
         self.bench.tally.judged(kept, recorded.duplicates as u64, refused);
         for judged in self.batch.drain(..) {
-            self.taken.remove(&judged.candidate);
+            self.taken.remove(&judged.id);
         }
         self.achieved |= recorded.written;
         self.chunk.kept = recorded.kept;
