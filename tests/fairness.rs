@@ -71,13 +71,13 @@ async fn what_is_slow_is_done_all_the_same() {
     site.gallery("/quick", 1, None);
     system.ask_as("bob@example.org", &["/quick"], 100).await.expect(201);
     // Another one would be over by the third look.
-    worker.logged_nth("others wait", 6).await;
+    worker.logged_nth("users-waiting", 6).await;
     assert!(site.requests("/quick").is_empty(), "it gave way");
     sqlx::query("update pixcrawler.chunk set since = since - interval '1 minute' where lease is not null")
         .execute(&system.pool)
         .await
         .unwrap();
-    worker.logged("asked to give way").await;
+    worker.logged("slice-asked-to-yield").await;
     site.seen("/quick", 2).await;
 }
 
@@ -239,7 +239,7 @@ async fn turns_are_counted_anew_before_the_count_is_full() {
     let worker = system.worker(&[("PIXCRAWLER_SLOTS", "1")]).await;
     site.busy("/first/", 1).await;
     let second = system.create(&["/first"], 100).await;
-    worker.logged("turns are counted anew").await;
+    worker.logged("turns-renumbered").await;
     // It comes after the first one, which is of the same user.
     assert_eq!(priority(second).await, 1);
 }

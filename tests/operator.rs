@@ -43,7 +43,7 @@ impl System {
         self.install(guest).await;
         for process in [self.door(), process] {
             let met = |line: &Value| line["source"] == guest && line["off"].is_null();
-            process.logged_with("source taken up", met).await;
+            process.logged_with("source-loaded", met).await;
         }
     }
 
@@ -81,7 +81,7 @@ impl System {
 impl Process {
     /// Waits until it has taken up this version of `steps`, on or off.
     async fn took_up(&self, version: &str, on: bool) -> Value {
-        self.logged_with("source taken up", |line| {
+        self.logged_with("source-loaded", |line| {
             line["source"] == "steps" && line["version"] == version && line["off"].is_null() == on
         })
         .await

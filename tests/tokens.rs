@@ -242,7 +242,7 @@ async fn a_project_without_keys_is_explained() {
     site.on("//project.supabase.co/auth/v1/.well-known/jwks.json", [none]);
     let settings = [("SUPABASE_URL", PROJECT), ("HOST", "127.0.0.1")];
     let system = System::with(&site, database().await, &settings).await;
-    system.door().logged(NO_KEYS).await;
+    assert_eq!(system.door().logged("no-keys").await["message"], NO_KEYS);
     let doctor = async |more: &[(&str, &str)]| {
         let mapping = site.mapping();
         let settings = [&[("PIXCRAWLER_MAP_ORIGIN", &*mapping)], more].concat();

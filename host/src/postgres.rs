@@ -191,16 +191,16 @@ async fn watch(server: Arc<ServerCommand>, end: CancellationToken) {
             continue;
         }
         if server.alive.get() {
-            tracing::error!(data = %server.data_dir.display(), "the private Postgres has died");
+            tracing::error!(event = "postgres-died", data = %server.data_dir.display(), "the private Postgres has died");
             server.alive.set(false);
         }
         match server.revive().await {
             Ok(by_us) => {
                 server.alive.set(true);
                 if by_us {
-                    tracing::warn!("the private Postgres was started again");
+                    tracing::warn!(event = "postgres-restarted", "the private Postgres was started again");
                 } else {
-                    tracing::info!("the private Postgres is there again");
+                    tracing::info!(event = "postgres-found-again", "the private Postgres is there again");
                 }
             }
             Err(error) => {

@@ -52,7 +52,7 @@ async fn a_worker_that_gets_no_session_waits() {
     site.gallery("/gallery", 2, None);
     let system = System::with(&site, TestDatabase { url: url.clone(), pool: pool.clone() }, &[]).await;
     let worker = system.begin("worker", &[("DATABASE_URL", as_role(&url, "limited").expose_secret())]);
-    worker.logged("waiting for a session of the database").await;
+    worker.logged("session-awaited").await;
     let job = system.create(&["/gallery"], 2).await;
     execute(&pool, "alter role limited superuser").await;
     system.until_status(job, "completed").await;

@@ -51,7 +51,7 @@ async fn a_bomb_is_refused_by_the_limit_that_it_passes_and_holds_up_nobody() {
     std::fs::write(system.data().join("plugins/mere.wasm"), bomb(990, 1990)).unwrap();
     let server = system.server(&[("PIXCRAWLER_PLUGIN_COMPILE_DEADLINE", "3s")]).await;
     let told = |name: &str| {
-        let lines = server.lines("plugin left out");
+        let lines = server.lines("plugin-left-out");
         lines.iter().find(|line| line["plugin"].to_string().contains(name)).unwrap()["reason"].to_string()
     };
     assert!(told("bomb.wasm").contains("locals times blocks"), "{}", told("bomb.wasm"));

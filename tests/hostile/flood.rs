@@ -30,12 +30,12 @@ async fn a_flood_of_words_is_cut() {
     assert_eq!((warnings.len(), &warnings[1]), (2, &json!("980 more warnings left out")));
     assert!(warnings[0].as_str().unwrap().len() <= 500);
 
-    let lines = worker.lines("plugin log");
+    let lines = worker.lines("plugin-log");
     assert_eq!(lines.len(), 100);
     assert!(lines.iter().all(|line| line["text"].as_str().unwrap().len() <= 1000), "{}", lines[0]);
-    let rest = worker.lines("further log lines of the plugin left out");
+    let rest = worker.lines("plugin-log-cut");
     assert_eq!((&rest[0]["most"], &rest[0]["left_out"]), (&json!(100), &json!(9_900)));
-    let written = worker.lines("the plugin wrote to stderr");
+    let written = worker.lines("plugin-stderr");
     assert!(written[0]["stderr"].as_str().unwrap().len() <= 16 << 10);
     assert!(worker.log().len() < 1 << 20);
     assert!(!worker.log().contains('\u{1b}') && !worker.log().contains("\\u001b"));

@@ -56,8 +56,7 @@ async fn a_version_that_faults_is_left_aside_for_the_one_before() {
     let done = system.until_hurried(job, "it completes", |job| job["status"] == "completed").await;
     assert_eq!(done["kept"], 2, "{done:#}");
     assert_eq!(site.requests("/page/1").len(), 2, "{:?}", site.requests("/"));
-    let said: usize =
-        workers.iter().map(|worker| worker.lines("the source goes back to an earlier version").len()).sum();
+    let said: usize = workers.iter().map(|worker| worker.lines("source-rolled-back").len()).sum();
     assert_eq!(said, 1);
 
     let shown = system.source("steps").await;
@@ -107,7 +106,7 @@ async fn a_source_that_faults_is_paused_for_a_while() {
     };
     system.until(job, "the others wait", waiting).await;
     assert_eq!(paused["status"], "running");
-    assert_eq!(worker.lines("the source is paused").len(), 1);
+    assert_eq!(worker.lines("source-paused").len(), 1);
 
     let shown = system.source("trap").await;
     assert_eq!((&shown["health"]["condition"], &shown["available"]), (&json!("paused"), &json!(false)));
@@ -124,7 +123,7 @@ async fn a_source_that_faults_is_paused_for_a_while() {
 
     // The operator says that it is well again; it is not, and as many faults as before tell.
     system.plugin(&["enable", "trap"]).await;
-    worker.logged_with("source taken up", |_| true).await;
+    worker.logged_with("source-loaded", |_| true).await;
     system.until_hurried(job, "three more fail", |job| chunks(job, "failed") == 6).await;
     assert_eq!(system.source("trap").await["health"]["condition"], "paused");
     let minutes: f64 = sqlx::query_scalar(
@@ -211,7 +210,7 @@ async fn what_was_found_before_a_pause_is_kept_all_the_same() {
     let worker = system.worker(&[]).await;
     system.install("keys").await;
     for process in [system.door(), &worker] {
-        process.logged_with("source taken up", |line| line["source"] == "keys").await;
+        process.logged_with("source-loaded", |line| line["source"] == "keys").await;
     }
     let found = system.create_of("keys", &["owl"]).await;
     let waits = |job: &Value| job["chunks"][0]["state_detail"].to_string().contains("come back later");
@@ -260,12 +259,12 @@ async fn a_pause_that_is_over_is_forgotten() {
     let worker = system.worker(&[]).await;
     system.install_for(&worker, "steps").await;
     let job = system.create_of("steps", &["fox"]).await;
-    system.until(job, "it waits", |_| worker.lines("the source waits").len() == 1).await;
+    system.until(job, "it waits", |_| worker.lines("source-deferred").len() == 1).await;
     sqlx::query("update pixcrawler.chunk set paused_since = now() - interval '25 hours'")
         .execute(&system.pool)
         .await
         .unwrap();
-    system.until_hurried(job, "it waits again", |_| worker.lines("the source waits").len() > 1).await;
+    system.until_hurried(job, "it waits again", |_| worker.lines("source-deferred").len() > 1).await;
     let since: Option<chrono::DateTime<chrono::Utc>> =
         sqlx::query_scalar("select paused_since from pixcrawler.chunk")
             .fetch_one(&system.pool)

@@ -68,7 +68,7 @@ async fn sources_come_and_go() {
     assert_eq!(site.requests("/page/3"), [""; 0]);
 
     system.plugin(&["remove", "steps"]).await;
-    system.door().logged_with("source removed", |line| line["source"] == "steps").await;
+    system.door().logged_with("source-removed", |line| line["source"] == "steps").await;
     refused("is not installed").await;
     system.get("/api/v1/sources/steps").await.expect(404);
 }
@@ -85,12 +85,12 @@ async fn a_file_that_is_not_as_recorded_is_not_taken_up() {
 
     // What runs is what was recorded; a host that starts has nothing of that kind.
     std::fs::write(&file, [sound.as_slice(), &[0, 2, 1, b'x']].concat()).unwrap();
-    let refused = system.door().logged("plugin left out").await;
+    let refused = system.door().logged("plugin-left-out").await;
     assert!(refused["reason"].as_str().unwrap().contains("was changed"), "{refused}");
     let shown = system.source("steps").await;
     assert_eq!((&shown["available"], &shown["sha256"]), (&json!(true), &source["sha256"]));
     let late = system.worker(&[]).await;
-    late.logged("plugin left out").await;
+    late.logged("plugin-left-out").await;
 
     std::fs::write(&file, sound).unwrap();
     late.took_up("0.1.0", true).await;

@@ -74,7 +74,7 @@ async fn a_server_that_dies_under_those_who_use_it_is_started_again_once() {
     let dead = server(&system.data()).unwrap();
     kill_process(dead, Signal::KILL).unwrap();
     for process in [system.door(), &worker] {
-        process.logged("the private Postgres has died").await;
+        process.logged("postgres-died").await;
         let (status, ready) = health(process.address(), "ready").await;
         assert_eq!((status, &ready["parts"]["database"]), (503, &"unavailable".into()), "{ready}");
         let (status, live) = health(process.address(), "").await;
@@ -84,9 +84,9 @@ async fn a_server_that_dies_under_those_who_use_it_is_started_again_once() {
     site.release(slow);
     turn.unlock().unwrap();
 
-    let again = ["the private Postgres was started again", "the private Postgres is there again"];
+    let again = ["postgres-restarted", "postgres-found-again"];
     let (door, worked) = tokio::join!(system.door().logged_any(&again), worker.logged_any(&again));
-    assert_ne!(door["message"], worked["message"], "one of them started it");
+    assert_ne!(door["event"], worked["event"], "one of them started it");
     assert_ne!(server(&system.data()), Some(dead));
     for process in [system.door(), &worker] {
         assert_eq!(health(process.address(), "ready").await.0, 200);

@@ -43,7 +43,7 @@ async fn two_workers_share_a_job_and_fetch_nothing_twice() {
     assert_eq!(kept(&system, job).await, hashes(&all));
     for worker in &workers {
         let claimed: Vec<i32> = worker
-            .lines("claimed")
+            .lines("chunk-claimed")
             .iter()
             .map(|line| line["chunk"].as_str().unwrap().parse().unwrap())
             .collect();

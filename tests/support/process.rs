@@ -235,7 +235,8 @@ impl System {
             "update pixcrawler.candidate set not_before = now() where not_before > now()",
             "update pixcrawler.chunk set step_not_before = now() where step_not_before > now()",
             "update pixcrawler.pace set next_at = now() where next_at > now()",
-            "update graphile_worker._private_jobs set run_at = now() where run_at > now() and locked_at is null",
+            "select graphile_worker.reschedule_jobs(array_agg(id), run_at => now()) from graphile_worker.jobs
+              where run_at > now() and locked_at is null",
         ] {
             sqlx::query(statement).execute(&self.pool).await.unwrap();
         }
@@ -358,28 +359,28 @@ impl Launch<'_> {
 }
 
 impl Process {
-    /// Waits for a line with this message, and gives it.
-    pub(crate) async fn logged(&self, message: &str) -> Value {
-        self.logged_with(message, |_| true).await
+    /// Waits for this event in the log, and gives its line.
+    pub(crate) async fn logged(&self, event: &str) -> Value {
+        self.logged_with(event, |_| true).await
     }
 
-    /// Waits until there are so many lines with this message.
-    pub(crate) async fn logged_nth(&self, message: &str, count: usize) {
-        self.logged_with(message, |_| self.lines(message).len() >= count).await;
+    /// Waits until the log has this event so many times.
+    pub(crate) async fn logged_nth(&self, event: &str, count: usize) {
+        self.logged_with(event, |_| self.lines(event).len() >= count).await;
     }
 
-    /// Waits for a line with this message that is as `met` wants it, and gives it.
-    pub(crate) async fn logged_with(&self, message: &str, met: impl Fn(&Value) -> bool) -> Value {
-        self.found(message, || self.lines(message).into_iter().find(&met)).await
+    /// Waits for this event as `met` wants it, and gives its line.
+    pub(crate) async fn logged_with(&self, event: &str, met: impl Fn(&Value) -> bool) -> Value {
+        self.found(event, || self.lines(event).into_iter().find(&met)).await
     }
 
-    /// Waits for a line with one of these messages, and gives it.
-    pub(crate) async fn logged_any(&self, messages: &[&str]) -> Value {
-        let found = || messages.iter().find_map(|message| self.lines(message).into_iter().next());
-        self.found(&messages.join("` or `"), found).await
+    /// Waits for one of these events, and gives its line.
+    pub(crate) async fn logged_any(&self, events: &[&str]) -> Value {
+        let found = || events.iter().find_map(|event| self.lines(event).into_iter().next());
+        self.found(&events.join("` or `"), found).await
     }
 
-    async fn found(&self, message: &str, found: impl Fn() -> Option<Value>) -> Value {
+    async fn found(&self, event: &str, found: impl Fn() -> Option<Value>) -> Value {
         let mut more = self.log.more.subscribe();
         let wait = async {
             loop {
@@ -387,18 +388,18 @@ impl Process {
                 if let Some(line) = found() {
                     return line;
                 }
-                assert!(!ended, "{} ended before it logged `{message}`", self.name);
+                assert!(!ended, "{} ended before it logged `{event}`", self.name);
                 more.changed().await.unwrap();
             }
         };
         let waited = tokio::time::timeout(PATIENCE, wait).await;
-        waited.unwrap_or_else(|_| panic!("{} did not log `{message}` in time", self.name))
+        waited.unwrap_or_else(|_| panic!("{} did not log `{event}` in time", self.name))
     }
 
-    /// The lines logged so far with this message.
-    pub(crate) fn lines(&self, message: &str) -> Vec<Value> {
+    /// The lines logged so far with this event.
+    pub(crate) fn lines(&self, event: &str) -> Vec<Value> {
         let lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().filter(|line| line["message"] == message).cloned().collect()
+        lines.iter().filter(|line| line["event"] == event).cloned().collect()
     }
 
     /// All that it has logged.

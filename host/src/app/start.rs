@@ -167,7 +167,7 @@ impl Database {
         loop {
             match Self::connect(config).await {
                 Err(StartError::Connect(error)) if error.is_for_now() => {
-                    tracing::warn!(error = %super::chain(&error), "waiting for a session of the database");
+                    tracing::warn!(event = "session-awaited", error = %super::chain(&error), "waiting for a session of the database");
                     tokio::time::sleep(NO_SESSION).await;
                 }
                 connected => return connected,

@@ -111,7 +111,7 @@ impl KeySet {
         let mut turns = self.0.refresh.lock().await;
         match self.0.fetch_at_turn(&mut turns).await {
             Ok(0) => {
-                tracing::warn!(url = self.0.url, "{NO_KEYS}");
+                tracing::warn!(event = "no-keys", url = self.0.url, "{NO_KEYS}");
                 REFRESH
             }
             Ok(_) => REFRESH,

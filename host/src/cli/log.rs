@@ -1,4 +1,5 @@
-//! Log lines, to standard error: text for people or one JSON object a line.
+//! Log lines, to standard error: text for people or one JSON object a line. A line that somebody
+//! may wait for has a field `event`, which stays the same where the words around it change.
 
 use std::io;
 

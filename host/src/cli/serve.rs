@@ -63,7 +63,7 @@ async fn start(config: Config, stop: &CancellationToken) -> Result<Option<Runnin
 /// API and worker until `stop`; when the API fails or the database is not safe, both stop.
 async fn serve(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     let server = api::ApiServer::bind(app.clone()).await?;
-    tracing::info!(address = %server.address(), docs = %format!("http://{}/docs", server.address()), "ready");
+    tracing::info!(event = "ready", address = %server.address(), docs = %format!("http://{}/docs", server.address()), "ready");
     let worker = async {
         if app.config.crawl.slots > 0 {
             Worker::run(app.clone(), stop.clone()).await;
@@ -94,7 +94,7 @@ impl WorkerArgs {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
         let Some(running) = start(config, &stop).await? else { return Ok(ExitCode::SUCCESS) };
-        tracing::info!(slots = running.app.config.crawl.slots, "ready");
+        tracing::info!(event = "ready", slots = running.app.config.crawl.slots, "ready");
         tokio::join!(Worker::run(running.app.clone(), stop.clone()), running.app.clone().watch_inbox(stop));
         running.stop().await;
         Ok(ExitCode::SUCCESS)

@@ -10,7 +10,7 @@ pub(super) fn on_signal() -> std::io::Result<CancellationToken> {
     let stopping = stop.clone();
     tokio::spawn(async move {
         next(&mut term, &mut int).await;
-        tracing::info!("stopping; a second signal ends at once");
+        tracing::info!(event = "stopping", "stopping; a second signal ends at once");
         stopping.cancel();
         next(&mut term, &mut int).await;
         std::process::exit(130);

@@ -179,7 +179,7 @@ impl Worker {
         if let Some(by) = fairness::renumber(&mut tx).await? {
             self.app.queue.lower_priorities(&mut tx, by).await?;
             tx.commit().await?;
-            tracing::debug!(by, "turns are counted anew");
+            tracing::debug!(event = "turns-renumbered", by, "turns are counted anew");
         } else {
             // Not held while another is asked for: there are few.
             tx.rollback().await?;
@@ -188,7 +188,7 @@ impl Worker {
         if self.for_one_job || waiting.is_empty() {
             return Ok(());
         }
-        tracing::debug!(users = waiting.len(), "others wait");
+        tracing::debug!(event = "users-waiting", users = waiting.len(), "others wait");
         let running = fairness::running(&self.app.db).await?;
         if let Some(most) = self.app.config.crawl.user_slots {
             let has = |user| running.iter().filter(|slice| slice.user_id == user).count() as i64;
@@ -205,7 +205,7 @@ impl Worker {
         for lease in balance::give_way(&running, &waiting, &deaf) {
             asked.entry(lease).or_insert_with(Instant::now);
             if let Some(held) = held.get(&lease) {
-                tracing::debug!(job = %held.job, "asked to give way");
+                tracing::debug!(event = "slice-asked-to-yield", job = %held.job, "asked to give way");
                 held.give_way.cancel();
             }
         }
@@ -233,7 +233,7 @@ impl Worker {
             tracing::debug!(chunk = %message.chunk, run = message.run, "the message is stale");
             return Ok(());
         };
-        tracing::debug!(job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, "claimed");
+        tracing::debug!(event = "chunk-claimed", job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, "claimed");
         self.faults.hit("after-claim", &chunk.source);
         self.app.metrics.queue_wait(chunk.waited);
         let begun = Instant::now();

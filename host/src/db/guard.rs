@@ -85,7 +85,11 @@ pub async fn enforce(pool: &PgPool) -> Result<(), GuardError> {
     let mut busy = false;
     for statement in drift.unprotected {
         match run(pool, &statement).await {
-            Ok(()) => tracing::warn!(statement, "what protects the tables was not as it must be; mended"),
+            Ok(()) => tracing::warn!(
+                event = "protection-mended",
+                statement,
+                "what protects the tables was not as it must be; mended"
+            ),
             Err(error) => {
                 busy |=
                     error.as_database_error().and_then(|error| error.code()).as_deref() == Some(LOCK_NOT_HAD);

@@ -218,15 +218,20 @@ impl Catalog {
                 other => {
                     let before = other.map(|other| other.info.version.as_str());
                     let off = source.unavailable();
-                    tracing::info!(source = id, version, %digest, before, off, "source taken up");
+                    tracing::info!(event = "source-loaded", source = id, version, %digest, before, off, "source taken up");
                 }
             }
         }
         for id in before.sources.keys().filter(|id| !self.sources.contains_key(*id)) {
-            tracing::info!(source = id, "source removed");
+            tracing::info!(event = "source-removed", source = id, "source removed");
         }
         for new in self.refused.iter().filter(|refused| !before.refused.contains(refused)) {
-            tracing::warn!(plugin = new.name, reason = new.reason, "plugin left out");
+            tracing::warn!(
+                event = "plugin-left-out",
+                plugin = new.name,
+                reason = new.reason,
+                "plugin left out"
+            );
         }
     }
 }

@@ -119,7 +119,7 @@ impl InstanceState {
     pub(super) fn close_log(&self) {
         if let Some(left_out) = self.log_lines.checked_sub(MAX_LOG_LINES).filter(|lines| *lines > 0) {
             let most = MAX_LOG_LINES;
-            tracing::info!(source = %self.source, most, left_out, "further log lines of the plugin left out");
+            tracing::info!(event = "plugin-log-cut", source = %self.source, most, left_out, "further log lines of the plugin left out");
         }
     }
 }
@@ -165,10 +165,10 @@ impl InstanceState {
     fn show(&self, level: log::Level, message: &str) {
         let (source, message) = (&self.source, printable(message, MAX_LOG_CHARS));
         match level {
-            log::Level::Debug => tracing::debug!(%source, text = message, "plugin log"),
-            log::Level::Info => tracing::info!(%source, text = message, "plugin log"),
-            log::Level::Warn => tracing::warn!(%source, text = message, "plugin log"),
-            log::Level::Error => tracing::error!(%source, text = message, "plugin log"),
+            log::Level::Debug => tracing::debug!(event = "plugin-log", %source, text = message, "plugin log"),
+            log::Level::Info => tracing::info!(event = "plugin-log", %source, text = message, "plugin log"),
+            log::Level::Warn => tracing::warn!(event = "plugin-log", %source, text = message, "plugin log"),
+            log::Level::Error => tracing::error!(event = "plugin-log", %source, text = message, "plugin log"),
         }
     }
 }

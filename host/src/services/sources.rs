@@ -230,20 +230,26 @@ impl App {
                 None => tracing::warn!(source = id, version, reason = words, "the source faulted"),
                 Some(_) if may_go_back => {
                     if sources::pause(&self.db, &build, None, true).await? {
-                        tracing::error!(source = id, version, digest = %build.digest, reason = words, "the source goes back to an earlier version");
+                        tracing::error!(event = "source-rolled-back", source = id, version, digest = %build.digest, reason = words, "the source goes back to an earlier version");
                     }
                     self.set_aside_failed_builds().await?;
                 }
                 Some(pause) => {
                     let resumes_at = Utc::now() + pause;
                     if sources::pause(&self.db, &build, Some(resumes_at), false).await? {
-                        tracing::error!(source = id, version, %resumes_at, reason = words, "the source is paused");
+                        tracing::error!(event = "source-paused", source = id, version, %resumes_at, reason = words, "the source is paused");
                     }
                 }
             },
             SourceProblem::Unauthorized => {
                 if sources::pause(&self.db, &build, None, false).await? {
-                    tracing::error!(source = id, version, reason = words, "the source is paused");
+                    tracing::error!(
+                        event = "source-paused",
+                        source = id,
+                        version,
+                        reason = words,
+                        "the source is paused"
+                    );
                 }
             }
             SourceProblem::LayoutChanged => {

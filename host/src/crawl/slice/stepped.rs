@@ -35,7 +35,7 @@ impl Slice {
 
     /// The source waits; the backlog goes on meanwhile.
     async fn wait(&mut self, wait: Deferral, spent: Usage) -> Result<(), Interrupted> {
-        tracing::info!(chunk = %self.chunk.id, source = self.chunk.source, reason = wait.reason, "the source waits");
+        tracing::info!(event = "source-deferred", chunk = %self.chunk.id, source = self.chunk.source, reason = wait.reason, "the source waits");
         let cookies = self.bench.jar.changes();
         if !steps::defer(&self.bench.app.db, &self.chunk, &wait, spent, cookies.as_ref()).await? {
             return Err(Interrupted::LeaseLost);
