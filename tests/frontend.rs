@@ -1,15 +1,13 @@
 //! Jobs that the frontend makes and cancels with its own client: rows that its user writes, under
 //! the rights of that user.
 
-use std::time::Duration;
-
 use pixcrawler::auth::issuer::user_of;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use crate::support::{
     postgres::{as_user, database, execute},
-    process::System,
+    process::{ENDLESS, System},
     site::{ORIGIN, PATIENCE, Reply, Site},
 };
 
@@ -245,13 +243,14 @@ async fn a_job_that_is_cancelled_by_its_row_stops() {
     let pictures = found(&site, "fox", 2, true);
     let system = System::start(&site).await;
     let project = make_project(&system).await;
-    let _worker = system.worker(&[]).await;
+    let worker = system.worker(&ENDLESS).await;
     let job = insert(&system, project, &json!(["fox"])).await;
     site.busy("/fox", 2).await;
     write(&system, &format!("update crawl_jobs set status = 'cancelled' where id = {job} returning id"))
         .await
         .unwrap();
-    site.closed("/fox", Duration::from_secs(2)).await;
+    site.closed("/fox").await;
+    worker.logged("cancel-heard").await;
     let ended = system.until(job, "ended", |job| job["completed_at"] != Value::Null).await;
     assert_eq!((&ended["status"], &ended["active_chunks"]), (&json!("cancelled"), &json!(0)), "{ended:#}");
     site.release(&pictures);

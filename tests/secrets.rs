@@ -46,18 +46,19 @@ impl Run {
     async fn start(format: &str, mapping: &str, database: &str, more: &Settings) -> Self {
         let data = data_dir();
         let log = File::create(data.path().join("log")).unwrap();
-        // Free a moment ago; the log must be read to the end to learn a port that is given.
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let child = command(&["serve"], format, mapping, database, &data, more)
             .env("HOST", "127.0.0.1")
-            .env("PORT", address.port().to_string())
+            .env("PORT", "0")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let run = Self { child, client: reqwest::Client::new(), address, data, token: token() };
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut run = Self { child, client: reqwest::Client::new(), address, data, token: token() };
+        run.until("it listens", async || run.docs().is_some()).await;
+        run.address = run.docs().unwrap();
         run.until("the API answers", async || {
             run.client
                 .get(run.url("/api/v1/health/ready"))
@@ -67,6 +68,11 @@ impl Run {
         })
         .await;
         run
+    }
+
+    /// Where it is ready to show its documentation, as its log says in either format.
+    fn docs(&self) -> Option<SocketAddr> {
+        self.log().split("http://").find_map(|rest| rest.split_once("/docs")?.0.parse().ok())
     }
 
     fn url(&self, path: &str) -> String {

@@ -9,6 +9,7 @@ pub(crate) mod name_server;
 pub(crate) mod plugins;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod raw;
 pub(crate) mod relay;
 pub(crate) mod site;
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::support::{
     api::{Answer, Api, send},
     database,
+    events::Events,
     origin::{Origin, refusal, reply},
     process::System,
     site::{Reply, Site},
@@ -325,6 +326,37 @@ async fn with_a_project_there_is_no_issuer_here() {
 
 async fn me(api: &Api, token: &str) -> Answer {
     send(api.request("GET", ME).bearer_auth(token)).await
+}
+
+/// What is still accepted after its end, because clocks differ, is followed to its end and no further.
+#[tokio::test]
+async fn events_end_with_the_token() {
+    let api = Api::start_with(&["--supabase-url", PROJECT, "--supabase-jwt-secret", SECRET]).await;
+    api.database.sign_up(USER, "ann@example.org").await;
+    let token = |seconds: i64| {
+        let mut claims = claims();
+        claims["exp"] = json!(Utc::now().timestamp() + seconds);
+        hs256(SECRET, &claims)
+    };
+    let create = api.request("POST", "/api/v1/crawl-jobs").bearer_auth(token(3600));
+    let body = json!({ "name": "x", "keywords": ["a"] });
+    let path = format!("/api/v1/crawl-jobs/{}", send(create.json(&body)).await.expect(201).json()["id"]);
+    let follow = async |seconds| {
+        let request = api.request("GET", &format!("{path}/events")).bearer_auth(token(seconds));
+        let mut events = Events::open(request).await;
+        assert_eq!(events.next().await.unwrap().1["status"], "pending");
+        events
+    };
+    let mut longer = follow(3600).await;
+    for seconds in [1, -1] {
+        assert!(follow(seconds).await.next().await.is_none());
+    }
+
+    // Whoever may still see the job sees it go on.
+    let cancel = api.request("POST", &format!("{path}/cancel")).bearer_auth(token(3600));
+    send(cancel).await.expect(200);
+    assert_eq!(longer.next().await.unwrap().1["status"], "cancelled");
+    api.stop().await;
 }
 
 fn refused(answer: &Answer, what: &str) {

@@ -1,9 +1,6 @@
 //! Clients that hold connections and send nothing, or not enough.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::json;
@@ -125,9 +122,7 @@ async fn one_address_does_not_shut_the_others_out() {
     // All but its share, which is a quarter, and nobody else.
     let closing = held.iter_mut().enumerate().map(|(number, stream)| closed(number, stream));
     assert_eq!(closing.collect::<FuturesUnordered<_>>().take(44).count().await, 44);
-    let asked = Instant::now();
     send(reqwest::Client::new().get(format!("http://{}/api/v1/health", api.address))).await.expect(200);
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
 
     // What is being answered goes on.
     send(ann.request("POST", &format!("{path}/cancel"))).await.expect(200);
@@ -154,7 +149,8 @@ async fn many_addresses_do_not_shut_the_others_out() {
 /// Nor by asking for more than they take.
 #[tokio::test]
 async fn answers_that_nobody_takes_do_not_shut_the_others_out() {
-    let api = Api::start_with(&["--max-connections=8"]).await;
+    // None of them goes by itself as long as somebody waits here.
+    let api = Api::start_with(&["--max-connections=8", "--connection-timeout=1h"]).await;
     let asked = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(500);
     let mut held = Vec::new();
     for number in 0..8 {
@@ -163,7 +159,7 @@ async fn answers_that_nobody_takes_do_not_shut_the_others_out() {
         let _ = timeout(Duration::from_millis(200), stream.write_all(asked.as_bytes())).await;
         held.push(stream);
     }
-    let caller = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+    let caller = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
     send(caller.get(format!("http://{}/api/v1/health", api.address))).await.expect(200);
     drop(held);
     api.stop().await;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     os::unix::fs::PermissionsExt as _,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -310,9 +310,7 @@ async fn a_crawl_without_network_ends_and_can_be_begun_again() {
     let keyword = ["crawl", "lion", "--source", "openverse", "--out", "lion", "--json"];
     let nowhere = Shell { mapping: Some("*=http://127.0.0.1:1".to_owned()), ..shell };
     let fail = async |arguments: &[&str], source: &str| {
-        let begun = Instant::now();
         let failed = nowhere.run(arguments).await.expect(1).json();
-        assert!(begun.elapsed() < Duration::from_secs(20), "{failed}");
         let reason = failed["reason"].as_str().unwrap();
         assert!(reason.starts_with("no site could be reached; is this machine online? ("), "{reason}");
         assert!(reason.contains(&format!("{source}: ")), "{reason}");
@@ -345,14 +343,12 @@ async fn a_port_that_nobody_listens_at_holds_up_nothing_else() {
     let origin = dead.trim_end_matches("/dead");
     let mapping = format!("{origin}=http://127.0.0.1:1,{}", site.mapping());
     let shell = Shell { mapping: Some(mapping), ..shell };
-    let begun = Instant::now();
     let start = url("/a");
     let addresses = ["crawl", "--url", &dead, "--url", &start, "--out", "out", "--json"];
     let done = shell.run(&addresses).await.expect(0).json();
     assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
     let reason = done["reason"].as_str().unwrap();
     assert!(reason.contains(&format!("{dead} cannot be read for now: network: ")), "{reason}");
-    assert!(begun.elapsed() < Duration::from_secs(20), "{done}");
 
     // Nor is it held against it once somebody listens there.
     let shell = Shell { mapping: Some(site.mapping()), ..shell };

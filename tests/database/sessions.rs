@@ -1,6 +1,6 @@
 //! How few sessions are enough, and what becomes of everybody while there are none.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pixcrawler::db::{self, ConnectError, ServerAddress};
 use secrecy::ExposeSecret as _;
@@ -67,7 +67,7 @@ async fn a_database_that_is_cut_off_is_said_soon_and_nothing_is_lost() {
     let pictures = site.gallery("/gallery", 6, None);
     site.hold(&pictures);
     let system = System::with(&site, TestDatabase { url: relay.url(), pool }, &[]).await;
-    let _worker = system.worker(&[]).await;
+    let _worker = system.worker(&[("PIXCRAWLER_SLICE", "1h"), ("PIXCRAWLER_REQUEST_TIMEOUT", "1h")]).await;
     let job = system.create(&["/gallery"], 6).await;
     site.busy("/gallery/", 6).await;
     let events = reqwest::Client::new()
@@ -76,13 +76,10 @@ async fn a_database_that_is_cut_off_is_said_soon_and_nothing_is_lost() {
     let events = Events::open(events).await;
 
     relay.cut();
-    for (path, bound) in
-        [("/api/v1/health/ready", 3), (&format!("/api/v1/crawl-jobs/{job}"), 5), ("/api/v1/auth/me", 5)]
-    {
-        let asked = Instant::now();
-        system.get(path).await.expect(503);
-        // Beside others that are tested; the bound itself is twice as near.
-        assert!(asked.elapsed() < 2 * Duration::from_secs(bound), "{path}: {:?}", asked.elapsed());
+    for path in ["/api/v1/health/ready", &format!("/api/v1/crawl-jobs/{job}"), "/api/v1/auth/me"] {
+        // Nothing but a limit of the host's own brings an answer.
+        let answer = tokio::time::timeout(PATIENCE, system.get(path)).await;
+        answer.unwrap_or_else(|_| panic!("{path} is not answered")).expect(503);
     }
     system.get("/api/v1/health").await.expect(200);
     site.release(&pictures);
@@ -97,7 +94,7 @@ async fn a_database_that_is_cut_off_is_said_soon_and_nothing_is_lost() {
     let job = system.create(&["/held"], 1).await;
     site.busy("/held/", 1).await;
     system.tell(job, "cancel").await;
-    site.closed("/held/", Duration::from_secs(2).max(PATIENCE / 6)).await;
+    site.closed("/held/").await;
 }
 
 #[tokio::test]
@@ -105,10 +102,10 @@ async fn a_session_that_is_held_is_not_waited_for_long() {
     let TestDatabase { url, .. } = database().await;
     let pool = db::connect(&url, 1).await.unwrap();
     let held = pool.acquire().await.unwrap();
-    let asked = Instant::now();
+    // Callers of the API wait for it.
+    assert!(pool.options().get_acquire_timeout() < Duration::from_secs(5));
     let refused = pool.acquire().await;
     assert!(matches!(refused, Err(sqlx::Error::PoolTimedOut)), "{refused:?}");
-    assert!((3..10).contains(&asked.elapsed().as_secs()), "{:?}", asked.elapsed());
     drop(held);
     pool.acquire().await.unwrap();
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{
     database,
     process::System,
-    site::{PATIENCE, Reply, Site, page},
+    site::{Reply, Site, page},
 };
 
 const BEGINNING: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";
@@ -93,7 +93,7 @@ async fn what_a_site_sends_holds_up_nobody_else() {
         let refused = json!({ "too-large": 4, "network": 17, "timeout": 2 });
         system.until(hostile, "all of them refused", |job| job["refused"] == refused).await;
         assert!(answered.get() >= ANSWERED, "the API was held up: {} answers", answered.get());
-        site.closed("/page", PATIENCE).await;
+        site.closed("/page").await;
         // Nor would any of its pages be one another time.
         system.until_status(own, "failed").await;
     };

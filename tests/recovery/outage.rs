@@ -32,13 +32,13 @@ async fn a_database_that_comes_back_has_lost_nothing() {
     // As often as a worker may die; nobody does.
     for _ in 0..2 {
         server.stop().await.unwrap();
-        site.closed("/gallery/", PATIENCE).await;
+        site.closed("/gallery/").await;
         server = start().await.unwrap();
         site.busy("/gallery/", 6).await;
     }
     server.stop().await.unwrap();
     site.release(slow);
-    site.closed("/gallery/", PATIENCE).await;
+    site.closed("/gallery/").await;
     server = start().await.unwrap();
     let shown = system.until_status(job, "completed").await;
     assert_eq!(shown["kept"], 12, "{shown:#}");

@@ -1,16 +1,11 @@
 //! What ends work on purpose: a user's cancel, a signal to the process.
 
-use std::time::{Duration, Instant};
-
 use super::{chunks, kept};
 use crate::support::{
     database,
-    process::System,
+    process::{ENDLESS, System},
     site::{Reply, Site, hashes},
 };
-
-/// What a cancel may take.
-const AT_ONCE: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn a_cancel_closes_the_sockets_of_a_worker() {
@@ -25,7 +20,7 @@ async fn a_cancel_reaches_every_process_that_holds_a_chunk() {
 /// Cancels while each of these workers holds a chunk, with twenty downloads together.
 async fn cancel(workers: usize) {
     let site = Site::start().await;
-    let system = System::with(&site, database().await, &[("PIXCRAWLER_HEARTBEAT", "10s")]).await;
+    let system = System::with(&site, database().await, &ENDLESS).await;
     let (mut paths, mut quick, mut running) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..workers {
         let path = format!("/{number}");
@@ -43,12 +38,13 @@ async fn cancel(workers: usize) {
     system.until(job, "the quick pictures are kept", |job| job["kept"] == quick.len()).await;
 
     system.tell(job, "cancel").await;
-    site.closed("/", AT_ONCE).await;
+    site.closed("/").await;
     let shown = system.job(job).await;
     assert_eq!(shown["status"], "cancelled");
     assert!(chunks(&shown, "state").iter().all(|state| *state == "cancelled"), "{shown:#}");
     assert_eq!(kept(&system, job).await, hashes(&quick));
     for worker in &running {
+        worker.logged("cancel-heard").await;
         assert_eq!(worker.lines("chunk-claimed").len(), 1, "each held a chunk");
     }
 }
@@ -86,8 +82,7 @@ async fn a_cancel_ends_a_wait() {
 #[tokio::test]
 async fn a_stop_hands_the_work_to_another_worker_at_once() {
     let site = Site::start().await;
-    // A worker counts as dead after 30 s: nobody can wait for that here.
-    let system = System::with(&site, database().await, &[("PIXCRAWLER_HEARTBEAT", "10s")]).await;
+    let system = System::with(&site, database().await, &ENDLESS).await;
     let all = site.gallery("/gallery", 8, None);
     let (quick, slow) = all.split_at(4);
     site.hold(slow);
@@ -97,14 +92,10 @@ async fn a_stop_hands_the_work_to_another_worker_at_once() {
     system.until(job, "the quick pictures are kept", |job| job["kept"] == 4).await;
     let _second = system.worker(&[]).await;
 
-    let since = Instant::now();
     first.terminate();
     let status = first.exited().await;
-    assert_eq!(status.code(), Some(0));
-    assert!(since.elapsed() < Duration::from_secs(10), "it took {:?}", since.elapsed());
-    let since = Instant::now();
+    assert_eq!((status.code(), first.lines("stop-overdue").len()), (Some(0), 0));
     site.busy("/gallery/", 4).await;
-    assert!(since.elapsed() < Duration::from_secs(5), "it took {:?}", since.elapsed());
     site.release(slow);
     system.until_status(job, "completed").await;
     assert_eq!(kept(&system, job).await, hashes(&all));
@@ -124,8 +115,7 @@ async fn a_second_signal_ends_at_once() {
     site.busy(&all[1], 1).await;
     worker.terminate();
     worker.logged("stopping").await;
-    let since = Instant::now();
     worker.terminate();
+    // Whoever gives back what it holds ends with 0.
     assert_eq!(worker.exited().await.code(), Some(130));
-    assert!(since.elapsed() < AT_ONCE, "it took {:?}", since.elapsed());
 }

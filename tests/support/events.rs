@@ -1,8 +1,8 @@
 //! Following a job by its server-sent events.
 
-use std::time::Duration;
-
 use serde_json::Value;
+
+use super::site::PATIENCE;
 
 /// The changes of a job, read one by one.
 pub(crate) struct Events {
@@ -18,7 +18,7 @@ impl Events {
         Self { answer, read: String::new() }
     }
 
-    /// The next event's id and job; none at the end. Fails after 10 s.
+    /// The next event's id and job; none at the end. Fails when there is none for long.
     pub(crate) async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             if let Some((event, rest)) = self.read.split_once("\n\n") {
@@ -31,13 +31,14 @@ impl Events {
                     None => continue,
                 }
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(10), self.answer.chunk()).await;
-            match chunk.expect("no event in 10 s").unwrap() {
+            let chunk = tokio::time::timeout(PATIENCE, self.answer.chunk()).await;
+            match chunk.expect("no event in time").unwrap() {
                 Some(bytes) => self.read.push_str(std::str::from_utf8(&bytes).unwrap()),
                 None => return None,
             }
         }
     }
+
     /// The job as soon as it is like this. Fails when it ends without.
     pub(crate) async fn until(mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;

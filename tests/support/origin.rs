@@ -88,6 +88,7 @@ async fn accept(listener: TcpListener, answers: Arc<Answers>, log: Arc<Mutex<Vec
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let (answers, log) = (answers.clone(), log.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let (answers, log) = (answers.clone(), log.clone());

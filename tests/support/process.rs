@@ -49,6 +49,10 @@ pub(crate) struct System {
 /// Variables of the environment beside those that every process gets.
 pub(crate) type Settings = Vec<(&'static str, String)>;
 
+/// Nothing ends by itself as long as a test lasts: no slice, no request, no worker that is taken for dead.
+pub(crate) const ENDLESS: [(&str, &str); 3] =
+    [("PIXCRAWLER_HEARTBEAT", "1h"), ("PIXCRAWLER_SLICE", "1h"), ("PIXCRAWLER_REQUEST_TIMEOUT", "1h")];
+
 /// A process of the binary; killed when dropped. What it logged is shown when the test fails.
 pub(crate) struct Process {
     name: String,

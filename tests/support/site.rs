@@ -4,18 +4,16 @@
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     fmt::Write as _,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
+    ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use sha2::{Digest as _, Sha256};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinSet,
-};
+use tokio::sync::watch;
+
+use super::raw::{Answer, Client, RawServer, header, path};
 
 /// The public name that the tests crawl; every origin is mapped to the site.
 pub(crate) const ORIGIN: &str = "http://site.example";
@@ -26,9 +24,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Runs until dropped. What it does may be changed while it runs; paths that it was told
 /// nothing about are answered with 404.
 pub(crate) struct Site {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    _server: JoinSet<()>,
+    server: RawServer,
 }
 
 /// How a path is answered.
@@ -44,7 +41,7 @@ pub(crate) enum Reply {
     Bytes(Arc<[u8]>),
     /// Nothing, as long as the client waits.
     Hang,
-    /// The picture, a byte a second.
+    /// A picture that does not end: 2 KiB now and again every second, so that nobody calls it too slow.
     Trickle,
     /// Half of the picture, then nothing.
     Half,
@@ -72,8 +69,8 @@ struct State {
     /// What is left to say to each path; the last reply is given again and again.
     replies: HashMap<String, VecDeque<Reply>>,
     released: BTreeSet<String>,
-    /// Every request, in order: its path, and all that stands before the body.
-    requests: Vec<(String, String)>,
+    /// Every request, in order.
+    requests: Vec<String>,
     /// Paths whose answers are under way, with the number of bytes sent of their bodies.
     open: HashMap<u64, (String, usize)>,
     next: u64,
@@ -81,22 +78,19 @@ struct State {
 
 impl Site {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared { state: Mutex::default(), changed: watch::channel(()).0 });
-        let mut server = JoinSet::new();
-        server.spawn(serve(listener, shared.clone()));
-        Self { address, shared, _server: server }
+        let server = RawServer::start(Ipv4Addr::LOCALHOST, shared.clone()).await.unwrap();
+        Self { shared, server }
     }
 
     /// For `PIXCRAWLER_MAP_ORIGIN`.
     pub(crate) fn mapping(&self) -> String {
-        format!("*=http://{}", self.address)
+        format!("*=http://{}", self.address())
     }
 
     /// Where it really is.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address
     }
 
     /// Answers requests for `path` (or `//host/path`, for that origin only) with these, one after
@@ -135,36 +129,26 @@ impl Site {
     }
 
     /// Paths that begin so, each as often as it was asked for, in order.
-    pub(crate) fn requests(&self, path: &str) -> Vec<String> {
-        let state = self.shared.state();
-        let asked = state.requests.iter().map(|(asked, _)| asked);
-        asked.filter(|asked| asked.starts_with(path)).cloned().collect()
+    pub(crate) fn requests(&self, start: &str) -> Vec<String> {
+        asked(&self.shared.state(), start).map(|request| path(request).to_owned()).collect()
     }
 
     /// What this header (in lower case) said in each request for paths that begin so, in order.
-    pub(crate) fn header(&self, path: &str, name: &str) -> Vec<Option<String>> {
+    pub(crate) fn header(&self, start: &str, name: &str) -> Vec<Option<String>> {
         let state = self.shared.state();
-        let asked = state.requests.iter().filter(|(asked, _)| asked.starts_with(path));
-        let value = |head: &str| {
-            let lines = head.lines().filter_map(|line| line.split_once(": "));
-            lines.filter(|(found, _)| *found == name).map(|(_, value)| value.to_owned()).next()
-        };
-        asked.map(|(_, head)| value(head)).collect()
+        asked(&state, start).map(|request| header(request, name).map(str::to_owned)).collect()
     }
 
     /// Waits until `count` requests for paths that begin so were seen.
     pub(crate) async fn seen(&self, path: &str, count: usize) {
         let what = format!("{count} requests for {path}");
-        self.until(PATIENCE, &what, |state| {
-            state.requests.iter().filter(|(asked, _)| asked.starts_with(path)).count() >= count
-        })
-        .await;
+        self.until(&what, |state| asked(state, path).count() >= count).await;
     }
 
     /// Waits until `count` answers to paths that begin so are under way, and gives the paths.
     pub(crate) async fn busy(&self, path: &str, count: usize) -> Vec<String> {
         let what = format!("{count} answers to {path} under way");
-        self.until(PATIENCE, &what, |state| open(state, path).count() >= count).await;
+        self.until(&what, |state| open(state, path).count() >= count).await;
         let state = self.shared.state();
         state.open.values().filter(|(open, _)| open.starts_with(path)).map(|(open, _)| open.clone()).collect()
     }
@@ -172,30 +156,34 @@ impl Site {
     /// Waits until at least a byte was sent of the body of each of `count` answers.
     pub(crate) async fn sending(&self, path: &str, count: usize) {
         let what = format!("{count} bodies of {path} begun");
-        self.until(PATIENCE, &what, |state| open(state, path).filter(|sent| *sent > 0).count() >= count)
-            .await;
+        self.until(&what, |state| open(state, path).filter(|sent| *sent > 0).count() >= count).await;
     }
 
     /// Waits until no answer to paths that begin so is under way, which means that the
     /// client closed its sockets where the site does not end by itself.
-    pub(crate) async fn closed(&self, path: &str, within: Duration) {
+    pub(crate) async fn closed(&self, path: &str) {
         let what = format!("all sockets of {path} closed");
-        self.until(within, &what, |state| open(state, path).next().is_none()).await;
+        self.until(&what, |state| open(state, path).next().is_none()).await;
     }
 
-    async fn until(&self, within: Duration, what: &str, met: impl Fn(&State) -> bool) {
+    async fn until(&self, what: &str, met: impl Fn(&State) -> bool) {
         let mut changed = self.shared.changed.subscribe();
         let wait = async {
             while !met(&self.shared.state()) {
                 changed.changed().await.unwrap();
             }
         };
-        if tokio::time::timeout(within, wait).await.is_err() {
+        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
             let state = self.shared.state();
-            let asked: Vec<_> = state.requests.iter().map(|(path, _)| path).collect();
-            panic!("not within {within:?}: {what}; requests {asked:?}; open {:?}", state.open);
+            let asked: Vec<_> = state.requests.iter().map(|request| path(request)).collect();
+            panic!("not within {PATIENCE:?}: {what}; requests {asked:?}; open {:?}", state.open);
         }
     }
+}
+
+/// The requests for paths that begin so.
+fn asked<'a>(state: &'a State, start: &'a str) -> impl Iterator<Item = &'a String> {
+    state.requests.iter().filter(move |request| path(request).starts_with(start))
 }
 
 /// Bytes sent of each open answer to paths that begin so.
@@ -244,56 +232,39 @@ pub(crate) fn hashes<'a>(paths: impl IntoIterator<Item = &'a String>) -> BTreeSe
     paths.into_iter().map(|path| hex::encode(Sha256::digest(picture(path)))).collect()
 }
 
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((socket, _)) = accepted else { return };
-                connections.spawn(converse(socket, shared.clone()));
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-/// Answers the requests of a connection until either side closes it.
-async fn converse(socket: TcpStream, shared: Arc<Shared>) {
-    let mut socket = BufReader::new(socket);
-    while let Some((path, head)) = request(&mut socket).await {
-        let host = head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned();
-        let (answer, reply) = shared.change(|state| {
-            state.requests.push((path.clone(), head));
+impl Answer for Arc<Shared> {
+    async fn answer(&self, request: String, client: &mut Client) -> ControlFlow<()> {
+        let path = path(&request).to_owned();
+        let named = format!("//{}{path}", header(&request, "host").unwrap_or_default());
+        let (answer, reply) = self.change(|state| {
+            state.requests.push(request);
             let answer = state.next;
             state.next += 1;
             state.open.insert(answer, (path.clone(), 0));
-            let named = format!("//{host}{path}");
             let key = if state.replies.contains_key(&named) { named } else { path.clone() };
             let replies = state.replies.entry(key).or_default();
             let reply = if replies.len() > 1 { replies.pop_front() } else { replies.front().cloned() };
             (answer, reply.unwrap_or(Reply::Status(404, None)))
         });
         // Gone when this is dropped, too: with the client, or with the site.
-        let open = Open { shared: &shared, answer };
-        let (path, reply) = match reply {
+        let open = Open { shared: self, answer };
+        let reply = match reply {
             Reply::Held(reply) => {
-                let mut changed = shared.changed.subscribe();
+                let mut changed = self.changed.subscribe();
                 let held = async {
-                    while !shared.state().released.contains(&path) {
+                    while !self.state().released.contains(&path) {
                         changed.changed().await.unwrap();
                     }
                 };
                 tokio::select! {
                     () = held => {}
-                    () = client_gone(&mut socket) => return,
+                    gone = client.gone() => return gone,
                 }
-                (path, *reply)
+                *reply
             }
-            reply => (path, reply),
+            reply => reply,
         };
-        if !answer_with(&mut socket, &open, &path, reply).await {
-            return;
-        }
+        answer_with(client, &open, &path, reply).await
     }
 }
 
@@ -315,18 +286,7 @@ impl Drop for Open<'_> {
     }
 }
 
-/// Path and head of the next request; none when the client is gone.
-async fn request(socket: &mut BufReader<TcpStream>) -> Option<(String, String)> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(socket.read_u8().await.ok()?);
-    }
-    let head = String::from_utf8(head).unwrap();
-    Some((head.split(' ').nth(1).unwrap().to_owned(), head))
-}
-
-/// Answers; whether the connection can be used again.
-async fn answer_with(socket: &mut BufReader<TcpStream>, open: &Open<'_>, path: &str, reply: Reply) -> bool {
+async fn answer_with(client: &mut Client, open: &Open<'_>, path: &str, reply: Reply) -> ControlFlow<()> {
     let (cookie, reply) = match reply {
         Reply::Cookie(cookie, reply) => (format!("set-cookie: {cookie}\r\n"), *reply),
         reply => (String::new(), reply),
@@ -336,9 +296,7 @@ async fn answer_with(socket: &mut BufReader<TcpStream>, open: &Open<'_>, path: &
         Reply::Json(json) => {
             (200, "content-type: application/json\r\n".to_owned(), json.clone().into_bytes())
         }
-        Reply::Picture | Reply::Trickle | Reply::Half => {
-            (200, "content-type: image/png\r\n".to_owned(), picture(path))
-        }
+        Reply::Picture | Reply::Half => (200, "content-type: image/png\r\n".to_owned(), picture(path)),
         Reply::Bytes(bytes) => (200, "content-type: image/webp\r\n".to_owned(), bytes.to_vec()),
         Reply::Status(status, after) => {
             let after = after.map_or_else(String::new, |after| format!("retry-after: {after}\r\n"));
@@ -347,55 +305,36 @@ async fn answer_with(socket: &mut BufReader<TcpStream>, open: &Open<'_>, path: &
         Reply::Redirect(to) => (302, format!("location: {to}\r\n"), Vec::new()),
         Reply::Held(_) | Reply::Cookie(..) => unreachable!("nothing is wrapped twice"),
         Reply::Raw(answer) => {
-            let _ = socket.write_all(answer).await;
-            return false;
+            client.send(answer).await?;
+            return ControlFlow::Break(());
         }
         Reply::Endless(first, part) => {
-            let mut sent = socket.write_all(first).await;
-            while sent.is_ok() {
-                sent = socket.write_all(part).await;
-            }
-            return false;
+            client.send(first).await?;
+            return client.send_endlessly(part).await;
         }
-        Reply::Hang => {
-            client_gone(socket).await;
-            return false;
-        }
+        Reply::Hang => return client.gone().await,
+        Reply::Trickle => return trickle(client, open, path).await,
     };
     let head = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n{headers}{cookie}\r\n", body.len());
-    let now = match reply {
-        Reply::Trickle => 0,
-        Reply::Half => body.len() / 2,
-        _ => body.len(),
-    };
-    let (first, rest) = body.split_at(now);
-    if socket.write_all(&[head.as_bytes(), first].concat()).await.is_err() {
-        return false;
-    }
-    open.sent(now);
-    match reply {
-        Reply::Half => {
-            client_gone(socket).await;
-            false
-        }
-        Reply::Trickle => {
-            for (sent, byte) in rest.iter().enumerate() {
-                if socket.write_all(&[*byte]).await.is_err() {
-                    return false;
-                }
-                open.sent(sent + 1);
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                    () = client_gone(socket) => return false,
-                }
-            }
-            true
-        }
-        _ => true,
-    }
+    let is_half = matches!(reply, Reply::Half);
+    let now = if is_half { &body[..body.len() / 2] } else { &body[..] };
+    client.send(&[head.as_bytes(), now].concat()).await?;
+    open.sent(now.len());
+    if is_half { client.gone().await } else { ControlFlow::Continue(()) }
 }
 
-/// Waits until the client closes the connection; it has nothing to say before it is answered.
-async fn client_gone(socket: &mut BufReader<TcpStream>) {
-    let _ = socket.read_u8().await;
+async fn trickle(client: &mut Client, open: &Open<'_>, path: &str) -> ControlFlow<()> {
+    let mut part = picture(path);
+    part.resize(2 << 10, 0);
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    client.send(b"HTTP/1.1 200 -\r\ncontent-type: image/png\r\n\r\n").await?;
+    for parts in 1.. {
+        tokio::select! {
+            _ = second.tick() => {}
+            gone = client.gone() => return gone,
+        }
+        client.send(&part).await?;
+        open.sent(parts * part.len());
+    }
+    ControlFlow::Break(())
 }

@@ -137,7 +137,10 @@ impl Follower {
                 continue;
             }
             match jobs::find(&self.app, self.user, self.job).await {
-                Ok(Some(job)) if job.revision() != self.sent => return Some(job),
+                Ok(Some(job)) if job.revision() != self.sent => {
+                    tracing::debug!(event = "change-followed", job = %self.job, noticed, "a change is sent");
+                    return Some(job);
+                }
                 Ok(Some(_)) => {}
                 Ok(None) => return None,
                 // A database that is away for a moment is no reason to send clients away.

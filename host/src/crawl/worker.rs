@@ -131,7 +131,7 @@ impl Worker {
         tokio::select! {
             () = app.queue.work(how, worker, &app.metrics, stop.clone()) => {}
             // Without the database nothing can be given back; the others find out by themselves.
-            () = overdue => tracing::warn!("stopped before everything was given back"),
+            () = overdue => tracing::warn!(event = "stop-overdue", "stopped before everything was given back"),
         }
         watch.abort();
     }
@@ -147,6 +147,7 @@ impl Worker {
             tokio::select! {
                 signal = signals.recv() => {
                     if let Ok(Signal::Cancelled(job)) = signal {
+                        tracing::debug!(event = "cancel-heard", %job, "a job was cancelled");
                         self.drop_lost(|_, held| held.job == job);
                     }
                 }

@@ -7,6 +7,8 @@ mod downloading;
 mod manners;
 #[path = "../../../tests/support/name_server.rs"]
 mod name_server;
+#[path = "../../../tests/support/raw.rs"]
+mod raw;
 mod secrets;
 mod site;
 mod spoken;

@@ -1,16 +1,16 @@
 //! A web server on loopback that does exactly what it is told, right or wrong.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
+    ops::ControlFlow,
     sync::{Arc, Mutex},
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::Notify,
-    task::JoinHandle,
-};
+use tokio::sync::Notify;
+
+use super::raw::{Answer, Client, RawServer};
+
+pub(super) use super::raw::{header, path};
 
 /// What is done with a connection after its request was read.
 pub(super) enum Act {
@@ -29,7 +29,12 @@ pub(super) enum Act {
 pub(super) struct Site {
     pub(super) address: SocketAddr,
     state: Arc<SiteState>,
-    task: JoinHandle<()>,
+    _server: RawServer,
+}
+
+struct Script<F> {
+    state: Arc<SiteState>,
+    script: F,
 }
 
 #[derive(Default)]
@@ -41,21 +46,10 @@ struct SiteState {
 impl Site {
     /// Answers each request (head and body as text) by `script`.
     pub(super) async fn start(script: impl Fn(&str) -> Act + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (state, script) = (Arc::new(SiteState::default()), Arc::new(script));
-        let task = tokio::spawn({
-            let state = state.clone();
-            async move {
-                while let Ok((stream, _)) = listener.accept().await {
-                    let (state, script) = (state.clone(), script.clone());
-                    tokio::spawn(async move {
-                        serve(stream, &state, &*script).await;
-                    });
-                }
-            }
-        });
-        Self { address, state, task }
+        let state = Arc::new(SiteState::default());
+        let script = Script { state: state.clone(), script };
+        let server = RawServer::start(Ipv4Addr::LOCALHOST, script).await.unwrap();
+        Self { address: server.address, state, _server: server }
     }
 
     /// Every request so far, robots.txt left out.
@@ -76,51 +70,32 @@ impl Site {
     }
 }
 
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn serve(mut stream: TcpStream, state: &SiteState, script: &(dyn Fn(&str) -> Act + Send + Sync)) {
-    let mut request = Vec::new();
-    while !is_whole(&request) {
-        if !matches!(stream.read_buf(&mut request).await, Ok(1..)) {
-            return;
-        }
-    }
-    let request = String::from_utf8_lossy(&request).into_owned();
-    state.requests.lock().unwrap().push(request.clone());
-    match script(&request) {
-        Act::Send(answer) => drop(stream.write_all(&answer).await),
-        Act::Endless(head, part) => {
-            let mut sent = stream.write_all(&head).await;
-            while sent.is_ok() {
-                sent = stream.write_all(&part).await;
+impl<F: Fn(&str) -> Act + Send + Sync + 'static> Answer for Script<F> {
+    async fn answer(&self, request: String, client: &mut Client) -> ControlFlow<()> {
+        self.state.requests.lock().unwrap().push(request.clone());
+        match (self.script)(&request) {
+            Act::Send(answer) => client.send(&answer).await,
+            Act::Endless(head, part) => {
+                client.send(&head).await?;
+                client.send_endlessly(&part).await
             }
-        }
-        Act::Stall(answer) => {
-            drop(stream.write_all(&answer).await);
-            while matches!(stream.read(&mut [0; 64]).await, Ok(1..)) {}
-            state.hung_up.notify_one();
-        }
-        Act::After(signal, answer) => {
-            signal.notified().await;
-            drop(stream.write_all(&answer).await);
-        }
-        Act::KeepOnce(answer) => {
-            drop(stream.write_all(&answer).await);
-            drop(stream.read(&mut [0; 64]).await);
-        }
+            Act::Stall(answer) => {
+                let _ = client.send(&answer).await;
+                let gone = client.gone().await;
+                self.state.hung_up.notify_one();
+                gone
+            }
+            Act::After(signal, answer) => {
+                signal.notified().await;
+                client.send(&answer).await
+            }
+            Act::KeepOnce(answer) => {
+                client.send(&answer).await?;
+                client.gone().await
+            }
+        }?;
+        ControlFlow::Break(())
     }
-}
-
-fn is_whole(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request).to_ascii_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length =
-        head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok());
-    body.len() >= length.unwrap_or(0)
 }
 
 /// A whole answer with these header lines.
@@ -136,18 +111,4 @@ pub(super) fn answer(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> A
 
 pub(super) fn redirect(to: &str) -> Act {
     answer(302, &[&format!("location: {to}")], "")
-}
-
-/// The path and query of a request.
-pub(super) fn path(request: &str) -> &str {
-    request.split(' ').nth(1).unwrap_or_default()
-}
-
-/// The value of a header of a request.
-pub(super) fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
-    request
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .find(|(found, _)| *found == name)
-        .map(|(_, value)| value)
 }
