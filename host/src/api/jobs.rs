@@ -24,7 +24,7 @@ use crate::{
     db,
     model::{JobId, JobState, UserId},
     services::{
-        create::{CreateError, CreateOutcome},
+        create::{CreateError, CreateOutcome, JobRequest},
         jobs::{Cancelled, JobError, RetryOutcome},
         profiles::ProfileError,
     },
@@ -89,7 +89,9 @@ impl JobsApi {
             let detail = "Idempotency-Key must be 1 to 255 visible ASCII characters.";
             return Err(Problem::bad_request("bad-idempotency-key", detail).into());
         }
-        let created = app.create_job(&caller, &body.value, key.as_deref()).await?;
+        let request = JobRequest::from(body.value.clone());
+        let key = key.as_deref().map(|key| (key, &body.value));
+        let created = app.create_job(&caller, &request, key).await?;
         let (CreateOutcome::New(job) | CreateOutcome::Before(job)) = created;
         let detail = Json(detail(app, caller.user, job).await?);
         let location = format!("{PREFIX}/crawl-jobs/{job}");

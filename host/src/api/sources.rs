@@ -238,7 +238,7 @@ impl SourcesApi {
     ) -> Result<Json<Preview>, ProblemSet<PREVIEW>> {
         let source = app.plugins.get(&id).ok_or_else(|| Problem::not_found("source"))?;
         app.may_crawl(&caller).await?;
-        Ok(Json(self.previews.show(app, caller.user, source, &body.value).await?))
+        Ok(Json(self.previews.show(app, caller.user, source, &body.value.into()).await?))
     }
 }
 

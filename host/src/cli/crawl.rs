@@ -15,7 +15,10 @@ use std::{
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use clap::{Args, builder::PossibleValuesParser};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
 use indicatif::MultiProgress;
 use serde_json::Value;
 use tokio::{sync::watch, time::MissedTickBehavior};
@@ -32,7 +35,7 @@ use crate::{
     model::{Format, JobId, JobState, UserId},
     plugins::PluginStatus,
     services::{
-        create::{CreateError, CreateOutcome, Violation},
+        create::{CreateError, CreateOutcome, JobRequest, Violation},
         host::RunningHost,
         jobs::RetryOutcome,
     },
@@ -106,8 +109,8 @@ pub(super) struct CrawlArgs {
     #[arg(long, value_name = "WxH")]
     min_size: Option<Size>,
     /// Format that is accepted; may be repeated [default: all]
-    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)))]
-    format: Vec<String>,
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| serde_json::from_value::<Format>(name.into())))]
+    format: Vec<Format>,
     /// Language of the keywords, such as `de` or `pt-BR`
     #[arg(long, value_name = "TAG")]
     language: Option<String>,
@@ -164,7 +167,7 @@ impl CrawlArgs {
         &self,
         app: &App,
         folder: &mut Folder,
-        request: &Value,
+        request: &JobRequest,
         stop: &CancellationToken,
         progress: &mut Progress,
     ) -> anyhow::Result<ExitCode> {
@@ -281,13 +284,14 @@ async fn begin(
     app: &App,
     folder: &mut Folder,
     caller: &Caller,
-    request: &Value,
+    request: &JobRequest,
 ) -> anyhow::Result<(JobId, Begun)> {
     let Some(before) = folder.job() else {
         // The key is kept first, so that a crash between the two makes no second job.
         let key = folder.remember(request)?;
-        let body = request::with_sources(request, &app.plugins.list());
-        let job = match app.create_job(caller, &body, Some(&key)).await {
+        let request = request::with_sources(request.clone(), &app.plugins.list());
+        let body = serde_json::to_value(&request)?;
+        let job = match app.create_job(caller, &request, Some((&key, &body))).await {
             Ok(CreateOutcome::New(job) | CreateOutcome::Before(job)) => job,
             Err(CreateError::Rules(broken)) => {
                 folder.leave()?;

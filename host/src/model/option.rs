@@ -33,7 +33,10 @@ impl OptionSpec {
         };
         let written = written.filter(|value| value.chars().count() <= LONGEST_VALUE);
         let (sound, must_be) = match (self.kind, written.as_deref()) {
-            (OptionKind::Text, _) => return plain_text(given, LONGEST_VALUE).map(Some),
+            (OptionKind::Text, _) => {
+                // What is no text is refused like an empty one.
+                return plain_text(given.as_str().unwrap_or_default(), LONGEST_VALUE).map(Some);
+            }
             (OptionKind::Integer, value) => {
                 (value.is_some_and(|value| value.parse::<i64>().is_ok()), "a whole number".to_owned())
             }
@@ -49,16 +52,15 @@ impl OptionSpec {
     }
 }
 
-/// Trimmed text of 1 to `longest` characters. Control characters are refused because they mean
+/// `text`, trimmed, of 1 to `longest` characters. Control characters are refused because they mean
 /// nothing here, and because Postgres cannot store the first of them.
 ///
 /// # Errors
 /// That this must be the case.
-pub fn plain_text(value: &Value, longest: usize) -> Result<String, String> {
-    let text = value.as_str().map(str::trim);
-    let sound =
-        text.filter(|text| (1..=longest).contains(&text.chars().count()) && !text.contains(char::is_control));
-    sound
-        .map(str::to_owned)
-        .ok_or_else(|| format!("must be text of 1 to {longest} characters, none of them a control character"))
+pub fn plain_text(text: &str, longest: usize) -> Result<String, String> {
+    let text = text.trim();
+    if (1..=longest).contains(&text.chars().count()) && !text.contains(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("must be text of 1 to {longest} characters, none of them a control character"))
 }

@@ -1,5 +1,5 @@
-//! Creating a job: from a request's body to a checked [`JobSpec`], and from that to rows
-//! and queue messages, all in one transaction.
+//! Creating a job: from a request to a checked [`JobSpec`], and from that to rows and queue
+//! messages, all in one transaction.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -19,8 +19,12 @@ use crate::{
 };
 
 mod check;
+mod request;
+mod violation;
 
-pub use check::{SourceOffer, Violation, check, check_alone};
+pub use check::{ParseUrl, SourceOffer};
+pub use request::{JobRequest, QueryRequest};
+pub use violation::{Violation, Violations};
 
 /// What became of a request for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,33 +59,33 @@ pub enum CreateError {
 }
 
 impl App {
-    /// Creates and starts a job as `body` asks. With a `key`, the same request made again
-    /// within a day gives the same job.
+    /// Creates and starts the job that is asked for. With a key, which comes with the request's JSON,
+    /// the same JSON sent again within a day gives the same job.
     ///
     /// # Errors
     /// When the request is refused or cannot be written; then nothing was written.
     pub async fn create_job(
         &self,
         caller: &Caller,
-        body: &Value,
-        key: Option<&str>,
+        request: &JobRequest,
+        key: Option<(&str, &Value)>,
     ) -> Result<CreateOutcome, CreateError> {
         self.may_crawl(caller).await?;
-        let digest = Sha256::digest(body.to_string());
         let user = caller.user;
-        if let Some(key) = key {
+        let key = key.map(|(key, body)| (key, Sha256::digest(body.to_string())));
+        if let Some((key, digest)) = &key {
             let mut connection = self.db.acquire().await?;
             if let Some(before) = db::idempotency::find(&mut connection, user, key).await? {
-                return replay(&before, &digest);
+                return replay(&before, digest);
             }
         }
-        let spec = self.check(body, &self.offered().await?).map_err(CreateError::Rules)?;
+        let spec = self.check(request, &self.offered().await?).map_err(CreateError::Rules)?;
 
         let mut transaction = self.db.begin().await?;
-        if let Some(key) = key {
+        if let Some((key, digest)) = &key {
             db::idempotency::lock(&mut transaction, user, key).await?;
             if let Some(before) = db::idempotency::find(&mut transaction, user, key).await? {
-                return replay(&before, &digest);
+                return replay(&before, digest);
             }
         }
         self.profile_in(&mut transaction, caller).await?;
@@ -90,8 +94,8 @@ impl App {
         }
         let created =
             db::jobs::insert(&mut transaction, user, &spec).await.map_err(|error| refused(error, &spec))?;
-        if let Some(key) = key {
-            db::idempotency::keep(&mut transaction, user, key, &digest, created.job).await?;
+        if let Some((key, digest)) = &key {
+            db::idempotency::keep(&mut transaction, user, key, digest, created.job).await?;
         }
         let turns = db::fairness::turns(&mut transaction, created.job, &created.queued, None).await?;
         self.queue.enqueue(&mut transaction, created.job, &messages(&turns), None).await?;
@@ -101,10 +105,14 @@ impl App {
     }
 
     /// What a request asks for, by the sources that are offered.
-    pub(super) fn check(&self, body: &Value, offered: &[SourceOffer]) -> Result<JobSpec, Vec<Violation>> {
+    pub(super) fn check(
+        &self,
+        request: &JobRequest,
+        offered: &[SourceOffer],
+    ) -> Result<JobSpec, Vec<Violation>> {
         let parse_url =
             |text: &str| self.fetcher.check(text).map_err(|blocked| format!("cannot be crawled: {blocked}"));
-        check(body, offered, &parse_url)
+        request.check(offered, &parse_url)
     }
 
     /// The installed sources, each with why it cannot be crawled now, if so.

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +11,7 @@ use crate::{
     db::{self, PgConnection, inbox, jobs::JobRow, lifecycle},
     model::{JobId, JobState, UserId},
     services::{
-        create::{CreateError, SourceOffer, Violation},
+        create::{CreateError, JobRequest, SourceOffer, Violation},
         jobs::{JobError, messages},
         profiles::ProfileError,
     },
@@ -150,20 +149,25 @@ pub(super) enum TakeUpError {
 }
 
 /// The request that would have made this row.
-fn request(job: &JobRow) -> Value {
+fn request(job: &JobRow) -> JobRequest {
     let options = &job.options.0;
     let inputs = job.input.as_ref().map(|input| input.0.clone()).unwrap_or_default();
-    json!({
-        "name": job.name,
-        "keywords": job.keywords.0,
-        "urls": inputs.urls,
-        "max_images": job.max_images,
-        "sources": job.sources.0,
-        "options": options.sources,
-        "safe_search": options.safe_search,
-        "language": options.language,
-        "labels": inputs.labels,
-        "rules": job.rules.0,
-        "dataset_id": job.dataset_id,
-    })
+    let values = options.sources.iter().map(|(source, values)| {
+        let values = values.iter().map(|(name, value)| (name.clone(), value.clone().into()));
+        (source.clone(), values.collect())
+    });
+    JobRequest {
+        name: Some(job.name.clone()),
+        keywords: job.keywords.0.clone(),
+        urls: inputs.urls,
+        max_images: Some(job.max_images.into()),
+        sources: job.sources.0.clone(),
+        options: values.collect(),
+        safe_search: Some(options.safe_search),
+        language: options.language.clone(),
+        labels: inputs.labels,
+        rules: job.rules.0.clone(),
+        dataset_id: Some(job.dataset_id.0.into()),
+        ..JobRequest::default()
+    }
 }

@@ -1,5 +1,5 @@
-//! What a create request looks like, for the document. The rules are in `app::create`, and so are
-//! the defaults: a default in the document is a required field to some generators of clients.
+//! What a request for a job looks like, for the document. It is read as a
+//! [`JobRequest`](crate::services::create::JobRequest), where the rules are, and the defaults: a default in the document is a required field to some generators of clients.
 
 use std::collections::BTreeMap;
 
@@ -81,5 +81,44 @@ impl Example for CreateCrawlJob {
             dataset_id: None,
             project_id: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem_openapi::{
+        registry::Registry,
+        types::{ToJSON as _, Type},
+    };
+
+    use std::collections::BTreeSet;
+
+    use serde::Serialize;
+
+    use super::*;
+    use crate::services::create::{JobRequest, Violations};
+
+    /// The fields that the document has of a type.
+    fn documented<T: Type>() -> BTreeSet<String> {
+        let mut registry = Registry::new();
+        T::register(&mut registry);
+        let fields = &registry.schemas[&*T::name()].properties;
+        fields.iter().map(|(name, _)| (*name).to_owned()).collect()
+    }
+
+    fn fields(request: impl Serialize) -> BTreeSet<String> {
+        let Value::Object(fields) = serde_json::to_value(request).unwrap() else { panic!("no object") };
+        fields.into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn what_is_documented_is_what_is_read() {
+        let mut example = CreateCrawlJob::example().to_json().unwrap();
+        example["dataset_id"] = json!(1);
+        example["project_id"] = json!(1);
+        let request = JobRequest::from(example);
+        assert_eq!(request.misread, Violations::default());
+        assert_eq!(documented::<Rules>(), fields(&request.rules));
+        assert_eq!(documented::<CreateCrawlJob>(), fields(&request));
     }
 }

@@ -22,11 +22,11 @@ use crate::{
     plugins::LoadedPlugin,
     runner::{self, Live, RunEnd, RunLimits, SourceRun, Transport, TransportError},
     sandbox::StepError,
-    services::create::{Violation, check_alone},
+    services::create::{QueryRequest, Violation},
 };
 
 /// Most candidates of a preview.
-const MOST_CANDIDATES: i64 = 50;
+const MOST_CANDIDATES: u32 = 50;
 /// Most requests of a preview: one step's, and some before that.
 const MOST_REQUESTS: usize = 70;
 /// Most steps of a preview.
@@ -134,19 +134,19 @@ struct PreviewPermit<'a> {
 }
 
 impl Previews {
-    /// Shows what `source` finds for what `body` asks.
+    /// Shows what `source` finds for what is asked.
     pub(super) async fn show(
         &self,
         app: &App,
         user: UserId,
         source: LoadedPlugin,
-        body: &Value,
+        request: &QueryRequest,
     ) -> Result<Preview, Problem> {
         let health = app.health(&source).await?;
         let offered = app.offer(source.clone(), &health);
         let parse =
             |text: &str| app.fetcher.check(text).map_err(|blocked| format!("cannot be asked: {blocked}"));
-        let query = check_alone(body, &offered, MOST_CANDIDATES, &parse).map_err(Problem::rules)?;
+        let query = request.check(&offered, MOST_CANDIDATES, &parse).map_err(Problem::rules)?;
         if let Some(reason) = offered.unavailable {
             return Err(Problem::conflict(
                 "source-unavailable",

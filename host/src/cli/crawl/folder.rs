@@ -1,6 +1,7 @@
 //! The folder of a dataset, and the small file in it that says which job it belongs to.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -9,29 +10,29 @@ use std::{
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::{atomic_write, cli::wrong_usage, model::JobId, private};
+use crate::{atomic_write, cli::wrong_usage, model::JobId, private, services::create::JobRequest};
 
-/// Name of the file.
-const MEMORY: &str = ".pixcrawler.json";
+/// Name of the file with the record.
+const RECORD: &str = ".pixcrawler.json";
 
 /// A dataset folder in the hands of this process.
 pub(super) struct Folder {
     path: PathBuf,
     /// It was not there before.
     made: bool,
-    memory: Option<FolderRecord>,
+    record: Option<FolderRecord>,
     /// The kernel lets go of the lock with the process.
     _lock: File,
 }
 
-/// What the folder remembers.
+/// Which job a folder belongs to.
 #[derive(Debug, Serialize, Deserialize)]
 struct FolderRecord {
     /// What was asked for.
-    request: Value,
+    request: JobRequest,
     /// Idempotency key of the request.
     key: Uuid,
     /// None when the process ended before the job was made.
@@ -60,8 +61,8 @@ impl Folder {
                 return Err(error).with_context(|| format!("cannot lock {}", path.display()));
             }
         }
-        let file = path.join(MEMORY);
-        let memory = match fs::read(&file) {
+        let file = path.join(RECORD);
+        let record = match fs::read(&file) {
             Ok(bytes) => Some(serde_json::from_slice(&bytes).map_err(|error| {
                 wrong_usage(format!(
                     "{} cannot be read ({error}); remove it, or choose another folder with --out",
@@ -71,13 +72,13 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
         };
-        if memory.is_none() && path.join("metadata.jsonl").exists() {
+        if record.is_none() && path.join("metadata.jsonl").exists() {
             return Err(wrong_usage(format!(
                 "{} holds a dataset that is not of a crawl; choose another folder with --out",
                 path.display()
             )));
         }
-        Ok(Self { path: path.to_owned(), made, memory, _lock: lock })
+        Ok(Self { path: path.to_owned(), made, record, _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -86,13 +87,13 @@ impl Folder {
 
     /// The job that the folder belongs to.
     pub(super) fn job(&self) -> Option<FolderJob> {
-        self.memory.as_ref()?.job
+        self.record.as_ref()?.job
     }
 
     /// Refuses another request than that of the folder's job.
-    pub(super) fn check(&self, request: &Value) -> anyhow::Result<()> {
-        let Some(memory) = self.memory.as_ref().filter(|memory| memory.job.is_some()) else { return Ok(()) };
-        let differs = differences(&memory.request, request);
+    pub(super) fn check(&self, request: &JobRequest) -> anyhow::Result<()> {
+        let Some(record) = self.record.as_ref().filter(|record| record.job.is_some()) else { return Ok(()) };
+        let differs = differences(&record.request, request);
         if differs.is_empty() {
             return Ok(());
         }
@@ -105,27 +106,27 @@ impl Folder {
     }
 
     /// Notes what is about to be asked, and gives the key to ask with: the same one for the same request.
-    pub(super) fn remember(&mut self, request: &Value) -> anyhow::Result<String> {
-        let before = self.memory.as_ref().filter(|memory| memory.request == *request);
-        let key = before.map_or_else(Uuid::new_v4, |memory| memory.key);
+    pub(super) fn remember(&mut self, request: &JobRequest) -> anyhow::Result<String> {
+        let before = self.record.as_ref().filter(|record| record.request == *request);
+        let key = before.map_or_else(Uuid::new_v4, |record| record.key);
         self.write(FolderRecord { request: request.clone(), key, job: None })?;
         Ok(key.to_string())
     }
 
     /// Notes the job.
     pub(super) fn belongs_to(&mut self, job: FolderJob) -> anyhow::Result<()> {
-        match self.memory.take() {
-            Some(memory) => self.write(FolderRecord { job: Some(job), ..memory }),
+        match self.record.take() {
+            Some(record) => self.write(FolderRecord { job: Some(job), ..record }),
             None => Ok(()),
         }
     }
 
     /// Forgets job and request. The files of the dataset go with the next export.
     pub(super) fn forget(&mut self) -> anyhow::Result<()> {
-        self.memory = None;
-        match fs::remove_file(self.path.join(MEMORY)) {
+        self.record = None;
+        match fs::remove_file(self.path.join(RECORD)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {MEMORY}"))
+                Err(error).with_context(|| format!("cannot remove {RECORD}"))
             }
             _ => Ok(()),
         }
@@ -141,24 +142,24 @@ impl Folder {
         Ok(())
     }
 
-    fn write(&mut self, memory: FolderRecord) -> anyhow::Result<()> {
-        let file = self.path.join(MEMORY);
-        atomic_write::write(&file, &serde_json::to_vec_pretty(&memory)?)
+    fn write(&mut self, record: FolderRecord) -> anyhow::Result<()> {
+        let file = self.path.join(RECORD);
+        atomic_write::write(&file, &serde_json::to_vec_pretty(&record)?)
             .and_then(|()| private::share(&file))
             .with_context(|| format!("cannot write {}", file.display()))?;
-        self.memory = Some(memory);
+        self.record = Some(record);
         Ok(())
     }
 }
 
-/// The names of the fields in which two requests differ.
-fn differences(before: &Value, now: &Value) -> Vec<String> {
-    let (Some(before), Some(now)) = (before.as_object(), now.as_object()) else {
-        return vec!["everything".to_owned()];
+/// The arguments in which two requests differ.
+fn differences(before: &JobRequest, now: &JobRequest) -> Vec<String> {
+    let fields = |request| match serde_json::to_value(request) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
     };
-    let mut names: Vec<&String> = before.keys().chain(now.keys()).collect();
-    names.sort();
-    names.dedup();
+    let (before, now) = (fields(before), fields(now));
+    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     let differs = names.into_iter().filter(|name| before.get(*name) != now.get(*name) && *name != "name");
     differs.map(|name| super::request::argument(&format!("/{name}"))).collect()
 }
@@ -173,7 +174,7 @@ mod tests {
     fn a_folder_keeps_its_request_and_key() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("new/folder");
-        let request = json!({"keywords": ["lion"], "max_images": 5});
+        let request = JobRequest::from(json!({ "keywords": ["lion"], "max_images": 5 }));
         let key = {
             let mut folder = Folder::open(&path).unwrap();
             folder.check(&request).unwrap();
@@ -189,11 +190,31 @@ mod tests {
 
         let mut folder = Folder::open(&path).unwrap();
         assert_eq!(folder.job().unwrap().created_at, job.created_at);
-        let other = json!({"keywords": ["lion"], "max_images": 6});
+        let other = JobRequest { max_images: Some(6), ..request };
         let message = folder.check(&other).unwrap_err().to_string();
         assert!(message.contains("differs in --max;") && message.contains("--restart"), "{message}");
         folder.forget().unwrap();
         folder.check(&other).unwrap();
+    }
+
+    /// Byte for byte as it was recorded when requests were JSON: the digest under the key is of that.
+    #[test]
+    fn a_request_is_recorded_as_ever() {
+        let recorded = r#"{"keywords":["lion"],"language":null,"max_images":5,"name":"lion","options":{"openverse":{"license":"cc0"}},"rules":{"formats":[],"licenses":["cc-by-*"],"min_height":480,"min_width":640},"safe_search":true,"urls":[]}"#;
+        let request: JobRequest = serde_json::from_str(recorded).unwrap();
+        assert_eq!(serde_json::to_value(&request).unwrap().to_string(), recorded);
+        assert_eq!(request.rules.min_width, 640);
+
+        let dir = tempfile::tempdir().unwrap();
+        let record = format!(
+            r#"{{"request":{recorded},"key":"{}","job":{{"id":7,"created_at":"2026-01-01T00:00:00Z"}}}}"#,
+            Uuid::nil()
+        );
+        fs::write(dir.path().join(RECORD), record).unwrap();
+        let mut folder = Folder::open(dir.path()).unwrap();
+        folder.check(&request).unwrap();
+        assert_eq!(folder.job().unwrap().id, JobId(7));
+        assert_eq!(folder.remember(&request).unwrap(), Uuid::nil().to_string());
     }
 
     #[test]
@@ -214,6 +235,6 @@ mod tests {
             assert_eq!(fs::read_to_string(dir.path().join(file)).unwrap(), text);
         };
         check("metadata.jsonl", "{}", "not of a crawl");
-        check(MEMORY, "{", "cannot be read");
+        check(RECORD, "{", "cannot be read");
     }
 }

@@ -1,6 +1,7 @@
-//! From the arguments of `crawl` to the body that the API would be sent.
+//! From the arguments of `crawl` to the request that the API would be sent.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -9,11 +10,16 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use url::Url;
 
 use super::CrawlArgs;
-use crate::{dataset, model::Input, plugins::LoadedPlugin};
+use crate::{
+    dataset,
+    model::{Input, Rules},
+    plugins::LoadedPlugin,
+    services::create::JobRequest,
+};
 
 /// Longest name of a job, in characters.
 const LONGEST_NAME: usize = 100;
@@ -66,66 +72,56 @@ impl CrawlArgs {
     ///
     /// # Errors
     /// When the file of addresses cannot be read.
-    pub(super) fn request(&self) -> anyhow::Result<Value> {
+    pub(super) fn request(&self) -> anyhow::Result<JobRequest> {
         let mut urls = self.url.clone();
         if let Some(file) = &self.urls {
             let text = read(file).with_context(|| format!("cannot read {}", file.display()))?;
             urls.extend(addresses(&text));
         }
         let name = self.keywords.iter().chain(&urls).map(|text| text.trim()).collect::<Vec<_>>().join(", ");
-        let mut request = json!({
-            "name": name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect::<String>().trim(),
-            "keywords": self.keywords,
-            "urls": urls,
-            "max_images": self.max,
-            "safe_search": !self.not_safe,
-            "language": self.language,
-            "rules": {
-                "licenses": self.license,
-                "formats": self.format,
-                "min_width": self.min_size.map_or(0, |size| size.width),
-                "min_height": self.min_size.map_or(0, |size| size.height),
-            },
-            "options": self.options(),
-        });
-        if !self.source.is_empty() {
-            request["sources"] = json!(self.source);
-        }
-        Ok(request)
-    }
-
-    fn options(&self) -> Map<String, Value> {
-        let mut options = Map::new();
+        let name: String = name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+        let mut options: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
         for OptionArg { source, name, value } in &self.option {
-            let of_source = options.entry(source).or_insert_with(|| json!({}));
-            of_source[name] = json!(value);
+            options.entry(source.clone()).or_default().insert(name.clone(), value.clone().into());
         }
-        options
+        Ok(JobRequest {
+            name: Some(name.trim().to_owned()),
+            keywords: self.keywords.clone(),
+            urls,
+            max_images: Some(self.max.into()),
+            safe_search: Some(!self.not_safe),
+            language: self.language.clone(),
+            rules: Rules {
+                licenses: self.license.clone(),
+                formats: self.format.clone(),
+                min_width: self.min_size.map_or(0, |size| size.width),
+                min_height: self.min_size.map_or(0, |size| size.height),
+            },
+            options,
+            sources: self.source.clone(),
+            ..JobRequest::default()
+        })
     }
 }
 
 /// The request with `webpage` among its sources, where it names some but none for its addresses.
-pub(super) fn with_sources(request: &Value, installed: &[LoadedPlugin]) -> Value {
-    let mut request = request.clone();
-    let named = |id: &Value| installed.iter().find(|source| *id == *source.info.id);
-    let has_urls = request["urls"].as_array().is_some_and(|urls| !urls.is_empty());
-    if let Some(sources) = request.get_mut("sources").and_then(Value::as_array_mut) {
-        let for_addresses = sources.iter().any(|id| match named(id) {
-            Some(source) => source.info.input == Input::Address,
-            // What is not installed is refused under its own name.
-            None => true,
-        });
-        if has_urls && !for_addresses {
-            sources.push(json!("webpage"));
-        }
+pub(super) fn with_sources(mut request: JobRequest, installed: &[LoadedPlugin]) -> JobRequest {
+    // What is not installed is refused under its own name.
+    let takes_addresses = |id: &String| {
+        let named = installed.iter().find(|source| source.info.id == *id);
+        named.is_none_or(|source| source.info.input == Input::Address)
+    };
+    let sources = &mut request.sources;
+    if !request.urls.is_empty() && !sources.is_empty() && !sources.iter().any(takes_addresses) {
+        sources.push("webpage".to_owned());
     }
     request
 }
 
 /// The folder for a request that names none.
-pub(super) fn folder_name(request: &Value) -> PathBuf {
-    let first = request["keywords"][0].as_str().map(str::to_owned).or_else(|| {
-        let url = Url::parse(request["urls"][0].as_str()?.trim()).ok()?;
+pub(super) fn folder_name(request: &JobRequest) -> PathBuf {
+    let first = request.keywords.first().cloned().or_else(|| {
+        let url = Url::parse(request.urls.first()?.trim()).ok()?;
         url.host_str().map(str::to_owned)
     });
     let first = first.unwrap_or_default();
@@ -250,13 +246,18 @@ mod tests {
 
     #[test]
     fn a_folder_is_named_after_the_first_input() {
-        let check = |request: Value, expect: &str| assert_eq!(folder_name(&request), PathBuf::from(expect));
-        check(json!({"keywords": ["Red Panda", "b"], "urls": []}), "red-panda");
-        check(json!({"keywords": ["C#"], "urls": []}), "c#");
-        check(json!({"keywords": ["แมวไทย"], "urls": []}), "แมวไทย");
-        check(json!({"keywords": [], "urls": ["https://www.example.org/a"]}), "www.example.org");
-        check(json!({"keywords": ["../.."], "urls": []}), "_-0cfd1c96cbc0");
-        check(json!({"keywords": [], "urls": ["nonsense"]}), "dataset");
+        let check = |keywords: &[&str], urls: &[&str], expect: &str| {
+            let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+            let request =
+                JobRequest { keywords: texts(keywords), urls: texts(urls), ..JobRequest::default() };
+            assert_eq!(folder_name(&request), PathBuf::from(expect));
+        };
+        check(&["Red Panda", "b"], &[], "red-panda");
+        check(&["C#"], &[], "c#");
+        check(&["แมวไทย"], &[], "แมวไทย");
+        check(&[], &["https://www.example.org/a"], "www.example.org");
+        check(&["../.."], &[], "_-0cfd1c96cbc0");
+        check(&[], &["nonsense"], "dataset");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::{path::Path, str::FromStr};
 
 use clap::Args;
-use serde_json::{Map, json};
 
 use super::{prepared, run::Logged, subject::Subject};
 use crate::{
@@ -13,11 +12,11 @@ use crate::{
     model::{Grants, Query},
     plugins::{LoadedPlugin, Plugins, SandboxUse},
     runner::{Live, Paced, RunLimits},
-    services::create::{SourceOffer, Violation, check_alone},
+    services::create::{QueryRequest, SourceOffer, Violation},
 };
 
 /// As many as a job may ask for.
-const MOST_CANDIDATES: i64 = 100_000;
+const MOST_CANDIDATES: u32 = 100_000;
 
 /// One crawl of a source alone.
 #[derive(Args, Debug)]
@@ -144,19 +143,19 @@ impl Ask {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(wrong_usage(format!("{id} has no option `{name}`; it has: {known}")));
         }
-        let options: Map<_, _> =
-            self.option.iter().map(|NamedOption { name, value }| (name.clone(), json!(value))).collect();
-        let body = json!({
-            "text": self.query,
-            "limit": self.max,
-            "options": options,
-            "safe_search": self.safe_search,
-            "language": self.language,
-        });
+        let options = self.option.iter().map(|option| (option.name.clone(), option.value.clone().into()));
+        let request = QueryRequest {
+            text: Some(self.query.clone()),
+            options: options.collect(),
+            safe_search: Some(self.safe_search),
+            language: self.language.clone(),
+            limit: Some(i64::try_from(self.max).unwrap_or(i64::MAX)),
+            ..QueryRequest::default()
+        };
         let credentials = grants.credentials.iter().map(|credential| credential.spec.name.clone()).collect();
         let offered = SourceOffer { info: source.info.clone(), credentials, unavailable: None };
         let parse = |text: &str| fetcher.check(text).map_err(|blocked| format!("cannot be asked: {blocked}"));
-        check_alone(&body, &offered, MOST_CANDIDATES, &parse).map_err(|broken| refused(&broken))
+        request.check(&offered, MOST_CANDIDATES, &parse).map_err(|broken| refused(&broken))
     }
 }
 

@@ -1,78 +1,44 @@
-//! The rules of a create request. Pure: every broken rule is found, not only the first.
+//! The rules of requests. Pure: every broken rule is found, not only the first.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use url::Url;
 
+use super::{
+    request::{JobRequest, MOST_KEYWORDS, MOST_LICENSES, MOST_SOURCES, MOST_URLS, NO_FIELD, QueryRequest},
+    violation::{Violation, Violations, pointer},
+};
 use crate::model::{
-    ChunkSpec, DatasetId, Destination, Format, Input, JobSpec, Query, Rules, SourceInfo, normalise, shares,
+    ChunkSpec, DatasetId, Destination, Input, JobSpec, Query, Rules, SourceInfo, normalise, shares,
 };
 
-mod alone;
-mod field;
-mod option;
-
-pub use alone::check_alone;
-
-use field::{Fields, Violations};
-
-/// Most keywords of a job.
-const MOST_KEYWORDS: usize = 50;
 /// Longest keyword, in characters.
 const LONGEST_KEYWORD: usize = 200;
-/// Most addresses of a job.
-const MOST_URLS: usize = 1_000;
 /// Longest address, in characters, as written and as it is kept.
 const LONGEST_URL: usize = 8_192;
-/// Most sources of a job.
-const MOST_SOURCES: usize = 100;
-/// Most licences that a job accepts by name.
-const MOST_LICENSES: usize = 100;
+/// Longest name of a job or class, in characters.
+const LONGEST_NAME: usize = 100;
+/// Longest language tag, in characters.
+const LONGEST_LANGUAGE: usize = 35;
 /// Images that a job may ask for.
 const MAX_IMAGES: std::ops::RangeInclusive<i64> = 1..=100_000;
 /// Images that a job asks for when it does not say.
-const DEFAULT_IMAGES: i64 = 1_000;
-/// Longest name of a job or class, in characters.
-const LONGEST_NAME: usize = 100;
+const DEFAULT_IMAGES: i32 = 1_000;
+/// Pixels that a job may ask for on a side.
+const MIN_SIDE: std::ops::RangeInclusive<i64> = 0..=100_000;
+/// Ids of rows.
+const IDS: std::ops::RangeInclusive<i64> = 1..=i32::MAX as i64;
+/// Candidates that one source alone is asked for when nothing is said.
+const DEFAULT_LIMIT: u32 = 20;
 /// Most bytes that name, keywords, sources, options and rules of a job take in JSON, once it is
 /// understood: whoever watches the job is sent all of them at every change.
 const MOST_PUBLISHED: usize = 5_500;
 /// What a job with keywords, or with addresses, is crawled from when it does not say.
 const DEFAULT_SOURCES: [(Input, &str); 2] = [(Input::Keywords, "openverse"), (Input::Address, "webpage")];
 
-const FIELDS: [&str; 12] = [
-    "name",
-    "keywords",
-    "urls",
-    "max_images",
-    "sources",
-    "options",
-    "safe_search",
-    "language",
-    "labels",
-    "rules",
-    "dataset_id",
-    "project_id",
-];
-
-/// A rule that a request breaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// JSON pointer (RFC 6901) to the place in the body.
-    pub pointer: String,
-    /// What must be the case there.
-    pub detail: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.pointer.strip_prefix('/') {
-            Some(place) => write!(f, "{place} {}", self.detail),
-            None => f.write_str(&self.detail),
-        }
-    }
-}
+/// Reads an address, or says why it may not be asked, in words that follow its name.
+pub type ParseUrl<'a> = &'a dyn Fn(&str) -> Result<Url, String>;
 
 /// An installed source, as far as creating a job goes.
 #[derive(Clone, Debug)]
@@ -85,69 +51,294 @@ pub struct SourceOffer {
     pub unavailable: Option<String>,
 }
 
-/// Checks the body of a create request. `parse_url` says why an address may not be asked.
-///
-/// A job that names no sources gets `openverse` for keywords and `webpage` for addresses,
-/// or where these are not available the first source that is.
-///
-/// # Errors
-/// Every broken rule; of very many the first hundred, and how many more.
-pub fn check(
-    body: &Value,
-    offered: &[SourceOffer],
-    parse_url: &dyn Fn(&str) -> Result<Url, String>,
-) -> Result<JobSpec, Vec<Violation>> {
-    let mut report = Violations::default();
-    let Some(body) = body.as_object() else {
-        report.broken("", "must be an object");
-        return Err(report.into_inner());
-    };
-    let fields = Fields::new(body, "");
-    fields.only(&FIELDS, &mut report);
+impl JobRequest {
+    /// Checks what is asked for against the sources that are `offered`.
+    ///
+    /// A job that names no sources gets `openverse` for keywords and `webpage` for addresses,
+    /// or where these are not available the first source that is.
+    ///
+    /// # Errors
+    /// Every broken rule; of very many the first hundred, and how many more.
+    pub fn check(&self, offered: &[SourceOffer], parse_url: ParseUrl<'_>) -> Result<JobSpec, Vec<Violation>> {
+        let mut report = self.misread.clone();
+        let name = report.required("/name", self.name.as_deref(), LONGEST_NAME);
+        let (keywords, warnings) = self.keywords(&mut report);
+        let urls = self.urls(parse_url, &mut report);
+        if self.keywords.is_empty() && self.urls.is_empty() {
+            report.broken("/keywords", "at least one keyword or address is required");
+        }
+        let max_images = report.number("/max_images", self.max_images, MAX_IMAGES);
+        let sources = self.sources(offered, &mut report);
+        let options = self.options(&sources, &mut report);
+        let language = language(self.language.as_deref(), &mut report);
+        let labels = self.labels(&keywords, &urls, &mut report);
+        let rules = self.rules(&mut report);
+        let destination = self.destination(&mut report);
+        report.into_result()?;
 
-    let name = fields.text("name", LONGEST_NAME, &mut report);
-    if name.is_none() && fields.get("name").is_none() {
-        report.broken("/name", "is required");
+        let mut spec = JobSpec {
+            name: name.unwrap_or_default(),
+            destination,
+            keywords,
+            urls,
+            sources: sources.iter().map(|source| source.info.id.clone()).collect(),
+            options,
+            max_images: max_images.unwrap_or(DEFAULT_IMAGES),
+            safe_search: self.safe_search.unwrap_or(true),
+            language,
+            labels,
+            rules,
+            chunks: Vec::new(),
+        };
+        small_enough(&spec)?;
+        spec.chunks = chunks(&spec, &sources, &warnings);
+        Ok(spec)
     }
-    let (keywords, merged) = keywords(&fields, &mut report);
-    let urls = urls(&fields, parse_url, &mut report);
-    if fields.is_empty("keywords") && fields.is_empty("urls") {
-        report.broken("/keywords", "at least one keyword or address is required");
-    }
-    let max_images = fields.integer("max_images", MAX_IMAGES, &mut report).unwrap_or(DEFAULT_IMAGES);
-    let has = |input| match input {
-        Input::Keywords => !fields.is_empty("keywords"),
-        Input::Address => !fields.is_empty("urls"),
-    };
-    let sources = sources(&fields, offered, &has, &mut report);
-    let options = option::options(&fields, &sources, &mut report);
-    let safe_search = fields.boolean("safe_search", &mut report).unwrap_or(true);
-    let language = language(&fields, &mut report);
-    let labels = labels(&fields, &keywords, &urls, &mut report);
-    let rules = rules(&fields, &mut report);
-    let destination = destination(&fields, &mut report);
 
-    let broken = report.into_inner();
-    if !broken.is_empty() {
-        return Err(broken);
+    /// Whether anything is given that such sources take, sound or not.
+    fn has(&self, input: Input) -> bool {
+        match input {
+            Input::Keywords => !self.keywords.is_empty(),
+            Input::Address => !self.urls.is_empty(),
+        }
     }
-    let mut spec = JobSpec {
-        name: name.unwrap_or_default(),
-        destination,
-        keywords,
-        urls,
-        sources: sources.iter().map(|source| source.info.id.clone()).collect(),
-        options,
-        max_images: i32::try_from(max_images).unwrap_or(i32::MAX),
-        safe_search,
-        language,
-        labels,
-        rules,
-        chunks: Vec::new(),
-    };
-    small_enough(&spec)?;
-    spec.chunks = chunks(&spec, &sources, &merged);
-    Ok(spec)
+
+    /// The keywords, and by keyword the warning that others are one with it.
+    fn keywords(&self, report: &mut Violations) -> (Vec<String>, BTreeMap<String, String>) {
+        let mut keywords: Vec<String> = Vec::new();
+        let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (_, keyword) in report.texts("/keywords", &self.keywords, MOST_KEYWORDS, LONGEST_KEYWORD) {
+            match keywords.iter().find(|before| before.to_lowercase() == keyword.to_lowercase()) {
+                None => keywords.push(keyword),
+                Some(before) if *before == keyword => {}
+                Some(before) => others.entry(before.clone()).or_default().push(format!("`{keyword}`")),
+            }
+        }
+        let warning = |(keyword, others): (String, Vec<String>)| {
+            let others = others.join(", ");
+            let warning = format!(
+                "the keyword `{keyword}` was given as {others} too: upper and lower case are one keyword, and one class"
+            );
+            (keyword, warning)
+        };
+        (keywords, others.into_iter().map(warning).collect())
+    }
+
+    fn urls(&self, parse_url: ParseUrl<'_>, report: &mut Violations) -> Vec<String> {
+        let mut urls: Vec<String> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (index, text) in report.texts("/urls", &self.urls, MOST_URLS, LONGEST_URL) {
+            let pointer = format!("/urls/{index}");
+            match parse_url(&text).map(|url| normalise(&url)) {
+                // What is not ASCII is longer once it is encoded.
+                Ok(url) if url.len() > LONGEST_URL => {
+                    report.broken(
+                        pointer,
+                        format!("must be at most {LONGEST_URL} characters once it is encoded"),
+                    );
+                }
+                Ok(url) if seen.insert(url.clone()) => urls.push(url),
+                Ok(_) => {}
+                Err(reason) => report.broken(pointer, reason),
+            }
+        }
+        urls
+    }
+
+    /// The sources that the job names, or the ones it gets when it names none.
+    fn sources<'a>(&self, offered: &'a [SourceOffer], report: &mut Violations) -> Vec<&'a SourceOffer> {
+        if self.sources.is_empty() {
+            return self.default_sources(offered, report);
+        }
+        let mut chosen: Vec<&SourceOffer> = Vec::new();
+        for (index, id) in report.texts("/sources", &self.sources, MOST_SOURCES, LONGEST_NAME) {
+            let pointer = format!("/sources/{index}");
+            match offered.iter().find(|source| source.info.id == id) {
+                None => {
+                    let installed: Vec<&str> = offered.iter().map(|source| source.info.id.as_str()).collect();
+                    report.broken(
+                        pointer,
+                        format!("is not installed; installed are: {}", installed.join(", ")),
+                    );
+                }
+                Some(SourceOffer { unavailable: Some(reason), .. }) => {
+                    report.broken(pointer, format!("is not available: {reason}"));
+                }
+                Some(source) if !self.has(source.info.input) => {
+                    let (takes, given) = match source.info.input {
+                        Input::Keywords => ("keywords", "no keywords are"),
+                        Input::Address => ("addresses", "no urls are"),
+                    };
+                    report.broken(pointer, format!("takes {takes}, but {given} given"));
+                }
+                Some(source) if chosen.iter().all(|other| other.info.id != id) => chosen.push(source),
+                Some(_) => {}
+            }
+        }
+        // What is wrong with the sources themselves is said above; this is about sound ones.
+        let named: Vec<&SourceOffer> = self
+            .sources
+            .iter()
+            .take(MOST_SOURCES)
+            .filter_map(|id| offered.iter().find(|source| source.info.id == id.trim()))
+            .collect();
+        for (input, field) in [(Input::Keywords, "/keywords"), (Input::Address, "/urls")] {
+            if self.has(input) && !named.is_empty() && named.iter().all(|source| source.info.input != input) {
+                report.broken(field, "none of the sources takes these");
+            }
+        }
+        chosen
+    }
+
+    fn default_sources<'a>(
+        &self,
+        offered: &'a [SourceOffer],
+        report: &mut Violations,
+    ) -> Vec<&'a SourceOffer> {
+        let mut chosen = Vec::new();
+        for (input, preferred) in DEFAULT_SOURCES.into_iter().filter(|(input, _)| self.has(*input)) {
+            let mut fitting =
+                offered.iter().filter(|source| source.info.input == input && source.unavailable.is_none());
+            match fitting.clone().find(|source| source.info.id == preferred).or_else(|| fitting.next()) {
+                Some(source) => chosen.push(source),
+                None if input == Input::Keywords => {
+                    report.broken("/sources", "no available source takes keywords")
+                }
+                None => report.broken("/sources", "no available source takes addresses"),
+            }
+        }
+        chosen
+    }
+
+    /// Values per source, defaults filled in.
+    fn options(
+        &self,
+        sources: &[&SourceOffer],
+        report: &mut Violations,
+    ) -> BTreeMap<String, BTreeMap<String, String>> {
+        for id in self.options.keys().filter(|id| sources.iter().all(|source| source.info.id != **id)) {
+            report.broken(pointer("/options", id), "is not a source of this job");
+        }
+        let none = BTreeMap::new();
+        let values = sources.iter().map(|source| {
+            let id = &source.info.id;
+            let given = self.options.get(id).unwrap_or(&none);
+            (id.clone(), source.options(given, &pointer("/options", id), report))
+        });
+        values.filter(|(_, values)| !values.is_empty()).collect()
+    }
+
+    fn labels(
+        &self,
+        keywords: &[String],
+        urls: &[String],
+        report: &mut Violations,
+    ) -> BTreeMap<String, String> {
+        let mut labels = BTreeMap::new();
+        for (key, label) in &self.labels {
+            let pointer = pointer("/labels", key);
+            let wanted = key.trim().to_lowercase();
+            let address = Url::parse(key.trim()).map(|url| normalise(&url)).unwrap_or_default();
+            let input = keywords
+                .iter()
+                .find(|keyword| keyword.to_lowercase() == wanted)
+                .or_else(|| urls.iter().find(|url| **url == address));
+            let label = report.text(&pointer, label, LONGEST_NAME);
+            match (input, label) {
+                (None, _) => report.broken(pointer, "is neither a keyword nor an address of this job"),
+                (Some(input), Some(label)) => drop(labels.insert(input.clone(), label)),
+                (Some(_), None) => {}
+            }
+        }
+        labels
+    }
+
+    fn rules(&self, report: &mut Violations) -> Rules {
+        let Rules { licenses, min_width, min_height, formats } = &self.rules;
+        let licenses = report.texts("/rules/licenses", licenses, MOST_LICENSES, LONGEST_NAME);
+        let mut seen = BTreeSet::new();
+        let mut side = |pointer, side: u32| report.number(pointer, Some(side.into()), MIN_SIDE);
+        Rules {
+            licenses: licenses.into_iter().map(|(_, license)| license.to_lowercase()).collect(),
+            min_width: side("/rules/min_width", *min_width).unwrap_or_default(),
+            min_height: side("/rules/min_height", *min_height).unwrap_or_default(),
+            formats: formats.iter().copied().filter(|format| seen.insert(*format)).collect(),
+        }
+    }
+
+    fn destination(&self, report: &mut Violations) -> Destination {
+        let dataset = report.number("/dataset_id", self.dataset_id, IDS);
+        let project = report.number("/project_id", self.project_id, IDS);
+        match (dataset, project) {
+            (Some(_), Some(_)) => {
+                report.broken("/project_id", "must not be given together with a dataset_id");
+                Destination::New
+            }
+            (Some(dataset), None) => Destination::Dataset(DatasetId(dataset)),
+            (None, Some(project)) => Destination::Project(project),
+            (None, None) => Destination::New,
+        }
+    }
+}
+
+impl QueryRequest {
+    /// Checks what the source that is `offered` is asked, for at most `most` candidates.
+    ///
+    /// # Errors
+    /// Every broken rule.
+    pub fn check(
+        &self,
+        offered: &SourceOffer,
+        most: u32,
+        parse_url: ParseUrl<'_>,
+    ) -> Result<Query, Vec<Violation>> {
+        let mut report = self.misread.clone();
+        let text = match offered.info.input {
+            Input::Keywords => report.required("/text", self.text.as_deref(), LONGEST_KEYWORD),
+            Input::Address => {
+                let text = report.required("/text", self.text.as_deref(), LONGEST_URL);
+                let address = text.map(|text| parse_url(&text).map(|url| normalise(&url)));
+                address.and_then(|address| address.map_err(|reason| report.broken("/text", reason)).ok())
+            }
+        };
+        let options = offered.options(&self.options, "/options", &mut report);
+        let language = language(self.language.as_deref(), &mut report);
+        let limit = report.number("/limit", self.limit, 1..=i64::from(most));
+        report.into_result()?;
+        Ok(Query {
+            text: text.unwrap_or_default(),
+            limit: limit.unwrap_or(DEFAULT_LIMIT),
+            safe_search: self.safe_search.unwrap_or(true),
+            language,
+            options: options.into_iter().collect(),
+            credentials: offered.credentials.clone(),
+        })
+    }
+}
+
+impl SourceOffer {
+    /// Values of the options that the source declares, defaults filled in; those that are `given`
+    /// stand at `base`.
+    fn options(
+        &self,
+        given: &BTreeMap<String, Value>,
+        base: &str,
+        report: &mut Violations,
+    ) -> BTreeMap<String, String> {
+        let declared = &self.info.options;
+        for name in given.keys().filter(|name| declared.iter().all(|spec| spec.name != **name)) {
+            report.broken(pointer(base, name), NO_FIELD);
+        }
+        let mut values = BTreeMap::new();
+        for spec in declared {
+            match spec.value(given.get(&spec.name)) {
+                Ok(Some(value)) => drop(values.insert(spec.name.clone(), value)),
+                Ok(None) => {}
+                Err(must) => report.broken(pointer(base, &spec.name), must),
+            }
+        }
+        values
+    }
 }
 
 /// Blames the part that is largest.
@@ -173,185 +364,12 @@ fn small_enough(spec: &JobSpec) -> Result<(), Vec<Violation>> {
     }
 }
 
-/// The keywords, and what is said of those that are one with another, by that.
-fn keywords(fields: &Fields<'_>, report: &mut Violations) -> (Vec<String>, BTreeMap<String, String>) {
-    let mut keywords: Vec<String> = Vec::new();
-    let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (_, keyword) in fields.texts("keywords", MOST_KEYWORDS, LONGEST_KEYWORD, report) {
-        match keywords.iter().find(|before| before.to_lowercase() == keyword.to_lowercase()) {
-            None => keywords.push(keyword),
-            Some(before) if *before == keyword => {}
-            Some(before) => others.entry(before.clone()).or_default().push(keyword),
-        }
-    }
-    let said = |(keyword, others): (String, Vec<String>)| {
-        let others: Vec<String> = others.iter().map(|other| format!("`{other}`")).collect();
-        let others = others.join(", ");
-        let warning = format!(
-            "the keyword `{keyword}` was given as {others} too: upper and lower case are one keyword, and one class"
-        );
-        (keyword, warning)
-    };
-    (keywords, others.into_iter().map(said).collect())
-}
-
-fn urls(
-    fields: &Fields<'_>,
-    parse_url: &dyn Fn(&str) -> Result<Url, String>,
-    report: &mut Violations,
-) -> Vec<String> {
-    let mut urls: Vec<String> = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
-    for (index, text) in fields.texts("urls", MOST_URLS, LONGEST_URL, report) {
-        let pointer = format!("/urls/{index}");
-        match parse_url(&text).map(|url| normalise(&url)) {
-            // What is not ASCII is longer once it is encoded.
-            Ok(url) if url.len() > LONGEST_URL => {
-                report
-                    .broken(pointer, format!("must be at most {LONGEST_URL} characters once it is encoded"));
-            }
-            Ok(url) if seen.insert(url.clone()) => urls.push(url),
-            Ok(_) => {}
-            Err(reason) => report.broken(pointer, reason),
-        }
-    }
-    urls
-}
-
-/// The sources that the job names, or the ones it gets when it names none.
-fn sources<'a>(
-    fields: &Fields<'_>,
-    offered: &'a [SourceOffer],
-    has: &dyn Fn(Input) -> bool,
-    report: &mut Violations,
-) -> Vec<&'a SourceOffer> {
-    if fields.is_empty("sources") {
-        return default_sources(offered, has, report);
-    }
-    let mut chosen: Vec<&SourceOffer> = Vec::new();
-    for (index, id) in fields.texts("sources", MOST_SOURCES, LONGEST_NAME, report) {
-        let pointer = format!("/sources/{index}");
-        match offered.iter().find(|source| source.info.id == id) {
-            None => {
-                let installed: Vec<&str> = offered.iter().map(|source| source.info.id.as_str()).collect();
-                report.broken(pointer, format!("is not installed; installed are: {}", installed.join(", ")));
-            }
-            Some(SourceOffer { unavailable: Some(reason), .. }) => {
-                report.broken(pointer, format!("is not available: {reason}"));
-            }
-            Some(source) if !has(source.info.input) => {
-                let (takes, given) = match source.info.input {
-                    Input::Keywords => ("keywords", "no keywords are"),
-                    Input::Address => ("addresses", "no urls are"),
-                };
-                report.broken(pointer, format!("takes {takes}, but {given} given"));
-            }
-            Some(source) if chosen.iter().all(|other| other.info.id != id) => chosen.push(source),
-            Some(_) => {}
-        }
-    }
-    // What is wrong with the sources themselves is said above; this is about sound ones.
-    let named: Vec<&SourceOffer> = fields
-        .strings("sources")
-        .take(MOST_SOURCES)
-        .filter_map(|id| offered.iter().find(|source| source.info.id == id.trim()))
-        .collect();
-    for (input, field) in [(Input::Keywords, "/keywords"), (Input::Address, "/urls")] {
-        if has(input) && !named.is_empty() && named.iter().all(|source| source.info.input != input) {
-            report.broken(field, "none of the sources takes these");
-        }
-    }
-    chosen
-}
-
-fn default_sources<'a>(
-    offered: &'a [SourceOffer],
-    has: &dyn Fn(Input) -> bool,
-    report: &mut Violations,
-) -> Vec<&'a SourceOffer> {
-    let mut chosen = Vec::new();
-    for (input, preferred) in DEFAULT_SOURCES.into_iter().filter(|(input, _)| has(*input)) {
-        let mut fitting =
-            offered.iter().filter(|source| source.info.input == input && source.unavailable.is_none());
-        match fitting.clone().find(|source| source.info.id == preferred).or_else(|| fitting.next()) {
-            Some(source) => chosen.push(source),
-            None if input == Input::Keywords => {
-                report.broken("/sources", "no available source takes keywords")
-            }
-            None => report.broken("/sources", "no available source takes addresses"),
-        }
-    }
-    chosen
-}
-
-fn labels(
-    fields: &Fields<'_>,
-    keywords: &[String],
-    urls: &[String],
-    report: &mut Violations,
-) -> BTreeMap<String, String> {
-    let mut of_input = BTreeMap::new();
-    let Some(labels) = fields.object("labels", MOST_KEYWORDS + MOST_URLS, report) else { return of_input };
-    for key in labels.keys() {
-        let wanted = key.trim().to_lowercase();
-        let address = Url::parse(key.trim()).map(|url| normalise(&url)).unwrap_or_default();
-        let input = keywords
-            .iter()
-            .find(|keyword| keyword.to_lowercase() == wanted)
-            .or_else(|| urls.iter().find(|url| **url == address));
-        match (input, labels.text(key, LONGEST_NAME, report)) {
-            (None, _) => {
-                report.broken(labels.pointer(key), "is neither a keyword nor an address of this job")
-            }
-            (Some(input), Some(label)) => drop(of_input.insert(input.clone(), label)),
-            (Some(_), None) => {}
-        }
-    }
-    of_input
-}
-
-fn rules(fields: &Fields<'_>, report: &mut Violations) -> Rules {
-    let Some(fields) = fields.object("rules", FIELDS.len(), report) else { return Rules::default() };
-    fields.only(&["licenses", "min_width", "min_height", "formats"], report);
-    let mut pixels =
-        |name| fields.integer(name, 0..=100_000, report).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-    let (min_width, min_height) = (pixels("min_width"), pixels("min_height"));
-    let licenses = fields.texts("licenses", MOST_LICENSES, LONGEST_NAME, report);
-    let mut formats = Vec::new();
-    for (index, name) in fields.texts("formats", Format::ALL.len(), 10, report) {
-        match Format::ALL.into_iter().find(|format| format.name() == name) {
-            Some(format) if formats.contains(&format) => {}
-            Some(format) => formats.push(format),
-            None => {
-                let known = Format::ALL.map(Format::name).join(", ");
-                report.broken(format!("/rules/formats/{index}"), format!("must be one of: {known}"));
-            }
-        }
-    }
-    let licenses = licenses.into_iter().map(|(_, license)| license.to_lowercase()).collect();
-    Rules { licenses, min_width, min_height, formats }
-}
-
-fn destination(fields: &Fields<'_>, report: &mut Violations) -> Destination {
-    let mut id =
-        |name| fields.integer(name, 1..=i64::from(i32::MAX), report).and_then(|id| i32::try_from(id).ok());
-    match (id("dataset_id"), id("project_id")) {
-        (Some(_), Some(_)) => {
-            report.broken("/project_id", "must not be given together with a dataset_id");
-            Destination::New
-        }
-        (Some(dataset), None) => Destination::Dataset(DatasetId(dataset)),
-        (None, Some(project)) => Destination::Project(project),
-        (None, None) => Destination::New,
-    }
-}
-
-fn language(fields: &Fields<'_>, report: &mut Violations) -> Option<String> {
-    let tag = fields.text("language", 35, report)?;
+fn language(tag: Option<&str>, report: &mut Violations) -> Option<String> {
+    let tag = report.text("/language", tag?, LONGEST_LANGUAGE)?;
     if is_language(&tag) {
         return Some(tag);
     }
-    report.broken(fields.pointer("language"), "must be a BCP 47 tag such as `de` or `pt-BR`");
+    report.broken("/language", "must be a BCP 47 tag such as `de` or `pt-BR`");
     None
 }
 
@@ -366,8 +384,8 @@ fn is_language(tag: &str) -> bool {
 }
 
 /// One for each input and source that takes it: keywords first, sources in the job's order.
-/// What is said of an input stands at its first.
-fn chunks(spec: &JobSpec, sources: &[&SourceOffer], said: &BTreeMap<String, String>) -> Vec<ChunkSpec> {
+/// The warning of an input stands at its first.
+fn chunks(spec: &JobSpec, sources: &[&SourceOffer], warnings: &BTreeMap<String, String>) -> Vec<ChunkSpec> {
     let inputs = spec.keywords.iter().map(|text| (Input::Keywords, text));
     let inputs: Vec<_> = inputs.chain(spec.urls.iter().map(|text| (Input::Address, text))).collect();
     let takers = |input: Input| sources.iter().filter(move |source| source.info.input == input);
@@ -391,14 +409,12 @@ fn chunks(spec: &JobSpec, sources: &[&SourceOffer], said: &BTreeMap<String, Stri
                     credentials: source.credentials.clone(),
                 },
                 share,
-                warnings: said.get(text).filter(|_| rank == 0).cloned().into_iter().collect(),
+                warnings: warnings.get(text).filter(|_| rank == 0).cloned().into_iter().collect(),
             });
         }
     }
     chunks
 }
-
-type JsonObject = Map<String, Value>;
 
 #[cfg(test)]
 mod tests;

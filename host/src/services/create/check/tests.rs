@@ -1,6 +1,6 @@
 //! Requests that keep the rules, and each way to break one.
 
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::*;
 use crate::model::{OptionKind, OptionSpec};
@@ -57,12 +57,16 @@ fn installed() -> Vec<SourceOffer> {
     ]
 }
 
-fn run(body: &Value, offered: &[SourceOffer]) -> Result<JobSpec, Vec<Violation>> {
-    check(body, offered, &|text| match Url::parse(text) {
+fn parse_url(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
         Ok(url) if url.host_str() == Some("127.0.0.1") => Err("is not public".to_owned()),
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
         _ => Err("is not an address".to_owned()),
-    })
+    }
+}
+
+fn run(body: &Value, offered: &[SourceOffer]) -> Result<JobSpec, Vec<Violation>> {
+    JobRequest::from(body.clone()).check(offered, &parse_url)
 }
 
 /// A sound body with these fields instead.
@@ -169,6 +173,69 @@ fn broken_rules_are_said_where_they_are() {
         assert_eq!(found, pointers, "{body} {broken:?}");
     }
     assert_eq!(run(&json!([]), &installed()).unwrap_err()[0].pointer, "");
+}
+
+#[test]
+fn what_cannot_be_read_is_told_beside_the_rules() {
+    let body = json!({
+        "name": 5, "keywords": "panda", "urls": [true], "sources": { "id": "openverse" }, "options": [],
+        "safe_search": 1, "max_images": 0, "language": null, "labels": { "panda": [] }, "rules": "none",
+        "dataset_id": "7", "colour": null,
+    });
+    let broken = run(&body, &installed()).unwrap_err();
+    let broken: Vec<String> = broken.iter().map(ToString::to_string).collect();
+    let text = "must be text of 1 to";
+    assert_eq!(
+        broken,
+        [
+            "keywords must be a list of at most 50 texts".to_owned(),
+            "sources must be a list of at most 100 texts".to_owned(),
+            "options must be an object of at most 100 fields".to_owned(),
+            "safe_search must be true or false".to_owned(),
+            "rules must be an object of at most 12 fields".to_owned(),
+            "colour is not a field; see /docs".to_owned(),
+            format!("name {text} 100 characters, none of them a control character"),
+            format!("urls/0 {text} 8192 characters, none of them a control character"),
+            "max_images must be a whole number from 1 to 100000".to_owned(),
+            format!("labels/panda {text} 100 characters, none of them a control character"),
+            "labels/panda is neither a keyword nor an address of this job".to_owned(),
+            "dataset_id must be a whole number from 1 to 2147483647".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn one_source_alone_is_asked_by_the_same_rules() {
+    let ask = |id: &str, body: Value| {
+        let installed = installed();
+        let offered = installed.iter().find(|source| source.info.id == id).unwrap();
+        QueryRequest::from(body).check(offered, 50, &parse_url)
+    };
+    let query = ask("openverse", json!({ "text": " red panda ", "options": { "depth": 3 } })).unwrap();
+    assert_eq!((query.text.as_str(), query.limit, query.safe_search), ("red panda", 20, true));
+    let options =
+        [("depth", "3"), ("size", "large")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(query.options, options);
+    assert_eq!(query.credentials, ["openverse-key"]);
+    let query = ask("webpage", json!({ "text": "https://EXAMPLE.org#top", "limit": 50 })).unwrap();
+    assert_eq!((query.text.as_str(), query.limit), ("https://example.org/", 50));
+    for (id, body, pointers) in [
+        ("openverse", json!({}), &["/text"][..]),
+        ("openverse", json!({ "text": 5, "limit": 51, "options": [] }), &["/options", "/text", "/limit"]),
+        ("openverse", json!({ "text": "x".repeat(201), "language": "d" }), &["/text", "/language"]),
+        (
+            "openverse",
+            json!({ "text": "x", "options": { "depth": "deep", "more": 1 } }),
+            &["/options/more", "/options/depth"],
+        ),
+        ("picky", json!({ "text": "x", "keywords": [] }), &["/keywords", "/options/needed"]),
+        ("webpage", json!({ "text": "red panda" }), &["/text"]),
+        ("webpage", json!("https://example.org/"), &[""]),
+    ] {
+        let broken = ask(id, body.clone()).unwrap_err();
+        let found: Vec<&str> = broken.iter().map(|broken| broken.pointer.as_str()).collect();
+        assert_eq!(found, pointers, "{body} {broken:?}");
+    }
 }
 
 #[test]

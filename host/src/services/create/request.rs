@@ -1,0 +1,252 @@
+//! Requests as they come: what is asked for, typed, before any rule is checked. The rules are in
+//! [`check`](super::check).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::violation::{Violations, list_of_at_most, pointer};
+use crate::model::{Format, Rules};
+
+/// Most keywords of a job.
+pub(super) const MOST_KEYWORDS: usize = 50;
+/// Most addresses of a job.
+pub(super) const MOST_URLS: usize = 1_000;
+/// Most sources of a job.
+pub(super) const MOST_SOURCES: usize = 100;
+/// Most licences that a job accepts by name.
+pub(super) const MOST_LICENSES: usize = 100;
+/// Most options of one source.
+const MOST_OPTIONS: usize = 100;
+/// Most fields of the rules, known or not.
+const MOST_RULES: usize = 12;
+
+/// What a field is told that there is none of.
+pub(super) const NO_FIELD: &str = "is not a field; see /docs";
+
+/// A job that is asked for. What is not given is none or empty, and has its default in
+/// [`check`](Self::check).
+///
+/// From JSON it is read whatever that holds: null is as if absent; what is no text, or no whole
+/// number, becomes one that no rule accepts; and every other form that does not fit is `misread`.
+/// So one answer tells everything that is wrong, in the words of the rules. What it is in JSON is
+/// in the folders of `crawl`, and may not change but for what is left out here when absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Value")]
+#[expect(missing_docs, reason = "meanings are in the API's document")]
+pub struct JobRequest {
+    pub name: Option<String>,
+    pub keywords: Vec<String>,
+    pub urls: Vec<String>,
+    pub max_images: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    pub options: BTreeMap<String, BTreeMap<String, Value>>,
+    pub safe_search: Option<bool>,
+    pub language: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    pub rules: Rules,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<i64>,
+    #[serde(skip)]
+    pub misread: Violations,
+}
+
+/// What one source alone is asked, read like a [`JobRequest`].
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "meanings are in the API's document")]
+pub struct QueryRequest {
+    pub text: Option<String>,
+    pub options: BTreeMap<String, Value>,
+    pub safe_search: Option<bool>,
+    pub language: Option<String>,
+    pub limit: Option<i64>,
+    pub misread: Violations,
+}
+
+impl From<Value> for JobRequest {
+    fn from(body: Value) -> Self {
+        let mut misread = Violations::default();
+        let mut form = Form::new(body, &mut misread);
+        let mut request = Self {
+            name: form.text("name"),
+            keywords: form.texts("keywords", MOST_KEYWORDS),
+            urls: form.texts("urls", MOST_URLS),
+            max_images: form.number("max_images"),
+            sources: form.texts("sources", MOST_SOURCES),
+            options: form.object("options", MOST_SOURCES).into_objects(),
+            safe_search: form.boolean("safe_search"),
+            language: form.text("language"),
+            labels: form.object("labels", MOST_KEYWORDS + MOST_URLS).into_texts(),
+            rules: form.object("rules", MOST_RULES).into_rules(),
+            dataset_id: form.number("dataset_id"),
+            project_id: form.number("project_id"),
+            misread: Violations::default(),
+        };
+        form.end();
+        request.misread = misread;
+        request
+    }
+}
+
+impl From<Value> for QueryRequest {
+    fn from(body: Value) -> Self {
+        let mut misread = Violations::default();
+        let mut form = Form::new(body, &mut misread);
+        let mut request = Self {
+            text: form.text("text"),
+            options: form.object("options", MOST_OPTIONS).into_values(),
+            safe_search: form.boolean("safe_search"),
+            language: form.text("language"),
+            limit: form.number("limit"),
+            misread: Violations::default(),
+        };
+        form.end();
+        request.misread = misread;
+        request
+    }
+}
+
+/// An object whose fields are read one by one.
+struct Form<'a> {
+    /// Those that were not read yet.
+    fields: Map<String, Value>,
+    pointer: String,
+    misread: &'a mut Violations,
+}
+
+impl<'a> Form<'a> {
+    fn new(body: Value, misread: &'a mut Violations) -> Self {
+        let mut form = Self { fields: Map::new(), pointer: String::new(), misread };
+        match body {
+            Value::Object(fields) => form.fields = fields,
+            _ => form.misread.misread("", "must be an object"),
+        }
+        form
+    }
+
+    /// A field that is there and not null.
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.fields.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Reports that a field is something else than it `must` be.
+    fn misread(&mut self, name: &str, must: impl Into<String>) {
+        self.misread.misread(pointer(&self.pointer, name), must);
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        self.take(name).map(text)
+    }
+
+    fn number(&mut self, name: &str) -> Option<i64> {
+        self.take(name).map(|value| value.as_i64().unwrap_or(i64::MIN))
+    }
+
+    fn boolean(&mut self, name: &str) -> Option<bool> {
+        let value = self.take(name)?.as_bool();
+        if value.is_none() {
+            self.misread(name, "must be true or false");
+        }
+        value
+    }
+
+    /// A list of texts, of which `most` are allowed. What is none becomes a list of one text that no
+    /// rule accepts, for it is not as if nothing were given.
+    fn texts(&mut self, name: &str, most: usize) -> Vec<String> {
+        match self.take(name) {
+            None => Vec::new(),
+            Some(Value::Array(list)) => list.into_iter().map(text).collect(),
+            Some(_) => {
+                self.misread(name, list_of_at_most(most));
+                vec![String::new()]
+            }
+        }
+    }
+
+    /// An object of at most `most` fields; absent, it has none. One with more is not looked into.
+    fn object(&mut self, name: &str, most: usize) -> Form<'_> {
+        let fields = match self.take(name) {
+            None => Map::new(),
+            Some(Value::Object(fields)) if fields.len() <= most => fields,
+            Some(_) => {
+                self.misread(name, format!("must be an object of at most {most} fields"));
+                Map::new()
+            }
+        };
+        Form { fields, pointer: pointer(&self.pointer, name), misread: self.misread }
+    }
+
+    /// All fields, each with what its object holds.
+    fn into_objects(mut self) -> BTreeMap<String, BTreeMap<String, Value>> {
+        let mut objects = BTreeMap::new();
+        while let Some(name) = self.fields.keys().next().cloned() {
+            let values = self.object(&name, MOST_OPTIONS).into_values();
+            objects.insert(name, values);
+        }
+        objects
+    }
+
+    /// All fields, as they are.
+    fn into_values(self) -> BTreeMap<String, Value> {
+        self.fields.into_iter().collect()
+    }
+
+    /// All fields, as texts.
+    fn into_texts(self) -> BTreeMap<String, String> {
+        let given = self.fields.into_iter().filter(|(_, value)| !value.is_null());
+        given.map(|(name, value)| (name, text(value))).collect()
+    }
+
+    fn into_rules(mut self) -> Rules {
+        let pixels =
+            |number: Option<i64>| number.map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX));
+        let rules = Rules {
+            licenses: self.texts("licenses", MOST_LICENSES),
+            min_width: pixels(self.number("min_width")),
+            min_height: pixels(self.number("min_height")),
+            formats: self.formats(),
+        };
+        self.end();
+        rules
+    }
+
+    fn formats(&mut self) -> Vec<Format> {
+        let most = Format::ALL.len();
+        let names = self.texts("formats", most);
+        if names.len() > most {
+            self.misread("formats", list_of_at_most(most));
+        }
+        let mut formats = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            match serde_json::from_value(name.trim().into()) {
+                Ok(format) => formats.push(format),
+                Err(_) => {
+                    let known = Format::ALL.map(Format::name).join(", ");
+                    let pointer = format!("{}/formats/{index}", self.pointer);
+                    self.misread.broken(pointer, format!("must be one of: {known}"));
+                }
+            }
+        }
+        formats
+    }
+
+    /// Reports what was not read.
+    fn end(mut self) {
+        for (name, _) in std::mem::take(&mut self.fields) {
+            self.misread(&name, NO_FIELD);
+        }
+    }
+}
+
+/// Any other value becomes the empty text.
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        _ => String::new(),
+    }
+}
