@@ -321,7 +321,7 @@ impl Invocation<'_> {
         state.close_log();
         let stderr = state.stderr();
         if !stderr.is_empty() {
-            tracing::debug!(source = %state.source(), stderr, "the plugin wrote to stderr");
+            tracing::debug!(event = "plugin-stderr", source = %state.source(), stderr, "the plugin wrote to stderr");
         }
         // An engine that does not count has none to give.
         let fuel = self.store.get_fuel().ok().map(|left| u64::MAX - left);

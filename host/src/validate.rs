@@ -91,16 +91,9 @@ pub struct Decoded {
 /// # Errors
 /// `too-small` or `format-not-wanted`.
 pub fn check_rules(header: &Header, rules: &Rules) -> Result<(), Rejected> {
-    let Header { format, width, height, .. } = *header;
-    if width < rules.min_width || height < rules.min_height {
-        let detail =
-            format!("{width}×{height} pixels, at least {}×{} wanted", rules.min_width, rules.min_height);
-        return Err(header.reject(Refusal::TooSmall, detail));
-    }
-    if !rules.formats.is_empty() && !rules.formats.contains(&format) {
-        return Err(header.reject(Refusal::FormatNotWanted, format!("{} is not wanted", format.name())));
-    }
-    Ok(())
+    rules
+        .check_picture(header.format, header.width, header.height)
+        .map_err(|(refusal, detail)| header.reject(refusal, detail))
 }
 
 /// What is refused without being decoded.
