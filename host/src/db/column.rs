@@ -130,8 +130,7 @@ impl Type<Postgres> for LenientStatus {
 
 impl<'r> Decode<'r, Postgres> for LenientStatus {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
-        let word = <&str as Decode<'r, Postgres>>::decode(value)?;
-        Ok(Self(JobState::named(word).unwrap_or(JobState::Failed)))
+        Ok(Self(JobState::decode(value).unwrap_or(JobState::Failed)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a user asked for, and where a job stands.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ChunkSpec, DatasetId, Rules};
@@ -19,7 +21,7 @@ pub struct JobSpec {
     /// Ids of installed sources, in the order of preference.
     pub sources: Vec<String>,
     /// Options per source.
-    pub options: std::collections::BTreeMap<String, std::collections::BTreeMap<String, String>>,
+    pub options: BTreeMap<String, BTreeMap<String, String>>,
     /// Images wanted.
     pub max_images: i32,
     /// Leave out what is not safe for work.
@@ -27,7 +29,7 @@ pub struct JobSpec {
     /// BCP 47.
     pub language: Option<String>,
     /// Input to class; the input itself when absent.
-    pub labels: std::collections::BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     /// What is accepted.
     pub rules: Rules,
     /// One for each input and source that takes it, in the order in which shares are given.
@@ -73,13 +75,6 @@ impl JobState {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
         }
-    }
-
-    /// The state that is stored so.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        let all = [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
-        all.into_iter().find(|state| state.name() == name)
     }
 
     /// Whether nothing more happens by itself.

@@ -63,7 +63,7 @@ struct Chunk {
 
 /// What a chunk is doing, or how it ended.
 #[derive(Enum)]
-#[oai(rename = "CrawlJobChunkState", rename_all = "lowercase")]
+#[oai(rename = "CrawlJobChunkState", rename_all = "lowercase", remote = "ChunkState")]
 enum ChunkStatus {
     /// Waits for a worker.
     Queued,
@@ -122,20 +122,6 @@ impl From<db::jobs::ChunkDetail> for Chunk {
             kept: row.kept,
             error: row.error.into(),
             waiting_until: row.waiting_until.into(),
-        }
-    }
-}
-
-impl From<ChunkState> for ChunkStatus {
-    fn from(state: ChunkState) -> Self {
-        match state {
-            ChunkState::Queued => Self::Queued,
-            ChunkState::Running => Self::Running,
-            ChunkState::Waiting => Self::Waiting,
-            ChunkState::Satisfied => Self::Satisfied,
-            ChunkState::Exhausted => Self::Exhausted,
-            ChunkState::Failed => Self::Failed,
-            ChunkState::Cancelled => Self::Cancelled,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 
 /// Where a job stands.
 #[derive(Clone, Copy, Enum)]
-#[oai(rename = "CrawlJobStatus", rename_all = "lowercase")]
+#[oai(rename = "CrawlJobStatus", rename_all = "lowercase", remote = "JobState")]
 pub(super) enum Status {
     /// Not begun.
     Pending,
@@ -114,7 +114,8 @@ struct Options {
 #[derive(Object)]
 #[oai(rename = "CrawlJobRules")]
 struct Rules {
-    /// Licence ids, such as `cc0-1.0`; `*` at the end stands for anything; empty accepts all.
+    /// Licence ids, such as `cc0-1.0`; `*` at the end stands for any version: `cc-by-*` has
+    /// `cc-by-4.0`, but not `cc-by-nc-4.0`; empty accepts all.
     licenses: Vec<String>,
     /// In pixels.
     min_width: u32,
@@ -184,30 +185,6 @@ fn rate(row: &db::jobs::JobRow, now: DateTime<Utc>) -> Option<f64> {
 #[expect(clippy::cast_possible_truncation, reason = "at most 100 000 images of which one took the whole run")]
 fn eta(row: &db::jobs::JobRow, rate: f64) -> i64 {
     ((f64::from(row.max_images) - f64::from(row.valid_images)).max(0.0) / rate * 60.0).ceil() as i64
-}
-
-impl From<JobState> for Status {
-    fn from(state: JobState) -> Self {
-        match state {
-            JobState::Pending => Self::Pending,
-            JobState::Running => Self::Running,
-            JobState::Completed => Self::Completed,
-            JobState::Failed => Self::Failed,
-            JobState::Cancelled => Self::Cancelled,
-        }
-    }
-}
-
-impl From<Status> for JobState {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Pending => Self::Pending,
-            Status::Running => Self::Running,
-            Status::Completed => Self::Completed,
-            Status::Failed => Self::Failed,
-            Status::Cancelled => Self::Cancelled,
-        }
-    }
 }
 
 impl Options {
