@@ -296,6 +296,7 @@ pub struct Crawl {
     #[arg(long, env = "PIXCRAWLER_HEARTBEAT", default_value = "10s", value_parser = duration, value_name = "TIME", global = true)]
     pub heartbeat: Duration,
     /// Ends the process as if killed at the nth passing of a named point; for tests of recovery
+    #[cfg(debug_assertions)]
     #[arg(long, env = "PIXCRAWLER_KILL_AT", value_name = "POINT:N", hide = true, global = true)]
     pub kill_at: Option<String>,
 }

@@ -17,7 +17,6 @@ mod step;
 mod stats;
 mod worker;
 
-pub use failpoint::Failpoint;
 pub use worker::Worker;
 
 use crate::{

@@ -15,8 +15,8 @@ use url::Url;
 use crate::{
     app::App,
     crawl::{
-        Failpoint,
         decode::{DecoderUnavailable, Decoders, Owner},
+        failpoint::Failpoint,
         response_cache::ResponseCache,
         stats::SliceStats,
     },
@@ -47,7 +47,7 @@ pub(super) struct ChunkContext {
     pub(super) fetcher: Fetcher,
     pub(super) jar: CookieJar,
     pub(super) decoders: Arc<Decoders>,
-    pub(super) faults: Arc<Failpoint>,
+    pub(super) failpoint: Arc<Failpoint>,
     /// Answers that the source will ask for again.
     pub(super) kept: Arc<ResponseCache>,
     /// Set when an object could not be written; the worker then looks before it goes on.
@@ -98,7 +98,7 @@ impl ChunkContext {
             }
         };
         metrics.received(download.bytes.len());
-        self.faults.hit("decode", &url);
+        self.failpoint.hit("decode", &url);
         // Another copy may have other bytes.
         let declared = waiting.candidate.checksum.clone().filter(|_| url == waiting.candidate.url);
         let (sha256, checked) = match self.check(&download.bytes, declared, waiting.again).await {
@@ -125,7 +125,7 @@ impl ChunkContext {
             self.store_failed.store(true, Ordering::Relaxed);
             return ImageOutcome::HostFailed { candidate: id, wait: store_failed_deferral() };
         }
-        self.faults.hit("stored", &url);
+        self.failpoint.hit("stored", &url);
         ImageOutcome::Judged(Box::new(JudgedImage {
             id,
             address: url,

@@ -446,7 +446,7 @@ impl Slice {
         self.chunk.kept = recorded.kept;
         self.behind = !recorded.refreshed;
         self.flushed = Some(Instant::now());
-        self.bench.faults.hit("after-batch", &self.chunk.source);
+        self.bench.failpoint.hit("after-batch", &self.chunk.source);
         Ok(())
     }
 

@@ -18,8 +18,9 @@ use uuid::Uuid;
 use crate::{
     app::{App, Signal, chain},
     crawl::{
-        Failpoint, Interrupted, SliceEnd, balance,
+        Interrupted, SliceEnd, balance,
         decode::{Decoders, Owner},
+        failpoint::Failpoint,
         process_image::{ChunkContext, store_failed_deferral},
         response_cache::ResponseCache,
         slice::{CLOSING, Pause, Slice},
@@ -64,7 +65,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 pub struct Worker {
     app: App,
     decoders: Arc<Decoders>,
-    faults: Arc<Failpoint>,
+    failpoint: Arc<Failpoint>,
     kept: Arc<ResponseCache>,
     store_failed: Arc<AtomicBool>,
     held: Mutex<HashMap<Uuid, HeldLease>>,
@@ -113,7 +114,7 @@ impl Worker {
         let how = Participation { slots, heartbeat: crawl.heartbeat, grace: GRACE, only };
         let worker = Arc::new(Self {
             decoders: Arc::new(Decoders::new(app.clone())),
-            faults: Arc::new(Failpoint::new(crawl.kill_at.as_deref())),
+            failpoint: Arc::new(Failpoint::new(crawl)),
             kept: Arc::default(),
             store_failed: Arc::default(),
             held: Mutex::default(),
@@ -235,7 +236,7 @@ impl Worker {
             return Ok(());
         };
         tracing::debug!(event = "chunk-claimed", job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, "claimed");
-        self.faults.hit("after-claim", &chunk.source);
+        self.failpoint.hit("after-claim", &chunk.source);
         self.app.metrics.queue_wait(chunk.waited);
         let begun = Instant::now();
         let (lost, give_way) = (CancellationToken::new(), CancellationToken::new());
@@ -327,7 +328,7 @@ impl Worker {
             fetcher: self.app.fetcher.with_cookies(jar.clone()),
             jar,
             decoders: Arc::clone(&self.decoders),
-            faults: Arc::clone(&self.faults),
+            failpoint: Arc::clone(&self.failpoint),
             kept: Arc::clone(&self.kept),
             store_failed: Arc::clone(&self.store_failed),
             owner: Owner { user: chunk.user_id, chunk: chunk.id },

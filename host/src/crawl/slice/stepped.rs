@@ -25,7 +25,7 @@ impl Slice {
             StepOutcome::Made { step, digest, answers, spent } => {
                 self.record(step, digest, spent).await?;
                 self.answers = Some(answers);
-                self.bench.faults.hit("after-step", &self.chunk.source);
+                self.bench.failpoint.hit("after-step", &self.chunk.source);
             }
             StepOutcome::Later(wait, spent) => self.wait(wait, spent).await?,
             StepOutcome::Failed(reason) => self.failed = Some(reason),
