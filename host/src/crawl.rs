@@ -1,10 +1,15 @@
 //! The story: a chunk from claim to checkpoint.
 //!
-//! A worker claims a chunk under a lease and works on it for a slice of time. It asks
-//! the plugin what to fetch next, fetches that, and puts what the plugin found into
+//! A [`worker`] claims a chunk under a lease and works on it for a [`slice`] of time. It asks
+//! the plugin what to fetch next, fetches that (a [`step`]), and puts what the plugin found into
 //! the backlog; beside that it takes pictures from the backlog, downloads, checks and
-//! stores them, and writes verdicts in batches. Then it gives the chunk back, for
-//! later, or for good.
+//! stores them ([`process_image`]), and writes verdicts in batches. Then it gives the chunk back,
+//! for later, or for good. How the source fares meanwhile, and what ends the slice, are the
+//! transitions of [`source_state`].
+//!
+//! After a crash of its worker a chunk is as its last write left it ([`crate::db::steps`],
+//! [`crate::db::image_batch`]). The queue finds the dead worker and calls `recover` of [`Worker`],
+//! which counts the crash ([`crate::db::chunks::crashed`]) and has the chunk claimed again.
 
 mod balance;
 mod budget;
@@ -13,6 +18,7 @@ mod failpoint;
 mod process_image;
 mod response_cache;
 mod slice;
+mod source_state;
 mod step;
 mod stats;
 mod worker;
@@ -36,13 +42,16 @@ enum Interrupted {
 }
 
 /// How a slice ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum SliceEnd {
     /// There is more to do: queue again behind the others.
     Again,
     /// There is more to do, but another user waits and has less.
     GaveWay,
-    /// There is nothing to do before a time.
+    /// There is something to do, but not before a time.
     Wait(Deferral),
+    /// Nothing is left but what must wait, the first of it until then.
+    Idle(Deferral),
     /// The chunk is over.
     End(ChunkEnd),
 }
@@ -53,7 +62,7 @@ impl SliceEnd {
         match self {
             Self::Again => "again",
             Self::GaveWay => "gave-way",
-            Self::Wait(_) => "wait",
+            Self::Wait(_) | Self::Idle(_) => "wait",
             Self::End(ChunkEnd::Share) => "share",
             Self::End(ChunkEnd::Exhausted) => "exhausted",
             Self::End(ChunkEnd::Failed(_)) => "failed",

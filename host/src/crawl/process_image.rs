@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     app::App,
     crawl::{
-        decode::{DecoderUnavailable, Decoders, Owner},
+        decode::{DecodeResult, DecoderUnavailable, Decoders, Owner},
         failpoint::Failpoint,
         response_cache::ResponseCache,
         stats::SliceStats,
@@ -49,90 +49,92 @@ pub(super) struct ChunkContext {
     pub(super) decoders: Arc<Decoders>,
     pub(super) failpoint: Arc<Failpoint>,
     /// Answers that the source will ask for again.
-    pub(super) kept: Arc<ResponseCache>,
+    pub(super) responses: Arc<ResponseCache>,
     /// Set when an object could not be written; the worker then looks before it goes on.
     pub(super) store_failed: Arc<AtomicBool>,
     pub(super) owner: Owner,
     pub(super) dataset: DatasetId,
     pub(super) rules: Rules,
     pub(super) grants: Grants,
-    pub(super) tally: Arc<SliceStats>,
+    pub(super) stats: Arc<SliceStats>,
 }
 
 /// What became of a picture.
 pub(super) enum ImageOutcome {
-    /// There is a verdict.
+    /// It is accepted or rejected; the verdict is to be written.
     Judged(Box<JudgedImage>),
     /// The copy was refused, and there is another; this is the picture with it.
-    Next(Box<BacklogEntry>),
+    NextCopy(Box<BacklogEntry>),
     /// Its host asks to come back later.
-    Held { candidate: i64, until: DateTime<Utc> },
+    Deferred { until: DateTime<Utc> },
     /// Its host does not accept the source's credential; nothing is said about the picture.
-    Unauthorized { candidate: i64, reason: String },
-    /// The host fails; nothing is said about the picture.
-    HostFailed { candidate: i64, wait: Deferral },
+    Unauthorized { reason: String },
+    /// This machine cannot go on for now; nothing is said about the picture.
+    HostFailed(Deferral),
+}
+
+/// A file that was checked.
+struct CheckedFile {
+    sha256: Sha256,
+    result: Result<AcceptedImage, Rejected>,
 }
 
 impl ChunkContext {
     /// Takes one copy of a picture through the pipeline. Dropping the future closes its connection.
-    pub(super) async fn process(&self, waiting: BacklogEntry) -> ImageOutcome {
-        let id = waiting.id;
-        if waiting.interruptions > MOST_INTERRUPTIONS {
-            let detail =
-                format!("the worker died {} times while it tried this picture", waiting.interruptions);
-            return refused(waiting, None, Rejection { reason: Refusal::DecoderFault, detail });
+    pub(super) async fn process(&self, entry: BacklogEntry) -> ImageOutcome {
+        let id = entry.id;
+        if entry.interruptions > MOST_INTERRUPTIONS {
+            let detail = format!("the worker died {} times while it tried this picture", entry.interruptions);
+            return reject(entry, None, Rejection { reason: Refusal::DecoderFault, detail });
         }
-        let license = waiting.candidate.license.as_ref().map(|license| license.id.as_str());
+        let license = entry.candidate.license.as_ref().map(|license| license.id.as_str());
         if let Err((reason, detail)) = self.rules.check_license(license) {
-            return refused(waiting, None, Rejection { reason, detail });
+            return reject(entry, None, Rejection { reason, detail });
         }
-        let url = waiting.address().to_owned();
+        let url = entry.address().to_owned();
         let metrics = &self.app.metrics;
-        let download = metrics.download(self.download(&waiting, &url)).await;
+        let download = metrics.download(self.download(&entry, &url)).await;
         let download = match download {
             Ok(found) => found,
-            Err(DownloadFailure::Refused(reason)) => return next_or_refused(waiting, None, reason),
-            Err(DownloadFailure::Held(reason, after)) => return held_or_next(waiting, reason, after),
+            Err(DownloadFailure::Refused(reason)) => return next_copy_or_reject(entry, None, reason),
+            Err(DownloadFailure::Deferred(reason, after)) => return defer_or_next_copy(entry, reason, after),
             Err(DownloadFailure::Unauthorized(reason)) => {
-                return ImageOutcome::Unauthorized { candidate: id, reason };
+                return ImageOutcome::Unauthorized { reason };
             }
         };
         metrics.received(download.bytes.len());
         self.failpoint.hit("decode", &url);
         // Another copy may have other bytes.
-        let declared = waiting.candidate.checksum.clone().filter(|_| url == waiting.candidate.url);
-        let (sha256, checked) = match self.check(&download.bytes, declared, waiting.again).await {
+        let declared = entry.candidate.checksum.clone().filter(|_| url == entry.candidate.url);
+        let CheckedFile { sha256, result } = match self.check(&download.bytes, declared, entry.again).await {
             Ok(checked) => checked,
             Err(error) => {
                 tracing::error!(error = %crate::app::chain(&error), "pictures cannot be decoded");
-                return ImageOutcome::HostFailed {
-                    candidate: id,
-                    wait: host_failed_deferral("images cannot be decoded for now"),
-                };
+                return ImageOutcome::HostFailed(host_failed_deferral("images cannot be decoded for now"));
             }
         };
         let body = ReceivedBody { final_url: download.url, size: download.bytes.len() as u64, sha256 };
-        let measured = match checked {
-            Ok(measured) => measured,
+        let image = match result {
+            Ok(image) => image,
             Err(rejected) => {
                 let reason = Rejection { reason: rejected.refusal, detail: rejected.detail };
-                return next_or_refused(waiting, Some(body), reason);
+                return next_copy_or_reject(entry, Some(body), reason);
             }
         };
-        let put = self.app.store.put(self.owner.user, &sha256, measured.format, download.bytes).await;
+        let put = self.app.store.put(self.owner.user, &sha256, image.format, download.bytes).await;
         if let Err(error) = put {
             tracing::error!(error = %crate::app::chain(&error), "an image cannot be stored");
             self.store_failed.store(true, Ordering::Relaxed);
-            return ImageOutcome::HostFailed { candidate: id, wait: store_failed_deferral() };
+            return ImageOutcome::HostFailed(store_failed_deferral());
         }
         self.failpoint.hit("stored", &url);
         ImageOutcome::Judged(Box::new(JudgedImage {
             id,
             address: url,
-            candidate: waiting.candidate,
+            candidate: entry.candidate,
             body: Some(body),
-            rejected_copies: waiting.refused,
-            outcome: Ok(measured),
+            rejected_copies: entry.refused,
+            outcome: Ok(image),
         }))
     }
 
@@ -143,7 +145,7 @@ impl ChunkContext {
         bytes: &Bytes,
         declared: Option<Checksum>,
         again: bool,
-    ) -> Result<(Sha256, Result<AcceptedImage, Rejected>), DecoderUnavailable> {
+    ) -> Result<CheckedFile, DecoderUnavailable> {
         let limits = *self.decoders.limits();
         let file = bytes.clone();
         let inspected = tokio::task::spawn_blocking(move || {
@@ -155,7 +157,7 @@ impl ChunkContext {
             inspected.await.map_err(|error| DecoderUnavailable::new(error.into()))?;
         let header = match header {
             Ok(header) => header,
-            Err(rejected) => return Ok((sha256, Err(rejected))),
+            Err(rejected) => return Ok(CheckedFile { sha256, result: Err(rejected) }),
         };
         if again {
             self.decoders.forget(&sha256);
@@ -164,40 +166,40 @@ impl ChunkContext {
             Some(decoded) => decoded,
             None => self.decoders.decode(self.owner, sha256, bytes.clone(), header.clone()).await?,
         };
-        let checked = decoded.and_then(|decoded| {
+        let result = decoded.and_then(|decoded| {
             validate::check_rules(&header, &self.rules)?;
             checksum?;
             Ok(header.accept(sha256, decoded))
         });
-        Ok((sha256, checked))
+        Ok(CheckedFile { sha256, result })
     }
 
     /// What is known of these bytes.
-    async fn known(&self, sha256: &Sha256, header: &Header) -> Option<Result<Decoded, Rejected>> {
+    async fn known(&self, sha256: &Sha256, header: &Header) -> Option<DecodeResult> {
         if let Some(decoded) = self.decoders.known(sha256) {
             return Some(decoded);
         }
-        let seen = images::seen(&self.app.db, self.dataset, sha256).await;
-        match seen.inspect_err(|error| tracing::debug!(%error, "known bytes cannot be looked up")).ok()?? {
+        let known = images::seen(&self.app.db, self.dataset, sha256).await;
+        match known.inspect_err(|error| tracing::debug!(%error, "known bytes cannot be looked up")).ok()?? {
             images::KnownBytes::Sound { phash, frames } => Some(Ok(Decoded { phash, frames })),
             images::KnownBytes::Refused { reason, detail } => Some(Err(header.reject(reason, detail))),
         }
     }
 
-    async fn download(&self, waiting: &BacklogEntry, url: &str) -> Result<Download, DownloadFailure> {
-        let said = &waiting.candidate;
-        let refused = match self.fetcher.download(&self.grants, said, url).await {
+    async fn download(&self, entry: &BacklogEntry, url: &str) -> Result<Download, DownloadFailure> {
+        let candidate = &entry.candidate;
+        let refused = match self.fetcher.download(&self.grants, candidate, url).await {
             Ok(download) => return Ok(download),
             Err(refused) => refused,
         };
         if refused.unauthorized {
-            let name = said.credential.as_deref().unwrap_or_default();
+            let name = candidate.credential.as_deref().unwrap_or_default();
             let reason = format!("its pictures need another credential `{name}`: {}", refused.detail);
             return Err(DownloadFailure::Unauthorized(reason));
         }
         let reason = Rejection { reason: refused.reason, detail: refused.detail };
         Err(match refused.retry_after {
-            Some(after) => DownloadFailure::Held(reason, after),
+            Some(after) => DownloadFailure::Deferred(reason, after),
             None => DownloadFailure::Refused(reason),
         })
     }
@@ -206,7 +208,7 @@ impl ChunkContext {
 enum DownloadFailure {
     Refused(Rejection),
     /// Its origin is to be asked again after this time.
-    Held(Rejection, Duration),
+    Deferred(Rejection, Duration),
     Unauthorized(String),
 }
 
@@ -225,46 +227,46 @@ fn later(after: Duration) -> DateTime<Utc> {
 
 /// The copy is waited for, unless that is long and another origin may have one now. What else its own
 /// has is held back as well.
-fn held_or_next(waiting: BacklogEntry, reason: Rejection, after: Duration) -> ImageOutcome {
-    if waiting.holds >= MOST_HOLDS {
-        return next_or_refused(waiting, None, reason);
+fn defer_or_next_copy(entry: BacklogEntry, reason: Rejection, after: Duration) -> ImageOutcome {
+    if entry.holds >= MOST_HOLDS {
+        return next_copy_or_reject(entry, None, reason);
     }
-    match next_copy(&waiting, |url| !is_same_origin(url, waiting.address())) {
-        Some(next) if after > WORTH_WAITING => go_on(waiting, next, None, reason),
-        _ => ImageOutcome::Held { candidate: waiting.id, until: later(after) },
+    match next_copy(&entry, |url| !is_same_origin(url, entry.address())) {
+        Some(next) if after > WORTH_WAITING => with_copy(entry, next, None, reason),
+        _ => ImageOutcome::Deferred { until: later(after) },
     }
 }
 
 /// The copy is refused, and the next one is tried, if there is one.
-fn next_or_refused(waiting: BacklogEntry, body: Option<ReceivedBody>, reason: Rejection) -> ImageOutcome {
+fn next_copy_or_reject(entry: BacklogEntry, body: Option<ReceivedBody>, reason: Rejection) -> ImageOutcome {
     // Who opts out means the picture, not a copy of it.
     let may_go_on = reason.reason != Refusal::OptOut;
-    match next_copy(&waiting, |_| may_go_on) {
-        Some(next) => go_on(waiting, next, body, reason),
-        None => refused(waiting, body, reason),
+    match next_copy(&entry, |_| may_go_on) {
+        Some(next) => with_copy(entry, next, body, reason),
+        None => reject(entry, body, reason),
     }
 }
 
-fn go_on(
-    mut waiting: BacklogEntry,
+fn with_copy(
+    mut entry: BacklogEntry,
     next: i16,
     body: Option<ReceivedBody>,
     reason: Rejection,
 ) -> ImageOutcome {
-    let url = waiting.address().to_owned();
-    waiting.refused.push(RejectedCopy { url, rejection: reason, body });
-    waiting.copy = next;
+    let url = entry.address().to_owned();
+    entry.refused.push(RejectedCopy { url, rejection: reason, body });
+    entry.copy = next;
     // They tell of the origin.
-    if waiting.refused.last().is_some_and(|before| !is_same_origin(&before.url, waiting.address())) {
-        waiting.holds = 0;
+    if entry.refused.last().is_some_and(|before| !is_same_origin(&before.url, entry.address())) {
+        entry.holds = 0;
     }
-    ImageOutcome::Next(Box::new(waiting))
+    ImageOutcome::NextCopy(Box::new(entry))
 }
 
 /// The number of the first copy whose address was not tried yet, of those that `fits` takes.
-fn next_copy(waiting: &BacklogEntry, fits: impl Fn(&str) -> bool) -> Option<i16> {
-    let BacklogEntry { candidate, refused, .. } = waiting;
-    let tried = |url: &String| url == waiting.address() || refused.iter().any(|copy| copy.url == *url);
+fn next_copy(entry: &BacklogEntry, fits: impl Fn(&str) -> bool) -> Option<i16> {
+    let BacklogEntry { candidate, refused, .. } = entry;
+    let tried = |url: &String| url == entry.address() || refused.iter().any(|copy| copy.url == *url);
     let at = candidate.alternates.iter().position(|url| !tried(url) && fits(url));
     i16::try_from(at.filter(|_| refused.len() + 1 < MOST_COPIES)? + 1).ok()
 }
@@ -277,15 +279,15 @@ fn is_same_origin(one: &str, other: &str) -> bool {
 
 /// No copy is left. Of several refusals the first that may pass tells whether a retry tries again;
 /// else the first tells why the one that was asked for is not there.
-fn refused(waiting: BacklogEntry, body: Option<ReceivedBody>, reason: Rejection) -> ImageOutcome {
-    let url = waiting.address().to_owned();
-    let mut copies = waiting.refused;
+fn reject(entry: BacklogEntry, body: Option<ReceivedBody>, reason: Rejection) -> ImageOutcome {
+    let url = entry.address().to_owned();
+    let mut copies = entry.refused;
     copies.push(RejectedCopy { url, rejection: reason, body });
     let shown = copies.iter().position(|copy| copy.rejection.reason.may_pass()).unwrap_or(0);
     let RejectedCopy { url, rejection, body } = copies.remove(shown);
     ImageOutcome::Judged(Box::new(JudgedImage {
-        id: waiting.id,
-        candidate: waiting.candidate,
+        id: entry.id,
+        candidate: entry.candidate,
         address: url,
         body,
         rejected_copies: copies,
@@ -297,7 +299,7 @@ fn refused(waiting: BacklogEntry, body: Option<ReceivedBody>, reason: Rejection)
 mod tests {
     use super::*;
 
-    fn waiting(alternates: &[&str]) -> BacklogEntry {
+    fn entry(alternates: &[&str]) -> BacklogEntry {
         let candidate = serde_json::json!({ "url": "http://a/0", "alternates": alternates });
         BacklogEntry {
             id: 1,
@@ -312,14 +314,14 @@ mod tests {
     }
 
     /// Refuses copy after copy: the addresses in their order, and what is shown in the end.
-    fn refuse_all(mut waiting: BacklogEntry, reasons: &[Refusal]) -> (Vec<String>, JudgedImage) {
+    fn refuse_all(mut entry: BacklogEntry, reasons: &[Refusal]) -> (Vec<String>, JudgedImage) {
         let mut reasons = reasons.iter().cycle();
         let mut tried = Vec::new();
         loop {
-            tried.push(waiting.address().to_owned());
+            tried.push(entry.address().to_owned());
             let reason = Rejection { reason: *reasons.next().unwrap(), detail: tried.len().to_string() };
-            match next_or_refused(waiting, None, reason) {
-                ImageOutcome::Next(next) => waiting = *next,
+            match next_copy_or_reject(entry, None, reason) {
+                ImageOutcome::NextCopy(next) => entry = *next,
                 ImageOutcome::Judged(judged) => return (tried, *judged),
                 _ => unreachable!(),
             }
@@ -328,7 +330,7 @@ mod tests {
 
     #[test]
     fn every_copy_has_its_turn_once() {
-        let copies = waiting(&["http://b/1", "http://a/0", "http://b/1", "http://c/2"]);
+        let copies = entry(&["http://b/1", "http://a/0", "http://b/1", "http://c/2"]);
         let (tried, judged) = refuse_all(copies, &[Refusal::Truncated, Refusal::NotFound]);
         assert_eq!(tried, ["http://a/0", "http://b/1", "http://c/2"]);
         let refused = judged.outcome.unwrap_err();
@@ -342,45 +344,45 @@ mod tests {
 
         let many: Vec<String> = (1..99).map(|number| format!("http://b/{number}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        let (tried, _) = refuse_all(waiting(&many), &[Refusal::HttpStatus]);
+        let (tried, _) = refuse_all(entry(&many), &[Refusal::HttpStatus]);
         assert_eq!(tried.len(), MOST_COPIES);
     }
 
     /// Holds what is tried for so many seconds: the number of the copy that is tried next, none where it
     /// is waited for.
-    fn hold(waiting: BacklogEntry, seconds: u64) -> Option<BacklogEntry> {
+    fn defer(entry: BacklogEntry, seconds: u64) -> Option<BacklogEntry> {
         let reason = Rejection { reason: Refusal::RateLimited, detail: String::new() };
-        match held_or_next(waiting, reason, Duration::from_secs(seconds)) {
-            ImageOutcome::Next(next) => Some(*next),
-            ImageOutcome::Held { .. } => None,
+        match defer_or_next_copy(entry, reason, Duration::from_secs(seconds)) {
+            ImageOutcome::NextCopy(next) => Some(*next),
+            ImageOutcome::Deferred { .. } => None,
             _ => unreachable!(),
         }
     }
 
     #[test]
     fn a_closed_origin_is_waited_for_where_no_other_has_a_copy() {
-        let same = || waiting(&["http://a/1", "http://A:80/2"]);
-        assert!(hold(same(), 3600).is_none() && hold(same(), 1).is_none());
+        let same = || entry(&["http://a/1", "http://A:80/2"]);
+        assert!(defer(same(), 3600).is_none() && defer(same(), 1).is_none());
         for other in ["http://b/2", "https://a/2", "http://a:8080/2"] {
-            let copies = || waiting(&["http://a/1", other, "http://a/3"]);
-            assert!(hold(copies(), 60).is_none());
-            let next = hold(copies(), 61).unwrap();
+            let copies = || entry(&["http://a/1", other, "http://a/3"]);
+            assert!(defer(copies(), 60).is_none());
+            let next = defer(copies(), 61).unwrap();
             assert_eq!((next.address(), next.holds, next.refused.len()), (other, 0, 1));
             // The best of those passed over, and then for as long as it takes.
             let (tried, _) = refuse_all(next.clone(), &[Refusal::NotFound]);
             assert_eq!(tried, [other, "http://a/1", "http://a/3"]);
-            let back = hold(next, 3600).unwrap();
+            let back = defer(next, 3600).unwrap();
             assert_eq!(back.address(), "http://a/1");
-            assert!(hold(back, 3600).is_none());
+            assert!(defer(back, 3600).is_none());
         }
         // However often each is held, the origin is what has had its chances.
-        let next = hold(BacklogEntry { holds: MOST_HOLDS, ..same() }, 3600).unwrap();
+        let next = defer(BacklogEntry { holds: MOST_HOLDS, ..same() }, 3600).unwrap();
         assert_eq!((next.address(), next.holds), ("http://a/1", MOST_HOLDS));
     }
 
     #[test]
     fn what_may_pass_is_told_and_who_opts_out_is_heeded() {
-        let copies = || waiting(&["http://b/1", "http://b/2"]);
+        let copies = || entry(&["http://b/1", "http://b/2"]);
         let reasons = [Refusal::Corrupt, Refusal::Timeout, Refusal::NotFound];
         let (tried, judged) = refuse_all(copies(), &reasons);
         assert_eq!((tried.len(), &*judged.address), (3, "http://b/1"));

@@ -2,18 +2,19 @@
 //! share is reached, its source has no more, or all that is left must wait.
 
 mod host_queues;
-mod stepped;
 
 use std::{
     collections::{HashMap, HashSet},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use tokio::{
-    task::JoinSet,
-    time::{Instant, MissedTickBehavior},
+    task::{JoinError, JoinSet},
+    time::{Instant, MissedTickBehavior, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -21,15 +22,17 @@ use crate::{
     crawl::{
         Interrupted, SliceEnd, budget,
         process_image::{ChunkContext, ImageOutcome},
+        source_state::{MOST_BACKLOG, Phase, Remainder, SourceEvent, SourceState, StepRule, Supply},
         step::{StepOutcome, StepTask},
     },
     db::{
-        chunks::{self, ClaimedChunk, Deferral},
+        self,
+        chunks::{self, ClaimedChunk},
         image_batch::{self, JudgedImage},
         lifecycle::ChunkEnd,
         progress, steps,
     },
-    model::Answer,
+    model::{Answer, Next},
     plugins::LoadedPlugin,
 };
 
@@ -42,125 +45,95 @@ const BATCH_AGE: Duration = Duration::from_millis(500);
 const SLOW: Duration = Duration::from_secs(2);
 /// When no download ends for so long, the source is asked for others.
 const STALLED: Duration = Duration::from_secs(1);
-/// No step is made while the backlog holds this many.
-const MOST_BACKLOG: i64 = 1000;
 /// Pictures taken from the backlog at a time.
-const LOAD: i64 = 64;
-/// What is in flight when a slice ends is given this long.
-pub(super) const CLOSING: Duration = Duration::from_secs(5);
+const LOAD: usize = 64;
 
-/// The same where another user waits.
-const GIVING_WAY: Duration = Duration::from_secs(1);
-
-/// Why no step is made now; what the source gave before is tried all the same.
-pub(super) enum Pause {
-    /// Until it is looked at again.
-    Passing(Deferral),
-    /// It has no more for this chunk.
-    Lasting(String),
+/// How far a picture is that was taken from the backlog.
+enum EntryState {
+    /// It waits for a place.
+    Loaded,
+    /// It is tried since then.
+    Downloading(Instant),
+    /// Its verdict is to be written.
+    Judged,
+    /// It is left for another credential, for this reason.
+    Unauthorized(String),
 }
 
 /// A picture that was tried.
 struct FinishedDownload {
-    candidate: i64,
+    entry: i64,
     host: String,
     /// Why that goes slowly, if it does.
     note: Option<String>,
-    tried: ImageOutcome,
+    outcome: ImageOutcome,
+}
+
+/// Answers of the last step, which asked to be called again with them.
+struct RepeatedAnswers {
+    answers: Arc<Vec<Answer>>,
+    /// Steps in a row that asked for that.
+    times: u32,
 }
 
 /// A chunk being worked on.
 pub(super) struct Slice {
     chunk: ClaimedChunk,
-    source: LoadedPlugin,
-    bench: Arc<ChunkContext>,
-    /// Pictures to try, in order, and all ids that are on their way to a verdict.
-    ready: HostQueues,
-    taken: HashSet<i64>,
-    /// Pictures that are left for another credential, and why they need one.
-    locked: Vec<i64>,
-    locked_for: String,
+    plugin: LoadedPlugin,
+    context: Arc<ChunkContext>,
+    phase: Phase,
+    source: SourceState,
+    /// At most one.
+    step: JoinSet<Result<StepOutcome, db::Error>>,
+    repeated: Option<RepeatedAnswers>,
+    /// What was taken from the backlog and is not written back yet, by id; what of it is to be
+    /// tried, in order.
+    taken: HashMap<i64, EntryState>,
+    queues: HostQueues,
     /// The backlog had no more for now.
-    drained: bool,
-    downloads: JoinSet<FinishedDownload>,
-    /// When each of them was started.
-    started: HashMap<i64, Instant>,
-    /// When one of them ended last.
-    moved: Instant,
+    backlog_exhausted: bool,
     /// What is in hand is a suspect.
     alone: bool,
-    step: JoinSet<Result<StepOutcome, crate::db::Error>>,
-    answers: Option<Arc<Vec<Answer>>>,
-    again: u32,
+    downloads: JoinSet<FinishedDownload>,
+    /// When one of them ended last.
+    last_finished: Instant,
     batch: Vec<JudgedImage>,
     /// When verdicts were written last.
-    flushed: Option<Instant>,
-    /// The source is paused, until then at least.
-    paused: Option<Deferral>,
-    /// Why the source waits.
-    waits_for: Option<String>,
-    /// Why the source has no more; what it gave until then is tried first.
-    failed: Option<String>,
-    /// What the user is to know beside what the source says; and all of that so far.
-    notes: Vec<String>,
-    noted: HashSet<String>,
+    last_flush: Option<Instant>,
+    /// What the user was told beside what the source says.
+    notes: HashSet<String>,
     /// Counts were written that the public row does not show yet.
-    behind: bool,
-    /// A verdict or a step was written.
+    refresh_pending: bool,
+    /// Something was written that counts as progress: a verdict, a step, or a refused copy.
     achieved: bool,
-    /// How the slice ends as soon as nothing is in flight.
-    ending: Option<SliceEnd>,
 }
 
 impl Slice {
     pub(super) fn new(
-        mut chunk: ClaimedChunk,
-        source: LoadedPlugin,
-        pause: Option<Pause>,
-        bench: ChunkContext,
+        chunk: ClaimedChunk,
+        plugin: LoadedPlugin,
+        source: SourceState,
+        context: ChunkContext,
     ) -> Self {
-        // Only the build of the plugin that made a state can read it.
-        if chunk.plugin_digest.as_ref().is_some_and(|digest| *digest != source.digest.to_string()) {
-            chunk.requests = None;
-            chunk.plugin_state.clear();
-            chunk.again = false;
-            chunk.source_done = false;
-            bench.jar.clear();
-            // They came with cookies that are gone.
-            bench.kept.remove_chunk(chunk.id);
-        }
-        let (paused, failed) = match pause.filter(|_| !chunk.source_done) {
-            None => (None, None),
-            Some(Pause::Passing(wait)) => (Some(wait), None),
-            Some(Pause::Lasting(reason)) => (None, Some(reason)),
-        };
-        let ready = HostQueues::new(bench.app.config.fetch.per_host);
         Self {
             chunk,
+            plugin,
+            phase: Phase::Running,
             source,
-            bench: Arc::new(bench),
-            ready,
-            taken: HashSet::new(),
-            locked: Vec::new(),
-            locked_for: String::new(),
-            drained: false,
-            downloads: JoinSet::new(),
-            started: HashMap::new(),
-            moved: Instant::now(),
-            alone: false,
             step: JoinSet::new(),
-            answers: None,
-            again: 0,
+            repeated: None,
+            taken: HashMap::new(),
+            queues: HostQueues::new(context.app.config.fetch.per_host),
+            backlog_exhausted: false,
+            alone: false,
+            downloads: JoinSet::new(),
+            last_finished: Instant::now(),
             batch: Vec::new(),
-            flushed: None,
-            paused,
-            waits_for: None,
-            failed,
-            notes: Vec::new(),
-            noted: HashSet::new(),
-            behind: false,
+            last_flush: None,
+            notes: HashSet::new(),
+            refresh_pending: false,
             achieved: false,
-            ending: None,
+            context: Arc::new(context),
         }
     }
 
@@ -172,29 +145,16 @@ impl Slice {
         give_way: &CancellationToken,
         stop: &CancellationToken,
     ) -> Result<SliceEnd, Interrupted> {
-        let over = tokio::time::sleep(time);
-        tokio::pin!(over);
-        let closed = tokio::time::sleep(Duration::MAX);
-        tokio::pin!(closed);
+        let mut over = pin!(sleep(time));
+        let mut stopped = pin!(stop.cancelled().fuse());
         let mut tick = tokio::time::interval(BATCH_AGE / 2);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut closing, mut stopping, mut idle) = (false, false, false);
+        let mut idle = false;
         loop {
-            match &self.ending {
-                None => self.fill().await?,
-                Some(ending) if !closing => {
-                    closing = true;
-                    // A step under way when the time is up is finished: one that takes longer
-                    // than a slice would never be, if each slice began it anew.
-                    if !matches!(ending, SliceEnd::Again | SliceEnd::GaveWay) {
-                        self.step.abort_all();
-                    }
-                    let time = if matches!(ending, SliceEnd::GaveWay) { GIVING_WAY } else { CLOSING };
-                    closed.as_mut().reset(Instant::now() + time);
-                }
-                Some(_) => {}
+            if self.phase.is_running() {
+                self.fill().await?;
             }
-            if self.chunk.kept >= self.chunk.share {
+            if self.has_share() {
                 self.step.abort_all();
                 self.downloads.abort_all();
             }
@@ -210,31 +170,53 @@ impl Slice {
             } else {
                 idle = false;
             }
+            let running = self.phase.is_running();
+            let cut_off = self.cut_off();
             tokio::select! {
-                Some(tried) = self.downloads.join_next() => self.tried(tried).await?,
-                Some(made) = self.step.join_next() => self.stepped(made).await?,
+                Some(finished) = self.downloads.join_next() => match finished {
+                    Ok(finished) => self.on_download(finished).await?,
+                    Err(error) => self.on_lost_download(&error),
+                },
+                Some(outcome) = self.step.join_next() => match outcome {
+                    Ok(outcome) => self.on_step(outcome?).await?,
+                    Err(error) => self.on_lost_step(&error),
+                },
                 _ = tick.tick() => self.on_tick().await?,
-                () = &mut over, if self.ending.is_none() => self.ending = Some(SliceEnd::Again),
-                () = give_way.cancelled(), if self.ending.is_none() => self.ending = Some(SliceEnd::GaveWay),
-                () = stop.cancelled(), if !stopping => {
-                    stopping = true;
+                () = &mut over, if running => self.drain(SliceEnd::Again),
+                () = give_way.cancelled(), if running => self.drain(SliceEnd::GaveWay),
+                () = &mut stopped => {
+                    self.drain(SliceEnd::Again);
                     self.step.abort_all();
-                    self.ending.get_or_insert(SliceEnd::Again);
                 }
-                () = &mut closed, if closing && !self.is_closed() => self.close().await,
+                () = sleep_until(cut_off.unwrap_or_else(Instant::now)), if cut_off.is_some() => {
+                    self.drop_local_work().await;
+                }
             }
         }
     }
 
-    /// Whether nothing is in flight that the end of the slice cuts off.
-    fn is_closed(&self) -> bool {
-        let gives_way = matches!(self.ending, Some(SliceEnd::GaveWay));
-        self.downloads.is_empty() && (self.step.is_empty() || !gives_way)
+    const fn has_share(&self) -> bool {
+        self.chunk.progress.kept >= self.chunk.share
     }
 
-    async fn close(&mut self) {
+    /// Begins nothing more, and ends so when nothing is in flight.
+    fn drain(&mut self, end: SliceEnd) {
+        self.phase.drain(end, Instant::now());
+        if self.phase.step() == StepRule::Drop {
+            self.step.abort_all();
+        }
+    }
+
+    /// When what is in flight is cut off, if any of it is.
+    fn cut_off(&self) -> Option<Instant> {
+        let Phase::Draining { until, .. } = self.phase else { return None };
+        let cuts_step = !self.step.is_empty() && self.phase.step() == StepRule::FinishInTime;
+        (cuts_step || !self.downloads.is_empty()).then_some(until)
+    }
+
+    async fn drop_local_work(&mut self) {
         self.downloads.shutdown().await;
-        if matches!(self.ending, Some(SliceEnd::GaveWay)) {
+        if self.phase.step() == StepRule::FinishInTime {
             self.step.shutdown().await;
         }
     }
@@ -243,77 +225,81 @@ impl Slice {
     /// to come reserves nothing; should it come after all, it stays in the backlog.
     fn remaining_capacity(&self) -> usize {
         let good = self.batch.iter().filter(|judged| judged.outcome.is_ok()).count();
-        let missing = usize::try_from(self.chunk.share - self.chunk.kept).unwrap_or(0);
-        let quick = self.started.values().filter(|started| started.elapsed() < SLOW).count();
-        missing.saturating_sub(good + quick)
+        let missing = usize::try_from(self.chunk.share - self.chunk.progress.kept).unwrap_or(0);
+        let is_quick =
+            |state: &&EntryState| matches!(state, EntryState::Downloading(since) if since.elapsed() < SLOW);
+        missing.saturating_sub(good + self.taken.values().filter(is_quick).count())
     }
 
     /// Starts downloads, takes more from the backlog and makes the next step, as far as there is room.
     async fn fill(&mut self) -> Result<(), Interrupted> {
-        let most = self.bench.app.config.crawl.downloads;
+        let places = self.context.app.config.crawl.downloads;
         loop {
-            self.start_downloads(most);
+            self.start_downloads(places);
             if self.remaining_capacity() == 0
-                || self.downloads.len() >= most
-                || self.drained
-                || !self.load(most).await?
+                || self.downloads.len() >= places
+                || self.backlog_exhausted
+                || !self.load(places).await?
             {
                 break;
             }
         }
-        let may_step = self.step.is_empty()
-            && !self.chunk.source_done
-            && self.failed.is_none()
-            && !self.is_source_deferred();
-        let few = self.ready.len() < most || self.moved.elapsed() > STALLED;
-        if may_step && self.drained && self.remaining_capacity() > self.ready.len() && few {
-            let (left, _) = self.left().await?;
-            if !self.bench.app.is_current(&self.source) {
-                self.ending = Some(SliceEnd::Again);
-            } else if left < MOST_BACKLOG {
-                self.start_step();
-            }
+        let supply = Supply {
+            capacity: self.remaining_capacity(),
+            loaded: self.queues.len(),
+            places,
+            backlog_exhausted: self.backlog_exhausted,
+            stalled: self.last_finished.elapsed() > STALLED,
+        };
+        if !self.source.is_wanted(&supply, Utc::now()) {
+            return Ok(());
+        }
+        if !self.context.app.is_current(&self.plugin) {
+            // Another build has taken its place; the next slice works with that.
+            self.drain(SliceEnd::Again);
+        } else if self.left().await?.0 < MOST_BACKLOG {
+            self.start_step();
         }
         Ok(())
     }
 
-    /// Starts what is ready and whose hosts have room, up to `most` downloads at a time.
-    fn start_downloads(&mut self, most: usize) {
-        while self.remaining_capacity() > 0 && self.downloads.len() < most {
+    /// Starts what is ready and whose hosts have room, up to so many downloads at a time.
+    fn start_downloads(&mut self, places: usize) {
+        while self.remaining_capacity() > 0 && self.downloads.len() < places {
             // Nobody else is to be held guilty of what a suspect does.
             if self.alone && !self.downloads.is_empty() {
                 return;
             }
-            let fetcher = &self.bench.fetcher;
-            let Some(waiting) = self.ready.next(|waiting| fetcher.has_capacity(waiting.address())) else {
+            let fetcher = &self.context.fetcher;
+            let Some(entry) = self.queues.next(|entry| fetcher.has_capacity(entry.address())) else {
                 return;
             };
-            let bench = Arc::clone(&self.bench);
-            self.started.insert(waiting.id, Instant::now());
+            let context = Arc::clone(&self.context);
+            self.taken.insert(entry.id, EntryState::Downloading(Instant::now()));
             self.downloads.spawn(async move {
-                let (candidate, host) = (waiting.id, waiting.host.clone());
-                let url = waiting.candidate.url.clone();
-                let tried = bench.process(waiting).await;
-                FinishedDownload { candidate, host, note: bench.fetcher.crawl_delay_note(&url), tried }
+                let (id, host, url) = (entry.id, entry.host.clone(), entry.candidate.url.clone());
+                let outcome = context.process(entry).await;
+                FinishedDownload { entry: id, host, note: context.fetcher.crawl_delay_note(&url), outcome }
             });
         }
     }
 
     /// Takes pictures from the backlog, of hosts of which there are few; a suspect only when nothing
     /// else is in hand. Whether there were any.
-    async fn load(&mut self, most: usize) -> Result<bool, Interrupted> {
-        let nothing_in_hand = self.ready.is_empty() && self.downloads.is_empty();
+    async fn load(&mut self, places: usize) -> Result<bool, Interrupted> {
+        let nothing_in_hand = self.queues.is_empty() && self.downloads.is_empty();
         if self.alone && !nothing_in_hand {
             return Ok(false);
         }
-        let taken: Vec<i64> = self.taken.iter().copied().collect();
-        let full = self.ready.with_enough(most);
-        let mut loaded = chunks::backlog(&self.bench.app.db, self.chunk.id, &taken, &full, LOAD).await?;
-        self.drained = loaded.len() < LOAD as usize;
+        let taken: Vec<i64> = self.taken.keys().copied().collect();
+        let full = self.queues.with_enough(places);
+        let mut loaded =
+            chunks::backlog(&self.context.app.db, self.chunk.id, &taken, &full, LOAD as i64).await?;
+        self.backlog_exhausted = loaded.len() < LOAD;
         // They come last.
-        let others = loaded.partition_point(|waiting| !waiting.is_suspect());
+        let others = loaded.partition_point(|entry| !entry.is_suspect());
         if others < loaded.len() {
-            self.drained = false;
+            self.backlog_exhausted = false;
             loaded.truncate(if others == 0 && nothing_in_hand { 1 } else { others });
         }
         if loaded.is_empty() {
@@ -323,195 +309,214 @@ impl Slice {
         if self.alone {
             self.flush().await?;
         }
-        self.taken.extend(loaded.iter().map(|waiting| waiting.id));
-        self.ready.extend(loaded);
-        let trying: Vec<i64> = self.taken.iter().copied().filter(|id| !self.locked.contains(id)).collect();
-        if !chunks::note_trying(&self.bench.app.db, &self.chunk, &trying).await? {
-            return Err(Interrupted::LeaseLost);
-        }
+        self.taken.extend(loaded.iter().map(|entry| (entry.id, EntryState::Loaded)));
+        self.queues.extend(loaded);
+        let trying: Vec<i64> = self
+            .taken
+            .iter()
+            .filter(|(_, state)| !matches!(state, EntryState::Unauthorized(_)))
+            .map(|(id, _)| *id)
+            .collect();
+        fenced(chunks::note_trying(&self.context.app.db, &self.chunk, &trying).await?)?;
         Ok(true)
     }
 
-    async fn left(&self) -> Result<(i64, Option<DateTime<Utc>>), crate::db::Error> {
-        chunks::left(&self.bench.app.db, self.chunk.id, &self.locked).await
+    /// Pictures of the backlog, without those that need another credential; until when, if all
+    /// of them are deferred.
+    async fn left(&self) -> Result<(i64, Option<DateTime<Utc>>), db::Error> {
+        let unauthorized: Vec<i64> = self.unauthorized().map(|(id, _)| id).collect();
+        chunks::left(&self.context.app.db, self.chunk.id, &unauthorized).await
     }
 
-    fn is_source_deferred(&self) -> bool {
-        self.paused.is_some() || self.chunk.step_not_before.is_some_and(|at| at > Utc::now())
+    fn unauthorized(&self) -> impl Iterator<Item = (i64, &str)> {
+        self.taken.iter().filter_map(|(id, state)| match state {
+            EntryState::Unauthorized(reason) => Some((*id, reason.as_str())),
+            _ => None,
+        })
     }
 
     fn start_step(&mut self) {
-        if let Some(budget) = budget::exceeded(&self.chunk, &self.bench.app.config.crawl) {
-            self.failed = Some(budget);
+        if let Some(budget) = budget::exceeded(&self.chunk.progress, &self.context.app.config.crawl) {
+            self.source.apply(SourceEvent::Failed(budget));
             return;
         }
         let task = StepTask {
-            app: self.bench.app.clone(),
-            fetcher: self.bench.fetcher.clone(),
-            source: self.source.clone(),
-            grants: self.bench.grants.clone(),
-            tally: Arc::clone(&self.bench.tally),
-            kept: Arc::clone(&self.bench.kept),
+            app: self.context.app.clone(),
+            fetcher: self.context.fetcher.clone(),
+            source: self.plugin.clone(),
+            grants: self.context.grants.clone(),
+            tally: Arc::clone(&self.context.stats),
+            kept: Arc::clone(&self.context.responses),
             chunk: self.chunk.clone(),
-            answers: self.answers.take().filter(|_| self.chunk.again),
-            again: self.again,
+            answers: self.repeated.as_ref().map(|repeated| Arc::clone(&repeated.answers)),
+            again: self.repeated.as_ref().map_or(0, |repeated| repeated.times),
         };
+        self.source.apply(SourceEvent::StepStarted);
         self.step.spawn(task.make());
     }
 
-    async fn tried(
-        &mut self,
-        tried: Result<FinishedDownload, tokio::task::JoinError>,
-    ) -> Result<(), Interrupted> {
-        self.moved = Instant::now();
-        if let Ok(ended) = &tried {
-            self.ready.ended(&ended.host);
-            self.started.remove(&ended.candidate);
-            self.note(ended.note.clone());
+    /// Writes what became of a step.
+    async fn on_step(&mut self, outcome: StepOutcome) -> Result<(), Interrupted> {
+        let fetcher = &self.context.fetcher;
+        let requests = self.chunk.requests.iter().flatten();
+        let notes: Vec<_> = requests.filter_map(|request| fetcher.crawl_delay_note(&request.url)).collect();
+        let repeated = self.repeated.take();
+        let (db, chunk) = (&self.context.app.db, &mut self.chunk);
+        let event = match outcome {
+            StepOutcome::Made { step, digest, answers, spent } => {
+                let (done, again) = (step.next == Next::Done, step.next == Next::Again);
+                let cookies = self.context.jar.changes();
+                fenced(steps::record(db, chunk, step, digest, spent, cookies.as_ref()).await?)?;
+                self.context.failpoint.hit("after-step", &chunk.source);
+                self.achieved = true;
+                self.backlog_exhausted = false;
+                let times = repeated.map_or(0, |repeated| repeated.times) + 1;
+                self.repeated = again.then_some(RepeatedAnswers { answers, times });
+                SourceEvent::StepMade { done }
+            }
+            // What it gave before is tried meanwhile.
+            StepOutcome::Later(wait, spent) => {
+                tracing::info!(event = "source-deferred", chunk = %chunk.id, source = chunk.source, reason = wait.reason, "the source waits");
+                let cookies = self.context.jar.changes();
+                fenced(steps::defer(db, chunk, &wait, spent, cookies.as_ref()).await?)?;
+                SourceEvent::StepDeferred(wait)
+            }
+            StepOutcome::Failed(reason) => SourceEvent::Failed(reason),
+        };
+        self.source.apply(event);
+        for note in notes {
+            self.note(note).await?;
         }
-        match tried.map(|ended| ended.tried) {
-            Ok(ImageOutcome::Judged(judged)) => {
+        Ok(())
+    }
+
+    /// Writes what became of a picture, or puts it into the next batch.
+    async fn on_download(&mut self, finished: FinishedDownload) -> Result<(), Interrupted> {
+        let FinishedDownload { entry, host, note, outcome } = finished;
+        self.last_finished = Instant::now();
+        self.queues.ended(&host);
+        if let Some(note) = note {
+            self.note(note).await?;
+        }
+        let db = &self.context.app.db;
+        match outcome {
+            ImageOutcome::Judged(judged) => {
+                self.taken.insert(entry, EntryState::Judged);
                 self.batch.push(*judged);
                 if self.batch.len() >= BATCH || self.is_due() {
                     self.flush().await?;
                 }
             }
-            Ok(ImageOutcome::Next(mut waiting)) => {
-                let host = chunks::next_copy(&self.bench.app.db, &self.chunk, &waiting).await?;
-                waiting.host = host.ok_or(Interrupted::LeaseLost)?;
-                self.ready.extend(vec![*waiting]);
+            ImageOutcome::NextCopy(mut next) => {
+                fenced(chunks::next_copy(db, &mut self.chunk, &mut next).await?)?;
+                self.achieved = true;
+                self.taken.insert(entry, EntryState::Loaded);
+                self.queues.extend(vec![*next]);
             }
-            Ok(ImageOutcome::Held { candidate, until }) => {
-                if !chunks::defer_entry(&self.bench.app.db, &self.chunk, candidate, until).await? {
-                    return Err(Interrupted::LeaseLost);
-                }
-                self.taken.remove(&candidate);
+            ImageOutcome::Deferred { until } => {
+                fenced(chunks::defer_entry(db, &self.chunk, entry, until).await?)?;
+                self.taken.remove(&entry);
             }
-            Ok(ImageOutcome::Unauthorized { candidate, reason }) => {
-                self.locked.push(candidate);
-                self.locked_for = reason;
+            ImageOutcome::Unauthorized { reason } => {
+                self.taken.insert(entry, EntryState::Unauthorized(reason));
             }
-            Ok(ImageOutcome::HostFailed { candidate, wait }) => {
-                self.taken.remove(&candidate);
-                self.ending.get_or_insert(SliceEnd::Wait(wait));
+            ImageOutcome::HostFailed(wait) => {
+                self.taken.remove(&entry);
+                self.drain(SliceEnd::Wait(wait));
             }
-            Err(panic) if panic.is_panic() => {
-                let reason = "a fault of the host, which its log tells, while it tried a picture";
-                self.ending = Some(SliceEnd::End(ChunkEnd::Failed(reason.to_owned())));
-            }
-            // Dropped on purpose.
-            Err(_) => {}
         }
         Ok(())
     }
 
-    /// Says something once.
-    fn note(&mut self, note: Option<String>) {
-        self.notes.extend(note.filter(|note| self.noted.insert(note.clone())));
+    /// Goes on after a step that was dropped on purpose, or that panicked.
+    fn on_lost_step(&mut self, error: &JoinError) {
+        self.source.apply(if error.is_panic() {
+            SourceEvent::Failed("a fault of the host, which its log tells, while it made a step".to_owned())
+        } else {
+            SourceEvent::StepDropped
+        });
+    }
+
+    /// The same for a picture. Which one it was is not known, so a panic ends the chunk.
+    fn on_lost_download(&mut self, error: &JoinError) {
+        if error.is_panic() {
+            let reason = "a fault of the host, which its log tells, while it tried a picture";
+            self.drain(SliceEnd::End(ChunkEnd::Failed(reason.to_owned())));
+        }
+    }
+
+    /// Tells the user something, once.
+    async fn note(&mut self, note: String) -> Result<(), Interrupted> {
+        if !self.notes.contains(&note) {
+            steps::note(&self.context.app.db, &self.chunk, &note).await?;
+            self.notes.insert(note);
+        }
+        Ok(())
     }
 
     async fn on_tick(&mut self) -> Result<(), Interrupted> {
-        // Pictures that were held back may have their time by now.
-        self.drained = false;
+        // Pictures that were deferred may have their time by now.
+        self.backlog_exhausted = false;
         if !self.batch.is_empty() && self.is_due() {
             self.flush().await?;
-        } else if self.behind {
-            self.behind = !progress::catch_up(&self.bench.app.db, self.chunk.job_id).await?;
+        } else if self.refresh_pending {
+            self.refresh_pending = !progress::catch_up(&self.context.app.db, self.chunk.job_id).await?;
         }
         Ok(())
     }
 
     /// Nothing was written for a while: what comes now need not wait for others.
     fn is_due(&self) -> bool {
-        self.flushed.is_none_or(|at| at.elapsed() >= BATCH_AGE)
+        self.last_flush.is_none_or(|at| at.elapsed() >= BATCH_AGE)
     }
 
-    /// Writes the verdicts and notes there are.
+    /// Writes the verdicts there are.
     async fn flush(&mut self) -> Result<(), Interrupted> {
-        for note in self.notes.drain(..) {
-            steps::note(&self.bench.app.db, &self.chunk, &note).await?;
-        }
         if self.batch.is_empty() {
             return Ok(());
         }
-        let recorded = image_batch::record(&self.bench.app.db, &self.chunk, &self.batch).await?;
+        let recorded = image_batch::record(&self.context.app.db, &mut self.chunk, &self.batch).await?;
         let recorded = recorded.ok_or(Interrupted::LeaseLost)?;
-        let kept = recorded.kept.abs_diff(self.chunk.kept).into();
         let refused = self.batch.iter().filter_map(|judged| Some(judged.outcome.as_ref().err()?.reason));
-        self.bench.tally.judged(kept, recorded.duplicates as u64, refused);
+        self.context.stats.judged(recorded.kept as u64, recorded.duplicates as u64, refused);
         for judged in self.batch.drain(..) {
             self.taken.remove(&judged.id);
         }
         self.achieved |= recorded.written;
-        self.chunk.kept = recorded.kept;
-        self.behind = !recorded.refreshed;
-        self.flushed = Some(Instant::now());
-        self.bench.failpoint.hit("after-batch", &self.chunk.source);
+        self.refresh_pending = !recorded.refreshed;
+        self.last_flush = Some(Instant::now());
+        self.context.failpoint.hit("after-batch", &self.chunk.source);
         Ok(())
     }
 
     /// Nothing is in flight: how the slice ends, or nothing when there is more to do.
     async fn end(&mut self) -> Result<Option<SliceEnd>, Interrupted> {
-        if let Some(ending) = self.ending.take() {
-            if matches!(ending, SliceEnd::GaveWay) && !self.achieved {
-                chunks::note_gave_way(&self.bench.app.db, &self.chunk).await?;
+        if let Phase::Draining { end, .. } = &self.phase {
+            if *end == SliceEnd::GaveWay && !self.achieved {
+                chunks::note_gave_way(&self.context.app.db, &self.chunk).await?;
             }
-            return Ok(Some(ending));
+            return Ok(Some(end.clone()));
         }
-        if self.chunk.kept >= self.chunk.share {
-            return Ok(Some(SliceEnd::End(ChunkEnd::Share)));
+        let (backlog, deferred_until) = self.left().await?;
+        let end = self.source.end(&Remainder {
+            now: Utc::now(),
+            kept: self.chunk.progress.kept,
+            share: self.chunk.share,
+            loaded: self.queues.len(),
+            backlog,
+            deferred_until,
+            unauthorized: self.unauthorized().next().map(|(_, reason)| reason),
+            idle_since: self.chunk.progress.idle_since,
+            longest_wait: self.context.app.config.crawl.longest_wait(),
+        });
+        if end.is_none() {
+            self.backlog_exhausted = false;
         }
-        if !self.ready.is_empty() {
-            return Ok(None);
-        }
-        let (left, held_until) = self.left().await?;
-        if left == 0
-            && let Some(reason) = self.failed.take()
-        {
-            return Ok(Some(SliceEnd::End(ChunkEnd::Failed(reason))));
-        }
-        if left == 0 && self.chunk.source_done {
-            let end = match self.locked.is_empty() {
-                true => ChunkEnd::Exhausted,
-                false => ChunkEnd::Failed(std::mem::take(&mut self.locked_for)),
-            };
-            return Ok(Some(SliceEnd::End(end)));
-        }
-        let may_step = !self.chunk.source_done && self.failed.is_none() && left < MOST_BACKLOG;
-        let step_at = self.paused.as_ref().map(|wait| wait.until).or(self.chunk.step_not_before);
-        let step_at = step_at.filter(|_| may_step);
-        if self.paused.is_some() && step_at.is_some_and(|at| at <= Utc::now()) {
-            return Ok(Some(SliceEnd::Again));
-        }
-        // One has its time since it was last looked at.
-        let may_try = left > 0 && held_until.is_none();
-        let Some(until) =
-            step_at.into_iter().chain(held_until).min().filter(|until| !may_try && *until > Utc::now())
-        else {
-            self.drained = false;
-            return Ok(None);
-        };
-        let reason = if step_at == Some(until) {
-            let reason = self.paused.as_ref().map(|wait| &wait.reason).or(self.waits_for.as_ref());
-            reason.cloned().unwrap_or_else(|| format!("{} waits", self.chunk.source))
-        } else {
-            "the hosts of the pictures that are left ask to come back later".to_owned()
-        };
-        if self.paused.is_none() || step_at != Some(until) {
-            let since = self.chunk.idle_since.filter(|_| !self.achieved).unwrap_or_else(Utc::now);
-            let longest = self.bench.app.config.crawl.longest_wait();
-            if (until - since).to_std().is_ok_and(|wait| wait > longest) {
-                let at = until.format("%Y-%m-%d %H:%M UTC");
-                let pictures = match left {
-                    0 => String::new(),
-                    1 => "1 picture is left; ".to_owned(),
-                    left => format!("{left} pictures are left; "),
-                };
-                let reason = format!("{pictures}nothing can be done before {at}: {reason}");
-                return Ok(Some(SliceEnd::End(ChunkEnd::Failed(reason))));
-            }
-            chunks::note_idle(&self.bench.app.db, &self.chunk).await?;
-        }
-        Ok(Some(SliceEnd::Wait(Deferral { until, reason, error: false })))
+        Ok(end)
     }
+}
+
+/// A write that touched no row of the chunk was undone.
+const fn fenced(written: bool) -> Result<(), Interrupted> {
+    if written { Ok(()) } else { Err(Interrupted::LeaseLost) }
 }

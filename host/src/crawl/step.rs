@@ -272,7 +272,7 @@ impl StepTask {
 
     /// 30 s doubling to one hour, or what the site says unless that is no wait at all.
     fn backoff(&self, said: Option<Duration>, reason: String) -> Deferral {
-        let doublings = u32::try_from(self.chunk.errors_in_row).unwrap_or(0).min(7);
+        let doublings = u32::try_from(self.chunk.progress.errors_in_row).unwrap_or(0).min(7);
         let own = (Duration::from_secs(30) * 2u32.pow(doublings)).min(Duration::from_hours(1));
         Deferral {
             until: Utc::now() + said.filter(|said| *said >= SHORTEST_WAIT).unwrap_or(own).min(LONGEST_WAIT),
@@ -282,7 +282,7 @@ impl StepTask {
     }
 
     fn defer(&self, wait: Deferral, spent: Usage) -> StepOutcome {
-        if wait.error && self.chunk.errors_in_row + 1 >= MOST_ERRORS {
+        if wait.error && self.chunk.progress.errors_in_row + 1 >= MOST_ERRORS {
             return StepOutcome::Failed(format!("{} (tried {MOST_ERRORS} times in a row)", wait.reason));
         }
         StepOutcome::Later(wait, spent)

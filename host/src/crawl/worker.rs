@@ -1,4 +1,5 @@
-//! A worker: what this process does with messages from the queue.
+//! A worker: what this process does with messages from the queue. Each means work on a chunk
+//! ([`ChunkHandler::perform`]), or that the worker died that had it ([`ChunkHandler::recover`]).
 
 use std::{
     collections::HashMap,
@@ -23,7 +24,8 @@ use crate::{
         failpoint::Failpoint,
         process_image::{ChunkContext, store_failed_deferral},
         response_cache::ResponseCache,
-        slice::{CLOSING, Pause, Slice},
+        slice::Slice,
+        source_state::{DRAINING, SourceState},
         stats::SliceStats,
         step::{MOST_ERRORS, preparing},
     },
@@ -32,7 +34,7 @@ use crate::{
         chunks::{self, ClaimedChunk, Deferral},
         fairness,
         lifecycle::{self, ChunkEnd},
-        sources::{self, SourceProblem},
+        sources::SourceProblem,
         steps::{self, Usage},
     },
     fetch::CookieJar,
@@ -66,28 +68,22 @@ pub struct Worker {
     app: App,
     decoders: Arc<Decoders>,
     failpoint: Arc<Failpoint>,
-    kept: Arc<ResponseCache>,
+    responses: Arc<ResponseCache>,
     store_failed: Arc<AtomicBool>,
-    held: Mutex<HashMap<Uuid, HeldLease>>,
+    leases: Mutex<HashMap<Uuid, HeldLease>>,
     /// Slices that are to give way, here or elsewhere, since when.
-    asked: Mutex<HashMap<Uuid, Instant>>,
+    yielding: Mutex<HashMap<Uuid, Instant>>,
     /// Its slots are of use to one job only.
     for_one_job: bool,
     stop: CancellationToken,
 }
 
-/// What a slice worked with.
-struct SliceRecord {
-    source: LoadedPlugin,
-    tally: Arc<SliceStats>,
-}
-
-impl SliceRecord {
-    async fn count(&self, app: &App, connection: &mut db::PgConnection) -> Result<(), db::Error> {
-        let counted = self.tally.take();
-        let build = app.fingerprints.build(&self.source);
-        sources::count(connection, &build, &counted.figures, counted.is_well()).await
-    }
+/// What a chunk that was claimed finds.
+enum Admitted {
+    /// Its plugin, and how its source stands.
+    Work(LoadedPlugin, SourceState),
+    /// Nothing that it could go on with now.
+    End(SliceEnd),
 }
 
 struct HeldLease {
@@ -115,10 +111,10 @@ impl Worker {
         let worker = Arc::new(Self {
             decoders: Arc::new(Decoders::new(app.clone())),
             failpoint: Arc::new(Failpoint::new(crawl)),
-            kept: Arc::default(),
+            responses: Arc::default(),
             store_failed: Arc::default(),
-            held: Mutex::default(),
-            asked: Mutex::default(),
+            leases: Mutex::default(),
+            yielding: Mutex::default(),
             for_one_job: only.is_some(),
             stop: stop.clone(),
             app,
@@ -137,8 +133,8 @@ impl Worker {
         watch.abort();
     }
 
-    /// Lets go of chunks whose leases are gone: told by a signal, and found by a slow
-    /// look when the signal was lost.
+    /// Drops the work on chunks whose leases are gone: told by a signal, and found by a slow
+    /// look when the signal was lost. Tidies the database and has slices give way beside that.
     async fn watch(self: Arc<Self>) {
         let mut signals = self.app.signals.subscribe();
         let mut tidy = tokio::time::interval(TIDY);
@@ -149,7 +145,7 @@ impl Worker {
                 signal = signals.recv() => {
                     if let Ok(Signal::Cancelled(job)) = signal {
                         tracing::debug!(event = "cancel-heard", %job, "a job was cancelled");
-                        self.drop_lost(|_, held| held.job == job);
+                        self.drop_local_work(|_, held| held.job == job);
                     }
                 }
                 _ = tidy.tick() => {
@@ -158,13 +154,13 @@ impl Worker {
                     }
                 }
                 _ = look.tick() => {
-                    let leases: Vec<Uuid> = self.held().keys().copied().collect();
+                    let leases: Vec<Uuid> = self.leases().keys().copied().collect();
                     if leases.is_empty() {
                         continue;
                     }
                     // When the database is away the slices find out by themselves.
                     if let Ok(lost) = chunks::lost(&self.app.db, &leases).await {
-                        self.drop_lost(|lease, _| lost.contains(lease));
+                        self.drop_local_work(|lease, _| lost.contains(lease));
                     }
                     if let Err(error) = self.rebalance().await {
                         tracing::debug!(%error, "it was not seen who waits");
@@ -199,14 +195,14 @@ impl Worker {
             }
             waiting.retain(|user| user.chunks > 0);
         }
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.retain(|lease, _| running.iter().any(|slice| slice.lease == *lease));
+        let mut yielding = self.yielding.lock().unwrap_or_else(PoisonError::into_inner);
+        yielding.retain(|lease, _| running.iter().any(|slice| slice.lease == *lease));
         let deaf =
-            asked.iter().filter(|(_, since)| since.elapsed() > DEAF).map(|(lease, _)| *lease).collect();
-        let held = self.held();
+            yielding.iter().filter(|(_, since)| since.elapsed() > DEAF).map(|(lease, _)| *lease).collect();
+        let leases = self.leases();
         for lease in balance::give_way(&running, &waiting, &deaf) {
-            asked.entry(lease).or_insert_with(Instant::now);
-            if let Some(held) = held.get(&lease) {
+            yielding.entry(lease).or_insert_with(Instant::now);
+            if let Some(held) = leases.get(&lease) {
                 tracing::debug!(event = "slice-asked-to-yield", job = %held.job, "asked to give way");
                 held.give_way.cancel();
             }
@@ -214,9 +210,9 @@ impl Worker {
         Ok(())
     }
 
-    fn drop_lost(&self, which: impl Fn(&Uuid, &HeldLease) -> bool) {
+    fn drop_local_work(&self, which: impl Fn(&Uuid, &HeldLease) -> bool) {
         // Those whose work was dropped, because the queue failed, are removed here only.
-        self.held().retain(|lease, held| {
+        self.leases().retain(|lease, held| {
             let lost = which(lease, held);
             if lost {
                 held.lost.cancel();
@@ -225,8 +221,8 @@ impl Worker {
         });
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, HeldLease>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn leases(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, HeldLease>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn work_on(&self, message: ChunkMessage) -> Result<(), Interrupted> {
@@ -241,15 +237,15 @@ impl Worker {
         let begun = Instant::now();
         let (lost, give_way) = (CancellationToken::new(), CancellationToken::new());
         let held = HeldLease { job: chunk.job_id, lost: lost.clone(), give_way: give_way.clone() };
-        self.held().insert(lease, held);
-        let mut ran = None;
+        self.leases().insert(lease, held);
+        let mut stats = None;
         let done = tokio::select! {
-            done = self.slice(&chunk, &give_way, &mut ran) => done,
+            done = self.slice(&chunk, &give_way, &mut stats) => done,
             () = lost.cancelled() => Err(Interrupted::LeaseLost),
         };
-        self.held().remove(&lease);
+        self.leases().remove(&lease);
         if matches!(done, Ok(SliceEnd::End(_)) | Err(Interrupted::LeaseLost)) {
-            self.kept.remove_chunk(chunk.id);
+            self.responses.remove_chunk(chunk.id);
         }
         let end = match done {
             // The same data would be refused the next time.
@@ -266,8 +262,8 @@ impl Worker {
             Err(Interrupted::LeaseLost) => {
                 // What was done was done, though for nothing.
                 if let Ok(mut connection) = self.app.db.acquire().await {
-                    if let Some(ran) = ran {
-                        let _ = ran.count(&self.app, &mut connection).await;
+                    if let Some(stats) = stats {
+                        let _ = stats.write(&mut connection).await;
                     }
                     let _ = charge(&mut connection, &chunk, begun).await;
                 }
@@ -275,10 +271,10 @@ impl Worker {
             }
             done => done?,
         };
-        self.finish_slice(&chunk, begun, end, ran.as_ref()).await
+        self.finish_slice(&chunk, begun, end, stats.as_deref()).await
     }
 
-    /// Lets go of a chunk because the database failed, as soon as that is possible again:
+    /// Releases a chunk because the database failed, as soon as that is possible again:
     /// found as running, it would count as held by a worker that died.
     async fn release(&self, chunk: &ClaimedChunk) {
         let mut pause = Duration::from_millis(200);
@@ -290,99 +286,106 @@ impl Worker {
         }
     }
 
-    /// Works on the chunk for a while; what its source does is counted in `ran`.
+    /// Works on the chunk for a while; what its source does is counted in `stats`.
     async fn slice(
         &self,
         chunk: &ClaimedChunk,
         give_way: &CancellationToken,
-        ran: &mut Option<SliceRecord>,
+        stats: &mut Option<Arc<SliceStats>>,
     ) -> Result<SliceEnd, Interrupted> {
-        if chunk.crash_count > chunks::MOST_SURVIVED {
-            let times = chunk.crash_count;
-            let reason = format!("the worker died {times} times in a row while it held this part");
-            return Ok(SliceEnd::End(ChunkEnd::Failed(reason)));
-        }
-        // A suspect is not made to wait, because who waits is a suspect no more.
-        if let Some(most) = self.app.config.crawl.user_slots.filter(|_| chunk.crash_count == 0)
-            && let Some(seconds) = fairness::admit(&self.app.db, chunk, most).await?
-        {
-            let reason = format!("{most} parts of your jobs are worked on, which is as many as are allowed");
-            let until = Utc::now() + Duration::from_secs(seconds.unsigned_abs());
-            return Ok(SliceEnd::Wait(Deferral { until, reason, error: false }));
-        }
-        if self.store_failed.load(Ordering::Relaxed) {
-            if self.app.store.check().await.is_err() {
-                return Ok(SliceEnd::Wait(store_failed_deferral()));
-            }
-            self.store_failed.store(false, Ordering::Relaxed);
-        }
-        let (source, pause) = match self.source(chunk).await? {
-            Ok(found) => found,
-            Err(end) => return Ok(end),
+        let mut chunk = chunk.clone();
+        let (plugin, source) = match self.admit(&mut chunk).await? {
+            Admitted::Work(plugin, source) => (plugin, source),
+            Admitted::End(end) => return Ok(end),
         };
-        let tally = Arc::new(SliceStats::new(self.app.clone(), source.info.id.clone()));
-        *ran = Some(SliceRecord { source: source.clone(), tally: Arc::clone(&tally) });
+        let stats = stats.insert(Arc::new(SliceStats::new(self.app.clone(), plugin.clone())));
         let jar = CookieJar::restore(&chunk.cookies);
-        let bench = ChunkContext {
+        if chunk.requests.is_none() {
+            // A walk that begins anew begins without what sites gave for the one before.
+            jar.clear();
+        }
+        let context = ChunkContext {
             app: self.app.clone(),
             fetcher: self.app.fetcher.with_cookies(jar.clone()),
             jar,
             decoders: Arc::clone(&self.decoders),
             failpoint: Arc::clone(&self.failpoint),
-            kept: Arc::clone(&self.kept),
+            responses: Arc::clone(&self.responses),
             store_failed: Arc::clone(&self.store_failed),
             owner: Owner { user: chunk.user_id, chunk: chunk.id },
             dataset: chunk.dataset_id,
             rules: chunk.rules.clone(),
-            grants: self.app.grants(&source),
-            tally,
+            grants: self.app.grants(&plugin),
+            stats: Arc::clone(stats),
         };
-        let mut slice = Slice::new(chunk.clone(), source, pause, bench);
+        let mut slice = Slice::new(chunk, plugin, source, context);
         slice.run(self.app.config.crawl.slice, give_way, &self.stop).await
     }
 
-    /// The chunk's source, and its pause; or what becomes of the chunk without it.
-    async fn source(
-        &self,
-        chunk: &ClaimedChunk,
-    ) -> Result<Result<(LoadedPlugin, Option<Pause>), SliceEnd>, Interrupted> {
-        let source = match self.app.source(&chunk.source) {
-            Ok(source) => source,
+    /// Looks whether the chunk can be worked on here and now, and with what.
+    async fn admit(&self, chunk: &mut ClaimedChunk) -> Result<Admitted, Interrupted> {
+        let crashes = chunk.progress.crash_count;
+        if crashes > chunks::MOST_SURVIVED {
+            let reason = format!("the worker died {crashes} times in a row while it held this part");
+            return Ok(Admitted::End(SliceEnd::End(ChunkEnd::Failed(reason))));
+        }
+        // A suspect is not made to wait, because who waits is a suspect no more.
+        if let Some(most) = self.app.config.crawl.user_slots.filter(|_| crashes == 0)
+            && let Some(seconds) = fairness::admit(&self.app.db, chunk, most).await?
+        {
+            let reason = format!("{most} parts of your jobs are worked on, which is as many as are allowed");
+            let until = Utc::now() + Duration::from_secs(seconds.unsigned_abs());
+            return Ok(Admitted::End(SliceEnd::Wait(Deferral { until, reason, error: false })));
+        }
+        if self.store_failed.load(Ordering::Relaxed) {
+            if self.app.store.check().await.is_err() {
+                return Ok(Admitted::End(SliceEnd::Wait(store_failed_deferral())));
+            }
+            self.store_failed.store(false, Ordering::Relaxed);
+        }
+        let plugin = match self.app.source(&chunk.source) {
+            Ok(plugin) => plugin,
             Err(_) if self.app.plugins.is_preparing(&chunk.source) => {
-                return Ok(Err(SliceEnd::Wait(preparing(&chunk.source))));
+                return Ok(Admitted::End(SliceEnd::Wait(preparing(&chunk.source))));
             }
             // Another worker may have it: this one lets the others try first, a few times.
             Err(reason)
-                if self.app.plugins.get(&chunk.source).is_none() && chunk.errors_in_row + 1 < MOST_ERRORS =>
+                if self.app.plugins.get(&chunk.source).is_none()
+                    && chunk.progress.errors_in_row + 1 < MOST_ERRORS =>
             {
                 let wait = Deferral { until: Utc::now() + ELSEWHERE, reason, error: true };
                 steps::defer(&self.app.db, chunk, &wait, Usage::default(), None).await?;
-                return Ok(Err(SliceEnd::Wait(wait)));
+                return Ok(Admitted::End(SliceEnd::Wait(wait)));
             }
-            Err(reason) => return Ok(Err(SliceEnd::End(ChunkEnd::Failed(reason)))),
+            Err(reason) => return Ok(Admitted::End(SliceEnd::End(ChunkEnd::Failed(reason)))),
         };
-        let health = self.app.health(&source).await?;
+        if chunk.restart_unless_made_by(plugin.digest) {
+            self.responses.remove_chunk(chunk.id);
+        }
+        let source = SourceState::of(chunk, Utc::now());
+        let health = self.app.health(&plugin).await?;
         if health.condition != Condition::Paused {
             chunks::note_pause(&self.app.db, chunk, false).await?;
-            return Ok(Ok((source, None)));
+            return Ok(Admitted::Work(plugin, source));
         }
         // Another worker may have found that it goes back to an earlier build.
         self.app.set_aside_failed_builds().await?;
-        if !self.app.is_current(&source) {
-            return Ok(Err(SliceEnd::Again));
+        if !self.app.is_current(&plugin) {
+            return Ok(Admitted::End(SliceEnd::Again));
         }
         let reason = health.reason.unwrap_or_default();
-        let pause = if health.trouble == Some(SourceProblem::Unauthorized) {
-            Pause::Lasting(reason)
+        let paused = if health.trouble == Some(SourceProblem::Unauthorized) {
+            SourceState::Failed(reason)
         } else if chunk.paused_since.is_some_and(|since| since + LONGEST_PAUSED <= Utc::now()) {
-            Pause::Lasting(format!("{reason}; waited for 24 hours"))
+            SourceState::Failed(format!("{reason}; waited for 24 hours"))
         } else {
             chunks::note_pause(&self.app.db, chunk, true).await?;
             let look = Utc::now() + PAUSED;
             let until = health.resumes_at.map_or(look, |resumes_at| resumes_at.min(look));
-            Pause::Passing(Deferral { until, reason, error: false })
+            SourceState::Paused { until, reason }
         };
-        Ok(Ok((source, Some(pause))))
+        // Of one that has no more nothing is asked.
+        Ok(Admitted::Work(plugin, if source == SourceState::Exhausted { source } else { paused }))
     }
 
     /// Gives the chunk back, for now, for later or for good, and queues what follows from that.
@@ -391,25 +394,26 @@ impl Worker {
         chunk: &ClaimedChunk,
         begun: Instant,
         end: SliceEnd,
-        ran: Option<&SliceRecord>,
+        stats: Option<&SliceStats>,
     ) -> Result<(), Interrupted> {
         let mut tx = self.app.db.begin().await?;
         charge(&mut tx, chunk, begun).await?;
-        let (next, at) = match &end {
-            SliceEnd::Again | SliceEnd::GaveWay => {
-                (chunks::requeue(&mut tx, chunk, None).await?.map(|run| vec![(chunk.id, run)]), None)
-            }
-            SliceEnd::Wait(wait) => {
-                let run = chunks::requeue(&mut tx, chunk, Some(wait)).await?;
-                (run.map(|run| vec![(chunk.id, run)]), Some(wait.until))
-            }
-            SliceEnd::End(end) => (lifecycle::end_chunk(&mut tx, chunk, end).await?, None),
+        let wait = match &end {
+            SliceEnd::Wait(wait) | SliceEnd::Idle(wait) => Some(wait),
+            SliceEnd::Again | SliceEnd::GaveWay | SliceEnd::End(_) => None,
+        };
+        let next = if let SliceEnd::End(end) = &end {
+            lifecycle::end_chunk(&mut tx, chunk, end).await?
+        } else {
+            let idle = matches!(end, SliceEnd::Idle(_));
+            chunks::requeue(&mut tx, chunk, wait, idle).await?.map(|run| vec![(chunk.id, run)])
         };
         let next = next.ok_or(Interrupted::LeaseLost)?;
+        let at = wait.map(|wait| wait.until);
         let turns = fairness::turns(&mut tx, chunk.job_id, &next, at).await?;
         self.app.queue.enqueue(&mut tx, chunk.job_id, &messages(&turns), at).await?;
-        if let Some(ran) = ran {
-            ran.count(&self.app, &mut tx).await?;
+        if let Some(stats) = stats {
+            stats.write(&mut tx).await?;
         }
         tx.commit().await?;
         self.app.metrics.slice_ended(end.name());
@@ -430,6 +434,7 @@ async fn charge(
 }
 
 impl ChunkHandler for Worker {
+    /// Claims the chunk that is meant, works on it for a slice and gives it back.
     fn perform(
         &self,
         message: ChunkMessage,
@@ -441,7 +446,7 @@ impl ChunkHandler for Worker {
                 tracing::warn!(chunk = %message.chunk, "interrupted: {reason}");
                 return Err(Abandoned(reason));
             }
-            tracing::info!(chunk = %message.chunk, "let go: {reason}");
+            tracing::info!(chunk = %message.chunk, "dropped: {reason}");
             // A message that no longer means work is done with; one that another worker
             // holds by now must not be ended from here.
             match chunks::is_current(&self.app.db, message.chunk, message.run).await {
@@ -451,10 +456,12 @@ impl ChunkHandler for Worker {
         })
     }
 
+    /// Counts the crash of the worker that had the chunk. It goes on from its last write when the
+    /// message is delivered again, which is at the time that this gives.
     fn recover(&self, message: ChunkMessage) -> Pin<Box<dyn Future<Output = DateTime<Utc>> + Send + '_>> {
         Box::pin(async move {
             // Suspects run apart from one another, so that only the guilty one dies again.
-            let spread = self.app.config.crawl.slice + CLOSING + MARGIN;
+            let spread = self.app.config.crawl.slice + DRAINING + MARGIN;
             match chunks::crashed(&self.app.db, message.chunk, message.run, spread).await {
                 Ok(at) => {
                     tracing::warn!(chunk = %message.chunk, "its worker died; it comes back");

@@ -1,5 +1,9 @@
-//! Chunks as a worker sees them: claimed under a lease, worked on and given back. Every write begins with an update of the chunk's row by id and lease;
-//! where that touches no row the worker has lost the chunk and the write is undone.
+//! Chunks as a worker sees them: claimed under a lease, worked on and given back, or taken from
+//! a worker that crashed ([`crashed`]).
+//!
+//! Every write begins with an update of the chunk's row by id and lease; where that touches no row
+//! the worker has lost the chunk and the write is undone. What a write changed of the row it
+//! changes in the [`ClaimedChunk`], too, and nobody else does: memory and row are the same.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
@@ -7,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     db::image_batch::RejectedCopy,
-    model::{Candidate, ChunkId, Cookies, DatasetId, JobId, Query, Request, Rules, UserId},
+    model::{Candidate, ChunkId, Cookies, DatasetId, JobId, Query, Request, Rules, Sha256, UserId},
 };
 
 /// A chunk in the hands of a worker: its checkpoint and what it belongs to.
@@ -35,8 +39,9 @@ pub struct ClaimedChunk {
     pub rules: Rules,
     /// Images that it may keep.
     pub share: i32,
-    /// Images that it has kept.
-    pub kept: i32,
+    /// What it has come to.
+    #[sqlx(flatten)]
+    pub progress: ChunkProgress,
     /// The plugin's state.
     pub plugin_state: String,
     /// SHA-256 of the component that made the state, in hexadecimal.
@@ -47,10 +52,21 @@ pub struct ClaimedChunk {
     /// What sites gave to be sent back.
     #[sqlx(json)]
     pub cookies: Cookies,
-    /// The last step asked to be called again with the same answers.
-    pub again: bool,
     /// The source has no more to give.
     pub source_done: bool,
+    /// Since when it waits for its source, which is paused.
+    pub paused_since: Option<DateTime<Utc>>,
+    /// Virtual time at which it was claimed, see [`super::fairness`].
+    pub begun: f64,
+    /// How long it waited for its turn, in seconds; not known after a crash.
+    pub waited: Option<f64>,
+}
+
+/// The columns of a chunk that the writes of a slice count and set; each of them gives all back.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub struct ChunkProgress {
+    /// Images kept.
+    pub kept: i32,
     /// Steps made.
     pub steps: i32,
     /// Requests made for steps.
@@ -63,14 +79,23 @@ pub struct ClaimedChunk {
     pub errors_in_row: i32,
     /// The source is not asked before this.
     pub step_not_before: Option<DateTime<Utc>>,
-    /// Since when it waits for its source, which is paused.
-    pub paused_since: Option<DateTime<Utc>>,
     /// Since when nothing is left of it but what must wait.
     pub idle_since: Option<DateTime<Utc>>,
-    /// Virtual time at which it was claimed, see [`super::fairness`].
-    pub begun: f64,
-    /// How long it waited for its turn, in seconds; not known after a crash.
-    pub waited: Option<f64>,
+}
+
+impl ClaimedChunk {
+    /// Forgets the checkpoint if another build of the plugin made it, because only that can read
+    /// it; the next step is the first again. Whether that was so.
+    pub fn restart_unless_made_by(&mut self, digest: Sha256) -> bool {
+        let digest = digest.to_string();
+        let is_foreign = self.plugin_digest.take_if(|made_by| *made_by != digest).is_some();
+        if is_foreign {
+            self.requests = None;
+            self.plugin_state.clear();
+            self.source_done = false;
+        }
+        is_foreign
+    }
 }
 
 /// One picture of the backlog.
@@ -133,7 +158,7 @@ pub async fn claim(
            from public.crawl_jobs j, (select id, state, since from pixcrawler.chunk where id = $1 for update) as before
           where c.id = before.id and c.run = $2 and c.state in ('queued', 'waiting', 'running') and j.id = c.job_id
       returning c.id, c.lease, c.job_id, j.dataset_id, j.user_id, c.source, c.label, c.query, j.rules, c.share,
-                c.kept, c.plugin_state, c.plugin_digest, c.requests, c.cookies, c.again, c.source_done, c.steps, c.asked,
+                c.kept, c.plugin_state, c.plugin_digest, c.requests, c.cookies, c.source_done, c.steps, c.asked,
                 c.received, c.crash_count, c.errors_in_row, c.step_not_before,
                 c.paused_since, c.idle_since, c.turn as begun,
                 case when before.state <> 'running' then extract(epoch from now() - before.since)::float8 end as waited",
@@ -146,7 +171,7 @@ pub async fn claim(
     if let Some(claimed) = &mut claimed {
         sqlx::query("update public.job_chunks set status = 'processing', retry_count = $2, updated_at = now() where id = $1")
             .bind(chunk)
-            .bind(claimed.crash_count)
+            .bind(claimed.progress.crash_count)
             .execute(&mut *tx)
             .await?;
         // Before the public row, as those lock it who refresh that.
@@ -220,81 +245,96 @@ pub async fn note_trying(pool: &PgPool, chunk: &ClaimedChunk, trying: &[i64]) ->
     Ok(noted.rows_affected() == 1)
 }
 
-/// How many pictures of the backlog are left, but for those in `locked`, and, when all of them
-/// are held back, until when.
+/// How many pictures of the backlog are left, but for those in `unauthorized`, and, when all of
+/// them are deferred, until when.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn left(
     pool: &PgPool,
     chunk: ChunkId,
-    locked: &[i64],
+    unauthorized: &[i64],
 ) -> sqlx::Result<(i64, Option<DateTime<Utc>>)> {
     sqlx::query_as(
         "select count(*), case when min(coalesce(not_before, now())) > now() then min(not_before) end
            from pixcrawler.candidate where chunk_id = $1 and verdict is null and id <> all ($2)",
     )
     .bind(chunk)
-    .bind(locked)
+    .bind(unauthorized)
     .fetch_one(pool)
     .await
 }
 
-/// Holds one picture back until its host may be asked again. False when the lease is lost.
+/// Defers one picture until its host may be asked again. False when the lease is lost.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn defer_entry(
     pool: &PgPool,
     chunk: &ClaimedChunk,
-    candidate: i64,
+    entry: i64,
     until: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
-    let held = sqlx::query(
+    let deferred = sqlx::query(
         "with held as (update pixcrawler.chunk set lease = lease where id = $1 and lease = $2 returning id)
          update pixcrawler.candidate c set not_before = $4, holds = holds + 1
            from held where c.id = $3 and c.chunk_id = held.id",
     )
     .bind(chunk.id)
     .bind(chunk.lease)
-    .bind(candidate)
+    .bind(entry)
     .bind(until)
     .execute(pool)
     .await?;
-    Ok(held.rows_affected() == 1)
+    Ok(deferred.rows_affected() == 1)
 }
 
-/// Notes that a picture goes on to another copy, and gives the host that it is on. Nothing when the lease
-/// is lost. A refused copy makes earlier crashes of the chunk forgotten, as a verdict does.
+/// The host that the next copy of a picture is on, and the row of the chunk.
+#[derive(FromRow)]
+struct NextCopyRow {
+    host: String,
+    #[sqlx(flatten)]
+    progress: ChunkProgress,
+}
+
+/// Notes that a picture goes on to the copy that `entry` says by now, and fills in its host. False
+/// when the lease is lost. A refused copy makes earlier crashes of the chunk forgotten, as a
+/// verdict does.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn next_copy(
     pool: &PgPool,
-    chunk: &ClaimedChunk,
-    waiting: &BacklogEntry,
-) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar(
+    chunk: &mut ClaimedChunk,
+    entry: &mut BacklogEntry,
+) -> sqlx::Result<bool> {
+    let noted: Option<NextCopyRow> = sqlx::query_as(
         "with held as (
             update pixcrawler.chunk set crash_count = 0, gave_way = false, idle_since = null
-             where id = $1 and lease = $2 returning id)
+             where id = $1 and lease = $2 returning *)
          update pixcrawler.candidate c set copy = $4, refused = $5, holds = $6
            from held where c.id = $3 and c.chunk_id = held.id
-      returning coalesce(lower(substring(candidate -> 'alternates' ->> ($4 - 1) from '^[^:]*://([^/?#]*)')), '')",
+      returning coalesce(lower(substring(c.candidate -> 'alternates' ->> ($4 - 1) from '^[^:]*://([^/?#]*)')), '') as host,
+                held.kept, held.steps, held.asked, held.received, held.crash_count, held.errors_in_row,
+                held.step_not_before, held.idle_since",
     )
     .bind(chunk.id)
     .bind(chunk.lease)
-    .bind(waiting.id)
-    .bind(waiting.copy)
-    .bind(Json(&waiting.refused))
-    .bind(waiting.holds)
+    .bind(entry.id)
+    .bind(entry.copy)
+    .bind(Json(&entry.refused))
+    .bind(entry.holds)
     .fetch_optional(pool)
-    .await
+    .await?;
+    let Some(noted) = noted else { return Ok(false) };
+    entry.host = noted.host;
+    chunk.progress = noted.progress;
+    Ok(true)
 }
 
-/// Gives a chunk back, to be queued again at once or, with the reason, for later:
-/// the run to enqueue in the same transaction, or none when the lease is lost.
-/// A slice that ends well makes earlier crashes forgotten.
+/// Gives a chunk back, to be queued again at once or, with the reason, for later; `idle` where
+/// nothing is left of it but what must wait. The run to enqueue in the same transaction, or none
+/// when the lease is lost. A slice that ends well makes earlier crashes forgotten.
 ///
 /// # Errors
 /// When the database fails.
@@ -302,11 +342,13 @@ pub async fn requeue(
     connection: &mut PgConnection,
     chunk: &ClaimedChunk,
     wait: Option<&Deferral>,
+    idle: bool,
 ) -> sqlx::Result<Option<i32>> {
     let run: Option<(i32,)> = sqlx::query_as(
         "update pixcrawler.chunk
             set state = case when $3::timestamptz is null then 'queued' else 'waiting' end, lease = null,
-                run = run + 1, crash_count = 0, not_before = $3, reason = $4
+                run = run + 1, crash_count = 0, not_before = $3, reason = $4,
+                idle_since = case when $5 then coalesce(idle_since, now()) else idle_since end
           where id = $1 and lease = $2
       returning run",
     )
@@ -314,6 +356,7 @@ pub async fn requeue(
     .bind(chunk.lease)
     .bind(wait.map(|wait| wait.until))
     .bind(wait.map(|wait| &wait.reason))
+    .bind(idle)
     .fetch_optional(&mut *connection)
     .await?;
     if run.is_some() {
@@ -341,21 +384,6 @@ pub async fn note_pause(pool: &PgPool, chunk: &ClaimedChunk, paused: bool) -> sq
     .bind(chunk.id)
     .bind(chunk.lease)
     .bind(paused)
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
-/// Notes that nothing is left of the chunk but what must wait. Does nothing when the lease is lost.
-///
-/// # Errors
-/// When the database fails.
-pub async fn note_idle(pool: &PgPool, chunk: &ClaimedChunk) -> sqlx::Result<()> {
-    sqlx::query(
-        "update pixcrawler.chunk set idle_since = coalesce(idle_since, now()) where id = $1 and lease = $2",
-    )
-    .bind(chunk.id)
-    .bind(chunk.lease)
     .execute(pool)
     .await?;
     Ok(())
@@ -390,7 +418,7 @@ pub async fn release(pool: &PgPool, chunk: &ClaimedChunk) -> sqlx::Result<()> {
 }
 
 /// Why nothing is done for a while.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deferral {
     /// When it goes on.
     pub until: DateTime<Utc>,

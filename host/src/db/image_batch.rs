@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, types::Json};
 
 use crate::{
-    db::chunks::ClaimedChunk,
+    db::chunks::{ChunkProgress, ClaimedChunk},
     model::{AcceptedImage, Candidate, ImageId, Provenance, Rejection, Sha256, Verdict},
 };
 
@@ -55,8 +55,8 @@ pub struct ReceivedBody {
 /// What a batch came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchResult {
-    /// Images that the chunk has kept by now.
-    pub kept: i32,
+    /// Images that were kept.
+    pub kept: usize,
     /// Pictures that the dataset has already.
     pub duplicates: usize,
     /// Whether there was any verdict.
@@ -73,7 +73,7 @@ pub struct BatchResult {
 /// When the database fails; nothing is written.
 pub async fn record(
     pool: &PgPool,
-    chunk: &ClaimedChunk,
+    chunk: &mut ClaimedChunk,
     batch: &[JudgedImage],
 ) -> sqlx::Result<Option<BatchResult>> {
     let mut tx = pool.begin().await?;
@@ -83,41 +83,39 @@ pub async fn record(
     let rows = decide(batch, &known, &mut quota);
     insert(&mut tx, chunk, &rows).await?;
 
-    let count = |is_counted: &dyn Fn(&&ImageInsert<'_>) -> bool| {
-        i32::try_from(rows.iter().filter(is_counted).count()).unwrap_or(i32::MAX)
-    };
+    let count = |is_counted: &dyn Fn(&&ImageInsert<'_>) -> bool| rows.iter().filter(is_counted).count();
     let kept = count(&|row| row.verdict == Verdict::Kept);
+    let duplicates = count(&|row| row.verdict == Verdict::Duplicate);
     let got_on = !rows.is_empty();
-    sqlx::query(
+    let progress: ChunkProgress = sqlx::query_as(
         "update pixcrawler.chunk
             set kept = kept + $2, crash_count = case when $3 then 0 else crash_count end,
                 gave_way = gave_way and not $3, idle_since = case when $3 then null else idle_since end
-          where id = $1",
+          where id = $1
+      returning kept, steps, asked, received, crash_count, errors_in_row, step_not_before, idle_since",
     )
     .bind(chunk.id)
-    .bind(kept)
+    .bind(integer(kept))
     .bind(got_on)
-    .execute(&mut *tx)
+    .fetch_one(&mut *tx)
     .await?;
     sqlx::query(
         "update pixcrawler.job set kept = kept + $2, judged = judged + $3, downloaded = downloaded + $4 where job_id = $1",
     )
     .bind(chunk.job_id)
-    .bind(kept)
-    .bind(count(&|_| true))
-    .bind(count(&|row| row.hash.is_some()))
+    .bind(integer(kept))
+    .bind(integer(rows.len()))
+    .bind(integer(count(&|row| row.hash.is_some())))
     .execute(&mut *tx)
     .await?;
     let refreshed = super::progress::refresh_if_due(&mut tx, chunk.job_id).await?;
     tx.commit().await?;
-    let duplicates = rows.iter().filter(|row| row.verdict == Verdict::Duplicate).count();
-    Ok(Some(BatchResult { kept: quota.kept, duplicates, written: got_on, refreshed }))
+    chunk.progress = progress;
+    Ok(Some(BatchResult { kept, duplicates, written: got_on, refreshed }))
 }
 
 /// What a batch may still add.
 struct Quota {
-    /// Images that the chunk has kept.
-    kept: i32,
     of_chunk: i32,
     of_job: i32,
 }
@@ -126,7 +124,6 @@ impl Quota {
     const fn take(&mut self) -> bool {
         let free = self.of_chunk > 0 && self.of_job > 0;
         if free {
-            self.kept += 1;
             self.of_chunk -= 1;
             self.of_job -= 1;
         }
@@ -136,20 +133,20 @@ impl Quota {
 
 /// Locks the chunk by its lease and then the job's counter; none when the lease is lost.
 async fn lock_quota(connection: &mut PgConnection, chunk: &ClaimedChunk) -> sqlx::Result<Option<Quota>> {
-    let of_chunk: Option<(i32, i32)> = sqlx::query_as(
-        "update pixcrawler.chunk set lease = lease where id = $1 and lease = $2 returning kept, share - kept",
+    let of_chunk: Option<(i32,)> = sqlx::query_as(
+        "update pixcrawler.chunk set lease = lease where id = $1 and lease = $2 returning share - kept",
     )
     .bind(chunk.id)
     .bind(chunk.lease)
     .fetch_optional(&mut *connection)
     .await?;
-    let Some((kept, of_chunk)) = of_chunk else { return Ok(None) };
+    let Some((of_chunk,)) = of_chunk else { return Ok(None) };
     let (of_job,): (i32,) =
         sqlx::query_as("select wanted - kept from pixcrawler.job where job_id = $1 for update")
             .bind(chunk.job_id)
             .fetch_one(&mut *connection)
             .await?;
-    Ok(Some(Quota { kept, of_chunk, of_job }))
+    Ok(Some(Quota { of_chunk, of_job }))
 }
 
 /// Which of the batch's hashes the dataset has already, and as which image.

@@ -1,35 +1,12 @@
 //! Steps of a source, written by the worker that holds its chunk.
 
-use sqlx::{PgPool, types::Json};
+use sqlx::{FromRow, PgPool, types::Json};
 
-use super::chunks::{ClaimedChunk, Deferral};
-use crate::model::{Candidate, Cookies, Request, Sha256};
+use super::chunks::{ChunkProgress, ClaimedChunk, Deferral};
+use crate::model::{self, Cookies, Next, Sha256, Step};
 
 /// A chunk with this many warnings takes no more.
 const MOST_WARNINGS: i32 = 50;
-
-/// What a step changes in the checkpoint.
-#[derive(Debug)]
-pub struct StepRecord<'a> {
-    /// The plugin's new state.
-    pub state: &'a str,
-    /// Digest of the component.
-    pub digest: Sha256,
-    /// Requests that it waits for from now on.
-    pub requests: &'a [Request],
-    /// Call again with the same answers.
-    pub again: bool,
-    /// No more will come.
-    pub done: bool,
-    /// What it found, with the SHA-256 of each normalised address.
-    pub candidates: &'a [(Sha256, Candidate)],
-    /// For the user.
-    pub warnings: &'a [String],
-    /// Those of the crawl, where they have changed.
-    pub cookies: Option<&'a Cookies>,
-    /// What it took to make it.
-    pub spent: Usage,
-}
 
 /// What the source's own requests took, against the budgets of its chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,15 +17,41 @@ pub struct Usage {
     pub received: i64,
 }
 
-/// Writes a step: state, requests and candidates, of which those that the job has
-/// seen before are left out. Earlier crashes are forgotten. False when the lease is lost.
+/// The row of a chunk after a step, and the place of its first candidate in the backlog.
+#[derive(FromRow)]
+struct StepRow {
+    first: i32,
+    #[sqlx(flatten)]
+    progress: ChunkProgress,
+}
+
+/// Writes a step of the component `made_by`: state, requests, cookies where they have changed, and
+/// candidates, of which those that the job has seen before are left out. Earlier crashes are
+/// forgotten. False when the lease is lost.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn record(pool: &PgPool, chunk: &ClaimedChunk, step: &StepRecord<'_>) -> sqlx::Result<bool> {
+pub async fn record(
+    pool: &PgPool,
+    chunk: &mut ClaimedChunk,
+    step: Step,
+    made_by: Sha256,
+    spent: Usage,
+    cookies: Option<&Cookies>,
+) -> sqlx::Result<bool> {
+    // The first step of a walk.
+    let is_first = chunk.requests.is_none();
+    let again = step.next == Next::Again;
+    let done = step.next == Next::Done;
+    let requests = match step.next {
+        Next::Done => Vec::new(),
+        Next::Fetch(requests) => requests,
+        // The answered requests stay open: after a crash they are made anew.
+        Next::Again => chunk.requests.clone().unwrap_or_default(),
+    };
+    let made_by = made_by.to_string();
     let mut tx = pool.begin().await?;
-    let found = i32::try_from(step.candidates.len()).unwrap_or(i32::MAX);
-    let first: Option<(i32,)> = sqlx::query_as(
+    let row: Option<StepRow> = sqlx::query_as(
         "update pixcrawler.chunk
             set plugin_state = $3, plugin_digest = $4, requests = $5, again = $6, source_done = $7,
                 warnings = case when jsonb_array_length(warnings) < $12 then warnings || $8 else warnings end,
@@ -57,26 +60,26 @@ pub async fn record(pool: &PgPool, chunk: &ClaimedChunk, step: &StepRecord<'_>) 
                 cookies = coalesce($14, cookies), errors_in_row = 0, step_not_before = null,
                 paused_since = null, crash_count = 0, gave_way = false, idle_since = null
           where id = $1 and lease = $2
-      returning found - $11",
+      returning found - $11 as first, kept, steps, asked, received, crash_count, errors_in_row,
+                step_not_before, idle_since",
     )
     .bind(chunk.id)
     .bind(chunk.lease)
-    .bind(step.state)
-    .bind(step.digest.to_string())
-    .bind(Json(step.requests))
-    .bind(step.again)
-    .bind(step.done)
-    .bind(Json(step.warnings))
-    .bind(step.spent.asked)
-    .bind(step.spent.received)
-    .bind(found)
+    .bind(&step.state)
+    .bind(&made_by)
+    .bind(Json(&requests))
+    .bind(again)
+    .bind(done)
+    .bind(Json(&step.warnings))
+    .bind(spent.asked)
+    .bind(spent.received)
+    .bind(i32::try_from(step.candidates.len()).unwrap_or(i32::MAX))
     .bind(MOST_WARNINGS)
-    // The first step of a walk.
-    .bind(chunk.requests.is_none())
-    .bind(step.cookies.map(Json))
+    .bind(is_first)
+    .bind(cookies.map(Json))
     .fetch_optional(&mut *tx)
     .await?;
-    let Some((first,)) = first else { return Ok(false) };
+    let Some(row) = row else { return Ok(false) };
     sqlx::query(
         "insert into pixcrawler.candidate (job_id, chunk_id, position, url_digest, candidate)
          select $1, $2, $3 + ordinal::integer, digest, candidate
@@ -86,13 +89,25 @@ pub async fn record(pool: &PgPool, chunk: &ClaimedChunk, step: &StepRecord<'_>) 
     )
     .bind(chunk.job_id)
     .bind(chunk.id)
-    .bind(first)
-    .bind(step.candidates.iter().map(|(digest, _)| digest.0.to_vec()).collect::<Vec<_>>())
-    .bind(step.candidates.iter().map(|(_, candidate)| Json(candidate)).collect::<Vec<_>>())
+    .bind(row.first)
+    .bind(step.candidates.iter().map(|found| digest_of(&found.url).0.to_vec()).collect::<Vec<_>>())
+    .bind(step.candidates.iter().map(Json).collect::<Vec<_>>())
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
+    chunk.plugin_state = step.state;
+    chunk.plugin_digest = Some(made_by);
+    chunk.requests = Some(requests);
+    chunk.source_done = done;
+    chunk.paused_since = None;
+    chunk.progress = row.progress;
     Ok(true)
+}
+
+/// The same picture under spellings of one address is one candidate.
+fn digest_of(url: &str) -> Sha256 {
+    let normal = url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| model::normalise(&url));
+    Sha256::of(normal.as_bytes())
 }
 
 /// Adds what the host has to say to the chunk's warnings, once; nothing when the lease is lost.
@@ -113,23 +128,24 @@ pub async fn note(pool: &PgPool, chunk: &ClaimedChunk, note: &str) -> sqlx::Resu
     Ok(())
 }
 
-/// Puts off the next step of the source, for which this was spent, and writes the cookies
+/// Defers the next step of the source, for which this was spent, and writes the cookies
 /// where they have changed. False when the lease is lost.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn defer(
     pool: &PgPool,
-    chunk: &ClaimedChunk,
+    chunk: &mut ClaimedChunk,
     wait: &Deferral,
     spent: Usage,
     cookies: Option<&Cookies>,
 ) -> sqlx::Result<bool> {
-    let deferred = sqlx::query(
+    let progress: Option<ChunkProgress> = sqlx::query_as(
         "update pixcrawler.chunk
             set step_not_before = $3, reason = $4, errors_in_row = errors_in_row + $5,
                 asked = asked + $6, received = received + $7, cookies = coalesce($8, cookies)
-          where id = $1 and lease = $2",
+          where id = $1 and lease = $2
+      returning kept, steps, asked, received, crash_count, errors_in_row, step_not_before, idle_since",
     )
     .bind(chunk.id)
     .bind(chunk.lease)
@@ -139,7 +155,9 @@ pub async fn defer(
     .bind(spent.asked)
     .bind(spent.received)
     .bind(cookies.map(Json))
-    .execute(pool)
+    .fetch_optional(pool)
     .await?;
-    Ok(deferred.rows_affected() == 1)
+    let Some(progress) = progress else { return Ok(false) };
+    chunk.progress = progress;
+    Ok(true)
 }

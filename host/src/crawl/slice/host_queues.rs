@@ -27,8 +27,8 @@ impl HostQueues {
     }
 
     pub(super) fn extend(&mut self, loaded: Vec<BacklogEntry>) {
-        for waiting in loaded {
-            self.hosts.entry(waiting.host.clone()).or_default().waiting.push_back(waiting);
+        for entry in loaded {
+            self.hosts.entry(entry.host.clone()).or_default().waiting.push_back(entry);
         }
     }
 
@@ -40,20 +40,20 @@ impl HostQueues {
         self.len() == 0
     }
 
-    /// Hosts of which `enough` are ready.
+    /// Hosts of which `enough` are queues.
     pub(super) fn with_enough(&self, enough: usize) -> Vec<String> {
         let full = self.hosts.iter().filter(|(_, host)| host.waiting.len() >= enough);
         full.map(|(name, _)| name.clone()).collect()
     }
 
     /// The next picture to try, of the host with fewest under way, of those the one whose last
-    /// turn is longest ago. Where `has_room` says no, a host has one under way, which waits for
+    /// turn is longest ago. Where `has_capacity` says no, a host has one under way, which waits for
     /// its turn, so that others who ask the same host do not keep it for themselves.
-    pub(super) fn next(&mut self, has_room: impl Fn(&BacklogEntry) -> bool) -> Option<BacklogEntry> {
+    pub(super) fn next(&mut self, has_capacity: impl Fn(&BacklogEntry) -> bool) -> Option<BacklogEntry> {
         let per_host = self.per_host;
         let may_start = |host: &HostQueue| {
             let next = host.waiting.front()?;
-            let may_start = host.under_way == 0 || (host.under_way < per_host && has_room(next));
+            let may_start = host.under_way == 0 || (host.under_way < per_host && has_capacity(next));
             may_start.then_some((host.under_way, host.turn))
         };
         let hosts = self.hosts.values_mut().filter_map(|host| Some((may_start(host)?, host)));
@@ -77,7 +77,7 @@ impl HostQueues {
 mod tests {
     use super::*;
 
-    fn waiting(id: i64, host: &str) -> BacklogEntry {
+    fn entry(id: i64, host: &str) -> BacklogEntry {
         let candidate = serde_json::from_value(serde_json::json!({ "url": format!("http://{host}/{id}") }));
         BacklogEntry {
             id,
@@ -91,30 +91,30 @@ mod tests {
         }
     }
 
-    fn started(ready: &mut HostQueues, has_room: impl Fn(&BacklogEntry) -> bool) -> Vec<i64> {
-        std::iter::from_fn(|| Some(ready.next(&has_room)?.id)).collect()
+    fn started(queues: &mut HostQueues, has_capacity: impl Fn(&BacklogEntry) -> bool) -> Vec<i64> {
+        std::iter::from_fn(|| Some(queues.next(&has_capacity)?.id)).collect()
     }
 
     #[test]
     fn hosts_come_in_turn_up_to_their_places() {
-        let mut ready = HostQueues::new(2);
-        ready.extend((0..4).map(|id| waiting(id, "a")).chain([waiting(8, "b"), waiting(9, "c")]).collect());
-        let first = started(&mut ready, |_| true);
+        let mut queues = HostQueues::new(2);
+        queues.extend((0..4).map(|id| entry(id, "a")).chain([entry(8, "b"), entry(9, "c")]).collect());
+        let first = started(&mut queues, |_| true);
         assert_eq!(first.len(), 4, "{first:?}");
-        assert_eq!((first[3], ready.len()), (1, 2), "the first of each, then the second of one: {first:?}");
-        assert_eq!(ready.with_enough(2), ["a"]);
-        ready.ended("b");
-        assert!(started(&mut ready, |_| true).is_empty());
-        ready.ended("a");
-        assert_eq!(started(&mut ready, |_| true), [2]);
+        assert_eq!((first[3], queues.len()), (1, 2), "the first of each, then the second of one: {first:?}");
+        assert_eq!(queues.with_enough(2), ["a"]);
+        queues.ended("b");
+        assert!(started(&mut queues, |_| true).is_empty());
+        queues.ended("a");
+        assert_eq!(started(&mut queues, |_| true), [2]);
     }
 
     #[test]
-    fn one_waits_where_there_is_no_room() {
-        let mut ready = HostQueues::new(8);
-        ready.extend(vec![waiting(1, "a"), waiting(2, "a"), waiting(3, "b"), waiting(4, "b")]);
-        let first = started(&mut ready, |waiting| waiting.host == "b");
+    fn one_waits_where_there_is_no_capacity() {
+        let mut queues = HostQueues::new(8);
+        queues.extend(vec![entry(1, "a"), entry(2, "a"), entry(3, "b"), entry(4, "b")]);
+        let first = started(&mut queues, |entry| entry.host == "b");
         assert_eq!(first.len(), 3, "{first:?}");
-        assert_eq!(ready.len(), 1);
+        assert_eq!(queues.len(), 1);
     }
 }
