@@ -1,15 +1,16 @@
 //! The story: a chunk from claim to checkpoint.
 //!
-//! A [`worker`] claims a chunk under a lease and works on it for a [`slice`] of time. It asks
-//! the plugin what to fetch next, fetches that (a [`step`]), and puts what the plugin found into
+//! A worker (`worker`) claims a chunk under a lease and works on it for a slice of time (`slice`).
+//! It asks the plugin what to fetch next, fetches that (`step`), and puts what the plugin found into
 //! the backlog; beside that it takes pictures from the backlog, downloads, checks and
-//! stores them ([`process_image`]), and writes verdicts in batches. Then it gives the chunk back,
-//! for later, or for good. How the source fares meanwhile, and what ends the slice, are the
-//! transitions of [`source_state`].
+//! stores them (`process_image`), and writes verdicts in batches. Then it gives the chunk back,
+//! for later, or for good. Whether the source may be asked meanwhile, and how the slice ends, are
+//! transitions of states (`source_state`).
 //!
 //! After a crash of its worker a chunk is as its last write left it ([`crate::db::steps`],
-//! [`crate::db::image_batch`]). The queue finds the dead worker and calls `recover` of [`Worker`],
-//! which counts the crash ([`crate::db::chunks::crashed`]) and has the chunk claimed again.
+//! [`crate::db::image_batch`]). The queue finds that the worker is dead and calls `recover` of
+//! [`Worker`], which counts the crash ([`crate::db::chunks::crashed`]) and says when the chunk is
+//! claimed again.
 
 mod balance;
 mod budget;

@@ -25,7 +25,7 @@ use crate::{
         image_batch::{JudgedImage, ReceivedBody, RejectedCopy},
         images,
     },
-    fetch::{CookieJar, Download, Fetcher},
+    fetch::{CookieJar, Fetcher},
     model::{AcceptedImage, Checksum, DatasetId, Grants, Refusal, Rejection, Rules, Sha256},
     validate::{self, Decoded, Header, Rejected},
 };
@@ -43,7 +43,7 @@ const HOST_PAUSE: Duration = Duration::from_secs(30);
 /// What the pictures of one chunk have in common.
 pub(super) struct ChunkContext {
     pub(super) app: App,
-    /// The outbound door, with the cookies of the chunk.
+    /// With the cookies of the chunk.
     pub(super) fetcher: Fetcher,
     pub(super) jar: CookieJar,
     pub(super) decoders: Arc<Decoders>,
@@ -93,13 +93,20 @@ impl ChunkContext {
         }
         let url = entry.address().to_owned();
         let metrics = &self.app.metrics;
-        let download = metrics.download(self.download(&entry, &url)).await;
-        let download = match download {
-            Ok(found) => found,
-            Err(DownloadFailure::Refused(reason)) => return next_copy_or_reject(entry, None, reason),
-            Err(DownloadFailure::Deferred(reason, after)) => return defer_or_next_copy(entry, reason, after),
-            Err(DownloadFailure::Unauthorized(reason)) => {
+        let download = self.fetcher.download(&self.grants, &entry.candidate, &url);
+        let download = match metrics.download(download).await {
+            Ok(download) => download,
+            Err(refused) if refused.unauthorized => {
+                let name = entry.candidate.credential.as_deref().unwrap_or_default();
+                let reason = format!("its pictures need another credential `{name}`: {}", refused.detail);
                 return ImageOutcome::Unauthorized { reason };
+            }
+            Err(refused) => {
+                let rejection = Rejection { reason: refused.reason, detail: refused.detail };
+                return match refused.retry_after {
+                    Some(after) => defer_or_next_copy(entry, rejection, after),
+                    None => next_copy_or_reject(entry, None, rejection),
+                };
             }
         };
         metrics.received(download.bytes.len());
@@ -117,8 +124,8 @@ impl ChunkContext {
         let image = match result {
             Ok(image) => image,
             Err(rejected) => {
-                let reason = Rejection { reason: rejected.refusal, detail: rejected.detail };
-                return next_copy_or_reject(entry, Some(body), reason);
+                let rejection = Rejection { reason: rejected.refusal, detail: rejected.detail };
+                return next_copy_or_reject(entry, Some(body), rejection);
             }
         };
         let put = self.app.store.put(self.owner.user, &sha256, image.format, download.bytes).await;
@@ -185,31 +192,6 @@ impl ChunkContext {
             images::KnownBytes::Refused { reason, detail } => Some(Err(header.reject(reason, detail))),
         }
     }
-
-    async fn download(&self, entry: &BacklogEntry, url: &str) -> Result<Download, DownloadFailure> {
-        let candidate = &entry.candidate;
-        let refused = match self.fetcher.download(&self.grants, candidate, url).await {
-            Ok(download) => return Ok(download),
-            Err(refused) => refused,
-        };
-        if refused.unauthorized {
-            let name = candidate.credential.as_deref().unwrap_or_default();
-            let reason = format!("its pictures need another credential `{name}`: {}", refused.detail);
-            return Err(DownloadFailure::Unauthorized(reason));
-        }
-        let reason = Rejection { reason: refused.reason, detail: refused.detail };
-        Err(match refused.retry_after {
-            Some(after) => DownloadFailure::Deferred(reason, after),
-            None => DownloadFailure::Refused(reason),
-        })
-    }
-}
-
-enum DownloadFailure {
-    Refused(Rejection),
-    /// Its origin is to be asked again after this time.
-    Deferred(Rejection, Duration),
-    Unauthorized(String),
 }
 
 /// Nothing can be kept for now, by any chunk of this process.
@@ -225,36 +207,41 @@ fn later(after: Duration) -> DateTime<Utc> {
     Utc::now() + chrono::Duration::from_std(after).unwrap_or(chrono::Duration::days(1))
 }
 
-/// The copy is waited for, unless that is long and another origin may have one now. What else its own
-/// has is held back as well.
-fn defer_or_next_copy(entry: BacklogEntry, reason: Rejection, after: Duration) -> ImageOutcome {
+/// Waits for the copy, unless that is long and another origin may have one now. What else its own
+/// has is deferred as well.
+fn defer_or_next_copy(entry: BacklogEntry, rejection: Rejection, after: Duration) -> ImageOutcome {
     if entry.holds >= MOST_HOLDS {
-        return next_copy_or_reject(entry, None, reason);
+        return next_copy_or_reject(entry, None, rejection);
     }
     match next_copy(&entry, |url| !is_same_origin(url, entry.address())) {
-        Some(next) if after > WORTH_WAITING => with_copy(entry, next, None, reason),
+        Some(next) if after > WORTH_WAITING => with_copy(entry, next, None, rejection),
         _ => ImageOutcome::Deferred { until: later(after) },
     }
 }
 
-/// The copy is refused, and the next one is tried, if there is one.
-fn next_copy_or_reject(entry: BacklogEntry, body: Option<ReceivedBody>, reason: Rejection) -> ImageOutcome {
+/// Refuses the copy, and goes on to the next one, if there is one.
+fn next_copy_or_reject(
+    entry: BacklogEntry,
+    body: Option<ReceivedBody>,
+    rejection: Rejection,
+) -> ImageOutcome {
     // Who opts out means the picture, not a copy of it.
-    let may_go_on = reason.reason != Refusal::OptOut;
+    let may_go_on = rejection.reason != Refusal::OptOut;
     match next_copy(&entry, |_| may_go_on) {
-        Some(next) => with_copy(entry, next, body, reason),
-        None => reject(entry, body, reason),
+        Some(next) => with_copy(entry, next, body, rejection),
+        None => reject(entry, body, rejection),
     }
 }
 
+/// Refuses the copy, and goes on to this one.
 fn with_copy(
     mut entry: BacklogEntry,
     next: i16,
     body: Option<ReceivedBody>,
-    reason: Rejection,
+    rejection: Rejection,
 ) -> ImageOutcome {
     let url = entry.address().to_owned();
-    entry.refused.push(RejectedCopy { url, rejection: reason, body });
+    entry.refused.push(RejectedCopy { url, rejection, body });
     entry.copy = next;
     // They tell of the origin.
     if entry.refused.last().is_some_and(|before| !is_same_origin(&before.url, entry.address())) {
@@ -277,12 +264,12 @@ fn is_same_origin(one: &str, other: &str) -> bool {
     origin(one) == origin(other)
 }
 
-/// No copy is left. Of several refusals the first that may pass tells whether a retry tries again;
+/// Rejects a picture of which no copy is left. Of several refusals the first that may pass tells whether a retry tries again;
 /// else the first tells why the one that was asked for is not there.
-fn reject(entry: BacklogEntry, body: Option<ReceivedBody>, reason: Rejection) -> ImageOutcome {
+fn reject(entry: BacklogEntry, body: Option<ReceivedBody>, rejection: Rejection) -> ImageOutcome {
     let url = entry.address().to_owned();
     let mut copies = entry.refused;
-    copies.push(RejectedCopy { url, rejection: reason, body });
+    copies.push(RejectedCopy { url, rejection, body });
     let shown = copies.iter().position(|copy| copy.rejection.reason.may_pass()).unwrap_or(0);
     let RejectedCopy { url, rejection, body } = copies.remove(shown);
     ImageOutcome::Judged(Box::new(JudgedImage {
@@ -319,8 +306,8 @@ mod tests {
         let mut tried = Vec::new();
         loop {
             tried.push(entry.address().to_owned());
-            let reason = Rejection { reason: *reasons.next().unwrap(), detail: tried.len().to_string() };
-            match next_copy_or_reject(entry, None, reason) {
+            let rejection = Rejection { reason: *reasons.next().unwrap(), detail: tried.len().to_string() };
+            match next_copy_or_reject(entry, None, rejection) {
                 ImageOutcome::NextCopy(next) => entry = *next,
                 ImageOutcome::Judged(judged) => return (tried, *judged),
                 _ => unreachable!(),
@@ -351,8 +338,8 @@ mod tests {
     /// Holds what is tried for so many seconds: the number of the copy that is tried next, none where it
     /// is waited for.
     fn defer(entry: BacklogEntry, seconds: u64) -> Option<BacklogEntry> {
-        let reason = Rejection { reason: Refusal::RateLimited, detail: String::new() };
-        match defer_or_next_copy(entry, reason, Duration::from_secs(seconds)) {
+        let rejection = Rejection { reason: Refusal::RateLimited, detail: String::new() };
+        match defer_or_next_copy(entry, rejection, Duration::from_secs(seconds)) {
             ImageOutcome::NextCopy(next) => Some(*next),
             ImageOutcome::Deferred { .. } => None,
             _ => unreachable!(),

@@ -22,7 +22,7 @@ use crate::{
     crawl::{
         Interrupted, SliceEnd, budget,
         process_image::{ChunkContext, ImageOutcome},
-        source_state::{MOST_BACKLOG, Phase, Remainder, SourceEvent, SourceState, StepRule, Supply},
+        source_state::{MOST_BACKLOG, Phase, Remainder, SourceEvent, SourceState, Supply},
         step::{StepOutcome, StepTask},
     },
     db::{
@@ -202,7 +202,7 @@ impl Slice {
     /// Begins nothing more, and ends so when nothing is in flight.
     fn drain(&mut self, end: SliceEnd) {
         self.phase.drain(end, Instant::now());
-        if self.phase.step() == StepRule::Drop {
+        if self.phase.drops_step() {
             self.step.abort_all();
         }
     }
@@ -210,13 +210,13 @@ impl Slice {
     /// When what is in flight is cut off, if any of it is.
     fn cut_off(&self) -> Option<Instant> {
         let Phase::Draining { until, .. } = self.phase else { return None };
-        let cuts_step = !self.step.is_empty() && self.phase.step() == StepRule::FinishInTime;
+        let cuts_step = !self.step.is_empty() && self.phase.cuts_step();
         (cuts_step || !self.downloads.is_empty()).then_some(until)
     }
 
     async fn drop_local_work(&mut self) {
         self.downloads.shutdown().await;
-        if self.phase.step() == StepRule::FinishInTime {
+        if self.phase.cuts_step() {
             self.step.shutdown().await;
         }
     }

@@ -210,27 +210,17 @@ impl Phase {
         }
     }
 
-    /// Whether a step under way is still waited for, and if so, whether `until` cuts it short, too.
-    /// One under way when the time is up is finished: one that takes longer than a slice would never
-    /// be, if each slice began it anew.
-    pub(super) const fn step(&self) -> StepRule {
-        match self {
-            Self::Running | Self::Draining { end: SliceEnd::Again, .. } => StepRule::Finish,
-            Self::Draining { end: SliceEnd::GaveWay, .. } => StepRule::FinishInTime,
-            Self::Draining { .. } => StepRule::Drop,
-        }
+    /// Whether a step that is under way is dropped at once. When only the time is up it is finished,
+    /// however long that takes: one that takes longer than a slice would never be, if each slice
+    /// began it anew.
+    pub(super) const fn drops_step(&self) -> bool {
+        matches!(self, Self::Draining { end: SliceEnd::Wait(_) | SliceEnd::Idle(_) | SliceEnd::End(_), .. })
     }
-}
 
-/// What becomes of a step that is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StepRule {
-    /// However long it takes.
-    Finish,
-    /// It is dropped with the downloads.
-    FinishInTime,
-    /// It is dropped at once.
-    Drop,
+    /// Whether a step is cut off at `until` as the downloads are.
+    pub(super) const fn cuts_step(&self) -> bool {
+        matches!(self, Self::Draining { end: SliceEnd::GaveWay, .. })
+    }
 }
 
 #[cfg(test)]
@@ -400,18 +390,18 @@ mod tests {
     fn the_first_end_counts_unless_a_failure_follows() {
         let now = Instant::now();
         let wait = || SliceEnd::Wait(wait(1, "full"));
-        for (first, second, end, time, rule) in [
-            (SliceEnd::Again, SliceEnd::GaveWay, SliceEnd::Again, DRAINING, StepRule::Finish),
-            (SliceEnd::GaveWay, SliceEnd::Again, SliceEnd::GaveWay, GIVING_WAY, StepRule::FinishInTime),
-            (wait(), SliceEnd::Again, wait(), DRAINING, StepRule::Drop),
-            (SliceEnd::Again, wait(), SliceEnd::Again, DRAINING, StepRule::Finish),
-            (SliceEnd::GaveWay, failure("panic"), failure("panic"), GIVING_WAY, StepRule::Drop),
+        for (first, second, end, time, step) in [
+            (SliceEnd::Again, SliceEnd::GaveWay, SliceEnd::Again, DRAINING, (false, false)),
+            (SliceEnd::GaveWay, SliceEnd::Again, SliceEnd::GaveWay, GIVING_WAY, (false, true)),
+            (wait(), SliceEnd::Again, wait(), DRAINING, (true, false)),
+            (SliceEnd::Again, wait(), SliceEnd::Again, DRAINING, (false, false)),
+            (SliceEnd::GaveWay, failure("panic"), failure("panic"), GIVING_WAY, (true, false)),
         ] {
             let mut phase = Phase::Running;
-            assert_eq!(phase.step(), StepRule::Finish);
+            assert!(phase.is_running() && !phase.drops_step() && !phase.cuts_step());
             phase.drain(first, now);
             phase.drain(second, now + DRAINING);
-            assert_eq!(phase.step(), rule);
+            assert_eq!((phase.drops_step(), phase.cuts_step()), step, "{phase:?}");
             assert_eq!(phase, Phase::Draining { end, until: now + time });
         }
     }

@@ -3,7 +3,7 @@
 //! the same locks in the same order (dataset, chunk rows by id, the job's rows), so
 //! that none deadlocks with another or with a batch of verdicts.
 
-use sqlx::{FromRow, PgConnection, types::Json};
+use sqlx::{PgConnection, types::Json};
 
 use crate::{
     db::{
@@ -261,17 +261,6 @@ async fn lock_rows(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()
     Ok(())
 }
 
-#[derive(FromRow)]
-struct QuotaRow {
-    id: ChunkId,
-    input: i32,
-    rank: i32,
-    state: ChunkState,
-    share: i32,
-    kept: i32,
-    has_more: bool,
-}
-
 /// Gives the slots that nobody works on to chunks that had reached their share but
 /// not their end, and marks those that have nothing more to give.
 async fn redistribute(connection: &mut PgConnection, job: JobId) -> sqlx::Result<ToEnqueue> {
@@ -279,7 +268,7 @@ async fn redistribute(connection: &mut PgConnection, job: JobId) -> sqlx::Result
         .bind(job)
         .fetch_one(&mut *connection)
         .await?;
-    let rows: Vec<QuotaRow> = sqlx::query_as(
+    let rows: Vec<(ChunkId, i32, i32, ChunkState, i32, i32, bool)> = sqlx::query_as(
         "select id, input, rank, state, share, kept,
                 not source_done or exists (
                     select from pixcrawler.candidate b where b.chunk_id = c.id and b.verdict is null) as has_more
@@ -288,28 +277,20 @@ async fn redistribute(connection: &mut PgConnection, job: JobId) -> sqlx::Result
     .bind(job)
     .fetch_all(&mut *connection)
     .await?;
-    let ended: Vec<ChunkId> = rows
-        .iter()
-        .filter(|row| row.state == ChunkState::Satisfied && !row.has_more)
-        .map(|row| row.id)
-        .collect();
+    let mut exhausted: Vec<ChunkId> = Vec::new();
+    let mut quotas: Vec<QuotaShare> = Vec::with_capacity(rows.len());
+    for (chunk, input, rank, mut state, share, kept, has_more) in rows {
+        if state == ChunkState::Satisfied && !has_more {
+            state = ChunkState::Exhausted;
+            exhausted.push(chunk);
+        }
+        quotas.push(QuotaShare { chunk, input, rank, state, share, kept });
+    }
     sqlx::query("update pixcrawler.chunk set state = 'exhausted', share = kept where id = any ($1)")
-        .bind(&ended)
+        .bind(&exhausted)
         .execute(&mut *connection)
         .await?;
-    let parts: Vec<QuotaShare> = rows
-        .iter()
-        .map(|row| QuotaShare {
-            chunk: row.id,
-            input: row.input,
-            rank: row.rank,
-            state: if ended.contains(&row.id) { ChunkState::Exhausted } else { row.state },
-            share: row.share,
-            kept: row.kept,
-        })
-        .collect();
-    let more = shares_of_missing(wanted, &parts);
-    let (chunks, extra): (Vec<ChunkId>, Vec<i32>) = more.into_iter().unzip();
+    let (chunks, extra): (Vec<ChunkId>, Vec<i32>) = shares_of_missing(wanted, &quotas).into_iter().unzip();
     let queued: ToEnqueue = sqlx::query_as(
         "update pixcrawler.chunk c
             set share = c.share + m.extra, state = 'queued', run = run + 1
@@ -348,14 +329,6 @@ async fn publish_chunks(connection: &mut PgConnection, job: JobId) -> sqlx::Resu
     Ok(())
 }
 
-#[derive(FromRow)]
-struct FinishedChunkRow {
-    source: String,
-    state: ChunkState,
-    reason: Option<String>,
-    warnings: Json<Vec<String>>,
-}
-
 /// Ends the job when none of its chunks is to be worked on.
 async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: JobId) -> sqlx::Result<()> {
     let open: Option<(i32,)> = sqlx::query_as(
@@ -377,7 +350,7 @@ async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: 
     if status.0 == JobState::Cancelled {
         return end_job(connection, dataset, job, JobState::Cancelled, None).await;
     }
-    let rows: Vec<FinishedChunkRow> = sqlx::query_as(
+    let rows: Vec<(String, ChunkState, Option<String>, Json<Vec<String>>)> = sqlx::query_as(
         "select source, state, reason, warnings from pixcrawler.chunk where job_id = $1 order by input, rank",
     )
     .bind(job)
@@ -385,11 +358,11 @@ async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: 
     .await?;
     let chunks: Vec<FinishedChunk> = rows
         .into_iter()
-        .map(|row| FinishedChunk {
-            source: row.source,
-            state: row.state,
-            reason: row.reason,
-            warnings: row.warnings.0,
+        .map(|(source, state, reason, warnings)| FinishedChunk {
+            source,
+            state,
+            reason,
+            warnings: warnings.0,
         })
         .collect();
     let (state, reason) = outcome(kept, wanted, &chunks);
