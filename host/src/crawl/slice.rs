@@ -199,7 +199,7 @@ impl Slice {
         self.chunk.progress.kept >= self.chunk.share
     }
 
-    /// Begins nothing more, and ends so when nothing is in flight.
+    /// Begins nothing more; the slice ends so when nothing is in flight.
     fn drain(&mut self, end: SliceEnd) {
         self.phase.drain(end, Instant::now());
         if self.phase.drops_step() {
@@ -214,6 +214,7 @@ impl Slice {
         (cuts_step || !self.downloads.is_empty()).then_some(until)
     }
 
+    /// Drops what had its time to end by itself; the next slice does it anew.
     async fn drop_local_work(&mut self) {
         self.downloads.shutdown().await;
         if self.phase.cuts_step() {
@@ -251,13 +252,16 @@ impl Slice {
             backlog_exhausted: self.backlog_exhausted,
             stalled: self.last_finished.elapsed() > STALLED,
         };
-        if !self.source.is_wanted(&supply, Utc::now()) {
+        if !self.source.wants_step(&supply, Utc::now()) {
             return Ok(());
         }
         if !self.context.app.is_current(&self.plugin) {
             // Another build has taken its place; the next slice works with that.
             self.drain(SliceEnd::Again);
-        } else if self.left().await?.0 < MOST_BACKLOG {
+            return Ok(());
+        }
+        let (left, _) = self.left().await?;
+        if left < MOST_BACKLOG {
             self.start_step();
         }
         Ok(())

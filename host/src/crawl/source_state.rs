@@ -80,7 +80,7 @@ impl SourceState {
     }
 
     /// Whether the next step is to be made now, if the backlog holds fewer than [`MOST_BACKLOG`].
-    pub(super) fn is_wanted(&self, supply: &Supply, now: DateTime<Utc>) -> bool {
+    pub(super) fn wants_step(&self, supply: &Supply, now: DateTime<Utc>) -> bool {
         let may_step = match self {
             Self::Ready => true,
             Self::Deferred { until, .. } => *until <= now,
@@ -294,7 +294,7 @@ mod tests {
             (SourceState::Exhausted, false),
             (failed(), false),
         ] {
-            assert_eq!(state.is_wanted(&short, NOW), wanted, "{state:?}");
+            assert_eq!(state.wants_step(&short, NOW), wanted, "{state:?}");
         }
         for (supply, wanted) in [
             (Supply { loaded: 3, ..short }, true),
@@ -304,7 +304,7 @@ mod tests {
             (Supply { capacity: 0, ..short }, false),
             (Supply { backlog_exhausted: false, ..short }, false),
         ] {
-            assert_eq!(SourceState::Ready.is_wanted(&supply, NOW), wanted, "{supply:?}");
+            assert_eq!(SourceState::Ready.wants_step(&supply, NOW), wanted, "{supply:?}");
         }
     }
 

@@ -21,9 +21,9 @@ pub(super) struct SliceStats {
 struct SliceCounts {
     stats: SourceStats,
     /// It read an answer, or came to its end.
-    well: bool,
+    is_well: bool,
     /// Something was wrong with it.
-    ailing: bool,
+    has_problem: bool,
 }
 
 impl SliceStats {
@@ -41,9 +41,9 @@ impl SliceStats {
 
     /// Writes what was counted, which is then nothing again.
     pub(super) async fn write(&self, connection: &mut db::PgConnection) -> Result<(), db::Error> {
-        let SliceCounts { stats, well, ailing } = std::mem::take(&mut *self.counts());
+        let SliceCounts { stats, is_well, has_problem } = std::mem::take(&mut *self.counts());
         let build = self.app.fingerprints.build(&self.plugin);
-        sources::count(connection, &build, &stats, well && !ailing).await
+        sources::count(connection, &build, &stats, is_well && !has_problem).await
     }
 
     /// A request was answered, or not.
@@ -64,7 +64,7 @@ impl SliceStats {
                 let found = made.step.candidates.len();
                 metrics.step_cost(self.source(), made.cpu, made.peak_memory);
                 metrics.candidates(self.source(), found);
-                counts.well |= answers || made.step.next == Next::Done;
+                counts.is_well |= answers || made.step.next == Next::Done;
                 let stats = &mut counts.stats;
                 stats.steps += 1;
                 stats.candidates += found as u64;
@@ -73,12 +73,12 @@ impl SliceStats {
                 "made"
             }
             Err(error) if error.is_plugins_fault() => {
-                counts.ailing = true;
+                counts.has_problem = true;
                 counts.stats.faults += 1;
                 "fault"
             }
             Err(StepError::Source(error)) => {
-                counts.ailing |=
+                counts.has_problem |=
                     matches!(error, SourceError::Unauthorized(_) | SourceError::LayoutChanged(_));
                 "error"
             }

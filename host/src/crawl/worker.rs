@@ -78,14 +78,6 @@ pub struct Worker {
     stop: CancellationToken,
 }
 
-/// What a chunk that was claimed finds.
-enum Admitted {
-    /// Its plugin, and how its source stands.
-    Work(LoadedPlugin, SourceState),
-    /// Nothing that it could go on with now.
-    End(SliceEnd),
-}
-
 struct HeldLease {
     job: JobId,
     lost: CancellationToken,
@@ -293,10 +285,19 @@ impl Worker {
         give_way: &CancellationToken,
         stats: &mut Option<Arc<SliceStats>>,
     ) -> Result<SliceEnd, Interrupted> {
+        if let Some(end) = self.not_now(chunk).await? {
+            return Ok(end);
+        }
         let mut chunk = chunk.clone();
-        let (plugin, source) = match self.admit(&mut chunk).await? {
-            Admitted::Work(plugin, source) => (plugin, source),
-            Admitted::End(end) => return Ok(end),
+        let plugin = match self.app.source(&chunk.source) {
+            Ok(plugin) => plugin,
+            Err(reason) => return self.without_plugin(&mut chunk, reason).await,
+        };
+        if chunk.restart_unless_made_by(plugin.digest) {
+            self.responses.remove_chunk(chunk.id);
+        }
+        let Some(source) = self.source_state(&chunk, &plugin).await? else {
+            return Ok(SliceEnd::Again);
         };
         let stats = stats.insert(Arc::new(SliceStats::new(self.app.clone(), plugin.clone())));
         let jar = CookieJar::restore(&chunk.cookies);
@@ -322,12 +323,13 @@ impl Worker {
         slice.run(self.app.config.crawl.slice, give_way, &self.stop).await
     }
 
-    /// Looks whether the chunk can be worked on here and now, and with what.
-    async fn admit(&self, chunk: &mut ClaimedChunk) -> Result<Admitted, Interrupted> {
+    /// How a slice ends before it begins, whatever the source: its chunk kills workers, its user has
+    /// enough slots, or nothing can be stored.
+    async fn not_now(&self, chunk: &ClaimedChunk) -> Result<Option<SliceEnd>, Interrupted> {
         let crashes = chunk.progress.crash_count;
         if crashes > chunks::MOST_SURVIVED {
             let reason = format!("the worker died {crashes} times in a row while it held this part");
-            return Ok(Admitted::End(SliceEnd::End(ChunkEnd::Failed(reason))));
+            return Ok(Some(SliceEnd::End(ChunkEnd::Failed(reason))));
         }
         // A suspect is not made to wait, because who waits is a suspect no more.
         if let Some(most) = self.app.config.crawl.user_slots.filter(|_| crashes == 0)
@@ -335,57 +337,69 @@ impl Worker {
         {
             let reason = format!("{most} parts of your jobs are worked on, which is as many as are allowed");
             let until = Utc::now() + Duration::from_secs(seconds.unsigned_abs());
-            return Ok(Admitted::End(SliceEnd::Wait(Deferral { until, reason, error: false })));
+            return Ok(Some(SliceEnd::Wait(Deferral { until, reason, error: false })));
         }
         if self.store_failed.load(Ordering::Relaxed) {
             if self.app.store.check().await.is_err() {
-                return Ok(Admitted::End(SliceEnd::Wait(store_failed_deferral())));
+                return Ok(Some(SliceEnd::Wait(store_failed_deferral())));
             }
             self.store_failed.store(false, Ordering::Relaxed);
         }
-        let plugin = match self.app.source(&chunk.source) {
-            Ok(plugin) => plugin,
-            Err(_) if self.app.plugins.is_preparing(&chunk.source) => {
-                return Ok(Admitted::End(SliceEnd::Wait(preparing(&chunk.source))));
-            }
-            // Another worker may have it: this one lets the others try first, a few times.
-            Err(reason)
-                if self.app.plugins.get(&chunk.source).is_none()
-                    && chunk.progress.errors_in_row + 1 < MOST_ERRORS =>
-            {
-                let wait = Deferral { until: Utc::now() + ELSEWHERE, reason, error: true };
-                steps::defer(&self.app.db, chunk, &wait, Usage::default(), None).await?;
-                return Ok(Admitted::End(SliceEnd::Wait(wait)));
-            }
-            Err(reason) => return Ok(Admitted::End(SliceEnd::End(ChunkEnd::Failed(reason)))),
-        };
-        if chunk.restart_unless_made_by(plugin.digest) {
-            self.responses.remove_chunk(chunk.id);
+        Ok(None)
+    }
+
+    /// How a slice ends whose source cannot be asked here, for this reason.
+    async fn without_plugin(
+        &self,
+        chunk: &mut ClaimedChunk,
+        reason: String,
+    ) -> Result<SliceEnd, Interrupted> {
+        if self.app.plugins.is_preparing(&chunk.source) {
+            return Ok(SliceEnd::Wait(preparing(&chunk.source)));
         }
+        let is_installed = self.app.plugins.get(&chunk.source).is_some();
+        if is_installed || chunk.progress.errors_in_row + 1 >= MOST_ERRORS {
+            return Ok(SliceEnd::End(ChunkEnd::Failed(reason)));
+        }
+        // Another worker may have it: this one lets the others try first, a few times.
+        let wait = Deferral { until: Utc::now() + ELSEWHERE, reason, error: true };
+        steps::defer(&self.app.db, chunk, &wait, Usage::default(), None).await?;
+        Ok(SliceEnd::Wait(wait))
+    }
+
+    /// How the source stands at the begin of a slice; none when an earlier build is to take the place
+    /// of this one.
+    async fn source_state(
+        &self,
+        chunk: &ClaimedChunk,
+        plugin: &LoadedPlugin,
+    ) -> Result<Option<SourceState>, Interrupted> {
         let source = SourceState::of(chunk, Utc::now());
-        let health = self.app.health(&plugin).await?;
+        let health = self.app.health(plugin).await?;
         if health.condition != Condition::Paused {
             chunks::note_pause(&self.app.db, chunk, false).await?;
-            return Ok(Admitted::Work(plugin, source));
+            return Ok(Some(source));
         }
         // Another worker may have found that it goes back to an earlier build.
         self.app.set_aside_failed_builds().await?;
-        if !self.app.is_current(&plugin) {
-            return Ok(Admitted::End(SliceEnd::Again));
+        if !self.app.is_current(plugin) {
+            return Ok(None);
+        }
+        // Nothing is asked of it any more.
+        if source == SourceState::Exhausted {
+            return Ok(Some(source));
         }
         let reason = health.reason.unwrap_or_default();
-        let paused = if health.trouble == Some(SourceProblem::Unauthorized) {
-            SourceState::Failed(reason)
-        } else if chunk.paused_since.is_some_and(|since| since + LONGEST_PAUSED <= Utc::now()) {
-            SourceState::Failed(format!("{reason}; waited for 24 hours"))
-        } else {
-            chunks::note_pause(&self.app.db, chunk, true).await?;
-            let look = Utc::now() + PAUSED;
-            let until = health.resumes_at.map_or(look, |resumes_at| resumes_at.min(look));
-            SourceState::Paused { until, reason }
-        };
-        // Of one that has no more nothing is asked.
-        Ok(Admitted::Work(plugin, if source == SourceState::Exhausted { source } else { paused }))
+        if health.trouble == Some(SourceProblem::Unauthorized) {
+            return Ok(Some(SourceState::Failed(reason)));
+        }
+        if chunk.paused_since.is_some_and(|since| since + LONGEST_PAUSED <= Utc::now()) {
+            return Ok(Some(SourceState::Failed(format!("{reason}; waited for 24 hours"))));
+        }
+        chunks::note_pause(&self.app.db, chunk, true).await?;
+        let look = Utc::now() + PAUSED;
+        let until = health.resumes_at.map_or(look, |resumes_at| resumes_at.min(look));
+        Ok(Some(SourceState::Paused { until, reason }))
     }
 
     /// Gives the chunk back, for now, for later or for good, and queues what follows from that.

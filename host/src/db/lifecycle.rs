@@ -350,21 +350,15 @@ async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: 
     if status.0 == JobState::Cancelled {
         return end_job(connection, dataset, job, JobState::Cancelled, None).await;
     }
-    let rows: Vec<(String, ChunkState, Option<String>, Json<Vec<String>>)> = sqlx::query_as(
+    let chunks: Vec<FinishedChunk> = sqlx::query_as::<_, (_, _, _, Json<_>)>(
         "select source, state, reason, warnings from pixcrawler.chunk where job_id = $1 order by input, rank",
     )
     .bind(job)
     .fetch_all(&mut *connection)
-    .await?;
-    let chunks: Vec<FinishedChunk> = rows
-        .into_iter()
-        .map(|(source, state, reason, warnings)| FinishedChunk {
-            source,
-            state,
-            reason,
-            warnings: warnings.0,
-        })
-        .collect();
+    .await?
+    .into_iter()
+    .map(|(source, state, reason, Json(warnings))| FinishedChunk { source, state, reason, warnings })
+    .collect();
     let (state, reason) = outcome(kept, wanted, &chunks);
     end_job(connection, dataset, job, state, reason.as_deref()).await
 }
