@@ -13,7 +13,7 @@ use crate::{
     db::PgPool,
     fetch::Fetcher,
     metrics::Metrics,
-    model::{Grants, JobId, Request},
+    model::{Grants, JobId},
     plugins::{LoadedPlugin, Plugins},
     postgres::Liveness,
     queue::Queue,
@@ -96,16 +96,6 @@ impl App {
     pub fn source(&self, id: &str) -> Result<LoadedPlugin, String> {
         let source = self.plugins.get(id).ok_or_else(|| format!("the source {id} is not installed"))?;
         source.unavailable().map_or(Ok(source), Err)
-    }
-
-    /// What the pace of a source's requests is kept for: the source at one origin, so that what
-    /// one site says does not hold back those of others. None for what the fetcher refuses
-    /// to ask.
-    #[must_use]
-    pub fn throttle_key(&self, grants: &Grants, request: &Request) -> Option<String> {
-        let url = self.fetcher.check(&request.url).ok()?;
-        url.host_str().filter(|host| grants.rule(host).is_some())?;
-        Some(format!("{} {}", grants.source, url.origin().ascii_serialization()))
     }
 
     /// Whether a source that was looked up before is still on and the same build.

@@ -17,7 +17,6 @@ mod budget;
 pub mod decode;
 mod failpoint;
 mod process_image;
-mod response_cache;
 mod slice;
 mod source_state;
 mod step;

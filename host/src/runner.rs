@@ -1,46 +1,32 @@
-//! Runs one source alone, without a job: against the network or against recorded answers.
+//! Performs what one source asks for, against the network or against recorded answers: for a
+//! crawl step by step, or in a run of its own without a job.
 
+mod transport;
+mod perform;
+mod response_cache;
 mod candidate_view;
 pub mod cassette;
-mod cache;
 mod mutation;
-mod transport;
 mod record;
 mod replay;
 
-use std::time::Duration;
-
-use futures_util::{StreamExt as _, stream};
+use std::{collections::HashSet, time::Duration};
 
 pub use candidate_view::CandidateView;
+pub use perform::{KnownAnswer, Performed, perform};
 pub use record::Recorder;
 pub use replay::{CassetteProblem, TestReport, forbidden, replay, test};
-pub use transport::{Live, Paced};
-
-use cache::RunCache;
+pub use response_cache::ResponseCache;
+pub(crate) use transport::without_query;
+pub use transport::{
+    Deferred, Live, Logged, Paced, RequestOutcome, Schedule, TimeLimit, Transport, TransportError, rest,
+};
 
 use crate::{
-    model::{Answer, Answers, Candidate, Failure, Next, Query, Request, Response, Step},
+    model::{Candidate, Next, Query, Request, Step},
     plugins::{LoadedPlugin, Plugins},
     sandbox::{MOST_AGAIN, MeteredStep, StepError},
 };
-
-/// Where answers come from.
-pub trait Transport: Sync {
-    /// Requests of one step that are under way at a time; 1 keeps them in their order.
-    const AT_A_TIME: usize;
-
-    /// What comes of the request. `number` counts the requests of this run from 0. A request
-    /// that repeats one with `keep` does not come here.
-    ///
-    /// # Errors
-    /// When the run cannot go on.
-    fn answer(
-        &self,
-        number: usize,
-        request: &Request,
-    ) -> impl Future<Output = Result<Result<Response, Failure>, TransportError>> + Send;
-}
 
 /// When a run ends although the source has more. Nothing is cut: a step that passes a limit is
 /// taken whole, and the next one is not made.
@@ -68,7 +54,7 @@ pub struct SourceRun {
     pub warnings: Vec<String>,
     /// What each step cost that was made.
     pub steps: Vec<StepCost>,
-    /// Requests that were answered; kept answers are not counted again.
+    /// Requests that were made, in vain or not.
     pub requests: usize,
     /// Why there are no more steps.
     pub end: RunEnd,
@@ -100,29 +86,10 @@ pub enum RunEnd {
     Open(Vec<Request>),
     /// The step could not be made: the source's own error, or its fault.
     Failed(StepError),
+    /// A request is left for later.
+    Deferred(Deferred),
     /// There is no answer to go on with.
-    Stopped(TransportError),
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum TransportError {
-    /// The site wants to be left alone for now.
-    #[error("the site asks to come back in {} s: {reason}", after.as_secs())]
-    Later {
-        /// For so long.
-        after: Duration,
-        /// What it said.
-        reason: String,
-    },
-    /// What is asked is not what was recorded.
-    #[error("request {number} differs from the recorded one:\n{diff}")]
-    Differs {
-        /// Counted from 1.
-        number: usize,
-        /// Lines that are missing and lines that are new.
-        diff: String,
-    },
+    Aborted(TransportError),
 }
 
 /// One crawl of the source, from its first step on. The future may be dropped at any time.
@@ -130,7 +97,7 @@ pub async fn run(
     plugins: &Plugins,
     source: &LoadedPlugin,
     query: &Query,
-    answering: &impl Transport,
+    transport: &impl Transport,
     limits: RunLimits,
 ) -> SourceRun {
     let mut run = SourceRun {
@@ -140,7 +107,7 @@ pub async fn run(
         requests: 0,
         end: RunEnd::Done,
     };
-    run.end = run.steps(plugins, source, query, answering, limits).await;
+    run.end = run.steps(plugins, source, query, transport, limits).await;
     run
 }
 
@@ -150,10 +117,10 @@ impl SourceRun {
         plugins: &Plugins,
         source: &LoadedPlugin,
         query: &Query,
-        answering: &impl Transport,
+        transport: &impl Transport,
         limits: RunLimits,
     ) -> RunEnd {
-        let mut kept = RunCache::default();
+        let cache = ResponseCache::default();
         let mut answers = Vec::new();
         let (mut again, mut requests_before, mut received) = (0, 0, 0);
         let mut made = plugins.start(source, query).await;
@@ -163,32 +130,30 @@ impl SourceRun {
                 Err(error) => return RunEnd::Failed(error),
             };
             (requests_before, received) = (self.requests, 0);
+            let is_over = self.candidates.len() >= limits.candidates || self.steps.len() >= limits.steps;
             match step.next {
                 Next::Done => return RunEnd::Done,
                 Next::Again if again == MOST_AGAIN => return RunEnd::Failed(StepError::too_often()),
-                Next::Again
-                    if self.candidates.len() >= limits.candidates || self.steps.len() >= limits.steps =>
-                {
-                    return RunEnd::Open(Vec::new());
-                }
+                Next::Again if is_over => return RunEnd::Open(Vec::new()),
                 Next::Again => again += 1,
                 Next::Fetch(requests) => {
                     again = 0;
-                    let anew = requests.iter().filter(|request| kept.get(request).is_none()).count();
-                    if self.candidates.len() >= limits.candidates
-                        || self.steps.len() >= limits.steps
-                        || anew > limits.requests.saturating_sub(self.requests)
-                    {
+                    let known = cache.known(&requests, &HashSet::new());
+                    let unknown = known.iter().filter(|known| known.is_none()).count();
+                    if is_over || unknown > limits.requests.saturating_sub(self.requests) {
                         return RunEnd::Open(requests);
                     }
-                    match perform(&requests, answering, self.requests, &mut kept).await {
-                        Ok(given) => {
-                            received = given.received();
-                            answers = given.into_inner();
-                        }
-                        Err(stop) => return RunEnd::Stopped(stop),
+                    let performed = match perform(transport, &requests, known, self.requests).await {
+                        Ok(performed) => performed,
+                        Err(error) => return RunEnd::Aborted(error),
+                    };
+                    self.requests += performed.made;
+                    if let Some(deferred) = performed.deferred {
+                        return RunEnd::Deferred(deferred);
                     }
-                    self.requests += anew;
+                    received = performed.received;
+                    answers = performed.answers;
+                    cache.settle(&requests, &answers, |request| request.keep);
                 }
             }
             made = plugins.resume(source, query, &step.state, &answers).await;
@@ -203,35 +168,4 @@ impl SourceRun {
         self.warnings.append(&mut step.warnings);
         step
     }
-}
-
-/// The answers to `requests`, of which `before` were answered before them.
-async fn perform<A: Transport>(
-    requests: &[Request],
-    answering: &A,
-    before: usize,
-    kept: &mut RunCache,
-) -> Result<Answers, TransportError> {
-    let mut number = before;
-    let mut asked = Vec::with_capacity(requests.len());
-    for request in requests {
-        let known = kept.get(request).cloned();
-        let own = number;
-        number += usize::from(known.is_none());
-        asked.push(async move {
-            match known {
-                Some(response) => Ok(Ok(response)),
-                None => answering.answer(own, request).await,
-            }
-        });
-    }
-    let mut answered = stream::iter(asked).buffered(A::AT_A_TIME);
-    let mut answers = Answers::default();
-    let mut unanswered = requests.iter();
-    while let (Some(outcome), Some(request)) = (answered.next().await, unanswered.next()) {
-        let outcome = outcome?;
-        kept.take(request, &outcome);
-        answers.push(Answer { key: request.key.clone(), url: request.url.clone(), outcome });
-    }
-    Ok(answers)
 }

@@ -17,7 +17,6 @@ use crate::{
     crawl::{
         decode::{DecodeResult, DecoderUnavailable, Decoders, Owner},
         failpoint::Failpoint,
-        response_cache::ResponseCache,
         stats::SliceStats,
     },
     db::{
@@ -27,6 +26,7 @@ use crate::{
     },
     fetch::{CookieJar, Fetcher},
     model::{AcceptedImage, Checksum, DatasetId, Grants, Refusal, Rejection, Rules, Sha256},
+    runner::ResponseCache,
     validate::{self, Decoded, Header, Rejected},
 };
 
@@ -49,7 +49,7 @@ pub(super) struct ChunkContext {
     pub(super) decoders: Arc<Decoders>,
     pub(super) failpoint: Arc<Failpoint>,
     /// Answers that the source will ask for again.
-    pub(super) responses: Arc<ResponseCache>,
+    pub(super) responses: ResponseCache,
     /// Set when an object could not be written; the worker then looks before it goes on.
     pub(super) store_failed: Arc<AtomicBool>,
     pub(super) owner: Owner,

@@ -349,8 +349,8 @@ impl Slice {
             fetcher: self.context.fetcher.clone(),
             source: self.plugin.clone(),
             grants: self.context.grants.clone(),
-            tally: Arc::clone(&self.context.stats),
-            kept: Arc::clone(&self.context.responses),
+            stats: Arc::clone(&self.context.stats),
+            responses: self.context.responses.clone(),
             chunk: self.chunk.clone(),
             answers: self.repeated.as_ref().map(|repeated| Arc::clone(&repeated.answers)),
             again: self.repeated.as_ref().map_or(0, |repeated| repeated.times),
@@ -367,10 +367,10 @@ impl Slice {
         let repeated = self.repeated.take();
         let (db, chunk) = (&self.context.app.db, &mut self.chunk);
         let event = match outcome {
-            StepOutcome::Made { step, digest, answers, spent } => {
+            StepOutcome::Made { step, digest, answers, usage } => {
                 let (done, again) = (step.next == Next::Done, step.next == Next::Again);
                 let cookies = self.context.jar.changes();
-                fenced(steps::record(db, chunk, step, digest, spent, cookies.as_ref()).await?)?;
+                fenced(steps::record(db, chunk, step, digest, usage, cookies.as_ref()).await?)?;
                 self.context.failpoint.hit("after-step", &chunk.source);
                 self.achieved = true;
                 self.backlog_exhausted = false;
@@ -379,10 +379,10 @@ impl Slice {
                 SourceEvent::StepMade { done }
             }
             // What it gave before is tried meanwhile.
-            StepOutcome::Later(wait, spent) => {
+            StepOutcome::Deferred(wait, usage) => {
                 tracing::info!(event = "source-deferred", chunk = %chunk.id, source = chunk.source, reason = wait.reason, "the source waits");
                 let cookies = self.context.jar.changes();
-                fenced(steps::defer(db, chunk, &wait, spent, cookies.as_ref()).await?)?;
+                fenced(steps::defer(db, chunk, &wait, usage, cookies.as_ref()).await?)?;
                 SourceEvent::StepDeferred(wait)
             }
             StepOutcome::Failed(reason) => SourceEvent::Failed(reason),

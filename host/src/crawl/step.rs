@@ -1,48 +1,41 @@
-//! One step of a source: perform what it asked for, then ask what it found and what is next.
+//! What a crawl adds to a step of its source: budgets, back-off, and what is wrong with the source.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use chrono::Utc;
-use futures_util::{StreamExt, stream};
 
 use crate::{
     app::App,
-    crawl::{response_cache::ResponseCache, stats::SliceStats},
+    crawl::stats::SliceStats,
     db::{
         self,
         chunks::{ClaimedChunk, Deferral},
-        known_items,
-        pace::{self, RequestSlot},
+        known_items, pace,
         sources::SourceProblem,
         steps::Usage,
     },
-    fetch::{Fetcher, RequestError},
-    model::{Answer, Answers, Failure, Grants, Request, Sha256, SourceError, Step},
+    fetch::Fetcher,
+    model::{Answer, Failure, Grants, Request, Sha256, SourceError, Step},
     plugins::LoadedPlugin,
+    runner::{
+        Deferred, Live, Logged, Paced, ResponseCache, Schedule, TransportError, perform, rest, without_query,
+    },
     sandbox::{MOST_AGAIN, MeteredStep, StepError},
 };
 
-/// Requests of one step that are under way at a time.
-const AT_A_TIME: usize = 4;
 /// Passing errors in a row before the chunk fails.
 pub(super) const MOST_ERRORS: i32 = 6;
-/// What a site asks for is believed between these.
-const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// Everything a step needs, owned, so that it can go on beside the downloads.
 pub(super) struct StepTask {
     pub(super) app: App,
-    /// The outbound door, with the cookies of the chunk.
+    /// With the cookies of the chunk.
     pub(super) fetcher: Fetcher,
     pub(super) source: LoadedPlugin,
     pub(super) grants: Grants,
-    pub(super) kept: Arc<ResponseCache>,
-    pub(super) tally: Arc<SliceStats>,
+    /// Of the chunk.
+    pub(super) responses: ResponseCache,
+    pub(super) stats: Arc<SliceStats>,
     pub(super) chunk: ClaimedChunk,
     /// Answers of the step before, when it asked to be called again with them.
     pub(super) answers: Option<Arc<Vec<Answer>>>,
@@ -53,155 +46,100 @@ pub(super) struct StepTask {
 /// What a step came to.
 pub(super) enum StepOutcome {
     /// The plugin made it.
-    Made { step: Step, digest: Sha256, answers: Arc<Vec<Answer>>, spent: Usage },
+    Made { step: Step, digest: Sha256, answers: Arc<Vec<Answer>>, usage: Usage },
     /// An error that may pass, or no more requests for now: the same step is made again, later.
-    Later(Deferral, Usage),
+    Deferred(Deferral, Usage),
     /// An error that will not pass: the chunk fails, for this reason.
     Failed(String),
 }
 
+/// The answers to the requests of a step, or until when it waits for them.
+type StepAnswers = Result<Arc<Vec<Answer>>, Deferral>;
+
 impl StepTask {
     /// Makes the step. Dropping the future closes its connections.
+    ///
+    /// # Errors
+    /// When the database fails.
     pub(super) async fn make(self) -> Result<StepOutcome, db::Error> {
         if self.again > MOST_AGAIN {
             let made = Err(StepError::too_often());
-            self.tally.stepped(&made, false);
+            self.stats.stepped(&made, false);
             return self.outcome(made, Arc::default(), Usage::default()).await;
         }
         let Some(requests) = self.chunk.requests.as_ref() else {
             let made = self.app.plugins.start(&self.source, &self.chunk.query).await;
-            self.tally.stepped(&made, false);
+            self.stats.stepped(&made, false);
             return self.outcome(made, Arc::default(), Usage::default()).await;
         };
-        let (answers, spent) = match &self.answers {
-            Some(answers) => (Arc::clone(answers), Usage::default()),
-            None => match self.perform(requests).await? {
-                (Ok(answers), spent) => (Arc::new(answers), spent),
-                (Err(wait), spent) => return Ok(self.defer(wait, spent)),
-            },
+        let (answers, usage) = match &self.answers {
+            Some(answers) => (Ok(Arc::clone(answers)), Usage::default()),
+            None => self.perform(requests).await?,
+        };
+        let answers = match answers {
+            Ok(answers) => answers,
+            Err(deferral) => return Ok(self.defer(deferral, usage)),
         };
         let made = self
             .app
             .plugins
             .resume(&self.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
             .await;
-        self.tally.stepped(&made, true);
-        for (request, answer) in requests.iter().zip(answers.iter()) {
-            match &answer.outcome {
-                Ok(response) if request.keep && made.is_ok() => {
-                    self.kept.insert(self.chunk.id, request, response);
-                }
-                // After an error the source is to see what the site says by then.
-                _ => self.kept.remove_one(self.chunk.id, request),
-            }
-        }
+        self.stats.stepped(&made, true);
+        // After an error the source is to see what the site says by then.
+        self.responses.settle(requests, &answers, |request| request.keep && made.is_ok());
         let limited = matches!(made, Err(StepError::Source(SourceError::RateLimited(_))));
-        let outcome = self.outcome(made, answers, spent).await?;
-        if let (true, StepOutcome::Later(wait, _)) = (limited, &outcome) {
+        let outcome = self.outcome(made, answers, usage).await?;
+        if let (true, StepOutcome::Deferred(deferral, _)) = (limited, &outcome) {
             // Said in a page, so that only this plugin understood it; it holds for all workers.
-            for place in requests.iter().filter_map(|request| self.app.throttle_key(&self.grants, request)) {
-                pace::defer(&self.app.db, &place, wait.until).await?;
+            let live = Live::new(&self.fetcher, &self.grants);
+            for place in requests.iter().filter_map(|request| live.throttle_key(request)) {
+                pace::defer(&self.app.db, &place, deferral.until).await?;
             }
         }
         Ok(outcome)
     }
 
-    /// Performs the requests at the source's pace and gives the answers in the order asked; or
-    /// says until when to wait, because the site or the pace wants that. What was answered by
-    /// then is held, so that a step of many requests is done in the end.
-    async fn perform(
-        &self,
-        requests: &[Request],
-    ) -> Result<(Result<Vec<Answer>, Deferral>, Usage), db::Error> {
-        let things: Vec<&str> = requests.iter().filter_map(|request| request.item.as_deref()).collect();
-        let there = match things.is_empty() {
+    /// Performs the requests, but for items that are there already and what was answered before,
+    /// at the pace that all workers share.
+    async fn perform(&self, requests: &[Request]) -> Result<(StepAnswers, Usage), db::Error> {
+        let items: Vec<&str> = requests.iter().filter_map(|request| request.item.as_deref()).collect();
+        let known_items = match items.is_empty() {
             true => HashSet::new(),
-            false => known_items::known(&self.app.db, &self.chunk, &things).await?,
+            false => known_items::known(&self.app.db, &self.chunk, &items).await?,
         };
-        let put_off = OnceLock::new();
-        // Collected first: a closure over borrowed requests is not general enough for a spawned task.
-        let mut asks = Vec::with_capacity(requests.len());
-        for request in requests {
-            let is_there = request.item.as_ref().is_some_and(|item| there.contains(item));
-            asks.push(self.ask(request, is_there, &put_off));
-        }
-        let mut asked = stream::iter(asks).buffered(AT_A_TIME);
-        let (mut answers, mut spent) = (Answers::default(), Usage::default());
-        while let Some(asked) = asked.next().await {
-            let StepAnswer { answer, fresh } = asked?;
-            if fresh {
-                spent.asked = spent.asked.saturating_add(1);
-                spent.received = spent.received.saturating_add(answer.size().try_into().unwrap_or(i64::MAX));
-            }
-            answers.push(answer);
-        }
-        drop(asked);
-        let Some(wait) = put_off.into_inner() else { return Ok((Ok(answers.into_inner()), spent)) };
-        for (request, answer) in requests.iter().zip(answers.into_inner()) {
-            if let Ok(response) = &answer.outcome {
-                self.kept.insert(self.chunk.id, request, response);
-            }
-        }
-        Ok((Err(wait), spent))
+        let live = Live::new(&self.fetcher, &self.grants);
+        let counted = Logged::new(live, |_, _, outcome, _| self.stats.requested(outcome.status()));
+        let schedule = Schedule::Shared {
+            db: &self.app.db,
+            longest: &|| self.app.config.crawl.longest_sleep,
+            backoff: self.backoff(),
+        };
+        let transport = Paced::new(counted, live, self.source.info.interval(), schedule);
+        let known = self.responses.known(requests, &known_items);
+        let performed = match perform(&transport, requests, known, 0).await {
+            Ok(performed) => performed,
+            Err(TransportError::Database(error)) => return Err(error),
+            Err(error) => return Ok((Err(self.passing_error(None, error.to_string())), Usage::default())),
+        };
+        let usage = Usage {
+            asked: performed.made.try_into().unwrap_or(i32::MAX),
+            received: performed.received.try_into().unwrap_or(i64::MAX),
+        };
+        let Some(deferred) = performed.deferred else { return Ok((Ok(Arc::new(performed.answers)), usage)) };
+        // What was answered by then is held, so that a step of many requests is made in the end.
+        self.responses.settle(requests, &performed.answers, |_| true);
+        Ok((Err(self.deferral(deferred)), usage))
     }
 
-    /// The answer to one request, from where it is to be had at the least cost. Sets `put_off`
-    /// when it must wait, and begins nothing once that is set; the answer means nothing then.
-    async fn ask(
-        &self,
-        request: &Request,
-        is_there: bool,
-        put_off: &OnceLock<Deferral>,
-    ) -> Result<StepAnswer, db::Error> {
-        let asked = |outcome, fresh| {
-            let answer = Answer { key: request.key.clone(), url: request.url.clone(), outcome };
-            Ok(StepAnswer { answer, fresh })
-        };
-        if is_there {
-            return asked(Err(Failure::Skipped), false);
-        }
-        if let Some(response) = self.kept.get(self.chunk.id, request) {
-            return asked(Ok(response), false);
-        }
-        let not_now = || asked(Err(Failure::Other("put off".to_owned())), false);
-        if put_off.get().is_some() {
-            return not_now();
-        }
-        let interval = self.source.info.interval();
-        let place = self.app.throttle_key(&self.grants, request);
-        if let Some(place) = &place {
-            let longest = self.app.config.crawl.longest_sleep;
-            match pace::reserve(&self.app.db, place, interval, longest).await? {
-                RequestSlot::In(wait) => tokio::time::sleep(wait).await,
-                RequestSlot::NotBefore(until) => {
-                    let reason = match interval.is_zero() {
-                        true => format!("{} has asked to come back later", without_query(&request.url)),
-                        false => format!("{} may not be asked more often", self.chunk.source),
-                    };
-                    put_off.get_or_init(|| Deferral { until, reason, error: false });
-                    return not_now();
-                }
+    fn deferral(&self, deferred: Deferred) -> Deferral {
+        match deferred {
+            Deferred::Site { after, failure } => {
+                let reason = format!("{} asks to come back later: {failure}", self.chunk.source);
+                self.passing_error(Some(after), reason)
             }
-        }
-        let outcome = self.fetcher.ask(&self.grants, request).await;
-        let status = outcome.as_ref().ok().map(|response| response.status);
-        self.tally.requested(status);
-        match outcome {
-            Ok(response) => asked(Ok(response), true),
-            Err(RequestError { failure, retry_after: None }) => asked(Err(failure), true),
-            Err(unanswered) => {
-                let failure = &unanswered.failure;
-                let reason = match unanswered.asked_to_wait() {
-                    Some(_) => format!("{} asks to come back later: {failure}", self.chunk.source),
-                    None => format!("{} cannot be read for now: {failure}", without_query(&request.url)),
-                };
-                let wait = self.backoff(unanswered.retry_after, reason);
-                if let (Some(place), Some(_)) = (&place, unanswered.asked_to_wait()) {
-                    pace::defer(&self.app.db, place, wait.until).await?;
-                }
-                put_off.get_or_init(|| wait);
-                asked(Err(unanswered.failure), true)
-            }
+            Deferred::Unreachable { after, .. } => self.passing_error(Some(after), deferred.to_string()),
+            Deferred::Pace { until, reason } => Deferral { until, reason, error: false },
         }
     }
 
@@ -210,34 +148,35 @@ impl StepTask {
         &self,
         made: Result<MeteredStep, StepError>,
         answers: Arc<Vec<Answer>>,
-        spent: Usage,
+        usage: Usage,
     ) -> Result<StepOutcome, db::Error> {
         let error = match made {
             Ok(made) => {
-                return Ok(StepOutcome::Made { step: made.step, digest: self.source.digest, answers, spent });
+                return Ok(StepOutcome::Made { step: made.step, digest: self.source.digest, answers, usage });
             }
-            Err(fault) if fault.is_plugins_fault() => return self.fault(&fault, spent).await,
+            Err(fault) if fault.is_plugins_fault() => return self.fault(&fault, usage).await,
             Err(StepError::Source(error)) => error,
-            Err(StepError::Preparing { .. }) => return Ok(self.defer(preparing(&self.chunk.source), spent)),
+            Err(StepError::Preparing { .. }) => return Ok(self.defer(preparing(&self.chunk.source), usage)),
             Err(StepError::Host { .. }) => {
-                return Ok(self.defer(self.backoff(None, "the plugin runtime failed".to_owned()), spent));
+                let deferral = self.passing_error(None, "the plugin runtime failed".to_owned());
+                return Ok(self.defer(deferral, usage));
             }
             Err(refused) => return Ok(StepOutcome::Failed(refused.to_string())),
         };
-        let trouble = match &error {
+        let problem = match &error {
             SourceError::RateLimited(seconds) => {
                 let after = seconds.map(|seconds| Duration::from_secs(seconds.into()));
-                return Ok(self.defer(self.backoff(after, error.to_string()), spent));
+                return Ok(self.defer(self.passing_error(after, error.to_string()), usage));
             }
             SourceError::Unavailable(_) => {
                 return Ok(match lasting(&answers) {
                     Some(cause) => StepOutcome::Failed(cause),
-                    None => self.defer(self.backoff(None, error.to_string()), spent),
+                    None => self.defer(self.passing_error(None, error.to_string()), usage),
                 });
             }
             SourceError::InvalidQuery(_) | SourceError::Other(_) => None,
-            SourceError::Unauthorized(words) => Some((SourceProblem::Unauthorized, words)),
-            SourceError::LayoutChanged(words) => Some((SourceProblem::LayoutChanged, words)),
+            SourceError::Unauthorized(message) => Some((SourceProblem::Unauthorized, message)),
+            SourceError::LayoutChanged(message) => Some((SourceProblem::LayoutChanged, message)),
         };
         // What the host refused to fetch says more than what the plugin makes of that.
         let cause = answers.iter().find_map(|answer| match &answer.outcome {
@@ -246,15 +185,15 @@ impl StepTask {
             }
             _ => None,
         });
-        if let (None, Some((trouble, words))) = (&cause, trouble) {
-            self.app.report_problem(&self.source, &self.chunk, trouble, words).await?;
+        if let (None, Some((problem, message))) = (&cause, problem) {
+            self.app.report_problem(&self.source, &self.chunk, problem, message).await?;
         }
         Ok(StepOutcome::Failed(cause.unwrap_or_else(|| error.to_string())))
     }
 
     /// The chunk fails by the plugin's fault; but where there is an earlier build to go back
     /// to, it waits for what becomes of this one.
-    async fn fault(&self, fault: &StepError, spent: Usage) -> Result<StepOutcome, db::Error> {
+    async fn fault(&self, fault: &StepError, usage: Usage) -> Result<StepOutcome, db::Error> {
         let goes_back = self
             .app
             .report_problem(&self.source, &self.chunk, SourceProblem::Fault, &fault.to_string())
@@ -263,29 +202,29 @@ impl StepTask {
         if !goes_back {
             return Ok(StepOutcome::Failed(reason));
         }
-        let mut wait = self.backoff(None, reason);
+        let mut deferral = self.passing_error(None, reason);
         if !self.app.is_current(&self.source) {
-            wait.until = Utc::now();
+            deferral.until = Utc::now();
         }
-        Ok(self.defer(wait, spent))
+        Ok(self.defer(deferral, usage))
     }
 
-    /// 30 s doubling to one hour, or what the site says unless that is no wait at all.
-    fn backoff(&self, said: Option<Duration>, reason: String) -> Deferral {
+    /// For as long as the site asks, or the back-off.
+    fn passing_error(&self, asked: Option<Duration>, reason: String) -> Deferral {
+        Deferral { until: Utc::now() + rest(asked, self.backoff()), reason, error: true }
+    }
+
+    /// 30 s, doubling to one hour.
+    fn backoff(&self) -> Duration {
         let doublings = u32::try_from(self.chunk.progress.errors_in_row).unwrap_or(0).min(7);
-        let own = (Duration::from_secs(30) * 2u32.pow(doublings)).min(Duration::from_hours(1));
-        Deferral {
-            until: Utc::now() + said.filter(|said| *said >= SHORTEST_WAIT).unwrap_or(own).min(LONGEST_WAIT),
-            reason,
-            error: true,
-        }
+        (Duration::from_secs(30) * 2u32.pow(doublings)).min(Duration::from_hours(1))
     }
 
-    fn defer(&self, wait: Deferral, spent: Usage) -> StepOutcome {
-        if wait.error && self.chunk.progress.errors_in_row + 1 >= MOST_ERRORS {
-            return StepOutcome::Failed(format!("{} (tried {MOST_ERRORS} times in a row)", wait.reason));
+    fn defer(&self, deferral: Deferral, usage: Usage) -> StepOutcome {
+        if deferral.error && self.chunk.progress.errors_in_row + 1 >= MOST_ERRORS {
+            return StepOutcome::Failed(format!("{} (tried {MOST_ERRORS} times in a row)", deferral.reason));
         }
-        StepOutcome::Later(wait, spent)
+        StepOutcome::Deferred(deferral, usage)
     }
 }
 
@@ -315,21 +254,10 @@ fn lasting(answers: &[Answer]) -> Option<String> {
     cause
 }
 
-/// An address without what was looked for, which has no place in what is logged.
-fn without_query(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or_default()
-}
-
 /// A component that is still being compiled is there in seconds.
 pub(super) fn preparing(source: &str) -> Deferral {
     let reason = format!("the source {source} is still being prepared");
     Deferral { until: Utc::now() + Duration::from_secs(5), reason, error: false }
-}
-
-/// An answer, and whether it was asked for now.
-struct StepAnswer {
-    answer: Answer,
-    fresh: bool,
 }
 
 #[cfg(test)]

@@ -23,7 +23,6 @@ use crate::{
         decode::{Decoders, Owner},
         failpoint::Failpoint,
         process_image::{ChunkContext, store_failed_deferral},
-        response_cache::ResponseCache,
         slice::Slice,
         source_state::{DRAINING, SourceState},
         stats::SliceStats,
@@ -41,6 +40,7 @@ use crate::{
     model::JobId,
     plugins::LoadedPlugin,
     queue::{Abandoned, ChunkHandler, ChunkMessage, Participation},
+    runner::ResponseCache,
     services::{jobs::messages, sources::Condition},
 };
 
@@ -68,7 +68,7 @@ pub struct Worker {
     app: App,
     decoders: Arc<Decoders>,
     failpoint: Arc<Failpoint>,
-    responses: Arc<ResponseCache>,
+    responses: ResponseCache,
     store_failed: Arc<AtomicBool>,
     leases: Mutex<HashMap<Uuid, HeldLease>>,
     /// Slices that are to give way, here or elsewhere, since when.
@@ -103,7 +103,7 @@ impl Worker {
         let worker = Arc::new(Self {
             decoders: Arc::new(Decoders::new(app.clone())),
             failpoint: Arc::new(Failpoint::new(crawl)),
-            responses: Arc::default(),
+            responses: ResponseCache::default(),
             store_failed: Arc::default(),
             leases: Mutex::default(),
             yielding: Mutex::default(),
@@ -237,7 +237,7 @@ impl Worker {
         };
         self.leases().remove(&lease);
         if matches!(done, Ok(SliceEnd::End(_)) | Err(Interrupted::LeaseLost)) {
-            self.responses.remove_chunk(chunk.id);
+            self.responses.of(chunk.id).clear();
         }
         let end = match done {
             // The same data would be refused the next time.
@@ -294,7 +294,7 @@ impl Worker {
             Err(reason) => return self.without_plugin(&mut chunk, reason).await,
         };
         if chunk.restart_unless_made_by(plugin.digest) {
-            self.responses.remove_chunk(chunk.id);
+            self.responses.of(chunk.id).clear();
         }
         let Some(source) = self.source_state(&chunk, &plugin).await? else {
             return Ok(SliceEnd::Again);
@@ -311,7 +311,7 @@ impl Worker {
             jar,
             decoders: Arc::clone(&self.decoders),
             failpoint: Arc::clone(&self.failpoint),
-            responses: Arc::clone(&self.responses),
+            responses: self.responses.of(chunk.id),
             store_failed: Arc::clone(&self.store_failed),
             owner: Owner { user: chunk.user_id, chunk: chunk.id },
             dataset: chunk.dataset_id,

@@ -195,13 +195,14 @@ impl Expect {
             RunEnd::Done => (Some(Ending::Done), None),
             RunEnd::Open(_) => (Some(Ending::Open), None),
             RunEnd::Failed(StepError::Source(error)) => (None, Some(error)),
-            RunEnd::Failed(_) | RunEnd::Stopped(_) => return None,
+            RunEnd::Failed(_) | RunEnd::Deferred(_) | RunEnd::Aborted(_) => return None,
         };
-        let said = error.and_then(said);
-        let message = match (before, said) {
+        let message = match (before, error.and_then(message)) {
             (_, None) | (Some(Self { message: None, .. }), Some(_)) => None,
-            (Some(Self { message: Some(part), .. }), Some(said)) if said.contains(part) => Some(part.clone()),
-            (_, Some(said)) => Some(said.to_owned()),
+            (Some(Self { message: Some(part), .. }), Some(whole)) if whole.contains(part) => {
+                Some(part.clone())
+            }
+            (_, Some(whole)) => Some(whole.to_owned()),
         };
         let seconds = match error {
             Some(SourceError::RateLimited(seconds)) => *seconds,
@@ -227,7 +228,7 @@ impl Expect {
 }
 
 /// What the source says of its error.
-fn said(error: &SourceError) -> Option<&str> {
+fn message(error: &SourceError) -> Option<&str> {
     match error {
         SourceError::InvalidQuery(text)
         | SourceError::Unauthorized(text)

@@ -5,20 +5,20 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Transport, TransportError, cassette::Exchange};
-use crate::model::{Failure, Request, Response};
+use super::{RequestOutcome, Transport, cassette::Exchange};
+use crate::model::Request;
 
 /// Passes every request on and keeps it with its answer.
-pub struct Recorder<A> {
-    answering: A,
+pub struct Recorder<T> {
+    transport: T,
     /// By number, because several are under way at a time.
     exchanges: Mutex<BTreeMap<usize, Exchange>>,
 }
 
-impl<A> Recorder<A> {
+impl<T> Recorder<T> {
     /// Nothing is recorded yet.
-    pub fn new(answering: A) -> Self {
-        Self { answering, exchanges: Mutex::default() }
+    pub fn new(transport: T) -> Self {
+        Self { transport, exchanges: Mutex::default() }
     }
 
     /// What was recorded, in the order asked.
@@ -28,17 +28,18 @@ impl<A> Recorder<A> {
     }
 }
 
-impl<A: Transport> Transport for Recorder<A> {
-    const AT_A_TIME: usize = A::AT_A_TIME;
+impl<T: Transport> Transport for Recorder<T> {
+    const AT_A_TIME: usize = T::AT_A_TIME;
 
-    async fn answer(
-        &self,
-        number: usize,
-        request: &Request,
-    ) -> Result<Result<Response, Failure>, TransportError> {
-        let outcome = self.answering.answer(number, request).await?;
-        let exchange = Exchange::recorded(request.clone(), &outcome);
+    async fn answer(&self, number: usize, request: &Request) -> RequestOutcome {
+        let outcome = self.transport.answer(number, request).await;
+        let recorded = match &outcome {
+            RequestOutcome::Answered(response) => Ok(response.clone()),
+            RequestOutcome::Failed(failure) => Err(failure.clone()),
+            RequestOutcome::Deferred(_) | RequestOutcome::Aborted(_) => return outcome,
+        };
+        let exchange = Exchange::recorded(request.clone(), recorded);
         self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).insert(number, exchange);
-        Ok(outcome)
+        outcome
     }
 }

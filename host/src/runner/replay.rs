@@ -6,13 +6,13 @@ use similar::TextDiff;
 use url::Url;
 
 use super::{
-    RunEnd, RunLimits, SourceRun, Transport, TransportError,
+    RequestOutcome, RunEnd, RunLimits, SourceRun, Transport, TransportError,
     cassette::{Cassette, CassetteError, Exchange, Expect},
     mutation, run,
 };
 use crate::{
     fetch,
-    model::{Candidate, Failure, Query, Request, Response, SourceError, SourceInfo},
+    model::{Candidate, Failure, Query, Request, SourceError, SourceInfo},
     plugins::{LoadedPlugin, Plugins},
     sandbox::StepError,
 };
@@ -47,15 +47,14 @@ struct Replay<'a>(&'a [Exchange]);
 impl Transport for Replay<'_> {
     const AT_A_TIME: usize = 1;
 
-    async fn answer(
-        &self,
-        number: usize,
-        request: &Request,
-    ) -> Result<Result<Response, Failure>, TransportError> {
+    async fn answer(&self, number: usize, request: &Request) -> RequestOutcome {
         let recorded = self.0.get(number);
-        match difference(recorded, Some(request)) {
-            None => Ok(recorded.map_or(Err(Failure::Skipped), |exchange| exchange.outcome.clone())),
-            Some(diff) => Err(TransportError::Differs { number: number + 1, diff }),
+        match (recorded, difference(recorded, Some(request))) {
+            (Some(exchange), None) => exchange.outcome.clone().into(),
+            (_, diff) => {
+                let diff = diff.unwrap_or_default();
+                RequestOutcome::Aborted(TransportError::Differs { number: number + 1, diff })
+            }
         }
     }
 }
@@ -67,18 +66,18 @@ pub async fn test(plugins: &Plugins, source: &LoadedPlugin, cassette: &Cassette)
         Ok(query) => query,
         Err(error) => return TestReport::unfit(&error, begun.elapsed()),
     };
-    let run = on(plugins, source, &query, &cassette.exchanges).await;
+    let run = replay_query(plugins, source, &query, &cassette.exchanges).await;
     let expected = cassette.expect.as_ref();
     let outcome = Expect::outcome(&run, expected);
     let mut problems = Vec::new();
     problems.extend(match (&run.end, &outcome) {
         (RunEnd::Failed(StepError::Source(_)) | RunEnd::Done | RunEnd::Open(_), Some(outcome)) => {
-            unlike(expected, outcome, &run.end).map(CassetteProblem::Unexpected)
+            expectation_diff(expected, outcome, &run.end).map(CassetteProblem::Unexpected)
         }
         (RunEnd::Failed(fault), _) => Some(CassetteProblem::Other(format!("fault of the plugin: {fault}"))),
-        (end, _) => Some(CassetteProblem::Other(said(end))),
+        (end, _) => Some(CassetteProblem::Other(end_text(end))),
     });
-    problems.extend(unasked(&cassette.exchanges, &run).map(CassetteProblem::Other));
+    problems.extend(unmade(&cassette.exchanges, &run).map(CassetteProblem::Other));
     problems.extend(forbidden(source, cassette, &run).map(CassetteProblem::Other));
     // What is wrong already would only be said again for each name.
     let names = expected.iter().flat_map(|expect| &expect.changed_layout).filter(|_| problems.is_empty());
@@ -107,22 +106,27 @@ pub async fn replay(
     cassette: &Cassette,
 ) -> Result<SourceRun, CassetteError> {
     let query = cassette.query(&source.info)?;
-    Ok(on(plugins, source, &query, &cassette.exchanges).await)
+    Ok(replay_query(plugins, source, &query, &cassette.exchanges).await)
 }
 
-async fn on(plugins: &Plugins, source: &LoadedPlugin, query: &Query, exchanges: &[Exchange]) -> SourceRun {
+async fn replay_query(
+    plugins: &Plugins,
+    source: &LoadedPlugin,
+    query: &Query,
+    exchanges: &[Exchange],
+) -> SourceRun {
     let limits = RunLimits { requests: exchanges.len(), ..RunLimits::NONE };
     run(plugins, source, query, &Replay(exchanges), limits).await
 }
 
 /// How the outcome differs from what is expected.
-fn unlike(expected: Option<&Expect>, outcome: &Expect, end: &RunEnd) -> Option<String> {
+fn expectation_diff(expected: Option<&Expect>, outcome: &Expect, end: &RunEnd) -> Option<String> {
     let Some(expected) = expected else {
-        let came = match end {
-            RunEnd::Failed(_) => format!("\nthe source ends with {}", said(end)),
+        let ends_with = match end {
+            RunEnd::Failed(_) => format!("\nthe source ends with {}", end_text(end)),
             _ => String::new(),
         };
-        return Some(format!("it has no [expect]; --update writes what comes of it{came}"));
+        return Some(format!("it has no [expect]; --update writes what comes of it{ends_with}"));
     };
     let (expected, found) = (expected.complete().to_text(), outcome.to_text());
     if expected == found {
@@ -131,7 +135,7 @@ fn unlike(expected: Option<&Expect>, outcome: &Expect, end: &RunEnd) -> Option<S
     let diff = diff(&expected, &found, "expected", "found");
     Some(match end {
         // Most often it should have been an exchange.
-        RunEnd::Open(_) if !expected.contains("end = \"open\"") => format!("{diff}{}", said(end)),
+        RunEnd::Open(_) if !expected.contains("end = \"open\"") => format!("{diff}{}", end_text(end)),
         RunEnd::Failed(StepError::Source(error)) if outcome.message.is_none() => {
             format!("{diff}the source says: {error}")
         }
@@ -140,15 +144,15 @@ fn unlike(expected: Option<&Expect>, outcome: &Expect, end: &RunEnd) -> Option<S
 }
 
 /// Exchanges that the source did not ask for, beside what it asked for instead.
-fn unasked(exchanges: &[Exchange], run: &SourceRun) -> Option<String> {
-    let asked = run.requests;
-    let left = exchanges.get(asked..).filter(|left| !left.is_empty())?;
+fn unmade(exchanges: &[Exchange], run: &SourceRun) -> Option<String> {
+    let made = run.requests;
+    let left = exchanges.get(made..).filter(|left| !left.is_empty())?;
     let instead = match &run.end {
         RunEnd::Open(requests) => &requests[..],
         RunEnd::Done | RunEnd::Failed(StepError::Source(_)) => &[],
-        RunEnd::Failed(_) | RunEnd::Stopped(_) => return None,
+        RunEnd::Failed(_) | RunEnd::Deferred(_) | RunEnd::Aborted(_) => return None,
     };
-    let numbers = (asked + 1)..=exchanges.len();
+    let numbers = (made + 1)..=exchanges.len();
     let mut pairs = (0..left.len().max(instead.len())).map(|at| (left.get(at), instead.get(at)));
     let diff = pairs.find_map(|(recorded, request)| difference(recorded, request)).unwrap_or_default();
     Some(format!("recorded requests {} to {} were not asked:\n{diff}", numbers.start(), numbers.end()))
@@ -199,7 +203,7 @@ async fn layout_problem(
     let Some(changed) = mutation::renamed(exchanges, name) else {
         return Some(format!("changed-layout: `{name}` does not occur in the answers as a name"));
     };
-    let run = on(plugins, source, query, &changed).await;
+    let run = replay_query(plugins, source, query, &changed).await;
     if matches!(run.end, RunEnd::Failed(StepError::Source(SourceError::LayoutChanged(_)))) {
         return None;
     }
@@ -207,12 +211,12 @@ async fn layout_problem(
     Some(format!(
         "changed-layout: `{name}` is renamed in the answers, and instead of layout-changed there are \
          {found} candidates and then this: {}",
-        said(&run.end)
+        end_text(&run.end)
     ))
 }
 
 /// An end in words.
-fn said(end: &RunEnd) -> String {
+fn end_text(end: &RunEnd) -> String {
     match end {
         RunEnd::Done => "the source has no more".to_owned(),
         RunEnd::Open(requests) => {
@@ -221,13 +225,14 @@ fn said(end: &RunEnd) -> String {
         }
         RunEnd::Failed(StepError::Source(error)) => format!("{}: {error}", error.kind()),
         RunEnd::Failed(fault) => fault.to_string(),
-        RunEnd::Stopped(stop) => stop.to_string(),
+        RunEnd::Deferred(deferred) => deferred.to_string(),
+        RunEnd::Aborted(error) => error.to_string(),
     }
 }
 
 /// How a request differs from the recorded one, none if it does not.
 fn difference(recorded: Option<&Exchange>, request: Option<&Request>) -> Option<String> {
-    let text = |request: Option<&Request>| request.map(Exchange::asked).unwrap_or_default();
+    let text = |request: Option<&Request>| request.map(Exchange::request_text).unwrap_or_default();
     let (recorded, asked) = (text(recorded.map(|exchange| &exchange.request)), text(request));
     (recorded != asked).then(|| diff(&recorded, &asked, "recorded", "asked"))
 }

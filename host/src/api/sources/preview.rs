@@ -6,21 +6,23 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
 use poem_openapi::{
     Object,
     types::{Any, Example},
 };
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::{
     api::{error::Problem, nullable::Nullable},
-    app::{App, chain},
-    db::pace::{self, RequestSlot},
-    model::{Candidate, Failure, Grants, Method, Request, Response, SourceError, UserId},
+    app::App,
+    fetch::CookieJar,
+    model::{Candidate, Request, SourceError, UserId},
     plugins::LoadedPlugin,
-    runner::{self, Live, RunEnd, RunLimits, SourceRun, Transport, TransportError},
+    runner::{
+        self, Live, Logged, Paced, RequestOutcome, RunEnd, RunLimits, Schedule, SourceRun, TimeLimit,
+        TransportError, cassette::Exchange,
+    },
     sandbox::StepError,
     services::create::{QueryRequest, Violation},
 };
@@ -33,8 +35,6 @@ const MOST_REQUESTS: usize = 70;
 const MOST_STEPS: usize = 50;
 /// No request of a preview is begun after this time, and none is waited for longer.
 const LONGEST: Duration = Duration::from_secs(20);
-/// A site that asks for a longer rest gets this one.
-const LONGEST_HOLD: Duration = Duration::from_hours(24);
 /// Previews at a time.
 const AT_A_TIME: usize = 8;
 /// Who is refused for these limits is to try again after this.
@@ -153,24 +153,30 @@ impl Previews {
                 format!("The source is not available: {reason}."),
             ));
         }
-        let _place = self.place(user)?;
+        let _permit = self.permit(user)?;
         let limit = query.limit as usize;
         let limits = RunLimits { candidates: limit, requests: MOST_REQUESTS, steps: MOST_STEPS };
-        let grants = app.grants(&source);
-        let door = PreviewTransport {
-            app,
-            live: Live::new(&app.fetcher, grants.clone()),
-            grants: &grants,
-            source: &source,
-            until: Instant::now() + LONGEST,
-            made: Mutex::default(),
+        let (fetcher, grants) = (app.fetcher.with_cookies(CookieJar::default()), app.grants(&source));
+        let live = Live::new(&fetcher, &grants);
+        let requests = Mutex::<Vec<PreviewedRequest>>::default();
+        let noted = Logged::new(TimeLimit::new(live, LONGEST), |_, request, outcome, _| {
+            app.metrics.source_request(&source.info.id, outcome.status());
+            let request = PreviewedRequest::new(request, outcome);
+            requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        });
+        let until = Instant::now() + LONGEST;
+        let schedule = Schedule::Shared {
+            db: &app.db,
+            longest: &|| until.saturating_duration_since(Instant::now()),
+            backoff: Duration::ZERO,
         };
-        let run = runner::run(&app.plugins, &source, &query, &door, limits).await;
-        let requests = door.made.into_inner().unwrap_or_else(PoisonError::into_inner);
-        shown(run, limit, requests)
+        let transport = Paced::new(noted, live, source.info.interval(), schedule);
+        let run = runner::run(&app.plugins, &source, &query, &transport, limits).await;
+        drop(transport);
+        shown(run, limit, requests.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn place(&self, user: UserId) -> Result<PreviewPermit<'_>, Problem> {
+    fn permit(&self, user: UserId) -> Result<PreviewPermit<'_>, Problem> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = under_way.values().sum();
         let own = under_way.entry(user).or_default();
@@ -196,88 +202,15 @@ impl Drop for PreviewPermit<'_> {
     }
 }
 
-/// The way to the network, at the pace that all workers share, for as long as a preview takes.
-struct PreviewTransport<'a> {
-    app: &'a App,
-    live: Live,
-    grants: &'a Grants,
-    source: &'a LoadedPlugin,
-    until: Instant,
-    made: Mutex<Vec<PreviewedRequest>>,
-}
-
-impl Transport for PreviewTransport<'_> {
-    const AT_A_TIME: usize = Live::AT_A_TIME;
-
-    async fn answer(
-        &self,
-        number: usize,
-        request: &Request,
-    ) -> Result<Result<Response, Failure>, TransportError> {
-        let place = self.app.throttle_key(self.grants, request);
-        if let Some(place) = &place {
-            self.turn(place).await?;
-        }
-        let too_slow = || {
-            let reason = format!("a preview takes {} s at most", LONGEST.as_secs());
-            TransportError::Later { after: Duration::ZERO, reason }
-        };
-        let answering = self.live.answer(number, request);
-        let outcome = timeout_at(self.until, answering).await.unwrap_or_else(|_| Err(too_slow()));
-        if let (Err(TransportError::Later { after, .. }), Some(place)) = (&outcome, &place)
-            && !after.is_zero()
-        {
-            let until = Utc::now() + (*after).min(LONGEST_HOLD);
-            pace::defer(&self.app.db, place, until).await.map_err(|error| unpaced(&error))?;
-        }
-        self.note(request, &outcome);
-        outcome
-    }
-}
-
-impl PreviewTransport<'_> {
-    /// Waits for the source's turn at a host, if that comes in time.
-    async fn turn(&self, place: &str) -> Result<(), TransportError> {
-        let interval = self.source.info.interval();
-        let longest = self.until.saturating_duration_since(Instant::now());
-        let turn = pace::reserve(&self.app.db, place, interval, longest).await;
-        match turn.map_err(|error| unpaced(&error))? {
-            RequestSlot::In(wait) => tokio::time::sleep(wait).await,
-            RequestSlot::NotBefore(at) => {
-                let after = (at - Utc::now()).to_std().unwrap_or_default();
-                return Err(TransportError::Later {
-                    after,
-                    reason: "the source may not be asked more often".to_owned(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn note(&self, request: &Request, outcome: &Result<Result<Response, Failure>, TransportError>) {
-        let (status, failure) = match outcome {
-            Ok(Ok(response)) => (Some(response.status), None),
-            Ok(Err(failure)) => (None, Some(failure.to_string())),
-            Err(stop) => (None, Some(stop.to_string())),
-        };
-        self.app.metrics.source_request(&self.source.info.id, status);
-        let method = match request.method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-        };
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(PreviewedRequest {
-            method: method.to_owned(),
+impl PreviewedRequest {
+    fn new(request: &Request, outcome: &RequestOutcome) -> Self {
+        Self {
+            method: Exchange::method(request).to_owned(),
             url: request.url.clone(),
-            status: status.into(),
-            failure: failure.into(),
-        });
+            status: outcome.status().into(),
+            failure: outcome.response().err().into(),
+        }
     }
-}
-
-/// The pace is in the database.
-fn unpaced(error: &crate::db::Error) -> TransportError {
-    tracing::warn!(error = %chain(error), "a preview cannot learn the pace of its source");
-    TransportError::Later { after: Duration::ZERO, reason: "the database does not answer".to_owned() }
 }
 
 /// What was found; an error only where nothing was.
@@ -286,7 +219,9 @@ fn shown(run: SourceRun, limit: usize, requests: Vec<PreviewedRequest>) -> Resul
     let more = !matches!(end, RunEnd::Done) || candidates.len() > limit;
     let problem = match end {
         RunEnd::Done | RunEnd::Open(_) => None,
-        RunEnd::Stopped(stop) => Some(Problem::site("site-unavailable", stop.to_string())),
+        RunEnd::Deferred(deferred) => Some(Problem::site("site-unavailable", deferred.to_string())),
+        RunEnd::Aborted(TransportError::Database(error)) => Some(error.into()),
+        RunEnd::Aborted(error) => Some(Problem::site("site-unavailable", error.to_string())),
         RunEnd::Failed(error) => Some(failed(error)),
     };
     match problem {
@@ -299,43 +234,45 @@ fn shown(run: SourceRun, limit: usize, requests: Vec<PreviewedRequest>) -> Resul
 }
 
 fn failed(error: StepError) -> Problem {
-    let words = error.to_string();
+    let message = error.to_string();
     match error {
         StepError::Source(SourceError::InvalidQuery(detail)) => {
             Problem::rules(vec![Violation { pointer: "/text".to_owned(), detail }])
         }
         StepError::Source(SourceError::RateLimited(_) | SourceError::Unavailable(_)) => {
-            Problem::site("site-unavailable", words)
+            Problem::site("site-unavailable", message)
         }
-        StepError::Source(SourceError::Unauthorized(_)) => Problem::plugin("credential-refused", words),
-        StepError::Source(SourceError::LayoutChanged(_)) => Problem::plugin("layout-changed", words),
-        StepError::Preparing { .. } | StepError::Off { .. } => Problem::conflict("source-unavailable", words),
+        StepError::Source(SourceError::Unauthorized(_)) => Problem::plugin("credential-refused", message),
+        StepError::Source(SourceError::LayoutChanged(_)) => Problem::plugin("layout-changed", message),
+        StepError::Preparing { .. } | StepError::Off { .. } => {
+            Problem::conflict("source-unavailable", message)
+        }
         StepError::Host { .. } => Problem::internal(error),
-        _ => Problem::plugin("plugin-fault", format!("fault of the plugin: {words}")),
+        _ => Problem::plugin("plugin-fault", format!("fault of the plugin: {message}")),
     }
 }
 
 impl From<Candidate> for PreviewCandidate {
-    fn from(found: Candidate) -> Self {
-        let (license, license_url, attribution) = found
+    fn from(candidate: Candidate) -> Self {
+        let (license, license_url, attribution) = candidate
             .license
             .map_or((None, None, None), |license| (Some(license.id), license.url, license.attribution));
         Self {
-            url: found.url,
-            page_url: found.page_url.into(),
-            thumbnail_url: found.thumbnail_url.into(),
-            title: found.title.into(),
-            description: found.description.into(),
-            creator: found.creator.into(),
-            creator_url: found.creator_url.into(),
+            url: candidate.url,
+            page_url: candidate.page_url.into(),
+            thumbnail_url: candidate.thumbnail_url.into(),
+            title: candidate.title.into(),
+            description: candidate.description.into(),
+            creator: candidate.creator.into(),
+            creator_url: candidate.creator_url.into(),
             license: license.into(),
             license_url: license_url.into(),
             attribution: attribution.into(),
-            width: found.dimensions.map(|(width, _)| width).into(),
-            height: found.dimensions.map(|(_, height)| height).into(),
-            mime: found.mime.into(),
-            byte_size: found.byte_size.into(),
-            tags: found.tags,
+            width: candidate.dimensions.map(|(width, _)| width).into(),
+            height: candidate.dimensions.map(|(_, height)| height).into(),
+            mime: candidate.mime.into(),
+            byte_size: candidate.byte_size.into(),
+            tags: candidate.tags,
         }
     }
 }
@@ -355,7 +292,7 @@ impl Example for PreviewRequest {
 impl Example for Preview {
     fn example() -> Self {
         let license = crate::model::License { id: "cc0-1.0".to_owned(), url: None, attribution: None };
-        let found = Candidate {
+        let candidate = Candidate {
             url: "https://images.example.org/17.jpg".to_owned(),
             page_url: Some("https://example.org/17".to_owned()),
             title: Some("Red panda".to_owned()),
@@ -369,6 +306,6 @@ impl Example for Preview {
             status: Some(200).into(),
             failure: None.into(),
         };
-        Self { candidates: vec![found.into()], warnings: Vec::new(), more: true, requests: vec![request] }
+        Self { candidates: vec![candidate.into()], warnings: Vec::new(), more: true, requests: vec![request] }
     }
 }

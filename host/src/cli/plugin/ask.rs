@@ -1,17 +1,17 @@
 //! What is asked of one source on the command line, and what it needs for that.
 
-use std::{path::Path, str::FromStr};
+use std::{path::Path, str::FromStr, sync::Mutex};
 
 use clap::Args;
 
-use super::{prepared, run::Logged, subject::Subject};
+use super::{prepared, run::log_request, subject::Subject};
 use crate::{
     cli::{stop, tell, wrong_usage},
     config::Config,
-    fetch::{self, Fetcher},
+    fetch::{self, CookieJar, Fetcher},
     model::{Grants, Query},
     plugins::{LoadedPlugin, Plugins, SandboxUse},
-    runner::{Live, Paced, RunLimits},
+    runner::{self, Live, Logged, Paced, RunLimits, Schedule, SourceRun, Transport},
     services::create::{QueryRequest, SourceOffer, Violation},
 };
 
@@ -74,9 +74,15 @@ pub(super) struct PreparedSource {
 
 impl PreparedSource {
     /// The way to the network, at the source's pace; every request is told.
-    pub(super) fn answering(&self) -> Paced<Logged<Live>> {
-        let live = Live::new(&self.fetcher, self.grants.clone());
-        Paced::new(Logged(live), &self.source.info)
+    pub(super) fn transport(&self) -> impl Transport {
+        let live = Live::new(&self.fetcher, &self.grants);
+        let logged = Logged::new(live, log_request);
+        Paced::new(logged, live, self.source.info.interval(), Schedule::Own(Mutex::default()))
+    }
+
+    /// One crawl of the source.
+    pub(super) async fn run(&self, transport: &impl Transport, limits: RunLimits) -> SourceRun {
+        runner::run(&self.plugins, &self.source, &self.query, transport, limits).await
     }
 }
 
@@ -105,7 +111,7 @@ impl Ask {
             missing_credential(&source, &grants)?;
             fetch::warn_of_openings(&config.fetch);
         }
-        let fetcher = Fetcher::new(&config.fetch)?;
+        let fetcher = Fetcher::new(&config.fetch)?.with_cookies(CookieJar::default());
         let query = self.query(&source, &grants, &fetcher)?;
         let limits = RunLimits { candidates: self.max, requests: self.requests, ..RunLimits::NONE };
         Ok(PreparedSource { plugins, source, query, limits, fetcher, grants })

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{
     ask::{Ask, PreparedSource},
-    run::{crawl, end},
+    run::end,
 };
 use crate::{
     atomic_write,
@@ -53,10 +53,10 @@ impl Record {
         // Before anything is asked that could not be kept.
         atomic_write::check(&self.output).with_context(unwritable)?;
         let ready = self.ask.ready(SandboxUse::Live, config).await?;
-        let recorder = Recorder::new(ready.answering());
-        let run = crawl(&ready, &recorder, ready.limits).await;
-        if let RunEnd::Stopped(stop) = &run.end {
-            anyhow::bail!("nothing is written: {stop}");
+        let recorder = Recorder::new(ready.transport());
+        let run = ready.run(&recorder, ready.limits).await;
+        if matches!(run.end, RunEnd::Deferred(_) | RunEnd::Aborted(_)) {
+            anyhow::bail!("nothing is written: {}", end(&run.end));
         }
         let cassette = Cassette {
             source: ready.source.info.id.clone(),

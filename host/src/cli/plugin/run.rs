@@ -1,6 +1,6 @@
 //! `plugin run`: one crawl of a source alone, against the network.
 
-use std::{process::ExitCode, time::Instant};
+use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
 use indicatif::HumanBytes;
@@ -10,11 +10,9 @@ use super::ask::{Ask, PreparedSource};
 use crate::{
     cli::{counted, say, tell},
     config::Config,
-    model::{Candidate, Failure, Request, Response, SourceError},
+    model::{Candidate, Request, SourceError},
     plugins::SandboxUse,
-    runner::{
-        self, CandidateView, RunEnd, RunLimits, SourceRun, Transport, TransportError, cassette::Exchange,
-    },
+    runner::{CandidateView, RequestOutcome, RunEnd, RunLimits, SourceRun, cassette::Exchange},
     sandbox::StepError,
 };
 
@@ -46,7 +44,7 @@ impl Run {
         let ready = self.ask.ready(purpose, config).await?;
         let limits =
             RunLimits { requests: if self.dry_run { 0 } else { ready.limits.requests }, ..ready.limits };
-        let run = crawl(&ready, &ready.answering(), limits).await;
+        let run = ready.run(&ready.transport(), limits).await;
         say(&if self.json {
             described(&ready, &run, self.ask.max).to_string()
         } else {
@@ -54,50 +52,22 @@ impl Run {
         });
         Ok(match run.end {
             RunEnd::Done | RunEnd::Open(_) => ExitCode::SUCCESS,
-            RunEnd::Failed(_) | RunEnd::Stopped(_) => ExitCode::FAILURE,
+            RunEnd::Failed(_) | RunEnd::Deferred(_) | RunEnd::Aborted(_) => ExitCode::FAILURE,
         })
     }
 }
 
-/// The crawl itself.
-pub(super) async fn crawl(
-    ready: &PreparedSource,
-    answering: &impl Transport,
-    limits: RunLimits,
-) -> SourceRun {
-    runner::run(&ready.plugins, &ready.source, &ready.query, answering, limits).await
-}
-
-/// Tells of every request once it is answered.
-pub(super) struct Logged<A>(pub(super) A);
-
-impl<A: Transport> Transport for Logged<A> {
-    const AT_A_TIME: usize = A::AT_A_TIME;
-
-    async fn answer(
-        &self,
-        number: usize,
-        request: &Request,
-    ) -> Result<Result<Response, Failure>, TransportError> {
-        let begun = Instant::now();
-        let outcome = self.0.answer(number, request).await;
-        let came = match &outcome {
-            Ok(Ok(response)) => {
-                format!("{}  {:>10}", response.status, HumanBytes(response.body.len() as u64).to_string())
-            }
-            _ => format!("---  {:>10}", ""),
-        };
-        let method = Exchange::method(request);
-        let took = begun.elapsed().as_millis();
-        let mut line = format!("{:>3}  {came}  {took:>5} ms  {method} {}", number + 1, request.url);
-        match &outcome {
-            Ok(Ok(_)) => {}
-            Ok(Err(failure)) => line += &format!("\n     {failure}"),
-            Err(stop) => line += &format!("\n     {stop}"),
+/// Tells of a request once it is answered, or is not.
+pub(super) fn log_request(number: usize, request: &Request, outcome: &RequestOutcome, took: Duration) {
+    let (came, failure) = match outcome.response() {
+        Ok(response) => {
+            let size = HumanBytes(response.body.len() as u64).to_string();
+            (format!("{}  {size:>10}", response.status), String::new())
         }
-        tell(&line);
-        outcome
-    }
+        Err(failure) => (format!("---  {:>10}", ""), format!("\n     {failure}")),
+    };
+    let (took, method) = (took.as_millis(), Exchange::method(request));
+    tell(&format!("{:>3}  {came}  {took:>5} ms  {method} {}{failure}", number + 1, request.url));
 }
 
 /// A table of the candidates, then what else there is to say.
@@ -145,7 +115,7 @@ pub(super) fn end(end: &RunEnd) -> String {
         RunEnd::Done => "the source has no more".to_owned(),
         RunEnd::Open(requests) => {
             let next = requests.iter().map(|request| {
-                let lines = Exchange::asked(request);
+                let lines = Exchange::request_text(request);
                 format!("\n\n{}", lines.trim_end())
             });
             format!("next the source would ask for{}", next.collect::<String>())
@@ -156,7 +126,8 @@ pub(super) fn end(end: &RunEnd) -> String {
         RunEnd::Failed(StepError::Source(error)) => format!("{}: {error}", error.kind()),
         RunEnd::Failed(fault) if fault.is_plugins_fault() => format!("fault of the plugin: {fault}"),
         RunEnd::Failed(refused) => refused.to_string(),
-        RunEnd::Stopped(stop) => stop.to_string(),
+        RunEnd::Deferred(deferred) => deferred.to_string(),
+        RunEnd::Aborted(error) => error.to_string(),
     }
 }
 
@@ -166,7 +137,8 @@ fn described(ready: &PreparedSource, run: &SourceRun, max: usize) -> Value {
         RunEnd::Open(_) => ("open", None),
         RunEnd::Failed(StepError::Source(error)) => (error.kind(), Some(error.to_string())),
         RunEnd::Failed(fault) => ("fault", Some(fault.to_string())),
-        RunEnd::Stopped(stop) => ("stopped", Some(stop.to_string())),
+        RunEnd::Deferred(deferred) => ("stopped", Some(deferred.to_string())),
+        RunEnd::Aborted(error) => ("stopped", Some(error.to_string())),
     };
     let next: &[Request] = if let RunEnd::Open(requests) = &run.end { requests } else { &[] };
     let candidates: Vec<CandidateView> =

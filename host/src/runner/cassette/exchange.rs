@@ -5,8 +5,10 @@ use encoding_rs::{Encoding, UTF_8};
 use serde::{Deserialize, Serialize};
 
 use super::pairs;
-use crate::fetch;
-use crate::model::{Content, Failure, Method, Request, Response};
+use crate::{
+    fetch,
+    model::{Content, Failure, Method, Request, Response},
+};
 
 /// A request and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +42,8 @@ impl Exchange {
     /// What came from the network, without headers that no source needs. What only the bytes said of the
     /// encoding is said in `content-type`, because a cassette holds the text.
     #[must_use]
-    pub fn recorded(request: Request, outcome: &Result<Response, Failure>) -> Self {
-        let outcome = outcome.clone().map(|mut response| {
+    pub fn recorded(request: Request, outcome: Result<Response, Failure>) -> Self {
+        let outcome = outcome.map(|mut response| {
             response.headers.retain(|(name, _)| {
                 HEADERS.contains(&name.as_str()) || HEADERS_BEGIN.iter().any(|start| name.starts_with(start))
             });
@@ -64,7 +66,7 @@ impl Exchange {
 
     /// The request alone, as a cassette says it.
     #[must_use]
-    pub fn asked(request: &Request) -> String {
+    pub fn request_text(request: &Request) -> String {
         let outcome = Err(Failure::Skipped);
         let written = Written { answer: None, ..Self { request: request.clone(), outcome }.into() };
         toml::Table::try_from(written).map(|table| super::lines(&table)).unwrap_or_default()
@@ -208,7 +210,7 @@ impl TryFrom<Written> for Exchange {
 impl From<Exchange> for Written {
     fn from(Exchange { request, outcome }: Exchange) -> Self {
         let Request { key, method, url, encoding: _, headers, body, credential, item, keep } = request;
-        let (text, base64) = body.map_or((None, None), said);
+        let (text, base64) = body.map_or((None, None), written);
         let method = match method {
             Method::Get => WrittenMethod::Get,
             Method::Post => WrittenMethod::Post,
@@ -223,7 +225,7 @@ impl From<Exchange> for Written {
                 base64: None,
             },
             Ok(response) => {
-                let (text, base64) = said(response.body);
+                let (text, base64) = written(response.body);
                 WrittenAnswer {
                     failure: None,
                     status: Some(response.status).filter(|status| *status != 200),
@@ -247,7 +249,7 @@ fn content(text: Option<String>, base64: Option<Base64>) -> Result<Option<Conten
     }
 }
 
-fn said(body: Content) -> (Option<String>, Option<Base64>) {
+fn written(body: Content) -> (Option<String>, Option<Base64>) {
     match body {
         Content::Text(text) => (Some(text), None),
         Content::Binary(bytes) => (None, Some(Base64(bytes))),

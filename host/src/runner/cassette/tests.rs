@@ -113,7 +113,7 @@ fn what_a_document_was_written_in_comes_back() {
         };
         let request = Request::get(response.url.clone());
         let cassette = Cassette {
-            exchanges: vec![Exchange::recorded(request, &Ok(response))],
+            exchanges: vec![Exchange::recorded(request, Ok(response))],
             expect: None,
             ..Cassette::parse(FULL).unwrap()
         };
