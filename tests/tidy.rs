@@ -28,7 +28,7 @@ const PURE: [&str; 2] = ["model", "validate"];
 /// Modules by level, lowest first. A module sees those of lower levels.
 const LEVELS: [&[&str]; 10] = [
     &["model"],
-    &["config", "metrics", "atomic_write", "private", "subprocess"],
+    &["config", "error", "metrics", "atomic_write", "private", "subprocess"],
     &["sandbox", "fetch", "validate", "store", "db", "postgres", "queue", "auth"],
     &["plugins"],
     &["runner"],

@@ -1,4 +1,4 @@
-//! The only place that knows poem: the list of API parts, and the door in front of them.
+//! The only place that knows poem: the list of API parts, and the middleware in front of them.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     connection::{ConnectionTable, Connections},
+    middleware::Middleware,
     operations::Operations,
 };
 use crate::app::App;
@@ -141,8 +142,8 @@ fn service(app: App, table: Arc<ConnectionTable>) -> impl Endpoint {
     if let Some(keys) = local_keys {
         routes = routes.at("/auth/v1/.well-known/jwks.json", make_sync(move |_| json(keys.clone())));
     }
-    let door = middleware::Middleware::new(app.clone(), Operations::of(&described), table.clone());
-    door.before(routes.data(app).data(table).with(CatchPanic::new()))
+    let routes = routes.data(app.clone()).data(table.clone()).with(CatchPanic::new());
+    Middleware::new(app, Operations::of(&described), table, routes)
 }
 
 /// The OpenAPI document, as JSON; needs no running system.

@@ -1,4 +1,4 @@
-//! Everything built once and passed explicitly.
+//! Everything built once and passed explicitly. What is done with it stands in `services`.
 
 mod fingerprints;
 mod start;
@@ -13,8 +13,8 @@ use crate::{
     db::PgPool,
     fetch::Fetcher,
     metrics::Metrics,
-    model::{Grants, JobId},
-    plugins::{LoadedPlugin, Plugins},
+    model::JobId,
+    plugins::Plugins,
     postgres::Liveness,
     queue::Queue,
     store::Store,
@@ -39,11 +39,11 @@ pub struct App {
     pub queue: Queue,
     /// Sources.
     pub plugins: Plugins,
-    /// The outbound door.
+    /// Makes every outbound request.
     pub fetcher: Fetcher,
     /// Objects.
     pub store: Store,
-    /// Who is calling.
+    /// Verifies who is calling.
     pub auth: Arc<Auth>,
     /// Signs what browsers fetch by themselves.
     pub links: Arc<LinkKey>,
@@ -67,7 +67,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// The job that it is about.
+    /// Names the job that it is about.
     #[must_use]
     pub const fn job(self) -> JobId {
         match self {
@@ -75,7 +75,7 @@ impl Signal {
         }
     }
 
-    /// Reads what the database told; none for what this version does not know.
+    /// Parses what the database told; none for what this version does not know.
     pub(crate) fn parse(payload: &str) -> Option<Self> {
         let (what, job) = payload.split_once(':')?;
         let job = JobId(job.parse().ok()?);
@@ -86,41 +86,4 @@ impl Signal {
             _ => None,
         }
     }
-}
-
-impl App {
-    /// A source that may be asked, or why not.
-    ///
-    /// # Errors
-    /// When it is not installed, not ready or not granted; says what to do.
-    pub fn source(&self, id: &str) -> Result<LoadedPlugin, String> {
-        let source = self.plugins.get(id).ok_or_else(|| format!("the source {id} is not installed"))?;
-        source.unavailable().map_or(Ok(source), Err)
-    }
-
-    /// Whether a source that was looked up before is still on and the same build.
-    #[must_use]
-    pub fn is_current(&self, source: &LoadedPlugin) -> bool {
-        self.source(&source.info.id).is_ok_and(|now| now.digest == source.digest)
-    }
-
-    /// What a source may reach, with the secrets that are configured for it.
-    #[must_use]
-    pub fn grants(&self, source: &LoadedPlugin) -> Grants {
-        source.grants(&self.credentials)
-    }
-}
-
-/// An error with its causes, for a log line or a reason; the API never shows it.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = String::new();
-    for cause in std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string) {
-        // Some errors say what their cause says.
-        if !text.ends_with(&cause) {
-            text.push_str(if text.is_empty() { "" } else { ": " });
-            text.push_str(&cause);
-        }
-    }
-    text
 }

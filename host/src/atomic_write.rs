@@ -31,7 +31,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Whether a file can be written there, as far as that shows before there is anything to write.
+/// Checks that a file can be written there, as far as that shows before there is anything to write.
 ///
 /// # Errors
 /// Those of [`write()`], for what stands in the way.
@@ -47,7 +47,7 @@ pub fn check(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Where a file is written until it is whole.
+/// Names the file that is written until it is whole.
 fn draft(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{}", std::process::id()))

@@ -119,7 +119,7 @@ pub enum AuthSetupError {
 }
 
 impl Auth {
-    /// Tokens of the Supabase project if one is configured, else of this host. `fetch` makes
+    /// Verifies tokens of the Supabase project if one is configured, else of this host. `fetch` makes
     /// what gets the project's keys.
     ///
     /// # Errors
@@ -150,7 +150,7 @@ impl Auth {
         Ok(Self { issuer, keys, published: Some(published) })
     }
 
-    /// The keys that the project publishes, if tokens are a project's.
+    /// Gives the keys that the project publishes, if tokens are a project's.
     #[must_use]
     pub const fn published(&self) -> Option<&KeySet> {
         self.published.as_ref()
@@ -164,13 +164,13 @@ impl Auth {
         }
     }
 
-    /// Tokens of this host.
+    /// Verifies tokens of this host.
     #[must_use]
     pub fn local(issuer: Issuer) -> Self {
         Self { issuer: issuer::ISSUER.to_owned(), keys: Keys::Local(Box::new(issuer)), published: None }
     }
 
-    /// This host's own issuer, if tokens are its.
+    /// Gives this host's own issuer, if tokens are its.
     #[must_use]
     pub fn issuer(&self) -> Option<&Issuer> {
         match &self.keys {
@@ -179,7 +179,7 @@ impl Auth {
         }
     }
 
-    /// Who holds `token`. Asks nobody, but for new keys now and then.
+    /// Finds who holds `token`. Asks nobody, but for new keys now and then.
     ///
     /// # Errors
     /// When it is refused, or nothing is there to verify it by.
@@ -231,13 +231,13 @@ impl Auth {
             text(&claims, "role").filter(|role| role == AUTHENTICATED).ok_or(AuthError::Claim("role"))?;
         let user = text(&claims, "sub").and_then(|sub| sub.parse().ok()).ok_or(AuthError::Claim("sub"))?;
         let expires = claims["exp"].as_f64().and_then(|seconds| DateTime::from_timestamp(seconds as i64, 0));
-        let said = &claims["user_metadata"];
-        let name = clean(said, "full_name").or_else(|| clean(said, "name"));
+        let metadata = &claims["user_metadata"];
+        let name = clean(metadata, "full_name").or_else(|| clean(metadata, "name"));
         Ok(Caller {
             user: UserId(user),
             email: clean(&claims, "email"),
             name: name.map(|name| name.chars().take(100).collect()),
-            avatar_url: picture(said, "avatar_url").or_else(|| picture(said, "picture")),
+            avatar_url: picture(metadata, "avatar_url").or_else(|| picture(metadata, "picture")),
             expires: expires.ok_or(AuthError::Claim("exp"))?,
             role,
             is_anonymous: claims["is_anonymous"].as_bool().unwrap_or(false),
@@ -256,14 +256,14 @@ fn text(claims: &Value, name: &str) -> Option<String> {
     claims.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// What a user may have written: Postgres cannot store the first of the control characters,
+/// Reads what a user may have written: Postgres cannot store the first of the control characters,
 /// and the others mean nothing in a name or an address.
 fn clean(claims: &Value, name: &str) -> Option<String> {
     let written: String = text(claims, name)?.chars().filter(|c| !c.is_control()).collect();
     Some(written.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// An address that a browser may show as a picture.
+/// Reads an address that a browser may show as a picture.
 fn picture(claims: &Value, name: &str) -> Option<String> {
     let url = Url::parse(&text(claims, name)?).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     Some(String::from(url)).filter(|url| url.len() <= LONGEST_PICTURE)

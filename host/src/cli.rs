@@ -154,7 +154,7 @@ fn tell(text: &str) {
 
 #[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
 fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("pixcrawler: {}", visible::visible(&app::chain(error.as_ref())));
+    eprintln!("pixcrawler: {}", visible::visible(&crate::error::chain(error.as_ref())));
     match error.downcast_ref() {
         Some(app::StartError::Credential(_)) => ExitCode::from(2),
         Some(app::StartError::Stopped) => ExitCode::from(130),

@@ -12,7 +12,7 @@
 //! runner
 //! plugins
 //! sandbox fetch validate store db postgres queue auth
-//! config metrics atomic_write private subprocess
+//! config error metrics atomic_write private subprocess
 //! model
 //! ```
 
@@ -20,6 +20,7 @@
 pub mod model;
 // What everything stands on.
 pub mod config;
+pub mod error;
 pub mod metrics;
 pub mod atomic_write;
 pub mod private;

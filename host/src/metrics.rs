@@ -58,49 +58,54 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("pixcrawler");
         let r = &mut registry;
         Self {
-            http_requests: counted(
+            http_requests: registered(
                 r,
                 "http_requests",
                 "Requests to the API by operation and class of status",
             ),
             http_time: timed_by(r, "http_request", "Time to the head of the answer, by operation"),
-            downloads: counted(
+            downloads: registered(
                 r,
                 "downloads",
                 "Pictures judged, by source: kept, duplicate, or the code of the refusal",
             ),
-            downloads_in_flight: counted(r, "downloads_in_flight", "Pictures being downloaded"),
-            download_bytes: with_unit(r, "downloaded", "Bodies of pictures", Unit::Bytes),
+            downloads_in_flight: registered(r, "downloads_in_flight", "Pictures being downloaded"),
+            download_bytes: registered_with_unit(r, "downloaded", "Bodies of pictures", Unit::Bytes),
             download_time: timed(r, "download", "Time of a download, waiting for the host's turn included"),
             decode_time: timed(r, "decode", "Processor time to decode and hash a picture"),
-            decoders_killed: counted(
+            decoders_killed: registered(
                 r,
                 "decoders_killed",
                 "Children that decode pictures and ended in the middle of one, by why: slow, deadline or itself",
             ),
-            steps: counted(r, "plugin_steps", "Steps by source and outcome"),
-            step_cpu: with_unit(r, "plugin_cpu", "CPU time of steps by source", Unit::Seconds),
-            step_memory: with_unit(r, "plugin_peak_memory", "Most memory of a step by source", Unit::Bytes),
-            source_requests: counted(r, "source_requests", "Requests of sources by class of status"),
-            candidates: counted(r, "source_candidates", "Pictures found by source"),
-            source_health: counted(
+            steps: registered(r, "plugin_steps", "Steps by source and outcome"),
+            step_cpu: registered_with_unit(r, "plugin_cpu", "CPU time of steps by source", Unit::Seconds),
+            step_memory: registered_with_unit(
+                r,
+                "plugin_peak_memory",
+                "Most memory of a step by source",
+                Unit::Bytes,
+            ),
+            source_requests: registered(r, "source_requests", "Requests of sources by class of status"),
+            candidates: registered(r, "source_candidates", "Pictures found by source"),
+            source_health: registered(
                 r,
                 "source_health",
                 "1 for the condition that a source is in: ok, degraded or paused",
             ),
-            chunks: counted(r, "chunk_slices", "Slices of chunks by how they ended"),
-            queue_restarts: counted(r, "queue_restarts", "Times that the queue engine was built anew"),
-            plugin_cache_misses: counted(
+            chunks: registered(r, "chunk_slices", "Slices of chunks by how they ended"),
+            queue_restarts: registered(r, "queue_restarts", "Times that the queue engine was built anew"),
+            plugin_cache_misses: registered(
                 r,
                 "plugin_cache_misses",
                 "Plugins that this process compiled itself, because the cache was spoilt",
             ),
-            connections: counted(r, "database_connections", "Connections of this process's pool by state"),
-            jobs_running: counted(r, "jobs_running", "Jobs that are running, in the whole system"),
-            leases_held: counted(r, "leases_held", "Chunks that a worker holds, in the whole system"),
+            connections: registered(r, "database_connections", "Connections of this process's pool by state"),
+            jobs_running: registered(r, "jobs_running", "Jobs that are running, in the whole system"),
+            leases_held: registered(r, "leases_held", "Chunks that a worker holds, in the whole system"),
             queue_wait: timed(r, "queue_wait", "Time that a chunk waited for its turn"),
-            users_waiting: counted(r, "users_waiting", "Users who wait for a slot, in the whole system"),
-            users_spread: with_unit(
+            users_waiting: registered(r, "users_waiting", "Users who wait for a slot, in the whole system"),
+            users_spread: registered_with_unit(
                 r,
                 "users_waiting_spread",
                 "Slices used by the one of them that has used most beyond those of the one that has used least",
@@ -112,7 +117,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Everything, in the text format of `OpenMetrics` 1.0.
+    /// Writes everything in the text format of `OpenMetrics` 1.0.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -262,12 +267,12 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// `2xx` for 204.
+/// Writes the class of a status: `2xx` for 204.
 fn class(status: u16) -> String {
     format!("{}xx", status / 100)
 }
 
-fn counted<M>(registry: &mut Registry, name: &str, help: &str) -> M
+fn registered<M>(registry: &mut Registry, name: &str, help: &str) -> M
 where
     M: prometheus_client::registry::Metric + Clone + Default,
 {
@@ -276,7 +281,7 @@ where
     metric
 }
 
-fn with_unit<M>(registry: &mut Registry, name: &str, help: &str, unit: Unit) -> M
+fn registered_with_unit<M>(registry: &mut Registry, name: &str, help: &str, unit: Unit) -> M
 where
     M: prometheus_client::registry::Metric + Clone + Default,
 {
@@ -301,7 +306,7 @@ fn timed_by(
     histograms
 }
 
-/// From 1 ms to 33 s, doubling.
+/// Makes buckets from 1 ms to 33 s, doubling.
 fn buckets() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 16))
 }

@@ -5,23 +5,27 @@
 //!
 //! | Word | What it is |
 //! | --- | --- |
-//! | component | the bytes, and who made the file ([`ComponentFile`](inventory::ComponentFile) as it was found) |
+//! | component | the bytes, from the binary or a file; `ComponentFile` as it was found |
 //! | locked build | how `plugins.toml` records it: version, digest, what was granted ([`LockedBuild`]) |
-//! | compiled build | compiled, and asked what it is ([`CompiledBuild`](catalog::CompiledBuild)) |
+//! | compiled build | compiled, and asked what it is (`CompiledBuild`) |
 //! | described component | the same of a file that is named, installed or not ([`DescribedComponent`]) |
 //! | inspected component | what is seen of such a file from outside, source or not ([`InspectedComponent`]) |
 //! | failed build | one that faulted too often, so that an earlier one runs ([`FailedBuilds`]) |
 //! | loaded plugin, source | the entry of the catalog under one id: the build that runs, or why none does ([`LoadedPlugin`]) |
 //!
-//! And so is what lets a source reach others:
+//! Likewise what lets a source reach others:
 //!
 //! | Word | What it is |
 //! | --- | --- |
-//! | trust source | how a component came here, which decides what must be granted ([`TrustSource`](grants::TrustSource)) |
+//! | trust source | how a component came here, which decides what must be granted (`TrustSource`) |
 //! | granted ids | the sources that the configuration grants by name: `--grant`, `PIXCRAWLER_GRANT` |
 //! | granted capabilities | what the operator was shown and agreed to, as recorded for a build ([`GrantedCapabilities`]) |
 //! | granted by | which of these decided that the source may run ([`GrantedBy`]) |
 //! | grants | what follows for its requests: hosts, robots.txt, secrets ([`Grants`](crate::model::Grants)) |
+//!
+//! The files see one another in one direction: `capabilities` ← { `grants`, `lockfile` ← `inventory` }
+//! ← `catalog` ← { `load`, `inspect` ← `install` }. What all of them see stands here: the state that
+//! they work on, and its errors.
 
 use std::{
     collections::BTreeSet,

@@ -28,14 +28,14 @@ use secrecy::SecretString;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::postgres::{account::Account, cluster::Cluster};
+use self::{account::Account, cluster::Cluster};
 use crate::private;
 
 /// A running private Postgres, and this process's share in it. Dropped without
-/// [`Embedded::stop`], it goes on and is adopted at the next start.
+/// [`PrivatePostgres::stop`], it goes on and is adopted at the next start.
 pub struct PrivatePostgres {
     server: Arc<ServerCommand>,
-    users: PathBuf,
+    users_lock: PathBuf,
     /// Locked, shared.
     user: File,
     watch: JoinHandle<()>,
@@ -46,7 +46,8 @@ pub struct PrivatePostgres {
 /// What it takes to start the server again.
 struct ServerCommand {
     cluster: Cluster,
-    turns: PathBuf,
+    /// Locked while starting or stopping.
+    start_lock: PathBuf,
     data_dir: PathBuf,
     pg_bin: Option<PathBuf>,
     durability: Durability,
@@ -67,7 +68,7 @@ pub enum Durability {
 }
 
 /// Longest wait for another process that starts or stops the server.
-const TURN: Duration = Duration::from_secs(60);
+const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 /// How often each process looks whether the server lives: that reads two small files.
 const LOOK: Duration = Duration::from_millis(500);
 /// Wait after a start that failed.
@@ -79,7 +80,7 @@ impl PrivatePostgres {
     /// Postgres refuses, it is run by the user `postgres` (or `nobody`).
     ///
     /// # Errors
-    /// See [`EmbeddedError`]; the server is ready within 30 s or not at all.
+    /// See [`PostgresError`]; the server is ready within 30 s or not at all.
     pub async fn start(
         data_dir: &Path,
         pg_bin: Option<&Path>,
@@ -87,18 +88,18 @@ impl PrivatePostgres {
     ) -> Result<Self, PostgresError> {
         private::data_folder(data_dir).map_err(PostgresError::io("make", data_dir))?;
         let data_dir = data_dir.canonicalize().map_err(PostgresError::io("find", data_dir))?;
-        let turns = data_dir.join("postgres.lock");
-        let users = data_dir.join("postgres.users");
-        let _turn = take_turn(&turns).await?;
-        let user = open(&users)?;
-        // Only who has the turn ever locks this one alone.
-        user.try_lock_shared().map_err(|error| PostgresError::io("lock", &users)(error.into()))?;
+        let start_lock = data_dir.join("postgres.lock");
+        let users_lock = data_dir.join("postgres.users");
+        let _starting = lock(&start_lock).await?;
+        let user = open(&users_lock)?;
+        // Only who holds the other one ever locks this one alone.
+        user.try_lock_shared().map_err(|error| PostgresError::io("lock", &users_lock)(error.into()))?;
 
         let account = Account::of(&data_dir.join("postgres"))?;
         account.check_access(&data_dir)?;
         let server = Arc::new(ServerCommand {
             cluster: Cluster::new(&data_dir, account)?,
-            turns,
+            start_lock,
             data_dir,
             pg_bin: pg_bin.map(Path::to_owned),
             durability,
@@ -107,16 +108,16 @@ impl PrivatePostgres {
         server.ensure().await?;
         let end = CancellationToken::new();
         let watch = tokio::spawn(watch(server.clone(), end.clone()));
-        Ok(Self { server, users, user, watch, unwatch: end.drop_guard() })
+        Ok(Self { server, users_lock, user, watch, unwatch: end.drop_guard() })
     }
 
-    /// Where to connect, as a superuser.
+    /// Says where to connect, as a superuser.
     #[must_use]
     pub fn url(&self) -> SecretString {
         self.server.cluster.url().into()
     }
 
-    /// Whether it lives, for who wants to say so.
+    /// Gives whether it lives, for who wants to say so.
     #[must_use]
     pub fn alive(&self) -> Liveness {
         self.server.alive.clone()
@@ -132,11 +133,11 @@ impl PrivatePostgres {
         // Not in the middle of a start: a server that is just beginning would be left behind.
         // Should the watch have failed, there is nothing that it could still do.
         let _ = self.watch.await;
-        let _turn = take_turn(&self.server.turns).await?;
-        // Said, not left to closing the file: a child that is just beginning has it open, too.
-        let unlock = |file: &File| file.unlock().map_err(PostgresError::io("unlock", &self.users));
+        let _stopping = lock(&self.server.start_lock).await?;
+        // Not left to closing the file: a child that is just beginning has it open, too.
+        let unlock = |file: &File| file.unlock().map_err(PostgresError::io("unlock", &self.users_lock));
         unlock(&self.user)?;
-        let everybody = open(&self.users)?;
+        let everybody = open(&self.users_lock)?;
         match everybody.try_lock() {
             Ok(()) => {
                 let stopped = self.server.cluster.stop().await;
@@ -144,14 +145,14 @@ impl PrivatePostgres {
                 stopped
             }
             Err(TryLockError::WouldBlock) => Ok(()),
-            Err(error) => Err(PostgresError::io("lock", &self.users)(error.into())),
+            Err(error) => Err(PostgresError::io("lock", &self.users_lock)(error.into())),
         }
     }
 }
 
 impl ServerCommand {
-    /// Makes what is absent and starts the server unless it answers. Only who has the turn does
-    /// this. Says whether it had to.
+    /// Makes what is absent and starts the server unless it answers. Only who holds the lock
+    /// does this. Tells whether it had to.
     async fn ensure(&self) -> Result<bool, PostgresError> {
         let Self { cluster, data_dir, durability, .. } = self;
         if cluster.answers().await {
@@ -163,15 +164,15 @@ impl ServerCommand {
         Ok(true)
     }
 
-    /// Starts the server again once it is this process's turn, unless another one did.
+    /// Starts the server again once this process has the lock, unless another one did.
     async fn revive(&self) -> Result<bool, PostgresError> {
-        let _turn = take_turn(&self.turns).await?;
+        let _starting = lock(&self.start_lock).await?;
         self.ensure().await
     }
 }
 
 impl Liveness {
-    /// Whether it was.
+    /// Tells whether it was alive.
     #[must_use]
     pub fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -187,7 +188,7 @@ async fn watch(server: Arc<ServerCommand>, end: CancellationToken) {
     let mut wait = LOOK;
     while end.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
         wait = LOOK;
-        if server.cluster.is_there() {
+        if server.cluster.is_alive() {
             continue;
         }
         if server.alive.get() {
@@ -212,13 +213,13 @@ async fn watch(server: Arc<ServerCommand>, end: CancellationToken) {
     }
 }
 
-/// Whether there is a database in `data_dir` already.
+/// Tells whether there is a database in `data_dir` already.
 #[must_use]
 pub fn is_made(data_dir: &Path) -> bool {
     data_dir.join("postgres").is_dir()
 }
 
-/// Where the server of `data_dir` answers, if one runs.
+/// Finds where the server of `data_dir` answers, if one runs.
 pub async fn running(data_dir: &Path) -> Option<SecretString> {
     let data_dir = data_dir.canonicalize().ok()?;
     let made = data_dir.join("postgres");
@@ -309,14 +310,18 @@ impl PostgresError {
     }
 }
 
-async fn take_turn(path: &Path) -> Result<File, PostgresError> {
+/// Waits for the lock on a file.
+///
+/// # Errors
+/// When another process holds it for too long, or it cannot be had.
+async fn lock(path: &Path) -> Result<File, PostgresError> {
     let file = open(path)?;
     let since = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::Error(error)) => return Err(PostgresError::io("lock", path)(error)),
-            Err(TryLockError::WouldBlock) if since.elapsed() > TURN => {
+            Err(TryLockError::WouldBlock) if since.elapsed() > LOCK_PATIENCE => {
                 return Err(PostgresError::Busy(path.to_owned()));
             }
             Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -343,10 +348,10 @@ mod tests {
     async fn what_a_new_child_still_has_open_holds_no_lock() {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
-        let embedded = PrivatePostgres::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
+        let server = PrivatePostgres::start(dir.path(), None, Durability::ThrownAway).await.unwrap();
         // As a child has it between its fork and its program.
-        let copy = embedded.user.try_clone().unwrap();
-        embedded.stop().await.unwrap();
+        let copy = server.user.try_clone().unwrap();
+        server.stop().await.unwrap();
         assert!(running(dir.path()).await.is_none(), "the last who stops ends the server");
         drop(copy);
     }

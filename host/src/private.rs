@@ -96,7 +96,7 @@ pub fn folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// How a file is opened that is made where it is absent.
+/// Gives the options to open a file that is made where it is absent.
 #[must_use]
 pub fn file() -> OpenOptions {
     let mut options = OpenOptions::new();
@@ -159,7 +159,7 @@ fn close_tree(folder: &Path) {
                 }
             }
         }
-        Err(error) => mended(folder, Err(error)),
+        Err(error) => warn_if_failed(folder, Err(error)),
     }
     close(folder, Mode::empty());
 }
@@ -169,7 +169,7 @@ fn close(path: &Path, left: Mode) {
     let Ok(mode) = fs::metadata(path).map(|there| Mode::from(there.mode())) else { return };
     let open = (Mode::RWXG | Mode::RWXO).difference(left);
     if mode.intersects(open) {
-        mended(path, chmod(path, mode.difference(open)).map_err(io::Error::from));
+        warn_if_failed(path, chmod(path, mode.difference(open)).map_err(io::Error::from));
     }
 }
 
@@ -177,12 +177,12 @@ fn close(path: &Path, left: Mode) {
 fn let_through(path: &Path, passage: Mode) {
     let Ok(mode) = fs::metadata(path).map(|there| Mode::from(there.mode())) else { return };
     if !mode.contains(passage) {
-        mended(path, chmod(path, mode.union(passage)).map_err(io::Error::from));
+        warn_if_failed(path, chmod(path, mode.union(passage)).map_err(io::Error::from));
     }
 }
 
-/// What cannot be closed is said: it may be somebody else's.
-fn mended(path: &Path, tried: io::Result<()>) {
+/// Warns of what cannot be closed: it may be somebody else's.
+fn warn_if_failed(path: &Path, tried: io::Result<()>) {
     match tried {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             tracing::warn!(path = %path.display(), %error, "the rights of other users cannot be changed");

@@ -1,6 +1,6 @@
 //! Work waiting to be done. The only place that knows the queue engine, which lives
 //! in the same Postgres: claiming, wake-up, retries and recovery from dead workers
-//! are its business; what a message means is the business of [`Work`].
+//! are its business; what a message means is the business of a [`ChunkHandler`].
 
 use std::{
     fmt,
@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    error::chain,
     metrics::Metrics,
     model::{ChunkId, JobId},
 };
@@ -47,7 +48,7 @@ const MAX_ATTEMPTS: i16 = i16::MAX;
 pub struct Queue {
     pool: PgPool,
     utils: WorkerUtils,
-    later: Arc<NextDue>,
+    next_due: Arc<NextDue>,
 }
 
 /// When the first of the messages is due that this process added for later, since it last looked.
@@ -110,7 +111,7 @@ impl Queue {
     /// The queue in this database; see [`Queue::migrate`].
     #[must_use]
     pub fn new(pool: &PgPool) -> Self {
-        Self { pool: pool.clone(), utils: WorkerUtils::new(pool.clone(), SCHEMA), later: Arc::default() }
+        Self { pool: pool.clone(), utils: WorkerUtils::new(pool.clone(), SCHEMA), next_due: Arc::default() }
     }
 
     /// Makes or updates the engine's own tables. May be called by several processes at once.
@@ -163,7 +164,7 @@ impl Queue {
         messages: &[(ChunkMessage, i16)],
         at: Option<DateTime<Utc>>,
     ) -> Result<(), QueueError> {
-        let added = messages.iter().map(|(message, priority)| {
+        let jobs = messages.iter().map(|(message, priority)| {
             let spec = JobSpec {
                 run_at: at,
                 max_attempts: Some(MAX_ATTEMPTS),
@@ -175,18 +176,18 @@ impl Queue {
             let payload = serde_json::to_value(message)?;
             Ok(RawJobSpec { identifier: ChunkMessage::IDENTIFIER.to_owned(), payload, spec })
         });
-        let added: Vec<_> =
-            added.collect::<Result<_, _>>().map_err(failed::<serde_json::Error>("write a message"))?;
-        if added.is_empty() {
+        let jobs: Vec<_> =
+            jobs.collect::<Result<_, _>>().map_err(failed::<serde_json::Error>("write a message"))?;
+        if jobs.is_empty() {
             return Ok(());
         }
         let mut utils = self.utils.clone().with_executor(&mut *connection);
-        let count = added.len();
+        let count = jobs.len();
         // Of typed messages the engine warns each time, because only its workers know their tasks by number.
-        utils.add_raw_jobs(&added).await.map_err(failed("add to the queue"))?;
+        utils.add_raw_jobs(&jobs).await.map_err(failed("add to the queue"))?;
         // The engine sends one. Those for later are seen by whoever waits for them.
         match at {
-            Some(at) => self.later.add(at),
+            Some(at) => self.next_due.add(at),
             None if count > 1 => signal(connection, i64::try_from(count).unwrap_or(i64::MAX) - 1).await?,
             None => {}
         }
@@ -205,7 +206,7 @@ impl Queue {
                 pause = pause.min(until(next, now));
             }
             let look_again = tokio::time::Instant::now() + pause;
-            while !self.later.waited(look_again).await {}
+            while !self.next_due.waited(look_again).await {}
             tokio::time::sleep(JITTER.mul_f64(rand::random())).await;
         }
     }
@@ -245,24 +246,25 @@ impl Queue {
     /// growing pauses, so that this ends only when it is told to.
     pub async fn work(
         &self,
-        how: Participation,
-        work: Arc<dyn ChunkHandler>,
+        participation: Participation,
+        handler: Arc<dyn ChunkHandler>,
         metrics: &Metrics,
         stop: CancellationToken,
     ) {
         let mut pause = Duration::from_millis(200);
         while !stop.is_cancelled() {
-            let began = std::time::Instant::now();
-            let participated = tokio::select! {
-                participated = self.participate(how, Arc::clone(&work), stop.clone()) => participated,
-                () = self.wake(how.heartbeat / 2) => break,
+            let begun = std::time::Instant::now();
+            let ended = tokio::select! {
+                ended = self.participate(participation, Arc::clone(&handler), stop.clone()) => ended,
+                () = self.wake(participation.heartbeat / 2) => break,
             };
-            match participated {
+            match ended {
                 Ok(()) => break,
                 Err(error) => tracing::warn!(error = %chain(&error), "the queue failed; trying again"),
             }
             metrics.queue_restarted();
-            if began.elapsed() > Duration::from_secs(30) {
+            // It worked for a while, so this is another failure.
+            if begun.elapsed() > Duration::from_secs(30) {
                 pause = Duration::from_millis(200);
             }
             tokio::select! {
@@ -274,36 +276,36 @@ impl Queue {
 
     async fn participate(
         &self,
-        how: Participation,
-        work: Arc<dyn ChunkHandler>,
+        participation: Participation,
+        handler: Arc<dyn ChunkHandler>,
         stop: CancellationToken,
     ) -> Result<(), QueueError> {
-        let handler = Handler { work: Arc::clone(&work), pool: self.pool.clone() };
-        let options = match how.only {
+        let shared = MessageContext { handler: Arc::clone(&handler), pool: self.pool.clone() };
+        let options = match participation.only {
             Some(job) => WorkerOptions::default().add_accepted_flag(&flag(job)),
             None => WorkerOptions::default(),
         };
         let worker = options
             .pg_pool(self.pool.clone())
             .schema(SCHEMA)
-            .concurrency(how.slots)
-            .poll_interval(how.heartbeat * POLL)
+            .concurrency(participation.slots)
+            .poll_interval(participation.heartbeat * POLL)
             .worker_shutdown(
                 WorkerShutdownConfig::default()
                     .listen_os_shutdown_signals(false)
                     .shutdown_signal(async move { stop.cancelled().await })
-                    .grace_period(how.grace)
+                    .grace_period(participation.grace)
                     .interrupted_job_retry_delay(Duration::ZERO),
             )
             .worker_recovery(
                 WorkerRecoveryConfig::default()
-                    .heartbeat_interval(how.heartbeat)
-                    .sweep_interval(how.heartbeat)
-                    .sweep_threshold(how.heartbeat * 3)
+                    .heartbeat_interval(participation.heartbeat)
+                    .sweep_interval(participation.heartbeat)
+                    .sweep_threshold(participation.heartbeat * 3)
                     .recovery_delay(Duration::ZERO),
             )
-            .on(JobRecovery, move |context| recover(Arc::clone(&work), context))
-            .add_extension(handler)
+            .on(JobRecovery, move |context| recover(Arc::clone(&handler), context))
+            .add_extension(shared)
             .define_job::<ChunkMessage>()
             .init()
             .await
@@ -344,14 +346,14 @@ fn until(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
 
 /// What the engine hands to every message.
 #[derive(Clone)]
-struct Handler {
-    work: Arc<dyn ChunkHandler>,
+struct MessageContext {
+    handler: Arc<dyn ChunkHandler>,
     pool: PgPool,
 }
 
-impl fmt::Debug for Handler {
+impl fmt::Debug for MessageContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Handler")
+        f.write_str("MessageContext")
     }
 }
 
@@ -359,22 +361,24 @@ impl TaskHandler for ChunkMessage {
     const IDENTIFIER: &'static str = "crawl_chunk";
 
     async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
-        let Some(handler) = context.get_ext::<Handler>() else {
+        let Some(shared) = context.get_ext::<MessageContext>() else {
             return Err("this worker has no handler".to_owned());
         };
-        let done = handler.work.perform(self).await.map_err(|Abandoned(reason)| reason);
+        let done = shared.handler.perform(self).await.map_err(|Abandoned(reason)| reason);
         // A lost signal costs one poll interval and nothing else.
-        let _ = sqlx::query("select pg_notify($1, '{}')").bind(WAKE_CHANNEL).execute(&handler.pool).await;
+        let _ = sqlx::query("select pg_notify($1, '{}')").bind(WAKE_CHANNEL).execute(&shared.pool).await;
         done
     }
 }
 
-async fn recover(work: Arc<dyn ChunkHandler>, context: JobRecoveryContext) -> JobRecoveryResult {
+async fn recover(handler: Arc<dyn ChunkHandler>, context: JobRecoveryContext) -> JobRecoveryResult {
     if context.reason != FailureReason::WorkerCrashed {
         return JobRecoveryResult::Default;
     }
     match serde_json::from_value(context.job.payload().clone()) {
-        Ok(message) => JobRecoveryResult::Reschedule { run_at: work.recover(message).await, attempts: None },
+        Ok(message) => {
+            JobRecoveryResult::Reschedule { run_at: handler.recover(message).await, attempts: None }
+        }
         Err(_) => JobRecoveryResult::Default,
     }
 }
@@ -403,11 +407,4 @@ where
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     move |source| QueueError { doing, source: source.into() }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

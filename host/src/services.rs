@@ -1,4 +1,7 @@
-//! Use cases: what users, operators and other workers have the host do.
+//! Use cases: what users, operators and other workers have the host do. Each file adds to [`App`]
+//! what it is for.
+//!
+//! [`App`]: crate::app::App
 
 pub mod create;
 pub mod guard;

@@ -25,7 +25,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Objects in a folder, which is made when absent.
+    /// Opens the objects in a folder, which is made when absent.
     ///
     /// # Errors
     /// When the folder cannot be made or found.
@@ -42,7 +42,7 @@ impl Store {
         }
     }
 
-    /// Where the object with this content is: `{user}/{sha[0..2]}/{sha256}.{ext}`.
+    /// Says where the object with this content is: `{user}/{sha[0..2]}/{sha256}.{ext}`.
     #[must_use]
     pub fn path(user: UserId, sha256: &Sha256, format: Format) -> String {
         let name = sha256.to_string();
@@ -67,7 +67,7 @@ impl Store {
         }
     }
 
-    /// The object, or the part of it in `range`, whose end may lie behind the object's end.
+    /// Finds the object, or the part of it in `range`, whose end may lie behind the object's end.
     /// None when there is no such object.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl Store {
         }
     }
 
-    /// Whether objects can be written and deleted now: writes a small one and deletes it.
+    /// Checks that objects can be written and deleted now: writes a small one and deletes it.
     ///
     /// # Errors
     /// When either failed.
@@ -125,19 +125,19 @@ pub struct Object {
 }
 
 impl Object {
-    /// Bytes of the whole object.
+    /// Gives the bytes of the whole object.
     #[must_use]
     pub const fn size(&self) -> u64 {
         self.result.meta.size
     }
 
-    /// Which bytes of the object are read.
+    /// Gives which bytes of the object are read.
     #[must_use]
     pub const fn range(&self) -> &Range<u64> {
         &self.result.range
     }
 
-    /// The bytes in memory.
+    /// Reads the bytes into memory.
     ///
     /// # Errors
     /// When reading failed.
@@ -146,7 +146,7 @@ impl Object {
         result.bytes().await.map_err(|error| StoreError::new("read", &path, error))
     }
 
-    /// The bytes a piece at a time. An error ends the stream.
+    /// Reads the bytes a piece at a time. An error ends the stream.
     pub fn stream(self) -> impl Stream<Item = Result<Bytes, StoreError>> + Send + 'static {
         let Self { path, result } = self;
         result.into_stream().map_err(move |error| StoreError::new("read", &path, error))
@@ -156,35 +156,15 @@ impl Object {
 /// Why objects cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No space, or no space for this user of the machine.
-    #[error("cannot {action} `{path}`: the disk is full")]
-    Full {
-        /// What was tried.
-        action: &'static str,
-        /// Of the object or folder.
-        path: String,
-        /// What the store said.
-        #[source]
-        source: Box<Error>,
-    },
-    /// Something that can pass by itself.
-    #[error("cannot {action} `{path}` for now")]
-    Unavailable {
-        /// What was tried.
-        action: &'static str,
-        /// Of the object or folder.
-        path: String,
-        /// What the store said.
-        #[source]
-        source: Box<Error>,
-    },
-    /// Something that must be put right first: permissions, the path, the medium.
-    #[error("cannot {action} `{path}`")]
+    /// Something could not be done.
+    #[error("cannot {action} `{path}`{}", kind.words())]
     Failed {
         /// What was tried.
         action: &'static str,
         /// Of the object or folder.
         path: String,
+        /// Whether it passes.
+        kind: FailureKind,
         /// What the store said.
         #[source]
         source: Box<Error>,
@@ -197,42 +177,32 @@ pub enum StoreError {
     },
 }
 
-impl StoreError {
-    /// Whether the same may succeed later without anyone changing a setting.
-    #[must_use]
-    pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Unavailable { .. })
+/// Whether a failure of the store passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// No space, or no space for this user of the machine.
+    Full,
+    /// Something that can pass by itself.
+    Unavailable,
+    /// Something that must be put right first: permissions, the path, the medium.
+    Lasting,
+}
+
+impl FailureKind {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Full => ": the disk is full",
+            Self::Unavailable => " for now",
+            Self::Lasting => "",
+        }
     }
 
-    fn new(action: &'static str, path: &str, error: Error) -> Self {
-        let (path, kind) = (path.to_owned(), io_error(&error));
-        let source = Box::new(error);
-        match kind {
-            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WriteZero) => {
-                Self::Full { action, path, source }
+    const fn of(error: io::ErrorKind) -> Self {
+        match error {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WriteZero => {
+                Self::Full
             }
-            Some(kind) if passes(kind) => Self::Unavailable { action, path, source },
-            _ => Self::Failed { action, path, source },
-        }
-    }
-}
-
-/// What the operating system said, wherever it stands in the chain of causes.
-fn io_error(error: &Error) -> Option<io::ErrorKind> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return Some(error.kind());
-        }
-        cause = error.source();
-    }
-    None
-}
-
-const fn passes(kind: io::ErrorKind) -> bool {
-    matches!(
-        kind,
-        io::ErrorKind::Interrupted
+            io::ErrorKind::Interrupted
             | io::ErrorKind::TimedOut
             | io::ErrorKind::WouldBlock
             | io::ErrorKind::ResourceBusy
@@ -243,8 +213,35 @@ const fn passes(kind: io::ErrorKind) -> bool {
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-    )
+            | io::ErrorKind::ConnectionAborted => Self::Unavailable,
+            _ => Self::Lasting,
+        }
+    }
+}
+
+impl StoreError {
+    /// Tells whether the same may succeed later without anyone changing a setting.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Failed { kind: FailureKind::Full | FailureKind::Unavailable, .. })
+    }
+
+    fn new(action: &'static str, path: &str, error: Error) -> Self {
+        let kind = io_error(&error).map_or(FailureKind::Lasting, FailureKind::of);
+        Self::Failed { action, path: path.to_owned(), kind, source: Box::new(error) }
+    }
+}
+
+/// Finds what the operating system said, wherever it stands in the chain of causes.
+fn io_error(error: &Error) -> Option<io::ErrorKind> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        cause = error.source();
+    }
+    None
 }
 
 #[cfg(test)]
@@ -313,7 +310,7 @@ mod tests {
         let error = store.check().await.unwrap_err();
         assert!(!error.is_passing(), "{error:?}");
         let error = store.put(USER, &SHA, Format::Png, Bytes::from_static(b"x")).await.unwrap_err();
-        assert!(matches!(error, StoreError::Failed { .. }), "{error:?}");
+        assert!(matches!(error, StoreError::Failed { kind: FailureKind::Lasting, .. }), "{error:?}");
         assert!(Store::local(&folder.path().join("below")).is_err());
 
         std::fs::remove_file(folder.path()).unwrap();
@@ -330,8 +327,9 @@ mod tests {
                 Error::Generic { store: "test", source: io::Error::from(kind).into() },
             )
         };
-        assert!(matches!(failed(io::ErrorKind::StorageFull), StoreError::Full { .. }));
-        assert!(matches!(failed(io::ErrorKind::QuotaExceeded), StoreError::Full { .. }));
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            assert!(matches!(failed(kind), StoreError::Failed { kind: FailureKind::Full, .. }));
+        }
         assert!(failed(io::ErrorKind::StorageFull).is_passing());
         assert!(failed(io::ErrorKind::TimedOut).is_passing());
         assert!(!failed(io::ErrorKind::PermissionDenied).is_passing());

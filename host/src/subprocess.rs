@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How much more willingly a child, and whoever else serves nobody who waits, lets others have the cores.
 const NICE: i32 = 5;
 
-/// A child that runs `subcommand` of `program`, which is this one unless told otherwise: with nothing
+/// Makes the command for a child that runs `subcommand` of `program`, which is this one unless told otherwise: with nothing
 /// of the environment, spoken to by its standard input and output, and killed when the handle is dropped.
 #[must_use]
 pub fn command(program: Option<&Path>, subcommand: &str) -> Command {
@@ -35,8 +35,8 @@ pub fn command(program: Option<&Path>, subcommand: &str) -> Command {
     command
 }
 
-/// What a child does first: it lets others go before, and ends when its parent does, even in
-/// the middle of something. Its input may be closed without being read again.
+/// Begins what a child does: lets others go before, and ends when the parent does, even in the middle
+/// of something. Its input may be closed without being read again.
 pub fn begin() {
     lower_priority();
     end_with_parent();
@@ -48,7 +48,7 @@ pub fn lower_priority() {
     let _ = rustix::process::nice(NICE);
 }
 
-/// The same for what somebody waits for: nobody goes before.
+/// Ends this process when its parent ends; for what somebody waits for, so that nobody goes before.
 pub fn end_with_parent() {
     // What it is ended in the middle of is nothing to look at, and others' pictures are in it.
     let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
@@ -71,13 +71,13 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// What `child` has beyond `before`.
+    /// Measures what `child` has beyond `before`.
     #[must_use]
     pub fn of(child: &Child, before: Duration) -> Self {
         Self { process: child.id(), before }
     }
 
-    /// None where the system does not say.
+    /// Reads the processor time; none where the system does not say.
     #[must_use]
     pub fn cpu(self) -> Option<Duration> {
         /// Linux counts processor time in these.
@@ -90,7 +90,7 @@ impl Meter {
         Some((TICK * ticks).saturating_sub(self.before))
     }
 
-    /// How much longer to wait for a child that may use `allowed` of the processor; none when it
+    /// Says how much longer to wait for a child that may use `allowed` of the processor; none when it
     /// had that. Where the system does not say what it had, it had all the time since `begun`.
     #[must_use]
     pub fn rest(self, begun: Instant, allowed: Duration) -> Option<Duration> {
@@ -112,14 +112,14 @@ pub fn limit_memory(bytes: u64) -> rustix::io::Result<()> {
     rustix::process::setrlimit(Resource::Data, Rlimit { current, maximum })
 }
 
-/// What counts already, in bytes; nothing where the system does not say.
+/// Reads what counts already, in bytes; nothing where the system does not say.
 fn held_memory() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let pages = pages.and_then(|pages| pages.split_whitespace().nth(5)?.parse::<u64>().ok());
     pages.unwrap_or(0).saturating_mul(rustix::param::page_size() as u64)
 }
 
-/// This program, also when its file was replaced or removed since it started.
+/// Finds this program, also when its file was replaced or removed since it started.
 fn own_program() -> PathBuf {
     let running = PathBuf::from("/proc/self/exe");
     if running.exists() { running } else { std::env::current_exe().unwrap_or_else(|_| "pixcrawler".into()) }

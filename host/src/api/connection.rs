@@ -126,7 +126,7 @@ impl Connections {
         Self { acceptor, table, patience }
     }
 
-    /// The connection in its place; none when its address has too many. Waits while all are in use.
+    /// Gives the connection its place; none when its address has too many. Waits while all are in use.
     async fn admit(&self, stream: TcpStream, address: SocketAddr) -> Option<Connection> {
         loop {
             let changed = self.table.changed.notified();
@@ -222,7 +222,7 @@ impl ConnectionTable {
         Admission::Place(ConnectionPermit { table: Arc::clone(self), address, id }, closed)
     }
 
-    /// Whose share a connection belongs to. A network is handed out to one customer as /64 at least.
+    /// Finds whose share a connection belongs to. A network is handed out to one customer as /64 at least.
     fn client(&self, address: IpAddr) -> Option<IpAddr> {
         let address = address.to_canonical();
         if self.trusted.iter().any(|range| range.contains(&address)) {
@@ -234,7 +234,7 @@ impl ConnectionTable {
         })
     }
 
-    /// A panic elsewhere cannot leave entries half changed.
+    /// Locks the table: a panic elsewhere cannot leave entries half changed.
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -269,12 +269,12 @@ impl Open {
 }
 
 impl ConnectionEntry {
-    /// Whether the next word is the client's.
+    /// Tells whether the next word is the client's.
     const fn waits(&self) -> bool {
         self.busy == 0 && self.full_since.is_none()
     }
 
-    /// Since when its client keeps the host waiting, if for long enough to lose its place.
+    /// Says since when its client keeps the host waiting, if for long enough to lose its place.
     fn kept_waiting(&self, now: Instant) -> Option<Instant> {
         match self.full_since {
             Some(since) => (since + FULL <= now).then_some(since),
@@ -323,7 +323,7 @@ impl Busy {
         });
     }
 
-    /// `body`, which is being answered with until its end.
+    /// Wraps `body`, with which is being answered until its end.
     pub(super) fn until_end_of(self, body: Body) -> Body {
         Body::from(BoxBody::new(CountedBody { body: body.into(), _busy: self }))
     }

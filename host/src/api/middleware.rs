@@ -21,30 +21,26 @@ const ALLOWED_HEADERS: &str =
     "authorization, content-type, idempotency-key, if-none-match, last-event-id, range, x-request-id";
 const EXPOSED_HEADERS: &str = "accept-ranges, content-range, etag, location, x-request-id";
 
-/// The settings of the door.
-pub(super) struct Middleware {
+/// The routes, and what stands before them.
+pub(super) struct Middleware<E> {
     app: App,
     operations: Operations,
     origins: BTreeSet<String>,
     connections: Arc<ConnectionTable>,
-}
-
-/// Routes behind their door.
-pub(super) struct Guarded<E> {
-    door: Middleware,
     routes: E,
 }
 
-impl Middleware {
-    /// Browsers may call from the configured origins; `*` is all.
-    pub(super) fn new(app: App, operations: Operations, connections: Arc<ConnectionTable>) -> Self {
+impl<E> Middleware<E> {
+    /// Lets browsers call `routes` from the configured origins; `*` is all.
+    pub(super) fn new(
+        app: App,
+        operations: Operations,
+        connections: Arc<ConnectionTable>,
+        routes: E,
+    ) -> Self {
         let origins = &app.config.http.allowed_origins;
         let origins = origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect();
-        Self { app, operations, origins, connections }
-    }
-
-    pub(super) fn before<E: Endpoint<Output = Response>>(self, routes: E) -> Guarded<E> {
-        Guarded { door: self, routes }
+        Self { app, operations, origins, connections, routes }
     }
 
     fn allow_origin(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
@@ -58,16 +54,16 @@ impl Middleware {
     }
 }
 
-impl<E: Endpoint<Output = Response>> Endpoint for Guarded<E> {
+impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let begun = Instant::now();
-        let busy = self.door.connections.answers(&request);
+        let busy = self.connections.answers(&request);
         let id = request_id(&request);
         let method = request.method().clone();
         let origin = request.headers().get(header::ORIGIN).cloned();
-        let asked = request.uri().path().to_owned();
+        let path = request.uri().path().to_owned();
         trim_slash(&mut request);
 
         let mut operation = None;
@@ -79,7 +75,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Guarded<E> {
             operation = answer.as_ref().map_or_else(poem::Error::data, Response::data).copied();
             let must_be = |parameter: &str| {
                 let OperationId(operation) = operation?;
-                self.door.operations.must_be(operation, parameter)
+                self.operations.must_be(operation, parameter)
             };
             match answer {
                 Ok(response) if is_bare_failure(&response) => {
@@ -92,11 +88,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for Guarded<E> {
         let not_allowed = response.status() == StatusCode::METHOD_NOT_ALLOWED;
         let headers = response.headers_mut();
         if let Some(Ok(allowed)) =
-            self.door.operations.allowed(&asked).filter(|_| not_allowed).map(HeaderValue::from_str)
+            self.operations.allowed(&path).filter(|_| not_allowed).map(HeaderValue::from_str)
         {
             headers.insert(header::ALLOW, allowed);
         }
-        self.door.allow_origin(origin.as_ref(), headers);
+        self.allow_origin(origin.as_ref(), headers);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Ok(id) = HeaderValue::from_str(&id) {
             headers.insert(REQUEST_ID, id);
@@ -104,8 +100,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Guarded<E> {
         // Without the query: it may hold the signature of a link.
         let (status, took) = (response.status().as_u16(), begun.elapsed());
         let operation = operation.map_or("none", |OperationId(operation)| operation);
-        self.door.app.metrics.http_request(operation, status, took);
-        tracing::info!(request_id = id, %method, path = asked, status, ?took, "request");
+        self.app.metrics.http_request(operation, status, took);
+        tracing::info!(request_id = id, %method, path, status, ?took, "request");
         if let Some(busy) = busy {
             let body = busy.until_end_of(response.take_body());
             response.set_body(body);
@@ -114,7 +110,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Guarded<E> {
     }
 }
 
-/// The caller's own id where it is harmless in a log, else a new one.
+/// Gives the caller's own id where it is harmless in a log, else a new one.
 fn request_id(request: &Request) -> String {
     let harmless = |id: &&str| {
         (1..=64).contains(&id.len())
@@ -123,7 +119,7 @@ fn request_id(request: &Request) -> String {
     request.header(&REQUEST_ID).filter(harmless).map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
 }
 
-/// Paths work with and without the slash at the end; the routes are without.
+/// Removes the slash at the end of the path: paths work with and without; the routes are without.
 fn trim_slash(request: &mut Request) {
     let uri = request.uri();
     let path = uri.path().trim_end_matches('/');
@@ -148,7 +144,7 @@ fn preflight() -> Response {
         .finish()
 }
 
-/// A failure that says nothing in JSON, such as the answer to a panic.
+/// Tells whether it is a failure that says nothing in JSON, such as the answer to a panic.
 fn is_bare_failure(response: &Response) -> bool {
     let status = response.status();
     (status.is_client_error() || status.is_server_error())

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Name of the key in `pixcrawler.secret` that tells credentials apart.
-const MARK_KEY: &str = "credential-marks";
+const KEY_NAME: &str = "credential-marks";
 
 /// Tells the credentials that are configured for each source from others, without telling
 /// them: 16 bits of a hash, keyed with what all processes of a system share.
@@ -24,36 +24,37 @@ pub struct CredentialFingerprints {
 }
 
 impl CredentialFingerprints {
-    /// For these credentials.
+    /// Makes the fingerprints of these credentials.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn new(db: &PgPool, credentials: &[ConfiguredCredential]) -> Result<Self, db::Error> {
-        let secret = db::secrets::get_or_insert(db, MARK_KEY, &fresh_secret()).await?;
+        let secret = db::secrets::get_or_insert(db, KEY_NAME, &fresh_secret()).await?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
         let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for given in credentials {
             let text = format!("{}={}", given.name, given.secret.expose_secret());
             texts.entry(given.source.clone()).or_default().push(text);
         }
-        let mark = |(source, mut texts): (String, Vec<String>)| {
+        let by_source = texts.into_iter().map(|(source, mut texts)| {
+            // The order in which they are configured says nothing.
             texts.sort();
-            let mark = mark(&key, &texts.join("\n"));
-            (source, mark)
-        };
-        Ok(Self { by_source: texts.into_iter().map(mark).collect(), key })
+            (source, fingerprint(&key, &texts.join("\n")))
+        });
+        Ok(Self { by_source: by_source.collect(), key })
     }
 
-    /// The build as this process has it.
+    /// Refers to the build as this process has it.
     #[must_use]
     pub fn build<'a>(&self, source: &'a LoadedPlugin) -> BuildRef<'a> {
         let id = source.info.id.as_str();
-        let credential_mark = self.by_source.get(id).copied().unwrap_or_else(|| mark(&self.key, ""));
+        let credential_mark = self.by_source.get(id).copied().unwrap_or_else(|| fingerprint(&self.key, ""));
         BuildRef { id, digest: source.digest, enabled_at: source.enabled_at, credential_mark }
     }
 }
 
-fn mark(key: &hmac::Key, text: &str) -> i32 {
+/// Keeps so few bits that nobody who reads them can guess the text.
+fn fingerprint(key: &hmac::Key, text: &str) -> i32 {
     match hmac::sign(key, text.as_bytes()).as_ref() {
         [first, second, ..] => i32::from(u16::from_be_bytes([*first, *second])),
         _ => 0,

@@ -20,10 +20,10 @@ use crate::{
     },
     config::{Config, ConfiguredCredential, CredentialError},
     db::{self, PgPool, ServerAddress},
+    error::chain,
     fetch::{self, Fetcher},
     plugins::{Plugins, PluginsError},
-    postgres,
-    postgres::{Durability, PrivatePostgres},
+    postgres::{self, Durability, PrivatePostgres},
     private,
     queue::{Queue, QueueError},
     store::{Store, StoreError},
@@ -39,17 +39,18 @@ const REACH: Duration = Duration::from_secs(5);
 /// Signals that a slow listener may fall behind before it has to look for itself.
 const SIGNALS: usize = 1024;
 
-/// What is not done by then is said.
+/// What is not done by then is announced.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// Who waits for a start is told what takes long.
+/// Tells who waits for a start what takes long.
 pub type Announce<'a> = &'a (dyn Fn(&str) + Sync);
 
 /// The rows: the configured database, or else the private one.
 pub struct Database {
     /// Sessions.
     pub pool: PgPool,
-    embedded: Option<PrivatePostgres>,
+    /// None where one is configured.
+    private: Option<PrivatePostgres>,
 }
 
 /// Why the host cannot start.
@@ -95,7 +96,7 @@ pub enum StartError {
     /// The sandbox cannot be made.
     #[error("cannot start the plugin runtime")]
     Plugins(#[from] PluginsError),
-    /// The outbound door cannot be made.
+    /// Outbound requests cannot be made.
     #[error("cannot set up outbound requests")]
     Fetch(#[from] fetch::FetchSetupError),
     /// The store cannot be used.
@@ -104,7 +105,7 @@ pub enum StartError {
     /// Tokens cannot be verified.
     #[error("cannot set up authentication")]
     Auth(#[from] auth::AuthSetupError),
-    /// The key of signed links or that of credential marks cannot be had.
+    /// The key of signed links or that of credential fingerprints cannot be had.
     #[error("cannot read the keys that all processes share")]
     Keys(#[from] db::Error),
 }
@@ -117,13 +118,13 @@ impl App {
         data_dir: &Path,
         plugins: Result<Plugins, PluginsError>,
         database: &Database,
-        tell: Announce<'_>,
+        announce: Announce<'_>,
     ) -> Result<Self, StartError> {
         // Before anything is changed in the database: what is set wrong ends here.
         fetch::warn_of_openings(&config.fetch);
         let fetcher = Fetcher::new(&config.fetch)?;
         let auth = Auth::new(&config.supabase, data_dir, |project| project_keys(&fetcher, project))?;
-        announced(tell, "making the tables", database.migrate()).await?;
+        announced(announce, "making the tables", database.migrate()).await?;
         let db = database.pool.clone();
         let queue = Queue::new(&db);
         let links =
@@ -135,7 +136,7 @@ impl App {
             config: Arc::new(config),
             credentials: credentials.into(),
             db,
-            postgres: database.embedded.as_ref().map(PrivatePostgres::alive),
+            postgres: database.private.as_ref().map(PrivatePostgres::alive),
             queue,
             plugins: plugins?,
             fetcher,
@@ -149,25 +150,25 @@ impl App {
     }
 }
 
-/// Does `work`, and tells `what` it is when that takes long.
-pub async fn announced<T>(tell: Announce<'_>, what: &str, work: impl Future<Output = T>) -> T {
+/// Does `work`, and announces `what` it is when that takes long.
+pub async fn announced<T>(announce: Announce<'_>, what: &str, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     match tokio::time::timeout(SILENCE, &mut work).await {
         Ok(done) => done,
         Err(_) => {
-            tell(what);
+            announce(what);
             work.await
         }
     }
 }
 
 impl Database {
-    /// The same, and waits for a session where the server has none left.
+    /// Connects as [`Database::connect`] does, and waits for a session where the server has none left.
     pub(crate) async fn wait_for(config: &Config) -> Result<Self, StartError> {
         loop {
             match Self::connect(config).await {
                 Err(StartError::Connect(error)) if error.is_for_now() => {
-                    tracing::warn!(event = "session-awaited", error = %super::chain(&error), "waiting for a session of the database");
+                    tracing::warn!(event = "session-awaited", error = %chain(&error), "waiting for a session of the database");
                     tokio::time::sleep(NO_SESSION).await;
                 }
                 connected => return connected,
@@ -183,20 +184,20 @@ impl Database {
         let data_dir = make_data_dir(config)?;
         if let Some(server) = ServerAddress::configured(&config.database) {
             let pool = db::connect(server, config.database.database_sessions).await?;
-            return Ok(Self { pool, embedded: None });
+            return Ok(Self { pool, private: None });
         }
-        let embedded =
+        let server =
             PrivatePostgres::start(&data_dir, config.database.pg_bin.as_deref(), Durability::Kept).await?;
-        match db::connect(&embedded.url(), PRIVATE_SESSIONS).await {
-            Ok(pool) => Ok(Self { pool, embedded: Some(embedded) }),
+        match db::connect(&server.url(), PRIVATE_SESSIONS).await {
+            Ok(pool) => Ok(Self { pool, private: Some(server) }),
             Err(error) => {
-                stop(embedded).await;
+                stop(server).await;
                 Err(error.into())
             }
         }
     }
 
-    /// A session on the database that is configured, or on the private one if it runs; nothing
+    /// Opens a session on the database that is configured, or on the private one if it runs; nothing
     /// is started, made or changed.
     ///
     /// # Errors
@@ -218,7 +219,7 @@ impl Database {
     /// # Errors
     /// When one fails; those before it stay.
     pub async fn migrate(&self) -> Result<Vec<(i64, String)>, StartError> {
-        if self.embedded.is_some() {
+        if self.private.is_some() {
             db::bootstrap(&self.pool).await?;
         }
         let applied = db::migrate(&self.pool).await?;
@@ -231,21 +232,21 @@ impl Database {
         Ok(applied)
     }
 
-    /// Whether it is the private one.
+    /// Tells whether it is the private one.
     #[must_use]
     pub const fn is_private(&self) -> bool {
-        self.embedded.is_some()
+        self.private.is_some()
     }
 
     /// Lets go of it; the private Postgres is stopped unless others use it.
     pub async fn close(self) {
         self.pool.close().await;
-        if let Some(embedded) = self.embedded {
-            stop(embedded).await;
+        if let Some(server) = self.private {
+            stop(server).await;
         }
     }
 
-    /// What it takes to have a database.
+    /// Says what it takes to have a database.
     pub(crate) fn start_text(config: &Config) -> &'static str {
         if ServerAddress::configured(&config.database).is_some() {
             "connecting to the database"
@@ -257,12 +258,16 @@ impl Database {
     }
 }
 
-async fn stop(embedded: PrivatePostgres) {
-    if let Err(error) = embedded.stop().await {
-        tracing::warn!(error = %super::chain(&error), "the private Postgres did not stop");
+async fn stop(server: PrivatePostgres) {
+    if let Err(error) = server.stop().await {
+        tracing::warn!(error = %chain(&error), "the private Postgres did not stop");
     }
 }
 
+/// Makes the data folder, if absent, and closes it to other users.
+///
+/// # Errors
+/// When it cannot be made or used.
 pub(crate) fn make_data_dir(config: &Config) -> Result<PathBuf, StartError> {
     let folder = config.data_dir();
     match private::data_folder(&folder) {
@@ -271,7 +276,7 @@ pub(crate) fn make_data_dir(config: &Config) -> Result<PathBuf, StartError> {
     }
 }
 
-/// Fetches the keys of the Supabase project, from its own origin only.
+/// Makes what fetches the keys of the Supabase project, from its own origin only.
 pub fn project_keys(fetcher: &Fetcher, project: &Url) -> FetchKeys {
     let project = fetcher.service(project);
     Box::new(move |url| {

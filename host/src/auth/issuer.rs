@@ -61,7 +61,7 @@ pub enum IssuerError {
 }
 
 impl Issuer {
-    /// The issuer of this data folder; its key is made when it is first asked for.
+    /// Opens the issuer of this data folder; its key is made when it is first asked for.
     ///
     /// # Errors
     /// When the key cannot be read, made or kept.
@@ -85,7 +85,7 @@ impl Issuer {
         Ok(Self { verifying: DecodingKey::from_jwk(&jwk)?, signing, jwk, key_id })
     }
 
-    /// A token for the user of this address; the same address is the same user.
+    /// Makes a token for the user of this address; the same address is the same user.
     ///
     /// # Errors
     /// When the text is no address, or `ttl` less than a second.
@@ -117,7 +117,7 @@ impl Issuer {
         jsonwebtoken::encode(&header, &claims, &self.signing).map_err(|_| IssuerError::Crypto)
     }
 
-    /// The public key, as served at `/auth/v1/.well-known/jwks.json`.
+    /// Gives the public key, as served at `/auth/v1/.well-known/jwks.json`.
     #[must_use]
     pub fn key_set(&self) -> JwkSet {
         JwkSet { keys: vec![self.jwk.clone()] }
@@ -142,7 +142,7 @@ pub fn user_of(email: &str) -> UserId {
     UserId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 
-/// Makes the key under another name first: two processes may do this at the same time,
+/// Makes the key, under another name first: two processes may do this at the same time,
 /// and one that is killed in the middle must not leave half a key.
 fn make_key(path: &Path) -> Result<Vec<u8>, IssuerError> {
     let fault = |source| IssuerError::File { path: path.to_owned(), source };

@@ -26,8 +26,8 @@ const REFRESH_AFTER_FAILURE: Duration = Duration::from_secs(10);
 const USABLE: Duration = Duration::from_secs(60 * 60);
 /// Fetches for keys that are not known, which anyone can ask for with a token that names one: so many
 /// at once, and one more after each of these pauses.
-const AT_ONCE: u32 = 5;
-const PAUSE: Duration = Duration::from_secs(10);
+const BURST: u32 = 5;
+const REFILL: Duration = Duration::from_secs(10);
 
 /// What a project with the legacy secret only publishes.
 pub const NO_KEYS: &str = "the project publishes no keys that tokens could be verified by: one with the legacy secret \
@@ -75,11 +75,11 @@ impl KeySet {
     }
 
     pub(super) fn with_clock(url: String, fetch: FetchKeys, clock: Clock) -> Self {
-        let refresh = Mutex::new(FetchAllowance { left: AT_ONCE, since: clock(), ended: None });
+        let refresh = Mutex::new(FetchAllowance { left: BURST, since: clock(), ended: None });
         Self(Arc::new(KeySetState { url, fetch, clock, cached: RwLock::default(), refresh }))
     }
 
-    /// The key of this id and the one algorithm it is for. For one that is not there the project is
+    /// Finds the key of this id and the one algorithm it is for. For one that is not there the project is
     /// asked, which callers wait for together.
     ///
     /// # Errors
@@ -90,12 +90,12 @@ impl KeySet {
         if found.is_ok() {
             return found;
         }
-        let mut turns = self.0.refresh.lock().await;
+        let mut allowance = self.0.refresh.lock().await;
         // Another caller may have fetched them meanwhile, or tried.
-        if turns.ended.is_none_or(|ended| ended < asked) && turns.take((self.0.clock)()) {
-            let _ = self.0.fetch_at_turn(&mut turns).await;
+        if allowance.ended.is_none_or(|ended| ended < asked) && allowance.take((self.0.clock)()) {
+            let _ = self.0.fetch_allowed(&mut allowance).await;
         }
-        drop(turns);
+        drop(allowance);
         self.0.find(id).await
     }
 
@@ -108,8 +108,8 @@ impl KeySet {
 
     /// Fetches the keys, and says when to do it again.
     pub(super) async fn refresh(&self) -> Duration {
-        let mut turns = self.0.refresh.lock().await;
-        match self.0.fetch_at_turn(&mut turns).await {
+        let mut allowance = self.0.refresh.lock().await;
+        match self.0.fetch_allowed(&mut allowance).await {
             Ok(0) => {
                 tracing::warn!(event = "no-keys", url = self.0.url, "{NO_KEYS}");
                 REFRESH
@@ -119,7 +119,7 @@ impl KeySet {
         }
     }
 
-    /// How many keys are published that may verify tokens here.
+    /// Counts the keys that are published and may verify tokens here.
     ///
     /// # Errors
     /// When they cannot be fetched, or are no set of keys; says why.
@@ -137,10 +137,10 @@ impl KeySetState {
         Ok(count)
     }
 
-    /// The same by the one whose turn it is; why it fails is said in the log.
-    async fn fetch_at_turn(&self, turns: &mut FetchAllowance) -> Result<usize, ()> {
+    /// Fetches the keys as the one that may now; logs why it fails.
+    async fn fetch_allowed(&self, allowance: &mut FetchAllowance) -> Result<usize, ()> {
         let fetched = self.fetch().await;
-        turns.ended = Some((self.clock)());
+        allowance.ended = Some((self.clock)());
         fetched.map_err(|reason| tracing::warn!(reason, "cannot fetch the keys that tokens are verified by"))
     }
 
@@ -156,11 +156,11 @@ impl KeySetState {
 }
 
 impl FetchAllowance {
-    /// Takes one, if there is one.
+    /// Takes one fetch, if one is left.
     fn take(&mut self, now: Instant) -> bool {
-        let came = now.duration_since(self.since).as_secs() / PAUSE.as_secs();
-        if came > 0 {
-            self.left = AT_ONCE.min(self.left.saturating_add(u32::try_from(came).unwrap_or(u32::MAX)));
+        let refilled = now.duration_since(self.since).as_secs() / REFILL.as_secs();
+        if refilled > 0 {
+            self.left = BURST.min(self.left.saturating_add(u32::try_from(refilled).unwrap_or(u32::MAX)));
             self.since = now;
         }
         let any = self.left > 0;
@@ -169,7 +169,7 @@ impl FetchAllowance {
     }
 }
 
-/// The keys of a set that may verify signatures here. A key that cannot be understood
+/// Reads the keys of a set that may verify signatures here. A key that cannot be understood
 /// is left out, so that a new kind of key does not spoil the others.
 fn parse(body: &[u8]) -> Result<Vec<(String, Algorithm, DecodingKey)>, String> {
     let published: Published = serde_json::from_slice(body).map_err(|error| error.to_string())?;

@@ -28,13 +28,13 @@ pub enum LinkError {
 }
 
 impl LinkKey {
-    /// `secret` is random, 32 bytes.
+    /// Takes the `secret`, 32 random bytes.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// `path` with a query that lets whoever holds it read this one thing as `user`.
+    /// Adds to `path` a query that lets whoever holds it read this one thing as `user`.
     #[must_use]
     pub fn sign(&self, path: &str, user: UserId, now: DateTime<Utc>) -> String {
         let expires = (now + LIFETIME).timestamp();
@@ -60,7 +60,7 @@ impl LinkKey {
     }
 }
 
-/// A new random secret.
+/// Makes a new random secret.
 #[must_use]
 pub fn fresh_secret() -> [u8; 32] {
     rand::random()

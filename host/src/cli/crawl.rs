@@ -25,13 +25,14 @@ use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{App, Signal, announced, chain},
+    app::{App, Signal, announced},
     auth::{Caller, issuer::user_of},
     cli::{plugin, say, stop, wrong_usage},
     config::{self, Config},
     crawl::Worker,
     dataset::{self, ExportError},
     db,
+    error::chain,
     model::{Format, JobId, JobState, UserId},
     plugins::PluginStatus,
     services::{

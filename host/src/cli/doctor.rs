@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{Database, StartError, chain, project_keys},
+    app::{Database, StartError, project_keys},
     auth::{Auth, key_set::NO_KEYS},
     cli::{
         plugin::{self, Known},
@@ -16,6 +16,7 @@ use crate::{
     },
     config::Config,
     db::{self, MigrateError, PgPool, guard::Drift, inspect::Inspection},
+    error::chain,
     fetch::{self, Fetcher},
     plugins::Plugins,
     private,

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{say, stop},
     config::Config,
-    plugins::{LoadedPlugin, Plugins},
+    plugins::{LoadedPlugin, Plugins, PluginsError},
 };
 
 /// Sources: what they take, ask and may do; and the tools to write one
@@ -58,7 +58,7 @@ enum Command {
 }
 
 impl Plugin {
-    /// Whether it writes what is installed, and not into a folder that was made for that.
+    /// Tells whether it writes what is installed, and not into a folder that was made for that.
     pub(super) const fn changes_the_data_folder(&self, config: &Config) -> bool {
         let installs = matches!(
             self.command,
@@ -85,7 +85,12 @@ impl Plugin {
     }
 }
 
-/// The source with this id, as soon as it is compiled.
+/// Loads what is installed.
+async fn load(config: &Config) -> Result<Plugins, PluginsError> {
+    Plugins::load(&config.plugins, &config.data_dir()).await
+}
+
+/// Finds the source with this id, as soon as it is compiled.
 async fn find(plugins: &Plugins, id: &str) -> anyhow::Result<LoadedPlugin> {
     prepared(plugins, &stop::on_signal()?).await;
     match plugins.get(id) {

@@ -116,7 +116,7 @@ impl ChunkContext {
         let CheckedFile { sha256, result } = match self.check(&download.bytes, declared, entry.again).await {
             Ok(checked) => checked,
             Err(error) => {
-                tracing::error!(error = %crate::app::chain(&error), "pictures cannot be decoded");
+                tracing::error!(error = %crate::error::chain(&error), "pictures cannot be decoded");
                 return ImageOutcome::HostFailed(host_failed_deferral("images cannot be decoded for now"));
             }
         };
@@ -130,7 +130,7 @@ impl ChunkContext {
         };
         let put = self.app.store.put(self.owner.user, &sha256, image.format, download.bytes).await;
         if let Err(error) = put {
-            tracing::error!(error = %crate::app::chain(&error), "an image cannot be stored");
+            tracing::error!(error = %crate::error::chain(&error), "an image cannot be stored");
             self.store_failed.store(true, Ordering::Relaxed);
             return ImageOutcome::HostFailed(store_failed_deferral());
         }

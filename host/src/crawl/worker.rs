@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    app::{App, Signal, chain},
+    app::{App, Signal},
     crawl::{
         Interrupted, SliceEnd, balance,
         decode::{Decoders, Owner},
@@ -36,6 +36,7 @@ use crate::{
         sources::SourceProblem,
         steps::{self, Usage},
     },
+    error::chain,
     fetch::CookieJar,
     model::JobId,
     plugins::LoadedPlugin,
@@ -390,7 +391,7 @@ impl Worker {
             return Ok(Some(source));
         }
         let reason = health.reason.unwrap_or_default();
-        if health.trouble == Some(SourceProblem::Unauthorized) {
+        if health.problem == Some(SourceProblem::Unauthorized) {
             return Ok(Some(SourceState::Failed(reason)));
         }
         if chunk.paused_since.is_some_and(|since| since + LONGEST_PAUSED <= Utc::now()) {

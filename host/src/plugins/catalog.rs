@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::ConfiguredCredential,
-    model::{Grants, Input, Sha256, SourceInfo},
+    model::{Grants, Sha256, SourceInfo},
     sandbox::{Compiled, StepError},
 };
 
@@ -368,22 +368,7 @@ impl LoadedPlugin {
 
     /// Makes the entry of a source of which only the name is known.
     fn unknown(name: &str, status: PluginStatus) -> Self {
-        let info = SourceInfo {
-            id: name.to_owned(),
-            name: name.to_owned(),
-            version: String::new(),
-            description: String::new(),
-            homepage: None,
-            terms_url: None,
-            input: Input::Keywords,
-            hosts: Vec::new(),
-            ignores_robots: false,
-            restriction: None,
-            options: Vec::new(),
-            credentials: Vec::new(),
-            requests_per_minute: None,
-            max_results: None,
-        };
+        let info = SourceInfo { id: name.to_owned(), name: name.to_owned(), ..SourceInfo::default() };
         Self {
             info,
             digest: Sha256([0; 32]),

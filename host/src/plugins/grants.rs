@@ -134,22 +134,14 @@ fn breadth(rule: &HostRule) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CredentialKind, HostKind, Input};
+    use crate::model::{CredentialKind, HostKind};
 
     fn info(id: &str, patterns: &[&str], ignores_robots: bool) -> SourceInfo {
         let rule = |pattern: &&str| HostRule { pattern: (*pattern).to_owned(), kind: HostKind::Web };
         SourceInfo {
             id: id.to_owned(),
-            name: id.to_owned(),
-            version: "1.0.0".to_owned(),
-            description: String::new(),
-            homepage: None,
-            terms_url: None,
-            input: Input::Keywords,
             hosts: patterns.iter().map(rule).collect(),
             ignores_robots,
-            restriction: None,
-            options: Vec::new(),
             credentials: vec![CredentialSpec {
                 name: "token".to_owned(),
                 help: String::new(),
@@ -157,8 +149,7 @@ mod tests {
                 kind: CredentialKind::Basic,
                 hosts: Vec::new(),
             }],
-            requests_per_minute: None,
-            max_results: None,
+            ..SourceInfo::default()
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Who runs, or is to run, the cluster in this folder.
+    /// Finds who runs, or is to run, the cluster in this folder.
     pub(super) fn of(cluster: &Path) -> Result<Self, PostgresError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self {
@@ -41,7 +41,7 @@ impl Account {
         named("postgres").or_else(|| named("nobody")).ok_or(PostgresError::NoAccount)
     }
 
-    /// A program run as this user, with nothing from our environment: it would be read
+    /// Makes a command for a program run as this user, with nothing from our environment: it would be read
     /// for ports, folders and languages.
     pub(super) fn command(&self, program: &Path, folder: &Path) -> Command {
         let mut command = Command::new(program);
@@ -61,7 +61,7 @@ impl Account {
         Ok(())
     }
 
-    /// Whether this user gets through to `folder`.
+    /// Checks that this user gets through to `folder`.
     pub(super) fn check_access(&self, folder: &Path) -> Result<(), PostgresError> {
         if !self.other {
             return Ok(());
@@ -90,7 +90,7 @@ impl Account {
     }
 }
 
-/// A line of /etc/passwd.
+/// Parses a line of /etc/passwd.
 fn parse(line: &str) -> Option<Account> {
     let mut fields = line.split(':');
     let name = fields.next()?.to_owned();

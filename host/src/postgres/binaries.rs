@@ -23,7 +23,7 @@ const INSTALLED: [(&str, &str); 4] = [
     ("/usr/local/opt", "postgresql@"),
 ];
 
-/// The programs to use: of the version that the data need, else the first that are new
+/// Finds the programs to use: of the version that the data need, else the first that are new
 /// enough. With `given`, only those.
 pub(super) async fn find(
     given: Option<&Path>,
@@ -56,7 +56,7 @@ pub(super) async fn find(
     }
 }
 
-/// What may hold them, best first.
+/// Lists the folders that may hold them, best first.
 async fn folders() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     folders.extend(shell("pg_config --bindir").await);
@@ -70,7 +70,7 @@ async fn folders() -> Vec<PathBuf> {
     folders
 }
 
-/// `parent/{prefix}{version}/bin`, newest first.
+/// Lists `parent/{prefix}{version}/bin`, newest first.
 fn versions(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     let mut versions: Vec<(u32, PathBuf)> = fs::read_dir(parent)
         .into_iter()
@@ -85,14 +85,14 @@ fn versions(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     versions.into_iter().map(|(_, path)| path).collect()
 }
 
-/// The path that a command prints. The shell looks it up on PATH.
+/// Runs a command that prints a path. The shell looks it up on PATH.
 async fn shell(command: &str) -> Option<PathBuf> {
     let output = Command::new("/bin/sh").args(["-c", command]).output().await.ok()?;
     let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
     path.is_absolute().then_some(path)
 }
 
-/// The major version of the programs in `dir`, if both are there and run.
+/// Asks for the major version of the programs in `dir`, if both are there and run.
 async fn version(dir: &Path) -> Option<u32> {
     if !dir.join("initdb").is_file() {
         return None;
@@ -101,7 +101,7 @@ async fn version(dir: &Path) -> Option<u32> {
     parse_version(&String::from_utf8(output.stdout).ok()?)
 }
 
-/// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, `… 17beta2`.
+/// Parses `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, `… 17beta2`.
 fn parse_version(line: &str) -> Option<u32> {
     let number = line.split_once(") ")?.1;
     let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());

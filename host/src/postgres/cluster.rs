@@ -54,7 +54,7 @@ impl Cluster {
         Ok(Self { dir, socket, log: data_dir.join("postgres.log"), data_dir: data_dir.to_owned(), account })
     }
 
-    /// Its major version; none before it is made.
+    /// Reads its major version; none before it is made.
     pub(super) fn version(&self) -> Result<Option<u32>, PostgresError> {
         let path = self.dir.join("PG_VERSION");
         match fs::read_to_string(&path) {
@@ -134,7 +134,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Whether queries are answered.
+    /// Tells whether queries are answered.
     pub(super) async fn answers(&self) -> bool {
         if !self.socket.join(format!(".s.PGSQL.{PORT}")).exists() {
             return false;
@@ -147,12 +147,12 @@ impl Cluster {
         matches!(tokio::time::timeout(Duration::from_secs(2), attempt).await, Ok(Ok(())))
     }
 
-    /// Whether its process is, whether it answers or not.
-    pub(super) fn is_there(&self) -> bool {
+    /// Tells whether its process lives, whether it answers or not.
+    pub(super) fn is_alive(&self) -> bool {
         self.server().is_some()
     }
 
-    /// Where to connect.
+    /// Says where to connect.
     pub(super) fn url(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.append_pair("host", &self.socket.to_string_lossy()).append_pair("sslmode", "disable");
@@ -225,7 +225,7 @@ impl Cluster {
             .map_err(PostgresError::io("run", &program))
     }
 
-    /// The server that runs on this folder.
+    /// Finds the server that runs on this folder.
     fn server(&self) -> Option<Pid> {
         let pid = self.recorded_server()?;
         if !Path::new("/proc/self/cmdline").exists() {
@@ -239,7 +239,7 @@ impl Cluster {
         arguments.windows(2).any(|pair| pair == ours).then_some(pid)
     }
 
-    /// Postgres refuses to start while the process that it has recorded lives, whatever
+    /// Removes the record of a server that is gone. Postgres refuses to start while the process that it has recorded lives, whatever
     /// that is by now. It also looks at the shared memory of this folder, so a server that
     /// runs all the same is noticed.
     fn forget_stale_server(&self) -> Result<(), PostgresError> {
@@ -257,7 +257,7 @@ impl Cluster {
         Pid::from_raw(record.lines().next()?.trim().parse().ok().filter(|&pid| pid > 0)?)
     }
 
-    /// The last lines of the log.
+    /// Reads the last lines of the log.
     fn tail(&self) -> String {
         let mut end = Vec::new();
         let read = File::open(&self.log).and_then(|mut log| {
@@ -285,7 +285,7 @@ impl Drop for StartingServer {
     }
 }
 
-/// A folder that only the account enters and whose name a socket's address has room for:
+/// Finds a folder that only the account enters and whose name a socket's address has room for:
 /// the cluster's own, or one in /tmp that is named after it, so that others find it too.
 fn socket_folder(cluster: &Path, account: &Account) -> Result<PathBuf, PostgresError> {
     let name = cluster.as_os_str().as_encoded_bytes();

@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{App, chain},
+    app::App,
     db::guard::{self, GuardError},
+    error::chain,
 };
 
 /// What cannot be put back is tried once more after this: it may have been a lock.

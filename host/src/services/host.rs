@@ -17,7 +17,7 @@ pub struct RunningHost {
     pub app: App,
     database: Database,
     /// What goes on beside all else until the stop.
-    beside: [JoinHandle<()>; 3],
+    tasks: [JoinHandle<()>; 3],
 }
 
 impl RunningHost {
@@ -30,14 +30,14 @@ impl RunningHost {
         Self::start_announcing(config, stop, &|_| ()).await
     }
 
-    /// The same, for somebody who waits.
+    /// Does as [`RunningHost::start`], and announces what takes long.
     ///
     /// # Errors
-    /// The same.
+    /// When a part cannot be had; says what to do.
     pub async fn start_announcing(
         config: Config,
         stop: &CancellationToken,
-        tell: Announce<'_>,
+        announce: Announce<'_>,
     ) -> Result<Self, StartError> {
         let credentials = config.credentials()?;
         let data_dir = app::make_data_dir(&config)?;
@@ -47,12 +47,12 @@ impl RunningHost {
         // Compiling plugins and starting Postgres both take their time, on different resources.
         let (database, plugins) = tokio::join!(
             stop.run_until_cancelled(announced(
-                tell,
+                announce,
                 Database::start_text(&config),
                 Database::wait_for(&config)
             )),
             stop.run_until_cancelled(announced(
-                tell,
+                announce,
                 "compiling the sources, which is done once",
                 Plugins::load(&config.plugins, &data_dir)
             )),
@@ -67,15 +67,15 @@ impl RunningHost {
                 "no source is installed: build the bundled ones with `make plugins`, or name a folder with --plugins-dir"
             );
         }
-        match App::assemble(config, credentials, &data_dir, plugins, &database, tell).await {
+        match App::assemble(config, credentials, &data_dir, plugins, &database, announce).await {
             Ok(app) => {
                 let keys = app.clone();
-                let beside = [
+                let tasks = [
                     tokio::spawn(listen(app.clone())),
                     tokio::spawn(watch_plugins(app.clone())),
                     tokio::spawn(async move { keys.auth.keep_fresh().await }),
                 ];
-                Ok(Self { app, database, beside })
+                Ok(Self { app, database, tasks })
             }
             Err(error) => {
                 database.close().await;
@@ -86,7 +86,7 @@ impl RunningHost {
 
     /// Lets go of everything; the private Postgres is stopped last, unless others use it.
     pub async fn stop(self) {
-        self.beside.iter().for_each(JoinHandle::abort);
+        self.tasks.iter().for_each(JoinHandle::abort);
         self.database.close().await;
     }
 }

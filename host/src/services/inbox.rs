@@ -7,8 +7,9 @@ use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{App, Signal, chain},
+    app::{App, Signal},
     db::{self, PgConnection, inbox, jobs::JobRow, lifecycle},
+    error::chain,
     model::{JobId, JobState, UserId},
     services::{
         create::{CreateError, JobRequest, SourceOffer, Violation},

@@ -1,22 +1,24 @@
-//! How the sources fare, as all workers know it: what ails one, when it is paused, and when
-//! it goes back to an earlier build.
+//! What the host does with its sources: which may be asked, how each fares as all workers know it,
+//! when one is paused, and when it goes back to an earlier build.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use crate::{
-    app::{App, CredentialFingerprints, chain},
+    app::{App, CredentialFingerprints},
     db::{
         self, PgPool,
         chunks::ClaimedChunk,
         sources::{self, BuildRef, FaultCount, SourceProblem, SourceRow},
     },
-    model::{Grants, Input, SourceStats},
+    error::chain,
+    model::{Grants, Input, Request, SourceStats},
     plugins::{FailedBuilds, LoadedPlugin},
 };
 
-/// Slices in a row that the faults of a build may end before it is paused, or left aside for
+/// Slices in a row that the faults of a build may end before it is paused, or set aside for
 /// the one before; see [`weigh`] for those that count.
 pub const MOST_FAULTS: i32 = 3;
 /// Length of a first pause for faults; each that follows is twice as long where several
@@ -24,11 +26,12 @@ pub const MOST_FAULTS: i32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_mins(10);
 /// Longest pause for faults.
 const LONGEST_PAUSE: Duration = Duration::from_hours(6);
-/// Most characters of what is kept about a trouble.
-const MOST_WORDS: usize = 500;
+/// Most characters of what is kept about a problem.
+const MOST_REASON: usize = 500;
 
 /// Whether a source does what it is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Condition {
     /// Nothing is known against it.
     Ok,
@@ -39,7 +42,7 @@ pub enum Condition {
 }
 
 /// How a source fares.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HealthReport {
     /// In a word.
     pub condition: Condition,
@@ -52,8 +55,9 @@ pub struct HealthReport {
     pub since: Option<DateTime<Utc>>,
     /// When it goes on by itself.
     pub resumes_at: Option<DateTime<Utc>>,
-    /// What ails it.
-    pub trouble: Option<SourceProblem>,
+    /// What is wrong with it.
+    #[serde(skip)]
+    pub problem: Option<SourceProblem>,
 }
 
 /// What is known of all sources at one moment.
@@ -61,7 +65,7 @@ pub struct HealthReport {
 pub struct SourceStates(Vec<SourceRow>);
 
 impl Condition {
-    /// For scripts and metrics.
+    /// Names it for scripts and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,7 +80,7 @@ impl Condition {
 }
 
 impl SourceStates {
-    /// Looks everything up.
+    /// Reads all of them.
     ///
     /// # Errors
     /// When the database fails.
@@ -84,7 +88,7 @@ impl SourceStates {
         Ok(Self(sources::all(db).await?))
     }
 
-    /// How a source fares.
+    /// Judges how a source fares.
     #[must_use]
     pub fn health(&self, source: &LoadedPlugin, fingerprints: &CredentialFingerprints) -> HealthReport {
         let build = fingerprints.build(source);
@@ -103,11 +107,11 @@ impl SourceStates {
             detail: row.and_then(|row| row.message.clone()),
             since: row.and_then(|row| row.paused_at),
             resumes_at: None,
-            trouble: Some(SourceProblem::Fault),
+            problem: Some(SourceProblem::Fault),
         }
     }
 
-    /// What a source did until now, all its builds together.
+    /// Sums up what a source did until now, all its builds together.
     #[must_use]
     pub fn figures(&self, id: &str) -> SourceStats {
         let mut figures = SourceStats::default();
@@ -115,7 +119,7 @@ impl SourceStates {
         figures
     }
 
-    /// Builds that are left aside for earlier ones, and those to go back to.
+    /// Lists the builds that are set aside for earlier ones, and those to go back to.
     #[must_use]
     pub fn failed_builds(&self) -> FailedBuilds {
         let rows = self.0.iter().filter(|row| row.rolled_back && row.paused_at.is_some());
@@ -133,13 +137,13 @@ impl HealthReport {
         detail: None,
         since: None,
         resumes_at: None,
-        trouble: None,
+        problem: None,
     };
 
     fn of(row: &SourceRow, build: &BuildRef<'_>) -> Self {
-        let Some(trouble) = row.trouble else { return Self::OK };
+        let Some(problem) = row.trouble else { return Self::OK };
         let detail = row.message.clone();
-        let what = match trouble {
+        let what = match problem {
             SourceProblem::Fault if row.paused_at.is_some() => {
                 "its plugin faulted several times in a row, and not for one input or one user alone"
             }
@@ -154,10 +158,10 @@ impl HealthReport {
                 detail,
                 since: row.since,
                 resumes_at: None,
-                trouble: Some(trouble),
+                problem: Some(problem),
             };
         }
-        let how = match (trouble, row.resumes_at) {
+        let how = match (problem, row.resumes_at) {
             (SourceProblem::Unauthorized, _) => "it goes on with another credential or version",
             (_, Some(_)) => "it is tried again after a while",
             (_, None) => "it goes on with another version",
@@ -169,12 +173,12 @@ impl HealthReport {
             detail,
             since: row.paused_at,
             resumes_at: row.resumes_at,
-            trouble: Some(trouble),
+            problem: Some(problem),
         }
     }
 }
 
-/// Why no crawl of a source can be begun now, with what it is granted and as it fares; none
+/// Says why no crawl of a source can be begun now, with what it is granted and as it fares; none
 /// when one can.
 #[must_use]
 pub fn unavailable(source: &LoadedPlugin, grants: &Grants, health: &HealthReport) -> Option<String> {
@@ -187,7 +191,38 @@ pub fn unavailable(source: &LoadedPlugin, grants: &Grants, health: &HealthReport
 }
 
 impl App {
-    /// How one source fares.
+    /// Finds a source that may be asked.
+    ///
+    /// # Errors
+    /// When it is not installed, not ready or not granted; says what to do.
+    pub fn source(&self, id: &str) -> Result<LoadedPlugin, String> {
+        let source = self.plugins.get(id).ok_or_else(|| format!("the source {id} is not installed"))?;
+        source.unavailable().map_or(Ok(source), Err)
+    }
+
+    /// Names what the pace of a source's requests is kept for: the source at one origin, so that what
+    /// one site says does not hold back those of others. None for what the fetcher refuses
+    /// to ask.
+    #[must_use]
+    pub fn throttle_key(&self, grants: &Grants, request: &Request) -> Option<String> {
+        let url = self.fetcher.check(&request.url).ok()?;
+        url.host_str().filter(|host| grants.rule(host).is_some())?;
+        Some(format!("{} {}", grants.source, url.origin().ascii_serialization()))
+    }
+
+    /// Tells whether a source that was looked up before is still on and the same build.
+    #[must_use]
+    pub fn is_current(&self, source: &LoadedPlugin) -> bool {
+        self.source(&source.info.id).is_ok_and(|now| now.digest == source.digest)
+    }
+
+    /// Gives what a source may reach, with the secrets that are configured for it.
+    #[must_use]
+    pub fn grants(&self, source: &LoadedPlugin) -> Grants {
+        source.grants(&self.credentials)
+    }
+
+    /// Reads how one source fares.
     ///
     /// # Errors
     /// When the database fails.
@@ -197,8 +232,8 @@ impl App {
         Ok(row.map_or(HealthReport::OK, |row| HealthReport::of(&row, &build)))
     }
 
-    /// Notes what ails a source, for all workers, and does what follows from that. Whether it
-    /// goes back to an earlier build, or may yet, so that the chunk had better wait.
+    /// Records a problem of a source, for all workers, and does what follows from that. Tells whether
+    /// it goes back to an earlier build, or may yet, so that the chunk had better wait.
     ///
     /// # Errors
     /// When the database fails.
@@ -206,17 +241,17 @@ impl App {
         &self,
         source: &LoadedPlugin,
         chunk: &ClaimedChunk,
-        trouble: SourceProblem,
-        words: &str,
+        problem: SourceProblem,
+        reason: &str,
     ) -> Result<bool, db::Error> {
         // Nothing that the operator of a source without credentials could do.
-        if trouble == SourceProblem::Unauthorized && source.info.credentials.is_empty() {
+        if problem == SourceProblem::Unauthorized && source.info.credentials.is_empty() {
             return Ok(false);
         }
         let build = self.fingerprints.build(source);
-        let words: String = words.chars().take(MOST_WORDS).collect();
-        let may_go_back = trouble == SourceProblem::Fault && self.plugins.can_go_back(source).await;
-        let Some(faults) = sources::record_problem(&self.db, &build, chunk, trouble, &words).await? else {
+        let reason: String = reason.chars().take(MOST_REASON).collect();
+        let may_go_back = problem == SourceProblem::Fault && self.plugins.can_go_back(source).await;
+        let Some(faults) = sources::record_problem(&self.db, &build, chunk, problem, &reason).await? else {
             // Another worker paused it; this one may not have gone back with it yet.
             if may_go_back {
                 self.set_aside_failed_builds().await?;
@@ -225,19 +260,19 @@ impl App {
         };
         let may_go_back = may_go_back && !faults.did_well;
         let (id, version) = (build.id, &source.info.version);
-        match trouble {
+        match problem {
             SourceProblem::Fault => match weigh(source.info.input, faults) {
-                None => tracing::warn!(source = id, version, reason = words, "the source faulted"),
+                None => tracing::warn!(source = id, version, reason, "the source faulted"),
                 Some(_) if may_go_back => {
                     if sources::pause(&self.db, &build, None, true).await? {
-                        tracing::error!(event = "source-rolled-back", source = id, version, digest = %build.digest, reason = words, "the source goes back to an earlier version");
+                        tracing::error!(event = "source-rolled-back", source = id, version, digest = %build.digest, reason, "the source goes back to an earlier version");
                     }
                     self.set_aside_failed_builds().await?;
                 }
                 Some(pause) => {
                     let resumes_at = Utc::now() + pause;
                     if sources::pause(&self.db, &build, Some(resumes_at), false).await? {
-                        tracing::error!(event = "source-paused", source = id, version, %resumes_at, reason = words, "the source is paused");
+                        tracing::error!(event = "source-paused", source = id, version, %resumes_at, reason, "the source is paused");
                     }
                 }
             },
@@ -247,34 +282,34 @@ impl App {
                         event = "source-paused",
                         source = id,
                         version,
-                        reason = words,
+                        reason,
                         "the source is paused"
                     );
                 }
             }
             SourceProblem::LayoutChanged => {
-                tracing::warn!(source = id, version, reason = words, "the site of the source has changed");
+                tracing::warn!(source = id, version, reason, "the site of the source has changed");
             }
         }
         Ok(may_go_back)
     }
 
-    /// Leaves aside the builds that any worker found too faulty, and takes up what has
-    /// changed in the folder of plugins.
+    /// Sets aside the builds that any worker found too faulty, and reloads what has changed in the
+    /// folder of plugins.
     ///
     /// # Errors
-    /// When the database fails; what changed in the folder is taken up all the same.
+    /// When the database fails; what changed in the folder is reloaded all the same.
     pub async fn set_aside_failed_builds(&self) -> Result<(), db::Error> {
         let states = SourceStates::read(&self.db).await;
-        let condemned = states.as_ref().ok().map(SourceStates::failed_builds);
-        if let Err(error) = self.plugins.follow(condemned).await {
+        let failed = states.as_ref().ok().map(SourceStates::failed_builds);
+        if let Err(error) = self.plugins.follow(failed).await {
             tracing::error!(error = %chain(&error), "the folder of plugins cannot be followed; what runs goes on");
         }
         states.map(drop)
     }
 }
 
-/// How long a source is paused for these faults of a build, if they are enough.
+/// Weighs how long a source is paused for these faults of a build, if they are enough.
 ///
 /// What one user asks for must not take a source from all others. So only faults for several
 /// inputs count; and of a source that goes to an address, which may be made for the purpose,

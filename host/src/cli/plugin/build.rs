@@ -78,7 +78,7 @@ impl BuildArgs {
     }
 }
 
-/// Where the component of that id comes to lie.
+/// Says where the component of that id comes to lie.
 fn place(project: &Path, id: &str) -> anyhow::Result<PathBuf> {
     check_id(id).map_err(|reason| wrong_usage(format!("the name in the manifest: {reason}")))?;
     let folder = project.join("dist");
@@ -201,7 +201,7 @@ struct Package {
     main: Option<PathBuf>,
 }
 
-/// Runs a tool; what it says is shown when it fails.
+/// Runs a tool; what it prints is shown when it fails.
 async fn quietly(mut tool: Command, missing: &str, name: &str) -> anyhow::Result<()> {
     tool.stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = started(tool, missing)?.wait_with_output().await;
@@ -209,8 +209,8 @@ async fn quietly(mut tool: Command, missing: &str, name: &str) -> anyhow::Result
     if output.status.success() {
         return Ok(());
     }
-    let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).trim().to_owned());
-    bail!("{name} could not build it:\n{}", said.join("\n").trim())
+    let printed = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+    bail!("{name} could not build it:\n{}", printed.join("\n").trim())
 }
 
 /// Starts a tool, which ends with this process.
@@ -229,9 +229,14 @@ fn unreadable(manifest: &Path) -> String {
     format!("cannot read `{}`", manifest.display())
 }
 
-/// As a shell takes it.
+/// Writes a path below this folder as a shell takes it, without `./`.
 pub(super) fn shown(path: &Path) -> String {
     let below = path.strip_prefix(".").ok().filter(|below| !below.as_os_str().is_empty());
-    let path = below.unwrap_or(path).display().to_string();
+    quoted(below.unwrap_or(path))
+}
+
+/// Writes a path as a shell takes it.
+pub(super) fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
     shlex::try_quote(&path).map_or_else(|_| path.clone(), Into::into)
 }

@@ -9,7 +9,7 @@ use crate::{
     model::{CredentialKind, CredentialSpec, HostKind, Sha256, SourceInfo},
 };
 
-/// All that the operator must know, a fact a line.
+/// Lists all that the operator must know, a fact a line.
 pub(super) fn shown(info: &SourceInfo, size: usize, digest: &Sha256) -> String {
     let mut lines = vec![format!("{} {}  {}", info.id, info.version, info.name)];
     let mut fact = |name: &str, values: Vec<String>| {
@@ -51,7 +51,7 @@ fn credential(spec: &CredentialSpec) -> String {
     format!("{} ({need}): sent {how} to {}", spec.name, spec.hosts.join(", "))
 }
 
-/// Whether the operator agrees; `yes` was said on the command line.
+/// Asks whether the operator agrees; `yes` was said on the command line.
 ///
 /// # Errors
 /// When there is nobody to ask.

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{find, tell};
-use crate::{config::Config, plugins::Plugins};
+use super::{find, load, tell};
+use crate::config::Config;
 
 /// Turn a source off, also one that comes with the program
 ///
@@ -24,7 +24,7 @@ pub(super) struct Disable {
 
 impl Disable {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
-        let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
+        let plugins = load(config).await?;
         find(&plugins, &self.id).await?;
         plugins.disable(&self.id).await?;
         tell(&plugins, &self.id, self.json, |source| format!("{} is off.", source.info.id)).await?;

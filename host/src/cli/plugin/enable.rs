@@ -5,12 +5,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 
-use super::{consent, find, tell};
-use crate::{
-    cli::say,
-    config::Config,
-    plugins::{PluginStatus, Plugins},
-};
+use super::{consent, find, load, tell};
+use crate::{cli::say, config::Config, plugins::PluginStatus};
 
 /// Turn a source on
 ///
@@ -35,7 +31,7 @@ pub(super) struct Enable {
 
 impl Enable {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
-        let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
+        let plugins = load(config).await?;
         let source = find(&plugins, &self.id).await?;
         if !source.is_known() {
             bail!("{}", source.unavailable().unwrap_or_default());

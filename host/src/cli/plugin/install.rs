@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use super::{consent, subject, tell};
+use super::{consent, load, subject, tell};
 use crate::{
     cli::say,
     config::Config,
@@ -42,7 +42,7 @@ impl Install {
         if let Some(folder) = &config.plugins.plugins_dir {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
-        let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
+        let plugins = load(config).await?;
         let component = plugins.describe(&file).await?;
         let info = &component.info;
         if component.bundled {

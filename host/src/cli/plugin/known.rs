@@ -7,6 +7,7 @@ use crate::{
     cli::{counted, tell},
     config::{Config, ConfiguredCredential},
     db::PgPool,
+    error,
     model::SourceStats,
     plugins::{LoadedPlugin, Plugins},
     services::sources::{self, Condition, HealthReport, SourceStates},
@@ -16,12 +17,13 @@ use crate::{
 /// for them and, where the database answers, how they fare and what they did.
 pub(in crate::cli) struct Known {
     credentials: Vec<ConfiguredCredential>,
-    told: Option<(SourceStates, CredentialFingerprints)>,
+    /// None where no database answers.
+    states: Option<(SourceStates, CredentialFingerprints)>,
 }
 
 impl Known {
     /// Asks the database, if there is one; none is started for this, and one that does not
-    /// answer is only told of. What was left aside for its faults is left aside here, too.
+    /// answer is only warned of. What was set aside for its faults is set aside here, too.
     pub(super) async fn find(config: &Config, plugins: &Plugins) -> anyhow::Result<Self> {
         let mut known = Self::configured(config)?;
         let reached = async {
@@ -31,59 +33,52 @@ impl Known {
             read
         };
         if let Err(error) = reached.await {
-            let why = app::chain(error.as_ref());
+            let why = error::chain(error.as_ref());
             tell(&format!("Warning: how the sources fare is not known: {why}"));
         }
         Ok(known)
     }
 
-    /// What is configured alone.
+    /// Reads what is configured, alone.
     ///
     /// # Errors
     /// When it cannot be understood.
     pub(in crate::cli) fn configured(config: &Config) -> anyhow::Result<Self> {
         let credentials = config.credentials().map_err(app::StartError::from)?;
-        Ok(Self { credentials, told: None })
+        Ok(Self { credentials, states: None })
     }
 
-    /// What this database tells of them.
+    /// Reads what this database tells of them.
     ///
     /// # Errors
     /// When it does not, or the folder of plugins cannot be read.
     pub(in crate::cli) async fn read(&mut self, db: &PgPool, plugins: &Plugins) -> anyhow::Result<()> {
-        let marks = CredentialFingerprints::new(db, &self.credentials).await?;
+        let fingerprints = CredentialFingerprints::new(db, &self.credentials).await?;
         let states = SourceStates::read(db).await?;
         plugins.follow(Some(states.failed_builds())).await?;
-        self.told = Some((states, marks));
+        self.states = Some((states, fingerprints));
         Ok(())
     }
 
-    /// Why no crawl of a source can be begun now, as the API judges it.
+    /// Says why no crawl of a source can be begun now, as the API judges it.
     pub(in crate::cli) fn unavailable(&self, source: &LoadedPlugin) -> Option<String> {
         let health = self.health(source).unwrap_or(HealthReport::OK);
         sources::unavailable(source, &source.grants(&self.credentials), &health)
     }
 
     pub(super) fn health(&self, source: &LoadedPlugin) -> Option<HealthReport> {
-        self.told.as_ref().map(|(states, marks)| states.health(source, marks))
+        self.states.as_ref().map(|(states, fingerprints)| states.health(source, fingerprints))
     }
 
     pub(super) fn figures(&self, source: &LoadedPlugin) -> Option<SourceStats> {
-        self.told.as_ref().map(|(states, _)| states.figures(&source.info.id))
+        self.states.as_ref().map(|(states, _)| states.figures(&source.info.id))
     }
 
-    /// For scripts: health and figures.
-    pub(super) fn described(&self, source: &LoadedPlugin) -> (Value, Value) {
+    /// Describes health and figures for scripts.
+    pub(super) fn json(&self, source: &LoadedPlugin) -> (Value, Value) {
         let Some((health, figures)) = self.health(source).zip(self.figures(source)) else {
             return (Value::Null, Value::Null);
         };
-        let health_json = json!({
-            "condition": health.condition.name(),
-            "reason": health.reason,
-            "detail": health.detail,
-            "since": health.since,
-            "resumes_at": health.resumes_at,
-        });
         let figures_json = json!({
             "steps": figures.steps,
             "faults": figures.faults,
@@ -96,21 +91,21 @@ impl Known {
             "cpu_ms": u64::try_from(figures.cpu.as_millis()).unwrap_or(u64::MAX),
             "peak_memory": figures.peak_memory,
         });
-        (health_json, figures_json)
+        (json!(health), figures_json)
     }
 
-    /// For people: a line of each. That one is well which cannot be used is not said.
-    pub(super) fn told(&self, source: &LoadedPlugin) -> (String, String) {
+    /// Describes them for people, a line of each. That one is well which cannot be used is not said.
+    pub(super) fn text(&self, source: &LoadedPlugin) -> (String, String) {
         let Some((health, figures)) = self.health(source).zip(self.figures(source)) else {
             return Default::default();
         };
-        let is_told = health.condition != Condition::Ok || self.unavailable(source).is_none();
+        let is_shown = health.condition != Condition::Ok || self.unavailable(source).is_none();
         let HealthReport { condition, reason, detail, since, .. } = health;
         let since = since.map(|since| format!(" since {}", since.format("%Y-%m-%d %H:%M UTC")));
         let words = [reason, detail].into_iter().flatten().map(|words| words.replace('\n', " "));
         let words: String = words.map(|words| format!("; {words}")).collect();
         let health = format!("{}{}{words}", condition.name(), since.unwrap_or_default());
-        let health = if is_told { health } else { String::new() };
+        let health = if is_shown { health } else { String::new() };
         if figures == SourceStats::default() {
             return (health, String::new());
         }

@@ -6,12 +6,12 @@ use clap::Args;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
-use super::{Known, prepared};
+use super::{Known, load, prepared};
 use crate::{
     cli::{say, stop},
     config::Config,
-    model::{HostKind, Input, OptionSpec, SourceInfo},
-    plugins::{GrantedBy, LoadedPlugin, LockedBuild, PluginStatus, Plugins, RefusedPlugin},
+    model::{Input, OptionSpec, SourceInfo},
+    plugins::{GrantedBy, LoadedPlugin, LockedBuild, PluginStatus, RefusedPlugin},
 };
 
 /// List the installed sources, and what was left out and why
@@ -34,7 +34,7 @@ pub(super) struct List {
 impl List {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
-        let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
+        let plugins = load(config).await?;
         prepared(&plugins, &stop).await;
         let known = Known::find(config, &plugins).await?;
         let (sources, refused) = (plugins.list(), plugins.refused());
@@ -58,11 +58,11 @@ fn text(sources: &[LoadedPlugin], refused: &[RefusedPlugin], known: &Known) -> S
         let (status, reason) = status(source, Some(known), refused);
         let takes = if source.is_known() { format!("{}, ", input(info.input)) } else { String::new() };
         lines.push(format!("{} {}  {takes}{status}, {}", info.id, info.version, from(source)));
-        let standing = standing(source, known);
+        let known_facts = known_facts(source, known);
         // What it is paused for is told with its health.
-        let reason = reason.filter(|reason| !standing.iter().any(|(_, value)| value.contains(reason)));
+        let reason = reason.filter(|reason| !known_facts.iter().any(|(_, value)| value.contains(reason)));
         lines.extend(reason.map(|reason| fact("status", &reason)));
-        lines.extend(standing.iter().map(|(name, value)| fact(name, value)));
+        lines.extend(known_facts.iter().map(|(name, value)| fact(name, value)));
         lines.extend(facts(info));
     }
     if sources.is_empty() {
@@ -72,7 +72,7 @@ fn text(sources: &[LoadedPlugin], refused: &[RefusedPlugin], known: &Known) -> S
     lines.join("\n")
 }
 
-/// Whether a source can be used, in a word, and why not: as the API judges it where that is
+/// Says whether a source can be used, in a word, and why not: as the API judges it where that is
 /// `known`, else as far as its component tells. Whoever reads this is told what is wrong with
 /// a file; the users of the API are not.
 fn status(
@@ -94,9 +94,9 @@ fn status(
     }
 }
 
-/// What a source says of itself, a line each.
+/// Lists what a source says of itself, a line each.
 pub(super) fn facts(info: &SourceInfo) -> Vec<String> {
-    let hosts = info.hosts.iter().map(|rule| format!("{} ({})", rule.pattern, kind(rule.kind)));
+    let hosts = info.hosts.iter().map(|rule| format!("{} ({})", rule.pattern, rule.kind.name()));
     let credentials = info.credentials.iter().map(|spec| match spec.required {
         true => format!("{} (required)", spec.name),
         false => format!("{} (optional)", spec.name),
@@ -113,32 +113,33 @@ pub(super) fn facts(info: &SourceInfo) -> Vec<String> {
     all.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| fact(name, value)).collect()
 }
 
-/// A named line of a block.
+/// Writes a named line of a block.
 pub(super) fn fact(name: &str, value: &str) -> String {
     format!("  {name:<12}{value}")
 }
 
-/// How it fares, what it did and why it may, by name.
-fn standing(source: &LoadedPlugin, known: &Known) -> Vec<(&'static str, String)> {
-    let (health, done) = known.told(source);
-    let aside = |newer: &LockedBuild| format!("{} ({}), which faulted too often", newer.version, newer.file);
-    let pinned =
-        |pinned: &LockedBuild| format!("sha256 {}, {}", pinned.sha256, pinned.installed_at.date_naive());
+/// Lists how it fares, what it did and why it may, by name.
+fn known_facts(source: &LoadedPlugin, known: &Known) -> Vec<(&'static str, String)> {
+    let (health, done) = known.text(source);
+    let set_aside =
+        |newer: &LockedBuild| format!("{} ({}), which faulted too often", newer.version, newer.file);
+    let locked =
+        |locked: &LockedBuild| format!("sha256 {}, {}", locked.sha256, locked.installed_at.date_naive());
     let all = [
-        ("left aside", source.rolled_back.as_ref().map(aside).unwrap_or_default()),
+        ("left aside", source.rolled_back.as_ref().map(set_aside).unwrap_or_default()),
         ("health", health),
         ("until now", done),
         ("granted by", source.granted_by.map(GrantedBy::name).unwrap_or_default().to_owned()),
-        ("pinned", source.locked.as_ref().map(pinned).unwrap_or_default()),
+        ("pinned", source.locked.as_ref().map(locked).unwrap_or_default()),
     ];
     all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
-/// For scripts.
+/// Describes a source for scripts.
 pub(super) fn described(source: &LoadedPlugin, known: Option<&Known>, refused: &[RefusedPlugin]) -> Value {
     let info = &source.info;
     let (status, reason) = status(source, known, refused);
-    let (health, figures) = known.map(|known| known.described(source)).unwrap_or_default();
+    let (health, figures) = known.map(|known| known.json(source)).unwrap_or_default();
     json!({
         "id": info.id,
         "name": info.name,
@@ -197,12 +198,5 @@ pub(super) const fn input(input: Input) -> &'static str {
     match input {
         Input::Keywords => "keywords",
         Input::Address => "addresses",
-    }
-}
-
-const fn kind(kind: HostKind) -> &'static str {
-    match kind {
-        HostKind::Api => "api",
-        HostKind::Web => "web",
     }
 }

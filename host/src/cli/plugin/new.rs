@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
+use super::build::quoted;
 use crate::{
     cli::{say, wrong_usage},
     sandbox::check_id,
@@ -99,7 +100,7 @@ impl Language {
     }
 }
 
-/// Whether a project may be written there.
+/// Tells whether a project may be written there.
 fn is_new(folder: &Path) -> io::Result<bool> {
     match fs::read_dir(folder) {
         Ok(mut entries) => Ok(entries.next().is_none()),
@@ -115,14 +116,8 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)
 }
 
-/// `red-fox` as a person writes it: `Red fox`.
+/// Writes `red-fox` as a person does: `Red fox`.
 fn name(id: &str) -> String {
     let words = id.split('-').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     words.chars().take(1).map(|letter| letter.to_ascii_uppercase()).chain(words.chars().skip(1)).collect()
-}
-
-/// As a shell takes it.
-fn quoted(path: &Path) -> String {
-    let path = path.display().to_string();
-    shlex::try_quote(&path).map_or_else(|_| path.clone(), Into::into)
 }

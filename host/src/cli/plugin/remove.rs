@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::{cli::say, config::Config, plugins::Plugins};
+use super::load;
+use crate::{cli::say, config::Config};
 
 /// Remove an installed source with its files, earlier versions included
 ///
@@ -24,7 +25,7 @@ pub(super) struct Remove {
 
 impl Remove {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
-        let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
+        let plugins = load(config).await?;
         let files = plugins.remove(&self.id).await?;
         plugins.follow(None).await?;
         let instead = plugins.get(&self.id);

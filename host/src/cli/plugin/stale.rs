@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-/// The newest of the files that a component is built from, if it is newer than the component.
+/// Finds the newest of the files that a component is built from, if it is newer than the component.
 /// What cannot be looked at counts as old: this is for a warning only.
 pub(super) fn newer(project: &Path, component: &Path) -> Option<PathBuf> {
     let built = fs::metadata(component).and_then(|found| found.modified()).ok()?;

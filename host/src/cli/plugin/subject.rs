@@ -41,12 +41,12 @@ impl Subject {
         Ok(Self { plugins, source, cassettes })
     }
 
-    /// As [`cassettes`](Self::cassettes), or none where none are named and the project has none.
+    /// Lists as [`cassettes`](Self::cassettes) does, or none where none are named and the project has none.
     pub(super) fn cassettes_if_any(&self, named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         if named.is_empty() && self.cassettes.is_none() { Ok(Vec::new()) } else { self.cassettes(named) }
     }
 
-    /// The files that are named, and all `.toml` of folders that are; else the project's own.
+    /// Lists the files that are named, and all `.toml` of folders that are; else the project's own.
     ///
     /// # Errors
     /// When a folder cannot be read, or there is no cassette at all.
@@ -68,7 +68,7 @@ impl Subject {
     }
 }
 
-/// The cassette in `file`.
+/// Reads the cassette in `file`.
 ///
 /// # Errors
 /// That name the file.
@@ -76,13 +76,13 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Cassette> {
     Cassette::read(file).map_err(|error: CassetteError| {
         let what = match error {
             CassetteError::Form(_) => format!("{}:\n{error}", file.display()),
-            error => format!("{}: {}", file.display(), crate::app::chain(&error)),
+            error => format!("{}: {}", file.display(), crate::error::chain(&error)),
         };
         anyhow::anyhow!(what)
     })
 }
 
-/// The file itself, or the one component of a project.
+/// Finds the component: the file itself, or the one of a project.
 ///
 /// # Errors
 /// When the project has none, or several.
@@ -108,7 +108,7 @@ pub(super) fn component(path: &Path) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Tells when the project's sources were changed after the component was built.
+/// Warns when the project's sources were changed after the component was built.
 pub(super) fn warn_if_stale(path: &Path, component: &Path) {
     if let Some(newer) = stale::newer(path, component) {
         let [newer, component, project] = [&newer, component, path].map(shown);
@@ -119,7 +119,7 @@ pub(super) fn warn_if_stale(path: &Path, component: &Path) {
     }
 }
 
-/// The folder's files of one kind, by name.
+/// Lists the folder's files of one kind, by name.
 fn within(folder: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
     let entries: io::Result<Vec<_>> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect();
     let mut files = entries?;
