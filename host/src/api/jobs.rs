@@ -24,9 +24,8 @@ use crate::{
     db,
     model::{JobId, JobState, UserId},
     services::{
-        create::{CreateError, CreateOutcome, JobRequest},
+        create::{CreateOutcome, JobRequest},
         jobs::{Cancelled, JobError, RetryOutcome},
-        profiles::ProfileError,
     },
 };
 
@@ -228,9 +227,6 @@ impl JobsApi {
         match app.retry_job(caller.user, JobId(id)).await? {
             RetryOutcome::NotFound => Err(not_found().into()),
             RetryOutcome::NotOver(state) => Err(conflict(state, "retried").into()),
-            RetryOutcome::Anonymous => Err(Problem::from(ProfileError::Anonymous).into()),
-            RetryOutcome::Refused(broken) => Err(Problem::rules(broken).into()),
-            RetryOutcome::TooMany(most) => Err(too_many_open(most).into()),
             RetryOutcome::Now => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
         }
     }
@@ -255,30 +251,17 @@ fn conflict(state: JobState, wanted: &str) -> Problem {
     Problem::conflict("wrong-status", format!("A {} job cannot be {wanted}.", state.name()))
 }
 
-fn too_many_open(most: i64) -> Problem {
-    Problem::too_many(format!("{}.", CreateError::TooMany(most)), Duration::from_secs(30))
-}
-
 const fn fifty() -> u8 {
     50
-}
-
-impl From<CreateError> for Problem {
-    fn from(error: CreateError) -> Self {
-        match error {
-            CreateError::Rules(broken) => Self::rules(broken),
-            CreateError::KeyReused => Self::key_reused(),
-            CreateError::Caller(error) => error.into(),
-            CreateError::TooMany(most) => too_many_open(most),
-            CreateError::Database(error) => error.into(),
-            CreateError::Queue(error) => Self::internal(error),
-        }
-    }
 }
 
 impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         match error {
+            JobError::Rules(broken) => Self::rules(broken),
+            JobError::KeyReused => Self::key_reused(),
+            JobError::Caller(error) => error.into(),
+            JobError::TooMany(_) => Self::too_many(format!("{error}."), Duration::from_secs(30)),
             JobError::Database(error) => error.into(),
             JobError::Queue(error) => Self::internal(error),
         }

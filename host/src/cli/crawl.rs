@@ -36,9 +36,9 @@ use crate::{
     model::{Format, JobId, JobState, UserId},
     plugins::PluginStatus,
     services::{
-        create::{CreateError, CreateOutcome, JobRequest, Violation},
+        create::{CreateOutcome, JobRequest, Violation},
         host::RunningHost,
-        jobs::RetryOutcome,
+        jobs::{JobError, RetryOutcome},
     },
 };
 
@@ -294,7 +294,7 @@ async fn begin(
         let body = serde_json::to_value(&request)?;
         let job = match app.create_job(caller, &request, Some((&key, &body))).await {
             Ok(CreateOutcome::New(job) | CreateOutcome::Before(job)) => job,
-            Err(CreateError::Rules(broken)) => {
+            Err(JobError::Rules(broken)) => {
                 folder.leave()?;
                 return Err(refused(&broken, &body));
             }
@@ -315,19 +315,17 @@ async fn begin(
     };
     match row.status.0 {
         JobState::Pending | JobState::Running => {}
-        over => match app.retry_job(caller.user, before.id).await? {
-            RetryOutcome::Now => {}
-            RetryOutcome::TooMany(most) => return Err(CreateError::TooMany(most).into()),
-            RetryOutcome::NotOver(_) | RetryOutcome::NotFound | RetryOutcome::Refused(_)
+        over => match app.retry_job(caller.user, before.id).await {
+            Ok(RetryOutcome::Now) => {}
+            Ok(RetryOutcome::NotOver(_) | RetryOutcome::NotFound) | Err(JobError::Rules(_))
                 if over == JobState::Completed =>
             {
                 return Ok((before.id, Begun::Complete));
             }
             // Where another process was faster it goes on as well.
-            RetryOutcome::NotOver(_)
-            | RetryOutcome::NotFound
-            | RetryOutcome::Refused(_)
-            | RetryOutcome::Anonymous => {}
+            Ok(RetryOutcome::NotOver(_) | RetryOutcome::NotFound)
+            | Err(JobError::Rules(_) | JobError::Caller(_)) => {}
+            Err(error) => return Err(error.into()),
         },
     }
     Ok((before.id, Begun::Continued))

@@ -10,10 +10,8 @@ use crate::{
     db,
     model::{Destination, JobId, JobSpec},
     plugins::LoadedPlugin,
-    queue::QueueError,
     services::{
-        jobs::messages,
-        profiles::ProfileError,
+        jobs::{JobError, messages},
         sources::{self, HealthReport, SourceStates},
     },
 };
@@ -35,29 +33,6 @@ pub enum CreateOutcome {
     Before(JobId),
 }
 
-/// Why there is no new job.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateError {
-    /// The body breaks rules: all of them.
-    #[error("the request breaks {} rules", .0.len())]
-    Rules(Vec<Violation>),
-    /// The key was used for another request less than a day ago.
-    #[error("the idempotency key was used for another request")]
-    KeyReused,
-    /// The caller may not.
-    #[error(transparent)]
-    Caller(#[from] ProfileError),
-    /// The user has as many jobs under way as are allowed.
-    #[error("{0} jobs of yours are under way, which is as many as are allowed; wait for one to end")]
-    TooMany(i64),
-    /// The database failed; nothing was written.
-    #[error("the job cannot be written")]
-    Database(#[from] db::Error),
-    /// The queue failed; nothing was written.
-    #[error("the job cannot be queued")]
-    Queue(#[from] QueueError),
-}
-
 impl App {
     /// Creates and starts the job that is asked for. With a key, which comes with the request's JSON,
     /// the same JSON sent again within a day gives the same job.
@@ -69,7 +44,7 @@ impl App {
         caller: &Caller,
         request: &JobRequest,
         key: Option<(&str, &Value)>,
-    ) -> Result<CreateOutcome, CreateError> {
+    ) -> Result<CreateOutcome, JobError> {
         self.may_crawl(caller).await?;
         let user = caller.user;
         let key = key.map(|(key, body)| (key, Sha256::digest(body.to_string())));
@@ -79,7 +54,7 @@ impl App {
                 return replay(&before, digest);
             }
         }
-        let spec = self.check(request, &self.offered().await?).map_err(CreateError::Rules)?;
+        let spec = self.check(request, &self.offered().await?).map_err(JobError::Rules)?;
 
         let mut transaction = self.db.begin().await?;
         if let Some((key, digest)) = &key {
@@ -90,7 +65,7 @@ impl App {
         }
         self.profile_in(&mut transaction, caller).await?;
         if let Some(most) = self.too_many_open(&mut transaction, user).await? {
-            return Err(CreateError::TooMany(most));
+            return Err(JobError::TooMany(most));
         }
         let created =
             db::jobs::insert(&mut transaction, user, &spec).await.map_err(|error| refused(error, &spec))?;
@@ -140,24 +115,25 @@ impl App {
     }
 }
 
-fn replay(before: &db::idempotency::EarlierRequest, digest: &[u8]) -> Result<CreateOutcome, CreateError> {
+fn replay(before: &db::idempotency::EarlierRequest, digest: &[u8]) -> Result<CreateOutcome, JobError> {
     if before.request_digest == digest {
         Ok(CreateOutcome::Before(before.job_id))
     } else {
-        Err(CreateError::KeyReused)
+        Err(JobError::KeyReused)
     }
 }
 
-fn refused(error: db::jobs::InsertError, spec: &JobSpec) -> CreateError {
-    let (pointer, id) = match (&error, spec.destination) {
-        (db::jobs::InsertError::Database(_), _) | (_, Destination::New) => (String::new(), 0),
-        (_, Destination::Dataset(id)) => ("/dataset_id".to_owned(), id.0),
-        (_, Destination::Project(id)) => ("/project_id".to_owned(), id),
-    };
-    match error {
-        db::jobs::InsertError::Database(error) => CreateError::Database(error),
-        db::jobs::InsertError::NoDestination => {
-            CreateError::Rules(vec![Violation { pointer, detail: format!("you have none with id {id}") }])
-        }
+fn refused(error: db::jobs::InsertError, spec: &JobSpec) -> JobError {
+    if let db::jobs::InsertError::Database(error) = error {
+        return JobError::Database(error);
     }
+    let (pointer, id) = match spec.destination {
+        Destination::Dataset(id) => ("/dataset_id", id.0),
+        Destination::Project(id) => ("/project_id", id),
+        Destination::New => ("", 0),
+    };
+    JobError::Rules(vec![Violation {
+        pointer: pointer.to_owned(),
+        detail: format!("you have none with id {id}"),
+    }])
 }

@@ -12,7 +12,7 @@ use crate::{
     error::chain,
     model::{JobId, JobState, UserId},
     services::{
-        create::{CreateError, JobRequest, SourceOffer, Violation},
+        create::{JobRequest, SourceOffer},
         jobs::{JobError, messages},
         profiles::ProfileError,
     },
@@ -82,7 +82,7 @@ impl App {
             JobState::Pending if !job.has_parts() => {
                 let refused = match self.begin_inserted(&mut tx, &job, open, &offered).await {
                     Ok(()) => None,
-                    Err(TakeUpError::Job(JobError::Database(error))) if db::refuses_data(&error) => {
+                    Err(JobError::Database(error)) if db::refuses_data(&error) => {
                         // Nothing more can be done in this transaction.
                         tx.rollback().await?;
                         tx = self.db.begin().await?;
@@ -91,7 +91,7 @@ impl App {
                         }
                         Some("what it asks for cannot be written to the database".to_owned())
                     }
-                    Err(TakeUpError::Job(error)) => return Err(error),
+                    Err(error @ (JobError::Database(_) | JobError::Queue(_))) => return Err(error),
                     Err(refused) => Some(refused.to_string()),
                 };
                 if let Some(reason) = refused {
@@ -114,39 +114,20 @@ impl App {
         job: &JobRow,
         open: Option<i64>,
         offered: &[SourceOffer],
-    ) -> Result<(), TakeUpError> {
+    ) -> Result<(), JobError> {
         if let Some(most) = open {
-            return Err(TakeUpError::TooMany(most));
+            return Err(JobError::TooMany(most));
         }
-        if !self.config.supabase.anonymous_jobs
-            && db::profiles::is_anonymous(tx, job.user_id).await.map_err(JobError::from)?
-        {
-            return Err(TakeUpError::Anonymous);
+        if !self.config.supabase.anonymous_jobs && db::profiles::is_anonymous(tx, job.user_id).await? {
+            return Err(ProfileError::Anonymous.into());
         }
-        let spec = self.check(&request(job), offered).map_err(TakeUpError::Rules)?;
-        let queued = db::jobs::begin_inserted(tx, job, &spec).await.map_err(JobError::from)?;
-        let turns = db::fairness::turns(tx, job.id, &queued, None).await.map_err(JobError::from)?;
-        self.queue.enqueue(tx, job.id, &messages(&turns), None).await.map_err(JobError::from)?;
+        let spec = self.check(&request(job), offered).map_err(JobError::Rules)?;
+        let queued = db::jobs::begin_inserted(tx, job, &spec).await?;
+        let turns = db::fairness::turns(tx, job.id, &queued, None).await?;
+        self.queue.enqueue(tx, job.id, &messages(&turns), None).await?;
         tracing::info!(job = %job.id, chunks = spec.chunks.len(), "job of the frontend begun");
         Ok(())
     }
-}
-
-/// Why a job of the frontend is not begun.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum TakeUpError {
-    /// What it asks for breaks rules: all of them.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Rules(Vec<Violation>),
-    /// Its user has as many jobs under way as are allowed.
-    #[error("{}", CreateError::TooMany(*.0))]
-    TooMany(i64),
-    /// Its user signed in anonymously.
-    #[error("{}", ProfileError::Anonymous)]
-    Anonymous,
-    /// It cannot be written.
-    #[error(transparent)]
-    Job(#[from] JobError),
 }
 
 /// The request that would have made this row.

@@ -10,7 +10,7 @@ use crate::{
     },
     model::{JobId, JobState, UserId},
     queue::{ChunkMessage, QueueError},
-    services::{create::Violation, inbox::TakeUpError},
+    services::{create::Violation, profiles::ProfileError},
 };
 
 pub use lifecycle::Cancelled;
@@ -22,24 +22,30 @@ pub enum RetryOutcome {
     NotFound,
     /// It is in this state, and no part of it failed.
     NotOver(JobState),
-    /// Somebody else wrote its row, and what it asks for breaks rules: all of them.
-    Refused(Vec<Violation>),
-    /// The user has this many jobs under way, as many as are allowed.
-    TooMany(i64),
-    /// Its user signed in anonymously.
-    Anonymous,
     /// It goes on.
     Now,
 }
 
-/// Why a change did not take place; nothing was changed.
+/// Why a job was not made, begun or changed; nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
+    /// What it asks for breaks rules: all of them.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Rules(Vec<Violation>),
+    /// The key was used for another request less than a day ago.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// Its user may not.
+    #[error(transparent)]
+    Caller(#[from] ProfileError),
+    /// The user has as many jobs under way as are allowed.
+    #[error("{0} jobs of yours are under way, which is as many as are allowed; wait for one to end")]
+    TooMany(i64),
     /// The database failed.
-    #[error("the database failed")]
+    #[error("the job cannot be written")]
     Database(#[from] db::Error),
     /// The queue failed.
-    #[error("the queue failed")]
+    #[error("the job cannot be queued")]
     Queue(#[from] QueueError),
 }
 
@@ -56,10 +62,10 @@ impl App {
     }
 
     /// Begins a job again that failed, was cancelled or lacks a part that failed, without
-    /// fetching what is there.
+    /// fetching what is there. One that the frontend wrote and that was not begun is checked.
     ///
     /// # Errors
-    /// When the database fails; then the job stays as it is.
+    /// When it may not be begun, or cannot; then it stays as it is.
     pub async fn retry_job(&self, user: UserId, job: JobId) -> Result<RetryOutcome, JobError> {
         let mut tx = self.db.begin().await?;
         let open = self.too_many_open(&mut tx, user).await?;
@@ -70,7 +76,7 @@ impl App {
                 drop(tx);
                 return self.begin_again(user, job).await;
             }
-            lifecycle::RetryFound::Now(_) if let Some(most) = open => return Ok(RetryOutcome::TooMany(most)),
+            lifecycle::RetryFound::Now(_) if let Some(most) = open => return Err(JobError::TooMany(most)),
             lifecycle::RetryFound::Now(queued) => queued,
         };
         let turns = fairness::turns(&mut tx, job, &queued, None).await?;
@@ -87,14 +93,7 @@ impl App {
         match lifecycle::lock(&mut tx, user, job).await? {
             None => return Ok(RetryOutcome::NotFound),
             Some(found) if found.has_parts() => return Ok(RetryOutcome::NotOver(found.status.0)),
-            Some(found) => match self.begin_inserted(&mut tx, &found, open, &offered).await {
-                Ok(()) => {}
-                Err(TakeUpError::Rules(broken)) => return Ok(RetryOutcome::Refused(broken)),
-                Err(TakeUpError::TooMany(most)) => return Ok(RetryOutcome::TooMany(most)),
-                // Not known from the token, but from the row of the user.
-                Err(TakeUpError::Anonymous) => return Ok(RetryOutcome::Anonymous),
-                Err(TakeUpError::Job(error)) => return Err(error),
-            },
+            Some(found) => self.begin_inserted(&mut tx, &found, open, &offered).await?,
         }
         tx.commit().await?;
         Ok(RetryOutcome::Now)
