@@ -25,7 +25,7 @@ pub use chunk::{ChunkSpec, ChunkState, FinishedChunk, QuotaShare, outcome, share
 pub use cookies::Cookies;
 pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts_header};
 pub use id::{ChunkId, DatasetId, ImageId, JobId, UserId};
-pub use image::{AcceptedImage, Format, Sha256, Verdict};
+pub use image::{AcceptedImage, Decoded, Format, Sha256, Verdict};
 pub use job::{Destination, JobSpec, JobState};
 pub use option::plain_text;
 pub use provenance::Provenance;

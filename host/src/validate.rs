@@ -17,20 +17,19 @@ mod webp;
 use std::panic::{UnwindSafe, catch_unwind};
 
 use ::image::metadata::Orientation;
-use serde::{Deserialize, Serialize};
 
 pub use checksum::check as check_checksum;
 
-use crate::model::{AcceptedImage, Format, Refusal, Rules, Sha256};
+use crate::model::{AcceptedImage, Decoded, Format, Refusal, Rejection, Rules, Sha256};
 
-/// Checks `bytes` completely: [`inspect`], [`decode`], then [`check_rules`].
+/// Checks `bytes` completely: [`inspect`], [`decode`], then the rules.
 ///
 /// # Errors
 /// The first check that refuses.
-pub fn validate(bytes: &[u8], limits: &DecodeLimits, rules: &Rules) -> Result<AcceptedImage, Rejected> {
+pub fn validate(bytes: &[u8], limits: &DecodeLimits, rules: &Rules) -> Result<AcceptedImage, Rejection> {
     let header = inspect(bytes, limits)?;
     let decoded = decode(bytes, &header)?;
-    check_rules(&header, rules)?;
+    rules.check_picture(header.format, header.width, header.height)?;
     Ok(header.accept(Sha256::of(bytes), decoded))
 }
 
@@ -40,22 +39,21 @@ pub fn validate(bytes: &[u8], limits: &DecodeLimits, rules: &Rules) -> Result<Ac
 /// # Errors
 /// `too-large`, `empty`, `not-an-image`, `unsupported-format`, `too-many-pixels`,
 /// `too-many-frames`, `truncated` or `corrupt`.
-pub fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejected> {
+pub fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejection> {
     if bytes.is_empty() {
-        return Err(Rejected::new(Refusal::Empty, "no bytes"));
+        return Err(Rejection::new(Refusal::Empty, "no bytes"));
     }
     if bytes.len() as u64 > limits.max_bytes {
         let detail = format!("{} bytes, at most {} are allowed", bytes.len(), limits.max_bytes);
-        return Err(Rejected::new(Refusal::TooLarge, detail));
+        return Err(Rejection::new(Refusal::TooLarge, detail));
     }
     let format = sniff::sniff(bytes)?;
-    let header = match format {
+    match format {
         Format::Jpeg => jpeg::inspect(bytes, limits),
         Format::Png => png::inspect(bytes, limits),
         Format::Gif => gif::inspect(bytes, limits),
         Format::Webp => webp::inspect(bytes, limits),
-    };
-    header.map_err(|rejected| Rejected { format: Some(format), ..rejected })
+    }
 }
 
 /// Decodes every frame of a picture that was inspected. Takes about [`Header::memory`] bytes
@@ -65,7 +63,7 @@ pub fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejected> 
 /// `truncated` or `corrupt` where a part of the picture is missing or cannot be, whatever a
 /// decoder would make up for it; `unsupported-format` where it is whole and the decoder cannot
 /// read it; `decoder-fault`.
-pub fn decode(bytes: &[u8], header: &Header) -> Result<Decoded, Rejected> {
+pub fn decode(bytes: &[u8], header: &Header) -> Result<Decoded, Rejection> {
     let picture = bytes.get(..header.end).unwrap_or(bytes);
     guarded(|| match header.format {
         Format::Jpeg => jpeg::decode(picture, header),
@@ -73,27 +71,6 @@ pub fn decode(bytes: &[u8], header: &Header) -> Result<Decoded, Rejected> {
         Format::Gif => gif::decode(picture, header),
         Format::Webp => webp::decode(picture, header),
     })
-    .map_err(|rejected| header.reject(rejected.refusal, rejected.detail))
-}
-
-/// What decoding tells of a picture that is whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decoded {
-    /// Perceptual hash of the first frame.
-    pub phash: u64,
-    /// Frames that can be shown: all of the container's, or the first alone where a later one is
-    /// broken, as viewers then show the first.
-    pub frames: u32,
-}
-
-/// Checks the job's rules for the size and format of a picture that was inspected.
-///
-/// # Errors
-/// `too-small` or `format-not-wanted`.
-pub fn check_rules(header: &Header, rules: &Rules) -> Result<(), Rejected> {
-    rules
-        .check_picture(header.format, header.width, header.height)
-        .map_err(|(refusal, detail)| header.reject(refusal, detail))
 }
 
 /// What is refused without being decoded.
@@ -124,9 +101,8 @@ impl DecodeLimits {
     pub const MAX_SIDE: u32 = 65_535;
 
     /// Whether one canvas or frame of this size may be decoded.
-    fn check_size(&self, width: u32, height: u32) -> Result<(), Rejected> {
-        let refuse =
-            |refusal, detail| Err(Rejected { size: Some((width, height)), ..Rejected::new(refusal, detail) });
+    fn check_size(&self, width: u32, height: u32) -> Result<(), Rejection> {
+        let refuse = |reason, detail: String| Err(Rejection::new(reason, detail));
         let pixels = u64::from(width) * u64::from(height);
         if pixels == 0 {
             return refuse(Refusal::Corrupt, format!("{width}×{height} is no size"));
@@ -143,16 +119,16 @@ impl DecodeLimits {
     }
 
     /// Whether this many frames with this many pixels together, in a file of `bytes`, may be decoded.
-    fn check_frames(&self, frames: u32, pixels: u64, bytes: usize) -> Result<(), Rejected> {
+    fn check_frames(&self, frames: u32, pixels: u64, bytes: usize) -> Result<(), Rejection> {
         if frames > self.max_frames {
             let detail = format!("more than {} frames", self.max_frames);
-            return Err(Rejected::new(Refusal::TooManyFrames, detail));
+            return Err(Rejection::new(Refusal::TooManyFrames, detail));
         }
         let paid = self.max_pixels.saturating_add((bytes as u64).saturating_mul(Self::PIXELS_A_BYTE));
         let most = self.max_pixels.saturating_mul(Self::ANIMATION).min(paid);
         if pixels > most {
             let detail = format!("more than {most} pixels in all frames of {bytes} bytes");
-            return Err(Rejected::new(Refusal::TooManyPixels, detail));
+            return Err(Rejection::new(Refusal::TooManyPixels, detail));
         }
         Ok(())
     }
@@ -192,17 +168,6 @@ impl Header {
         self.pixels
     }
 
-    /// A refusal of this picture.
-    #[must_use]
-    pub fn reject(&self, refusal: Refusal, detail: impl Into<String>) -> Rejected {
-        Rejected {
-            refusal,
-            detail: detail.into(),
-            format: Some(self.format),
-            size: Some((self.width, self.height)),
-        }
-    }
-
     /// The picture as measured, when it passed every check.
     #[must_use]
     pub const fn accept(&self, sha256: Sha256, decoded: Decoded) -> AcceptedImage {
@@ -212,27 +177,7 @@ impl Header {
     }
 }
 
-/// Why a file was refused, with what was known by then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{}: {detail}", .refusal.code())]
-pub struct Rejected {
-    /// The code.
-    pub refusal: Refusal,
-    /// For people.
-    pub detail: String,
-    /// By the magic bytes, when it is one that is kept.
-    pub format: Option<Format>,
-    /// Width and height in pixels as the header claims them.
-    pub size: Option<(u32, u32)>,
-}
-
-impl Rejected {
-    /// A refusal of a file of which nothing else is known.
-    #[must_use]
-    pub fn new(refusal: Refusal, detail: impl Into<String>) -> Self {
-        Self { refusal, detail: detail.into(), format: None, size: None }
-    }
-
+impl Rejection {
     fn corrupt(detail: impl Into<String>) -> Self {
         Self::new(Refusal::Corrupt, detail)
     }
@@ -243,14 +188,14 @@ impl Rejected {
 }
 
 /// What a decoder says is wrong, where it does not matter how.
-impl From<String> for Rejected {
+impl From<String> for Rejection {
     fn from(detail: String) -> Self {
         Self::corrupt(detail)
     }
 }
 
 /// Runs a decoder on hostile bytes: a panic in it is its own fault, not the host's.
-fn guarded<T>(decode: impl FnOnce() -> Result<T, Rejected> + UnwindSafe) -> Result<T, Rejected> {
+fn guarded<T>(decode: impl FnOnce() -> Result<T, Rejection> + UnwindSafe) -> Result<T, Rejection> {
     match catch_unwind(decode) {
         Ok(decoded) => decoded,
         Err(panic) => {
@@ -259,7 +204,7 @@ fn guarded<T>(decode: impl FnOnce() -> Result<T, Rejected> + UnwindSafe) -> Resu
                 .map(String::as_str)
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("panic without a message");
-            Err(Rejected::new(Refusal::DecoderFault, detail))
+            Err(Rejection::new(Refusal::DecoderFault, detail))
         }
     }
 }

@@ -33,8 +33,8 @@ use self::{child::DecoderChild, turns::FairQueue};
 use crate::{
     app::App,
     config::{self, Config},
-    model::{Refusal, Sha256},
-    validate::{self, DecodeLimits, Header, Rejected},
+    model::{Decoded, Refusal, Rejection, Sha256},
+    validate::{DecodeLimits, Header},
 };
 
 /// Processor time after which a picture is slow: most are done in a tenth of it.
@@ -54,7 +54,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const MOST_ENDS: u32 = 2;
 
 /// What decoding tells of a sound picture, or why it is none.
-pub(super) type DecodeResult = Result<validate::Decoded, Rejected>;
+pub(super) type DecodeResult = Result<Decoded, Rejection>;
 
 /// No child can be started for now; nothing is said about the picture.
 #[derive(Debug, thiserror::Error)]
@@ -204,7 +204,7 @@ impl Decoders {
         let most = self.shared.slow_share();
         if memory > most {
             let detail = format!("decoding takes {} MiB, at most {} are allowed", memory >> 20, most >> 20);
-            return Ok(Err(header.reject(Refusal::TooCostly, detail)));
+            return Ok(Err(Rejection::new(Refusal::TooCostly, detail)));
         }
         let (answer, decoded) = oneshot::channel();
         // One that could take all memory from others waits with the slow ones.
@@ -321,7 +321,7 @@ impl DecoderPool {
                 ChildEnded::Slow => self.put(work, true),
                 ChildEnded::Deadline(deadline) => {
                     let detail = format!("decoding takes longer than {} ms", deadline.as_millis());
-                    let rejected = work.header.reject(Refusal::TooCostly, detail);
+                    let rejected = Rejection::new(Refusal::TooCostly, detail);
                     self.finish(work, Err(rejected));
                 }
                 ChildEnded::Itself => {
@@ -333,7 +333,7 @@ impl DecoderPool {
                     let mib = work.memory >> 20;
                     let detail = format!("the decoder ended in the middle of it; it had {mib} MiB of memory");
                     // Not remembered: it may have been ended by somebody who knows nothing of the picture.
-                    let rejected = work.header.reject(Refusal::TooCostly, detail);
+                    let rejected = Rejection::new(Refusal::TooCostly, detail);
                     let _ = work.answer.send(Ok(Err(rejected)));
                 }
             }

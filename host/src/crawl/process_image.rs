@@ -27,7 +27,7 @@ use crate::{
     fetch::{CookieJar, Fetcher},
     model::{AcceptedImage, Checksum, DatasetId, Grants, Refusal, Rejection, Rules, Sha256},
     runner::ResponseCache,
-    validate::{self, Decoded, Header, Rejected},
+    validate,
 };
 
 /// A copy whose host asked this often to come back later is refused.
@@ -76,7 +76,7 @@ pub(super) enum ImageOutcome {
 /// A file that was checked.
 struct CheckedFile {
     sha256: Sha256,
-    result: Result<AcceptedImage, Rejected>,
+    result: Result<AcceptedImage, Rejection>,
 }
 
 impl ChunkContext {
@@ -88,8 +88,8 @@ impl ChunkContext {
             return reject(entry, None, Rejection { reason: Refusal::DecoderFault, detail });
         }
         let license = entry.candidate.license.as_ref().map(|license| license.id.as_str());
-        if let Err((reason, detail)) = self.rules.check_license(license) {
-            return reject(entry, None, Rejection { reason, detail });
+        if let Err(rejection) = self.rules.check_license(license) {
+            return reject(entry, None, rejection);
         }
         let url = entry.address().to_owned();
         let metrics = &self.app.metrics;
@@ -123,10 +123,7 @@ impl ChunkContext {
         let body = ReceivedBody { final_url: download.url, size: download.bytes.len() as u64, sha256 };
         let image = match result {
             Ok(image) => image,
-            Err(rejected) => {
-                let rejection = Rejection { reason: rejected.refusal, detail: rejected.detail };
-                return next_copy_or_reject(entry, Some(body), rejection);
-            }
+            Err(rejection) => return next_copy_or_reject(entry, Some(body), rejection),
         };
         let put = self.app.store.put(self.owner.user, &sha256, image.format, download.bytes).await;
         if let Err(error) = put {
@@ -169,12 +166,12 @@ impl ChunkContext {
         if again {
             self.decoders.forget(&sha256);
         }
-        let decoded = match self.known(&sha256, &header).await {
+        let decoded = match self.known(&sha256).await {
             Some(decoded) => decoded,
             None => self.decoders.decode(self.owner, sha256, bytes.clone(), header.clone()).await?,
         };
         let result = decoded.and_then(|decoded| {
-            validate::check_rules(&header, &self.rules)?;
+            self.rules.check_picture(header.format, header.width, header.height)?;
             checksum?;
             Ok(header.accept(sha256, decoded))
         });
@@ -182,15 +179,12 @@ impl ChunkContext {
     }
 
     /// What is known of these bytes.
-    async fn known(&self, sha256: &Sha256, header: &Header) -> Option<DecodeResult> {
+    async fn known(&self, sha256: &Sha256) -> Option<DecodeResult> {
         if let Some(decoded) = self.decoders.known(sha256) {
             return Some(decoded);
         }
-        let known = images::seen(&self.app.db, self.dataset, sha256).await;
-        match known.inspect_err(|error| tracing::debug!(%error, "known bytes cannot be looked up")).ok()?? {
-            images::KnownBytes::Sound { phash, frames } => Some(Ok(Decoded { phash, frames })),
-            images::KnownBytes::Refused { reason, detail } => Some(Err(header.reject(reason, detail))),
-        }
+        let known = images::known_bytes(&self.app.db, self.dataset, sha256).await;
+        known.inspect_err(|error| tracing::debug!(%error, "known bytes cannot be looked up")).ok()?
     }
 }
 

@@ -83,9 +83,9 @@ pub async fn record(
     let rows = decide(batch, &known, &mut quota);
     insert(&mut tx, chunk, &rows).await?;
 
-    let count = |is_counted: &dyn Fn(&&ImageInsert<'_>) -> bool| rows.iter().filter(is_counted).count();
-    let kept = count(&|row| row.verdict == Verdict::Kept);
-    let duplicates = count(&|row| row.verdict == Verdict::Duplicate);
+    let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
+    let kept = count(Verdict::Kept);
+    let downloaded = integer(rows.iter().filter(|row| row.hash.is_some()).count());
     let got_on = !rows.is_empty();
     let progress: ChunkProgress = sqlx::query_as(
         "update pixcrawler.chunk
@@ -105,13 +105,13 @@ pub async fn record(
     .bind(chunk.job_id)
     .bind(integer(kept))
     .bind(integer(rows.len()))
-    .bind(integer(count(&|row| row.hash.is_some())))
+    .bind(downloaded)
     .execute(&mut *tx)
     .await?;
     let refreshed = super::progress::refresh_if_due(&mut tx, chunk.job_id).await?;
     tx.commit().await?;
     chunk.progress = progress;
-    Ok(Some(BatchResult { kept, duplicates, written: got_on, refreshed }))
+    Ok(Some(BatchResult { kept, duplicates: count(Verdict::Duplicate), written: got_on, refreshed }))
 }
 
 /// What a batch may still add.
@@ -332,7 +332,7 @@ fn last_segment(url: &str) -> String {
     path.rsplit('/').find(|segment| !segment.is_empty()).unwrap_or("unnamed").chars().take(255).collect()
 }
 
-/// Sizes that no column holds are the largest that one does.
-fn integer(size: impl TryInto<i32>) -> i32 {
-    size.try_into().unwrap_or(i32::MAX)
+/// What no column holds is the most that one does.
+fn integer(number: impl TryInto<i32>) -> i32 {
+    number.try_into().unwrap_or(i32::MAX)
 }

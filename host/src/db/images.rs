@@ -4,7 +4,9 @@ use sqlx::{PgPool, types::Json};
 
 use crate::{
     db::column::Timestamp,
-    model::{ChunkId, DatasetId, ImageId, JobId, Provenance, Refusal, Sha256, UserId, Verdict},
+    model::{
+        ChunkId, DatasetId, Decoded, ImageId, JobId, Provenance, Refusal, Rejection, Sha256, UserId, Verdict,
+    },
 };
 
 /// A row of `images`.
@@ -116,31 +118,17 @@ pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> Result<Option<Im
         .await
 }
 
-/// What a dataset knows of bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KnownBytes {
-    /// They are a sound picture.
-    Sound {
-        /// Its perceptual hash.
-        phash: u64,
-        /// Its frames.
-        frames: u32,
-    },
-    /// They are none, whatever a job asks for.
-    Refused {
-        /// One that says something of the bytes alone: `corrupt`, `decoder-fault`, `too-costly`,
-        /// `truncated` or `unsupported-format`.
-        reason: Refusal,
-        /// For people.
-        detail: String,
-    },
-}
-
-/// What this dataset knows of bytes with this hash, but for those that a retry tries again.
+/// What decoding bytes with this hash came to when this dataset got them before, whatever the job asked
+/// for: they are a sound picture, or refused as `corrupt`, `decoder-fault`, `too-costly`, `truncated` or
+/// `unsupported-format`. None also for what a retry tries again.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn seen(pool: &PgPool, dataset: DatasetId, sha256: &Sha256) -> sqlx::Result<Option<KnownBytes>> {
+pub async fn known_bytes(
+    pool: &PgPool,
+    dataset: DatasetId,
+    sha256: &Sha256,
+) -> sqlx::Result<Option<Result<Decoded, Rejection>>> {
     /// The hash and the frames of a sound one, or why it was refused and how.
     type KnownBytesRow = (Option<i64>, Option<i32>, Option<Json<Refusal>>, Option<String>);
     let row: Option<KnownBytesRow> = sqlx::query_as(
@@ -161,10 +149,10 @@ pub async fn seen(pool: &PgPool, dataset: DatasetId, sha256: &Sha256) -> sqlx::R
     Ok(row.and_then(|row| match row {
         (Some(phash), frames, ..) => {
             let frames = frames.and_then(|frames| u32::try_from(frames).ok()).unwrap_or(1);
-            Some(KnownBytes::Sound { phash: phash.cast_unsigned(), frames })
+            Some(Ok(Decoded { phash: phash.cast_unsigned(), frames }))
         }
         (None, _, Some(Json(reason)), detail) => {
-            Some(KnownBytes::Refused { reason, detail: detail.unwrap_or_default() })
+            Some(Err(Rejection::new(reason, detail.unwrap_or_default())))
         }
         (None, _, None, _) => None,
     }))

@@ -20,6 +20,16 @@ pub struct AcceptedImage {
     pub phash: u64,
 }
 
+/// What decoding tells of a picture that is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decoded {
+    /// Perceptual hash of the first frame.
+    pub phash: u64,
+    /// Frames that can be shown: all of the container's, or the first alone where a later one is
+    /// broken, as viewers then show the first.
+    pub frames: u32,
+}
+
 /// What became of a picture of which there is a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -107,10 +107,19 @@ impl Refusal {
 }
 
 /// Why a picture was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{}: {detail}", .reason.code())]
 pub struct Rejection {
     /// The code.
     pub reason: Refusal,
     /// For people.
     pub detail: String,
+}
+
+impl Rejection {
+    /// A rejection with this code and these words.
+    #[must_use]
+    pub fn new(reason: Refusal, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
 }

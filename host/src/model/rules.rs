@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Format, Refusal};
+use super::{Format, Refusal, Rejection};
 
 /// What a job accepts beyond being a sound picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,27 +24,27 @@ impl Rules {
     /// job that names licences takes nothing whose licence is unknown.
     ///
     /// # Errors
-    /// `license-not-allowed`, and why, for people.
-    pub fn check_license(&self, license: Option<&str>) -> Result<(), (Refusal, String)> {
+    /// `license-not-allowed`.
+    pub fn check_license(&self, license: Option<&str>) -> Result<(), Rejection> {
         let id = license.unwrap_or("unknown");
         if self.licenses.is_empty() || self.licenses.iter().any(|allowed| is_covered(id, allowed)) {
             return Ok(());
         }
-        Err((Refusal::LicenseNotAllowed, format!("its licence is {id}")))
+        Err(Rejection::new(Refusal::LicenseNotAllowed, format!("its licence is {id}")))
     }
 
     /// Checks what the header of a picture says, `width` and `height` in pixels.
     ///
     /// # Errors
-    /// `too-small` or `format-not-wanted`, and why, for people.
-    pub fn check_picture(&self, format: Format, width: u32, height: u32) -> Result<(), (Refusal, String)> {
+    /// `too-small` or `format-not-wanted`.
+    pub fn check_picture(&self, format: Format, width: u32, height: u32) -> Result<(), Rejection> {
         let Self { min_width, min_height, formats, .. } = self;
         if width < *min_width || height < *min_height {
             let detail = format!("{width}×{height} pixels, at least {min_width}×{min_height} wanted");
-            return Err((Refusal::TooSmall, detail));
+            return Err(Rejection::new(Refusal::TooSmall, detail));
         }
         if !formats.is_empty() && !formats.contains(&format) {
-            return Err((Refusal::FormatNotWanted, format!("{} is not wanted", format.name())));
+            return Err(Rejection::new(Refusal::FormatNotWanted, format!("{} is not wanted", format.name())));
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ mod tests {
     fn an_unknown_licence_is_taken_only_where_none_is_named() {
         let named = Rules { licenses: vec!["cc0-1.0".to_owned()], ..Rules::default() };
         let refused = named.check_license(None).unwrap_err();
-        assert_eq!(refused, (Refusal::LicenseNotAllowed, "its licence is unknown".to_owned()));
+        assert_eq!(refused, Rejection::new(Refusal::LicenseNotAllowed, "its licence is unknown"));
         assert_eq!(Rules::default().check_license(None), Ok(()));
     }
 }

@@ -4,14 +4,14 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-use super::Rejected;
+use super::Rejection;
 use crate::model::{Checksum, Digest, Refusal};
 
 /// Compares `bytes` with what the source says about them.
 ///
 /// # Errors
 /// `checksum-mismatch`.
-pub fn check(bytes: &[u8], declared: &Checksum) -> Result<(), Rejected> {
+pub fn check(bytes: &[u8], declared: &Checksum) -> Result<(), Rejection> {
     let (name, found) = match declared.digest {
         Digest::Md5 => ("MD5", hex::encode(Md5::digest(bytes))),
         Digest::Sha1 => ("SHA-1", hex::encode(Sha1::digest(bytes))),
@@ -21,7 +21,7 @@ pub fn check(bytes: &[u8], declared: &Checksum) -> Result<(), Rejected> {
         return Ok(());
     }
     let detail = format!("{name} is {found}, the source declares {}", declared.hex);
-    Err(Rejected::new(Refusal::ChecksumMismatch, detail))
+    Err(Rejection::new(Refusal::ChecksumMismatch, detail))
 }
 
 #[cfg(test)]
@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn digests() {
         let check = |digest, hex: &str| {
-            super::check(b"abc", &Checksum { digest, hex: hex.to_owned() }).map_err(|no| no.refusal)
+            super::check(b"abc", &Checksum { digest, hex: hex.to_owned() }).map_err(|no| no.reason)
         };
         assert_eq!(check(Digest::Md5, "900150983cd24fb0d6963f7d28e17f72"), Ok(()));
         assert_eq!(check(Digest::Sha1, "A9993E364706816ABA3E25717850C26C9CD0D89D"), Ok(()));

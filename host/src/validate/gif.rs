@@ -3,7 +3,7 @@
 use ::image::metadata::Orientation;
 use gif::{ColorOutput, DecodeOptions, MemoryLimit};
 
-use super::{DecodeLimits, Decoded, Header, Rejected, phash, reader::ByteReader};
+use super::{DecodeLimits, Decoded, Header, Rejection, phash, reader::ByteReader};
 use crate::model::Format;
 
 const EXTENSION: u8 = 0x21;
@@ -11,7 +11,7 @@ const IMAGE: u8 = 0x2c;
 const TRAILER: u8 = 0x3b;
 
 /// Walks from block to block to the trailer.
-pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejected> {
+pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejection> {
     let mut reader = ByteReader::new(bytes, 6);
     let [w0, w1, h0, h1, packed, _background, _aspect] = reader.array()?;
     let (mut width, mut height) = (u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1]));
@@ -52,12 +52,12 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
             }
             0 => {}
             _ if frames > 0 => break,
-            block => return Err(Rejected::corrupt(format!("unknown block {block:#04x}"))),
+            block => return Err(Rejection::corrupt(format!("unknown block {block:#04x}"))),
         }
     }
     limits.check_size(width.into(), height.into())?;
     if frames == 0 {
-        return Err(Rejected::corrupt("no frame"));
+        return Err(Rejection::corrupt("no frame"));
     }
     Ok(Header {
         format: Format::Gif,
@@ -72,12 +72,12 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
 }
 
 /// Decodes every frame and gives the perceptual hash of the first, on white.
-pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejected> {
+pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejection> {
     let explain = |error: gif::DecodingError| error.to_string();
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     options.allow_unknown_blocks(true);
-    let memory = header.memory.try_into().map_err(|_| Rejected::corrupt("no memory"))?;
+    let memory = header.memory.try_into().map_err(|_| Rejection::corrupt("no memory"))?;
     options.set_memory_limit(MemoryLimit::Bytes(memory));
     let mut decoder = options.read_info(picture).map_err(explain)?;
 
@@ -136,14 +136,14 @@ fn shades(palette: &[u8], transparent: Option<u8>) -> [u8; 256] {
     shades
 }
 
-fn skip_palette(reader: &mut ByteReader<'_>, packed: u8) -> Result<(), Rejected> {
+fn skip_palette(reader: &mut ByteReader<'_>, packed: u8) -> Result<(), Rejection> {
     if packed & 0x80 != 0 {
         reader.take(3 << ((packed & 7) + 1))?;
     }
     Ok(())
 }
 
-fn skip_sub_blocks(reader: &mut ByteReader<'_>) -> Result<(), Rejected> {
+fn skip_sub_blocks(reader: &mut ByteReader<'_>) -> Result<(), Rejection> {
     loop {
         match reader.byte()? {
             0 => return Ok(()),

@@ -12,7 +12,7 @@ use zune_jpeg::{
 };
 
 use self::segment::{APP1, APP14, DHT, DQT, DRI, EOI, RST0, RST7, SOF0, SOF2, SOI, SOS, Segment, Segments};
-use super::{DecodeLimits, Decoded, Header, Rejected, phash};
+use super::{DecodeLimits, Decoded, Header, Rejection, phash};
 use crate::model::{Format, Refusal};
 
 const SOF15: u8 = 0xcf;
@@ -27,7 +27,7 @@ const MAX_SEGMENTS: u32 = 2048;
 const NO_CODE: [u8; 16] = [0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0];
 
 /// Walks from marker to marker to the end of the picture.
-pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejected> {
+pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejection> {
     let mut segments = Segments::new(bytes);
     let mut frame: Option<Frame> = None;
     let mut orientation = None;
@@ -36,16 +36,16 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
     while let Some(Segment { marker, content, .. }) = segments.next()? {
         count += 1;
         if count > MAX_SEGMENTS {
-            return Err(Rejected::corrupt(format!("more than {MAX_SEGMENTS} marker segments")));
+            return Err(Rejection::corrupt(format!("more than {MAX_SEGMENTS} marker segments")));
         }
         match marker {
             DHT | DAC => {}
             SOF0..=SOF15 if !matches!(marker, SOF0..=SOF2) => {
                 // The other ways of coding: lossless, hierarchical, arithmetic.
                 let detail = format!("JPEG coding {} is not kept", marker - SOF0);
-                return Err(Rejected::new(Refusal::UnsupportedFormat, detail));
+                return Err(Rejection::new(Refusal::UnsupportedFormat, detail));
             }
-            SOF0..=SOF15 if frame.is_some() => return Err(Rejected::corrupt("two frame headers")),
+            SOF0..=SOF15 if frame.is_some() => return Err(Rejection::corrupt("two frame headers")),
             SOF0..=SOF15 => {
                 let found = Frame::read(content, marker == SOF2)?;
                 limits.check_size(found.width.into(), found.height.into())?;
@@ -54,10 +54,10 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
             SOS => {
                 scans += 1;
                 if frame.is_none() {
-                    return Err(Rejected::corrupt("a scan before the frame header"));
+                    return Err(Rejection::corrupt("a scan before the frame header"));
                 }
                 if scans > MAX_SCANS {
-                    return Err(Rejected::corrupt(format!("more than {MAX_SCANS} scans")));
+                    return Err(Rejection::corrupt(format!("more than {MAX_SCANS} scans")));
                 }
             }
             APP1 if orientation.is_none() => {
@@ -68,7 +68,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
         }
     }
     let (Some(frame), 1..) = (frame, scans) else {
-        return Err(Rejected::corrupt("no picture before the end marker"));
+        return Err(Rejection::corrupt("no picture before the end marker"));
     };
     let end = segments.position();
     let (width, height) = (u32::from(frame.width), u32::from(frame.height));
@@ -89,7 +89,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
 /// # Errors
 /// `truncated` or `corrupt` where it is not whole, `unsupported-format` where it is and the decoder
 /// can do nothing with it.
-pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejected> {
+pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejection> {
     let Plain { frame, mut bytes, scans, restarts } = Plain::of(picture, None)?;
     let still = |phash| Decoded { phash, frames: 1 };
     if let [scan] = &scans[..]
@@ -123,12 +123,12 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecte
     };
     hashed
         .map(still)
-        .map_err(|why| Rejected::unsupported(format!("the decoder cannot read this JPEG: {why}")))
+        .map_err(|why| Rejection::unsupported(format!("the decoder cannot read this JPEG: {why}")))
 }
 
 /// Whether all of a picture is there, without asking the decoder.
 #[cfg(test)]
-pub(super) fn walk(picture: &[u8]) -> Result<(), Rejected> {
+pub(super) fn walk(picture: &[u8]) -> Result<(), Rejection> {
     let Plain { frame, mut bytes, .. } = Plain::of(picture, None)?;
     bytes.extend([0xff, EOI]);
     scan::check(&bytes, &frame)
@@ -172,7 +172,7 @@ struct Plain {
 
 impl Plain {
     /// Of a file, or of one component that has scans of its own, as a grey picture.
-    fn of(picture: &[u8], alone: Option<u8>) -> Result<Self, Rejected> {
+    fn of(picture: &[u8], alone: Option<u8>) -> Result<Self, Rejection> {
         let mut bytes = Vec::with_capacity(picture.len() + NO_CODE.len());
         bytes.extend([0xff, SOI]);
         segment::write(&mut bytes, DHT, segment::USUAL_TABLES);
@@ -221,18 +221,18 @@ impl Plain {
                 _ => {}
             }
         }
-        let frame = found.ok_or_else(|| Rejected::corrupt("no frame header"))?;
+        let frame = found.ok_or_else(|| Rejection::corrupt("no frame header"))?;
         Ok(Self { frame: Frame { adobe, ..frame }, bytes, scans, restarts })
     }
 }
 
 /// The components of a scan, two bytes each, and its parameters.
-fn scan_header(content: &[u8]) -> Result<(&[u8], &[u8]), Rejected> {
+fn scan_header(content: &[u8]) -> Result<(&[u8], &[u8]), Rejection> {
     let header =
         content.split_first().and_then(|(count, rest)| rest.split_at_checked(2 * usize::from(*count)));
     header
         .filter(|(components, parameters)| !components.is_empty() && parameters.len() == 3)
-        .ok_or_else(|| Rejected::corrupt("a scan header that is none"))
+        .ok_or_else(|| Rejection::corrupt("a scan header that is none"))
 }
 
 /// What the frame header says.
@@ -255,21 +255,21 @@ struct FrameComponent {
 }
 
 impl Frame {
-    fn read(segment: &[u8], progressive: bool) -> Result<Self, Rejected> {
+    fn read(segment: &[u8], progressive: bool) -> Result<Self, Rejection> {
         let [precision, h1, h0, w1, w0, count, components @ ..] = segment else {
-            return Err(Rejected::corrupt("a frame header of a few bytes"));
+            return Err(Rejection::corrupt("a frame header of a few bytes"));
         };
         if *precision != 8 || !matches!(count, 1 | 3 | 4) {
-            return Err(Rejected::unsupported(format!(
+            return Err(Rejection::unsupported(format!(
                 "JPEG with {count} components of {precision} bits is not kept"
             )));
         }
         let (width, height) = (u16::from_be_bytes([*w1, *w0]), u16::from_be_bytes([*h1, *h0]));
         if height == 0 {
-            return Err(Rejected::unsupported("JPEG that tells its height last is not kept"));
+            return Err(Rejection::unsupported("JPEG that tells its height last is not kept"));
         }
         let (components, []) = components.as_chunks::<3>() else {
-            return Err(Rejected::corrupt("a frame header with a part of a component"));
+            return Err(Rejection::corrupt("a frame header with a part of a component"));
         };
         let component = |[id, sampling, table]: &[u8; 3]| {
             let (across, down) = (sampling >> 4, sampling & 0xf);
@@ -281,13 +281,13 @@ impl Frame {
             components.iter().flatten().take(at).any(|other| other.id == part.id)
         };
         if components.iter().flatten().enumerate().any(|(at, part)| is_repeated(at, part)) {
-            return Err(Rejected::unsupported("JPEG whose components have one name is not kept"));
+            return Err(Rejection::unsupported("JPEG whose components have one name is not kept"));
         }
         match components {
             Some(components) if components.len() == usize::from(*count) => {
                 Ok(Self { width, height, progressive, components, adobe: None })
             }
-            _ => Err(Rejected::corrupt("a frame header with other components than it says")),
+            _ => Err(Rejection::corrupt("a frame header with other components than it says")),
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use png::{Decoder, Limits as Memory, Transformations};
 
-use super::{DecodeLimits, Decoded, Header, Rejected, phash, reader::ByteReader};
+use super::{DecodeLimits, Decoded, Header, Rejection, phash, reader::ByteReader};
 use crate::model::Format;
 
 const SIGNATURE: usize = 8;
@@ -19,14 +19,14 @@ const BYTES_A_CHUNK: usize = 512;
 const MAX_CHUNKS: usize = 10_000;
 
 /// Walks from chunk to chunk to the end of the picture.
-pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejected> {
+pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejection> {
     let mut reader = ByteReader::new(bytes, SIGNATURE);
     let (kind, ihdr) = chunk(&mut reader)?;
     if &kind == b"CgBI" {
-        return Err(Rejected::unsupported("PNG as Apple's tools change it is not kept"));
+        return Err(Rejection::unsupported("PNG as Apple's tools change it is not kept"));
     }
     let (b"IHDR", [w3, w2, w1, w0, h3, h2, h1, h0, _, _, _, _, interlaced]) = (&kind, ihdr) else {
-        return Err(Rejected::corrupt("no IHDR chunk first"));
+        return Err(Rejection::corrupt("no IHDR chunk first"));
     };
     let width = u32::from_be_bytes([*w3, *w2, *w1, *w0]);
     let height = u32::from_be_bytes([*h3, *h2, *h1, *h0]);
@@ -44,7 +44,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
         chunks += 1;
         empty += usize::from(content.is_empty());
         if empty > MAX_EMPTY || chunks > MAX_CHUNKS + bytes.len() / BYTES_A_CHUNK {
-            return Err(Rejected::corrupt(format!("more than {chunks} chunks, {empty} of them empty")));
+            return Err(Rejection::corrupt(format!("more than {chunks} chunks, {empty} of them empty")));
         }
         match (&kind, content) {
             (b"IEND", _) => break,
@@ -66,7 +66,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
         }
     }
     if !data {
-        return Err(Rejected::corrupt("no IDAT chunk"));
+        return Err(Rejection::corrupt("no IDAT chunk"));
     }
     // Without an `acTL` chunk the frames, if any, are no animation and are not shown, nor are those
     // of a broken animation: viewers then show the picture that all others see.
@@ -89,14 +89,14 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
 }
 
 /// Decodes every frame and gives the perceptual hash of the first picture in the file.
-pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejected> {
+pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejection> {
     let whole = frames(picture, header, header.frames);
     // What is wrong may be beside the picture, or in a later frame: viewers then show the picture.
     whole.or_else(|wrong| frames(&still(picture)?, header, 1).map_err(|_| wrong))
 }
 
 /// Decodes as many frames as there are said to be.
-fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejected> {
+fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejection> {
     let explain = |error: png::DecodingError| error.to_string();
     let memory = usize::try_from(header.memory).unwrap_or(usize::MAX);
     let mut decoder = Decoder::new_with_limits(Cursor::new(picture), Memory { bytes: memory });
@@ -108,13 +108,13 @@ fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejec
     let channels = reader.output_color_type().0.samples();
     let mut rows = phash::Rows::new(header.width, header.height, channels, header.orientation)?;
     let phash = if reader.info().interlaced {
-        let mut pixels = vec![0; reader.output_buffer_size().ok_or_else(|| Rejected::corrupt("too large"))?];
+        let mut pixels = vec![0; reader.output_buffer_size().ok_or_else(|| Rejection::corrupt("too large"))?];
         reader.next_frame(&mut pixels).map_err(explain)?;
         rows.all(&pixels)?
     } else {
         for _ in 0..header.height {
             let row = reader.read_row(rows.next()?).map_err(explain)?;
-            row.ok_or_else(|| Rejected::corrupt("a frame smaller than the picture"))?;
+            row.ok_or_else(|| Rejection::corrupt("a frame smaller than the picture"))?;
         }
         rows.hash()?
     };
@@ -133,7 +133,7 @@ fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejec
 }
 
 /// The picture with nothing but what makes its pixels.
-fn still(picture: &[u8]) -> Result<Vec<u8>, Rejected> {
+fn still(picture: &[u8]) -> Result<Vec<u8>, Rejection> {
     let mut reader = ByteReader::new(picture, SIGNATURE);
     let mut bytes = picture[..SIGNATURE].to_vec();
     let (mut has_palette, mut data, mut before) = (false, false, [0; 4]);
@@ -158,7 +158,7 @@ fn still(picture: &[u8]) -> Result<Vec<u8>, Rejected> {
 }
 
 /// Type and content of the next chunk. Checksums are the decoder's business.
-fn chunk<'a>(reader: &mut ByteReader<'a>) -> Result<([u8; 4], &'a [u8]), Rejected> {
+fn chunk<'a>(reader: &mut ByteReader<'a>) -> Result<([u8; 4], &'a [u8]), Rejection> {
     let length = u32::from_be_bytes(reader.array()?);
     let kind = reader.array()?;
     let content = reader.take(length as usize)?;

@@ -1,13 +1,13 @@
 //! What a file is by its first bytes. Names and media types are never asked.
 
-use super::Rejected;
+use super::Rejection;
 use crate::model::{Format, Refusal};
 
 /// The format, when it is one that is kept.
 ///
 /// # Errors
 /// `unsupported-format` for other pictures, `not-an-image` for anything else.
-pub(super) fn sniff(bytes: &[u8]) -> Result<Format, Rejected> {
+pub(super) fn sniff(bytes: &[u8]) -> Result<Format, Rejection> {
     match bytes {
         [0xff, 0xd8, 0xff, ..] => return Ok(Format::Jpeg),
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => return Ok(Format::Png),
@@ -16,8 +16,8 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Format, Rejected> {
         _ => {}
     }
     Err(match other_picture(bytes) {
-        Some(name) => Rejected::new(Refusal::UnsupportedFormat, format!("{name} is not kept")),
-        None => Rejected::new(Refusal::NotAnImage, format!("begins with {}", preview(bytes))),
+        Some(name) => Rejection::new(Refusal::UnsupportedFormat, format!("{name} is not kept")),
+        None => Rejection::new(Refusal::NotAnImage, format!("begins with {}", preview(bytes))),
     })
 }
 

@@ -15,7 +15,7 @@ use super::*;
 fn verdict(bytes: &[u8]) -> String {
     match validate(bytes, &DecodeLimits::default(), &Rules::default()) {
         Ok(found) => format!("{} {}×{} {}", found.format.name(), found.width, found.height, found.frames),
-        Err(rejected) => rejected.refusal.code().to_owned(),
+        Err(rejected) => rejected.reason.code().to_owned(),
     }
 }
 
@@ -245,7 +245,7 @@ fn bombs_are_refused_by_their_headers() {
     };
     let check = |what: &str, bytes: &[u8], expect: &str| {
         let rejected = inspect(bytes, &DecodeLimits::default()).unwrap_err();
-        assert_eq!(rejected.refusal.code(), expect, "{what}: {rejected}");
+        assert_eq!(rejected.reason.code(), expect, "{what}: {rejected}");
     };
     super::validate(&empty_chunks(900), &DecodeLimits::default(), &Rules::default()).unwrap();
     check("png of empty chunks", &empty_chunks(1100), "corrupt");
@@ -273,14 +273,14 @@ fn bombs_are_refused_by_their_headers() {
     );
     let large =
         validate(&[0; 11], &DecodeLimits { max_bytes: 10, ..DecodeLimits::default() }, &Rules::default());
-    assert_eq!(large.unwrap_err().refusal, Refusal::TooLarge);
+    assert_eq!(large.unwrap_err().reason, Refusal::TooLarge);
 }
 
 #[test]
 fn rules_come_after_soundness() {
     let check = |bytes: &[u8], rules: Rules, expect: Option<Refusal>| {
         let verdict = validate(bytes, &DecodeLimits::default(), &rules);
-        assert_eq!(verdict.err().map(|rejected| rejected.refusal), expect, "{rules:?}");
+        assert_eq!(verdict.err().map(|rejected| rejected.reason), expect, "{rules:?}");
     };
     let bytes = samples::jpeg(&samples::scene(40, 30));
     let formats = |formats: &[Format]| Rules { formats: formats.to_vec(), ..Rules::default() };
@@ -295,9 +295,9 @@ fn rules_come_after_soundness() {
 #[test]
 fn a_panic_in_a_decoder_is_its_own() {
     let failed = guarded::<()>(|| panic!("index {}", 7)).unwrap_err();
-    assert_eq!(failed, Rejected::new(Refusal::DecoderFault, "index 7"));
+    assert_eq!(failed, Rejection::new(Refusal::DecoderFault, "index 7"));
     let failed = guarded::<()>(|| panic!("plain")).unwrap_err();
-    assert_eq!(failed, Rejected::new(Refusal::DecoderFault, "plain"));
+    assert_eq!(failed, Rejection::new(Refusal::DecoderFault, "plain"));
 }
 
 fn hash(bytes: &[u8]) -> u64 {

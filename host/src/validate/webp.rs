@@ -5,7 +5,7 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use image_webp::{DecodingError, UpsamplingMethod, WebPDecodeOptions, WebPDecoder};
 
-use super::{DecodeLimits, Decoded, Header, Rejected, phash, reader::ByteReader};
+use super::{DecodeLimits, Decoded, Header, Rejection, phash, reader::ByteReader};
 use crate::model::{Format, Refusal};
 
 /// Flags of a `VP8X` chunk.
@@ -13,7 +13,7 @@ const ANIMATED: u8 = 0x02;
 const ALPHA: u8 = 0x10;
 
 /// Walks from chunk to chunk to the end that the file announces.
-pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejected> {
+pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rejection> {
     let mut reader = ByteReader::new(bytes, 4);
     let announced = 8 + u32::from_le_bytes(reader.array()?) as usize;
     reader.take(4)?;
@@ -37,18 +37,18 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
                 let alpha = &kind == b"VP8L";
                 let canvas = canvas.get_or_insert(Canvas { width, height, animated: false, alpha });
                 if !canvas.animated && (canvas.width, canvas.height) != (width, height) {
-                    return Err(Rejected::corrupt("canvas and picture differ in size"));
+                    return Err(Rejection::corrupt("canvas and picture differ in size"));
                 }
                 lossless |= &kind == b"VP8L";
             }
             b"ANMF" => {
-                let Some(canvas) = &canvas else { return Err(Rejected::corrupt("a frame without canvas")) };
+                let Some(canvas) = &canvas else { return Err(Rejection::corrupt("a frame without canvas")) };
                 frames += 1;
                 // Every frame is put on a canvas of full size.
                 limits.check_frames(frames, u64::from(frames) * canvas.pixels(), bytes.len())?;
                 match check_frame(content, canvas, limits) {
                     // Of a film with a broken frame the first is shown.
-                    Err(Rejected { refusal: Refusal::Corrupt | Refusal::Truncated, .. }) if frames > 1 => {
+                    Err(Rejection { reason: Refusal::Corrupt | Refusal::Truncated, .. }) if frames > 1 => {
                         broken = true;
                     }
                     checked => checked?,
@@ -63,13 +63,13 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
     }
     if bytes.len() < announced {
         let detail = format!("{} of {announced} bytes", bytes.len());
-        return Err(Rejected::new(Refusal::Truncated, detail));
+        return Err(Rejection::new(Refusal::Truncated, detail));
     }
-    let Some(canvas) = canvas else { return Err(Rejected::corrupt("no picture")) };
+    let Some(canvas) = canvas else { return Err(Rejection::corrupt("no picture")) };
     let shown = match (canvas.animated, pictures, frames) {
         (true, _, 1..) if !broken => frames,
         (true, _, 1..) | (false, 1.., _) => 1,
-        _ => return Err(Rejected::corrupt(format!("{pictures} pictures, {frames} frames"))),
+        _ => return Err(Rejection::corrupt(format!("{pictures} pictures, {frames} frames"))),
     };
     // Planes or ARGB and the result; with alpha that of its own, in an animation the canvas.
     let bytes_per_pixel = match (canvas.animated, canvas.alpha, lossless) {
@@ -91,7 +91,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
 }
 
 /// Decodes every frame and gives the perceptual hash of the first.
-pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejected> {
+pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejection> {
     let explain = |error: DecodingError| error.to_string();
     let mut options = WebPDecodeOptions::default();
     // Smoother colour would cost time and change nothing that is kept.
@@ -100,10 +100,10 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecte
     let mut decoder = WebPDecoder::new_with_options(Cursor::new(&plain), options).map_err(explain)?;
     let (width, height) = (header.width, header.height);
     if decoder.dimensions() != (width, height) {
-        return Err(Rejected::corrupt("two different sizes"));
+        return Err(Rejection::corrupt("two different sizes"));
     }
     let channels = if decoder.has_alpha() { 4 } else { 3 };
-    let size = decoder.output_buffer_size().ok_or_else(|| Rejected::corrupt("too large"))?;
+    let size = decoder.output_buffer_size().ok_or_else(|| Rejection::corrupt("too large"))?;
     let mut pixels = vec![0; size];
     let is_film = decoder.is_animated();
     if is_film {
@@ -119,7 +119,7 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecte
 
 /// The file with nothing but what makes pixels, and with what it then says of itself: the decoder
 /// refuses a file that announces a profile or transparency that is not there.
-fn plain(picture: &[u8], header: &Header) -> Result<Vec<u8>, Rejected> {
+fn plain(picture: &[u8], header: &Header) -> Result<Vec<u8>, Rejection> {
     let mut reader = ByteReader::new(picture, 12);
     let (mut extended, mut loops, mut alpha, mut pixels) = (None, None, None, Vec::new());
     while !reader.is_at_end() {
@@ -144,7 +144,7 @@ fn plain(picture: &[u8], header: &Header) -> Result<Vec<u8>, Rejected> {
     };
     let alpha = alpha.filter(|_| film.is_none() && pixels.first().is_some_and(|(kind, _)| kind == b"VP8 "));
     if film.is_some() || alpha.is_some() {
-        let mut flags = *extended.ok_or_else(|| Rejected::corrupt("transparency without a VP8X chunk"))?;
+        let mut flags = *extended.ok_or_else(|| Rejection::corrupt("transparency without a VP8X chunk"))?;
         flags[0] = if film.is_some() { flags[0] & ALPHA | ANIMATED } else { ALPHA };
         write(b"VP8X", &flags);
     }
@@ -171,9 +171,9 @@ struct Canvas {
 
 impl Canvas {
     /// From the content of a `VP8X` chunk.
-    fn read(content: &[u8], limits: &DecodeLimits) -> Result<Self, Rejected> {
+    fn read(content: &[u8], limits: &DecodeLimits) -> Result<Self, Rejection> {
         let [flags, _, _, _, w0, w1, w2, h0, h1, h2, ..] = *content else {
-            return Err(Rejected::corrupt("a VP8X chunk of a few bytes"));
+            return Err(Rejection::corrupt("a VP8X chunk of a few bytes"));
         };
         let width = 1 + u32::from_le_bytes([w0, w1, w2, 0]);
         let height = 1 + u32::from_le_bytes([h0, h1, h2, 0]);
@@ -188,7 +188,7 @@ impl Canvas {
 
 /// Checks that the pictures within an `ANMF` chunk are not larger than they may be: the
 /// decoder believes the picture, whatever the frame says.
-fn check_frame(content: &[u8], canvas: &Canvas, limits: &DecodeLimits) -> Result<(), Rejected> {
+fn check_frame(content: &[u8], canvas: &Canvas, limits: &DecodeLimits) -> Result<(), Rejection> {
     let mut reader = ByteReader::new(content, 16);
     let mut pictures = 0;
     while !reader.is_at_end() {
@@ -196,16 +196,16 @@ fn check_frame(content: &[u8], canvas: &Canvas, limits: &DecodeLimits) -> Result
         if matches!(&kind, b"VP8 " | b"VP8L") {
             let (width, height) = bitstream_size(&kind, content, limits)?;
             if width > canvas.width || height > canvas.height {
-                return Err(Rejected::corrupt("a frame larger than its canvas"));
+                return Err(Rejection::corrupt("a frame larger than its canvas"));
             }
             pictures += 1;
         }
     }
-    if pictures == 1 { Ok(()) } else { Err(Rejected::corrupt(format!("{pictures} pictures in a frame"))) }
+    if pictures == 1 { Ok(()) } else { Err(Rejection::corrupt(format!("{pictures} pictures in a frame"))) }
 }
 
 /// Width and height that a `VP8 ` or `VP8L` chunk says of itself.
-fn bitstream_size(kind: &[u8; 4], content: &[u8], limits: &DecodeLimits) -> Result<(u32, u32), Rejected> {
+fn bitstream_size(kind: &[u8; 4], content: &[u8], limits: &DecodeLimits) -> Result<(u32, u32), Rejection> {
     let (width, height) = match (kind, content) {
         (b"VP8 ", [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..]) => {
             (u16::from_le_bytes([*w0, *w1]) & 0x3fff, u16::from_le_bytes([*h0, *h1]) & 0x3fff)
@@ -215,14 +215,14 @@ fn bitstream_size(kind: &[u8; 4], content: &[u8], limits: &DecodeLimits) -> Resu
             // 14 bits each, less one.
             (1 + (bits & 0x3fff) as u16, 1 + (bits >> 14 & 0x3fff) as u16)
         }
-        _ => return Err(Rejected::corrupt("no picture data where they should begin")),
+        _ => return Err(Rejection::corrupt("no picture data where they should begin")),
     };
     limits.check_size(width.into(), height.into())?;
     Ok((width.into(), height.into()))
 }
 
 /// Type and content of the next chunk.
-fn chunk<'a>(reader: &mut ByteReader<'a>) -> Result<([u8; 4], &'a [u8]), Rejected> {
+fn chunk<'a>(reader: &mut ByteReader<'a>) -> Result<([u8; 4], &'a [u8]), Rejection> {
     let kind = reader.array()?;
     let length = u32::from_le_bytes(reader.array()?);
     let content = reader.take(length as usize)?;

@@ -297,7 +297,7 @@ mod tests {
             let measured = download(&gallery, &exhibit.path).and_then(|body| {
                 validate::validate(body, &validate::DecodeLimits::default(), &Rules::default())
                     .map(|measured| (measured, body.len()))
-                    .map_err(|rejected| rejected.refusal)
+                    .map_err(|rejected| rejected.reason)
             });
             match measured {
                 Err(refusal) => *found.refused.entry(refusal).or_default() += 1,

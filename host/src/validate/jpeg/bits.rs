@@ -1,6 +1,6 @@
 //! The bits of a scan, and the codes that they spell.
 
-use super::super::Rejected;
+use super::super::Rejection;
 use super::segment::{RST0, RST7};
 
 /// Codes up to this length are looked up at once.
@@ -158,7 +158,7 @@ pub(super) struct HuffmanTable {
 
 impl HuffmanTable {
     /// Tables as a segment defines them: whether it is for AC, its number, and the table.
-    pub(super) fn read(mut segment: &[u8]) -> Result<Vec<(bool, usize, Self)>, Rejected> {
+    pub(super) fn read(mut segment: &[u8]) -> Result<Vec<(bool, usize, Self)>, Rejection> {
         let mut tables = Vec::new();
         while let Some((head, rest)) = segment.split_first_chunk::<17>() {
             let [class, counts @ ..] = head;
@@ -205,8 +205,8 @@ impl HuffmanTable {
     }
 }
 
-fn bogus() -> Rejected {
-    Rejected::corrupt("a Huffman table that cannot be")
+fn bogus() -> Rejection {
+    Rejection::corrupt("a Huffman table that cannot be")
 }
 
 #[cfg(test)]

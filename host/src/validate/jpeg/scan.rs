@@ -2,7 +2,7 @@
 //! nothing, so the codes of all scans are read here once more, without making pixels of them.
 
 use super::{
-    super::Rejected,
+    super::Rejection,
     Frame,
     bits::{Bits, Flaw, HuffmanTable},
     scan_header,
@@ -19,7 +19,7 @@ const MISSING: u8 = u8::MAX;
 ///
 /// # Errors
 /// `truncated` where a scan ends early or scans are missing, `corrupt` where the codes are no codes.
-pub(super) fn check(file: &[u8], frame: &Frame) -> Result<(), Rejected> {
+pub(super) fn check(file: &[u8], frame: &Frame) -> Result<(), Rejection> {
     let mut picture = Picture::new(frame);
     let mut segments = Segments::new(file);
     let mut scans = 0;
@@ -28,23 +28,23 @@ pub(super) fn check(file: &[u8], frame: &Frame) -> Result<(), Rejected> {
             DHT => {
                 for (is_ac, number, table) in HuffmanTable::read(segment.content)? {
                     let tables = if is_ac { &mut picture.ac } else { &mut picture.dc };
-                    *tables.get_mut(number).ok_or_else(|| Rejected::corrupt("a fifth Huffman table"))? =
+                    *tables.get_mut(number).ok_or_else(|| Rejection::corrupt("a fifth Huffman table"))? =
                         Some(table);
                 }
             }
             DRI => {
                 picture.interval = match segment.content {
                     [high, low] => u16::from_be_bytes([*high, *low]).into(),
-                    _ => return Err(Rejected::corrupt("a restart interval that is none")),
+                    _ => return Err(Rejection::corrupt("a restart interval that is none")),
                 };
             }
             SOS => {
                 scans += 1;
                 picture.read(&segment).map_err(|flaw| match flaw {
                     Flaw::Short => {
-                        Rejected::new(Refusal::Truncated, format!("scan {scans} ends before the picture"))
+                        Rejection::new(Refusal::Truncated, format!("scan {scans} ends before the picture"))
                     }
-                    Flaw::Wrong(what) => Rejected::corrupt(format!("{what} in scan {scans}")),
+                    Flaw::Wrong(what) => Rejection::corrupt(format!("{what} in scan {scans}")),
                 })?;
                 if !frame.progressive && picture.is_complete() {
                     // Nobody shows what may follow.
@@ -57,7 +57,7 @@ pub(super) fn check(file: &[u8], frame: &Frame) -> Result<(), Rejected> {
     if picture.is_complete() {
         return Ok(());
     }
-    Err(Rejected::new(Refusal::Truncated, format!("{scans} scans leave coefficients out")))
+    Err(Rejection::new(Refusal::Truncated, format!("{scans} scans leave coefficients out")))
 }
 
 /// What the scans so far have told.

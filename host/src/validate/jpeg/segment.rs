@@ -1,7 +1,7 @@
 //! JPEG as a row of marker segments, as browsers read them: whatever stands between two of
 //! them is passed over.
 
-use super::super::{Rejected, reader::ByteReader};
+use super::super::{Rejection, reader::ByteReader};
 
 pub(super) const SOF0: u8 = 0xc0;
 pub(super) const SOF2: u8 = 0xc2;
@@ -76,7 +76,7 @@ impl<'a> Segments<'a> {
     ///
     /// # Errors
     /// `truncated` or `corrupt`.
-    pub(super) fn next(&mut self) -> Result<Option<Segment<'a>>, Rejected> {
+    pub(super) fn next(&mut self) -> Result<Option<Segment<'a>>, Rejection> {
         let marker = match next_marker(&mut self.reader) {
             Ok(EOI) => return Ok(None),
             Err(_) if self.scanned => {
@@ -116,7 +116,7 @@ const fn is_outside(marker: u8) -> bool {
 }
 
 /// The next marker that is neither fill, stuffing nor a restart within a scan.
-fn next_marker(reader: &mut ByteReader<'_>) -> Result<u8, Rejected> {
+fn next_marker(reader: &mut ByteReader<'_>) -> Result<u8, Rejection> {
     loop {
         reader.skip_past(0xff)?;
         let mut marker = reader.byte()?;

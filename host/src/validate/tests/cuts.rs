@@ -17,7 +17,7 @@ fn sweep(what: &str, data: &[u8], close: impl Fn(&[u8]) -> Vec<u8>) {
     for percent in CUTS {
         let left = (data.len() * percent / 100).min(data.len() - LEAST);
         let cut = validate(&close(&data[..left]), &DecodeLimits::default(), &Rules::default());
-        let refused = cut.as_ref().err().map(|rejected| rejected.refusal);
+        let refused = cut.as_ref().err().map(|rejected| rejected.reason);
         assert!(
             matches!(refused, Some(Refusal::Truncated | Refusal::Corrupt)),
             "{what}, {percent} %: {cut:?}"

@@ -161,7 +161,7 @@ fn any_codes_are_read() {
         .is_ok()
         {
             // The decoder makes do with codes that are none; what matters is that none is missing.
-            let walked = super::super::jpeg::walk(&bytes).map_err(|rejected| rejected.refusal);
+            let walked = super::super::jpeg::walk(&bytes).map_err(|rejected| rejected.reason);
             prop_assert_ne!(walked, Err(Refusal::Truncated));
         }
         let _ = super::super::jpeg::walk(&jpeg(&parts));
