@@ -1,21 +1,20 @@
 //! The web site that is crawled: pictures from memory on loopback, in a process of its
 //! own so that its CPU time is not counted.
 
+#[path = "../../../tests/support/origin.rs"]
+#[expect(clippy::unwrap_used, dead_code, reason = "it is of the tests, which look at what was asked, too")]
+mod origin;
+
 use std::{
-    convert::Infallible,
     env, fs,
     io::{BufRead as _, BufReader, Write as _},
-    net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::Arc,
 };
 
 use anyhow::Context as _;
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+
+use self::origin::{Origin, Reply, reply};
 
 /// First argument of the process that serves.
 pub(crate) const SERVE: &str = "serve-gallery";
@@ -25,7 +24,7 @@ const PAGE: usize = 100;
 /// The site's process; it ends with this.
 pub(crate) struct Gallery {
     process: Child,
-    pub(crate) address: SocketAddr,
+    base: String,
 }
 
 impl Gallery {
@@ -43,13 +42,14 @@ impl Gallery {
         let mut line = String::new();
         let output = process.stdout.take().context("no output of the gallery")?;
         BufReader::new(output).read_line(&mut line)?;
-        Ok(Self { address: line.trim().parse().context("the gallery did not start")?, process })
+        anyhow::ensure!(line.ends_with('\n'), "the gallery did not start");
+        Ok(Self { base: line.trim().to_owned(), process })
     }
 
     /// The first page of a list of `pictures` pictures from the one with number `first` on. Each number is
     /// a picture of its own bytes: what was seen before is not decoded again.
     pub(crate) fn list(&self, first: usize, pictures: usize) -> String {
-        format!("http://{}/list/{}/{first}", self.address, first + pictures)
+        format!("{}/list/{}/{first}", self.base, first + pictures)
     }
 }
 
@@ -72,21 +72,16 @@ pub(crate) fn serve(folder: &Path) -> anyhow::Result<()> {
         let extension = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         Ok((extension, fs::read(path)?))
     };
-    let site = Arc::new(Site { bases: names.into_iter().map(read).collect::<anyhow::Result<_>>()? });
+    let site = Site { bases: names.into_iter().map(read).collect::<anyhow::Result<_>>()? };
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        println!("{}", listener.local_addr()?);
+        let origin = Origin::start(move |asked| {
+            let (_, path) = asked.url.split_once('/').unwrap_or_default();
+            site.answer(path)
+        })
+        .await;
+        println!("{}", origin.base());
         std::io::stdout().flush()?;
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            let site = Arc::clone(&site);
-            let service = service_fn(move |request: Request<Incoming>| {
-                let response = site.answer(request.uri().path());
-                async { Ok::<_, Infallible>(response) }
-            });
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
+        std::future::pending().await
     })
 }
 
@@ -96,27 +91,22 @@ struct Site {
 }
 
 impl Site {
-    fn answer(&self, path: &str) -> Response<Full<Bytes>> {
-        let mut parts = path.trim_start_matches('/').split(['/', '.']);
+    fn answer(&self, path: &str) -> Reply {
+        let mut parts = path.split(['/', '.']);
         let kind = parts.next().unwrap_or_default();
         let mut number = || parts.next()?.parse::<usize>().ok();
-        let body = match (kind, number(), number()) {
-            ("list", Some(all), Some(first)) => self.list(all, first).into(),
+        match (kind, number(), number()) {
+            ("list", Some(all), Some(first)) => reply("text/html", self.list(all, first)),
             ("picture", Some(at), _) => {
                 let (_, base) = &self.bases[at % self.bases.len()];
-                [base.as_slice(), format!("#{at}").as_bytes()].concat().into()
+                Reply::new([base.as_slice(), format!("#{at}").as_bytes()].concat().into())
             }
             _ => {
-                let mut missing = Response::default();
-                *missing.status_mut() = StatusCode::NOT_FOUND;
-                return missing;
+                let mut missing = Reply::default();
+                *missing.status_mut() = http::StatusCode::NOT_FOUND;
+                missing
             }
-        };
-        let mut response = Response::new(Full::new(body));
-        if kind == "list" {
-            response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/html"));
         }
-        response
     }
 
     fn list(&self, all: usize, first: usize) -> String {

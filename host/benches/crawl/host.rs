@@ -142,7 +142,7 @@ impl Process {
             let Some(line) = log.next() else { bail!("pixcrawler ended before it was ready") };
             let line: serde_json::Value =
                 serde_json::from_str(&line?).context("a line of log is not JSON")?;
-            if line["message"] == "ready" {
+            if line["event"] == "ready" {
                 break line;
             }
             if line["level"] == "ERROR" {

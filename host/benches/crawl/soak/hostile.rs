@@ -4,17 +4,18 @@
 pub(crate) mod bomb;
 #[path = "../../../../tests/support/film.rs"]
 mod film;
+#[path = "../../../../tests/support/raw.rs"]
+mod raw;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, ops::ControlFlow, time::Duration};
 
 use image::{ImageFormat, RgbImage};
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpListener, TcpStream},
-};
 
-use self::film::film_of_one_colour;
+use self::{
+    film::film_of_one_colour,
+    raw::{Answer, Client, RawServer},
+};
 
 /// What an attacker lets be crawled.
 const PATHS: [&str; 6] = ["bombs", "continue", "members", "silent", "trickle", "later"];
@@ -24,108 +25,84 @@ const BOMBS: usize = 60;
 const SIDE: u32 = 3400;
 const FRAMES: usize = 5;
 
-/// Runs until the process ends. What is sound and each of what is not have a host of their own.
-pub(crate) struct Site {
-    port: u16,
-}
+/// Runs until dropped. What is sound and each of what is not have a host of their own.
+pub(crate) struct Site(RawServer);
 
 impl Site {
     /// # Errors
     /// When there is no port.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("0.0.0.0:0").await?;
-        let port = listener.local_addr()?.port();
         // An empty member of a gzip file, as many as fit in 60 MB.
-        let members: Arc<[u8]> =
-            b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0".repeat(3_000_000).into();
-        tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                let members = Arc::clone(&members);
-                // A client that is gone is what it is.
-                tokio::spawn(async move { converse(socket, &members).await });
-            }
-        });
-        Ok(Self { port })
+        let members = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0".repeat(3_000_000);
+        Ok(Self(RawServer::start(Ipv4Addr::UNSPECIFIED, Pages { members }).await?))
     }
 
     /// A page of pictures that no other page has.
     pub(crate) fn page(&self, name: &str, pictures: usize) -> String {
-        format!("http://127.0.0.1:{}/page/{name}/{pictures}", self.port)
+        format!("http://127.0.0.1:{}/page/{name}/{pictures}", self.0.address.port())
     }
 
     /// Everything that an attacker lets be crawled.
     pub(crate) fn attacks(&self) -> impl Iterator<Item = String> {
-        let url = |(host, path)| format!("http://127.0.0.{}:{}/{path}", host, self.port);
+        let url = |(host, path)| format!("http://127.0.0.{}:{}/{path}", host, self.0.address.port());
         (10..).zip(PATHS).map(url)
     }
 }
 
-async fn converse(socket: TcpStream, members: &[u8]) -> std::io::Result<()> {
-    let mut socket = BufReader::new(socket);
-    loop {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            if socket.read_until(b'\n', &mut head).await? == 0 {
-                return Ok(());
-            }
-        }
-        let head = String::from_utf8_lossy(&head);
-        let path = head.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
+struct Pages {
+    members: Vec<u8>,
+}
+
+impl Answer for Pages {
+    async fn answer(&self, request: String, client: &mut Client) -> ControlFlow<()> {
+        let path = raw::path(&request).trim_start_matches('/');
         let parts: Vec<&str> = path.split('/').collect();
         match parts.as_slice() {
             ["page", name, pictures] => {
                 let pictures =
                     (0..pictures.parse().unwrap_or(0)).map(|number| format!("/picture/{name}/{number}.png"));
-                socket.write_all(&page(pictures)).await?;
+                client.send(&page(pictures)).await
             }
-            ["picture", ..] => socket.write_all(&answer("image/png", &picture(path))).await?,
+            ["picture", ..] => client.send(&answer("image/png", &picture(path))).await,
             ["bombs"] => {
                 let bombs = (0..BOMBS).map(|number| format!("/bomb/{number}.webp"));
-                socket.write_all(&page(bombs)).await?;
+                client.send(&page(bombs)).await
             }
             ["bomb", name] => {
                 let colour = name.trim_end_matches(".webp").parse().unwrap_or(0);
-                socket.write_all(&answer("image/webp", &film_of_one_colour(SIDE, FRAMES, colour))).await?;
+                client.send(&answer("image/webp", &film_of_one_colour(SIDE, FRAMES, colour))).await
             }
-            ["continue"] => {
-                let many = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
-                loop {
-                    socket.write_all(&many).await?;
-                }
-            }
+            ["continue"] => client.send_endlessly(&b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000)).await,
             ["members"] => {
                 let head = format!(
                     "HTTP/1.1 200 -\r\ncontent-type: text/html\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
-                    members.len()
+                    self.members.len()
                 );
-                socket.write_all(head.as_bytes()).await?;
-                socket.write_all(members).await?;
+                client.send(head.as_bytes()).await?;
+                client.send(&self.members).await
             }
             ["trickle"] => {
                 let pictures = (0..100).map(|number| format!("/slow/{number}.png"));
-                socket.write_all(&page(pictures)).await?;
+                client.send(&page(pictures)).await
             }
             ["slow", ..] => {
-                socket.write_all(b"HTTP/1.1 200 -\r\ncontent-length: 1000000\r\n\r\n").await?;
+                client.send(b"HTTP/1.1 200 -\r\ncontent-length: 1000000\r\n\r\n").await?;
                 loop {
-                    socket.write_all(b"x").await?;
+                    client.send(b"x").await?;
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
             }
             ["later"] => {
                 let pictures = (0..100).map(|number| format!("/wait/{number}.png"));
-                socket.write_all(&page(pictures)).await?;
+                client.send(&page(pictures)).await
             }
             ["wait", ..] => {
                 let head = b"HTTP/1.1 503 -\r\nretry-after: 1000000000\r\ncontent-length: 0\r\n\r\n";
-                socket.write_all(head).await?;
+                client.send(head).await
             }
-            ["silent"] => {
-                // Until the client has had enough.
-                socket.read_until(b'\n', &mut Vec::new()).await?;
-                return Ok(());
-            }
-            _ => socket.write_all(b"HTTP/1.1 404 -\r\ncontent-length: 0\r\n\r\n").await?,
+            // Until the client has had enough.
+            ["silent"] => client.gone().await,
+            _ => client.send(b"HTTP/1.1 404 -\r\ncontent-length: 0\r\n\r\n").await,
         }
     }
 }
