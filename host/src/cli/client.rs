@@ -72,7 +72,7 @@ impl Client {
         };
         let answer = self.fetcher.ask(&self.grants, &request).await;
         let Response { status, body, .. } =
-            answer.map_err(|no| no.failure).context("the API does not answer")?;
+            answer.map_err(|error| error.failure()).context("the API does not answer")?;
         let Content::Text(text) = body else { bail!("the API answered {status} without text") };
         if !(200..300).contains(&status) {
             bail!("the API answered {status}: {text}");

@@ -96,14 +96,14 @@ impl ChunkContext {
         let download = self.fetcher.download(&self.grants, &entry.candidate, &url);
         let download = match metrics.download(download).await {
             Ok(download) => download,
-            Err(refused) if refused.unauthorized => {
+            Err(error) if error.is_unauthorized() => {
                 let name = entry.candidate.credential.as_deref().unwrap_or_default();
-                let reason = format!("its pictures need another credential `{name}`: {}", refused.detail);
+                let reason = format!("its pictures need another credential `{name}`: {error}");
                 return ImageOutcome::Unauthorized { reason };
             }
-            Err(refused) => {
-                let rejection = Rejection { reason: refused.reason, detail: refused.detail };
-                return match refused.retry_after {
+            Err(error) => {
+                let rejection = Rejection::new(error.refusal(), error.to_string());
+                return match error.retry_after {
                     Some(after) => defer_or_next_copy(entry, rejection, after),
                     None => next_copy_or_reject(entry, None, rejection),
                 };

@@ -27,7 +27,7 @@ pub enum Blocked {
     #[error("port {0} is not asked; 80, 443 and those above 1023 are")]
     Port(u16),
     /// More than 8 192 bytes.
-    #[error("an address of more than {} bytes is not asked", AddressPolicy::LONGEST_URL)]
+    #[error("an address of more than {} bytes is not asked", AddressPolicy::MAX_URL_BYTES)]
     TooLong,
     /// The host is, or its name resolves to, an address that is not public.
     #[error(
@@ -45,7 +45,7 @@ pub enum Blocked {
 }
 
 impl AddressPolicy {
-    const LONGEST_URL: usize = 8192;
+    const MAX_URL_BYTES: usize = 8192;
 
     pub(super) const fn new(allow_private: Vec<IpNet>) -> Self {
         Self { allow_private }
@@ -53,7 +53,7 @@ impl AddressPolicy {
 
     /// Parses `text` and checks what can be checked without a resolver.
     pub(super) fn parse(&self, text: &str) -> Result<Url, Blocked> {
-        if text.len() > Self::LONGEST_URL {
+        if text.len() > Self::MAX_URL_BYTES {
             return Err(Blocked::TooLong);
         }
         let url = Url::parse(text.trim()).map_err(|_| Blocked::NotAbsolute)?;
@@ -80,7 +80,7 @@ impl AddressPolicy {
         if let Some(port) = url.port().filter(|port| !matches!(port, 80 | 443 | 1024..)) {
             return Err(Blocked::Port(port));
         }
-        if url.as_str().len() > Self::LONGEST_URL {
+        if url.as_str().len() > Self::MAX_URL_BYTES {
             return Err(Blocked::TooLong);
         }
         Ok(())
@@ -262,8 +262,8 @@ mod tests {
 
     #[test]
     fn addresses_of_users() {
-        let guard = AddressPolicy::new(vec!["10.1.0.0/16".parse().unwrap()]);
-        let check = |text: &str| guard.parse(text).map(String::from);
+        let policy = AddressPolicy::new(vec!["10.1.0.0/16".parse().unwrap()]);
+        let check = |text: &str| policy.parse(text).map(String::from);
         let private = |host: &str, address: [u8; 4], range| {
             Err(Blocked::NotPublic { host: host.to_owned(), address: address.into(), range })
         };
@@ -360,7 +360,7 @@ mod tests {
                 let Ok(url) = AddressPolicy::default().parse(&text) else { continue };
                 prop_assert!(matches!(url.scheme(), "http" | "https"));
                 prop_assert!(url.username().is_empty() && url.password().is_none());
-                prop_assert!(url.as_str().len() <= AddressPolicy::LONGEST_URL);
+                prop_assert!(url.as_str().len() <= AddressPolicy::MAX_URL_BYTES);
                 let host = url.host_str().unwrap();
                 let literal = host.trim_matches(['[', ']']).parse::<IpAddr>();
                 prop_assert!(literal.is_ok_and(|address| not_public(address).is_none()) || literal_free(host));

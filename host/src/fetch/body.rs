@@ -17,25 +17,23 @@ use tokio::{
 };
 use tokio_util::io::StreamReader;
 
-use super::error::{FetchError, chain};
+use super::error::{FetchError, FetchErrorKind, chain};
 
-/// How much of a body is taken, and how slowly it may come.
+/// How much of a body is taken.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct BodyBounds {
+pub(super) struct BodyLimits {
     /// Most bytes, on the wire and decompressed.
     pub(super) bytes: u64,
-    /// What is over the bound is left away instead of being an error.
-    pub(super) cut: bool,
-    /// Over which time the rate of at least 1 KiB/s is measured.
-    pub(super) window: Duration,
+    /// What is over the limit is left away instead of being an error.
+    pub(super) truncates: bool,
 }
 
 /// A body on its way, decompressed.
-pub(super) struct Incoming {
+pub(super) struct IncomingBody {
     reader: BodyReader,
-    /// How it is packed besides, in the order in which that is undone.
-    packed: Vec<Coding>,
-    bounds: BodyBounds,
+    /// How it is compressed besides, in the order in which that is undone.
+    codings_left: Vec<Coding>,
+    limits: BodyLimits,
     /// Bytes of the whole, as declared, where that can be known before it is decompressed.
     pub(super) length: Option<u64>,
     body: Vec<u8>,
@@ -45,10 +43,10 @@ type Wire = Pin<Box<dyn AsyncBufRead + Send>>;
 
 enum BodyReader {
     Plain(Wire),
-    Packed(Unpacker<Wire>),
+    Compressed(Decompressor<Wire>),
 }
 
-/// How a body is packed.
+/// How a body is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Coding {
     Gzip,
@@ -57,7 +55,7 @@ enum Coding {
 }
 
 /// Codings of one body; nobody means to use more.
-const MOST_CODINGS: usize = 5;
+const MAX_CODINGS: usize = 5;
 
 /// The codings in the order in which they are undone. What is the name of none (`none`, `utf-8`, `8bit`)
 /// says nothing of the body, as browsers have it; one that is real and was not asked for is an error.
@@ -70,38 +68,41 @@ fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, FetchError> {
                 "deflate" => codings.push(Coding::Deflate),
                 "br" => codings.push(Coding::Brotli),
                 other @ ("zstd" | "compress" | "x-compress" | "dcb" | "dcz") => {
-                    return Err(FetchError::network(format!("content-encoding `{other}` was not asked for")));
+                    return Err(FetchError::lasting(format!("content-encoding `{other}` was not asked for")));
                 }
                 _ => {}
             }
         }
     }
     codings.reverse();
-    if codings.len() > MOST_CODINGS {
-        return Err(FetchError::network(format!("the answer is compressed {} times over", codings.len())));
+    if codings.len() > MAX_CODINGS {
+        return Err(FetchError::lasting(format!("the answer is compressed {} times over", codings.len())));
     }
     Ok(codings)
 }
 
-impl Incoming {
-    /// With `takes_part`, what came is the body where the connection ends before its time.
+impl IncomingBody {
+    /// Fewer than 1 KiB/s in any `window` will be a timeout. With `accepts_partial`, what came is the body
+    /// where the connection ends before its time.
     pub(super) fn new(
         response: reqwest::Response,
-        bounds: BodyBounds,
-        takes_part: bool,
+        limits: BodyLimits,
+        window: Duration,
+        accepts_partial: bool,
     ) -> Result<Self, FetchError> {
         let length = response.content_length();
-        if !bounds.cut && length.is_some_and(|length| length > bounds.bytes) {
-            return Err(FetchError::TooLarge(bounds.bytes));
+        if !limits.truncates && length.is_some_and(|length| length > limits.bytes) {
+            return Err(FetchErrorKind::TooLarge(limits.bytes).into());
         }
         let mut codings =
             if length == Some(0) { Vec::new() } else { codings(response.headers())? }.into_iter();
-        let wire: Wire = Box::pin(StreamReader::new(Box::pin(wire(response, bounds, takes_part))));
+        let wire: Wire =
+            Box::pin(StreamReader::new(Box::pin(wire(response, limits, window, accepts_partial))));
         let (reader, length) = match codings.next() {
             None => (BodyReader::Plain(wire), length),
-            Some(coding) => (BodyReader::Packed(Unpacker::new(coding, wire)), None),
+            Some(coding) => (BodyReader::Compressed(Decompressor::new(coding, wire)), None),
         };
-        Ok(Self { reader, packed: codings.collect(), bounds, length, body: Vec::new() })
+        Ok(Self { reader, codings_left: codings.collect(), limits, length, body: Vec::new() })
     }
 
     /// Reads on until there are `most` bytes; whether that was the end.
@@ -115,34 +116,34 @@ impl Incoming {
                 let came = wire.as_mut().take(left).read_to_end(&mut self.body).await?;
                 Ok((came as u64) < left)
             }
-            BodyReader::Packed(unpacker) => Ok(unpacker.read(left, &mut self.body).await?),
+            BodyReader::Compressed(decompressor) => Ok(decompressor.read(left, &mut self.body).await?),
         }
     }
 
     /// Reads on to the end.
     pub(super) async fn read_to_end(mut self) -> Result<Vec<u8>, FetchError> {
-        let BodyBounds { bytes, cut, .. } = self.bounds;
-        self.read_to(if cut { bytes } else { bytes.saturating_add(1) }).await?;
+        let BodyLimits { bytes, truncates } = self.limits;
+        self.read_to(if truncates { bytes } else { bytes.saturating_add(1) }).await?;
         if self.body.len() as u64 > bytes {
-            return Err(FetchError::TooLarge(bytes));
+            return Err(FetchErrorKind::TooLarge(bytes).into());
         }
-        for coding in self.packed {
-            self.body = unpack_as(coding, &self.body, self.bounds).await?;
+        for coding in self.codings_left {
+            self.body = decompress_as(coding, &self.body, self.limits).await?;
         }
         Ok(self.body)
     }
 }
 
 /// What a gzip file holds, within the same bound.
-pub(super) async fn unpack(file: &[u8], bounds: BodyBounds) -> Result<Vec<u8>, FetchError> {
-    unpack_as(Coding::Gzip, file, bounds).await
+pub(super) async fn decompress(file: &[u8], limits: BodyLimits) -> Result<Vec<u8>, FetchError> {
+    decompress_as(Coding::Gzip, file, limits).await
 }
 
-async fn unpack_as(coding: Coding, packed: &[u8], bounds: BodyBounds) -> Result<Vec<u8>, FetchError> {
+async fn decompress_as(coding: Coding, compressed: &[u8], limits: BodyLimits) -> Result<Vec<u8>, FetchError> {
     let mut body = Vec::new();
-    let most = if bounds.cut { bounds.bytes } else { bounds.bytes.saturating_add(1) };
-    let whole = Unpacker::new(coding, packed).read(most, &mut body).await?;
-    if whole || bounds.cut { Ok(body) } else { Err(FetchError::TooLarge(bounds.bytes)) }
+    let most = if limits.truncates { limits.bytes } else { limits.bytes.saturating_add(1) };
+    let whole = Decompressor::new(coding, compressed).read(most, &mut body).await?;
+    if whole || limits.truncates { Ok(body) } else { Err(FetchErrorKind::TooLarge(limits.bytes).into()) }
 }
 
 /// Decompresses in pieces between which others have their turn. What comes is bounded by
@@ -150,40 +151,40 @@ async fn unpack_as(coding: Coding, packed: &[u8], bounds: BodyBounds) -> Result<
 ///
 /// As browsers do, it takes what there is: checksums behind the data may be absent or wrong, data may
 /// end without its last block, and what follows the end is left alone.
-struct Unpacker<R> {
+struct Decompressor<R> {
     coding: Coding,
     /// None at the end, and while one member follows another.
-    part: Option<UnpackedPart<R>>,
+    part: Option<CompressedPart<R>>,
     /// Of a gzip file, so far.
     members: u32,
     /// Bytes that came out.
     produced: u64,
 }
 
-enum UnpackedPart<R> {
+enum CompressedPart<R> {
     /// Before the head of a file or of a member.
     Head(Metered<R>),
-    /// Is not packed, though it was said.
+    /// Is not compressed, though it was said.
     Plain(Metered<R>),
     Deflate(Box<DeflateDecoder<Metered<R>>>),
     Brotli(Box<BrotliDecoder<Metered<R>>>),
 }
 
-/// How pictures begin: no answer that is packed does.
+/// How pictures begin: no answer that is compressed does.
 const PICTURES: [&[u8]; 4] = [b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF"];
 /// Most bytes, in or out, that are worked on at one go.
 const PIECE: usize = 32 << 10;
 /// Most members of a gzip file; each costs as much as some KiB do.
-const MOST_MEMBERS: u32 = 1024;
+const MAX_MEMBERS: u32 = 1024;
 /// Bytes that may come in beyond what came out: an honest compressor needs hardly more than
 /// it was given, unless it is flushed after every few bytes.
 const SLACK: u64 = 128 << 10;
 /// Bytes that may come in for each that came out.
-const MOST_FOR_ONE: u64 = 8;
+const MAX_FOR_ONE: u64 = 8;
 
-impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
-    fn new(coding: Coding, packed: R) -> Self {
-        Self { coding, part: Some(UnpackedPart::Head(Metered::new(packed))), members: 0, produced: 0 }
+impl<R: AsyncBufRead + Unpin + Send> Decompressor<R> {
+    fn new(coding: Coding, compressed: R) -> Self {
+        Self { coding, part: Some(CompressedPart::Head(Metered::new(compressed))), members: 0, produced: 0 }
     }
 
     /// Adds up to `most` bytes to `body`; whether that was the end.
@@ -192,19 +193,19 @@ impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
         while left > 0 {
             let decoder: &mut (dyn AsyncRead + Unpin + Send) = match &mut self.part {
                 None => return Ok(true),
-                Some(UnpackedPart::Head(_)) => {
+                Some(CompressedPart::Head(_)) => {
                     self.begin().await?;
                     continue;
                 }
-                Some(UnpackedPart::Plain(body)) => {
+                Some(CompressedPart::Plain(body)) => {
                     body.allow(self.produced);
                     body
                 }
-                Some(UnpackedPart::Deflate(decoder)) => {
+                Some(CompressedPart::Deflate(decoder)) => {
                     decoder.get_mut().allow(self.produced);
                     decoder
                 }
-                Some(UnpackedPart::Brotli(decoder)) => {
+                Some(CompressedPart::Brotli(decoder)) => {
                     decoder.get_mut().allow(self.produced);
                     decoder
                 }
@@ -229,16 +230,16 @@ impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
 
     /// Reads what stands before the data. What follows the end of a gzip file and is no member is left alone.
     async fn begin(&mut self) -> io::Result<()> {
-        let Some(UnpackedPart::Head(mut input)) = self.part.take() else { return Ok(()) };
+        let Some(CompressedPart::Head(mut input)) = self.part.take() else { return Ok(()) };
         let beginning = input.peek().await?;
         let Some(&first) = beginning.first() else { return Ok(()) };
         if self.members == 0 && PICTURES.iter().any(|picture| beginning.starts_with(picture)) {
-            self.part = Some(UnpackedPart::Plain(input));
+            self.part = Some(CompressedPart::Plain(input));
             return Ok(());
         }
         match self.coding {
             Coding::Brotli => {
-                self.part = Some(UnpackedPart::Brotli(Box::new(BrotliDecoder::new(input))));
+                self.part = Some(CompressedPart::Brotli(Box::new(BrotliDecoder::new(input))));
                 return Ok(());
             }
             // Behind the two bytes of zlib, which the name means, or without them, as some take it.
@@ -250,21 +251,21 @@ impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
                 false => return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no gzip file")),
             },
         }
-        if self.members > MOST_MEMBERS {
-            let detail = format!("the compressed answer has more than {MOST_MEMBERS} members");
-            return Err(io::Error::other(FetchError::network(detail)));
+        if self.members > MAX_MEMBERS {
+            let detail = format!("the compressed answer has more than {MAX_MEMBERS} members");
+            return Err(FetchError::lasting(detail).into());
         }
-        self.part = Some(UnpackedPart::Deflate(Box::new(DeflateDecoder::new(input))));
+        self.part = Some(CompressedPart::Deflate(Box::new(DeflateDecoder::new(input))));
         Ok(())
     }
 
     /// Reads what stands behind the data; of a gzip file another member may follow.
     async fn end_of_part(&mut self) -> io::Result<()> {
-        if let (Some(UnpackedPart::Deflate(ended)), Coding::Gzip) = (self.part.take(), self.coding) {
+        if let (Some(CompressedPart::Deflate(ended)), Coding::Gzip) = (self.part.take(), self.coding) {
             let mut rest = ended.into_inner();
             let mut trailer = Vec::with_capacity(8);
             (&mut rest).take(8).read_to_end(&mut trailer).await?;
-            self.part = Some(UnpackedPart::Head(rest));
+            self.part = Some(CompressedPart::Head(rest));
         }
         Ok(())
     }
@@ -272,9 +273,9 @@ impl<R: AsyncBufRead + Unpin + Send> Unpacker<R> {
     /// Whether the data ended before it was to.
     fn is_cut(&self) -> bool {
         match &self.part {
-            Some(UnpackedPart::Deflate(decoder)) => decoder.get_ref().ended,
-            Some(UnpackedPart::Brotli(decoder)) => decoder.get_ref().ended,
-            Some(UnpackedPart::Head(_) | UnpackedPart::Plain(_)) | None => false,
+            Some(CompressedPart::Deflate(decoder)) => decoder.get_ref().ended,
+            Some(CompressedPart::Brotli(decoder)) => decoder.get_ref().ended,
+            Some(CompressedPart::Head(_) | CompressedPart::Plain(_)) | None => false,
         }
     }
 }
@@ -331,7 +332,7 @@ impl<R> Metered<R> {
 
     /// Lets in what is in proportion to what came out.
     const fn allow(&mut self, produced: u64) {
-        self.allowed = produced.saturating_mul(MOST_FOR_ONE).saturating_add(SLACK);
+        self.allowed = produced.saturating_mul(MAX_FOR_ONE).saturating_add(SLACK);
     }
 }
 
@@ -359,7 +360,7 @@ impl<R: AsyncBufRead + Unpin> AsyncBufRead for Metered<R> {
         let piece = ready!(Pin::new(&mut this.input).poll_fill_buf(cx))?;
         if this.taken >= this.allowed && !piece.is_empty() {
             let detail = "the compressed answer holds too much that expands to nothing";
-            return Poll::Ready(Err(io::Error::other(FetchError::network(detail))));
+            return Poll::Ready(Err(FetchError::lasting(detail).into()));
         }
         this.ended = piece.is_empty();
         Poll::Ready(Ok(&piece[..piece.len().min(this.until_pause)]))
@@ -392,31 +393,34 @@ impl<R: AsyncBufRead + Unpin> AsyncRead for Metered<R> {
 /// The chunks as they come. Fewer than 1 KiB/s in any window is a timeout.
 fn wire(
     response: reqwest::Response,
-    bounds: BodyBounds,
-    takes_part: bool,
-) -> impl Stream<Item = io::Result<Bytes>> {
-    let least = bounds.window.as_millis() * 1024 / 1000;
-    let begun = Instant::now() + bounds.window;
+    limits: BodyLimits,
+    window: Duration,
+    accepts_partial: bool,
+) -> impl Stream<Item = Result<Bytes, FetchError>> {
+    let least = window.as_millis() * 1024 / 1000;
+    let begun = Instant::now() + window;
     try_unfold((response, begun, 0, 0), move |(mut response, mut end, mut in_window, mut total)| async move {
         // Time in which nobody read is not the site's.
         if end <= Instant::now() {
-            (end, in_window) = (Instant::now() + bounds.window, 0);
+            (end, in_window) = (Instant::now() + window, 0);
         }
         loop {
             match timeout_at(end, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => {
                     in_window += chunk.len() as u128;
                     total += chunk.len() as u64;
-                    if !bounds.cut && total > bounds.bytes {
-                        return Err(io::Error::other(FetchError::TooLarge(bounds.bytes)));
+                    if !limits.truncates && total > limits.bytes {
+                        return Err(FetchErrorKind::TooLarge(limits.bytes).into());
                     }
                     return Ok(Some((chunk, (response, end, in_window, total))));
                 }
                 Ok(Ok(None)) => return Ok(None),
-                Ok(Err(error)) if takes_part && total > 0 && is_end(&error) => return Ok(None),
-                Ok(Err(error)) => return Err(io::Error::other(FetchError::from(error))),
-                Err(_) if in_window < least => return Err(io::Error::other(FetchError::Timeout)),
-                Err(_) => (end, in_window) = (Instant::now() + bounds.window, 0),
+                Ok(Err(error)) if accepts_partial && total > 0 && is_end(&error) => return Ok(None),
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) if in_window < least => {
+                    return Err(FetchErrorKind::Timeout.into());
+                }
+                Err(_) => (end, in_window) = (Instant::now() + window, 0),
             }
         }
     })

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use cookie_store::{Cookie, CookieDomain};
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 use url::Url;
 
-use super::{redact::holds, slots::lock};
+use super::redact::holds;
 use crate::model::Cookies;
 
 /// The cookies of one crawl. Clones are the same jar. Bounded: 50 cookies of a domain, 300 and
@@ -29,10 +29,10 @@ struct JarState {
 }
 
 /// Bytes of one `Set-Cookie`.
-const LONGEST: usize = 4096;
-const MOST_OF_DOMAIN: usize = 50;
-const MOST: usize = 300;
-const MOST_BYTES: usize = 64 << 10;
+const MAX_COOKIE_BYTES: usize = 4096;
+const MAX_OF_DOMAIN: usize = 50;
+const MAX: usize = 300;
+const MAX_BYTES: usize = 64 << 10;
 
 impl CookieJar {
     /// A jar as it was stored. What cannot be read is left out: the site gives it anew.
@@ -46,7 +46,7 @@ impl CookieJar {
     /// All of it, to be stored, when it has changed since this was asked last.
     #[must_use]
     pub fn changes(&self) -> Option<Cookies> {
-        let mut state = lock(&self.state);
+        let mut state = self.state();
         if !std::mem::take(&mut state.changed) {
             return None;
         }
@@ -56,12 +56,16 @@ impl CookieJar {
 
     /// Forgets all.
     pub fn clear(&self) {
-        *lock(&self.state) = JarState { cookies: Vec::new(), changed: true };
+        *self.state() = JarState { cookies: Vec::new(), changed: true };
+    }
+
+    fn state(&self) -> MutexGuard<'_, JarState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds what is meant for `url` to the headers of a request for it.
     pub(super) fn attach(&self, url: &Url, headers: &mut HeaderMap) {
-        let state = lock(&self.state);
+        let state = self.state();
         let mut meant: Vec<_> =
             state.cookies.iter().filter(|cookie| cookie.matches(url) && !cookie.is_expired()).collect();
         if meant.is_empty() {
@@ -85,13 +89,13 @@ impl CookieJar {
     /// them, so a cookie that repeats one of the `secrets` is not taken.
     pub(super) fn take(&self, url: &Url, headers: &HeaderMap, secrets: &[String]) {
         for set in headers.get_all(header::SET_COOKIE) {
-            if set.len() <= LONGEST
+            if set.len() <= MAX_COOKIE_BYTES
                 && let Ok(text) = std::str::from_utf8(set.as_bytes())
                 && !holds(text, secrets)
                 && let Ok(cookie) = Cookie::parse(text, url)
                 && let Some(cookie) = of_no_public_suffix(cookie.into_owned(), url)
             {
-                lock(&self.state).set(cookie);
+                self.state().set(cookie);
             }
         }
     }
@@ -125,22 +129,22 @@ impl JarState {
             Some(at) => self.cookies[at] = cookie,
             None if cookie.is_expired() => return,
             None => {
-                self.make_room(&cookie);
+                self.evict_for(&cookie);
                 self.cookies.push(cookie);
             }
         }
         self.changed = true;
     }
 
-    fn make_room(&mut self, new: &Cookie<'_>) {
+    fn evict_for(&mut self, new: &Cookie<'_>) {
         self.cookies.retain(|cookie| !cookie.is_expired());
         let of_domain = |cookie: &Cookie<'_>| cookie.domain.as_cow() == new.domain.as_cow();
-        if self.cookies.iter().filter(|cookie| of_domain(cookie)).count() >= MOST_OF_DOMAIN
+        if self.cookies.iter().filter(|cookie| of_domain(cookie)).count() >= MAX_OF_DOMAIN
             && let Some(oldest) = self.cookies.iter().position(of_domain)
         {
             self.cookies.remove(oldest);
         }
-        while self.cookies.len() >= MOST || self.bytes() + size(new) > MOST_BYTES {
+        while self.cookies.len() >= MAX || self.bytes() + size(new) > MAX_BYTES {
             self.cookies.remove(0);
         }
     }
@@ -157,7 +161,7 @@ fn size(cookie: &Cookie<'_>) -> usize {
 
 impl fmt::Debug for CookieJar {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Jar").finish_non_exhaustive()
+        formatter.debug_struct("CookieJar").finish_non_exhaustive()
     }
 }
 
@@ -289,24 +293,24 @@ mod tests {
     fn they_are_bounded() {
         let jar = CookieJar::default();
         take(&jar, "https://a.test/", &["kept=1"]);
-        take(&jar, "https://a.test/", &[&format!("long={}", "x".repeat(LONGEST))]);
+        take(&jar, "https://a.test/", &[&format!("long={}", "x".repeat(MAX_COOKIE_BYTES))]);
         assert_eq!(sent(&jar, "https://a.test/"), "kept=1");
-        for number in 0..MOST_OF_DOMAIN {
+        for number in 0..MAX_OF_DOMAIN {
             take(&jar, "https://a.test/", &[&format!("n{number}=1")]);
         }
         let line = sent(&jar, "https://a.test/");
-        assert!(line.starts_with("n0=1; ") && line.split("; ").count() == MOST_OF_DOMAIN, "{line}");
+        assert!(line.starts_with("n0=1; ") && line.split("; ").count() == MAX_OF_DOMAIN, "{line}");
         for host in 0..20 {
             for number in 0..20 {
                 take(&jar, &format!("https://h{host}.test/"), &[&format!("n{number}=1")]);
             }
         }
-        assert_eq!(lock(&jar.state).cookies.len(), MOST);
-        for number in 0..MOST_OF_DOMAIN {
+        assert_eq!(jar.state().cookies.len(), MAX);
+        for number in 0..MAX_OF_DOMAIN {
             take(&jar, "https://big.test/", &[&format!("n{number}={}", "x".repeat(4000))]);
         }
-        let state = lock(&jar.state);
-        assert!(state.bytes() <= MOST_BYTES && state.cookies.len() >= 16, "{}", state.cookies.len());
+        let state = jar.state();
+        assert!(state.bytes() <= MAX_BYTES && state.cookies.len() >= 16, "{}", state.cookies.len());
     }
 
     proptest::proptest! {

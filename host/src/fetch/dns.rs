@@ -18,7 +18,7 @@ use super::address_policy::AddressPolicy;
 pub(super) struct GuardedResolver {
     resolver: TokioResolver,
     /// None for the targets of mapped origins, which the operator chose.
-    guard: Option<AddressPolicy>,
+    policy: Option<AddressPolicy>,
 }
 
 /// The name has no address; asking again does not help.
@@ -28,7 +28,7 @@ pub(super) struct NoSuchName(String);
 
 impl GuardedResolver {
     /// Asks `name_server`, or those of the system.
-    pub(super) fn new(name_server: Option<SocketAddr>, guard: AddressPolicy) -> Result<Self, NetError> {
+    pub(super) fn new(name_server: Option<SocketAddr>, policy: AddressPolicy) -> Result<Self, NetError> {
         let provider = TokioRuntimeProvider::default();
         let mut builder = match name_server {
             Some(address) => {
@@ -51,17 +51,17 @@ impl GuardedResolver {
         };
         // A public A record must not hide a private AAAA record.
         builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        Ok(Self { resolver: builder.build()?, guard: Some(guard) })
+        Ok(Self { resolver: builder.build()?, policy: Some(policy) })
     }
 
     /// The same resolver without the check, for targets of mapped origins.
     pub(super) fn unguarded(&self) -> Self {
-        Self { resolver: self.resolver.clone(), guard: None }
+        Self { resolver: self.resolver.clone(), policy: None }
     }
 
     async fn addresses(self, host: &str) -> Result<Addrs, Box<dyn std::error::Error + Send + Sync>> {
         // A public name is absolute: the system's search list would make another name of it.
-        let absolute = match &self.guard {
+        let absolute = match &self.policy {
             Some(_) => format!("{}.", host.trim_end_matches('.')),
             None => host.to_owned(),
         };
@@ -77,8 +77,8 @@ impl GuardedResolver {
         };
         let mut addresses = Vec::new();
         for address in found.iter() {
-            if let Some(guard) = &self.guard {
-                guard.check_address(host, address)?;
+            if let Some(policy) = &self.policy {
+                policy.check_address(host, address)?;
             }
             addresses.push(SocketAddr::new(address, 0));
         }
@@ -88,7 +88,7 @@ impl GuardedResolver {
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: reqwest::dns::Name) -> Resolving {
-        let names = self.clone();
-        Box::pin(async move { names.addresses(name.as_str()).await })
+        let resolver = self.clone();
+        Box::pin(async move { resolver.addresses(name.as_str()).await })
     }
 }

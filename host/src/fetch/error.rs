@@ -1,28 +1,46 @@
-//! What can go wrong on the way to an answer, and how it is told to those who asked.
+//! What can go wrong on the way to an answer, and how it is told to plugins and in a dataset.
 
 use std::{error::Error, io, iter::successors, time::Duration};
 
-use super::{DownloadError, RequestError, address_policy::Blocked, dns::NoSuchName};
-use crate::model::{Failure, Refusal};
+use super::{address_policy::Blocked, dns::NoSuchName};
+use crate::{
+    config,
+    model::{Failure, Refusal},
+};
 
-/// Why a request brought nothing.
+/// Why a request brought nothing, after all attempts. Its text is for people and holds no secret.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum FetchError {
+#[error("{kind}")]
+pub struct FetchError {
+    pub(super) kind: FetchErrorKind,
+    /// Worth another request after this time, as the site, its robots.txt or its circuit breaker has it;
+    /// whether to sleep or to queue is the caller's choice.
+    pub retry_after: Option<Duration>,
+    /// Whether another attempt at once may bring more.
+    pub(super) is_retryable: bool,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum FetchErrorKind {
     /// Not an address that is asked.
     #[error(transparent)]
     Blocked(#[from] Blocked),
     /// By what the source is granted.
     #[error("{0}")]
     Denied(String),
-    /// By robots.txt; with a time when it could not be read.
-    #[error("{detail}")]
-    Robots { detail: String, retry_after: Option<Duration> },
-    /// The configured credential is not accepted.
+    /// By robots.txt, or because it could not be read.
     #[error("{0}")]
-    Unauthorized(String),
+    Robots(String),
     /// By `X-Robots-Tag`.
     #[error("the site opts out by `X-Robots-Tag: {0}`")]
     OptOut(String),
+    /// The configured credential is not accepted.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// A status that comes with no image.
+    #[error("status {0}")]
+    NotAnImage(u16),
     /// More hops than are followed.
     #[error("more than {0} redirects")]
     TooManyRedirects(usize),
@@ -35,90 +53,152 @@ pub(super) enum FetchError {
     /// Connected or not, there was no whole head of an answer by then.
     #[error("the head of the answer did not come within {0:?}")]
     LateHead(Duration),
-    /// No connection, TLS, an answer that breaks HTTP. What may not pass is met again by whoever
-    /// asks the same. A connection is `lost` before an answer came.
+    /// No connection, or it was lost: where `unanswered`, after the request was begun and before an answer.
     #[error("{detail}")]
-    Network { detail: String, may_pass: bool, lost: bool },
+    Network { detail: String, unanswered: bool },
+    /// What is met again by whoever asks the same: no such name, no trust in a certificate, no HTTP.
+    #[error("{0}")]
+    Lasting(String),
     /// 429 or 5xx.
-    #[error("status {status}")]
-    Status { status: u16, retry_after: Option<Duration> },
+    #[error("status {0}")]
+    Status(u16),
     /// The origin is left alone: it asked for that (then with its status), or it failed too often.
-    #[error("the site is left alone for {} s", retry_after.as_secs())]
-    Held { status: Option<u16>, retry_after: Duration },
-    /// Was tried lately and is not tried again until then.
-    #[error("{cause}")]
-    Later { cause: Box<Self>, retry_after: Duration },
-}
-
-/// A trouble after all tries.
-#[derive(Debug)]
-pub(super) struct FailedFetch {
-    pub(super) trouble: FetchError,
-    /// What the site or the breaker says.
-    pub(super) retry_after: Option<Duration>,
+    #[error("the site is left alone for {} s", wait.as_secs())]
+    Held { status: Option<u16>, wait: Duration },
 }
 
 impl FetchError {
-    pub(super) fn network(detail: impl Into<String>) -> Self {
-        Self::Network { detail: detail.into(), may_pass: false, lost: false }
+    pub(super) fn denied(detail: impl Into<String>) -> Self {
+        FetchErrorKind::Denied(detail.into()).into()
     }
 
-    /// Whether another try at once may bring more.
-    pub(super) const fn may_pass(&self) -> bool {
-        matches!(
-            self,
-            Self::Timeout | Self::LateHead(_) | Self::Status { .. } | Self::Network { may_pass: true, .. }
-        )
+    pub(super) fn lasting(detail: impl Into<String>) -> Self {
+        FetchErrorKind::Lasting(detail.into()).into()
     }
 
-    /// What the endpoint of tokens says of a credential that it does not accept.
-    pub(super) fn refused_credential(&self) -> Option<&str> {
-        match self {
-            Self::Unauthorized(words) => Some(words),
-            Self::Later { cause, .. } => cause.refused_credential(),
-            _ => None,
+    /// The same for who may not try again before `wait` is over.
+    pub(super) fn held_for(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), is_retryable: false, ..self }
+    }
+
+    /// How long the site itself wants to be left alone, which binds everybody. Of what could not be
+    /// reached or read nobody knows that; it may be well for the next who asks.
+    #[must_use]
+    pub fn asked_to_wait(&self) -> Option<Duration> {
+        self.retry_after.filter(|_| {
+            matches!(self.kind, FetchErrorKind::Status(_) | FetchErrorKind::Held { status: Some(_), .. })
+        })
+    }
+
+    /// Whether the site, or its token endpoint, does not accept the credential that went along: with another
+    /// one there may be an answer.
+    #[must_use]
+    pub const fn is_unauthorized(&self) -> bool {
+        matches!(self.kind, FetchErrorKind::Unauthorized(_))
+    }
+
+    /// What the plugin is told.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let detail = self.to_string();
+        match self.kind {
+            FetchErrorKind::Blocked(_)
+            | FetchErrorKind::Denied(_)
+            | FetchErrorKind::Unauthorized(_)
+            | FetchErrorKind::OptOut(_) => Failure::Denied(detail),
+            FetchErrorKind::Robots(_) => Failure::Robots(detail),
+            FetchErrorKind::TooLarge(limit) => Failure::TooLarge(limit),
+            FetchErrorKind::Timeout | FetchErrorKind::LateHead(_) => Failure::Timeout,
+            FetchErrorKind::Lasting(_) | FetchErrorKind::TooManyRedirects(_) => Failure::Lasting(detail),
+            FetchErrorKind::Network { .. } | FetchErrorKind::Held { status: None, .. } => {
+                Failure::Network(detail)
+            }
+            FetchErrorKind::Status(status)
+            | FetchErrorKind::NotAnImage(status)
+            | FetchErrorKind::Held { status: Some(status), .. } => Failure::Status(status),
         }
     }
 
-    /// When to come back, where that is known.
-    pub(super) const fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Status { retry_after, .. } | Self::Robots { retry_after, .. } => *retry_after,
-            Self::Held { retry_after, .. } | Self::Later { retry_after, .. } => Some(*retry_after),
-            _ => None,
+    /// The code that is stored of an image.
+    #[must_use]
+    pub const fn refusal(&self) -> Refusal {
+        match self.kind {
+            FetchErrorKind::Blocked(Blocked::NotPublic { .. }) => Refusal::PrivateAddress,
+            FetchErrorKind::Blocked(_) => Refusal::BadUrl,
+            FetchErrorKind::NotAnImage(404 | 410) => Refusal::NotFound,
+            // What a credential ran into: the site's refusal, one way or another.
+            FetchErrorKind::NotAnImage(_) | FetchErrorKind::Denied(_) | FetchErrorKind::Unauthorized(_) => {
+                Refusal::HttpStatus
+            }
+            FetchErrorKind::Robots(_) => Refusal::Robots,
+            FetchErrorKind::OptOut(_) => Refusal::OptOut,
+            FetchErrorKind::TooManyRedirects(_) => Refusal::TooManyRedirects,
+            FetchErrorKind::TooLarge(_) => Refusal::TooLarge,
+            FetchErrorKind::Timeout | FetchErrorKind::LateHead(_) => Refusal::Timeout,
+            FetchErrorKind::Network { .. } | FetchErrorKind::Lasting(_) => Refusal::Network,
+            FetchErrorKind::Status(429) | FetchErrorKind::Held { status: Some(429), .. } => {
+                Refusal::RateLimited
+            }
+            FetchErrorKind::Status(_) | FetchErrorKind::Held { .. } => Refusal::ServerError,
         }
     }
 }
 
-impl From<FetchError> for FailedFetch {
-    fn from(trouble: FetchError) -> Self {
-        Self { retry_after: trouble.retry_after(), trouble }
+impl<K: Into<FetchErrorKind>> From<K> for FetchError {
+    fn from(kind: K) -> Self {
+        let kind = kind.into();
+        let is_retryable = matches!(
+            kind,
+            FetchErrorKind::Timeout
+                | FetchErrorKind::LateHead(_)
+                | FetchErrorKind::Status(_)
+                | FetchErrorKind::Network { .. }
+        );
+        let retry_after = match kind {
+            FetchErrorKind::Held { wait, .. } => Some(wait),
+            _ => None,
+        };
+        Self { kind, retry_after, is_retryable }
     }
 }
 
-impl From<reqwest::Error> for FetchError {
+impl From<reqwest::Error> for FetchErrorKind {
     fn from(error: reqwest::Error) -> Self {
         if error.is_timeout() {
             return Self::Timeout;
         }
         // An address may carry a secret.
         let error = error.without_url();
-        let begun = error.is_request() && !error.is_connect();
-        let mut may_pass = !error.is_builder();
+        let was_sent = error.is_request() && !error.is_connect();
+        let mut lasts = error.is_builder();
         let mut detail = String::new();
         for cause in chain(&error) {
             if let Some(blocked) = cause.downcast_ref::<Blocked>() {
                 return Self::Blocked(blocked.clone());
             }
             // TLS reports what it dislikes as invalid data.
-            let final_io =
+            lasts |=
                 cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::InvalidData);
             // A head that breaks HTTP is not sent by chance.
-            let no_http = cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
-            may_pass &= !final_io && !no_http && !cause.is::<NoSuchName>();
+            lasts |= cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
+            lasts |= cause.is::<NoSuchName>();
             detail = cause.to_string();
         }
-        Self::Network { detail, may_pass, lost: begun && may_pass }
+        if lasts { Self::Lasting(detail) } else { Self::Network { detail, unanswered: was_sent } }
+    }
+}
+
+impl From<FetchError> for io::Error {
+    fn from(error: FetchError) -> Self {
+        Self::other(error)
+    }
+}
+
+impl From<io::Error> for FetchError {
+    fn from(error: io::Error) -> Self {
+        error
+            .downcast::<Self>()
+            .unwrap_or_else(|error| Self::lasting(format!("the answer cannot be decompressed: {error}")))
     }
 }
 
@@ -135,63 +215,34 @@ fn cause_of<'a>(&error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + '
     }
 }
 
-impl From<io::Error> for FetchError {
-    fn from(error: io::Error) -> Self {
-        match error.downcast::<Self>() {
-            Ok(trouble) => trouble,
-            Err(error) => Self::network(format!("the answer cannot be decompressed: {error}")),
-        }
-    }
-}
-
-impl From<FailedFetch> for DownloadError {
-    fn from(FailedFetch { trouble, retry_after }: FailedFetch) -> Self {
-        let (detail, unauthorized) = (trouble.to_string(), trouble.refused_credential().is_some());
-        let reason = match trouble {
-            FetchError::Later { cause, .. } => {
-                return Self { retry_after, ..FailedFetch::from(*cause).into() };
-            }
-            FetchError::Blocked(Blocked::NotPublic { .. }) => Refusal::PrivateAddress,
-            FetchError::Blocked(_) => Refusal::BadUrl,
-            // What a credential ran into: the site's refusal, one way or another.
-            FetchError::Denied(_) | FetchError::Unauthorized(_) => Refusal::HttpStatus,
-            FetchError::Robots { .. } => Refusal::Robots,
-            FetchError::OptOut(_) => Refusal::OptOut,
-            FetchError::TooManyRedirects(_) => Refusal::TooManyRedirects,
-            FetchError::TooLarge(_) => Refusal::TooLarge,
-            FetchError::Timeout | FetchError::LateHead(_) => Refusal::Timeout,
-            FetchError::Network { .. } => Refusal::Network,
-            FetchError::Status { status: 429, .. } | FetchError::Held { status: Some(429), .. } => {
-                Refusal::RateLimited
-            }
-            FetchError::Status { .. } | FetchError::Held { .. } => Refusal::ServerError,
-        };
-        Self { reason, detail, retry_after, unauthorized }
-    }
-}
-
-impl From<FailedFetch> for RequestError {
-    fn from(FailedFetch { trouble, retry_after }: FailedFetch) -> Self {
-        let detail = trouble.to_string();
-        let failure = match trouble {
-            FetchError::Later { cause, .. } => {
-                return Self { retry_after, ..FailedFetch::from(*cause).into() };
-            }
-            FetchError::Blocked(_)
-            | FetchError::Denied(_)
-            | FetchError::Unauthorized(_)
-            | FetchError::OptOut(_) => Failure::Denied(detail),
-            FetchError::Robots { .. } => Failure::Robots(detail),
-            FetchError::TooLarge(limit) => Failure::TooLarge(limit),
-            FetchError::Timeout | FetchError::LateHead(_) => Failure::Timeout,
-            FetchError::Network { may_pass: false, .. } | FetchError::TooManyRedirects(_) => {
-                Failure::Lasting(detail)
-            }
-            FetchError::Network { .. } | FetchError::Held { status: None, .. } => Failure::Network(detail),
-            FetchError::Status { status, .. } | FetchError::Held { status: Some(status), .. } => {
-                Failure::Status(status)
-            }
-        };
-        Self { failure, retry_after }
-    }
+/// Why the outbound client cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchSetupError {
+    /// `per_host` or `per_host_rate` is 0.
+    #[error("at least one connection and one request a second must be allowed to a host")]
+    NoPace,
+    /// The contact has line breaks or the like.
+    #[error("the contact cannot be put into a User-Agent header")]
+    Contact,
+    /// A configured User-Agent cannot be read.
+    #[error("cannot read PIXCRAWLER_USER_AGENTS or --user-agent")]
+    UserAgents(#[from] config::UserAgentError),
+    /// A configured User-Agent has no product name or cannot be a header.
+    #[error(
+        "the User-Agent of the source {source_id} must begin with a product name and be on one line, \
+         such as MyCrawler/1.0 (+https://example.org/crawler)"
+    )]
+    UserAgent {
+        /// Whose.
+        source_id: String,
+    },
+    /// The resolver.
+    #[error("the resolver cannot be set up")]
+    Resolver(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No thread for them.
+    #[error("cannot start the runtime of outbound requests")]
+    Runtime(#[source] std::io::Error),
+    /// The client, most often because no root certificates are installed.
+    #[error("the HTTP client cannot be set up")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

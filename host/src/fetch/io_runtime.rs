@@ -1,4 +1,4 @@
-//! A runtime for what sites send. Parsing heads and unpacking bodies is work whose amount a
+//! A runtime for what sites send. Parsing heads and decompressing bodies is work whose amount a
 //! hostile site chooses; here it keeps neither the API nor a heartbeat waiting.
 
 use std::io;
@@ -12,7 +12,7 @@ use super::error::FetchError;
 #[cfg(target_os = "linux")]
 use crate::subprocess;
 
-/// Threads that send, receive and unpack. The client library can be kept parsing for long
+/// Threads that send, receive and decompress. The client library can be kept parsing for long
 /// without a pause, so that there are more than it takes to keep a network busy.
 const THREADS: usize = 4;
 
@@ -44,7 +44,7 @@ impl IoRuntime {
         E: Send + 'static,
         FetchError: From<E>,
     {
-        let stopped = || FetchError::network("the process is stopping");
+        let stopped = || FetchError::lasting("the process is stopping");
         // A set aborts its tasks when it is dropped.
         let mut task = JoinSet::new();
         task.spawn_on(work, self.0.as_ref().ok_or_else(stopped)?.handle());

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes of image bodies that may be in memory, in two parts. A body begins in the first;
-/// one that proves larger than [`Room::BEGINNING`] gets all it may need from the second and
+/// one that proves larger than [`MemoryBudget::BEGINNING`] gets all it may need from the second and
 /// gives the first back. Who has that waits for no more, so nobody waits in a circle. What a
 /// site merely declares takes no more than a beginning from others.
 pub(super) struct MemoryBudget {
@@ -15,7 +15,7 @@ pub(super) struct MemoryBudget {
     wholes: MemoryPool,
 }
 
-/// The place of one body; free again when dropped.
+/// Memory for one body; free again when dropped.
 pub(super) struct MemoryPermit {
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -40,14 +40,14 @@ impl MemoryBudget {
         }
     }
 
-    /// Waits for a place for the beginning of a body of that many bytes, if it is known.
+    /// Waits for memory for the beginning of a body of that many bytes, if it is known.
     pub(super) async fn beginning(&self, length: Option<u64>) -> MemoryPermit {
-        self.beginnings.place(length.map_or(Self::BEGINNING, |length| length.min(Self::BEGINNING))).await
+        self.beginnings.acquire(length.map_or(Self::BEGINNING, |length| length.min(Self::BEGINNING))).await
     }
 
-    /// Waits for a place for a whole body of at most that many bytes.
+    /// Waits for memory for a whole body of at most that many bytes.
     pub(super) async fn whole(&self, most: u64) -> MemoryPermit {
-        self.wholes.place(most).await
+        self.wholes.acquire(most).await
     }
 }
 
@@ -57,7 +57,7 @@ impl MemoryPool {
         Self { free: Arc::new(Semaphore::new(size as usize)), size }
     }
 
-    async fn place(&self, bytes: u64) -> MemoryPermit {
+    async fn acquire(&self, bytes: u64) -> MemoryPermit {
         let size = kib(bytes).min(self.size);
         // The semaphore is never closed.
         MemoryPermit { permit: Arc::clone(&self.free).acquire_many_owned(size).await.ok() }
@@ -65,11 +65,11 @@ impl MemoryPool {
 }
 
 impl MemoryPermit {
-    /// `body` as it came, in this place until the last clone is dropped; what it does not need is given back.
+    /// `body` as it came, in this memory until the last clone is dropped; what it does not need is given back.
     pub(super) fn keep(mut self, mut body: Vec<u8>) -> Bytes {
         struct BudgetedBody {
             body: Vec<u8>,
-            _place: MemoryPermit,
+            _permit: MemoryPermit,
         }
         impl AsRef<[u8]> for BudgetedBody {
             fn as_ref(&self) -> &[u8] {
@@ -81,7 +81,7 @@ impl MemoryPermit {
             let surplus = permit.num_permits().saturating_sub(kib(body.len() as u64) as usize);
             drop(permit.split(surplus));
         }
-        Bytes::from_owner(BudgetedBody { body, _place: self })
+        Bytes::from_owner(BudgetedBody { body, _permit: self })
     }
 }
 
@@ -95,12 +95,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_holds_what_it_needs_until_its_last_clone_is_dropped() {
-        let room = MemoryBudget::new(0);
-        let free = || room.wholes.free.available_permits();
+        let budget = MemoryBudget::new(0);
+        let free = || budget.wholes.free.available_permits();
         let all = free();
-        let place = room.whole(64 << 20).await;
+        let permit = budget.whole(64 << 20).await;
         assert_eq!(all - free(), 64 << 10);
-        let body = place.keep(vec![1; 2049]);
+        let body = permit.keep(vec![1; 2049]);
         assert_eq!(all - free(), 3);
         let part = body.slice(1..2);
         drop(body);
@@ -110,12 +110,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_largest_image_has_room() {
+    async fn the_largest_image_fits() {
         let largest = 1 << 30;
-        let room = MemoryBudget::new(largest);
-        drop(room.whole(largest).await);
-        drop(room.whole(u64::MAX).await);
-        assert_eq!(room.beginning(Some(10)).await.permit.map(|permit| permit.num_permits()), Some(1));
-        assert_eq!(room.beginning(None).await.permit.map(|permit| permit.num_permits()), Some(1024));
+        let budget = MemoryBudget::new(largest);
+        drop(budget.whole(largest).await);
+        drop(budget.whole(u64::MAX).await);
+        assert_eq!(budget.beginning(Some(10)).await.permit.map(|permit| permit.num_permits()), Some(1));
+        assert_eq!(budget.beginning(None).await.permit.map(|permit| permit.num_permits()), Some(1024));
     }
 }

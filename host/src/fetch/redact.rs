@@ -1,23 +1,23 @@
-//! Secrets blotted out of what comes back, however a site writes them.
+//! Secrets redacted from what comes back, however a site writes them.
 
 use std::ops::Range;
 
 use memchr::memmem;
 
-/// `text` with every one of `secrets` blotted out.
+/// `text` with every one of `secrets` redacted.
 pub(super) fn redact(text: String, secrets: &[String]) -> String {
     is_redactable(secrets).fold(text, |text, secret| {
         let found = find(text.as_bytes(), secret);
         if found.is_empty() {
             return text;
         }
-        let (mut blotted, mut rest) = (String::with_capacity(text.len()), 0);
+        let (mut redacted, mut rest) = (String::with_capacity(text.len()), 0);
         for place in found {
-            blotted += text.get(rest..place.start).unwrap_or_default();
-            blotted += "[secret]";
+            redacted += text.get(rest..place.start).unwrap_or_default();
+            redacted += "[secret]";
             rest = place.end;
         }
-        blotted + text.get(rest..).unwrap_or_default()
+        redacted + text.get(rest..).unwrap_or_default()
     })
 }
 
@@ -197,8 +197,8 @@ mod tests {
                     continue;
                 }
                 let text = format!("{around}{written}{around}");
-                let blotted = redact(text.clone(), std::slice::from_ref(&secret));
-                prop_assert!(blotted.contains("[secret]"), "{}", text);
+                let redacted = redact(text.clone(), std::slice::from_ref(&secret));
+                prop_assert!(redacted.contains("[secret]"), "{}", text);
                 prop_assert_eq!(redact_bytes(text.clone().into_bytes(), std::slice::from_ref(&secret)).len(), text.len());
             }
         }

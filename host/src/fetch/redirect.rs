@@ -7,10 +7,10 @@ use url::Url;
 use super::{
     address_policy::without_root_dot,
     credentials::without_secret,
-    error::FetchError,
+    error::{FetchError, FetchErrorKind},
     origin_map::authority,
-    outbound::{OutboundRequest, RequestPurpose},
-    referrer::{may_be_told, referrer},
+    referrer::{may_be_sent, referrer},
+    request::OutboundRequest,
 };
 
 /// One request on the way to an answer.
@@ -20,44 +20,52 @@ pub(super) struct RedirectState {
     pub(super) body: Option<Bytes>,
     pub(super) plugin_headers: HeaderMap,
     /// No redirect has left the origin so far; what is the source's may go along.
-    pub(super) at_home: bool,
+    pub(super) is_at_home: bool,
     /// What may still be told of the page that led here.
     page: Option<Url>,
+    /// Redirects so far.
+    followed: usize,
 }
 
 impl RedirectState {
-    pub(super) fn first(errand: &OutboundRequest<'_>, url: &Url) -> Self {
-        let mut hop = Self {
+    pub(super) fn first(request: &OutboundRequest<'_>, url: &Url) -> Self {
+        let mut first = Self {
             url: url.clone(),
-            method: errand.method.clone(),
-            body: errand.body.clone(),
-            plugin_headers: errand.plugin_headers.clone(),
-            at_home: true,
-            page: errand.page.clone(),
+            method: request.method.clone(),
+            body: request.body.clone(),
+            plugin_headers: request.plugin_headers.clone(),
+            is_at_home: true,
+            page: request.page.clone(),
+            followed: 0,
         };
-        hop.withhold(true);
-        hop
+        first.withhold_referer(true);
+        first
     }
 
-    /// Takes away, for this hop and all later ones, what the source says of a page and may not be told here.
-    fn withhold(&mut self, is_for: bool) {
-        let is_told =
-            |said: &HeaderValue| may_be_told(&String::from_utf8_lossy(said.as_bytes()), &self.url, is_for);
-        if !self.plugin_headers.get_all(header::REFERER).iter().all(is_told) {
+    /// Takes away, for this hop and all later ones, a `referer` of the source that may not be sent here.
+    fn withhold_referer(&mut self, same_origin: bool) {
+        let may_be_sent = |referer: &HeaderValue| {
+            may_be_sent(&String::from_utf8_lossy(referer.as_bytes()), &self.url, same_origin)
+        };
+        if !self.plugin_headers.get_all(header::REFERER).iter().all(may_be_sent) {
             self.plugin_headers.remove(header::REFERER);
         }
     }
 
     /// What is told of the page, and from then on no more than that.
-    pub(super) fn refer(&mut self) -> Option<HeaderValue> {
+    pub(super) fn next_referrer(&mut self) -> Option<HeaderValue> {
         self.page = referrer(self.page.as_ref()?, &self.url);
         HeaderValue::from_str(self.page.as_ref()?.as_str()).ok()
     }
 
-    /// Where `response` redirects to, if it does.
-    pub(super) fn redirect(&self, response: &reqwest::Response) -> Result<Option<Url>, FetchError> {
-        let Some(location) = response.headers().get(header::LOCATION) else { return Ok(None) };
-        if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+    /// Where an answer with this status and these headers redirects to, if it does.
+    pub(super) fn location(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Result<Option<Url>, FetchError> {
+        let Some(location) = headers.get(header::LOCATION) else { return Ok(None) };
+        if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
         }
         // Bytes beyond ASCII go back as they came, in whatever encoding they are, as browsers do.
@@ -68,47 +76,43 @@ impl RedirectState {
             }
             text
         });
-        self.url
-            .join(&location)
-            .ok()
-            .and_then(without_root_dot)
-            .map(Some)
-            .ok_or_else(|| FetchError::network("a redirect to what is not an address"))
+        let location = self.url.join(&location).ok().and_then(without_root_dot);
+        location.map(Some).ok_or_else(|| FetchError::lasting("a redirect to what is not an address"))
     }
 
     /// Becomes the request for `next`, as `status` asks.
     pub(super) fn follow(
         &mut self,
-        errand: &OutboundRequest<'_>,
+        request: &OutboundRequest<'_>,
         status: StatusCode,
         next: Url,
     ) -> Result<(), FetchError> {
-        match errand.purpose {
-            RequestPurpose::Token => return Err(FetchError::network("the token endpoint redirects")),
-            RequestPurpose::Ask(_) if self.url.scheme() == "https" && next.scheme() == "http" => {
-                return Err(FetchError::Denied(format!(
-                    "a redirect from https to http://{}",
-                    authority(&next)
-                )));
-            }
-            _ => {}
+        let policy = &request.policy;
+        if self.followed == policy.max_redirects {
+            return Err(FetchErrorKind::TooManyRedirects(self.followed).into());
         }
-        self.at_home &= same_home(&self.url, &next);
+        if !policy.may_downgrade && self.url.scheme() == "https" && next.scheme() == "http" {
+            return Err(FetchError::denied(format!("a redirect from https to http://{}", authority(&next))));
+        }
+        self.followed += 1;
+        self.is_at_home &= is_same_home(&self.url, &next);
         let moved = matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND);
         if status == StatusCode::SEE_OTHER || (moved && self.method == Method::POST) {
             (self.method, self.body) = (Method::GET, None);
             self.plugin_headers.remove(header::CONTENT_TYPE);
         }
-        let stays = self.url.origin() == next.origin();
-        self.url =
-            errand.credential.map_or_else(|| next.clone(), |credential| without_secret(&next, credential));
-        self.withhold(stays);
+        let same_origin = self.url.origin() == next.origin();
+        self.url = match request.credential {
+            Some(credential) => without_secret(next, credential),
+            None => next,
+        };
+        self.withhold_referer(same_origin);
         Ok(())
     }
 }
 
 /// Whether what was meant for `from` may be sent to `to`: the same origin, or the same host now with TLS.
-fn same_home(from: &Url, to: &Url) -> bool {
+fn is_same_home(from: &Url, to: &Url) -> bool {
     let upgraded =
         from.scheme() == "http" && to.scheme() == "https" && from.port().is_none() && to.port().is_none();
     from.host() == to.host() && (from.origin() == to.origin() || upgraded)
@@ -121,7 +125,7 @@ mod tests {
     #[test]
     fn homes() {
         let check = |from: &str, to: &str, expect: bool| {
-            assert_eq!(same_home(&from.parse().unwrap(), &to.parse().unwrap()), expect, "{from} → {to}");
+            assert_eq!(is_same_home(&from.parse().unwrap(), &to.parse().unwrap()), expect, "{from} → {to}");
         };
         check("https://a.test/x", "https://a.test/y", true);
         check("http://a.test/", "https://a.test/", true);

@@ -4,7 +4,7 @@
 use url::{Position, Url};
 
 /// Longest address that is told whole, in bytes.
-const LONGEST: usize = 4096;
+const MAX_BYTES: usize = 4096;
 
 /// The `Referer` of a request for `target`: to the page's own origin its address, to others its
 /// origin, and nothing from https to http. What comes of it stands for the page on the next hop, so
@@ -14,22 +14,22 @@ pub(super) fn referrer(page: &Url, target: &Url) -> Option<Url> {
     {
         return None;
     }
-    let mut told = page.clone();
-    told.set_fragment(None);
-    told.set_username("").and_then(|()| told.set_password(None)).ok()?;
-    if page.origin() != target.origin() || told.as_str().len() > LONGEST {
-        told = Url::parse(&told[..Position::BeforePath]).ok()?;
+    let mut referrer = page.clone();
+    referrer.set_fragment(None);
+    referrer.set_username("").and_then(|()| referrer.set_password(None)).ok()?;
+    if page.origin() != target.origin() || referrer.as_str().len() > MAX_BYTES {
+        referrer = Url::parse(&referrer[..Position::BeforePath]).ok()?;
     }
-    Some(told)
+    Some(referrer)
 }
 
-/// Whether a `referer` that a source says may go to `target`: from https to http none, and to another
-/// origin than the one that it `is_for` an origin only.
-pub(super) fn may_be_told(said: &str, target: &Url, is_for: bool) -> bool {
-    let Ok(said) = Url::parse(said) else { return is_for };
-    let downgrades = said.scheme() == "https" && target.scheme() != "https";
-    let is_bare = said.username().is_empty() && said.password().is_none();
-    !downgrades && (is_for || is_bare && matches!(&said[Position::BeforePath..], "" | "/"))
+/// Whether a `referer` that a source says may go to `target`: from https to http none, and to an origin that
+/// is not the `same` as the one for which it was said, an origin only.
+pub(super) fn may_be_sent(referer: &str, target: &Url, same_origin: bool) -> bool {
+    let Ok(referer) = Url::parse(referer) else { return same_origin };
+    let downgrades = referer.scheme() == "https" && target.scheme() != "https";
+    let is_bare = referer.username().is_empty() && referer.password().is_none();
+    !downgrades && (same_origin || is_bare && matches!(&referer[Position::BeforePath..], "" | "/"))
 }
 
 #[cfg(test)]
@@ -38,10 +38,10 @@ mod tests {
 
     #[test]
     fn what_a_source_may_say() {
-        let check = |said: &str, target: &str, here: bool, elsewhere: bool| {
+        let check = |referer: &str, target: &str, here: bool, elsewhere: bool| {
             let target = target.parse().unwrap();
-            let told = (may_be_told(said, &target, true), may_be_told(said, &target, false));
-            assert_eq!(told, (here, elsewhere), "{said} → {target}");
+            let sent = (may_be_sent(referer, &target, true), may_be_sent(referer, &target, false));
+            assert_eq!(sent, (here, elsewhere), "{referer} → {target}");
         };
         for origin in ["https://a.test/", "https://a.test", "https://a.test:8443/"] {
             check(origin, "https://b.test/b.png", true, true);
@@ -59,8 +59,8 @@ mod tests {
     #[test]
     fn as_much_as_browsers_say() {
         let check = |page: &str, target: &str, expect: Option<&str>| {
-            let told = referrer(&page.parse().unwrap(), &target.parse().unwrap());
-            assert_eq!(told.as_ref().map(Url::as_str), expect, "{page} → {target}");
+            let sent = referrer(&page.parse().unwrap(), &target.parse().unwrap());
+            assert_eq!(sent.as_ref().map(Url::as_str), expect, "{page} → {target}");
         };
         let page = "https://a.test/album?page=2#picture";
         check(page, "https://a.test/b.png", Some("https://a.test/album?page=2"));
@@ -73,7 +73,7 @@ mod tests {
         check("https://user:secret@a.test/x", "https://b.test/", Some("https://a.test/"));
         check("file:///home/x.html", "https://a.test/", None);
         check("about:blank", "https://a.test/", None);
-        let long = format!("https://a.test/{}", "x".repeat(LONGEST));
+        let long = format!("https://a.test/{}", "x".repeat(MAX_BYTES));
         check(&long, "https://a.test/b.png", Some("https://a.test/"));
     }
 }

@@ -1,135 +1,102 @@
 //! What sites ask of crawlers: robots.txt (RFC 9309) and `X-Robots-Tag`.
 
-mod rules;
-
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, Method};
-use tokio::sync::Mutex;
+use http::HeaderMap;
 use url::Url;
 
 use super::{
-    Inner,
-    body::BodyBounds,
-    error::{FailedFetch, FetchError},
-    outbound::{OutboundRequest, RequestPurpose},
-    slots::KeyedCache,
+    client::OutboundClient,
+    error::{FetchError, FetchErrorKind},
+    expiring_cache::{Expiring, ExpiringCache, expiring_cache},
+    request::{OutboundRequest, RequestPolicy},
+    robots_rules::RobotsRules,
     user_agent::{PRODUCT, UserAgent},
 };
-pub(super) use rules::MOST_FILE_BYTES;
-use rules::RobotsRules;
 
-/// The rules of each origin for each name of ours; who finds none fetches them while the others wait.
-pub(super) type RobotsCache = KeyedCache<Mutex<Option<KnownRobots>>>;
-
-/// What is known of one origin's robots.txt.
-pub(super) struct KnownRobots {
-    until: Instant,
-    rules: Result<Arc<RobotsRules>, FetchError>,
-}
+/// The rules of each origin for each name of ours, or why they could not be read.
+pub(super) type RobotsCache = ExpiringCache<KnownRobots>;
+type KnownRobots = Result<Arc<RobotsRules>, FetchError>;
 
 /// How long a robots.txt that was read is good.
 const GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
 /// How long a site is left alone whose robots.txt could not be read.
 const UNREADABLE_FOR: Duration = Duration::from_secs(300);
 /// Most bytes of rules in memory, of all origins, and what an origin counts at least.
-const MOST_BYTES: usize = 32 << 20;
-const LEAST_BYTES: usize = 4 << 10;
-/// Longest time between two requests that is kept where a site asks for more.
-pub(super) const LONGEST_INTERVAL: Duration = Duration::from_secs(30);
+const MAX_BYTES: u64 = 32 << 20;
+const MIN_BYTES: usize = 4 << 10;
 /// More rules than this are not searched between other tasks: long patterns and a long
 /// address can take milliseconds.
 const QUICK_RULES: usize = 250;
 
 /// Holds nothing yet.
 pub(super) fn cache() -> RobotsCache {
-    KeyedCache::weighing(MOST_BYTES, LEAST_BYTES)
+    expiring_cache(MAX_BYTES, |rules| MIN_BYTES + rules.as_ref().map_or(0, |rules| rules.weight()))
 }
 
-impl Inner {
-    /// The time that the robots.txt of `url`'s origin asks `agent` to keep from one request to the next;
+impl OutboundClient {
+    /// The time that the robots.txt of `url`'s origin asks `user_agent` to keep from one request to the next;
     /// an error when it forbids that address, or cannot be read.
-    pub(super) async fn ask_robots(&self, url: &Url, agent: &UserAgent) -> Result<Duration, FetchError> {
+    pub(super) async fn check_robots(
+        &self,
+        url: &Url,
+        user_agent: &UserAgent,
+    ) -> Result<Duration, FetchError> {
         let origin = url.origin().ascii_serialization();
-        let (rules, left) = self.rules(&origin, url, agent).await?;
-        match rules {
-            Err(FetchError::Status { status, .. }) => Err(FetchError::Robots {
-                detail: format!(
-                    "{origin}/robots.txt cannot be read (status {status}), so nothing is asked for now"
-                ),
-                retry_after: Some(left),
-            }),
-            // Not the file but the whole host cannot be reached.
-            Err(trouble) if trouble.may_pass() => {
-                Err(FetchError::Later { cause: Box::new(trouble), retry_after: left })
-            }
-            Err(trouble) => Err(trouble),
-            Ok(rules) if rules.len() <= QUICK_RULES => allowed(&rules, &origin, url),
+        // A robots.txt is itself asked for by a request, which passes the same gates; hence the box.
+        let read = Box::pin(self.read_robots(url, user_agent));
+        let known = self.robots.try_get_with(format!("{origin} {}", user_agent.product), read).await;
+        let known = known.map_err(|error| (*error).clone())?;
+        match known.value {
+            Ok(rules) if rules.len() <= QUICK_RULES => check_rules(&rules, &origin, url),
             Ok(rules) => {
                 let url = url.clone();
-                let search = tokio::task::spawn_blocking(move || allowed(&rules, &origin, &url));
-                search.await.unwrap_or_else(|_| Err(FetchError::network("robots.txt could not be searched")))
+                let search = tokio::task::spawn_blocking(move || check_rules(&rules, &origin, &url));
+                search.await.unwrap_or_else(|_| Err(FetchError::lasting("robots.txt could not be searched")))
+            }
+            Err(error) => {
+                let left = known.until.saturating_duration_since(Instant::now());
+                Err(match error.kind {
+                    FetchErrorKind::Status(status) => FetchError::from(FetchErrorKind::Robots(format!(
+                        "{origin}/robots.txt cannot be read (status {status}), so nothing is asked for now"
+                    )))
+                    .held_for(left),
+                    // Not the file but the whole host cannot be reached.
+                    _ if error.is_retryable => error.held_for(left),
+                    _ => error,
+                })
             }
         }
     }
 
-    /// The rules of `origin`, and for how long they are good.
-    async fn rules(
+    /// What is to be remembered of the robots.txt of `url`'s origin.
+    async fn read_robots(
         &self,
-        origin: &str,
         url: &Url,
-        agent: &UserAgent,
-    ) -> Result<(Result<Arc<RobotsRules>, FetchError>, Duration), FetchError> {
-        let key = format!("{origin} {}", agent.product);
-        let slot = self.robots.get(&key, Mutex::default);
-        let mut known = slot.lock().await;
-        let known = match known.take().filter(|known| known.until > Instant::now()) {
-            Some(fresh) => known.insert(fresh),
-            None => {
-                let read = self.read_robots(url, agent).await?;
-                self.robots.weigh(&key, &slot, read.rules.as_ref().map_or(0, |rules| rules.weight()));
-                known.insert(read)
-            }
-        };
-        Ok((known.rules.clone(), known.until.saturating_duration_since(Instant::now())))
-    }
-
-    async fn read_robots(&self, url: &Url, agent: &UserAgent) -> Result<KnownRobots, FetchError> {
-        let errand = OutboundRequest {
-            purpose: RequestPurpose::Robots,
-            agent,
-            method: Method::GET,
-            headers: HeaderMap::new(),
-            plugin_headers: HeaderMap::new(),
-            page: None,
-            credential: None,
-            jar: None,
-            body: None,
-            bounds: BodyBounds { bytes: MOST_FILE_BYTES as u64, cut: true, window: self.window },
-        };
+        user_agent: &UserAgent,
+    ) -> Result<Expiring<KnownRobots>, FetchError> {
+        let request = OutboundRequest::get(RequestPolicy::robots_txt(), user_agent);
         let address =
-            url.join("/robots.txt").map_err(|_| FetchError::network("no robots.txt for such an address"))?;
-        let rules = match self.perform(&errand, &address).await {
-            Ok(reply) if reply.status.is_success() => {
+            url.join("/robots.txt").map_err(|_| FetchError::lasting("no robots.txt for such an address"))?;
+        let rules = match self.perform(&request, &address).await {
+            Ok(response) if response.status.is_success() => {
                 // A file of the largest size takes a while.
-                let product = agent.product.clone();
+                let product = user_agent.product.clone();
                 let parsed =
-                    tokio::task::spawn_blocking(move || RobotsRules::parse(&reply.body, &product)).await;
-                parsed.map(Arc::new).map_err(|_| FetchError::network("robots.txt could not be parsed"))
+                    tokio::task::spawn_blocking(move || RobotsRules::parse(&response.body, &product)).await;
+                parsed.map(Arc::new).map_err(|_| FetchError::lasting("robots.txt could not be parsed"))
             }
-            // 4xx, and redirects without end: the site has no robots.txt.
-            Ok(_) | Err(FailedFetch { trouble: FetchError::TooManyRedirects(_), .. }) => Ok(Arc::default()),
-            // Of the host and not of its robots.txt.
-            Err(FailedFetch {
-                trouble: trouble @ (FetchError::Blocked(_) | FetchError::Held { .. }),
-                ..
-            }) => {
-                return Err(trouble);
-            }
-            Err(FailedFetch { trouble, .. }) => Err(trouble),
+            // 4xx: the site has no robots.txt.
+            Ok(_) => Ok(Arc::default()),
+            Err(error) => match error.kind {
+                FetchErrorKind::TooManyRedirects(_) => Ok(Arc::default()),
+                // Of the host and not of its robots.txt.
+                FetchErrorKind::Blocked(_) | FetchErrorKind::Held { .. } => return Err(error),
+                _ => Err(error),
+            },
         };
         if let Ok(asked) = rules.as_ref().map(|rules| rules.interval)
             && !asked.is_zero()
@@ -137,23 +104,24 @@ impl Inner {
             tracing::info!(robots = %address, ?asked, "a site asks for time between requests");
         }
         let good_for = if rules.is_ok() { GOOD_FOR } else { UNREADABLE_FOR };
-        Ok(KnownRobots { until: Instant::now() + good_for, rules })
+        Ok(Expiring { until: Instant::now() + good_for, value: rules })
     }
 }
 
-fn allowed(rules: &RobotsRules, origin: &str, url: &Url) -> Result<Duration, FetchError> {
+fn check_rules(rules: &RobotsRules, origin: &str, url: &Url) -> Result<Duration, FetchError> {
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
     match rules.forbidding(path) {
         None => Ok(rules.interval),
-        Some(pattern) => {
-            let detail = format!("{origin}/robots.txt disallows `{pattern}` for `{}`", rules.agent);
-            Err(FetchError::Robots { detail, retry_after: None })
-        }
+        Some(pattern) => Err(FetchErrorKind::Robots(format!(
+            "{origin}/robots.txt disallows `{pattern}` for `{}`",
+            rules.agent
+        ))
+        .into()),
     }
 }
 
 /// An error when `X-Robots-Tag` says `noai` or `noimageai` to all or to us.
-pub(super) fn opt_out(headers: &HeaderMap) -> Result<(), FetchError> {
+pub(super) fn check_opt_out(headers: &HeaderMap) -> Result<(), FetchError> {
     for value in headers.get_all("x-robots-tag") {
         // `agent: a, b` is meant for that agent only, up to the next agent.
         let mut for_us = true;
@@ -167,7 +135,7 @@ pub(super) fn opt_out(headers: &HeaderMap) -> Result<(), FetchError> {
             };
             let directive = directive.trim().to_ascii_lowercase();
             if for_us && matches!(directive.as_str(), "noai" | "noimageai") {
-                return Err(FetchError::OptOut(directive));
+                return Err(FetchErrorKind::OptOut(directive).into());
             }
         }
     }
@@ -193,8 +161,8 @@ mod tests {
             let headers = values
                 .iter()
                 .map(|value| (http::HeaderName::from_static("x-robots-tag"), value.parse().unwrap()));
-            let found = match opt_out(&headers.collect()) {
-                Err(FetchError::OptOut(directive)) => Some(directive),
+            let found = match check_opt_out(&headers.collect()).map_err(|error| error.kind) {
+                Err(FetchErrorKind::OptOut(directive)) => Some(directive),
                 _ => None,
             };
             assert_eq!(found.as_deref(), expect, "{values:?}");
@@ -222,7 +190,7 @@ mod tests {
         #[test]
         fn any_tag_is_read(tag: Vec<u8>) {
             if let Ok(value) = http::HeaderValue::from_bytes(&tag) {
-                let _ = opt_out(&HeaderMap::from_iter([(http::HeaderName::from_static("x-robots-tag"), value)]));
+                let _ = check_opt_out(&HeaderMap::from_iter([(http::HeaderName::from_static("x-robots-tag"), value)]));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The door against servers that misbehave, over real sockets.
+//! The outbound client against servers that misbehave, over real sockets.
 
 mod asking;
 mod cookies;
@@ -20,7 +20,7 @@ use crate::{
     model::{self, Candidate, Grants, HostKind, HostRule, Refusal},
 };
 
-use super::{Download, DownloadError, Fetcher};
+use super::{Download, FetchError, Fetcher};
 use site::Site;
 
 /// As by default, with every origin served by `site`.
@@ -62,10 +62,10 @@ fn get(url: &str) -> model::Request {
     }
 }
 
-async fn download(fetcher: &Fetcher, url: &str) -> Result<Download, DownloadError> {
+async fn download(fetcher: &Fetcher, url: &str) -> Result<Download, FetchError> {
     fetcher.download(&Grants::default(), &Candidate::default(), url).await
 }
 
 async fn refusal(fetcher: &Fetcher, url: &str) -> Refusal {
-    download(fetcher, url).await.unwrap_err().reason
+    download(fetcher, url).await.unwrap_err().refusal()
 }

@@ -1,35 +1,38 @@
-//! How hard one host is asked: connections, rate, and for each of its origins `Retry-After` and a breaker.
-//! One slow host never holds up another, nor what is broken at one port what is well at another.
+//! How hard one host is asked: connections, rate, and for each of its origins `Retry-After` and a circuit
+//! breaker. One slow host never holds up another, nor what is broken at one port what is well at another.
 
 use std::{
+    collections::HashMap,
     num::NonZeroU32,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{HeaderMap, header};
+use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
-use super::{
-    error::FetchError,
-    robots::LONGEST_INTERVAL,
-    slots::{KeyedCache, lock},
-};
+use super::error::{FetchError, FetchErrorKind};
 
 /// Longest hold that is slept; a longer one is the caller's to plan with.
-pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+pub(super) const MAX_SLEEP: Duration = Duration::from_secs(5);
+/// Longest time between two requests that is kept where a site asks for more.
+pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(30);
+/// How many hosts are known before those that need not be are forgotten, and how many origins at all.
+const CAPACITY: usize = 10_000;
 
-/// The pace of every host.
+/// The throttles of all hosts.
 pub(super) struct Throttle {
-    hosts: KeyedCache<HostThrottle>,
-    origins: KeyedCache<OriginState>,
+    /// No cache that evicts by itself: a host that is forgotten while it is asked would be asked twice as hard.
+    hosts: Mutex<HashMap<String, Arc<HostThrottle>>>,
+    origins: Cache<String, Arc<OriginState>>,
     connections: usize,
     rate: NonZeroU32,
 }
 
-/// The pace of one host.
+/// The throttle of one host.
 struct HostThrottle {
     connections: Arc<Semaphore>,
     /// Held once more by each who waits for its turn.
@@ -45,6 +48,7 @@ struct HostThrottle {
 /// Leave to send one request; ends when dropped.
 pub(super) struct ThrottlePermit {
     pub(super) origin: Arc<OriginState>,
+    _host: Arc<HostThrottle>,
     _connection: OwnedSemaphorePermit,
 }
 
@@ -68,53 +72,63 @@ struct Hold {
 
 impl Throttle {
     pub(super) fn new(connections: usize, rate: NonZeroU32) -> Self {
-        Self {
-            hosts: KeyedCache::new(10_000),
-            origins: KeyedCache::new(10_000),
-            connections: connections.max(1),
-            rate,
-        }
+        let origins = Cache::builder().max_capacity(CAPACITY as u64).eviction_policy(EvictionPolicy::lru());
+        Self { hosts: Mutex::default(), origins: origins.build(), connections: connections.max(1), rate }
     }
 
-    fn host(&self, url: &Url) -> Arc<HostThrottle> {
-        self.hosts.get(url.host_str().unwrap_or_default(), || HostThrottle {
+    /// The throttle of this address's host, for a request to it.
+    fn host(&self, url: &Url, now: Instant) -> Arc<HostThrottle> {
+        let name = url.host_str().unwrap_or_default();
+        let mut hosts = lock(&self.hosts);
+        if let Some(host) = hosts.get(name) {
+            return Arc::clone(host);
+        }
+        if hosts.len() >= CAPACITY {
+            hosts.retain(|_, host| !host.is_as_new(now));
+        }
+        let host = Arc::new(HostThrottle {
             connections: Arc::new(Semaphore::new(self.connections)),
             waiting: Arc::default(),
             rate: RateLimiter::direct(Quota::per_second(self.rate)),
             spaced: tokio::sync::Mutex::default(),
             last: Mutex::default(),
             interval: Mutex::default(),
-        })
+        });
+        hosts.insert(name.to_owned(), Arc::clone(&host));
+        host
     }
 
-    fn origin(&self, url: &Url) -> Arc<OriginState> {
-        self.origins.get(&url.origin().ascii_serialization(), OriginState::default)
+    fn known_host(&self, url: &Url) -> Option<Arc<HostThrottle>> {
+        lock(&self.hosts).get(url.host_str()?).map(Arc::clone)
     }
 
     /// Whether a request to this address would get its turn now, or its refusal. Others may be faster.
-    pub(super) fn has_room(&self, url: &Url) -> bool {
-        let (host, now) = (self.host(url), Instant::now());
-        let held = self.origin(url).hold(now).map(|hold| hold.until.saturating_duration_since(now));
-        Arc::strong_count(&host.waiting) == 1
-            && host.connections.available_permits() > 0
-            && held.is_none_or(|wait| wait > LONGEST_SLEEP)
+    pub(super) fn has_capacity(&self, url: &Url) -> bool {
+        let now = Instant::now();
+        let hold = self.origins.get(&url.origin().ascii_serialization()).and_then(|origin| origin.hold(now));
+        let is_free = self.known_host(url).is_none_or(|host| {
+            Arc::strong_count(&host.waiting) == 1 && host.connections.available_permits() > 0
+        });
+        is_free && hold.is_none_or(|hold| hold.until.saturating_duration_since(now) > MAX_SLEEP)
     }
 
     /// The time that the host of this address wants between requests; none where it wants none in particular.
     pub(super) fn interval(&self, url: &Url) -> Option<Duration> {
-        Some(*lock(&self.host(url).interval)).filter(|interval| !interval.is_zero())
+        let interval = *lock(&self.known_host(url)?.interval);
+        Some(interval).filter(|interval| !interval.is_zero())
     }
 
     /// Waits for the turn of this address's host, which comes no sooner than `interval` after the request
     /// before, or 30 s where that is longer. A hold of over 5 s is an error at once.
-    pub(super) async fn turn(&self, url: &Url, interval: Duration) -> Result<ThrottlePermit, FetchError> {
-        let (host, origin) = (self.host(url), self.origin(url));
+    pub(super) async fn acquire(&self, url: &Url, interval: Duration) -> Result<ThrottlePermit, FetchError> {
+        let host = self.host(url, Instant::now());
+        let origin = self.origins.get_with(url.origin().ascii_serialization(), Arc::default);
         let _waiting = Arc::clone(&host.waiting);
         loop {
             while let Some(hold) = origin.hold(Instant::now()) {
                 let wait = hold.until.saturating_duration_since(Instant::now());
-                if wait > LONGEST_SLEEP {
-                    return Err(FetchError::Held { status: hold.status, retry_after: wait });
+                if wait > MAX_SLEEP {
+                    return Err(FetchErrorKind::Held { status: hold.status, wait }.into());
                 }
                 tokio::time::sleep(wait).await;
             }
@@ -128,19 +142,27 @@ impl Throttle {
             };
             let last = *lock(&host.last);
             if let (Some(_), Some(last)) = (&first, last) {
-                tokio::time::sleep_until((last + interval.min(LONGEST_INTERVAL)).into()).await;
+                tokio::time::sleep_until((last + interval.min(MAX_INTERVAL)).into()).await;
             }
-            let Ok(connection) = host.connections.clone().acquire_owned().await else {
-                return Err(FetchError::Held { status: None, retry_after: LONGEST_SLEEP });
+            let Ok(connection) = Arc::clone(&host.connections).acquire_owned().await else {
+                return Err(FetchErrorKind::Held { status: None, wait: MAX_SLEEP }.into());
             };
             host.rate.until_ready().await;
             // The answers of others may have closed the origin meanwhile.
             if origin.hold(Instant::now()).is_none() {
                 *lock(&host.last) = Some(Instant::now());
                 drop(first);
-                return Ok(ThrottlePermit { origin, _connection: connection });
+                return Ok(ThrottlePermit { origin, _host: host, _connection: connection });
             }
         }
+    }
+}
+
+impl HostThrottle {
+    /// Whether another in its place would let through the same: nobody asks this one, nor did lately.
+    fn is_as_new(self: &Arc<Self>, now: Instant) -> bool {
+        let rests = lock(&self.last).is_none_or(|last| now.saturating_duration_since(last) > MAX_INTERVAL);
+        rests && Arc::strong_count(self) == 1
     }
 }
 
@@ -150,7 +172,7 @@ impl OriginState {
     }
 
     /// The site asked to be left alone for `wait`.
-    pub(super) fn wait(&self, status: u16, wait: Duration) {
+    pub(super) fn defer(&self, status: u16, wait: Duration) {
         lock(&self.0).hold(Instant::now(), wait, Some(status));
     }
 
@@ -169,10 +191,10 @@ impl OriginState {
 }
 
 impl CircuitBreaker {
-    /// Failures in a row that close an origin.
-    const PATIENCE: u32 = 5;
+    /// Failures in a row that are no chance any more; the origin is left alone then.
+    const MAX_FAILURES: u32 = 5;
     const FIRST_PAUSE: Duration = Duration::from_secs(30);
-    const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+    const MAX_PAUSE: Duration = Duration::from_secs(600);
 
     fn hold(&mut self, now: Instant, wait: Duration, status: Option<u16>) {
         let until = now + wait;
@@ -187,11 +209,16 @@ impl CircuitBreaker {
             return;
         }
         self.failures += 1;
-        if let Some(closed_before) = self.failures.checked_sub(Self::PATIENCE) {
+        if let Some(closed_before) = self.failures.checked_sub(Self::MAX_FAILURES) {
             let pause = Self::FIRST_PAUSE * 2u32.pow(closed_before.min(10));
-            self.hold(now, pause.min(Self::LONGEST_PAUSE), None);
+            self.hold(now, pause.min(Self::MAX_PAUSE), None);
         }
     }
+}
+
+/// A panic elsewhere cannot leave these values half changed, so a poisoned lock is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `Retry-After` in seconds or as a date, at most 24 h.
@@ -208,6 +235,35 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_host_that_is_asked_or_was_lately_is_not_forgotten() {
+        let throttle = Throttle::new(1, NonZeroU32::MIN);
+        let url = |host: &str| Url::parse(&format!("https://{host}.test/")).unwrap();
+        let held = throttle.acquire(&url("held"), Duration::ZERO).await.unwrap();
+        drop(throttle.acquire(&url("recent"), Duration::ZERO).await.unwrap());
+        let now = Instant::now();
+        let fill = |now, name: &str| {
+            let known = lock(&throttle.hosts).len();
+            for number in known..=CAPACITY {
+                throttle.host(&url(&format!("{name}{number}")), now);
+            }
+        };
+        fill(now, "a");
+        assert_eq!(
+            lock(&throttle.hosts).len(),
+            3,
+            "those that were never asked are gone, but for the newest"
+        );
+        assert!(throttle.known_host(&url("recent")).is_some());
+        fill(now + MAX_INTERVAL + Duration::from_secs(1), "b");
+        assert!(throttle.known_host(&url("recent")).is_none(), "it may be asked at once, as a new one may");
+        assert!(!throttle.has_capacity(&url("held")), "its only connection is taken");
+        drop(held);
+        assert!(throttle.has_capacity(&url("held")));
+        fill(now + MAX_INTERVAL + Duration::from_secs(1), "c");
+        assert!(throttle.known_host(&url("held")).is_none());
+    }
 
     #[test]
     fn the_breaker_doubles_its_pause() {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use http::HeaderValue;
 
-use super::FetchSetupError;
+use super::error::FetchSetupError;
 use crate::config;
 
 /// Our name in `User-Agent` and robots.txt.

@@ -14,7 +14,7 @@ use crate::{
         self, PgPool,
         pace::{self, RequestSlot},
     },
-    fetch::{Fetcher, RequestError},
+    fetch::Fetcher,
     model::{Failure, Grants, Request, Response},
 };
 
@@ -160,7 +160,7 @@ impl Transport for Live<'_> {
             Err(error) => error,
         };
         let asked_to_wait = error.asked_to_wait();
-        let RequestError { failure, retry_after } = error;
+        let (failure, retry_after) = (error.failure(), error.retry_after);
         match (asked_to_wait, retry_after) {
             (Some(after), _) => RequestOutcome::Deferred(Deferred::Site { after, failure }),
             (None, Some(after)) => {

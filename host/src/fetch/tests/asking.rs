@@ -1,14 +1,14 @@
 //! A source's own requests: grants, headers, decoding, what is an answer and what is not.
 
 use super::{
-    super::{RequestError, source_request::MAX_ANSWER_BYTES},
+    super::{FetchError, request::MAX_SOURCE_BYTES},
     downloading::gzip,
     fetcher, get, grants,
     site::{Act, Site, answer, header, path, redirect},
 };
 use crate::model::{Content, Failure, HostKind, Method, Request, Response};
 
-async fn ask(site: &Site, request: &Request) -> Result<Response, RequestError> {
+async fn ask(site: &Site, request: &Request) -> Result<Response, FetchError> {
     fetcher(site).ask(&grants(&[("api.test", HostKind::Api), ("*.web.test", HostKind::Web)]), request).await
 }
 
@@ -17,7 +17,7 @@ async fn text(site: &Site, path: &str) -> Content {
 }
 
 async fn failure(site: &Site, request: &Request) -> Failure {
-    ask(site, request).await.unwrap_err().failure
+    ask(site, request).await.unwrap_err().failure()
 }
 
 fn with_headers(headers: &[(&str, &str)]) -> Request {
@@ -26,7 +26,7 @@ fn with_headers(headers: &[(&str, &str)]) -> Request {
 }
 
 #[tokio::test]
-async fn answers_are_unpacked_and_decoded() {
+async fn answers_are_decompressed_and_decoded() {
     let [latin, sitemap, tar, two] = [
         gzip(b"<meta charset=latin1>\xe9").await,
         gzip(b"<?xml version=\"1.0\" encoding=\"koi8-r\"?>\xc1").await,
@@ -168,7 +168,7 @@ async fn a_post_becomes_a_get_where_redirects_say_so() {
 
 #[tokio::test]
 async fn what_is_not_an_answer() {
-    let bomb = gzip(&vec![b'a'; MAX_ANSWER_BYTES as usize + 1]).await;
+    let bomb = gzip(&vec![b'a'; MAX_SOURCE_BYTES as usize + 1]).await;
     let site = Site::start(move |request| match path(request) {
         "/bomb" => answer(200, &["content-encoding: gzip"], &bomb),
         "/bomb.gz" => answer(200, &[], &bomb),
@@ -182,12 +182,12 @@ async fn what_is_not_an_answer() {
     .await;
     for path in ["/bomb", "/bomb.gz", "/endless"] {
         let failure = failure(&site, &get(&format!("https://api.test{path}"))).await;
-        assert_eq!(failure, Failure::TooLarge(MAX_ANSWER_BYTES), "{path}");
+        assert_eq!(failure, Failure::TooLarge(MAX_SOURCE_BYTES), "{path}");
     }
     assert!(matches!(failure(&site, &get("https://api.test/short")).await, Failure::Network(_)));
     assert!(matches!(failure(&site, &get("https://api.test/loop")).await, Failure::Lasting(_)));
     assert_eq!(failure(&site, &get("https://api.test/503")).await, Failure::Status(503));
     let unanswered = ask(&site, &get("https://api.test/429")).await.unwrap_err();
-    assert_eq!(unanswered.failure, Failure::Status(429));
+    assert_eq!(unanswered.failure(), Failure::Status(429));
     assert_eq!(unanswered.retry_after.unwrap().as_secs_f64().ceil(), 40.0);
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    super::body::{BodyBounds, unpack},
+    super::body::{BodyLimits, decompress},
     Fetcher, config, download,
     downloading::{brotli, gzip},
     fetcher,
@@ -50,7 +50,7 @@ async fn what_expands_to_nothing_ends_soon() {
         ("https://robots.test/picture", nothing),
     ] {
         let refused = download(&fetcher, url).await.unwrap_err();
-        assert_eq!((refused.reason, &*refused.detail), (Refusal::Network, detail), "{url}");
+        assert_eq!((refused.refusal(), &*refused.to_string()), (Refusal::Network, detail), "{url}");
     }
     assert_eq!(site.requests().len(), 4, "none is asked for again");
 }
@@ -68,15 +68,15 @@ async fn the_head_of_an_answer_has_its_time() {
     let limit = Duration::from_millis(300);
     let once = crate::config::Fetch { request_timeout: limit + Duration::from_millis(100), ..config(&site) };
     let mut fetcher = Fetcher::new(&once).unwrap();
-    Arc::get_mut(&mut fetcher.inner).unwrap().longest_head = limit;
+    Arc::get_mut(&mut fetcher.client).unwrap().head_timeout = limit;
     for path in ["continue", "hints", "silence"] {
         let refused = download(&fetcher, &format!("https://{path}.test/{path}")).await.unwrap_err();
         let detail = "the head of the answer did not come within 300ms";
-        assert_eq!((refused.reason, &*refused.detail), (Refusal::Timeout, detail), "{path}");
+        assert_eq!((refused.refusal(), &*refused.to_string()), (Refusal::Timeout, detail), "{path}");
     }
 }
 
-/// Turns of another task while this file is unpacked, on one thread.
+/// Turns of another task while this file is decompressed, on one thread.
 async fn turns(file: &[u8]) -> usize {
     let turns = Arc::new(AtomicUsize::new(0));
     let other = tokio::spawn({
@@ -88,24 +88,24 @@ async fn turns(file: &[u8]) -> usize {
             }
         }
     });
-    let bounds = BodyBounds { bytes: 16 << 20, cut: false, window: Duration::from_secs(1) };
-    let _ = unpack(file, bounds).await;
+    let limits = BodyLimits { bytes: 16 << 20, truncates: false };
+    let _ = decompress(file, limits).await;
     other.abort();
     turns.load(Ordering::Relaxed)
 }
 
 #[tokio::test]
-async fn unpacking_lets_others_have_their_turn() {
+async fn decompressing_lets_others_have_their_turn() {
     assert!(turns(&gzip(&vec![0; 4 << 20]).await).await >= 128, "after each 32 KiB that come out");
     assert!(turns(&[BEGINNING, &BLOCK.repeat(100_000)].concat()).await >= 3, "or go in");
 }
 
 #[tokio::test]
 async fn as_many_members_as_honest_files_have_are_read() {
-    let bounds = BodyBounds { bytes: 1 << 20, cut: false, window: Duration::from_secs(1) };
+    let limits = BodyLimits { bytes: 1 << 20, truncates: false };
     let member = gzip(b"line\n").await;
-    assert_eq!(unpack(&member.repeat(1024), bounds).await.unwrap().len(), 5 * 1024);
-    assert!(unpack(&member.repeat(1025), bounds).await.is_err());
+    assert_eq!(decompress(&member.repeat(1024), limits).await.unwrap().len(), 5 * 1024);
+    assert!(decompress(&member.repeat(1025), limits).await.is_err());
 }
 
 proptest::proptest! {
@@ -114,10 +114,10 @@ proptest::proptest! {
         parts in proptest::collection::vec((0usize..4, proptest::collection::vec(proptest::prelude::any::<u8>(), 0..30)), 0..20),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let bounds = BodyBounds { bytes: 1 << 20, cut: false, window: Duration::from_secs(1) };
+        let limits = BodyLimits { bytes: 1 << 20, truncates: false };
         let file = parts.iter().flat_map(|(kind, noise)| [[MEMBER, BEGINNING, BLOCK, b""][*kind], noise].concat());
         let file = [BEGINNING, &file.collect::<Vec<u8>>()].concat();
-        let _ = runtime.block_on(unpack(&file, bounds));
+        let _ = runtime.block_on(decompress(&file, limits));
     }
 }
 

@@ -104,9 +104,9 @@ async fn names_do_not_lead_inside() {
         let url = format!("http://{name}:{port}/");
         let refused = download(&fetcher, &url).await.unwrap_err();
         let detail = format!("`{name}` has no address");
-        assert_eq!((refused.reason, refused.detail), (Refusal::Network, detail));
+        assert_eq!((refused.refusal(), refused.to_string()), (Refusal::Network, detail));
         let asked = fetcher.ask(&super::grants(&[("*", HostKind::Web)]), &super::get(&url)).await;
-        assert!(matches!(asked.unwrap_err().failure, Failure::Lasting(_)), "{name}");
+        assert!(matches!(asked.unwrap_err().failure(), Failure::Lasting(_)), "{name}");
     }
     // The second is no host name by the letter, and browsers ask for it.
     for name in ["changing.test", "a_b-.test"] {
@@ -137,7 +137,7 @@ async fn a_resolver_that_fails_may_pass() {
         .ask(&super::grants(&[("*", HostKind::Web)]), &super::get("http://somewhere.test/"))
         .await;
     fails.abort();
-    assert!(matches!(asked.unwrap_err().failure, Failure::Network(_)));
+    assert!(matches!(asked.unwrap_err().failure(), Failure::Network(_)));
 }
 
 #[tokio::test]
@@ -307,7 +307,7 @@ async fn slow_sites_are_left() {
     assert_eq!(refusal(&short, "https://a.test/slow-head").await, Refusal::Timeout);
     assert_eq!(refusal(&short, "https://b.test/slow-body").await, Refusal::Timeout);
     let mut picky = fetcher(&site);
-    Arc::get_mut(&mut picky.inner).unwrap().window = Duration::from_millis(50);
+    Arc::get_mut(&mut picky.client).unwrap().rate_window = Duration::from_millis(50);
     assert_eq!(refusal(&picky, "https://c.test/slow-body").await, Refusal::Timeout);
 }
 
@@ -333,8 +333,8 @@ async fn an_untrusted_certificate_is_refused_at_once() {
     };
     let (refused, alert) = tokio::join!(download(&fetcher, "https://img.test/a"), shake_hands);
     let refused = refused.unwrap_err();
-    assert_eq!(refused.reason, Refusal::Network);
-    assert!(refused.detail.contains("certificate"), "{}", refused.detail);
+    assert_eq!(refused.refusal(), Refusal::Network);
+    assert!(refused.to_string().contains("certificate"), "{}", refused.to_string());
     assert_eq!(alert.kind(), std::io::ErrorKind::InvalidData, "the client ends the handshake: {alert}");
 }
 

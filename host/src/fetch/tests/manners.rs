@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 
 use super::{
-    super::{Fetcher, robots::MOST_FILE_BYTES},
+    super::{Fetcher, request::MAX_ROBOTS_BYTES},
     config, download, fetcher, get, grants, refusal,
     site::{Act, Site, answer, header, path, redirect},
 };
@@ -38,7 +38,7 @@ async fn site_with_robots() -> Site {
             ("/robots.txt", "gone.test") => Act::Send(Vec::new()),
             ("/robots.txt", "page.test") => answer(200, &["content-type: text/html"], "<html>Disallow: /"),
             ("/robots.txt", "large.test") => {
-                let filler = "# filler\n".repeat(MOST_FILE_BYTES / 9);
+                let filler = "# filler\n".repeat(MAX_ROBOTS_BYTES / 9);
                 answer(200, &[], format!("User-agent: *\nDisallow: /early\n{filler}\nDisallow: /late\n"))
             }
             ("/robots.txt", _) => answer(404, &[], ""),
@@ -77,7 +77,7 @@ async fn robots_are_heard() {
         ("https://open.test/out/absent", Some(Refusal::NotFound)),
     ] {
         assert_eq!(
-            download(&fetcher, address).await.err().map(|refused| refused.reason),
+            download(&fetcher, address).await.err().map(|refused| refused.refusal()),
             expect,
             "{address}"
         );
@@ -88,7 +88,7 @@ async fn robots_are_heard() {
         assert!(wait > Duration::from_secs(290) && wait <= Duration::from_secs(300), "{refused:?}");
     }
     let refused = download(&fetcher, "https://closed.test/private/b").await.unwrap_err();
-    assert_eq!(refused.detail, "https://closed.test/robots.txt disallows `/private` for `*`");
+    assert_eq!(refused.to_string(), "https://closed.test/robots.txt disallows `/private` for `*`");
     assert_eq!(refused.retry_after, None);
 }
 
@@ -103,7 +103,7 @@ async fn a_source_has_the_name_that_the_operator_gives_it() {
     assert_eq!(header(&site.requests()[0], "user-agent"), Some("Guest/1.0 (like B, C)"));
     assert_eq!(refusal(&named, "https://ours.test/a.jpg").await, Refusal::Robots, "a picture is ours");
     let other = crate::model::Grants { source: "other".to_owned(), ..demo };
-    let failure = named.ask(&other, &request).await.unwrap_err().failure;
+    let failure = named.ask(&other, &request).await.unwrap_err().failure();
     assert!(matches!(&failure, Failure::Robots(why) if why.contains("`pixcrawler`")), "{failure:?}");
     assert_eq!(site.robots_requests(), 2, "once for each name");
 
@@ -143,12 +143,37 @@ async fn robots_are_asked_once_for_an_origin() {
 }
 
 #[tokio::test]
+async fn who_goes_away_leaves_robots_to_the_next() {
+    let count = AtomicUsize::new(0);
+    let site = Site::start(move |request| match path(request) {
+        "/robots.txt" if count.fetch_add(1, Ordering::SeqCst) == 0 => Act::Stall(Vec::new()),
+        "/robots.txt" => answer(404, &[], ""),
+        _ => answer(200, &[], "bytes"),
+    })
+    .await;
+    let fetcher = fetcher(&site);
+    let start = || {
+        let fetcher = fetcher.clone();
+        tokio::spawn(async move { download(&fetcher, "https://img.test/a").await })
+    };
+    let first = start();
+    while site.robots_requests() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let next = start();
+    tokio::task::yield_now().await;
+    first.abort();
+    assert!(next.await.unwrap().is_ok());
+    assert_eq!(site.robots_requests(), 2);
+}
+
+#[tokio::test]
 async fn robots_bind_web_sources_only() {
     let site = site_with_robots().await;
     let fetcher = fetcher(&site);
     let request = get("https://closed.test/private/list");
     let mut web = grants(&[("closed.test", HostKind::Web)]);
-    let failure = fetcher.ask(&web, &request).await.unwrap_err().failure;
+    let failure = fetcher.ask(&web, &request).await.unwrap_err().failure();
     assert!(matches!(&failure, Failure::Robots(why) if why.contains("/private")), "{failure:?}");
     web.ignores_robots = true;
     assert!(fetcher.ask(&web, &request).await.is_ok());
@@ -161,7 +186,7 @@ async fn pages_opt_out_as_pictures_do() {
     let fetcher = fetcher(&site);
     let (page, absent) = (get("https://open.test/out"), get("https://open.test/out/absent"));
     let mut web = grants(&[("open.test", HostKind::Web)]);
-    let failure = fetcher.ask(&web, &page).await.unwrap_err().failure;
+    let failure = fetcher.ask(&web, &page).await.unwrap_err().failure();
     assert!(
         matches!(&failure, Failure::Denied(why) if why.contains("`X-Robots-Tag: noimageai`")),
         "{failure:?}"
@@ -189,7 +214,7 @@ async fn a_host_that_asks_to_wait_is_left_alone() {
         let url = format!("https://{host}/a");
         for _ in 0..3 {
             let refused = download(&fetcher, &url).await.unwrap_err();
-            assert_eq!(refused.reason, reason);
+            assert_eq!(refused.refusal(), reason);
             let wait = refused.retry_after.unwrap().as_secs();
             assert!((most - 5..=most).contains(&wait), "{refused:?}");
         }
@@ -278,10 +303,10 @@ async fn an_origin_that_fails_in_a_row_is_closed() {
     .await;
     let fetcher = fetcher(&site);
     let refused = join_all((0..5).map(|_| download(&fetcher, "https://dead.test/a"))).await;
-    assert!(refused.iter().all(|refused| refused.as_ref().unwrap_err().reason == Refusal::Network));
+    assert!(refused.iter().all(|refused| refused.as_ref().unwrap_err().refusal() == Refusal::Network));
     let before = site.requests().len();
     let refused = download(&fetcher, "https://dead.test/a").await.unwrap_err();
-    assert_eq!(refused.reason, Refusal::ServerError);
+    assert_eq!(refused.refusal(), Refusal::ServerError);
     assert!(refused.retry_after.unwrap() > Duration::from_secs(25), "{refused:?}");
     assert_eq!(site.requests().len(), before);
     for live in ["https://live.test/a", "https://dead.test:8443/a"] {

@@ -115,7 +115,7 @@ async fn a_secret_stays_at_home() {
     let denied =
         fetcher.ask(&granted(parameter(), SECRET), &with_key("https://other.test/")).await.unwrap_err();
     assert!(
-        matches!(&denied.failure, Failure::Denied(why) if why.contains("api.test") && !why.contains("s3cret"))
+        matches!(&denied.failure(), Failure::Denied(why) if why.contains("api.test") && !why.contains("s3cret"))
     );
     let none = Grants { declared: vec!["key".to_owned()], ..grants(&[("api.test", HostKind::Api)]) };
     assert!(
@@ -126,10 +126,10 @@ async fn a_secret_stays_at_home() {
     let asked = site.requests().len();
     let undeclared = Grants { declared: vec!["other".to_owned()], ..none };
     let denied = fetcher.ask(&undeclared, &with_key("https://api.test/")).await.unwrap_err();
-    assert!(matches!(&denied.failure, Failure::Denied(why) if why.contains("`key`")), "{denied:?}");
+    assert!(matches!(&denied.failure(), Failure::Denied(why) if why.contains("`key`")), "{denied:?}");
     let candidate = Candidate { credential: Some("key".to_owned()), ..Candidate::default() };
     let refused = fetcher.download(&undeclared, &candidate, "https://api.test/a").await.unwrap_err();
-    assert!(refused.detail.contains("`key`") && site.requests().len() == asked, "{refused:?}");
+    assert!(refused.to_string().contains("`key`") && site.requests().len() == asked, "{refused:?}");
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn what_a_download_says_holds_no_secret() {
 }
 
 #[tokio::test]
-async fn binary_answers_and_halves_are_blotted() {
+async fn binary_answers_and_halves_are_redacted() {
     let site = Site::start(|request| match path(request) {
         "/binary" => answer(200, &["content-type: image/png"], b"\x89PNG\0\xff pass-w0rd pass-w0rd\0"),
         _ => answer(200, &["content-type: text/plain", "x-echo: pass-w0rd"], "user and pass-w0rd"),
@@ -173,7 +173,7 @@ async fn a_cookie_does_not_carry_it_away() {
     fetcher.ask(&grants, &with_key("https://api.test/set")).await.unwrap();
     let stored = serde_json::to_string(&jar.changes().unwrap().0).unwrap();
     assert!(stored.contains("a=b") && !stored.contains("session"), "{stored}");
-    // What a site remembers in its own way is blotted where no credential goes along, too.
+    // What a site remembers in its own way is redacted where no credential goes along, too.
     let response = fetcher.ask(&grants, &get("https://api.test/echo?q=s3cret/%2B%26%3F")).await.unwrap();
     let Content::Text(echo) = response.body else { panic!("text") };
     assert!(echo.starts_with("GET /echo?q=[secret] ") && echo.contains("cookie: a=b"), "{echo}");
@@ -196,7 +196,7 @@ async fn secrets_are_not_sent_in_the_clear() {
     };
     let fetcher = Fetcher::new(&plain).unwrap();
     let denied = fetcher.ask(&grants, &with_key("http://api.test/a")).await.unwrap_err();
-    assert!(matches!(&denied.failure, Failure::Denied(why) if why.contains("https only")), "{denied:?}");
+    assert!(matches!(&denied.failure(), Failure::Denied(why) if why.contains("https only")), "{denied:?}");
     assert!(fetcher.ask(&grants, &with_key("https://api.test/a")).await.is_ok());
     // What the operator opened or mapped is where the operator wants it.
     let mut own = grants.clone();
@@ -218,13 +218,13 @@ async fn errors_do_not_tell() {
     for kind in [header_kind(), parameter(), CredentialKind::Basic] {
         let failed = fetcher.ask(&granted(kind, SECRET), &with_key("https://api.test/a")).await.unwrap_err();
         assert!(
-            matches!(failed.failure, Failure::Network(_)) && !format!("{failed:?}").contains("s3cret"),
+            matches!(failed.failure(), Failure::Network(_)) && !format!("{failed:?}").contains("s3cret"),
             "{failed:?}"
         );
     }
     let broken = granted(header_kind(), "a\nb");
     let failed = fetcher.ask(&broken, &with_key("https://api.test/a")).await.unwrap_err();
-    assert!(matches!(&failed.failure, Failure::Denied(why) if why.contains("`key`")), "{failed:?}");
+    assert!(matches!(&failed.failure(), Failure::Denied(why) if why.contains("`key`")), "{failed:?}");
     assert!(!format!("{broken:?}").contains("a\\nb"));
 }
 
@@ -284,7 +284,7 @@ async fn a_token_endpoint_that_does_not_give() {
     let check = async |token_url: &str, secret: &str, expect: &str| {
         let grants = granted(oauth(token_url), secret);
         let failure =
-            fetcher.ask(&grants, &with_key("https://api.test/a")).await.unwrap_err().failure.to_string();
+            fetcher.ask(&grants, &with_key("https://api.test/a")).await.unwrap_err().failure().to_string();
         assert!(failure.contains(expect) && !failure.contains("my-secret"), "{failure}");
     };
     check("https://token.test/babbles", "id:my-secret", "`access_token`").await;

@@ -1,7 +1,7 @@
 //! HTTP as sites speak it, which is not always as it is written: what browsers read is read.
 
 use super::{
-    super::{RequestError, body::unpack},
+    super::body::{BodyLimits, decompress},
     download,
     downloading::{brotli, gzip},
     fetcher, get, grants,
@@ -55,7 +55,7 @@ async fn heads_with_faults_are_read() {
 }
 
 #[tokio::test]
-async fn bodies_are_unpacked_as_browsers_do() {
+async fn bodies_are_decompressed_as_browsers_do() {
     let text = "some text, ".repeat(1000);
     let (gzip, br) = (gzip(text.as_bytes()).await, brotli(text.as_bytes()).await);
     let deflated = gzip[10..gzip.len() - 8].to_vec();
@@ -130,7 +130,7 @@ async fn a_page_that_never_comes_whole_is_read_as_far_as_it_comes() {
     assert_eq!(site.requests().len(), 9, "it might have come whole");
     for name in ["nothing", "json"] {
         let url = format!("https://{name}.test/{name}");
-        let failure = fetcher.ask(&grants, &get(&url)).await.unwrap_err().failure;
+        let failure = fetcher.ask(&grants, &get(&url)).await.unwrap_err().failure();
         assert!(matches!(failure, Failure::Network(_)), "{name}: {failure:?}");
     }
 }
@@ -164,21 +164,17 @@ async fn pictures_are_said_to_be_packed_and_are_not() {
 
 #[tokio::test]
 async fn what_was_flushed_and_never_ended_is_what_came() {
-    let bounds = super::super::body::BodyBounds {
-        bytes: 1 << 20,
-        cut: false,
-        window: std::time::Duration::from_secs(1),
-    };
+    let limits = BodyLimits { bytes: 1 << 20, truncates: false };
     // A stored block that is not the last.
     let flushed = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\0\x04\0\xfb\xfftext";
-    assert_eq!(unpack(flushed, bounds).await.unwrap(), b"text");
+    assert_eq!(decompress(flushed, limits).await.unwrap(), b"text");
     for nothing in
         [&flushed[..4], &flushed[..10], b"no gzip file", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff\xff"]
     {
-        assert!(unpack(nothing, bounds).await.is_err(), "{nothing:?}");
+        assert!(decompress(nothing, limits).await.is_err(), "{nothing:?}");
     }
     let broken = [&flushed[..], b"\x07junk"].concat();
-    assert!(unpack(&broken, bounds).await.is_err(), "a block of no kind");
+    assert!(decompress(&broken, limits).await.is_err(), "a block of no kind");
 }
 
 #[tokio::test]
@@ -242,8 +238,9 @@ async fn what_another_try_would_meet_again_is_told_apart() {
         ("nothing", false),
     ] {
         let asked = fetcher.ask(&grants, &get(&format!("https://{path}.test/{path}"))).await;
-        let Err(RequestError { failure, retry_after: None }) = asked else { panic!("{path}: {asked:?}") };
-        match failure {
+        let error = asked.unwrap_err();
+        assert_eq!(error.retry_after, None, "{path}");
+        match error.failure() {
             Failure::Lasting(_) => assert!(lasts, "{path}"),
             Failure::Network(_) => assert!(!lasts, "{path}"),
             other => panic!("{path}: {other:?}"),

@@ -3,8 +3,7 @@
 
 use std::{cmp::Reverse, time::Duration};
 
-/// Bytes of one file that are read; RFC 9309 asks for at least as many.
-pub(in super::super) const MOST_FILE_BYTES: usize = 500 << 10;
+use super::request::MAX_ROBOTS_BYTES;
 
 /// What one crawler is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +27,7 @@ impl RobotsRules {
     /// Reads what `file` says to the crawler of that product token.
     pub(super) fn parse(file: &[u8], product: &str) -> Self {
         // Of a line that was cut nobody knows what it forbids.
-        let whole = file.get(..MOST_FILE_BYTES).map(|cut| cut.iter().rposition(is_end).unwrap_or_default());
+        let whole = file.get(..MAX_ROBOTS_BYTES).map(|cut| cut.iter().rposition(is_end).unwrap_or_default());
         let file = &file[..whole.unwrap_or(file.len())];
         let (mut ours, mut everybodys) = (None, None);
         let (mut group, mut names_go_on) = (RobotsGroup::default(), false);
@@ -58,22 +57,21 @@ impl RobotsRules {
                 // Neither ends a group, nor do records that are not known (2.2.4).
                 RobotsKey::Interval(interval) => group.interval = group.interval.max(interval(value)),
             }
-            for (is_meant, said) in [(group.is_ours, &mut ours), (group.is_everybodys, &mut everybodys)] {
+            for (is_meant, rules) in [(group.is_ours, &mut ours), (group.is_everybodys, &mut everybodys)] {
                 if is_meant {
-                    said.get_or_insert_with(Self::default).take(&group);
+                    rules.get_or_insert_with(Self::default).take(&group);
                 }
             }
             group.rule = None;
         }
-        let (agent, said) = match (ours, everybodys) {
-            (Some(said), _) => (product.to_ascii_lowercase(), said),
-            (None, said) => ("*".to_owned(), said.unwrap_or_default()),
+        let (agent, Self { mut rules, interval, .. }) = match (ours, everybodys) {
+            (Some(ours), _) => (product.to_ascii_lowercase(), ours),
+            (None, everybodys) => ("*".to_owned(), everybodys.unwrap_or_default()),
         };
-        let mut rules = said.rules;
         // The longest decides, and of two that are as long the one that allows (2.2.2).
         rules.sort_unstable_by(|one, other| one.rank().cmp(&other.rank()));
         rules.dedup();
-        Self { agent, rules, interval: said.interval }
+        Self { agent, rules, interval }
     }
 
     fn take(&mut self, group: &RobotsGroup) {
@@ -526,7 +524,7 @@ mod tests {
     #[test]
     fn every_rule_of_a_long_file_counts() {
         let check = |file: String, expect: usize, agent: &str| {
-            assert!(file.len() < MOST_FILE_BYTES, "{}", file.len());
+            assert!(file.len() < MAX_ROBOTS_BYTES, "{}", file.len());
             let rules = RobotsRules::parse(file.as_bytes(), "PixCrawler");
             assert_eq!((rules.len(), &*rules.agent), (expect, agent));
             rules
@@ -546,7 +544,7 @@ mod tests {
     #[test]
     fn a_line_that_is_cut_forbids_nothing() {
         let begin = "user-agent: *\ndisallow: /a\n";
-        let filler = "#".repeat(MOST_FILE_BYTES - begin.len() - "\ndisallow: /".len());
+        let filler = "#".repeat(MAX_ROBOTS_BYTES - begin.len() - "\ndisallow: /".len());
         let file = format!("{begin}{filler}\ndisallow: /private/");
         assert!(!may(&file, "/a") && may(&file, "/b"));
     }
