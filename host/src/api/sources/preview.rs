@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
-    api::{error::Problem, nullable::Nullable},
+    api::{error::Problem, nullable::Nullable, provenance::ProvenanceFields},
     app::App,
     fetch::CookieJar,
-    model::{Candidate, Request, SourceError, UserId},
+    model::{Candidate, Provenance, Request, SourceError, UserId},
     plugins::LoadedPlugin,
     runner::{
         self, Live, Logged, Paced, RequestOutcome, RunEnd, RunLimits, Schedule, SourceRun, TimeLimit,
@@ -78,24 +78,10 @@ pub(super) struct Preview {
 struct PreviewCandidate {
     /// The largest original known.
     url: String,
-    /// The page a person would open to see it.
-    page_url: Nullable<String>,
     /// A small copy.
     thumbnail_url: Nullable<String>,
-    /// Title.
-    title: Nullable<String>,
-    /// Description or alternative text.
-    description: Nullable<String>,
-    /// Who made it.
-    creator: Nullable<String>,
-    /// The creator's page.
-    creator_url: Nullable<String>,
-    /// Licence id, such as `cc-by-4.0`.
-    license: Nullable<String>,
-    /// The licence's text.
-    license_url: Nullable<String>,
-    /// The line to print beside the picture.
-    attribution: Nullable<String>,
+    #[oai(flatten)]
+    provenance: ProvenanceFields,
     /// In pixels, as declared.
     width: Nullable<u32>,
     /// In pixels, as declared.
@@ -254,20 +240,10 @@ fn failed(error: StepError) -> Problem {
 
 impl From<Candidate> for PreviewCandidate {
     fn from(candidate: Candidate) -> Self {
-        let (license, license_url, attribution) = candidate
-            .license
-            .map_or((None, None, None), |license| (Some(license.id), license.url, license.attribution));
         Self {
+            provenance: Provenance::from(&candidate).into(),
             url: candidate.url,
-            page_url: candidate.page_url.into(),
             thumbnail_url: candidate.thumbnail_url.into(),
-            title: candidate.title.into(),
-            description: candidate.description.into(),
-            creator: candidate.creator.into(),
-            creator_url: candidate.creator_url.into(),
-            license: license.into(),
-            license_url: license_url.into(),
-            attribution: attribution.into(),
             width: candidate.dimensions.map(|(width, _)| width).into(),
             height: candidate.dimensions.map(|(_, height)| height).into(),
             mime: candidate.mime.into(),
