@@ -1,6 +1,6 @@
 //! What is asked of one source on the command line, and what it needs for that.
 
-use std::{path::Path, str::FromStr, sync::Mutex};
+use std::{path::Path, sync::Mutex};
 
 use clap::Args;
 
@@ -26,8 +26,8 @@ pub(super) struct Ask {
     /// Keywords or an address, whichever the source takes
     query: String,
     /// Value of an option of the source; may be repeated
-    #[arg(long, value_name = "NAME=VALUE")]
-    option: Vec<NamedOption>,
+    #[arg(long, value_name = "NAME=VALUE", value_parser = named_option)]
+    option: Vec<(String, String)>,
     /// Ask no more once there are this many candidates
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub(super) max: usize,
@@ -42,23 +42,11 @@ pub(super) struct Ask {
     language: Option<String>,
 }
 
-/// `NAME=VALUE`.
-#[derive(Clone, Debug)]
-struct NamedOption {
-    name: String,
-    value: String,
-}
-
-impl FromStr for NamedOption {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            Some((name, value)) if !name.is_empty() => {
-                Ok(Self { name: name.to_owned(), value: value.to_owned() })
-            }
-            _ => Err("expected NAME=VALUE".to_owned()),
-        }
+/// Reads `NAME=VALUE`.
+fn named_option(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
     }
 }
 
@@ -143,13 +131,11 @@ impl Ask {
     fn query(&self, source: &LoadedPlugin, grants: &Grants, fetcher: &Fetcher) -> anyhow::Result<Query> {
         let id = &source.info.id;
         let known: Vec<&str> = source.info.options.iter().map(|spec| spec.name.as_str()).collect();
-        if let Some(NamedOption { name, .. }) =
-            self.option.iter().find(|option| !known.contains(&option.name.as_str()))
-        {
+        if let Some((name, _)) = self.option.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(wrong_usage(format!("{id} has no option `{name}`; it has: {known}")));
         }
-        let options = self.option.iter().map(|option| (option.name.clone(), option.value.clone().into()));
+        let options = self.option.iter().map(|(name, value)| (name.clone(), value.clone().into()));
         let request = QueryRequest {
             text: Some(self.query.clone()),
             options: options.collect(),
