@@ -10,7 +10,7 @@ mod mutation;
 mod record;
 mod replay;
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, fmt, time::Duration};
 
 pub use candidate_view::CandidateView;
 pub use perform::{KnownAnswer, Performed, perform};
@@ -23,7 +23,7 @@ pub use transport::{
 };
 
 use crate::{
-    model::{Candidate, Next, Query, Request, Step},
+    model::{Candidate, Next, Query, Request, SourceError, Step},
     plugins::{LoadedPlugin, Plugins},
     sandbox::{MOST_AGAIN, MeteredStep, StepError},
 };
@@ -90,6 +90,23 @@ pub enum RunEnd {
     Deferred(Deferred),
     /// There is no answer to go on with.
     Aborted(TransportError),
+}
+
+impl fmt::Display for RunEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("the source has no more"),
+            Self::Open(_) => f.write_str("the source has more"),
+            Self::Failed(StepError::Source(error @ SourceError::RateLimited(Some(seconds)))) => {
+                write!(f, "{error}, for {seconds} s")
+            }
+            Self::Failed(StepError::Source(error)) => write!(f, "{}: {error}", error.kind()),
+            Self::Failed(fault) if fault.is_plugins_fault() => write!(f, "fault of the plugin: {fault}"),
+            Self::Failed(refused) => write!(f, "{refused}"),
+            Self::Deferred(deferred) => write!(f, "{deferred}"),
+            Self::Aborted(error) => write!(f, "{error}"),
+        }
+    }
 }
 
 /// One crawl of the source, from its first step on. The future may be dropped at any time.

@@ -1,4 +1,5 @@
-//! What a crawl adds to a step of its source: budgets, back-off, and what is wrong with the source.
+//! What a crawl adds to a step of its source: what it used, back-off, and reports of what is
+//! wrong with the source.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -18,7 +19,8 @@ use crate::{
     model::{Answer, Failure, Grants, Request, Sha256, SourceError, Step},
     plugins::LoadedPlugin,
     runner::{
-        Deferred, Live, Logged, Paced, ResponseCache, Schedule, TransportError, perform, rest, without_query,
+        self, Deferred, Live, Logged, Paced, Performed, ResponseCache, Schedule, TransportError, rest,
+        without_query,
     },
     sandbox::{MOST_AGAIN, MeteredStep, StepError},
 };
@@ -53,32 +55,45 @@ pub(super) enum StepOutcome {
     Failed(String),
 }
 
-/// The answers to the requests of a step, or until when it waits for them.
-type StepAnswers = Result<Arc<Vec<Answer>>, Deferral>;
-
 impl StepTask {
     /// Makes the step. Dropping the future closes its connections.
     ///
     /// # Errors
     /// When the database fails.
     pub(super) async fn make(self) -> Result<StepOutcome, db::Error> {
-        if self.again > MOST_AGAIN {
-            let made = Err(StepError::too_often());
-            self.stats.stepped(&made, false);
-            return self.outcome(made, Arc::default(), Usage::default()).await;
-        }
-        let Some(requests) = self.chunk.requests.as_ref() else {
-            let made = self.app.plugins.start(&self.source, &self.chunk.query).await;
-            self.stats.stepped(&made, false);
-            return self.outcome(made, Arc::default(), Usage::default()).await;
+        let requests = match &self.chunk.requests {
+            Some(requests) if self.again <= MOST_AGAIN => requests,
+            requests => {
+                let made = match requests {
+                    Some(_) => Err(StepError::too_often()),
+                    None => self.app.plugins.start(&self.source, &self.chunk.query).await,
+                };
+                self.stats.stepped(&made, false);
+                return self.outcome(made, Arc::default(), Usage::default()).await;
+            }
         };
         let (answers, usage) = match &self.answers {
-            Some(answers) => (Ok(Arc::clone(answers)), Usage::default()),
-            None => self.perform(requests).await?,
-        };
-        let answers = match answers {
-            Ok(answers) => answers,
-            Err(deferral) => return Ok(self.defer(deferral, usage)),
+            Some(answers) => (Arc::clone(answers), Usage::default()),
+            None => {
+                let performed = match self.perform(requests).await {
+                    Ok(performed) => performed,
+                    Err(TransportError::Database(error)) => return Err(error),
+                    Err(error) => {
+                        let deferral = self.passing_error(None, error.to_string());
+                        return Ok(self.defer(deferral, Usage::default()));
+                    }
+                };
+                let usage = Usage {
+                    asked: performed.made.try_into().unwrap_or(i32::MAX),
+                    received: performed.received.try_into().unwrap_or(i64::MAX),
+                };
+                if let Some(deferred) = performed.deferred {
+                    // What was answered by then is held, so that a step of many requests is made in the end.
+                    self.responses.settle(requests, &performed.answers, |_| true);
+                    return Ok(self.defer(self.deferral(deferred), usage));
+                }
+                (Arc::new(performed.answers), usage)
+            }
         };
         let made = self
             .app
@@ -102,12 +117,13 @@ impl StepTask {
 
     /// Performs the requests, but for items that are there already and what was answered before,
     /// at the pace that all workers share.
-    async fn perform(&self, requests: &[Request]) -> Result<(StepAnswers, Usage), db::Error> {
+    async fn perform(&self, requests: &[Request]) -> Result<Performed, TransportError> {
         let items: Vec<&str> = requests.iter().filter_map(|request| request.item.as_deref()).collect();
         let known_items = match items.is_empty() {
             true => HashSet::new(),
             false => known_items::known(&self.app.db, &self.chunk, &items).await?,
         };
+        let known = self.responses.known(requests, &known_items);
         let live = Live::new(&self.fetcher, &self.grants);
         let counted = Logged::new(live, |_, _, outcome, _| self.stats.requested(outcome.status()));
         let schedule = Schedule::Shared {
@@ -116,20 +132,7 @@ impl StepTask {
             backoff: self.backoff(),
         };
         let transport = Paced::new(counted, live, self.source.info.interval(), schedule);
-        let known = self.responses.known(requests, &known_items);
-        let performed = match perform(&transport, requests, known, 0).await {
-            Ok(performed) => performed,
-            Err(TransportError::Database(error)) => return Err(error),
-            Err(error) => return Ok((Err(self.passing_error(None, error.to_string())), Usage::default())),
-        };
-        let usage = Usage {
-            asked: performed.made.try_into().unwrap_or(i32::MAX),
-            received: performed.received.try_into().unwrap_or(i64::MAX),
-        };
-        let Some(deferred) = performed.deferred else { return Ok((Ok(Arc::new(performed.answers)), usage)) };
-        // What was answered by then is held, so that a step of many requests is made in the end.
-        self.responses.settle(requests, &performed.answers, |_| true);
-        Ok((Err(self.deferral(deferred)), usage))
+        runner::perform(&transport, requests, known, 0).await
     }
 
     fn deferral(&self, deferred: Deferred) -> Deferral {

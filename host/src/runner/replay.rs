@@ -70,12 +70,9 @@ pub async fn test(plugins: &Plugins, source: &LoadedPlugin, cassette: &Cassette)
     let expected = cassette.expect.as_ref();
     let outcome = Expect::outcome(&run, expected);
     let mut problems = Vec::new();
-    problems.extend(match (&run.end, &outcome) {
-        (RunEnd::Failed(StepError::Source(_)) | RunEnd::Done | RunEnd::Open(_), Some(outcome)) => {
-            expectation_diff(expected, outcome, &run.end).map(CassetteProblem::Unexpected)
-        }
-        (RunEnd::Failed(fault), _) => Some(CassetteProblem::Other(format!("fault of the plugin: {fault}"))),
-        (end, _) => Some(CassetteProblem::Other(end_text(end))),
+    problems.extend(match &outcome {
+        Some(outcome) => expectation_diff(expected, outcome, &run.end).map(CassetteProblem::Unexpected),
+        None => Some(CassetteProblem::Other(end_text(&run.end))),
     });
     problems.extend(unmade(&cassette.exchanges, &run).map(CassetteProblem::Other));
     problems.extend(forbidden(source, cassette, &run).map(CassetteProblem::Other));
@@ -215,18 +212,14 @@ async fn layout_problem(
     ))
 }
 
-/// An end in words.
+/// An end in words; more than the cassette holds is named.
 fn end_text(end: &RunEnd) -> String {
     match end {
-        RunEnd::Done => "the source has no more".to_owned(),
         RunEnd::Open(requests) => {
             let lines = requests.iter().map(|request| format!("\n  {}", request.url));
             format!("the source asks for what is not recorded:{}", lines.collect::<String>())
         }
-        RunEnd::Failed(StepError::Source(error)) => format!("{}: {error}", error.kind()),
-        RunEnd::Failed(fault) => fault.to_string(),
-        RunEnd::Deferred(deferred) => deferred.to_string(),
-        RunEnd::Aborted(error) => error.to_string(),
+        end => end.to_string(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::ask::{Ask, PreparedSource};
 use crate::{
     cli::{counted, say, tell},
     config::Config,
-    model::{Candidate, Request, SourceError},
+    model::{Candidate, Request},
     plugins::SandboxUse,
     runner::{CandidateView, RequestOutcome, RunEnd, RunLimits, SourceRun, cassette::Exchange},
     sandbox::StepError,
@@ -112,7 +112,6 @@ fn row((candidate, number): (&Candidate, usize)) -> [String; 5] {
 /// The end of a run in words; of an open one with the requests that would follow.
 pub(super) fn end(end: &RunEnd) -> String {
     match end {
-        RunEnd::Done => "the source has no more".to_owned(),
         RunEnd::Open(requests) => {
             let next = requests.iter().map(|request| {
                 let lines = Exchange::request_text(request);
@@ -120,14 +119,7 @@ pub(super) fn end(end: &RunEnd) -> String {
             });
             format!("next the source would ask for{}", next.collect::<String>())
         }
-        RunEnd::Failed(StepError::Source(error @ SourceError::RateLimited(Some(seconds)))) => {
-            format!("{error}, for {seconds} s")
-        }
-        RunEnd::Failed(StepError::Source(error)) => format!("{}: {error}", error.kind()),
-        RunEnd::Failed(fault) if fault.is_plugins_fault() => format!("fault of the plugin: {fault}"),
-        RunEnd::Failed(refused) => refused.to_string(),
-        RunEnd::Deferred(deferred) => deferred.to_string(),
-        RunEnd::Aborted(error) => error.to_string(),
+        end => end.to_string(),
     }
 }
 
@@ -137,8 +129,7 @@ fn described(ready: &PreparedSource, run: &SourceRun, max: usize) -> Value {
         RunEnd::Open(_) => ("open", None),
         RunEnd::Failed(StepError::Source(error)) => (error.kind(), Some(error.to_string())),
         RunEnd::Failed(fault) => ("fault", Some(fault.to_string())),
-        RunEnd::Deferred(deferred) => ("stopped", Some(deferred.to_string())),
-        RunEnd::Aborted(error) => ("stopped", Some(error.to_string())),
+        RunEnd::Deferred(_) | RunEnd::Aborted(_) => ("stopped", Some(run.end.to_string())),
     };
     let next: &[Request] = if let RunEnd::Open(requests) = &run.end { requests } else { &[] };
     let candidates: Vec<CandidateView> =

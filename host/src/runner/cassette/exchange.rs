@@ -97,8 +97,8 @@ fn content_type(headers: &[(String, String)]) -> &str {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    #[serde(default, skip_serializing_if = "WrittenMethod::is_get")]
-    method: WrittenMethod,
+    #[serde(default = "get", skip_serializing_if = "is_get", with = "WrittenMethod")]
+    method: Method,
     url: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     key: String,
@@ -118,10 +118,9 @@ struct Written {
     answer: Option<WrittenAnswer>,
 }
 
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Method", rename_all = "UPPERCASE")]
 enum WrittenMethod {
-    #[default]
     Get,
     Post,
 }
@@ -163,11 +162,13 @@ impl From<Base64> for String {
     }
 }
 
-impl WrittenMethod {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-    const fn is_get(&self) -> bool {
-        matches!(self, Self::Get)
-    }
+const fn get() -> Method {
+    Method::Get
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_get(method: &Method) -> bool {
+    matches!(method, Method::Get)
 }
 
 impl TryFrom<Written> for Exchange {
@@ -178,10 +179,6 @@ impl TryFrom<Written> for Exchange {
         let here = |what: &str| format!("exchange of {url}: {what}");
         let answer = answer.ok_or_else(|| here("it has no [exchange.answer]"))?;
         let body = content(text, base64).map_err(|what| here(&what))?;
-        let method = match method {
-            WrittenMethod::Get => Method::Get,
-            WrittenMethod::Post => Method::Post,
-        };
         let WrittenAnswer { failure, status, url: from, headers: of_answer, text, base64 } = answer;
         let outcome = match failure {
             Some(_) if status.is_some() || text.is_some() || base64.is_some() => {
@@ -211,10 +208,6 @@ impl From<Exchange> for Written {
     fn from(Exchange { request, outcome }: Exchange) -> Self {
         let Request { key, method, url, encoding: _, headers, body, credential, item, keep } = request;
         let (text, base64) = body.map_or((None, None), written);
-        let method = match method {
-            Method::Get => WrittenMethod::Get,
-            Method::Post => WrittenMethod::Post,
-        };
         let answer = match outcome {
             Err(failure) => WrittenAnswer {
                 failure: Some(failure),
