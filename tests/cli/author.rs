@@ -1,6 +1,7 @@
 //! `plugin`: the tools of who writes a source. None of them needs a database.
 
 mod project;
+mod same;
 
 use super::*;
 use crate::support::origin::{Asked, Origin, Reply, refusal, reply};

@@ -145,13 +145,18 @@ impl User<'_> {
 
     /// Waits for the end of a job, and gives it. The API is ready all the time.
     pub(crate) async fn over(&self, job: i64) -> Value {
+        self.until(job, |job| !matches!(job["status"].as_str(), Some("pending" | "running"))).await
+    }
+
+    /// Waits until the job is as `met` wants it, and gives it.
+    pub(crate) async fn until(&self, job: i64, met: impl Fn(&Value) -> bool) -> Value {
         let mut signals = self.api.app.signals.subscribe();
         let mut last = Value::Null;
         let wait = async {
             loop {
                 self.api.get("/api/v1/health/ready").await.expect(200);
                 last = self.get(&format!("/api/v1/crawl-jobs/{job}")).await.expect(200).json();
-                if !matches!(last["status"].as_str(), Some("pending" | "running")) {
+                if met(&last) {
                     return;
                 }
                 // A signal may have come before the subscription.
@@ -159,7 +164,7 @@ impl User<'_> {
             }
         };
         let waited = tokio::time::timeout(PATIENCE, wait).await;
-        assert!(waited.is_ok(), "job {job} does not end: {last:#}");
+        assert!(waited.is_ok(), "job {job} does not get there: {last:#}");
         last
     }
 }
