@@ -1,5 +1,6 @@
 //! What a request for a job looks like, for the document. It is read as a
-//! [`JobRequest`](crate::services::create::JobRequest), where the rules are, and the defaults: a default in the document is a required field to some generators of clients.
+//! [`JobRequest`](crate::services::create::JobRequest), where the rules are, and the defaults: a
+//! default in the document is a required field to some generators of clients.
 
 use std::collections::BTreeMap;
 
@@ -86,13 +87,12 @@ impl Example for CreateCrawlJob {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use poem_openapi::{
         registry::Registry,
         types::{ToJSON as _, Type},
     };
-
-    use std::collections::BTreeSet;
-
     use serde::Serialize;
 
     use super::*;
