@@ -11,9 +11,10 @@
 //! Files use those on the lines below theirs:
 //!
 //! ```text
-//! source_request download service      methods of `Fetcher`: what is asked, and what is seen of the answer
-//! client robots bearer_token           the gates; robots.txt and tokens are requests, too, so these three
-//!                                      need each other
+//! source_request download              methods of `Fetcher`: what is asked, and what is seen of the
+//! operator_service                     answer
+//! retry client robots bearer_token     attempts and gates; robots.txt and tokens are requests, too, so
+//!                                      these four need each other
 //! redirect connector robots_rules
 //! request throttle
 //! credentials cookies body user_agent io_runtime memory_budget expiring_cache
@@ -41,9 +42,10 @@ mod redact;
 mod redirect;
 mod referrer;
 mod request;
+mod retry;
 mod robots;
 mod robots_rules;
-mod service;
+mod operator_service;
 mod source_request;
 mod throttle;
 mod user_agent;
@@ -64,7 +66,7 @@ pub use charset::declared_encoding;
 pub use cookies::CookieJar;
 pub use download::Download;
 pub use error::{FetchError, FetchSetupError};
-pub use service::ServiceClient;
+pub use operator_service::ServiceClient;
 pub use source_request::check_named;
 
 use crate::config;

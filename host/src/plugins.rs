@@ -23,7 +23,7 @@
 //! | granted by | which of these decided that the source may run ([`GrantedBy`]) |
 //! | grants | what follows for its requests: hosts, robots.txt, secrets ([`Grants`](crate::model::Grants)) |
 //!
-//! The files see one another in one direction: `capabilities` ← { `grants`, `lockfile` ← `inventory` }
+//! The files see one another in one direction: `granted_capabilities` ← { `grants`, `lockfile` ← `inventory` }
 //! ← `catalog` ← { `load`, `inspect` ← `install` }. What all of them see stands here: the state that
 //! they work on, and its errors.
 
@@ -44,7 +44,7 @@ use crate::{
     sandbox::{EngineError, EngineMode, MeteredStep, Sandbox, StepError},
 };
 
-mod capabilities;
+mod granted_capabilities;
 mod grants;
 mod lockfile;
 mod inventory;
@@ -55,8 +55,8 @@ mod install;
 #[cfg(test)]
 mod tests;
 
-pub use capabilities::{GrantedCapabilities, GrantedCredential};
 pub use catalog::{LoadedPlugin, PluginStatus};
+pub use granted_capabilities::{GrantedCapabilities, GrantedCredential};
 pub use grants::GrantedBy;
 pub use inspect::{DescribedComponent, InspectedComponent, OpenError, SandboxUse, inspect};
 pub use install::FolderError;

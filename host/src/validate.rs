@@ -34,7 +34,8 @@ pub fn validate(bytes: &[u8], limits: &DecodeLimits, rules: &Rules) -> Result<Ac
 }
 
 /// Reads what the container says of the picture, without decoding a pixel. The
-/// container is walked to its end, so a file that was cut off is already refused here.
+/// container is walked to its end, so most files that were cut off are refused here; a JPEG that was
+/// cut within a scan is refused by [`decode`].
 ///
 /// # Errors
 /// `too-large`, `empty`, `not-an-image`, `unsupported-format`, `too-many-pixels`,

@@ -1,4 +1,4 @@
-//! `pixcrawler.idempotency_key`: answers to requests that are made again.
+//! `pixcrawler.idempotency_key`: which job a request with an `Idempotency-Key` made.
 
 use sqlx::PgConnection;
 

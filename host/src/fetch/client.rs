@@ -1,14 +1,14 @@
-//! The request loop: attempts, in each of them hops, and before each of these the gates.
+//! One attempt at a request: hop by hop, and before each of these the gates. Who tries again is `retry`.
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
 use super::{
@@ -22,11 +22,12 @@ use super::{
     memory_budget::{MemoryBudget, MemoryPermit},
     redirect::RedirectState,
     request::{OutboundRequest, RobotsScope},
+    retry::Attempts,
     robots::{self, RobotsCache},
-    throttle::{self, MAX_SLEEP, OriginState, Throttle, ThrottlePermit},
+    throttle::{self, Throttle, ThrottlePermit},
     user_agent::UserAgents,
 };
-use crate::model::{CredentialKind, Failure, GrantedSecret, Grants, HostKind};
+use crate::model::{CredentialKind, GrantedSecret, Grants, HostKind};
 
 /// All that clones of a [`super::Fetcher`] share.
 pub(super) struct OutboundClient {
@@ -72,85 +73,9 @@ struct AuthorizedHop<'a> {
     permit: ThrottlePermit,
 }
 
-/// The attempts at one request.
-struct Attempts {
-    /// Beyond the first.
-    retries: u32,
-    /// The next may be made on a connection that was kept, and may be dead.
-    may_reuse_connection: bool,
-    /// For all of them. Waiting for a host's turn does not count.
-    time_left: Duration,
-    /// That was asked last.
-    origin: Option<Arc<OriginState>>,
-}
-
-impl Attempts {
-    const MAX_RETRIES: u32 = 2;
-
-    async fn run<T>(&mut self, work: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
-        let begun = Instant::now();
-        let outcome = tokio::time::timeout(self.time_left, work).await;
-        self.time_left = self.time_left.saturating_sub(begun.elapsed());
-        outcome.unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()))
-    }
-
-    /// 250–500 ms, then twice that: never at the same moment as everyone else.
-    fn backoff(&self) -> Duration {
-        Duration::from_millis(rand::random_range(250..500)) * 2u32.pow(self.retries)
-    }
-}
-
 impl OutboundClient {
-    /// Performs `request`; what may pass is tried again where the wait is short.
-    pub(super) async fn perform(
-        &self,
-        request: &OutboundRequest<'_>,
-        url: &Url,
-    ) -> Result<OutboundResponse, FetchError> {
-        let mut attempts = Attempts {
-            retries: 0,
-            may_reuse_connection: true,
-            time_left: self.request_timeout,
-            origin: None,
-        };
-        let mut error = loop {
-            let error = match self.attempt(request, url, &mut attempts).await {
-                Ok(response) => {
-                    attempts.origin.inspect(|origin| origin.succeeded());
-                    return Ok(response);
-                }
-                Err(error) => error,
-            };
-            // RFC 9112, 9.3.1: a server may have closed a connection that was kept before the request came.
-            // Of several all may be dead, so the next attempt opens one, and does not count.
-            if std::mem::take(&mut attempts.may_reuse_connection)
-                && request.method == Method::GET
-                && matches!(error.kind, FetchErrorKind::Network { unanswered: true, .. })
-            {
-                continue;
-            }
-            let wait = attempts.backoff().max(error.retry_after.unwrap_or_default());
-            if !error.is_retryable
-                || attempts.retries == Attempts::MAX_RETRIES
-                || wait > MAX_SLEEP.min(attempts.time_left)
-            {
-                break error;
-            }
-            tokio::time::sleep(wait).await;
-            attempts.retries += 1;
-        };
-        if let Some(origin) = attempts.origin.filter(|_| error.is_retryable) {
-            error.retry_after = error.retry_after.max(origin.failed());
-        }
-        if request.policy.is_granted_only && matches!(error.failure(), Failure::Network(_) | Failure::Timeout)
-        {
-            self.was_unanswered.store(true, Ordering::Relaxed);
-        }
-        Err(error)
-    }
-
     /// One attempt: from hop to hop until something is no redirect.
-    async fn attempt(
+    pub(super) async fn attempt(
         &self,
         request: &OutboundRequest<'_>,
         url: &Url,

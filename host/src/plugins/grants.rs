@@ -1,6 +1,6 @@
 //! Who may reach what: the rules of granting, and what a granted source is given.
 
-use super::capabilities::GrantedCapabilities;
+use super::granted_capabilities::GrantedCapabilities;
 use crate::{
     config::ConfiguredCredential,
     model::{CredentialSpec, GrantedSecret, Grants, HostRule, SourceInfo},

@@ -4,8 +4,8 @@ use std::{fs, io};
 
 use super::{
     Plugins,
-    capabilities::GrantedCapabilities,
     catalog::LoadedPlugin,
+    granted_capabilities::GrantedCapabilities,
     inspect::DescribedComponent,
     lockfile::{self, FolderLock, LockedBuild, LockfileError},
 };

@@ -12,7 +12,7 @@ use std::{
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::capabilities::GrantedCapabilities;
+use super::granted_capabilities::GrantedCapabilities;
 use crate::{
     atomic_write,
     model::{Sha256, SourceInfo},
