@@ -1,4 +1,6 @@
 //! The only place that holds SQL: how the database is reached and brought up to date.
+//!
+//! Here and below, a function that says nothing of its errors fails when the database does.
 
 pub mod activity;
 pub mod chunks;
@@ -140,26 +142,17 @@ pub async fn connect(server: impl Into<ServerAddress>, sessions: u32) -> Result<
 }
 
 /// Whether the database answers.
-///
-/// # Errors
-/// When it does not.
-pub async fn ping(pool: &PgPool) -> Result<(), Error> {
+pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
     sqlx::query("select 1").execute(pool).await.map(drop)
 }
 
 /// The version of the server, in its own words.
-///
-/// # Errors
-/// When it does not answer.
-pub async fn server_version(pool: &PgPool) -> Result<String, Error> {
+pub async fn server_version(pool: &PgPool) -> sqlx::Result<String> {
     sqlx::query_scalar("select current_setting('server_version')").fetch_one(pool).await
 }
 
 /// How many migrations of this binary are yet to be applied.
-///
-/// # Errors
-/// When the database fails.
-pub async fn pending(pool: &PgPool) -> Result<usize, Error> {
+pub async fn pending(pool: &PgPool) -> sqlx::Result<usize> {
     let mut connection = pool.acquire().await?;
     let applied = applied(&mut connection).await?;
     let migrator = sqlx::migrate!("../migrations");
@@ -167,10 +160,7 @@ pub async fn pending(pool: &PgPool) -> Result<usize, Error> {
 }
 
 /// Whether what Supabase brings is there, in its database or by a bootstrap.
-///
-/// # Errors
-/// When the database fails.
-pub async fn is_prepared(connection: &mut PgConnection) -> Result<bool, Error> {
+pub async fn is_prepared(connection: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "select to_regclass('auth.users') is not null and to_regrole('authenticated') is not null",
     )
@@ -232,7 +222,7 @@ fn newest_migration() -> i64 {
 }
 
 /// Versions of the migrations that were applied.
-async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, Error> {
+async fn applied(connection: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
     let any: bool = sqlx::query_scalar("select to_regclass('pixcrawler.migration') is not null")
         .fetch_one(&mut *connection)
         .await?;
@@ -420,10 +410,7 @@ pub fn refuses_data(error: &Error) -> bool {
 
 /// Deletes rows that have had their day: answers to repeated requests after 24 hours, and
 /// paces that hold nobody back.
-///
-/// # Errors
-/// When the database fails.
-pub async fn tidy(pool: &PgPool) -> Result<(), Error> {
+pub async fn tidy(pool: &PgPool) -> sqlx::Result<()> {
     for old in [
         "delete from pixcrawler.idempotency_key where created_at < now() - interval '24 hours'",
         "delete from pixcrawler.pace where next_at < now() - interval '1 hour'",

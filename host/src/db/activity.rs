@@ -1,4 +1,6 @@
 //! `activity_logs`: what happened, for the user to read.
+//!
+//! Fails when the database does.
 
 use sqlx::{PgPool, types::Json};
 
@@ -18,16 +20,13 @@ pub struct ActivityEntry {
 }
 
 /// At most `limit` entries about a job of this user, newest first, older than `after`.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list_of_job(
     db: &PgPool,
     user: UserId,
     job: JobId,
     after: Option<i32>,
     limit: i64,
-) -> Result<Vec<ActivityEntry>, sqlx::Error> {
+) -> sqlx::Result<Vec<ActivityEntry>> {
     sqlx::query_as(
         "select id, action, metadata, timestamp from public.activity_logs
          where user_id = $1 and resource_type = 'crawl_job' and resource_id = $2

@@ -4,6 +4,8 @@
 //! Every write begins with an update of the chunk's row by id and lease; where that touches no row
 //! the worker has lost the chunk and the write is undone. What a write changed of the row it
 //! changes in the [`ClaimedChunk`], too, and nobody else does: memory and row are the same.
+//!
+//! Its functions fail when the database does.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
@@ -142,9 +144,6 @@ const VIEW: i64 = 1000;
 
 /// Takes a chunk whose current run is `run`; none when the message is stale.
 /// The first claim of a job starts it.
-///
-/// # Errors
-/// When the database fails.
 pub async fn claim(
     pool: &PgPool,
     chunk: ChunkId,
@@ -197,9 +196,6 @@ pub async fn claim(
 
 /// The next pictures of the backlog that may be tried now, by host in turn and then in order, without
 /// those in `taken` or of one of `hosts`. Those that a worker died with come last.
-///
-/// # Errors
-/// When the database fails.
 pub async fn backlog(
     pool: &PgPool,
     chunk: ChunkId,
@@ -232,9 +228,6 @@ pub async fn backlog(
 
 /// Notes which pictures the worker has in hand, so that its death tells which it may have been
 /// that killed it. False when the lease is lost.
-///
-/// # Errors
-/// When the database fails.
 pub async fn note_trying(pool: &PgPool, chunk: &ClaimedChunk, trying: &[i64]) -> sqlx::Result<bool> {
     let noted = sqlx::query("update pixcrawler.chunk set trying = $3 where id = $1 and lease = $2")
         .bind(chunk.id)
@@ -247,9 +240,6 @@ pub async fn note_trying(pool: &PgPool, chunk: &ClaimedChunk, trying: &[i64]) ->
 
 /// How many pictures of the backlog are left, but for those in `unauthorized`, and, when all of
 /// them are deferred, until when.
-///
-/// # Errors
-/// When the database fails.
 pub async fn left(
     pool: &PgPool,
     chunk: ChunkId,
@@ -266,9 +256,6 @@ pub async fn left(
 }
 
 /// Defers one picture until its host may be asked again. False when the lease is lost.
-///
-/// # Errors
-/// When the database fails.
 pub async fn defer_entry(
     pool: &PgPool,
     chunk: &ClaimedChunk,
@@ -300,9 +287,6 @@ struct NextCopyRow {
 /// Notes that a picture goes on to the copy that `entry` says by now, and fills in its host. False
 /// when the lease is lost. A refused copy makes earlier crashes of the chunk forgotten, as a
 /// verdict does.
-///
-/// # Errors
-/// When the database fails.
 pub async fn next_copy(
     pool: &PgPool,
     chunk: &mut ClaimedChunk,
@@ -335,9 +319,6 @@ pub async fn next_copy(
 /// Gives a chunk back, to be queued again at once or, with the reason, for later; `idle` where
 /// nothing is left of it but what must wait. The run to enqueue in the same transaction, or none
 /// when the lease is lost. A slice that ends well makes earlier crashes forgotten.
-///
-/// # Errors
-/// When the database fails.
 pub async fn requeue(
     connection: &mut PgConnection,
     chunk: &ClaimedChunk,
@@ -370,9 +351,6 @@ pub async fn requeue(
 }
 
 /// Notes whether the chunk's source is paused, and since when the chunk waits for it.
-///
-/// # Errors
-/// When the database fails.
 pub async fn note_pause(pool: &PgPool, chunk: &ClaimedChunk, paused: bool) -> sqlx::Result<()> {
     if !paused && chunk.paused_since.is_none() {
         return Ok(());
@@ -391,9 +369,6 @@ pub async fn note_pause(pool: &PgPool, chunk: &ClaimedChunk, paused: bool) -> sq
 
 /// Notes that the chunk's slice gave way before it had achieved anything, so that the next one
 /// has longer. Does nothing when the lease is lost.
-///
-/// # Errors
-/// When the database fails.
 pub async fn note_gave_way(pool: &PgPool, chunk: &ClaimedChunk) -> sqlx::Result<()> {
     sqlx::query("update pixcrawler.chunk set gave_way = true where id = $1 and lease = $2")
         .bind(chunk.id)
@@ -405,9 +380,6 @@ pub async fn note_gave_way(pool: &PgPool, chunk: &ClaimedChunk) -> sqlx::Result<
 
 /// Lets go of a chunk that is as the last write left it; its message comes back by itself.
 /// Does nothing when the lease is lost.
-///
-/// # Errors
-/// When the database fails.
 pub async fn release(pool: &PgPool, chunk: &ClaimedChunk) -> sqlx::Result<()> {
     sqlx::query("update pixcrawler.chunk set state = 'queued', lease = null where id = $1 and lease = $2")
         .bind(chunk.id)
@@ -439,9 +411,6 @@ pub const MOST_INTERRUPTIONS: i16 = 3;
 /// Counts a crash of the worker that held this chunk, and for each picture that it had in
 /// hand. The lease is no more. At the second in a row, of the chunk or of a picture, the suspects come back apart
 /// from one another by `spread`; the answer is when. One that is to fail comes back at once.
-///
-/// # Errors
-/// When the database fails.
 pub async fn crashed(
     pool: &PgPool,
     chunk: ChunkId,
@@ -493,9 +462,6 @@ pub async fn crashed(
 
 /// Whether a message for this run of a chunk still means work: not when the chunk was
 /// cancelled, ended, queued again or deleted since.
-///
-/// # Errors
-/// When the database fails.
 pub async fn is_current(pool: &PgPool, chunk: ChunkId, run: i32) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "select exists (select from pixcrawler.chunk
@@ -508,9 +474,6 @@ pub async fn is_current(pool: &PgPool, chunk: ChunkId, run: i32) -> sqlx::Result
 }
 
 /// Which of these leases are lost.
-///
-/// # Errors
-/// When the database fails.
 pub async fn lost(pool: &PgPool, leases: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
         "select lease from unnest($1::uuid[]) as held (lease)

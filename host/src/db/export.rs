@@ -1,4 +1,6 @@
 //! What a job has kept, for a dataset folder.
+//!
+//! Its functions fail when the database does.
 
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, FromRow, PgPool};
@@ -39,9 +41,6 @@ pub struct DatasetRecord {
 }
 
 /// The classes of a job of this user, those without images included.
-///
-/// # Errors
-/// When the database fails.
 pub async fn classes(pool: &PgPool, user: UserId, job: JobId) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "select distinct chunk.label from pixcrawler.chunk join public.crawl_jobs job on job.id = chunk.job_id
@@ -54,9 +53,6 @@ pub async fn classes(pool: &PgPool, user: UserId, job: JobId) -> sqlx::Result<Ve
 }
 
 /// The next images that a job of this user has kept, after `after`, by id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn kept(
     pool: &PgPool,
     user: UserId,

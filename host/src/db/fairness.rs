@@ -2,6 +2,8 @@
 //! used, and a chunk is queued for the time at which its user would be served if all were
 //! served alike. Who was away begins where the least served of the others is by now, what they
 //! use at the moment included, and has no claim on the past.
+//!
+//! Its functions fail when the database does.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool};
@@ -71,9 +73,6 @@ pub struct Fairness {
 /// Gives chunks of a job their turns, to be begun `at` a time or at once: one behind the other,
 /// and behind those of its user that are queued, or that wait for no later time. To be enqueued
 /// in the same transaction.
-///
-/// # Errors
-/// When the database fails.
 pub async fn turns(
     connection: &mut PgConnection,
     job: JobId,
@@ -126,9 +125,6 @@ pub async fn turns(
 
 /// Lets a chunk that was claimed be worked on if fewer than `most` of its user are. If not, gives
 /// for how many seconds it had better wait, so that not all that wait come back at once.
-///
-/// # Errors
-/// When the database fails.
 pub async fn admit(pool: &PgPool, chunk: &ClaimedChunk, most: i64) -> sqlx::Result<Option<i64>> {
     let mut tx = pool.begin().await?;
     // One after the other, so that each sees those let in before it.
@@ -158,9 +154,6 @@ pub async fn admit(pool: &PgPool, chunk: &ClaimedChunk, most: i64) -> sqlx::Resu
 }
 
 /// Moves the clock to a turn that is begun, and gives the virtual time by then.
-///
-/// # Errors
-/// When the database fails.
 pub async fn begin(connection: &mut PgConnection, turn: f64) -> sqlx::Result<f64> {
     sqlx::query_scalar("update pixcrawler.clock set virtual = greatest(virtual, $1) returning virtual")
         .bind(turn)
@@ -169,9 +162,6 @@ pub async fn begin(connection: &mut PgConnection, turn: f64) -> sqlx::Result<f64
 }
 
 /// Charges a user for a slice that was begun at `begun` of virtual time and took so many seconds.
-///
-/// # Errors
-/// When the database fails.
 pub async fn charge(
     connection: &mut PgConnection,
     user: UserId,
@@ -192,9 +182,6 @@ pub async fn charge(
 
 /// Counts rounds from the present one where that is due: by how much all priorities in the
 /// queue must be lowered in the same transaction.
-///
-/// # Errors
-/// When the database fails.
 pub async fn renumber(connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar(
         "update pixcrawler.clock c set base = due.base
@@ -209,9 +196,6 @@ pub async fn renumber(connection: &mut PgConnection) -> sqlx::Result<Option<i64>
 }
 
 /// Users who wait though there is something to do for them.
-///
-/// # Errors
-/// When the database fails.
 pub async fn waiting(pool: &PgPool) -> sqlx::Result<Vec<WaitingUser>> {
     sqlx::query_as(
         "select j.user_id, count(*) as chunks, min(c.turn) as turn
@@ -225,9 +209,6 @@ pub async fn waiting(pool: &PgPool) -> sqlx::Result<Vec<WaitingUser>> {
 }
 
 /// All chunks that are worked on, by all workers.
-///
-/// # Errors
-/// When the database fails.
 pub async fn running(pool: &PgPool) -> sqlx::Result<Vec<RunningSlice>> {
     sqlx::query_as(
         "with held as (
@@ -243,9 +224,6 @@ pub async fn running(pool: &PgPool) -> sqlx::Result<Vec<RunningSlice>> {
 }
 
 /// How fair it is now.
-///
-/// # Errors
-/// When the database fails.
 pub async fn measure(pool: &PgPool) -> sqlx::Result<Fairness> {
     sqlx::query_as(
         "with waiting as (

@@ -1,6 +1,8 @@
 //! Whether the tables are still as the migrations left them. Others make them, too: a schema that is
 //! pushed from the frontend and does not know our policies takes row-level security away, and then
 //! every user reads and writes the rows of all.
+//!
+//! Its functions fail when the database does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,9 +62,6 @@ impl Drift {
 }
 
 /// How the tables differ now. None when a newer version than this made them, which knows better.
-///
-/// # Errors
-/// When the database fails.
 pub async fn look(pool: &PgPool) -> sqlx::Result<Option<Drift>> {
     let mut tx = pool.begin().await?;
     let applied = super::applied(&mut tx).await?;
@@ -128,9 +127,6 @@ pub async fn enforce(pool: &PgPool) -> Result<(), GuardError> {
 }
 
 /// What is there now, in the form of what is expected.
-///
-/// # Errors
-/// When the database fails.
 pub async fn facts(connection: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query("select set_config('search_path', '', true)").execute(&mut *connection).await?;
     sqlx::query_scalar(include_str!("guard.sql")).bind(super::layout::tables()).fetch_all(connection).await

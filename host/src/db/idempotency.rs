@@ -1,4 +1,6 @@
 //! `pixcrawler.idempotency_key`: which job a request with an `Idempotency-Key` made.
+//!
+//! Its functions fail when the database does.
 
 use sqlx::PgConnection;
 
@@ -14,10 +16,7 @@ pub struct EarlierRequest {
 }
 
 /// Lets others with the same key wait until the end of this transaction.
-///
-/// # Errors
-/// When the database fails.
-pub async fn lock(transaction: &mut PgConnection, user: UserId, key: &str) -> Result<(), sqlx::Error> {
+pub async fn lock(transaction: &mut PgConnection, user: UserId, key: &str) -> sqlx::Result<()> {
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('idempotency ' || $1::text || ' ' || $2, 0))")
         .bind(user)
         .bind(key)
@@ -27,14 +26,7 @@ pub async fn lock(transaction: &mut PgConnection, user: UserId, key: &str) -> Re
 }
 
 /// What was requested under this key within the last day.
-///
-/// # Errors
-/// When the database fails.
-pub async fn find(
-    db: &mut PgConnection,
-    user: UserId,
-    key: &str,
-) -> Result<Option<EarlierRequest>, sqlx::Error> {
+pub async fn find(db: &mut PgConnection, user: UserId, key: &str) -> sqlx::Result<Option<EarlierRequest>> {
     sqlx::query_as(
         "select request_digest, job_id from pixcrawler.idempotency_key
          where user_id = $1 and key = $2 and created_at > now() - interval '1 day'",
@@ -46,16 +38,13 @@ pub async fn find(
 }
 
 /// Remembers a request for a day.
-///
-/// # Errors
-/// When the database fails.
 pub async fn keep(
     transaction: &mut PgConnection,
     user: UserId,
     key: &str,
     request_digest: &[u8],
     job: JobId,
-) -> Result<(), sqlx::Error> {
+) -> sqlx::Result<()> {
     sqlx::query(
         "insert into pixcrawler.idempotency_key (user_id, key, request_digest, job_id) values ($1, $2, $3, $4)
          on conflict (user_id, key) do update

@@ -1,5 +1,7 @@
 //! Verdicts on pictures, written in batches: the one place where a job's quota is counted,
 //! duplicates found and image rows made, so that a job keeps exactly what was asked.
+//!
+//! When the database fails, nothing is written.
 
 use std::collections::{HashMap, HashSet};
 
@@ -68,9 +70,6 @@ pub struct BatchResult {
 /// Writes a batch in one transaction; none when the lease is lost, and then nothing is written.
 /// Good pictures beyond the quota get no row and stay in the backlog. A verdict makes earlier crashes of
 /// the chunk forgotten.
-///
-/// # Errors
-/// When the database fails; nothing is written.
 pub async fn record(
     pool: &PgPool,
     chunk: &mut ClaimedChunk,

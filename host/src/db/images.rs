@@ -1,4 +1,6 @@
 //! `images`: every download leaves a row, kept or not.
+//!
+//! Its functions fail when the database does.
 
 use sqlx::{PgPool, types::Json};
 
@@ -71,9 +73,6 @@ pub struct ImageFilter {
 }
 
 /// At most `limit` images of a job of this user, in the order in which they came, after `after`.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(
     db: &PgPool,
     user: UserId,
@@ -81,7 +80,7 @@ pub async fn list(
     filter: &ImageFilter,
     after: Option<ImageId>,
     limit: i64,
-) -> Result<Vec<ImageRow>, sqlx::Error> {
+) -> sqlx::Result<Vec<ImageRow>> {
     sqlx::query_as(
         "select * from public.images
          where user_id = $1 and crawl_job_id = $2 and id > coalesce($3, 0)
@@ -107,10 +106,7 @@ pub async fn list(
 }
 
 /// An image of this user.
-///
-/// # Errors
-/// When the database fails.
-pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> Result<Option<ImageRow>, sqlx::Error> {
+pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> sqlx::Result<Option<ImageRow>> {
     sqlx::query_as("select * from public.images where user_id = $1 and id = $2")
         .bind(user)
         .bind(image)
@@ -121,9 +117,6 @@ pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> Result<Option<Im
 /// What decoding bytes with this hash came to when this dataset got them before, whatever the job asked
 /// for: they are a sound picture, or refused as `corrupt`, `decoder-fault`, `too-costly`, `truncated` or
 /// `unsupported-format`. None also for what a retry tries again.
-///
-/// # Errors
-/// When the database fails.
 pub async fn known_bytes(
     pool: &PgPool,
     dataset: DatasetId,

@@ -1,5 +1,7 @@
 //! `pixcrawler.inbox`: jobs that the frontend wrote or cancelled with its own client, on which
 //! nobody has acted yet. A trigger fills it and tells the listeners `inbox:{id}`.
+//!
+//! Its functions fail when the database does; the transaction is then lost.
 
 use sqlx::{PgConnection, PgPool};
 
@@ -8,9 +10,6 @@ use crate::model::{JobId, UserId};
 
 /// The one that waits longest, and whose it is, of none of the users that were `served`: who writes
 /// many does not keep others waiting.
-///
-/// # Errors
-/// When the database fails.
 pub async fn next(pool: &PgPool, served: &[UserId]) -> sqlx::Result<Option<(JobId, UserId)>> {
     sqlx::query_as(
         "select job.id, job.user_id from pixcrawler.inbox join public.crawl_jobs job on job.id = job_id
@@ -22,9 +21,6 @@ pub async fn next(pool: &PgPool, served: &[UserId]) -> sqlx::Result<Option<(JobI
 }
 
 /// Takes a job out, locked as for any change of it. None when somebody else did.
-///
-/// # Errors
-/// When the database fails; the transaction is then lost.
 pub async fn take(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Option<JobRow>> {
     let Some(found) = super::lifecycle::lock(connection, user, job).await? else { return Ok(None) };
     let taken = sqlx::query("delete from pixcrawler.inbox where job_id = $1").bind(job);
@@ -33,9 +29,6 @@ pub async fn take(connection: &mut PgConnection, user: UserId, job: JobId) -> sq
 }
 
 /// Puts a job behind the others, for one that cannot be acted on must not hold them up.
-///
-/// # Errors
-/// When the database fails.
 pub async fn defer(pool: &PgPool, job: JobId) -> sqlx::Result<()> {
     let behind = sqlx::query("update pixcrawler.inbox set since = clock_timestamp() where job_id = $1");
     behind.bind(job).execute(pool).await.map(drop)

@@ -1,4 +1,6 @@
 //! How a database is reached and what it lets this role do, for an operator who wants to know.
+//!
+//! Its functions fail when the database does.
 
 use sqlx::{FromRow, PgPool};
 
@@ -26,9 +28,6 @@ pub struct Inspection {
 }
 
 /// Looks at the database.
-///
-/// # Errors
-/// When it fails.
 pub async fn inspect(pool: &PgPool) -> sqlx::Result<Inspection> {
     sqlx::query_as(
         "select (select version from pg_stat_ssl where pid = pg_backend_pid() and ssl) as tls,
@@ -48,9 +47,6 @@ pub async fn inspect(pool: &PgPool) -> sqlx::Result<Inspection> {
 }
 
 /// Why the tables that are there cannot be worked with: every reason, and what to do about it.
-///
-/// # Errors
-/// When the database fails.
 pub async fn unfit(pool: &PgPool) -> sqlx::Result<Vec<String>> {
     let mut connection = pool.acquire().await?;
     let of_projects = super::layout::jobs_belong_to_projects(&mut connection).await?;

@@ -1,4 +1,6 @@
 //! `crawl_jobs`, `job_chunks` and what the backend keeps beside them: creating and showing.
+//!
+//! Its functions fail when the database does.
 
 use std::collections::BTreeMap;
 
@@ -139,10 +141,7 @@ pub struct ReasonCount {
 }
 
 /// A job of this user.
-///
-/// # Errors
-/// When the database fails.
-pub async fn show(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<Option<JobRow>, sqlx::Error> {
+pub async fn show(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> sqlx::Result<Option<JobRow>> {
     sqlx::query_as(
         "select shown.*, input from public.crawl_jobs shown left join pixcrawler.job on job_id = id
           where user_id = $1 and id = $2",
@@ -154,14 +153,7 @@ pub async fn show(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<O
 }
 
 /// A job of this user with everything that is known of it.
-///
-/// # Errors
-/// When the database fails.
-pub async fn detail(
-    db: impl PgExecutor<'_>,
-    user: UserId,
-    job: JobId,
-) -> Result<Option<JobDetail>, sqlx::Error> {
+pub async fn detail(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> sqlx::Result<Option<JobDetail>> {
     sqlx::query_as(
         // What was not kept is counted in an index of its own; see the migration of images.
         "select shown.*, input,
@@ -187,10 +179,7 @@ pub async fn detail(
 }
 
 /// The revision of a job of this user: moves with every change that can be seen.
-///
-/// # Errors
-/// When the database fails.
-pub async fn revision(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Result<Option<i64>, sqlx::Error> {
+pub async fn revision(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar("select revision from public.crawl_jobs where user_id = $1 and id = $2")
         .bind(user)
         .bind(job)
@@ -199,16 +188,13 @@ pub async fn revision(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> Resu
 }
 
 /// At most `limit` jobs of this user, newest first, older than `after`.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(
     db: &PgPool,
     user: UserId,
     status: Option<JobState>,
     after: Option<JobId>,
     limit: i64,
-) -> Result<Vec<JobRow>, sqlx::Error> {
+) -> sqlx::Result<Vec<JobRow>> {
     sqlx::query_as(
         "select shown.*, input from public.crawl_jobs shown left join pixcrawler.job on job_id = id
          where user_id = $1 and ($2::text is null or status = $2) and ($3::integer is null or id < $3)
@@ -223,7 +209,7 @@ pub async fn list(
 }
 
 /// How many different pictures the sources have named for a job of this user so far.
-pub async fn found(db: &PgPool, user: UserId, job: JobId) -> Result<i64, sqlx::Error> {
+pub async fn found(db: &PgPool, user: UserId, job: JobId) -> sqlx::Result<i64> {
     sqlx::query_scalar(
         "select count(*) from pixcrawler.candidate candidate
          join public.crawl_jobs job on job.id = candidate.job_id
@@ -255,9 +241,6 @@ impl ReasonCount {
 
 /// Jobs of this user that were begun and are not over. Who asks is alone to open one for this user until
 /// the end of the transaction.
-///
-/// # Errors
-/// When the database fails.
 pub async fn open(connection: &mut PgConnection, user: UserId) -> sqlx::Result<i64> {
     sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.open_jobs'), hashtext($1::text))")
         .bind(user)
@@ -273,9 +256,6 @@ pub async fn open(connection: &mut PgConnection, user: UserId) -> sqlx::Result<i
 }
 
 /// Jobs that are running and chunks that a worker holds, of all users.
-///
-/// # Errors
-/// When the database fails.
 pub async fn under_way(pool: &PgPool) -> sqlx::Result<(i64, i64)> {
     sqlx::query_as(
         "select (select count(*) from public.crawl_jobs where status = 'running'),

@@ -1,4 +1,6 @@
 //! Things of a source that a dataset has already.
+//!
+//! Fails when the database does.
 
 use std::collections::HashSet;
 
@@ -9,9 +11,6 @@ use super::chunks::ClaimedChunk;
 /// Which of the things with these ids need not be asked for again: those of which the job has
 /// a picture that was not refused, from another chunk or an earlier walk of this one, and those of which the
 /// dataset has every picture that an earlier job found.
-///
-/// # Errors
-/// When the database fails.
 pub async fn known(pool: &PgPool, chunk: &ClaimedChunk, ids: &[&str]) -> sqlx::Result<HashSet<String>> {
     let known: Vec<String> = sqlx::query_scalar(
         "select c.candidate ->> 'id'

@@ -2,6 +2,8 @@
 //! of what it did not bring, the end of the job, cancel, retry and delete. All take
 //! the same locks in the same order (dataset, chunk rows by id, the job's rows), so
 //! that none deadlocks with another or with a batch of verdicts.
+//!
+//! Its functions fail when the database does; the transaction is then lost.
 
 use sqlx::{PgConnection, types::Json};
 
@@ -61,9 +63,6 @@ pub enum RetryFound {
 
 /// Ends a chunk and shares out what it did not bring; ends the job when no chunk is
 /// left to work on. None when the lease is lost.
-///
-/// # Errors
-/// When the database fails; the transaction is then lost.
 pub async fn end_chunk(
     connection: &mut PgConnection,
     chunk: &ClaimedChunk,
@@ -97,9 +96,6 @@ pub async fn end_chunk(
 }
 
 /// Cancels a job of this user. Its workers see that their leases are gone.
-///
-/// # Errors
-/// When the database fails; the transaction is then lost.
 pub async fn cancel(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Cancelled> {
     let Some(locked) = lock(connection, user, job).await? else { return Ok(Cancelled::NotFound) };
     if locked.status.0.is_over() {
@@ -110,9 +106,6 @@ pub async fn cancel(connection: &mut PgConnection, user: UserId, job: JobId) -> 
 }
 
 /// Stops what goes on for a job that is locked, and ends it as cancelled.
-///
-/// # Errors
-/// When the database fails; the transaction is then lost.
 pub async fn stop(connection: &mut PgConnection, job: &JobRow) -> sqlx::Result<()> {
     sqlx::query(
         "update pixcrawler.chunk
@@ -127,9 +120,6 @@ pub async fn stop(connection: &mut PgConnection, job: &JobRow) -> sqlx::Result<(
 }
 
 /// Ends a job that is locked and has no parts, because it cannot be begun.
-///
-/// # Errors
-/// When the database fails; the transaction is then lost.
 pub async fn refuse(connection: &mut PgConnection, job: &JobRow, reason: &str) -> sqlx::Result<()> {
     end_job(connection, job.dataset_id, job.id, JobState::Failed, Some(reason)).await
 }
@@ -137,9 +127,6 @@ pub async fn refuse(connection: &mut PgConnection, job: &JobRow, reason: &str) -
 /// Begins a job again with what it has, which failed, was cancelled, or completed with fewer
 /// images because a part failed: chunks that failed or were cancelled go on from their
 /// checkpoints, and pictures that were left, or refused for a reason that may pass, are tried again.
-///
-/// # Errors
-/// When the database fails; the transaction is then lost.
 pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<RetryFound> {
     let Some(locked) = lock(connection, user, job).await? else { return Ok(RetryFound::NotFound) };
     if !locked.has_parts() {
@@ -213,9 +200,6 @@ async fn lacks_a_part(connection: &mut PgConnection, job: JobId) -> sqlx::Result
 
 /// Deletes a job of this user with all its rows; objects are left to the sweep.
 /// The job must have been cancelled or have ended.
-///
-/// # Errors
-/// When the database fails; the transaction is then lost.
 pub async fn delete(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<bool> {
     let Some(locked) = lock(connection, user, job).await? else { return Ok(false) };
     sqlx::query("delete from public.images where crawl_job_id = $1")
@@ -232,9 +216,6 @@ pub async fn delete(connection: &mut PgConnection, user: UserId, job: JobId) -> 
 }
 
 /// Locks a job of this user in the common order; none when there is no such job.
-///
-/// # Errors
-/// When the database fails; the transaction is then lost.
 pub async fn lock(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Option<JobRow>> {
     let dataset =
         sqlx::query_scalar("select dataset_id from public.crawl_jobs where id = $1 and user_id = $2");

@@ -1,4 +1,6 @@
 //! The pace of the sources' own requests, shared by all workers through one row a source and origin.
+//!
+//! Its functions fail when the database does.
 
 use std::time::Duration;
 
@@ -17,9 +19,6 @@ pub enum RequestSlot {
 /// Takes the next place where a source may be asked once every `interval`, unless
 /// that means to wait longer than `longest`. Without an interval only what
 /// [`hold`] said counts, and nothing is written.
-///
-/// # Errors
-/// When the database fails.
 pub async fn reserve(
     pool: &PgPool,
     place: &str,
@@ -63,9 +62,6 @@ pub async fn reserve(
 }
 
 /// Lets nobody ask there before `at`, as the site wants.
-///
-/// # Errors
-/// When the database fails.
 pub async fn defer(pool: &PgPool, place: &str, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query(
         "insert into pixcrawler.pace as p (place, next_at) values ($1, $2)

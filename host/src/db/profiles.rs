@@ -1,4 +1,6 @@
 //! `profiles`: one row a user.
+//!
+//! Its functions fail when the database does.
 
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -25,10 +27,7 @@ pub struct SessionState {
 }
 
 /// Whether a user is there, and a session of theirs.
-///
-/// # Errors
-/// When the database fails.
-pub async fn there(db: &PgPool, user: UserId, session: Option<Uuid>) -> Result<SessionState, sqlx::Error> {
+pub async fn there(db: &PgPool, user: UserId, session: Option<Uuid>) -> sqlx::Result<SessionState> {
     sqlx::query_as(
         "select exists (select from auth.users where id = $1 and deleted_at is null) as user,
                 $2 is null or exists (
@@ -42,10 +41,7 @@ pub async fn there(db: &PgPool, user: UserId, session: Option<Uuid>) -> Result<S
 }
 
 /// Whether this user signed in without saying who.
-///
-/// # Errors
-/// When the database fails.
-pub async fn is_anonymous(db: &mut PgConnection, user: UserId) -> Result<bool, sqlx::Error> {
+pub async fn is_anonymous(db: &mut PgConnection, user: UserId) -> sqlx::Result<bool> {
     sqlx::query_scalar("select exists (select from auth.users where id = $1 and is_anonymous)")
         .bind(user)
         .fetch_one(db)
@@ -81,14 +77,11 @@ pub struct ProfileRow {
 }
 
 /// The user's profile; made from the token if absent. None when there is no such user any more.
-///
-/// # Errors
-/// When the database fails.
 pub async fn ensure(
     db: &mut PgConnection,
     identity: &Identity,
     known: ProfileOrigin,
-) -> Result<Option<ProfileRow>, sqlx::Error> {
+) -> sqlx::Result<Option<ProfileRow>> {
     let found = sqlx::query_as(
         "select p.* from public.profiles p
           where id = $1 and ($2 or exists (select from auth.users u where u.id = $1 and u.deleted_at is null))",
@@ -104,14 +97,11 @@ pub async fn ensure(
 }
 
 /// Takes name and avatar from the token, where it has them. None when there is no such user any more.
-///
-/// # Errors
-/// When the database fails.
 pub async fn sync(
     db: &mut PgConnection,
     identity: &Identity,
     known: ProfileOrigin,
-) -> Result<Option<ProfileRow>, sqlx::Error> {
+) -> sqlx::Result<Option<ProfileRow>> {
     upsert(db, identity, known).await
 }
 
@@ -121,7 +111,7 @@ async fn upsert(
     db: &mut PgConnection,
     identity: &Identity,
     known: ProfileOrigin,
-) -> Result<Option<ProfileRow>, sqlx::Error> {
+) -> sqlx::Result<Option<ProfileRow>> {
     sqlx::query_as(
         "insert into public.profiles (id, email, full_name, avatar_url)
          select $1, pixcrawler.free_email($1, $2), $3, $4

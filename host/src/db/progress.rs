@@ -1,6 +1,8 @@
 //! The public row of a job follows the private counter: at most twice a second
 //! while images come in, and always on a change of state. Each refresh raises
 //! `revision` and tells the listeners, with the job's id only.
+//!
+//! Its functions fail when the database does.
 
 use sqlx::{PgConnection, PgPool};
 
@@ -11,26 +13,17 @@ use crate::model::JobId;
 pub const CHANNEL: &str = "pixcrawler";
 
 /// Refreshes the job's public row.
-///
-/// # Errors
-/// When the database fails.
 pub async fn refresh(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
     refresh_after(connection, job, None).await.map(drop)
 }
 
 /// Refreshes the job's public row unless that was done within the last half second;
 /// whether it was done.
-///
-/// # Errors
-/// When the database fails.
 pub async fn refresh_if_due(connection: &mut PgConnection, job: JobId) -> sqlx::Result<bool> {
     refresh_after(connection, job, Some(0.5)).await
 }
 
 /// The same outside of a transaction, for counts that came too soon after a refresh.
-///
-/// # Errors
-/// When the database fails.
 pub async fn catch_up(pool: &PgPool, job: JobId) -> sqlx::Result<bool> {
     let mut tx = pool.begin().await?;
     let refreshed = refresh_after(&mut tx, job, Some(0.5)).await?;
@@ -75,9 +68,6 @@ async fn refresh_after(
 }
 
 /// Tells the listeners when the transaction is committed.
-///
-/// # Errors
-/// When the database fails.
 pub async fn notify(connection: &mut PgConnection, payload: &str) -> sqlx::Result<()> {
     sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(payload).execute(connection).await?;
     Ok(())

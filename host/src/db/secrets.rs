@@ -1,13 +1,12 @@
 //! `pixcrawler.secret`: keys that all processes of a system share.
+//!
+//! Fails when the database does.
 
 use sqlx::PgPool;
 
 /// The secret of this name. Where there is none, `fresh` becomes it; of two processes that
 /// do this at the same time both get the same.
-///
-/// # Errors
-/// When the database fails.
-pub async fn get_or_insert(db: &PgPool, name: &str, fresh: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
+pub async fn get_or_insert(db: &PgPool, name: &str, fresh: &[u8]) -> sqlx::Result<Vec<u8>> {
     sqlx::query("insert into pixcrawler.secret (name, value) values ($1, $2) on conflict (name) do nothing")
         .bind(name)
         .bind(fresh)

@@ -1,4 +1,6 @@
 //! `pixcrawler.source`: how each build of each source fares, and what it did.
+//!
+//! Its functions fail when the database does.
 
 use std::collections::BTreeMap;
 
@@ -101,9 +103,6 @@ pub struct FaultCount {
 }
 
 /// Everything that is known, by id and digest.
-///
-/// # Errors
-/// When the database fails.
 pub async fn all(pool: &PgPool) -> sqlx::Result<Vec<SourceRow>> {
     sqlx::query_as(
         "select id, digest, trouble, message, since, paused_at, resumes_at, enabled_at, credential_mark,
@@ -115,9 +114,6 @@ pub async fn all(pool: &PgPool) -> sqlx::Result<Vec<SourceRow>> {
 }
 
 /// What is known of the build, if anything.
-///
-/// # Errors
-/// When the database fails.
 pub async fn find(pool: &PgPool, build: &BuildRef<'_>) -> sqlx::Result<Option<SourceRow>> {
     sqlx::query_as(
         "select id, digest, trouble, message, since, paused_at, resumes_at, enabled_at, credential_mark,
@@ -132,9 +128,6 @@ pub async fn find(pool: &PgPool, build: &BuildRef<'_>) -> sqlx::Result<Option<So
 
 /// Notes what ails a build; a fault in the work on `chunk` counts as one more in a row. None
 /// while the build is paused: then that stays which it is paused for.
-///
-/// # Errors
-/// When the database fails.
 pub async fn record_problem(
     pool: &PgPool,
     build: &BuildRef<'_>,
@@ -173,9 +166,6 @@ pub async fn record_problem(
 
 /// Pauses a build, until a time or for good; whether it was not paused already. Its faults are
 /// counted from zero afterwards.
-///
-/// # Errors
-/// When the database fails.
 pub async fn pause(
     pool: &PgPool,
     build: &BuildRef<'_>,
@@ -204,9 +194,6 @@ pub async fn pause(
 
 /// Adds what a build did. When it did `well`, earlier trouble is forgotten, but not a pause
 /// that began meanwhile.
-///
-/// # Errors
-/// When the database fails.
 pub async fn count(
     connection: &mut PgConnection,
     build: &BuildRef<'_>,

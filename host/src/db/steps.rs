@@ -1,4 +1,6 @@
 //! Steps of a source, written by the worker that holds its chunk.
+//!
+//! Its functions fail when the database does.
 
 use sqlx::{FromRow, PgPool, types::Json};
 
@@ -28,9 +30,6 @@ struct StepRow {
 /// Writes a step of the component `made_by`: state, requests, cookies where they have changed, and
 /// candidates, of which those that the job has seen before are left out. Earlier crashes are
 /// forgotten. False when the lease is lost.
-///
-/// # Errors
-/// When the database fails.
 pub async fn record(
     pool: &PgPool,
     chunk: &mut ClaimedChunk,
@@ -111,9 +110,6 @@ fn digest_of(url: &str) -> Sha256 {
 }
 
 /// Adds what the host has to say to the chunk's warnings, once; nothing when the lease is lost.
-///
-/// # Errors
-/// When the database fails.
 pub async fn note(pool: &PgPool, chunk: &ClaimedChunk, note: &str) -> sqlx::Result<()> {
     sqlx::query(
         "update pixcrawler.chunk set warnings = warnings || $3
@@ -130,9 +126,6 @@ pub async fn note(pool: &PgPool, chunk: &ClaimedChunk, note: &str) -> sqlx::Resu
 
 /// Defers the next step of the source, for which this was spent, and writes the cookies
 /// where they have changed. False when the lease is lost.
-///
-/// # Errors
-/// When the database fails.
 pub async fn defer(
     pool: &PgPool,
     chunk: &mut ClaimedChunk,

@@ -1,4 +1,6 @@
 //! Writes a new job: everything of it or, if the transaction is rolled back, nothing.
+//!
+//! Its functions fail when the database does; the transaction is then lost.
 
 use serde_json::json;
 use sqlx::{PgConnection, types::Json};
@@ -53,14 +55,11 @@ pub async fn insert(
 
 /// Gives a job that somebody else wrote what belongs to one, as it was understood: what the queue
 /// must be told in the same transaction.
-///
-/// # Errors
-/// When the database fails; the transaction is then lost.
 pub async fn begin_inserted(
     transaction: &mut PgConnection,
     job: &JobRow,
     spec: &JobSpec,
-) -> Result<Vec<(ChunkId, i32)>, sqlx::Error> {
+) -> sqlx::Result<Vec<(ChunkId, i32)>> {
     sqlx::query("delete from pixcrawler.inbox where job_id = $1")
         .bind(job.id)
         .execute(&mut *transaction)
@@ -91,7 +90,7 @@ async fn begin(
     dataset: DatasetId,
     job: JobId,
     spec: &JobSpec,
-) -> Result<Vec<(ChunkId, i32)>, sqlx::Error> {
+) -> sqlx::Result<Vec<(ChunkId, i32)>> {
     // As if refreshed long ago, so that the first image shows at once.
     sqlx::query(
         "insert into pixcrawler.job (job_id, dataset_id, wanted, refreshed_at, input)
@@ -153,7 +152,7 @@ async fn insert_dataset(
     user: UserId,
     project: Option<i32>,
     spec: &JobSpec,
-) -> Result<DatasetId, sqlx::Error> {
+) -> sqlx::Result<DatasetId> {
     sqlx::query_scalar(
         "insert into public.datasets (user_id, project_id, name, keywords, max_images, search_engines)
          values ($1, $2, $3, $4, $5, $6) returning id",
@@ -173,7 +172,7 @@ async fn insert_job(
     user: UserId,
     dataset: DatasetId,
     spec: &JobSpec,
-) -> Result<JobId, sqlx::Error> {
+) -> sqlx::Result<JobId> {
     sqlx::query_scalar(
         "insert into public.crawl_jobs
              (user_id, dataset_id, name, keywords, max_images, status, total_chunks, sources, options, rules)
@@ -200,7 +199,7 @@ async fn insert_chunks(
     user: UserId,
     job: JobId,
     spec: &JobSpec,
-) -> Result<Vec<(ChunkId, i32)>, sqlx::Error> {
+) -> sqlx::Result<Vec<(ChunkId, i32)>> {
     let mut start = 0;
     let ranges = spec.chunks.iter().map(|chunk| {
         let range = json!({ "start": start, "end": start + chunk.share });
@@ -258,7 +257,7 @@ async fn log_start(
     user: UserId,
     job: JobId,
     spec: &JobSpec,
-) -> Result<(), sqlx::Error> {
+) -> sqlx::Result<()> {
     let metadata = json!({
         "name": spec.name,
         "keywords": spec.keywords,
