@@ -2,7 +2,7 @@
 //! so that no row breaks a list.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use sqlx::{
     Decode, Postgres, Type,
@@ -48,7 +48,8 @@ impl<'r> Decode<'r, Postgres> for Timestamp {
 }
 
 /// A list of texts in JSON, which may be one text, or an object whose values are the texts or the list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Value")]
 pub struct Texts(pub Vec<String>);
 
 impl From<Value> for Texts {
@@ -72,33 +73,12 @@ impl From<Value> for Texts {
     }
 }
 
-impl Type<Postgres> for Texts {
-    fn type_info() -> PgTypeInfo {
-        <Value as Type<Postgres>>::type_info()
-    }
-
-    fn compatible(column: &PgTypeInfo) -> bool {
-        <Value as Type<Postgres>>::compatible(column)
-    }
-}
-
-impl<'r> Decode<'r, Postgres> for Texts {
-    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
-        Ok(Self::from(json(value)))
-    }
-}
-
-/// Whatever a column of JSON holds; what is too deep, or a number that is too large, is nothing: the
-/// database keeps more than can be read here.
-fn json(value: PgValueRef<'_>) -> Value {
-    <Value as Decode<'_, Postgres>>::decode(value).unwrap_or_default()
-}
-
-/// An object in JSON; what is none of this kind counts as one without fields.
+/// A `T` in JSON. What is none counts as the default, and so does what is too deep or has a number that
+/// is too large: the database keeps more than can be read here.
 #[derive(Clone, Debug, Default)]
-pub struct LenientObject<T>(pub T);
+pub struct LenientJson<T>(pub T);
 
-impl<T> Type<Postgres> for LenientObject<T> {
+impl<T> Type<Postgres> for LenientJson<T> {
     fn type_info() -> PgTypeInfo {
         <Value as Type<Postgres>>::type_info()
     }
@@ -108,9 +88,10 @@ impl<T> Type<Postgres> for LenientObject<T> {
     }
 }
 
-impl<'r, T: DeserializeOwned + Default> Decode<'r, Postgres> for LenientObject<T> {
+impl<'r, T: DeserializeOwned + Default> Decode<'r, Postgres> for LenientJson<T> {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
-        Ok(Self(serde_json::from_value(json(value)).unwrap_or_default()))
+        let json = <Value as Decode<'_, Postgres>>::decode(value).unwrap_or_default();
+        Ok(Self(serde_json::from_value(json).unwrap_or_default()))
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool, types::Json};
 
 use crate::{
-    db::column::{LenientObject, LenientStatus, Texts, Timestamp},
+    db::column::{LenientJson, LenientStatus, Texts, Timestamp},
     model::{ChunkId, ChunkState, DatasetId, JobId, JobState, Rules, UserId},
 };
 
@@ -25,7 +25,7 @@ pub struct JobRow {
     pub dataset_id: DatasetId,
     pub project_id: Option<i32>,
     pub name: String,
-    pub keywords: Texts,
+    pub keywords: LenientJson<Texts>,
     pub max_images: i32,
     pub status: LenientStatus,
     pub progress: i32,
@@ -36,10 +36,10 @@ pub struct JobRow {
     pub active_chunks: i32,
     pub completed_chunks: i32,
     pub failed_chunks: i32,
-    pub task_ids: Texts,
-    pub sources: Texts,
-    pub options: LenientObject<JobOptions>,
-    pub rules: LenientObject<Rules>,
+    pub task_ids: LenientJson<Texts>,
+    pub sources: LenientJson<Texts>,
+    pub options: LenientJson<JobOptions>,
+    pub rules: LenientJson<Rules>,
     pub error: Option<String>,
     pub revision: i64,
     pub started_at: Option<Timestamp>,
@@ -47,7 +47,7 @@ pub struct JobRow {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// `pixcrawler.job.input`; none when the job has no parts, because somebody else wrote its row.
-    pub input: Option<LenientObject<Inputs>>,
+    pub input: Option<LenientJson<Inputs>>,
 }
 
 impl JobRow {
@@ -95,7 +95,7 @@ pub struct JobDetail {
     /// In order.
     pub chunks: Json<Vec<ChunkDetail>>,
     /// What was not kept, counted.
-    pub tallies: Json<Vec<ReasonCount>>,
+    pub reasons: Json<Vec<ReasonCount>>,
 }
 
 /// A chunk as its user sees it, with what the backend knows.
@@ -164,11 +164,11 @@ pub async fn detail(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> sqlx::
                                 case when chunk.state = 'waiting' then chunk.not_before end as waiting_until
                            from public.job_chunks part join pixcrawler.chunk chunk on chunk.id = part.id
                           where part.job_id = shown.id) chunk) as chunks,
-                (select coalesce(jsonb_agg(to_jsonb(tally)), '[]')
+                (select coalesce(jsonb_agg(to_jsonb(counted)), '[]')
                    from (select is_duplicate, reason, count(*) as images
                            from public.images
                           where user_id = $1 and crawl_job_id = shown.id and (is_duplicate or not is_valid)
-                          group by is_duplicate, reason) tally) as tallies
+                          group by is_duplicate, reason) counted) as reasons
            from public.crawl_jobs shown left join pixcrawler.job on job_id = shown.id
           where shown.user_id = $1 and shown.id = $2",
     )
@@ -224,13 +224,13 @@ pub async fn found(db: &PgPool, user: UserId, job: JobId) -> sqlx::Result<i64> {
 impl ReasonCount {
     /// Separates codes of refusals from the number of duplicates.
     #[must_use]
-    pub fn split(tallies: Vec<Self>) -> (BTreeMap<String, i64>, i64) {
+    pub fn split(counts: Vec<Self>) -> (BTreeMap<String, i64>, i64) {
         let mut refused = BTreeMap::new();
         let mut duplicates = 0;
-        for tally in tallies {
-            match tally.reason {
-                _ if tally.is_duplicate => duplicates += tally.images,
-                Some(reason) => *refused.entry(reason).or_default() += tally.images,
+        for count in counts {
+            match count.reason {
+                _ if count.is_duplicate => duplicates += count.images,
+                Some(reason) => *refused.entry(reason).or_default() += count.images,
                 // A row that the frontend wrote itself.
                 None => {}
             }

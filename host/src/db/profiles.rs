@@ -92,22 +92,16 @@ pub async fn ensure(
         .await?;
     match found {
         Some(profile) => Ok(Some(profile)),
-        None => upsert(db, identity, known).await,
+        None => sync(db, identity, known).await,
     }
 }
 
-/// Takes name and avatar from the token, where it has them. None when there is no such user any more.
-pub async fn sync(
-    db: &mut PgConnection,
-    identity: &Identity,
-    known: ProfileOrigin,
-) -> sqlx::Result<Option<ProfileRow>> {
-    upsert(db, identity, known).await
-}
-
+/// Takes name and avatar from the token, where it has them; makes the profile if absent. None when
+/// there is no such user any more.
+///
 /// The column `email` must be filled and unique. A user without an address, or with one
 /// that another profile still has, gets one made from the id that can never receive mail.
-async fn upsert(
+pub async fn sync(
     db: &mut PgConnection,
     identity: &Identity,
     known: ProfileOrigin,

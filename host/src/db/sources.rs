@@ -104,26 +104,16 @@ pub struct FaultCount {
 
 /// Everything that is known, by id and digest.
 pub async fn all(pool: &PgPool) -> sqlx::Result<Vec<SourceRow>> {
-    sqlx::query_as(
-        "select id, digest, trouble, message, since, paused_at, resumes_at, enabled_at, credential_mark,
-                rolled_back, did_well, counts, peak_memory
-           from pixcrawler.source order by id, digest",
-    )
-    .fetch_all(pool)
-    .await
+    sqlx::query_as("select * from pixcrawler.source order by id, digest").fetch_all(pool).await
 }
 
 /// What is known of the build, if anything.
 pub async fn find(pool: &PgPool, build: &BuildRef<'_>) -> sqlx::Result<Option<SourceRow>> {
-    sqlx::query_as(
-        "select id, digest, trouble, message, since, paused_at, resumes_at, enabled_at, credential_mark,
-                rolled_back, did_well, counts, peak_memory
-           from pixcrawler.source where id = $1 and digest = $2",
-    )
-    .bind(build.id)
-    .bind(build.digest.to_string())
-    .fetch_optional(pool)
-    .await
+    sqlx::query_as("select * from pixcrawler.source where id = $1 and digest = $2")
+        .bind(build.id)
+        .bind(build.digest.to_string())
+        .fetch_optional(pool)
+        .await
 }
 
 /// Notes what ails a build; a fault in the work on `chunk` counts as one more in a row. None

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{ChunkId, JobState};
 
 /// One input at one source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ChunkSpec {
     /// Which plugin.
     pub source: String,

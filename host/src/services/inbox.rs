@@ -140,10 +140,10 @@ fn request(job: &JobRow) -> JobRequest {
     });
     JobRequest {
         name: Some(job.name.clone()),
-        keywords: job.keywords.0.clone(),
+        keywords: job.keywords.0.0.clone(),
         urls: inputs.urls,
         max_images: Some(job.max_images.into()),
-        sources: job.sources.0.clone(),
+        sources: job.sources.0.0.clone(),
         options: values.collect(),
         safe_search: Some(options.safe_search),
         language: options.language.clone(),

@@ -84,7 +84,7 @@ enum ChunkStatus {
 impl CrawlJobDetail {
     pub(super) fn new(detail: db::jobs::JobDetail, app: &App) -> Self {
         let job = CrawlJob::new(detail.job, app, Utc::now());
-        let (refused, duplicates) = db::jobs::ReasonCount::split(detail.tallies.0);
+        let (refused, duplicates) = db::jobs::ReasonCount::split(detail.reasons.0);
         let kept = job.valid_images;
         let mut warnings: Vec<String> = Vec::new();
         for warning in detail.chunks.0.iter().flat_map(|chunk| &chunk.warnings) {

@@ -44,7 +44,7 @@ impl Snapshot {
     pub(super) async fn look(db: &PgPool, user: UserId, job: JobId) -> Result<Option<Self>, db::Error> {
         let Some(detail) = db::jobs::detail(db, user, job).await? else { return Ok(None) };
         let (row, chunks) = (detail.job, detail.chunks.0);
-        let (refused, duplicates) = db::jobs::ReasonCount::split(detail.tallies.0);
+        let (refused, duplicates) = db::jobs::ReasonCount::split(detail.reasons.0);
         let running = chunks.iter().any(|chunk| chunk.state == ChunkState::Running);
         let busy = running || chunks.iter().any(|chunk| chunk.state == ChunkState::Queued);
         let waiting = chunks.iter().filter(|_| !busy).filter_map(|chunk| {

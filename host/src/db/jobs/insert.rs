@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::{PgConnection, types::Json};
 
 use super::{Inputs, JobOptions, JobRow};
-use crate::model::{ChunkId, ChunkState, DatasetId, Destination, JobId, JobSpec, JobState, UserId};
+use crate::model::{ChunkId, DatasetId, Destination, JobId, JobSpec, JobState, UserId};
 
 /// A job that was written, and what the queue must be told in the same transaction.
 #[derive(Debug)]
@@ -41,9 +41,14 @@ pub async fn insert(
     spec: &JobSpec,
 ) -> Result<InsertedJob, InsertError> {
     let dataset = match spec.destination {
-        Destination::Dataset(id) => find_dataset(transaction, user, id).await?,
+        Destination::Dataset(id) => {
+            let lock = "select from public.datasets where user_id = $1 and id = $2 for key share";
+            lock_owned(transaction, user, id.0, lock).await?;
+            id
+        }
         Destination::Project(id) => {
-            find_project(transaction, user, id).await?;
+            let lock = "select from public.projects where user_id = $1 and id = $2 for key share";
+            lock_owned(transaction, user, id, lock).await?;
             insert_dataset(transaction, user, Some(id), spec).await?
         }
         Destination::New => insert_dataset(transaction, user, None, spec).await?,
@@ -120,31 +125,15 @@ fn options(spec: &JobSpec) -> JobOptions {
     }
 }
 
-/// The lock keeps the dataset from being deleted until the job refers to it.
-async fn find_dataset(
+/// Locks a dataset or project, so that it is not deleted until the job refers to it.
+async fn lock_owned(
     transaction: &mut PgConnection,
     user: UserId,
-    dataset: DatasetId,
-) -> Result<DatasetId, InsertError> {
-    sqlx::query_scalar("select id from public.datasets where user_id = $1 and id = $2 for key share")
-        .bind(user)
-        .bind(dataset)
-        .fetch_optional(transaction)
-        .await?
-        .ok_or(InsertError::NoDestination)
-}
-
-async fn find_project(
-    transaction: &mut PgConnection,
-    user: UserId,
-    project: i32,
-) -> Result<i32, InsertError> {
-    sqlx::query_scalar("select id from public.projects where user_id = $1 and id = $2 for key share")
-        .bind(user)
-        .bind(project)
-        .fetch_optional(transaction)
-        .await?
-        .ok_or(InsertError::NoDestination)
+    id: i32,
+    lock: &'static str,
+) -> Result<(), InsertError> {
+    let found = sqlx::query(lock).bind(user).bind(id).fetch_optional(transaction).await?;
+    found.map(drop).ok_or(InsertError::NoDestination)
 }
 
 async fn insert_dataset(
@@ -222,34 +211,23 @@ async fn insert_chunks(
     .await?;
     ids.sort_unstable();
 
-    let run = |share| i32::from(share > 0);
-    let state = |share| if share > 0 { ChunkState::Queued } else { ChunkState::Satisfied };
-    let column =
-        |value: fn(&crate::model::ChunkSpec) -> i32| spec.chunks.iter().map(value).collect::<Vec<_>>();
-    let text =
-        |value: fn(&crate::model::ChunkSpec) -> &String| spec.chunks.iter().map(value).collect::<Vec<_>>();
-    sqlx::query(
+    let mut queued: Vec<(ChunkId, i32)> = sqlx::query_as(
         "insert into pixcrawler.chunk (id, job_id, source, label, input, rank, query, share, run, state, warnings)
-         select id, $1, source, label, input, rank, query, share, run, state, warnings
-         from unnest($2::integer[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::jsonb[],
-                     $8::integer[], $9::integer[], $10::text[], $11::jsonb[])
-              as given (id, source, label, input, rank, query, share, run, state, warnings)",
+         select id, $1, source, label, input, rank, query, share, (share > 0)::integer,
+                case when share > 0 then 'queued' else 'satisfied' end, warnings
+           from unnest($2::integer[], $3::jsonb[]) as given (id, chunk),
+                jsonb_to_record(chunk) as c (source text, label text, input integer, rank integer, query jsonb,
+                                             share integer, warnings jsonb)
+         returning id, run",
     )
     .bind(job)
-    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-    .bind(text(|chunk| &chunk.source))
-    .bind(text(|chunk| &chunk.label))
-    .bind(column(|chunk| chunk.input))
-    .bind(column(|chunk| chunk.rank))
-    .bind(spec.chunks.iter().map(|chunk| Json(&chunk.query)).collect::<Vec<_>>())
-    .bind(column(|chunk| chunk.share))
-    .bind(spec.chunks.iter().map(|chunk| run(chunk.share)).collect::<Vec<_>>())
-    .bind(spec.chunks.iter().map(|chunk| state(chunk.share).name()).collect::<Vec<_>>())
-    .bind(spec.chunks.iter().map(|chunk| Json(&chunk.warnings)).collect::<Vec<_>>())
-    .execute(transaction)
+    .bind(&ids)
+    .bind(spec.chunks.iter().map(Json).collect::<Vec<_>>())
+    .fetch_all(transaction)
     .await?;
-    let begun = ids.into_iter().zip(&spec.chunks).filter(|(_, chunk)| chunk.share > 0);
-    Ok(begun.map(|(id, chunk)| (id, run(chunk.share))).collect())
+    queued.retain(|(_, run)| *run > 0);
+    queued.sort_unstable();
+    Ok(queued)
 }
 
 async fn log_start(
