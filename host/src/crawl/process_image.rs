@@ -20,8 +20,8 @@ use crate::{
         stats::SliceStats,
     },
     db::{
-        chunks::{BacklogEntry, Deferral, MOST_INTERRUPTIONS},
-        image_batch::{JudgedImage, ReceivedBody, RejectedCopy},
+        chunks::{BacklogEntry, Deferral, MOST_INTERRUPTIONS, ReceivedBody, RejectedCopy},
+        image_batch::JudgedImage,
         images,
     },
     fetch::{CookieJar, Fetcher},

@@ -334,7 +334,7 @@ impl Worker {
         }
         // A suspect is not made to wait, because who waits is a suspect no more.
         if let Some(most) = self.app.config.crawl.user_slots.filter(|_| crashes == 0)
-            && let Some(seconds) = fairness::admit(&self.app.db, chunk, most).await?
+            && let Some(seconds) = chunks::admit(&self.app.db, chunk, most).await?
         {
             let reason = format!("{most} parts of your jobs are worked on, which is as many as are allowed");
             let until = Utc::now() + Duration::from_secs(seconds.unsigned_abs());

@@ -8,12 +8,15 @@
 //! Its functions fail when the database does.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    db::image_batch::RejectedCopy,
-    model::{Candidate, ChunkId, Cookies, DatasetId, JobId, Query, Request, Rules, Sha256, UserId},
+    db::{fairness, progress},
+    model::{
+        Candidate, ChunkId, Cookies, DatasetId, JobId, Query, Rejection, Request, Rules, Sha256, UserId,
+    },
 };
 
 /// A chunk in the hands of a worker: its checkpoint and what it belongs to.
@@ -58,7 +61,7 @@ pub struct ClaimedChunk {
     pub source_done: bool,
     /// Since when it waits for its source, which is paused.
     pub paused_since: Option<DateTime<Utc>>,
-    /// Virtual time at which it was claimed, see [`super::fairness`].
+    /// Virtual time at which it was claimed, see [`fairness`].
     pub begun: f64,
     /// How long it waited for its turn, in seconds; not known after a crash.
     pub waited: Option<f64>,
@@ -123,6 +126,30 @@ pub struct BacklogEntry {
     pub again: bool,
 }
 
+/// A copy of a picture that was rejected, while there was another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedCopy {
+    /// Its address.
+    pub url: String,
+    /// Why.
+    #[serde(flatten)]
+    pub rejection: Rejection,
+    /// What was received, if it was received whole.
+    #[serde(flatten)]
+    pub body: Option<ReceivedBody>,
+}
+
+/// What was received of a picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceivedBody {
+    /// Where it came from in the end.
+    pub final_url: String,
+    /// In bytes.
+    pub size: u64,
+    /// Of the bytes.
+    pub sha256: Sha256,
+}
+
 impl BacklogEntry {
     /// The address of the copy that is tried.
     #[must_use]
@@ -141,6 +168,8 @@ impl BacklogEntry {
 
 /// Pictures of a backlog that are looked at when some are taken.
 const VIEW: i64 = 1000;
+/// Longest wait of a chunk whose user has enough slots, in seconds.
+const LONGEST_WAIT_FOR_SLOT: i64 = 30;
 
 /// Takes a chunk whose current run is `run`; none when the message is stale.
 /// The first claim of a job starts it.
@@ -186,12 +215,42 @@ pub async fn claim(
         .bind(claimed.job_id)
         .execute(&mut *tx)
         .await?;
-        super::progress::refresh(&mut tx, claimed.job_id).await?;
+        progress::refresh(&mut tx, claimed.job_id).await?;
         // Last, because all who claim take this lock.
-        claimed.begun = super::fairness::begin(&mut tx, claimed.begun).await?;
+        claimed.begun = fairness::begin(&mut tx, claimed.begun).await?;
     }
     tx.commit().await?;
     Ok(claimed)
+}
+
+/// Lets a chunk that was claimed be worked on if fewer than `most` of its user are. If not, gives
+/// for how many seconds it had better wait, so that not all that wait come back at once.
+pub async fn admit(pool: &PgPool, chunk: &ClaimedChunk, most: i64) -> sqlx::Result<Option<i64>> {
+    let mut tx = pool.begin().await?;
+    // One after the other, so that each sees those let in before it.
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.user_slots'), hashtext($1::text))")
+        .bind(chunk.user_id)
+        .execute(&mut *tx)
+        .await?;
+    let (running, open): (i64, i64) = sqlx::query_as(
+        "select count(*) filter (where c.lease = c.admitted), count(*)
+           from pixcrawler.chunk c join public.crawl_jobs j on j.id = c.job_id
+          where j.user_id = $1 and j.status in ('pending', 'running')
+            and c.state in ('queued', 'waiting', 'running')",
+    )
+    .bind(chunk.user_id)
+    .fetch_one(&mut *tx)
+    .await?;
+    if running >= most {
+        return Ok(Some((open / most).clamp(1, LONGEST_WAIT_FOR_SLOT)));
+    }
+    sqlx::query("update pixcrawler.chunk set admitted = lease where id = $1 and lease = $2")
+        .bind(chunk.id)
+        .bind(chunk.lease)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(None)
 }
 
 /// The next pictures of the backlog that may be tried now, by host in turn and then in order, without
@@ -345,7 +404,7 @@ pub async fn requeue(
             .bind(chunk.id)
             .execute(&mut *connection)
             .await?;
-        super::progress::refresh(connection, chunk.job_id).await?;
+        progress::refresh(connection, chunk.job_id).await?;
     }
     Ok(run.map(|(run,)| run))
 }

@@ -9,10 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::{
-    db::chunks::ClaimedChunk,
-    model::{ChunkId, JobId, UserId},
-};
+use crate::model::{ChunkId, JobId, UserId};
 
 /// What a slice is expected to take where others wait, in seconds: one round of turns.
 const ROUND: f64 = 2.0;
@@ -20,8 +17,6 @@ const ROUND: f64 = 2.0;
 const LONGEST_COUNT: i64 = 4096;
 /// What waits for less may be about to be taken by a slot that is free, in seconds.
 const PATIENCE: f64 = 0.5;
-/// Longest wait of a chunk whose user has enough slots, in seconds.
-const LONGEST_WAIT_FOR_SLOT: i64 = 30;
 
 /// A chunk to enqueue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
@@ -121,36 +116,6 @@ pub async fn turns(
     .bind(ROUND)
     .fetch_all(connection)
     .await
-}
-
-/// Lets a chunk that was claimed be worked on if fewer than `most` of its user are. If not, gives
-/// for how many seconds it had better wait, so that not all that wait come back at once.
-pub async fn admit(pool: &PgPool, chunk: &ClaimedChunk, most: i64) -> sqlx::Result<Option<i64>> {
-    let mut tx = pool.begin().await?;
-    // One after the other, so that each sees those let in before it.
-    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.user_slots'), hashtext($1::text))")
-        .bind(chunk.user_id)
-        .execute(&mut *tx)
-        .await?;
-    let (running, open): (i64, i64) = sqlx::query_as(
-        "select count(*) filter (where c.lease = c.admitted), count(*)
-           from pixcrawler.chunk c join public.crawl_jobs j on j.id = c.job_id
-          where j.user_id = $1 and j.status in ('pending', 'running')
-            and c.state in ('queued', 'waiting', 'running')",
-    )
-    .bind(chunk.user_id)
-    .fetch_one(&mut *tx)
-    .await?;
-    if running >= most {
-        return Ok(Some((open / most).clamp(1, LONGEST_WAIT_FOR_SLOT)));
-    }
-    sqlx::query("update pixcrawler.chunk set admitted = lease where id = $1 and lease = $2")
-        .bind(chunk.id)
-        .bind(chunk.lease)
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    Ok(None)
 }
 
 /// Moves the clock to a turn that is begun, and gives the virtual time by then.

@@ -5,12 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, types::Json};
 
 use crate::{
-    db::chunks::{ChunkProgress, ClaimedChunk},
-    model::{AcceptedImage, Candidate, ImageId, Provenance, Rejection, Sha256, Verdict},
+    db::chunks::{ChunkProgress, ClaimedChunk, ReceivedBody, RejectedCopy},
+    model::{AcceptedImage, Candidate, ImageId, Provenance, Rejection, Verdict},
 };
 
 /// A picture of the backlog that was tried to the end.
@@ -28,30 +28,6 @@ pub struct JudgedImage {
     pub rejected_copies: Vec<RejectedCopy>,
     /// Whether it is a picture that the job accepts.
     pub outcome: Result<AcceptedImage, Rejection>,
-}
-
-/// A copy of a picture that was rejected, while there was another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RejectedCopy {
-    /// Its address.
-    pub url: String,
-    /// Why.
-    #[serde(flatten)]
-    pub rejection: Rejection,
-    /// What was received, if it was received whole.
-    #[serde(flatten)]
-    pub body: Option<ReceivedBody>,
-}
-
-/// What was received of a picture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReceivedBody {
-    /// Where it came from in the end.
-    pub final_url: String,
-    /// In bytes.
-    pub size: u64,
-    /// Of the bytes.
-    pub sha256: Sha256,
 }
 
 /// What a batch came to.
