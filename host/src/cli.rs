@@ -97,10 +97,10 @@ pub fn main() -> ExitCode {
     code
 }
 
-/// The command line. The settings are many: `-h` leaves them out, and neither shows their
-/// present values, which may be long.
+/// The command line. Settings stand before or behind the subcommand. They are many: `-h` leaves
+/// them out, and neither shows their present values, which may be long or secret.
 fn command() -> clap::Command {
-    Cli::command().mut_args(|argument| argument.hide_short_help(true).hide_env_values(true))
+    Cli::command().mut_args(|setting| setting.global(true).hide_short_help(true).hide_env_values(true))
 }
 
 async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
@@ -152,9 +152,9 @@ fn tell(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", visible::visible(text));
 }
 
-#[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
+/// Says why a command failed.
 fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("pixcrawler: {}", visible::visible(&crate::error::chain(error.as_ref())));
+    tell(&format!("pixcrawler: {}", crate::error::chain(error.as_ref())));
     match error.downcast_ref() {
         Some(app::StartError::Credential(_)) => ExitCode::from(2),
         Some(app::StartError::Stopped) => ExitCode::from(130),

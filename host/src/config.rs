@@ -16,33 +16,28 @@ pub use credential::{ConfiguredCredential, CredentialError};
 pub use origin::OriginMapping;
 pub use user_agent::UserAgentError;
 
-/// Settings of every subcommand that runs a part of the host.
+/// Settings of every subcommand that runs a part of the host. Where they come from, and that help
+/// does not show their values, is said where the command line is put together.
 #[derive(Args, Clone, Debug)]
+#[expect(missing_docs, reason = "the parts are documented on their types")]
 pub struct Config {
     /// Folder for everything that is kept: database, objects, keys, compiled plugins
     /// [default: /var/lib/pixcrawler as root, else `$XDG_DATA_HOME/pixcrawler` or ~/.local/share/pixcrawler]
-    #[arg(long, env = "PIXCRAWLER_DATA_DIR", value_name = "DIR", help_heading = "Data", global = true)]
+    #[arg(long, env = "PIXCRAWLER_DATA_DIR", value_name = "DIR", help_heading = "Data")]
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented on the type")]
     pub database: Database,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented on the type")]
     pub supabase: Supabase,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented on the type")]
     pub http: Http,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented on the type")]
     pub fetch: Fetch,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented on the type")]
     pub plugins: Plugins,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented on the type")]
     pub crawl: Crawl,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented on the type")]
     pub log: Log,
 }
 
@@ -52,21 +47,21 @@ pub struct Config {
 pub struct Database {
     /// Postgres 15 or newer, session endpoint (not port 6543); also in the spelling
     /// `postgresql+asyncpg://`. Unset: a private Postgres is started in the data folder
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL")]
     pub database_url: Option<SecretString>,
     /// File with the CA certificate (PEM) of the database's server, where no public CA knows it. Servers
     /// elsewhere are verified unless the address says otherwise, as with `?sslmode=require`
-    #[arg(long, env = "DATABASE_CA", value_name = "FILE", global = true)]
+    #[arg(long, env = "DATABASE_CA", value_name = "FILE")]
     pub database_ca: Option<PathBuf>,
     /// Most sessions of this process on `DATABASE_URL`, those that listen included
-    #[arg(long, env = "PIXCRAWLER_DATABASE_SESSIONS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(4..=200), value_name = "N", global = true)]
+    #[arg(long, env = "PIXCRAWLER_DATABASE_SESSIONS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(4..=200), value_name = "N")]
     pub database_sessions: u32,
     /// Folder with `postgres` and `initdb` for the private Postgres
     /// [default: found by `pg_config`, in /usr/lib/postgresql, on PATH]
-    #[arg(long, env = "PIXCRAWLER_PG_BIN", value_name = "DIR", global = true)]
+    #[arg(long, env = "PIXCRAWLER_PG_BIN", value_name = "DIR")]
     pub pg_bin: Option<PathBuf>,
     /// How often it is looked whether the tables are still protected
-    #[arg(long, env = "PIXCRAWLER_GUARD_EVERY", default_value = "10m", value_parser = duration, value_name = "TIME", hide = true, global = true)]
+    #[arg(long, env = "PIXCRAWLER_GUARD_EVERY", default_value = "10m", value_parser = duration, value_name = "TIME", hide = true)]
     pub guard_every: Duration,
 }
 
@@ -75,36 +70,22 @@ pub struct Database {
 #[command(next_help_heading = "Supabase")]
 pub struct Supabase {
     /// Project address; tokens are verified against its JWKS. Unset: the host issues its own tokens
-    #[arg(long, env = "SUPABASE_URL", value_name = "URL", global = true)]
+    #[arg(long, env = "SUPABASE_URL", value_name = "URL")]
     pub supabase_url: Option<Url>,
     /// `iss` of its tokens, where that is not `/auth/v1` at the address, as with a domain of its own
-    #[arg(long, env = "SUPABASE_JWT_ISSUER", value_name = "TEXT", global = true)]
+    #[arg(long, env = "SUPABASE_JWT_ISSUER", value_name = "TEXT")]
     pub supabase_jwt_issuer: Option<String>,
     /// Legacy HS256 secret (at least 32 bytes); when set, only HS256 tokens are accepted
-    #[arg(long, env = "SUPABASE_JWT_SECRET", value_name = "SECRET", hide_env_values = true, global = true)]
+    #[arg(long, env = "SUPABASE_JWT_SECRET", value_name = "SECRET")]
     pub supabase_jwt_secret: Option<SecretString>,
     /// Let users who signed in anonymously begin jobs
-    #[arg(long, env = "PIXCRAWLER_ANONYMOUS_JOBS", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value_t = false, value_name = "BOOL", global = true)]
+    #[arg(long, env = "PIXCRAWLER_ANONYMOUS_JOBS", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value_t = false, value_name = "BOOL")]
     pub anonymous_jobs: bool,
     /// Accepted for compatibility; nothing here needs it
-    #[arg(
-        long,
-        env = "SUPABASE_SERVICE_ROLE_KEY",
-        value_name = "KEY",
-        hide = true,
-        hide_env_values = true,
-        global = true
-    )]
+    #[arg(long, env = "SUPABASE_SERVICE_ROLE_KEY", value_name = "KEY", hide = true)]
     pub supabase_service_role_key: Option<SecretString>,
     /// Accepted for compatibility; nothing here needs it
-    #[arg(
-        long,
-        env = "SUPABASE_ANON_KEY",
-        value_name = "KEY",
-        hide = true,
-        hide_env_values = true,
-        global = true
-    )]
+    #[arg(long, env = "SUPABASE_ANON_KEY", value_name = "KEY", hide = true)]
     pub supabase_anon_key: Option<SecretString>,
 }
 
@@ -113,10 +94,10 @@ pub struct Supabase {
 #[command(next_help_heading = "HTTP")]
 pub struct Http {
     /// Address to listen on [default: 127.0.0.1 with the local issuer, else 0.0.0.0]
-    #[arg(long, env = "HOST", value_name = "IP", global = true)]
+    #[arg(long, env = "HOST", value_name = "IP")]
     pub host: Option<IpAddr>,
     /// Port to listen on; 0 takes a free one
-    #[arg(long, env = "PORT", default_value_t = 8000, global = true)]
+    #[arg(long, env = "PORT", default_value_t = 8000)]
     pub port: u16,
     /// Origins that browsers may call from, separated by commas
     #[arg(
@@ -124,27 +105,20 @@ pub struct Http {
         env = "ALLOWED_ORIGINS",
         value_delimiter = ',',
         default_value = "http://localhost:3000",
-        value_name = "ORIGIN",
-        global = true
+        value_name = "ORIGIN"
     )]
     pub allowed_origins: Vec<String>,
     /// Connections at a time, of one address at most a quarter; for a further one the one that waits
     /// longest for its client is closed
-    #[arg(long, env = "PIXCRAWLER_MAX_CONNECTIONS", default_value_t = 512, value_name = "N", global = true)]
+    #[arg(long, env = "PIXCRAWLER_MAX_CONNECTIONS", default_value_t = 512, value_name = "N")]
     pub max_connections: usize,
     /// Ranges of proxies before the API, which may have more than a quarter of the connections, for
     /// example 10.1.0.0/16; may be repeated
-    #[arg(
-        long,
-        env = "PIXCRAWLER_TRUSTED_PROXIES",
-        value_delimiter = ',',
-        value_name = "CIDR",
-        global = true
-    )]
+    #[arg(long, env = "PIXCRAWLER_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR")]
     pub trusted_proxies: Vec<IpNet>,
     /// Longest time without an answer on a connection: to wait for a request, to receive one, or to
     /// get rid of what was asked for. Longer than the heartbeat of events, which is 15s
-    #[arg(long, env = "PIXCRAWLER_CONNECTION_TIMEOUT", default_value = "60s", value_parser = duration, value_name = "TIME", hide = true, global = true)]
+    #[arg(long, env = "PIXCRAWLER_CONNECTION_TIMEOUT", default_value = "60s", value_parser = duration, value_name = "TIME", hide = true)]
     pub connection_timeout: Duration,
 }
 
@@ -153,25 +127,25 @@ pub struct Http {
 #[command(next_help_heading = "Outbound requests")]
 pub struct Fetch {
     /// Contact put into the User-Agent, an address or a page; sites ask for one
-    #[arg(long, env = "PIXCRAWLER_CONTACT", value_name = "TEXT", global = true)]
+    #[arg(long, env = "PIXCRAWLER_CONTACT", value_name = "TEXT")]
     pub contact: Option<String>,
     /// User-Agent for a source's own requests, in place of ours with the contact, and the name under
     /// which it heeds robots.txt: `SOURCE=TEXT`; may be repeated, in the variable with commas between
-    #[arg(long, env = "PIXCRAWLER_USER_AGENTS", value_name = "SOURCE=TEXT", global = true)]
+    #[arg(long, env = "PIXCRAWLER_USER_AGENTS", value_name = "SOURCE=TEXT")]
     pub user_agent: Vec<String>,
     /// Private range that may be reached, for example 10.1.0.0/16; may be repeated
-    #[arg(long, env = "PIXCRAWLER_ALLOW_PRIVATE", value_delimiter = ',', value_name = "CIDR", global = true)]
+    #[arg(long, env = "PIXCRAWLER_ALLOW_PRIVATE", value_delimiter = ',', value_name = "CIDR")]
     pub allow_private: Vec<IpNet>,
     /// Serve one origin from another, for mirrors and air-gapped use:
     /// `https://api.example.org=http://127.0.0.1:8080`, `*` as the left side for every origin; may be repeated.
     /// Guard, robots.txt and pace see the public name
-    #[arg(long, env = "PIXCRAWLER_MAP_ORIGIN", value_delimiter = ',', value_name = "FROM=TO", global = true)]
+    #[arg(long, env = "PIXCRAWLER_MAP_ORIGIN", value_delimiter = ',', value_name = "FROM=TO")]
     pub map_origin: Vec<OriginMapping>,
     /// Name server to ask instead of the system's
-    #[arg(long, env = "PIXCRAWLER_NAME_SERVER", value_name = "IP:PORT", global = true)]
+    #[arg(long, env = "PIXCRAWLER_NAME_SERVER", value_name = "IP:PORT")]
     pub name_server: Option<SocketAddr>,
     /// Most bytes of one image
-    #[arg(long, env = "PIXCRAWLER_MAX_IMAGE_BYTES", default_value_t = 64 << 20, value_name = "BYTES", global = true)]
+    #[arg(long, env = "PIXCRAWLER_MAX_IMAGE_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
     pub max_image_bytes: u64,
     /// Most pixels of one image, up to 200000000. Beyond the default, memory and time for decoding grow
     /// in proportion
@@ -180,18 +154,17 @@ pub struct Fetch {
         env = "PIXCRAWLER_MAX_IMAGE_PIXELS",
         default_value_t = Fetch::USUAL_PIXELS,
         value_parser = clap::value_parser!(u64).range(1..=200_000_000),
-        value_name = "PIXELS",
-        global = true
+        value_name = "PIXELS"
     )]
     pub max_image_pixels: u64,
     /// Longest time for one request, redirects and body included
-    #[arg(long, env = "PIXCRAWLER_REQUEST_TIMEOUT", default_value = "60s", value_parser = duration, value_name = "TIME", global = true)]
+    #[arg(long, env = "PIXCRAWLER_REQUEST_TIMEOUT", default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub request_timeout: Duration,
     /// Connections to one image host at a time
-    #[arg(long, env = "PIXCRAWLER_PER_HOST", default_value_t = 8, value_name = "N", global = true)]
+    #[arg(long, env = "PIXCRAWLER_PER_HOST", default_value_t = 8, value_name = "N")]
     pub per_host: usize,
     /// Requests to one image host a second, on average
-    #[arg(long, env = "PIXCRAWLER_PER_HOST_RATE", default_value_t = 20, value_name = "N", global = true)]
+    #[arg(long, env = "PIXCRAWLER_PER_HOST_RATE", default_value_t = 20, value_name = "N")]
     pub per_host_rate: u32,
 }
 
@@ -206,41 +179,35 @@ impl Fetch {
 pub struct Plugins {
     /// Folder whose `.wasm` files add to the bundled sources or override them by id; what
     /// `plugin install` installs goes there [default: `plugins` in the data folder]
-    #[arg(long, env = "PIXCRAWLER_PLUGINS", value_name = "DIR", global = true)]
+    #[arg(long, env = "PIXCRAWLER_PLUGINS", value_name = "DIR")]
     pub plugins_dir: Option<PathBuf>,
     /// Id of a source that is off until granted by name, and is granted the hosts it declares; may be repeated
-    #[arg(long, env = "PIXCRAWLER_GRANT", value_delimiter = ',', value_name = "ID", global = true)]
+    #[arg(long, env = "PIXCRAWLER_GRANT", value_delimiter = ',', value_name = "ID")]
     pub grant: Vec<String>,
     /// Secret of a source's credential, `SOURCE.NAME=SECRET`; may be repeated, in the variable
     /// with commas between
     // Not parsed by clap, whose message for what cannot be parsed repeats it.
-    #[arg(
-        long,
-        env = "PIXCRAWLER_CREDENTIALS",
-        value_name = "SOURCE.NAME=SECRET",
-        hide_env_values = true,
-        global = true
-    )]
+    #[arg(long, env = "PIXCRAWLER_CREDENTIALS", value_name = "SOURCE.NAME=SECRET")]
     pub credential: Vec<SecretString>,
     /// Folder for compiled plugins, for one user of the system alone; may be shared by data
     /// folders [default: `cache` in the data folder]
-    #[arg(long, env = "PIXCRAWLER_CACHE_DIR", value_name = "DIR", global = true)]
+    #[arg(long, env = "PIXCRAWLER_CACHE_DIR", value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
     /// Longest wall time of one plugin call (five times this for components over 5 MB)
-    #[arg(long, env = "PIXCRAWLER_PLUGIN_DEADLINE", default_value = "2s", value_parser = duration, value_name = "TIME", global = true)]
+    #[arg(long, env = "PIXCRAWLER_PLUGIN_DEADLINE", default_value = "2s", value_parser = duration, value_name = "TIME")]
     pub plugin_deadline: Duration,
     /// Most memory of one plugin instance, in MiB
-    #[arg(long, env = "PIXCRAWLER_PLUGIN_MEMORY", default_value_t = 64, value_name = "MIB", global = true)]
+    #[arg(long, env = "PIXCRAWLER_PLUGIN_MEMORY", default_value_t = 64, value_name = "MIB")]
     pub plugin_memory: usize,
     /// Longest time that a plugin may take to be compiled
-    #[arg(long, env = "PIXCRAWLER_PLUGIN_COMPILE_DEADLINE", default_value = "60s", value_parser = duration, value_name = "TIME", global = true)]
+    #[arg(long, env = "PIXCRAWLER_PLUGIN_COMPILE_DEADLINE", default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub plugin_compile_deadline: Duration,
     /// The program of which children are started, to compile plugins and to decode images, where
     /// that is not the one that runs
-    #[arg(long, env = "PIXCRAWLER_PROGRAM", value_name = "FILE", hide = true, global = true)]
+    #[arg(long, env = "PIXCRAWLER_PROGRAM", value_name = "FILE", hide = true)]
     pub program: Option<PathBuf>,
     /// How often a host that runs looks for changes in the folder of plugins
-    #[arg(long, env = "PIXCRAWLER_PLUGINS_POLL", default_value = "5s", value_parser = duration, value_name = "TIME", hide = true, global = true)]
+    #[arg(long, env = "PIXCRAWLER_PLUGINS_POLL", default_value = "5s", value_parser = duration, value_name = "TIME", hide = true)]
     pub plugins_poll: Duration,
 }
 
@@ -249,55 +216,49 @@ pub struct Plugins {
 #[command(next_help_heading = "Crawl")]
 pub struct Crawl {
     /// Chunks worked on at a time by this process; 0 makes it an API only
-    #[arg(long, env = "PIXCRAWLER_SLOTS", default_value_t = 8, value_name = "N", global = true)]
+    #[arg(long, env = "PIXCRAWLER_SLOTS", default_value_t = 8, value_name = "N")]
     pub slots: usize,
     /// Downloads under way at a time for one chunk
-    #[arg(long, env = "PIXCRAWLER_DOWNLOADS", default_value_t = 16, value_name = "N", global = true)]
+    #[arg(long, env = "PIXCRAWLER_DOWNLOADS", default_value_t = 16, value_name = "N")]
     pub downloads: usize,
     /// Memory for decoding in all, in MiB. An image that needs more than three quarters of it is refused
-    #[arg(long, env = "PIXCRAWLER_DECODE_MEMORY", default_value_t = 288, value_parser = clap::value_parser!(u32).range(32..), value_name = "MIB", global = true)]
+    #[arg(long, env = "PIXCRAWLER_DECODE_MEMORY", default_value_t = 288, value_parser = clap::value_parser!(u32).range(32..), value_name = "MIB")]
     pub decode_memory: u32,
     /// Longest processor time for decoding one image; most have less, by their pixels and bytes
-    #[arg(long, env = "PIXCRAWLER_DECODE_DEADLINE", default_value = "2s", value_parser = duration, value_name = "TIME", global = true)]
+    #[arg(long, env = "PIXCRAWLER_DECODE_DEADLINE", default_value = "2s", value_parser = duration, value_name = "TIME")]
     pub decode_deadline: Duration,
     /// Longest slice of a chunk before others get their turn
-    #[arg(long, env = "PIXCRAWLER_SLICE", default_value = "60s", value_parser = duration, value_name = "TIME", global = true)]
+    #[arg(long, env = "PIXCRAWLER_SLICE", default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub slice: Duration,
     /// Jobs of one user that are pending or running at a time; further ones are refused
     /// [default: any number]
-    #[arg(long, env = "PIXCRAWLER_OPEN_JOBS", value_name = "N", value_parser = clap::value_parser!(i64).range(1..), global = true)]
+    #[arg(long, env = "PIXCRAWLER_OPEN_JOBS", value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     pub open_jobs: Option<i64>,
     /// Chunks of one user worked on at a time, by all workers together [default: any number]
-    #[arg(long, env = "PIXCRAWLER_USER_SLOTS", value_name = "N", value_parser = clap::value_parser!(i64).range(1..), global = true)]
+    #[arg(long, env = "PIXCRAWLER_USER_SLOTS", value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     pub user_slots: Option<i64>,
     /// A part of a job of which all that is left must wait for longer ends, and says what is left;
     /// a retry of the job goes on with it [default: 1h; 2m in `crawl`]
-    #[arg(long, env = "PIXCRAWLER_LONGEST_WAIT", value_parser = duration, value_name = "TIME", global = true)]
+    #[arg(long, env = "PIXCRAWLER_LONGEST_WAIT", value_parser = duration, value_name = "TIME")]
     pub longest_wait: Option<Duration>,
     /// Longer waits are not slept: the chunk is queued for that time
-    #[arg(long, env = "PIXCRAWLER_LONGEST_SLEEP", default_value = "30s", value_parser = duration, value_name = "TIME", hide = true, global = true)]
+    #[arg(long, env = "PIXCRAWLER_LONGEST_SLEEP", default_value = "30s", value_parser = duration, value_name = "TIME", hide = true)]
     pub longest_sleep: Duration,
     /// Most steps that a source may make for one input of a job; then that part fails
-    #[arg(long, env = "PIXCRAWLER_SOURCE_STEPS", default_value_t = 10_000, value_name = "N", global = true)]
+    #[arg(long, env = "PIXCRAWLER_SOURCE_STEPS", default_value_t = 10_000, value_name = "N")]
     pub source_steps: i32,
     /// Most requests of its own that a source may make for one input of a job
-    #[arg(
-        long,
-        env = "PIXCRAWLER_SOURCE_REQUESTS",
-        default_value_t = 50_000,
-        value_name = "N",
-        global = true
-    )]
+    #[arg(long, env = "PIXCRAWLER_SOURCE_REQUESTS", default_value_t = 50_000, value_name = "N")]
     pub source_requests: i32,
     /// Most bytes of answers to these
-    #[arg(long, env = "PIXCRAWLER_SOURCE_BYTES", default_value_t = 4 << 30, value_name = "BYTES", global = true)]
+    #[arg(long, env = "PIXCRAWLER_SOURCE_BYTES", default_value_t = 4 << 30, value_name = "BYTES")]
     pub source_bytes: i64,
     /// How often a worker says that it lives; dead after three times this
-    #[arg(long, env = "PIXCRAWLER_HEARTBEAT", default_value = "10s", value_parser = duration, value_name = "TIME", global = true)]
+    #[arg(long, env = "PIXCRAWLER_HEARTBEAT", default_value = "10s", value_parser = duration, value_name = "TIME")]
     pub heartbeat: Duration,
     /// Ends the process as if killed at the nth passing of a named point; for tests of recovery
     #[cfg(debug_assertions)]
-    #[arg(long, env = "PIXCRAWLER_KILL_AT", value_name = "POINT:N", hide = true, global = true)]
+    #[arg(long, env = "PIXCRAWLER_KILL_AT", value_name = "POINT:N", hide = true)]
     pub kill_at: Option<String>,
 }
 
@@ -307,22 +268,22 @@ pub struct Crawl {
 pub struct Log {
     /// What to log: a level, or a filter such as `info,pixcrawler::crawl=debug`
     /// [default: info for serve and worker, else warn; debug with DEBUG=true]
-    #[arg(long, env = "PIXCRAWLER_LOG", value_name = "FILTER", global = true)]
+    #[arg(long, env = "PIXCRAWLER_LOG", value_name = "FILTER")]
     pub log: Option<String>,
     /// `text` or `json`
-    #[arg(long, env = "PIXCRAWLER_LOG_FORMAT", default_value = "text", value_name = "FORMAT", global = true)]
+    #[arg(long, env = "PIXCRAWLER_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
     /// Name of the environment, shown by the health route
-    #[arg(long, env = "ENVIRONMENT", default_value = "development", value_name = "NAME", global = true)]
+    #[arg(long, env = "ENVIRONMENT", default_value = "development", value_name = "NAME")]
     pub environment: String,
     /// Log at level debug
-    #[arg(long, env = "DEBUG", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value_t = false, global = true)]
+    #[arg(long, env = "DEBUG", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value_t = false)]
     pub debug: bool,
     /// Accepted for compatibility; there is no Redis
-    #[arg(long, env = "REDIS_URL", hide = true, hide_env_values = true, global = true)]
+    #[arg(long, env = "REDIS_URL", hide = true)]
     pub redis_url: Option<SecretString>,
     /// Accepted for compatibility; there is no Celery
-    #[arg(long, env = "CELERY_BROKER_URL", hide = true, hide_env_values = true, global = true)]
+    #[arg(long, env = "CELERY_BROKER_URL", hide = true)]
     pub celery_broker_url: Option<SecretString>,
 }
 
@@ -399,11 +360,9 @@ impl Config {
     /// Variables of the original system that have no meaning here, for one notice.
     #[must_use]
     pub fn ignored(&self) -> Vec<&'static str> {
-        let given = BTreeMap::from([
-            ("REDIS_URL", self.log.redis_url.is_some()),
-            ("CELERY_BROKER_URL", self.log.celery_broker_url.is_some()),
-        ]);
-        given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+        let Log { redis_url, celery_broker_url, .. } = &self.log;
+        let given = [("CELERY_BROKER_URL", celery_broker_url), ("REDIS_URL", redis_url)];
+        given.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect()
     }
 }
 
@@ -425,13 +384,14 @@ const SECRET: [&str; 5] = [
 fn quoted(arguments: impl Iterator<Item = String>) -> String {
     let mut secret_follows = false;
     let words = arguments.map(|argument| {
-        let (name, value) = argument.split_once('=').map_or((&*argument, None), |(name, _)| (name, Some(())));
-        let shown = match (secret_follows, SECRET.contains(&name), value) {
+        let (name, value) = argument.split_once('=').unzip();
+        let is_secret = SECRET.contains(&name.unwrap_or(&argument));
+        let shown = match (secret_follows, is_secret, name) {
             (true, ..) => "...".to_owned(),
-            (false, true, Some(())) => format!("{name}=..."),
+            (false, true, Some(name)) => format!("{name}=..."),
             _ => argument.clone(),
         };
-        secret_follows = !secret_follows && value.is_none() && SECRET.contains(&name);
+        secret_follows = !secret_follows && is_secret && value.is_none();
         shlex::try_quote(&shown).map_or_else(|_| shown.clone(), std::borrow::Cow::into_owned)
     });
     words.collect::<Vec<_>>().join(" ")

@@ -29,11 +29,10 @@ pub(super) fn parse(settings: &[SecretString]) -> Result<Vec<ConfiguredCredentia
     let begins = |text: &str| place(text).is_some();
     let written = settings.iter().flat_map(|setting| split(setting.expose_secret(), begins));
     let read = |(number, text): (usize, &str)| {
-        let (place, secret) = place(text).ok_or(CredentialError::Malformed(number))?;
+        let (source, name, secret) = place(text).ok_or(CredentialError::Malformed(number))?;
         if secret.is_empty() {
-            return Err(CredentialError::Empty(place.to_owned()));
+            return Err(CredentialError::Empty(format!("{source}.{name}")));
         }
-        let (source, name) = place.split_once('.').ok_or(CredentialError::Malformed(number))?;
         Ok(ConfiguredCredential {
             source: source.to_owned(),
             name: name.to_owned(),
@@ -61,16 +60,22 @@ pub(super) fn split(setting: &str, begins: impl Fn(&str) -> bool) -> Vec<&str> {
     parts
 }
 
-/// `SOURCE.NAME` and what follows its `=`.
-fn place(text: &str) -> Option<(&str, &str)> {
+/// `SOURCE.NAME` in its two parts, and what follows its `=`.
+fn place(text: &str) -> Option<(&str, &str, &str)> {
     let (place, secret) = text.split_once('=')?;
     let (source, name) = place.split_once('.')?;
-    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let sound = !source.is_empty()
-        && source.chars().all(letter)
-        && !name.is_empty()
-        && name.chars().all(|c| letter(c) || matches!(c, '.' | '_'));
-    sound.then_some((place, secret))
+    let sound =
+        is_source(source) && !name.is_empty() && name.chars().all(|c| letter(c) || matches!(c, '.' | '_'));
+    sound.then_some((source, name, secret))
+}
+
+/// Whether it could be the id of a source.
+pub(super) fn is_source(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(letter)
+}
+
+const fn letter(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
 }
 
 #[cfg(test)]

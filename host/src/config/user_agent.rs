@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::credential::split;
+use super::credential::{is_source, split};
 
 /// Why a configured User-Agent cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,8 +31,7 @@ pub(super) fn parse(settings: &[String]) -> Result<BTreeMap<String, String>, Use
 }
 
 fn read(text: &str) -> Option<(&str, &str)> {
-    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    text.split_once('=').filter(|(source, _)| !source.is_empty() && source.chars().all(letter))
+    text.split_once('=').filter(|(source, _)| is_source(source))
 }
 
 #[cfg(test)]
