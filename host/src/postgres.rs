@@ -35,7 +35,6 @@ use crate::private;
 /// [`PrivatePostgres::stop`], it goes on and is adopted at the next start.
 pub struct PrivatePostgres {
     server: Arc<ServerCommand>,
-    users_lock: PathBuf,
     /// Locked, shared.
     user: File,
     watch: JoinHandle<()>,
@@ -46,9 +45,6 @@ pub struct PrivatePostgres {
 /// What it takes to start the server again.
 struct ServerCommand {
     cluster: Cluster,
-    /// Locked while starting or stopping.
-    start_lock: PathBuf,
-    data_dir: PathBuf,
     pg_bin: Option<PathBuf>,
     durability: Durability,
     alive: Liveness,
@@ -69,6 +65,10 @@ pub enum Durability {
 
 /// Longest wait for another process that starts or stops the server.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
+/// Locked while starting or stopping.
+const START_LOCK: &str = "postgres.lock";
+/// Locked, shared, by each process that uses the server.
+const USERS_LOCK: &str = "postgres.users";
 /// How often each process looks whether the server lives: that reads two small files.
 const LOOK: Duration = Duration::from_millis(500);
 /// Wait after a start that failed.
@@ -88,9 +88,8 @@ impl PrivatePostgres {
     ) -> Result<Self, PostgresError> {
         private::data_folder(data_dir).map_err(PostgresError::io("make", data_dir))?;
         let data_dir = data_dir.canonicalize().map_err(PostgresError::io("find", data_dir))?;
-        let start_lock = data_dir.join("postgres.lock");
-        let users_lock = data_dir.join("postgres.users");
-        let _starting = lock(&start_lock).await?;
+        let _starting = lock(&data_dir).await?;
+        let users_lock = data_dir.join(USERS_LOCK);
         let user = open(&users_lock)?;
         // Only who holds the other one ever locks this one alone.
         user.try_lock_shared().map_err(|error| PostgresError::io("lock", &users_lock)(error.into()))?;
@@ -99,8 +98,6 @@ impl PrivatePostgres {
         account.check_access(&data_dir)?;
         let server = Arc::new(ServerCommand {
             cluster: Cluster::new(&data_dir, account)?,
-            start_lock,
-            data_dir,
             pg_bin: pg_bin.map(Path::to_owned),
             durability,
             alive: Liveness(Arc::new(AtomicBool::new(true))),
@@ -108,7 +105,7 @@ impl PrivatePostgres {
         server.ensure().await?;
         let end = CancellationToken::new();
         let watch = tokio::spawn(watch(server.clone(), end.clone()));
-        Ok(Self { server, users_lock, user, watch, unwatch: end.drop_guard() })
+        Ok(Self { server, user, watch, unwatch: end.drop_guard() })
     }
 
     /// Says where to connect, as a superuser.
@@ -133,11 +130,13 @@ impl PrivatePostgres {
         // Not in the middle of a start: a server that is just beginning would be left behind.
         // Should the watch have failed, there is nothing that it could still do.
         let _ = self.watch.await;
-        let _stopping = lock(&self.server.start_lock).await?;
+        let data_dir = &self.server.cluster.data_dir;
+        let _stopping = lock(data_dir).await?;
+        let users_lock = data_dir.join(USERS_LOCK);
         // Not left to closing the file: a child that is just beginning has it open, too.
-        let unlock = |file: &File| file.unlock().map_err(PostgresError::io("unlock", &self.users_lock));
+        let unlock = |file: &File| file.unlock().map_err(PostgresError::io("unlock", &users_lock));
         unlock(&self.user)?;
-        let everybody = open(&self.users_lock)?;
+        let everybody = open(&users_lock)?;
         match everybody.try_lock() {
             Ok(()) => {
                 let stopped = self.server.cluster.stop().await;
@@ -145,7 +144,7 @@ impl PrivatePostgres {
                 stopped
             }
             Err(TryLockError::WouldBlock) => Ok(()),
-            Err(error) => Err(PostgresError::io("lock", &self.users_lock)(error.into())),
+            Err(error) => Err(PostgresError::io("lock", &users_lock)(error.into())),
         }
     }
 }
@@ -154,19 +153,19 @@ impl ServerCommand {
     /// Makes what is absent and starts the server unless it answers. Only who holds the lock
     /// does this. Tells whether it had to.
     async fn ensure(&self) -> Result<bool, PostgresError> {
-        let Self { cluster, data_dir, durability, .. } = self;
+        let cluster = &self.cluster;
         if cluster.answers().await {
             return Ok(false);
         }
-        let binaries = binaries::find(self.pg_bin.as_deref(), cluster.version()?, data_dir).await?;
-        cluster.make(&binaries, *durability).await?;
-        cluster.run(&binaries, *durability).await?;
+        let bin = binaries::find(self.pg_bin.as_deref(), cluster.version()?, &cluster.dir).await?;
+        cluster.make(&bin, self.durability).await?;
+        cluster.run(&bin, self.durability).await?;
         Ok(true)
     }
 
     /// Starts the server again once this process has the lock, unless another one did.
     async fn revive(&self) -> Result<bool, PostgresError> {
-        let _starting = lock(&self.start_lock).await?;
+        let _starting = lock(&self.cluster.data_dir).await?;
         self.ensure().await
     }
 }
@@ -192,7 +191,7 @@ async fn watch(server: Arc<ServerCommand>, end: CancellationToken) {
             continue;
         }
         if server.alive.get() {
-            tracing::error!(event = "postgres-died", data = %server.data_dir.display(), "the private Postgres has died");
+            tracing::error!(event = "postgres-died", data = %server.cluster.data_dir.display(), "the private Postgres has died");
             server.alive.set(false);
         }
         match server.revive().await {
@@ -310,19 +309,20 @@ impl PostgresError {
     }
 }
 
-/// Waits for the lock on a file.
+/// Waits for this process's turn to start or stop the server of `data_dir`; it ends with the file.
 ///
 /// # Errors
-/// When another process holds it for too long, or it cannot be had.
-async fn lock(path: &Path) -> Result<File, PostgresError> {
-    let file = open(path)?;
+/// When another process has its turn for too long, or the lock cannot be had.
+async fn lock(data_dir: &Path) -> Result<File, PostgresError> {
+    let path = data_dir.join(START_LOCK);
+    let file = open(&path)?;
     let since = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(PostgresError::io("lock", path)(error)),
+            Err(TryLockError::Error(error)) => return Err(PostgresError::io("lock", &path)(error)),
             Err(TryLockError::WouldBlock) if since.elapsed() > LOCK_PATIENCE => {
-                return Err(PostgresError::Busy(path.to_owned()));
+                return Err(PostgresError::Busy(path));
             }
             Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(20)).await,
         }

@@ -9,12 +9,6 @@ use tokio::process::Command;
 
 use super::PostgresError;
 
-/// The programs of one Postgres.
-pub(super) struct Binaries {
-    /// Folder of `postgres` and `initdb`.
-    pub(super) dir: PathBuf,
-}
-
 /// Folders and the beginnings of what is in them, before the version.
 const INSTALLED: [(&str, &str); 4] = [
     ("/usr/lib/postgresql", ""),
@@ -23,13 +17,13 @@ const INSTALLED: [(&str, &str); 4] = [
     ("/usr/local/opt", "postgresql@"),
 ];
 
-/// Finds the programs to use: of the version that the data need, else the first that are new
-/// enough. With `given`, only those.
+/// Finds the folder of `postgres` and `initdb` to use: of the version that the `data` need, else the
+/// first that are new enough. With `given`, only those.
 pub(super) async fn find(
     given: Option<&Path>,
     needed: Option<u32>,
-    data_dir: &Path,
-) -> Result<Binaries, PostgresError> {
+    data: &Path,
+) -> Result<PathBuf, PostgresError> {
     let folders = match given {
         Some(dir) => vec![dir.to_owned()],
         None => folders().await,
@@ -37,18 +31,15 @@ pub(super) async fn find(
     let mut found = Vec::new();
     for dir in &folders {
         let Some(major) = version(dir).await else { continue };
-        match needed {
-            Some(needed) if needed == major => return Ok(Binaries { dir: dir.clone() }),
-            None if major >= 15 => return Ok(Binaries { dir: dir.clone() }),
-            _ => found.push(format!("{major} in {}", dir.display())),
+        if needed.map_or(major >= 15, |needed| needed == major) {
+            return Ok(dir.clone());
         }
+        found.push(format!("{major} in {}", dir.display()));
     }
     match needed {
-        Some(needed) if !found.is_empty() => Err(PostgresError::WrongVersion {
-            data: data_dir.join("postgres"),
-            needed,
-            found: found.join(", "),
-        }),
+        Some(needed) if !found.is_empty() => {
+            Err(PostgresError::WrongVersion { data: data.to_owned(), needed, found: found.join(", ") })
+        }
         _ => {
             let looked: Vec<_> = folders.iter().map(|dir| dir.display().to_string()).collect();
             Err(PostgresError::NoBinaries { looked: looked.join(", ") })

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File},
-    io::{self, Read, Seek, SeekFrom},
+    io,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     process::Stdio,
@@ -15,7 +15,7 @@ use sqlx::Connection;
 use tokio::process::Child;
 use uuid::Uuid;
 
-use super::{Durability, PostgresError, account::Account, binaries::Binaries};
+use super::{Durability, PostgresError, account::Account};
 use crate::private;
 
 /// The superuser, whom nobody but the owner of the socket's folder can be.
@@ -39,8 +39,8 @@ const LONG_LOG: u64 = 4 << 20;
 
 /// The folder `postgres` of the data folder.
 pub(super) struct Cluster {
-    data_dir: PathBuf,
-    dir: PathBuf,
+    pub(super) data_dir: PathBuf,
+    pub(super) dir: PathBuf,
     socket: PathBuf,
     log: PathBuf,
     account: Account,
@@ -65,11 +65,7 @@ impl Cluster {
     }
 
     /// Makes it if it is absent: under another name, so that nothing half made stays.
-    pub(super) async fn make(
-        &self,
-        binaries: &Binaries,
-        durability: Durability,
-    ) -> Result<(), PostgresError> {
+    pub(super) async fn make(&self, bin: &Path, durability: Durability) -> Result<(), PostgresError> {
         if self.version()?.is_some() {
             return Ok(());
         }
@@ -80,7 +76,7 @@ impl Cluster {
         DirBuilder::new().mode(0o700).create(&new).map_err(PostgresError::io("make", &new))?;
         self.account.own(&new)?;
 
-        let initdb = binaries.dir.join("initdb");
+        let initdb = bin.join("initdb");
         let mut command = self.account.command(&initdb, &new);
         command.arg("--pgdata").arg(&new).args(["--username", SUPERUSER, "--auth", "trust"]);
         command.args(["--encoding", "UTF8", "--locale", LOCALE]);
@@ -108,7 +104,7 @@ impl Cluster {
     }
 
     /// Starts the server, or waits for one that is starting, until it answers.
-    pub(super) async fn run(&self, binaries: &Binaries, durability: Durability) -> Result<(), PostgresError> {
+    pub(super) async fn run(&self, bin: &Path, durability: Durability) -> Result<(), PostgresError> {
         let since = Instant::now();
         let mut child = StartingServer(None);
         while !self.answers().await {
@@ -126,7 +122,7 @@ impl Cluster {
                     }
                     tokio::time::sleep(Duration::from_millis(250)).await;
                 }
-                child.0 = Some(self.spawn(binaries, durability)?);
+                child.0 = Some(self.spawn(bin, durability)?);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -178,7 +174,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn spawn(&self, binaries: &Binaries, durability: Durability) -> Result<Child, PostgresError> {
+    fn spawn(&self, bin: &Path, durability: Durability) -> Result<Child, PostgresError> {
         self.forget_stale_server()?;
         if fs::metadata(&self.log).is_ok_and(|log| log.len() > LONG_LOG) {
             let _ = fs::rename(&self.log, self.log.with_extension("log.old"));
@@ -189,7 +185,7 @@ impl Cluster {
             .open(&self.log)
             .and_then(|log| Ok((log.try_clone()?, log)))
             .map_err(PostgresError::io("open", &self.log))?;
-        let program = binaries.dir.join("postgres");
+        let program = bin.join("postgres");
         let mut command = self.account.command(&program, &self.dir);
         command.arg("-D").arg(&self.dir);
         let mut set = |name: &str, value: &str| {
@@ -257,16 +253,10 @@ impl Cluster {
         Pid::from_raw(record.lines().next()?.trim().parse().ok().filter(|&pid| pid > 0)?)
     }
 
-    /// Reads the last lines of the log.
+    /// Reads the last lines of the log, which is short when a start has failed.
     fn tail(&self) -> String {
-        let mut end = Vec::new();
-        let read = File::open(&self.log).and_then(|mut log| {
-            let length = log.metadata()?.len();
-            log.seek(SeekFrom::Start(length.saturating_sub(2048)))?;
-            log.read_to_end(&mut end)
-        });
-        match read {
-            Ok(_) => String::from_utf8_lossy(&end).trim().to_owned(),
+        match fs::read(&self.log) {
+            Ok(log) => String::from_utf8_lossy(&log[log.len().saturating_sub(2048)..]).trim().to_owned(),
             Err(error) => format!("cannot be read: {error}"),
         }
     }
