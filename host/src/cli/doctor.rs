@@ -1,11 +1,12 @@
 //! `doctor`: whether everything that a crawl needs is there.
 
-use std::{fs, io, net::TcpListener, path::Path, process::ExitCode, time::Duration};
+use std::{error::Error, fs, io, net::TcpListener, path::Path, process::ExitCode, time::Duration};
 
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::{
     app::{Database, StartError, project_keys},
@@ -60,17 +61,18 @@ impl Doctor {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
         let mut findings = vec![data_folder(&config.data_dir()), store(&config).await];
-        let database = Database::connect(&config).await.map_err(|error| chain(&error));
+        let database = Database::connect(&config).await;
         findings.extend(match &database {
             Ok(database) => of_database(database, config.database.database_sessions).await,
-            Err(error) => vec![wrong("database", error.clone())],
+            Err(error) => vec![failed("database")(error)],
         });
         let database = database.ok();
         findings.extend(plugins(&config, database.as_ref().map(|database| &database.pool), &stop).await);
         if let Some(database) = database {
             database.close().await;
         }
-        findings.extend([tokens(&config).await, outbound(&config), contact(&config), port(&config)]);
+        let tokens = tokens(&config).await.unwrap_or_else(|wrong| wrong);
+        findings.extend([tokens, outbound(&config), contact(&config), port(&config)]);
         let well = findings.iter().all(|finding| finding.verdict != CheckOutcome::Wrong);
         if self.json {
             say(&json!({"ok": well, "checks": findings}).to_string());
@@ -100,6 +102,11 @@ fn wrong(check: &str, detail: impl Into<String>) -> Finding {
     Finding { verdict: CheckOutcome::Wrong, ..ok(check, detail) }
 }
 
+/// Makes a finding of what went wrong in a check.
+fn failed<E: Error>(check: &str) -> impl FnOnce(E) -> Finding {
+    move |error| wrong(check, chain(&error))
+}
+
 fn data_folder(folder: &Path) -> Finding {
     let trial = folder.join(".doctor");
     let tried = private::data_folder(folder)
@@ -115,57 +122,49 @@ fn data_folder(folder: &Path) -> Finding {
 }
 
 async fn store(config: &Config) -> Finding {
-    let tried = match Store::local(&config.data_dir().join("objects")) {
-        Ok(store) => store.check().await,
-        Err(error) => Err(error),
-    };
-    match tried {
-        Ok(()) => ok("store", "objects can be written"),
-        Err(error) => wrong("store", chain(&error)),
-    }
+    let tried = async { Store::local(&config.data_dir().join("objects"))?.check().await };
+    tried.await.map_or_else(failed("store"), |()| ok("store", "objects can be written"))
 }
 
 async fn of_database(database: &Database, sessions: u32) -> Vec<Finding> {
+    let pool = &database.pool;
     let which = if database.is_private() { "private" } else { "DATABASE_URL" };
+    let version = db::server_version(pool).await;
+    let pending = pending(database).await;
+    let heard = db::listen::is_heard(pool, Duration::from_secs(5)).await;
     let mut findings = vec![
-        match db::server_version(&database.pool).await {
-            Ok(version) => ok("database", format!("Postgres {version} ({which})")),
-            Err(error) => wrong("database", chain(&error)),
-        },
-        match pending(database).await {
-            Err(MigrateError::NotSupabase) => wrong("migrations", MigrateError::NotSupabase.to_string()),
-            Ok(0) => ok("migrations", "up to date"),
-            Ok(count) => note(
+        version.map_or_else(failed("database"), |version| {
+            ok("database", format!("Postgres {version} ({which})"))
+        }),
+        pending.map_or_else(failed("migrations"), |pending| match pending {
+            0 => ok("migrations", "up to date"),
+            count => note(
                 "migrations",
                 format!("{count} to apply: `pixcrawler migrate`, or the next start, does it"),
             ),
-            Err(error) => wrong("migrations", chain(&error)),
-        },
-        match db::listen::is_heard(&database.pool, Duration::from_secs(5)).await {
-            Ok(true) => ok("notifications", "LISTEN works"),
-            Ok(false) => {
-                wrong("notifications", "LISTEN hears nothing: is there a pooler that shares sessions?")
-            }
-            Err(error) => wrong("notifications", chain(&error)),
-        },
+        }),
+        heard.map_or_else(failed("notifications"), |heard| match heard {
+            true => ok("notifications", "LISTEN works"),
+            false => wrong("notifications", "LISTEN hears nothing: is there a pooler that shares sessions?"),
+        }),
     ];
-    match db::inspect::inspect(&database.pool).await {
+    match db::inspect::inspect(pool).await {
         Ok(inspection) => findings.extend(reached(&inspection, sessions)),
-        Err(error) => findings.push(wrong("sessions", chain(&error))),
+        Err(error) => findings.push(failed("sessions")(error)),
     }
-    match db::inspect::unfit(&database.pool).await {
+    match db::inspect::unfit(pool).await {
         Ok(reasons) if reasons.is_empty() => {
             findings.push(ok("tables", "columns, their types and time zones are fit"))
         }
         Ok(reasons) => findings.extend(reasons.into_iter().map(|reason| wrong("tables", reason))),
-        Err(error) => findings.push(wrong("tables", chain(&error))),
+        Err(error) => findings.push(failed("tables")(error)),
     }
-    match db::guard::look(&database.pool).await {
+    match db::guard::look(pool).await {
         Ok(Some(drift)) => findings.extend(protection(drift)),
         Ok(None) => {
             findings.push(note("protection", "looked at only when the migrations are those of this version"))
         }
-        Err(error) => findings.push(wrong("protection", chain(&error))),
+        Err(error) => findings.push(failed("protection")(error)),
     }
     findings
 }
@@ -256,7 +255,7 @@ async fn plugins(config: &Config, db: Option<&PgPool>, stop: &CancellationToken)
     };
     let plugins = match Plugins::load(&config.plugins, &config.data_dir()).await {
         Ok(plugins) => plugins,
-        Err(error) => return vec![wrong("plugin runtime", chain(&error))],
+        Err(error) => return vec![failed("plugin runtime")(error)],
     };
     if let Some(db) = db
         && let Err(error) = known.read(db, &plugins).await
@@ -285,26 +284,21 @@ async fn plugins(config: &Config, db: Option<&PgPool>, stop: &CancellationToken)
     findings
 }
 
-/// What tokens are verified by.
-async fn tokens(config: &Config) -> Finding {
+/// What tokens are verified by, or why none can be.
+async fn tokens(config: &Config) -> Result<Finding, Finding> {
     let supabase = &config.supabase;
-    let fetcher = match Fetcher::new(&config.fetch) {
-        Ok(fetcher) => fetcher,
-        Err(error) => return wrong("tokens", chain(&error)),
-    };
-    let auth = match Auth::new(supabase, &config.data_dir(), |project| project_keys(&fetcher, project)) {
-        Ok(auth) => auth,
-        Err(error) => return wrong("tokens", chain(&error)),
-    };
+    let fetcher = Fetcher::new(&config.fetch).map_err(failed("tokens"))?;
+    let keys = |project: &Url| project_keys(&fetcher, project);
+    let auth = Auth::new(supabase, &config.data_dir(), keys).map_err(failed("tokens"))?;
     let (Some(project), Some(keys)) = (&supabase.supabase_url, auth.published()) else {
-        return ok("tokens", "of this host: `pixcrawler token`");
+        return Ok(ok("tokens", "of this host: `pixcrawler token`"));
     };
     if config.lacks_database() {
-        return wrong("tokens", StartError::ProjectWithoutDatabase.to_string());
+        return Err(failed("tokens")(StartError::ProjectWithoutDatabase));
     }
     let by_secret = supabase.supabase_jwt_secret.is_some();
-    match keys.count().await {
-        Ok(0) if by_secret => ok("tokens", format!("of {project}, by SUPABASE_JWT_SECRET")),
+    Ok(match keys.count().await {
+        Ok(0) | Err(_) if by_secret => ok("tokens", format!("of {project}, by SUPABASE_JWT_SECRET")),
         Ok(count) if by_secret => note(
             "tokens",
             format!(
@@ -312,19 +306,16 @@ async fn tokens(config: &Config) -> Finding {
                  unset the secret once tokens are signed by them"
             ),
         ),
-        Err(_) if by_secret => ok("tokens", format!("of {project}, by SUPABASE_JWT_SECRET")),
         Ok(0) => wrong("tokens", format!("{project}: {NO_KEYS}")),
         Ok(count) => ok("tokens", format!("of {project}, by {count} keys")),
         Err(reason) => wrong("tokens", format!("the keys of {project} cannot be fetched: {reason}")),
-    }
+    })
 }
 
 fn outbound(config: &Config) -> Finding {
     fetch::warn_of_openings(&config.fetch);
-    match Fetcher::new(&config.fetch) {
-        Ok(_) => ok("outbound requests", "can be set up"),
-        Err(error) => wrong("outbound requests", chain(&error)),
-    }
+    let set_up = Fetcher::new(&config.fetch);
+    set_up.map_or_else(failed("outbound requests"), |_| ok("outbound requests", "can be set up"))
 }
 
 fn contact(config: &Config) -> Finding {

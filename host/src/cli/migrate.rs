@@ -30,13 +30,13 @@ pub(super) struct Migrate {
 impl Migrate {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let database = Database::connect(&config).await?;
-        if self.bootstrap
-            && let Err(error) = db::bootstrap(&database.pool).await
-        {
-            database.close().await;
-            return Err(error.into());
-        }
-        let migrated = database.migrate().await;
+        let migrated = async {
+            if self.bootstrap {
+                db::bootstrap(&database.pool).await?;
+            }
+            anyhow::Ok(database.migrate().await?)
+        };
+        let migrated = migrated.await;
         database.close().await;
         let applied = migrated?;
         if self.json {
