@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde::{Serialize, Serializer};
+
 /// Totals of one source. Statuses are as the site answered, `none` where it did not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SourceStats {
     /// Steps that it made.
     pub steps: u64,
@@ -22,6 +24,7 @@ pub struct SourceStats {
     /// Pictures that were refused, by code.
     pub refused: BTreeMap<String, u64>,
     /// CPU time of its steps; kept to the microsecond.
+    #[serde(rename = "cpu_ms", serialize_with = "milliseconds")]
     pub cpu: Duration,
     /// Most memory of a step, in bytes.
     pub peak_memory: u64,
@@ -80,6 +83,10 @@ impl SourceStats {
             *total += count;
         }
     }
+}
+
+fn milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _, stderr, stdin};
 
 use indicatif::HumanBytes;
 
+use super::list;
 use crate::{
     cli::{visible::visible, wrong_usage},
     model::{CredentialKind, CredentialSpec, HostKind, Sha256, SourceInfo},
@@ -12,12 +13,9 @@ use crate::{
 /// Lists all that the operator must know, a fact a line.
 pub(super) fn shown(info: &SourceInfo, size: usize, digest: &Sha256) -> String {
     let mut lines = vec![format!("{} {}  {}", info.id, info.version, info.name)];
-    let mut fact = |name: &str, values: Vec<String>| {
-        let mut name = name;
-        for value in values {
-            lines.push(format!("  {name:<12}{value}"));
-            name = "";
-        }
+    let mut fact = |name: &'static str, values: Vec<String>| {
+        let names = std::iter::once(name).chain(std::iter::repeat(""));
+        lines.extend(names.zip(&values).map(|(name, value)| list::fact(name, value)));
     };
     fact("about", vec![info.description.replace('\n', " ")]);
     fact("size", vec![HumanBytes(size as u64).to_string()]);

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use super::{consent, load, subject, tell};
+use super::{consent, list, load, subject, tell};
 use crate::{
     cli::say,
     config::Config,
@@ -52,31 +52,26 @@ impl Install {
                 info.id
             );
         }
+        let shown = consent::shown(info, component.wasm.len(), &component.digest);
         if !self.json {
-            say(&consent::shown(info, component.wasm.len(), &component.digest));
+            say(&shown);
             if let Some(before) = plugins.get(&info.id) {
                 let origin = if before.bundled { "comes with the program" } else { "is installed" };
-                say(&format!("  {:<12}{}, which {origin}", "replaces", before.info.version));
+                say(&list::fact("replaces", &format!("{}, which {origin}", before.info.version)));
             }
         }
         let lacking = plugins.granted_capabilities(&info.id)?.map(|granted| granted.lacks(info));
         let question = match &lacking {
-            None => Some("Install it and grant what it asks for?".to_owned()),
-            Some(lacking) if lacking.is_empty() => None,
-            Some(lacking) => Some(format!(
+            None => "Install it and grant what it asks for?".to_owned(),
+            Some(lacking) => format!(
                 "It asks for more than was granted before: {}. Install it and grant that?",
                 lacking.join(", ")
-            )),
+            ),
         };
         // Who is asked must see what it is about, also where a script reads the answer.
-        let shown = if self.json {
-            consent::shown(info, component.wasm.len(), &component.digest) + "\n"
-        } else {
-            String::new()
-        };
-        if let Some(question) = question
-            && !consent::agreed(&format!("{shown}{question}"), self.yes)?
-        {
+        let question = if self.json { format!("{shown}\n{question}") } else { question };
+        let is_granted = lacking.is_some_and(|lacking| lacking.is_empty());
+        if !is_granted && !consent::agreed(&question, self.yes)? {
             bail!("nothing was installed");
         }
         let installed = plugins.install(&component).await?;

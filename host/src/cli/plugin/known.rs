@@ -1,7 +1,5 @@
 //! What this host and its database know of the sources.
 
-use serde_json::{Value, json};
-
 use crate::{
     app::{self, CredentialFingerprints},
     cli::{counted, tell},
@@ -62,43 +60,19 @@ impl Known {
 
     /// Says why no crawl of a source can be begun now, as the API judges it.
     pub(in crate::cli) fn unavailable(&self, source: &LoadedPlugin) -> Option<String> {
-        let health = self.health(source).unwrap_or(HealthReport::OK);
+        let health = self.observed(source).map_or(HealthReport::OK, |(health, _)| health);
         sources::unavailable(source, &source.grants(&self.credentials), &health)
     }
 
-    pub(super) fn health(&self, source: &LoadedPlugin) -> Option<HealthReport> {
-        self.states.as_ref().map(|(states, fingerprints)| states.health(source, fingerprints))
+    /// How a source fares and what it did, where a database told.
+    pub(super) fn observed(&self, source: &LoadedPlugin) -> Option<(HealthReport, SourceStats)> {
+        let (states, fingerprints) = self.states.as_ref()?;
+        Some((states.health(source, fingerprints), states.figures(&source.info.id)))
     }
 
-    pub(super) fn figures(&self, source: &LoadedPlugin) -> Option<SourceStats> {
-        self.states.as_ref().map(|(states, _)| states.figures(&source.info.id))
-    }
-
-    /// Describes health and figures for scripts.
-    pub(super) fn json(&self, source: &LoadedPlugin) -> (Value, Value) {
-        let Some((health, figures)) = self.health(source).zip(self.figures(source)) else {
-            return (Value::Null, Value::Null);
-        };
-        let figures_json = json!({
-            "steps": figures.steps,
-            "faults": figures.faults,
-            "requests": figures.requests,
-            "answers": figures.answers,
-            "candidates": figures.candidates,
-            "kept": figures.kept,
-            "duplicates": figures.duplicates,
-            "refused": figures.refused,
-            "cpu_ms": u64::try_from(figures.cpu.as_millis()).unwrap_or(u64::MAX),
-            "peak_memory": figures.peak_memory,
-        });
-        (json!(health), figures_json)
-    }
-
-    /// Describes them for people, a line of each. That one is well which cannot be used is not said.
+    /// Describes both for people, a line of each. That one is well which cannot be used is not said.
     pub(super) fn text(&self, source: &LoadedPlugin) -> (String, String) {
-        let Some((health, figures)) = self.health(source).zip(self.figures(source)) else {
-            return Default::default();
-        };
+        let Some((health, figures)) = self.observed(source) else { return Default::default() };
         let is_shown = health.condition != Condition::Ok || self.unavailable(source).is_none();
         let HealthReport { condition, reason, detail, since, .. } = health;
         let since = since.map(|since| format!(" since {}", since.format("%Y-%m-%d %H:%M UTC")));

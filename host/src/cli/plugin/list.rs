@@ -139,7 +139,7 @@ fn known_facts(source: &LoadedPlugin, known: &Known) -> Vec<(&'static str, Strin
 pub(super) fn described(source: &LoadedPlugin, known: Option<&Known>, refused: &[RefusedPlugin]) -> Value {
     let info = &source.info;
     let (status, reason) = status(source, known, refused);
-    let (health, figures) = known.map(|known| known.json(source)).unwrap_or_default();
+    let (health, figures) = known.and_then(|known| known.observed(source)).unzip();
     json!({
         "id": info.id,
         "name": info.name,

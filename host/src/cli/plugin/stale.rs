@@ -1,7 +1,7 @@
 //! Whether a project's sources are newer than the component that was built from them.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -37,7 +37,7 @@ fn search(folder: &Path, newest: &mut Option<(SystemTime, PathBuf)>) {
                 search(&path, newest);
             }
         } else if is_built_from(&name)
-            && let Ok(changed) = modified(&entry)
+            && let Ok(changed) = entry.metadata().and_then(|file| file.modified())
             && newest.as_ref().is_none_or(|(latest, _)| changed > *latest)
         {
             *newest = Some((changed, entry.path()));
@@ -49,8 +49,4 @@ fn is_built_from(name: &str) -> bool {
     let is_test = name.ends_with(".test.js") || name.starts_with("test_");
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
     MANIFESTS.contains(&name) || (!is_test && extension.is_some_and(|found| SOURCES.contains(&found)))
-}
-
-fn modified(entry: &fs::DirEntry) -> io::Result<SystemTime> {
-    entry.metadata()?.modified()
 }
