@@ -40,24 +40,33 @@ pub(super) struct WorkerArgs {}
 
 impl Serve {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
-        let stop = stop::on_signal()?;
-        let Some(running) = start(config, &stop).await? else { return Ok(ExitCode::SUCCESS) };
-        let served = serve(running.app.clone(), stop).await;
-        running.stop().await;
-        served?;
-        Ok(ExitCode::SUCCESS)
+        run(config, serve).await
     }
 }
 
-/// What runs, or nothing when it was told to end before that: it had nothing to lose.
-async fn start(config: Config, stop: &CancellationToken) -> Result<Option<RunningHost>, StartError> {
+impl WorkerArgs {
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
+        run(config, work).await
+    }
+}
+
+/// Starts a host and does what it is for, until the first signal.
+async fn run(
+    config: Config,
+    purpose: impl AsyncFnOnce(App, CancellationToken) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
     if config.lacks_database() {
-        return Err(StartError::ProjectWithoutDatabase);
+        return Err(StartError::ProjectWithoutDatabase.into());
     }
-    match RunningHost::start(config, stop).await {
-        Err(StartError::Stopped) => Ok(None),
-        started => started.map(Some),
-    }
+    let stop = stop::on_signal()?;
+    let running = match RunningHost::start(config, &stop).await {
+        // Told to end before it had anything to lose.
+        Err(StartError::Stopped) => return Ok(ExitCode::SUCCESS),
+        started => started?,
+    };
+    let done = purpose(running.app.clone(), stop).await;
+    running.stop().await;
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// API and worker until `stop`; when the API fails or the database is not safe, both stop.
@@ -74,29 +83,20 @@ async fn serve(app: App, stop: CancellationToken) -> anyhow::Result<()> {
         stop.cancel();
         served
     };
-    let (served, (), beside) = tokio::join!(server, worker, beside(&app, &stop));
-    served?;
-    beside
-}
-
-/// What every process does that runs for long.
-async fn beside(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
-    let guarded = async {
+    let guard = async {
         let guarded = app.keep_guarded(stop.clone()).await;
         stop.cancel();
         guarded
     };
-    let (guarded, ()) = tokio::join!(guarded, app.clone().watch_inbox(stop.clone()));
+    let inbox = app.clone().watch_inbox(stop.clone());
+    let (served, (), guarded, ()) = tokio::join!(server, worker, guard, inbox);
+    served?;
     Ok(guarded?)
 }
 
-impl WorkerArgs {
-    pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
-        let stop = stop::on_signal()?;
-        let Some(running) = start(config, &stop).await? else { return Ok(ExitCode::SUCCESS) };
-        tracing::info!(event = "ready", slots = running.app.config.crawl.slots, "ready");
-        tokio::join!(Worker::run(running.app.clone(), stop.clone()), running.app.clone().watch_inbox(stop));
-        running.stop().await;
-        Ok(ExitCode::SUCCESS)
-    }
+/// A worker until `stop`.
+async fn work(app: App, stop: CancellationToken) -> anyhow::Result<()> {
+    tracing::info!(event = "ready", slots = app.config.crawl.slots, "ready");
+    tokio::join!(Worker::run(app.clone(), stop.clone()), app.watch_inbox(stop));
+    Ok(())
 }
