@@ -32,13 +32,6 @@ const PAGE: i64 = 500;
 /// Name of the file that lists the images.
 const LISTING: &str = "metadata.jsonl";
 
-/// What an export wrote.
-#[derive(Clone, Debug, Default)]
-pub struct Exported {
-    /// The image files, in the order of `metadata.jsonl`.
-    pub files: Vec<PathBuf>,
-}
-
 /// Why a folder could not be written, or not all of it. What is there is listed; the same export again
 /// completes it.
 #[derive(Debug, thiserror::Error)]
@@ -72,18 +65,18 @@ pub enum ExportError {
 /// size are left alone, and `metadata.jsonl` is replaced at the end in one step: whoever reads it, also
 /// while this is under way or after it was killed, sees whole lines that name files which are there.
 /// Files that it listed before and no longer does are then removed, as are those that an earlier version
-/// put into folders of other names.
+/// put into folders of other names. Gives the image files, in the order of `metadata.jsonl`.
 ///
 /// # Errors
 /// See [`ExportError`].
-pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Result<Exported, ExportError> {
+pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
     make_dir(folder)?;
     let listing = folder.join(LISTING);
     let draft = folder.join(format!(".{LISTING}.part"));
     let written = write(app, user, job, folder, &draft).await;
-    let (exported, mut failed) = drop_if_failed(&draft, written).await?;
+    let (files, mut failed) = drop_if_failed(&draft, written).await?;
     let before = listed(&listing).await?;
-    let now: BTreeSet<&PathBuf> = exported.files.iter().collect();
+    let now: BTreeSet<&PathBuf> = files.iter().collect();
     let gone: Vec<PathBuf> =
         before.into_iter().map(|file| folder.join(file)).filter(|file| !now.contains(file)).collect();
     if let Some(error) = failed.take_if(|_| !gone.is_empty()) {
@@ -102,7 +95,7 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
             let _ = tokio::fs::remove_dir(class).await;
         }
     }
-    failed.map_or(Ok(exported), Err)
+    failed.map_or(Ok(files), Err)
 }
 
 /// Writes the files, and the listing of them as a draft. After one that cannot be written only those that
@@ -113,30 +106,34 @@ async fn write(
     job: JobId,
     folder: &Path,
     draft: &Path,
-) -> Result<(Exported, Option<ExportError>), ExportError> {
+) -> Result<(Vec<PathBuf>, Option<ExportError>), ExportError> {
     let classes = export::classes(&app.db, user, job).await?;
     let folders = Folders::new(classes.iter().map(String::as_str));
     let mut lines = BufWriter::new(tokio::fs::File::create(draft).await.map_err(cannot_write(draft))?);
-    let (mut exported, mut failed) = (Exported::default(), None);
+    let (mut files, mut failed) = (Vec::new(), None);
     let mut after = ImageId(0);
     loop {
         let page = export::kept(&app.db, user, job, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.id;
         for record in &page {
-            let file = file_name(record, &folders.of(&record.label))?;
-            if !is_there(&folder.join(&file), record).await {
+            let object = Sha256::parse(&record.sha256).zip(Format::named(&record.format));
+            let (sha256, format) = object.ok_or(ExportError::Unreadable(record.id))?;
+            let file_name = format!("{}/{sha256}.{}", folders.of(&record.label), format.extension());
+            let file = folder.join(&file_name);
+            if !is_there(&file, record).await {
                 if failed.is_none() {
-                    failed = write_image(app, user, record, &folder.join(&file)).await.err();
+                    failed = write_image(app, user, record.id, (sha256, format), &file).await.err();
                 }
                 if failed.is_some() {
                     continue;
                 }
             }
-            let mut line = serde_json::to_vec(&ListingLine { file_name: &file, record }).unwrap_or_default();
+            let line = ListingLine { file_name: &file_name, record };
+            let mut line = serde_json::to_vec(&line).unwrap_or_default();
             line.push(b'\n');
             lines.write_all(&line).await.map_err(cannot_write(draft))?;
-            exported.files.push(folder.join(file));
+            files.push(file);
         }
     }
     // Its rows were going meanwhile, perhaps, and would take the files along.
@@ -146,7 +143,7 @@ async fn write(
     lines.flush().await.map_err(cannot_write(draft))?;
     lines.get_ref().sync_all().await.map_err(cannot_write(draft))?;
     private::share(draft).map_err(cannot_write(draft))?;
-    Ok((exported, failed))
+    Ok((files, failed))
 }
 
 /// The files that a listing names, as far as an export could have written them.
@@ -172,21 +169,10 @@ async fn listed(listing: &Path) -> Result<Vec<PathBuf>, ExportError> {
 /// One line of `metadata.jsonl`.
 #[derive(Serialize)]
 struct ListingLine<'a> {
-    /// The key that dataset loaders of the image-folder kind look for.
+    /// The path within the folder, under the key that dataset loaders of the image-folder kind look for.
     file_name: &'a str,
     #[serde(flatten)]
     record: &'a DatasetRecord,
-}
-
-/// The path of an image within the folder.
-fn file_name(record: &DatasetRecord, class: &str) -> Result<String, ExportError> {
-    let (sha256, format) = object(record)?;
-    Ok(format!("{class}/{sha256}.{}", format.extension()))
-}
-
-fn object(record: &DatasetRecord) -> Result<(Sha256, Format), ExportError> {
-    let format = Format::named(&record.format);
-    Sha256::parse(&record.sha256).zip(format).ok_or(ExportError::Unreadable(record.id))
 }
 
 async fn is_there(path: &Path, record: &DatasetRecord) -> bool {
@@ -194,16 +180,16 @@ async fn is_there(path: &Path, record: &DatasetRecord) -> bool {
     tokio::fs::metadata(path).await.is_ok_and(|there| there.len() == size)
 }
 
-/// Writes the file of an image.
+/// Writes the file of an image, whose object has this name in the store.
 async fn write_image(
     app: &App,
     user: UserId,
-    record: &DatasetRecord,
+    image: ImageId,
+    (sha256, format): (Sha256, Format),
     path: &Path,
 ) -> Result<(), ExportError> {
-    let (sha256, format) = object(record)?;
     make_dir(path.parent().unwrap_or(path))?;
-    let object = app.store.get(user, &sha256, format, None).await?.ok_or(ExportError::Missing(record.id))?;
+    let object = app.store.get(user, &sha256, format, None).await?.ok_or(ExportError::Missing(image))?;
     let bytes = object.bytes().await?;
     let draft = path.with_extension("part");
     let written = async {

@@ -221,7 +221,7 @@ impl CrawlArgs {
             let exported = if finished { stop.run_until_cancelled(export).await } else { Some(export.await) };
             match exported {
                 Some(exported) => {
-                    summary.files = exported.map_err(|error| not_whole(folder, error))?.files.len()
+                    summary.files = exported.map_err(|error| not_whole(folder, error))?.len()
                 }
                 None => finished = false,
             }

@@ -124,9 +124,9 @@ impl Demo {
         }
         let matches = compare(&job, expected);
 
-        let exported = dataset::export(app, caller.user, JobId(job.id), &self.out).await?;
+        let files = dataset::export(app, caller.user, JobId(job.id), &self.out).await?;
         let sheet = self.out.join("contact-sheet.png");
-        draw(exported.files, &sheet).await?;
+        draw(files, &sheet).await?;
         say(&format!("\nDataset folder: {}\nContact sheet:  {}", self.out.display(), sheet.display()));
         Ok(matches)
     }
