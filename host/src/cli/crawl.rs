@@ -15,10 +15,6 @@ use std::{
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use clap::{
-    Args,
-    builder::{PossibleValuesParser, TypedValueParser as _},
-};
 use indicatif::MultiProgress;
 use serde_json::Value;
 use tokio::{sync::watch, time::MissedTickBehavior};
@@ -33,7 +29,7 @@ use crate::{
     dataset::{self, ExportError},
     db,
     error::chain,
-    model::{Format, JobId, JobState, UserId},
+    model::{JobId, JobState, UserId},
     plugins::PluginStatus,
     services::{
         create::{CreateOutcome, JobRequest, Violation},
@@ -44,7 +40,9 @@ use crate::{
 
 use folder::{Folder, FolderJob};
 use progress::{Progress, Snapshot};
-use request::{OptionArg, Size};
+use summary::Summary;
+
+pub(super) use request::CrawlArgs;
 
 /// Characters of an argument that is said to be wrong.
 const LONGEST_SAID: usize = 100;
@@ -62,69 +60,6 @@ const SOONEST_WRITE: Duration = Duration::from_secs(2);
 const REST: u32 = 20;
 /// When no site has answered by then, that is said.
 const NOBODY: Duration = Duration::from_secs(6);
-
-/// Crawl keywords or addresses into a dataset folder
-///
-/// The folder gets one subfolder a keyword with the original files, and `metadata.jsonl`
-/// with source, page, title, creator, licence, size and hash of each; it is written while the
-/// crawl goes on, and whole at every moment. The same command again continues: nothing that
-/// is there is fetched again. Rows are kept in the same database as those of `serve`, which may
-/// run at the same time.
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  \
-    pixcrawler crawl \"red panda\" --source openverse --max 200 --out ./red-panda\n  \
-    pixcrawler crawl lion tiger --license cc0-1.0 --license 'cc-by-*' --min-size 640x480\n  \
-    pixcrawler crawl --url https://example.org/gallery --out ./gallery\n  \
-    pixcrawler crawl --urls pages.txt --max 5000 --json > result.json\n\n\
-    Exit codes: 0 all that was asked or all that the sources have, 1 failed, or no site could be\n\
-    reached, 2 wrong usage, 130 interrupted (the same command again continues).")]
-pub(super) struct CrawlArgs {
-    /// What to look for; each is a class of the dataset
-    #[arg(value_name = "KEYWORD", required_unless_present_any = ["url", "urls"])]
-    keywords: Vec<String>,
-    /// Id of a source to ask, see `pixcrawler plugin list`; may be repeated
-    /// [default: openverse for keywords, webpage for addresses]
-    #[arg(long, value_name = "ID")]
-    source: Vec<String>,
-    /// Images wanted
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(i32).range(1..=100_000))]
-    max: i32,
-    /// Folder of the dataset [default: the first keyword, or the host of the first address]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Address to crawl, for sources that take addresses; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
-    url: Vec<String>,
-    /// File with one address a line in UTF-8 or UTF-16, `-` for standard input; blank lines and
-    /// `#` comments are skipped
-    #[arg(long, value_name = "FILE")]
-    urls: Option<PathBuf>,
-    /// Option of a source, see `pixcrawler plugin list`; may be repeated
-    #[arg(long, value_name = "SOURCE.NAME=VALUE")]
-    option: Vec<OptionArg>,
-    /// Licence that is accepted, such as `cc0-1.0`, or `cc-by-*` for any version of it; may be
-    /// repeated [default: any, or none known]
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
-    license: Vec<String>,
-    /// Smallest picture that is accepted, in pixels
-    #[arg(long, value_name = "WxH")]
-    min_size: Option<Size>,
-    /// Format that is accepted; may be repeated [default: all]
-    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| serde_json::from_value::<Format>(name.into())))]
-    format: Vec<Format>,
-    /// Language of the keywords, such as `de` or `pt-BR`
-    #[arg(long, value_name = "TAG")]
-    language: Option<String>,
-    /// Also what a source marks as not safe for work
-    #[arg(long = "unsafe")]
-    not_safe: bool,
-    /// Forget what was crawled into the folder and begin anew
-    #[arg(long)]
-    restart: bool,
-    /// Print one JSON object at the end
-    #[arg(long)]
-    json: bool,
-}
 
 /// How the command came to its job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,25 +113,23 @@ impl CrawlArgs {
         }
         prepared(app, stop, progress).await;
         let (job, begun) = begin(app, folder, &caller, request).await?;
-        let first = look(app, caller.user, job).await?;
-        let end = match begun {
+        let first = Snapshot::look(&app.db, caller.user, job).await?;
+        match begun {
+            // So far only what became of the request.
             Begun::New => {
-                // So far only what became of the request.
-                first.warnings.iter().for_each(|warning| progress.note(&format!("Note: {warning}")));
-                work(app, caller.user, job, folder, stop, progress).await?
+                first.warnings.iter().for_each(|warning| progress.note(&format!("Note: {warning}")))
             }
-            Begun::Continued => {
-                let held = match first.running {
-                    true => " Another process works on it, or died within the last minute.",
-                    false => "",
-                };
-                progress.note(&format!("Continuing job {job}.{held}"));
-                work(app, caller.user, job, folder, stop, progress).await?
-            }
+            Begun::Continued if first.running => progress.note(&format!(
+                "Continuing job {job}. Another process works on it, or died within the last minute."
+            )),
+            Begun::Continued => progress.note(&format!("Continuing job {job}.")),
             Begun::Complete => {
                 progress.note(&format!("Job {job} is complete already: only the folder is written again."));
-                JobEnd::Over
             }
+        }
+        let end = match begun {
+            Begun::New | Begun::Continued => work(app, caller.user, job, folder, stop, progress).await?,
+            Begun::Complete => JobEnd::Over,
         };
         if let JobEnd::Nobody(_) = end {
             // Nobody else goes on with it, and it can be begun again at once.
@@ -204,8 +137,10 @@ impl CrawlArgs {
         }
         progress.end();
 
-        let mut summary = summary::Summary::new(job, folder.path(), look(app, caller.user, job).await?);
-        let mut finished = summary.is_over();
+        let last = Snapshot::look(&app.db, caller.user, job).await?;
+        let mut finished = last.status.is_over();
+        let out = folder.path().display().to_string();
+        let mut summary = Summary { job, last, out, files: 0, resume_with: None };
         let nobody = match end {
             JobEnd::Nobody(reason) => Some(Some(reason)),
             JobEnd::Over if summary.failed() && app.fetcher.reaches_nobody() => Some(None),
@@ -215,21 +150,19 @@ impl CrawlArgs {
             summary.reached_nobody(reason);
             finished = false;
         }
-        if summary.kept() > 0 {
+        if summary.last.kept > 0 {
             let export = dataset::export(app, caller.user, job, folder.path());
             // What was interrupted has little left to write; else this may be what is interrupted.
             let exported = if finished { stop.run_until_cancelled(export).await } else { Some(export.await) };
             match exported {
-                Some(exported) => {
-                    summary.files = exported.map_err(|error| not_whole(folder, error))?.len()
-                }
+                Some(exported) => summary.files = exported.map_err(|error| not_whole(folder, error))?.len(),
                 None => finished = false,
             }
         }
         if !finished {
             summary.resume_with = Some(config::command_line());
         }
-        say(&if self.json { summary.json()? } else { summary.text() });
+        say(&if self.json { serde_json::to_string(&summary)? } else { summary.text() });
         Ok(match (finished, summary.failed()) {
             (true, false) => ExitCode::SUCCESS,
             (false, false) => ExitCode::from(130),
@@ -427,7 +360,7 @@ async fn watch(
     let mut said = false;
     loop {
         soonest.tick().await;
-        let snapshot = match look(app, user, job).await {
+        let snapshot = match Snapshot::look(&app.db, user, job).await {
             // The worker waits for the database as well.
             Err(error) if seen.elapsed() < PATIENCE => {
                 tracing::warn!(error = %chain(error.as_ref()), "cannot look at the job; trying again");
@@ -464,8 +397,4 @@ async fn watch(
         // In time or not, it is looked again.
         let _ = tokio::time::timeout(LATEST_LOOK, changed).await;
     }
-}
-
-async fn look(app: &App, user: UserId, job: JobId) -> anyhow::Result<Snapshot> {
-    Snapshot::look(&app.db, user, job).await?.context("the job was deleted")
 }

@@ -6,11 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use crate::{
-    cli::visible::visible,
+    cli::tell,
     db::{self, PgPool},
     model::{ChunkState, JobId, JobState, UserId},
 };
@@ -19,7 +21,7 @@ use crate::{
 const LINES: Duration = Duration::from_secs(5);
 
 /// A job at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Snapshot {
     pub(super) status: JobState,
     pub(super) wanted: i32,
@@ -34,15 +36,20 @@ pub(super) struct Snapshot {
     /// What the sources said.
     pub(super) warnings: Vec<String>,
     /// A process works on it.
+    #[serde(skip)]
     pub(super) running: bool,
     /// Why nothing happens for now, and until when.
+    #[serde(skip)]
     pub(super) waits: Option<(String, DateTime<Utc>)>,
 }
 
 impl Snapshot {
-    /// Looks at a job of this user; none when there is no such job.
-    pub(super) async fn look(db: &PgPool, user: UserId, job: JobId) -> Result<Option<Self>, db::Error> {
-        let Some(detail) = db::jobs::detail(db, user, job).await? else { return Ok(None) };
+    /// Looks at a job of this user.
+    ///
+    /// # Errors
+    /// When the job is gone or the database fails.
+    pub(super) async fn look(db: &PgPool, user: UserId, job: JobId) -> anyhow::Result<Self> {
+        let detail = db::jobs::detail(db, user, job).await?.context("the job was deleted")?;
         let (row, chunks) = (detail.job, detail.chunks.0);
         let (refused, duplicates) = db::jobs::ReasonCount::split(detail.reasons.0);
         let running = chunks.iter().any(|chunk| chunk.state == ChunkState::Running);
@@ -60,7 +67,7 @@ impl Snapshot {
                 }
             }
         }
-        Ok(Some(Self {
+        Ok(Self {
             status: row.status.0,
             wanted: row.max_images,
             kept: row.valid_images,
@@ -71,7 +78,7 @@ impl Snapshot {
             warnings,
             running,
             waits: waiting.min_by_key(|(_, until)| *until),
-        }))
+        })
     }
 }
 
@@ -79,39 +86,34 @@ impl Snapshot {
 pub(super) struct Progress {
     terminal: MultiProgress,
     bar: ProgressBar,
-    /// Without a terminal.
-    plain: bool,
     began: Option<(Instant, i32)>,
     line: Option<(Instant, String)>,
 }
 
 impl Progress {
     pub(super) fn new(terminal: &MultiProgress) -> anyhow::Result<Self> {
-        let plain = terminal.is_hidden();
         let style = ProgressStyle::with_template("{spinner} {bar:24} {pos}/{len} kept  {wide_msg}")?;
         let bar = terminal.add(ProgressBar::new(0).with_style(style).with_message("starting"));
         bar.enable_steady_tick(Duration::from_millis(120));
-        Ok(Self { terminal: terminal.clone(), bar, plain, began: None, line: None })
+        Ok(Self { terminal: terminal.clone(), bar, began: None, line: None })
     }
 
     /// Says something beside the counts.
     pub(super) fn note(&self, text: &str) {
-        self.print(text);
+        self.terminal.suspend(|| tell(text));
     }
 
     /// Says what takes long before there is anything to count.
     pub(super) fn busy(&self, what: &str) {
-        if self.plain {
-            self.print(&format!("{what} …"));
-        } else {
-            self.bar.set_message(format!("{what} …"));
-        }
+        let text = format!("{what} …");
+        if self.terminal.is_hidden() { self.note(&text) } else { self.bar.set_message(text) }
     }
 
+    /// Shows the counts: in the bar or, without a terminal, now and then in a line.
     pub(super) fn show(&mut self, job: &Snapshot) {
         let (began, before) = *self.began.get_or_insert((Instant::now(), job.kept));
         let text = counts(job, began.elapsed(), job.kept - before);
-        if !self.plain {
+        if !self.terminal.is_hidden() {
             self.bar.set_length(u64::try_from(job.wanted).unwrap_or_default());
             self.bar.set_position(u64::try_from(job.kept).unwrap_or_default());
             self.bar.set_message(text);
@@ -119,7 +121,7 @@ impl Progress {
         }
         let due = self.line.as_ref().is_none_or(|(at, last)| at.elapsed() >= LINES && *last != text);
         if due || job.status.is_over() {
-            self.print(&format!("{}/{} kept, {text}", job.kept, job.wanted));
+            self.note(&format!("{}/{} kept, {text}", job.kept, job.wanted));
             self.line = Some((Instant::now(), text));
         }
     }
@@ -127,12 +129,6 @@ impl Progress {
     /// Takes the bar away.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
-    }
-
-    #[expect(clippy::print_stderr, reason = "progress goes to standard error, the result to standard output")]
-    fn print(&self, text: &str) {
-        // Sources and sites have their say in it.
-        self.terminal.suspend(|| eprintln!("{}", visible(text)));
     }
 }
 

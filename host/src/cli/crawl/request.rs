@@ -1,22 +1,24 @@
-//! From the arguments of `crawl` to the request that the API would be sent.
+//! The arguments of `crawl`, and from them the request that the API would be sent.
 
 use std::{
     collections::BTreeMap,
     fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use anyhow::{Context as _, bail};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use serde_json::Value;
 use url::Url;
 
-use super::CrawlArgs;
 use crate::{
     dataset,
-    model::{Input, Rules},
+    model::{Format, Input, Rules},
     plugins::LoadedPlugin,
     services::create::JobRequest,
 };
@@ -24,46 +26,84 @@ use crate::{
 /// Longest name of a job, in characters.
 const LONGEST_NAME: usize = 100;
 
-/// `SOURCE.NAME=VALUE`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct OptionArg {
-    source: String,
-    name: String,
-    value: String,
+/// Crawl keywords or addresses into a dataset folder
+///
+/// The folder gets one subfolder a keyword with the original files, and `metadata.jsonl`
+/// with source, page, title, creator, licence, size and hash of each; it is written while the
+/// crawl goes on, and whole at every moment. The same command again continues: nothing that
+/// is there is fetched again. Rows are kept in the same database as those of `serve`, which may
+/// run at the same time.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    pixcrawler crawl \"red panda\" --source openverse --max 200 --out ./red-panda\n  \
+    pixcrawler crawl lion tiger --license cc0-1.0 --license 'cc-by-*' --min-size 640x480\n  \
+    pixcrawler crawl --url https://example.org/gallery --out ./gallery\n  \
+    pixcrawler crawl --urls pages.txt --max 5000 --json > result.json\n\n\
+    Exit codes: 0 all that was asked or all that the sources have, 1 failed, or no site could be\n\
+    reached, 2 wrong usage, 130 interrupted (the same command again continues).")]
+pub(in crate::cli) struct CrawlArgs {
+    /// What to look for; each is a class of the dataset
+    #[arg(value_name = "KEYWORD", required_unless_present_any = ["url", "urls"])]
+    keywords: Vec<String>,
+    /// Id of a source to ask, see `pixcrawler plugin list`; may be repeated
+    /// [default: openverse for keywords, webpage for addresses]
+    #[arg(long, value_name = "ID")]
+    source: Vec<String>,
+    /// Images wanted
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(i32).range(1..=100_000))]
+    max: i32,
+    /// Folder of the dataset [default: the first keyword, or the host of the first address]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Address to crawl, for sources that take addresses; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    url: Vec<String>,
+    /// File with one address a line in UTF-8 or UTF-16, `-` for standard input; blank lines and
+    /// `#` comments are skipped
+    #[arg(long, value_name = "FILE")]
+    urls: Option<PathBuf>,
+    /// Option of a source, see `pixcrawler plugin list`; may be repeated
+    #[arg(long, value_name = "SOURCE.NAME=VALUE", value_parser = option)]
+    option: Vec<[String; 3]>,
+    /// Licence that is accepted, such as `cc0-1.0`, or `cc-by-*` for any version of it; may be
+    /// repeated [default: any, or none known]
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    license: Vec<String>,
+    /// Smallest picture that is accepted, in pixels
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    min_size: Option<(u32, u32)>,
+    /// Format that is accepted; may be repeated [default: all]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| serde_json::from_value::<Format>(name.into())))]
+    format: Vec<Format>,
+    /// Language of the keywords, such as `de` or `pt-BR`
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
+    /// Also what a source marks as not safe for work
+    #[arg(long = "unsafe")]
+    not_safe: bool,
+    /// Forget what was crawled into the folder and begin anew
+    #[arg(long)]
+    pub(super) restart: bool,
+    /// Print one JSON object at the end
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
-impl FromStr for OptionArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text
-            .split_once('=')
-            .and_then(|(place, value)| place.split_once('.').map(|(source, name)| (source, name, value)));
-        match parts {
-            Some((source, name, value)) if !source.is_empty() && !name.is_empty() => {
-                Ok(Self { source: source.to_owned(), name: name.to_owned(), value: value.to_owned() })
-            }
-            _ => Err("expected SOURCE.NAME=VALUE".to_owned()),
-        }
-    }
+/// Source, name and value of `SOURCE.NAME=VALUE`.
+fn option(text: &str) -> Result<[String; 3], String> {
+    let parts = text.split_once('=').and_then(|(place, value)| {
+        let (source, name) = place.split_once('.')?;
+        (!source.is_empty() && !name.is_empty()).then(|| [source, name, value].map(str::to_owned))
+    });
+    parts.ok_or_else(|| "expected SOURCE.NAME=VALUE".to_owned())
 }
 
-/// `640x480`, or `512` for both sides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size {
-    width: u32,
-    height: u32,
-}
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (width, height) = text.split_once(['x', '×']).unwrap_or((text, text));
-        match (width.parse(), height.parse()) {
-            (Ok(width), Ok(height)) => Ok(Self { width, height }),
-            _ => Err("expected a size such as 640x480".to_owned()),
-        }
+/// Width and height of `640x480`, or of `512` for both sides.
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let (width, height) = text.split_once(['x', '×']).unwrap_or((text, text));
+    match (width.parse(), height.parse()) {
+        (Ok(width), Ok(height)) => Ok((width, height)),
+        _ => Err("expected a size such as 640x480".to_owned()),
     }
 }
 
@@ -81,9 +121,10 @@ impl CrawlArgs {
         let name = self.keywords.iter().chain(&urls).map(|text| text.trim()).collect::<Vec<_>>().join(", ");
         let name: String = name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
         let mut options: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
-        for OptionArg { source, name, value } in &self.option {
-            options.entry(source.clone()).or_default().insert(name.clone(), value.clone().into());
+        for [source, name, value] in self.option.clone() {
+            options.entry(source).or_default().insert(name, value.into());
         }
+        let (min_width, min_height) = self.min_size.unwrap_or_default();
         Ok(JobRequest {
             name: Some(name.trim().to_owned()),
             keywords: self.keywords.clone(),
@@ -94,8 +135,8 @@ impl CrawlArgs {
             rules: Rules {
                 licenses: self.license.clone(),
                 formats: self.format.clone(),
-                min_width: self.min_size.map_or(0, |size| size.width),
-                min_height: self.min_size.map_or(0, |size| size.height),
+                min_width,
+                min_height,
             },
             options,
             sources: self.source.clone(),
@@ -124,9 +165,7 @@ pub(super) fn folder_name(request: &JobRequest) -> PathBuf {
         let url = Url::parse(request.urls.first()?.trim()).ok()?;
         url.host_str().map(str::to_owned)
     });
-    let first = first.unwrap_or_default();
-    let name: String =
-        first.trim().to_lowercase().chars().map(|c| if c.is_whitespace() { '-' } else { c }).collect();
+    let name = first.unwrap_or_default().trim().to_lowercase().replace(char::is_whitespace, "-");
     PathBuf::from(if name.is_empty() { "dataset".to_owned() } else { dataset::folder_name(&name) })
 }
 
@@ -232,15 +271,17 @@ mod tests {
 
     #[test]
     fn sizes_and_options() {
-        assert_eq!("640x480".parse(), Ok(Size { width: 640, height: 480 }));
-        assert_eq!("512".parse(), Ok(Size { width: 512, height: 512 }));
+        assert_eq!(size("640x480"), Ok((640, 480)));
+        assert_eq!(size("512"), Ok((512, 512)));
         for wrong in ["", "x", "640x", "-1x2", "1x2x3"] {
-            assert!(wrong.parse::<Size>().is_err(), "{wrong}");
+            assert!(size(wrong).is_err(), "{wrong}");
         }
-        let option: OptionArg = "openverse.category=photo=graph".parse().unwrap();
-        assert_eq!((option.name.as_str(), option.value.as_str()), ("category", "photo=graph"));
+        assert_eq!(
+            option("openverse.category=photo=graph").unwrap(),
+            ["openverse", "category", "photo=graph"]
+        );
         for wrong in ["a", "a=b", ".b=c", "a.=c"] {
-            assert!(wrong.parse::<OptionArg>().is_err(), "{wrong}");
+            assert!(option(wrong).is_err(), "{wrong}");
         }
     }
 
