@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, bail};
-use clap::Parser as _;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{
     config::Fetch,
@@ -25,8 +25,16 @@ pub(super) struct Client {
 const TOKEN: &str = "token";
 
 impl Client {
-    pub(super) fn new(api: SocketAddr, token: &str) -> anyhow::Result<Self> {
-        let fetcher = Fetcher::new(&settings(api))?;
+    /// Makes the client, whose requests go out as `settings` say, but to this machine alone.
+    pub(super) fn new(api: SocketAddr, token: &str, settings: &Fetch) -> anyhow::Result<Self> {
+        let fetcher = Fetcher::new(&Fetch {
+            contact: Some("loopback".to_owned()),
+            allow_private: vec![api.ip().into()],
+            map_origin: Vec::new(),
+            name_server: None,
+            request_timeout: Duration::from_secs(30),
+            ..settings.clone()
+        })?;
         let host = api.ip().to_string();
         let spec = CredentialSpec {
             name: TOKEN.to_owned(),
@@ -45,28 +53,16 @@ impl Client {
         Ok(Self { fetcher, grants, base: format!("http://{api}") })
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        self.call(Method::Get, path, None).await
-    }
-
-    pub(super) async fn post<T: DeserializeOwned>(
+    /// Gets what is at `path`, or posts `body` there.
+    pub(super) async fn call<T: DeserializeOwned>(
         &self,
         path: &str,
-        body: &impl Serialize,
-    ) -> anyhow::Result<T> {
-        self.call(Method::Post, path, Some(serde_json::to_string(body)?)).await
-    }
-
-    async fn call<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<String>,
+        body: Option<&Value>,
     ) -> anyhow::Result<T> {
         let request = Request {
-            method,
+            method: if body.is_some() { Method::Post } else { Method::Get },
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: body.map(Content::Text),
+            body: body.map(|body| Content::Text(body.to_string())),
             credential: Some(TOKEN.to_owned()),
             ..Request::get(format!("{}{path}", self.base))
         };
@@ -78,23 +74,5 @@ impl Client {
             bail!("the API answered {status}: {text}");
         }
         serde_json::from_str(&text).context("the API's answer is not as expected")
-    }
-}
-
-/// The defaults, and this machine allowed.
-fn settings(api: SocketAddr) -> Fetch {
-    #[derive(clap::Parser)]
-    struct Defaults {
-        #[command(flatten)]
-        fetch: Fetch,
-    }
-    let fetch = Defaults::parse_from(["pixcrawler"]).fetch;
-    Fetch {
-        contact: Some("loopback".to_owned()),
-        allow_private: vec![api.ip().into()],
-        map_origin: Vec::new(),
-        name_server: None,
-        request_timeout: Duration::from_secs(30),
-        ..fetch
     }
 }

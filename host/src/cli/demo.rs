@@ -24,7 +24,7 @@ use crate::{
     api,
     auth::Caller,
     cli::{client::Client, say, stop},
-    config::{Config, OriginMapping},
+    config::Config,
     crawl::Worker,
     dataset,
     model::JobId,
@@ -51,12 +51,12 @@ pub(super) struct Demo {
 /// What a job looks like to the demo: a few fields of the API's answer.
 #[derive(Debug, Deserialize)]
 struct DemoJob {
-    id: i32,
+    id: JobId,
     status: String,
-    total_images: i32,
-    kept: i32,
-    duplicates: i32,
-    refused: BTreeMap<String, i32>,
+    total_images: u64,
+    kept: u32,
+    duplicates: u32,
+    refused: BTreeMap<String, u32>,
     error: Option<String>,
 }
 
@@ -75,7 +75,8 @@ impl Demo {
         config.database.database_url = None;
         config.supabase.supabase_url = None;
         config.supabase.supabase_jwt_secret = None;
-        config.fetch.map_origin.push(mapping(&served)?);
+        let mapping = format!("{}=http://{}", gallery::ORIGIN, served.address());
+        config.fetch.map_origin.push(mapping.parse().map_err(anyhow::Error::msg)?);
         let running = RunningHost::start(config, &stop).await?;
         let server = api::ApiServer::bind(running.app.clone()).await?;
         say(&format!("The API listens on http://{}, see /docs", server.address()));
@@ -109,7 +110,7 @@ impl Demo {
         let issuer = app.auth.issuer().context("the demo needs the local issuer")?;
         let token = issuer.issue("demo@example.org", Duration::from_secs(3600))?;
         let caller: Caller = app.auth.verify(&token).await?;
-        let client = Client::new(api, &token)?;
+        let client = Client::new(api, &token, &app.config.fetch)?;
 
         let request = serde_json::json!({
             "name": "demo",
@@ -117,14 +118,14 @@ impl Demo {
             "sources": ["webpage"],
             "max_images": 1000,
         });
-        let created: DemoJob = client.post("/api/v1/crawl-jobs/", &request).await?;
+        let created: DemoJob = client.call("/api/v1/crawl-jobs/", Some(&request)).await?;
         let job = watch(&client, created.id, expected, terminal).await?;
         if let Some(error) = &job.error {
             say(&format!("The job says: {error}"));
         }
         let matches = compare(&job, expected);
 
-        let files = dataset::export(app, caller.user, JobId(job.id), &self.out).await?;
+        let files = dataset::export(app, caller.user, job.id, &self.out).await?;
         let sheet = self.out.join("contact-sheet.png");
         draw(files, &sheet).await?;
         say(&format!("\nDataset folder: {}\nContact sheet:  {}", self.out.display(), sheet.display()));
@@ -132,16 +133,10 @@ impl Demo {
     }
 }
 
-/// Where the public origin of the gallery is really served.
-fn mapping(served: &gallery::ServedGallery) -> anyhow::Result<OriginMapping> {
-    let mapping = format!("{}=http://{}", gallery::ORIGIN, served.address());
-    mapping.parse().map_err(anyhow::Error::msg)
-}
-
 /// Follows the job to its end, with a bar.
 async fn watch(
     client: &Client,
-    id: i32,
+    id: JobId,
     expected: &Expected,
     terminal: &MultiProgress,
 ) -> anyhow::Result<DemoJob> {
@@ -151,9 +146,9 @@ async fn watch(
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     loop {
         tick.tick().await;
-        let job: DemoJob = client.get(&format!("/api/v1/crawl-jobs/{id}")).await?;
-        let refused: i32 = job.refused.values().sum();
-        bar.set_position(u64::try_from(job.total_images).unwrap_or_default());
+        let job: DemoJob = client.call(&format!("/api/v1/crawl-jobs/{id}"), None).await?;
+        let refused: u32 = job.refused.values().sum();
+        bar.set_position(job.total_images);
         bar.set_message(format!("{} kept, {} duplicates, {refused} refused", job.kept, job.duplicates));
         match job.status.as_str() {
             "pending" | "running" => {}
@@ -168,26 +163,24 @@ async fn watch(
 
 /// Shows the table; whether every number is as planted.
 fn compare(job: &DemoJob, expected: &Expected) -> bool {
-    let mut rows = vec![
-        ("kept".to_owned(), job.kept, i32::try_from(expected.kept).unwrap_or(i32::MAX)),
-        ("duplicate".to_owned(), job.duplicates, i32::try_from(expected.duplicates).unwrap_or(i32::MAX)),
-    ];
-    let mut codes: BTreeMap<&str, (i32, i32)> = BTreeMap::new();
+    let mut codes: BTreeMap<&str, [u32; 2]> = BTreeMap::new();
     for (code, count) in &job.refused {
-        codes.entry(code).or_default().0 = *count;
+        codes.entry(code).or_default()[0] = *count;
     }
     for (refusal, count) in &expected.refused {
-        codes.entry(refusal.code()).or_default().1 = i32::try_from(*count).unwrap_or(i32::MAX);
+        codes.entry(refusal.code()).or_default()[1] = *count;
     }
-    rows.extend(
-        codes.into_iter().map(|(code, (found, planted))| (format!("refused: {code}"), found, planted)),
-    );
+    let mut rows = vec![
+        ("kept".to_owned(), [job.kept, expected.kept]),
+        ("duplicate".to_owned(), [job.duplicates, expected.duplicates]),
+    ];
+    rows.extend(codes.into_iter().map(|(code, counts)| (format!("refused: {code}"), counts)));
     say(&format!("\n{:<28}{:>8}{:>9}", "", "found", "planted"));
-    for (what, found, planted) in &rows {
+    for (what, [found, planted]) in &rows {
         let mark = if found == planted { "" } else { "  ← differs" };
         say(&format!("{what:<28}{found:>8}{planted:>9}{mark}"));
     }
-    rows.iter().all(|(_, found, planted)| found == planted)
+    rows.iter().all(|(_, [found, planted])| found == planted)
 }
 
 async fn draw(files: Vec<PathBuf>, sheet: &Path) -> anyhow::Result<()> {

@@ -2,36 +2,27 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits, Rgb, RgbImage, imageops};
+use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits, Rgba, RgbaImage, imageops};
 
 /// The paper that the pictures lie on.
-const PAPER: Rgb<u8> = Rgb([238, 238, 236]);
+const PAPER: Rgba<u8> = Rgba([238, 238, 236, 255]);
 /// Between pictures and around them, in pixels.
 const MARGIN: u32 = 8;
 
 /// Thumbnails of `pictures` (whole files) in rows of `columns`, each upright and within a
 /// square of `cell` pixels with its proportions kept. What cannot be decoded leaves its
-/// place empty.
+/// place empty, and what is transparent shows the paper.
 #[must_use]
-pub(in crate::cli) fn contact_sheet<P: AsRef<[u8]>>(pictures: &[P], columns: u32, cell: u32) -> RgbImage {
+pub(in crate::cli) fn contact_sheet(pictures: &[Vec<u8>], columns: u32, cell: u32) -> RgbaImage {
     let columns = columns.clamp(1, u32::try_from(pictures.len()).unwrap_or(u32::MAX).max(1));
     let rows = u32::try_from(pictures.len()).unwrap_or(u32::MAX).div_ceil(columns);
     let step = cell + MARGIN;
-    let mut sheet = RgbImage::from_pixel(columns * step + MARGIN, rows * step + MARGIN, PAPER);
+    let mut sheet = RgbaImage::from_pixel(columns * step + MARGIN, rows * step + MARGIN, PAPER);
     for (place, picture) in (0..).zip(pictures) {
-        let Ok(thumbnail) = thumbnail(picture.as_ref(), cell) else { continue };
+        let Ok(thumbnail) = thumbnail(picture, cell) else { continue };
         let left = MARGIN + place % columns * step + (cell - thumbnail.width()) / 2;
         let top = MARGIN + place / columns * step + (cell - thumbnail.height()) / 2;
-        // What is transparent shows the paper.
-        let mut place =
-            imageops::crop(&mut sheet, left, top, thumbnail.width(), thumbnail.height()).to_image();
-        for (paper, pixel) in place.pixels_mut().zip(thumbnail.to_rgba8().pixels()) {
-            let [colour @ .., alpha] = pixel.0.map(u32::from);
-            for (paper, part) in paper.0.iter_mut().zip(colour) {
-                *paper = ((part * alpha + u32::from(*paper) * (255 - alpha)) / 255) as u8;
-            }
-        }
-        imageops::replace(&mut sheet, &place, left.into(), top.into());
+        imageops::overlay(&mut sheet, &thumbnail.to_rgba8(), left.into(), top.into());
     }
     sheet
 }
@@ -48,7 +39,7 @@ fn thumbnail(bytes: &[u8], cell: u32) -> image::ImageResult<DynamicImage> {
 
 #[cfg(test)]
 mod tests {
-    use image::{ExtendedColorType, ImageEncoder as _, Rgba, RgbaImage, codecs::png::PngEncoder};
+    use image::{ExtendedColorType, ImageEncoder as _, codecs::png::PngEncoder};
 
     use super::*;
 
@@ -72,7 +63,7 @@ mod tests {
         let at = |column: u32, row: u32, x: u32, y: u32| {
             *sheet.get_pixel(MARGIN + column * step + x, MARGIN + row * step + y)
         };
-        let red = Rgb([255, 0, 0]);
+        let red = Rgba([255, 0, 0, 255]);
         // 20 × 10 in the middle of the first place, see-through below.
         assert_eq!(
             [at(0, 0, 1, 4), at(0, 0, 1, 6), at(0, 0, 18, 8), at(0, 0, 1, 12)],
@@ -81,6 +72,6 @@ mod tests {
         assert_eq!(at(1, 0, 10, 10), PAPER);
         // Turned clockwise: what was up is at the right.
         assert_eq!([at(0, 1, 7, 1), at(0, 1, 12, 1), at(0, 1, 12, 18)], [PAPER, red, red]);
-        assert_eq!(contact_sheet::<Vec<u8>>(&[], 3, 20).dimensions(), (step + MARGIN, MARGIN));
+        assert_eq!(contact_sheet(&[], 3, 20).dimensions(), (step + MARGIN, MARGIN));
     }
 }

@@ -5,14 +5,15 @@ mod pages;
 mod paint;
 mod server;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
 use bytes::Bytes;
+use image::{ImageError, ImageFormat};
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 use crate::model::{Format, Refusal};
 
-pub(in crate::cli) use server::ServedGallery;
+use server::{PlannedAnswer, ServedGallery, Site};
 
 /// Where the site is for the crawler. The name is reserved; the demo maps this origin to
 /// the address of [`ServedGallery`].
@@ -24,8 +25,8 @@ const PICTURES: u32 = 36;
 /// A small web site in memory.
 #[derive(Debug)]
 pub(in crate::cli) struct Gallery {
-    /// Path to answer; pages, pictures, `robots.txt`.
-    files: BTreeMap<String, PlannedAnswer>,
+    /// Pages, pictures, `robots.txt`.
+    files: Site,
     /// Address of the first page; the others follow by `rel=next`.
     pub(in crate::cli) start: String,
     /// What a crawl of all pages must find.
@@ -41,28 +42,6 @@ pub(in crate::cli) struct Expected {
     pub(in crate::cli) duplicates: u32,
     /// Candidates refused, by code.
     pub(in crate::cli) refused: BTreeMap<Refusal, u32>,
-}
-
-/// What the site answers for one path.
-#[derive(Clone, Debug)]
-struct PlannedAnswer {
-    status: u16,
-    headers: Vec<(&'static str, String)>,
-    body: Bytes,
-}
-
-impl PlannedAnswer {
-    fn new(media_type: &str, body: impl Into<Bytes>) -> Self {
-        Self { status: 200, headers: vec![("content-type", media_type.to_owned())], body: body.into() }
-    }
-
-    fn redirect(status: u16, location: &str) -> Self {
-        Self { status, headers: vec![("location", location.to_owned())], body: Bytes::new() }
-    }
-
-    fn error(status: u16) -> Self {
-        Self { status, ..Self::new("text/html", format!("<h1>{status}</h1>")) }
-    }
 }
 
 /// A picture as a page shows it.
@@ -83,18 +62,25 @@ impl Gallery {
     ///
     /// # Errors
     /// When a picture cannot be encoded.
-    pub(in crate::cli) fn generate() -> Result<Self, ::image::ImageError> {
+    pub(in crate::cli) fn generate() -> Result<Self, ImageError> {
         Self::with_exhibits().map(|(gallery, _)| gallery)
     }
 
+    /// Serves the site on a free port of this machine, for as long as the answer is kept.
+    ///
+    /// # Errors
+    /// When there is no port to listen on.
+    pub(in crate::cli) async fn serve(&self) -> io::Result<ServedGallery> {
+        ServedGallery::start(self.files.clone()).await
+    }
+
     /// The site, and what its pages show.
-    fn with_exhibits() -> Result<(Self, Vec<Exhibit>), ::image::ImageError> {
+    fn with_exhibits() -> Result<(Self, Vec<Exhibit>), ImageError> {
         let mut gallery =
             Self { files: BTreeMap::new(), start: format!("{ORIGIN}/"), expected: Expected::default() };
-        let mut exhibits = Vec::new();
-        for painted in paint_all()? {
-            exhibits.push(gallery.hang(painted));
-        }
+        let (mut exhibits, files): (Vec<_>, Vec<_>) = paint_all()?.into_iter().unzip();
+        gallery.files.extend(files.into_iter().flatten());
+        gallery.expected.kept += PICTURES;
         let troubles = gallery.plant(&exhibits)?;
         // Spread evenly, so that every page has some.
         let step = exhibits.len() / troubles.len();
@@ -109,23 +95,8 @@ impl Gallery {
         Ok((gallery, exhibits))
     }
 
-    /// Adds a picture that will be kept.
-    fn hang(&mut self, painted: Painted) -> Exhibit {
-        let Painted { format, title, width, height, bytes, small } = painted;
-        let name = format!("{}.{}", title.replace(' ', "-"), format.extension());
-        let path = format!("/photos/{name}");
-        self.files.insert(path.clone(), PlannedAnswer::new(format.media_type(), bytes));
-        let small = small.map(|(bytes, width)| {
-            let path = format!("/small/{name}");
-            self.files.insert(path.clone(), PlannedAnswer::new(Format::Jpeg.media_type(), bytes));
-            (path, width)
-        });
-        self.expected.kept += 1;
-        Exhibit { path, small, title, width, height }
-    }
-
     /// Adds what is found on real sites beside sound pictures of one's own.
-    fn plant(&mut self, exhibits: &[Exhibit]) -> Result<Vec<Exhibit>, ::image::ImageError> {
+    fn plant(&mut self, exhibits: &[Exhibit]) -> Result<Vec<Exhibit>, ImageError> {
         let body = |at: usize| self.files[&exhibits[at].path].body.clone();
         let (first, second, third) = (body(0), body(1), body(2));
         let png =
@@ -147,7 +118,7 @@ impl Gallery {
 
         plant(
             "/resized.jpg",
-            PlannedAnswer::new(jpeg, paint::small(&::image::load_from_memory(&first)?.into_rgb8(), 480)?),
+            PlannedAnswer::new(jpeg, paint::small(&image::load_from_memory(&first)?.into_rgb8(), 480)?),
         );
         plant("/old/moved.jpg", PlannedAnswer::redirect(301, "/new/moved.jpg"));
         self.expected.kept += 2;
@@ -186,40 +157,19 @@ impl Gallery {
     }
 }
 
-/// A picture and what pages say of it.
-struct Painted {
-    format: Format,
-    title: String,
-    width: u32,
-    height: u32,
-    bytes: Vec<u8>,
-    /// A small JPEG and its width.
-    small: Option<(Vec<u8>, u32)>,
+/// A picture that will be kept, as pages show it, and its files by their paths.
+type Painted = (Exhibit, Vec<(String, PlannedAnswer)>);
+
+/// All sound pictures, painted on all cores: each by a thread of its own, as they are few and small.
+fn paint_all() -> Result<Vec<Painted>, ImageError> {
+    std::thread::scope(|scope| {
+        let painters: Vec<_> = (0..PICTURES).map(|index| scope.spawn(move || paint_one(index))).collect();
+        let painted = painters.into_iter().map(std::thread::ScopedJoinHandle::join);
+        painted.map(|painted| painted.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }
 
-/// All sound pictures, painted on all cores.
-fn paint_all() -> Result<Vec<Painted>, ::image::ImageError> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u32;
-    let mut painted = std::thread::scope(|scope| {
-        let painters: Vec<_> = (0..threads)
-            .map(|thread| {
-                let share = (thread..PICTURES).step_by(threads as usize);
-                scope.spawn(move || share.map(|index| Ok((index, paint_one(index)?))).collect())
-            })
-            .collect();
-        let mut painted = Vec::new();
-        for painter in painters {
-            let share: Result<Vec<_>, ::image::ImageError> =
-                painter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            painted.extend(share?);
-        }
-        Ok::<_, ::image::ImageError>(painted)
-    })?;
-    painted.sort_by_key(|(index, _)| *index);
-    Ok(painted.into_iter().map(|(_, painted)| painted).collect())
-}
-
-fn paint_one(index: u32) -> Result<Painted, ::image::ImageError> {
+fn paint_one(index: u32) -> Result<Painted, ImageError> {
     let mut random = SmallRng::seed_from_u64(index.into());
     let format = match index % 9 {
         4 => Format::Png,
@@ -238,21 +188,25 @@ fn paint_one(index: u32) -> Result<Painted, ::image::ImageError> {
     let (width, height) = if portrait { (short, long) } else { (long, short) };
 
     let scene = paint::Scene::new(&mut random);
-    let title = format!("{} {index}", scene.title);
     let picture = scene.paint(width, height);
     let bytes = match format {
         // One lies on its side, as cameras store them.
-        Format::Jpeg if index == 3 => paint::jpeg(&::image::imageops::rotate270(&picture), 6)?,
+        Format::Jpeg if index == 3 => paint::jpeg(&image::imageops::rotate270(&picture), 6)?,
         Format::Jpeg => paint::jpeg(&picture, 1)?,
-        Format::Png => paint::png(&picture)?,
+        Format::Png => paint::encoded(&picture, ImageFormat::Png)?,
         Format::Gif => paint::gif(&picture, if index < 9 { 1 } else { 3 })?,
-        Format::Webp => paint::webp(&picture)?,
+        Format::Webp => paint::encoded(&picture, ImageFormat::WebP)?,
     };
-    let small = match index % 2 {
-        0 => Some((paint::small(&picture, 320)?, 320)),
-        _ => None,
-    };
-    Ok(Painted { format, title, width, height, bytes, small })
+    let name = format!("{}-{index}.{}", scene.title, format.extension());
+    let path = format!("/photos/{name}");
+    let mut files = vec![(path.clone(), PlannedAnswer::new(format.media_type(), bytes))];
+    let small = (index % 2 == 0).then(|| (format!("/small/{name}"), 320));
+    if let Some((path, width)) = &small {
+        let copy = PlannedAnswer::new(Format::Jpeg.media_type(), paint::small(&picture, *width)?);
+        files.push((path.clone(), copy));
+    }
+    let title = format!("{} {index}", scene.title);
+    Ok((Exhibit { path, small, title, width, height }, files))
 }
 
 /// The head of a PNG of 50 000 × 50 000 pixels.

@@ -1,21 +1,16 @@
 //! Painted landscapes whose files are about as large as those of photographs:
 //! 0.2 to 0.3 bytes a pixel in JPEG, because grain lies over the shapes.
 
-use ::image::{
-    ExtendedColorType, ImageEncoder as _, ImageError, ImageFormat, RgbImage,
-    codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder},
-    error::{EncodingError, ImageFormatHint},
-};
-use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
-    images::{Image, ImageRef},
+use std::io::Cursor;
+
+use image::{
+    DynamicImage, Frame, ImageEncoder as _, ImageError, ImageFormat, Rgb, RgbImage,
+    codecs::{gif::GifEncoder, jpeg::JpegEncoder},
+    imageops::{self, FilterType},
 };
 use rand::{Rng, RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 type Colour = [u8; 3];
-
-/// Order in which the pixels of a square become brighter where a colour has no name.
-const DITHER: [[u32; 4]; 4] = [[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]];
 
 /// Names of light, with the colours of the upper sky, the horizon and the foreground.
 const LIGHTS: [(&str, [Colour; 3]); 8] = [
@@ -78,9 +73,8 @@ impl Scene {
 
     /// Shapes at a third of the size, enlarged, with grain on top of them.
     pub(super) fn paint(&self, width: u32, height: u32) -> RgbImage {
-        let third = (width / 3, height / 3);
-        let shapes = self.shapes(third.0, third.1);
-        let mut picture = resample(&shapes, PixelType::U8x3, third, (width, height));
+        let shapes = self.shapes(width / 3, height / 3);
+        let mut picture = imageops::resize(&shapes, width, height, FilterType::Triangle);
 
         // Changes of brightness modulo 256; the shapes leave room for them at both ends.
         let mut random = SmallRng::seed_from_u64(self.seed);
@@ -97,10 +91,10 @@ impl Scene {
                 }
             }
         }
-        RgbImage::from_raw(width, height, picture).unwrap_or_default()
+        picture
     }
 
-    fn shapes(&self, width: u32, height: u32) -> Vec<u8> {
+    fn shapes(&self, width: u32, height: u32) -> RgbImage {
         let [top, horizon, near] = self.colours;
         let (wide, high) = (width as f32, height as f32);
         // Row at which each ridge begins, column by column.
@@ -112,21 +106,15 @@ impl Scene {
             [self.disc[0] * wide, self.disc[1] * high, self.disc[2] * wide.min(high)];
         let bright = mix(horizon, [255, 250, 235], 0.8);
 
-        let mut shapes = Vec::with_capacity((3 * width * height) as usize);
-        for y in 0..height {
-            let sky = mix(top, horizon, y as f32 / high * 1.4);
+        RgbImage::from_fn(width, height, |x, y| {
             let half_chord = (radius * radius - (y as f32 - disc_y).powi(2)).max(0.0).sqrt();
             let disc = (disc_x - half_chord) as u32..(disc_x + half_chord) as u32;
-            for x in 0..width {
-                let hill = outlines.iter().rposition(|outline| outline[x as usize] <= y);
-                shapes.extend(match hill {
-                    Some(at) => shades[at],
-                    None if disc.contains(&x) => bright,
-                    None => sky,
-                });
-            }
-        }
-        shapes
+            Rgb(match outlines.iter().rposition(|outline| outline[x as usize] <= y) {
+                Some(at) => shades[at],
+                None if disc.contains(&x) => bright,
+                None => mix(top, horizon, y as f32 / high * 1.4),
+            })
+        })
     }
 }
 
@@ -165,43 +153,24 @@ pub(super) fn jpeg(picture: &RgbImage, orientation: u8) -> Result<Vec<u8>, Image
     Ok(bytes)
 }
 
-pub(super) fn png(picture: &RgbImage) -> Result<Vec<u8>, ImageError> {
-    let mut bytes = Vec::new();
-    picture.write_with_encoder(PngEncoder::new(&mut bytes))?;
-    Ok(bytes)
+/// PNG or WebP, where nothing is lost.
+pub(super) fn encoded(picture: &RgbImage, format: ImageFormat) -> Result<Vec<u8>, ImageError> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, format)?;
+    Ok(bytes.into_inner())
 }
 
-/// Lossless: there is no lossy encoder.
-pub(super) fn webp(picture: &RgbImage) -> Result<Vec<u8>, ImageError> {
+/// Each frame is the one before moved up a little.
+pub(super) fn gif(picture: &RgbImage, frames: u32) -> Result<Vec<u8>, ImageError> {
+    /// The least careful choice of colours: they are few, and the grain hides it.
+    const FASTEST: i32 = 30;
     let mut bytes = Vec::new();
-    picture.write_with_encoder(WebPEncoder::new_lossless(&mut bytes))?;
-    Ok(bytes)
-}
-
-/// In 216 fixed colours; each frame is the one before moved up a little.
-pub(super) fn gif(picture: &RgbImage, frames: usize) -> Result<Vec<u8>, ImageError> {
-    let wrong = |error: gif::EncodingError| {
-        ImageError::Encoding(EncodingError::new(ImageFormatHint::Exact(ImageFormat::Gif), error))
-    };
-    let [width, height] = [picture.width(), picture.height()].map(|side| side.min(u16::MAX.into()) as u16);
-    let mut indices: Vec<u8> = picture
-        .enumerate_pixels()
-        .map(|(x, y, colour)| {
-            let threshold = DITHER[(y % 4) as usize][(x % 4) as usize] * 16 + 8;
-            let level = |part: u8| ((u32::from(part) * 5 + threshold) / 255) as u8;
-            colour.0.into_iter().fold(0, |index, part| index * 6 + level(part))
-        })
-        .collect();
-    let palette: Vec<u8> =
-        (0..216u8).flat_map(|index| [index / 36, index / 6 % 6, index % 6].map(|level| level * 51)).collect();
-
-    let mut bytes = Vec::new();
-    let mut encoder = gif::Encoder::new(&mut bytes, width, height, &palette).map_err(wrong)?;
+    let mut encoder = GifEncoder::new_with_speed(&mut bytes, FASTEST);
+    let mut picture = DynamicImage::from(picture.clone()).into_rgba8();
+    let step = 4 * 20 * picture.width() as usize;
     for _ in 0..frames {
-        encoder
-            .write_frame(&gif::Frame::from_indexed_pixels(width, height, &indices[..], None))
-            .map_err(wrong)?;
-        indices.rotate_left(20 * usize::from(width));
+        encoder.encode_frame(Frame::new(picture.clone()))?;
+        picture.rotate_left(step);
     }
     drop(encoder);
     Ok(bytes)
@@ -209,18 +178,9 @@ pub(super) fn gif(picture: &RgbImage, frames: usize) -> Result<Vec<u8>, ImageErr
 
 /// A small copy as JPEG.
 pub(super) fn small(picture: &RgbImage, width: u32) -> Result<Vec<u8>, ImageError> {
-    let size = (width, (picture.height() * width / picture.width()).max(1));
-    let pixels = resample(picture, PixelType::U8x3, picture.dimensions(), size);
+    let height = (picture.height() * width / picture.width()).max(1);
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 75).encode(&pixels, size.0, size.1, ExtendedColorType::Rgb8)?;
+    JpegEncoder::new_with_quality(&mut bytes, 75)
+        .encode_image(&imageops::thumbnail(picture, width, height))?;
     Ok(bytes)
-}
-
-/// Pixels of another size; none when `pixels` do not fill `from`.
-fn resample(pixels: &[u8], kind: PixelType, from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
-    let mut result = Image::new(to.0, to.1, kind);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    let resized = ImageRef::new(from.0, from.1, pixels, kind)
-        .is_ok_and(|source| Resizer::new().resize(&source, &mut result, &options).is_ok());
-    if resized { result.into_vec() } else { Vec::new() }
 }

@@ -1,4 +1,4 @@
-//! A small HTTP server on loopback for what is in memory.
+//! A small HTTP server on loopback for a site in memory.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,30 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use super::{Gallery, PlannedAnswer};
+/// A site: what is answered for each path.
+pub(super) type Site = BTreeMap<String, PlannedAnswer>;
+
+/// What a site answers for one path.
+#[derive(Clone, Debug)]
+pub(super) struct PlannedAnswer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Bytes,
+}
+
+impl PlannedAnswer {
+    pub(super) fn new(media_type: &str, body: impl Into<Bytes>) -> Self {
+        Self { status: 200, headers: vec![("content-type", media_type.to_owned())], body: body.into() }
+    }
+
+    pub(super) fn redirect(status: u16, location: &str) -> Self {
+        Self { status, headers: vec![("location", location.to_owned())], body: Bytes::new() }
+    }
+
+    pub(super) fn error(status: u16) -> Self {
+        Self { status, ..Self::new("text/html", format!("<h1>{status}</h1>")) }
+    }
+}
 
 /// A site that is being served until this is dropped.
 #[derive(Debug)]
@@ -28,6 +51,16 @@ pub(in crate::cli) struct ServedGallery {
 }
 
 impl ServedGallery {
+    /// Serves a site on a free port of this machine.
+    ///
+    /// # Errors
+    /// When there is no port to listen on.
+    pub(super) async fn start(site: Site) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        Ok(Self { address, server: tokio::spawn(accept(listener, Arc::new(site))).abort_handle() })
+    }
+
     /// Where it is served, on loopback.
     #[must_use]
     pub(in crate::cli) const fn address(&self) -> SocketAddr {
@@ -41,21 +74,8 @@ impl Drop for ServedGallery {
     }
 }
 
-impl Gallery {
-    /// Serves the site on a free port of this machine.
-    ///
-    /// # Errors
-    /// When there is no port to listen on.
-    pub(in crate::cli) async fn serve(&self) -> io::Result<ServedGallery> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        let server = tokio::spawn(accept(listener, Arc::new(self.files.clone())));
-        Ok(ServedGallery { address, server: server.abort_handle() })
-    }
-}
-
 /// Connections end with the task, because the set that holds them does.
-async fn accept(listener: TcpListener, files: Arc<BTreeMap<String, PlannedAnswer>>) {
+async fn accept(listener: TcpListener, site: Arc<Site>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -63,9 +83,9 @@ async fn accept(listener: TcpListener, files: Arc<BTreeMap<String, PlannedAnswer
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
-                let files = Arc::clone(&files);
+                let site = Arc::clone(&site);
                 let service = service_fn(move |request| {
-                    let response = answer(&files, &request);
+                    let response = answer(&site, &request);
                     async { response }
                 });
                 connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
@@ -74,23 +94,18 @@ async fn accept(listener: TcpListener, files: Arc<BTreeMap<String, PlannedAnswer
     }
 }
 
-fn answer(
-    files: &BTreeMap<String, PlannedAnswer>,
-    request: &Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, http::Error> {
+fn answer(site: &Site, request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, http::Error> {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let (status, headers, body) = match (request.method(), files.get(path)) {
-        (&Method::GET | &Method::HEAD, Some(answer)) => {
-            (StatusCode::from_u16(answer.status)?, &answer.headers[..], answer.body.clone())
-        }
-        (&Method::GET | &Method::HEAD, None) => (StatusCode::NOT_FOUND, &[][..], Bytes::new()),
-        _ => (StatusCode::METHOD_NOT_ALLOWED, &[][..], Bytes::new()),
-    };
-    let mut response = Response::builder().status(status);
-    for (name, value) in headers {
-        response = response.header(*name, value);
+    let refused = |status| Response::builder().status(status).body(Full::default());
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return refused(StatusCode::METHOD_NOT_ALLOWED);
     }
-    response.body(Full::new(body))
+    let Some(PlannedAnswer { status, headers, body }) = site.get(path) else {
+        return refused(StatusCode::NOT_FOUND);
+    };
+    let response = Response::builder().status(*status);
+    let response = headers.iter().fold(response, |response, (name, value)| response.header(*name, value));
+    response.body(Full::new(body.clone()))
 }
 
 #[cfg(test)]
@@ -101,16 +116,14 @@ mod tests {
     };
 
     use super::*;
-    use crate::cli::demo::gallery::Expected;
 
     #[tokio::test]
     async fn answers_until_dropped() {
-        let files = BTreeMap::from([
+        let site = Site::from([
             ("/".to_owned(), PlannedAnswer::new("text/html", "home")),
             ("/a?b=1".to_owned(), PlannedAnswer::redirect(302, "/")),
         ]);
-        let gallery = Gallery { files, start: String::new(), expected: Expected::default() };
-        let served = gallery.serve().await.unwrap();
+        let served = ServedGallery::start(site).await.unwrap();
 
         let mut stream = TcpStream::connect(served.address()).await.unwrap();
         let mut ask = async |request: &str, last: &str| {
