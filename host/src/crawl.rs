@@ -26,7 +26,7 @@ mod worker;
 pub use worker::Worker;
 
 use crate::{
-    db::{self, chunks::Deferral, lifecycle::ChunkEnd},
+    db::{self, chunks::Deferral, job_lifecycle::ChunkEnd},
     queue::QueueError,
 };
 

@@ -20,7 +20,7 @@ pub mod pace;
 pub mod profiles;
 pub mod progress;
 pub mod secrets;
-pub mod lifecycle;
+pub mod job_lifecycle;
 pub mod sources;
 pub mod steps;
 pub mod image_batch;

@@ -29,7 +29,7 @@ use crate::{
         self,
         chunks::{self, ClaimedChunk},
         image_batch::{self, JudgedImage},
-        lifecycle::ChunkEnd,
+        job_lifecycle::ChunkEnd,
         progress, steps,
     },
     model::{Answer, Next},

@@ -10,7 +10,7 @@ use crate::{
     crawl::SliceEnd,
     db::{
         chunks::{ClaimedChunk, Deferral},
-        lifecycle::ChunkEnd,
+        job_lifecycle::ChunkEnd,
     },
 };
 

@@ -32,7 +32,7 @@ use crate::{
         self,
         chunks::{self, ClaimedChunk, Deferral},
         fairness,
-        lifecycle::{self, ChunkEnd},
+        job_lifecycle::{self, ChunkEnd},
         sources::SourceProblem,
         steps::{self, Usage},
     },
@@ -418,7 +418,7 @@ impl Worker {
             SliceEnd::Again | SliceEnd::GaveWay | SliceEnd::End(_) => None,
         };
         let next = if let SliceEnd::End(end) = &end {
-            lifecycle::end_chunk(&mut tx, chunk, end).await?
+            job_lifecycle::end_chunk(&mut tx, chunk, end).await?
         } else {
             let idle = matches!(end, SliceEnd::Idle(_));
             chunks::requeue(&mut tx, chunk, wait, idle).await?.map(|run| vec![(chunk.id, run)])

@@ -22,7 +22,7 @@ pub async fn next(pool: &PgPool, served: &[UserId]) -> sqlx::Result<Option<(JobI
 
 /// Takes a job out, locked as for any change of it. None when somebody else did.
 pub async fn take(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Option<JobRow>> {
-    let Some(found) = super::lifecycle::lock(connection, user, job).await? else { return Ok(None) };
+    let Some(found) = super::job_lifecycle::lock(connection, user, job).await? else { return Ok(None) };
     let taken = sqlx::query("delete from pixcrawler.inbox where job_id = $1").bind(job);
     let taken = taken.execute(connection).await?.rows_affected() == 1;
     Ok(taken.then_some(found))

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{App, Signal},
-    db::{self, PgConnection, inbox, jobs::JobRow, lifecycle},
+    db::{self, PgConnection, inbox, job_lifecycle, jobs::JobRow},
     error::chain,
     model::{JobId, JobState, UserId},
     services::{
@@ -95,10 +95,10 @@ impl App {
                     Err(refused) => Some(refused.to_string()),
                 };
                 if let Some(reason) = refused {
-                    lifecycle::refuse(&mut tx, &job, &reason).await?;
+                    job_lifecycle::refuse(&mut tx, &job, &reason).await?;
                 }
             }
-            JobState::Cancelled => lifecycle::stop(&mut tx, &job).await?,
+            JobState::Cancelled => job_lifecycle::stop(&mut tx, &job).await?,
             // Somebody else acted on it meanwhile.
             _ => {}
         }

@@ -6,14 +6,14 @@ use crate::{
     db::{
         self,
         fairness::{self, QueueTurn},
-        lifecycle,
+        job_lifecycle,
     },
     model::{JobId, JobState, UserId},
     queue::{ChunkMessage, QueueError},
     services::{create::Violation, profiles::ProfileError},
 };
 
-pub use lifecycle::Cancelled;
+pub use job_lifecycle::Cancelled;
 
 /// What a retry came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl App {
     /// When the database fails; then the job goes on.
     pub async fn cancel_job(&self, user: UserId, job: JobId) -> Result<Cancelled, JobError> {
         let mut tx = self.db.begin().await?;
-        let cancelled = lifecycle::cancel(&mut tx, user, job).await?;
+        let cancelled = job_lifecycle::cancel(&mut tx, user, job).await?;
         tx.commit().await?;
         Ok(cancelled)
     }
@@ -69,15 +69,17 @@ impl App {
     pub async fn retry_job(&self, user: UserId, job: JobId) -> Result<RetryOutcome, JobError> {
         let mut tx = self.db.begin().await?;
         let open = self.too_many_open(&mut tx, user).await?;
-        let queued = match lifecycle::retry(&mut tx, user, job).await? {
-            lifecycle::RetryFound::NotFound => return Ok(RetryOutcome::NotFound),
-            lifecycle::RetryFound::NotOver(state) => return Ok(RetryOutcome::NotOver(state)),
-            lifecycle::RetryFound::NoParts => {
+        let queued = match job_lifecycle::retry(&mut tx, user, job).await? {
+            job_lifecycle::RetryFound::NotFound => return Ok(RetryOutcome::NotFound),
+            job_lifecycle::RetryFound::NotOver(state) => return Ok(RetryOutcome::NotOver(state)),
+            job_lifecycle::RetryFound::NoParts => {
                 drop(tx);
                 return self.begin_again(user, job).await;
             }
-            lifecycle::RetryFound::Now(_) if let Some(most) = open => return Err(JobError::TooMany(most)),
-            lifecycle::RetryFound::Now(queued) => queued,
+            job_lifecycle::RetryFound::Now(_) if let Some(most) = open => {
+                return Err(JobError::TooMany(most));
+            }
+            job_lifecycle::RetryFound::Now(queued) => queued,
         };
         let turns = fairness::turns(&mut tx, job, &queued, None).await?;
         self.queue.enqueue(&mut tx, job, &messages(&turns), None).await?;
@@ -90,7 +92,7 @@ impl App {
         let offered = self.offered().await?;
         let mut tx = self.db.begin().await?;
         let open = self.too_many_open(&mut tx, user).await?;
-        match lifecycle::lock(&mut tx, user, job).await? {
+        match job_lifecycle::lock(&mut tx, user, job).await? {
             None => return Ok(RetryOutcome::NotFound),
             Some(found) if found.has_parts() => return Ok(RetryOutcome::NotOver(found.status.0)),
             Some(found) => self.begin_inserted(&mut tx, &found, open, &offered).await?,
@@ -119,7 +121,7 @@ impl App {
             return Ok(false);
         }
         let mut tx = self.db.begin().await?;
-        let deleted = lifecycle::delete(&mut tx, user, job).await?;
+        let deleted = job_lifecycle::delete(&mut tx, user, job).await?;
         tx.commit().await?;
         Ok(deleted)
     }
