@@ -73,7 +73,7 @@ impl Api {
             ["--database-url", &url, "--data-dir", dir.to_str().unwrap(), "--host=127.0.0.1", "--port=0"];
         let config = config(&[&ours, settings].concat());
         let stop = CancellationToken::new();
-        let running = RunningHost::start(config, &stop).await.unwrap();
+        let running = RunningHost::start(config, &stop, &|_| ()).await.unwrap();
         let server = ApiServer::bind(running.app.clone()).await.unwrap();
         let address = server.address();
         let served = tokio::spawn(server.run(stop.clone()));

@@ -93,7 +93,7 @@ impl CrawlArgs {
             folder.check(&request)?;
         }
         let mut progress = Progress::new(terminal)?;
-        let running = RunningHost::start_announcing(config, &stop, &|what| progress.busy(what)).await?;
+        let running = RunningHost::start(config, &stop, &|what| progress.busy(what)).await?;
         let done = self.crawl(&running.app, &mut folder, &request, &stop, &mut progress).await;
         running.stop().await;
         done

@@ -77,7 +77,7 @@ impl Demo {
         config.supabase.supabase_jwt_secret = None;
         let mapping = format!("{}=http://{}", gallery::ORIGIN, served.address());
         config.fetch.map_origin.push(mapping.parse().map_err(anyhow::Error::msg)?);
-        let running = RunningHost::start(config, &stop).await?;
+        let running = RunningHost::start(config, &stop, &|_| ()).await?;
         let server = api::ApiServer::bind(running.app.clone()).await?;
         say(&format!("The API listens on http://{}, see /docs", server.address()));
 

@@ -59,7 +59,7 @@ async fn run(
         return Err(StartError::ProjectWithoutDatabase.into());
     }
     let stop = stop::on_signal()?;
-    let running = match RunningHost::start(config, &stop).await {
+    let running = match RunningHost::start(config, &stop, &|_| ()).await {
         // Told to end before it had anything to lose.
         Err(StartError::Stopped) => return Ok(ExitCode::SUCCESS),
         started => started?,

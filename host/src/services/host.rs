@@ -22,19 +22,11 @@ pub struct RunningHost {
 
 impl RunningHost {
     /// Starts everything that the settings ask for; what is there already is joined. Lets go of
-    /// what is begun when `stop` comes first.
+    /// what is begun when `stop` comes first, and announces what takes long.
     ///
     /// # Errors
     /// When a part cannot be had; says what to do.
-    pub async fn start(config: Config, stop: &CancellationToken) -> Result<Self, StartError> {
-        Self::start_announcing(config, stop, &|_| ()).await
-    }
-
-    /// Does as [`RunningHost::start`], and announces what takes long.
-    ///
-    /// # Errors
-    /// When a part cannot be had; says what to do.
-    pub async fn start_announcing(
+    pub async fn start(
         config: Config,
         stop: &CancellationToken,
         announce: Announce<'_>,

@@ -17,13 +17,10 @@ impl App {
     pub async fn render_metrics(&self) -> String {
         self.metrics.cache_misses(self.plugins.cache_misses());
         self.metrics.connections(self.db.size(), self.db.num_idle());
-        let counts = tokio::time::timeout(PATIENCE, db::jobs::under_way(&self.db)).await;
-        self.metrics.under_way(counts.ok().and_then(Result::ok));
-        let fairness = tokio::time::timeout(PATIENCE, db::fairness::measure(&self.db)).await;
-        let fairness = fairness.ok().and_then(Result::ok);
+        self.metrics.under_way(soon(db::jobs::under_way(&self.db)).await);
+        let fairness = soon(db::fairness::measure(&self.db)).await;
         self.metrics.fairness(fairness.map(|fairness| (fairness.waiting, fairness.spread)));
-        let states = tokio::time::timeout(PATIENCE, SourceStates::read(&self.db)).await;
-        let states = states.ok().and_then(Result::ok);
+        let states = soon(SourceStates::read(&self.db)).await;
         let sources = if states.is_some() { self.plugins.list() } else { Vec::new() };
         let states = states.unwrap_or_default();
         self.metrics.health(sources.iter().flat_map(|source| {
@@ -32,4 +29,9 @@ impl App {
         }));
         self.metrics.text()
     }
+}
+
+/// What the database says, if it does so in time.
+async fn soon<T>(asked: impl Future<Output = Result<T, db::Error>>) -> Option<T> {
+    tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
 }

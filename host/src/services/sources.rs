@@ -142,7 +142,6 @@ impl HealthReport {
 
     fn of(row: &SourceRow, build: &BuildRef<'_>) -> Self {
         let Some(problem) = row.trouble else { return Self::OK };
-        let detail = row.message.clone();
         let what = match problem {
             SourceProblem::Fault if row.paused_at.is_some() => {
                 "its plugin faulted several times in a row, and not for one input or one user alone"
@@ -151,15 +150,16 @@ impl HealthReport {
             SourceProblem::LayoutChanged => "its site no longer looks as it expects",
             SourceProblem::Unauthorized => "its credential is missing or refused",
         };
+        let report = Self {
+            condition: Condition::Degraded,
+            reason: Some(what.to_owned()),
+            detail: row.message.clone(),
+            since: row.since,
+            resumes_at: None,
+            problem: Some(problem),
+        };
         if !row.pauses(build) {
-            return Self {
-                condition: Condition::Degraded,
-                reason: Some(what.to_owned()),
-                detail,
-                since: row.since,
-                resumes_at: None,
-                problem: Some(problem),
-            };
+            return report;
         }
         let how = match (problem, row.resumes_at) {
             (SourceProblem::Unauthorized, _) => "it goes on with another credential or version",
@@ -170,10 +170,9 @@ impl HealthReport {
         Self {
             condition: Condition::Paused,
             reason: Some(reason),
-            detail,
             since: row.paused_at,
             resumes_at: row.resumes_at,
-            problem: Some(problem),
+            ..report
         }
     }
 }
@@ -260,36 +259,35 @@ impl App {
         };
         let may_go_back = may_go_back && !faults.did_well;
         let (id, version) = (build.id, &source.info.version);
-        match problem {
-            SourceProblem::Fault => match weigh(source.info.input, faults) {
-                None => tracing::warn!(source = id, version, reason, "the source faulted"),
-                Some(_) if may_go_back => {
-                    if sources::pause(&self.db, &build, None, true).await? {
-                        tracing::error!(event = "source-rolled-back", source = id, version, digest = %build.digest, reason, "the source goes back to an earlier version");
-                    }
-                    self.set_aside_failed_builds().await?;
-                }
-                Some(pause) => {
-                    let resumes_at = Utc::now() + pause;
-                    if sources::pause(&self.db, &build, Some(resumes_at), false).await? {
-                        tracing::error!(event = "source-paused", source = id, version, %resumes_at, reason, "the source is paused");
-                    }
-                }
-            },
-            SourceProblem::Unauthorized => {
-                if sources::pause(&self.db, &build, None, false).await? {
-                    tracing::error!(
-                        event = "source-paused",
-                        source = id,
-                        version,
-                        reason,
-                        "the source is paused"
-                    );
-                }
-            }
-            SourceProblem::LayoutChanged => {
+        let resumes_at = match (problem, weigh(source.info.input, faults)) {
+            (SourceProblem::LayoutChanged, _) => {
                 tracing::warn!(source = id, version, reason, "the site of the source has changed");
+                return Ok(may_go_back);
             }
+            (SourceProblem::Fault, None) => {
+                tracing::warn!(source = id, version, reason, "the source faulted");
+                return Ok(may_go_back);
+            }
+            (SourceProblem::Fault, Some(_)) if may_go_back => {
+                if sources::pause(&self.db, &build, None, true).await? {
+                    tracing::error!(event = "source-rolled-back", source = id, version, digest = %build.digest, reason, "the source goes back to an earlier version");
+                }
+                self.set_aside_failed_builds().await?;
+                return Ok(may_go_back);
+            }
+            (SourceProblem::Fault, Some(pause)) => Some(Utc::now() + pause),
+            (SourceProblem::Unauthorized, _) => None,
+        };
+        if sources::pause(&self.db, &build, resumes_at, false).await? {
+            let resumes_at = resumes_at.map(tracing::field::display);
+            tracing::error!(
+                event = "source-paused",
+                source = id,
+                version,
+                resumes_at,
+                reason,
+                "the source is paused"
+            );
         }
         Ok(may_go_back)
     }
