@@ -12,3 +12,6 @@ pub mod metrics;
 pub mod profiles;
 pub mod readiness;
 pub mod sources;
+mod violation;
+
+pub use violation::{Violation, Violations};

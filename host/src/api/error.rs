@@ -17,7 +17,7 @@ use poem_openapi::{
 use crate::{
     auth::AuthError,
     db,
-    services::{create::Violation, profiles::ProfileError},
+    services::{Violation, profiles::ProfileError},
 };
 
 /// Media type of problem documents.

@@ -32,7 +32,8 @@ use crate::{
     model::{JobId, JobState, UserId},
     plugins::PluginStatus,
     services::{
-        create::{CreateOutcome, JobRequest, Violation},
+        Violation,
+        create::{CreateOutcome, JobRequest},
         host::RunningHost,
         jobs::{JobError, RetryOutcome},
     },

@@ -49,14 +49,14 @@ pub enum Cancelled {
 }
 
 /// What a retry found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum RetryFound {
     /// No such job of this user.
     NotFound,
     /// It is in this state, and no part of it failed.
     NotOver(JobState),
-    /// It has no parts: somebody else wrote its row.
-    NoParts,
+    /// It has no parts: somebody else wrote its row, which is locked.
+    NoParts(Box<JobRow>),
     /// It goes on; these messages are to be enqueued in the same transaction.
     Now(ToEnqueue),
 }
@@ -130,7 +130,7 @@ pub async fn refuse(connection: &mut PgConnection, job: &JobRow, reason: &str) -
 pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<RetryFound> {
     let Some(locked) = lock(connection, user, job).await? else { return Ok(RetryFound::NotFound) };
     if !locked.has_parts() {
-        return Ok(RetryFound::NoParts);
+        return Ok(RetryFound::NoParts(Box::new(locked)));
     }
     let may_be_retried = match locked.status.0 {
         JobState::Failed | JobState::Cancelled => true,

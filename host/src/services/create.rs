@@ -11,6 +11,7 @@ use crate::{
     model::{Destination, JobId, JobSpec},
     plugins::LoadedPlugin,
     services::{
+        Violation,
         jobs::{JobError, messages},
         sources::{self, HealthReport, SourceStates},
     },
@@ -18,11 +19,9 @@ use crate::{
 
 mod check;
 mod request;
-mod violation;
 
 pub use check::{ParseUrl, SourceOffer};
 pub use request::{JobRequest, QueryRequest};
-pub use violation::{Violation, Violations};
 
 /// What became of a request for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,21 +47,20 @@ impl App {
         self.may_crawl(caller).await?;
         let user = caller.user;
         let key = key.map(|(key, body)| (key, Sha256::digest(body.to_string())));
-        if let Some((key, digest)) = &key {
-            let mut connection = self.db.acquire().await?;
-            if let Some(before) = db::idempotency::find(&mut connection, user, key).await? {
-                return replay(&before, digest);
-            }
-        }
-        let spec = self.check(request, &self.offered().await?).map_err(JobError::Rules)?;
-
+        let offered = self.offered().await?;
         let mut transaction = self.db.begin().await?;
         if let Some((key, digest)) = &key {
             db::idempotency::lock(&mut transaction, user, key).await?;
             if let Some(before) = db::idempotency::find(&mut transaction, user, key).await? {
-                return replay(&before, digest);
+                let is_same = before.request_digest == digest[..];
+                return if is_same {
+                    Ok(CreateOutcome::Before(before.job_id))
+                } else {
+                    Err(JobError::KeyReused)
+                };
             }
         }
+        let spec = self.check(request, &offered).map_err(JobError::Rules)?;
         self.profile_in(&mut transaction, caller).await?;
         if let Some(most) = self.too_many_open(&mut transaction, user).await? {
             return Err(JobError::TooMany(most));
@@ -112,14 +110,6 @@ impl App {
     #[must_use]
     pub fn unavailable(&self, source: &LoadedPlugin, health: &HealthReport) -> Option<String> {
         sources::unavailable(source, &self.grants(source), health)
-    }
-}
-
-fn replay(before: &db::idempotency::EarlierRequest, digest: &[u8]) -> Result<CreateOutcome, JobError> {
-    if before.request_digest == digest {
-        Ok(CreateOutcome::Before(before.job_id))
-    } else {
-        Err(JobError::KeyReused)
     }
 }
 

@@ -6,11 +6,11 @@ use crate::{
     db::{
         self,
         fairness::{self, QueueTurn},
-        job_lifecycle,
+        job_lifecycle::{self, RetryFound},
     },
     model::{JobId, JobState, UserId},
     queue::{ChunkMessage, QueueError},
-    services::{create::Violation, profiles::ProfileError},
+    services::{Violation, profiles::ProfileError},
 };
 
 pub use job_lifecycle::Cancelled;
@@ -67,35 +67,18 @@ impl App {
     /// # Errors
     /// When it may not be begun, or cannot; then it stays as it is.
     pub async fn retry_job(&self, user: UserId, job: JobId) -> Result<RetryOutcome, JobError> {
-        let mut tx = self.db.begin().await?;
-        let open = self.too_many_open(&mut tx, user).await?;
-        let queued = match job_lifecycle::retry(&mut tx, user, job).await? {
-            job_lifecycle::RetryFound::NotFound => return Ok(RetryOutcome::NotFound),
-            job_lifecycle::RetryFound::NotOver(state) => return Ok(RetryOutcome::NotOver(state)),
-            job_lifecycle::RetryFound::NoParts => {
-                drop(tx);
-                return self.begin_again(user, job).await;
-            }
-            job_lifecycle::RetryFound::Now(_) if let Some(most) = open => {
-                return Err(JobError::TooMany(most));
-            }
-            job_lifecycle::RetryFound::Now(queued) => queued,
-        };
-        let turns = fairness::turns(&mut tx, job, &queued, None).await?;
-        self.queue.enqueue(&mut tx, job, &messages(&turns), None).await?;
-        tx.commit().await?;
-        Ok(RetryOutcome::Now)
-    }
-
-    /// Begins a job that has no parts, because somebody else wrote its row.
-    async fn begin_again(&self, user: UserId, job: JobId) -> Result<RetryOutcome, JobError> {
         let offered = self.offered().await?;
         let mut tx = self.db.begin().await?;
         let open = self.too_many_open(&mut tx, user).await?;
-        match job_lifecycle::lock(&mut tx, user, job).await? {
-            None => return Ok(RetryOutcome::NotFound),
-            Some(found) if found.has_parts() => return Ok(RetryOutcome::NotOver(found.status.0)),
-            Some(found) => self.begin_inserted(&mut tx, &found, open, &offered).await?,
+        match job_lifecycle::retry(&mut tx, user, job).await? {
+            RetryFound::NotFound => return Ok(RetryOutcome::NotFound),
+            RetryFound::NotOver(state) => return Ok(RetryOutcome::NotOver(state)),
+            RetryFound::NoParts(found) => self.begin_inserted(&mut tx, &found, open, &offered).await?,
+            RetryFound::Now(_) if let Some(most) = open => return Err(JobError::TooMany(most)),
+            RetryFound::Now(queued) => {
+                let turns = fairness::turns(&mut tx, job, &queued, None).await?;
+                self.queue.enqueue(&mut tx, job, &messages(&turns), None).await?;
+            }
         }
         tx.commit().await?;
         Ok(RetryOutcome::Now)

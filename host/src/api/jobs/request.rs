@@ -96,7 +96,7 @@ mod tests {
     use serde::Serialize;
 
     use super::*;
-    use crate::services::create::{JobRequest, Violations};
+    use crate::services::{Violations, create::JobRequest};
 
     /// The fields that the document has of a type.
     fn documented<T: Type>() -> BTreeSet<String> {

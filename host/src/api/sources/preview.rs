@@ -24,7 +24,7 @@ use crate::{
         TransportError, cassette::Exchange,
     },
     sandbox::StepError,
-    services::create::{QueryRequest, Violation},
+    services::{Violation, create::QueryRequest},
 };
 
 /// Most candidates of a preview.

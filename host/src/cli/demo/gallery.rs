@@ -200,7 +200,7 @@ fn paint_one(index: u32) -> Result<Painted, ImageError> {
     let name = format!("{}-{index}.{}", scene.title, format.extension());
     let path = format!("/photos/{name}");
     let mut files = vec![(path.clone(), PlannedAnswer::new(format.media_type(), bytes))];
-    let small = (index % 2 == 0).then(|| (format!("/small/{name}"), 320));
+    let small = index.is_multiple_of(2).then(|| (format!("/small/{name}"), 320));
     if let Some((path, width)) = &small {
         let copy = PlannedAnswer::new(Format::Jpeg.media_type(), paint::small(&picture, *width)?);
         files.push((path.clone(), copy));

@@ -12,7 +12,10 @@ use crate::{
     model::{Grants, Query},
     plugins::{LoadedPlugin, Plugins, SandboxUse},
     runner::{self, Live, Logged, Paced, RunLimits, Schedule, SourceRun, Transport},
-    services::create::{QueryRequest, SourceOffer, Violation},
+    services::{
+        Violation,
+        create::{QueryRequest, SourceOffer},
+    },
 };
 
 /// As many as a job may ask for.

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{
-    request::{JobRequest, MOST_KEYWORDS, MOST_LICENSES, MOST_SOURCES, MOST_URLS, NO_FIELD, QueryRequest},
-    violation::{Violation, Violations, pointer},
+use super::request::{
+    JobRequest, MOST_KEYWORDS, MOST_LICENSES, MOST_SOURCES, MOST_URLS, NO_FIELD, QueryRequest,
 };
-use crate::model::{
-    ChunkSpec, DatasetId, Destination, Input, JobSpec, Query, Rules, SourceInfo, normalise, shares,
+use crate::{
+    model::{ChunkSpec, DatasetId, Destination, Input, JobSpec, Query, Rules, SourceInfo, normalise, shares},
+    services::violation::{Violation, Violations, pointer},
 };
 
 /// Longest keyword, in characters.

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::violation::{Violations, list_of_at_most, pointer};
-use crate::model::{Format, Rules};
+use crate::{
+    model::{Format, Rules},
+    services::violation::{Violations, list_of_at_most, pointer},
+};
 
 /// Most keywords of a job.
 pub(super) const MOST_KEYWORDS: usize = 50;
