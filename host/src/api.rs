@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     connection::{ConnectionTable, Connections},
     middleware::Middleware,
+    nullable::Nullable,
     operations::Operations,
 };
 use crate::app::App;
@@ -173,6 +174,15 @@ async fn metrics(app: App) -> poem::Response {
     poem::Response::builder()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(app.render_metrics().await)
+}
+
+/// Cuts off the row beyond `limit` that was asked for to see whether there are more; if so, gives the
+/// `id` of the last row left, which is where the next page begins.
+fn cut<R>(rows: &mut Vec<R>, limit: impl Into<usize>, id: impl Fn(&R) -> i32) -> Nullable<i32> {
+    let limit = limit.into();
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    rows.last().map(id).filter(|_| more).into()
 }
 
 fn json(body: String) -> poem::Response {

@@ -103,6 +103,7 @@ struct ProblemDocument {
 
 /// A rule that the request's body breaks.
 #[derive(Object)]
+#[oai(remote = "Violation")]
 struct BrokenRule {
     /// JSON pointer (RFC 6901) into the body.
     pointer: String,
@@ -268,11 +269,7 @@ impl Problem {
             detail: self.detail,
             request_id: request_id.to_owned(),
             code: self.code.to_owned(),
-            errors: self
-                .errors
-                .into_iter()
-                .map(|broken| BrokenRule { pointer: broken.pointer, detail: broken.detail })
-                .collect(),
+            errors: self.errors.into_iter().map(BrokenRule::from).collect(),
         }
     }
 

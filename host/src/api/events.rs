@@ -4,15 +4,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 use futures_util::{StreamExt as _, stream, stream::BoxStream};
-use poem::{
-    IntoResponse, Response,
-    web::{Data, sse::Event},
-};
+use poem::web::{Data, sse::Event};
 use poem_openapi::{
     ApiResponse, OpenApi,
     param::{Header, Path, Query},
     payload::EventStream,
-    registry::{MetaResponse, MetaResponses, Registry},
     types::ToJSON as _,
 };
 use tokio::{sync::broadcast, time::Instant};
@@ -40,8 +36,12 @@ const POLL: Duration = Duration::from_secs(2);
 type Events = EventStream<BoxStream<'static, CrawlJobDetail>>;
 
 /// Events, or nothing more to say.
+#[derive(ApiResponse)]
 enum Changes {
-    Stream(Box<Events>),
+    #[oai(status = 200)]
+    Stream(Events),
+    /// The job is over and its last revision was seen.
+    #[oai(status = 204)]
     Over,
 }
 
@@ -85,7 +85,7 @@ impl EventsApi {
         let events = EventStream::new(events).keep_alive(HEARTBEAT).to_event(|job: CrawlJobDetail| {
             Event::message(job.to_json_string()).id(job.revision().to_string())
         });
-        Ok(Changes::Stream(Box::new(events)))
+        Ok(Changes::Stream(events))
     }
 }
 
@@ -158,32 +158,5 @@ async fn notice(signals: &mut broadcast::Receiver<Signal>, job: JobId) {
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
-    }
-}
-
-impl IntoResponse for Changes {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Stream(events) => events.into_response(),
-            Self::Over => poem::http::StatusCode::NO_CONTENT.into_response(),
-        }
-    }
-}
-
-impl ApiResponse for Changes {
-    fn meta() -> MetaResponses {
-        let mut meta = Events::meta();
-        meta.responses.push(MetaResponse {
-            status: Some(204),
-            description: "The job is over and its last revision was seen.",
-            status_range: None,
-            content: Vec::new(),
-            headers: Vec::new(),
-        });
-        meta
-    }
-
-    fn register(registry: &mut Registry) {
-        Events::register(registry);
     }
 }

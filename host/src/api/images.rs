@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     PREFIX, Tag,
     bearer::{Bearer, BearerOrLink, Link},
+    cut,
     error::{BAD_REQUEST, NOT_FOUND, Problem, ProblemSet, RANGE, SIGNED_IN},
     jobs,
 };
@@ -68,11 +69,9 @@ impl ImagesApi {
         let mut rows =
             db::images::list(&app.db, caller.user, job, &filter, after.map(ImageId), i64::from(limit) + 1)
                 .await?;
-        let more = rows.len() > usize::from(limit);
-        rows.truncate(usize::from(limit));
-        let next = rows.last().map(|image| image.id.0).filter(|_| more);
+        let next = cut(&mut rows, limit, |image| image.id.0);
         let items = rows.into_iter().map(|row| Image::new(row, app, Utc::now())).collect();
-        Ok(Json(ImagePage { items, next: next.into() }))
+        Ok(Json(ImagePage { items, next }))
     }
 
     /// Get the bytes of an image

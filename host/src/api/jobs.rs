@@ -14,6 +14,7 @@ use super::{
     PREFIX, Tag,
     bearer::Bearer,
     body::JsonBody,
+    cut,
     error::{
         BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, Problem, ProblemSet, RULES, SIGNED_IN,
         TOO_LARGE, TOO_MANY, TOO_SLOW,
@@ -119,11 +120,9 @@ impl JobsApi {
         let status = status.map(JobState::from);
         let mut rows =
             db::jobs::list(&app.db, caller.user, status, after.map(JobId), i64::from(limit) + 1).await?;
-        let more = rows.len() > usize::from(limit);
-        rows.truncate(usize::from(limit));
-        let next = rows.last().map(|job| job.id.0).filter(|_| more);
+        let next = cut(&mut rows, limit, |job| job.id.0);
         let items = rows.into_iter().map(|row| CrawlJob::new(row, app, Utc::now())).collect();
-        Ok(Json(CrawlJobPage { items, next: next.into() }))
+        Ok(Json(CrawlJobPage { items, next }))
     }
 
     /// Show a crawl job
@@ -160,11 +159,9 @@ impl JobsApi {
         db::jobs::revision(&app.db, caller.user, job).await?.ok_or_else(not_found)?;
         let mut rows =
             db::activity::list_of_job(&app.db, caller.user, job, after, i64::from(limit) + 1).await?;
-        let more = rows.len() > usize::from(limit);
-        rows.truncate(usize::from(limit));
-        let next = rows.last().map(|entry| entry.id).filter(|_| more);
+        let next = cut(&mut rows, limit, |entry| entry.id);
         let items = rows.into_iter().map(LogEntry::from).collect();
-        Ok(Json(LogPage { items, next: next.into() }))
+        Ok(Json(LogPage { items, next }))
     }
 
     /// Delete a crawl job
