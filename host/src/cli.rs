@@ -20,7 +20,7 @@ use std::{fmt::Display, io::Write as _, process::ExitCode, time::Duration};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use indicatif::MultiProgress;
 
-use crate::{app, config::Config, private};
+use crate::{app, config::Config, private, services::Violation};
 
 /// Keywords in, trustworthy image dataset out.
 #[derive(Debug, Parser)]
@@ -70,6 +70,12 @@ struct WrongUsage(String);
 
 fn wrong_usage(message: impl Into<String>) -> anyhow::Error {
     WrongUsage(message.into()).into()
+}
+
+/// Every broken rule in a line of its own, behind the `argument` that it is about.
+fn broken_rules(broken: &[Violation], argument: impl Fn(&Violation) -> String) -> anyhow::Error {
+    let lines = broken.iter().map(|rule| format!("{} {}", argument(rule), rule.detail));
+    wrong_usage(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Runs what the arguments ask for.

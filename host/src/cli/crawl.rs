@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{App, Signal, announced},
     auth::{Caller, issuer::user_of},
-    cli::{plugin, say, stop, wrong_usage},
+    cli::{broken_rules, plugin, say, stop, wrong_usage},
     config::{self, Config},
     crawl::Worker,
     dataset::{self, ExportError},
@@ -230,7 +230,7 @@ async fn begin(
             Ok(CreateOutcome::New(job) | CreateOutcome::Before(job)) => job,
             Err(JobError::Rules(broken)) => {
                 folder.leave()?;
-                return Err(refused(&broken, &body));
+                return Err(broken_rules(&broken, |rule| argument(rule, &body)));
             }
             Err(error) => return Err(error.into()),
         };
@@ -265,19 +265,16 @@ async fn begin(
     Ok((before.id, Begun::Continued))
 }
 
-/// Every broken rule in a line of its own, in the words of the command line.
-fn refused(broken: &[Violation], body: &Value) -> anyhow::Error {
-    let line = |rule: &Violation| {
-        let argument = request::argument(&rule.pointer);
-        match body.pointer(&rule.pointer).and_then(Value::as_str) {
-            Some(value) => match value.char_indices().nth(LONGEST_SAID) {
-                Some((end, _)) => format!("{argument} `{}…` {}", &value[..end], rule.detail),
-                None => format!("{argument} `{value}` {}", rule.detail),
-            },
-            None => format!("{argument} {}", rule.detail),
-        }
-    };
-    wrong_usage(broken.iter().map(line).collect::<Vec<_>>().join("\n"))
+/// The argument that a rule is about, with what was given where that is a text.
+fn argument(rule: &Violation, body: &Value) -> String {
+    let argument = request::argument(&rule.pointer);
+    match body.pointer(&rule.pointer).and_then(Value::as_str) {
+        Some(value) => match value.char_indices().nth(LONGEST_SAID) {
+            Some((end, _)) => format!("{argument} `{}…`", &value[..end]),
+            None => format!("{argument} `{value}`"),
+        },
+        None => argument,
+    }
 }
 
 /// Works on the job until it is over or the stop, and writes the folder meanwhile; then all leases are

@@ -1,17 +1,21 @@
 //! What is asked of one source on the command line, and what it needs for that.
 
-use std::{path::Path, sync::Mutex};
+use std::{path::Path, sync::Mutex, time::Duration};
 
 use clap::Args;
+use indicatif::HumanBytes;
 
-use super::{prepared, run::log_request, subject::Subject};
+use super::{prepared, subject::Subject};
 use crate::{
-    cli::{stop, tell, wrong_usage},
+    cli::{broken_rules, stop, tell, wrong_usage},
     config::Config,
     fetch::{self, CookieJar, Fetcher},
-    model::{Grants, Query},
+    model::{Grants, Query, Request},
     plugins::{LoadedPlugin, Plugins, SandboxUse},
-    runner::{self, Live, Logged, Paced, RunLimits, Schedule, SourceRun, Transport},
+    runner::{
+        self, Live, Logged, Paced, RequestOutcome, RunLimits, Schedule, SourceRun, Transport,
+        cassette::Exchange,
+    },
     services::{
         Violation,
         create::{QueryRequest, SourceOffer},
@@ -150,23 +154,32 @@ impl Ask {
         let credentials = grants.credentials.iter().map(|credential| credential.spec.name.clone()).collect();
         let offered = SourceOffer { info: source.info.clone(), credentials, unavailable: None };
         let parse = |text: &str| fetcher.check(text).map_err(|blocked| format!("cannot be asked: {blocked}"));
-        request.check(&offered, MOST_CANDIDATES, &parse).map_err(|broken| refused(&broken))
+        request.check(&offered, MOST_CANDIDATES, &parse).map_err(|broken| broken_rules(&broken, argument))
     }
 }
 
-/// Every broken rule in a line of its own, in the words of the command line.
-fn refused(broken: &[Violation]) -> anyhow::Error {
-    let line = |rule: &Violation| {
-        let mut parts = rule.pointer.trim_start_matches('/').split('/');
-        let argument = match (parts.next(), parts.next()) {
-            (Some("options"), Some(name)) => format!("--option {name}"),
-            (Some("limit"), _) => "--max".to_owned(),
-            (Some("language"), _) => "--language".to_owned(),
-            _ => "the query".to_owned(),
-        };
-        format!("{argument} {}", rule.detail)
+/// Tells of a request once it is answered, or is not.
+fn log_request(number: usize, request: &Request, outcome: &RequestOutcome, took: Duration) {
+    let (came, failure) = match outcome.response() {
+        Ok(response) => {
+            let size = HumanBytes(response.body.len() as u64).to_string();
+            (format!("{}  {size:>10}", response.status), String::new())
+        }
+        Err(failure) => (format!("---  {:>10}", ""), format!("\n     {failure}")),
     };
-    wrong_usage(broken.iter().map(line).collect::<Vec<_>>().join("\n"))
+    let (took, method) = (took.as_millis(), Exchange::method(request));
+    tell(&format!("{:>3}  {came}  {took:>5} ms  {method} {}{failure}", number + 1, request.url));
+}
+
+/// The argument that a rule is about.
+fn argument(rule: &Violation) -> String {
+    let mut parts = rule.pointer.trim_start_matches('/').split('/');
+    match (parts.next(), parts.next()) {
+        (Some("options"), Some(name)) => format!("--option {name}"),
+        (Some("limit"), _) => "--max".to_owned(),
+        (Some("language"), _) => "--language".to_owned(),
+        _ => "the query".to_owned(),
+    }
 }
 
 /// No crawl is begun without what a source requires.

@@ -1,6 +1,6 @@
 //! `plugin run`: one crawl of a source alone, against the network.
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::HumanBytes;
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::ask::{Ask, PreparedSource};
 use crate::{
-    cli::{counted, say, tell},
+    cli::{counted, say},
     config::Config,
     model::{Candidate, Request},
     plugins::SandboxUse,
-    runner::{CandidateView, RequestOutcome, RunEnd, RunLimits, SourceRun, cassette::Exchange},
+    runner::{CandidateView, RunEnd, RunLimits, SourceRun, cassette::Exchange},
     sandbox::StepError,
 };
 
@@ -55,19 +55,6 @@ impl Run {
             RunEnd::Failed(_) | RunEnd::Deferred(_) | RunEnd::Aborted(_) => ExitCode::FAILURE,
         })
     }
-}
-
-/// Tells of a request once it is answered, or is not.
-pub(super) fn log_request(number: usize, request: &Request, outcome: &RequestOutcome, took: Duration) {
-    let (came, failure) = match outcome.response() {
-        Ok(response) => {
-            let size = HumanBytes(response.body.len() as u64).to_string();
-            (format!("{}  {size:>10}", response.status), String::new())
-        }
-        Err(failure) => (format!("---  {:>10}", ""), format!("\n     {failure}")),
-    };
-    let (took, method) = (took.as_millis(), Exchange::method(request));
-    tell(&format!("{:>3}  {came}  {took:>5} ms  {method} {}{failure}", number + 1, request.url));
 }
 
 /// A table of the candidates, then what else there is to say.
