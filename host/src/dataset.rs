@@ -70,7 +70,7 @@ pub enum ExportError {
 /// # Errors
 /// See [`ExportError`].
 pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
-    make_dir(folder)?;
+    private::shared_folder(folder).map_err(cannot_write(folder))?;
     let listing = folder.join(LISTING);
     let draft = folder.join(format!(".{LISTING}.part"));
     let written = write(app, user, job, folder, &draft).await;
@@ -188,7 +188,8 @@ async fn write_image(
     (sha256, format): (Sha256, Format),
     path: &Path,
 ) -> Result<(), ExportError> {
-    make_dir(path.parent().unwrap_or(path))?;
+    let class = path.parent().unwrap_or(path);
+    private::shared_folder(class).map_err(cannot_write(class))?;
     let object = app.store.get(user, &sha256, format, None).await?.ok_or(ExportError::Missing(image))?;
     let bytes = object.bytes().await?;
     let draft = path.with_extension("part");
@@ -207,10 +208,6 @@ async fn drop_if_failed<T>(draft: &Path, written: Result<T, ExportError>) -> Res
         let _ = tokio::fs::remove_file(draft).await;
     }
     written
-}
-
-fn make_dir(folder: &Path) -> Result<(), ExportError> {
-    private::shared_folder(folder).map_err(cannot_write(folder))
 }
 
 fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> ExportError {
