@@ -162,12 +162,6 @@ impl ServerCommand {
         cluster.run(&bin, self.durability).await?;
         Ok(true)
     }
-
-    /// Starts the server again once this process has the lock, unless another one did.
-    async fn revive(&self) -> Result<bool, PostgresError> {
-        let _starting = lock(&self.cluster.data_dir).await?;
-        self.ensure().await
-    }
 }
 
 impl Liveness {
@@ -194,7 +188,11 @@ async fn watch(server: Arc<ServerCommand>, end: CancellationToken) {
             tracing::error!(event = "postgres-died", data = %server.cluster.data_dir.display(), "the private Postgres has died");
             server.alive.set(false);
         }
-        match server.revive().await {
+        let revived = async {
+            let _starting = lock(&server.cluster.data_dir).await?;
+            server.ensure().await
+        };
+        match revived.await {
             Ok(by_us) => {
                 server.alive.set(true);
                 if by_us {
