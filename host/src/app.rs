@@ -60,7 +60,7 @@ pub struct App {
 pub enum Signal {
     /// The job's public row was refreshed.
     Changed(JobId),
-    /// The job was cancelled: let go of its chunks.
+    /// The job was cancelled: drop its chunks.
     Cancelled(JobId),
     /// The frontend made or cancelled the job by itself.
     Inbox(JobId),

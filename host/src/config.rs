@@ -122,7 +122,7 @@ pub struct Http {
     pub connection_timeout: Duration,
 }
 
-/// The outbound door.
+/// Requests to the outside.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Outbound requests")]
 pub struct Fetch {

@@ -1,4 +1,4 @@
-//! Calls our own API as any client would, through the one outbound door.
+//! Calls our own API as any client would, through the one outbound client.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -69,10 +69,10 @@ struct FinishedDownload {
     outcome: ImageOutcome,
 }
 
-/// Answers of the last step, which asked to be called again with them.
-struct RepeatedAnswers {
-    answers: Arc<Vec<Answer>>,
-    /// Steps in a row that asked for that.
+/// Steps in a row that asked to be called again with the same answers.
+struct Repetition {
+    /// These; none after an error, when the source is to see what the site says by then.
+    answers: Option<Arc<Vec<Answer>>>,
     times: u32,
 }
 
@@ -85,7 +85,7 @@ pub(super) struct Slice {
     source: SourceState,
     /// At most one.
     step: JoinSet<Result<StepOutcome, db::Error>>,
-    repeated: Option<RepeatedAnswers>,
+    repeated: Option<Repetition>,
     /// What was taken from the backlog and is not written back yet, by id; what of it is to be
     /// tried, in order.
     taken: HashMap<i64, EntryState>,
@@ -352,7 +352,7 @@ impl Slice {
             stats: Arc::clone(&self.context.stats),
             responses: self.context.responses.clone(),
             chunk: self.chunk.clone(),
-            answers: self.repeated.as_ref().map(|repeated| Arc::clone(&repeated.answers)),
+            answers: self.repeated.as_ref().and_then(|repeated| repeated.answers.clone()),
             again: self.repeated.as_ref().map_or(0, |repeated| repeated.times),
         };
         self.source.apply(SourceEvent::StepStarted);
@@ -364,7 +364,6 @@ impl Slice {
         let fetcher = &self.context.fetcher;
         let requests = self.chunk.requests.iter().flatten();
         let notes: Vec<_> = requests.filter_map(|request| fetcher.crawl_delay_note(&request.url)).collect();
-        let repeated = self.repeated.take();
         let (db, chunk) = (&self.context.app.db, &mut self.chunk);
         let event = match outcome {
             StepOutcome::Made { step, digest, answers, usage } => {
@@ -374,8 +373,8 @@ impl Slice {
                 self.context.failpoint.hit("after-step", &chunk.source);
                 self.achieved = true;
                 self.backlog_exhausted = false;
-                let times = repeated.map_or(0, |repeated| repeated.times) + 1;
-                self.repeated = again.then_some(RepeatedAnswers { answers, times });
+                let times = self.repeated.take().map_or(0, |repeated| repeated.times) + 1;
+                self.repeated = again.then_some(Repetition { answers: Some(answers), times });
                 SourceEvent::StepMade { done }
             }
             // What it gave before is tried meanwhile.
@@ -383,6 +382,9 @@ impl Slice {
                 tracing::info!(event = "source-deferred", chunk = %chunk.id, source = chunk.source, reason = wait.reason, "the source waits");
                 let cookies = self.context.jar.changes();
                 fenced(steps::defer(db, chunk, &wait, usage, cookies.as_ref()).await?)?;
+                if let Some(repeated) = &mut self.repeated {
+                    repeated.answers = None;
+                }
                 SourceEvent::StepDeferred(wait)
             }
             StepOutcome::Failed(reason) => SourceEvent::Failed(reason),
@@ -509,7 +511,7 @@ impl Slice {
             loaded: self.queues.len(),
             backlog,
             deferred_until,
-            unauthorized: self.unauthorized().next().map(|(_, reason)| reason),
+            unauthorized: self.unauthorized().min_by_key(|(id, _)| *id).map(|(_, reason)| reason),
             idle_since: self.chunk.progress.idle_since,
             longest_wait: self.context.app.config.crawl.longest_wait(),
         });

@@ -2,8 +2,8 @@
 //! a worker that crashed ([`crashed`]).
 //!
 //! Every write begins with an update of the chunk's row by id and lease; where that touches no row
-//! the worker has lost the chunk and the write is undone. What a write changed of the row it
-//! changes in the [`ClaimedChunk`], too, and nobody else does: memory and row are the same.
+//! the worker has lost the chunk and the write is undone. Writes that count return what they made of
+//! the counters ([`ChunkProgress`]); the [`ClaimedChunk`] takes these over and counts nothing itself.
 //!
 //! Its functions fail when the database does.
 

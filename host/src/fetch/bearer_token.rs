@@ -87,7 +87,8 @@ impl OutboundClient {
         let begun = Instant::now();
         let response = self.perform(&request, &url).await.map_err(|error| match error.kind {
             FetchErrorKind::TooManyRedirects(_) => FetchError::lasting("the token endpoint redirects"),
-            _ => error,
+            // How long the endpoint is left alone says nothing of the site that the token is for.
+            _ => FetchError { retry_after: None, ..error },
         })?;
         if !response.status.is_success() {
             let status = response.status.as_u16();

@@ -6,7 +6,7 @@ use memchr::memmem;
 
 /// `text` with every one of `secrets` redacted.
 pub(super) fn redact(text: String, secrets: &[String]) -> String {
-    is_redactable(secrets).fold(text, |text, secret| {
+    redactable(secrets).fold(text, |text, secret| {
         let found = find(text.as_bytes(), secret);
         if found.is_empty() {
             return text;
@@ -23,7 +23,7 @@ pub(super) fn redact(text: String, secrets: &[String]) -> String {
 
 /// `bytes` with every one of `secrets` overwritten; offsets in a file stay true.
 pub(super) fn redact_bytes(mut bytes: Vec<u8>, secrets: &[String]) -> Vec<u8> {
-    for secret in is_redactable(secrets) {
+    for secret in redactable(secrets) {
         for place in find(&bytes, secret) {
             bytes[place].fill(b'*');
         }
@@ -33,12 +33,12 @@ pub(super) fn redact_bytes(mut bytes: Vec<u8>, secrets: &[String]) -> Vec<u8> {
 
 /// Whether one of `secrets` is in `text`.
 pub(super) fn holds(text: &str, secrets: &[String]) -> bool {
-    is_redactable(secrets).any(|secret| !find(text.as_bytes(), secret).is_empty())
+    redactable(secrets).any(|secret| !find(text.as_bytes(), secret).is_empty())
 }
 
 /// The longest first, because one may be part of another. What is shorter than four
 /// characters keeps nothing secret and would make holes everywhere.
-fn is_redactable(secrets: &[String]) -> impl Iterator<Item = &str> {
+fn redactable(secrets: &[String]) -> impl Iterator<Item = &str> {
     let mut secrets: Vec<&str> = secrets.iter().map(String::as_str).filter(|one| one.len() >= 4).collect();
     secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets.dedup();

@@ -1,6 +1,6 @@
 //! The requests of one step, performed: the one place where a source's requests are made.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::{StreamExt as _, stream};
 
@@ -8,7 +8,7 @@ use super::{Deferred, RequestOutcome, Transport, TransportError};
 use crate::model::{Answer, Answers, Failure, Request, Response};
 
 /// What a request is answered with without being made; none where it must be made.
-pub type KnownAnswer = Option<Result<Response, Failure>>;
+pub type KnownAnswer = Option<Result<Arc<Response>, Failure>>;
 
 /// What came of the requests of one step.
 #[derive(Debug)]
@@ -70,7 +70,8 @@ async fn ask<T: Transport>(
 ) -> Result<(Result<Response, Failure>, bool), TransportError> {
     let later = Err(Failure::Other("deferred".to_owned()));
     if let Some(known) = known {
-        return Ok((known, false));
+        // Copied only now: a step may ask for one large answer in each of its requests.
+        return Ok((known.map(|response| Response::clone(&response)), false));
     }
     if deferred.get().is_some() {
         return Ok((later, false));

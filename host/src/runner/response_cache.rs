@@ -43,7 +43,7 @@ impl ResponseCache {
     }
 
     /// What these requests are answered with without being made: one for an item in `left_out`
-    /// is skipped, and one that asks for the same as one before gets its answer.
+    /// is skipped, and one that asks for the same as one of an earlier step gets its answer.
     #[must_use]
     pub fn known(&self, requests: &[Request], left_out: &HashSet<String>) -> Vec<KnownAnswer> {
         let known = |request: &Request| match &request.item {
@@ -69,16 +69,13 @@ impl ResponseCache {
         self.entries().retain(|entry| entry.chunk != self.chunk);
     }
 
-    fn get(&self, request: &Request) -> Option<Response> {
-        let response = {
-            let mut entries = self.entries();
-            let at = entries.iter().position(|entry| self.has(entry, request))?;
-            let entry = entries.remove(at)?;
-            let response = Arc::clone(&entry.response);
-            entries.push_back(entry);
-            response
-        };
-        Some(Response::clone(&response))
+    fn get(&self, request: &Request) -> Option<Arc<Response>> {
+        let mut entries = self.entries();
+        let at = entries.iter().position(|entry| self.has(entry, request))?;
+        let entry = entries.remove(at)?;
+        let response = Arc::clone(&entry.response);
+        entries.push_back(entry);
+        Some(response)
     }
 
     /// Holds an answer, unless it alone is more than a crawl may have.
@@ -161,7 +158,7 @@ mod tests {
         cache.insert(&asked, &response(7));
         let again =
             Request { key: "again".to_owned(), item: Some("1".to_owned()), keep: false, ..asked.clone() };
-        assert_eq!(cache.get(&again), Some(response(7)));
+        assert_eq!(cache.get(&again).as_deref(), Some(&response(7)));
         let body = Some(Content::Text(String::new()));
         for other in [
             request("list"),
@@ -175,7 +172,10 @@ mod tests {
         assert_eq!(cache.of(ChunkId(2)).get(&asked), None, "another crawl may see another list");
         let left_out = HashSet::from(["1".to_owned()]);
         let known = cache.known(&[asked.clone(), again.clone(), request("other")], &left_out);
-        assert_eq!(known, [Some(Ok(response(7))), Some(Err(Failure::Skipped)), None]);
+        assert_eq!(known, [Some(Ok(Arc::new(response(7)))), Some(Err(Failure::Skipped)), None]);
+        let twice = cache.known(&[again.clone(), again.clone()], &HashSet::new());
+        let [Some(Ok(one)), Some(Ok(other))] = &twice[..] else { panic!("{twice:?}") };
+        assert!(Arc::ptr_eq(one, other), "many requests for one answer hold it once");
         cache.settle(&[again], &[answer(Ok(response(7)))], |request| request.keep);
         assert_eq!(cache.get(&asked), None);
     }

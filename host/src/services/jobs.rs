@@ -50,7 +50,7 @@ pub enum JobError {
 }
 
 impl App {
-    /// Cancels a job: its workers let go within two seconds and what was kept stays.
+    /// Cancels a job: its workers drop it within two seconds and what was kept stays.
     ///
     /// # Errors
     /// When the database fails; then the job goes on.

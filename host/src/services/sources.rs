@@ -14,7 +14,7 @@ use crate::{
         sources::{self, BuildRef, FaultCount, SourceProblem, SourceRow},
     },
     error::chain,
-    model::{Grants, Input, Request, SourceStats},
+    model::{Grants, Input, SourceStats},
     plugins::{FailedBuilds, LoadedPlugin},
 };
 
@@ -197,16 +197,6 @@ impl App {
     pub fn source(&self, id: &str) -> Result<LoadedPlugin, String> {
         let source = self.plugins.get(id).ok_or_else(|| format!("the source {id} is not installed"))?;
         source.unavailable().map_or(Ok(source), Err)
-    }
-
-    /// Names what the pace of a source's requests is kept for: the source at one origin, so that what
-    /// one site says does not hold back those of others. None for what the fetcher refuses
-    /// to ask.
-    #[must_use]
-    pub fn throttle_key(&self, grants: &Grants, request: &Request) -> Option<String> {
-        let url = self.fetcher.check(&request.url).ok()?;
-        url.host_str().filter(|host| grants.rule(host).is_some())?;
-        Some(format!("{} {}", grants.source, url.origin().ascii_serialization()))
     }
 
     /// Tells whether a source that was looked up before is still on and the same build.

@@ -12,7 +12,7 @@ use crate::{cli::say, config::Config, plugins::PluginStatus};
 ///
 /// One that needs to be granted what it asks for is shown first, with the question whether
 /// to grant that; the answer is recorded for this build. Also ends a pause, and gives a
-/// version that was left aside for its faults another chance.
+/// version that was set aside for its faults another chance.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler plugin enable openverse\n  \

@@ -40,7 +40,7 @@ impl HostQueues {
         self.len() == 0
     }
 
-    /// Hosts of which `enough` are queues.
+    /// Hosts of which at least `enough` pictures wait.
     pub(super) fn with_enough(&self, enough: usize) -> Vec<String> {
         let full = self.hosts.iter().filter(|(_, host)| host.waiting.len() >= enough);
         full.map(|(name, _)| name.clone()).collect()
