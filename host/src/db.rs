@@ -49,9 +49,6 @@ const SESSION: &str = "set time zone 'UTC'; set statement_timeout = '30s'; set l
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest wait for a session: whoever asks the API is not kept for longer.
 const ACQUIRE: Duration = Duration::from_secs(4);
-/// A session that nobody used for so long is asked whether it lives before it is given out. One that was
-/// used just now is not: that would be a second way to the server for every statement of a busy host.
-const PROBE: Duration = Duration::from_millis(100);
 /// Sessions that nobody used for so long are closed.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -125,15 +122,6 @@ pub async fn connect(server: impl Into<ServerAddress>, sessions: u32) -> Result<
         .acquire_timeout(ACQUIRE)
         .idle_timeout(IDLE)
         .max_lifetime(Duration::from_secs(30 * 60))
-        .test_before_acquire(false)
-        .before_acquire(|connection, session| {
-            Box::pin(async move {
-                if session.idle_for >= PROBE {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
         // Not among the startup options, which some poolers refuse.
         .after_connect(|connection, _| {
             Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })

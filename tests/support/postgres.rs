@@ -70,7 +70,7 @@ pub(crate) async fn made_by(statements: &str) -> TestDatabase {
 
 /// The database at this address, brought up to date.
 pub(crate) async fn prepared(url: SecretString) -> TestDatabase {
-    let pool = connect(&url).await;
+    let pool = db::connect(&url, 5).await.unwrap();
     db::bootstrap(&pool).await.unwrap();
     db::migrate(&pool).await.unwrap();
     TestDatabase { url, pool }
@@ -181,7 +181,7 @@ impl TestCluster {
         let mut url = url::Url::parse(self.server.url().expose_secret()).unwrap();
         url.set_path(name);
         let url = SecretString::from(String::from(url));
-        let pool = connect(&url).await;
+        let pool = db::connect(&url, 5).await.unwrap();
         TestDatabase { url, pool }
     }
 }
@@ -211,11 +211,4 @@ fn clean_up_at_end_of_run(dir: &Path) -> PipeWriter {
         .spawn()
         .unwrap();
     ours
-}
-
-/// Sessions that are asked whether they live whenever one is taken: tests cut them off and go on at once,
-/// and the host's own pool asks only after a pause.
-async fn connect(url: &SecretString) -> PgPool {
-    let pool = db::connect(url, 5).await.unwrap();
-    pool.options().clone().test_before_acquire(true).connect_lazy_with((*pool.connect_options()).clone())
 }
