@@ -50,13 +50,13 @@ async fn a_bomb_is_refused_by_the_limit_that_it_passes_and_holds_up_nobody() {
     }
     std::fs::write(system.data().join("plugins/mere.wasm"), bomb(990, 1990)).unwrap();
     let server = system.server(&[("PIXCRAWLER_PLUGIN_COMPILE_DEADLINE", "3s")]).await;
-    let told = |name: &str| {
-        let lines = server.lines("plugin-left-out");
-        lines.iter().find(|line| line["plugin"].to_string().contains(name)).unwrap()["reason"].to_string()
-    };
-    assert!(told("bomb.wasm").contains("locals times blocks"), "{}", told("bomb.wasm"));
-    assert!(told("slow.wasm").contains("to compile"), "{}", told("slow.wasm"));
-    assert!(told("mere.wasm").contains("not recorded"), "{}", told("mere.wasm"));
+    for (name, part) in
+        [("bomb.wasm", "locals times blocks"), ("slow.wasm", "to compile"), ("mere.wasm", "not recorded")]
+    {
+        let is_it = |line: &serde_json::Value| line["plugin"].to_string().contains(name);
+        let told = server.logged_with("plugin-left-out", is_it).await["reason"].to_string();
+        assert!(told.contains(part), "{name}: {told}");
+    }
     let url = format!("http://{}/metrics", server.address());
     let misses = reqwest::Client::new().get(url).send().await.unwrap().text().await.unwrap();
     assert!(misses.contains("pixcrawler_plugin_cache_misses 0"), "{misses}");

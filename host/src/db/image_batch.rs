@@ -256,10 +256,10 @@ async fn insert(
 ) -> sqlx::Result<()> {
     sqlx::query(AssertSqlSafe(format!(
         "with judged as (
-            select i.*, j.given
-              from jsonb_array_elements($5) as j (given)
-              join pixcrawler.candidate c on c.id = (j.given ->> 'candidate')::bigint
-             cross join jsonb_populate_record(null::public.images, j.given || jsonb_build_object(
+            select i.*, j.judged_image
+              from jsonb_array_elements($5) as j (judged_image)
+              join pixcrawler.candidate c on c.id = (j.judged_image ->> 'candidate')::bigint
+             cross join jsonb_populate_record(null::public.images, j.judged_image || jsonb_build_object(
                         'id', coalesce(c.image_id, nextval('public.images_id_seq')))) as i),
          written as (
             insert into public.images (
@@ -285,8 +285,8 @@ async fn insert(
                    is_valid = excluded.is_valid, is_duplicate = excluded.is_duplicate,
                    duplicate_of = excluded.duplicate_of, reason = excluded.reason,
                    metadata = excluded.metadata, downloaded_at = now())
-         update pixcrawler.candidate c set verdict = judged.given ->> 'verdict', image_id = judged.id
-           from judged where c.id = (judged.given ->> 'candidate')::bigint",
+         update pixcrawler.candidate c set verdict = judged.judged_image ->> 'verdict', image_id = judged.id
+           from judged where c.id = (judged.judged_image ->> 'candidate')::bigint",
         provenance = Provenance::COLUMNS,
     )))
     .bind(chunk.job_id)
