@@ -15,6 +15,9 @@
 //! config error metrics atomic_write private subprocess
 //! model
 //! ```
+//!
+//! Within a module a file and those in the folder of its name are one story and may see each other;
+//! other files stand in an order. Where they do not, in `fetch`, its head says why.
 
 // Plain data.
 pub mod model;
