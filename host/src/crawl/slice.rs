@@ -345,12 +345,8 @@ impl Slice {
             return;
         }
         let task = StepTask {
-            app: self.context.app.clone(),
-            fetcher: self.context.fetcher.clone(),
+            context: Arc::clone(&self.context),
             source: self.plugin.clone(),
-            grants: self.context.grants.clone(),
-            stats: Arc::clone(&self.context.stats),
-            responses: self.context.responses.clone(),
             chunk: self.chunk.clone(),
             answers: self.repeated.as_ref().and_then(|repeated| repeated.answers.clone()),
             again: self.repeated.as_ref().map_or(0, |repeated| repeated.times),

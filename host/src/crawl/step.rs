@@ -6,8 +6,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use chrono::Utc;
 
 use crate::{
-    app::App,
-    crawl::stats::SliceStats,
+    crawl::process_image::ChunkContext,
     db::{
         self,
         chunks::{ClaimedChunk, Deferral},
@@ -15,13 +14,9 @@ use crate::{
         sources::SourceProblem,
         steps::Usage,
     },
-    fetch::Fetcher,
-    model::{Answer, Failure, Grants, Request, Sha256, SourceError, Step},
+    model::{Answer, Failure, Request, Sha256, SourceError, Step},
     plugins::LoadedPlugin,
-    runner::{
-        self, Deferred, Live, Logged, Paced, Performed, ResponseCache, Schedule, TransportError, rest,
-        without_query,
-    },
+    runner::{self, Deferred, Live, Logged, Paced, Performed, Schedule, TransportError, rest, without_query},
     sandbox::{MOST_AGAIN, MeteredStep, StepError},
 };
 
@@ -30,14 +25,8 @@ pub(super) const MOST_ERRORS: i32 = 6;
 
 /// Everything a step needs, owned, so that it can go on beside the downloads.
 pub(super) struct StepTask {
-    pub(super) app: App,
-    /// With the cookies of the chunk.
-    pub(super) fetcher: Fetcher,
+    pub(super) context: Arc<ChunkContext>,
     pub(super) source: LoadedPlugin,
-    pub(super) grants: Grants,
-    /// Of the chunk.
-    pub(super) responses: ResponseCache,
-    pub(super) stats: Arc<SliceStats>,
     pub(super) chunk: ClaimedChunk,
     /// Answers of the step before, when it asked to be called again with them.
     pub(super) answers: Option<Arc<Vec<Answer>>>,
@@ -66,9 +55,9 @@ impl StepTask {
             requests => {
                 let made = match requests {
                     Some(_) => Err(StepError::too_often()),
-                    None => self.app.plugins.start(&self.source, &self.chunk.query).await,
+                    None => self.context.app.plugins.start(&self.source, &self.chunk.query).await,
                 };
-                self.stats.stepped(&made, false);
+                self.context.stats.stepped(&made, false);
                 return self.outcome(made, Arc::default(), Usage::default()).await;
             }
         };
@@ -89,27 +78,28 @@ impl StepTask {
                 };
                 if let Some(deferred) = performed.deferred {
                     // What was answered by then is held, so that a step of many requests is made in the end.
-                    self.responses.settle(requests, &performed.answers, |_| true);
+                    self.context.responses.settle(requests, &performed.answers, |_| true);
                     return Ok(self.defer(self.deferral(deferred), usage));
                 }
                 (Arc::new(performed.answers), usage)
             }
         };
         let made = self
+            .context
             .app
             .plugins
             .resume(&self.source, &self.chunk.query, &self.chunk.plugin_state, &answers)
             .await;
-        self.stats.stepped(&made, true);
+        self.context.stats.stepped(&made, true);
         // After an error the source is to see what the site says by then.
-        self.responses.settle(requests, &answers, |request| request.keep && made.is_ok());
+        self.context.responses.settle(requests, &answers, |request| request.keep && made.is_ok());
         let limited = matches!(made, Err(StepError::Source(SourceError::RateLimited(_))));
         let outcome = self.outcome(made, answers, usage).await?;
         if let (true, StepOutcome::Deferred(deferral, _)) = (limited, &outcome) {
             // Said in a page, so that only this plugin understood it; it holds for all workers.
-            let live = Live::new(&self.fetcher, &self.grants);
+            let live = Live::new(&self.context.fetcher, &self.context.grants);
             for place in requests.iter().filter_map(|request| live.throttle_key(request)) {
-                pace::defer(&self.app.db, &place, deferral.until).await?;
+                pace::defer(&self.context.app.db, &place, deferral.until).await?;
             }
         }
         Ok(outcome)
@@ -121,14 +111,14 @@ impl StepTask {
         let items: Vec<&str> = requests.iter().filter_map(|request| request.item.as_deref()).collect();
         let known_items = match items.is_empty() {
             true => HashSet::new(),
-            false => known_items::known(&self.app.db, &self.chunk, &items).await?,
+            false => known_items::known(&self.context.app.db, &self.chunk, &items).await?,
         };
-        let known = self.responses.known(requests, &known_items);
-        let live = Live::new(&self.fetcher, &self.grants);
-        let counted = Logged::new(live, |_, _, outcome, _| self.stats.requested(outcome.status()));
+        let known = self.context.responses.known(requests, &known_items);
+        let live = Live::new(&self.context.fetcher, &self.context.grants);
+        let counted = Logged::new(live, |_, _, outcome, _| self.context.stats.requested(outcome.status()));
         let schedule = Schedule::Shared {
-            db: &self.app.db,
-            longest: &|| self.app.config.crawl.longest_sleep,
+            db: &self.context.app.db,
+            longest: &|| self.context.app.config.crawl.longest_sleep,
             backoff: self.backoff(),
         };
         let transport = Paced::new(counted, live, self.source.info.interval(), schedule);
@@ -189,7 +179,7 @@ impl StepTask {
             _ => None,
         });
         if let (None, Some((problem, message))) = (&cause, problem) {
-            self.app.report_problem(&self.source, &self.chunk, problem, message).await?;
+            self.context.app.report_problem(&self.source, &self.chunk, problem, message).await?;
         }
         Ok(StepOutcome::Failed(cause.unwrap_or_else(|| error.to_string())))
     }
@@ -198,6 +188,7 @@ impl StepTask {
     /// to, it waits for what becomes of this one.
     async fn fault(&self, fault: &StepError, usage: Usage) -> Result<StepOutcome, db::Error> {
         let goes_back = self
+            .context
             .app
             .report_problem(&self.source, &self.chunk, SourceProblem::Fault, &fault.to_string())
             .await?;
@@ -206,7 +197,7 @@ impl StepTask {
             return Ok(StepOutcome::Failed(reason));
         }
         let mut deferral = self.passing_error(None, reason);
-        if !self.app.is_current(&self.source) {
+        if !self.context.app.is_current(&self.source) {
             deferral.until = Utc::now();
         }
         Ok(self.defer(deferral, usage))

@@ -49,17 +49,7 @@ fn grants(hosts: &[(&str, HostKind)]) -> Grants {
 }
 
 fn get(url: &str) -> model::Request {
-    model::Request {
-        key: String::new(),
-        method: model::Method::Get,
-        url: url.to_owned(),
-        encoding: None,
-        headers: Vec::new(),
-        body: None,
-        credential: None,
-        item: None,
-        keep: false,
-    }
+    model::Request::get(url.to_owned())
 }
 
 async fn download(fetcher: &Fetcher, url: &str) -> Result<Download, FetchError> {

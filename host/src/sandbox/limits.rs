@@ -190,7 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Checksum, Digest, License, Method, Response};
+    use crate::model::{Checksum, Digest, License, Response};
     use crate::sandbox::{bindings::pixcrawler::source::types as wit, convert};
 
     fn answers(bodies: &[usize]) -> Vec<Answer> {
@@ -213,17 +213,7 @@ mod tests {
     }
 
     fn get(url: &str) -> Request {
-        Request {
-            key: String::new(),
-            method: Method::Get,
-            url: url.to_owned(),
-            encoding: None,
-            headers: Vec::new(),
-            body: None,
-            credential: None,
-            item: None,
-            keep: false,
-        }
+        Request::get(url.to_owned())
     }
 
     fn step(step: Step) -> Result<Step, StepError> {
