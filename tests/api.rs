@@ -8,6 +8,7 @@ mod connections;
 mod events;
 mod files;
 mod jobs;
+mod pages;
 
 /// What every route needs a token for, and what it is called with.
 const ROUTES: [(&str, &str); 15] = [
@@ -52,6 +53,8 @@ async fn nothing_is_served_to_nobody() {
     for path in [
         "/openapi.json",
         "/docs",
+        "/problems",
+        "/refusals/truncated",
         "/api/v1/health/",
         "/api/v1/health/ready",
         "/auth/v1/.well-known/jwks.json",
@@ -68,7 +71,7 @@ async fn paths_work_with_and_without_the_slash() {
     for path in ["/api/v1/health", "/api/v1/crawl-jobs", "/api/v1/sources", "/api/v1/auth/me", "/docs"] {
         ann.get(path).await.expect(200);
         ann.get(&format!("{path}/")).await.expect(200);
-        ann.get(&format!("{path}/?limit=5")).await.expect(200);
+        ann.get(&format!("{path}/?")).await.expect(200);
     }
     api.stop().await;
 }
@@ -87,13 +90,38 @@ async fn what_poem_refuses_is_a_problem_too() {
         ("limit=1000", "The parameter `limit` must be a whole number from 1 to 100."),
         ("limit=x", "The parameter `limit` must be a whole number from 1 to 100."),
         ("after=x", "The parameter `after` must be a whole number."),
+        (
+            "status=lost",
+            "The parameter `status` must be one of: pending, running, completed, failed, cancelled.",
+        ),
+        ("state=failed", "There is no parameter `state`; there are: limit, after, status."),
+        ("limit=5&Limit=5", "There is no parameter `Limit`; there are: limit, after, status."),
     ] {
         let answer = ann.get(&format!("/api/v1/crawl-jobs/?{query}")).await;
-        assert_eq!(problem(&answer, 400, "bad-parameter")["detail"], expect);
+        assert_eq!(problem(&answer, 422, "bad-parameter")["detail"], expect);
     }
-    problem(&ann.get("/api/v1/crawl-jobs/?status=lost").await, 400, "bad-parameter");
-    for query in ["url=%00", "reason=%00x"] {
-        problem(&ann.get(&format!("/api/v1/crawl-jobs/1/images?{query}")).await, 400, "bad-parameter");
+    let images = async |query: &str| {
+        let answer = ann.get(&format!("/api/v1/crawl-jobs/1/images?{query}")).await;
+        problem(&answer, 422, "bad-parameter")["detail"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(images("url=%00").await, "The parameter `url` must not contain control characters.");
+    for query in ["reason=banana", "reason=%00x", "reason=", "reason=Truncated"] {
+        let told = images(query).await;
+        assert!(told.starts_with("The parameter `reason` must be one of: bad-url, "), "{told}");
+        for refusal in pixcrawler::model::Refusal::ALL {
+            assert!(told.contains(refusal.code()), "{} is missing: {told}", refusal.code());
+        }
+    }
+    assert_eq!(
+        images("verdict=lost").await,
+        "The parameter `verdict` must be one of: kept, refused, duplicate."
+    );
+    assert!(images("reasons=truncated").await.ends_with("there are: limit, after, verdict, reason, url."));
+    for (path, there_are) in [
+        ("/api/v1/sources?input=keywords", "There is no parameter `input`; this list has none."),
+        ("/api/v1/crawl-jobs/1/logs?q=x", "There is no parameter `q`; there are: limit, after."),
+    ] {
+        assert_eq!(problem(&ann.get(path).await, 422, "bad-parameter")["detail"], there_are);
     }
     problem(&ann.get("/api/v1/crawl-jobs/one").await, 404, "not-found");
     let post = || ann.request("POST", "/api/v1/crawl-jobs/");

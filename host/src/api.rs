@@ -32,6 +32,7 @@ mod images;
 mod jobs;
 mod nullable;
 mod operations;
+mod pages;
 mod provenance;
 mod sources;
 
@@ -139,6 +140,8 @@ fn service(app: App, table: Arc<ConnectionTable>) -> impl Endpoint {
         .nest(PREFIX, api.into_endpoint())
         .nest("/docs", swagger)
         .at("/openapi.json", make_sync(move |_| json(document.clone())))
+        .nest(error::PAGES, pages::of_problems())
+        .nest("/refusals", pages::of_refusals())
         .at("/metrics", make(move |_| metrics(measured.clone())));
     if let Some(keys) = local_keys {
         routes = routes.at("/auth/v1/.well-known/jwks.json", make_sync(move |_| json(keys.clone())));

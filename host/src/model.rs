@@ -29,7 +29,7 @@ pub use image::{AcceptedImage, Decoded, Format, Sha256, Verdict};
 pub use job::{Destination, JobSpec, JobState};
 pub use option::plain_text;
 pub use provenance::Provenance;
-pub use refusal::{Refusal, Rejection};
+pub use refusal::{Refusal, RefusalHelp, Rejection};
 pub use rules::Rules;
 pub use source_info::{
     CredentialKind, CredentialSpec, GrantedSecret, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,

@@ -12,7 +12,10 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use super::{connection::ConnectionTable, error::Problem};
+use super::{
+    connection::ConnectionTable,
+    error::{Problem, ProblemCode},
+};
 
 /// Largest body of a request, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -52,13 +55,13 @@ impl<T: Type> ParsePayload for JsonBody<T> {
         drop(waits);
         let bytes = match read.map_err(|_| Problem::too_slow())? {
             Err(ReadBodyError::Io(_)) => {
-                return Err(Problem::bad_request("incomplete-body", "The body did not come whole.").into());
+                return Err(Problem::new(ProblemCode::IncompleteBody, "The body did not come whole.").into());
             }
             read => read?,
         };
         let value = serde_json::from_slice(&bytes).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
-            Problem::bad_request("malformed-json", format!("The body is not JSON: see {place}."))
+            Problem::new(ProblemCode::MalformedJson, format!("The body is not JSON: see {place}."))
         })?;
         Ok(Self { value, meant: PhantomData })
     }

@@ -20,6 +20,13 @@ use crate::{
     services::{Violation, profiles::ProfileError},
 };
 
+mod code;
+
+pub(super) use code::{ProblemCode, ProblemHelp};
+
+/// Where the pages about codes are, one for each below it.
+pub(super) const PAGES: &str = "/problems";
+
 /// Media type of problem documents.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -41,12 +48,14 @@ pub(super) const TOO_SLOW: u16 = 1 << 9;
 pub(super) const TOO_MANY: u16 = 1 << 10;
 pub(super) const BAD_GATEWAY: u16 = 1 << 11;
 pub(super) const FORBIDDEN: u16 = 1 << 12;
+/// Not together with `RULES`, which has the same status.
+pub(super) const PARAMETER: u16 = 1 << 13;
 /// What can happen to every operation that asks who is calling.
 pub(super) const SIGNED_IN: u16 = UNAUTHORIZED | UNAVAILABLE;
 
 /// Status and what it means here. 500 is always possible.
-const MEANINGS: [(u16, u16, &str); 14] = [
-    (BAD_REQUEST, 400, "A parameter or the JSON is malformed."),
+const MEANINGS: [(u16, u16, &str); 15] = [
+    (BAD_REQUEST, 400, "A header or the JSON is malformed."),
     (UNAUTHORIZED, 401, "No token, or one that is not accepted, or a signed link that is over."),
     (FORBIDDEN, 403, "Not for users who signed in anonymously."),
     (NOT_FOUND, 404, "There is no such thing, or it belongs to someone else."),
@@ -55,6 +64,7 @@ const MEANINGS: [(u16, u16, &str); 14] = [
     (TOO_LARGE, 413, "The body is larger than 1 MiB."),
     (MEDIA_TYPE, 415, "The body is not `application/json`."),
     (RANGE, 416, "The range asked for is not in the file."),
+    (PARAMETER, 422, "A parameter is not accepted; `detail` says what it must be."),
     (RULES, 422, "The request breaks rules; `errors` lists all of them."),
     (TOO_MANY, 429, "Too much of this is under way; try again in a moment."),
     (u16::MAX, 500, "Something failed here; the log has it under the `request_id`."),
@@ -69,7 +79,7 @@ const MOST_IN_DETAIL: usize = 5;
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
-    code: &'static str,
+    code: ProblemCode,
     detail: String,
     errors: Vec<Violation>,
     /// Size of the file that a range is not in.
@@ -84,10 +94,11 @@ pub(super) struct Problem {
 #[derive(Object)]
 #[oai(rename = "Problem")]
 struct ProblemDocument {
-    /// Always `about:blank`: the status says what kind of problem it is.
+    /// Path of the page about the `code`, such as `/problems/not-found`, for people and as JSON: what it
+    /// means and what to do.
     #[oai(rename = "type")]
     kind: String,
-    /// The status in words.
+    /// The code in words.
     title: String,
     /// The HTTP status.
     status: u16,
@@ -95,7 +106,7 @@ struct ProblemDocument {
     detail: String,
     /// Where to look in the log; also in the header `X-Request-Id`.
     request_id: String,
-    /// What went wrong, for programs; never changes.
+    /// What went wrong, for programs; never changes. All are at `/problems`.
     code: String,
     /// Every broken rule, for 422.
     errors: Vec<BrokenRule>,
@@ -112,9 +123,9 @@ struct BrokenRule {
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         Self {
-            status,
+            status: code.help().status,
             code,
             detail: detail.into(),
             errors: Vec::new(),
@@ -124,41 +135,23 @@ impl Problem {
         }
     }
 
-    pub(super) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, detail)
-    }
-
     pub(super) fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", format!("You have no such {what}."))
-    }
-
-    pub(super) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, code, detail)
+        Self::new(ProblemCode::NotFound, format!("You have no such {what}."))
     }
 
     pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        Self::new(ProblemCode::Unauthorized, detail)
     }
 
     fn anonymous() -> Self {
         let detail = "Users who signed in anonymously may not begin jobs here.";
-        Self::new(StatusCode::FORBIDDEN, "anonymous", detail)
+        Self::new(ProblemCode::Anonymous, detail)
     }
 
     /// The caller, or all callers together, have enough under way; `retry_after` has whole seconds.
     pub(super) fn too_many(detail: impl Into<String>, retry_after: Duration) -> Self {
-        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail);
+        let problem = Self::new(ProblemCode::TooMany, detail);
         Self { retry_after: Some(retry_after), ..problem }
-    }
-
-    /// A site does not answer as it should, for now.
-    pub(super) fn site(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
-    }
-
-    /// A source does not understand its site, or does harm to itself.
-    pub(super) fn plugin(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, code, detail)
     }
 
     /// What the caller is told.
@@ -167,24 +160,33 @@ impl Problem {
     }
 
     pub(super) fn too_slow() -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The body did not come in time.")
+        Self::new(ProblemCode::TooSlow, "The body did not come in time.")
     }
 
     /// `size` is the file's, in bytes.
     pub(super) fn not_in_range(size: u64) -> Self {
         let detail = format!("The range asked for is not in the file, which has {size} bytes.");
-        let problem = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", detail);
+        let problem = Self::new(ProblemCode::RangeNotSatisfiable, detail);
         Self { outside: Some(size), ..problem }
     }
 
     /// `must` says what the parameter must be.
     pub(super) fn parameter(name: &str, must: &str) -> Self {
-        Self::bad_request("bad-parameter", format!("The parameter `{name}` {must}."))
+        Self::new(ProblemCode::BadParameter, format!("The parameter `{name}` {must}."))
+    }
+
+    /// A list has no parameter of this name, but `known`.
+    pub(super) fn unknown_parameter(name: &str, known: &[String]) -> Self {
+        let there_are = match known {
+            [] => "this list has none".to_owned(),
+            known => format!("there are: {}", known.join(", ")),
+        };
+        Self::new(ProblemCode::BadParameter, format!("There is no parameter `{name}`; {there_are}."))
     }
 
     pub(super) fn key_reused() -> Self {
         let detail = "This Idempotency-Key was used for another request within the last day.";
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
+        Self::new(ProblemCode::IdempotencyKeyReused, detail)
     }
 
     pub(super) fn rules(errors: Vec<Violation>) -> Self {
@@ -193,32 +195,32 @@ impl Problem {
         if errors.len() > MOST_IN_DETAIL {
             list.push("and more, see `errors`".to_owned());
         }
-        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "broken-rules", list.join("; "));
+        let problem = Self::new(ProblemCode::BrokenRules, list.join("; "));
         Self { errors, ..problem }
     }
 
     pub(super) fn internal(cause: impl Into<anyhow::Error>) -> Self {
-        let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed here.");
+        let problem = Self::new(ProblemCode::Internal, "Something failed here.");
         Self { cause: Some(cause.into()), ..problem }
     }
 
     /// What poem itself found wrong, such as an unknown route or a malformed parameter.
     pub(super) fn of_status(status: StatusCode) -> Self {
         let (code, detail) = match status {
-            StatusCode::BAD_REQUEST => ("bad-request", "The request is malformed."),
-            StatusCode::UNAUTHORIZED => ("unauthorized", "A bearer token is needed."),
-            StatusCode::NOT_FOUND => ("not-found", "There is no such path; see /docs."),
+            StatusCode::BAD_REQUEST => (ProblemCode::BadRequest, "The request is malformed."),
+            StatusCode::UNAUTHORIZED => (ProblemCode::Unauthorized, "A bearer token is needed."),
+            StatusCode::NOT_FOUND => (ProblemCode::NotFound, "There is no such path; see /docs."),
             StatusCode::METHOD_NOT_ALLOWED => {
-                ("method-not-allowed", "This path has no such method; see /docs.")
+                (ProblemCode::MethodNotAllowed, "This path has no such method; see /docs.")
             }
-            StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "The body is larger than 1 MiB."),
+            StatusCode::PAYLOAD_TOO_LARGE => (ProblemCode::TooLarge, "The body is larger than 1 MiB."),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                ("unsupported-media-type", "The body must be application/json.")
+                (ProblemCode::UnsupportedMediaType, "The body must be application/json.")
             }
-            _ if status.is_client_error() => ("refused", "The request is refused."),
-            _ => ("internal", "Something failed here."),
+            _ if status.is_client_error() => (ProblemCode::Refused, "The request is refused."),
+            _ => (ProblemCode::Internal, "Something failed here."),
         };
-        Self::new(status, code, detail)
+        Self { status, ..Self::new(code, detail) }
     }
 
     /// What is to be told of an error that came out of the routes. `must_be` says what a
@@ -262,25 +264,34 @@ impl Problem {
     }
 
     fn document(self, request_id: &str) -> ProblemDocument {
+        let ProblemHelp { code, title, .. } = self.code.help();
         ProblemDocument {
-            kind: "about:blank".to_owned(),
-            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            kind: format!("{PAGES}/{code}"),
+            title: title.to_owned(),
             status: self.status.as_u16(),
             detail: self.detail,
             request_id: request_id.to_owned(),
-            code: self.code.to_owned(),
+            code: code.to_owned(),
             errors: self.errors.into_iter().map(BrokenRule::from).collect(),
         }
     }
 
-    /// What one with this status may look like, for the document.
-    fn example(status: StatusCode) -> Self {
+    /// What one of this kind and status may look like, for the document.
+    fn example(kind: u16, status: StatusCode) -> Self {
         match status {
-            StatusCode::BAD_REQUEST => Self::parameter("limit", "must be a whole number from 1 to 100"),
+            StatusCode::BAD_REQUEST => {
+                Self::new(ProblemCode::MalformedJson, "The body is not JSON: see line 1, column 9.")
+            }
             StatusCode::FORBIDDEN => Self::anonymous(),
             StatusCode::NOT_FOUND => Self::not_found("crawl job"),
-            StatusCode::CONFLICT => Self::conflict("wrong-status", "A completed job cannot be cancelled."),
+            StatusCode::CONFLICT => {
+                Self::new(ProblemCode::WrongStatus, "A completed job cannot be cancelled.")
+            }
+            StatusCode::REQUEST_TIMEOUT => Self::too_slow(),
             StatusCode::RANGE_NOT_SATISFIABLE => Self::not_in_range(48_213),
+            StatusCode::UNPROCESSABLE_ENTITY if kind == PARAMETER => {
+                Self::parameter("limit", "must be a whole number from 1 to 100")
+            }
             StatusCode::UNPROCESSABLE_ENTITY => Self::rules(vec![Violation {
                 pointer: "/max_images".to_owned(),
                 detail: "must be a whole number from 1 to 100000".to_owned(),
@@ -290,7 +301,8 @@ impl Problem {
                 Self::too_many(detail, Duration::from_secs(5))
             }
             StatusCode::BAD_GATEWAY => {
-                Self::plugin("layout-changed", "the site no longer looks as expected: no list of results")
+                let detail = "the site no longer looks as expected: no list of results";
+                Self::new(ProblemCode::LayoutChanged, detail)
             }
             StatusCode::SERVICE_UNAVAILABLE => AuthError::KeysUnavailable.into(),
             status => Self::of_status(status),
@@ -300,7 +312,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code)
+        f.write_str(self.code.help().code)
     }
 }
 
@@ -317,7 +329,7 @@ impl From<db::Error> for Problem {
         match error {
             db::Error::Io(_) | db::Error::PoolTimedOut | db::Error::PoolClosed => {
                 let detail = "The database cannot be reached.";
-                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "database-unavailable", detail);
+                let problem = Self::new(ProblemCode::DatabaseUnavailable, detail);
                 Self { cause: Some(error.into()), ..problem }
             }
             error => Self::internal(error),
@@ -343,7 +355,7 @@ impl From<AuthError> for Problem {
         match error {
             AuthError::KeysUnavailable => {
                 let detail = "The keys that tokens are verified by cannot be reached.";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "keys-unavailable", detail)
+                Self::new(ProblemCode::KeysUnavailable, detail)
             }
             error => Self::unauthorized(format!("The token is not accepted: {error}.")),
         }
@@ -365,11 +377,11 @@ impl<const STATUSES: u16> From<ProblemSet<STATUSES>> for poem::Error {
 impl<const STATUSES: u16> ApiResponse for ProblemSet<STATUSES> {
     fn meta() -> MetaResponses {
         let possible = MEANINGS.into_iter().filter(|(bit, ..)| bit & STATUSES != 0 || *bit == u16::MAX);
-        let responses = possible.map(|(_, status, description)| MetaResponse {
+        let responses = possible.map(|(kind, status, description)| MetaResponse {
             description,
             status: Some(status),
             status_range: None,
-            content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: schema(status) }],
+            content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: schema(kind, status) }],
             headers: Vec::new(),
         });
         MetaResponses { responses: responses.collect() }
@@ -380,10 +392,10 @@ impl<const STATUSES: u16> ApiResponse for ProblemSet<STATUSES> {
     }
 }
 
-/// A problem document, with an example that has this status.
-fn schema(status: u16) -> MetaSchemaRef {
+/// A problem document, with an example of this kind that has this status.
+fn schema(kind: u16, status: u16) -> MetaSchemaRef {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let example = Problem::example(status).document("0d3f3f6e-4b0c-4a5e-9c7b-3d7c2b6f9a10").to_json();
+    let example = Problem::example(kind, status).document("0d3f3f6e-4b0c-4a5e-9c7b-3d7c2b6f9a10").to_json();
     let all_of = vec![ProblemDocument::schema_ref()];
     MetaSchemaRef::Inline(Box::new(MetaSchema { all_of, example, ..MetaSchema::ANY }))
 }

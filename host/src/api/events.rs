@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{
     PREFIX, Tag,
     bearer::{AuthorizedReader, BearerOrLink, Link},
-    error::{BAD_REQUEST, NOT_FOUND, ProblemSet, SIGNED_IN},
+    error::{NOT_FOUND, PARAMETER, ProblemSet, SIGNED_IN},
     jobs::{self, CrawlJobDetail},
 };
 use crate::{
@@ -61,6 +61,7 @@ impl EventsApi {
         Data(app): Data<&App>,
         access: BearerOrLink,
         /// Id of the job.
+        #[oai(example = "jobs::example_id")]
         Path(id): Path<i32>,
         /// Of a signed link.
         Query(user): Query<Option<Uuid>>,
@@ -71,7 +72,7 @@ impl EventsApi {
         /// Last revision seen; browsers send it by themselves.
         #[oai(name = "Last-Event-ID")]
         Header(seen): Header<Option<String>>,
-    ) -> Result<Changes, ProblemSet<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
+    ) -> Result<Changes, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND }>> {
         let path = format!("{PREFIX}/crawl-jobs/{id}/events");
         let reader = access.reader(app, &path, &Link { user, expires, signature })?;
         // Listening comes first: a change between the snapshot and that would be missed.

@@ -13,7 +13,7 @@ use super::{
     PREFIX, Tag,
     bearer::{Bearer, BearerOrLink, Link},
     cut,
-    error::{BAD_REQUEST, NOT_FOUND, Problem, ProblemSet, RANGE, SIGNED_IN},
+    error::{NOT_FOUND, PARAMETER, Problem, ProblemSet, RANGE, SIGNED_IN},
     jobs,
 };
 use crate::{
@@ -23,9 +23,11 @@ use crate::{
 };
 
 mod file;
+mod reason;
 mod shape;
 
 use file::{File, Wanted};
+use reason::Reason;
 use shape::{Image, ImagePage, ImageVerdict};
 
 pub(super) struct ImagesApi;
@@ -44,6 +46,7 @@ impl ImagesApi {
         Data(app): Data<&App>,
         Bearer(caller): Bearer,
         /// Id of the job.
+        #[oai(example = "jobs::example_id")]
         Path(id): Path<i32>,
         /// Most images in the answer.
         #[oai(default = "hundred", validator(minimum(value = "1"), maximum(value = "500")))]
@@ -52,20 +55,23 @@ impl ImagesApi {
         Query(after): Query<Option<i32>>,
         /// Only images with this verdict.
         Query(verdict): Query<Option<ImageVerdict>>,
-        /// Only images refused for this code, such as `truncated`.
-        Query(reason): Query<Option<String>>,
+        /// Only images refused for this code, such as `truncated`. What each means and what to do is at
+        /// `/refusals`.
+        Query(reason): Query<Option<Reason>>,
         /// Only images from exactly this address: why was this one refused?
         Query(url): Query<Option<String>>,
-    ) -> Result<Json<ImagePage>, ProblemSet<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
-        for (name, text) in [("reason", &reason), ("url", &url)] {
-            // Postgres cannot even compare with the first of them.
-            if text.as_ref().is_some_and(|text| text.contains(char::is_control)) {
-                return Err(Problem::parameter(name, "must not contain control characters").into());
-            }
+    ) -> Result<Json<ImagePage>, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND }>> {
+        // Postgres cannot even compare with the first of them.
+        if url.as_ref().is_some_and(|url| url.contains(char::is_control)) {
+            return Err(Problem::parameter("url", "must not contain control characters").into());
         }
         let job = JobId(id);
         db::jobs::revision(&app.db, caller.user, job).await?.ok_or_else(jobs::not_found)?;
-        let filter = db::images::ImageFilter { verdict: verdict.map(Into::into), reason, url };
+        let filter = db::images::ImageFilter {
+            verdict: verdict.map(Into::into),
+            reason: reason.map(|Reason(refusal)| refusal),
+            url,
+        };
         let mut rows =
             db::images::list(&app.db, caller.user, job, &filter, after.map(ImageId), i64::from(limit) + 1)
                 .await?;
@@ -86,6 +92,7 @@ impl ImagesApi {
         Data(app): Data<&App>,
         access: BearerOrLink,
         /// Id of the image.
+        #[oai(example = "example_id")]
         Path(id): Path<i32>,
         /// Of a signed link.
         Query(user): Query<Option<Uuid>>,
@@ -102,7 +109,7 @@ impl ImagesApi {
         /// One range of bytes; several are answered with the whole.
         #[oai(name = "Range")]
         Header(range): Header<Option<String>>,
-    ) -> Result<File, ProblemSet<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND | RANGE }>> {
+    ) -> Result<File, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND | RANGE }>> {
         let path = file_path(ImageId(id));
         let reader = access.reader(app, &path, &Link { user, expires, signature })?;
         let missing = || Problem::not_found("image file");
@@ -122,6 +129,11 @@ fn file_path(image: ImageId) -> String {
 fn object(image: &db::images::ImageRow) -> Option<(Sha256, Format)> {
     image.storage_url.as_ref()?;
     Sha256::parse(image.hash.as_ref()?).zip(Format::named(image.format.as_ref()?))
+}
+
+/// Id of the image in all examples.
+const fn example_id() -> i32 {
+    1
 }
 
 const fn hundred() -> u16 {

@@ -16,8 +16,8 @@ use super::{
     body::JsonBody,
     cut,
     error::{
-        BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, Problem, ProblemSet, RULES, SIGNED_IN,
-        TOO_LARGE, TOO_MANY, TOO_SLOW,
+        BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, Problem, ProblemCode, ProblemSet,
+        RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
     },
 };
 use crate::{
@@ -38,6 +38,7 @@ mod shape;
 pub(super) use detail::CrawlJobDetail;
 use log::{LogEntry, LogPage};
 use request::CreateCrawlJob;
+pub(super) use shape::example_id;
 use shape::{CrawlJob, CrawlJobPage, Status};
 
 pub(super) struct JobsApi;
@@ -87,7 +88,7 @@ impl JobsApi {
         };
         if key.as_ref().is_some_and(|key| !visible(key)) {
             let detail = "Idempotency-Key must be 1 to 255 visible ASCII characters.";
-            return Err(Problem::bad_request("bad-idempotency-key", detail).into());
+            return Err(Problem::new(ProblemCode::BadIdempotencyKey, detail).into());
         }
         let request = JobRequest::from(body.value.clone());
         let key = key.as_deref().map(|key| (key, &body.value));
@@ -116,7 +117,7 @@ impl JobsApi {
         Query(after): Query<Option<i32>>,
         /// Only jobs with this status.
         Query(status): Query<Option<Status>>,
-    ) -> Result<Json<CrawlJobPage>, ProblemSet<{ SIGNED_IN | BAD_REQUEST }>> {
+    ) -> Result<Json<CrawlJobPage>, ProblemSet<{ SIGNED_IN | PARAMETER }>> {
         let status = status.map(JobState::from);
         let mut rows =
             db::jobs::list(&app.db, caller.user, status, after.map(JobId), i64::from(limit) + 1).await?;
@@ -134,6 +135,7 @@ impl JobsApi {
         Data(app): Data<&App>,
         Bearer(caller): Bearer,
         /// Id of the job.
+        #[oai(example = "example_id")]
         Path(id): Path<i32>,
     ) -> Result<Json<CrawlJobDetail>, ProblemSet<{ SIGNED_IN | NOT_FOUND }>> {
         Ok(Json(detail(app, caller.user, JobId(id)).await?))
@@ -148,13 +150,14 @@ impl JobsApi {
         Data(app): Data<&App>,
         Bearer(caller): Bearer,
         /// Id of the job.
+        #[oai(example = "example_id")]
         Path(id): Path<i32>,
         /// Most entries in the answer.
         #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
         Query(limit): Query<u8>,
         /// `next` of the page before.
         Query(after): Query<Option<i32>>,
-    ) -> Result<Json<LogPage>, ProblemSet<{ SIGNED_IN | BAD_REQUEST | NOT_FOUND }>> {
+    ) -> Result<Json<LogPage>, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND }>> {
         let job = JobId(id);
         db::jobs::revision(&app.db, caller.user, job).await?.ok_or_else(not_found)?;
         let mut rows =
@@ -173,6 +176,7 @@ impl JobsApi {
         Data(app): Data<&App>,
         Bearer(caller): Bearer,
         /// Id of the job.
+        #[oai(example = "example_id")]
         Path(id): Path<i32>,
     ) -> Result<Deleted, ProblemSet<{ SIGNED_IN | NOT_FOUND }>> {
         app.is_signed_in(&caller).await?;
@@ -192,6 +196,7 @@ impl JobsApi {
         Data(app): Data<&App>,
         Bearer(caller): Bearer,
         /// Id of the job.
+        #[oai(example = "example_id")]
         Path(id): Path<i32>,
     ) -> Result<Json<CrawlJobDetail>, ProblemSet<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
         match app.cancel_job(caller.user, JobId(id)).await? {
@@ -215,6 +220,7 @@ impl JobsApi {
         Data(app): Data<&App>,
         Bearer(caller): Bearer,
         /// Id of the job.
+        #[oai(example = "example_id")]
         Path(id): Path<i32>,
     ) -> Result<
         Json<CrawlJobDetail>,
@@ -245,7 +251,7 @@ pub(super) fn not_found() -> Problem {
 }
 
 fn conflict(state: JobState, wanted: &str) -> Problem {
-    Problem::conflict("wrong-status", format!("A {} job cannot be {wanted}.", state.name()))
+    Problem::new(ProblemCode::WrongStatus, format!("A {} job cannot be {wanted}.", state.name()))
 }
 
 const fn fifty() -> u8 {

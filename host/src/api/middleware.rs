@@ -43,6 +43,14 @@ impl<E> Middleware<E> {
         Self { app, operations, origins, connections, routes }
     }
 
+    /// What is wrong with a request of a list that filters by what the list does not know.
+    fn unknown_parameter(&self, request: &Request) -> Option<Problem> {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let query = request.uri().query().filter(|_| reads)?;
+        let (name, known) = self.operations.unknown_in_list(request.uri().path(), query)?;
+        Some(Problem::unknown_parameter(&name, known))
+    }
+
     fn allow_origin(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
         let is_known = |origin: &str| self.origins.contains(origin) || self.origins.contains("*");
@@ -71,7 +79,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
             preflight()
         } else {
             let span = tracing::info_span!("request", id);
-            let answer = self.routes.call(request).instrument(span).await;
+            let answer = match self.unknown_parameter(&request) {
+                Some(problem) => Err(problem.into()),
+                None => self.routes.call(request).instrument(span).await,
+            };
             operation = answer.as_ref().map_or_else(poem::Error::data, Response::data).copied();
             let must_be = |parameter: &str| {
                 let OperationId(operation) = operation?;

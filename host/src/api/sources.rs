@@ -12,8 +12,8 @@ use super::{
     bearer::Bearer,
     body::JsonBody,
     error::{
-        BAD_GATEWAY, BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, Problem, ProblemSet, RULES,
-        SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
+        BAD_GATEWAY, BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, Problem, ProblemSet,
+        RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
     },
     nullable::Nullable,
 };
@@ -201,7 +201,7 @@ impl SourcesApi {
         &self,
         Data(app): Data<&App>,
         _caller: Bearer,
-    ) -> Result<Json<SourcePage>, ProblemSet<SIGNED_IN>> {
+    ) -> Result<Json<SourcePage>, ProblemSet<{ SIGNED_IN | PARAMETER }>> {
         let states = SourceStates::read(&app.db).await?;
         let items = app.plugins.list().into_iter().map(|source| Source::new(source, app, &states)).collect();
         Ok(Json(SourcePage { items, next: None.into() }))
@@ -217,6 +217,7 @@ impl SourcesApi {
         Data(app): Data<&App>,
         _caller: Bearer,
         /// Id of the source.
+        #[oai(example = "example_id")]
         Path(id): Path<String>,
     ) -> Result<Json<Source>, ProblemSet<{ SIGNED_IN | NOT_FOUND }>> {
         let source = app.plugins.get(&id).ok_or_else(|| Problem::not_found("source"))?;
@@ -233,6 +234,7 @@ impl SourcesApi {
         Data(app): Data<&App>,
         Bearer(caller): Bearer,
         /// Id of the source.
+        #[oai(example = "example_id")]
         Path(id): Path<String>,
         body: JsonBody<PreviewRequest>,
     ) -> Result<Json<Preview>, ProblemSet<PREVIEW>> {
@@ -240,6 +242,10 @@ impl SourcesApi {
         app.may_crawl(&caller).await?;
         Ok(Json(self.previews.show(app, caller.user, source, &body.value.into()).await?))
     }
+}
+
+fn example_id() -> String {
+    "openverse".to_owned()
 }
 
 impl Source {

@@ -8,8 +8,10 @@ use chrono::{DateTime, Utc};
 
 use crate::model::UserId;
 
-/// How long a link is good for.
+/// How long a link is good for that is asked for again whenever it is needed.
 pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// How long a link is good for that is one of very many, which are downloaded one after the other.
+pub const DOWNLOAD_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Name of the key's row in `pixcrawler.secret`.
 pub const KEY_NAME: &str = "signed-links";
 
@@ -34,10 +36,11 @@ impl LinkKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// Adds to `path` a query that lets whoever holds it read this one thing as `user`.
+    /// Adds to `path` a query that lets whoever holds it read this one thing as `user` until then, in
+    /// whole seconds.
     #[must_use]
-    pub fn sign(&self, path: &str, user: UserId, now: DateTime<Utc>) -> String {
-        let expires = (now + LIFETIME).timestamp();
+    pub fn sign(&self, path: &str, user: UserId, until: DateTime<Utc>) -> String {
+        let expires = until.timestamp();
         let tag = hmac::sign(&self.0, &message(path, user, expires));
         format!("{path}?user={user}&expires={expires}&signature={}", hex::encode(tag))
     }
@@ -83,7 +86,7 @@ mod tests {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let user = UserId(Uuid::from_u128(1));
         let path = "/api/v1/images/5/file";
-        let link = key.sign(path, user, now);
+        let link = key.sign(path, user, now + LIFETIME);
         let (_, signature) = link.rsplit_once("signature=").unwrap();
         let expires = 1_800_000_900;
         assert_eq!(link, format!("{path}?user={user}&expires={expires}&signature={signature}"));

@@ -66,8 +66,8 @@ impl ImageRow {
 pub struct ImageFilter {
     /// With this verdict.
     pub verdict: Option<Verdict>,
-    /// Refused for this code.
-    pub reason: Option<String>,
+    /// Refused for this.
+    pub reason: Option<Refusal>,
     /// From exactly this address, or asked for there first.
     pub url: Option<String>,
 }
@@ -98,7 +98,7 @@ pub async fn list(
     .bind(job)
     .bind(after)
     .bind(filter.verdict.map(Verdict::name))
-    .bind(&filter.reason)
+    .bind(filter.reason.map(Refusal::code))
     .bind(&filter.url)
     .bind(limit)
     .fetch_all(db)

@@ -58,7 +58,158 @@ pub enum Refusal {
     ChecksumMismatch,
 }
 
+/// What a code says to the person whose picture it is, in Markdown.
+#[derive(Clone, Copy, Debug)]
+pub struct RefusalHelp {
+    /// What was the case.
+    pub meaning: &'static str,
+    /// What that person can do.
+    pub advice: &'static str,
+}
+
 impl Refusal {
+    /// All of them, in the order of what is looked at.
+    pub const ALL: [Self; 25] = [
+        Self::BadUrl,
+        Self::PrivateAddress,
+        Self::Robots,
+        Self::OptOut,
+        Self::NotFound,
+        Self::HttpStatus,
+        Self::RateLimited,
+        Self::ServerError,
+        Self::Timeout,
+        Self::Network,
+        Self::TooManyRedirects,
+        Self::TooLarge,
+        Self::Empty,
+        Self::NotAnImage,
+        Self::UnsupportedFormat,
+        Self::Truncated,
+        Self::Corrupt,
+        Self::TooManyPixels,
+        Self::TooManyFrames,
+        Self::DecoderFault,
+        Self::TooCostly,
+        Self::TooSmall,
+        Self::FormatNotWanted,
+        Self::LicenseNotAllowed,
+        Self::ChecksumMismatch,
+    ];
+
+    /// The refusal with this code.
+    #[must_use]
+    pub fn with_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|refusal| refusal.code() == code)
+    }
+
+    /// What it means and what to do. The table in the README, the pages of the API and the command
+    /// line say this, and nothing else.
+    #[must_use]
+    pub const fn help(self) -> RefusalHelp {
+        let (meaning, advice) = match self {
+            Self::BadUrl => (
+                "The address is not one of `http` or `https` that may be asked.",
+                "Correct the address where it comes from: the list, the page or the source.",
+            ),
+            Self::PrivateAddress => (
+                "The address, or one that it redirects to, is not public: it is of this machine or of a network at home.",
+                "If it is yours and meant, let it be reached with `PIXCRAWLER_ALLOW_PRIVATE`.",
+            ),
+            Self::Robots => (
+                "The site's robots.txt forbids the address.",
+                "Ask the site for permission, or take the picture from a source that allows it.",
+            ),
+            Self::OptOut => (
+                "The site says `noai` or `noimageai`: its pictures are not for datasets.",
+                "Nothing; it is the wish of the picture's owner.",
+            ),
+            Self::NotFound => (
+                "The site says that there is nothing at the address (status 404 or 410).",
+                "Look at the address in a browser; if it opens there, the site wants cookies or a sign-in.",
+            ),
+            Self::HttpStatus => (
+                "The site answered with another status that does not pass, such as 401 or 403.",
+                "Look at the address in a browser; pictures behind a sign-in or for its own pages only are not given.",
+            ),
+            Self::RateLimited => (
+                "The site said that it was asked too often (status 429), again and again.",
+                "Retry the job later, or ask the site less often with `PIXCRAWLER_PER_HOST_RATE`.",
+            ),
+            Self::ServerError => (
+                "The site failed (status 5xx), again and again.",
+                "Retry the job when the site is well again.",
+            ),
+            Self::Timeout => (
+                "The site did not answer, or not to the end, in the time that the host waits.",
+                "Retry the job later, or wait for longer with `PIXCRAWLER_REQUEST_TIMEOUT`.",
+            ),
+            Self::Network => (
+                "There was no connection: the name, the network, TLS, or an answer that breaks HTTP.",
+                "The detail says which; when it is not the site's fault for good, retry the job.",
+            ),
+            Self::TooManyRedirects => (
+                "The address leads from one to the next, further than is followed.",
+                "Look at the address in a browser; the site may want cookies, or goes round in circles.",
+            ),
+            Self::TooLarge => (
+                "The file has more bytes than are allowed.",
+                "Allow more with `PIXCRAWLER_MAX_IMAGE_BYTES` and begin a new job.",
+            ),
+            Self::Empty => {
+                ("The answer has no bytes.", "Look at the address in a browser; the fault is the site's.")
+            }
+            Self::NotAnImage => (
+                "The first bytes are not those of a picture; mostly it is a page of HTML, such as a sign-in.",
+                "Crawl that page by the source `webpage`, or look why the site does not give the picture.",
+            ),
+            Self::UnsupportedFormat => (
+                "It is a picture in a format, or a kind of JPEG, that is not kept, such as AVIF, HEIC, SVG or TIFF.",
+                "Look whether the source has a copy as JPEG, PNG, GIF or WebP.",
+            ),
+            Self::Truncated => (
+                "The file ends before the picture does.",
+                "Nothing where the file at the site is cut; if it opens there whole, begin a new job.",
+            ),
+            Self::Corrupt => (
+                "The bytes contradict the format, so that a part of the picture would be made up.",
+                "Nothing; the file at the site is damaged.",
+            ),
+            Self::TooManyPixels => (
+                "The picture, or all its frames, has more pixels than are allowed.",
+                "Allow more with `PIXCRAWLER_MAX_IMAGE_PIXELS` and begin a new job.",
+            ),
+            Self::TooManyFrames => {
+                ("The animation has more frames than are allowed.", "Nothing; look for a still copy.")
+            }
+            Self::DecoderFault => (
+                "The decoder itself failed at this file.",
+                "Report it with the address: it is a fault of PixCrawler.",
+            ),
+            Self::TooCostly => (
+                "Decoding it takes more memory or processor time than a picture of its size may.",
+                "Allow more with `PIXCRAWLER_DECODE_MEMORY` and `PIXCRAWLER_DECODE_DEADLINE`, and retry the job.",
+            ),
+            Self::TooSmall => (
+                "It is smaller than the job's rules ask for.",
+                "Ask for a smaller `min_width` and `min_height` (`--min-size`) in a new job.",
+            ),
+            Self::FormatNotWanted => (
+                "It has a format that the job's rules leave out.",
+                "Add the format to `formats` (`--format`) in a new job.",
+            ),
+            Self::LicenseNotAllowed => (
+                "Its licence is not one that the job's rules allow, or not known.",
+                "Add the licence to `licenses` (`--license`) in a new job, if you may use it.",
+            ),
+            Self::ChecksumMismatch => (
+                "The bytes are not those that the source declared.",
+                "Begin a new job later; if it stays, the source or its cache has another file.",
+            ),
+        };
+        RefusalHelp { meaning, advice }
+    }
+
     /// The code, as stored in `images.reason`.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -121,5 +272,24 @@ impl Rejection {
     #[must_use]
     pub fn new(reason: Refusal, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_are_complete() {
+        // Serde knows all variants, and names them to whoever gives it none of them.
+        let unknown = serde_json::from_str::<Refusal>("\"none of them\"").unwrap_err().to_string();
+        let codes = Refusal::ALL.map(Refusal::code);
+        let named: Vec<&str> = unknown.split('`').skip(1).step_by(2).skip(1).collect();
+        assert_eq!(named, codes, "{unknown}");
+        let passing: Vec<&str> =
+            Refusal::ALL.into_iter().filter(|refusal| refusal.may_pass()).map(Refusal::code).collect();
+        assert_eq!(passing, Refusal::PASSING);
+        assert!(codes.iter().all(|code| Refusal::with_code(code).is_some_and(|found| found.code() == *code)));
+        assert_eq!(Refusal::with_code("banana"), None);
     }
 }

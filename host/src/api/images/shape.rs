@@ -8,10 +8,11 @@ use poem_openapi::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::file_path;
+use super::{example_id, file_path};
 use crate::{
-    api::{nullable::Nullable, provenance::ProvenanceFields},
+    api::{jobs, nullable::Nullable, provenance::ProvenanceFields},
     app::App,
+    auth::link::LIFETIME,
     db, model,
 };
 
@@ -112,7 +113,8 @@ pub(super) struct ImagePage {
 
 impl Image {
     pub(super) fn new(row: db::images::ImageRow, app: &App, now: DateTime<Utc>) -> Self {
-        let url = row.storage_url.as_ref().map(|_| app.links.sign(&file_path(row.id), row.user_id, now));
+        let url =
+            row.storage_url.as_ref().map(|_| app.links.sign(&file_path(row.id), row.user_id, now + LIFETIME));
         Self {
             id: row.id.0,
             user_id: row.user_id.0,
@@ -154,7 +156,7 @@ impl Image {
 impl Example for Image {
     fn example() -> Self {
         let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
-        let path = file_path(model::ImageId(5));
+        let path = file_path(model::ImageId(example_id()));
         let provenance = model::Provenance {
             page_url: Some("https://images.example.org/red-panda".to_owned()),
             title: Some("Red panda".to_owned()),
@@ -165,11 +167,11 @@ impl Example for Image {
             ..model::Provenance::default()
         };
         Self {
-            id: 5,
+            id: example_id(),
             user_id: Uuid::from_u128(1),
-            crawl_job_id: 42,
-            dataset_id: Some(7).into(),
-            chunk_id: Some(99).into(),
+            crawl_job_id: jobs::example_id(),
+            dataset_id: Some(1).into(),
+            chunk_id: Some(1).into(),
             verdict: ImageVerdict::Kept,
             url: Some(format!("{path}?user=…&expires=…&signature=…")).into(),
             original_url: "https://images.example.org/red-panda.jpg".to_owned(),

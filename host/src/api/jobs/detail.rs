@@ -129,14 +129,14 @@ impl From<db::jobs::ChunkDetail> for Chunk {
 impl Example for CrawlJobDetail {
     fn example() -> Self {
         let chunk = Chunk {
-            id: 99,
+            id: 1,
             chunk_index: 0,
             status: "processing".to_owned(),
             state: ChunkStatus::Running,
             state_detail: None.into(),
             source: "openverse".to_owned(),
             keyword: "red panda".to_owned(),
-            label: "red panda".to_owned(),
+            label: "panda".to_owned(),
             share: 200,
             kept: 50,
             error: None.into(),

@@ -70,7 +70,7 @@ impl Example for CreateCrawlJob {
         };
         Self {
             name: "Red pandas".to_owned(),
-            keywords: Some(vec!["red panda".to_owned(), "raccoon".to_owned()]),
+            keywords: Some(vec!["red panda".to_owned()]),
             urls: None,
             max_images: Some(200),
             sources: Some(vec!["openverse".to_owned()]),

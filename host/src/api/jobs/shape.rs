@@ -10,6 +10,7 @@ use super::PREFIX;
 use crate::{
     api::nullable::Nullable,
     app::App,
+    auth::link::LIFETIME,
     db,
     model::{self, Format, JobState},
 };
@@ -92,6 +93,9 @@ pub(super) struct CrawlJob {
     eta_seconds: Nullable<i64>,
     /// Signed link to the job's events, for `EventSource`; good for 15 minutes.
     events_url: String,
+    /// Signed link to the job's manifest, for programs that download all of it; good for 15 minutes, and
+    /// the links in it for a day.
+    manifest_url: String,
 }
 
 /// What a job was asked for beyond its keywords.
@@ -137,8 +141,10 @@ pub(super) struct CrawlJobPage {
 
 impl CrawlJob {
     pub(super) fn new(row: db::jobs::JobRow, app: &App, now: DateTime<Utc>) -> Self {
-        let events = format!("{PREFIX}/crawl-jobs/{}/events", row.id);
-        let events_url = app.links.sign(&events, row.user_id, now);
+        let sign = |part: &str| {
+            app.links.sign(&format!("{PREFIX}/crawl-jobs/{}/{part}", row.id), row.user_id, now + LIFETIME)
+        };
+        let (events_url, manifest_url) = (sign("events"), sign("manifest"));
         let rate = rate(&row, now);
         let eta_seconds = rate.filter(|_| row.status.0 == JobState::Running).map(|rate| eta(&row, rate));
         Self {
@@ -171,8 +177,14 @@ impl CrawlJob {
             rate: rate.into(),
             eta_seconds: eta_seconds.into(),
             events_url,
+            manifest_url,
         }
     }
+}
+
+/// Id of the job in all examples: the first one in a new database has it.
+pub(in crate::api) const fn example_id() -> i32 {
+    1
 }
 
 /// Images kept a minute, from the start to the end or to now.
@@ -206,9 +218,9 @@ impl From<model::Rules> for Rules {
 impl Example for CrawlJob {
     fn example() -> Self {
         Self {
-            id: 42,
+            id: example_id(),
             user_id: Uuid::from_u128(1),
-            dataset_id: 7,
+            dataset_id: 1,
             project_id: None.into(),
             name: "Red pandas".to_owned(),
             keywords: vec!["red panda".to_owned()],
@@ -224,8 +236,22 @@ impl Example for CrawlJob {
             failed_chunks: 0,
             task_ids: Vec::new(),
             sources: vec!["openverse".to_owned()],
-            options: Options::new(db::jobs::JobOptions::default(), db::jobs::Inputs::default()),
-            rules: model::Rules::default().into(),
+            options: Options {
+                urls: Vec::new(),
+                sources: BTreeMap::from([(
+                    "openverse".to_owned(),
+                    BTreeMap::from([("license".to_owned(), "cc0,by".to_owned())]),
+                )]),
+                labels: BTreeMap::from([("red panda".to_owned(), "panda".to_owned())]),
+                safe_search: true,
+                language: Some("en".to_owned()).into(),
+            },
+            rules: Rules {
+                licenses: vec!["cc0-1.0".to_owned(), "cc-by-*".to_owned()],
+                min_width: 256,
+                min_height: 256,
+                formats: vec!["jpeg".to_owned(), "png".to_owned()],
+            },
             error: None.into(),
             revision: 17,
             started_at: Some(DateTime::UNIX_EPOCH).into(),
@@ -234,13 +260,17 @@ impl Example for CrawlJob {
             updated_at: DateTime::UNIX_EPOCH,
             rate: Some(120.0).into(),
             eta_seconds: Some(75).into(),
-            events_url: format!("{PREFIX}/crawl-jobs/42/events?user=…&expires=…&signature=…"),
+            events_url: format!("{PREFIX}/crawl-jobs/{}/events?user=…&expires=…&signature=…", example_id()),
+            manifest_url: format!(
+                "{PREFIX}/crawl-jobs/{}/manifest?user=…&expires=…&signature=…",
+                example_id()
+            ),
         }
     }
 }
 
 impl Example for CrawlJobPage {
     fn example() -> Self {
-        Self { items: vec![CrawlJob::example()], next: Some(42).into() }
+        Self { items: vec![CrawlJob::example()], next: Some(example_id()).into() }
     }
 }

@@ -14,7 +14,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
-    api::{error::Problem, nullable::Nullable, provenance::ProvenanceFields},
+    api::{
+        error::{Problem, ProblemCode},
+        nullable::Nullable,
+        provenance::ProvenanceFields,
+    },
     app::App,
     fetch::CookieJar,
     model::{Candidate, Provenance, Request, SourceError, UserId},
@@ -134,8 +138,8 @@ impl Previews {
             |text: &str| app.fetcher.check(text).map_err(|blocked| format!("cannot be asked: {blocked}"));
         let query = request.check(&offered, MOST_CANDIDATES, &parse).map_err(Problem::rules)?;
         if let Some(reason) = offered.unavailable {
-            return Err(Problem::conflict(
-                "source-unavailable",
+            return Err(Problem::new(
+                ProblemCode::SourceUnavailable,
                 format!("The source is not available: {reason}."),
             ));
         }
@@ -205,9 +209,9 @@ fn shown(run: SourceRun, limit: usize, requests: Vec<PreviewedRequest>) -> Resul
     let more = !matches!(end, RunEnd::Done) || candidates.len() > limit;
     let problem = match end {
         RunEnd::Done | RunEnd::Open(_) => None,
-        RunEnd::Deferred(deferred) => Some(Problem::site("site-unavailable", deferred.to_string())),
+        RunEnd::Deferred(deferred) => Some(Problem::new(ProblemCode::SiteUnavailable, deferred.to_string())),
         RunEnd::Aborted(TransportError::Database(error)) => Some(error.into()),
-        RunEnd::Aborted(error) => Some(Problem::site("site-unavailable", error.to_string())),
+        RunEnd::Aborted(error) => Some(Problem::new(ProblemCode::SiteUnavailable, error.to_string())),
         RunEnd::Failed(error) => Some(failed(error)),
     };
     match problem {
@@ -226,15 +230,17 @@ fn failed(error: StepError) -> Problem {
             Problem::rules(vec![Violation { pointer: "/text".to_owned(), detail }])
         }
         StepError::Source(SourceError::RateLimited(_) | SourceError::Unavailable(_)) => {
-            Problem::site("site-unavailable", message)
+            Problem::new(ProblemCode::SiteUnavailable, message)
         }
-        StepError::Source(SourceError::Unauthorized(_)) => Problem::plugin("credential-refused", message),
-        StepError::Source(SourceError::LayoutChanged(_)) => Problem::plugin("layout-changed", message),
+        StepError::Source(SourceError::Unauthorized(_)) => {
+            Problem::new(ProblemCode::CredentialRefused, message)
+        }
+        StepError::Source(SourceError::LayoutChanged(_)) => Problem::new(ProblemCode::LayoutChanged, message),
         StepError::Preparing { .. } | StepError::Off { .. } => {
-            Problem::conflict("source-unavailable", message)
+            Problem::new(ProblemCode::SourceUnavailable, message)
         }
         StepError::Host { .. } => Problem::internal(error),
-        _ => Problem::plugin("plugin-fault", format!("fault of the plugin: {message}")),
+        _ => Problem::new(ProblemCode::PluginFault, format!("fault of the plugin: {message}")),
     }
 }
 
