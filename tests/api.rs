@@ -11,7 +11,7 @@ mod jobs;
 mod pages;
 
 /// What every route needs a token for, and what it is called with.
-const ROUTES: [(&str, &str); 15] = [
+const ROUTES: [(&str, &str); 16] = [
     ("GET", "/api/v1/auth/me"),
     ("POST", "/api/v1/auth/verify-token"),
     ("POST", "/api/v1/auth/sync-profile"),
@@ -24,6 +24,7 @@ const ROUTES: [(&str, &str); 15] = [
     ("GET", "/api/v1/crawl-jobs/1/events"),
     ("GET", "/api/v1/crawl-jobs/1/images"),
     ("GET", "/api/v1/crawl-jobs/1/logs"),
+    ("GET", "/api/v1/crawl-jobs/1/manifest"),
     ("GET", "/api/v1/images/1/file"),
     ("GET", "/api/v1/sources/"),
     ("GET", "/api/v1/sources/webpage"),

@@ -132,6 +132,8 @@ async fn every_operation_works_over_every_layout() {
         let shown = system.until_status(job, "completed").await;
         assert_eq!(shown["kept"], 2, "{layout:?}: {shown:#}");
         system.get(shown["events_url"].as_str().unwrap()).await.expect(200);
+        let manifest = system.get(shown["manifest_url"].as_str().unwrap()).await.expect(200).text;
+        assert_eq!(manifest.lines().count(), 2, "{layout:?}: {manifest}");
         system.get(&format!("/api/v1/crawl-jobs/{job}/logs")).await.expect(200);
         let images = system.get(&format!("/api/v1/crawl-jobs/{job}/images")).await.expect(200).json();
         let file = images["items"][0]["url"].as_str().unwrap();

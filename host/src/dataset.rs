@@ -2,6 +2,7 @@
 //! hash, and `metadata.jsonl` with the provenance of each.
 
 mod class;
+mod listing;
 
 use std::{
     collections::BTreeSet,
@@ -9,26 +10,20 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::io::{AsyncWriteExt as _, BufWriter};
 
 use crate::{
     app::App,
-    db::{
-        self,
-        export::{self, DatasetRecord},
-    },
+    db::{self, export::DatasetRecord},
     model::{Format, ImageId, JobId, Sha256, UserId},
     private,
     store::StoreError,
 };
 
 pub use class::folder_name;
+pub use listing::{ListedImage, Listing};
 
-use class::Folders;
-
-/// Rows read at a time.
-const PAGE: i64 = 500;
 /// Name of the file that lists the images.
 const LISTING: &str = "metadata.jsonl";
 
@@ -107,30 +102,25 @@ async fn write(
     folder: &Path,
     draft: &Path,
 ) -> Result<(Vec<PathBuf>, Option<ExportError>), ExportError> {
-    let classes = export::classes(&app.db, user, job).await?;
-    let folders = Folders::new(classes.iter().map(String::as_str));
+    let mut listing = Listing::of(&app.db, user, job).await?;
     let mut lines = BufWriter::new(tokio::fs::File::create(draft).await.map_err(cannot_write(draft))?);
     let (mut files, mut failed) = (Vec::new(), None);
-    let mut after = ImageId(0);
     loop {
-        let page = export::kept(&app.db, user, job, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.id;
-        for record in &page {
-            let object = Sha256::parse(&record.sha256).zip(Format::named(&record.format));
-            let (sha256, format) = object.ok_or(ExportError::Unreadable(record.id))?;
-            let file_name = format!("{}/{sha256}.{}", folders.of(&record.label), format.extension());
-            let file = folder.join(&file_name);
-            if !is_there(&file, record).await {
+        let page = listing.next().await?;
+        if page.is_empty() {
+            break;
+        }
+        for image in &page {
+            let file = folder.join(&image.file_name);
+            if !is_there(&file, &image.record).await {
                 if failed.is_none() {
-                    failed = write_image(app, user, record.id, (sha256, format), &file).await.err();
+                    failed = write_image(app, user, image.record.id, image.object, &file).await.err();
                 }
                 if failed.is_some() {
                     continue;
                 }
             }
-            let line = ListingLine { file_name: &file_name, record };
-            let mut line = serde_json::to_vec(&line).unwrap_or_default();
+            let mut line = serde_json::to_vec(image).unwrap_or_default();
             line.push(b'\n');
             lines.write_all(&line).await.map_err(cannot_write(draft))?;
             files.push(file);
@@ -164,15 +154,6 @@ async fn listed(listing: &Path) -> Result<Vec<PathBuf>, ExportError> {
         file.components().count() == 2 && file.components().all(|part| matches!(part, Component::Normal(_)))
     };
     Ok(files.filter(inside).collect())
-}
-
-/// One line of `metadata.jsonl`.
-#[derive(Serialize)]
-struct ListingLine<'a> {
-    /// The path within the folder, under the key that dataset loaders of the image-folder kind look for.
-    file_name: &'a str,
-    #[serde(flatten)]
-    record: &'a DatasetRecord,
 }
 
 async fn is_there(path: &Path, record: &DatasetRecord) -> bool {

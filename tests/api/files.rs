@@ -1,12 +1,16 @@
 //! Images: the list, and the bytes.
 
 use bytes::Bytes;
-use pixcrawler::model::{Format, Sha256, UserId};
+use pixcrawler::model::{Format, JobId, Sha256, UserId};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256 as Hash};
 
 use super::problem;
-use crate::support::api::{Api, User, send};
+use crate::support::{
+    api::{Answer, Api, User, send},
+    postgres::data_dir,
+    site::{ORIGIN, Site, page},
+};
 
 const BYTES: &[u8] = b"0123456789 not really a picture, which is none of the route's business";
 
@@ -92,6 +96,95 @@ async fn bytes_are_served_to_whoever_holds_the_link() {
     problem(&api.get(&format!("/api/v1/images/{refused}/file?{query}")).await, 401, "unauthorized");
     problem(&ann.get(&format!("/api/v1/images/{refused}/file")).await, 404, "not-found");
     api.stop().await;
+}
+
+/// All that a job has kept, downloaded by its links, is what its folder has.
+#[tokio::test]
+async fn a_manifest_is_the_whole_dataset() {
+    let site = Site::start().await;
+    let mapping = site.mapping();
+    let mut pictures = site.gallery("/foxes", 4, None);
+    pictures.push("/lost.png".to_owned());
+    site.on("/foxes", [page(&pictures, None)]);
+    site.gallery("/more", 3, None);
+    let api = Api::crawling(&["--map-origin", &mapping]).await;
+    let ann = api.user("ann@example.org");
+    let urls = ["/foxes", "/more"].map(|path| format!("{ORIGIN}{path}"));
+    let body = json!({ "name": "Foxes", "urls": urls, "labels": { &urls[0]: "fox" }, "max_images": 50 });
+    let job = ann.create(&body).await;
+    let shown = ann.over(job).await;
+    assert_eq!(shown["kept"], 7, "{shown:#}");
+
+    // By its link alone, as a program without a token does it.
+    let answer = api.get(shown["manifest_url"].as_str().unwrap()).await.expect(200);
+    assert_eq!(answer.header("content-type"), Some("application/jsonl"));
+    let mut lines = lines(&answer);
+    let owner = UserId(shown["user_id"].as_str().unwrap().parse().unwrap());
+    let folder = data_dir();
+    let out = folder.path().join("out");
+    let id = JobId(i32::try_from(job).unwrap());
+    pixcrawler::dataset::export(&api.app, owner, id, &out).await.unwrap();
+    for line in &mut lines {
+        let line = line.as_object_mut().unwrap();
+        let until: chrono::DateTime<chrono::Utc> =
+            serde_json::from_value(line.remove("expires_at").unwrap()).unwrap();
+        let left = (until - chrono::Utc::now()).num_minutes();
+        assert!((23 * 60..=24 * 60).contains(&left), "{left} minutes");
+        let link = line.remove("download_url").unwrap();
+        let link = link.as_str().unwrap().strip_prefix(&format!("http://{}", api.address)).unwrap();
+        let bytes = api.request("GET", link).send().await.unwrap().bytes().await.unwrap();
+        assert_eq!(bytes, std::fs::read(out.join(line["file_name"].as_str().unwrap())).unwrap());
+    }
+    let written = std::fs::read_to_string(out.join("metadata.jsonl")).unwrap();
+    let written: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, written);
+
+    let path = format!("/api/v1/crawl-jobs/{job}/manifest");
+    ann.get(&path).await.expect(200);
+    let (_, query) = shown["events_url"].as_str().unwrap().split_once('?').unwrap();
+    problem(&api.get(&format!("{path}?{query}")).await, 401, "unauthorized");
+    problem(&api.user("bob@example.org").get(&path).await, 404, "not-found");
+    problem(&ann.get("/api/v1/crawl-jobs/99999/manifest").await, 404, "not-found");
+    api.stop().await;
+}
+
+/// More than a page of it, of a job that goes on.
+#[tokio::test]
+async fn a_manifest_has_what_is_there() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let body = json!({ "name": "Pandas", "keywords": ["red panda"], "max_images": 5000 });
+    let job = ann.create(&body).await;
+    let path = format!("/api/v1/crawl-jobs/{job}/manifest");
+    assert_eq!(ann.get(&path).await.expect(200).text, "");
+    sqlx::query(
+        "insert into images (crawl_job_id, original_url, filename, storage_url, format, hash, width, height, file_size, is_valid)
+         select $1, 'https://example.org/' || n, n, 'object', 'png', lpad(to_hex(n), 64, '0'), 1, 1, 70, n % 3 > 0
+           from generate_series(1, 1800) n",
+    )
+    .bind(i32::try_from(job).unwrap())
+    .execute(&api.database.pool)
+    .await
+    .unwrap();
+    let lines = lines(&ann.get(&path).await.expect(200));
+    let urls: Vec<&str> = lines.iter().map(|line| line["url"].as_str().unwrap()).collect();
+    let expected: Vec<String> =
+        (1..=1800).filter(|n| n % 3 > 0).map(|n| format!("https://example.org/{n}")).collect();
+    assert_eq!(urls, expected);
+
+    // What cannot be read breaks it off: nobody takes that for the whole.
+    sqlx::query("update images set hash = 'none' where original_url = 'https://example.org/1700'")
+        .execute(&api.database.pool)
+        .await
+        .unwrap();
+    let broken = ann.request("GET", &path).send().await.unwrap();
+    assert_eq!(broken.status().as_u16(), 200);
+    assert!(broken.bytes().await.is_err(), "it looks whole");
+    api.stop().await;
+}
+
+fn lines(answer: &Answer) -> Vec<Value> {
+    answer.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[tokio::test]

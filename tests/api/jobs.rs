@@ -41,7 +41,9 @@ async fn a_job_is_created_whole() {
     assert_eq!(chunks, [("red panda", "queued", &json!(5)), ("raccoon", "queued", &json!(5))]);
 
     let mut shown = ann.get(&path).await.expect(200).json();
-    shown["events_url"] = job["events_url"].clone();
+    for link in ["events_url", "manifest_url"] {
+        shown[link] = job[link].clone();
+    }
     assert_eq!(shown, job);
 
     let pool = &api.database.pool;

@@ -323,9 +323,14 @@ impl Busy {
         });
     }
 
-    /// Wraps `body`, with which is being answered until its end.
+    /// Closes the connection: its client is not to take what it got for the whole.
+    fn break_off(&self) {
+        self.table.change(self.address, |entry| entry.close.cancel());
+    }
+
+    /// Wraps `body`, with which is being answered until its end. A body that fails closes the connection.
     pub(super) fn until_end_of(self, body: Body) -> Body {
-        Body::from(BoxBody::new(CountedBody { body: body.into(), _busy: self }))
+        Body::from(BoxBody::new(CountedBody { body: body.into(), busy: self }))
     }
 }
 
@@ -340,7 +345,7 @@ type BoxBody = http_body_util::combinators::BoxBody<Bytes, io::Error>;
 /// The body of an answer on its way.
 struct CountedBody {
     body: BoxBody,
-    _busy: Busy,
+    busy: Busy,
 }
 
 impl hyper::body::Body for CountedBody {
@@ -351,7 +356,13 @@ impl hyper::body::Body for CountedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Err(_))) = frame {
+            // Else poem, which polls a connection again that has failed, would have the body end as if
+            // it were whole.
+            self.busy.break_off();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What a crawl brought: rows with provenance and verdict, and the bytes.
 
 use chrono::Utc;
-use poem::web::Data;
+use poem::{Request, web::Data};
 use poem_openapi::{
     OpenApi,
     param::{Header, Path, Query},
@@ -18,15 +18,18 @@ use super::{
 };
 use crate::{
     app::App,
+    dataset::Listing,
     db,
     model::{Format, ImageId, JobId, Sha256},
 };
 
 mod file;
+mod manifest;
 mod reason;
 mod shape;
 
 use file::{File, Wanted};
+use manifest::Manifest;
 use reason::Reason;
 use shape::{Image, ImagePage, ImageVerdict};
 
@@ -78,6 +81,39 @@ impl ImagesApi {
         let next = cut(&mut rows, limit, |image| image.id.0);
         let items = rows.into_iter().map(|row| Image::new(row, app, Utc::now())).collect();
         Ok(Json(ImagePage { items, next }))
+    }
+
+    /// List all that a crawl job has kept, with links
+    ///
+    /// The whole dataset in one answer, for programs that download it: a line of JSON for each image
+    /// kept so far, with what `metadata.jsonl` of a dataset folder says of it (`file_name` is its path
+    /// there), a signed link to its bytes that is good for a day (`download_url`), and its end
+    /// (`expires_at`). It comes as it is read, of a hundred thousand images, too; an answer that breaks
+    /// off was not whole. A job that runs may have more later. Use `manifest_url` of the job where no
+    /// token can be sent.
+    #[oai(path = "/crawl-jobs/:id/manifest", method = "get", operation_id = "getCrawlJobManifest")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
+    async fn manifest(
+        &self,
+        Data(app): Data<&App>,
+        request: &Request,
+        access: BearerOrLink,
+        /// Id of the job.
+        #[oai(example = "jobs::example_id")]
+        Path(id): Path<i32>,
+        /// Of a signed link.
+        Query(user): Query<Option<Uuid>>,
+        /// Of a signed link.
+        Query(expires): Query<Option<i64>>,
+        /// Of a signed link.
+        Query(signature): Query<Option<String>>,
+    ) -> Result<Manifest, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND }>> {
+        let path = format!("{PREFIX}/crawl-jobs/{id}/manifest");
+        let reader = access.reader(app, &path, &Link { user, expires, signature })?;
+        let job = JobId(id);
+        db::jobs::revision(&app.db, reader.user, job).await?.ok_or_else(jobs::not_found)?;
+        let listing = Listing::of(&app.db, reader.user, job).await?;
+        Ok(Manifest::new(app, reader.user, listing, manifest::origin(request), Utc::now()))
     }
 
     /// Get the bytes of an image

@@ -1,0 +1,148 @@
+//! All that a job has kept, a line of JSON each, with signed links to the bytes.
+
+use std::io;
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures_util::{TryStreamExt as _, stream};
+use poem::{Body, IntoResponse, Request, Response, http::header};
+use poem_openapi::{
+    ApiResponse,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
+};
+use serde::Serialize;
+use serde_json::json;
+use url::Url;
+
+use super::{example_id, file_path};
+use crate::{
+    app::App,
+    auth::link::DOWNLOAD_LIFETIME,
+    dataset::{ExportError, ListedImage, Listing},
+    error::chain,
+    model::UserId,
+};
+
+/// Media type of lines of JSON.
+const JSON_LINES: &str = "application/jsonl";
+
+/// An answer that is made while it is sent: only a page of it is in memory.
+pub(super) struct Manifest(Response);
+
+/// A line of it.
+#[derive(Serialize)]
+struct ManifestLine {
+    #[serde(flatten)]
+    image: ListedImage,
+    /// Whole, so that any program can follow it.
+    download_url: String,
+    /// RFC 3339, in UTC.
+    expires_at: String,
+}
+
+impl Manifest {
+    /// With links to `origin`, where the client found this host.
+    pub(super) fn new(app: &App, user: UserId, listing: Listing, origin: String, now: DateTime<Utc>) -> Self {
+        let links = app.links.clone();
+        let until = now + DOWNLOAD_LIFETIME;
+        let expires_at = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let lines = move |page: Vec<ListedImage>| {
+            let mut lines = Vec::new();
+            for image in page {
+                let link = links.sign(&file_path(image.record.id), user, until);
+                let line = ManifestLine {
+                    image,
+                    download_url: format!("{origin}{link}"),
+                    expires_at: expires_at.clone(),
+                };
+                serde_json::to_writer(&mut lines, &line)?;
+                lines.push(b'\n');
+            }
+            Ok(Bytes::from(lines))
+        };
+        let pages = stream::try_unfold(listing, |mut listing| async move {
+            let page = listing.next().await?;
+            Ok((!page.is_empty()).then_some((page, listing)))
+        });
+        // The connection is closed in the middle, which every client takes for a failure.
+        let broken = |error: ExportError| {
+            tracing::warn!(error = %chain(&error), "a manifest breaks off");
+            io::Error::other(error)
+        };
+        let body = Body::from_bytes_stream(
+            pages.map_err(broken).and_then(move |page| std::future::ready(lines(page))),
+        );
+        let response = Response::builder().content_type(JSON_LINES).header(header::CACHE_CONTROL, "no-store");
+        Self(response.body(body))
+    }
+}
+
+/// Where the client found this host: what a proxy before it says, else what the client itself does.
+/// Only the client's own links are made of it. Empty where nothing sensible is said.
+pub(super) fn origin(request: &Request) -> String {
+    let said = |name: &str| Some(request.header(name)?.split(',').next()?.trim().to_owned());
+    let scheme = said("x-forwarded-proto").filter(|scheme| scheme == "https").unwrap_or("http".to_owned());
+    let host = said("x-forwarded-host").or_else(|| said("host")).unwrap_or_default();
+    let origin = Url::parse(&format!("{scheme}://{host}")).ok().map(|url| url.origin());
+    origin.filter(url::Origin::is_tuple).map_or_else(String::new, |origin| origin.ascii_serialization())
+}
+
+impl IntoResponse for Manifest {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl ApiResponse for Manifest {
+    fn meta() -> MetaResponses {
+        let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        let example = json!({
+            "file_name": format!("panda/{hash}.jpg"),
+            "label": "panda",
+            "url": "https://images.example.org/red-panda.jpg",
+            "sha256": hash,
+            "download_url": format!(
+                "http://127.0.0.1:8000{}?user=…&expires=…&signature=…",
+                file_path(crate::model::ImageId(example_id()))
+            ),
+            "expires_at": "1970-01-02T00:00:00Z",
+        });
+        let schema = MetaSchema { example: Some(format!("{example}\n").into()), ..MetaSchema::new("string") };
+        let content =
+            MetaMediaType { content_type: JSON_LINES, schema: MetaSchemaRef::Inline(Box::new(schema)) };
+        let response = MetaResponse {
+            status: Some(200),
+            description: "A JSON object a line, in the order in which the images came.",
+            status_range: None,
+            content: vec![content],
+            headers: Vec::new(),
+        };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_where_the_client_found_us() {
+        for (headers, expected) in [
+            (&[("host", "127.0.0.1:8000")][..], "http://127.0.0.1:8000"),
+            (&[("host", "[::1]:8000")], "http://[::1]:8000"),
+            (&[("host", "images.example"), ("x-forwarded-proto", "https")], "https://images.example"),
+            (&[("host", "inside:80"), ("x-forwarded-host", "a.example, b.example")], "http://a.example"),
+            (&[("host", "images.example"), ("x-forwarded-proto", "javascript")], "http://images.example"),
+            (&[("host", "user@evil.example/path?")], "http://evil.example"),
+            (&[("host", "a b")], ""),
+            (&[], ""),
+        ] {
+            let request = headers
+                .iter()
+                .fold(Request::builder(), |request, (name, value)| request.header(*name, *value));
+            assert_eq!(origin(&request.finish()), expected, "{headers:?}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a job has kept, as `metadata.jsonl` lists it, a page at a time.
+
+use serde::Serialize;
+
+use super::{ExportError, class::Folders};
+use crate::{
+    db::{
+        PgPool,
+        export::{self, DatasetRecord},
+    },
+    model::{Format, ImageId, JobId, Sha256, UserId},
+};
+
+/// Rows read at a time.
+const PAGE: i64 = 500;
+
+/// A kept image: a line of `metadata.jsonl`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListedImage {
+    /// The path within the folder, under the key that dataset loaders of the image-folder kind look for.
+    pub file_name: String,
+    /// Names its object in the store.
+    #[serde(skip)]
+    pub object: (Sha256, Format),
+    /// What is known of it.
+    #[serde(flatten)]
+    pub record: DatasetRecord,
+}
+
+/// Reads what a job of a user has kept by now, in the order in which it came.
+pub struct Listing {
+    db: PgPool,
+    user: UserId,
+    job: JobId,
+    folders: Folders,
+    /// The last one read.
+    after: ImageId,
+}
+
+impl Listing {
+    /// Of this job, from its beginning; empty if there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn of(db: &PgPool, user: UserId, job: JobId) -> Result<Self, crate::db::Error> {
+        let classes = export::classes(db, user, job).await?;
+        let folders = Folders::new(classes.iter().map(String::as_str));
+        Ok(Self { db: db.clone(), user, job, folders, after: ImageId(0) })
+    }
+
+    /// The next few hundred; none when there are no more.
+    ///
+    /// # Errors
+    /// When the database fails, or a row cannot be understood.
+    pub async fn next(&mut self) -> Result<Vec<ListedImage>, ExportError> {
+        let page = export::kept(&self.db, self.user, self.job, self.after, PAGE).await?;
+        if let Some(last) = page.last() {
+            self.after = last.id;
+        }
+        page.into_iter().map(|record| self.listed(record)).collect()
+    }
+
+    fn listed(&self, record: DatasetRecord) -> Result<ListedImage, ExportError> {
+        let object = Sha256::parse(&record.sha256).zip(Format::named(&record.format));
+        let (sha256, format) = object.ok_or(ExportError::Unreadable(record.id))?;
+        let file_name = format!("{}/{sha256}.{}", self.folders.of(&record.label), format.extension());
+        Ok(ListedImage { file_name, object: (sha256, format), record })
+    }
+}
