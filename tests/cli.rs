@@ -20,6 +20,7 @@ use crate::support::{
 
 mod author;
 mod crawl;
+mod jobs;
 mod plugins;
 
 /// Where commands are run: a folder, a database and a web site of their own.
@@ -118,6 +119,13 @@ async fn every_command_explains_itself() {
         "crawl -h",
         "serve -h",
         "worker -h",
+        "jobs -h",
+        "jobs list -h",
+        "jobs show -h",
+        "jobs refused -h",
+        "jobs cancel -h",
+        "jobs retry -h",
+        "jobs delete -h",
         "token -h",
         "plugin -h",
         "plugin new -h",
@@ -362,6 +370,13 @@ async fn the_demo_finds_what_it_planted_and_leaves_other_files_alone() {
     let out = folder.path().join("out");
     fs::create_dir(&out).unwrap();
     fs::write(out.join("thesis.txt"), "important").unwrap();
+    let jobs = async || {
+        let mut jobs = pixcrawler(&["jobs", "list", "--all-users", "--json", "--data-dir", "data/demo"]);
+        jobs.current_dir(folder.path());
+        ended(jobs).await.expect(0).json()
+    };
+    assert_eq!(jobs().await, json!({"jobs": []}));
+    assert!(!folder.path().join("data").exists(), "a database was made to list no jobs");
     let mut demo = pixcrawler(&["demo", "--out", "out", "--data-dir", "data"]);
     demo.current_dir(folder.path());
     let done = ended(demo).await.expect(0);
@@ -370,4 +385,6 @@ async fn the_demo_finds_what_it_planted_and_leaves_other_files_alone() {
     assert!(out.join("contact-sheet.png").exists());
     let listed = fs::read_to_string(out.join("metadata.jsonl")).unwrap();
     assert_eq!(listed.lines().count(), 38);
+    assert_eq!(jobs().await["jobs"][0]["kept"], 38);
+    assert!(!folder.path().join("data/demo/postgres/postmaster.pid").exists(), "a database was left running");
 }

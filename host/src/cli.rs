@@ -6,6 +6,7 @@ mod crawl;
 mod decode;
 mod demo;
 mod doctor;
+mod jobs;
 mod log;
 mod migrate;
 mod openapi;
@@ -13,6 +14,7 @@ mod plugin;
 mod serve;
 mod stop;
 mod token;
+mod user;
 mod visible;
 
 use std::{fmt::Display, io::Write as _, process::ExitCode, time::Duration};
@@ -32,6 +34,7 @@ use crate::{app, config::Config, private, services::Violation};
     after_help = "Examples:\n  \
         pixcrawler demo                           see it work, without the internet\n  \
         pixcrawler crawl \"red panda\" --max 200    from keywords to a dataset folder\n  \
+        pixcrawler jobs list                      what became of crawls, and what was refused\n  \
         pixcrawler serve                          API and worker on http://127.0.0.1:8000\n  \
         pixcrawler token --email you@example.org  a bearer token for that API\n  \
         pixcrawler doctor                         what is missing on this machine\n\n\
@@ -52,6 +55,8 @@ enum TopCommand {
     Crawl(crawl::CrawlArgs),
     Serve(serve::Serve),
     Worker(serve::WorkerArgs),
+    #[command(alias = "job")]
+    Jobs(jobs::Jobs),
     Token(token::TokenArgs),
     Plugin(plugin::Plugin),
     Migrate(migrate::Migrate),
@@ -115,6 +120,7 @@ async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         TopCommand::Crawl(command) => command.run(cli.config, terminal).await,
         TopCommand::Serve(command) => command.run(cli.config).await,
         TopCommand::Worker(command) => command.run(cli.config).await,
+        TopCommand::Jobs(command) => command.run(cli.config).await,
         TopCommand::Token(command) => command.run(&cli.config),
         TopCommand::Plugin(command) => command.run(cli.config).await,
         TopCommand::Migrate(command) => command.run(cli.config).await,

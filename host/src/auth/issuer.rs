@@ -90,15 +90,7 @@ impl Issuer {
     /// # Errors
     /// When the text is no address, or `ttl` less than a second.
     pub fn issue(&self, email: &str, ttl: Duration) -> Result<String, IssuerError> {
-        let email = email.trim().to_lowercase();
-        let sound = email.len() <= 255
-            && email
-                .split_once('@')
-                .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'))
-            && !email.contains(|c: char| c.is_whitespace() || c.is_control());
-        if !sound {
-            return Err(IssuerError::Email(email));
-        }
+        let email = normalised(email)?;
         if ttl.as_secs() == 0 {
             return Err(IssuerError::Lifetime);
         }
@@ -133,7 +125,21 @@ impl Issuer {
     }
 }
 
-/// The id of a local user: made from the address, so that it needs no table.
+/// The form of an address that [`user_of`] takes.
+///
+/// # Errors
+/// When the text is no address.
+pub fn normalised(email: &str) -> Result<String, IssuerError> {
+    let email = email.trim().to_lowercase();
+    let sound = email.len() <= 255
+        && email
+            .split_once('@')
+            .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'))
+        && !email.contains(|c: char| c.is_whitespace() || c.is_control());
+    if sound { Ok(email) } else { Err(IssuerError::Email(email)) }
+}
+
+/// The id of a local user: made from the normalised address, so that it needs no table.
 #[must_use]
 pub fn user_of(email: &str) -> UserId {
     let digest = Sha256::new().chain_update(b"pixcrawler local user\n").chain_update(email).finalize();

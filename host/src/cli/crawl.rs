@@ -3,7 +3,7 @@
 //! belongs to, so that the same command again goes on where the last one ended.
 
 mod folder;
-mod progress;
+pub(super) mod progress;
 mod request;
 mod summary;
 
@@ -14,7 +14,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
 use indicatif::MultiProgress;
 use serde_json::Value;
 use tokio::{sync::watch, time::MissedTickBehavior};
@@ -22,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{App, Signal, announced},
-    auth::{Caller, issuer::user_of},
-    cli::{broken_rules, plugin, say, stop, wrong_usage},
+    auth::Caller,
+    cli::{broken_rules, plugin, say, stop, user::local_user, wrong_usage},
     config::{self, Config},
     crawl::Worker,
     dataset::{self, ExportError},
@@ -47,8 +46,6 @@ pub(super) use request::CrawlArgs;
 
 /// Characters of an argument that is said to be wrong.
 const LONGEST_SAID: usize = 100;
-/// Whose rows they are.
-const LOCAL_USER: &str = "local@pixcrawler.invalid";
 /// Looks at the job are at least this far apart, and at most so far.
 const SOONEST_LOOK: Duration = Duration::from_millis(200);
 const LATEST_LOOK: Duration = Duration::from_secs(2);
@@ -178,21 +175,6 @@ fn not_whole(folder: &Folder, error: ExportError) -> anyhow::Error {
     anyhow::Error::from(error).context(format!(
         "not all that was kept is in {folder}; nothing is lost, the same command again goes on"
     ))
-}
-
-/// The one who uses the command line.
-fn local_user() -> Caller {
-    Caller {
-        user: user_of(LOCAL_USER),
-        email: Some(LOCAL_USER.to_owned()),
-        name: Some("Local user".to_owned()),
-        avatar_url: None,
-        expires: DateTime::<Utc>::MAX_UTC,
-        role: "authenticated".to_owned(),
-        is_anonymous: false,
-        session: None,
-        is_local: true,
-    }
 }
 
 /// Waits for the sources that are being compiled.

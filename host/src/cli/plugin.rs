@@ -4,7 +4,7 @@ mod ask;
 mod bench;
 mod build;
 mod check;
-mod consent;
+pub(super) mod consent;
 mod disable;
 mod enable;
 mod install;

@@ -208,6 +208,27 @@ pub async fn list(
     .await
 }
 
+/// At most `limit` jobs of whoever, newest first: for the operator, never for a user.
+pub async fn list_of_all(db: &PgPool, status: Option<JobState>, limit: i64) -> sqlx::Result<Vec<JobRow>> {
+    sqlx::query_as(
+        "select shown.*, input from public.crawl_jobs shown left join pixcrawler.job on job_id = id
+         where $1::text is null or status = $1
+         order by id desc limit $2",
+    )
+    .bind(status.map(JobState::name))
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
+/// Whose job it is: for the operator, never for a user.
+pub async fn owner(db: &PgPool, job: JobId) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar("select user_id from public.crawl_jobs where id = $1")
+        .bind(job)
+        .fetch_optional(db)
+        .await
+}
+
 /// How many different pictures the sources have named for a job of this user so far.
 pub async fn found(db: &PgPool, user: UserId, job: JobId) -> sqlx::Result<i64> {
     sqlx::query_scalar(

@@ -65,6 +65,9 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// All of them, in the order in which a job comes to them.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
+
     /// As stored.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -4,7 +4,7 @@
 use crate::{
     app::App,
     db::{
-        self,
+        self, PgPool,
         fairness::{self, QueueTurn},
         job_lifecycle::{self, RetryFound},
     },
@@ -55,10 +55,7 @@ impl App {
     /// # Errors
     /// When the database fails; then the job goes on.
     pub async fn cancel_job(&self, user: UserId, job: JobId) -> Result<Cancelled, JobError> {
-        let mut tx = self.db.begin().await?;
-        let cancelled = job_lifecycle::cancel(&mut tx, user, job).await?;
-        tx.commit().await?;
-        Ok(cancelled)
+        cancel(&self.db, user, job).await
     }
 
     /// Begins a job again that failed, was cancelled or lacks a part that failed, without
@@ -100,14 +97,33 @@ impl App {
     /// # Errors
     /// When the database fails; then the job is there still, cancelled perhaps.
     pub async fn delete_job(&self, user: UserId, job: JobId) -> Result<bool, JobError> {
-        if self.cancel_job(user, job).await? == Cancelled::NotFound {
-            return Ok(false);
-        }
-        let mut tx = self.db.begin().await?;
-        let deleted = job_lifecycle::delete(&mut tx, user, job).await?;
-        tx.commit().await?;
-        Ok(deleted)
+        delete(&self.db, user, job).await
     }
+}
+
+/// [`App::cancel_job`], where only the database is there.
+///
+/// # Errors
+/// When the database fails; then the job goes on.
+pub async fn cancel(db: &PgPool, user: UserId, job: JobId) -> Result<Cancelled, JobError> {
+    let mut tx = db.begin().await?;
+    let cancelled = job_lifecycle::cancel(&mut tx, user, job).await?;
+    tx.commit().await?;
+    Ok(cancelled)
+}
+
+/// [`App::delete_job`], where only the database is there.
+///
+/// # Errors
+/// When the database fails; then the job is there still, cancelled perhaps.
+pub async fn delete(db: &PgPool, user: UserId, job: JobId) -> Result<bool, JobError> {
+    if cancel(db, user, job).await? == Cancelled::NotFound {
+        return Ok(false);
+    }
+    let mut tx = db.begin().await?;
+    let deleted = job_lifecycle::delete(&mut tx, user, job).await?;
+    tx.commit().await?;
+    Ok(deleted)
 }
 
 /// What the queue is told to carry.

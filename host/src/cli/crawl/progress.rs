@@ -22,19 +22,19 @@ const LINES: Duration = Duration::from_secs(5);
 
 /// A job at one moment.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Snapshot {
-    pub(super) status: JobState,
-    pub(super) wanted: i32,
-    pub(super) kept: i32,
+pub(in crate::cli) struct Snapshot {
+    pub(in crate::cli) status: JobState,
+    pub(in crate::cli) wanted: i32,
+    pub(in crate::cli) kept: i32,
     /// Different pictures that the sources named.
-    pub(super) found: i64,
-    pub(super) duplicates: i64,
+    pub(in crate::cli) found: i64,
+    pub(in crate::cli) duplicates: i64,
     /// By code.
-    pub(super) refused: BTreeMap<String, i64>,
+    pub(in crate::cli) refused: BTreeMap<String, i64>,
     /// Why there are fewer than wanted.
-    pub(super) reason: Option<String>,
+    pub(in crate::cli) reason: Option<String>,
     /// What the sources said.
-    pub(super) warnings: Vec<String>,
+    pub(in crate::cli) warnings: Vec<String>,
     /// A process works on it.
     #[serde(skip)]
     pub(super) running: bool,
@@ -50,8 +50,13 @@ impl Snapshot {
     /// When the job is gone or the database fails.
     pub(super) async fn look(db: &PgPool, user: UserId, job: JobId) -> anyhow::Result<Self> {
         let detail = db::jobs::detail(db, user, job).await?.context("the job was deleted")?;
-        let (row, chunks) = (detail.job, detail.chunks.0);
-        let (refused, duplicates) = db::jobs::ReasonCount::split(detail.reasons.0);
+        Ok(Self::of(&detail, db::jobs::found(db, user, job).await?))
+    }
+
+    /// A job of which so many pictures were `found`.
+    pub(in crate::cli) fn of(detail: &db::jobs::JobDetail, found: i64) -> Self {
+        let (row, chunks) = (&detail.job, &detail.chunks.0);
+        let (refused, duplicates) = db::jobs::ReasonCount::split(detail.reasons.0.clone());
         let running = chunks.iter().any(|chunk| chunk.state == ChunkState::Running);
         let busy = running || chunks.iter().any(|chunk| chunk.state == ChunkState::Queued);
         let waiting = chunks.iter().filter(|_| !busy).filter_map(|chunk| {
@@ -59,7 +64,7 @@ impl Snapshot {
             Some((format!("{}: {reason}", chunk.source), chunk.waiting_until?))
         });
         let mut warnings = Vec::new();
-        for chunk in &chunks {
+        for chunk in chunks {
             for warning in &chunk.warnings {
                 let warning = format!("{}: {warning}", chunk.source);
                 if !warnings.contains(&warning) {
@@ -67,18 +72,18 @@ impl Snapshot {
                 }
             }
         }
-        Ok(Self {
+        Self {
             status: row.status.0,
             wanted: row.max_images,
             kept: row.valid_images,
-            found: db::jobs::found(db, user, job).await?,
+            found,
             duplicates,
             refused,
-            reason: row.error,
+            reason: row.error.clone(),
             warnings,
             running,
             waits: waiting.min_by_key(|(_, until)| *until),
-        })
+        }
     }
 }
 
@@ -157,7 +162,7 @@ fn counts(job: &Snapshot, elapsed: Duration, kept: i32) -> String {
 }
 
 /// `12 refused (8 not-found, 4 truncated)`, the most frequent first.
-pub(super) fn refusals(refused: &BTreeMap<String, i64>) -> String {
+pub(in crate::cli) fn refusals(refused: &BTreeMap<String, i64>) -> String {
     let mut codes: Vec<_> = refused.iter().collect();
     codes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let codes: Vec<String> = codes.into_iter().map(|(code, count)| format!("{count} {code}")).collect();

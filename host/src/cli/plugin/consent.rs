@@ -49,17 +49,17 @@ fn credential(spec: &CredentialSpec) -> String {
     format!("{} ({need}): sent {how} to {}", spec.name, spec.hosts.join(", "))
 }
 
-/// Asks whether the operator agrees; `yes` was said on the command line.
+/// Asks whether whoever sits there agrees; `yes` was said on the command line.
 ///
 /// # Errors
 /// When there is nobody to ask.
-pub(super) fn agreed(question: &str, yes: bool) -> anyhow::Result<bool> {
+pub(in crate::cli) fn agreed(question: &str, yes: bool) -> anyhow::Result<bool> {
     if yes {
         return Ok(true);
     }
     if !stdin().is_terminal() {
         return Err(wrong_usage(
-            "nothing was changed: there is no terminal to ask on; look at what it asks for, then say --yes",
+            "nothing was changed: there is no terminal to ask on; say --yes when you have looked at what it is about",
         ));
     }
     write!(stderr(), "{} [y/N] ", visible(question))?;
