@@ -134,6 +134,7 @@ async fn every_command_explains_itself() {
         "plugin install -h",
         "plugin enable -h",
         "plugin disable -h",
+        "plugin rollback -h",
         "plugin remove -h",
         "plugin run -h",
         "plugin record -h",

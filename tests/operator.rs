@@ -1,5 +1,6 @@
 //! What an operator does while the system runs.
 
+mod credentials;
 mod health;
 mod preview;
 mod upgrade;

@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
     process::Stdio,
     time::{Duration, SystemTime},
 };
@@ -234,22 +235,23 @@ async fn nothing_that_comes_out_holds_a_secret() {
 async fn a_credential_that_cannot_be_read_is_not_shown() {
     for setting in ["canary", "openverse=canary", "openverse.api canary", "Canary.b=canary,c.d=e"] {
         let data = data_dir();
-        let mut binary = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
-        binary.arg("serve").env("PIXCRAWLER_DATA_DIR", data.path()).env("PIXCRAWLER_LOG", "trace");
-        let [variable, flag] = [binary.env("PIXCRAWLER_CREDENTIALS", setting).output().await.unwrap(), {
-            binary
-                .env_remove("PIXCRAWLER_CREDENTIALS")
-                .args(["--credential", setting])
-                .output()
-                .await
-                .unwrap()
-        }];
-        for output in [variable, flag] {
+        let file = data.path().join("credentials");
+        fs::write(&file, setting).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let ends = async |arguments: &[&str], variables: &[(&str, &str)]| {
+            let mut binary = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+            binary.arg("serve").args(arguments).envs(variables.iter().copied());
+            binary.env("PIXCRAWLER_DATA_DIR", data.path()).env("PIXCRAWLER_LOG", "trace");
+            let output = binary.output().await.unwrap();
             let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
             assert_eq!(output.status.code(), Some(2), "{setting}: {said}");
             assert!(said.contains("SOURCE.NAME=SECRET"), "{said}");
             assert!(!said.to_lowercase().contains("canary"), "{said}");
-        }
+        };
+        ends(&["--credential", setting], &[]).await;
+        ends(&[], &[("PIXCRAWLER_CREDENTIALS", setting)]).await;
+        ends(&[], &[("PIXCRAWLER_CREDENTIALS_FILE", file.to_str().unwrap())]).await;
+        ends(&[], &[("PIXCRAWLER_CREDENTIALS_COMMAND", &format!("echo '{setting}'"))]).await;
     }
 }
 

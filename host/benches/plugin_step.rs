@@ -17,6 +17,8 @@ async fn main() -> anyhow::Result<()> {
         plugins_dir: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests")),
         grant: vec!["steps".to_owned()],
         credential: Vec::new(),
+        credentials_file: None,
+        credentials_command: None,
         plugin_deadline: Duration::from_secs(2),
         plugin_memory: 64,
         plugin_compile_deadline: Duration::from_secs(60),

@@ -1,6 +1,6 @@
 //! Everything built once and passed explicitly. What is done with it stands in `services`.
 
-mod fingerprints;
+mod credentials;
 mod start;
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 
 use crate::{
     auth::{Auth, link::LinkKey},
-    config::{Config, ConfiguredCredential},
+    config::Config,
     db::PgPool,
     fetch::Fetcher,
     metrics::Metrics,
@@ -20,7 +20,7 @@ use crate::{
     store::Store,
 };
 
-pub use fingerprints::CredentialFingerprints;
+pub use credentials::{CredentialReader, CredentialSet, LiveCredentials, credential_names};
 pub(crate) use start::make_data_dir;
 pub use start::{Announce, Database, StartError, announced, project_keys};
 
@@ -29,8 +29,8 @@ pub use start::{Announce, Database, StartError, announced, project_keys};
 pub struct App {
     /// Settings.
     pub config: Arc<Config>,
-    /// Secrets of sources.
-    pub credentials: Arc<[ConfiguredCredential]>,
+    /// Secrets of sources, and what tells them from others.
+    pub credentials: Arc<LiveCredentials>,
     /// Rows.
     pub db: PgPool,
     /// Whether the private Postgres lives, where the rows are in one.
@@ -47,8 +47,6 @@ pub struct App {
     pub auth: Arc<Auth>,
     /// Signs what browsers fetch by themselves.
     pub links: Arc<LinkKey>,
-    /// Tells the configured credentials from others.
-    pub fingerprints: Arc<CredentialFingerprints>,
     /// What is counted and timed.
     pub metrics: Arc<Metrics>,
     /// What other processes tell through the database.

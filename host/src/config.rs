@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-pub use credential::{ConfiguredCredential, CredentialError};
+pub use credential::{ConfiguredCredential, CredentialError, parse_lines};
 pub use origin::OriginMapping;
 pub use user_agent::UserAgentError;
 
@@ -189,6 +189,15 @@ pub struct Plugins {
     // Not parsed by clap, whose message for what cannot be parsed repeats it.
     #[arg(long, env = "PIXCRAWLER_CREDENTIALS", value_name = "SOURCE.NAME=SECRET")]
     pub credential: Vec<SecretString>,
+    /// File of such secrets, one a line, `#` before a note; for nobody but its owner. What changes in it
+    /// is taken up by a host that runs
+    #[arg(long, env = "PIXCRAWLER_CREDENTIALS_FILE", value_name = "FILE")]
+    pub credentials_file: Option<PathBuf>,
+    /// Command that prints such lines, as of a password manager; run by `sh`, for 30 s at most, at the start,
+    /// every ten minutes, and within a minute after a secret was refused
+    // A secret, because one may be written into it.
+    #[arg(long, env = "PIXCRAWLER_CREDENTIALS_COMMAND", value_name = "COMMAND")]
+    pub credentials_command: Option<SecretString>,
     /// Folder for compiled plugins, for one user of the system alone; may be shared by data
     /// folders [default: `cache` in the data folder]
     #[arg(long, env = "PIXCRAWLER_CACHE_DIR", value_name = "DIR")]
@@ -304,6 +313,16 @@ impl Crawl {
     }
 }
 
+impl Plugins {
+    /// The secrets of sources that are given by the flag or its variable.
+    ///
+    /// # Errors
+    /// When one is not of the form `SOURCE.NAME=SECRET`; does not repeat it.
+    pub fn given_credentials(&self) -> Result<Vec<ConfiguredCredential>, CredentialError> {
+        credential::parse(&self.credential)
+    }
+}
+
 impl Fetch {
     /// The User-Agents that are configured, by source.
     ///
@@ -349,14 +368,6 @@ impl Config {
         SocketAddr::new(host, self.http.port)
     }
 
-    /// The secrets that are configured for sources.
-    ///
-    /// # Errors
-    /// When one is not of the form `SOURCE.NAME=SECRET`; does not repeat it.
-    pub fn credentials(&self) -> Result<Vec<ConfiguredCredential>, CredentialError> {
-        credential::parse(&self.plugins.credential)
-    }
-
     /// Variables of the original system that have no meaning here, for one notice.
     #[must_use]
     pub fn ignored(&self) -> Vec<&'static str> {
@@ -373,12 +384,13 @@ pub fn command_line() -> String {
 }
 
 /// Settings whose values are not repeated.
-const SECRET: [&str; 5] = [
+const SECRET: [&str; 6] = [
     "--database-url",
     "--supabase-jwt-secret",
     "--supabase-service-role-key",
     "--supabase-anon-key",
     "--credential",
+    "--credentials-command",
 ];
 
 fn quoted(arguments: impl Iterator<Item = String>) -> String {

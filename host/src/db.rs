@@ -8,6 +8,7 @@ pub mod column;
 pub mod export;
 pub mod fairness;
 pub mod guard;
+pub mod hosts;
 pub mod idempotency;
 pub mod images;
 pub mod inbox;

@@ -11,6 +11,7 @@
 //! | described component | the same of a file that is named, installed or not ([`DescribedComponent`]) |
 //! | inspected component | what is seen of such a file from outside, source or not ([`InspectedComponent`]) |
 //! | failed build | one that faulted too often, so that an earlier one runs ([`FailedBuilds`]) |
+//! | set aside | the build that is meant while an earlier one runs, because it failed or lacks a credential ([`SetAside`]) |
 //! | loaded plugin, source | the entry of the catalog under one id: the build that runs, or why none does ([`LoadedPlugin`]) |
 //!
 //! Likewise what lets a source reach others:
@@ -28,7 +29,7 @@
 //! they work on, and its errors.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::Permissions,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -59,8 +60,8 @@ pub use catalog::{LoadedPlugin, PluginStatus};
 pub use granted_capabilities::{GrantedCapabilities, GrantedCredential};
 pub use grants::GrantedBy;
 pub use inspect::{DescribedComponent, InspectedComponent, OpenError, SandboxUse, inspect};
-pub use install::FolderError;
-pub use inventory::{FailedBuilds, RefusedPlugin};
+pub use install::{FolderError, RolledBack};
+pub use inventory::{FailedBuilds, RefusedPlugin, SetAside};
 pub use lockfile::{LockedBuild, LockfileError};
 
 use catalog::Catalog;
@@ -163,6 +164,18 @@ impl Plugins {
     /// is until the folder changes again.
     pub async fn follow(&self, failed: Option<FailedBuilds>) -> Result<(), PluginsError> {
         self.shared.follow(failed).await
+    }
+
+    /// Takes up which credentials are configured, names by source: a build that requires another gives way to
+    /// an earlier one that does not, until it is there. Before this is said, none does.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or its record understood: then everything stays as it is.
+    pub async fn configure(
+        &self,
+        credentials: BTreeMap<String, BTreeSet<String>>,
+    ) -> Result<(), PluginsError> {
+        self.shared.configure(credentials).await
     }
 
     /// Tells whether a build of a source could be set aside for an earlier one.

@@ -9,6 +9,7 @@ pub mod host;
 pub mod inbox;
 pub mod jobs;
 pub mod metrics;
+pub mod presence;
 pub mod profiles;
 pub mod readiness;
 pub mod sources;

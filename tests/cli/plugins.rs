@@ -1,7 +1,8 @@
-//! `plugin install`, `enable`, `disable` and `remove`, and the record they keep.
+//! `plugin install`, `rollback`, `enable`, `disable` and `remove`, and the record they keep.
 
 use std::{
     fs,
+    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -112,6 +113,91 @@ async fn from_install_to_remove() {
     fs::write(shell.path("none.wasm"), "nothing").unwrap();
     shell.plugin("install none.wasm --yes").await.expect(1).says(&["none.wasm", "not a WebAssembly"]);
     shell.plugin("install absent.wasm --yes").await.expect(1).says(&["cannot read absent.wasm"]);
+}
+
+#[tokio::test]
+async fn back_to_the_build_before_and_forth() {
+    let shell = shell(&["steps", "upgrade", "upgrade-greedy"]).await;
+    let version = async || shell.source("steps").await["version"].as_str().unwrap().to_owned();
+    let refused = async |line: &str, says: &[&str]| {
+        shell.plugin(&format!("rollback {line}")).await.expect(1).says(says);
+    };
+    refused("steps", &["there is no source `steps`"]).await;
+    refused("openverse", &["there is no build of openverse to go back to: it was never installed"]).await;
+    shell.plugin("install steps.wasm --yes").await.expect(0);
+    refused("steps", &["there is no build of steps to go back to: 0.1.0 is all that was installed"]).await;
+    shell.plugin("install upgrade.wasm").await.expect(0);
+    shell.plugin("install upgrade-greedy.wasm --yes").await.expect(0);
+
+    let back = shell.plugin("rollback steps").await.expect(0).stdout;
+    assert!(back.starts_with("steps 0.4.0 → 0.2.0. Hosts that run"), "{back}");
+    assert!(back.ends_with("Undo it with `pixcrawler plugin rollback steps`.\n"), "{back}");
+    assert_eq!(version().await, "0.2.0");
+    shell.plugin("rollback steps").await.expect(0);
+    // What was granted to it holds.
+    let greedy = shell.source("steps").await;
+    assert_eq!((&greedy["version"], &greedy["granted_by"]), (&json!("0.4.0"), &json!("record")));
+    refused("steps --to 9", &["beside 0.4.0 there are: 0.2.0, 0.1.0"]).await;
+    let back = shell.plugin("rollback steps --to 0.1.0 --json").await.expect(0).json();
+    assert_eq!((&back["from"], &back["to"]), (&json!("0.4.0"), &json!("0.1.0")), "{back}");
+    assert_eq!((&back["source"]["version"], &back["source"]["status"]), (&json!("0.1.0"), &json!("ready")));
+
+    // One that is off stays off, and what is not as it was is not gone back to.
+    shell.plugin("disable steps").await.expect(0);
+    let off = shell.plugin("rollback steps").await.expect(0).stdout;
+    assert!(off.contains("0.1.0 → 0.4.0. It is off: it was turned off"), "{off}");
+    let (record, old) = (shell.record(), shell.files().into_iter().find(|name| name.contains("@0.1.0")));
+    fs::write(shell.path(&format!("data/plugins/{}", old.unwrap())), guest("trap")).unwrap();
+    refused("steps", &["nothing was changed: ", "@0.1.0", "was changed: its SHA-256 is"]).await;
+    assert_eq!(shell.record(), record);
+    assert_eq!(
+        shell.plugin("remove steps --json").await.expect(0).json()["files"].as_array().unwrap().len(),
+        3
+    );
+
+    // What comes with the program is before all that takes its place.
+    let bundled = shell.source("webpage").await;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/plugins/webpage.wasm");
+    let other = [fs::read(&file).unwrap(), vec![0, 2, 1, b'x']].concat();
+    fs::write(shell.path("webpage.wasm"), other).unwrap();
+    shell.plugin("install webpage.wasm --yes").await.expect(0);
+    let installed = shell.source("webpage").await;
+    assert_eq!((&installed["bundled"], &installed["pinned"]), (&json!(false), &json!(true)));
+    let back = shell.plugin("rollback webpage").await.expect(0).stdout;
+    assert!(back.contains(", which comes with the program."), "{back}");
+    let now = shell.source("webpage").await;
+    assert_eq!((&now["sha256"], &now["bundled"]), (&bundled["sha256"], &json!(true)), "{now}");
+    shell.plugin("rollback webpage").await.expect(0);
+    assert_eq!(shell.source("webpage").await["sha256"], installed["sha256"]);
+    shell.plugin("rollback webpage").await.expect(0);
+    shell.plugin("remove webpage").await.expect(0);
+    refused("webpage", &["it was never installed"]).await;
+    assert_eq!(shell.files(), ["plugins.toml"]);
+}
+
+#[tokio::test]
+async fn what_lacks_a_credential_is_installed_with_a_warning() {
+    let shell = shell(&["upgrade-keyed"]).await;
+    let list = shell.plugin("list").await.expect(0).stdout;
+    assert!(
+        list.starts_with("No server or worker runs here: as the settings of this shell have it.\n"),
+        "{list}"
+    );
+    let installed = shell.plugin("install upgrade-keyed.wasm --yes").await.expect(0);
+    installed
+        .says(&["steps 0.5.0 needs the credential `key`, which this shell does not have", "it is off until"]);
+    let listed = shell.source("steps").await;
+    assert_eq!((&listed["status"], &listed["waiting"]), (&json!("unavailable"), &json!(null)), "{listed}");
+    let mut command = shell.command(&["plugin", "list", "--json"]);
+    command.env("PIXCRAWLER_CREDENTIALS", "steps.key=one");
+    let listed = ended(command).await.expect(0).json();
+    assert_eq!(listed["judged_by"], json!({"role": "shell"}), "{listed}");
+    let sources = listed["sources"].as_array().unwrap();
+    let steps = sources.iter().find(|source| source["id"] == "steps").unwrap();
+    assert_eq!(steps["status"], "ready", "{steps}");
+    let mut command = shell.command(&["plugin", "install", "upgrade-keyed.wasm"]);
+    command.env("PIXCRAWLER_CREDENTIALS", "steps.key=one");
+    assert_eq!(ended(command).await.expect(0).stderr, "");
 }
 
 #[tokio::test]

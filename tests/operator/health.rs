@@ -192,8 +192,18 @@ async fn a_refused_credential_pauses_until_there_is_another() {
     let two = ("PIXCRAWLER_CREDENTIALS", "keys.header=two");
     worker.kill().await;
     let _worker = system.worker(&[two]).await;
+    // The server has still the first; who asks has what the second worker has.
     let listed = system.listed_with("keys", &[two]).await;
-    assert_eq!(listed["health"]["condition"], "degraded", "{listed}");
+    assert_eq!(listed["health"]["condition"], "paused", "{listed}");
+    let same = |role: &str| {
+        let mut configured = listed["configured"].as_array().unwrap().iter();
+        let last = configured.rfind(|held| held["role"] == role).unwrap();
+        assert_eq!(last["credentials"], json!(["header"]), "{listed}");
+        last["same_as_judge"].as_bool().unwrap()
+    };
+    assert_eq!(["server", "worker", "shell"].map(same), [true, false, false], "{listed}");
+    let text = system.plugin_with(&["list"], &[two]).await;
+    assert!(text.contains("; this shell has header with another secret"), "{text}");
     system.tell(job, "retry").await;
     system.until_ended(job).await;
     assert_eq!(system.listed("keys").await["health"]["condition"], "ok");

@@ -1,9 +1,15 @@
 //! New versions, and sources that come and go, without a restart.
 
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
 use serde_json::json;
 
-use super::{page, system};
-use crate::support::site::{Reply, Site};
+use super::{guest_file, page, system};
+use crate::support::{
+    postgres::database,
+    process::System,
+    site::{ORIGIN, Reply, Site},
+};
 
 fn pictures(site: &Site, names: &[&str]) {
     for name in names {
@@ -94,4 +100,87 @@ async fn a_file_that_is_not_as_recorded_is_not_taken_up() {
 
     std::fs::write(&file, sound).unwrap();
     late.took_up("0.1.0", true).await;
+}
+
+#[tokio::test]
+async fn a_version_waits_for_its_credential_while_the_one_before_goes_on() {
+    let site = Site::start().await;
+    pictures(&site, &["a", "b"]);
+    site.on("/page/1?q=fox", [page(&["a"], false)]);
+    site.on("/keyed?q=fox", [Reply::Page(format!("{ORIGIN}/b.png"))]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("credentials");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let settings =
+        [("PIXCRAWLER_PLUGINS_POLL", "50ms"), ("PIXCRAWLER_CREDENTIALS_FILE", file.to_str().unwrap())];
+    let system = System::with(&site, database().await, &settings).await;
+    let worker = system.worker(&[]).await;
+    let both = [system.door(), &worker];
+    // How often either has taken up another build or state of the source.
+    let taken_up = async |times: usize, version: &str| {
+        for process in both {
+            process.logged_nth("source-loaded", times).await;
+            let line = process.lines("source-loaded").pop().unwrap();
+            assert_eq!((&line["version"], &line["off"]), (&json!(version), &json!(null)), "{line}");
+        }
+    };
+    let crawled = async |path: &str| {
+        let before = site.requests(path).len();
+        let job = system.create_of("steps", &["fox"]).await;
+        let done = system.until_status(job, "completed").await;
+        assert_eq!((&done["kept"], site.requests(path).len()), (&json!(1), before + 1), "{done:#}");
+    };
+    system.install("steps").await;
+    taken_up(1, "0.1.0").await;
+
+    let keyed = guest_file("upgrade-keyed");
+    let installed = system.run(&["plugin", "install", keyed.to_str().unwrap(), "--yes"], &[]).await;
+    assert!(installed.status.success(), "{installed:?}");
+    let said = String::from_utf8(installed.stderr).unwrap();
+    for part in [
+        "Warning: steps 0.5.0 needs the credential `key`, which the server (pid ",
+        "does not have (Ask for one.); 0.1.0 goes on until it is there, then this one takes over",
+        "`steps.key=SECRET`",
+    ] {
+        assert!(said.contains(part), "`{part}` is missing: {said}");
+    }
+    let listed = system.listed("steps").await;
+    assert_eq!((&listed["version"], &listed["status"]), (&json!("0.1.0"), &json!("ready")), "{listed}");
+    assert_eq!(
+        (&listed["waiting"]["version"], &listed["waiting"]["lacks"]),
+        (&json!("0.5.0"), &json!("key"))
+    );
+    assert_eq!(listed["rolled_back"], json!(null));
+    let text = system.plugin(&["list"]).await;
+    assert!(text.contains("left aside  0.5.0 (steps@0.5.0-"), "{text}");
+    assert!(text.contains("which lacks its credential `key`: Ask for one."), "{text}");
+    crawled("/page/1").await;
+
+    // It comes, goes, and comes again, and each time everybody follows.
+    for (text, times, version, path) in [
+        ("steps.key=one", 2, "0.5.0", "/keyed"),
+        ("", 3, "0.1.0", "/page/1"),
+        ("steps.key=two", 4, "0.5.0", "/keyed"),
+    ] {
+        fs::write(&file, text).unwrap();
+        taken_up(times, version).await;
+        crawled(path).await;
+    }
+    let sent = ["one", "two"].map(|key| Some(key.to_owned()));
+    assert_eq!(site.header("/keyed", "x-api-key"), sent);
+    assert_eq!(system.listed("steps").await["waiting"], json!(null));
+    assert!(system.door().lines("credential-unknown").is_empty());
+
+    // By hand to the one before, and back.
+    let back = system.plugin(&["rollback", "steps"]).await;
+    assert!(back.contains("steps 0.5.0 → 0.1.0. Hosts that run take it up within seconds."), "{back}");
+    taken_up(5, "0.1.0").await;
+    crawled("/page/1").await;
+    let forth = system.plugin(&["rollback", "steps", "--json"]).await;
+    let forth: serde_json::Value = serde_json::from_str(&forth).unwrap();
+    assert_eq!((&forth["from"], &forth["to"]), (&json!("0.1.0"), &json!("0.5.0")));
+    assert_eq!(forth["source"]["granted_by"], "record");
+    taken_up(6, "0.5.0").await;
+    crawled("/keyed").await;
 }

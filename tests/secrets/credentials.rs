@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::PermissionsExt as _,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -136,11 +137,24 @@ async fn credentials_of_every_kind_stay_with_the_host() {
     let granted = ("PIXCRAWLER_GRANT", "keys".to_owned());
     let given: Vec<String> =
         configured().iter().map(|(name, secret)| format!("keys.{name}={secret}")).collect();
-    // From the environment, and from the command line.
-    let variable = ("PIXCRAWLER_CREDENTIALS", given.join(","));
+    // From the environment, a file and a command, and from the command line.
+    let secret_file = guests.path().join("secrets");
+    fs::write(&secret_file, &given[2]).unwrap();
+    fs::set_permissions(&secret_file, fs::Permissions::from_mode(0o600)).unwrap();
+    let apart = [
+        ("PIXCRAWLER_CREDENTIALS", given[..2].join(",")),
+        ("PIXCRAWLER_CREDENTIALS_FILE", secret_file.to_str().unwrap().to_owned()),
+        ("PIXCRAWLER_CREDENTIALS_COMMAND", format!("echo '{}'", given[3])),
+    ];
     let flags = given.iter().map(|given| format!("--credential={given}")).collect();
     let ways = [
-        ("text", Settings { variables: vec![folder.clone(), granted.clone(), variable], flags: Vec::new() }),
+        (
+            "text",
+            Settings {
+                variables: [vec![folder.clone(), granted.clone()], apart.to_vec()].concat(),
+                flags: Vec::new(),
+            },
+        ),
         ("json", Settings { variables: vec![folder, granted], flags }),
     ];
     for (format, more) in ways {

@@ -250,7 +250,7 @@ fn example_id() -> String {
 
 impl Source {
     fn new(installed: LoadedPlugin, app: &App, states: &SourceStates) -> Self {
-        let health = states.health(&installed, &app.fingerprints);
+        let health = states.health(&installed, app.credentials.now().mark(&installed.info.id));
         let unavailable_reason = app.unavailable(&installed, &health);
         let figures = states.figures(&installed.info.id);
         let info = installed.info;

@@ -12,13 +12,13 @@ use tokio::sync::broadcast;
 use url::Url;
 
 use crate::{
-    app::{App, CredentialFingerprints},
+    app::{App, CredentialReader, LiveCredentials},
     auth::{
         self, Auth,
         key_set::FetchKeys,
         link::{self, LinkKey},
     },
-    config::{Config, ConfiguredCredential, CredentialError},
+    config::{Config, CredentialError},
     db::{self, PgPool, ServerAddress},
     error::chain,
     fetch::{self, Fetcher},
@@ -65,7 +65,7 @@ pub enum StartError {
     )]
     ProjectWithoutDatabase,
     /// A secret of a source is not given as it must be.
-    #[error("cannot read PIXCRAWLER_CREDENTIALS or --credential")]
+    #[error("cannot read the credentials of sources")]
     Credential(#[from] CredentialError),
     /// The data folder cannot be made or used.
     #[error("cannot use the data folder {folder}; choose another with --data-dir")]
@@ -114,7 +114,7 @@ impl App {
     /// Puts the parts together.
     pub(crate) async fn assemble(
         config: Config,
-        credentials: Vec<ConfiguredCredential>,
+        credentials: CredentialReader,
         data_dir: &Path,
         plugins: Result<Plugins, PluginsError>,
         database: &Database,
@@ -129,21 +129,23 @@ impl App {
         let queue = Queue::new(&db);
         let links =
             LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
-        let fingerprints = CredentialFingerprints::new(&db, &credentials).await?;
+        let credentials = LiveCredentials::new(&db, credentials).await?;
+        let plugins = plugins?;
+        // Before a source is asked for: a build that lacks one gives way to one that does not.
+        plugins.configure(credentials.now().names()).await?;
         let store = Store::local(&data_dir.join("objects"))?;
         let (signals, _) = broadcast::channel(SIGNALS);
         Ok(Self {
             config: Arc::new(config),
-            credentials: credentials.into(),
+            credentials: Arc::new(credentials),
             db,
             postgres: database.private.as_ref().map(PrivatePostgres::alive),
             queue,
-            plugins: plugins?,
+            plugins,
             fetcher,
             store,
             auth: Arc::new(auth),
             links: Arc::new(links),
-            fingerprints: Arc::new(fingerprints),
             metrics: Arc::default(),
             signals,
         })

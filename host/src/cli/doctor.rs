@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    app::{Database, StartError, project_keys},
+    app::{CredentialReader, Database, StartError, project_keys},
     auth::{Auth, key_set::NO_KEYS},
     cli::{
         plugin::{self, Known},
@@ -19,8 +19,9 @@ use crate::{
     db::{self, MigrateError, PgPool, guard::Drift, inspect::Inspection},
     error::chain,
     fetch::{self, Fetcher},
-    plugins::Plugins,
+    plugins::{LoadedPlugin, Plugins},
     private,
+    services::sources::unknown_credential,
     store::Store,
 };
 
@@ -249,28 +250,35 @@ fn protection(drift: Drift) -> Vec<Finding> {
 }
 
 async fn plugins(config: &Config, db: Option<&PgPool>, stop: &CancellationToken) -> Vec<Finding> {
-    let mut known = match Known::configured(config) {
-        Ok(known) => known,
-        Err(error) => return vec![wrong("credentials", chain(error.as_ref()))],
+    let reader = match CredentialReader::begin(&config.plugins).await {
+        Ok(reader) => reader,
+        Err(error) => return vec![failed("credentials")(error)],
     };
     let plugins = match Plugins::load(&config.plugins, &config.data_dir()).await {
         Ok(plugins) => plugins,
         Err(error) => return vec![failed("plugin runtime")(error)],
     };
-    if let Some(db) = db
-        && let Err(error) = known.read(db, &plugins).await
-    {
-        tracing::debug!(error = chain(error.as_ref()), "how the sources fare is not known");
-    }
+    let known = match Known::read(db, &reader, &plugins).await {
+        Err(error) if db.is_some() => {
+            tracing::debug!(error = chain(error.as_ref()), "how the sources fare is not known");
+            Known::read(None, &reader, &plugins).await
+        }
+        known => known,
+    };
+    let known = match known {
+        Ok(known) => known,
+        Err(error) => return vec![wrong("plugin runtime", chain(error.as_ref()))],
+    };
     plugin::prepared(&plugins, stop).await;
     let sources = plugins.list();
     let mut findings = vec![match sources.len() {
         0 => wrong("plugin runtime", "no source is installed: build them with `make plugins`"),
         count => ok("plugin runtime", format!("{count} sources")),
     }];
-    for source in sources {
+    findings.extend(credentials(&known, &sources));
+    for source in &sources {
         let check = format!("source {}", source.info.id);
-        findings.push(match known.unavailable(&source) {
+        findings.push(match known.unavailable(source) {
             None => ok(&check, format!("{} is ready", source.info.version)),
             Some(reason) => note(&check, reason),
         });
@@ -281,6 +289,23 @@ async fn plugins(config: &Config, db: Option<&PgPool>, stop: &CancellationToken)
             .iter()
             .map(|plugin| wrong("plugin left out", format!("{}: {}", plugin.name, plugin.reason))),
     );
+    findings
+}
+
+/// Which credentials are configured, in hosts that run and here, and which of them are for nobody.
+fn credentials(known: &Known, sources: &[LoadedPlugin]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for holder in known.holders() {
+        let all = holder.all();
+        let all: Vec<_> =
+            all.iter().flat_map(|(id, names)| names.iter().map(move |name| (id, name))).collect();
+        let unknown = all.iter().filter_map(|(id, name)| unknown_credential(id, name, sources));
+        findings.extend(unknown.map(|why| note("credentials", format!("{}: {why}", holder.name()))));
+        if !all.is_empty() {
+            let all: Vec<String> = all.iter().map(|(id, name)| format!("{id}.{name}")).collect();
+            findings.push(ok("credentials", format!("{} has {}", holder.name(), all.join(", "))));
+        }
+    }
     findings
 }
 

@@ -13,6 +13,7 @@ mod list;
 mod new;
 mod record;
 mod remove;
+mod rollback;
 mod run;
 mod stale;
 mod subject;
@@ -49,6 +50,7 @@ enum Command {
     Install(install::Install),
     Enable(enable::Enable),
     Disable(disable::Disable),
+    Rollback(rollback::Rollback),
     Remove(remove::Remove),
     Run(run::Run),
     Record(record::Record),
@@ -62,7 +64,11 @@ impl Plugin {
     pub(super) const fn changes_the_data_folder(&self, config: &Config) -> bool {
         let installs = matches!(
             self.command,
-            Command::Install(_) | Command::Enable(_) | Command::Disable(_) | Command::Remove(_)
+            Command::Install(_)
+                | Command::Enable(_)
+                | Command::Disable(_)
+                | Command::Rollback(_)
+                | Command::Remove(_)
         );
         installs && config.plugins.plugins_dir.is_none()
     }
@@ -75,6 +81,7 @@ impl Plugin {
             Command::Install(command) => command.run(&config).await,
             Command::Enable(command) => command.run(&config).await,
             Command::Disable(command) => command.run(&config).await,
+            Command::Rollback(command) => command.run(&config).await,
             Command::Remove(command) => command.run(&config).await,
             Command::Run(command) => command.run(&config).await,
             Command::Record(command) => command.run(&config).await,

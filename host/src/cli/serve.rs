@@ -11,7 +11,10 @@ use crate::{
     cli::stop,
     config::Config,
     crawl::Worker,
-    services::host::RunningHost,
+    services::{
+        host::RunningHost,
+        presence::{Presence, Role},
+    },
 };
 
 /// Run the API and a worker in this process
@@ -72,6 +75,7 @@ async fn run(
 /// API and worker until `stop`; when the API fails or the database is not safe, both stop.
 async fn serve(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     let server = api::ApiServer::bind(app.clone()).await?;
+    let presence = Presence::begin(&app, Role::Server).await;
     tracing::info!(event = "ready", address = %server.address(), docs = %format!("http://{}/docs", server.address()), "ready");
     let worker = async {
         if app.config.crawl.slots > 0 {
@@ -89,14 +93,16 @@ async fn serve(app: App, stop: CancellationToken) -> anyhow::Result<()> {
         guarded
     };
     let inbox = app.clone().watch_inbox(stop.clone());
-    let (served, (), guarded, ()) = tokio::join!(server, worker, guard, inbox);
+    let (served, (), guarded, (), ()) =
+        tokio::join!(server, worker, guard, inbox, presence.keep(stop.clone()));
     served?;
     Ok(guarded?)
 }
 
 /// A worker until `stop`.
 async fn work(app: App, stop: CancellationToken) -> anyhow::Result<()> {
+    let presence = Presence::begin(&app, Role::Worker).await;
     tracing::info!(event = "ready", slots = app.config.crawl.slots, "ready");
-    tokio::join!(Worker::run(app.clone(), stop.clone()), app.watch_inbox(stop));
+    tokio::join!(Worker::run(app.clone(), stop.clone()), presence.keep(stop.clone()), app.watch_inbox(stop));
     Ok(())
 }

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::{
-    app::App,
+    app::{App, CredentialSet},
     crawl::{
         decode::{DecodeResult, DecoderUnavailable, Decoders, Owner},
         failpoint::Failpoint,
@@ -56,6 +56,8 @@ pub(super) struct ChunkContext {
     pub(super) dataset: DatasetId,
     pub(super) rules: Rules,
     pub(super) grants: Grants,
+    /// Those that are in the grants, so that what is said of them is not said of later ones.
+    pub(super) credentials: Arc<CredentialSet>,
     pub(super) stats: Arc<SliceStats>,
 }
 

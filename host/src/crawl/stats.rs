@@ -1,9 +1,9 @@
 //! What a source does in one slice, counted for its row and for the metrics.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    app::App,
+    app::{App, CredentialSet},
     db::{self, sources},
     model::{Next, Refusal, SourceError, SourceStats},
     plugins::LoadedPlugin,
@@ -14,6 +14,7 @@ use crate::{
 pub(super) struct SliceStats {
     app: App,
     plugin: LoadedPlugin,
+    credentials: Arc<CredentialSet>,
     counts: Mutex<SliceCounts>,
 }
 
@@ -27,8 +28,8 @@ struct SliceCounts {
 }
 
 impl SliceStats {
-    pub(super) fn new(app: App, plugin: LoadedPlugin) -> Self {
-        Self { app, plugin, counts: Mutex::default() }
+    pub(super) fn new(app: App, plugin: LoadedPlugin, credentials: Arc<CredentialSet>) -> Self {
+        Self { app, plugin, credentials, counts: Mutex::default() }
     }
 
     fn counts(&self) -> MutexGuard<'_, SliceCounts> {
@@ -42,7 +43,7 @@ impl SliceStats {
     /// Writes what was counted, which is then nothing again.
     pub(super) async fn write(&self, connection: &mut db::PgConnection) -> Result<(), db::Error> {
         let SliceCounts { stats, is_well, has_problem } = std::mem::take(&mut *self.counts());
-        let build = self.app.fingerprints.build(&self.plugin);
+        let build = self.credentials.build(&self.plugin);
         sources::count(connection, &build, &stats, is_well && !has_problem).await
     }
 

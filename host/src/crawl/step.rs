@@ -179,7 +179,8 @@ impl StepTask {
             _ => None,
         });
         if let (None, Some((problem, message))) = (&cause, problem) {
-            self.context.app.report_problem(&self.source, &self.chunk, problem, message).await?;
+            let (app, credentials) = (&self.context.app, &self.context.credentials);
+            app.report_problem(&self.source, credentials, &self.chunk, problem, message).await?;
         }
         Ok(StepOutcome::Failed(cause.unwrap_or_else(|| error.to_string())))
     }
@@ -190,7 +191,13 @@ impl StepTask {
         let goes_back = self
             .context
             .app
-            .report_problem(&self.source, &self.chunk, SourceProblem::Fault, &fault.to_string())
+            .report_problem(
+                &self.source,
+                &self.context.credentials,
+                &self.chunk,
+                SourceProblem::Fault,
+                &fault.to_string(),
+            )
             .await?;
         let reason = format!("fault of the plugin: {fault}");
         if !goes_back {

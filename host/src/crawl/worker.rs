@@ -300,7 +300,9 @@ impl Worker {
         let Some(source) = self.source_state(&chunk, &plugin).await? else {
             return Ok(SliceEnd::Again);
         };
-        let stats = stats.insert(Arc::new(SliceStats::new(self.app.clone(), plugin.clone())));
+        let credentials = self.app.credentials.now();
+        let counted = SliceStats::new(self.app.clone(), plugin.clone(), Arc::clone(&credentials));
+        let stats = stats.insert(Arc::new(counted));
         let jar = CookieJar::restore(&chunk.cookies);
         if chunk.requests.is_none() {
             // A walk that begins anew begins without what sites gave for the one before.
@@ -317,7 +319,8 @@ impl Worker {
             owner: Owner { user: chunk.user_id, chunk: chunk.id },
             dataset: chunk.dataset_id,
             rules: chunk.rules.clone(),
-            grants: self.app.grants(&plugin),
+            grants: credentials.grants(&plugin),
+            credentials,
             stats: Arc::clone(stats),
         };
         let mut slice = Slice::new(chunk, plugin, source, context);

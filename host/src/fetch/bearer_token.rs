@@ -107,6 +107,7 @@ impl OutboundClient {
     }
 }
 
+/// With the secret: another one that is configured while the host runs begins anew.
 fn cache_key(grants: &Grants, credential: &GrantedSecret) -> String {
-    format!("{}.{}", grants.source, credential.spec.name)
+    format!("{}.{}={}", grants.source, credential.spec.name, credential.secret.expose_secret())
 }

@@ -45,11 +45,10 @@ impl SourceInfo {
         per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate)
     }
 
-    /// What it requires and is not given.
+    /// What it requires and is not given, by name.
     #[must_use]
-    pub fn missing_credential(&self, grants: &Grants) -> Option<&CredentialSpec> {
-        let given = |name: &str| grants.credentials.iter().any(|given| given.spec.name == name);
-        self.credentials.iter().find(|spec| spec.required && !given(&spec.name))
+    pub fn missing_credential(&self, is_given: impl Fn(&str) -> bool) -> Option<&CredentialSpec> {
+        self.credentials.iter().find(|spec| spec.required && !is_given(&spec.name))
     }
 }
 
@@ -201,6 +200,12 @@ impl Grants {
     #[must_use]
     pub fn rule(&self, host: &str) -> Option<&HostRule> {
         self.hosts.iter().find(|rule| rule.matches(host))
+    }
+
+    /// Whether a credential of this name is declared and configured.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.credentials.iter().any(|given| given.spec.name == name)
     }
 }
 

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     grants::{self, GrantedBy, TrustSource},
-    inventory::{ComponentFile, Inventory, RefusedPlugin},
+    inventory::{ComponentFile, Inventory, RefusedPlugin, SetAside},
     lockfile::LockedBuild,
 };
 use crate::{
@@ -45,8 +45,8 @@ pub struct LoadedPlugin {
     pub enabled_at: DateTime<Utc>,
     /// How the folder records this build, if it does.
     pub locked: Option<LockedBuild>,
-    /// The build that is meant but set aside, because it faulted too often.
-    pub rolled_back: Option<LockedBuild>,
+    /// The build that is meant but set aside for this one.
+    pub set_aside: Option<SetAside>,
     pub(super) build: Option<Arc<CompiledBuild>>,
 }
 
@@ -126,7 +126,7 @@ impl Catalog {
             }
         }
         for (id, reason) in &inventory.broken {
-            if inventory.rolled_back.contains_key(id) && catalog.is_granted(id) {
+            if inventory.set_aside.contains_key(id) && catalog.is_granted(id) {
                 continue;
             }
             // What was read when it was as recorded goes on; the file may be on its way.
@@ -147,7 +147,7 @@ impl Catalog {
     /// Tells whether this build is set aside for the one that comes with the binary, which may run.
     fn is_replaced(&self, inventory: &Inventory, found: &ComponentFile) -> bool {
         let Some((id, locked)) = &found.locked else { return false };
-        inventory.rolled_back.get(id) == Some(locked) && self.is_granted(id)
+        inventory.set_aside.get(id).is_some_and(|meant| meant.build == *locked) && self.is_granted(id)
     }
 
     fn is_granted(&self, id: &str) -> bool {
@@ -267,12 +267,13 @@ fn ready(
     let locked = found.locked.as_ref().map(|(_, locked)| locked.clone());
     // Where the one that is meant runs after all, because the one to go back to is not granted,
     // nothing is set aside.
-    let set_aside = inventory.rolled_back.get(&build.info.id).filter(|meant| locked.as_ref() != Some(meant));
+    let set_aside =
+        inventory.set_aside.get(&build.info.id).filter(|meant| locked.as_ref() != Some(&meant.build));
     let source = LoadedPlugin {
         bundled: found.bundled,
         size: found.size,
         file: found.file.clone(),
-        rolled_back: set_aside.cloned(),
+        set_aside: set_aside.cloned(),
         locked,
         ..LoadedPlugin::of(build, found.digest, decide(inventory, found, build, granted_ids))
     };
@@ -380,7 +381,7 @@ impl LoadedPlugin {
             enabled: true,
             enabled_at: DateTime::UNIX_EPOCH,
             locked: None,
-            rolled_back: None,
+            set_aside: None,
             build: None,
         }
     }

@@ -1,12 +1,13 @@
-//! What an operator does to the folder of plugins: install, enable, disable, remove.
+//! What an operator does to the folder of plugins: install, roll back, enable, disable, remove.
 
-use std::{fs, io};
+use std::{fs, io, path::PathBuf};
 
 use super::{
     Plugins,
     catalog::LoadedPlugin,
     granted_capabilities::GrantedCapabilities,
     inspect::DescribedComponent,
+    inventory,
     lockfile::{self, FolderLock, LockedBuild, LockfileError},
 };
 use crate::atomic_write;
@@ -17,6 +18,22 @@ pub enum FolderError {
     /// The folder or its record.
     #[error(transparent)]
     Lock(#[from] LockfileError),
+    /// There is no other build of this id.
+    #[error("there is no build of {id} to go back to: {instead}")]
+    NoBuildBefore {
+        /// As asked for.
+        id: String,
+        /// What there is.
+        instead: String,
+    },
+    /// The file of the build to go back to is not as it was.
+    #[error("nothing was changed: {} {reason}", file.display())]
+    Damaged {
+        /// Where it should be.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// There is nothing of this id to remove.
     #[error("{id} is not installed: {instead}")]
     NotInstalled {
@@ -25,6 +42,17 @@ pub enum FolderError {
         /// What may have been meant.
         instead: String,
     },
+}
+
+/// From which version of a source to which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolledBack {
+    /// The one that was meant before.
+    pub from: String,
+    /// The one that is meant now.
+    pub to: String,
+    /// Whether that comes with the program.
+    pub is_bundled: bool,
 }
 
 impl Plugins {
@@ -57,13 +85,65 @@ impl Plugins {
         let entry = lock.entries.entry(info.id.clone()).or_default();
         entry.enable();
         entry.enabled = !was_off;
-        let dropped = entry.replace(locked.clone());
+        let dropped = entry.replace(Some(locked.clone()));
         lock.save()?;
-        for file in dropped {
-            // Left behind it is off, and named by `plugin list`.
-            let _ = fs::remove_file(folder.join(file));
-        }
+        self.drop_files(dropped);
         Ok(locked)
+    }
+
+    fn drop_files(&self, files: Vec<String>) {
+        for file in files {
+            // Left behind it is off, and named by `plugin list`.
+            let _ = fs::remove_file(self.shared.folder.join(file));
+        }
+    }
+
+    /// Goes back to the build before the one that is meant, or to that of the version `to`; what comes with the
+    /// program is before all that was installed. What was granted to that build holds. The other one is kept, so
+    /// that the same again undoes it.
+    ///
+    /// # Errors
+    /// When there is no such build, its file is not as it was, or the folder cannot be written; then the
+    /// record is as it was.
+    pub async fn roll_back(&self, id: &str, to: Option<&str>) -> Result<RolledBack, FolderError> {
+        let folder = &self.shared.folder;
+        let bundled = self.shared.loader.lock().await.bundled_version(id).map(str::to_owned);
+        let none = |instead: String| FolderError::NoBuildBefore { id: id.to_owned(), instead };
+        if !folder.is_dir() {
+            return Err(none("it was never installed".to_owned()));
+        }
+        let mut lock = FolderLock::take(folder).await?;
+        let Some(entry) = lock.entries.get_mut(id).filter(|entry| entry.builds().next().is_some()) else {
+            return Err(none("it was never installed".to_owned()));
+        };
+        let from = entry.build.as_ref().map(|build| build.version.clone()).or_else(|| bundled.clone());
+        let from = from.unwrap_or_default();
+        let bundled = bundled.filter(|_| entry.build.is_some());
+        let is_wanted = |version: &str| to.is_none_or(|to| to == version);
+        let target = entry.previous.iter().find(|build| is_wanted(&build.version)).cloned();
+        let bundled_wanted = bundled.as_deref().filter(|version| is_wanted(version));
+        let Some(version) = target.as_ref().map(|build| build.version.as_str()).or(bundled_wanted) else {
+            let earlier = entry.previous.iter().map(|build| build.version.as_str());
+            let earlier: Vec<&str> = earlier.chain(bundled.as_deref()).collect();
+            return Err(none(match earlier.as_slice() {
+                [] => format!("{from} is all that was installed"),
+                _ => format!("beside {from} there are: {}", earlier.join(", ")),
+            }));
+        };
+        let done = RolledBack { from, to: version.to_owned(), is_bundled: target.is_none() };
+        if let Some(build) = &target {
+            let sound = inventory::read_locked(folder, build).await;
+            let damaged = |reason| FolderError::Damaged { file: folder.join(&build.file), reason };
+            sound.map_err(damaged)?;
+        }
+        let was_on = entry.enabled;
+        // It may have been set aside for faults itself.
+        entry.enable();
+        entry.enabled = was_on;
+        let dropped = entry.replace(target);
+        lock.save()?;
+        self.drop_files(dropped);
+        Ok(done)
     }
 
     /// Turns a source on, and forgives what it was paused for. With `grant` all that it
@@ -125,7 +205,8 @@ impl Plugins {
             return Err(not_installed());
         }
         let mut lock = FolderLock::take(folder).await?;
-        let gone = lock.entries.remove(id).filter(|entry| entry.build.is_some()).ok_or_else(not_installed)?;
+        let gone = lock.entries.remove(id).filter(|entry| entry.builds().next().is_some());
+        let gone = gone.ok_or_else(not_installed)?;
         lock.save()?;
         let mut files: Vec<String> = gone.builds().map(|build| build.file.clone()).collect();
         // Only after it is no longer recorded, so that nobody misses it.

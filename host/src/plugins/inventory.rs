@@ -16,7 +16,10 @@ use super::{
     PluginsError,
     lockfile::{self, LockEntries, LockEntry, LockedBuild},
 };
-use crate::{model::Sha256, sandbox::MAX_SIZE};
+use crate::{
+    model::{CredentialSpec, Sha256},
+    sandbox::MAX_SIZE,
+};
 
 /// Why a source is off whose file is not as it was recorded; what is wrong with the file is
 /// told to the operator, who is shown what was left out.
@@ -36,8 +39,8 @@ pub(super) struct Inventory {
     pub(super) refused: Vec<RefusedPlugin>,
     /// Sources whose recorded build is not there as it was, with the reason for everybody.
     pub(super) broken: BTreeMap<String, &'static str>,
-    /// Sources that went back to an earlier build, with the one that is set aside.
-    pub(super) rolled_back: BTreeMap<String, LockedBuild>,
+    /// Sources of which an earlier build runs, with the one that is set aside.
+    pub(super) set_aside: BTreeMap<String, SetAside>,
 }
 
 /// A component that was found.
@@ -85,6 +88,18 @@ pub struct RefusedPlugin {
     pub reason: String,
 }
 
+/// The build that is meant, but set aside for an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// As it is recorded.
+    pub build: LockedBuild,
+    /// What it requires and is not configured: it runs as soon as that is. None where it faulted too often.
+    pub lacks: Option<CredentialSpec>,
+}
+
+/// Builds that require a credential which is not configured, by digest.
+pub(super) type LackingBuilds = BTreeMap<Sha256, CredentialSpec>;
+
 /// What all workers know of builds that counts when one is chosen to run, above all which failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FailedBuilds {
@@ -107,8 +122,8 @@ impl FailedBuilds {
 pub(super) type Fingerprint = Vec<(PathBuf, u64, i64, i64, u64)>;
 
 impl Inventory {
-    /// Reads everything. Of each recorded source the newest build is taken that has not `failed`;
-    /// when all have, the one that is meant.
+    /// Reads everything. Of each recorded source the newest build is taken that neither has `failed` nor is
+    /// `lacking`; where there is none, the one that is meant.
     ///
     /// # Errors
     /// When the record cannot be understood, or the folder cannot be read.
@@ -116,6 +131,7 @@ impl Inventory {
         bundled: &[(&'static str, &'static [u8])],
         folder: &Path,
         failed: &FailedBuilds,
+        lacking: &LackingBuilds,
     ) -> Result<Self, PluginsError> {
         let _lock = lockfile::lock_shared(folder).await;
         let mut inventory =
@@ -131,7 +147,7 @@ impl Inventory {
         }));
         for (id, entry) in inventory.entries.clone() {
             if let Some(meant) = &entry.build {
-                inventory.add_locked(folder, &id, &entry, meant, failed).await;
+                inventory.add_locked(&id, &entry, meant, failed, lacking).await;
             }
         }
         for file in files(folder).await.map_err(PluginsError::folder(folder))? {
@@ -150,29 +166,33 @@ impl Inventory {
     /// Adds the build of a recorded source that is to run.
     async fn add_locked(
         &mut self,
-        folder: &Path,
         id: &str,
         entry: &LockEntry,
         meant: &LockedBuild,
         failed: &FailedBuilds,
+        lacking: &LackingBuilds,
     ) {
-        if failed.has(id, entry, &meant.sha256) {
+        let folder = self.folder.clone();
+        let is_out = |digest: &Sha256| failed.has(id, entry, digest) || lacking.contains_key(digest);
+        if is_out(&meant.sha256) {
+            let has_failed = failed.has(id, entry, &meant.sha256);
+            let lacks = lacking.get(&meant.sha256).filter(|_| !has_failed).cloned();
+            let set_aside = SetAside { build: meant.clone(), lacks };
             let did_well = |digest: &Sha256| failed.did_well.contains(digest);
             // One that is known to do well, else the one before.
-            let mut earlier: Vec<_> =
-                entry.previous.iter().filter(|build| !failed.has(id, entry, &build.sha256)).collect();
+            let mut earlier: Vec<_> = entry.previous.iter().filter(|build| !is_out(&build.sha256)).collect();
             earlier.sort_by_key(|build| !did_well(&build.sha256));
             let bundled = self.bundled(id).map(|bundled| bundled.digest);
-            let bundled = bundled.filter(|bundled| !failed.has(id, entry, bundled));
+            let bundled = bundled.filter(|bundled| !is_out(bundled));
             if earlier.first().is_some_and(|first| !did_well(&first.sha256))
                 && bundled.is_some_and(|bundled| did_well(&bundled))
             {
                 earlier.clear();
             }
             for build in earlier {
-                match read_locked(folder, build).await {
+                match read_locked(&folder, build).await {
                     Ok(wasm) => {
-                        self.rolled_back.insert(id.to_owned(), meant.clone());
+                        self.set_aside.insert(id.to_owned(), set_aside);
                         self.add(folder.join(&build.file), wasm, Some((id.to_owned(), build.clone())));
                         return;
                     }
@@ -181,10 +201,10 @@ impl Inventory {
             }
             if bundled.is_some() {
                 // The one that is meant is added still, for the case that this one is not granted.
-                self.rolled_back.insert(id.to_owned(), meant.clone());
+                self.set_aside.insert(id.to_owned(), set_aside);
             }
         }
-        match read_locked(folder, meant).await {
+        match read_locked(&folder, meant).await {
             Ok(wasm) => self.add(folder.join(&meant.file), wasm, Some((id.to_owned(), meant.clone()))),
             Err(reason) => {
                 self.refuse(&folder.join(&meant.file), reason);
@@ -215,19 +235,21 @@ impl Inventory {
         self.found.iter().find(|found| found.file.is_none() && found.name == id)
     }
 
-    /// Tells whether a source has an earlier build that has not `failed`, `bundled` included.
+    /// Tells whether a source has an earlier build that neither has `failed` nor is `lacking`, `bundled` included.
     pub(super) fn can_go_back(
         &self,
         id: &str,
         from: &Sha256,
         failed: &FailedBuilds,
+        lacking: &LackingBuilds,
         bundled: Option<&ComponentFile>,
     ) -> bool {
         let Some(entry) = self.entries.get(id) else { return false };
         let earlier = entry.builds().skip_while(|build| build.sha256 != *from).skip(1);
         let earlier = earlier.map(|build| &build.sha256);
         let bundled = bundled.map(|bundled| &bundled.digest).filter(|bundled| *bundled != from);
-        entry.build.is_some() && earlier.chain(bundled).any(|digest| !failed.has(id, entry, digest))
+        let may_run = |digest: &Sha256| !failed.has(id, entry, digest) && !lacking.contains_key(digest);
+        entry.build.is_some() && earlier.chain(bundled).any(may_run)
     }
 
     /// Gives the digests that are in use or may be.
@@ -240,7 +262,7 @@ impl Inventory {
 ///
 /// # Errors
 /// Why they are not there.
-async fn read_locked(folder: &Path, build: &LockedBuild) -> Result<Vec<u8>, String> {
+pub(super) async fn read_locked(folder: &Path, build: &LockedBuild) -> Result<Vec<u8>, String> {
     let file = folder.join(&build.file);
     let wasm = match read(&file).await {
         Ok(wasm) => wasm,

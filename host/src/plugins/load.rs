@@ -1,17 +1,23 @@
 //! From files to sources that run: found, compiled, asked what they are, and put in place
 //! of those before, at the start and again whenever the folder changes.
 
-use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::Arc,
+    time::Duration,
+};
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::{sync::MutexGuard, task::JoinSet};
 
 use super::{
     PluginsError, PluginsState,
     catalog::{self, Catalog, CompiledBuild, CompiledBuilds},
-    inventory::{self, ComponentFile, FailedBuilds, Fingerprint, Inventory},
+    inventory::{self, ComponentFile, FailedBuilds, Fingerprint, Inventory, LackingBuilds},
 };
 use crate::{
+    error::chain,
     model::Sha256,
     sandbox::{self, Compiled},
 };
@@ -29,6 +35,9 @@ pub(super) struct Loader {
     /// What the folder looked like when it was read.
     fingerprint: Fingerprint,
     failed: FailedBuilds,
+    /// Names of the credentials that are configured, by source; none while that is not known.
+    configured: Option<BTreeMap<String, BTreeSet<String>>>,
+    lacking: LackingBuilds,
 }
 
 impl Loader {
@@ -38,7 +47,26 @@ impl Loader {
             let build = self.builds.get(&bundled.digest).and_then(|build| build.as_ref().ok());
             build.is_some_and(|build| catalog::decide(&self.inventory, bundled, build, granted_ids).is_ok())
         });
-        self.inventory.can_go_back(id, from, &self.failed, bundled)
+        self.inventory.can_go_back(id, from, &self.failed, &self.lacking, bundled)
+    }
+
+    /// Finds the version of the build that comes with the binary.
+    pub(super) fn bundled_version(&self, id: &str) -> Option<&str> {
+        let build = self.builds.get(&self.inventory.bundled(id)?.digest)?.as_ref().ok()?;
+        Some(&build.info.version)
+    }
+
+    /// Finds the builds, of sources that were installed, which require a credential that is not configured.
+    fn find_lacking(&self) -> LackingBuilds {
+        let Some(configured) = &self.configured else { return LackingBuilds::new() };
+        let missing = |(digest, build): (&Sha256, &Result<Arc<CompiledBuild>, String>)| {
+            let info = &build.as_ref().ok()?.info;
+            self.inventory.entries.get(&info.id)?.build.as_ref()?;
+            let names = configured.get(&info.id);
+            let spec = info.missing_credential(|name| names.is_some_and(|names| names.contains(name)))?;
+            Some((*digest, spec.clone()))
+        };
+        self.builds.iter().filter_map(missing).collect()
     }
 }
 
@@ -67,14 +95,65 @@ impl PluginsState {
         self.reload(loader).await
     }
 
+    /// Learns which credentials are `configured`, and reads the folder again if another build is to run for it.
+    pub(super) async fn configure(
+        self: &Arc<Self>,
+        configured: BTreeMap<String, BTreeSet<String>>,
+    ) -> Result<(), PluginsError> {
+        let mut loader = self.loader.lock().await;
+        loader.configured = Some(configured);
+        if loader.find_lacking() == loader.lacking {
+            return Ok(());
+        }
+        self.reload(loader).await
+    }
+
     /// Reads binary, folder and record, and puts in place what is ready; what must be
     /// compiled for seconds follows later.
     async fn reload(self: &Arc<Self>, mut guard: MutexGuard<'_, Loader>) -> Result<(), PluginsError> {
-        let loader = &mut *guard;
-        loader.inventory = Inventory::read(self.bundled, &self.folder, &loader.failed).await?;
+        let mut later = JoinSet::new();
+        guard.lacking = guard.find_lacking();
+        loop {
+            self.read_anew(&mut guard, &mut later).await?;
+            // What a build requires is known only once it is compiled; then the one before it may be wanted.
+            // Each that is found stays known, so this comes to its end.
+            let lacking = guard.find_lacking();
+            if lacking == guard.lacking {
+                break;
+            }
+            guard.lacking = lacking;
+        }
+        self.publish(&guard);
+        // Whoever compiles for later publishes under this lock.
+        drop(guard);
+        wait_for_small(later).await;
+        Ok(())
+    }
+
+    /// The same as what can be spawned by what it spawns.
+    fn reload_again<'a>(
+        self: &'a Arc<Self>,
+        guard: MutexGuard<'a, Loader>,
+    ) -> BoxFuture<'a, Result<(), PluginsError>> {
+        Box::pin(self.reload(guard))
+    }
+
+    /// Reads what there is and compiles what is not; what takes long is begun, and small ones of that are
+    /// added to `small`.
+    async fn read_anew(
+        self: &Arc<Self>,
+        loader: &mut Loader,
+        small: &mut JoinSet<()>,
+    ) -> Result<(), PluginsError> {
+        loader.inventory =
+            Inventory::read(self.bundled, &self.folder, &loader.failed, &loader.lacking).await?;
         let wanted = loader.inventory.digests();
         // What failed may have been the machine's fault, such as a full disk.
-        loader.builds.retain(|digest, build| build.is_ok() && wanted.contains(digest));
+        // What lacks something is kept to see when it does not any more.
+        let Loader { builds, lacking, .. } = loader;
+        builds.retain(|digest, build| {
+            build.is_ok() && (wanted.contains(digest) || lacking.contains_key(digest))
+        });
         let mut missing: Vec<ComponentFile> = Vec::new();
         for found in &mut loader.inventory.found {
             // Held no longer than it takes to compile.
@@ -91,12 +170,8 @@ impl PluginsState {
             small && (component.bundled || self.sandbox.is_compiled(&component.wasm))
         });
         loader.compiling.extend(later.iter().map(|component| component.digest));
-        let later = self.compile_later(later);
+        self.compile_later(later, small);
         self.compile_now(now, &mut loader.builds).await;
-        self.publish(loader);
-        // Whoever compiles for later publishes under this lock.
-        drop(guard);
-        wait_for_small(later).await;
         Ok(())
     }
 
@@ -117,9 +192,8 @@ impl PluginsState {
         builds.extend(join_all(all.into_iter().map(build)).await);
     }
 
-    /// Compiles beside everything else. Small ones are in what is given.
-    fn compile_later(self: &Arc<Self>, all: Vec<ComponentFile>) -> JoinSet<()> {
-        let mut small = JoinSet::new();
+    /// Compiles beside everything else. Small ones are added to `small`.
+    fn compile_later(self: &Arc<Self>, all: Vec<ComponentFile>, small: &mut JoinSet<()>) {
         for ComponentFile { digest, name, wasm, .. } in all {
             let (shared, is_small) = (Arc::clone(self), wasm.len() <= sandbox::BIG);
             let build = async move {
@@ -127,7 +201,11 @@ impl PluginsState {
                 let mut loader = shared.loader.lock().await;
                 loader.compiling.remove(&digest);
                 loader.builds.insert(digest, built);
-                shared.publish(&loader);
+                if loader.find_lacking() == loader.lacking {
+                    shared.publish(&loader);
+                } else if let Err(error) = shared.reload_again(loader).await {
+                    tracing::error!(error = %chain(&error), "the folder of plugins cannot be read; what runs goes on");
+                }
             };
             if is_small {
                 small.spawn(build);
@@ -135,7 +213,6 @@ impl PluginsState {
                 tokio::spawn(build);
             }
         }
-        small
     }
 
     /// Asks a compiled component what it is, and checks that.

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, TryLockError},
-    io,
+    io, mem,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -51,8 +51,8 @@ pub(super) struct LockEntry {
     /// What was granted to the build that comes with the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bundled_granted: Option<GrantedCapabilities>,
-    /// The build that is meant; none for a source that comes with the program, or for a
-    /// file that was only turned off.
+    /// The build that is meant; none for a source that comes with the program, be it by going back to
+    /// that, or for a file that was only turned off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) build: Option<LockedBuild>,
     /// Builds before it, the newest first.
@@ -156,12 +156,13 @@ impl LockEntry {
         self.enabled_at = Some(Utc::now().trunc_subsecs(3));
     }
 
-    /// Makes `build` the one that is meant and keeps the one before. Gives the files that
-    /// are of no use any more.
-    pub(super) fn replace(&mut self, build: LockedBuild) -> Vec<String> {
-        let before = self.build.replace(build.clone());
+    /// Makes `build` the one that is meant, or none and so the one that comes with the program, and keeps the one
+    /// before. Gives the files that are of no use any more.
+    pub(super) fn replace(&mut self, build: Option<LockedBuild>) -> Vec<String> {
+        let meant = build.as_ref().map(|build| build.sha256);
+        let before = mem::replace(&mut self.build, build);
         self.previous.splice(0..0, before);
-        self.previous.retain(|previous| previous.sha256 != build.sha256);
+        self.previous.retain(|previous| Some(previous.sha256) != meant);
         let dropped = self.previous.split_off(self.previous.len().min(MOST_PREVIOUS));
         dropped.into_iter().map(|dropped| dropped.file).filter(|file| !self.names(file)).collect()
     }

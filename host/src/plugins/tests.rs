@@ -54,6 +54,8 @@ fn settings(plugins_dir: Option<PathBuf>, grant: Vec<String>) -> config::Plugins
         plugins_dir,
         grant,
         credential: Vec::new(),
+        credentials_file: None,
+        credentials_command: None,
         plugin_deadline: PATIENT,
         plugin_memory: 64,
         plugins_poll: Duration::from_secs(5),

@@ -91,8 +91,9 @@ impl App {
     /// The installed sources, each with why it cannot be crawled now, if so.
     pub(super) async fn offered(&self) -> Result<Vec<SourceOffer>, db::Error> {
         let states = SourceStates::read(&self.db).await?;
+        let credentials = self.credentials.now();
         let offered = |source: LoadedPlugin| {
-            let health = states.health(&source, &self.fingerprints);
+            let health = states.health(&source, credentials.mark(&source.info.id));
             self.offer(source, &health)
         };
         Ok(self.plugins.list().into_iter().map(offered).collect())
@@ -101,15 +102,17 @@ impl App {
     /// One source, with why it cannot be crawled now, if so.
     #[must_use]
     pub fn offer(&self, source: LoadedPlugin, health: &HealthReport) -> SourceOffer {
-        let granted = self.grants(&source).credentials.into_iter();
-        let credentials = granted.map(|credential| credential.spec.name).collect();
-        SourceOffer { unavailable: self.unavailable(&source, health), credentials, info: source.info }
+        let grants = self.grants(&source);
+        let unavailable = sources::unavailable(&source, |name| grants.has(name), health);
+        let credentials = grants.credentials.into_iter().map(|credential| credential.spec.name).collect();
+        SourceOffer { unavailable, credentials, info: source.info }
     }
 
     /// Why no crawl of a source can be begun now.
     #[must_use]
     pub fn unavailable(&self, source: &LoadedPlugin, health: &HealthReport) -> Option<String> {
-        sources::unavailable(source, &self.grants(source), health)
+        let grants = self.grants(source);
+        sources::unavailable(source, |name| grants.has(name), health)
     }
 }
 

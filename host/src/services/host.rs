@@ -4,11 +4,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{self, Announce, App, Database, Signal, StartError, announced},
+    app::{self, Announce, App, CredentialReader, Database, Signal, StartError, announced},
     config::Config,
     db,
     plugins::Plugins,
-    services::sources::watch_plugins,
+    services::sources::{watch_credentials, watch_plugins},
 };
 
 /// A host that runs, with the private Postgres when it has one.
@@ -17,7 +17,7 @@ pub struct RunningHost {
     pub app: App,
     database: Database,
     /// What goes on beside all else until the stop.
-    tasks: [JoinHandle<()>; 3],
+    tasks: [JoinHandle<()>; 4],
 }
 
 impl RunningHost {
@@ -31,7 +31,7 @@ impl RunningHost {
         stop: &CancellationToken,
         announce: Announce<'_>,
     ) -> Result<Self, StartError> {
-        let credentials = config.credentials()?;
+        let credentials = CredentialReader::begin(&config.plugins).await?;
         let data_dir = app::make_data_dir(&config)?;
         for name in config.ignored() {
             tracing::warn!("{name} is set but not used: the queue is in Postgres");
@@ -65,6 +65,7 @@ impl RunningHost {
                 let tasks = [
                     tokio::spawn(listen(app.clone())),
                     tokio::spawn(watch_plugins(app.clone())),
+                    tokio::spawn(watch_credentials(app.clone())),
                     tokio::spawn(async move { keys.auth.keep_fresh().await }),
                 ];
                 Ok(Self { app, database, tasks })

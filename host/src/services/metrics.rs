@@ -23,8 +23,9 @@ impl App {
         let states = soon(SourceStates::read(&self.db)).await;
         let sources = if states.is_some() { self.plugins.list() } else { Vec::new() };
         let states = states.unwrap_or_default();
+        let credentials = self.credentials.now();
         self.metrics.health(sources.iter().flat_map(|source| {
-            let condition = states.health(source, &self.fingerprints).condition;
+            let condition = states.health(source, credentials.mark(&source.info.id)).condition;
             Condition::ALL.map(|each| (source.info.id.as_str(), each.name(), each == condition))
         }));
         self.metrics.text()

@@ -1,20 +1,20 @@
 //! What the host does with its sources: which may be asked, how each fares as all workers know it,
 //! when one is paused, and when it goes back to an earlier build.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::{
-    app::{App, CredentialFingerprints},
+    app::{App, CredentialSet},
     db::{
         self, PgPool,
         chunks::ClaimedChunk,
         sources::{self, BuildRef, FaultCount, SourceProblem, SourceRow},
     },
     error::chain,
-    model::{Grants, Input, SourceStats},
+    model::{Grants, Input, SourceInfo, SourceStats},
     plugins::{FailedBuilds, LoadedPlugin},
 };
 
@@ -88,27 +88,44 @@ impl SourceStates {
         Ok(Self(sources::all(db).await?))
     }
 
-    /// Judges how a source fares.
+    /// Judges how a source fares where its credentials have this mark.
     #[must_use]
-    pub fn health(&self, source: &LoadedPlugin, fingerprints: &CredentialFingerprints) -> HealthReport {
-        let build = fingerprints.build(source);
+    pub fn health(&self, source: &LoadedPlugin, credential_mark: i32) -> HealthReport {
+        let (id, enabled_at) = (source.info.id.as_str(), source.enabled_at);
+        let build = BuildRef { id, digest: source.digest, enabled_at, credential_mark };
         let of = |digest| self.0.iter().find(|row| row.id == build.id && row.digest() == Some(digest));
         let own = of(build.digest).map_or(HealthReport::OK, |row| HealthReport::of(row, &build));
-        let newer = source.rolled_back.as_ref().filter(|_| own.condition != Condition::Paused);
+        let newer = source.set_aside.as_ref().filter(|_| own.condition != Condition::Paused);
         let Some(newer) = newer else { return own };
-        let row = of(newer.sha256);
+        let why = match &newer.lacks {
+            Some(spec) => format!("until its credential `{}` is configured", spec.name),
+            None => format!("because it faulted {MOST_FAULTS} times in a row"),
+        };
+        let reason = format!(
+            "version {} is installed but left aside, {why}; version {} runs in its place",
+            newer.build.version, source.info.version
+        );
+        // What is missing is no problem of the source.
+        if newer.lacks.is_some() {
+            return HealthReport { condition: Condition::Degraded, reason: Some(reason), ..HealthReport::OK };
+        }
+        let row = of(newer.build.sha256);
         HealthReport {
             condition: Condition::Degraded,
-            reason: Some(format!(
-                "version {} is installed but left aside, because it faulted {MOST_FAULTS} times in a row; \
-                 version {} runs in its place",
-                newer.version, source.info.version
-            )),
+            reason: Some(reason),
             detail: row.and_then(|row| row.message.clone()),
             since: row.and_then(|row| row.paused_at),
             resumes_at: None,
             problem: Some(SourceProblem::Fault),
         }
+    }
+
+    /// Tells whether one of these sources is paused because it was refused, with these credentials.
+    fn is_any_refused(&self, sources: &[LoadedPlugin], credentials: &CredentialSet) -> bool {
+        sources.iter().any(|source| {
+            let health = self.health(source, credentials.mark(&source.info.id));
+            health.condition == Condition::Paused && health.problem == Some(SourceProblem::Unauthorized)
+        })
     }
 
     /// Sums up what a source did until now, all its builds together.
@@ -177,16 +194,47 @@ impl HealthReport {
     }
 }
 
-/// Says why no crawl of a source can be begun now, with what it is granted and as it fares; none
-/// when one can.
+/// Says why no crawl of a source can be begun now, with the credentials that it is given, by name, and as
+/// it fares; none when one can.
 #[must_use]
-pub fn unavailable(source: &LoadedPlugin, grants: &Grants, health: &HealthReport) -> Option<String> {
+pub fn unavailable(
+    source: &LoadedPlugin,
+    is_given: impl Fn(&str) -> bool,
+    health: &HealthReport,
+) -> Option<String> {
     let missing = || {
-        let spec = source.info.missing_credential(grants)?;
+        let spec = source.info.missing_credential(is_given)?;
         Some(format!("its credential `{}` is not configured: {}", spec.name, spec.help))
     };
     let paused = || health.reason.clone().filter(|_| health.condition == Condition::Paused);
     source.unavailable().or_else(missing).or_else(paused)
+}
+
+/// Says why nobody takes the credential `SOURCE.NAME`, and what there is; none when its source does.
+#[must_use]
+pub fn unknown_credential(source: &str, name: &str, sources: &[LoadedPlugin]) -> Option<String> {
+    let names = |info: &SourceInfo| -> Vec<String> {
+        info.credentials.iter().map(|spec| spec.name.clone()).collect()
+    };
+    let Some(found) = sources.iter().find(|other| other.info.id == source) else {
+        let with_some = sources
+            .iter()
+            .flat_map(|other| names(&other.info).into_iter().map(|name| format!("{}.{name}", other.info.id)));
+        return Some(format!(
+            "the credential {source}.{name} is for nobody: there is no source `{source}`; credentials are taken as: {}",
+            with_some.collect::<Vec<_>>().join(", ")
+        ));
+    };
+    // What waits for it declares it, too.
+    let mut newer = found.set_aside.iter().flat_map(|newer| &newer.build.granted.credentials);
+    let is_known = found.info.credentials.iter().any(|spec| spec.name == name)
+        || newer.any(|granted| granted.name == name);
+    if is_known || !found.is_known() {
+        return None;
+    }
+    let known = names(&found.info);
+    let known = if known.is_empty() { "takes none".to_owned() } else { format!("has: {}", known.join(", ")) };
+    Some(format!("the credential {source}.{name} is for nobody: the source {source} {known}"))
 }
 
 impl App {
@@ -208,7 +256,7 @@ impl App {
     /// Gives what a source may reach, with the secrets that are configured for it.
     #[must_use]
     pub fn grants(&self, source: &LoadedPlugin) -> Grants {
-        source.grants(&self.credentials)
+        self.credentials.now().grants(source)
     }
 
     /// Reads how one source fares.
@@ -216,19 +264,21 @@ impl App {
     /// # Errors
     /// When the database fails.
     pub async fn health(&self, source: &LoadedPlugin) -> Result<HealthReport, db::Error> {
-        let build = self.fingerprints.build(source);
+        let credentials = self.credentials.now();
+        let build = credentials.build(source);
         let row = sources::find(&self.db, &build).await?;
         Ok(row.map_or(HealthReport::OK, |row| HealthReport::of(&row, &build)))
     }
 
-    /// Records a problem of a source, for all workers, and does what follows from that. Tells whether
-    /// it goes back to an earlier build, or may yet, so that the chunk had better wait.
+    /// Records a problem that a source had with these credentials, for all workers, and does what follows from that.
+    /// Tells whether it goes back to an earlier build, or may yet, so that the chunk had better wait.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn report_problem(
         &self,
         source: &LoadedPlugin,
+        credentials: &CredentialSet,
         chunk: &ClaimedChunk,
         problem: SourceProblem,
         reason: &str,
@@ -237,7 +287,7 @@ impl App {
         if problem == SourceProblem::Unauthorized && source.info.credentials.is_empty() {
             return Ok(false);
         }
-        let build = self.fingerprints.build(source);
+        let build = credentials.build(source);
         let reason: String = reason.chars().take(MOST_REASON).collect();
         let may_go_back = problem == SourceProblem::Fault && self.plugins.can_go_back(source).await;
         let Some(faults) = sources::record_problem(&self.db, &build, chunk, problem, &reason).await? else {
@@ -282,6 +332,21 @@ impl App {
         Ok(may_go_back)
     }
 
+    /// Warns of the credentials that no source takes, but for those that were `told` before. Gives all of them.
+    fn warn_of_unknown_credentials(&self, told: &BTreeSet<String>) -> BTreeSet<String> {
+        let (sources, configured) = (self.plugins.list(), self.credentials.now().names());
+        let all = configured.iter().flat_map(|(source, names)| names.iter().map(move |name| (source, name)));
+        let unknown = all.filter_map(|(source, name)| {
+            let why = unknown_credential(source, name, &sources)?;
+            let credential = format!("{source}.{name}");
+            if !told.contains(&credential) {
+                tracing::warn!(event = "credential-unknown", credential, "{why}");
+            }
+            Some(credential)
+        });
+        unknown.collect()
+    }
+
     /// Sets aside the builds that any worker found too faulty, and reloads what has changed in the
     /// folder of plugins.
     ///
@@ -317,10 +382,43 @@ fn weigh(input: Input, faults: FaultCount) -> Option<Duration> {
 pub(crate) async fn watch_plugins(app: App) {
     let mut tick = tokio::time::interval(app.config.plugins.plugins_poll);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut told = BTreeSet::new();
     loop {
         tick.tick().await;
         if let Err(error) = app.set_aside_failed_builds().await {
             tracing::debug!(%error, "the states of the sources cannot be read");
+        }
+        if app.plugins.is_settled().await {
+            told = app.warn_of_unknown_credentials(&told);
+        }
+    }
+}
+
+/// Takes up credentials that have changed in their file, or that their command gives, for ever. Where they
+/// come from neither, there is nothing to do.
+pub(crate) async fn watch_credentials(app: App) {
+    if !app.credentials.may_change().await {
+        return;
+    }
+    let poll = app.config.plugins.plugins_poll;
+    let mut tick = tokio::time::interval(poll);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let states = SourceStates::read(&app.db).await.unwrap_or_default();
+        let refused = states.is_any_refused(&app.plugins.list(), &app.credentials.now());
+        let Some(credentials) = app.credentials.follow(poll, refused).await else { continue };
+        let names = credentials.names();
+        let all =
+            names.iter().flat_map(|(source, names)| names.iter().map(move |name| format!("{source}.{name}")));
+        let all = all.collect::<Vec<_>>().join(", ");
+        tracing::info!(
+            event = "credentials-loaded",
+            credentials = all,
+            "other credentials are used from now on"
+        );
+        if let Err(error) = app.plugins.configure(names).await {
+            tracing::error!(error = %chain(&error), "the folder of plugins cannot be read; what runs goes on");
         }
     }
 }

@@ -7,8 +7,9 @@ use indicatif::HumanBytes;
 
 use super::{prepared, subject::Subject};
 use crate::{
+    app::{self, CredentialReader, StartError},
     cli::{broken_rules, stop, tell, wrong_usage},
-    config::Config,
+    config::{Config, ConfiguredCredential},
     fetch::{self, CookieJar, Fetcher},
     model::{Grants, Query, Request},
     plugins::{LoadedPlugin, Plugins, SandboxUse},
@@ -88,11 +89,13 @@ impl Ask {
     /// # Errors
     /// When there is no such source, it may not run, or the query breaks its rules.
     pub(super) async fn ready(&self, purpose: SandboxUse, config: &Config) -> anyhow::Result<PreparedSource> {
-        let (plugins, source) = self.load(purpose, config).await?;
+        let reader = CredentialReader::begin(&config.plugins).await.map_err(StartError::from)?;
+        let credentials = reader.credentials();
+        let (plugins, source) = self.load(purpose, config, &credentials).await?;
         if let Some(reason) = source.unavailable() {
             anyhow::bail!("{}: {reason}", source.info.id);
         }
-        let grants = source.grants(&config.credentials()?);
+        let grants = source.grants(&credentials);
         if purpose == SandboxUse::Live {
             if let Some(file) = source.file.as_ref().filter(|_| !source.bundled) {
                 let hosts: Vec<_> = source.info.hosts.iter().map(|rule| rule.pattern.as_str()).collect();
@@ -112,7 +115,12 @@ impl Ask {
         Ok(PreparedSource { plugins, source, query, limits, fetcher, grants })
     }
 
-    async fn load(&self, purpose: SandboxUse, config: &Config) -> anyhow::Result<(Plugins, LoadedPlugin)> {
+    async fn load(
+        &self,
+        purpose: SandboxUse,
+        config: &Config,
+        credentials: &[ConfiguredCredential],
+    ) -> anyhow::Result<(Plugins, LoadedPlugin)> {
         let path = Path::new(&self.source);
         let is_path = self.source.contains(['/', '.']) || path.exists();
         if is_path {
@@ -120,6 +128,7 @@ impl Ask {
             return Ok((subject.plugins, subject.source));
         }
         let plugins = Plugins::load(&config.plugins, &config.data_dir()).await?;
+        plugins.configure(app::credential_names(credentials)).await?;
         prepared(&plugins, &stop::on_signal()?).await;
         match plugins.get(&self.source) {
             Some(source) => Ok((plugins, source)),
@@ -184,11 +193,11 @@ fn argument(rule: &Violation) -> String {
 
 /// No crawl is begun without what a source requires.
 fn missing_credential(source: &LoadedPlugin, grants: &Grants) -> anyhow::Result<()> {
-    match source.info.missing_credential(grants) {
+    match source.info.missing_credential(|name| grants.has(name)) {
         None => Ok(()),
         Some(spec) => Err(wrong_usage(format!(
-            "the credential `{0}` is not configured; give it with `--credential {1}.{0}=SECRET` or \
-             PIXCRAWLER_CREDENTIALS, and to a file only with `--grant {1}`: {2}",
+            "the credential `{0}` is not configured; give it with `--credential {1}.{0}=SECRET`, \
+             PIXCRAWLER_CREDENTIALS or PIXCRAWLER_CREDENTIALS_FILE, and to a file only with `--grant {1}`: {2}",
             spec.name, source.info.id, spec.help
         ))),
     }

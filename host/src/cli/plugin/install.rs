@@ -5,9 +5,9 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use super::{consent, list, load, subject, tell};
+use super::{Known, consent, list, load, subject, tell};
 use crate::{
-    cli::say,
+    cli::{say, tell as warn},
     config::Config,
     plugins::{PluginStatus, Plugins},
 };
@@ -18,7 +18,8 @@ use crate::{
 /// to grant that, copies it into the folder of plugins, and records its SHA-256 and what was
 /// granted in `plugins.toml` there. What asks for no more than the version before is not
 /// asked about again. Hosts that run take it up within seconds; they go back to the version
-/// before by themselves when the new one faults again and again.
+/// before by themselves when the new one faults again and again, and stay with it while the new one
+/// requires a credential that is not configured. `plugin rollback` goes back by hand.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler plugin install ./my-source                   a project: dist/*.wasm\n  \
@@ -74,11 +75,32 @@ impl Install {
         if !is_granted && !consent::agreed(&question, self.yes)? {
             bail!("nothing was installed");
         }
+        // Before anything is changed, because it may fail.
+        let known = Known::find(config, &plugins).await?;
         let installed = plugins.install(&component).await?;
+        plugins.follow(None).await?;
+        let missing = known.missing(info);
+        if let Some((spec, who)) = &missing {
+            let instead = plugins.get(&info.id).filter(|source| source.set_aside.is_some());
+            let then = match instead {
+                Some(source) => {
+                    format!("{} goes on until it is there, then this one takes over", source.info.version)
+                }
+                None => "it is off until that is there".to_owned(),
+            };
+            warn(&format!(
+                "Warning: {0} {1} needs the credential `{2}`, which {who} does not have ({3}); {then}. Give it as \
+                 `{0}.{2}=SECRET` in the file of PIXCRAWLER_CREDENTIALS_FILE, or by another of the settings for that.",
+                info.id, info.version, spec.name, spec.help
+            ));
+        }
         tell(&plugins, &info.id, self.json, |source| {
             let file = Plugins::folder(&config.plugins, &config.data_dir()).join(&installed.file);
             let status = match &source.status {
                 PluginStatus::Off(reason) => format!("it is off: {reason}"),
+                PluginStatus::Ready | PluginStatus::Preparing if missing.is_some() => {
+                    "it waits for its credential".to_owned()
+                }
                 PluginStatus::Ready | PluginStatus::Preparing => {
                     "hosts that run take it up within seconds".to_owned()
                 }

@@ -11,15 +11,16 @@ use crate::{
     cli::{say, stop},
     config::Config,
     model::{Input, OptionSpec, SourceInfo},
-    plugins::{GrantedBy, LoadedPlugin, LockedBuild, PluginStatus, RefusedPlugin},
+    plugins::{GrantedBy, LoadedPlugin, LockedBuild, PluginStatus, RefusedPlugin, SetAside},
 };
 
 /// List the installed sources, and what was left out and why
 ///
 /// For each: version, what it takes, whether it can be used and if not what to do about
 /// it, how it fares and what it did until now (where a database answers; none is started for
-/// this), by what it was granted, whether it is pinned, the hosts it asks (`api`: a documented interface; `web`: pages, robots.txt is
-/// asked), its options and credentials.
+/// this), which credentials are configured, by what it was granted, whether it is pinned, the hosts it asks (`api`: a documented interface; `web`: pages, robots.txt is
+/// asked), its options and credentials. Credentials are those of a `serve` or `worker` that runs on the
+/// same database; where none does, those of the settings here.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler plugin list\n  \
@@ -43,7 +44,8 @@ impl List {
                 sources.iter().map(|source| described(source, Some(&known), &refused)).collect();
             let refused: Vec<Value> =
                 refused.iter().map(|plugin| json!({"name": plugin.name, "reason": plugin.reason})).collect();
-            say(&json!({"sources": sources, "refused": refused}).to_string());
+            let judged_by = known.described_judge();
+            say(&json!({"judged_by": judged_by, "sources": sources, "refused": refused}).to_string());
         } else {
             say(&text(&sources, &refused, &known));
         }
@@ -52,7 +54,7 @@ impl List {
 }
 
 fn text(sources: &[LoadedPlugin], refused: &[RefusedPlugin], known: &Known) -> String {
-    let mut lines = Vec::new();
+    let mut lines = vec![known.judged_by()];
     for source in sources {
         let info = &source.info;
         let (status, reason) = status(source, Some(known), refused);
@@ -121,14 +123,20 @@ pub(super) fn fact(name: &str, value: &str) -> String {
 /// Lists how it fares, what it did and why it may, by name.
 fn known_facts(source: &LoadedPlugin, known: &Known) -> Vec<(&'static str, String)> {
     let (health, done) = known.text(source);
-    let set_aside =
-        |newer: &LockedBuild| format!("{} ({}), which faulted too often", newer.version, newer.file);
+    let set_aside = |newer: &SetAside| {
+        let why = match &newer.lacks {
+            Some(spec) => format!("which lacks its credential `{}`: {}", spec.name, spec.help),
+            None => "which faulted too often".to_owned(),
+        };
+        format!("{} ({}), {why}", newer.build.version, newer.build.file)
+    };
     let locked =
         |locked: &LockedBuild| format!("sha256 {}, {}", locked.sha256, locked.installed_at.date_naive());
     let all = [
-        ("left aside", source.rolled_back.as_ref().map(set_aside).unwrap_or_default()),
+        ("left aside", source.set_aside.as_ref().map(set_aside).unwrap_or_default()),
         ("health", health),
         ("until now", done),
+        ("configured", known.configured(source)),
         ("granted by", source.granted_by.map(GrantedBy::name).unwrap_or_default().to_owned()),
         ("pinned", source.locked.as_ref().map(locked).unwrap_or_default()),
     ];
@@ -139,6 +147,13 @@ fn known_facts(source: &LoadedPlugin, known: &Known) -> Vec<(&'static str, Strin
 pub(super) fn described(source: &LoadedPlugin, known: Option<&Known>, refused: &[RefusedPlugin]) -> Value {
     let info = &source.info;
     let (status, reason) = status(source, known, refused);
+    let set_aside = |is_such: fn(&SetAside) -> bool| {
+        source.set_aside.as_ref().filter(|newer| is_such(newer)).map(|SetAside { build, lacks }| {
+            let LockedBuild { version, sha256, file, .. } = build;
+            let lacks = lacks.as_ref().map(|spec| &spec.name);
+            json!({"version": version, "sha256": sha256, "file": file, "lacks": lacks})
+        })
+    };
     let (health, figures) = known.and_then(|known| known.observed(source)).unzip();
     json!({
         "id": info.id,
@@ -157,9 +172,9 @@ pub(super) fn described(source: &LoadedPlugin, known: Option<&Known>, refused: &
         "granted": source.granted_by.is_some(),
         "granted_by": source.granted_by.map(GrantedBy::name),
         "pinned": source.locked.is_some(),
-        "rolled_back": source.rolled_back.as_ref().map(|newer| json!({
-            "version": newer.version, "sha256": newer.sha256, "file": newer.file,
-        })),
+        "rolled_back": set_aside(|newer| newer.lacks.is_none()),
+        "waiting": set_aside(|newer| newer.lacks.is_some()),
+        "configured": known.map(|known| known.described_configured(source)),
         "status": status,
         "reason": reason,
         "bundled": source.bundled,

@@ -32,7 +32,7 @@ async fn who_reads_sees_all_of_a_change() {
     TestHost::with(&[("steps.wasm", component.wasm.clone())]).await;
     let entry = lock.entries.entry(component.info.id.clone()).or_default();
     entry.enable();
-    entry.replace(LockedBuild::new(&component.info, name, component.digest, component.wasm.len()));
+    entry.replace(Some(LockedBuild::new(&component.info, name, component.digest, component.wasm.len())));
     lock.save().unwrap();
     drop(lock);
     assert_eq!(reader.join().unwrap(), PluginStatus::Ready);

@@ -74,7 +74,7 @@ async fn the_last_that_did_well_or_else_the_one_before() {
     ] {
         let source = versions.fail(third, &did_well).await;
         assert_eq!((source.digest, &source.status), (expected, &PluginStatus::Ready));
-        assert_eq!(source.rolled_back.unwrap().sha256, third);
+        assert_eq!(source.set_aside.unwrap().build.sha256, third);
     }
 }
 
@@ -88,7 +88,7 @@ async fn none_that_is_not_granted() {
         let source = versions.fail(installed, &[]).await;
         let expected = if may_run { versions.bundled } else { installed };
         assert_eq!((source.digest, &source.status), (expected, &PluginStatus::Ready), "{guest}");
-        assert_eq!(source.rolled_back.is_some(), may_run, "{guest}");
+        assert_eq!(source.set_aside.is_some(), may_run, "{guest}");
     }
 }
 
