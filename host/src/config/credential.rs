@@ -17,10 +17,10 @@ pub struct ConfiguredCredential {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// Nothing of it can be told from a secret, so it is named by its place.
-    #[error("credential number {0} is not SOURCE.NAME=SECRET, such as flickr.key=… (it is not shown here)")]
+    #[error("credential number {0} is not SOURCE.NAME=SECRET, such as flickr.api=… (it is not shown here)")]
     Malformed(usize),
     /// As above, of a file or of what a command printed.
-    #[error("line {line} of {origin} is not SOURCE.NAME=SECRET, such as flickr.key=… (it is not shown here)")]
+    #[error("line {line} of {origin} is not SOURCE.NAME=SECRET, such as flickr.api=… (it is not shown here)")]
     MalformedLine {
         /// The file, or what printed it.
         origin: String,
