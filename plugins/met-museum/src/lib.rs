@@ -25,6 +25,9 @@ const REQUESTS_PER_MINUTE: u32 = 60;
 const SHUT_OUT: u32 = 60;
 
 impl Listed for MetMuseum {
+    /// One answer has all ids.
+    type Place = ();
+
     fn info() -> Info {
         Info {
             description:
@@ -41,15 +44,15 @@ impl Listed for MetMuseum {
         }
     }
 
-    fn list(query: &Query) -> Request {
+    fn page(query: &Query, _: Option<&()>) -> Request {
         let mut parameters = vec![("hasImages", "true")];
         parameters.extend(option::parameters(query));
         parameters.push(("q", query.text.trim()));
         Request::get(&format!("{API}/search"), &parameters)
     }
 
-    fn ids(_: &Query, list: Answer) -> Result<impl Iterator<Item = String>> {
-        let list: Ids = response(list)?.json()?;
+    fn ids(_: &Query, _: Option<&()>, page: Answer) -> Result<(impl Iterator<Item = String>, Option<()>)> {
+        let list: Ids = response(page)?.json()?;
         let ids = list.ids.unwrap_or_default();
         let ids: Vec<_> = ids.into_iter().filter_map(|Lenient(id)| id).collect();
         if ids.is_empty() {
@@ -58,7 +61,7 @@ impl Listed for MetMuseum {
             };
             Found::expect_none(total, "objectIDs")?;
         }
-        Ok(ids.into_iter().map(|Whole(id)| id.to_string()))
+        Ok((ids.into_iter().map(|Whole(id)| id.to_string()), None))
     }
 
     fn item(_: &Query, id: &str) -> Request {

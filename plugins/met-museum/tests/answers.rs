@@ -38,7 +38,8 @@ fn read(status: u16, body: &str) -> Result<Found> {
 }
 
 fn ids(status: u16, body: &str) -> Result<Vec<String>> {
-    MetMuseum::ids(&Query::of("red fox"), Answer::of(SEARCH, status, body)).map(Iterator::collect)
+    MetMuseum::ids(&Query::of("red fox"), None, Answer::of(SEARCH, status, body))
+        .map(|(ids, _)| ids.collect())
 }
 
 #[test]
@@ -203,7 +204,7 @@ fn objects_that_have_moved_are_a_changed_layout() {
 #[test]
 fn searches() {
     let url = |options: &[(&str, &str)]| {
-        let list = MetMuseum::list(&Query::of(" red fox ").with(options));
+        let list = MetMuseum::page(&Query::of(" red fox ").with(options), None);
         list.url.split_once("?hasImages=true&").map(|(_, rest)| rest.to_owned()).unwrap()
     };
     assert_eq!(url(&[]), "q=red%20fox");

@@ -40,3 +40,16 @@ export class LayoutChanged extends SourceError {
     super("layout-changed", message);
   }
 }
+
+// What `Answer.response` throws where the host left the request out, because the crawl has the thing
+// that its `item` names. Nothing is wrong, so it is no error of the contract: `each` passes over it, and a
+// source that lets it out of a step has a mistake, which is told as that.
+export class Skipped extends Error {
+  constructor(place) {
+    super(
+      `${place} was left out, because the crawl has its \`item\` already: look at \`skipped\` of the answer ` +
+        "before `response`, and go on without it",
+    );
+    this.name = new.target.name;
+  }
+}

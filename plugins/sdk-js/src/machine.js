@@ -1,4 +1,4 @@
-// The three forms of a source, and what turns one into the exported component.
+// Forms of a source, and what turns one into the exported component.
 
 import { described, wellSpelt } from "./describe.js";
 import { SourceError } from "./error.js";
@@ -27,7 +27,8 @@ export function machine(source) {
 }
 
 // A source that is asked for page 1, 2, 3, …: `page(query, number)` is the request for one,
-// `read(query, number, answer)` what it holds and whether there is `more`.
+// `read(query, number, answer)` what it holds and whether there is `more`. One that the host left out
+// because of its `item` is passed over.
 export function paged(source) {
   const ask = (query, number, found) => ({ ...found, fetch: [source.page(query, number)], state: number });
   return Object.assign(
@@ -35,7 +36,8 @@ export function paged(source) {
       info: source.info,
       start: (query) => ask(query, 1),
       resume(query, number, answers) {
-        const { more, ...found } = source.read(query, number, only(answers));
+        const answer = only(answers);
+        const { more, ...found } = answer.skipped ? { more: true } : source.read(query, number, answer);
         return more ? ask(query, number + 1, found) : found;
       },
     }),

@@ -1,6 +1,6 @@
 // Queries, requests and answers.
 
-import { InvalidQuery, LayoutChanged, RateLimited, Unauthorized, Unavailable } from "./error.js";
+import { InvalidQuery, LayoutChanged, RateLimited, Skipped, Unauthorized, Unavailable } from "./error.js";
 import { onlyKnown } from "./fields.js";
 import { parse } from "./json.js";
 import { need } from "./results.js";
@@ -69,10 +69,16 @@ export class Answer {
     return this.outcome.tag === "err" ? this.outcome.val : undefined;
   }
 
+  // Whether the host left the request out, because the crawl has the thing that its `item`
+  // names: there is nothing to read, and nothing is wrong.
+  get skipped() {
+    return this.failure?.tag === "skipped";
+  }
+
   // The response, if the request succeeded (status 200 to 299); else throws the error that
   // fits: 401 `Unauthorized`; 429 `RateLimited`; 400, 404, 405, 410, 422 `LayoutChanged`,
   // because a source asks only for what should be there; what the host's rules refuse
-  // `InvalidQuery`; anything else `Unavailable`.
+  // `InvalidQuery`; what it left out `Skipped`; anything else `Unavailable`.
   response() {
     const place = withoutQuery(this.url);
     const { any, failure } = this;
@@ -133,7 +139,7 @@ function failed({ tag, val }, place) {
     case "robots": return new InvalidQuery(`robots.txt forbids ${place}: ${val}`);
     case "too-large": return new InvalidQuery(`${place} is larger than ${val} bytes`);
     case "status": return refused(val, place);
-    case "skipped": return new Unavailable(`${place} was left out`);
+    case "skipped": return new Skipped(place);
     case "timeout": return new Unavailable(`${place} took too long`);
     default: return new Unavailable(`${place}: ${val}`);
   }

@@ -53,9 +53,14 @@ export class Answer {
   /** Why there is no answer; undefined if there is one. */
   readonly failure?: Failure;
   /**
+   * Whether the host left the request out, because the crawl has the thing that its `item` names:
+   * there is nothing to read, and nothing is wrong.
+   */
+  readonly skipped: boolean;
+  /**
    * The response, if its status is 200 to 299. Else throws what fits: 401 `Unauthorized`;
    * 429 `RateLimited`; 400, 404, 405, 410, 422 `LayoutChanged`; what the host's rules refuse
-   * `InvalidQuery`; anything else `Unavailable`.
+   * `InvalidQuery`; what it left out `Skipped`; anything else `Unavailable`.
    */
   response(): Response;
 }
@@ -193,6 +198,29 @@ export interface Chained<Memo = any> {
 }
 export function chained<Memo>(source: Chained<Memo>): Source & Chained<Memo>;
 
+/** A list that only names things, and a request for each of them. */
+export interface Listed<Place = any> {
+  info: Info;
+  /** The request for a page of the list; `place` is null for the first. */
+  page(query: Query, place: Place | null): Request;
+  /**
+   * The ids on that page, best first, and the place of the next one, if there is one: a number, a cursor.
+   * Results without an id are left out with a warning. A page is read again for every few hundred of its ids,
+   * and one that begins as one before it ends the list.
+   */
+  ids(query: Query, place: Place | null, answer: Answer): { ids: (string | number | null | undefined)[]; next?: Place | null };
+  /** The request for one thing. Its `key` and `item` are set to the id. */
+  item(query: Query, id: string): Request;
+  /**
+   * The pictures of one thing: a candidate, several, none, or with the reason in a warning; their `id` is its
+   * own where they say none. Not called for what the host left out and for what is no longer there (404, 410).
+   * What cannot be read costs only itself, but for `RateLimited` and `Unauthorized`, and unless nothing
+   * could be read so far: then it is the site.
+   */
+  read(query: Query, id: string, answer: Answer): Candidate | Candidate[] | Found | undefined | null;
+}
+export function listed<Place>(source: Listed<Place>): Source & Listed<Place>;
+
 /** Without requests to `fetch` the source is done. */
 export interface Turn<State = any> extends Found { fetch?: Request[]; state?: State }
 
@@ -208,7 +236,7 @@ export function machine<State>(source: Machine<State>): Source;
 /**
  * Reads every element of a list by itself: a bad one costs only itself, in a warning; when all
  * are bad, `LayoutChanged` is thrown. Bad is also what throws a `TypeError`, `RangeError`, `SyntaxError` or
- * `URIError`. `read` gives a candidate, several, or nothing.
+ * `URIError`. `read` gives a candidate, several, or nothing; what throws `Skipped` is nothing, too.
  */
 export function each<T = any>(
   list: T[], read: (element: T) => Candidate | Candidate[] | undefined | null,
@@ -272,6 +300,12 @@ export class RateLimited extends SourceError { constructor(seconds?: number) }
 export class Unavailable extends SourceError { constructor(message: string) }
 /** The site no longer looks as expected. Says what was looked for. */
 export class LayoutChanged extends SourceError { constructor(message: string) }
+
+/**
+ * Thrown by `Answer.response` for what the host left out. Passed over by `each`; a source that lets it out
+ * of a step has a mistake, which is told as that.
+ */
+export class Skipped extends Error { constructor(place: string) }
 
 /** A line for the author. Under Node it goes to the console. */
 export function log(level: "debug" | "info" | "warn" | "error", message: string): void;

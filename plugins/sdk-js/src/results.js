@@ -1,14 +1,15 @@
 // Reading what may have changed: fields and lists of results.
 
-import { LayoutChanged } from "./error.js";
+import { LayoutChanged, Skipped } from "./error.js";
 import { shown } from "./text.js";
 
 // What reading a value of an unexpected type throws: the site's doing, not the author's.
 const ODD = [TypeError, RangeError, SyntaxError, URIError];
+export const isOdd = (error) => ODD.some((odd) => error instanceof odd);
 
 // Reads every element of a list by itself, so that a bad one costs only itself, in a
 // warning. When all are bad, it is the site that has changed. `read` gives a candidate, a
-// list of them, or nothing for what is no picture.
+// list of them, or nothing for what is no picture. What was skipped is nothing, too.
 export function each(list, read) {
   if (!Array.isArray(list)) {
     throw new LayoutChanged("expected a list of results");
@@ -21,7 +22,9 @@ export function each(list, read) {
         candidates.push(one);
       }
     } catch (error) {
-      faults.push(fault(error));
+      if (!(error instanceof Skipped)) {
+        faults.push(fault(error));
+      }
     }
   }
   if (faults.length === 0) {
@@ -45,7 +48,7 @@ function fault(error) {
   if (error instanceof LayoutChanged) {
     return error.message;
   }
-  if (ODD.some((odd) => error instanceof odd)) {
+  if (isOdd(error)) {
     return String(error);
   }
   throw error;

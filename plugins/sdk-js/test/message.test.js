@@ -43,7 +43,7 @@ test("failures become errors", () => {
     [{ tag: "status", val: 429 }, "RateLimited"],
     [{ tag: "status", val: 502 }, "Unavailable"],
     [{ tag: "timeout" }, "Unavailable"],
-    [{ tag: "skipped" }, "Unavailable"],
+    [{ tag: "skipped" }, "Skipped"],
     [{ tag: "network", val: "reset" }, "Unavailable"],
     [{ tag: "denied", val: "not granted" }, "InvalidQuery"],
     [{ tag: "robots", val: "*" }, "InvalidQuery"],

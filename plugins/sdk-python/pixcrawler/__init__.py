@@ -6,6 +6,7 @@ made from one of
 
 - `Paged`: page 1, 2, 3, … of a list;
 - `Chained`: each answer says where the next one is;
+- `Listed`: a list in pages, and a request for each thing on it;
 - `Machine`: anything else.
 
 What each item of the contract means in full stands in `wit/source.wit`.
@@ -14,8 +15,9 @@ What each item of the contract means in full stands in `wit/source.wit`.
 from .candidate import (
     Candidate, Checksum, Dimensions, License, creative_commons_id, dimensions, license_from_url, media_type,
 )
-from .errors import InvalidQuery, LayoutChanged, RateLimited, SourceError, Unauthorized, Unavailable
+from .errors import InvalidQuery, LayoutChanged, RateLimited, Skipped, SourceError, Unauthorized, Unavailable
 from .info import Basic, Credential, Header, Info, OAuth2, Option, Parameter, api, web
+from .listed import Listed
 from .log import log
 from .machine import Chained, Found, Machine, Paged, Turn
 from .message import Answer, Failure, Query, Request, Response, get, post

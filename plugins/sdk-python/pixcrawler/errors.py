@@ -29,3 +29,17 @@ class Unavailable(SourceError):
 
 class LayoutChanged(SourceError):
     """The site no longer looks as expected. Says what was looked for."""
+
+
+class Skipped(Exception):
+    """What `Answer.response` raises where the host left the request out, because the crawl has the thing.
+
+    Nothing is wrong, so it is no `SourceError`: `each` passes over it, and a source that lets it out of a step
+    has a mistake, which is told as that.
+    """
+
+    def __init__(self, place: str):
+        super().__init__(
+            f"{place} was left out, because the crawl has its `item` already: look at `skipped` of the answer "
+            "before `response`, and go on without it"
+        )

@@ -1,4 +1,4 @@
-"""The three forms of a source."""
+"""Forms of a source."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -49,7 +49,10 @@ class Machine(ABC):
 
 
 class Paged(Machine):
-    """A source that is asked for page 1, 2, 3, …"""
+    """A source that is asked for page 1, 2, 3, …
+
+    One that the host left out because of its `item` is passed over.
+    """
 
     @abstractmethod
     def page(self, query: Query, number: int) -> Request:
@@ -63,7 +66,8 @@ class Paged(Machine):
         return Turn(fetch=[self.page(query, 1)], state=1)
 
     def resume(self, query: Query, state: int, answers: list[Answer]) -> Turn:
-        found, more = self.read(query, state, _only(answers))
+        answer = _only(answers)
+        found, more = ([], True) if answer.skipped else self.read(query, state, answer)
         if not more:
             return Turn(Found.of(found))
         return Turn(Found.of(found), [self.page(query, state + 1)], state + 1)

@@ -6,7 +6,7 @@ from typing import Any, Literal, Mapping
 from urllib.parse import quote
 
 from .candidate import Pairs, shown
-from .errors import InvalidQuery, LayoutChanged, RateLimited, SourceError, Unauthorized, Unavailable
+from .errors import InvalidQuery, LayoutChanged, RateLimited, Skipped, SourceError, Unauthorized, Unavailable
 from .parse import parse
 
 
@@ -139,12 +139,20 @@ class Answer:
         """An answer as the host would give it: for tests of a source."""
         return Answer(url, Response(status, url, headers, body))
 
+    @property
+    def skipped(self) -> bool:
+        """Whether the host left the request out, because the crawl has the thing that its `item` names.
+
+        There is nothing to read, and nothing is wrong.
+        """
+        return isinstance(self.outcome, Failure) and self.outcome.kind == "skipped"
+
     def response(self) -> Response:
         """The response, if the request succeeded (status 200 to 299); else raises what fits.
 
         401 is `Unauthorized`; 429 `RateLimited`; 400, 404, 405, 410, 422 `LayoutChanged`, because
         a source asks only for what should be there; what the host's rules refuse `InvalidQuery`;
-        anything else `Unavailable`.
+        what it left out `Skipped`; anything else `Unavailable`.
         """
         place = _without_query(self.url)
         if isinstance(self.outcome, Failure):
@@ -154,7 +162,7 @@ class Answer:
         raise _refused(self.outcome.status, place, self.outcome.header("retry-after"))
 
 
-def _failed(failure: Failure, place: str) -> SourceError:
+def _failed(failure: Failure, place: str) -> SourceError | Skipped:
     match failure.kind:
         case "denied":
             return InvalidQuery(f"{place} was refused: {failure.value}")
@@ -165,7 +173,7 @@ def _failed(failure: Failure, place: str) -> SourceError:
         case "status":
             return _refused(failure.value, place, None)
         case "skipped":
-            return Unavailable(f"{place} was left out")
+            return Skipped(place)
         case "timeout":
             return Unavailable(f"{place} took too long")
     return Unavailable(f"{place}: {failure.value}")

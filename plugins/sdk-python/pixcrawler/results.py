@@ -1,9 +1,10 @@
 """Reading what may have changed: fields and lists of results."""
 
-from typing import Any, Callable, Iterable
+from contextlib import contextmanager
+from typing import Any, Callable, Iterable, Iterator
 
 from .candidate import COUNT_BITS, Candidate, shown, unsigned
-from .errors import LayoutChanged
+from .errors import LayoutChanged, Skipped
 from .machine import Found
 
 # What reading a value of an unexpected type raises: the site's doing, not the author's.
@@ -15,21 +16,21 @@ def each(results: list, read: Callable[[Any], Candidate | Iterable[Candidate] | 
 
     When all are bad, it is the site that has changed. Bad is also what raises an
     `AttributeError`, `TypeError`, `ValueError`, `LookupError` or `ArithmeticError`: a value of
-    an unexpected type. `read` gives a candidate, several, or `None` for what is no picture.
+    an unexpected type. `read` gives a candidate, several, or `None` for what is no picture. What
+    raises `Skipped` is nothing, too.
     """
     if not isinstance(results, list):
         raise LayoutChanged("expected a list of results")
     found, faults = Found(), []
     for result in results:
         try:
-            one = read(result)
-            # A generator is read here, where its faults are known to be those of this result.
-            candidates = [one] if isinstance(one, Candidate) else list(one or [])
+            with sites():
+                # A generator is read here, where its faults are known to be those of this result.
+                candidates = some(read(result))
+        except Skipped:
+            continue
         except LayoutChanged as fault:
             faults.append(str(fault))
-            continue
-        except _ODD as error:
-            faults.append(f"{type(error).__name__}: {error}")
             continue
         found.candidates += candidates
     if faults and len(faults) == len(results):
@@ -37,6 +38,20 @@ def each(results: list, read: Callable[[Any], Candidate | Iterable[Candidate] | 
     if faults:
         found.warnings.append(f"{len(faults)} of {len(results)} results cannot be read: {faults[0]}")
     return found
+
+
+@contextmanager
+def sites() -> Iterator[None]:
+    """Within it a value of an unexpected type is the site's doing: `LayoutChanged`."""
+    try:
+        yield
+    except _ODD as error:
+        raise LayoutChanged(f"{type(error).__name__}: {error}") from None
+
+
+def some(read: Candidate | Iterable[Candidate] | None) -> list[Candidate]:
+    """One candidate, several or none as a list."""
+    return [read] if isinstance(read, Candidate) else list(read or [])
 
 
 def expect_none(counted: int, list_name: str) -> None:

@@ -61,6 +61,8 @@ class Author(Machine):
 
     def resume(self, query, state, answers):
         Author.told = answers
+        if query.text == "careless":
+            return Turn(Found([Candidate(answer.response().text) for answer in answers]))
         return Turn(Found(warnings=[f"{state} {query.option('size')}"]))
 
 
@@ -105,6 +107,7 @@ class Component(unittest.TestCase):
         outcomes = [
             response(types.Content_Text("text")), response(types.Content_Binary(b"\xff")),
             Err(types.Failure_TooLarge(7)), Err(types.Failure_Timeout()), Err(types.Failure_Status(503)),
+            Err(types.Failure_Skipped()),
         ]
         answers = [types.Answer("k", "https://a.example.org/", outcome) for outcome in outcomes]
         step = Source().resume(query("fox"), '{"known": [1]}', answers)
@@ -114,7 +117,12 @@ class Component(unittest.TestCase):
         self.assertEqual((text.key, text.url, text.outcome.text), ("k", "https://a.example.org/", "text"))
         self.assertEqual((binary.outcome.body, binary.outcome.url), (b"\xff", "https://b.example.org/"))
         self.assertEqual([failure.outcome for failure in failures],
-                         [Failure("too-large", 7), Failure("timeout"), Failure("status", 503)])
+                         [Failure("too-large", 7), Failure("timeout"), Failure("status", 503), Failure("skipped")])
+        # Let out of a step it is the author's mistake, for which nobody waits.
+        with self.assertRaises(Err) as raised:
+            Source().resume(query("careless"), '{"known": [1]}', answers[-1:])
+        self.assertIsInstance(raised.exception.value, types.Error_Other)
+        self.assertIn("look at `skipped`", raised.exception.value.value)
 
     def test_more_than_fits_a_step(self):
         step = Source().start(query("many"))

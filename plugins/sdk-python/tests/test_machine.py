@@ -3,8 +3,8 @@
 import unittest
 
 from pixcrawler import (
-    Answer, Candidate, Chained, Found, Info, LayoutChanged, License, Machine, Paged, Query, Turn, api, each, get,
-    need,
+    Answer, Candidate, Chained, Found, Info, LayoutChanged, License, Listed, Machine, Paged, Query, Turn, api, each,
+    get, need,
 )
 from pixcrawler.step import split
 
@@ -132,6 +132,6 @@ class Results(unittest.TestCase):
 
 class Incomplete(unittest.TestCase):
     def test_a_form_says_what_it_lacks(self):
-        for form in (Machine, Paged, Chained):
+        for form in (Machine, Paged, Chained, Listed):
             with self.assertRaisesRegex(TypeError, "abstract"):
                 form()

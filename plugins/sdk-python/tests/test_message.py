@@ -3,8 +3,8 @@
 import unittest
 
 from pixcrawler import (
-    Answer, Candidate, Dimensions, Failure, InvalidQuery, LayoutChanged, License, Query, RateLimited, Unauthorized,
-    Unavailable, creative_commons_id, dimensions, get, license_from_url, media_type, post,
+    Answer, Candidate, Dimensions, Failure, InvalidQuery, LayoutChanged, License, Query, RateLimited, Skipped,
+    Unauthorized, Unavailable, creative_commons_id, dimensions, get, license_from_url, media_type, post,
 )
 
 URL = "https://example.org/list?q=secret"
@@ -50,7 +50,7 @@ class Answers(unittest.TestCase):
             (Failure("status", 429), RateLimited),
             (Failure("status", 502), Unavailable),
             (Failure("timeout"), Unavailable),
-            (Failure("skipped"), Unavailable),
+            (Failure("skipped"), Skipped),
             (Failure("network", "reset"), Unavailable),
             (Failure("denied", "not granted"), InvalidQuery),
             (Failure("robots", "*"), InvalidQuery),

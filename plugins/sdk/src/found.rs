@@ -68,6 +68,12 @@ impl FromIterator<Candidate> for Found {
     }
 }
 
+impl From<Candidate> for Found {
+    fn from(candidate: Candidate) -> Self {
+        Self::from_iter([candidate])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@
 //!
 //! - [`Paged`]: page 1, 2, 3, … of a list;
 //! - [`Chained`]: each answer says where the next one is;
-//! - [`Listed`]: a list of ids, then a request for each of them;
+//! - [`Listed`]: a list in pages, and a request for each thing on it;
 //! - [`Machine`]: anything else.
 //!
 //! ```

@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// A source that is asked for page 1, 2, 3, …; export [`Pages<Self>`](Pages). A page with the very
-/// pictures of one before ends the list, whatever the site says.
+/// pictures of one before ends the list, whatever the site says. One that the host left out because of
+/// its `item` is passed over.
 pub trait Paged {
     /// What the source is; constant.
     fn info() -> Info;
@@ -50,7 +51,11 @@ impl<T: Paged> Machine for Pages<T> {
     }
 
     fn resume(query: &Query, mut state: Place, answers: Vec<Answer>) -> Result<Turn<Place>> {
-        let (found, more) = T::read(query, state.number, only(answers)?)?;
+        let answer = only(answers)?;
+        let (found, more) = match answer.is_skipped() {
+            true => (Found::default(), true),
+            false => T::read(query, state.number, answer)?,
+        };
         let pictures = found.candidates.iter().map(|candidate| candidate.url.as_bytes());
         let repeats = !found.candidates.is_empty() && state.circle.closes_at(hash(pictures));
         state.number = state.number.saturating_add(1);
@@ -71,7 +76,8 @@ pub trait Chained {
     /// The first request.
     fn first(query: &Query) -> Request;
 
-    /// What the answer holds, and the request for the next one if there is one.
+    /// What the answer holds, and the request for the next one if there is one. Where a request has
+    /// an `item`, its answer may be [skipped](Answer::is_skipped).
     ///
     /// # Errors
     ///
@@ -114,7 +120,7 @@ fn only(answers: Vec<Answer>) -> Result<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Candidate;
+    use crate::{Candidate, Failure};
 
     /// Three pages with a picture each.
     struct Three;
@@ -174,6 +180,17 @@ mod tests {
             urls.push(url);
         }
         assert_eq!(urls, [1, 2, 3].map(|page| format!("https://example.org/?q=red%20fox&page={page}")));
+    }
+
+    #[test]
+    fn a_page_that_was_left_out_is_passed_over() {
+        let query = Query::of("");
+        let turn = Pages::<Three>::start(&query).unwrap();
+        let skipped =
+            Answer { outcome: Err(Failure::Skipped), ..Answer::of("https://example.org/", 200, "") };
+        let turn = Pages::<Three>::resume(&query, turn.state, vec![skipped]).unwrap();
+        assert_eq!(asked(&turn), Some("https://example.org/?q=&page=2"));
+        assert_eq!(turn.found, Found::default());
     }
 
     /// The number of pages that are read where each holds what `content` says of its number.

@@ -38,8 +38,16 @@ impl Answer {
         Self { key: String::new(), url: url.to_owned(), outcome: Ok(response) }
     }
 
+    /// Whether the host left the request out, because the crawl has the thing that its `item`
+    /// names: there is nothing to read, and nothing is wrong.
+    #[must_use]
+    pub const fn is_skipped(&self) -> bool {
+        matches!(self.outcome, Err(Failure::Skipped))
+    }
+
     /// The response, if the request succeeded (status 200 to 299). A source for
-    /// which another status has a meaning looks at `outcome` first.
+    /// which another status has a meaning looks at `outcome` first; one that gives requests an `item`
+    /// asks [`is_skipped`](Self::is_skipped) first.
     ///
     /// # Errors
     ///
@@ -49,6 +57,7 @@ impl Answer {
     ///   for what should be there;
     /// - refused by the host's rules or robots.txt, or too large:
     ///   `invalid-query`, because waiting does not help;
+    /// - left out because of `item`: `other`, the source's mistake, which waiting does not mend either;
     /// - anything else: `unavailable`, tried again later. So is 403: most sites
     ///   say it to crawlers that they want to be slower.
     pub fn response(self) -> Result<Response> {
@@ -58,7 +67,10 @@ impl Answer {
             Failure::Robots(why) => Error::InvalidQuery(format!("robots.txt forbids {place}: {why}")),
             Failure::TooLarge(limit) => Error::InvalidQuery(format!("{place} is larger than {limit} bytes")),
             Failure::Status(status) => refused(status, place, None),
-            Failure::Skipped => Error::Unavailable(format!("{place} was left out")),
+            Failure::Skipped => Error::Other(format!(
+                "{place} was left out, because the crawl has its `item` already: look at \
+                 `Answer::is_skipped` before `response`, and go on without it"
+            )),
             Failure::Timeout => Error::Unavailable(format!("{place} took too long")),
             Failure::Network(why) | Failure::Other(why) => Error::Unavailable(format!("{place}: {why}")),
         })?;
@@ -243,13 +255,14 @@ mod tests {
         assert_eq!(error(Failure::Status(429)), Error::RateLimited(None));
         for passing in [
             Failure::Timeout,
-            Failure::Skipped,
             Failure::Status(502),
             Failure::Network("reset".to_owned()),
             Failure::Other("?".to_owned()),
         ] {
             assert!(matches!(error(passing.clone()), Error::Unavailable(_)), "{passing:?}");
         }
+        // There is nothing to wait for.
+        assert!(matches!(error(Failure::Skipped), Error::Other(why) if why.contains("`Answer::is_skipped`")));
         for lasting in
             [Failure::Denied("not granted".to_owned()), Failure::Robots("*".to_owned()), Failure::TooLarge(9)]
         {

@@ -1,35 +1,46 @@
-//! A list that comes at once, and one request for each thing on it.
+//! A list, and one request for each thing on it.
 
 use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Answer, Error, Failure, Found, Info, Machine, Next, Query, Request, Result, Turn};
+use crate::{
+    Answer, Error, Found, Info, Machine, Next, Query, Request, Result, Turn, repeat::Circle, url::hash,
+};
 
-/// A source whose search gives nothing but ids, all of them at once, and that is then asked for
-/// each; export [`List<Self>`](List). The list may be long: it is walked in windows, so that the
-/// host can stop when it has enough, and the host keeps it meanwhile.
+/// A source whose list only names things, each of which is then asked for; export
+/// [`List<Self>`](List). A page of the list may be long: it is walked in windows, so that the host can
+/// stop when it has enough, and the host keeps it meanwhile. A page that begins as one before it ends
+/// the list.
 pub trait Listed {
+    /// What tells a page of the list from the others: a number, a cursor; `()` where there is only one.
+    type Place: Serialize + DeserializeOwned;
+
     /// Things asked for in one step; at most 63.
     const WINDOW: usize = 20;
 
     /// What the source is; constant.
     fn info() -> Info;
 
-    /// The request for the list.
-    fn list(query: &Query) -> Request;
+    /// The request for a page of the list; `place` is none for the first.
+    fn page(query: &Query, place: Option<&Self::Place>) -> Request;
 
-    /// The ids on the list, best first. It is read again for every few hundred of them.
+    /// The ids on that page, best first, and where the next one is, if there is one. A page is read
+    /// again for every few hundred of its ids.
     ///
     /// # Errors
     ///
-    /// When the list cannot be read.
-    fn ids(query: &Query, list: Answer) -> Result<impl Iterator<Item = String>>;
+    /// When the page cannot be read.
+    fn ids(
+        query: &Query,
+        place: Option<&Self::Place>,
+        page: Answer,
+    ) -> Result<(impl Iterator<Item = String>, Option<Self::Place>)>;
 
-    /// The request for one thing.
+    /// The request for one thing. Its `key` and `item` are set to the id.
     fn item(query: &Query, id: &str) -> Request;
 
-    /// The pictures of one thing; each should have the same `id`. A warning says why there are
+    /// The pictures of one thing; their `id` is its own where they say none. A warning says why there are
     /// none; those of one step that are equal are counted into one. Not called for what the host
     /// left out and for what is no longer there (404, 410): those cost only themselves, but a list
     /// of nothing else ends in `layout-changed`.
@@ -46,21 +57,25 @@ pub trait Listed {
 pub struct List<T>(PhantomData<T>);
 
 /// How far a list was walked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Walk {
-    /// Where the list goes on behind `block`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Walk<P> {
+    /// The page that is walked.
+    place: Option<P>,
+    /// Where that page goes on behind `block`.
     next: usize,
-    /// The ids that are asked for next. A stretch of the list, because reading all of it in
+    /// The ids that are asked for next. A stretch of the page, because reading all of it in
     /// every step would take longer than all else.
     block: Vec<String>,
-    /// Whether `block` is the last one.
+    /// Whether `block` is the last one of all.
     last: bool,
+    /// Whether the page is asked for, before the things.
+    asked: bool,
     /// Whether anything was read so far.
-    #[serde(default)]
     read: bool,
     /// Things that were no longer there, until something was read.
-    #[serde(default)]
     gone: usize,
+    /// Over the pages, by the ids with which they begin.
+    circle: Circle,
 }
 
 /// Things that are no longer there, before any was read: where a list has so many of them and nothing
@@ -73,42 +88,59 @@ const MOVED_AT_LEAST: usize = 100;
 const BLOCK: usize = 2 << 10;
 
 impl<T: Listed> Machine for List<T> {
-    type State = Walk;
+    type State = Walk<T::Place>;
 
     fn info() -> Info {
         T::info()
     }
 
-    fn start(query: &Query) -> Result<Turn<Walk>> {
-        let next = Next::Fetch(vec![list::<T>(query)]);
-        Ok(Turn { found: Found::default(), next, state: Walk::default() })
+    fn start(query: &Query) -> Result<Turn<Self::State>> {
+        Ok(Walk::begin().turn::<T>(query, Found::default()))
     }
 
-    fn resume(query: &Query, mut walk: Walk, answers: Vec<Answer>) -> Result<Turn<Walk>> {
+    fn resume(query: &Query, mut walk: Self::State, answers: Vec<Answer>) -> Result<Turn<Self::State>> {
         let mut answers = answers.into_iter();
-        if walk.block.is_empty() && !walk.last {
-            let list = answers.next().ok_or_else(|| Error::Other("the list was not answered".to_owned()))?;
-            walk.go_on(T::WINDOW, T::ids(query, list)?);
+        if walk.asked {
+            let page = answers.next().ok_or_else(|| Error::Other("the list was not answered".to_owned()))?;
+            let place = walk.place.take();
+            let (ids, follows) = T::ids(query, place.as_ref(), page)?;
+            let is_over = walk.go_on(T::WINDOW, ids, follows.is_none());
+            walk.place = if is_over { follows } else { place };
         }
         let found = walk.items::<T>(query, answers)?;
-        let window = walk.block.len().min(T::WINDOW);
-        let mut requests: Vec<Request> = walk
+        Ok(walk.turn::<T>(query, found))
+    }
+}
+
+impl<P> Walk<P> {
+    const fn begin() -> Self {
+        let circle = Circle { steps: 0, mark: 0 };
+        let block = Vec::new();
+        Self { place: None, next: 0, block, last: false, asked: false, read: false, gone: 0, circle }
+    }
+
+    /// Asks for the next window of things.
+    fn turn<T: Listed<Place = P>>(mut self, query: &Query, found: Found) -> Turn<Self> {
+        let window = self.block.len().min(T::WINDOW);
+        let mut requests: Vec<Request> = self
             .block
             .drain(..window)
             .map(|id| Request { key: id.clone(), item: Some(id.clone()), ..T::item(query, &id) })
             .collect();
-        if walk.block.is_empty() && !walk.last {
-            requests.insert(0, list::<T>(query));
+        // The host has kept the page that goes on, so it comes along. A new one is asked for by itself:
+        // where it cannot be read, nothing else is lost.
+        self.asked = self.block.is_empty() && !self.last && (self.next > 0 || requests.is_empty());
+        if self.asked {
+            requests.insert(0, Request { keep: true, ..T::page(query, self.place.as_ref()) });
         }
         let next = if requests.is_empty() { Next::Done } else { Next::Fetch(requests) };
-        Ok(Turn { found, next, state: walk })
+        Turn { found, next, state: self }
     }
-}
 
-impl Walk {
-    /// Takes the next block of `ids`. Should the list have changed since, positions have moved a
-    /// little: what comes twice is known to the host by its address.
-    fn go_on(&mut self, window: usize, ids: impl Iterator<Item = String>) {
+    /// Takes the next block of a page's `ids`; whether that is the page's last. Should the list have changed
+    /// since, positions have moved a little: what comes twice is known to the host by its address.
+    fn go_on(&mut self, window: usize, ids: impl Iterator<Item = String>, is_last_page: bool) -> bool {
+        let is_new = self.next == 0;
         let mut ids = ids.skip(self.next).peekable();
         let mut bytes = 0;
         while let Some(id) = ids.next_if(|id| self.block.len() < window || bytes + id.len() + 3 <= BLOCK) {
@@ -116,12 +148,20 @@ impl Walk {
             bytes += id.len() + 3;
             self.block.push(id);
         }
-        self.next += self.block.len();
-        self.last = ids.peek().is_none();
+        let begins_with = hash(self.block.iter().map(String::as_bytes));
+        if is_new && !self.block.is_empty() && self.circle.closes_at(begins_with) {
+            self.block.clear();
+            self.last = true;
+            return true;
+        }
+        let is_over = ids.peek().is_none();
+        self.next = if is_over { 0 } else { self.next + self.block.len() };
+        self.last = is_over && is_last_page;
+        is_over
     }
 
     /// What a window of things holds.
-    fn items<T: Listed>(
+    fn items<T: Listed<Place = P>>(
         &mut self,
         query: &Query,
         answers: impl ExactSizeIterator<Item = Answer>,
@@ -131,24 +171,24 @@ impl Walk {
         let mut warnings = Counted::default();
         let mut failed = None;
         for answer in answers {
-            match &answer.outcome {
+            if answer.is_skipped() {
                 // It was read before, or need not be.
-                Err(Failure::Skipped) => {
-                    self.read = true;
-                    continue;
-                }
-                Ok(response) if matches!(response.status, 404 | 410) => {
-                    warnings.add("no longer there".to_owned());
-                    self.gone += usize::from(!self.read);
-                    continue;
-                }
-                _ => {}
+                self.read = true;
+                continue;
+            }
+            if answer.outcome.as_ref().is_ok_and(|response| matches!(response.status, 404 | 410)) {
+                warnings.add("no longer there".to_owned());
+                self.gone += usize::from(!self.read);
+                continue;
             }
             let id = answer.key.clone();
             match T::read(query, &id, answer) {
                 Ok(item) => {
                     self.read = true;
-                    found.candidates.extend(item.candidates);
+                    found.candidates.extend(item.candidates.into_iter().map(|mut candidate| {
+                        candidate.id.get_or_insert_with(|| id.clone());
+                        candidate
+                    }));
                     item.warnings.into_iter().for_each(|warning| warnings.add(warning));
                 }
                 Err(error @ (Error::RateLimited(_) | Error::Unauthorized(_))) => return Err(error),
@@ -169,10 +209,6 @@ impl Walk {
             _ => Ok(Found { warnings: warnings.of(all), ..found }),
         }
     }
-}
-
-fn list<T: Listed>(query: &Query) -> Request {
-    Request { keep: true, ..T::list(query) }
 }
 
 fn reason(error: &Error) -> &str {
@@ -206,37 +242,45 @@ impl Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Candidate;
+    use crate::{Candidate, Failure};
 
     /// As many things as the query says; each has a picture, but for every seventh.
     struct Many;
 
     impl Listed for Many {
+        type Place = u32;
+
         const WINDOW: usize = 3;
 
         fn info() -> Info {
             Info::keywords("many", "Many", "1.0.0")
         }
 
-        fn list(_: &Query) -> Request {
-            Request::get("https://example.org/list", &[])
+        fn page(_: &Query, place: Option<&u32>) -> Request {
+            Request::get("https://example.org/list", &[("page", &place.unwrap_or(&1).to_string())])
         }
 
-        fn ids(_: &Query, list: Answer) -> Result<impl Iterator<Item = String>> {
-            let count: u32 = list.response()?.json()?;
-            Ok((1..=count).map(|id| format!("{id:0100}")))
+        /// A page says which ids are on it, and which page is behind it.
+        fn ids(
+            _: &Query,
+            _: Option<&u32>,
+            page: Answer,
+        ) -> Result<(impl Iterator<Item = String>, Option<u32>)> {
+            let (first, last, follows): (u32, u32, Option<u32>) = page.response()?.json()?;
+            Ok(((first..=last).map(|id| format!("{id:0100}")), follows))
         }
 
         fn item(_: &Query, id: &str) -> Request {
             Request::get(&format!("https://example.org/{id}"), &[])
         }
 
-        fn read(_: &Query, id: &str, answer: Answer) -> Result<Found> {
+        fn read(_: &Query, _: &str, answer: Answer) -> Result<Found> {
             let text = answer.response()?.into_text()?;
             if text.is_empty() {
                 return Ok(Found { warnings: vec!["no picture".to_owned()], ..Found::default() });
             }
-            Ok(Found::from_iter([Candidate { id: Some(id.to_owned()), ..Candidate::new(text) }]))
+            let own = (text == "a").then(|| "own".to_owned());
+            Ok(Candidate { id: own, ..Candidate::new(text) }.into())
         }
     }
 
@@ -244,26 +288,24 @@ mod tests {
         Answer { key: request.key.clone(), ..Answer::of(&request.url, status, text) }
     }
 
-    fn asked<S>(turn: &Turn<S>) -> &[Request] {
-        match &turn.next {
-            Next::Fetch(requests) => requests,
-            _ => &[],
-        }
-    }
-
-    /// Walks a list of that length; the ids of the pictures, and how often the list was asked for.
-    fn walked(count: u32) -> (Vec<u32>, usize) {
+    /// Walks a list of these pages; the ids of the pictures, and the pages that were asked for.
+    fn walked(pages: &[(u32, u32, Option<u32>)]) -> (Vec<u32>, Vec<usize>) {
         let query = Query::of("");
         let mut turn = List::<Many>::start(&query).unwrap();
-        let (mut ids, mut lists) = (Vec::new(), 0);
+        let (mut ids, mut asked) = (Vec::new(), Vec::new());
         while let Next::Fetch(requests) = &turn.next {
             assert!(!requests.is_empty() && requests.len() <= Many::WINDOW + 1);
             assert!(serde_json::to_string(&turn.state).unwrap().len() < 2_300);
-            lists += requests.iter().filter(|request| request.keep).count();
             let answers = requests.iter().map(|request| {
                 assert_eq!(request.keep, request.item.is_none());
-                let text = if request.keep { count.to_string() } else { request.url.clone() };
-                answer(request, 200, &text)
+                let Some((_, page)) = request.url.split_once("page=") else {
+                    return answer(request, 200, &request.url);
+                };
+                let page: usize = page.parse().unwrap();
+                // What is new may be missing, and then only by itself.
+                assert!(asked.last() == Some(&page) || requests.len() == 1);
+                asked.push(page);
+                answer(request, 200, &serde_json::to_string(&pages[page - 1]).unwrap())
             });
             let answers = answers.collect();
             turn = List::<Many>::resume(&query, turn.state, answers).unwrap();
@@ -275,23 +317,36 @@ mod tests {
                     .filter_map(|candidate| candidate.id.as_deref().and_then(|id| id.parse::<u32>().ok())),
             );
         }
-        (ids, lists)
+        (ids, asked)
     }
 
     #[test]
     fn everything_is_asked_for_once() {
         // A block has 19 of these long ids.
         for (count, lists) in [(0, 1), (1, 1), (3, 1), (4, 1), (19, 1), (20, 2), (38, 2), (100, 6)] {
-            assert_eq!(walked(count), ((1..=count).collect(), lists), "{count}");
+            assert_eq!(walked(&[(1, count, None)]), ((1..=count).collect(), vec![1; lists]), "{count}");
         }
+    }
+
+    #[test]
+    fn pages_are_walked_one_after_the_other() {
+        let pages = [(1, 4, Some(2)), (5, 24, Some(3)), (1, 0, Some(4)), (25, 26, None)];
+        assert_eq!(walked(&pages), ((1..=26).collect(), vec![1, 2, 2, 3, 4]));
+    }
+
+    #[test]
+    fn pages_that_come_again_end_a_list() {
+        assert_eq!(walked(&[(1, 3, Some(2)), (4, 5, Some(2))]), (vec![1, 2, 3, 4, 5], vec![1, 2, 2]));
+        let round = [(1, 3, Some(2)), (4, 5, Some(1))];
+        assert_eq!(walked(&round).1, [1, 2, 1, 2]);
     }
 
     #[test]
     fn what_is_left_out_is_counted() {
         let query = Query::of("");
-        let walk = Walk { next: 5, block: Vec::new(), last: true, ..Walk::default() };
-        let read_on = |walk: &Walk, outcomes: &[(u16, &str)]| {
-            let request = Many::item(&query, "1");
+        let walk = Walk { next: 5, last: true, ..Walk::begin() };
+        let read_on = |walk: &Walk<u32>, outcomes: &[(u16, &str)]| {
+            let request = Request { key: "1".to_owned(), ..Many::item(&query, "1") };
             let answers = outcomes.iter().map(|(status, text)| match status {
                 0 => Answer { outcome: Err(Failure::Skipped), ..answer(&request, 0, "") },
                 1 => Answer { outcome: Err(Failure::Timeout), ..answer(&request, 0, "") },
@@ -300,12 +355,14 @@ mod tests {
             List::<Many>::resume(&query, walk.clone(), answers.collect())
         };
         let read = |outcomes: &[(u16, &str)]| read_on(&walk, outcomes);
-        let turn = read(&[(200, "a"), (200, ""), (404, ""), (0, ""), (200, ""), (1, ""), (410, "")]).unwrap();
-        assert_eq!(turn.found.candidates.len(), 1);
+        let outcomes = [(200, "a"), (200, ""), (404, ""), (0, ""), (200, ""), (1, ""), (410, ""), (200, "b")];
+        let turn = read(&outcomes).unwrap();
+        let ids: Vec<_> = turn.found.candidates.iter().map(|found| found.id.as_deref()).collect();
+        assert_eq!(ids, [Some("own"), Some("1")], "that of the thing, where there is none");
         let warnings = [
-            "2 of 7 left out: no picture",
-            "2 of 7 left out: no longer there",
-            "1 of 7 left out: cannot be read: https://example.org/1 took too long",
+            "2 of 8 left out: no picture",
+            "2 of 8 left out: no longer there",
+            "1 of 8 left out: cannot be read: https://example.org/1 took too long",
         ];
         assert_eq!((turn.found.warnings, turn.next), (warnings.map(str::to_owned).to_vec(), Next::Done));
         assert!(read(&[(0, ""), (0, "")]).unwrap().found.warnings.is_empty());
@@ -346,9 +403,10 @@ mod tests {
     #[test]
     fn a_list_that_became_shorter_ends_the_walk() {
         let query = Query::of("");
-        let walk = Walk { next: 19, ..Walk::default() };
-        let turn = List::<Many>::resume(&query, walk, vec![answer(&Many::list(&query), 200, "7")]).unwrap();
-        assert_eq!((turn.next.clone(), asked(&turn).len()), (Next::Done, 0));
-        assert!(matches!(List::<Many>::resume(&query, Walk::default(), Vec::new()), Err(Error::Other(_))));
+        let walk = Walk { next: 19, asked: true, ..Walk::begin() };
+        let page = answer(&Many::page(&query, None), 200, "[1, 7, null]");
+        let turn = List::<Many>::resume(&query, walk.clone(), vec![page]).unwrap();
+        assert_eq!(turn.next, Next::Done);
+        assert!(matches!(List::<Many>::resume(&query, walk, Vec::new()), Err(Error::Other(_))));
     }
 }
