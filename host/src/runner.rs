@@ -117,6 +117,19 @@ pub async fn run(
     transport: &impl Transport,
     limits: RunLimits,
 ) -> SourceRun {
+    run_knowing(plugins, source, query, transport, limits, &HashSet::new()).await
+}
+
+/// As [`run`], in a crawl that has the things with these ids already: requests for them are not made,
+/// but answered `skipped`.
+async fn run_knowing(
+    plugins: &Plugins,
+    source: &LoadedPlugin,
+    query: &Query,
+    transport: &impl Transport,
+    limits: RunLimits,
+    known: &HashSet<String>,
+) -> SourceRun {
     let mut run = SourceRun {
         candidates: Vec::new(),
         warnings: Vec::new(),
@@ -124,7 +137,7 @@ pub async fn run(
         requests: 0,
         end: RunEnd::Done,
     };
-    run.end = run.steps(plugins, source, query, transport, limits).await;
+    run.end = run.steps(plugins, source, query, transport, limits, known).await;
     run
 }
 
@@ -136,6 +149,7 @@ impl SourceRun {
         query: &Query,
         transport: &impl Transport,
         limits: RunLimits,
+        left_out: &HashSet<String>,
     ) -> RunEnd {
         let cache = ResponseCache::default();
         let mut answers = Vec::new();
@@ -155,7 +169,7 @@ impl SourceRun {
                 Next::Again => again += 1,
                 Next::Fetch(requests) => {
                     again = 0;
-                    let known = cache.known(&requests, &HashSet::new());
+                    let known = cache.known(&requests, left_out);
                     let unknown = known.iter().filter(|known| known.is_none()).count();
                     if is_over || unknown > limits.requests.saturating_sub(self.requests) {
                         return RunEnd::Open(requests);

@@ -267,6 +267,32 @@ async fn a_check_says_whether_a_component_is_a_source() {
     assert_eq!((&checked["sound"], &checked["compared"]["steps"]), (&json!(true), &json!(0)));
     assert_eq!(checked["source"]["id"], "openverse");
 
+    // Without a cassette its first step is tried, which must not break off; with one, every step of it.
+    assert_eq!(checked["tried"], json!({ "query": "red fox", "requests": 1, "refused": null }));
+    let trap = desk.plugin(&["check", &built("guests/debug/trap.wasm")]).await.expect(1).stdout;
+    for part in [
+        "Faulty: `red fox`, step 1: ",
+        "no page for `red fox`",
+        "tests/guests/trap/src/lib.rs:13",
+        "Not sound.",
+    ] {
+        assert!(trap.contains(part), "`{part}` is missing: {trap}");
+    }
+    desk.write("c.toml", "source = \"trap\"\n[query]\ntext = \"owl\"\n");
+    let trap = desk.plugin(&["check", &built("guests/trap.wasm"), "c.toml", "--json"]).await.expect(1).json();
+    assert_eq!((&trap["sound"], &trap["tried"]), (&json!(false), &Value::Null));
+    let told = trap["problems"][0].as_str().unwrap();
+    assert!(told.starts_with("c.toml, step 1: ") && told.contains("no page for `owl`"), "{told}");
+    // One that needs a credential, and an address, is given both.
+    for (source, query) in [("reddit", "red fox"), ("webpage", "https://example.org/")] {
+        let component = built(&format!("plugins/{source}.wasm"));
+        let tried = desk.plugin(&["check", &component]).await.expect(0).stdout;
+        assert!(tried.contains(&format!("for `{query}`, which is made up: asks for 1 request")), "{tried}");
+    }
+    // What it says of a query that is made up is no fault.
+    let tried = desk.plugin(&["check", &built("guests/big-state.wasm")]).await.expect(0).stdout;
+    assert!(tried.contains("made up: could not be tried: invalid-query: write a number of bytes"), "{tried}");
+
     desk.write("empty.wasm", b"\0asm\x0d\0\x01\0");
     let misfit = desk.plugin(&["check", "empty.wasm"]).await.expect(1).stdout;
     assert!(misfit.contains("Not a source: it does not export pixcrawler:source/source@0.1.0"), "{misfit}");
@@ -277,6 +303,14 @@ async fn a_check_says_whether_a_component_is_a_source() {
     desk.write("http.wasm", http);
     let misfit = desk.plugin(&["check", "http.wasm"]).await.expect(1).stdout;
     assert!(misfit.contains("it imports wasi:http/types@0.2.0, which the host does not have"), "{misfit}");
+
+    for command in ["check", "test", "bench"] {
+        let told = desk.plugin(&[command, "nothing.wasm"]).await.expect(2);
+        told.says(&["there is no `nothing.wasm`; name a component (.wasm) or the folder of a project"]);
+    }
+    let told = desk.plugin(&["test", &component, "nothing.toml"]).await.expect(2);
+    told.says(&["there is no cassette `nothing.toml`"]);
+    desk.plugin(&["run", "./nothing.wasm", "fox"]).await.expect(2).says(&["there is no `./nothing.wasm`"]);
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ async fn from_install_to_remove() {
     shell.plugin("enable steps").await.expect(1).says(&["there is no source `steps`", "openverse"]);
     fs::write(shell.path("none.wasm"), "nothing").unwrap();
     shell.plugin("install none.wasm --yes").await.expect(1).says(&["none.wasm", "not a WebAssembly"]);
-    shell.plugin("install absent.wasm --yes").await.expect(1).says(&["cannot read absent.wasm"]);
+    shell.plugin("install absent.wasm --yes").await.expect(2).says(&["there is no `absent.wasm`"]);
 }
 
 #[tokio::test]

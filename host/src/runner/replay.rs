@@ -1,6 +1,10 @@
 //! Answers from a cassette, and whether the source makes of them what it must.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use similar::TextDiff;
 use url::Url;
@@ -8,7 +12,7 @@ use url::Url;
 use super::{
     RequestOutcome, RunEnd, RunLimits, SourceRun, Transport, TransportError,
     cassette::{Cassette, CassetteError, Exchange, Expect},
-    mutation, run,
+    mutation, run, run_knowing,
 };
 use crate::{
     fetch,
@@ -59,7 +63,30 @@ impl Transport for Replay<'_> {
     }
 }
 
-/// Replays the cassette in the sandbox, offline, and once more for each name of `changed-layout`.
+/// Gives the recorded answers in whatever order they are asked for, each once.
+struct AnyOrder<'a>(Mutex<Vec<(&'a Exchange, bool)>>);
+
+impl Transport for AnyOrder<'_> {
+    const AT_A_TIME: usize = 1;
+
+    async fn answer(&self, _: usize, request: &Request) -> RequestOutcome {
+        let mut exchanges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut was_asked = false;
+        for (exchange, is_given) in &mut *exchanges {
+            if difference(Some(exchange), Some(request)).is_some() {
+                continue;
+            }
+            if !std::mem::replace(is_given, true) {
+                return exchange.outcome.clone().into();
+            }
+            was_asked = true;
+        }
+        RequestOutcome::Aborted(TransportError::NotRecorded { url: request.url.clone(), was_asked })
+    }
+}
+
+/// Replays the cassette in the sandbox, offline, once more for each name of `changed-layout`, and as a
+/// crawl would go that has the things already.
 pub async fn test(plugins: &Plugins, source: &LoadedPlugin, cassette: &Cassette) -> TestReport {
     let begun = Instant::now();
     let query = match cassette.query(&source.info) {
@@ -84,6 +111,10 @@ pub async fn test(plugins: &Plugins, source: &LoadedPlugin, cassette: &Cassette)
         layout.extend(problem.map(CassetteProblem::Other));
     }
     problems.append(&mut layout);
+    if problems.is_empty() {
+        let problem = known_problem(plugins, source, &query, cassette, run.steps.len()).await;
+        problems.extend(problem.map(CassetteProblem::Other));
+    }
     TestReport { problems, outcome, took: begun.elapsed(), run: Some(run) }
 }
 
@@ -210,6 +241,48 @@ async fn layout_problem(
          {found} candidates and then this: {}",
         end_text(&run.end)
     ))
+}
+
+/// What is wrong where a crawl has all the things that are asked for already, or every second one. Such
+/// a run may ask for what is not recorded, which ends it.
+async fn known_problem(
+    plugins: &Plugins,
+    source: &LoadedPlugin,
+    query: &Query,
+    cassette: &Cassette,
+    steps: usize,
+) -> Option<String> {
+    let mut items: Vec<&String> = Vec::new();
+    for Exchange { request, outcome } in &cassette.exchanges {
+        if let Some(item) = request.item.as_ref().filter(|item| !items.contains(item))
+            && !matches!(outcome, Err(Failure::Skipped))
+        {
+            items.push(item);
+        }
+    }
+    let expected = cassette.expect.as_ref().and_then(|expect| expect.error.as_deref());
+    // Far more than is needed: in windows that are smaller by what was left out, and with `again`.
+    let limits = RunLimits { steps: 64 + 4 * (steps + cassette.exchanges.len()), ..RunLimits::NONE };
+    for (one_in, which) in [(1, "every request with an `item`"), (2, "every second request with an `item`")] {
+        let known: HashSet<String> = items.iter().step_by(one_in).map(|item| (*item).clone()).collect();
+        if known.is_empty() {
+            return None;
+        }
+        let exchanges = cassette.exchanges.iter().map(|exchange| (exchange, false)).collect();
+        let transport = AnyOrder(Mutex::new(exchanges));
+        let run = run_knowing(plugins, source, query, &transport, limits, &known).await;
+        let wrong = match &run.end {
+            RunEnd::Done | RunEnd::Aborted(TransportError::NotRecorded { was_asked: false, .. }) => continue,
+            RunEnd::Failed(StepError::Source(error)) if Some(error.kind()) == expected => continue,
+            RunEnd::Open(_) => format!("it does not come to an end in {} steps", run.steps.len()),
+            end => end.to_string(),
+        };
+        return Some(format!(
+            "skipped: {which} is answered `skipped`, as in a crawl that has the thing already, and there is nothing \
+             to be told or to wait for; but: {wrong}"
+        ));
+    }
+    None
 }
 
 /// An end in words; more than the cassette holds is named.

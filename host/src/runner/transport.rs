@@ -83,6 +83,17 @@ pub enum TransportError {
         /// Lines that are missing and lines that are new.
         diff: String,
     },
+    /// What is asked was not recorded, or not so often.
+    #[error("{}", match was_asked {
+        true => format!("it asks again for {url}"),
+        false => format!("{url} is not recorded"),
+    })]
+    NotRecorded {
+        /// What is asked.
+        url: String,
+        /// Whether it was asked, and answered, before.
+        was_asked: bool,
+    },
     /// The run may take no longer.
     #[error("there was no answer within the {} s that this may take", .0.as_secs())]
     TimeUp(Duration),

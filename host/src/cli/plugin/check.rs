@@ -1,6 +1,6 @@
 //! `plugin check`: whether a component is a sound source, and what it asks for.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -14,8 +14,12 @@ use super::{
 use crate::{
     cli::{counted, say},
     config::Config,
+    model::{Input, OptionKind, OptionSpec, SourceInfo},
     plugins::{self, InspectedComponent, SandboxUse},
-    runner::{self, RunEnd},
+    runner::{
+        self, RunEnd, SourceRun,
+        cassette::{Cassette, CassetteError, RecordedQuery},
+    },
     sandbox::StepError,
 };
 
@@ -23,12 +27,13 @@ use crate::{
 ///
 /// It must fit the world of a source, describe itself legally, and be a pure function: what it
 /// says of itself, and every step of its cassettes, is made twice, and must give the same in the
-/// same number of instructions. In its cassettes it must ask only what a crawl may ask for it.
+/// same number of instructions. It must not break off, and ask only what a crawl may ask for it. Where
+/// there is no cassette, its first step is made for a query that is made up; nothing is fetched.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler plugin check ./my-source\n  \
     pixcrawler plugin check my-source.wasm cassettes --json\n\n\
-    Exit codes: 0 sound, 1 not.")]
+    Exit codes: 0 sound, 1 not, 2 wrong usage.")]
 pub(super) struct Check {
     /// Component, or folder of a project
     path: PathBuf,
@@ -44,14 +49,44 @@ pub(super) struct Check {
 struct Compared {
     cassettes: usize,
     steps: usize,
+    /// What was made for a query that is made up, where there is no cassette.
+    tried: Option<Tried>,
+    /// What the source broke off with.
+    faults: Vec<String>,
     differences: Vec<String>,
     /// What no crawl would do.
     forbidden: Vec<String>,
 }
 
+/// The first step, for a query that is made up.
+struct Tried {
+    query: String,
+    /// Requests that it asks for.
+    requests: usize,
+    /// Why it could not be made, where that is no fault.
+    refused: Option<String>,
+}
+
 impl Compared {
     fn problems(&self) -> Vec<&String> {
-        self.differences.iter().chain(&self.forbidden).collect()
+        self.faults.iter().chain(&self.differences).chain(&self.forbidden).collect()
+    }
+
+    /// Takes the faults of a run; `place` says which step of what it was.
+    fn judge(&mut self, subject: &Subject, cassette: &Cassette, run: &SourceRun, place: &str) {
+        let forbidden = runner::forbidden(&subject.source, cassette, run);
+        self.forbidden.extend(forbidden.map(|problem| format!("{place}: {problem}")));
+        let step = format!("{place}, step {}", run.steps.len() + 1);
+        // One that is expected is shown on purpose.
+        let expected = cassette.expect.as_ref().and_then(|expect| expect.error.as_deref());
+        match &run.end {
+            RunEnd::Failed(error @ StepError::Unsteady { .. }) => {
+                self.differences.push(format!("{step}: {error}"));
+            }
+            RunEnd::Failed(StepError::Source(error)) if Some(error.kind()) == expected => {}
+            RunEnd::Failed(fault) if fault.is_plugins_fault() => self.faults.push(format!("{step}: {fault}")),
+            _ => {}
+        }
     }
 }
 
@@ -80,6 +115,9 @@ impl Check {
                 "source": described(&subject.source, None, &[]),
                 "component": described_component(&seen),
                 "compared": {"cassettes": compared.cassettes, "steps": compared.steps},
+                "tried": compared.tried.as_ref().map(|tried| json!({
+                    "query": tried.query, "requests": tried.requests, "refused": tried.refused,
+                })),
                 "problems": compared.problems(),
             })
             .to_string()
@@ -96,18 +134,73 @@ async fn compare(subject: &Subject, named: &[PathBuf]) -> anyhow::Result<Compare
     let mut compared = Compared::default();
     for file in subject.cassettes_if_any(named)? {
         let cassette = subject::read(&file)?;
-        let run = runner::replay(&subject.plugins, &subject.source, &cassette)
-            .await
-            .with_context(|| file.display().to_string())?;
-        let forbidden = runner::forbidden(&subject.source, &cassette, &run);
-        compared.forbidden.extend(forbidden.map(|problem| format!("{}: {problem}", file.display())));
+        let place = file.display().to_string();
+        let run = replay(subject, &cassette).await.with_context(|| place.clone())?;
         compared.cassettes += 1;
         compared.steps += run.steps.len();
-        if let RunEnd::Failed(error @ StepError::Unsteady { .. }) = run.end {
-            compared.differences.push(format!("{}, step {}: {error}", file.display(), run.steps.len() + 1));
-        }
+        compared.judge(subject, &cassette, &run, &place);
+    }
+    if compared.cassettes == 0 {
+        let info = &subject.source.info;
+        let cassette =
+            Cassette { source: info.id.clone(), query: made_up(info), exchanges: Vec::new(), expect: None };
+        let query = cassette.query.text.clone();
+        let (requests, refused) = match replay(subject, &cassette).await {
+            Err(error) => (0, Some(error.to_string())),
+            Ok(run) => {
+                compared.judge(subject, &cassette, &run, &format!("`{query}`"));
+                match &run.end {
+                    RunEnd::Open(requests) => (requests.len(), None),
+                    RunEnd::Failed(error) if !error.is_plugins_fault() => (0, Some(run.end.to_string())),
+                    _ => (0, None),
+                }
+            }
+        };
+        compared.tried = Some(Tried { query, requests, refused });
     }
     Ok(compared)
+}
+
+async fn replay(subject: &Subject, cassette: &Cassette) -> Result<SourceRun, CassetteError> {
+    runner::replay(&subject.plugins, &subject.source, cassette).await
+}
+
+/// A query such as a job might ask of this source: what is required is given, all else has its default.
+/// A credential that is required counts as configured; no source ever sees one.
+fn made_up(info: &SourceInfo) -> RecordedQuery {
+    const WORDS: &str = "red fox";
+    let given = |spec: &OptionSpec| match spec.kind {
+        OptionKind::Text => Value::from(WORDS),
+        OptionKind::Integer => Value::from(1),
+        OptionKind::Boolean => Value::from(true),
+        OptionKind::Choice | OptionKind::Choices => {
+            Value::from(spec.choices.first().map(|(value, _)| value.as_str()))
+        }
+    };
+    let lacking = info.options.iter().filter(|spec| spec.required && spec.default.is_none());
+    let required = info.credentials.iter().filter(|spec| spec.required);
+    RecordedQuery {
+        text: match info.input {
+            Input::Keywords => WORDS.to_owned(),
+            Input::Address => address(info),
+        },
+        limit: 100,
+        safe_search: true,
+        language: None,
+        options: lacking.map(|spec| (spec.name.clone(), given(spec))).collect::<BTreeMap<_, _>>(),
+        credentials: required.map(|spec| spec.name.clone()).collect(),
+    }
+}
+
+/// A page of the first host that it asks.
+fn address(info: &SourceInfo) -> String {
+    let pattern = info.hosts.first().map_or("*", |rule| rule.pattern.as_str());
+    let host = match pattern.strip_prefix("*") {
+        None => pattern.to_owned(),
+        Some("") => "example.org".to_owned(),
+        Some(domain) => format!("www{domain}"),
+    };
+    format!("https://{host}/")
 }
 
 fn text(subject: &Subject, seen: &InspectedComponent, compared: &Compared) -> String {
@@ -118,9 +211,17 @@ fn text(subject: &Subject, seen: &InspectedComponent, compared: &Compared) -> St
     if !subject.source.bundled {
         lines.push(fact("grant", &format!("not bundled: a crawl needs `--grant {}`", info.id)));
     }
-    let Compared { cassettes, steps, differences, forbidden } = compared;
+    let Compared { cassettes, steps, tried, faults, differences, forbidden } = compared;
     let made = format!("{} of {}", counted(*steps, "step"), counted(*cassettes, "cassette"));
     lines.push(fact("made twice", &format!("what it says of itself, {made}")));
+    if let Some(Tried { query, requests, refused }) = tried {
+        let came = match refused {
+            Some(why) => format!("could not be tried: {why}"),
+            None => format!("asks for {}", counted(*requests, "request")),
+        };
+        lines.push(fact("first step", &format!("for `{query}`, which is made up: {came}")));
+    }
+    lines.extend(faults.iter().map(|fault| format!("Faulty: {fault}")));
     lines.extend(differences.iter().map(|difference| format!("Not a pure function: {difference}")));
     lines.extend(forbidden.iter().map(|problem| format!("Not allowed: {problem}")));
     lines.push(if compared.problems().is_empty() { "Sound." } else { "Not sound." }.to_owned());

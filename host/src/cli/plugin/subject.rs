@@ -57,6 +57,8 @@ impl Subject {
             if path.is_dir() {
                 files
                     .extend(within(path, "toml").with_context(|| format!("cannot read {}", path.display()))?);
+            } else if path.try_exists().is_ok_and(|exists| !exists) {
+                return Err(wrong_usage(format!("there is no cassette `{}`", path.display())));
             } else {
                 files.push(path.clone());
             }
@@ -85,10 +87,16 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Cassette> {
 /// Finds the component: the file itself, or the one of a project.
 ///
 /// # Errors
-/// When the project has none, or several.
+/// When there is no such file, or the project has none or several.
 pub(super) fn component(path: &Path) -> anyhow::Result<PathBuf> {
     if !path.is_dir() {
-        return Ok(path.to_owned());
+        return match path.try_exists() {
+            Ok(false) => Err(wrong_usage(format!(
+                "there is no `{}`; name a component (.wasm) or the folder of a project",
+                path.display()
+            ))),
+            _ => Ok(path.to_owned()),
+        };
     }
     let project = path;
     let folder = project.join(BUILT);

@@ -23,13 +23,14 @@ use crate::{
 ///
 /// Each request that the source makes must be the recorded one, and what comes of the answers
 /// must be what the cassette expects: candidates, warnings, end or error. Each name of its
-/// `changed-layout`, renamed in the answers, must give that error.
+/// `changed-layout`, renamed in the answers, must give that error. Where requests have an `item`, it is
+/// replayed as in a crawl that has these things already, too: the source must go on without them.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler plugin test ./my-source                      a project: dist/*.wasm and cassettes/\n  \
     pixcrawler plugin test my-source.wasm cassettes/empty.toml\n  \
     pixcrawler plugin test ./my-source --update             take what comes out for right\n\n\
-    Exit codes: 0 all passed, 1 one did not.")]
+    Exit codes: 0 all passed, 1 one did not, 2 wrong usage.")]
 pub(super) struct Test {
     /// Component, or folder of a project
     path: PathBuf,
