@@ -11,7 +11,7 @@ guests := $(filter-out frame,$(notdir $(patsubst %/Cargo.toml,%,$(wildcard tests
 wasm := target/wasm32-wasip2/plugin
 # The plugins as native libraries, for their unit tests. Apart from the host: built in one
 # go, what the plugins ask of shared dependencies would have the host built anew.
-native := -p pixcrawler-sdk $(plugins:%=-p %)
+native := -p pixcrawler-sdk -p pixcrawler-delimited $(plugins:%=-p %)
 # The compilers of the other languages, and the examples as the projects that `plugin new` would write.
 qjs := target/tools/js/node_modules/.bin/componentize-qjs
 py := target/tools/python/bin/componentize-py

@@ -13,8 +13,14 @@ pub struct DatasetRecord {
     /// Which image.
     #[serde(skip)]
     pub id: ImageId,
-    /// Class of the image.
+    /// Class of the image: that of its folder.
     pub label: String,
+    /// All its classes, that one first.
+    #[sqlx(json)]
+    pub labels: Vec<String>,
+    /// The source's own words for what it shows.
+    #[sqlx(json)]
+    pub tags: Vec<String>,
     /// Where it came from.
     pub url: String,
     /// The address that was asked first, where that is another.
@@ -40,11 +46,14 @@ pub struct DatasetRecord {
     pub format: String,
 }
 
-/// The classes of a job of this user, those without images included.
+/// The classes of a job of this user, each once: those of its inputs, with images or not, and those of images.
 pub async fn classes(pool: &PgPool, user: UserId, job: JobId) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
-        "select distinct chunk.label from pixcrawler.chunk join public.crawl_jobs job on job.id = chunk.job_id
-          where job.user_id = $1 and job.id = $2",
+        "select chunk.label from pixcrawler.chunk join public.crawl_jobs job on job.id = chunk.job_id
+          where job.user_id = $1 and job.id = $2
+          union
+         select labels ->> 0 from public.images
+          where user_id = $1 and crawl_job_id = $2 and is_valid and not is_duplicate and labels ->> 0 is not null",
     )
     .bind(user)
     .bind(job)
@@ -61,7 +70,8 @@ pub async fn kept(
     limit: i64,
 ) -> sqlx::Result<Vec<DatasetRecord>> {
     sqlx::query_as(AssertSqlSafe(format!(
-        "select id, coalesce(labels ->> 0, '') as label, original_url as url, asked_url, source, {provenance},
+        "select id, coalesce(labels ->> 0, '') as label, coalesce(to_jsonb(labels), '[]') as labels,
+                coalesce(to_jsonb(metadata) -> 'tags', '[]') as tags, original_url as url, asked_url, source, {provenance},
                 width, height, file_size as size, hash as sha256, lpad(to_hex(phash), 16, '0') as phash, format
            from public.images
           where user_id = $1 and crawl_job_id = $2 and id > $3 and is_valid and not is_duplicate

@@ -55,11 +55,11 @@ pub async fn record(
     super::lock_dataset(&mut tx, chunk.dataset_id).await?;
     let Some(mut quota) = lock_quota(&mut tx, chunk).await? else { return Ok(None) };
     let known = known(&mut tx, chunk, batch).await?;
-    let rows = decide(batch, &known, &mut quota);
+    let rows = decide(chunk, batch, &known, &mut quota);
     insert(&mut tx, chunk, &rows).await?;
 
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
-    let kept = count(Verdict::Kept);
+    let (kept, duplicates) = (count(Verdict::Kept), count(Verdict::Duplicate));
     let downloaded = integer(rows.iter().filter(|row| row.hash.is_some()).count());
     let got_on = !rows.is_empty();
     let progress: ChunkProgress = sqlx::query_as(
@@ -86,7 +86,7 @@ pub async fn record(
     let refreshed = super::progress::refresh_if_due(&mut tx, chunk.job_id).await?;
     tx.commit().await?;
     chunk.progress = progress;
-    Ok(Some(BatchResult { kept, duplicates: count(Verdict::Duplicate), written: got_on, refreshed }))
+    Ok(Some(BatchResult { kept, duplicates, written: got_on, refreshed }))
 }
 
 /// What a batch may still add.
@@ -145,6 +145,7 @@ async fn known(
 
 /// Decides, in the order of the batch; good pictures beyond the quota get no row.
 fn decide<'a>(
+    chunk: &'a ClaimedChunk,
     batch: &'a [JudgedImage],
     known: &HashMap<String, ImageId>,
     quota: &mut Quota,
@@ -164,9 +165,24 @@ fn decide<'a>(
                 None => continue,
             },
         };
-        rows.push(ImageInsert::new(judged, verdict, duplicate_of));
+        let labels = labels(chunk, &judged.candidate);
+        rows.push(ImageInsert::new(judged, labels, verdict, duplicate_of));
     }
     rows
+}
+
+/// The classes of a picture, each once, that of its folder first: the one that the user gave to the input;
+/// those that the source names; and where there is neither, the input itself.
+fn labels<'a>(chunk: &'a ClaimedChunk, candidate: &'a Candidate) -> Vec<&'a str> {
+    let is_named = chunk.label != chunk.query.text;
+    let own = (is_named || candidate.labels.is_empty()).then_some(&chunk.label);
+    let mut labels = Vec::new();
+    for label in own.into_iter().chain(&candidate.labels) {
+        if !labels.contains(&label.as_str()) {
+            labels.push(label.as_str());
+        }
+    }
+    labels
 }
 
 /// A row of `public.images` as a batch writes it, under the names of its columns, and what
@@ -175,6 +191,7 @@ fn decide<'a>(
 struct ImageInsert<'a> {
     candidate: i64,
     verdict: Verdict,
+    labels: Vec<&'a str>,
     original_url: &'a str,
     asked_url: Option<&'a str>,
     filename: String,
@@ -201,7 +218,12 @@ struct ImageInsert<'a> {
 }
 
 impl<'a> ImageInsert<'a> {
-    fn new(judged: &'a JudgedImage, verdict: Verdict, duplicate_of: Option<ImageId>) -> Self {
+    fn new(
+        judged: &'a JudgedImage,
+        labels: Vec<&'a str>,
+        verdict: Verdict,
+        duplicate_of: Option<ImageId>,
+    ) -> Self {
         let JudgedImage { candidate, address, body, outcome, .. } = judged;
         let accepted = outcome.as_ref().ok();
         let rejection = outcome.as_ref().err();
@@ -212,6 +234,7 @@ impl<'a> ImageInsert<'a> {
         Self {
             candidate: judged.id,
             verdict,
+            labels,
             original_url,
             asked_url: (*original_url != candidate.url).then_some(&candidate.url),
             filename: accepted.map_or_else(
@@ -267,7 +290,7 @@ async fn insert(
                    original_url, asked_url, filename, width, height, file_size, format, frames, hash, phash,
                    is_valid, is_duplicate, reason, metadata, source_id, declared_width, declared_height,
                    declared_mime, declared_size, {provenance})
-            select id, $1, $2, $3, $4, $6, jsonb_build_array($7::text),
+            select id, $1, $2, $3, $4, $6, labels,
                    case when is_valid and not is_duplicate then '/api/v1/images/' || id || '/file' end,
                    -- Of an image of the same batch the id is known only now.
                    coalesce(duplicate_of, (select kept.id from judged kept
@@ -278,7 +301,7 @@ async fn insert(
                    declared_height, declared_mime, declared_size, {provenance}
               from judged
                 on conflict (id) do update
-               set original_url = excluded.original_url, asked_url = excluded.asked_url,
+               set labels = excluded.labels, original_url = excluded.original_url, asked_url = excluded.asked_url,
                    filename = excluded.filename, storage_url = excluded.storage_url, width = excluded.width,
                    height = excluded.height, file_size = excluded.file_size, format = excluded.format,
                    frames = excluded.frames, hash = excluded.hash, phash = excluded.phash,
@@ -295,7 +318,6 @@ async fn insert(
     .bind(chunk.dataset_id)
     .bind(Json(rows))
     .bind(&chunk.source)
-    .bind(&chunk.label)
     .execute(connection)
     .await?;
     Ok(())

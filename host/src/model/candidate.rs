@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Longest name of a class, in characters.
+pub const LONGEST_LABEL: usize = 100;
+
 /// A picture that may be downloaded. Only `url` must be known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -53,6 +56,9 @@ pub struct Candidate {
     /// The source's own words for what it shows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// The classes that the source puts it in, the foremost first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// For the download; sent only to granted hosts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,

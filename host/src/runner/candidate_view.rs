@@ -52,6 +52,8 @@ struct CandidateFields {
     checksum: Option<Checksum>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
     headers: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,5 @@
 //! The contract's types to and from the domain's, one to one: nothing is judged here.
-//! `extra` pairs without a field in the domain are dropped, as the contract allows.
+//! `extra` pairs that have a field in the domain go there; of the others only those of candidates are kept.
 
 use super::bindings::pixcrawler::source::types as wit;
 use crate::model;
@@ -152,7 +152,11 @@ fn request(request: wit::Request) -> model::Request {
     }
 }
 
+/// The name under which `extra` of a candidate has a class, once for each.
+const LABEL: &str = "label";
+
 fn candidate(candidate: wit::Candidate) -> model::Candidate {
+    let (labels, extra): (Vec<_>, Vec<_>) = candidate.extra.into_iter().partition(|(name, _)| name == LABEL);
     model::Candidate {
         url: candidate.url,
         alternates: candidate.alternates,
@@ -181,9 +185,10 @@ fn candidate(candidate: wit::Candidate) -> model::Candidate {
             hex: checksum.hex.to_ascii_lowercase(),
         }),
         tags: candidate.tags,
+        labels: labels.into_iter().map(|(_, label)| label).collect(),
         headers: candidate.headers,
         credential: candidate.credential,
-        extra: candidate.extra,
+        extra,
     }
 }
 

@@ -5,7 +5,7 @@ use encoding_rs::{Encoding, UTF_8};
 
 use super::{step::StepError, text::printable};
 use crate::model::{
-    self, Answer, AnswerBudget, Answers, Candidate, Content, Next, Request, SourceError, Step,
+    self, Answer, AnswerBudget, Answers, Candidate, Content, LONGEST_LABEL, Next, Request, SourceError, Step,
 };
 
 /// Bytes of what a call of the guest returns, counted by Wasmtime as it copies.
@@ -24,7 +24,7 @@ const MAX_URL: usize = 8192;
 const MAX_LINE: usize = 500;
 /// Characters of a description.
 const MAX_TEXT: usize = 5000;
-/// Elements of a candidate's lists: tags, alternates, headers, extra.
+/// Elements of a candidate's lists: tags, labels, alternates, headers, extra.
 const MAX_LIST: usize = 100;
 /// Warnings of one step.
 const MAX_WARNINGS: usize = 20;
@@ -149,6 +149,11 @@ fn trim(candidate: &mut Candidate, encoding: &'static Encoding) {
     candidate.alternates = alternates.take(MAX_LIST).collect();
     candidate.tags.truncate(MAX_LIST);
     candidate.tags.iter_mut().for_each(|tag| *tag = printable(tag, MAX_LINE));
+    candidate.labels.truncate(MAX_LIST);
+    candidate.labels.retain_mut(|label| {
+        *label = class(label);
+        !label.is_empty()
+    });
     for pairs in [&mut candidate.headers, &mut candidate.extra] {
         pairs.truncate(MAX_LIST);
         for (name, value) in pairs {
@@ -159,6 +164,13 @@ fn trim(candidate: &mut Candidate, encoding: &'static Encoding) {
     // No file is larger, and Postgres counts with a sign.
     candidate.byte_size.take_if(|size| i64::try_from(*size).is_err());
     candidate.checksum.take_if(|checksum| !checksum.hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+}
+
+/// The name of a class on one line, as a job's own are.
+fn class(label: &str) -> String {
+    let label = printable(label, usize::MAX);
+    let words = label.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().take(LONGEST_LABEL).collect::<String>().trim_end().to_owned()
 }
 
 fn cut(text: &mut Option<String>, max: usize) {
@@ -329,7 +341,9 @@ mod tests {
 
     fn candidate() -> impl Strategy<Value = wit::Candidate> {
         let texts = prop::array::uniform8(prop::option::of(text()));
-        let lists = (prop::collection::vec(text(), 0..4), 0..MAX_LIST + 9, pairs(), pairs());
+        let labels = prop::collection::vec((Just("label".to_owned()), text()), 0..MAX_LIST + 9);
+        let extra = prop_oneof![pairs(), labels];
+        let lists = (prop::collection::vec(text(), 0..4), 0..MAX_LIST + 9, pairs(), extra);
         let license = prop::option::of((text(), prop::option::of(text())));
         let numbers = (prop::option::of(any::<u64>()), prop::option::of(any::<[u32; 2]>()));
         (text(), texts, lists, license, numbers).prop_map(|(url, texts, lists, license, numbers)| {
@@ -435,6 +449,10 @@ mod tests {
                 prop_assert!(is_url(&candidate.url) && candidate.alternates.iter().all(is_url));
                 prop_assert!(candidate.alternates.len() <= MAX_LIST && candidate.tags.len() <= MAX_LIST);
                 prop_assert!(candidate.headers.len() <= MAX_LIST && candidate.extra.len() <= MAX_LIST);
+                prop_assert!(candidate.labels.len() <= MAX_LIST);
+                for label in &candidate.labels {
+                    prop_assert_eq!(model::plain_text(label, LONGEST_LABEL), Ok(label.clone()));
+                }
                 let Candidate { id, title, creator, mime, published, description, .. } = candidate;
                 for line in [id, title, creator, mime, published].into_iter().flatten() {
                     prop_assert!(line.chars().count() <= MAX_LINE && !line.contains('\0'));

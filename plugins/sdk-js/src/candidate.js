@@ -26,7 +26,7 @@ const CHECKSUM = RECORD("a checksum", { digest: (value) => ["md5", "sha1", "sha2
 const FIELDS = {
   alternates: TEXTS, id: TEXT, pageUrl: TEXT, thumbnailUrl: TEXT, title: TEXT, description: TEXT,
   creator: TEXT, creatorUrl: TEXT, license: LICENSE, published: TEXT, dimensions: DIMENSIONS, mime: TEXT,
-  byteSize: COUNT, checksum: CHECKSUM, tags: TEXTS, headers: PAIRS, credential: TEXT, extra: PAIRS,
+  byteSize: COUNT, checksum: CHECKSUM, tags: TEXTS, headers: PAIRS, credential: TEXT, extra: PAIRS, labels: TEXTS,
 };
 
 // A picture of which `url` must be known. A field that has the wrong type is the site's
@@ -46,7 +46,9 @@ export function candidate(url, fields = {}) {
     }
     made[name] = value;
   }
-  return made;
+  // The contract has no field for classes; its `extra` has them, each under `label`.
+  const { labels = [], ...rest } = made;
+  return { ...rest, extra: [...rest.extra, ...labels.map((label) => ["label", label])] };
 }
 
 // Width and height in pixels, as numbers or texts of them, if both are known and neither is 0.

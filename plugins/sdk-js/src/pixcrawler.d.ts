@@ -122,9 +122,15 @@ export interface Fields {
   credential?: string | null;
   /** What has no field, under `<plugin-id>.<name>`. */
   extra?: Pairs | null;
+  /**
+   * Its classes, the foremost first: that is its folder in the dataset, unless the user gave another to the whole
+   * input. For sources that know classes; words for what it shows are `tags`.
+   */
+  labels?: string[] | null;
 }
 
-export interface Candidate extends Fields { url: string }
+/** Its `labels` are in `extra`, as the host takes them. */
+export interface Candidate extends Omit<Fields, "labels"> { url: string }
 
 export interface HostRule { pattern: string; kind: "api" | "web" }
 

@@ -83,6 +83,10 @@ test("candidates", () => {
   for (const fields of [{ title: 7 }, { tags: "a" }, { byteSize: -1 }, { byteSize: 1.5 }, { extra: [["a"]] }]) {
     assert.throws(() => candidate("https://example.org/", fields), { name: "LayoutChanged" });
   }
+  const classed = candidate("https://example.org/", { labels: ["fox", "wild"], extra: [["a.b", "c"]] });
+  assert.deepEqual(classed.extra, [["a.b", "c"], ["label", "fox"], ["label", "wild"]]);
+  assert.ok(!("labels" in classed));
+  assert.throws(() => candidate("https://example.org/", { labels: "fox" }), { name: "LayoutChanged" });
   assert.throws(() => candidate("https://example.org/", { page_url: "" }), /no field `page_url`; did you mean `pageUrl`/);
   assert.deepEqual(dimensions(2, 1), { width: 2, height: 1 });
   assert.deepEqual(dimensions("2", "1"), { width: 2, height: 1 });

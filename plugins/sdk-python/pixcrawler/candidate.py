@@ -1,7 +1,7 @@
 """What a source offers: pictures and their licences."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .errors import LayoutChanged
 
@@ -82,7 +82,7 @@ class Candidate(_Fields):
     credential: str | None = None
     """For the download: the name of a declared one."""
     extra: Pairs = field(default_factory=list)
-    """What has no field, under `<plugin-id>.<name>`."""
+    """What has no field, under `<plugin-id>.<name>`; also the classes, see `with_labels`."""
 
     def __post_init__(self) -> None:
         """A value of a wrong type is the site's doing; the host could only refuse the step."""
@@ -91,6 +91,16 @@ class Candidate(_Fields):
         for name, fits in _FIELDS.items():
             if not fits(getattr(self, name)):
                 raise LayoutChanged(f"`{name}` cannot be {shown(getattr(self, name))}")
+
+    def with_labels(self, labels: list[str]) -> "Candidate":
+        """The picture in these classes, the foremost first.
+
+        That is its folder in the dataset, unless the user gave another to the whole input. For sources that
+        know classes; words for what it shows are `tags`.
+        """
+        if not _texts(labels):
+            raise LayoutChanged(f"`labels` cannot be {shown(labels)}")
+        return replace(self, extra=[*self.extra, *(("label", label) for label in labels)])
 
 
 def _text(value: object) -> bool:

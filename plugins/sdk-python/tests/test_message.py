@@ -87,6 +87,13 @@ class Candidates(unittest.TestCase):
             with self.assertRaises(LayoutChanged):
                 Candidate("https://example.org/", **fields)
 
+    def test_classes_are_pairs_of_their_own(self):
+        made = Candidate("https://example.org/", extra=[("a.b", "c")]).with_labels(["fox", "wild"])
+        self.assertEqual(made.extra, [("a.b", "c"), ("label", "fox"), ("label", "wild")])
+        for labels in ("fox", [None], None):
+            with self.assertRaises(LayoutChanged):
+                made.with_labels(labels)
+
     def test_a_size_needs_both_sides(self):
         self.assertEqual(dimensions(2, 1), Dimensions(2, 1))
         self.assertEqual(dimensions("2", "1"), Dimensions(2, 1))

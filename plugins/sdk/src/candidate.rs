@@ -66,6 +66,15 @@ impl Candidate {
         let best = copies.remove(0);
         Ok(Self { alternates: copies, ..Self::new(best) })
     }
+
+    /// The picture in these classes, the foremost first: that is its folder in the dataset, unless the user
+    /// gave another to the whole input. For sources that know classes, as those of labelled collections;
+    /// words for what a picture shows are `tags`.
+    #[must_use]
+    pub fn with_labels(mut self, labels: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.extra.extend(labels.into_iter().map(|label| ("label".to_owned(), label.into())));
+        self
+    }
 }
 
 impl Dimensions {
@@ -243,6 +252,17 @@ mod tests {
         {
             assert_eq!(media_type(extension), expect, "{extension}");
         }
+    }
+
+    #[test]
+    fn classes_are_pairs_of_their_own() {
+        let own = Candidate {
+            extra: vec![("a.b".to_owned(), "c".to_owned())],
+            ..Candidate::new("https://a.example/")
+        };
+        let pairs = [("a.b", "c"), ("label", "fox"), ("label", "wild")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(own.with_labels(["fox", "wild"]).extra, pairs);
     }
 
     #[test]

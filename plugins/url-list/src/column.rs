@@ -11,9 +11,11 @@ pub(crate) enum Field {
     Url,
     Description,
     Title,
-    /// What the picture shows, in one word or name.
+    /// The class of the picture, in one word or name.
     Label,
     /// Several of those.
+    Labels,
+    /// Words for what it shows.
     Tags,
     License,
     LicenseVersion,
@@ -40,7 +42,7 @@ pub(crate) enum Field {
 
 /// Names without case and punctuation. Where several are there, the first counts, but for labels, tags
 /// and what is not safe, which add up. One that ends in `*` stands for all that begin like it.
-const NAMES: [(Field, &str); 24] = [
+const NAMES: [(Field, &str); 25] = [
     (
         Field::Url,
         "imageurl imgurl imagelink imagesrc photoimageurl pictureurl originalurl contenturl mediaurl fileurl \
@@ -53,7 +55,8 @@ const NAMES: [(Field, &str); 24] = [
     ),
     (Field::Title, "title headline name imagetitle"),
     (Field::Label, "label class classname category labelname displayname species wnid"),
-    (Field::Tags, "tags labels classes keywords categories"),
+    (Field::Labels, "labels classes"),
+    (Field::Tags, "tags keywords categories"),
     (Field::License, "license licence licensename rights usageterms"),
     (Field::LicenseVersion, "licenseversion licenceversion"),
     (Field::LicenseUrl, "licenseurl licenceurl"),
@@ -114,7 +117,7 @@ impl Columns {
             for name in known.split(' ') {
                 let (name, most) = name.strip_suffix('*').map_or((name, 1), |start| (start, usize::MAX));
                 let is_it = |plain: &str| plain == name || (most > 1 && plain.starts_with(name));
-                let adds_up = matches!(field, Field::Label | Field::Tags | Field::Unsafe);
+                let adds_up = matches!(field, Field::Label | Field::Labels | Field::Tags | Field::Unsafe);
                 for (at, _) in plain.iter().enumerate().filter(|(_, plain)| is_it(plain)).take(most) {
                     if columns.field(at).is_none() && (adds_up || columns.column(field).is_none()) {
                         columns.push(at, field);
@@ -154,7 +157,7 @@ impl Columns {
         names: &[N],
         rows: &[Vec<S>],
     ) -> Option<String> {
-        let of_a_kind = [Field::Description, Field::Title, Field::Label, Field::Tags];
+        let of_a_kind = [Field::Description, Field::Title, Field::Label, Field::Labels, Field::Tags];
         if of_a_kind.iter().any(|field| self.column(*field).is_some()) {
             return None;
         }
@@ -283,8 +286,14 @@ mod tests {
             ],
         );
         check(
-            &["alt", "caption", "class", "tags", "label"],
-            &[(1, Field::Description), (2, Field::Label), (3, Field::Tags), (4, Field::Label)],
+            &["alt", "caption", "class", "tags", "label", "labels"],
+            &[
+                (1, Field::Description),
+                (2, Field::Label),
+                (3, Field::Tags),
+                (4, Field::Label),
+                (5, Field::Labels),
+            ],
         );
     }
 

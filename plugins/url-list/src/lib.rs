@@ -5,7 +5,6 @@ use pixcrawler_sdk::{
     Result, Turn, url,
 };
 
-mod record;
 mod column;
 mod creative_commons;
 mod json;
@@ -64,7 +63,8 @@ impl Machine for UrlList {
                 column(
                     "label-column",
                     "Column of labels",
-                    "Its name, or its number from 1; `label`, `class` and the like by default. Labels become tags.",
+                    "Its name, or its number from 1; `label`, `class` and the like by default. It is the class of the \
+                    picture; of several the first is its folder's.",
                 ),
                 column(
                     "license",

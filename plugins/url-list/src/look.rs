@@ -1,10 +1,10 @@
 //! A first look at a list: how it is written, or that it is no list.
 
+use pixcrawler_delimited::{Format, separator};
 use pixcrawler_sdk::html::picture;
 
 use crate::json;
 use crate::picture::{address, address_of};
-use crate::record::{Format, separator};
 
 /// What a first look found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,6 +9,8 @@ use crate::license::license;
 #[derive(Debug)]
 pub(crate) struct Picture {
     candidate: Candidate,
+    /// Its classes, the foremost first.
+    labels: Vec<String>,
     /// Addresses of further pictures, of which the record says the same.
     further: Vec<String>,
     width: Option<u32>,
@@ -34,7 +36,7 @@ const LINE: usize = 500;
 const DESCRIPTION: usize = 5_000;
 /// From where on a score from 0 to 1 means that a picture is not safe for work.
 const NOT_SAFE: f64 = 0.5;
-/// What tags are set apart by in one cell.
+/// What tags and labels are set apart by in one cell.
 const SEPARATORS: [char; 3] = [',', ';', '|'];
 
 impl Picture {
@@ -43,6 +45,7 @@ impl Picture {
     pub(crate) fn new() -> Self {
         Self {
             candidate: Candidate::new(""),
+            labels: Vec::new(),
             further: Vec::new(),
             width: None,
             height: None,
@@ -62,10 +65,9 @@ impl Picture {
             Field::Url => candidate.url = address(&value).unwrap_or_default(),
             Field::Description => candidate.description = Some(value),
             Field::Title => candidate.title = text::line(&value, LINE),
-            Field::Label => candidate.tags.extend(text::line(&value, LINE)),
-            Field::Tags => {
-                candidate.tags.extend(value.split(SEPARATORS).filter_map(|tag| text::line(tag, LINE)))
-            }
+            Field::Label => self.labels.extend(text::line(&value, LINE)),
+            Field::Labels => self.labels.extend(several(&value)),
+            Field::Tags => candidate.tags.extend(several(&value)),
             Field::License => self.license = Some(value),
             Field::LicenseVersion => self.license_version = Some(value),
             Field::LicenseUrl => self.license_url = address(&value),
@@ -87,6 +89,15 @@ impl Picture {
             Field::ByteSize => candidate.byte_size = number(&value).filter(|size| *size > 0),
             Field::Published => candidate.published = date::from_iso(&value),
             Field::Unsafe => self.is_unsafe |= is_unsafe(&value),
+        }
+    }
+
+    /// Adds one element of a list, which is set apart already.
+    pub(crate) fn add(&mut self, field: Field, value: &str) {
+        match field {
+            Field::Tags => self.candidate.tags.extend(text::line(value, LINE)),
+            Field::Labels => self.set(Field::Label, value),
+            field => self.set(field, value),
         }
     }
 
@@ -131,7 +142,7 @@ impl Picture {
         let license = license
             .map(|license| License { attribution: self.attribution.or(license.attribution), ..license });
         let dimensions = Dimensions::known(self.width, self.height);
-        let first = Candidate { license, dimensions, ..self.candidate };
+        let first = Candidate { license, dimensions, ..self.candidate }.with_labels(self.labels);
         if self.further.is_empty() {
             return Ok(vec![first]);
         }
@@ -153,6 +164,11 @@ impl Default for Picture {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Words in one cell.
+fn several(cell: &str) -> impl Iterator<Item = String> {
+    cell.split(SEPARATORS).filter_map(|word| text::line(word, LINE))
 }
 
 /// An absolute http(s) address, also in `<…>` or quotes and behind `URL:` (RFC 3986, appendix C).
@@ -258,6 +274,8 @@ mod tests {
             (Field::Description, "A fox\n at dawn"),
             (Field::Title, "Fox"),
             (Field::Label, "red, fox"),
+            (Field::Labels, "vulpes"),
+            (Field::Label, "dusk, dawn"),
             (Field::Tags, "dawn; snow|, fox"),
             (Field::License, "CC BY 4.0"),
             (Field::LicenseUrl, "https://creativecommons.org/licenses/by/4.0/"),
@@ -296,9 +314,10 @@ mod tests {
                 digest: Digest::Md5,
                 hex: "d41d8cd98f00b204e9800998ecf8427e".to_owned(),
             }),
-            tags: ["red, fox", "dawn", "snow", "fox"].map(str::to_owned).to_vec(),
+            tags: ["dawn", "snow", "fox"].map(str::to_owned).to_vec(),
             ..Candidate::new("https://example.org/a%20b.jpg")
-        };
+        }
+        .with_labels(["red, fox", "vulpes", "dusk, dawn"]);
         assert_eq!(found, Ok(expect));
     }
 

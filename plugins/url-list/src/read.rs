@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use pixcrawler_delimited::{Format, LONGEST, Reach, separator};
 use pixcrawler_sdk::{CANDIDATES_PER_STEP, Candidate, Error, Found, Part, Result};
 use serde_json::value::RawValue;
 
 use crate::column::{Columns, Field, Wanted};
 use crate::picture::{Fault, Picture, address, address_of};
-use crate::record::{Format, LONGEST, Reach, separator};
 use crate::state::State;
 use crate::{Wishes, json};
 
@@ -284,22 +284,26 @@ fn in_free(values: &[&str], columns: &Columns, depth: usize) -> Vec<String> {
 
 /// Adds a value of JSON: a text, a number or a truth, or a list of those.
 fn set(picture: &mut Picture, field: Field, json: &str) {
-    match json.as_bytes().first() {
-        Some(b'"') => {
-            if let Ok(text) = serde_json::from_str::<String>(json) {
-                picture.set(field, &text);
-            }
+    if !json.starts_with('[') {
+        if let Some(value) = scalar(json) {
+            picture.set(field, &value);
         }
-        Some(b'[') => {
-            let values: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
-            let adds_up = matches!(field, Field::Tags | Field::Label);
-            // A tag in a list is set apart already.
-            let field = if adds_up { Field::Label } else { field };
-            let values = values.into_iter().map(RawValue::get).filter(|value| !value.starts_with(['[', '{']));
-            values.take(if adds_up { usize::MAX } else { 1 }).for_each(|value| set(picture, field, value));
-        }
-        Some(b'{' | b'n') | None => {}
-        Some(_) => picture.set(field, json),
+        return;
+    }
+    let values: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
+    let adds_up = matches!(field, Field::Tags | Field::Label | Field::Labels);
+    let values = values.into_iter().map(RawValue::get).filter(|value| !value.starts_with(['[', '{']));
+    for value in values.take(if adds_up { usize::MAX } else { 1 }).filter_map(scalar) {
+        picture.add(field, &value);
+    }
+}
+
+/// A text, or a number or a truth as it is written.
+fn scalar(json: &str) -> Option<Cow<'_, str>> {
+    match json.as_bytes().first()? {
+        b'"' => serde_json::from_str(json).ok().map(Cow::Owned),
+        b'[' | b'{' | b'n' => None,
+        _ => Some(Cow::Borrowed(json)),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Where the reading of a list stands.
 
+use pixcrawler_delimited::{Format, LONGEST};
 use pixcrawler_sdk::{Part, Request, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::column::Columns;
-use crate::record::{Format, LONGEST};
 
 /// The state of a crawl.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -145,6 +145,27 @@ fn lists_of_all_kinds() {
     check("", &[("url-column", "big")], &format!("{{\"url\": \"{b}\", \"big\": \"{a}\"}}"), &["a.jpg"]);
 }
 
+/// The classes of a picture.
+fn labels(candidate: &Candidate) -> Vec<&str> {
+    assert!(candidate.extra.iter().all(|(name, _)| name == "label"), "{candidate:?}");
+    candidate.extra.iter().map(|(_, label)| label.as_str()).collect()
+}
+
+#[test]
+fn the_column_of_classes_is_as_the_user_says() {
+    let list = "url,label,kind,labels\nhttps://example.org/a.jpg,fox,animal,\"red; wild\"\nhttps://example.org/b.jpg,,,";
+    for (options, expect) in [
+        (&[][..], ["fox", "red", "wild"].as_slice()),
+        (&[("label-column", "kind")], &["animal", "fox", "red", "wild"]),
+        (&[("label-column", "3")], &["animal", "fox", "red", "wild"]),
+    ] {
+        let query = Query::of("https://example.org/l.csv").with(options);
+        let found = read(&query, list.as_bytes(), Server::Whole).unwrap();
+        let [a, b] = &found.candidates[..] else { panic!("{:?}", found.candidates) };
+        assert_eq!((labels(a).as_slice(), labels(b).as_slice()), (expect, &[][..]), "{options:?}");
+    }
+}
+
 #[test]
 fn columns_become_fields() {
     let list = "Image URL,caption,class,tags,license,author,width,height,sha1\n\
@@ -153,20 +174,23 @@ fn columns_become_fields() {
     let found = read(&Query::of("https://example.org/l.csv"), list.as_bytes(), Server::Whole).unwrap();
     let candidate = &found.candidates[0];
     assert_eq!(candidate.description.as_deref(), Some("A \"red\" fox, at dawn"));
-    assert_eq!(candidate.tags, ["fox", "dawn", "snow"]);
+    assert_eq!(
+        (&candidate.tags[..], labels(candidate)),
+        (&["dawn", "snow"].map(str::to_owned)[..], vec!["fox"])
+    );
     assert_eq!(candidate.license.as_ref().map(|license| license.id.as_str()), Some("cc-by-4.0"));
     assert_eq!(
         (candidate.creator.as_deref(), candidate.dimensions.map(|size| size.width)),
         (Some("Ada"), Some(640))
     );
     assert_eq!(candidate.checksum.as_ref().map(|checksum| checksum.hex.len()), Some(40));
-    let json = r#"{"url": "https://example.org/a.jpg", "text": "A fox", "labels": ["fox", "snow"], "width": 640.0, "height": 480, "x": {"y": 1}}
+    let json = r#"{"url": "https://example.org/a.jpg", "text": "A fox", "labels": ["red, fox", 7, null, [1]], "width": 640.0, "height": 480, "x": {"y": 1}}
 {"height": null, "url": ["https://example.org/b.jpg", "c"], "tags": "fox, hare", "text": 7}"#;
     let found = read(&Query::of(LIST), json.as_bytes(), Server::Whole).unwrap();
     let [a, b] = &found.candidates[..] else { panic!("{:?}", found.candidates) };
     assert_eq!(
-        (a.description.as_deref(), a.tags.len(), a.dimensions.map(|size| size.width)),
-        (Some("A fox"), 2, Some(640))
+        (a.description.as_deref(), labels(a), a.dimensions.map(|size| size.width)),
+        (Some("A fox"), vec!["red, fox", "7"], Some(640))
     );
     assert_eq!(
         (b.url.as_str(), b.tags.len(), b.description.as_deref()),

@@ -91,7 +91,7 @@ pub(super) struct Image {
     declared_mime: Nullable<String>,
     /// In bytes, as the source says.
     declared_size: Nullable<i64>,
-    /// Its classes.
+    /// Its classes, that of its folder first.
     labels: Nullable<Any<Value>>,
     /// What has no column of its own.
     metadata: Nullable<Any<Value>>,

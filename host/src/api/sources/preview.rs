@@ -96,6 +96,8 @@ struct PreviewCandidate {
     byte_size: Nullable<u64>,
     /// The source's own words for what it shows.
     tags: Vec<String>,
+    /// The classes that the source puts it in, the foremost first.
+    labels: Vec<String>,
 }
 
 /// A request that was made for a preview.
@@ -255,6 +257,7 @@ impl From<Candidate> for PreviewCandidate {
             mime: candidate.mime.into(),
             byte_size: candidate.byte_size.into(),
             tags: candidate.tags,
+            labels: candidate.labels,
         }
     }
 }

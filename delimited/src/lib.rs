@@ -1,5 +1,6 @@
-//! Cuts bytes into records and records into cells. A record is a line, but for
-//! CSV, where a cell in quotes may go over several lines.
+//! Cuts bytes into records and records into cells, for lists of addresses: those that the host reads from
+//! a file, and those that the source `url-list` reads from the web. A record is a line, but for CSV, where a
+//! cell in quotes may go over several lines.
 
 use std::borrow::Cow;
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// How a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Format {
+pub enum Format {
     /// An address a line.
     Text,
     /// Cells between that byte, in quotes where they need them (RFC 4180).
@@ -21,22 +22,22 @@ pub(crate) enum Format {
 
 /// The bytes at the start of a list that are one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Record<'a> {
+pub struct Record<'a> {
     /// Without the end of the line.
-    pub(crate) bytes: &'a [u8],
+    pub bytes: &'a [u8],
     /// Where the next one begins.
-    pub(crate) end: usize,
+    pub end: usize,
     /// Lines that it takes.
-    pub(crate) lines: u64,
+    pub lines: u64,
 }
 
 /// Bytes within which a quote must be closed, and beyond which a line is none.
-pub(crate) const LONGEST: usize = 64 << 10;
+pub const LONGEST: usize = 64 << 10;
 
 /// How far the end of a record with quotes is looked for. It is halved where that was in vain, so
 /// that a list of stray quotes is not read to the end for each of them.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reach {
+pub struct Reach {
     bytes: usize,
     /// Where in the list it is as far as ever again.
     until: u64,
@@ -44,7 +45,7 @@ pub(crate) struct Reach {
 
 impl Reach {
     /// How far it is for the record that begins at that byte of the list.
-    pub(crate) const fn at(&mut self, at: u64) -> &mut Self {
+    pub const fn at(&mut self, at: u64) -> &mut Self {
         if at >= self.until {
             *self = Self { bytes: LONGEST, until: at + LONGEST as u64 };
         }
@@ -56,7 +57,7 @@ impl Format {
     /// The first record of `bytes`; none where there is no more, or where more
     /// bytes must be known first, which come unless `is_last`.
     #[must_use]
-    pub(crate) fn record<'a>(self, bytes: &'a [u8], is_last: bool, reach: &mut Reach) -> Option<Record<'a>> {
+    pub fn record<'a>(self, bytes: &'a [u8], is_last: bool, reach: &mut Reach) -> Option<Record<'a>> {
         let newline = bytes.iter().position(|byte| *byte == b'\n');
         let line = &bytes[..newline.unwrap_or(bytes.len())];
         if let Self::Csv(delimiter) = self
@@ -81,7 +82,7 @@ impl Format {
 
     /// The cells of a record; all of it where it has none.
     #[must_use]
-    pub(crate) fn cells(self, record: &str) -> Vec<Cow<'_, str>> {
+    pub fn cells(self, record: &str) -> Vec<Cow<'_, str>> {
         match self {
             Self::Text | Self::Jsonl => vec![Cow::Borrowed(record)],
             Self::Tsv => record.split('\t').map(bare).collect(),
@@ -92,7 +93,7 @@ impl Format {
 
 /// What the line `sep=;` says that spreadsheets write before all others: what sets cells apart.
 #[must_use]
-pub(crate) fn separator(line: &str) -> Option<u8> {
+pub fn separator(line: &str) -> Option<u8> {
     let line = line.trim_matches(['"', '\r', ' ']);
     let is_one = line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("sep="));
     match line.as_bytes().get(4..)? {
