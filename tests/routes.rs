@@ -139,5 +139,37 @@ async fn an_unknown_source_is_told_which_there_are() {
     for source in api.app.plugins.list() {
         assert!(error["detail"].as_str().unwrap().contains(&source.info.id), "{error}");
     }
+    // And which may have been meant, of whatever has a name.
+    let body = json!({
+        "name": "Foxes", "keywords": ["fox"], "keyword": "fox", "sources": ["openverse", "opnverse"],
+        "options": { "openverse": { "licence": "cc0" } },
+        "rules": { "licenses": ["CC BY 4.0", "banana", "cc-bye"], "formats": ["jpg", "tiff"] },
+    });
+    let told = ann.post("/api/v1/crawl-jobs/", &body).await.expect(422).json();
+    for (pointer, part) in [
+        ("/keyword", "is not a field (did you mean `keywords`?)"),
+        ("/sources/1", "is not installed (did you mean `openverse`?)"),
+        (
+            "/options/openverse/licence",
+            "is not an option (did you mean `license`?); those of `openverse` are: ",
+        ),
+        ("/rules/licenses/1", "is not a licence that is known; accepted are cc0, "),
+        ("/rules/licenses/2", "is not a licence that is known (did you mean `cc-by`?)"),
+        ("/rules/formats/1", "must be one of: jpeg, png, gif, webp"),
+    ] {
+        let errors = told["errors"].as_array().unwrap().iter();
+        let details: Vec<_> = errors.filter(|error| error["pointer"] == pointer).collect();
+        let [error] = details[..] else { panic!("{pointer}: {told}") };
+        assert!(error["detail"].as_str().unwrap().starts_with(part), "{error}");
+    }
+    assert_eq!(told["errors"].as_array().unwrap().len(), 6, "{told}");
+    let body = json!({
+        "name": "Foxes", "keywords": ["fox"], "sources": ["openverse"],
+        "rules": { "licenses": ["CC BY 4.0", "public domain"], "formats": ["jpg", "image/jpeg"] },
+    });
+    let job = ann.post("/api/v1/crawl-jobs/", &body).await.expect(201).json();
+    let rules = &job["rules"];
+    assert_eq!(rules["licenses"], json!(["cc-by-4.0", "pdm", "pdm-*", "cc0", "cc0-*"]), "{job}");
+    assert_eq!(rules["formats"], json!(["jpeg"]), "{job}");
     api.stop().await;
 }

@@ -30,7 +30,7 @@ pub use job::{Destination, JobSpec, JobState};
 pub use option::plain_text;
 pub use provenance::Provenance;
 pub use refusal::{Refusal, RefusalHelp, Rejection};
-pub use rules::Rules;
+pub use rules::{KNOWN_LICENSES, Rules, license_ids};
 pub use source_info::{
     CredentialKind, CredentialSpec, GrantedSecret, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,
     SourceInfo,

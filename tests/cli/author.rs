@@ -196,7 +196,7 @@ async fn a_run_shows_what_a_crawl_would_do() {
     run(&["--option", "licence=cc0"])
         .await
         .expect(2)
-        .says(&["openverse has no option `licence`; it has: license,"]);
+        .says(&["--option licence is not an option (did you mean `license`?)", "`license` (some of: "]);
     run(&["--option", "license=mit"]).await.expect(2).says(&["--option license must be some of: by, "]);
     desk.plugin(&["run", "nothing", "fox"]).await.expect(2).says(&["neither a file nor an installed source"]);
     desk.plugin(&["run", "reddit", "fox"]).await.expect(2).says(&["--credential reddit."]);

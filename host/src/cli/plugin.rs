@@ -31,12 +31,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{say, stop},
     config::Config,
+    error::meant,
     plugins::{LoadedPlugin, Plugins, PluginsError},
 };
 
 /// Sources: what they take, ask and may do; and the tools to write one
 #[derive(Args, Debug)]
-#[command(arg_required_else_help = true)]
 pub(super) struct Plugin {
     #[command(subcommand)]
     command: Command,
@@ -104,7 +104,8 @@ async fn find(plugins: &Plugins, id: &str) -> anyhow::Result<LoadedPlugin> {
         Some(source) => Ok(source),
         None => {
             let known: Vec<String> = plugins.list().into_iter().map(|source| source.info.id).collect();
-            bail!("there is no source `{id}`; there are: {}", known.join(", "))
+            let meant = meant(id, known.iter().map(String::as_str));
+            bail!("there is no source `{id}`{meant}; there are: {}", known.join(", "))
         }
     }
 }

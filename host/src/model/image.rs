@@ -136,6 +136,23 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
+    /// The format that people mean: by its name, an extension or a media type, in any case.
+    ///
+    /// # Errors
+    /// What it must be, in words that follow the name.
+    pub fn understood(text: &str) -> Result<Self, String> {
+        let text = text.trim().to_lowercase();
+        let name = text.strip_prefix("image/").unwrap_or(&text).trim_start_matches('.');
+        let format = match name {
+            "jpg" | "jpe" | "jfif" | "pjpeg" => Some(Self::Jpeg),
+            "apng" => Some(Self::Png),
+            name => Self::named(name),
+        };
+        format.ok_or_else(|| {
+            format!("must be one of: {}; no other is kept", Self::ALL.map(Self::name).join(", "))
+        })
+    }
+
     /// File extension without the dot.
     #[must_use]
     pub const fn extension(self) -> &'static str {
@@ -153,6 +170,30 @@ impl Format {
             Self::Png => "image/png",
             Self::Gif => "image/gif",
             Self::Webp => "image/webp",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_as_people_write_them() {
+        for (text, expect) in [
+            ("jpeg", Format::Jpeg),
+            ("JPG", Format::Jpeg),
+            (".jpg", Format::Jpeg),
+            (" image/jpeg", Format::Jpeg),
+            ("PNG", Format::Png),
+            ("image/webp", Format::Webp),
+            (".gif", Format::Gif),
+        ] {
+            assert_eq!(Format::understood(text), Ok(expect), "{text}");
+        }
+        for text in ["", "tiff", "image/", "jpeg png", "image/svg+xml"] {
+            let must = Format::understood(text).unwrap_err();
+            assert_eq!(must, "must be one of: jpeg, png, gif, webp; no other is kept", "{text}");
         }
     }
 }

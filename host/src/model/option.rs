@@ -21,7 +21,6 @@ impl OptionSpec {
             };
         };
         let choice = |value: &str| self.choices.iter().any(|(known, _)| known == value);
-        let choices = || self.choices.iter().map(|(known, _)| known.as_str()).collect::<Vec<_>>().join(", ");
         let written = match given {
             Value::Array(values) if self.kind == OptionKind::Choices => {
                 values.iter().map(Value::as_str).collect::<Option<Vec<_>>>().map(|values| values.join(","))
@@ -32,23 +31,34 @@ impl OptionSpec {
             _ => None,
         };
         let written = written.filter(|value| value.chars().count() <= LONGEST_VALUE);
-        let (sound, must_be) = match (self.kind, written.as_deref()) {
+        let is_sound = match (self.kind, written.as_deref()) {
             (OptionKind::Text, _) => {
                 // What is no text is refused like an empty one.
                 return plain_text(given.as_str().unwrap_or_default(), LONGEST_VALUE).map(Some);
             }
-            (OptionKind::Integer, value) => {
-                (value.is_some_and(|value| value.parse::<i64>().is_ok()), "a whole number".to_owned())
-            }
-            (OptionKind::Boolean, value) => {
-                (matches!(value, Some("true" | "false")), "true or false".to_owned())
-            }
-            (OptionKind::Choice, value) => (value.is_some_and(choice), format!("one of: {}", choices())),
-            (OptionKind::Choices, value) => {
-                (value.is_some_and(|value| value.split(',').all(choice)), format!("some of: {}", choices()))
-            }
+            (OptionKind::Integer, value) => value.is_some_and(|value| value.parse::<i64>().is_ok()),
+            (OptionKind::Boolean, value) => matches!(value, Some("true" | "false")),
+            (OptionKind::Choice, value) => value.is_some_and(choice),
+            (OptionKind::Choices, value) => value.is_some_and(|value| value.split(',').all(choice)),
         };
-        if sound { Ok(written) } else { Err(format!("must be {must_be}")) }
+        if is_sound { Ok(written) } else { Err(format!("must be {}", self.form(usize::MAX))) }
+    }
+
+    /// What a value must be, in words; of its choices at most `most` are named.
+    #[must_use]
+    pub fn form(&self, most: usize) -> String {
+        let choices = || {
+            let named = self.choices.iter().take(most).map(|(known, _)| known.as_str());
+            let more = (self.choices.len() > most).then_some("…");
+            named.chain(more).collect::<Vec<_>>().join(", ")
+        };
+        match self.kind {
+            OptionKind::Text => "text".to_owned(),
+            OptionKind::Integer => "a whole number".to_owned(),
+            OptionKind::Boolean => "true or false".to_owned(),
+            OptionKind::Choice => format!("one of: {}", choices()),
+            OptionKind::Choices => format!("some of: {}", choices()),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     inventory,
     lockfile::{self, FolderLock, LockedBuild, LockfileError},
 };
-use crate::atomic_write;
+use crate::{atomic_write, error::meant};
 
 /// Why the folder was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -197,7 +197,12 @@ impl Plugins {
                 Some(_) => {
                     format!("it comes with the program; turn it off with `pixcrawler plugin disable {id}`")
                 }
-                None => "`pixcrawler plugin list` shows what is there".to_owned(),
+                None => {
+                    let installed = self.list().into_iter().filter(|source| source.file.is_some());
+                    let ids: Vec<String> = installed.map(|source| source.info.id).collect();
+                    let meant = meant(id, ids.iter().map(String::as_str));
+                    format!("`pixcrawler plugin list` shows what is there{meant}")
+                }
             };
             FolderError::NotInstalled { id: id.to_owned(), instead }
         };

@@ -34,7 +34,8 @@ pub(super) struct CreateCrawlJob {
     safe_search: Option<bool>,
     /// BCP 47, such as `de` or `pt-BR`.
     language: Option<String>,
-    /// Class of the images by keyword or address; the keyword itself by default.
+    /// Class of the images by keyword or address; several may have the same. By default it is what the
+    /// source says, or the keyword or address itself.
     labels: Option<BTreeMap<String, String>>,
     /// What is accepted.
     rules: Option<Rules>,
@@ -48,14 +49,15 @@ pub(super) struct CreateCrawlJob {
 #[derive(Object)]
 #[oai(rename = "CreateCrawlJobRules", deny_unknown_fields)]
 struct Rules {
-    /// Licence ids, such as `cc0-1.0`; `*` at the end stands for any version: `cc-by-*` has
-    /// `cc-by-4.0`, but not `cc-by-nc-4.0`; all by default.
+    /// Licences by id or as people name them: `cc0-1.0`, `cc0`, `public domain`, `CC BY-SA 4.0`; without a
+    /// version, or with `*` for it, of any: `cc-by` and `cc-by-*` have `cc-by-4.0`, but not `cc-by-nc-4.0`.
+    /// The job shows the ids that were understood; what no source can mean is refused. All by default.
     licenses: Option<Vec<String>>,
     /// In pixels.
     min_width: Option<u32>,
     /// In pixels.
     min_height: Option<u32>,
-    /// `jpeg`, `png`, `gif` or `webp`; all by default.
+    /// `jpeg`, `png`, `gif` or `webp`, also as `jpg`, `.png` or `image/webp`; all by default.
     formats: Option<Vec<String>>,
 }
 

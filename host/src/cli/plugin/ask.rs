@@ -10,6 +10,7 @@ use crate::{
     app::{self, CredentialReader, StartError},
     cli::{broken_rules, stop, tell, wrong_usage},
     config::{Config, ConfiguredCredential},
+    error::meant,
     fetch::{self, CookieJar, Fetcher},
     model::{Grants, Query, Request},
     plugins::{LoadedPlugin, Plugins, SandboxUse},
@@ -134,8 +135,9 @@ impl Ask {
             Some(source) => Ok((plugins, source)),
             None => {
                 let ids: Vec<String> = plugins.list().into_iter().map(|source| source.info.id).collect();
+                let meant = meant(&self.source, ids.iter().map(String::as_str));
                 Err(wrong_usage(format!(
-                    "{} is neither a file nor an installed source; installed are: {}",
+                    "{} is neither a file nor an installed source{meant}; installed are: {}",
                     self.source,
                     ids.join(", ")
                 )))
@@ -145,12 +147,6 @@ impl Ask {
 
     /// By the rules of a job: what a crawl would refuse is refused here.
     fn query(&self, source: &LoadedPlugin, grants: &Grants, fetcher: &Fetcher) -> anyhow::Result<Query> {
-        let id = &source.info.id;
-        let known: Vec<&str> = source.info.options.iter().map(|spec| spec.name.as_str()).collect();
-        if let Some((name, _)) = self.option.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(wrong_usage(format!("{id} has no option `{name}`; it has: {known}")));
-        }
         let options = self.option.iter().map(|(name, value)| (name.clone(), value.clone().into()));
         let request = QueryRequest {
             text: Some(self.query.clone()),

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::request::{
-    JobRequest, MOST_KEYWORDS, MOST_LICENSES, MOST_SOURCES, MOST_URLS, NO_FIELD, QueryRequest,
-};
+use super::request::{JobRequest, MOST_KEYWORDS, MOST_LICENSES, MOST_SOURCES, MOST_URLS, QueryRequest};
 use crate::{
-    model::{ChunkSpec, DatasetId, Destination, Input, JobSpec, Query, Rules, SourceInfo, normalise, shares},
+    error::meant,
+    model::{
+        ChunkSpec, DatasetId, Destination, Input, JobSpec, KNOWN_LICENSES, LONGEST_LABEL, Query, Rules,
+        SourceInfo, license_ids, normalise, shares,
+    },
     services::violation::{Violation, Violations, pointer},
 };
 
@@ -17,7 +19,7 @@ use crate::{
 const LONGEST_KEYWORD: usize = 200;
 /// Longest address, in characters, as written and as it is kept.
 const LONGEST_URL: usize = 8_192;
-/// Longest name of a job or class, in characters.
+/// Longest name of a job, source or licence, in characters.
 const LONGEST_NAME: usize = 100;
 /// Longest language tag, in characters.
 const LONGEST_LANGUAGE: usize = 35;
@@ -34,6 +36,12 @@ const DEFAULT_LIMIT: u32 = 20;
 /// Most bytes that name, keywords, sources, options and rules of a job take in JSON, once it is
 /// understood: whoever watches the job is sent all of them at every change.
 const MOST_PUBLISHED: usize = 5_500;
+/// Choices of an option that are named where it is one of a list.
+const MOST_CHOICES: usize = 6;
+/// What is accepted as a licence.
+const ACCEPTED_LICENSES: &str = "accepted are cc0, pdm, `public domain`, cc-by, cc-by-sa, cc-by-nc, cc-by-nd, cc-by-nc-sa \
+    and cc-by-nc-nd, of any version or of one (cc-by-4.0), mit, gfdl and others by their SPDX ids (apache-2.0), \
+    all-rights-reserved and unknown";
 /// What a job with keywords, or with addresses, is crawled from when it does not say.
 const DEFAULT_SOURCES: [(Input, &str); 2] = [(Input::Keywords, "openverse"), (Input::Address, "webpage")];
 
@@ -156,20 +164,17 @@ impl JobRequest {
             match offered.iter().find(|source| source.info.id == id) {
                 None => {
                     let installed: Vec<&str> = offered.iter().map(|source| source.info.id.as_str()).collect();
-                    report.broken(
-                        pointer,
-                        format!("is not installed; installed are: {}", installed.join(", ")),
-                    );
+                    let meant = meant(&id, installed.iter().copied());
+                    let detail = format!("is not installed{meant}; installed are: {}", installed.join(", "));
+                    report.broken(pointer, detail);
                 }
                 Some(SourceOffer { unavailable: Some(reason), .. }) => {
                     report.broken(pointer, format!("is not available: {reason}"));
                 }
+                // What is missing is what there is to say something about.
                 Some(source) if !self.has(source.info.input) => {
-                    let (takes, given) = match source.info.input {
-                        Input::Keywords => ("keywords", "no keywords are"),
-                        Input::Address => ("addresses", "no urls are"),
-                    };
-                    report.broken(pointer, format!("takes {takes}, but {given} given"));
+                    let (field, takes) = field(source.info.input);
+                    report.broken(field, format!("must be given: the source `{id}` takes {takes}"));
                 }
                 Some(source) if chosen.iter().all(|other| other.info.id != id) => chosen.push(source),
                 Some(_) => {}
@@ -182,9 +187,10 @@ impl JobRequest {
             .take(MOST_SOURCES)
             .filter_map(|id| offered.iter().find(|source| source.info.id == id.trim()))
             .collect();
-        for (input, field) in [(Input::Keywords, "/keywords"), (Input::Address, "/urls")] {
+        for input in [Input::Keywords, Input::Address] {
             if self.has(input) && !named.is_empty() && named.iter().all(|source| source.info.input != input) {
-                report.broken(field, "none of the sources takes these");
+                let (field, these) = field(input);
+                report.broken(field, format!("cannot be used: none of the sources takes {these}"));
             }
         }
         chosen
@@ -217,7 +223,8 @@ impl JobRequest {
         report: &mut Violations,
     ) -> BTreeMap<String, BTreeMap<String, String>> {
         for id in self.options.keys().filter(|id| sources.iter().all(|source| source.info.id != **id)) {
-            report.broken(pointer("/options", id), "is not a source of this job");
+            let meant = meant(id, sources.iter().map(|source| source.info.id.as_str()));
+            report.broken(pointer("/options", id), format!("is not a source of this job{meant}"));
         }
         let none = BTreeMap::new();
         let values = sources.iter().map(|source| {
@@ -234,7 +241,7 @@ impl JobRequest {
         urls: &[String],
         report: &mut Violations,
     ) -> BTreeMap<String, String> {
-        let mut labels = BTreeMap::new();
+        let mut labels: BTreeMap<String, String> = BTreeMap::new();
         for (key, label) in &self.labels {
             let pointer = pointer("/labels", key);
             let wanted = key.trim().to_lowercase();
@@ -243,10 +250,18 @@ impl JobRequest {
                 .iter()
                 .find(|keyword| keyword.to_lowercase() == wanted)
                 .or_else(|| urls.iter().find(|url| **url == address));
-            let label = report.text(&pointer, label, LONGEST_NAME);
+            let label = report.text(&pointer, label, LONGEST_LABEL);
             match (input, label) {
                 (None, _) => report.broken(pointer, "is neither a keyword nor an address of this job"),
-                (Some(input), Some(label)) => drop(labels.insert(input.clone(), label)),
+                (Some(input), Some(label)) => match labels.get(input) {
+                    Some(other) if *other != label => {
+                        report.broken(
+                            pointer,
+                            format!("is the same input as one whose class is `{other}`; give it one class"),
+                        );
+                    }
+                    _ => drop(labels.insert(input.clone(), label)),
+                },
                 (Some(_), None) => {}
             }
         }
@@ -255,11 +270,25 @@ impl JobRequest {
 
     fn rules(&self, report: &mut Violations) -> Rules {
         let Rules { licenses, min_width, min_height, formats } = &self.rules;
-        let licenses = report.texts("/rules/licenses", licenses, MOST_LICENSES, LONGEST_NAME);
+        let mut accepted: Vec<String> = Vec::new();
+        for (index, license) in report.texts("/rules/licenses", licenses, MOST_LICENSES, LONGEST_NAME) {
+            match license_ids(&license) {
+                Some(ids) => ids.into_iter().for_each(|id| {
+                    if !accepted.contains(&id) {
+                        accepted.push(id);
+                    }
+                }),
+                None => {
+                    let meant = meant(&license, KNOWN_LICENSES);
+                    let detail = format!("is not a licence that is known{meant}; {ACCEPTED_LICENSES}");
+                    report.broken(format!("/rules/licenses/{index}"), detail);
+                }
+            }
+        }
         let mut seen = BTreeSet::new();
         let mut side = |pointer, side: u32| report.number(pointer, Some(side.into()), MIN_SIDE);
         Rules {
-            licenses: licenses.into_iter().map(|(_, license)| license.to_lowercase()).collect(),
+            licenses: accepted,
             min_width: side("/rules/min_width", *min_width).unwrap_or_default(),
             min_height: side("/rules/min_height", *min_height).unwrap_or_default(),
             formats: formats.iter().copied().filter(|format| seen.insert(*format)).collect(),
@@ -327,7 +356,7 @@ impl SourceOffer {
     ) -> BTreeMap<String, String> {
         let declared = &self.info.options;
         for name in given.keys().filter(|name| declared.iter().all(|spec| spec.name != **name)) {
-            report.broken(pointer(base, name), NO_FIELD);
+            report.broken(pointer(base, name), self.no_option(name));
         }
         let mut values = BTreeMap::new();
         for spec in declared {
@@ -338,6 +367,25 @@ impl SourceOffer {
             }
         }
         values
+    }
+
+    /// That the source has no option of this name, and which it has.
+    fn no_option(&self, name: &str) -> String {
+        let SourceInfo { id, options, .. } = &self.info;
+        if options.is_empty() {
+            return format!("is not an option: `{id}` has none");
+        }
+        let meant = meant(name, options.iter().map(|spec| spec.name.as_str()));
+        let options = options.iter().map(|spec| format!("`{}` ({})", spec.name, spec.form(MOST_CHOICES)));
+        format!("is not an option{meant}; those of `{id}` are: {}", options.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// The field of such inputs, and what they are.
+const fn field(input: Input) -> (&'static str, &'static str) {
+    match input {
+        Input::Keywords => ("/keywords", "keywords"),
+        Input::Address => ("/urls", "addresses"),
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    error::meant,
     model::{Format, Rules},
     services::violation::{Violations, list_of_at_most, pointer},
 };
@@ -23,9 +24,6 @@ pub(super) const MOST_LICENSES: usize = 100;
 const MOST_OPTIONS: usize = 100;
 /// Most fields of the rules, known or not.
 const MOST_RULES: usize = 12;
-
-/// What a field is told that there is none of.
-pub(super) const NO_FIELD: &str = "is not a field; see /docs";
 
 /// A job that is asked for. What is not given is none or empty, and has its default in
 /// [`check`](Self::check).
@@ -117,13 +115,15 @@ impl From<Value> for QueryRequest {
 struct Form<'a> {
     /// Those that were not read yet.
     fields: Map<String, Value>,
+    /// Names of those that were looked for.
+    known: Vec<String>,
     pointer: String,
     misread: &'a mut Violations,
 }
 
 impl<'a> Form<'a> {
     fn new(body: Value, misread: &'a mut Violations) -> Self {
-        let mut form = Self { fields: Map::new(), pointer: String::new(), misread };
+        let mut form = Self { fields: Map::new(), known: Vec::new(), pointer: String::new(), misread };
         match body {
             Value::Object(fields) => form.fields = fields,
             _ => form.misread.misread("", "must be an object"),
@@ -133,6 +133,7 @@ impl<'a> Form<'a> {
 
     /// A field that is there and not null.
     fn take(&mut self, name: &str) -> Option<Value> {
+        self.known.push(name.to_owned());
         self.fields.remove(name).filter(|value| !value.is_null())
     }
 
@@ -180,7 +181,7 @@ impl<'a> Form<'a> {
                 Map::new()
             }
         };
-        Form { fields, pointer: pointer(&self.pointer, name), misread: self.misread }
+        Form { fields, known: Vec::new(), pointer: pointer(&self.pointer, name), misread: self.misread }
     }
 
     /// All fields, each with what its object holds.
@@ -225,22 +226,19 @@ impl<'a> Form<'a> {
         }
         let mut formats = Vec::new();
         for (index, name) in names.iter().enumerate() {
-            match serde_json::from_value(name.trim().into()) {
+            match Format::understood(name) {
                 Ok(format) => formats.push(format),
-                Err(_) => {
-                    let known = Format::ALL.map(Format::name).join(", ");
-                    let pointer = format!("{}/formats/{index}", self.pointer);
-                    self.misread.broken(pointer, format!("must be one of: {known}"));
-                }
+                Err(must) => self.misread.broken(format!("{}/formats/{index}", self.pointer), must),
             }
         }
         formats
     }
 
-    /// Reports what was not read.
+    /// Reports what was not read: those that nobody looked for.
     fn end(mut self) {
         for (name, _) in std::mem::take(&mut self.fields) {
-            self.misread(&name, NO_FIELD);
+            let meant = meant(&name, self.known.iter().map(String::as_str));
+            self.misread(&name, format!("is not a field{meant}; see /docs"));
         }
     }
 }

@@ -124,8 +124,8 @@ fn broken_rules_are_said_where_they_are() {
         (json!({ "max_images": "10" }), vec!["/max_images"]),
         (json!({ "sources": ["nowhere"] }), vec!["/sources/0"]),
         (json!({ "sources": ["paused"] }), vec!["/sources/0"]),
-        (json!({ "sources": ["openverse", "webpage"] }), vec!["/sources/1"]),
-        (json!({ "sources": ["webpage"] }), vec!["/sources/0", "/keywords"]),
+        (json!({ "sources": ["openverse", "webpage"] }), vec!["/urls"]),
+        (json!({ "sources": ["webpage"] }), vec!["/urls", "/keywords"]),
         (json!({ "sources": ["openverse"], "urls": ["https://example.org/"] }), vec!["/urls"]),
         (json!({ "sources": ["picky"] }), vec!["/options/picky/needed"]),
         (json!({ "options": { "commons": {} } }), vec!["/options/commons"]),
@@ -149,6 +149,12 @@ fn broken_rules_are_said_where_they_are() {
         (json!({ "language": "d" }), vec!["/language"]),
         (json!({ "labels": { "green panda": "panda" } }), vec!["/labels/green panda"]),
         (json!({ "labels": { "red panda": "" } }), vec!["/labels/red panda"]),
+        (json!({ "labels": { "Red Panda": "cat", "red panda": "bear" } }), vec!["/labels/red panda"]),
+        (
+            json!({ "rules": { "licenses": ["cc0", "banana", "cc-by-9.0", "*"] } }),
+            vec!["/rules/licenses/1", "/rules/licenses/2", "/rules/licenses/3"],
+        ),
+        (json!({ "rules": { "formats": ["JPG", "image/png", "tiff"] } }), vec!["/rules/formats/2"]),
         (
             json!({ "rules": { "min_width": -1, "min_height": 1e9, "formats": ["jpeg", "bmp"], "licenses": [1], "max": 1 } }),
             vec![
@@ -259,6 +265,61 @@ fn an_unknown_source_is_told_which_there_are() {
         broken[0].detail,
         "is not installed; installed are: commons, openverse, paused, picky, sitemap, webpage"
     );
+}
+
+/// Whoever misspells a name is told which was meant, and what there is.
+#[test]
+fn what_may_have_been_meant_is_said() {
+    let check = |fields: Value, expect: &str| {
+        let broken = run(&body(fields), &installed()).unwrap_err();
+        assert!(broken.iter().any(|rule| rule.to_string() == expect), "{expect}: {broken:?}");
+    };
+    check(
+        json!({ "sources": ["openvrse"] }),
+        "sources/0 is not installed (did you mean `openverse`?); installed are: commons, openverse, paused, \
+         picky, sitemap, webpage",
+    );
+    check(
+        json!({ "options": { "openverse": { "dept": 1 } } }),
+        "options/openverse/dept is not an option (did you mean `depth`?); those of `openverse` are: `size` (one \
+         of: large, small), `kinds` (some of: photo, drawing), `depth` (a whole number), `exact` (true or false), \
+         `words` (text)",
+    );
+    check(
+        json!({ "sources": ["commons"], "options": { "commons": { "size": 1 } } }),
+        "options/commons/size is not an option: `commons` has none",
+    );
+    check(
+        json!({ "options": { "opnverse": {} } }),
+        "options/opnverse is not a source of this job (did you mean `openverse`?)",
+    );
+    check(json!({ "keyword": "lion" }), "keyword is not a field (did you mean `keywords`?); see /docs");
+    check(
+        json!({ "rules": { "licences": ["cc0"] } }),
+        "rules/licences is not a field (did you mean `licenses`?); see /docs",
+    );
+    check(
+        json!({ "rules": { "licenses": ["cc-bye"] } }),
+        &format!(
+            "rules/licenses/0 is not a licence that is known (did you mean `cc-by`?); {ACCEPTED_LICENSES}"
+        ),
+    );
+    check(
+        json!({ "rules": { "formats": ["tiff"] } }),
+        "rules/formats/0 must be one of: jpeg, png, gif, webp; no other is kept",
+    );
+    check(json!({ "sources": ["webpage"] }), "urls must be given: the source `webpage` takes addresses");
+    check(json!({ "sources": ["webpage"] }), "keywords cannot be used: none of the sources takes keywords");
+}
+
+#[test]
+fn licences_and_formats_are_those_that_are_meant() {
+    let rules = spec(json!({ "rules": {
+        "licenses": ["CC BY 4.0", "cc0", "cc-by-4.0"], "formats": ["jpg", "JPEG", ".png"],
+    } }))
+    .rules;
+    assert_eq!(rules.licenses, ["cc-by-4.0", "cc0", "cc0-*"]);
+    assert_eq!(rules.formats, [crate::model::Format::Jpeg, crate::model::Format::Png]);
 }
 
 #[test]
