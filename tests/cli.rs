@@ -161,12 +161,63 @@ async fn wrong_usage_ends_with_two() {
         ended(pixcrawler(arguments)).await.expect(2).says(&[expect]);
     };
     check(&["fly"], "unrecognized subcommand").await;
-    check(&["crawl"], "<KEYWORD>").await;
+    check(&["crawl"], "<KEYWORD|ADDRESS>...").await;
+    check(&["crawl", ""], "it is empty; give what to look for, or an address").await;
+    check(&["crawl", "--url", " "], "it is empty").await;
+    check(&["crawl", "lion", "--label", "lion"], "expected INPUT=NAME").await;
     check(&["crawl", "lion", "--max", "0"], "0 is not in 1..=100000").await;
     check(&["crawl", "lion", "--min-size", "big"], "such as 640x480").await;
-    check(&["crawl", "lion", "--format", "bmp"], "jpeg, png, gif, webp").await;
+    check(&["crawl", "lion", "--format", "bmp"], "must be one of: jpeg, png, gif, webp").await;
     check(&["crawl", "lion", "--option", "a=b"], "expected SOURCE.NAME=VALUE").await;
     check(&["token", "--email", "ann@example.org", "--ttl", "1y"], "not a unit of time").await;
+}
+
+/// Settings of the environment are no arguments: what is missing is seen all the same, and no usage has one.
+#[tokio::test]
+async fn a_setting_of_the_environment_is_no_argument() {
+    let run = async |arguments: &[&str]| {
+        let mut command = pixcrawler(arguments);
+        command.envs([
+            ("HOST", "127.0.0.1"),
+            ("PORT", "8000"),
+            ("DATABASE_URL", "postgres://canary@127.0.0.1:1/x"),
+            ("PIXCRAWLER_DATA_DIR", "/nowhere"),
+            ("PIXCRAWLER_SLOTS", "2"),
+        ]);
+        ended(command).await
+    };
+    let help = run(&[]).await.expect(0);
+    assert!(
+        help.stdout.contains("Usage: pixcrawler [OPTIONS] <COMMAND>") && help.stderr.is_empty(),
+        "{help:#?}"
+    );
+    let help = run(&["plugin"]).await.expect(0).stdout;
+    assert!(
+        help.contains("Usage: pixcrawler plugin [OPTIONS] <COMMAND>") && help.contains("install"),
+        "{help}"
+    );
+    for (arguments, usage) in [
+        ("crawl", "pixcrawler crawl [OPTIONS] <KEYWORD|[NAME=]ADDRESS>..."),
+        ("crawl lion --fly", "pixcrawler crawl [OPTIONS] --url <[NAME=]ADDRESS>..."),
+        ("token", "pixcrawler token [OPTIONS] --email <ADDRESS>"),
+        ("plugin new", "pixcrawler plugin new [OPTIONS] <"),
+        ("plugin install", "pixcrawler plugin install [OPTIONS] <"),
+        ("plugin enable", "pixcrawler plugin enable [OPTIONS] <ID>"),
+        ("plugin disable", "pixcrawler plugin disable [OPTIONS] <ID>"),
+        ("plugin remove", "pixcrawler plugin remove [OPTIONS] <ID>"),
+        ("plugin run", "pixcrawler plugin run [OPTIONS] <SOURCE> <QUERY>"),
+        ("plugin record --fly", "pixcrawler plugin record [OPTIONS] "),
+        ("serve --fly", "pixcrawler serve [OPTIONS]"),
+        ("doctor --fly", "pixcrawler doctor [OPTIONS]"),
+        ("fly", "pixcrawler [OPTIONS] <COMMAND>"),
+    ] {
+        let said = run(&arguments.split(' ').collect::<Vec<_>>()).await.expect(2).stderr;
+        let (_, said) = said.split_once("Usage: ").unwrap_or_else(|| panic!("{arguments}: {said}"));
+        assert!(said.contains(usage), "{arguments}: {said}");
+        for setting in ["--host", "--port", "--data", "--slots", "canary"] {
+            assert!(!said.contains(setting), "{arguments}: {said}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,10 @@ mod visible;
 
 use std::{fmt::Display, io::Write as _, process::ExitCode, time::Duration};
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{
+    CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use indicatif::MultiProgress;
 
 use crate::{app, config::Config, private, services::Violation};
@@ -30,10 +33,9 @@ use crate::{app, config::Config, private, services::Violation};
     name = "pixcrawler",
     version,
     max_term_width = 100,
-    arg_required_else_help = true,
     after_help = "Examples:\n  \
         pixcrawler demo                           see it work, without the internet\n  \
-        pixcrawler crawl \"red panda\" --max 200    from keywords to a dataset folder\n  \
+        pixcrawler crawl \"red panda\" --max 200    from keywords or addresses to a dataset folder\n  \
         pixcrawler jobs list                      what became of crawls, and what was refused\n  \
         pixcrawler serve                          API and worker on http://127.0.0.1:8000\n  \
         pixcrawler token --email you@example.org  a bearer token for that API\n  \
@@ -86,8 +88,10 @@ fn broken_rules(broken: &[Violation], argument: impl Fn(&Violation) -> String) -
 /// Runs what the arguments ask for.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::from_arg_matches(&command().get_matches()) {
+    let matches = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match matches {
         Ok(cli) => cli,
+        Err(error) if error.kind() == ErrorKind::MissingSubcommand => return help(&error),
         Err(error) => error.exit(),
     };
     if let TopCommand::Compile(command) = &cli.command {
@@ -111,7 +115,41 @@ pub fn main() -> ExitCode {
 /// The command line. Settings stand before or behind the subcommand. They are many: `-h` leaves
 /// them out, and neither shows their present values, which may be long or secret.
 fn command() -> clap::Command {
-    Cli::command().mut_args(|setting| setting.global(true).hide_short_help(true).hide_env_values(true))
+    let command =
+        Cli::command().mut_args(|setting| setting.global(true).hide_short_help(true).hide_env_values(true));
+    let mut built = command.clone();
+    built.build();
+    plain(command, &mut built)
+}
+
+/// A command and those below it, with the usage that their help has in errors, too: what clap makes up there
+/// has every setting that the environment has, as if it were required. For the same reason clap does not
+/// see where nothing was given; see [`help`].
+fn plain(command: clap::Command, built: &mut clap::Command) -> clap::Command {
+    let usage = built.render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage:").trim().to_owned();
+    let command = command.override_usage(usage).arg_required_else_help(false);
+    let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    names.iter().fold(command, |command, name| match built.find_subcommand_mut(name) {
+        Some(built) => command.mut_subcommand(name, |below| plain(below, built)),
+        None => command,
+    })
+}
+
+/// Shows the help of a command that is nothing without one below it, as of `pixcrawler` alone.
+fn help(missing: &clap::Error) -> ExitCode {
+    let mut command = command();
+    command.build();
+    let path = match missing.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(path)) => path.as_str(),
+        _ => "",
+    };
+    let mut asked = path
+        .split_whitespace()
+        .skip(1)
+        .fold(command, |command, name| command.find_subcommand(name).cloned().unwrap_or(command));
+    say(asked.render_help().to_string().trim_end());
+    ExitCode::SUCCESS
 }
 
 async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {

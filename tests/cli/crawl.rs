@@ -136,6 +136,118 @@ async fn a_folder_is_filled_once() {
     assert_eq!((pictures.len(), files(&shell.path("out"))), (2, 2));
 }
 
+/// Addresses have the classes that they are given, however they are given, and several may share one.
+#[tokio::test]
+async fn addresses_have_classes_by_name() {
+    let site = Site::start().await;
+    let pages = ["/a", "/b", "/c", "/d", "/e"];
+    let pictures: Vec<String> = pages.iter().flat_map(|page| site.gallery(page, 1, None)).collect();
+    let shell = Shell::on(&site).await;
+    let [a, b, c, d, e] = pages.map(url);
+    let table = format!("Class,Page URL\ncats,{c}\n\"dogs, big\",{d}\n");
+    fs::write(shell.path("pages.csv"), table).unwrap();
+    let (cats, dogs) = (format!("cats={a}"), format!("{b}=dogs"));
+    let crawl = async |more: &[&str]| {
+        let command = [&cats, "--url", &b, "--label", &dogs, "--urls", "pages.csv", &e, "--out", "out"];
+        shell.run(&[&["crawl"], &command[..], more].concat()).await
+    };
+    crawl(&[]).await.expect(0);
+    let written = dataset(&shell.path("out"));
+    assert_eq!(written.hashes, hashes(&pictures));
+    let classes: BTreeSet<_> = written
+        .lines
+        .iter()
+        .map(|line| {
+            let (folder, _) = line["file_name"].as_str().unwrap().split_once('/').unwrap();
+            let (page, label) = (line["page_url"].as_str().unwrap(), line["label"].as_str().unwrap());
+            assert_eq!((&line["labels"], &line["tags"]), (&json!([label]), &json!([])));
+            (page.to_owned(), label.to_owned(), folder.to_owned())
+        })
+        .collect();
+    let of = |page: &str, label: &str, folder: &str| (page.to_owned(), label.to_owned(), folder.to_owned());
+    let unnamed = pixcrawler::dataset::folder_name(&e);
+    assert_eq!(
+        classes,
+        BTreeSet::from([
+            of(&a, "cats", "cats"),
+            of(&b, "dogs", "dogs"),
+            of(&c, "cats", "cats"),
+            of(&d, "dogs, big", "dogs, big"),
+            of(&e, &e, &unnamed),
+        ])
+    );
+    // The same again is the same; another class is another crawl.
+    crawl(&[]).await.expect(0).says(&["is complete already"]);
+    crawl(&["--label", &format!("{e}=mice")]).await.expect(2).says(&["differs in --label"]);
+
+    // What is wrong is said in a sentence.
+    let refused = async |more: &[&str], says: &[&str]| {
+        shell.run(&[&["crawl", "--out", "none"], more].concat()).await.expect(2).says(says);
+    };
+    refused(&[&cats, "--label", &format!("{a}=lions")], &["is given two classes, `cats` and `lions`"]).await;
+    refused(&["lion", "--label", "tiger=cat"], &["`--label tiger=cat` is neither a keyword nor an address"])
+        .await;
+    fs::write(shell.path("bare.csv"), format!("cats,{a}\ndogs,{b}\n")).unwrap();
+    refused(
+        &["--urls", "bare.csv"],
+        &["bare.csv: line 1 looks like a row of a table", "--source url-list --url ADDRESS-OF-THE-TABLE"],
+    )
+    .await;
+    fs::write(shell.path("empty.txt"), "# none yet\n").unwrap();
+    refused(&["--urls", "empty.txt"], &["empty.txt has no address"]).await;
+}
+
+/// A list of pictures knows their classes: they are those of the folder, and what else it says is listed.
+#[tokio::test]
+async fn pictures_of_a_list_have_its_classes() {
+    let site = Site::start().await;
+    for picture in ["/1.png", "/2.png", "/3.png", "/4.png"] {
+        site.on(picture, [Reply::Picture]);
+    }
+    let long = "x".repeat(120);
+    let list = format!(
+        "url\tkind\tlabels\ttags\n{0}/1.png\tfox\tanimal; wild\tsnow, dawn\n{0}/2.png\tFox\t\t\n{0}/3.png\t\t\t\n\
+         {0}/4.png\t{long}\t\t\n",
+        ORIGIN
+    );
+    site.on("/list.tsv", [Reply::Bytes(list.into_bytes().into())]);
+    let shell = Shell::on(&site).await;
+    let address = url("/list.tsv");
+    let crawl = async |input: &str, out: &str| {
+        let kind = "url-list.label-column=kind";
+        let command = ["crawl", input, "--source", "url-list", "--option", kind, "--out", out, "--json"];
+        assert_eq!(shell.run(&command).await.expect(0).json()["kept"], 4);
+        let lines = dataset(&shell.path(out)).lines.into_iter();
+        lines
+            .map(|line| {
+                let (folder, _) = line["file_name"].as_str().unwrap().split_once('/').unwrap();
+                let picture = line["url"].as_str().unwrap().trim_start_matches(ORIGIN).to_owned();
+                (
+                    picture,
+                    (folder.to_owned(), line["label"].clone(), line["labels"].clone(), line["tags"].clone()),
+                )
+            })
+            .collect::<BTreeMap<_, _>>()
+    };
+    let own = crawl(&address, "own").await;
+    let folders: BTreeSet<String> = own.values().map(|(folder, ..)| folder.to_lowercase()).collect();
+    assert_eq!(folders.len(), 4, "also where a file system does not look at case: {own:#?}");
+    let (_, label, labels, tags) = &own["/1.png"];
+    assert_eq!((label, labels), (&json!("fox"), &json!(["fox", "animal", "wild"])));
+    assert_eq!(tags, &json!(["snow", "dawn"]));
+    assert_eq!(own["/2.png"].1, "Fox");
+    assert_eq!((&own["/3.png"].1, &own["/3.png"].2), (&json!(address), &json!([address])));
+    assert_eq!(own["/4.png"].1, long[..100]);
+
+    // The user's own word for the whole list is the folder, and nothing is lost.
+    let named = crawl(&format!("animals={address}"), "named").await;
+    assert!(
+        named.values().all(|(folder, label, ..)| folder == "animals" && label == "animals"),
+        "{named:#?}"
+    );
+    assert_eq!(named["/1.png"].2, json!(["animals", "fox", "animal", "wild"]));
+}
+
 /// Loaders of datasets take the class from the folder.
 #[tokio::test]
 async fn each_class_has_a_folder() {
@@ -443,6 +555,37 @@ async fn addresses_come_from_a_file_or_standard_input() {
 #[tokio::test]
 async fn rules_are_said_in_the_words_of_the_command_line() {
     let shell = Shell::new().await;
+    let refused = async |arguments: &str, says: &[&str]| {
+        let arguments: Vec<&str> =
+            ["crawl", "--out", "out"].into_iter().chain(arguments.split(' ')).collect();
+        shell.run(&arguments).await.expect(2).says(says);
+    };
+    refused(
+        "lion --source webpage",
+        &["addresses (--url) must be given: the source `webpage` takes addresses"],
+    )
+    .await;
+    refused("lion --source openvrse", &["--source `openvrse` is not installed (did you mean `openverse`?)"])
+        .await;
+    refused(
+        "lion --option openverse.licence=cc0 --license banana,cc-bye",
+        &[
+            "--option openverse.licence `cc0` is not an option (did you mean `license`?); those of `openverse` are: ",
+            "`license` (some of: ",
+            "--license `banana` is not a licence that is known; accepted are cc0, ",
+            "--license `cc-bye` is not a licence that is known (did you mean `cc-by`?)",
+        ],
+    )
+    .await;
+    // Before anything is asked.
+    refused(
+        "www.example.org/cats --source nope",
+        &["Note: `www.example.org/cats` is taken as a keyword; an address begins with https://"],
+    )
+    .await;
+    shell.run(&["plugin", "enable", "openvrse"]).await.expect(1).says(&["(did you mean `openverse`?)"]);
+    let run = shell.run(&["plugin", "run", "openverse", "lion", "--option", "licence=cc0"]).await.expect(2);
+    run.says(&["--option licence is not an option (did you mean `license`?)"]);
     let refused = shell.run(&[
         "crawl",
         "lion",

@@ -3,6 +3,7 @@
 //! belongs to, so that the same command again goes on where the last one ended.
 
 mod folder;
+mod listed;
 pub(super) mod progress;
 mod request;
 mod summary;
@@ -251,6 +252,7 @@ async fn begin(
 fn argument(rule: &Violation, body: &Value) -> String {
     let argument = request::argument(&rule.pointer);
     match body.pointer(&rule.pointer).and_then(Value::as_str) {
+        Some(label) if rule.pointer.starts_with("/labels/") => format!("`{argument}={label}`"),
         Some(value) => match value.char_indices().nth(LONGEST_SAID) {
             Some((end, _)) => format!("{argument} `{}…`", &value[..end]),
             None => format!("{argument} `{value}`"),

@@ -8,15 +8,14 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use clap::{
-    Args,
-    builder::{PossibleValuesParser, TypedValueParser as _},
-};
+use clap::Args;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use serde_json::Value;
 use url::Url;
 
+use super::listed;
 use crate::{
+    cli::{tell, wrong_usage},
     dataset,
     model::{Format, Input, Rules},
     plugins::LoadedPlugin,
@@ -28,23 +27,30 @@ const LONGEST_NAME: usize = 100;
 
 /// Crawl keywords or addresses into a dataset folder
 ///
-/// The folder gets one subfolder a keyword with the original files, and `metadata.jsonl`
+/// The folder gets one subfolder a class with the original files, and `metadata.jsonl`
 /// with source, page, title, creator, licence, size and hash of each; it is written while the
 /// crawl goes on, and whole at every moment. The same command again continues: nothing that
 /// is there is fetched again. Rows are kept in the same database as those of `serve`, which may
 /// run at the same time.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    override_usage = "pixcrawler crawl [OPTIONS] <KEYWORD|[NAME=]ADDRESS>...\n       \
+        pixcrawler crawl [OPTIONS] --url <[NAME=]ADDRESS>...\n       \
+        pixcrawler crawl [OPTIONS] --urls <FILE>",
+    after_help = "Examples:\n  \
     pixcrawler crawl \"red panda\" --source openverse --max 200 --out ./red-panda\n  \
-    pixcrawler crawl lion tiger --license cc0-1.0 --license 'cc-by-*' --min-size 640x480\n  \
-    pixcrawler crawl --url https://example.org/gallery --out ./gallery\n  \
-    pixcrawler crawl --urls pages.txt --max 5000 --json > result.json\n\n\
+    pixcrawler crawl lion tiger --license cc0 --license cc-by --min-size 640x480\n  \
+    pixcrawler crawl https://example.org/gallery --out ./gallery\n  \
+    pixcrawler crawl cats=https://example.org/cats dogs=https://example.org/dogs --out ./pets\n  \
+    pixcrawler crawl --urls pages.csv --max 5000 --json > result.json\n\n\
     Exit codes: 0 all that was asked or all that the sources have, 1 failed, or no site could be\n\
-    reached, 2 wrong usage, 130 interrupted (the same command again continues).")]
+    reached, 2 wrong usage, 130 interrupted (the same command again continues)."
+)]
 pub(in crate::cli) struct CrawlArgs {
-    /// What to look for; each is a class of the dataset
-    #[arg(value_name = "KEYWORD", required_unless_present_any = ["url", "urls"])]
-    keywords: Vec<String>,
+    /// What to look for: keywords, and addresses, which begin with https://; each is a class of the
+    /// dataset, addresses under the NAME that is given to them
+    #[arg(value_name = "KEYWORD|ADDRESS", required_unless_present_any = ["url", "urls"], value_parser = input)]
+    inputs: Vec<String>,
     /// Id of a source to ask, see `pixcrawler plugin list`; may be repeated
     /// [default: openverse for keywords, webpage for addresses]
     #[arg(long, value_name = "ID")]
@@ -55,25 +61,31 @@ pub(in crate::cli) struct CrawlArgs {
     /// Folder of the dataset [default: the first keyword, or the host of the first address]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Address to crawl, for sources that take addresses; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
+    /// Address to crawl, for sources that take addresses, with the name of its class before it or not;
+    /// may be repeated
+    #[arg(long, value_name = "[NAME=]ADDRESS", value_parser = input)]
     url: Vec<String>,
-    /// File with one address a line in UTF-8 or UTF-16, `-` for standard input; blank lines and
-    /// `#` comments are skipped
+    /// File with addresses in UTF-8 or UTF-16, `-` for standard input: one a line, with NAME= before it or
+    /// not, blank lines and `#` comments skipped; or a table (CSV, TSV) whose header names a column
+    /// `url` and, for the class, one `label`
     #[arg(long, value_name = "FILE")]
     urls: Option<PathBuf>,
+    /// Class of a keyword or an address; several may have the same; may be repeated
+    #[arg(long, value_name = "INPUT=NAME", value_parser = label)]
+    label: Vec<[String; 2]>,
     /// Option of a source, see `pixcrawler plugin list`; may be repeated
     #[arg(long, value_name = "SOURCE.NAME=VALUE", value_parser = option)]
     option: Vec<[String; 3]>,
-    /// Licence that is accepted, such as `cc0-1.0`, or `cc-by-*` for any version of it; may be
-    /// repeated [default: any, or none known]
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    /// Licence that is accepted: `cc0`, `pdm`, `public domain`, `cc-by` and the like of any version, or of one
+    /// (`cc-by-4.0`); others by SPDX id; may be repeated [default: any, or none known]
+    #[arg(long, value_name = "LICENCE", value_delimiter = ',')]
     license: Vec<String>,
-    /// Smallest picture that is accepted, in pixels
+    /// Smallest picture that is accepted, in pixels: width and height, or one number that both sides must
+    /// have (512 is 512x512)
     #[arg(long, value_name = "WxH", value_parser = size)]
     min_size: Option<(u32, u32)>,
-    /// Format that is accepted; may be repeated [default: all]
-    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| serde_json::from_value::<Format>(name.into())))]
+    /// Format that is accepted: jpeg (or jpg), png, gif, webp; may be repeated [default: all]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = Format::understood)]
     format: Vec<Format>,
     /// Language of the keywords, such as `de` or `pt-BR`
     #[arg(long, value_name = "TAG")]
@@ -87,6 +99,22 @@ pub(in crate::cli) struct CrawlArgs {
     /// Print one JSON object at the end
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// A keyword or an address as it was given.
+fn input(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty; give what to look for, or an address".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Input and class of `INPUT=NAME`. Addresses may have `=` in them, classes seldom do.
+fn label(text: &str) -> Result<[String; 2], String> {
+    let parts = text.rsplit_once('=').filter(|(input, name)| !input.is_empty() && !name.is_empty());
+    parts
+        .map(|(input, name)| [input, name].map(str::to_owned))
+        .ok_or_else(|| "expected INPUT=NAME".to_owned())
 }
 
 /// Source, name and value of `SOURCE.NAME=VALUE`.
@@ -103,7 +131,49 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     let (width, height) = text.split_once(['x', '×']).unwrap_or((text, text));
     match (width.parse(), height.parse()) {
         (Ok(width), Ok(height)) => Ok((width, height)),
-        _ => Err("expected a size such as 640x480".to_owned()),
+        _ => Err("expected a size such as 640x480, or 512 for both sides".to_owned()),
+    }
+}
+
+/// What is looked for, as the API takes it.
+#[derive(Debug, Default, PartialEq)]
+struct Inputs {
+    keywords: Vec<String>,
+    urls: Vec<String>,
+    labels: BTreeMap<String, String>,
+}
+
+impl Inputs {
+    fn add_url(&mut self, name: Option<&str>, address: &str) -> anyhow::Result<()> {
+        self.urls.push(address.to_owned());
+        name.map_or(Ok(()), |name| self.add_label(address, name))
+    }
+
+    /// Gives an input its class.
+    ///
+    /// # Errors
+    /// When it has another.
+    fn add_label(&mut self, input: &str, name: &str) -> anyhow::Result<()> {
+        let (input, name) = (input.trim(), name.trim());
+        match self.labels.insert(input.to_owned(), name.to_owned()) {
+            Some(before) if before != name => Err(wrong_usage(format!(
+                "{input} is given two classes, `{before}` and `{name}`; give it one"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a job is called by: the keywords, and the classes of addresses or these themselves.
+    fn name(&self) -> String {
+        let addresses = self.urls.iter().map(|url| self.labels.get(url.trim()).unwrap_or(url));
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.keywords.iter().chain(addresses).map(|text| text.trim()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let name: String = names.join(", ").chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+        name.trim().to_owned()
     }
 }
 
@@ -111,24 +181,22 @@ impl CrawlArgs {
     /// What is asked for. The same arguments (and files of addresses) make the same request.
     ///
     /// # Errors
-    /// When the file of addresses cannot be read.
+    /// When the file of addresses cannot be read, or an input has two classes.
     pub(super) fn request(&self) -> anyhow::Result<JobRequest> {
-        let mut urls = self.url.clone();
-        if let Some(file) = &self.urls {
-            let text = read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            urls.extend(addresses(&text));
+        let inputs = self.inputs()?;
+        for keyword in inputs.keywords.iter().filter(|keyword| listed::looks_like_address(keyword)) {
+            tell(&format!("Note: `{keyword}` is taken as a keyword; an address begins with https://"));
         }
-        let name = self.keywords.iter().chain(&urls).map(|text| text.trim()).collect::<Vec<_>>().join(", ");
-        let name: String = name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
         let mut options: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
         for [source, name, value] in self.option.clone() {
             options.entry(source).or_default().insert(name, value.into());
         }
         let (min_width, min_height) = self.min_size.unwrap_or_default();
         Ok(JobRequest {
-            name: Some(name.trim().to_owned()),
-            keywords: self.keywords.clone(),
-            urls,
+            name: Some(inputs.name()),
+            keywords: inputs.keywords,
+            urls: inputs.urls,
+            labels: inputs.labels,
             max_images: Some(self.max.into()),
             safe_search: Some(!self.not_safe),
             language: self.language.clone(),
@@ -142,6 +210,35 @@ impl CrawlArgs {
             sources: self.source.clone(),
             ..JobRequest::default()
         })
+    }
+
+    fn inputs(&self) -> anyhow::Result<Inputs> {
+        let mut inputs = Inputs::default();
+        for text in &self.inputs {
+            match listed::named(text) {
+                (name, address) if listed::is_address(address) => inputs.add_url(name, address)?,
+                _ => inputs.keywords.push(text.clone()),
+            }
+        }
+        for text in &self.url {
+            let (name, address) = listed::named(text);
+            inputs.add_url(name, address)?;
+        }
+        if let Some(file) = &self.urls {
+            let shown = file.display();
+            let text = read(file).with_context(|| format!("cannot read {shown}"))?;
+            let list = listed::addresses(&text).map_err(|wrong| wrong_usage(format!("{shown}: {wrong}")))?;
+            for (name, address) in list {
+                inputs.add_url(name.as_deref(), &address)?;
+            }
+            if inputs.urls.is_empty() && inputs.keywords.is_empty() {
+                return Err(wrong_usage(format!("{shown} has no address")));
+            }
+        }
+        for [input, name] in &self.label {
+            inputs.add_label(input, name)?;
+        }
+        Ok(inputs)
     }
 }
 
@@ -178,8 +275,10 @@ pub(super) fn argument(pointer: &str) -> String {
         None => all.to_owned(),
     };
     match (field, first) {
-        ("keywords", _) => numbered("keyword", "the keywords"),
-        ("urls", _) => numbered("address", "the addresses"),
+        ("keywords", _) => numbered("keyword", "keywords"),
+        ("urls", _) => numbered("address", "addresses (--url)"),
+        ("labels", Some(input)) => format!("--label {}", input.replace("~1", "/").replace("~0", "~")),
+        ("labels", None) => "--label".to_owned(),
         ("sources", _) => "--source".to_owned(),
         ("max_images", _) => "--max".to_owned(),
         ("safe_search", _) => "--unsafe".to_owned(),
@@ -219,25 +318,9 @@ fn text(bytes: &[u8]) -> anyhow::Result<String> {
     Ok(text.into_owned())
 }
 
-/// One address a line. A `#` begins a comment only at the start of a line, because addresses have fragments.
-fn addresses(text: &str) -> impl Iterator<Item = String> {
-    // What else ends a line cannot be part of an address.
-    text.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'])
-        .map(|line| line.trim_start_matches('\u{feff}').trim())
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn files_of_addresses() {
-        let text =
-            "\u{feff}https://a.example/1\r\n\n  # two more\nhttps://a.example/2#b  \n#https://a.example/3\n";
-        assert_eq!(addresses(text).collect::<Vec<_>>(), ["https://a.example/1", "https://a.example/2#b"]);
-    }
 
     #[test]
     fn lists_in_unicode() {
@@ -265,8 +348,6 @@ mod tests {
                 "{error}"
             );
         }
-        let lines = "https://a.example/1\rhttps://a.example/2\u{2028}https://a.example/3";
-        assert_eq!(addresses(lines).count(), 3);
     }
 
     #[test]
@@ -282,6 +363,10 @@ mod tests {
         );
         for wrong in ["a", "a=b", ".b=c", "a.=c"] {
             assert!(option(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(label("https://a.example/?b=c=cats").unwrap(), ["https://a.example/?b=c", "cats"]);
+        for wrong in ["a", "=b", "a="] {
+            assert!(label(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -306,7 +391,8 @@ mod tests {
         let check = |pointer: &str, expect: &str| assert_eq!(argument(pointer), expect);
         check("/keywords/1", "keyword 2");
         check("/urls/0", "address 1");
-        check("/urls", "the addresses");
+        check("/urls", "addresses (--url)");
+        check("/labels/https:~1~1a.example~1~01", "--label https://a.example/~1");
         check("/sources/3", "--source");
         check("/options/openverse/license", "--option openverse.license");
         check("/rules/formats/0", "--format");
