@@ -4,7 +4,7 @@ use sqlx::postgres::PgListener;
 
 use crate::support::{
     process::System,
-    site::{PATIENCE, Reply, Site, page},
+    site::{ORIGIN, PATIENCE, Reply, Site, page},
 };
 
 #[tokio::test]
@@ -26,6 +26,31 @@ async fn a_job_that_starts_says_so() {
     );
     site.release(&["/page"]);
     system.until_status(job, "completed").await;
+}
+
+/// The time that is left comes from what there is, and not from a number that nobody asked for.
+#[tokio::test]
+async fn nobody_waits_for_what_is_not_there() {
+    let site = Site::start().await;
+    let first = site.gallery("/a", 3, Some("/b"));
+    let second: Vec<String> = (0..4).map(|number| format!("/b/{number}.png")).collect();
+    site.hold(&second);
+    site.on("/b", [Reply::Held(Box::new(page(&second, None)))]);
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    let body = serde_json::json!({ "name": "all", "urls": [format!("{ORIGIN}/a")], "sources": ["webpage"] });
+    let job = system.create_job(&body).await["id"].as_i64().unwrap();
+    let shown = system.until(job, "the first page", |job| job["kept"] == first.len()).await;
+    assert_eq!((&shown["max_images"], &shown["max_is_default"]), (&1000.into(), &true.into()));
+    assert!(shown["rate"].is_number() && shown["eta_seconds"].is_null(), "{shown:#}");
+    site.release(&["/b"]);
+    site.busy("/b/", second.len()).await;
+    let shown = system.until(job, "no page is left", |job| job["eta_seconds"].is_number()).await;
+    let minutes = 4.0 / shown["rate"].as_f64().unwrap();
+    assert_eq!(shown["eta_seconds"].as_f64().unwrap(), (minutes * 60.0).ceil(), "{shown:#}");
+    site.release(&second);
+    let shown = system.until_status(job, "completed").await;
+    assert_eq!((&shown["kept"], &shown["error"]), (&7.into(), &().into()), "{shown:#}");
 }
 
 /// Who waits for a time begins then, and not when somebody happens to look: here nobody does.

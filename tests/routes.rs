@@ -13,6 +13,7 @@ struct Operation {
     method: String,
     path: String,
     has_body: bool,
+    needs_body: bool,
 }
 
 impl Operation {
@@ -25,6 +26,7 @@ impl Operation {
                 method: method.to_uppercase(),
                 path: path.clone(),
                 has_body: operation["requestBody"].is_object(),
+                needs_body: operation["requestBody"]["required"] == true,
             })
         });
         operations.collect()
@@ -110,9 +112,14 @@ async fn bodies_are_bounded_and_read_whole() {
             assert_eq!(answer.header("content-type"), Some("application/problem+json"));
             answer.json()
         };
-        for malformed in ["", "{", "{\"name\":", "nonsense"] {
+        for malformed in ["{", "{\"name\":", "nonsense"] {
             check(typed().body(malformed), 400).await;
         }
+        if operation.needs_body {
+            check(typed().body(""), 400).await;
+        }
+        let other = ann.request(&operation.method, &path).header("content-type", "text/plain");
+        check(other.body("{}"), 415).await;
         let large = " ".repeat((1 << 20) + 1);
         check(typed().body(large.clone()), 413).await;
         // In chunks, so that nothing says beforehand how large it is.

@@ -13,7 +13,7 @@ use poem_openapi::{
 use super::{
     PREFIX, Tag,
     bearer::Bearer,
-    body::JsonBody,
+    body::{JsonBody, OptionalJsonBody},
     cut,
     error::{
         BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, Problem, ProblemCode, ProblemSet,
@@ -25,8 +25,8 @@ use crate::{
     db,
     model::{JobId, JobState, UserId},
     services::{
-        create::{CreateOutcome, JobRequest},
-        jobs::{Cancelled, JobError, RetryOutcome},
+        create::{CreateOutcome, JobRequest, RetryRequest},
+        jobs::{Cancelled, JobError, RetryOptions, RetryOutcome},
     },
 };
 
@@ -37,7 +37,7 @@ mod shape;
 
 pub(super) use detail::CrawlJobDetail;
 use log::{LogEntry, LogPage};
-use request::CreateCrawlJob;
+use request::{CreateCrawlJob, RetryCrawlJob};
 pub(super) use shape::example_id;
 use shape::{CrawlJob, CrawlJobPage, Status};
 
@@ -212,8 +212,10 @@ impl JobsApi {
     ///
     /// One that failed, was cancelled, or completed with fewer images because a part of it failed.
     /// What is there is not fetched again; what was refused for something that may pass (a timeout,
-    /// a rate limit, a server error, the limits of decoding) is tried again. A job that the frontend
-    /// wrote and that could not be begun is checked again and begun.
+    /// a rate limit, a server error, the limits of decoding) is tried again. With another
+    /// `max_images` any job goes on, also one that is under way; with `update` any that is over, and
+    /// its sources are asked anew for what is new. A job that the frontend wrote and that could not be
+    /// begun is checked again and begun.
     #[oai(path = "/:id/retry", method = "post", operation_id = "retryCrawlJob")]
     async fn retry(
         &self,
@@ -222,14 +224,38 @@ impl JobsApi {
         /// Id of the job.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
+        body: OptionalJsonBody<RetryCrawlJob>,
     ) -> Result<
         Json<CrawlJobDetail>,
-        ProblemSet<{ SIGNED_IN | FORBIDDEN | NOT_FOUND | CONFLICT | RULES | TOO_MANY }>,
+        ProblemSet<
+            {
+                SIGNED_IN
+                    | BAD_REQUEST
+                    | TOO_SLOW
+                    | TOO_LARGE
+                    | MEDIA_TYPE
+                    | FORBIDDEN
+                    | NOT_FOUND
+                    | CONFLICT
+                    | RULES
+                    | TOO_MANY
+            },
+        >,
     > {
         app.may_crawl(&caller).await?;
-        match app.retry_job(caller.user, JobId(id)).await? {
+        let options = match body.value {
+            Some(value) => RetryRequest::from(value).check().map_err(JobError::Rules)?,
+            None => RetryOptions::default(),
+        };
+        match app.retry_job(caller.user, JobId(id), options).await? {
             RetryOutcome::NotFound => Err(not_found().into()),
             RetryOutcome::NotOver(state) => Err(conflict(state, "retried").into()),
+            RetryOutcome::Full(kept) => {
+                let detail = format!(
+                    "The job has the {kept} images that it was asked for; give a larger max_images to look for more."
+                );
+                Err(Problem::new(ProblemCode::NothingMissing, detail).into())
+            }
             RetryOutcome::Now => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
         }
     }

@@ -35,7 +35,7 @@ use crate::{
         Violation,
         create::{CreateOutcome, JobRequest},
         host::RunningHost,
-        jobs::{JobError, RetryOutcome},
+        jobs::{JobError, RetryOptions, RetryOutcome},
     },
 };
 
@@ -232,15 +232,15 @@ async fn begin(
     };
     match row.status.0 {
         JobState::Pending | JobState::Running => {}
-        over => match app.retry_job(caller.user, before.id).await {
+        over => match app.retry_job(caller.user, before.id, RetryOptions::default()).await {
             Ok(RetryOutcome::Now) => {}
-            Ok(RetryOutcome::NotOver(_) | RetryOutcome::NotFound) | Err(JobError::Rules(_))
+            Ok(RetryOutcome::NotOver(_) | RetryOutcome::Full(_) | RetryOutcome::NotFound) | Err(JobError::Rules(_))
                 if over == JobState::Completed =>
             {
                 return Ok((before.id, Begun::Complete));
             }
             // Where another process was faster it goes on as well.
-            Ok(RetryOutcome::NotOver(_) | RetryOutcome::NotFound)
+            Ok(RetryOutcome::NotOver(_) | RetryOutcome::Full(_) | RetryOutcome::NotFound)
             | Err(JobError::Rules(_) | JobError::Caller(_)) => {}
             Err(error) => return Err(error.into()),
         },

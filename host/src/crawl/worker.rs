@@ -294,9 +294,7 @@ impl Worker {
             Ok(plugin) => plugin,
             Err(reason) => return self.without_plugin(&mut chunk, reason).await,
         };
-        if chunk.restart_unless_made_by(plugin.digest) {
-            self.responses.of(chunk.id).clear();
-        }
+        chunk.restart_unless_made_by(plugin.digest);
         let Some(source) = self.source_state(&chunk, &plugin).await? else {
             return Ok(SliceEnd::Again);
         };
@@ -307,6 +305,7 @@ impl Worker {
         if chunk.requests.is_none() {
             // A walk that begins anew begins without what sites gave for the one before.
             jar.clear();
+            self.responses.of(chunk.id).clear();
         }
         let context = ChunkContext {
             app: self.app.clone(),

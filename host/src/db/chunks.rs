@@ -90,16 +90,14 @@ pub struct ChunkProgress {
 
 impl ClaimedChunk {
     /// Forgets the checkpoint if another build of the plugin made it, because only that can read
-    /// it; the next step is the first again. Whether that was so.
-    pub fn restart_unless_made_by(&mut self, digest: Sha256) -> bool {
+    /// it; the next step is the first again.
+    pub fn restart_unless_made_by(&mut self, digest: Sha256) {
         let digest = digest.to_string();
-        let is_foreign = self.plugin_digest.take_if(|made_by| *made_by != digest).is_some();
-        if is_foreign {
+        if self.plugin_digest.take_if(|made_by| *made_by != digest).is_some() {
             self.requests = None;
             self.plugin_state.clear();
             self.source_done = false;
         }
-        is_foreign
     }
 }
 

@@ -48,17 +48,33 @@ pub enum Cancelled {
     Now,
 }
 
+/// How a retry goes beyond what the job was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RetryOptions {
+    /// Images wanted from now on. What is kept stays, if it is more.
+    pub max_images: Option<i32>,
+    /// Ask every source from its beginning, for what is new.
+    pub update: bool,
+}
+
 /// What a retry found.
 #[derive(Debug)]
 pub enum RetryFound {
     /// No such job of this user.
     NotFound,
-    /// It is in this state, and no part of it failed.
+    /// It is in this state, no part of it failed, and nothing else is asked of it.
     NotOver(JobState),
+    /// It has as many images as were asked for, which leaves no room for new ones.
+    Full(i32),
     /// It has no parts: somebody else wrote its row, which is locked.
     NoParts(Box<JobRow>),
-    /// It goes on; these messages are to be enqueued in the same transaction.
-    Now(ToEnqueue),
+    /// It goes on.
+    Now {
+        /// To be enqueued in the same transaction.
+        queued: ToEnqueue,
+        /// It was over.
+        reopened: bool,
+    },
 }
 
 /// Ends a chunk and shares out what it did not bring; ends the job when no chunk is
@@ -127,18 +143,43 @@ pub async fn refuse(connection: &mut PgConnection, job: &JobRow, reason: &str) -
 /// Begins a job again with what it has, which failed, was cancelled, or completed with fewer
 /// images because a part failed: chunks that failed or were cancelled go on from their
 /// checkpoints, and pictures that were left, or refused for a reason that may pass, are tried again.
-pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<RetryFound> {
-    let Some(locked) = lock(connection, user, job).await? else { return Ok(RetryFound::NotFound) };
+/// With another number of images any job goes on, also one that is under way; with `update` any that
+/// is over, and all its sources begin anew. What has a verdict is known and not fetched again.
+pub async fn retry(
+    connection: &mut PgConnection,
+    user: UserId,
+    job: JobId,
+    options: RetryOptions,
+) -> sqlx::Result<RetryFound> {
+    let Some(mut locked) = lock(connection, user, job).await? else { return Ok(RetryFound::NotFound) };
     if !locked.has_parts() {
+        if let Some(max_images) = options.max_images {
+            sqlx::query("update public.crawl_jobs set max_images = $2 where id = $1")
+                .bind(job)
+                .bind(max_images)
+                .execute(&mut *connection)
+                .await?;
+            locked.max_images = max_images;
+        }
         return Ok(RetryFound::NoParts(Box::new(locked)));
     }
-    let may_be_retried = match locked.status.0 {
+    let state = locked.status.0;
+    let (kept, before): (i32, i32) =
+        sqlx::query_as("select kept, wanted from pixcrawler.job where job_id = $1")
+            .bind(job)
+            .fetch_one(&mut *connection)
+            .await?;
+    let wanted = options.max_images.map_or(before, |max_images| max_images.max(kept));
+    if options.update && state.is_over() && kept >= wanted {
+        return Ok(RetryFound::Full(kept));
+    }
+    let goes_on = match state {
         JobState::Failed | JobState::Cancelled => true,
-        JobState::Completed => lacks_a_part(connection, job).await?,
-        JobState::Pending | JobState::Running => false,
+        JobState::Completed => options.update || wanted != before || lacks_a_part(connection, job).await?,
+        JobState::Pending | JobState::Running => !options.update && wanted != before,
     };
-    if !may_be_retried {
-        return Ok(RetryFound::NotOver(locked.status.0));
+    if !goes_on {
+        return Ok(RetryFound::NotOver(state));
     }
     let reopened: Vec<(ChunkId,)> = sqlx::query_as(
         "update pixcrawler.candidate c set verdict = null, not_before = null, holds = 0, interruptions = 0, copy = 0, refused = '[]'
@@ -157,33 +198,71 @@ pub async fn retry(connection: &mut PgConnection, user: UserId, job: JobId) -> s
     .execute(&mut *connection)
     .await?;
     let chunks: Vec<ChunkId> = reopened.iter().map(|(chunk,)| *chunk).collect();
+    // For another number the shares of all are made anew, and whoever holds a lease has the old one.
     sqlx::query(
         "update pixcrawler.chunk
             set state = 'satisfied', share = kept, lease = null, crash_count = 0, errors_in_row = 0,
                 not_before = null, step_not_before = null, reason = null, paused_since = null, idle_since = null
-          where job_id = $1 and (state in ('failed', 'cancelled') or id = any ($2))",
+          where job_id = $1 and (state in ('failed', 'cancelled') or id = any ($2) or $4
+                                 or $3 and state in ('queued', 'running', 'waiting', 'satisfied'))",
     )
     .bind(job)
     .bind(&chunks)
+    .bind(wanted != before)
+    .bind(options.update)
     .execute(&mut *connection)
     .await?;
-    sqlx::query("update pixcrawler.job set judged = judged - $2 where job_id = $1")
-        .bind(job)
-        .bind(i32::try_from(chunks.len()).unwrap_or(i32::MAX))
-        .execute(&mut *connection)
-        .await?;
+    if options.update {
+        begin_sources_anew(connection, job, wanted).await?;
+    }
+    sqlx::query(
+        "update pixcrawler.job
+            set judged = judged - $2, wanted = $3, wanted_is_default = wanted_is_default and not $4
+          where job_id = $1",
+    )
+    .bind(job)
+    .bind(i32::try_from(chunks.len()).unwrap_or(i32::MAX))
+    .bind(wanted)
+    .bind(options.max_images.is_some())
+    .execute(&mut *connection)
+    .await?;
     sqlx::query(
         "update public.crawl_jobs
-            set status = 'pending', error = null, progress = 0, completed_at = null, updated_at = now()
+            set status = 'pending', error = null, progress = 0, completed_at = null, updated_at = now(),
+                max_images = $2
           where id = $1",
     )
     .bind(job)
+    .bind(wanted)
     .execute(&mut *connection)
     .await?;
+    // The number of a dataset that was made for the job is that of the job.
+    sqlx::query("update public.datasets set max_images = $2 where id = $1 and max_images = $3")
+        .bind(locked.dataset_id)
+        .bind(wanted)
+        .bind(before)
+        .execute(&mut *connection)
+        .await?;
     let queued = redistribute(connection, job).await?;
     publish_dataset(connection, locked.dataset_id).await?;
     finish_if_over(connection, locked.dataset_id, job).await?;
-    Ok(RetryFound::Now(queued))
+    Ok(RetryFound::Now { queued, reopened: state.is_over() })
+}
+
+/// Lets the sources of all chunks begin a new walk, with the budgets and the limit of one.
+async fn begin_sources_anew(connection: &mut PgConnection, job: JobId, wanted: i32) -> sqlx::Result<()> {
+    sqlx::query(
+        "update pixcrawler.chunk
+            set plugin_state = '', plugin_digest = null, requests = null, again = false, source_done = false,
+                cookies = '[]', warnings = '[]', steps = 0, asked = 0, received = 0,
+                query = jsonb_set(query, '{limit}', to_jsonb($2::integer))
+          where job_id = $1",
+    )
+    .bind(job)
+    .bind(wanted)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Whether the job has fewer images than were asked for, and a part of it failed.
@@ -321,8 +400,9 @@ async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: 
     if open.is_some() {
         return progress::refresh(connection, job).await;
     }
-    let (kept, wanted, status): (i32, i32, LenientStatus) = sqlx::query_as(
-        "select kept, wanted, status from pixcrawler.job join public.crawl_jobs on id = job_id where id = $1",
+    let (kept, wanted, is_default, status): (i32, i32, bool, LenientStatus) = sqlx::query_as(
+        "select kept, wanted, wanted_is_default, status
+           from pixcrawler.job join public.crawl_jobs on id = job_id where id = $1",
     )
     .bind(job)
     .fetch_one(&mut *connection)
@@ -340,7 +420,7 @@ async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: 
     .into_iter()
     .map(|(source, state, reason, Json(warnings))| FinishedChunk { source, state, reason, warnings })
     .collect();
-    let (state, reason) = outcome(kept, wanted, &chunks);
+    let (state, reason) = outcome(kept, wanted, is_default, &chunks);
     end_job(connection, dataset, job, state, reason.as_deref()).await
 }
 

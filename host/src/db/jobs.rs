@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool, types::Json};
+use sqlx::{AssertSqlSafe, PgConnection, PgExecutor, PgPool, types::Json};
 
 use crate::{
     db::column::{LenientJson, LenientStatus, Texts, Timestamp},
@@ -48,6 +48,10 @@ pub struct JobRow {
     pub updated_at: Timestamp,
     /// `pixcrawler.job.input`; none when the job has no parts, because somebody else wrote its row.
     pub input: Option<LenientJson<Inputs>>,
+    /// Nobody said how many images: `max_images` is the default.
+    pub max_is_default: bool,
+    /// Pictures that are left to try, once all sources of a running job have named all that they have.
+    pub backlog: Option<i64>,
 }
 
 impl JobRow {
@@ -56,7 +60,28 @@ impl JobRow {
     pub const fn has_parts(&self) -> bool {
         self.input.is_some()
     }
+
+    /// The most images that are still to come; none when nobody knows how many there are.
+    #[must_use]
+    pub fn images_left(&self) -> Option<i32> {
+        let missing = (self.max_images - self.valid_images).max(0);
+        match self.backlog {
+            Some(backlog) => Some(i32::try_from(backlog).unwrap_or(i32::MAX).min(missing)),
+            None if self.max_is_default => None,
+            None => Some(missing),
+        }
+    }
 }
+
+/// What a [`JobRow`] is made of, where `shown` is the row and `pixcrawler.job` is joined.
+const JOB_ROW: &str = "shown.*, input, coalesce(wanted_is_default, false) as max_is_default,
+    case when shown.status = 'running' and not exists (
+              select from pixcrawler.chunk c
+               where c.job_id = shown.id and not c.source_done
+                 and c.state in ('queued', 'running', 'waiting', 'satisfied'))
+         then (select count(*) from pixcrawler.chunk c join pixcrawler.candidate b on b.chunk_id = c.id
+                where c.job_id = shown.id and c.state in ('queued', 'running', 'waiting', 'satisfied')
+                  and b.verdict is null) end as backlog";
 
 /// `crawl_jobs.options`: what a job was asked for beyond its keywords.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -142,10 +167,10 @@ pub struct ReasonCount {
 
 /// A job of this user.
 pub async fn show(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> sqlx::Result<Option<JobRow>> {
-    sqlx::query_as(
-        "select shown.*, input from public.crawl_jobs shown left join pixcrawler.job on job_id = id
+    sqlx::query_as(AssertSqlSafe(format!(
+        "select {JOB_ROW} from public.crawl_jobs shown left join pixcrawler.job on job_id = id
           where user_id = $1 and id = $2",
-    )
+    )))
     .bind(user)
     .bind(job)
     .fetch_optional(db)
@@ -154,9 +179,9 @@ pub async fn show(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> sqlx::Re
 
 /// A job of this user with everything that is known of it.
 pub async fn detail(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> sqlx::Result<Option<JobDetail>> {
-    sqlx::query_as(
+    sqlx::query_as(AssertSqlSafe(format!(
         // What was not kept is counted in an index of its own; see the migration of images.
-        "select shown.*, input,
+        "select {JOB_ROW},
                 (select coalesce(jsonb_agg(to_jsonb(chunk) order by chunk_index), '[]')
                    from (select part.id, part.chunk_index, part.status, chunk.source, chunk.label, chunk.state,
                                 chunk.query ->> 'text' as keyword, chunk.reason, chunk.share, chunk.kept,
@@ -171,7 +196,7 @@ pub async fn detail(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> sqlx::
                           group by is_duplicate, reason) counted) as reasons
            from public.crawl_jobs shown left join pixcrawler.job on job_id = shown.id
           where shown.user_id = $1 and shown.id = $2",
-    )
+    )))
     .bind(user)
     .bind(job)
     .fetch_optional(db)
@@ -195,11 +220,11 @@ pub async fn list(
     after: Option<JobId>,
     limit: i64,
 ) -> sqlx::Result<Vec<JobRow>> {
-    sqlx::query_as(
-        "select shown.*, input from public.crawl_jobs shown left join pixcrawler.job on job_id = id
+    sqlx::query_as(AssertSqlSafe(format!(
+        "select {JOB_ROW} from public.crawl_jobs shown left join pixcrawler.job on job_id = id
          where user_id = $1 and ($2::text is null or status = $2) and ($3::integer is null or id < $3)
          order by id desc limit $4",
-    )
+    )))
     .bind(user)
     .bind(status.map(JobState::name))
     .bind(after)

@@ -1,5 +1,10 @@
 //! Chunks: their states, how the images of a job are shared over them, and how a job ends with them.
 
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+};
+
 use serde::{Deserialize, Serialize};
 
 use super::{ChunkId, JobState};
@@ -122,33 +127,38 @@ pub struct QuotaShare {
     pub kept: i32,
 }
 
-/// What is missing and nobody works on, shared evenly over the chunks that had reached
-/// their share but not their end (those with the smallest share first, then the first
-/// source of every input): how much more each may keep.
+/// What is missing and nobody works on, shared over the chunks that had reached their share but not
+/// their end: how much more each may keep. Evenly per input and then per source, as at first, counting
+/// what each has or may bring by now: the input that has least comes first, and of its chunks the one with
+/// the smallest share.
 #[must_use]
 pub fn shares_of_missing(wanted: i32, parts: &[QuotaShare]) -> Vec<(ChunkId, i32)> {
-    let promised: i32 = parts
-        .iter()
-        .map(|part| match part.state {
-            ChunkState::Queued | ChunkState::Running | ChunkState::Waiting => part.share,
-            ChunkState::Satisfied | ChunkState::Exhausted | ChunkState::Failed | ChunkState::Cancelled => {
-                part.kept
-            }
-        })
-        .sum();
-    let missing = wanted - promised;
-    let mut takers: Vec<&QuotaShare> =
-        parts.iter().filter(|part| part.state == ChunkState::Satisfied).collect();
-    if missing <= 0 || takers.is_empty() {
-        return Vec::new();
+    let promised = |part: &QuotaShare| match part.state {
+        ChunkState::Queued | ChunkState::Running | ChunkState::Waiting => part.share,
+        ChunkState::Satisfied | ChunkState::Exhausted | ChunkState::Failed | ChunkState::Cancelled => {
+            part.kept
+        }
+    };
+    let mut of_input: BTreeMap<i32, i32> = BTreeMap::new();
+    let mut takers: BTreeMap<_, BinaryHeap<_>> = BTreeMap::new();
+    for part in parts {
+        *of_input.entry(part.input).or_default() += promised(part);
+        if part.state == ChunkState::Satisfied {
+            takers.entry(part.input).or_default().push(Reverse((part.share, part.rank, part.chunk)));
+        }
     }
-    takers.sort_by_key(|part| (part.share, part.rank, part.input));
-    even(missing, takers.len())
-        .into_iter()
-        .zip(takers)
-        .filter(|(extra, _)| *extra > 0)
-        .map(|(extra, part)| (part.chunk, extra))
-        .collect()
+    let missing = wanted - of_input.values().sum::<i32>();
+    let mut inputs: BinaryHeap<Reverse<(i32, i32)>> =
+        takers.keys().map(|input| Reverse((of_input[input], *input))).collect();
+    let mut extra: BTreeMap<ChunkId, i32> = BTreeMap::new();
+    for _ in 0..missing {
+        let Some(mut least) = inputs.peek_mut() else { break };
+        let Some(mut taker) = takers.get_mut(&least.0.1).and_then(BinaryHeap::peek_mut) else { break };
+        *extra.entry(taker.0.2).or_default() += 1;
+        taker.0.0 += 1;
+        least.0.0 += 1;
+    }
+    extra.into_iter().collect()
 }
 
 /// A chunk of a job that is over.
@@ -166,12 +176,20 @@ pub struct FinishedChunk {
 
 /// How a job ends whose chunks are all over, and what the user is told: nothing when
 /// all that was asked is there, else why not. It failed only when nothing usable came
-/// and something went wrong.
+/// and something went wrong. Where the number is the default, which nobody asked for, all that the
+/// sources have is enough, unless that is nothing.
 #[must_use]
-pub fn outcome(kept: i32, wanted: i32, chunks: &[FinishedChunk]) -> (JobState, Option<String>) {
-    if kept >= wanted {
+pub fn outcome(
+    kept: i32,
+    wanted: i32,
+    is_default: bool,
+    chunks: &[FinishedChunk],
+) -> (JobState, Option<String>) {
+    let failed = chunks.iter().filter(|chunk| chunk.state == ChunkState::Failed).count();
+    if kept >= wanted || (is_default && kept > 0 && failed == 0) {
         return (JobState::Completed, None);
     }
+    let counted = if is_default { format!("kept {kept}") } else { format!("kept {kept} of {wanted}") };
     // Failures first: of many reasons only some are told.
     let failures = chunks.iter().filter(|chunk| chunk.state == ChunkState::Failed);
     let failures = failures.flat_map(|chunk| chunk.reason.iter().map(move |said| (chunk, said)));
@@ -183,14 +201,11 @@ pub fn outcome(kept: i32, wanted: i32, chunks: &[FinishedChunk]) -> (JobState, O
             reasons.push(line);
         }
     }
-    let failed = chunks.iter().filter(|chunk| chunk.state == ChunkState::Failed).count();
     let (state, mut text) = match (failed, chunks.len()) {
-        (0, _) => (JobState::Completed, format!("kept {kept} of {wanted}: the sources have no more")),
+        (0, _) => (JobState::Completed, format!("{counted}: the sources have no more")),
         _ if kept == 0 => (JobState::Failed, "nothing usable came".to_owned()),
-        (1, 1) => (JobState::Completed, format!("kept {kept} of {wanted}: then it failed")),
-        (failed, parts) => {
-            (JobState::Completed, format!("kept {kept} of {wanted}: {failed} of {parts} parts failed"))
-        }
+        (1, 1) => (JobState::Completed, format!("{counted}: then it failed")),
+        (failed, parts) => (JobState::Completed, format!("{counted}: {failed} of {parts} parts failed")),
     };
     if !reasons.is_empty() {
         text = format!("{text} ({})", reasons.into_iter().take(5).collect::<Vec<_>>().join("; "));
@@ -227,9 +242,23 @@ mod tests {
             part(3, ChunkState::Running, 10, 2),
             part(4, ChunkState::Satisfied, 0, 0),
         ];
-        assert_eq!(shares_of_missing(30, &parts), [(ChunkId(4), 3), (ChunkId(2), 3)]);
         assert_eq!(shares_of_missing(24, &parts), []);
-        assert_eq!(shares_of_missing(25, &parts), [(ChunkId(4), 1)]);
+        assert_eq!(shares_of_missing(30, &parts), [(ChunkId(4), 6)]);
+        assert_eq!(shares_of_missing(38, &parts), [(ChunkId(2), 2), (ChunkId(4), 12)]);
+        assert_eq!(shares_of_missing(38, &parts[..3]), [(ChunkId(2), 14)]);
+        assert_eq!(shares_of_missing(38, &parts[2..3]), []);
+    }
+
+    #[test]
+    fn a_larger_number_is_shared_evenly_whoever_was_faster() {
+        let at = |chunk, input, rank, kept| QuotaShare {
+            input,
+            rank,
+            ..part(chunk, ChunkState::Satisfied, kept, kept)
+        };
+        let parts = [at(1, 0, 0, 90), at(2, 0, 1, 0), at(3, 1, 0, 10)];
+        let extra = shares_of_missing(400, &parts);
+        assert_eq!(extra, [(ChunkId(1), 10), (ChunkId(2), 100), (ChunkId(3), 190)]);
     }
 
     #[test]
@@ -241,9 +270,9 @@ mod tests {
             warnings: Vec::new(),
         };
         let exhausted = FinishedChunk { state: ChunkState::Exhausted, reason: None, ..failed.clone() };
-        assert_eq!(outcome(5, 5, std::slice::from_ref(&failed)), (JobState::Completed, None));
-        assert_eq!(outcome(0, 5, std::slice::from_ref(&exhausted)).0, JobState::Completed);
-        let (state, reason) = outcome(1, 5, std::slice::from_ref(&failed));
+        assert_eq!(outcome(5, 5, false, std::slice::from_ref(&failed)), (JobState::Completed, None));
+        assert_eq!(outcome(0, 5, false, std::slice::from_ref(&exhausted)).0, JobState::Completed);
+        let (state, reason) = outcome(1, 5, false, std::slice::from_ref(&failed));
         assert_eq!(
             (state, reason.as_deref()),
             (JobState::Completed, Some("kept 1 of 5: then it failed (site: gone)"))
@@ -252,10 +281,28 @@ mod tests {
             warnings: (0..9).map(|number| number.to_string()).collect(),
             ..exhausted.clone()
         };
-        let (_, reason) = outcome(1, 5, &[warned, failed.clone()]);
+        let (_, reason) = outcome(1, 5, false, &[warned, failed.clone()]);
         assert!(reason.unwrap().starts_with("kept 1 of 5: 1 of 2 parts failed (site: gone; site: 0; "));
-        let (state, reason) = outcome(0, 5, &[exhausted, failed]);
+        let (state, reason) = outcome(0, 5, false, &[exhausted, failed]);
         assert_eq!((state, reason.as_deref()), (JobState::Failed, Some("nothing usable came (site: gone)")));
+    }
+
+    #[test]
+    fn all_that_there_is_is_enough_where_nobody_said_how_many() {
+        let ended = |state, reason: Option<&str>| FinishedChunk {
+            source: "site".to_owned(),
+            state,
+            reason: reason.map(str::to_owned),
+            warnings: vec!["slow".to_owned()],
+        };
+        let exhausted = ended(ChunkState::Exhausted, None);
+        let failed = ended(ChunkState::Failed, Some("gone"));
+        let said = |kept, chunks: &[FinishedChunk]| outcome(kept, 1000, true, chunks).1;
+        assert_eq!(said(7, std::slice::from_ref(&exhausted)), None);
+        let nothing = said(0, std::slice::from_ref(&exhausted));
+        assert_eq!(nothing.unwrap(), "kept 0: the sources have no more (site: slow)");
+        let partly = said(7, &[exhausted, failed]);
+        assert_eq!(partly.unwrap(), "kept 7: 1 of 2 parts failed (site: gone; site: slow)");
     }
 
     proptest::proptest! {

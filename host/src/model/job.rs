@@ -24,6 +24,8 @@ pub struct JobSpec {
     pub options: BTreeMap<String, BTreeMap<String, String>>,
     /// Images wanted.
     pub max_images: i32,
+    /// Nobody said how many: that is the default.
+    pub max_is_default: bool,
     /// Leave out what is not safe for work.
     pub safe_search: bool,
     /// BCP 47.

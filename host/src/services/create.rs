@@ -21,7 +21,7 @@ mod check;
 mod request;
 
 pub use check::{ParseUrl, SourceOffer};
-pub use request::{JobRequest, QueryRequest};
+pub use request::{JobRequest, QueryRequest, RetryRequest};
 
 /// What became of a request for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,15 +13,17 @@ use crate::{
     services::{Violation, profiles::ProfileError},
 };
 
-pub use job_lifecycle::Cancelled;
+pub use job_lifecycle::{Cancelled, RetryOptions};
 
 /// What a retry came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RetryOutcome {
     /// No such job of this user.
     NotFound,
-    /// It is in this state, and no part of it failed.
+    /// It is in this state, no part of it failed, and nothing else is asked of it.
     NotOver(JobState),
+    /// It has as many images as were asked for, which leaves no room for new ones.
+    Full(i32),
     /// It goes on.
     Now,
 }
@@ -58,21 +60,30 @@ impl App {
         cancel(&self.db, user, job).await
     }
 
-    /// Begins a job again that failed, was cancelled or lacks a part that failed, without
-    /// fetching what is there. One that the frontend wrote and that was not begun is checked.
+    /// Begins a job again that failed, was cancelled or lacks a part that failed, that is to have
+    /// another number of images, or of which the sources are to be asked anew; nothing that is there is
+    /// fetched again. One that the frontend wrote and that was not begun is checked.
     ///
     /// # Errors
     /// When it may not be begun, or cannot; then it stays as it is.
-    pub async fn retry_job(&self, user: UserId, job: JobId) -> Result<RetryOutcome, JobError> {
+    pub async fn retry_job(
+        &self,
+        user: UserId,
+        job: JobId,
+        options: RetryOptions,
+    ) -> Result<RetryOutcome, JobError> {
         let offered = self.offered().await?;
         let mut tx = self.db.begin().await?;
         let open = self.too_many_open(&mut tx, user).await?;
-        match job_lifecycle::retry(&mut tx, user, job).await? {
+        match job_lifecycle::retry(&mut tx, user, job, options).await? {
             RetryFound::NotFound => return Ok(RetryOutcome::NotFound),
             RetryFound::NotOver(state) => return Ok(RetryOutcome::NotOver(state)),
+            RetryFound::Full(kept) => return Ok(RetryOutcome::Full(kept)),
             RetryFound::NoParts(found) => self.begin_inserted(&mut tx, &found, open, &offered).await?,
-            RetryFound::Now(_) if let Some(most) = open => return Err(JobError::TooMany(most)),
-            RetryFound::Now(queued) => {
+            RetryFound::Now { reopened: true, .. } if let Some(most) = open => {
+                return Err(JobError::TooMany(most));
+            }
+            RetryFound::Now { queued, .. } => {
                 let turns = fairness::turns(&mut tx, job, &queued, None).await?;
                 self.queue.enqueue(&mut tx, job, &messages(&turns), None).await?;
             }

@@ -17,6 +17,7 @@ pub(in crate::api) enum ProblemCode {
     MethodNotAllowed,
     TooSlow,
     WrongStatus,
+    NothingMissing,
     SourceUnavailable,
     TooLarge,
     UnsupportedMediaType,
@@ -52,7 +53,7 @@ pub(in crate::api) struct ProblemHelp {
 
 impl ProblemCode {
     /// All of them, by status.
-    pub(in crate::api) const ALL: [Self; 26] = [
+    pub(in crate::api) const ALL: [Self; 27] = [
         Self::BadRequest,
         Self::BadIdempotencyKey,
         Self::IncompleteBody,
@@ -63,6 +64,7 @@ impl ProblemCode {
         Self::MethodNotAllowed,
         Self::TooSlow,
         Self::WrongStatus,
+        Self::NothingMissing,
         Self::SourceUnavailable,
         Self::TooLarge,
         Self::UnsupportedMediaType,
@@ -153,6 +155,13 @@ impl ProblemCode {
                 "The job is in another state",
                 "A job that is over cannot be cancelled; one that goes on, or completed with nothing that failed, cannot be retried.",
                 "Look at `status` of the job; cancel it before you retry it, or create a new one.",
+            ),
+            Self::NothingMissing => (
+                "nothing-missing",
+                StatusCode::CONFLICT,
+                "The job has all that it was asked for",
+                "An update looks for more images, and the job has as many as were asked for.",
+                "Give the retry a larger `max_images`.",
             ),
             Self::SourceUnavailable => (
                 "source-unavailable",

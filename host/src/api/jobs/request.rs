@@ -45,6 +45,17 @@ pub(super) struct CreateCrawlJob {
     project_id: Option<i32>,
 }
 
+/// How a retry goes beyond what the job was asked for.
+#[derive(Object)]
+#[oai(example, deny_unknown_fields, skip_serializing_if_is_none)]
+pub(super) struct RetryCrawlJob {
+    /// Images wanted from now on. Where more are kept already, nothing is deleted and it is these.
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
+    max_images: Option<i32>,
+    /// Ask the sources of a job that is over anew, and fetch what is new; false by default.
+    update: Option<bool>,
+}
+
 /// What is accepted beyond being a sound picture.
 #[derive(Object)]
 #[oai(rename = "CreateCrawlJobRules", deny_unknown_fields)]
@@ -87,6 +98,12 @@ impl Example for CreateCrawlJob {
     }
 }
 
+impl Example for RetryCrawlJob {
+    fn example() -> Self {
+        Self { max_images: Some(500), update: Some(true) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -98,7 +115,11 @@ mod tests {
     use serde::Serialize;
 
     use super::*;
-    use crate::services::{Violations, create::JobRequest};
+    use crate::services::{
+        Violations,
+        create::{JobRequest, RetryRequest},
+        jobs::RetryOptions,
+    };
 
     /// The fields that the document has of a type.
     fn documented<T: Type>() -> BTreeSet<String> {
@@ -122,5 +143,10 @@ mod tests {
         assert_eq!(request.misread, Violations::default());
         assert_eq!(documented::<Rules>(), fields(&request.rules));
         assert_eq!(documented::<CreateCrawlJob>(), fields(&request));
+
+        let example = RetryCrawlJob::example().to_json().unwrap();
+        assert_eq!(documented::<RetryCrawlJob>(), fields(&example));
+        let options = RetryRequest::from(example).check().unwrap();
+        assert_eq!(options, RetryOptions { max_images: Some(500), update: true });
     }
 }

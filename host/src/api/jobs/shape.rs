@@ -49,9 +49,11 @@ pub(super) struct CrawlJob {
     keywords: Vec<String>,
     /// Images wanted.
     max_images: i32,
+    /// Nobody said how many: `max_images` is the default, and with fewer images nothing is missing.
+    max_is_default: bool,
     /// Where it stands.
     pub(super) status: Status,
-    /// Images kept of those wanted, in whole percent; never falls, 100 only when completed.
+    /// Images kept of those wanted, in whole percent; falls only with a retry, 100 only when completed.
     progress: i32,
     /// Candidates judged.
     total_images: i32,
@@ -75,7 +77,7 @@ pub(super) struct CrawlJob {
     options: Options,
     /// What it accepts.
     rules: Rules,
-    /// Why it failed, or why it has fewer images than asked.
+    /// Why it failed, or why it has fewer images than asked, or none.
     error: Nullable<String>,
     /// Moves with every change; the id of events.
     pub(super) revision: i64,
@@ -89,7 +91,9 @@ pub(super) struct CrawlJob {
     updated_at: DateTime<Utc>,
     /// Images kept a minute, over the run; absent before the first.
     rate: Nullable<f64>,
-    /// Seconds until all images wanted are there at this rate, while it runs.
+    /// Seconds until all images that are still to come are there at this rate, while it runs: those wanted,
+    /// or those that are left to try once the sources have named all that they have. Absent where nobody
+    /// knows how many there are.
     eta_seconds: Nullable<i64>,
     /// Signed link to the job's events, for `EventSource`; good for 15 minutes.
     events_url: String,
@@ -146,7 +150,8 @@ impl CrawlJob {
         };
         let (events_url, manifest_url) = (sign("events"), sign("manifest"));
         let rate = rate(&row, now);
-        let eta_seconds = rate.filter(|_| row.status.0 == JobState::Running).map(|rate| eta(&row, rate));
+        let running = rate.filter(|_| row.status.0 == JobState::Running);
+        let eta_seconds = running.zip(row.images_left()).map(|(rate, left)| eta(left, rate));
         Self {
             id: row.id.0,
             user_id: row.user_id.0,
@@ -155,6 +160,7 @@ impl CrawlJob {
             name: row.name,
             keywords: row.keywords.0.0,
             max_images: row.max_images,
+            max_is_default: row.max_is_default,
             status: row.status.0.into(),
             progress: row.progress,
             total_images: row.total_images,
@@ -195,8 +201,8 @@ fn rate(row: &db::jobs::JobRow, now: DateTime<Utc>) -> Option<f64> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "at most 100 000 images of which one took the whole run")]
-fn eta(row: &db::jobs::JobRow, rate: f64) -> i64 {
-    ((f64::from(row.max_images) - f64::from(row.valid_images)).max(0.0) / rate * 60.0).ceil() as i64
+fn eta(left: i32, rate: f64) -> i64 {
+    (f64::from(left) / rate * 60.0).ceil() as i64
 }
 
 impl Options {
@@ -225,6 +231,7 @@ impl Example for CrawlJob {
             name: "Red pandas".to_owned(),
             keywords: vec!["red panda".to_owned()],
             max_images: 200,
+            max_is_default: false,
             status: Status::Running,
             progress: 25,
             total_images: 61,

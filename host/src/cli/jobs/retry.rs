@@ -10,21 +10,33 @@ use crate::{
     cli::{stop, tell, user::Whose},
     config::Config,
     model::{JobId, JobState},
-    services::{host::RunningHost, jobs::RetryOutcome},
+    services::{
+        host::RunningHost,
+        jobs::{RetryOptions, RetryOutcome},
+    },
 };
 
 /// Retry a crawl job that failed, was cancelled, or lacks images because a part of it failed
 ///
-/// What is there is not fetched again; what was refused for something that may pass is tried again. The
+/// With `--max` any job goes on with another number, with `--update` any that is over looks at its sources
+/// again for what is new. What is there is not fetched again; what was refused for something that may pass is tried again. The
 /// work itself is done by a `serve` or `worker` that runs on the same database, now or later; the folder
 /// of a `crawl` goes on by the same `crawl` command, too.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler jobs retry 12\n  \
+    pixcrawler jobs retry 12 --max 5000\n  \
+    pixcrawler jobs retry 12 --update\n  \
     pixcrawler jobs retry 12 --user you@example.org")]
 pub(super) struct Retry {
     #[command(flatten)]
     job: JobArgs,
+    /// Images wanted from now on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=100_000))]
+    max: Option<i32>,
+    /// Ask every source from its beginning, for what is new
+    #[arg(long)]
+    update: bool,
 }
 
 impl Retry {
@@ -36,7 +48,7 @@ impl Retry {
         }
         let stop = stop::on_signal()?;
         let running = RunningHost::start(config, &stop, &|what| tell(&format!("{what} …"))).await?;
-        let retried = retry(&running, &whose, job).await;
+        let retried = self.retry(&running, &whose, job).await;
         running.stop().await;
         match retried? {
             RetryOutcome::Now => {
@@ -46,6 +58,9 @@ impl Retry {
                 Ok(ExitCode::SUCCESS)
             }
             RetryOutcome::NotFound => bail!("job {job} was deleted meanwhile"),
+            RetryOutcome::Full(kept) => {
+                bail!("job {job} has the {kept} images that it was asked for; raise --max to look for more")
+            }
             RetryOutcome::NotOver(JobState::Completed) => {
                 bail!("job {job} cannot be retried: it is completed, and no part of it failed")
             }
@@ -54,9 +69,10 @@ impl Retry {
             }
         }
     }
-}
 
-async fn retry(running: &RunningHost, whose: &Whose, job: JobId) -> anyhow::Result<RetryOutcome> {
-    let user = whose.owner(&running.app.db, job).await?;
-    Ok(running.app.retry_job(user, job).await?)
+    async fn retry(&self, running: &RunningHost, whose: &Whose, job: JobId) -> anyhow::Result<RetryOutcome> {
+        let user = whose.owner(&running.app.db, job).await?;
+        let options = RetryOptions { max_images: self.max, update: self.update };
+        Ok(running.app.retry_job(user, job, options).await?)
+    }
 }

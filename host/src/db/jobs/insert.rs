@@ -98,12 +98,13 @@ async fn begin(
 ) -> sqlx::Result<Vec<(ChunkId, i32)>> {
     // As if refreshed long ago, so that the first image shows at once.
     sqlx::query(
-        "insert into pixcrawler.job (job_id, dataset_id, wanted, refreshed_at, input)
-         values ($1, $2, $3, '-infinity', $4)",
+        "insert into pixcrawler.job (job_id, dataset_id, wanted, wanted_is_default, refreshed_at, input)
+         values ($1, $2, $3, $4, '-infinity', $5)",
     )
     .bind(job)
     .bind(dataset)
     .bind(spec.max_images)
+    .bind(spec.max_is_default)
     .bind(Json(Inputs { urls: spec.urls.clone(), labels: spec.labels.clone() }))
     .execute(&mut *transaction)
     .await?;

@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::request::{JobRequest, MOST_KEYWORDS, MOST_LICENSES, MOST_SOURCES, MOST_URLS, QueryRequest};
+use super::request::{
+    JobRequest, MOST_KEYWORDS, MOST_LICENSES, MOST_SOURCES, MOST_URLS, QueryRequest, RetryRequest,
+};
 use crate::{
+    db::job_lifecycle::RetryOptions,
     error::meant,
     model::{
         ChunkSpec, DatasetId, Destination, Input, JobSpec, KNOWN_LICENSES, LONGEST_LABEL, Query, Rules,
@@ -92,6 +95,7 @@ impl JobRequest {
             sources: sources.iter().map(|source| source.info.id.clone()).collect(),
             options,
             max_images: max_images.unwrap_or(DEFAULT_IMAGES),
+            max_is_default: self.max_images.is_none(),
             safe_search: self.safe_search.unwrap_or(true),
             language,
             labels,
@@ -307,6 +311,19 @@ impl JobRequest {
             (None, Some(project)) => Destination::Project(project),
             (None, None) => Destination::New,
         }
+    }
+}
+
+impl RetryRequest {
+    /// Checks what a retry is asked for.
+    ///
+    /// # Errors
+    /// Every broken rule.
+    pub fn check(&self) -> Result<RetryOptions, Vec<Violation>> {
+        let mut report = self.misread.clone();
+        let max_images = report.number("/max_images", self.max_images, MAX_IMAGES);
+        report.into_result()?;
+        Ok(RetryOptions { max_images, update: self.update.unwrap_or_default() })
     }
 }
 

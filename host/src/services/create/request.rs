@@ -68,6 +68,15 @@ pub struct QueryRequest {
     pub misread: Violations,
 }
 
+/// How a retry goes beyond what the job was asked for, read like a [`JobRequest`].
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "meanings are in the API's document")]
+pub struct RetryRequest {
+    pub max_images: Option<i64>,
+    pub update: Option<bool>,
+    pub misread: Violations,
+}
+
 impl From<Value> for JobRequest {
     fn from(body: Value) -> Self {
         let mut misread = Violations::default();
@@ -85,6 +94,21 @@ impl From<Value> for JobRequest {
             rules: form.object("rules", MOST_RULES).into_rules(),
             dataset_id: form.number("dataset_id"),
             project_id: form.number("project_id"),
+            misread: Violations::default(),
+        };
+        form.end();
+        request.misread = misread;
+        request
+    }
+}
+
+impl From<Value> for RetryRequest {
+    fn from(body: Value) -> Self {
+        let mut misread = Violations::default();
+        let mut form = Form::new(body, &mut misread);
+        let mut request = Self {
+            max_images: form.number("max_images"),
+            update: form.boolean("update"),
             misread: Violations::default(),
         };
         form.end();
