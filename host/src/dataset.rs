@@ -1,8 +1,12 @@
 //! A job's images as a folder: one subfolder a class, the original bytes under their
-//! hash, and `metadata.jsonl` with the provenance of each.
+//! hash, `metadata.jsonl` with the provenance of each, `refused.jsonl` with what was not kept and why,
+//! and a card, `README.md`.
 
+mod card;
 mod class;
+mod json_lines;
 mod listing;
+mod refusals;
 
 use std::{
     collections::BTreeSet,
@@ -11,11 +15,10 @@ use std::{
 };
 
 use serde::Deserialize;
-use tokio::io::{AsyncWriteExt as _, BufWriter};
 
 use crate::{
     app::App,
-    db::{self, export::DatasetRecord},
+    db::{self, export::DatasetRecord, jobs::JobRow},
     model::{Format, ImageId, JobId, Sha256, UserId},
     private,
     store::StoreError,
@@ -24,8 +27,15 @@ use crate::{
 pub use class::folder_name;
 pub use listing::{ListedImage, Listing};
 
+use card::KeptCounts;
+use json_lines::JsonLines;
+
 /// Name of the file that lists the images.
 const LISTING: &str = "metadata.jsonl";
+/// Name of the file with what was found and not kept.
+pub const REFUSALS: &str = "refused.jsonl";
+/// Name of the file that says what the dataset is.
+const CARD: &str = "README.md";
 
 /// Why a folder could not be written, or not all of it. What is there is listed; the same export again
 /// completes it.
@@ -56,30 +66,37 @@ pub enum ExportError {
     },
 }
 
+/// What an export wrote.
+#[derive(Debug)]
+pub struct Exported {
+    /// The image files, in the order of `metadata.jsonl`.
+    pub files: Vec<PathBuf>,
+    /// What was found and not kept is in `refused.jsonl`.
+    pub refusals: bool,
+}
+
 /// Writes what a job of this user has kept by now into `folder`. Files that are there with the right
 /// size are left alone, and `metadata.jsonl` is replaced at the end in one step: whoever reads it, also
 /// while this is under way or after it was killed, sees whole lines that name files which are there.
 /// Files that it listed before and no longer does are then removed, as are those that an earlier version
-/// put into folders of other names. Gives the image files, in the order of `metadata.jsonl`.
+/// put into folders of other names. Then [`refused.jsonl`](export_refusals) is replaced in the same way, and
+/// `README.md`, unless that is somebody else's.
 ///
 /// # Errors
 /// See [`ExportError`].
-pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
+pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Result<Exported, ExportError> {
     private::shared_folder(folder).map_err(cannot_write(folder))?;
     let listing = folder.join(LISTING);
-    let draft = folder.join(format!(".{LISTING}.part"));
-    let written = write(app, user, job, folder, &draft).await;
-    let (files, mut failed) = drop_if_failed(&draft, written).await?;
+    let Written { row, lines, files, counts, mut failed } = write(app, user, job, folder, &listing).await?;
     let before = listed(&listing).await?;
     let now: BTreeSet<&PathBuf> = files.iter().collect();
     let gone: Vec<PathBuf> =
         before.into_iter().map(|file| folder.join(file)).filter(|file| !now.contains(file)).collect();
     if let Some(error) = failed.take_if(|_| !gone.is_empty()) {
         // What was listed may be all that there is of it.
-        return drop_if_failed(&draft, Err(error)).await;
+        return Err(error);
     }
-    let replaced = tokio::fs::rename(&draft, &listing).await.map_err(cannot_write(&listing));
-    drop_if_failed(&draft, replaced).await?;
+    lines.replace().await?;
     for gone in gone {
         match tokio::fs::remove_file(&gone).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot_write(&gone)(error)),
@@ -90,7 +107,37 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
             let _ = tokio::fs::remove_dir(class).await;
         }
     }
-    failed.map_or(Ok(files), Err)
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let refused = refusals::write(app, user, job, folder).await?;
+    card::write(folder, &row, &counts, &refused)?;
+    Ok(Exported { files, refusals: refused.is_listed })
+}
+
+/// Writes `refused.jsonl` of a job of this user, a line for each picture that was found and not kept, or
+/// takes it away where there is none; a file of this name that is somebody else's is left alone. Whether
+/// there is one.
+///
+/// # Errors
+/// See [`ExportError`].
+pub async fn export_refusals(
+    app: &App,
+    user: UserId,
+    job: JobId,
+    folder: &Path,
+) -> Result<bool, ExportError> {
+    Ok(refusals::write(app, user, job, folder).await?.is_listed)
+}
+
+/// The files of an export, and their listing as a draft.
+struct Written {
+    row: JobRow,
+    lines: JsonLines,
+    files: Vec<PathBuf>,
+    counts: KeptCounts,
+    /// Why not all of them could be written.
+    failed: Option<ExportError>,
 }
 
 /// Writes the files, and the listing of them as a draft. After one that cannot be written only those that
@@ -100,11 +147,11 @@ async fn write(
     user: UserId,
     job: JobId,
     folder: &Path,
-    draft: &Path,
-) -> Result<(Vec<PathBuf>, Option<ExportError>), ExportError> {
+    path: &Path,
+) -> Result<Written, ExportError> {
     let mut listing = Listing::of(&app.db, user, job).await?;
-    let mut lines = BufWriter::new(tokio::fs::File::create(draft).await.map_err(cannot_write(draft))?);
-    let (mut files, mut failed) = (Vec::new(), None);
+    let mut lines = JsonLines::begin(path).await?;
+    let (mut files, mut counts, mut failed) = (Vec::new(), KeptCounts::default(), None);
     loop {
         let page = listing.next().await?;
         if page.is_empty() {
@@ -120,20 +167,15 @@ async fn write(
                     continue;
                 }
             }
-            let mut line = serde_json::to_vec(image).unwrap_or_default();
-            line.push(b'\n');
-            lines.write_all(&line).await.map_err(cannot_write(draft))?;
+            lines.push(image).await?;
+            counts.add(image);
             files.push(file);
         }
     }
+    lines.finish().await?;
     // Its rows were going meanwhile, perhaps, and would take the files along.
-    if db::jobs::revision(&app.db, user, job).await?.is_none() {
-        return Err(ExportError::Deleted);
-    }
-    lines.flush().await.map_err(cannot_write(draft))?;
-    lines.get_ref().sync_all().await.map_err(cannot_write(draft))?;
-    private::share(draft).map_err(cannot_write(draft))?;
-    Ok((files, failed))
+    let row = db::jobs::show(&app.db, user, job).await?.ok_or(ExportError::Deleted)?;
+    Ok(Written { row, lines, files, counts, failed })
 }
 
 /// The files that a listing names, as far as an export could have written them.
@@ -179,14 +221,10 @@ async fn write_image(
         private::share(&draft).map_err(cannot_write(&draft))?;
         tokio::fs::rename(&draft, path).await.map_err(cannot_write(path))
     };
-    drop_if_failed(&draft, written.await).await
-}
-
-/// Takes a draft away of which nothing came: a full disk needs the room.
-async fn drop_if_failed<T>(draft: &Path, written: Result<T, ExportError>) -> Result<T, ExportError> {
+    let written = written.await;
     if written.is_err() {
-        // The error says what matters.
-        let _ = tokio::fs::remove_file(draft).await;
+        // A full disk needs the room; the error says what matters.
+        let _ = tokio::fs::remove_file(&draft).await;
     }
     written
 }

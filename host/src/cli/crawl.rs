@@ -154,7 +154,7 @@ impl CrawlArgs {
             // What was interrupted has little left to write; else this may be what is interrupted.
             let exported = if finished { stop.run_until_cancelled(export).await } else { Some(export.await) };
             match exported {
-                Some(exported) => summary.files = exported.map_err(|error| not_whole(folder, error))?.len(),
+                Some(exported) => summary.files = exported.map_err(|error| not_whole(folder, error))?.files.len(),
                 None => finished = false,
             }
         }

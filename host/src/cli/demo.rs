@@ -125,7 +125,7 @@ impl Demo {
         }
         let matches = compare(&job, expected);
 
-        let files = dataset::export(app, caller.user, job.id, &self.out).await?;
+        let files = dataset::export(app, caller.user, job.id, &self.out).await?.files;
         let sheet = self.out.join("contact-sheet.png");
         draw(files, &sheet).await?;
         say(&format!("\nDataset folder: {}\nContact sheet:  {}", self.out.display(), sheet.display()));

@@ -104,7 +104,7 @@ fn hashed(class: &str) -> String {
     format!("{name}-{}", hex::encode(&Sha256::digest(class)[..HASH]))
 }
 
-/// Whether it is a device of Windows, or the listing of the dataset.
+/// Whether it is a device of Windows, or a file of the dataset.
 fn is_reserved(name: &str) -> bool {
     let name = name.to_lowercase();
     let stem = name.split('.').next().unwrap_or_default().trim_end();
@@ -113,7 +113,8 @@ fn is_reserved(name: &str) -> bool {
         let mut chars = number.chars();
         matches!((chars.next(), chars.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
     });
-    DEVICES.contains(&stem) || numbered || name == super::LISTING
+    let files = [super::LISTING, super::REFUSALS, super::CARD];
+    DEVICES.contains(&stem) || numbered || files.iter().any(|file| name == file.to_lowercase())
 }
 
 /// What a file system sees of a name that looks neither at case nor at the form of letters.
@@ -185,6 +186,8 @@ mod tests {
             ("Com1 .a", "_Com1 .a"),
             ("lpt²", "_lpt²"),
             ("Metadata.JSONL", "_Metadata.JSONL"),
+            ("readme.md", "_readme.md"),
+            ("refused.jsonl", "_refused.jsonl"),
             ("cafe\u{301}", "café"),
             ("赤\u{3000}い", "赤 い"),
             ("a\u{202e}b\u{7}c\nd", "a_b_c_d"),

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Rows read at a time.
-const PAGE: i64 = 500;
+pub(super) const PAGE: i64 = 500;
 
 /// A kept image: a line of `metadata.jsonl`.
 #[derive(Clone, Debug, Serialize)]

@@ -1,4 +1,4 @@
-//! What a job has kept, for a dataset folder.
+//! What a job has kept and what it has not, for a dataset folder.
 //!
 //! Its functions fail when the database does.
 
@@ -46,6 +46,28 @@ pub struct DatasetRecord {
     pub format: String,
 }
 
+/// A picture that a job found and did not keep, under the keys of `refused.jsonl`.
+#[derive(Clone, Debug, FromRow, Serialize)]
+pub struct RefusedRecord {
+    /// Which image.
+    #[serde(skip)]
+    pub id: ImageId,
+    /// Where it was looked for.
+    pub url: String,
+    /// Code of the refusal, or `duplicate`.
+    pub code: String,
+    /// For people.
+    pub detail: Option<String>,
+    /// SHA-256 of the picture that it is a copy of, in hexadecimal.
+    pub duplicate_of: Option<String>,
+    /// The page a person would open to see it.
+    pub page_url: Option<String>,
+    /// Which plugin.
+    pub source: Option<String>,
+    /// Class that it would have had.
+    pub label: String,
+}
+
 /// The classes of a job of this user, each once: those of its inputs, with images or not, and those of images.
 pub async fn classes(pool: &PgPool, user: UserId, job: JobId) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
@@ -78,6 +100,32 @@ pub async fn kept(
           order by id limit $4",
         provenance = Provenance::COLUMNS,
     )))
+    .bind(user)
+    .bind(job)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+}
+
+/// The next pictures that a job of this user has found and not kept, after `after`, by id.
+pub async fn refused(
+    pool: &PgPool,
+    user: UserId,
+    job: JobId,
+    after: ImageId,
+    limit: i64,
+) -> sqlx::Result<Vec<RefusedRecord>> {
+    sqlx::query_as(
+        "select id, original_url as url, case when is_duplicate then 'duplicate' else reason end as code,
+                metadata ->> 'detail' as detail, case when is_duplicate then hash end as duplicate_of, page_url,
+                source, coalesce(labels ->> 0, '') as label
+           from public.images
+          where user_id = $1 and crawl_job_id = $2 and id > $3 and (is_duplicate or not is_valid)
+            -- Rows of the frontend's own have neither.
+            and (is_duplicate or reason is not null)
+          order by id limit $4",
+    )
     .bind(user)
     .bind(job)
     .bind(after)
