@@ -15,7 +15,7 @@ use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use crate::support::{
     postgres::{DataDir, TestDatabase, data_dir, database, empty_database},
-    site::{ORIGIN, PATIENCE, Reply, Site, hashes, page},
+    site::{ORIGIN, PATIENCE, Reply, Site, hashes, page, picture},
 };
 
 mod author;

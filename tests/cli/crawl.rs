@@ -97,7 +97,8 @@ async fn a_folder_is_filled_once() {
         (&json!("completed"), &json!(5), &json!(5))
     );
     assert_eq!(first["refused"], json!({"not-found": 1}));
-    assert!(first["reason"].as_str().unwrap().contains("the sources have no more"), "{first}");
+    // Nobody said how many.
+    assert_eq!((&first["wanted_is_default"], &first["reason"]), (&json!(true), &Value::Null), "{first}");
     let written = dataset(&shell.path("out"));
     assert_eq!(written.hashes, hashes(&pictures));
     assert_eq!(written.lines[0]["page_url"], start.as_str());
@@ -113,7 +114,8 @@ async fn a_folder_is_filled_once() {
     for folder in [&shell.path("out"), picture.parent().unwrap()] {
         assert_eq!(usual(folder), usual(&shell.path("own")));
     }
-    for file in [&picture, &shell.path("out/metadata.jsonl"), &shell.path("out/.pixcrawler.json")] {
+    let beside = ["metadata.jsonl", "refused.jsonl", "README.md", ".pixcrawler.json"];
+    for file in beside.map(|name| shell.path("out").join(name)).iter().chain([&picture]) {
         assert_eq!(usual(file), usual(&shell.path("own/file")), "{}", file.display());
     }
 
@@ -126,8 +128,15 @@ async fn a_folder_is_filled_once() {
     assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
     assert_eq!(site.requests("/").len(), asked);
 
+    // With a smaller number nothing is lost.
+    let fewer = crawl(&["--max", "2"]).await.expect(0);
+    fewer.says(&["5 images are there already, which is more than --max 2: nothing is deleted."]);
+    assert_eq!((&fewer.json()["kept"], &fewer.json()["new"]), (&json!(5), &json!(0)));
+    assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
+
     // Another request is refused until it is told to begin anew; then the folder is its own.
-    crawl(&["--max", "2"]).await.expect(2).says(&["differs in --max;", "--restart", "--out"]);
+    let other = crawl(&["--language", "de", "--max", "2"]).await.expect(2);
+    other.says(&["differs in --language;", "--restart", "--out"]);
     assert_eq!(site.requests("/").len(), asked);
     let third = crawl(&["--max", "2", "--restart"]).await.expect(0).json();
     assert_eq!((&third["kept"], &third["reason"]), (&json!(2), &Value::Null));
@@ -248,6 +257,127 @@ async fn pictures_of_a_list_have_its_classes() {
     assert_eq!(named["/1.png"].2, json!(["animals", "fox", "animal", "wild"]));
 }
 
+/// The same folder grows: up to another number, and by what is new on its pages.
+#[tokio::test]
+async fn a_folder_grows() {
+    let site = Site::start().await;
+    let mut pictures = site.gallery("/a", 6, None);
+    let shell = Shell::on(&site).await;
+    let start = url("/a");
+    let crawl = async |more: &[&str]| {
+        let command = ["crawl", "--url", &start, "--out", "out", "--json"];
+        shell.run(&[&command, more].concat()).await.expect(0)
+    };
+    let counts = |ended: &Ended| {
+        let said = ended.json();
+        [&said["kept"], &said["new"], &said["files"]].map(|count| count.as_u64().unwrap())
+    };
+    let first = crawl(&["--max", "3"]).await;
+    assert_eq!(counts(&first), [3, 3, 3]);
+    let more = crawl(&["--max", "5"]).await;
+    more.says(&["Continuing job"]);
+    assert_eq!((counts(&more), &more.json()["job"]), ([5, 2, 5], &first.json()["job"]));
+
+    // What has its number has no room for more, and keeps it where nothing is said.
+    let asked = site.requests("/").len();
+    let full = crawl(&["--update"]).await;
+    full.says(&["has all 5 images that it was asked for: with a larger --max it looks for more."]);
+    assert_eq!((counts(&full), site.requests("/").len()), ([5, 0, 5], asked));
+    let all = crawl(&["--max", "9"]).await;
+    assert_eq!(counts(&all), [6, 1, 6]);
+    assert_eq!(all.json()["reason"], "kept 6 of 9: the sources have no more");
+
+    // Of a page that is unchanged comes nothing, of one that is not what is new.
+    let unchanged = crawl(&["--update"]).await;
+    unchanged.says(&["Looking again for what is new"]);
+    assert_eq!(counts(&unchanged), [6, 0, 6]);
+    let more = ["/a/new.png", "/a/newer.png"].map(str::to_owned);
+    more.iter().for_each(|picture| site.on(picture, [Reply::Picture]));
+    site.on("/a", [page(&[&more[..], &pictures[..]].concat(), None)]);
+    crawl(&[]).await.says(&["is complete already", "With --update it looks for what is new"]);
+    assert_eq!(counts(&crawl(&["--update"]).await), [8, 2, 8]);
+    pictures.extend(more);
+    assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
+    for picture in &pictures {
+        assert_eq!(site.requests(picture).len(), 1, "{picture} was fetched again");
+    }
+    let pages: Vec<_> = site.requests("/a").into_iter().filter(|path| path == "/a").collect();
+    assert_eq!(pages.len(), 3, "the page was read at first and for each update that had room");
+
+    // A page that is gone takes nothing along.
+    site.on("/a", [Reply::Status(404, None)]);
+    let gone = crawl(&["--update"]).await;
+    assert_eq!(counts(&gone), [8, 0, 8]);
+    assert!(gone.json()["reason"].as_str().unwrap().starts_with("kept 8 of 9: then it failed"), "{gone:?}");
+}
+
+/// What was found and not kept is listed with the reason, and a card says what the folder is.
+#[tokio::test]
+async fn a_folder_says_what_was_refused_and_what_it_is() {
+    let site = Site::start().await;
+    let lions = site.gallery("/lions", 2, None);
+    site.on("/lions/copy.png", [Reply::Bytes(picture(&lions[0]).into())]);
+    site.on("/lions/text.png", [Reply::Page("<p>gone</p>".to_owned())]);
+    let others = ["copy", "text", "gone"].map(|name| format!("/lions/{name}.png"));
+    site.on("/lions", [page(&[&lions[..], &others].concat(), None)]);
+    site.gallery("/tigers", 1, None);
+    let shell = Shell::on(&site).await;
+    let (start, second) = (url("/lions"), url("/tigers"));
+    let crawl = ["crawl", "--url", &start, "--url", &second, "--min-size", "9x8", "--out", "out"];
+    let done = shell.run(&crawl).await.expect(0);
+    let see = "6 found, 1 duplicates, 2 refused (1 not-an-image, 1 not-found): see out/refused.jsonl\n";
+    assert!(done.stdout.contains(see), "{}", done.stdout);
+
+    let read = |name: &str| fs::read_to_string(shell.path("out").join(name)).unwrap();
+    let refused = read("refused.jsonl");
+    let mut lines: Vec<Value> = refused.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.sort_by_key(|line| line["code"].to_string());
+    let copied = hashes([&lions[0]]).pop_first();
+    let expect = [("duplicate", &others[0]), ("not-an-image", &others[1]), ("not-found", &others[2])];
+    assert_eq!(lines.len(), expect.len(), "{lines:#?}");
+    for (line, (code, path)) in lines.iter().zip(expect) {
+        // Whichever of the two copies came first is kept.
+        let is_duplicate = code == "duplicate";
+        let addresses = if is_duplicate { vec![url(path), url(&lions[0])] } else { vec![url(path)] };
+        assert!(addresses.contains(&line["url"].as_str().unwrap().to_owned()), "{line:#}");
+        assert_eq!((&line["code"], &line["source"]), (&json!(code), &json!("webpage")));
+        assert_eq!((&line["page_url"], &line["label"]), (&json!(start), &json!(start)));
+        assert_eq!(line["detail"].is_null(), is_duplicate, "{line:#}");
+        assert_eq!(line["duplicate_of"], json!(copied.clone().filter(|_| is_duplicate)));
+    }
+
+    let card = read("README.md");
+    for part in [
+        "---\npretty_name: \"http://site.example/lions, http://site.example/tigers\"\ntask_categories:\n- image-classification\nsize_categories:\n- n<1K\n---\n",
+        "\n# http://site.example/lions, http://site.example/tigers\n\nPictures: 3, classes: 2. ",
+        "load_dataset(\"imagefolder\", data_dir=",
+        "\n| http://site.example/lions | site.example\\_lions-",
+        " | 2 |\n| http://site.example/tigers | site.example\\_tigers-",
+        "\n| not known | 3 |\n",
+        "\n| webpage | 3 |\n",
+        "\n| duplicate | 1 |\n| not-an-image | 1 |\n| not-found | 1 |\n",
+        "\n    pixcrawler crawl --url http://site.example/lions --url http://site.example/tigers --source webpage ",
+        " --min-size 9x8\n",
+    ] {
+        assert!(card.contains(part), "`{part}` is missing: {card}");
+    }
+    let begun_again = shell.run(&crawl).await.expect(0);
+    begun_again.says(&["is complete already"]);
+    assert_eq!((read("README.md"), read("refused.jsonl")), (card.clone(), refused), "the same rows");
+
+    // What others wrote stays, and so does a card without its mark.
+    let own = [
+        ("README.md", card.replace("<!-- Written by PixCrawler", "<!-- Mine")),
+        ("refused.jsonl", "[]".to_owned()),
+    ];
+    for (name, text) in &own {
+        fs::write(shell.path("out").join(name), text).unwrap();
+    }
+    let left = shell.run(&[&crawl[..], &["--json"]].concat()).await.expect(0);
+    assert_eq!(left.json()["refused_file"], Value::Null);
+    assert_eq!(own.clone().map(|(name, _)| read(name)), own.map(|(_, text)| text));
+}
+
 /// Loaders of datasets take the class from the folder.
 #[tokio::test]
 async fn each_class_has_a_folder() {
@@ -302,7 +432,7 @@ async fn an_interrupted_crawl_goes_on() {
     let (stdout, stderr) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(130), "{stdout}{stderr}");
-    assert!(stdout.contains("Interrupted with 3 of 1000 images kept: 3 files in out\n"), "{stdout}");
+    assert!(stdout.contains("Interrupted with 3 images kept: 3 files in out\n"), "{stdout}");
     assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures[..3]));
     assert!(stdout.contains(&format!(" crawl --url {start} --out out\n")), "{stdout}");
     assert!(stderr.contains("Ctrl-C again ends at once"), "{stderr}");
@@ -321,7 +451,8 @@ async fn an_interrupted_crawl_goes_on() {
     site.release(&pictures);
     let done = shell.run(&arguments).await.expect(0);
     done.says(&["Continuing job"]);
-    assert!(done.stdout.starts_with("Kept 6 of 1000 images: 6 files in out\n"), "{}", done.stdout);
+    assert!(done.stdout.starts_with("Kept 6 images (3 new): 6 files in out\n"), "{}", done.stdout);
+    assert!(done.stdout.ends_with("\nThat is all there is: the sources have no more\n"), "{}", done.stdout);
     assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
     for picture in &pictures[..3] {
         assert_eq!(site.requests(picture).len(), 1, "{picture}");
@@ -674,6 +805,27 @@ async fn a_crawl_that_brings_nothing_fails() {
     let said = failed.json();
     assert_eq!((&said["status"], &said["kept"]), (&json!("failed"), &json!(0)));
     assert!(said["reason"].as_str().unwrap().contains("nothing usable came"), "{said}");
+
+    // A page without a sound picture, too; what was refused is listed, and nothing else is there.
+    let gone = ["/empty/gone.png".to_owned()];
+    site.on("/empty", [page(&gone, None)]);
+    let crawl =
+        async |path: &str| shell.run(&["crawl", "--url", &url(path), "--out", "empty", "--json"]).await;
+    let empty = crawl("/empty").await.expect(1).json();
+    assert_eq!((&empty["status"], &empty["kept"]), (&json!("completed"), &json!(0)));
+    assert_eq!(empty["reason"], "kept 0: the sources have no more");
+    assert_eq!(empty["refused_file"], "empty/refused.jsonl");
+    let mut there: Vec<_> =
+        fs::read_dir(shell.path("empty")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    there.sort();
+    assert_eq!(there, [".pixcrawler.json", "refused.jsonl"]);
+    // The same command looks again, and another one may have the folder.
+    let again = crawl("/empty").await.expect(1);
+    assert_eq!((&again.json()["job"], site.requests("/empty").len()), (&empty["job"], 3));
+    let new = site.gallery("/new", 1, None);
+    assert_ne!(crawl("/new").await.expect(0).json()["job"], empty["job"]);
+    assert_eq!(dataset(&shell.path("empty")).hashes, hashes(&new));
+    assert!(!shell.path("empty/refused.jsonl").exists());
 
     // Once the page is there, the same command brings it.
     let pictures = site.gallery("/none", 2, None);

@@ -26,7 +26,7 @@ use crate::{
     cli::{broken_rules, plugin, say, stop, user::local_user, wrong_usage},
     config::{self, Config},
     crawl::Worker,
-    dataset::{self, ExportError},
+    dataset::{self, ExportError, Exported, REFUSALS},
     db,
     error::chain,
     model::{JobId, JobState, UserId},
@@ -67,8 +67,12 @@ enum Begun {
     New,
     /// It goes on.
     Continued,
+    /// Its sources are asked anew.
+    Updated,
     /// It was complete already.
     Complete,
+    /// It has all that it was asked for, so that there is no room for what is new.
+    Full,
 }
 
 /// How the work on a job came to its end.
@@ -88,9 +92,6 @@ impl CrawlArgs {
         let request = self.request()?;
         let out = self.out.clone().unwrap_or_else(|| request::folder_name(&request));
         let mut folder = Folder::open(&out)?;
-        if !self.restart {
-            folder.check(&request)?;
-        }
         let mut progress = Progress::new(terminal)?;
         let running = RunningHost::start(config, &stop, &|what| progress.busy(what)).await?;
         let done = self.crawl(&running.app, &mut folder, &request, &stop, &mut progress).await;
@@ -111,24 +112,14 @@ impl CrawlArgs {
             forget(app, folder, caller.user).await?;
         }
         prepared(app, stop, progress).await;
-        let (job, begun) = begin(app, folder, &caller, request).await?;
+        let (job, begun) = begin(app, folder, &caller, request, self.update).await?;
         let first = Snapshot::look(&app.db, caller.user, job).await?;
-        match begun {
-            // So far only what became of the request.
-            Begun::New => {
-                first.warnings.iter().for_each(|warning| progress.note(&format!("Note: {warning}")))
-            }
-            Begun::Continued if first.running => progress.note(&format!(
-                "Continuing job {job}. Another process works on it, or died within the last minute."
-            )),
-            Begun::Continued => progress.note(&format!("Continuing job {job}.")),
-            Begun::Complete => {
-                progress.note(&format!("Job {job} is complete already: only the folder is written again."));
-            }
-        }
+        self.say_begin(job, begun, &first, progress);
         let end = match begun {
-            Begun::New | Begun::Continued => work(app, caller.user, job, folder, stop, progress).await?,
-            Begun::Complete => JobEnd::Over,
+            Begun::New | Begun::Continued | Begun::Updated => {
+                work(app, caller.user, job, folder, stop, progress).await?
+            }
+            Begun::Complete | Begun::Full => JobEnd::Over,
         };
         if let JobEnd::Nobody(_) = end {
             // Nobody else goes on with it, and it can be begun again at once.
@@ -139,7 +130,16 @@ impl CrawlArgs {
         let last = Snapshot::look(&app.db, caller.user, job).await?;
         let mut finished = last.status.is_over();
         let out = folder.path().display().to_string();
-        let mut summary = Summary { job, last, out, files: 0, resume_with: None };
+        let mut summary = Summary {
+            job,
+            new: last.kept - first.kept,
+            last,
+            is_continued: begun != Begun::New,
+            out,
+            files: 0,
+            refused_file: None,
+            resume_with: None,
+        };
         let nobody = match end {
             JobEnd::Nobody(reason) => Some(Some(reason)),
             JobEnd::Over if summary.failed() && app.fetcher.reaches_nobody() => Some(None),
@@ -149,24 +149,72 @@ impl CrawlArgs {
             summary.reached_nobody(reason);
             finished = false;
         }
-        if summary.last.kept > 0 {
-            let export = dataset::export(app, caller.user, job, folder.path());
-            // What was interrupted has little left to write; else this may be what is interrupted.
-            let exported = if finished { stop.run_until_cancelled(export).await } else { Some(export.await) };
-            match exported {
-                Some(exported) => summary.files = exported.map_err(|error| not_whole(folder, error))?.files.len(),
-                None => finished = false,
+        let export = async {
+            if summary.last.kept > 0 {
+                dataset::export(app, caller.user, job, folder.path()).await
+            } else {
+                // What an earlier crawl left there stays.
+                let refusals = dataset::export_refusals(app, caller.user, job, folder.path()).await?;
+                Ok(Exported { files: Vec::new(), refusals })
             }
+        };
+        // What was interrupted has little left to write; else this may be what is interrupted.
+        let exported = if finished { stop.run_until_cancelled(export).await } else { Some(export.await) };
+        match exported {
+            Some(exported) => {
+                let exported = exported.map_err(|error| not_whole(folder, error))?;
+                summary.files = exported.files.len();
+                let refused_file = folder.path().join(REFUSALS).display().to_string();
+                summary.refused_file = exported.refusals.then_some(refused_file);
+            }
+            None => finished = false,
         }
         if !finished {
             summary.resume_with = Some(config::command_line());
         }
         say(&if self.json { serde_json::to_string(&summary)? } else { summary.text() });
-        Ok(match (finished, summary.failed()) {
-            (true, false) => ExitCode::SUCCESS,
-            (false, false) => ExitCode::from(130),
-            (_, true) => ExitCode::FAILURE,
+        Ok(match finished {
+            _ if summary.failed() => ExitCode::FAILURE,
+            false => ExitCode::from(130),
+            // An empty dataset is none.
+            true if summary.last.kept == 0 => ExitCode::FAILURE,
+            true => ExitCode::SUCCESS,
         })
+    }
+
+    /// Says what is about to be done.
+    fn say_begin(&self, job: JobId, begun: Begun, first: &Snapshot, progress: &Progress) {
+        match begun {
+            // So far only what became of the request.
+            Begun::New => {
+                first.warnings.iter().for_each(|warning| progress.note(&format!("Note: {warning}")))
+            }
+            Begun::Continued if first.running => progress.note(&format!(
+                "Continuing job {job}. Another process works on it, or died within the last minute."
+            )),
+            Begun::Continued => progress.note(&format!("Continuing job {job}.")),
+            Begun::Updated => progress.note(&format!("Looking again for what is new to job {job}.")),
+            Begun::Complete => {
+                let more = if first.kept < first.wanted {
+                    "With --update it looks for what is new."
+                } else {
+                    "With a larger --max it goes on."
+                };
+                progress.note(&format!(
+                    "Job {job} is complete already: only the folder is written again. {more}"
+                ));
+            }
+            Begun::Full => progress.note(&format!(
+                "Job {job} has all {} images that it was asked for: with a larger --max it looks for more.",
+                first.kept
+            )),
+        }
+        if let Some(max) = self.max.filter(|max| *max < first.kept) {
+            progress.note(&format!(
+                "{} images are there already, which is more than --max {max}: nothing is deleted.",
+                first.kept
+            ));
+        }
     }
 }
 
@@ -198,29 +246,17 @@ async fn forget(app: &App, folder: &mut Folder, user: UserId) -> anyhow::Result<
 }
 
 /// The folder's job, set going if it is not; a new one for a folder without.
+///
+/// # Errors
+/// When the job is another's, or cannot be begun.
 async fn begin(
     app: &App,
     folder: &mut Folder,
     caller: &Caller,
     request: &JobRequest,
+    update: bool,
 ) -> anyhow::Result<(JobId, Begun)> {
-    let Some(before) = folder.job() else {
-        // The key is kept first, so that a crash between the two makes no second job.
-        let key = folder.remember(request)?;
-        let request = request::with_sources(request.clone(), &app.plugins.list());
-        let body = serde_json::to_value(&request)?;
-        let job = match app.create_job(caller, &request, Some((&key, &body))).await {
-            Ok(CreateOutcome::New(job) | CreateOutcome::Before(job)) => job,
-            Err(JobError::Rules(broken)) => {
-                folder.leave()?;
-                return Err(broken_rules(&broken, |rule| argument(rule, &body)));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let row = db::jobs::show(&app.db, caller.user, job).await?.context("the new job is gone")?;
-        folder.belongs_to(FolderJob { id: job, created_at: row.created_at.into() })?;
-        return Ok((job, Begun::New));
-    };
+    let Some(before) = folder.job() else { return create(app, folder, caller, request).await };
     let row = db::jobs::show(&app.db, caller.user, before.id).await?;
     let Some(row) = row.filter(|row| row.created_at.0 == before.created_at) else {
         return Err(wrong_usage(format!(
@@ -230,22 +266,69 @@ async fn begin(
             before.id
         )));
     };
-    match row.status.0 {
-        JobState::Pending | JobState::Running => {}
-        over => match app.retry_job(caller.user, before.id, RetryOptions::default()).await {
-            Ok(RetryOutcome::Now) => {}
-            Ok(RetryOutcome::NotOver(_) | RetryOutcome::Full(_) | RetryOutcome::NotFound) | Err(JobError::Rules(_))
-                if over == JobState::Completed =>
-            {
-                return Ok((before.id, Begun::Complete));
-            }
-            // Where another process was faster it goes on as well.
-            Ok(RetryOutcome::NotOver(_) | RetryOutcome::Full(_) | RetryOutcome::NotFound)
-            | Err(JobError::Rules(_) | JobError::Caller(_)) => {}
-            Err(error) => return Err(error.into()),
-        },
+    let differences = folder.differences(request);
+    if !differences.is_empty() {
+        if row.valid_images > 0 {
+            return Err(wrong_usage(format!(
+                "{} belongs to another crawl, which differs in {}; repeat that command to continue it, choose \
+                 another folder with --out, or begin anew in this one with --restart",
+                folder.path().display(),
+                differences.join(", "),
+            )));
+        }
+        // Nothing came of it.
+        forget(app, folder, caller.user).await?;
+        return create(app, folder, caller, request).await;
     }
-    Ok((before.id, Begun::Continued))
+    let state = row.status.0;
+    let max_images = request.max_images.and_then(|max| i32::try_from(max).ok());
+    let options = RetryOptions {
+        max_images,
+        // What is not over goes on with where it is, and one that kept nothing has nothing to go on with.
+        update: state.is_over() && update || state == JobState::Completed && row.valid_images == 0,
+    };
+    if !state.is_over() && max_images.is_none_or(|max| max == row.max_images) {
+        return Ok((before.id, Begun::Continued));
+    }
+    let begun = match app.retry_job(caller.user, before.id, options).await {
+        Ok(RetryOutcome::Now) if options.update => Begun::Updated,
+        Ok(RetryOutcome::Now) => Begun::Continued,
+        Ok(RetryOutcome::Full(_)) => Begun::Full,
+        Ok(RetryOutcome::NotOver(_) | RetryOutcome::NotFound) | Err(JobError::Rules(_))
+            if state == JobState::Completed =>
+        {
+            Begun::Complete
+        }
+        // Where another process was faster it goes on as well.
+        Ok(RetryOutcome::NotOver(_) | RetryOutcome::NotFound)
+        | Err(JobError::Rules(_) | JobError::Caller(_)) => Begun::Continued,
+        Err(error) => return Err(error.into()),
+    };
+    Ok((before.id, begun))
+}
+
+/// Makes a job for a folder without.
+async fn create(
+    app: &App,
+    folder: &mut Folder,
+    caller: &Caller,
+    request: &JobRequest,
+) -> anyhow::Result<(JobId, Begun)> {
+    // The key is kept first, so that a crash between the two makes no second job.
+    let key = folder.remember(request)?;
+    let request = request::with_sources(request.clone(), &app.plugins.list());
+    let body = serde_json::to_value(&request)?;
+    let job = match app.create_job(caller, &request, Some((&key, &body))).await {
+        Ok(CreateOutcome::New(job) | CreateOutcome::Before(job)) => job,
+        Err(JobError::Rules(broken)) => {
+            folder.leave()?;
+            return Err(broken_rules(&broken, |rule| argument(rule, &body)));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let row = db::jobs::show(&app.db, caller.user, job).await?.context("the new job is gone")?;
+    folder.belongs_to(FolderJob { id: job, created_at: row.created_at.into() })?;
+    Ok((job, Begun::New))
 }
 
 /// The argument that a rule is about, with what was given where that is a text.

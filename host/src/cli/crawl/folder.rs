@@ -90,19 +90,10 @@ impl Folder {
         self.record.as_ref()?.job
     }
 
-    /// Refuses another request than that of the folder's job.
-    pub(super) fn check(&self, request: &JobRequest) -> anyhow::Result<()> {
-        let Some(record) = self.record.as_ref().filter(|record| record.job.is_some()) else { return Ok(()) };
-        let differs = differences(&record.request, request);
-        if differs.is_empty() {
-            return Ok(());
-        }
-        Err(wrong_usage(format!(
-            "{} belongs to another crawl, which differs in {}; repeat that command to continue it, choose \
-             another folder with --out, or begin anew in this one with --restart",
-            self.path.display(),
-            differs.join(", "),
-        )))
+    /// The arguments in which a request differs from that of the folder's job, but for the number of
+    /// images, with which a job goes on.
+    pub(super) fn differences(&self, request: &JobRequest) -> Vec<String> {
+        self.record.as_ref().map_or_else(Vec::new, |record| differences(&record.request, request))
     }
 
     /// Notes what is about to be asked, and gives the key to ask with: the same one for the same request.
@@ -160,7 +151,8 @@ fn differences(before: &JobRequest, now: &JobRequest) -> Vec<String> {
     };
     let (before, now) = (fields(before), fields(now));
     let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-    let differs = names.into_iter().filter(|name| before.get(*name) != now.get(*name) && *name != "name");
+    let counts = |name: &String| !matches!(name.as_str(), "name" | "max_images");
+    let differs = names.into_iter().filter(|name| counts(name) && before.get(*name) != now.get(*name));
     differs.map(|name| super::request::argument(&format!("/{name}"))).collect()
 }
 
@@ -177,11 +169,9 @@ mod tests {
         let request = JobRequest::from(json!({ "keywords": ["lion"], "max_images": 5 }));
         let key = {
             let mut folder = Folder::open(&path).unwrap();
-            folder.check(&request).unwrap();
             folder.remember(&request).unwrap()
         };
         let mut folder = Folder::open(&path).unwrap();
-        folder.check(&request).unwrap();
         assert_eq!(folder.remember(&request).unwrap(), key, "the job is made once, whatever happens");
         assert!(folder.job().is_none());
         let job = FolderJob { id: JobId(7), created_at: Utc::now() };
@@ -190,11 +180,13 @@ mod tests {
 
         let mut folder = Folder::open(&path).unwrap();
         assert_eq!(folder.job().unwrap().created_at, job.created_at);
-        let other = JobRequest { max_images: Some(6), ..request };
-        let message = folder.check(&other).unwrap_err().to_string();
-        assert!(message.contains("differs in --max;") && message.contains("--restart"), "{message}");
+        let more = JobRequest { name: Some("more".to_owned()), max_images: Some(6), ..request };
+        assert!(folder.differences(&more).is_empty());
+        let other =
+            JobRequest { keywords: vec!["tiger".to_owned()], language: Some("en".to_owned()), ..more };
+        assert_eq!(folder.differences(&other), ["the keywords", "--language"]);
         folder.forget().unwrap();
-        folder.check(&other).unwrap();
+        assert!(folder.differences(&other).is_empty() && folder.job().is_none());
     }
 
     /// Byte for byte as it was recorded when requests were JSON: the digest under the key is of that.
@@ -212,7 +204,7 @@ mod tests {
         );
         fs::write(dir.path().join(RECORD), record).unwrap();
         let mut folder = Folder::open(dir.path()).unwrap();
-        folder.check(&request).unwrap();
+        assert!(folder.differences(&request).is_empty());
         assert_eq!(folder.job().unwrap().id, JobId(7));
         assert_eq!(folder.remember(&request).unwrap(), Uuid::nil().to_string());
     }

@@ -25,25 +25,35 @@ const LINES: Duration = Duration::from_secs(5);
 pub(in crate::cli) struct Snapshot {
     pub(in crate::cli) status: JobState,
     pub(in crate::cli) wanted: i32,
+    /// Nobody said how many: `wanted` is the default.
+    pub(in crate::cli) wanted_is_default: bool,
     pub(in crate::cli) kept: i32,
     /// Different pictures that the sources named.
     pub(in crate::cli) found: i64,
     pub(in crate::cli) duplicates: i64,
     /// By code.
     pub(in crate::cli) refused: BTreeMap<String, i64>,
-    /// Why there are fewer than wanted.
+    /// Why there are fewer than wanted, or none.
     pub(in crate::cli) reason: Option<String>,
     /// What the sources said.
     pub(in crate::cli) warnings: Vec<String>,
     /// A process works on it.
     #[serde(skip)]
     pub(super) running: bool,
+    /// The most images that are still to come; none when nobody knows.
+    #[serde(skip)]
+    pub(super) left: Option<i32>,
     /// Why nothing happens for now, and until when.
     #[serde(skip)]
     pub(super) waits: Option<(String, DateTime<Utc>)>,
 }
 
 impl Snapshot {
+    /// How many images there are to be, as far as anybody knows.
+    fn expected(&self) -> Option<i32> {
+        if self.wanted_is_default { self.left.map(|left| self.kept + left) } else { Some(self.wanted) }
+    }
+
     /// Looks at a job of this user.
     ///
     /// # Errors
@@ -75,7 +85,9 @@ impl Snapshot {
         Self {
             status: row.status.0,
             wanted: row.max_images,
+            wanted_is_default: row.max_is_default,
             kept: row.valid_images,
+            left: row.images_left(),
             found,
             duplicates,
             refused,
@@ -91,16 +103,22 @@ impl Snapshot {
 pub(super) struct Progress {
     terminal: MultiProgress,
     bar: ProgressBar,
+    /// How the bar looks where it is known how many there are to be, and where not.
+    styles: [ProgressStyle; 2],
     began: Option<(Instant, i32)>,
     line: Option<(Instant, String)>,
 }
 
 impl Progress {
     pub(super) fn new(terminal: &MultiProgress) -> anyhow::Result<Self> {
-        let style = ProgressStyle::with_template("{spinner} {bar:24} {pos}/{len} kept  {wide_msg}")?;
-        let bar = terminal.add(ProgressBar::new(0).with_style(style).with_message("starting"));
+        let styles = [
+            ProgressStyle::with_template("{spinner} {bar:24} {pos}/{len} kept  {wide_msg}")?,
+            ProgressStyle::with_template("{spinner} {pos} kept  {wide_msg}")?,
+        ];
+        let bar = ProgressBar::new(0).with_style(styles[1].clone()).with_message("starting");
+        let bar = terminal.add(bar);
         bar.enable_steady_tick(Duration::from_millis(120));
-        Ok(Self { terminal: terminal.clone(), bar, began: None, line: None })
+        Ok(Self { terminal: terminal.clone(), bar, styles, began: None, line: None })
     }
 
     /// Says something beside the counts.
@@ -119,14 +137,19 @@ impl Progress {
         let (began, before) = *self.began.get_or_insert((Instant::now(), job.kept));
         let text = counts(job, began.elapsed(), job.kept - before);
         if !self.terminal.is_hidden() {
-            self.bar.set_length(u64::try_from(job.wanted).unwrap_or_default());
+            let expected = job.expected().and_then(|expected| u64::try_from(expected).ok());
+            self.bar.set_style(self.styles[usize::from(expected.is_none())].clone());
+            self.bar.set_length(expected.unwrap_or_default());
             self.bar.set_position(u64::try_from(job.kept).unwrap_or_default());
             self.bar.set_message(text);
             return;
         }
         let due = self.line.as_ref().is_none_or(|(at, last)| at.elapsed() >= LINES && *last != text);
         if due || job.status.is_over() {
-            self.note(&format!("{}/{} kept, {text}", job.kept, job.wanted));
+            self.note(&match job.expected() {
+                Some(expected) => format!("{}/{expected} kept, {text}", job.kept),
+                None => format!("{} kept, {text}", job.kept),
+            });
             self.line = Some((Instant::now(), text));
         }
     }
@@ -144,9 +167,11 @@ fn counts(job: &Snapshot, elapsed: Duration, kept: i32) -> String {
     // While nothing happens it would only grow.
     if kept > 0 && seconds >= 1.0 && !job.status.is_over() && job.waits.is_none() {
         let rate = f64::from(kept) / seconds;
-        let left = Duration::from_secs_f64(f64::from(job.wanted - job.kept) / rate);
         parts.push(format!("{rate:.1}/s"));
-        parts.push(format!("{} left", HumanDuration(left)));
+        if let Some(left) = job.left {
+            let left = Duration::from_secs_f64(f64::from(left) / rate);
+            parts.push(format!("{} left", HumanDuration(left)));
+        }
     }
     if let Some((reason, until)) = &job.waits {
         let left = (*until - Utc::now()).to_std().unwrap_or_default();
@@ -178,6 +203,7 @@ mod tests {
         let mut job = Snapshot {
             status: JobState::Running,
             wanted: 200,
+            wanted_is_default: false,
             kept: 50,
             found: 240,
             duplicates: 0,
@@ -185,10 +211,20 @@ mod tests {
             reason: None,
             warnings: Vec::new(),
             running: true,
+            left: Some(150),
             waits: None,
         };
         assert_eq!(counts(&job, Duration::from_secs(10), 20), "240 found, 2.0/s, 75 seconds left");
         assert_eq!(counts(&job, Duration::from_millis(10), 20), "240 found");
+        assert_eq!(job.expected(), Some(200));
+        // Nobody knows how many there are, and then it is known.
+        job.wanted_is_default = true;
+        job.left = None;
+        assert_eq!(counts(&job, Duration::from_secs(10), 20), "240 found, 2.0/s");
+        assert_eq!(job.expected(), None);
+        job.left = Some(10);
+        assert_eq!(counts(&job, Duration::from_secs(10), 20), "240 found, 2.0/s, 5 seconds left");
+        assert_eq!(job.expected(), Some(60));
         job.waits = Some(("site: status 503".to_owned(), Utc::now() + Duration::from_millis(30_400)));
         let expect = "240 found, waiting 30 seconds (site: status 503)";
         assert_eq!(counts(&job, Duration::from_secs(10), 20), expect);

@@ -27,8 +27,9 @@ const LONGEST_NAME: usize = 100;
 
 /// Crawl keywords or addresses into a dataset folder
 ///
-/// The folder gets one subfolder a class with the original files, and `metadata.jsonl`
-/// with source, page, title, creator, licence, size and hash of each; it is written while the
+/// The folder gets one subfolder a class with the original files, `metadata.jsonl`
+/// with source, page, title, creator, licence, size and hash of each, `refused.jsonl` with what was
+/// not kept and why, and a `README.md` that says how to load it; it is written while the
 /// crawl goes on, and whole at every moment. The same command again continues: nothing that
 /// is there is fetched again. Rows are kept in the same database as those of `serve`, which may
 /// run at the same time.
@@ -41,10 +42,11 @@ const LONGEST_NAME: usize = 100;
     pixcrawler crawl \"red panda\" --source openverse --max 200 --out ./red-panda\n  \
     pixcrawler crawl lion tiger --license cc0 --license cc-by --min-size 640x480\n  \
     pixcrawler crawl https://example.org/gallery --out ./gallery\n  \
+    pixcrawler crawl https://example.org/gallery --out ./gallery --update\n  \
     pixcrawler crawl cats=https://example.org/cats dogs=https://example.org/dogs --out ./pets\n  \
     pixcrawler crawl --urls pages.csv --max 5000 --json > result.json\n\n\
-    Exit codes: 0 all that was asked or all that the sources have, 1 failed, or no site could be\n\
-    reached, 2 wrong usage, 130 interrupted (the same command again continues)."
+    Exit codes: 0 all that was asked or all that the sources have, 1 failed, nothing was kept, or no\n\
+    site could be reached, 2 wrong usage, 130 interrupted (the same command again continues)."
 )]
 pub(in crate::cli) struct CrawlArgs {
     /// What to look for: keywords, and addresses, which begin with https://; each is a class of the
@@ -55,9 +57,10 @@ pub(in crate::cli) struct CrawlArgs {
     /// [default: openverse for keywords, webpage for addresses]
     #[arg(long, value_name = "ID")]
     source: Vec<String>,
-    /// Images wanted
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(i32).range(1..=100_000))]
-    max: i32,
+    /// Images wanted; with a larger number than before the folder's crawl goes on [default: 1000 for a
+    /// new folder, else as before]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=100_000))]
+    pub(super) max: Option<i32>,
     /// Folder of the dataset [default: the first keyword, or the host of the first address]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
@@ -93,8 +96,11 @@ pub(in crate::cli) struct CrawlArgs {
     /// Also what a source marks as not safe for work
     #[arg(long = "unsafe")]
     not_safe: bool,
-    /// Forget what was crawled into the folder and begin anew
+    /// Look at the pages or results of the folder's crawl again, and fetch what is new
     #[arg(long)]
+    pub(super) update: bool,
+    /// Forget what was crawled into the folder and begin anew
+    #[arg(long, conflicts_with = "update")]
     pub(super) restart: bool,
     /// Print one JSON object at the end
     #[arg(long)]
@@ -197,7 +203,7 @@ impl CrawlArgs {
             keywords: inputs.keywords,
             urls: inputs.urls,
             labels: inputs.labels,
-            max_images: Some(self.max.into()),
+            max_images: self.max.map(Into::into),
             safe_search: Some(!self.not_safe),
             language: self.language.clone(),
             rules: Rules {

@@ -12,9 +12,16 @@ pub(super) struct Summary {
     /// The job at last.
     #[serde(flatten)]
     pub(super) last: Snapshot,
+    /// Images that were not there when the command began.
+    pub(super) new: i32,
+    /// The crawl was begun before.
+    #[serde(skip)]
+    pub(super) is_continued: bool,
     pub(super) out: String,
     /// Files that are listed in the folder.
     pub(super) files: usize,
+    /// The file with what was not kept, if there is one.
+    pub(super) refused_file: Option<String>,
     /// The command that goes on, when it ended before the job was over.
     pub(super) resume_with: Option<String>,
 }
@@ -33,19 +40,28 @@ impl Summary {
 
     pub(super) fn text(&self) -> String {
         let Snapshot { status, kept, wanted, found, duplicates, refused, reason, warnings, .. } = &self.last;
+        let begun = if self.resume_with.is_some() { "Interrupted with" } else { "Kept" };
+        let of = if self.last.wanted_is_default { String::new() } else { format!(" of {wanted}") };
+        let kept_here = if self.resume_with.is_some() { " kept" } else { "" };
+        let new = if self.is_continued { format!(" ({} new)", self.new) } else { String::new() };
         let files = match self.files {
             0 => String::new(),
             files => format!(": {files} files in {}", self.out),
         };
-        let mut lines = vec![match &self.resume_with {
-            Some(_) => format!("Interrupted with {kept} of {wanted} images kept{files}"),
-            None => format!("Kept {kept} of {wanted} images{files}"),
-        }];
+        let mut lines = vec![format!("{begun} {kept}{of} images{kept_here}{new}{files}")];
         let refused = if refused.is_empty() { "0 refused".to_owned() } else { refusals(refused) };
-        lines.push(format!("{found} found, {duplicates} duplicates, {refused}"));
+        let see = self.refused_file.as_ref().map_or_else(String::new, |file| format!(": see {file}"));
+        lines.push(format!("{found} found, {duplicates} duplicates, {refused}{see}"));
         if *status == JobState::Cancelled && self.resume_with.is_none() {
             lines
                 .push("The job was cancelled from elsewhere; the same command again continues it".to_owned());
+        }
+        if *status == JobState::Completed && reason.is_none() && self.last.wanted_is_default {
+            lines.push(if kept < wanted {
+                "That is all there is: the sources have no more".to_owned()
+            } else {
+                format!("{wanted} are the most without --max: with a larger --max the same command goes on")
+            });
         }
         match reason {
             Some(reason) => lines.push(format!("Why not all: {reason}")),
@@ -68,6 +84,7 @@ mod tests {
         let last = Snapshot {
             status: JobState::Completed,
             wanted: 10,
+            wanted_is_default: false,
             kept: 7,
             found: 12,
             duplicates: 1,
@@ -75,23 +92,55 @@ mod tests {
             reason: Some("kept 7 of 10: the sources have no more".to_owned()),
             warnings: Vec::new(),
             running: false,
+            left: None,
             waits: None,
         };
-        let summary = Summary { job: JobId(3), last, out: "red-panda".into(), files: 7, resume_with: None };
+        let summary = Summary {
+            job: JobId(3),
+            last,
+            new: 7,
+            is_continued: false,
+            out: "red-panda".into(),
+            files: 7,
+            refused_file: Some("red-panda/refused.jsonl".into()),
+            resume_with: None,
+        };
         assert_eq!(
             summary.text(),
-            "Kept 7 of 10 images: 7 files in red-panda\n12 found, 1 duplicates, 4 refused (4 not-found)\n\
+            "Kept 7 of 10 images: 7 files in red-panda\n\
+             12 found, 1 duplicates, 4 refused (4 not-found): see red-panda/refused.jsonl\n\
              Why not all: kept 7 of 10: the sources have no more"
         );
         let interrupted = Summary {
-            last: Snapshot { status: JobState::Running, reason: None, ..summary.last },
+            last: Snapshot { status: JobState::Running, reason: None, ..summary.last.clone() },
+            new: 2,
+            is_continued: true,
+            out: summary.out.clone(),
+            refused_file: None,
             resume_with: Some("pixcrawler crawl lion".to_owned()),
             ..summary
         };
         assert_eq!(
             interrupted.text(),
-            "Interrupted with 7 of 10 images kept: 7 files in red-panda\n\
+            "Interrupted with 7 of 10 images kept (2 new): 7 files in red-panda\n\
              12 found, 1 duplicates, 4 refused (4 not-found)\nTo continue:\n  pixcrawler crawl lion"
         );
+        let all = Snapshot {
+            wanted: 1000,
+            wanted_is_default: true,
+            refused: BTreeMap::new(),
+            reason: None,
+            warnings: vec!["webpage: slow".to_owned()],
+            ..summary.last
+        };
+        let summary = Summary { last: all, ..summary };
+        assert_eq!(
+            summary.text(),
+            "Kept 7 images: 7 files in red-panda\n\
+             12 found, 1 duplicates, 0 refused: see red-panda/refused.jsonl\n\
+             That is all there is: the sources have no more\nNote: webpage: slow"
+        );
+        let summary = Summary { last: Snapshot { kept: 1000, ..summary.last }, ..summary };
+        assert!(summary.text().contains("with a larger --max the same command goes on"));
     }
 }
