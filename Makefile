@@ -56,7 +56,7 @@ target/tools/strangers/node_modules: tests/strangers/package.json | setup
 	cd target/tools/strangers && npm install --no-package-lock --no-audit --no-fund
 	touch $@
 
-# The other judge of pictures.
+# The other judges of pictures and of folders.
 target/tools/strangers/python: tests/strangers/requirements.txt | setup
 	@tests/setup.sh languages
 	python3 -m venv --clear $@

@@ -35,6 +35,7 @@ use crate::support::{
     origin::{Origin, reply},
     postgres::{self, DataDir, execute},
     relay::Relay,
+    site::{ORIGIN, Site, page},
 };
 
 /// The frontend's tables before us, as its tools name their shapes.
@@ -493,4 +494,43 @@ fn pillow_sees_the_same_pictures() {
     }
     let all: usize = counts.values().flatten().sum();
     assert!(differences.len() * 20 < all, "{} of {all} files are judged differently", differences.len());
+}
+
+/// A folder of `crawl` is loaded as it is, with its labels, whatever lies beside the pictures.
+#[tokio::test]
+async fn hugging_face_loads_a_folder() {
+    let site = Site::start().await;
+    let (lions, tigers) = (site.gallery("/lions", 3, None), site.gallery("/tigers", 2, None));
+    site.on("/tigers", [page(&[&tigers[..], &["/tigers/gone.png".to_owned()]].concat(), None)]);
+    let (database, data) = (postgres::database().await, postgres::data_dir());
+    let folder = data.path().join("out");
+    let crawled = Command::new(env!("CARGO_BIN_EXE_pixcrawler"))
+        .args(["crawl", "--url", &format!("{ORIGIN}/lions"), "--url", &format!("{ORIGIN}/tigers"), "--out"])
+        .arg(&folder)
+        .env("DATABASE_URL", database.url.expose_secret())
+        .env("PIXCRAWLER_DATA_DIR", data.of_host())
+        .env("PIXCRAWLER_MAP_ORIGIN", site.mapping())
+        .output()
+        .await
+        .unwrap();
+    assert!(crawled.status.success(), "{}", text(&crawled));
+    assert!(folder.join("refused.jsonl").exists() && folder.join("README.md").exists());
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let python = root.join("target/tools/strangers/python/bin/python");
+    assert!(python.exists(), "run `make strangers`, which fetches the library");
+    let loaded = Command::new(python)
+        .arg(root.join("tests/strangers/folder.py"))
+        .arg(&folder)
+        .env("HF_HUB_OFFLINE", "1")
+        .env("HF_HOME", data.path().join("cache"))
+        .output()
+        .await
+        .unwrap();
+    assert!(loaded.status.success(), "{}", text(&loaded));
+    let loaded: Value = serde_json::from_slice(&loaded.stdout).unwrap();
+    let label = |page: &str, count: usize| vec![json!(format!("{ORIGIN}{page}")); count];
+    let labels = [label("/lions", lions.len()), label("/tigers", tigers.len())].concat();
+    assert_eq!(loaded["labels"], json!(labels), "{loaded}");
+    assert_eq!((&loaded["plain"], &loaded["sizes"]), (&json!(5), &json!([[16, 16]])), "{loaded}");
 }
