@@ -161,6 +161,13 @@ async fn every_operation_works_over_every_layout() {
             assert!(told.status < 500, "{layout:?}: {what}: {}", told.text);
         }
         system.call("DELETE", &format!("/api/v1/crawl-jobs/{}", old["id"]), None).await.expect(204);
+        system.call("DELETE", "/api/v1/auth/me?confirm=ann@example.org", None).await.expect(204);
+        let ann = user_of("ann@example.org").0;
+        for (table, ..) in RIGHTS {
+            let owner = if table == "profiles" { "id" } else { "user_id" };
+            let left = count(&system.pool, &format!("{table} where {owner} = '{ann}'")).await;
+            assert_eq!(left, 0, "{layout:?}: {table}");
+        }
 
         let document = system.get("/openapi.json").await.expect(200).json();
         let metrics = system.get("/metrics").await.expect(200).text;

@@ -28,3 +28,4 @@ mod sources;
 mod support;
 mod tidy;
 mod tokens;
+mod users;

@@ -61,6 +61,8 @@ pub struct Caller {
     pub name: Option<String>,
     /// An http or https address of at most 2 048 characters; no ground for trust.
     pub avatar_url: Option<String>,
+    /// When the token was issued, to the second; long ago where it does not say so.
+    pub issued: DateTime<Utc>,
     /// When the token ends.
     pub expires: DateTime<Utc>,
     /// Always `authenticated`.
@@ -230,7 +232,7 @@ impl Auth {
         let role =
             text(&claims, "role").filter(|role| role == AUTHENTICATED).ok_or(AuthError::Claim("role"))?;
         let user = text(&claims, "sub").and_then(|sub| sub.parse().ok()).ok_or(AuthError::Claim("sub"))?;
-        let expires = claims["exp"].as_f64().and_then(|seconds| DateTime::from_timestamp(seconds as i64, 0));
+        let instant = |name: &str| DateTime::from_timestamp(claims[name].as_f64()? as i64, 0);
         let metadata = &claims["user_metadata"];
         let name = clean(metadata, "full_name").or_else(|| clean(metadata, "name"));
         Ok(Caller {
@@ -238,7 +240,8 @@ impl Auth {
             email: clean(&claims, "email"),
             name: name.map(|name| name.chars().take(100).collect()),
             avatar_url: picture(metadata, "avatar_url").or_else(|| picture(metadata, "picture")),
-            expires: expires.ok_or(AuthError::Claim("exp"))?,
+            issued: instant("iat").unwrap_or_default(),
+            expires: instant("exp").ok_or(AuthError::Claim("exp"))?,
             role,
             is_anonymous: claims["is_anonymous"].as_bool().unwrap_or(false),
             session: text(&claims, "session_id").and_then(|id| id.parse().ok()),

@@ -13,8 +13,10 @@ mod openapi;
 mod plugin;
 mod serve;
 mod stop;
+mod sweep;
 mod token;
 mod user;
+mod users;
 mod visible;
 
 use std::{fmt::Display, io::Write as _, process::ExitCode, time::Duration};
@@ -61,6 +63,8 @@ enum TopCommand {
     Jobs(jobs::Jobs),
     Token(token::TokenArgs),
     Plugin(plugin::Plugin),
+    User(users::User),
+    Sweep(sweep::SweepArgs),
     Migrate(migrate::Migrate),
     Openapi(openapi::Openapi),
     Doctor(doctor::Doctor),
@@ -161,6 +165,8 @@ async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         TopCommand::Jobs(command) => command.run(cli.config).await,
         TopCommand::Token(command) => command.run(&cli.config),
         TopCommand::Plugin(command) => command.run(cli.config).await,
+        TopCommand::User(command) => command.run(cli.config).await,
+        TopCommand::Sweep(command) => command.run(cli.config).await,
         TopCommand::Migrate(command) => command.run(cli.config).await,
         TopCommand::Openapi(command) => Ok(command.run()),
         TopCommand::Doctor(command) => command.run(cli.config).await,

@@ -63,6 +63,9 @@ pub struct Database {
     /// How often it is looked whether the tables are still protected
     #[arg(long, env = "PIXCRAWLER_GUARD_EVERY", default_value = "10m", value_parser = duration, value_name = "TIME", hide = true)]
     pub guard_every: Duration,
+    /// How often objects that no row names are looked for
+    #[arg(long, env = "PIXCRAWLER_SWEEP_EVERY", default_value = "6h", value_parser = duration, value_name = "TIME", hide = true)]
+    pub sweep_every: Duration,
 }
 
 /// Who issues the tokens.

@@ -17,6 +17,7 @@ pub mod known_items;
 pub mod jobs;
 mod layout;
 pub mod listen;
+pub mod objects;
 pub mod pace;
 pub mod profiles;
 pub mod progress;
@@ -25,6 +26,7 @@ pub mod job_lifecycle;
 pub mod sources;
 pub mod steps;
 pub mod image_batch;
+pub mod users;
 
 use std::{io::ErrorKind, path::PathBuf, time::Duration};
 
@@ -206,7 +208,7 @@ pub async fn migrate(pool: &PgPool) -> Result<Vec<(i64, String)>, MigrateError> 
 }
 
 /// Version of the last migration that this binary has.
-fn newest_migration() -> i64 {
+pub(crate) fn newest_migration() -> i64 {
     sqlx::migrate!("../migrations").iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
@@ -250,6 +252,17 @@ pub async fn bootstrap(pool: &PgPool) -> Result<(), BootstrapError> {
     .await?;
     sqlx::raw_sql(include_str!("db/bootstrap.sql")).execute(&mut *transaction).await?;
     Ok(transaction.commit().await?)
+}
+
+/// Makes an empty database, for which the name needs no quotes. Needs a superuser.
+pub async fn create_database(pool: &PgPool, name: &str) -> sqlx::Result<()> {
+    let statement = format!("create database {name} template template0");
+    sqlx::query(sqlx::AssertSqlSafe(statement)).execute(pool).await.map(drop)
+}
+
+/// Drops a database that nobody is connected to.
+pub async fn drop_database(pool: &PgPool, name: &str) -> sqlx::Result<()> {
+    sqlx::query(sqlx::AssertSqlSafe(format!("drop database {name}"))).execute(pool).await.map(drop)
 }
 
 /// Why there is no connection. No message holds the address, which holds the password.

@@ -2,7 +2,10 @@
 //! other part; no label holds an address or anything else that has no bounds.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -46,7 +49,13 @@ pub struct Metrics {
     queue_wait: Histogram,
     users_waiting: GaugeValue,
     users_spread: GaugeValue,
+    stored: GaugeValue,
+    /// When `stored` was last asked for.
+    stored_asked: Mutex<Option<Instant>>,
 }
+
+/// All rows are looked at to know what is stored: not at every scrape.
+const STORED_EVERY: Duration = Duration::from_mins(5);
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
@@ -111,6 +120,13 @@ impl Default for Metrics {
                 "Slices used by the one of them that has used most beyond those of the one that has used least",
                 Unit::Seconds,
             ),
+            stored: registered_with_unit(
+                r,
+                "stored",
+                "Originals that rows name, each once for its user, in the whole system, as of the last five minutes",
+                Unit::Bytes,
+            ),
+            stored_asked: Mutex::default(),
             registry,
         }
     }
@@ -240,6 +256,24 @@ impl Metrics {
         let idle = i64::try_from(idle).unwrap_or(i64::MAX);
         self.connections.get_or_create(&[("state", "idle".to_owned())]).set(idle);
         self.connections.get_or_create(&[("state", "used".to_owned())]).set(i64::from(all) - idle);
+    }
+
+    /// Whether it is time to ask anew what is stored; then it counts as asked.
+    pub fn is_stored_due(&self) -> bool {
+        let mut asked = self.stored_asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.is_none() {
+            self.stored.set(f64::NAN);
+        }
+        let due = asked.is_none_or(|asked| asked.elapsed() >= STORED_EVERY);
+        if due {
+            *asked = Some(Instant::now());
+        }
+        due
+    }
+
+    /// Bytes that are stored.
+    pub fn stored(&self, bytes: i64) {
+        self.stored.set(bytes as f64);
     }
 
     /// Jobs that run and chunks that are held, when the database says.

@@ -1,10 +1,10 @@
 //! Folders and files that nobody but this user may read: the data folder and all that is in it.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io,
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::OnceLock,
 };
 
@@ -17,6 +17,9 @@ use rustix::{
 const OTHERS: u32 = 0o077;
 /// Bit of a folder in which everybody has files, such as /tmp.
 const STICKY: u32 = 0o1000;
+/// Folder in the data folder in which a restore makes all that will be in it.
+pub const RESTORING: &str = "restoring";
+
 /// What an entry of the data folder is, by its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum EntryKind {
@@ -36,10 +39,46 @@ impl EntryKind {
         match &*entry.file_name().to_string_lossy() {
             "objects" | "keys" => Self::Ours,
             "cache" | "plugins" => Self::Common,
-            "postgres" | "demo" | "bench" | "lost+found" => Self::Apart,
+            "postgres" | "demo" | "bench" | "lost+found" | RESTORING => Self::Apart,
             // Files beside the folder of Postgres, and one that is half made.
             name if name.starts_with("postgres") => Self::Ours,
             _ => Self::Other,
+        }
+    }
+}
+
+/// A folder that is held open, to tell whether what is at its path is the same still. The number that a
+/// file system has for a folder may go to another once that is gone, but not while it is open.
+#[derive(Debug)]
+pub struct HeldFolder {
+    path: PathBuf,
+    held: File,
+}
+
+impl HeldFolder {
+    /// Holds a folder.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), held: File::open(path)? })
+    }
+
+    /// Where it was.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Tells whether it is where it was: neither moved nor deleted. What cannot be told is taken for yes.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        match (fs::metadata(&self.path), self.held.metadata()) {
+            (Ok(there), Ok(held)) => (there.dev(), there.ino()) == (held.dev(), held.ino()),
+            (Err(error), _) => {
+                !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            }
+            (_, Err(_)) => true,
         }
     }
 }

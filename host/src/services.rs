@@ -9,10 +9,12 @@ pub mod host;
 pub mod inbox;
 pub mod jobs;
 pub mod metrics;
+pub mod objects;
 pub mod presence;
 pub mod profiles;
 pub mod readiness;
 pub mod sources;
+pub mod users;
 mod violation;
 
 pub use violation::{Violation, Violations};

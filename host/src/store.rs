@@ -2,14 +2,19 @@
 //!
 //! An object's path is made of its content, so putting it again changes nothing. A put
 //! writes a temporary file beside the object, flushes it, renames it and flushes the
-//! folder: after a crash the object is whole or not there.
+//! folder: after a crash the object is whole or not there. It is always put, also where it is
+//! there already, so that its time says when somebody last wanted it kept.
+//!
+//! Beside the users' folders `databases` names the databases whose rows name the objects: what only
+//! one of several names is no waste.
 
-use std::{error::Error as _, io, ops::Range, path::Path, sync::Arc};
+use std::{collections::BTreeSet, error::Error as _, io, ops::Range, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt};
+use chrono::{DateTime, Utc};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
-    Error, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, local::LocalFileSystem,
+    Error, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem,
     path::Path as Location,
 };
 
@@ -17,6 +22,13 @@ use crate::{
     model::{Format, Sha256, UserId},
     private,
 };
+
+/// Objects that are listed at a time.
+const PAGE: usize = 1000;
+/// Folder of the names of databases.
+const DATABASES: &str = "databases";
+/// How the name of an object ends that is put aside to be deleted.
+const ASIDE: &str = ".aside";
 
 /// The objects of all users. Clones share the same store.
 #[derive(Clone, Debug)]
@@ -37,7 +49,11 @@ impl Store {
         };
         match open() {
             // The library's default leaves flushing to the system.
-            Ok(objects) => Ok(Self { objects: Arc::new(objects.with_fsync(true)) }),
+            Ok(objects) => {
+                // Of a user who is gone no folder stays either.
+                let objects = objects.with_fsync(true).with_automatic_cleanup(true);
+                Ok(Self { objects: Arc::new(objects) })
+            }
             Err(error) => Err(StoreError::new("open", &folder.display().to_string(), error)),
         }
     }
@@ -100,6 +116,133 @@ impl Store {
         }
     }
 
+    /// Finds the size of an object in bytes; none when there is no such object.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn size(
+        &self,
+        user: UserId,
+        sha256: &Sha256,
+        format: Format,
+    ) -> Result<Option<u64>, StoreError> {
+        let path = Self::path(user, sha256, format);
+        let meta = self.meta(&Location::from(path.as_str())).await?;
+        Ok(meta.map(|meta| meta.size))
+    }
+
+    /// Notes that rows of this database name objects of this store.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub async fn serve_database(&self, name: &str) -> Result<(), StoreError> {
+        let location = Location::from(format!("{DATABASES}/{name}"));
+        if self.meta(&location).await?.is_some() {
+            return Ok(());
+        }
+        let put = self.objects.put(&location, Bytes::new().into()).await;
+        put.map(drop).map_err(|error| StoreError::new("write", location.as_ref(), error))
+    }
+
+    /// Lists the databases whose rows name objects of this store.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn databases(&self) -> Result<BTreeSet<String>, StoreError> {
+        let listed = self.objects.list(Some(&Location::from(DATABASES)));
+        let names = listed.map_ok(|meta| meta.location.filename().unwrap_or_default().to_owned());
+        names.try_collect().await.map_err(|error| StoreError::new("list", DATABASES, error))
+    }
+
+    /// Lists the users who have objects.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn users(&self) -> Result<Vec<UserId>, StoreError> {
+        let listed = self.objects.list_with_delimiter(None).await;
+        let folders = listed.map_err(|error| StoreError::new("list", "", error))?.common_prefixes;
+        let users = folders.iter().filter_map(|folder| Some(UserId(folder.filename()?.parse().ok()?)));
+        Ok(users.collect())
+    }
+
+    /// Lists the objects of a user, a page at a time. What an interrupted [`Store::delete_if_old`] left is
+    /// an object again.
+    pub fn objects(&self, user: UserId) -> BoxStream<'_, Result<Vec<StoredObject>, StoreError>> {
+        let listed = self.objects.list(Some(&Location::from(user.to_string())));
+        let pages =
+            listed.try_chunks(PAGE).map_err(move |error| StoreError::new("list", &user.to_string(), error.1));
+        pages
+            .and_then(move |page| async move {
+                let mut objects = Vec::with_capacity(page.len());
+                for meta in page {
+                    match meta.location.as_ref().strip_suffix(ASIDE) {
+                        Some(path) => self.put_back(&Location::from(path), &meta.location).await?,
+                        None => objects.extend(StoredObject::of(meta)),
+                    }
+                }
+                Ok(objects)
+            })
+            .boxed()
+    }
+
+    /// Deletes an object that was last written before `limit`, and no other that was put in its place
+    /// meanwhile. Tells whether it did.
+    ///
+    /// # Errors
+    /// When the store failed; then it may be aside until the objects are listed again.
+    pub async fn delete_if_old(
+        &self,
+        object: &StoredObject,
+        limit: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let aside = Location::from(format!("{}{ASIDE}", object.location));
+        // Between a look at its time and the end of a file it may be put again. Whatever is moved aside
+        // can be looked at in peace: a put makes a file of its own.
+        match self.objects.rename(&object.location, &aside).await {
+            Ok(()) => {}
+            Err(Error::NotFound { .. }) => return Ok(false),
+            Err(error) => return Err(StoreError::new("move", object.location.as_ref(), error)),
+        }
+        if self.meta(&aside).await?.is_none_or(|meta| meta.last_modified >= limit) {
+            self.put_back(&object.location, &aside).await?;
+            return Ok(false);
+        }
+        self.delete(&aside).await
+    }
+
+    /// Deletes an object, however old. Tells whether it was there.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn delete_object(&self, object: &StoredObject) -> Result<bool, StoreError> {
+        self.delete(&object.location).await
+    }
+
+    async fn delete(&self, location: &Location) -> Result<bool, StoreError> {
+        match self.objects.delete(location).await {
+            Ok(()) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(StoreError::new("delete", location.as_ref(), error)),
+        }
+    }
+
+    /// Puts back what is aside, unless there is another in its place.
+    async fn put_back(&self, location: &Location, aside: &Location) -> Result<(), StoreError> {
+        match self.objects.rename_if_not_exists(aside, location).await {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(Error::AlreadyExists { .. }) => self.delete(aside).await.map(drop),
+            Err(error) => Err(StoreError::new("move", aside.as_ref(), error)),
+        }
+    }
+
+    async fn meta(&self, location: &Location) -> Result<Option<ObjectMeta>, StoreError> {
+        match self.objects.head(location).await {
+            Ok(meta) => Ok(Some(meta)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(StoreError::new("read", location.as_ref(), error)),
+        }
+    }
+
     /// Checks that objects can be written and deleted now: writes a small one and deletes it.
     ///
     /// # Errors
@@ -114,6 +257,29 @@ impl Store {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(StoreError::new("delete", PROBE, error)),
         }
+    }
+}
+
+/// An object as the store lists it.
+#[derive(Clone, Debug)]
+pub struct StoredObject {
+    location: Location,
+    /// Of the bytes, by its name.
+    pub sha256: Sha256,
+    /// By its name.
+    pub format: Format,
+    /// In bytes.
+    pub size: u64,
+    /// When it was last put.
+    pub written: DateTime<Utc>,
+}
+
+impl StoredObject {
+    /// None for what is no object.
+    fn of(meta: ObjectMeta) -> Option<Self> {
+        let (sha256, extension) = meta.location.filename()?.split_once('.')?;
+        let (sha256, format) = Sha256::parse(sha256).zip(Format::with_extension(extension))?;
+        Some(Self { location: meta.location, sha256, format, size: meta.size, written: meta.last_modified })
     }
 }
 
@@ -283,6 +449,41 @@ mod tests {
         let shard = folder.path().join(format!("a/b/{}/ab", USER.0));
         let names: Vec<_> = shard.read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, [format!("{SHA}.png").as_str()], "nothing temporary is left");
+    }
+
+    #[tokio::test]
+    async fn what_is_put_again_is_not_deleted_for_what_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::local(folder.path()).unwrap();
+        let listed = async || -> Vec<StoredObject> { store.objects(USER).try_concat().await.unwrap() };
+        let put =
+            async || store.put(USER, &SHA, Format::Png, Bytes::from_static(b"0123456789")).await.unwrap();
+        put().await;
+        let old = listed().await.remove(0);
+        assert_eq!((old.sha256, old.format, old.size), (SHA, Format::Png, 10));
+        assert_eq!(store.users().await.unwrap(), [USER]);
+
+        // Put again between the look at its time and the end.
+        put().await;
+        assert!(!store.delete_if_old(&old, old.written).await.unwrap());
+        assert_eq!(listed().await.len(), 1);
+        // As a crash in the middle leaves it: with nothing in its place, and with another.
+        let file = folder.path().join(old.location.as_ref());
+        let aside = folder.path().join(format!("{}{ASIDE}", old.location));
+        for again in [false, true] {
+            std::fs::rename(&file, &aside).unwrap();
+            if again {
+                put().await;
+            }
+            listed().await;
+            assert_eq!(listed().await.len(), 1);
+            assert!(file.exists() && !aside.exists());
+        }
+
+        let later = Utc::now() + chrono::TimeDelta::days(1);
+        assert!(store.delete_if_old(&old, later).await.unwrap());
+        assert!(!store.delete_if_old(&old, later).await.unwrap());
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "no folder of the user is left");
     }
 
     #[tokio::test]

@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
+use poem_openapi::{ApiResponse, Object, OpenApi, param::Query, payload::Json, types::Example};
 use uuid::Uuid;
 
 use super::{
     Tag,
     bearer::Bearer,
-    error::{ProblemSet, SIGNED_IN},
+    error::{PARAMETER, Problem, ProblemSet, SIGNED_IN},
     nullable::Nullable,
 };
 use crate::{app::App, db};
@@ -64,6 +64,13 @@ struct User {
     expires_at: DateTime<Utc>,
 }
 
+#[derive(ApiResponse)]
+enum UserDeleted {
+    /// The user is gone.
+    #[oai(status = 204)]
+    Gone,
+}
+
 #[OpenApi(prefix_path = "/auth", tag = "Tag::Auth")]
 impl ProfileApi {
     /// Show the caller's profile
@@ -76,6 +83,32 @@ impl ProfileApi {
         Bearer(caller): Bearer,
     ) -> Result<Json<Profile>, ProblemSet<SIGNED_IN>> {
         Ok(Json(app.profile(&caller).await?.into()))
+    }
+
+    /// Delete the caller's account
+    ///
+    /// All rows and objects, the profile and, in a Supabase project, the user itself. Jobs that run are
+    /// cancelled. It cannot be undone. The token, like all that were issued before, is answered 401 from
+    /// then on; where this host issues them, a new one for the same address begins with nothing. If it
+    /// fails in the middle it is ended within minutes, or by the same request.
+    #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
+    async fn delete_me(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+        /// The caller's own e-mail address, or id, as the user has just typed it.
+        Query(confirm): Query<String>,
+    ) -> Result<UserDeleted, ProblemSet<{ SIGNED_IN | PARAMETER }>> {
+        let confirm = confirm.trim();
+        let by_email = caller.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(confirm));
+        if !by_email && confirm.parse() != Ok(caller.user.0) {
+            return Err(
+                Problem::parameter("confirm", "must be the e-mail address or the id of the caller").into()
+            );
+        }
+        app.may_be_deleted(&caller).await?;
+        app.delete_user(caller.user).await?;
+        Ok(UserDeleted::Gone)
     }
 
     /// Verify the token

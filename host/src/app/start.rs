@@ -39,6 +39,9 @@ const REACH: Duration = Duration::from_secs(5);
 /// Signals that a slow listener may fall behind before it has to look for itself.
 const SIGNALS: usize = 1024;
 
+/// How the private Postgres is known to who uses another database with its data folder.
+const PRIVATE: &str = "private";
+
 /// What is not done by then is announced.
 const SILENCE: Duration = Duration::from_secs(1);
 
@@ -75,6 +78,12 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// A restore into it was interrupted.
+    #[error(
+        "a restore into {0} has not come to its end: give `pixcrawler restore` again, or remove the folder `restoring` \
+         in it to begin with nothing"
+    )]
+    HalfRestored(PathBuf),
     /// The private Postgres does not start.
     #[error("the private Postgres does not start")]
     Embedded(#[from] postgres::PostgresError),
@@ -133,7 +142,7 @@ impl App {
         let plugins = plugins?;
         // Before a source is asked for: a build that lacks one gives way to one that does not.
         plugins.configure(credentials.now().names()).await?;
-        let store = Store::local(&data_dir.join("objects"))?;
+        let store = database.store(data_dir).await?;
         let (signals, _) = broadcast::channel(SIGNALS);
         Ok(Self {
             config: Arc::new(config),
@@ -188,6 +197,9 @@ impl Database {
             let pool = db::connect(server, config.database.database_sessions).await?;
             return Ok(Self { pool, private: None });
         }
+        if data_dir.join(private::RESTORING).is_dir() && !postgres::is_made(&data_dir) {
+            return Err(StartError::HalfRestored(data_dir));
+        }
         let server =
             PrivatePostgres::start(&data_dir, config.database.pg_bin.as_deref(), Durability::Kept).await?;
         match db::connect(&server.url(), PRIVATE_SESSIONS).await {
@@ -234,10 +246,30 @@ impl Database {
         Ok(applied)
     }
 
+    /// Opens the store of the data folder, whose objects the rows of this database name. The tables must be
+    /// up to date.
+    ///
+    /// # Errors
+    /// When the store cannot be used, or the database fails.
+    pub(crate) async fn store(&self, data_dir: &Path) -> Result<Store, StartError> {
+        let store = Store::local(&data_dir.join("objects"))?;
+        store.serve_database(&db::secrets::database_name(&self.pool).await?).await?;
+        if self.private.is_none() && postgres::is_made(data_dir) {
+            // One that was used before, or is in turn: its rows name objects, too.
+            store.serve_database(PRIVATE).await?;
+        }
+        Ok(store)
+    }
+
     /// Tells whether it is the private one.
     #[must_use]
     pub const fn is_private(&self) -> bool {
         self.private.is_some()
+    }
+
+    /// Gives the private one, where it is that.
+    pub(crate) const fn private(&self) -> Option<&PrivatePostgres> {
+        self.private.as_ref()
     }
 
     /// Lets go of it; the private Postgres is stopped unless others use it.

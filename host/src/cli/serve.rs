@@ -93,8 +93,9 @@ async fn serve(app: App, stop: CancellationToken) -> anyhow::Result<()> {
         guarded
     };
     let inbox = app.clone().watch_inbox(stop.clone());
-    let (served, (), guarded, (), ()) =
-        tokio::join!(server, worker, guard, inbox, presence.keep(stop.clone()));
+    let upkeep = app.keep_objects(&stop);
+    let (served, (), guarded, (), (), ()) =
+        tokio::join!(server, worker, guard, inbox, presence.keep(stop.clone()), upkeep);
     served?;
     Ok(guarded?)
 }
@@ -103,6 +104,8 @@ async fn serve(app: App, stop: CancellationToken) -> anyhow::Result<()> {
 async fn work(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     let presence = Presence::begin(&app, Role::Worker).await;
     tracing::info!(event = "ready", slots = app.config.crawl.slots, "ready");
-    tokio::join!(Worker::run(app.clone(), stop.clone()), presence.keep(stop.clone()), app.watch_inbox(stop));
+    let upkeep = app.keep_objects(&stop);
+    let inbox = app.clone().watch_inbox(stop.clone());
+    tokio::join!(Worker::run(app.clone(), stop.clone()), presence.keep(stop.clone()), inbox, upkeep);
     Ok(())
 }

@@ -26,6 +26,7 @@ pub(super) fn local_user() -> Caller {
         email: Some(LOCAL_USER.to_owned()),
         name: Some("Local user".to_owned()),
         avatar_url: None,
+        issued: Utc::now(),
         expires: DateTime::<Utc>::MAX_UTC,
         role: "authenticated".to_owned(),
         is_anonymous: false,

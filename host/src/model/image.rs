@@ -162,6 +162,12 @@ impl Format {
         }
     }
 
+    /// The format whose files have this extension.
+    #[must_use]
+    pub fn with_extension(extension: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.extension() == extension)
+    }
+
     /// Media type.
     #[must_use]
     pub const fn media_type(self) -> &'static str {

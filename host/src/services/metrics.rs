@@ -28,7 +28,23 @@ impl App {
             let condition = states.health(source, credentials.mark(&source.info.id)).condition;
             Condition::ALL.map(|each| (source.info.id.as_str(), each.name(), each == condition))
         }));
+        self.measure_stored().await;
         self.metrics.text()
+    }
+
+    /// Looks what is stored, unless that was done lately. What takes longer than who asks waits is seen by
+    /// the next who does.
+    async fn measure_stored(&self) {
+        if !self.metrics.is_stored_due() {
+            return;
+        }
+        let app = self.clone();
+        let measured = tokio::spawn(async move {
+            if let Ok(bytes) = db::users::stored_bytes(&app.db).await {
+                app.metrics.stored(bytes);
+            }
+        });
+        let _ = tokio::time::timeout(PATIENCE, measured).await;
     }
 }
 

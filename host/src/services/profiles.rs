@@ -41,6 +41,7 @@ impl App {
         connection: &mut db::PgConnection,
         caller: &Caller,
     ) -> Result<ProfileRow, ProfileError> {
+        refuse_deleted(connection, caller).await?;
         let profile = db::profiles::ensure(connection, &identity(caller), known(caller)).await?;
         profile.ok_or(ProfileError::UserGone)
     }
@@ -51,6 +52,7 @@ impl App {
     /// When the user is gone, or the database fails.
     pub async fn sync_profile(&self, caller: &Caller) -> Result<ProfileRow, ProfileError> {
         let connection = &mut *self.db.acquire().await?;
+        refuse_deleted(connection, caller).await?;
         let profile = db::profiles::sync(connection, &identity(caller), known(caller)).await?;
         profile.ok_or(ProfileError::UserGone)
     }
@@ -61,6 +63,7 @@ impl App {
     /// # Errors
     /// When that is not so, or the database fails.
     pub async fn is_signed_in(&self, caller: &Caller) -> Result<(), ProfileError> {
+        refuse_deleted(&mut *self.db.acquire().await?, caller).await?;
         if caller.is_local {
             return Ok(());
         }
@@ -70,6 +73,18 @@ impl App {
             (_, false) => Err(ProfileError::SignedOut),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the caller may have the user deleted: who is signed in, and who asked before and is not
+    /// wholly gone.
+    ///
+    /// # Errors
+    /// When not, or the database fails.
+    pub async fn may_be_deleted(&self, caller: &Caller) -> Result<(), ProfileError> {
+        if db::users::is_half_deleted(&self.db, caller.user).await? {
+            return Ok(());
+        }
+        self.is_signed_in(caller).await
     }
 
     /// Whether the caller may have something crawled.
@@ -83,6 +98,14 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Whoever was deleted here since the token was issued is gone, whatever else knows them still.
+async fn refuse_deleted(connection: &mut db::PgConnection, caller: &Caller) -> Result<(), ProfileError> {
+    if db::users::is_deleted(connection, caller.user, caller.issued).await? {
+        return Err(ProfileError::UserGone);
+    }
+    Ok(())
 }
 
 const fn known(caller: &Caller) -> ProfileOrigin {

@@ -1,0 +1,63 @@
+//! `sweep`: objects that no row names are deleted.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use indicatif::HumanBytes;
+
+use crate::{
+    app::Database,
+    cli::{counted, say},
+    config::Config,
+    services::objects,
+};
+
+/// Delete objects that no row names, and say which are missing
+///
+/// A job that is deleted leaves its pictures in the store; `serve` and `worker` do this every few hours.
+/// What was written within the last 24 hours is spared, because its row may be on its way.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    pixcrawler sweep --dry-run\n  \
+    pixcrawler sweep --json\n\n\
+    Exit codes: 0 done, 1 objects are missing, or it failed.")]
+pub(super) struct SweepArgs {
+    /// Only count
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl SweepArgs {
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
+        let database = Database::connect(&config).await?;
+        let done = async {
+            database.migrate().await?;
+            let store = database.store(&config.data_dir()).await?;
+            anyhow::Ok(objects::sweep(&database.pool, &store, self.dry_run).await?)
+        };
+        let done = done.await;
+        database.close().await;
+        let sweep = done?;
+        if self.json {
+            say(&serde_json::to_string(&sweep)?);
+        } else {
+            let did = if self.dry_run { "would be deleted" } else { "deleted" };
+            say(&format!(
+                "{} in the store ({}): {} that no row names {did} ({}), {} younger than 24 hours spared, {} missing",
+                counted(sweep.objects, "object"),
+                HumanBytes(sweep.bytes),
+                sweep.swept,
+                HumanBytes(sweep.swept_bytes),
+                sweep.spared,
+                sweep.missing,
+            ));
+            for path in &sweep.missing_paths {
+                say(&format!("missing: {path}"));
+            }
+        }
+        Ok(if sweep.missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}

@@ -1,0 +1,171 @@
+//! Which objects the rows name, as of one moment, for who compares the store with that: the sweep, the end
+//! of a user, and backups. None of them deletes what another reads.
+//!
+//! Its functions fail when the database does.
+
+use std::{collections::HashSet, time::Duration};
+
+use sqlx::{Connection as _, PgConnection, PgPool};
+
+use crate::model::{Format, Sha256, UserId};
+
+/// Set in a session that lives as long as the store is walked.
+const SESSION: &str = "set statement_timeout = '10min'; set idle_in_transaction_session_timeout = 0";
+
+/// The store is this one's: to delete from, or to read from.
+pub struct StoreHold {
+    connection: PgConnection,
+}
+
+/// An object as rows name it.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedObject {
+    /// Its place in the list.
+    pub number: i64,
+    /// Whose.
+    pub user: UserId,
+    /// Of its bytes.
+    pub sha256: Sha256,
+    /// Of the picture.
+    pub format: Format,
+}
+
+/// How much there is, as of the same moment as the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow, serde::Serialize, serde::Deserialize)]
+pub struct RowCounts {
+    /// Profiles.
+    pub users: i64,
+    /// Crawl jobs.
+    pub jobs: i64,
+    /// Images, those included that were refused.
+    pub images: i64,
+    /// Objects that they name.
+    pub objects: i64,
+    /// Migration that was applied last.
+    pub migration: i64,
+    /// Major version of the server.
+    pub postgres: i32,
+}
+
+impl StoreHold {
+    /// To delete objects; none while others hold the store.
+    pub async fn to_delete(pool: &PgPool) -> sqlx::Result<Option<Self>> {
+        Self::take(pool, "select pg_try_advisory_lock(hashtext('pixcrawler.objects'))").await
+    }
+
+    /// To read objects, beside others who read; none while one deletes.
+    pub async fn to_read(pool: &PgPool) -> sqlx::Result<Option<Self>> {
+        Self::take(pool, "select pg_try_advisory_lock_shared(hashtext('pixcrawler.objects'))").await
+    }
+
+    async fn take(pool: &PgPool, lock: &'static str) -> sqlx::Result<Option<Self>> {
+        // Of its own: the lock goes with it, come what may.
+        let mut connection = pool.acquire().await?.detach();
+        sqlx::raw_sql(SESSION).execute(&mut connection).await?;
+        if sqlx::query_scalar(lock).fetch_one(&mut connection).await? {
+            return Ok(Some(Self { connection }));
+        }
+        connection.close().await?;
+        Ok(None)
+    }
+
+    /// Makes the list of what is named, in a table of this session, whose size is the disk's business.
+    pub async fn list(&mut self) -> sqlx::Result<()> {
+        sqlx::raw_sql(
+            "set client_min_messages = warning;
+             drop table if exists pg_temp.named_object;
+             create temporary table named_object as
+             select row_number() over () as number, user_id, hash, format
+               from (select user_id, hash, min(format) as format from public.images
+                      where is_valid and not is_duplicate and user_id is not null and hash ~ '^[0-9a-f]{64}$'
+                      group by user_id, hash) as named;
+             create index on pg_temp.named_object (user_id, hash);
+             create index on pg_temp.named_object (number);
+             analyze pg_temp.named_object",
+        )
+        .execute(&mut self.connection)
+        .await
+        .map(drop)
+    }
+
+    /// The same, in a transaction whose state of all tables others can read by the name that this gives,
+    /// as long as this is there.
+    pub async fn list_as_of_now(&mut self) -> sqlx::Result<String> {
+        sqlx::raw_sql("begin isolation level repeatable read").execute(&mut self.connection).await?;
+        let name = sqlx::query_scalar("select pg_export_snapshot()").fetch_one(&mut self.connection).await?;
+        self.list().await?;
+        Ok(name)
+    }
+
+    /// How much there is.
+    pub async fn counts(&mut self) -> sqlx::Result<RowCounts> {
+        sqlx::query_as(
+            "select (select count(*) from public.profiles) as users,
+                    (select count(*) from public.crawl_jobs) as jobs,
+                    (select count(*) from public.images) as images,
+                    (select count(*) from pg_temp.named_object) as objects,
+                    (select max(version) from pixcrawler.migration) as migration,
+                    current_setting('server_version_num')::integer / 10000 as postgres",
+        )
+        .fetch_one(&mut self.connection)
+        .await
+    }
+
+    /// Those of the list that come after a number, in order. What is of no known format is left out.
+    pub async fn page(&mut self, after: i64, limit: i64) -> sqlx::Result<(Vec<NamedObject>, Option<i64>)> {
+        let rows: Vec<(i64, UserId, String, Option<String>)> = sqlx::query_as(
+            "select number, user_id, hash, format from pg_temp.named_object where number > $1 order by number limit $2",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let last = rows.last().map(|(number, ..)| *number);
+        let objects = rows.into_iter().filter_map(|(number, user, hash, format)| {
+            let (sha256, format) = Sha256::parse(&hash).zip(Format::named(&format?))?;
+            Some(NamedObject { number, user, sha256, format })
+        });
+        Ok((objects.collect(), last))
+    }
+
+    /// Those of these hashes that a row of this user names, by the list.
+    pub async fn named(&mut self, user: UserId, hashes: &[String]) -> sqlx::Result<HashSet<String>> {
+        let named = sqlx::query_scalar(
+            "select hash from pg_temp.named_object where user_id = $1 and hash = any ($2)",
+        );
+        let named: Vec<String> = named.bind(user).bind(hashes).fetch_all(&mut self.connection).await?;
+        Ok(named.into_iter().collect())
+    }
+
+    /// Whether a row of this user names it now, and not only by the list.
+    pub async fn is_named(&mut self, object: NamedObject) -> sqlx::Result<bool> {
+        sqlx::query_scalar(
+            "select exists (select from public.datasets d join public.images i on i.dataset_id = d.id
+                             where d.user_id = $1 and i.hash = $2 and i.is_valid and not i.is_duplicate)",
+        )
+        .bind(object.user)
+        .bind(object.sha256.to_string())
+        .fetch_one(&mut self.connection)
+        .await
+    }
+
+    /// Lets go of the store.
+    pub async fn end(self) -> sqlx::Result<()> {
+        self.connection.close().await
+    }
+}
+
+/// Whether it is time to do `what` again, which nobody did for so long; then it counts as done now.
+pub async fn is_due(pool: &PgPool, what: &str, every: Duration) -> sqlx::Result<bool> {
+    let due: Option<(bool,)> = sqlx::query_as(
+        "insert into pixcrawler.upkeep (what, last) values ($1, now())
+             on conflict (what) do update set last = now()
+          where upkeep.last < now() - make_interval(secs => $2)
+      returning true",
+    )
+    .bind(what)
+    .bind(every.as_secs_f64())
+    .fetch_optional(pool)
+    .await?;
+    Ok(due.is_some())
+}

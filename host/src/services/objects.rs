@@ -1,0 +1,178 @@
+//! Whether rows and objects agree: what no row names is waste and deleted, what rows name and is not there
+//! is said.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::TryStreamExt as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::App,
+    db::{
+        self, PgPool,
+        objects::{NamedObject, StoreHold, is_due},
+    },
+    error::chain,
+    model::UserId,
+    services::users::{self, DeletionError},
+    store::{Store, StoreError, StoredObject},
+};
+
+/// What was put since may get its row still. It takes seconds; a clock that is wrong may make more of it.
+const SPARED: TimeDelta = TimeDelta::hours(24);
+/// How often it is looked whether something is to be done. At the start there is enough else.
+const LOOK: Duration = Duration::from_mins(5);
+/// Objects that are looked up at a time.
+const PAGE: i64 = 1000;
+/// Missing ones that are named.
+const MOST_NAMED: usize = 20;
+
+/// What a sweep found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Sweep {
+    /// Objects in the store.
+    pub objects: u64,
+    /// Of all of them.
+    pub bytes: u64,
+    /// Objects that no row names and that were deleted, or would be.
+    pub swept: u64,
+    /// Of these.
+    pub swept_bytes: u64,
+    /// Objects that no row names, but that are too young to be sure.
+    pub spared: u64,
+    /// Objects that rows name and that are not in the store.
+    pub missing: u64,
+    /// Paths of the first of these.
+    pub missing_paths: Vec<String>,
+}
+
+/// Why nothing was swept, or not all.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// A sweep, a backup or the end of a user.
+    #[error("a backup, another sweep or the deletion of a user is under way; try again when it is done")]
+    Busy,
+    /// What one database does not name another may.
+    #[error(
+        "the objects belong to another database, too, so it is not known which of them are waste; if that database \
+         is no more, remove these files of the folder `objects/databases` (for `private` also the folder `postgres`) and try \
+         again: {0}"
+    )]
+    Shared(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] db::Error),
+}
+
+impl App {
+    /// Deletes waste now and then, and ends what was begun of the end of users, until `stop`. Of all
+    /// processes one does it at a time.
+    pub async fn keep_objects(&self, stop: &CancellationToken) {
+        let every = self.config.database.sweep_every;
+        while stop.run_until_cancelled(tokio::time::sleep(LOOK.min(every))).await.is_some() {
+            if let Some(Err(error)) = stop.run_until_cancelled(self.tidy_up(every)).await {
+                tracing::warn!(error = %chain(&error), "objects without rows are left for now");
+            }
+        }
+    }
+
+    async fn tidy_up(&self, every: Duration) -> Result<(), SweepError> {
+        for user in db::users::half_deleted(&self.db).await? {
+            match users::delete(&self.db, &self.store, user).await {
+                Ok(_) => tracing::info!(event = "user-deleted", %user, "the end of a user was ended"),
+                Err(DeletionError::Busy) => return Err(SweepError::Busy),
+                Err(error) => tracing::warn!(%user, error = %chain(&error), "a user is not wholly gone yet"),
+            }
+        }
+        if !is_due(&self.db, "sweep", every).await? {
+            return Ok(());
+        }
+        let swept = sweep(&self.db, &self.store, false).await?;
+        let Sweep { objects, bytes, swept, swept_bytes, missing, ref missing_paths, .. } = swept;
+        tracing::info!(
+            event = "swept",
+            objects,
+            bytes,
+            swept,
+            swept_bytes,
+            missing,
+            "objects that no row names were deleted"
+        );
+        if missing > 0 {
+            tracing::error!(event = "objects-missing", missing, first = ?missing_paths, "rows name objects that are not there; `pixcrawler restore` them from a backup, or delete the jobs");
+        }
+        Ok(())
+    }
+}
+
+/// Looks at all objects and all rows: deletes what no row names and was last written over 24 hours ago,
+/// or only counts it. Needs the memory of a page; the list of what is named is the database's.
+///
+/// # Errors
+/// When it may not be done now, or the store or the database failed. What was deleted stays so.
+pub async fn sweep(db: &PgPool, store: &Store, dry_run: bool) -> Result<Sweep, SweepError> {
+    let own = db::secrets::database_name(db).await?;
+    let others: Vec<_> = store.databases().await?.into_iter().filter(|name| *name != own).collect();
+    if !others.is_empty() {
+        return Err(SweepError::Shared(others.join(", ")));
+    }
+    // Before the list is made: whose row comes later was put later, too.
+    let limit = Utc::now() - SPARED;
+    let mut hold = StoreHold::to_delete(db).await?.ok_or(SweepError::Busy)?;
+    hold.list().await?;
+    let mut done = Sweep::default();
+    for user in store.users().await? {
+        let mut pages = store.objects(user);
+        while let Some(page) = pages.try_next().await? {
+            sweep_page(store, &mut hold, user, &page, limit, dry_run, &mut done).await?;
+        }
+    }
+    let mut last = Some(0);
+    while let Some(after) = last {
+        let page;
+        (page, last) = hold.page(after, PAGE).await?;
+        for object in page {
+            let NamedObject { user, sha256, format, .. } = object;
+            // Since the list was made its row may have gone, and then the object may have.
+            if store.size(user, &sha256, format).await?.is_none() && hold.is_named(object).await? {
+                done.missing += 1;
+                if done.missing_paths.len() < MOST_NAMED {
+                    done.missing_paths.push(Store::path(user, &sha256, format));
+                }
+            }
+        }
+    }
+    hold.end().await?;
+    Ok(done)
+}
+
+async fn sweep_page(
+    store: &Store,
+    hold: &mut StoreHold,
+    user: UserId,
+    page: &[StoredObject],
+    limit: DateTime<Utc>,
+    dry_run: bool,
+    done: &mut Sweep,
+) -> Result<(), SweepError> {
+    let hashes: Vec<String> = page.iter().map(|object| object.sha256.to_string()).collect();
+    let named = hold.named(user, &hashes).await?;
+    for (object, hash) in page.iter().zip(&hashes) {
+        done.objects += 1;
+        done.bytes += object.size;
+        if named.contains(hash) {
+            continue;
+        }
+        if object.written < limit && (dry_run || store.delete_if_old(object, limit).await?) {
+            done.swept += 1;
+            done.swept_bytes += object.size;
+        } else {
+            done.spared += 1;
+        }
+    }
+    Ok(())
+}

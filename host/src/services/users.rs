@@ -1,0 +1,114 @@
+//! The end of a user: rows, objects, profile, and the row in `auth.users`.
+
+use futures_util::TryStreamExt as _;
+
+use crate::{
+    app::App,
+    db::{
+        self, PgPool, job_lifecycle,
+        objects::StoreHold,
+        users::{self, Account},
+    },
+    error::chain,
+    model::UserId,
+    store::{Store, StoreError},
+};
+
+/// What was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// Jobs, with their images' rows.
+    pub jobs: usize,
+    /// Objects.
+    pub objects: u64,
+    /// Of these.
+    pub bytes: u64,
+    /// The profile is gone. Else something that is not ours refers to it, and nothing is left in it.
+    pub profile: bool,
+    /// The row in `auth.users`.
+    pub account: Account,
+}
+
+/// Why a user is not wholly gone. The user can do nothing any more, and the same again goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum DeletionError {
+    /// A backup or a sweep, which read the objects.
+    #[error(
+        "the user and all rows are gone, but a backup or a sweep is reading the objects; they are deleted by a server \
+         that runs when that is done, or by the same command again"
+    )]
+    Busy,
+    /// The store failed.
+    #[error("the user and all rows are gone, but not all objects; the same command again goes on")]
+    Store(#[from] StoreError),
+    /// The database failed.
+    #[error("the database failed; the same command again goes on")]
+    Database(#[from] db::Error),
+}
+
+impl App {
+    /// Deletes a user, to the end whoever waits for it: rows and objects, profile and account. What
+    /// cannot be done now is done later.
+    ///
+    /// # Errors
+    /// When the rows are not gone.
+    pub async fn delete_user(&self, user: UserId) -> Result<(), db::Error> {
+        let app = self.clone();
+        let deletion = tokio::spawn(async move { delete(&app.db, &app.store, user).await });
+        match deletion.await {
+            Ok(Ok(deletion)) => {
+                tracing::info!(event = "user-deleted", %user, jobs = deletion.jobs, objects = deletion.objects, "a user was deleted");
+                if let Account::Left(reason) = deletion.account {
+                    tracing::warn!(%user, reason, "the account is left in auth.users: delete it in the project's dashboard");
+                }
+                Ok(())
+            }
+            Ok(Err(DeletionError::Database(error))) => Err(error),
+            Ok(Err(error)) => {
+                tracing::warn!(%user, error = %chain(&error), "a user is not wholly gone yet");
+                Ok(())
+            }
+            Err(panicked) => Err(db::Error::Io(std::io::Error::other(panicked))),
+        }
+    }
+}
+
+/// Deletes a user: from the first step on no token makes them anew; then jobs are cancelled, so that
+/// workers let go, and deleted one by one; then all else in the database; then the objects. At any point
+/// it may be interrupted, and the same again goes on.
+///
+/// # Errors
+/// When it did not come to its end.
+pub async fn delete(db: &PgPool, store: &Store, user: UserId) -> Result<Deletion, DeletionError> {
+    users::begin_end(db, user).await?;
+    let mut jobs = 0;
+    loop {
+        let page = users::jobs(db, user).await?;
+        if page.is_empty() {
+            break;
+        }
+        for job in page {
+            let mut tx = db.begin().await?;
+            job_lifecycle::cancel(&mut tx, user, job).await?;
+            tx.commit().await?;
+            let mut tx = db.begin().await?;
+            jobs += usize::from(job_lifecycle::delete(&mut tx, user, job).await?);
+            tx.commit().await?;
+        }
+    }
+    let (profile, account) = users::delete_rows(db, user).await?;
+    let hold = StoreHold::to_delete(db).await?.ok_or(DeletionError::Busy)?;
+    let (mut objects, mut bytes) = (0, 0);
+    let mut pages = store.objects(user);
+    while let Some(page) = pages.try_next().await? {
+        for object in page {
+            if store.delete_object(&object).await? {
+                objects += 1;
+                bytes += object.size;
+            }
+        }
+    }
+    users::end(db, user).await?;
+    hold.end().await?;
+    Ok(Deletion { jobs, objects, bytes, profile, account })
+}
