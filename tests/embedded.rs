@@ -153,7 +153,13 @@ async fn data_of_another_version_are_left_alone() {
     let Err(error) = start(dir.path()).await else { panic!("started") };
     let message = error.to_string();
     assert!(matches!(error, PostgresError::WrongVersion { needed: 11, .. }), "{message}");
-    for part in ["are of Postgres 11", "--pg-bin", "pg_dumpall", cluster.to_str().unwrap()] {
+    for part in [
+        "are of Postgres 11",
+        "--pg-bin",
+        "pixcrawler backup",
+        "pixcrawler restore",
+        cluster.to_str().unwrap(),
+    ] {
         assert!(message.contains(part), "{message}");
     }
     assert_eq!(fs::read_dir(&cluster).unwrap().count(), 1);

@@ -15,6 +15,7 @@ mod guard;
 mod hostile;
 mod layouts;
 mod live;
+mod lost;
 mod metrics;
 mod openverse;
 mod operator;

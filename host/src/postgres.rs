@@ -7,11 +7,13 @@
 //! then goes on, and whoever starts next adopts it.
 //!
 //! Each of these processes watches the server. When it dies, the first that gets the turn
-//! starts it again; the others find it there.
+//! starts it again; the others find it there. When its folder is moved or deleted nobody starts it
+//! again, and the process that stops ends it by its number.
 
 mod account;
 mod binaries;
 mod cluster;
+mod dump;
 
 use std::{
     fs::{File, TryLockError},
@@ -29,12 +31,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{account::Account, cluster::Cluster};
-use crate::private;
+use crate::private::{self, HeldFolder};
 
 /// A running private Postgres, and this process's share in it. Dropped without
 /// [`PrivatePostgres::stop`], it goes on and is adopted at the next start.
 pub struct PrivatePostgres {
     server: Arc<ServerCommand>,
+    folder: Arc<HeldFolder>,
+    /// Cancelled when the folder is gone.
+    lost: CancellationToken,
     /// Locked, shared.
     user: File,
     watch: JoinHandle<()>,
@@ -103,15 +108,25 @@ impl PrivatePostgres {
             alive: Liveness(Arc::new(AtomicBool::new(true))),
         });
         server.ensure().await?;
-        let end = CancellationToken::new();
-        let watch = tokio::spawn(watch(server.clone(), end.clone()));
-        Ok(Self { server, user, watch, unwatch: end.drop_guard() })
+        // Its process is remembered from here on.
+        server.cluster.is_alive();
+        let dir = &server.cluster.dir;
+        let folder = Arc::new(HeldFolder::open(dir).map_err(PostgresError::io("open", dir))?);
+        let (end, lost) = (CancellationToken::new(), CancellationToken::new());
+        let watch = tokio::spawn(watch(server.clone(), folder.clone(), lost.clone(), end.clone()));
+        Ok(Self { server, folder, lost, user, watch, unwatch: end.drop_guard() })
     }
 
     /// Says where to connect, as a superuser.
     #[must_use]
     pub fn url(&self) -> SecretString {
         self.server.cluster.url().into()
+    }
+
+    /// Gives what is cancelled when the folder of the data is moved or deleted.
+    #[must_use]
+    pub fn lost(&self) -> CancellationToken {
+        self.lost.clone()
     }
 
     /// Gives whether it lives, for who wants to say so.
@@ -130,6 +145,10 @@ impl PrivatePostgres {
         // Not in the middle of a start: a server that is just beginning would be left behind.
         // Should the watch have failed, there is nothing that it could still do.
         let _ = self.watch.await;
+        if !self.folder.is_in_place() {
+            // What is there now, if anything, is not ours, its locks and its record included.
+            return self.server.cluster.stop_remembered().await;
+        }
         let data_dir = &self.server.cluster.data_dir;
         let _stopping = lock(data_dir).await?;
         let users_lock = data_dir.join(USERS_LOCK);
@@ -162,6 +181,14 @@ impl ServerCommand {
         cluster.run(&bin, self.durability).await?;
         Ok(true)
     }
+
+    /// The same for a server that has run: where its data are gone, no new ones are made in their place.
+    async fn revive(&self) -> Result<bool, PostgresError> {
+        if self.cluster.version()?.is_none() {
+            return Err(PostgresError::io("find", &self.cluster.dir)(io::ErrorKind::NotFound.into()));
+        }
+        self.ensure().await
+    }
 }
 
 impl Liveness {
@@ -176,11 +203,22 @@ impl Liveness {
     }
 }
 
-/// Looks after the server until the end; an attempt to start it is made to its end.
-async fn watch(server: Arc<ServerCommand>, end: CancellationToken) {
+/// Looks after the server until the end, or until its folder is lost; an attempt to start it is made to
+/// its end.
+async fn watch(
+    server: Arc<ServerCommand>,
+    folder: Arc<HeldFolder>,
+    lost: CancellationToken,
+    end: CancellationToken,
+) {
     let mut wait = LOOK;
     while end.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
         wait = LOOK;
+        if !folder.is_in_place() {
+            server.alive.set(false);
+            lost.cancel();
+            return;
+        }
         if server.cluster.is_alive() {
             continue;
         }
@@ -190,7 +228,7 @@ async fn watch(server: Arc<ServerCommand>, end: CancellationToken) {
         }
         let revived = async {
             let _starting = lock(&server.cluster.data_dir).await?;
-            server.ensure().await
+            server.revive().await
         };
         match revived.await {
             Ok(by_us) => {
@@ -241,8 +279,8 @@ pub enum PostgresError {
     /// The data are of another major version than all binaries.
     #[error(
         "the data in {data} are of Postgres {needed}, found is {found}; install Postgres {needed} beside it or \
-         name the folder of its programs with --pg-bin; to change to another version, export them with \
-         pg_dumpall of Postgres {needed}, move the folder away, start once and import them"
+         name the folder of its programs with --pg-bin; to change to another version, make a `pixcrawler \
+         backup` with Postgres {needed}, move the data folder away, and `pixcrawler restore` it with the other"
     )]
     WrongVersion {
         /// Folder of the cluster.
@@ -284,6 +322,17 @@ pub enum PostgresError {
         log: PathBuf,
         /// Its last lines.
         tail: String,
+    },
+    /// A program of Postgres that is not always installed with the server.
+    #[error("there is no {}; install the client programs of Postgres, or name a folder that has them with --pg-bin", .0.display())]
+    NoProgram(PathBuf),
+    /// A program of Postgres failed.
+    #[error("{program} failed: {said}")]
+    Program {
+        /// Its name.
+        program: &'static str,
+        /// Its last words.
+        said: String,
     },
     /// It goes on after it was told to end.
     #[error("the private Postgres (process {0}) did not end in time")]

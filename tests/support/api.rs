@@ -118,7 +118,7 @@ impl Api {
         if let Some(worker) = self.worker {
             worker.await.unwrap();
         }
-        self.running.stop().await;
+        self.running.stop().await.unwrap();
         drop(self.data);
     }
 }

@@ -95,7 +95,7 @@ impl CrawlArgs {
         let mut progress = Progress::new(terminal)?;
         let running = RunningHost::start(config, &stop, &|what| progress.busy(what)).await?;
         let done = self.crawl(&running.app, &mut folder, &request, &stop, &mut progress).await;
-        running.stop().await;
+        running.stop().await?;
         done
     }
 

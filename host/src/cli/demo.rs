@@ -93,7 +93,7 @@ impl Demo {
         };
         done.cancel();
         let served = services.await;
-        running.stop().await;
+        running.stop().await?;
         served??;
         Ok(if result? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -68,7 +68,7 @@ async fn run(
         started => started?,
     };
     let done = purpose(running.app.clone(), stop).await;
-    running.stop().await;
+    running.stop().await?;
     done.map(|()| ExitCode::SUCCESS)
 }
 

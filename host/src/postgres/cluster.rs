@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicI32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -34,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a server that ends at once is started again: the processes of one that was
 /// killed hold its memory for a moment.
 const RETRIES: Duration = Duration::from_secs(5);
+/// A server without its folder is told to end more and more plainly, after so long each.
+const ENDING: Duration = Duration::from_secs(5);
 /// A longer log is put aside at the next start.
 const LONG_LOG: u64 = 4 << 20;
 
@@ -43,7 +46,9 @@ pub(super) struct Cluster {
     pub(super) dir: PathBuf,
     socket: PathBuf,
     log: PathBuf,
-    account: Account,
+    pub(super) account: Account,
+    /// The server's process when it was last looked for and found; else 0.
+    remembered: AtomicI32,
 }
 
 impl Cluster {
@@ -51,7 +56,8 @@ impl Cluster {
     pub(super) fn new(data_dir: &Path, account: Account) -> Result<Self, PostgresError> {
         let dir = data_dir.join("postgres");
         let socket = socket_folder(&dir, &account)?;
-        Ok(Self { dir, socket, log: data_dir.join("postgres.log"), data_dir: data_dir.to_owned(), account })
+        let log = data_dir.join("postgres.log");
+        Ok(Self { dir, socket, log, data_dir: data_dir.to_owned(), account, remembered: AtomicI32::new(0) })
     }
 
     /// Reads its major version; none before it is made.
@@ -150,9 +156,14 @@ impl Cluster {
 
     /// Says where to connect.
     pub(super) fn url(&self) -> String {
+        self.url_of("postgres")
+    }
+
+    /// The same for another database than the usual one.
+    pub(super) fn url_of(&self, database: &str) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.append_pair("host", &self.socket.to_string_lossy()).append_pair("sslmode", "disable");
-        format!("postgresql://{SUPERUSER}@localhost:{PORT}/postgres?{}", query.finish())
+        format!("postgresql://{SUPERUSER}@localhost:{PORT}/{database}?{}", query.finish())
     }
 
     /// Ends the server at once, without losing anything, and waits until it is gone.
@@ -167,11 +178,34 @@ impl Cluster {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        self.remove_socket_folder();
+        Ok(())
+    }
+
+    /// Ends the server whose folder was moved or deleted, with the record of its process in it. Moved, its
+    /// data are as after any stop.
+    pub(super) async fn stop_remembered(&self) -> Result<(), PostgresError> {
+        let Some(pid) = Pid::from_raw(self.remembered.load(Ordering::Relaxed)) else { return Ok(()) };
+        for signal in [Signal::INT, Signal::QUIT, Signal::KILL] {
+            if !self.is_server(pid) {
+                break;
+            }
+            let _ = kill_process(pid, signal);
+            let since = Instant::now();
+            while self.is_server(pid) && since.elapsed() < ENDING {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        self.remove_socket_folder();
+        if self.is_server(pid) { Err(PostgresError::Stop(pid.as_raw_nonzero().get())) } else { Ok(()) }
+    }
+
+    /// Removes the folder that was made for the socket alone.
+    fn remove_socket_folder(&self) {
         if self.socket != self.dir {
             // Made anew at the next start; one that is not empty is not only ours.
             let _ = fs::remove_dir(&self.socket);
         }
-        Ok(())
     }
 
     fn spawn(&self, bin: &Path, durability: Durability) -> Result<Child, PostgresError> {
@@ -223,16 +257,22 @@ impl Cluster {
 
     /// Finds the server that runs on this folder.
     fn server(&self) -> Option<Pid> {
-        let pid = self.recorded_server()?;
+        let pid = self.recorded_server().filter(|pid| self.is_server(*pid))?;
+        self.remembered.store(pid.as_raw_nonzero().get(), Ordering::Relaxed);
+        Some(pid)
+    }
+
+    /// Tells whether this process is the server of this folder.
+    fn is_server(&self, pid: Pid) -> bool {
         if !Path::new("/proc/self/cmdline").exists() {
-            return test_kill_process(pid).is_ok().then_some(pid);
+            return test_kill_process(pid).is_ok();
         }
         // The number may have gone to another process since, or to one that waits to be
         // buried, which has no arguments.
-        let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let Ok(arguments) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
         let arguments: Vec<&[u8]> = arguments.split(|&byte| byte == 0).collect();
         let ours = [b"-D".as_slice(), self.dir.as_os_str().as_encoded_bytes()];
-        arguments.windows(2).any(|pair| pair == ours).then_some(pid)
+        arguments.windows(2).any(|pair| pair == ours)
     }
 
     /// Removes the record of a server that is gone. Postgres refuses to start while the process that it has recorded lives, whatever

@@ -49,7 +49,7 @@ impl Retry {
         let stop = stop::on_signal()?;
         let running = RunningHost::start(config, &stop, &|what| tell(&format!("{what} …"))).await?;
         let retried = self.retry(&running, &whose, job).await;
-        running.stop().await;
+        running.stop().await?;
         match retried? {
             RetryOutcome::Now => {
                 let text =
