@@ -145,6 +145,8 @@ async fn every_command_explains_itself() {
         "user list -h",
         "user delete -h",
         "sweep -h",
+        "backup -h",
+        "restore -h",
         "migrate -h",
         "openapi -h",
         "doctor -h",

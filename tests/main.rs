@@ -4,6 +4,7 @@
 
 mod api;
 mod authors;
+mod backup;
 mod cli;
 mod contract;
 mod copies;

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod backup;
 mod client;
 mod compile;
 mod crawl;
@@ -63,8 +64,11 @@ enum TopCommand {
     Jobs(jobs::Jobs),
     Token(token::TokenArgs),
     Plugin(plugin::Plugin),
+    #[command(alias = "users")]
     User(users::User),
     Sweep(sweep::SweepArgs),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Migrate(migrate::Migrate),
     Openapi(openapi::Openapi),
     Doctor(doctor::Doctor),
@@ -167,6 +171,8 @@ async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         TopCommand::Plugin(command) => command.run(cli.config).await,
         TopCommand::User(command) => command.run(cli.config).await,
         TopCommand::Sweep(command) => command.run(cli.config).await,
+        TopCommand::Backup(command) => command.run(cli.config).await,
+        TopCommand::Restore(command) => command.run(cli.config).await,
         TopCommand::Migrate(command) => command.run(cli.config).await,
         TopCommand::Openapi(command) => Ok(command.run()),
         TopCommand::Doctor(command) => command.run(cli.config).await,

@@ -3,6 +3,7 @@
 //!
 //! [`App`]: crate::app::App
 
+pub mod backup;
 pub mod create;
 pub mod guard;
 pub mod host;

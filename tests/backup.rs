@@ -1,0 +1,231 @@
+//! A backup, proven by restoring it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use pixcrawler::{db::PgPool, postgres};
+use serde_json::{Value, json};
+use sqlx::postgres::PgListener;
+
+use crate::support::{
+    api::send,
+    postgres::data_dir,
+    process::{Process, System},
+    site::{PATIENCE, Site},
+};
+
+/// What is below a folder, by path.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for path in fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.strip_prefix(folder).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// Everything of these tables that must come back as it was.
+async fn rows(pool: &PgPool) -> Value {
+    sqlx::query_scalar(
+        "select jsonb_build_object(
+            'profiles', (select jsonb_agg(to_jsonb(p) order by id) from public.profiles p),
+            'images', (select jsonb_agg(to_jsonb(i) order by id) from public.images i),
+            'candidates', (select count(*) from pixcrawler.candidate),
+            'migrations', (select jsonb_agg(version order by version) from pixcrawler.migration),
+            'secrets', (select jsonb_agg(to_jsonb(s) order by name) from pixcrawler.secret s),
+            'queued', (select count(*) from graphile_worker._private_jobs))",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap()
+}
+
+/// Waits until the job of this id is completed.
+async fn completed(pool: &PgPool, job: i64) {
+    let mut listener = PgListener::connect_with(pool).await.unwrap();
+    listener.listen(pixcrawler::db::progress::CHANNEL).await.unwrap();
+    let wait = async {
+        loop {
+            let status = sqlx::query_scalar("select status from public.crawl_jobs where id = $1");
+            let status: String = status.bind(i32::try_from(job).unwrap()).fetch_one(pool).await.unwrap();
+            if status == "completed" {
+                return;
+            }
+            let _ = tokio::time::timeout(Duration::from_millis(200), listener.recv()).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap();
+}
+
+async fn connect(data: &Path) -> PgPool {
+    pixcrawler::db::connect(&postgres::running(data).await.unwrap(), 3).await.unwrap()
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+async fn stop(mut process: Process) {
+    process.terminate();
+    assert_eq!(process.exited().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn what_was_backed_up_while_it_ran_is_restored_and_goes_on() {
+    let site = Site::start().await;
+    let system = System::private(&site).await;
+    let folder = data_dir();
+    let [backup, restored] = ["backup", "restored"].map(|name| folder.path().join(name));
+    let target = backup.to_str().unwrap();
+    let plugins = system.data().join("plugins");
+    fs::create_dir(&plugins).unwrap();
+    fs::write(plugins.join("notes.txt"), "mine").unwrap();
+
+    // One that is over, and one in the middle, whose worker is at work all the time.
+    let server = system.server(&[]).await;
+    site.gallery("/over", 3, None);
+    let over = system.create(&["/over"], 3).await;
+    system.until_status(over, "completed").await;
+    let first = parsed(&system.tool(&["backup", target, "--json"], &[]).await);
+    assert_eq!(
+        (&first["new_objects"], &first["backup"]["jobs"], &first["faulty"]),
+        (&json!(3), &json!(1), &json!(0))
+    );
+    let all = site.gallery("/half", 4, None);
+    site.hold(&all[2..]);
+    let half = system.create(&["/half"], 4).await;
+    system.until(half, "the quick ones are kept", |job| job["kept"] == 2).await;
+    let second = parsed(&system.tool(&["backup", target, "--json"], &[]).await);
+    assert_eq!((&second["new_objects"], &second["backup"]["copied"]), (&json!(2), &json!(5)));
+    let unchanged = parsed(&system.tool(&["backup", target, "--json"], &[]).await);
+    assert_eq!((&unchanged["new_objects"], &unchanged["backup"]["jobs"]), (&json!(0), &json!(2)));
+    let names = fs::read_dir(&backup).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.starts_with("run-")).count(), 1, "older runs are gone");
+    let shown = system.get(&format!("/api/v1/crawl-jobs/{over}/images")).await.expect(200).json();
+    let links: Vec<String> = shown["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| image["url"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(links.len(), 3);
+    let before = rows(&system.pool).await;
+    let objects = tree(&system.objects());
+    refusals(&system, &backup).await;
+
+    // The machine is lost.
+    server.kill().await;
+    let postgres = crate::embedded::server(&system.data()).unwrap();
+    system.pool.close().await;
+    rustix::process::kill_process(postgres, rustix::process::Signal::KILL).unwrap();
+    // The front door starts it again, and ends with its folder.
+    while system.data().join("postgres").exists() {
+        let _ = fs::remove_dir_all(system.data());
+    }
+
+    // A restore that was interrupted is no data folder, and the next begins anew.
+    fs::create_dir_all(restored.join("restoring/postgres")).unwrap();
+    fs::create_dir_all(restored.join("keys")).unwrap();
+    let there = [("PIXCRAWLER_DATA_DIR", restored.to_str().unwrap())];
+    let told = system.fails(&["serve", "--port=0"], &there).await;
+    assert!(told.contains("has not come to its end") && told.contains("pixcrawler restore"), "{told}");
+    let done = parsed(&system.tool(&["restore", target, "--json"], &there).await);
+    assert_eq!(done["backup"], unchanged["backup"]);
+    assert!(!restored.join("restoring").exists());
+    assert_eq!(tree(&restored.join("objects")), objects);
+    assert_eq!(fs::read_to_string(restored.join("plugins/notes.txt")).unwrap(), "mine");
+    let told = system.fails(&["restore", target], &there).await;
+    assert!(told.contains("is in use") && told.contains("--data-dir"), "{told}");
+
+    // Same rows; the same token and links; the job goes on.
+    let door = system.server(&[there[0], ("PIXCRAWLER_SLOTS", "0")]).await;
+    let pool = connect(&restored).await;
+    assert_eq!(rows(&pool).await, before);
+    let client = reqwest::Client::new();
+    let ask = async |path: &str, token: bool| {
+        let request = client.get(format!("http://{}{path}", door.address()));
+        send(if token { request.bearer_auth(system.token()) } else { request }).await.expect(200)
+    };
+    assert_eq!(ask("/api/v1/crawl-jobs/", true).await.json()["items"].as_array().unwrap().len(), 2);
+    for link in &links {
+        let answer = client.get(format!("http://{}{link}", door.address())).send().await.unwrap();
+        let hash = answer.headers()["etag"].to_str().unwrap().trim_matches('"').to_owned();
+        let bytes = answer.error_for_status().unwrap().bytes().await.unwrap();
+        assert!(
+            objects
+                .iter()
+                .any(|(path, object)| path.ends_with(format!("{hash}.png")) && object[..] == bytes[..])
+        );
+    }
+    site.release(&all[2..]);
+    let worker = system.worker(&there).await;
+    completed(&pool, half).await;
+    let kept = ask(&format!("/api/v1/crawl-jobs/{half}/images?verdict=kept"), true).await.json();
+    assert_eq!(kept["items"].as_array().unwrap().len(), 4);
+    let doctor = parsed(&system.tool(&["doctor", "--json"], &there).await);
+    assert_eq!(doctor["ok"], true, "{doctor}");
+    pool.close().await;
+    stop(worker).await;
+    stop(door).await;
+}
+
+/// What is not backed up or restored, and why.
+async fn refusals(system: &System, backup: &Path) {
+    let target = backup.to_str().unwrap();
+    let fails = async |arguments: &[&str], parts: &[&str]| {
+        let told = system.fails(arguments, &[("PIXCRAWLER_DATA_DIR", system.data().to_str().unwrap())]).await;
+        assert!(parts.iter().all(|part| told.contains(part)), "{arguments:?}: {told}");
+    };
+    let url = ["--database-url", "postgresql://nobody@localhost/x"];
+    fails(&["backup", target, url[0], url[1]], &["DATABASE_URL is set", "pg_dump", "objects"]).await;
+    fails(&["restore", target], &["is in use", "move this one away"]).await;
+    fails(&["backup", system.data().join("b").to_str().unwrap()], &["is in the data folder"]).await;
+    let other = backup.with_file_name("other");
+    fs::create_dir(&other).unwrap();
+    fails(&["restore", other.to_str().unwrap()], &["is no backup", "manifest.json"]).await;
+    fs::write(other.join("letter"), "mine").unwrap();
+    fails(&["backup", other.to_str().unwrap()], &["holds other things", "letter"]).await;
+
+    system.tool(&["restore", target, "--verify"], &[]).await;
+    let manifest = backup.join("manifest.json");
+    let sound = fs::read_to_string(&manifest).unwrap();
+    let mut newer = parsed(&sound);
+    newer["migration"] = json!(9999);
+    newer["version"] = json!("99.1.0");
+    fs::write(&manifest, newer.to_string()).unwrap();
+    fails(&["restore", target, "--verify"], &["of pixcrawler 99.1.0, which is newer"]).await;
+    fs::write(&manifest, &sound).unwrap();
+
+    let run = parsed(&sound)["run"].as_str().unwrap().to_owned();
+    let dump = backup.join(run).join("database.dump");
+    let bytes = fs::read(&dump).unwrap();
+    fs::write(&dump, &bytes[1..]).unwrap();
+    fails(&["restore", target, "--verify"], &["is damaged", "database.dump"]).await;
+    fs::write(&dump, bytes).unwrap();
+    let objects = tree(&backup.join("objects"));
+    let [spoilt, missing] = [0, 1].map(|nth| {
+        let object = objects.keys().filter(|path| path.extension().is_some()).nth(nth).unwrap();
+        backup.join("objects").join(object)
+    });
+    let [whole, taken] = [&spoilt, &missing].map(|path| fs::read(path).unwrap());
+    fs::write(&spoilt, "spoilt").unwrap();
+    fs::remove_file(&missing).unwrap();
+    let name = spoilt.file_name().unwrap().to_str().unwrap().to_owned();
+    fails(
+        &["restore", target, "--verify"],
+        &["2 objects", &name, "is damaged", "1 of 5 objects are missing"],
+    )
+    .await;
+    fs::write(&spoilt, whole).unwrap();
+    fs::write(&missing, taken).unwrap();
+}
