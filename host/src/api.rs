@@ -1,4 +1,5 @@
-//! The only place that knows poem: the list of API parts, and the middleware in front of them.
+//! The only place that knows poem: the list of API parts, and the middleware in front of them; and
+//! what a worker shows, which has no API.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -68,9 +69,19 @@ enum Tag {
     Sources,
 }
 
-/// The API on its port.
+/// What is served on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Surface {
+    /// The whole API.
+    Api,
+    /// What a worker shows: its health and the figures.
+    Probes,
+}
+
+/// The API on its port, or what a worker shows.
 pub struct ApiServer {
     app: App,
+    surface: Surface,
     acceptor: TcpAcceptor,
     address: SocketAddr,
 }
@@ -79,10 +90,12 @@ pub struct ApiServer {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address is taken, or not of this machine.
-    #[error("cannot listen on {address}; choose another with --host and --port")]
+    #[error("cannot listen on {address}; choose another with {setting}")]
     Listen {
         /// Which.
         address: SocketAddr,
+        /// How another is chosen.
+        setting: &'static str,
         /// Why.
         source: io::Error,
     },
@@ -92,19 +105,37 @@ pub enum ServeError {
 }
 
 impl ApiServer {
-    /// Takes the configured port.
+    /// Takes the configured port for the whole API.
     ///
     /// # Errors
     /// When it cannot be had.
     pub async fn bind(app: App) -> Result<Self, ServeError> {
         let address = app.config.listen();
+        Self::listen(app, Surface::Api, address, "--host and --port").await
+    }
+
+    /// Takes a port for `/metrics`, `/health` and `/health/ready` only.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn bind_probes(app: App, address: SocketAddr) -> Result<Self, ServeError> {
+        Self::listen(app, Surface::Probes, address, "--metrics-listen").await
+    }
+
+    async fn listen(
+        app: App,
+        surface: Surface,
+        address: SocketAddr,
+        setting: &'static str,
+    ) -> Result<Self, ServeError> {
         let listen = async {
             let listener = TcpListener::bind(address).await?;
             let address = listener.local_addr()?;
             Ok((TcpAcceptor::from_tokio(listener)?, address))
         };
-        let (acceptor, address) = listen.await.map_err(|source| ServeError::Listen { address, source })?;
-        Ok(Self { app, acceptor, address })
+        let (acceptor, address) =
+            listen.await.map_err(|source| ServeError::Listen { address, setting, source })?;
+        Ok(Self { app, surface, acceptor, address })
     }
 
     /// Where it really listens.
@@ -121,15 +152,19 @@ impl ApiServer {
         let http = &self.app.config.http;
         let table = Arc::new(ConnectionTable::new(http));
         let connections = Connections::new(self.acceptor, table.clone(), http.connection_timeout);
+        let service = match self.surface {
+            Surface::Api => service(self.app, table).boxed(),
+            Surface::Probes => probes(self.app, table).boxed(),
+        };
         poem::Server::new_with_acceptor(connections)
-            .run_with_graceful_shutdown(service(self.app, table), stop.cancelled_owned(), Some(GRACE))
+            .run_with_graceful_shutdown(service, stop.cancelled_owned(), Some(GRACE))
             .await
             .map_err(ServeError::Serve)
     }
 }
 
 /// The whole HTTP service.
-fn service(app: App, table: Arc<ConnectionTable>) -> impl Endpoint {
+fn service(app: App, table: Arc<ConnectionTable>) -> impl Endpoint<Output = poem::Response> {
     let api = parts();
     let document = document();
     let described = serde_json::from_str(&document).unwrap_or_default();
@@ -147,6 +182,20 @@ fn service(app: App, table: Arc<ConnectionTable>) -> impl Endpoint {
         routes = routes.at("/auth/v1/.well-known/jwks.json", make_sync(move |_| json(keys.clone())));
     }
     let routes = routes.data(app.clone()).data(table.clone()).with(CatchPanic::new());
+    Middleware::new(app, Operations::of(&described), table, routes)
+}
+
+/// What a worker shows.
+fn probes(app: App, table: Arc<ConnectionTable>) -> impl Endpoint<Output = poem::Response> {
+    let api = OpenApiService::new(health::HealthApi, "PixCrawler", env!("CARGO_PKG_VERSION"));
+    let described = serde_json::from_str(&api.spec()).unwrap_or_default();
+    let measured = app.clone();
+    let routes = Route::new()
+        .nest("/", api.into_endpoint())
+        .at("/metrics", make(move |_| metrics(measured.clone())))
+        .data(app.clone())
+        .data(table.clone())
+        .with(CatchPanic::new());
     Middleware::new(app, Operations::of(&described), table, routes)
 }
 

@@ -5,14 +5,17 @@ mod start;
 
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
+use tokio::{
+    sync::{Mutex, broadcast},
+    time::Instant,
+};
 
 use crate::{
     auth::{Auth, link::LinkKey},
     config::Config,
     db::PgPool,
     fetch::Fetcher,
-    metrics::Metrics,
+    metrics::{Metrics, SystemFigures},
     model::JobId,
     plugins::Plugins,
     postgres::Liveness,
@@ -49,6 +52,10 @@ pub struct App {
     pub links: Arc<LinkKey>,
     /// What is counted and timed.
     pub metrics: Arc<Metrics>,
+    /// What the database said last of the whole system, and when that was begun to be read.
+    pub system_figures: Arc<Mutex<Option<(Instant, SystemFigures)>>>,
+    /// Parts that were not ready when they were last tried.
+    pub unready: Arc<std::sync::Mutex<Vec<&'static str>>>,
     /// What other processes tell through the database.
     pub signals: broadcast::Sender<Signal>,
 }

@@ -7,6 +7,7 @@ pub mod chunks;
 pub mod column;
 pub mod export;
 pub mod fairness;
+pub mod figures;
 pub mod guard;
 pub mod hosts;
 pub mod idempotency;

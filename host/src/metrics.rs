@@ -1,5 +1,8 @@
 //! What is counted and timed, for Prometheus. A value that is handed down like every
-//! other part; no label holds an address or anything else that has no bounds.
+//! other part; no label holds an address or anything else that has no bounds. Each help text says
+//! whether its figure is of this process or of the whole system, which every process tells alike.
+
+mod process;
 
 use std::{
     sync::{
@@ -22,7 +25,10 @@ use prometheus_client::{
 
 use crate::model::Refusal;
 
-/// The figures of this process since it began, and some of the whole system when asked.
+/// Begins the names of all figures but those that every process has.
+const PREFIX: &str = "pixcrawler";
+
+/// The figures of this process since it began.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -39,19 +45,66 @@ pub struct Metrics {
     step_memory: Family<Labels<1>, Gauge>,
     source_requests: Family<Labels<2>, Counter>,
     candidates: Family<Labels<1>, Counter>,
-    source_health: Family<Labels<2>, Gauge>,
     chunks: Family<Labels<1>, Counter>,
     queue_restarts: Counter,
-    plugin_cache_misses: Gauge,
-    connections: Family<Labels<1>, Gauge>,
-    jobs_running: GaugeValue,
-    leases_held: GaugeValue,
     queue_wait: Histogram,
-    users_waiting: GaugeValue,
-    users_spread: GaugeValue,
-    stored: GaugeValue,
-    /// When `stored` was last asked for.
-    stored_asked: Mutex<Option<Instant>>,
+    stored: Mutex<Stored>,
+}
+
+/// What is looked at in this process and on its machine when the figures are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct HostFigures {
+    /// Versions of the sources, by id.
+    pub sources: Vec<(String, String)>,
+    /// Plugins that were compiled where they run.
+    pub plugin_cache_misses: u64,
+    /// Connections of the pool, and those of them that nobody uses.
+    pub connections: (u32, usize),
+    /// Disks of folders of the host, by what is in them.
+    pub disks: Vec<(&'static str, DiskSpace)>,
+}
+
+/// Space of the file system that a folder is on, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskSpace {
+    /// What this user may still write.
+    pub free: u64,
+    /// All that it holds.
+    pub size: u64,
+}
+
+/// What the database knows of the whole system at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct SystemFigures {
+    /// Messages in the queue, by whether they are ready, scheduled for later, or running.
+    pub messages: [(&'static str, i64); 3],
+    /// For how long the first of those that are ready has been so, in seconds.
+    pub oldest_message: f64,
+    /// Jobs by state.
+    pub jobs: Vec<(&'static str, i64)>,
+    /// Chunks by state.
+    pub chunks: Vec<(&'static str, i64)>,
+    /// Users who wait for a slot.
+    pub users_waiting: i64,
+    /// Seconds of slices between those of them that have used most and least.
+    pub users_spread: f64,
+    /// Pictures judged since the system began, by source and outcome.
+    pub judged: Vec<(String, String, u64)>,
+    /// How each source fares: source, each condition, whether it is that.
+    pub health: Vec<(String, &'static str, bool)>,
+    /// Bytes of the originals that rows name, each once for its user, where that was looked at yet.
+    pub stored: Option<i64>,
+    /// Version of Postgres, in its own words.
+    pub postgres: String,
+    /// Number of the last migration that was applied.
+    pub migration: i64,
+}
+
+/// What is stored, as it was when it was last asked for.
+#[derive(Debug, Default)]
+struct Stored {
+    bytes: Option<i64>,
+    asked: Option<Instant>,
 }
 
 /// All rows are looked at to know what is stored: not at every scrape.
@@ -59,86 +112,108 @@ const STORED_EVERY: Duration = Duration::from_mins(5);
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
-/// Not a number while it is not known.
-type GaugeValue = Gauge<f64, AtomicU64>;
-
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("pixcrawler");
+        let mut registry = Registry::with_prefix(PREFIX);
         let r = &mut registry;
         Self {
             http_requests: registered(
                 r,
                 "http_requests",
-                "Requests to the API by operation and class of status",
+                "Requests to the API by operation and class of status, of this process",
             ),
-            http_time: timed_by(r, "http_request", "Time to the head of the answer, by operation"),
+            http_time: timed_by(
+                r,
+                "http_request",
+                "Time to the head of the answer, by operation, in this process",
+            ),
             downloads: registered(
                 r,
                 "downloads",
-                "Pictures judged, by source: kept, duplicate, or the code of the refusal",
+                "Pictures judged by this process, by source: kept, duplicate, or the code of the refusal",
             ),
-            downloads_in_flight: registered(r, "downloads_in_flight", "Pictures being downloaded"),
-            download_bytes: registered_with_unit(r, "downloaded", "Bodies of pictures", Unit::Bytes),
-            download_time: timed(r, "download", "Time of a download, waiting for the host's turn included"),
-            decode_time: timed(r, "decode", "Processor time to decode and hash a picture"),
+            downloads_in_flight: registered(
+                r,
+                "downloads_in_flight",
+                "Pictures being downloaded by this process",
+            ),
+            download_bytes: registered_with_unit(
+                r,
+                "downloaded",
+                "Bodies of pictures that this process received",
+                Unit::Bytes,
+            ),
+            download_time: timed(
+                r,
+                "download",
+                "Time of a download by this process, waiting for the host's turn included",
+            ),
+            decode_time: timed(r, "decode", "Processor time to decode and hash a picture, for this process"),
             decoders_killed: registered(
                 r,
                 "decoders_killed",
-                "Children that decode pictures and ended in the middle of one, by why: slow, deadline or itself",
+                "Children of this process that decode pictures and ended in the middle of one, by why: slow, deadline or itself",
             ),
-            steps: registered(r, "plugin_steps", "Steps by source and outcome"),
-            step_cpu: registered_with_unit(r, "plugin_cpu", "CPU time of steps by source", Unit::Seconds),
+            steps: registered(r, "plugin_steps", "Steps that this process made, by source and outcome"),
+            step_cpu: registered_with_unit(
+                r,
+                "plugin_cpu",
+                "Processor time of steps in this process, by source",
+                Unit::Seconds,
+            ),
             step_memory: registered_with_unit(
                 r,
                 "plugin_peak_memory",
-                "Most memory of a step by source",
+                "Most memory of a step in this process, by source",
                 Unit::Bytes,
             ),
-            source_requests: registered(r, "source_requests", "Requests of sources by class of status"),
-            candidates: registered(r, "source_candidates", "Pictures found by source"),
-            source_health: registered(
+            source_requests: registered(
                 r,
-                "source_health",
-                "1 for the condition that a source is in: ok, degraded or paused",
+                "source_requests",
+                "Requests that this process made for sources, by class of status",
             ),
-            chunks: registered(r, "chunk_slices", "Slices of chunks by how they ended"),
-            queue_restarts: registered(r, "queue_restarts", "Times that the queue engine was built anew"),
-            plugin_cache_misses: registered(
+            candidates: registered(
                 r,
-                "plugin_cache_misses",
-                "Plugins that this process compiled itself, because the cache was spoilt",
+                "source_candidates",
+                "Pictures found by steps of this process, by source",
             ),
-            connections: registered(r, "database_connections", "Connections of this process's pool by state"),
-            jobs_running: registered(r, "jobs_running", "Jobs that are running, in the whole system"),
-            leases_held: registered(r, "leases_held", "Chunks that a worker holds, in the whole system"),
-            queue_wait: timed(r, "queue_wait", "Time that a chunk waited for its turn"),
-            users_waiting: registered(r, "users_waiting", "Users who wait for a slot, in the whole system"),
-            users_spread: registered_with_unit(
+            chunks: registered(
                 r,
-                "users_waiting_spread",
-                "Slices used by the one of them that has used most beyond those of the one that has used least",
-                Unit::Seconds,
+                "chunk_slices",
+                "Slices of chunks that this process worked on, by how they ended",
             ),
-            stored: registered_with_unit(
+            stored: Mutex::default(),
+            queue_restarts: registered(
                 r,
-                "stored",
-                "Originals that rows name, each once for its user, in the whole system, as of the last five minutes",
-                Unit::Bytes,
+                "queue_restarts",
+                "Times that this process joined the queue anew, because the database failed",
             ),
-            stored_asked: Mutex::default(),
+            queue_wait: timed(r, "queue_wait", "Time that chunks waited until this process took them"),
             registry,
         }
     }
 }
 
 impl Metrics {
-    /// Writes everything in the text format of `OpenMetrics` 1.0.
+    /// Writes everything in the text format of `OpenMetrics` 1.0; without what the database knows
+    /// while that is out of reach.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, host: &HostFigures, system: Option<&SystemFigures>) -> String {
         let mut text = String::new();
-        // Writing to a string does not fail.
-        let _ = text::encode(&mut text, &self.registry);
+        let mut looked_at = host.registry();
+        gauge(
+            &mut looked_at,
+            "database_up",
+            "1 where the database answers this process, else 0, and all that it knows is left out",
+            None,
+            if system.is_some() { 1.0 } else { 0.0 },
+        );
+        let parts = [Some(looked_at), system.map(SystemFigures::registry), Some(process::registry())];
+        for registry in std::iter::once(&self.registry).chain(parts.iter().flatten()) {
+            // Writing to a string does not fail.
+            let _ = text::encode_registry(&mut text, registry);
+        }
+        let _ = text::encode_eof(&mut text);
         text
     }
 
@@ -198,15 +273,6 @@ impl Metrics {
         self.candidates.get_or_create(&[("source", source.to_owned())]).inc_by(found as u64);
     }
 
-    /// How each source fares, when the database says: source, each condition, whether it is that.
-    pub fn health<'a>(&self, states: impl Iterator<Item = (&'a str, &'static str, bool)>) {
-        self.source_health.clear();
-        for (source, condition, is) in states {
-            let labels = [("source", source.to_owned()), ("condition", condition.to_owned())];
-            self.source_health.get_or_create(&labels).set(i64::from(is));
-        }
-    }
-
     /// What a step cost; memory in bytes.
     pub fn step_cost(&self, source: &str, cpu: Duration, peak_memory: u64) {
         let labels = [("source", source.to_owned())];
@@ -226,6 +292,26 @@ impl Metrics {
         self.chunks.get_or_create(&[("end", end.to_owned())]).inc();
     }
 
+    /// Whether it is time to look anew what is stored; then that counts as done.
+    pub fn is_stored_due(&self) -> bool {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = stored.asked.is_none_or(|asked| asked.elapsed() >= STORED_EVERY);
+        if due {
+            stored.asked = Some(Instant::now());
+        }
+        due
+    }
+
+    /// Bytes that are stored.
+    pub fn stored(&self, bytes: i64) {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner).bytes = Some(bytes);
+    }
+
+    /// Bytes that were stored when it was last looked.
+    pub fn last_stored(&self) -> Option<i64> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
     /// The queue engine failed and is built anew.
     pub fn queue_restarted(&self) {
         self.queue_restarts.inc();
@@ -237,51 +323,119 @@ impl Metrics {
             self.queue_wait.observe(seconds.max(0.0));
         }
     }
+}
 
-    /// Users who wait and the spread of what they have used, when the database says.
-    pub fn fairness(&self, users: Option<(i64, f64)>) {
-        let (waiting, spread) =
-            users.map_or((f64::NAN, f64::NAN), |(waiting, spread)| (waiting as f64, spread));
-        self.users_waiting.set(waiting);
-        self.users_spread.set(spread);
+impl HostFigures {
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let r = &mut registry;
+        let version = [("version", env!("CARGO_PKG_VERSION").to_owned())];
+        gauges(r, "build_info", "Version of the program, of this process", None, [(version, 1.0)]);
+        let sources = self
+            .sources
+            .iter()
+            .map(|(source, version)| ([("source", source.clone()), ("version", version.clone())], 1.0));
+        gauges(r, "source_info", "Versions of the sources that this process has loaded", None, sources);
+        gauge(
+            r,
+            "plugin_cache_misses",
+            "Plugins that this process compiled itself, because the cache was spoilt",
+            None,
+            self.plugin_cache_misses as f64,
+        );
+        let (all, idle) = (f64::from(self.connections.0), self.connections.1 as f64);
+        let connections = [("idle", idle), ("used", all - idle)];
+        let connections = connections.map(|(state, count)| ([("state", state.to_owned())], count));
+        gauges(r, "database_connections", "Connections of this process's pool by state", None, connections);
+        let disks = |bytes: fn(&DiskSpace) -> u64| {
+            let folder =
+                |(folder, disk): &(&str, _)| ([("folder", (*folder).to_owned())], bytes(disk) as f64);
+            self.disks.iter().map(folder).collect::<Vec<_>>()
+        };
+        let help = "Space that is left to this process on the disk that a folder of it is on";
+        gauges(r, "disk_free", help, Some(Unit::Bytes), disks(|disk| disk.free));
+        let help = "Space of the disk that a folder of this process is on";
+        gauges(r, "disk_size", help, Some(Unit::Bytes), disks(|disk| disk.size));
+        registry
     }
+}
 
-    /// Plugins that were compiled where they run.
-    pub fn cache_misses(&self, count: u64) {
-        self.plugin_cache_misses.set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-
-    /// Connections in the pool, and those of them that nobody uses.
-    pub fn connections(&self, all: u32, idle: usize) {
-        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
-        self.connections.get_or_create(&[("state", "idle".to_owned())]).set(idle);
-        self.connections.get_or_create(&[("state", "used".to_owned())]).set(i64::from(all) - idle);
-    }
-
-    /// Whether it is time to ask anew what is stored; then it counts as asked.
-    pub fn is_stored_due(&self) -> bool {
-        let mut asked = self.stored_asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.is_none() {
-            self.stored.set(f64::NAN);
+impl SystemFigures {
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let r = &mut registry;
+        let by_state = |counts: &[(&str, i64)]| {
+            let counts =
+                counts.iter().map(|(state, count)| ([("state", (*state).to_owned())], *count as f64));
+            counts.collect::<Vec<_>>()
+        };
+        gauges(
+            r,
+            "queue_messages",
+            "Messages in the queue of the whole system: ready to be taken, scheduled for later, or running",
+            None,
+            by_state(&self.messages),
+        );
+        gauge(
+            r,
+            "queue_oldest_message_age",
+            "Since when the message has been ready that has been so for longest, in the whole system",
+            Some(Unit::Seconds),
+            self.oldest_message,
+        );
+        gauges(r, "jobs", "Jobs of the whole system by state", None, by_state(&self.jobs));
+        gauges(r, "chunks", "Chunks of the whole system by state", None, by_state(&self.chunks));
+        gauge(
+            r,
+            "users_waiting",
+            "Users who wait for a slot, in the whole system",
+            None,
+            self.users_waiting as f64,
+        );
+        gauge(
+            r,
+            "users_waiting_spread",
+            "Slices used by the one of them that has used most beyond those of the one that has used least, in \
+             the whole system",
+            Some(Unit::Seconds),
+            self.users_spread,
+        );
+        if let Some(stored) = self.stored {
+            let help = "Originals that rows name, each once for its user, in the whole system, as of the last five \
+                        minutes";
+            gauge(r, "stored", help, Some(Unit::Bytes), stored as f64);
         }
-        let due = asked.is_none_or(|asked| asked.elapsed() >= STORED_EVERY);
-        if due {
-            *asked = Some(Instant::now());
+        let judged: Family<Labels<2>, Counter> = registered(
+            r,
+            "pictures_judged",
+            "Pictures judged by the whole system since it began, by source: kept, duplicate, or the code of the \
+             refusal; counted when a slice ends",
+        );
+        for (source, outcome, count) in &self.judged {
+            let labels = [("source", source.clone()), ("outcome", outcome.clone())];
+            judged.get_or_create(&labels).inc_by(*count);
         }
-        due
-    }
-
-    /// Bytes that are stored.
-    pub fn stored(&self, bytes: i64) {
-        self.stored.set(bytes as f64);
-    }
-
-    /// Jobs that run and chunks that are held, when the database says.
-    pub fn under_way(&self, counts: Option<(i64, i64)>) {
-        let (jobs, leases) =
-            counts.map_or((f64::NAN, f64::NAN), |(jobs, leases)| (jobs as f64, leases as f64));
-        self.jobs_running.set(jobs);
-        self.leases_held.set(leases);
+        let health = self.health.iter().map(|(source, condition, is)| {
+            let labels = [("source", source.clone()), ("condition", (*condition).to_owned())];
+            (labels, if *is { 1.0 } else { 0.0 })
+        });
+        gauges(
+            r,
+            "source_health",
+            "1 for the condition that a source is in, in the whole system: ok, degraded or paused",
+            None,
+            health,
+        );
+        let version = [("version", self.postgres.clone())];
+        gauges(r, "database_info", "Version of Postgres, of the whole system", None, [(version, 1.0)]);
+        gauge(
+            r,
+            "database_migration",
+            "Number of the last migration of the tables, of the whole system",
+            None,
+            self.migration as f64,
+        );
+        registry
     }
 }
 
@@ -304,6 +458,41 @@ impl Drop for InFlight<'_> {
 /// Writes the class of a status: `2xx` for 204.
 fn class(status: u16) -> String {
     format!("{}xx", status / 100)
+}
+
+/// Registers one value.
+fn gauge(registry: &mut Registry, name: &str, help: &str, unit: Option<Unit>, value: f64) {
+    let gauge = Gauge::<f64, AtomicU64>::default();
+    gauge.set(value);
+    register(registry, name, help, unit, gauge);
+}
+
+/// Registers a value for each set of labels.
+fn gauges<const N: usize>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    unit: Option<Unit>,
+    values: impl IntoIterator<Item = (Labels<N>, f64)>,
+) {
+    let family = Family::<Labels<N>, Gauge<f64, AtomicU64>>::default();
+    for (labels, value) in values {
+        family.get_or_create(&labels).set(value);
+    }
+    register(registry, name, help, unit, family);
+}
+
+fn register(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    unit: Option<Unit>,
+    metric: impl prometheus_client::registry::Metric,
+) {
+    match unit {
+        Some(unit) => registry.register_with_unit(name, help, unit, metric),
+        None => registry.register(name, help, metric),
+    }
 }
 
 fn registered<M>(registry: &mut Registry, name: &str, help: &str) -> M

@@ -67,6 +67,19 @@ pub struct ChunkMessage {
     pub run: i32,
 }
 
+/// How many messages there are.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct QueueCounts {
+    /// To be taken as soon as there is a slot.
+    pub ready: i64,
+    /// For later.
+    pub scheduled: i64,
+    /// Held by a worker.
+    pub running: i64,
+    /// For how long the first of those that are ready has been so, in seconds.
+    pub oldest: f64,
+}
+
 /// What a worker does with messages.
 pub trait ChunkHandler: Send + Sync + 'static {
     /// Works on a message. An error puts it back for later; a worker that lost its
@@ -150,6 +163,22 @@ impl Queue {
     pub async fn check(&self) -> Result<(), QueueError> {
         let read = sqlx::query("select from graphile_worker.jobs limit 1").execute(&self.pool).await;
         read.map(drop).map_err(failed("read the queue"))
+    }
+
+    /// Counts the messages, of all jobs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count(&self) -> Result<QueueCounts, QueueError> {
+        let counts = sqlx::query_as(
+            "select count(*) filter (where is_available and run_at <= now()) as ready,
+                    count(*) filter (where is_available and run_at > now()) as scheduled,
+                    count(*) filter (where locked_at is not null) as running,
+                    coalesce(extract(epoch from
+                        now() - min(run_at) filter (where is_available and run_at <= now())), 0)::float8 as oldest
+               from graphile_worker._private_jobs",
+        );
+        counts.fetch_one(&self.pool).await.map_err(failed("read the queue"))
     }
 
     /// Adds messages of a job in the caller's transaction, each with its priority, of which the
@@ -251,7 +280,8 @@ impl Queue {
         metrics: &Metrics,
         stop: CancellationToken,
     ) {
-        let mut pause = Duration::from_millis(200);
+        const FIRST: Duration = Duration::from_millis(200);
+        let mut pause = FIRST;
         while !stop.is_cancelled() {
             let begun = std::time::Instant::now();
             let ended = tokio::select! {
@@ -260,13 +290,20 @@ impl Queue {
             };
             match ended {
                 Ok(()) => break,
-                Err(error) => tracing::warn!(error = %chain(&error), "the queue failed; trying again"),
+                Err(error) => {
+                    // It worked for a while, so this is another failure.
+                    if begun.elapsed() > Duration::from_secs(30) {
+                        pause = FIRST;
+                    }
+                    let error = chain(&error);
+                    if pause == FIRST {
+                        tracing::warn!(event = "queue-failed", error, "the queue failed; trying again");
+                    } else {
+                        tracing::debug!(event = "queue-failed", error, "the queue failed again");
+                    }
+                }
             }
             metrics.queue_restarted();
-            // It worked for a while, so this is another failure.
-            if begun.elapsed() > Duration::from_secs(30) {
-                pause = Duration::from_millis(200);
-            }
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
                 () = stop.cancelled() => {}

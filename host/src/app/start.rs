@@ -130,7 +130,6 @@ impl App {
         announce: Announce<'_>,
     ) -> Result<Self, StartError> {
         // Before anything is changed in the database: what is set wrong ends here.
-        fetch::warn_of_openings(&config.fetch);
         let fetcher = Fetcher::new(&config.fetch)?;
         let auth = Auth::new(&config.supabase, data_dir, |project| project_keys(&fetcher, project))?;
         announced(announce, "making the tables", database.migrate()).await?;
@@ -156,6 +155,8 @@ impl App {
             auth: Arc::new(auth),
             links: Arc::new(links),
             metrics: Arc::default(),
+            system_figures: Arc::default(),
+            unready: Arc::default(),
             signals,
         })
     }

@@ -1,6 +1,6 @@
 //! `serve` and `worker`: the long-running commands.
 
-use std::process::ExitCode;
+use std::{net::SocketAddr, process::ExitCode};
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,7 @@ use crate::{
     cli::stop,
     config::Config,
     crawl::Worker,
+    fetch,
     services::{
         host::RunningHost,
         presence::{Presence, Role},
@@ -38,8 +39,20 @@ pub(super) struct Serve {}
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     DATABASE_URL=postgres://… pixcrawler worker --slots 16\n  \
-    pixcrawler worker                             joins a `serve` on this machine")]
-pub(super) struct WorkerArgs {}
+    pixcrawler worker                             joins a `serve` on this machine\n  \
+    pixcrawler worker --metrics-listen 9100       then see http://127.0.0.1:9100/metrics")]
+pub(super) struct WorkerArgs {
+    /// Show `/metrics` for Prometheus, and `/health` and `/health/ready` for probes, on this port of
+    /// 127.0.0.1, or of another address: they need no token
+    #[arg(
+        long,
+        env = "PIXCRAWLER_METRICS_LISTEN",
+        hide_env_values = true,
+        value_name = "[IP:]PORT",
+        value_parser = listen_address
+    )]
+    metrics_listen: Option<SocketAddr>,
+}
 
 impl Serve {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
@@ -49,8 +62,37 @@ impl Serve {
 
 impl WorkerArgs {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
-        run(config, work).await
+        run(config, async |app, stop| self.work(app, stop).await).await
     }
+
+    /// A worker until `stop`; when what it shows can no longer be shown, it stops.
+    async fn work(self, app: App, stop: CancellationToken) -> anyhow::Result<()> {
+        let server = match self.metrics_listen {
+            Some(address) => Some(api::ApiServer::bind_probes(app.clone(), address).await?),
+            None => None,
+        };
+        let presence = Presence::begin(&app, Role::Worker).await;
+        let address = server.as_ref().map(|server| tracing::field::display(server.address()));
+        tracing::info!(event = "ready", slots = app.config.crawl.slots, address, "ready");
+        let server = async {
+            let Some(server) = server else { return Ok(()) };
+            let served = server.run(stop.clone()).await;
+            stop.cancel();
+            served
+        };
+        let worker = Worker::run(app.clone(), stop.clone());
+        let inbox = app.clone().watch_inbox(stop.clone());
+        let upkeep = app.keep_objects(&stop);
+        let (served, (), (), (), ()) =
+            tokio::join!(server, worker, presence.keep(stop.clone()), inbox, upkeep);
+        Ok(served?)
+    }
+}
+
+/// Reads `9100` or `127.0.0.1:9100`.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
+    port.or_else(|_| text.parse()).map_err(|_| "give a port, or IP:PORT such as 0.0.0.0:9100".to_owned())
 }
 
 /// Starts a host and does what it is for, until the first signal.
@@ -61,6 +103,7 @@ async fn run(
     if config.lacks_database() {
         return Err(StartError::ProjectWithoutDatabase.into());
     }
+    fetch::warn_of_openings(&config.fetch);
     let stop = stop::on_signal()?;
     let running = match RunningHost::start(config, &stop, &|_| ()).await {
         // Told to end before it had anything to lose.
@@ -98,14 +141,4 @@ async fn serve(app: App, stop: CancellationToken) -> anyhow::Result<()> {
         tokio::join!(server, worker, guard, inbox, presence.keep(stop.clone()), upkeep);
     served?;
     Ok(guarded?)
-}
-
-/// A worker until `stop`.
-async fn work(app: App, stop: CancellationToken) -> anyhow::Result<()> {
-    let presence = Presence::begin(&app, Role::Worker).await;
-    tracing::info!(event = "ready", slots = app.config.crawl.slots, "ready");
-    let upkeep = app.keep_objects(&stop);
-    let inbox = app.clone().watch_inbox(stop.clone());
-    tokio::join!(Worker::run(app.clone(), stop.clone()), presence.keep(stop.clone()), inbox, upkeep);
-    Ok(())
 }

@@ -300,13 +300,3 @@ pub async fn open(connection: &mut PgConnection, user: UserId) -> sqlx::Result<i
     .fetch_one(connection)
     .await
 }
-
-/// Jobs that are running and chunks that a worker holds, of all users.
-pub async fn under_way(pool: &PgPool) -> sqlx::Result<(i64, i64)> {
-    sqlx::query_as(
-        "select (select count(*) from public.crawl_jobs where status = 'running'),
-                (select count(*) from pixcrawler.chunk where state = 'running')",
-    )
-    .fetch_one(pool)
-    .await
-}

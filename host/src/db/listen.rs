@@ -1,6 +1,6 @@
 //! What other processes tell through the database.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::time::timeout;
@@ -14,14 +14,39 @@ const QUIET: Duration = Duration::from_secs(20);
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Hands each payload to `tell`, for ever: a connection that is lost is made anew.
-/// What was told meanwhile is lost, so whoever listens also looks now and then.
+/// What was told meanwhile is lost, so whoever listens also looks now and then. As it always tries, it
+/// also logs for all when the database is out of reach, and when it is back.
 pub async fn listen(pool: PgPool, mut tell: impl FnMut(&str)) {
+    let mut lost: Option<Instant> = None;
     loop {
-        if let Err(error) = hear(&pool, &mut tell).await {
-            tracing::warn!(%error, "cannot listen to the database; trying again");
+        match open(&pool).await {
+            Ok(listener) => {
+                if let Some(since) = lost.take() {
+                    tracing::info!(
+                        event = "database-back",
+                        seconds = since.elapsed().as_secs_f64(),
+                        "the database is back"
+                    );
+                }
+                if let Err(error) = hear(listener, &mut tell).await {
+                    tracing::debug!(%error, "the session that listens to the database has ended");
+                }
+            }
+            Err(error) => {
+                if lost.is_none() {
+                    tracing::warn!(event = "database-lost", %error, "the database is out of reach; trying again");
+                }
+                lost.get_or_insert_with(Instant::now);
+            }
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+async fn open(pool: &PgPool) -> sqlx::Result<PgListener> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
 }
 
 /// Whether what is told is heard: poolers that share sessions swallow it.
@@ -39,9 +64,7 @@ pub async fn is_heard(pool: &PgPool, patience: Duration) -> sqlx::Result<bool> {
     }
 }
 
-async fn hear(pool: &PgPool, tell: &mut impl FnMut(&str)) -> sqlx::Result<()> {
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
+async fn hear(mut listener: PgListener, tell: &mut impl FnMut(&str)) -> sqlx::Result<()> {
     loop {
         match timeout(QUIET, listener.try_recv()).await {
             Ok(heard) => match heard? {

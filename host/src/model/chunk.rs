@@ -50,6 +50,17 @@ pub enum ChunkState {
 }
 
 impl ChunkState {
+    /// Every state.
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Running,
+        Self::Waiting,
+        Self::Satisfied,
+        Self::Exhausted,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
     /// As stored.
     #[must_use]
     pub const fn name(self) -> &'static str {

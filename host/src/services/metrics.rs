@@ -1,54 +1,121 @@
 //! The figures for Prometheus, with those that are looked up when they are asked for.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
+
+use tokio::time::Instant;
 
 use crate::{
     app::App,
-    db,
+    db::{self, fairness},
+    metrics::{DiskSpace, HostFigures, SystemFigures},
+    model::{ChunkState, JobState},
+    queue::QueueError,
     services::sources::{Condition, SourceStates},
 };
 
-/// Longest wait for the database; who asks gives up after some seconds.
+/// Longest wait for the database and for the disks; who asks gives up after some seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why there are no figures of the whole system.
+#[derive(Debug, thiserror::Error)]
+enum Unknown {
+    #[error("the database failed")]
+    Database(#[from] db::Error),
+    #[error("the queue failed")]
+    Queue(#[from] QueueError),
+}
 
 impl App {
     /// All figures, in the text format of `OpenMetrics` 1.0. While the database is out of
-    /// reach those that it knows are not a number.
+    /// reach those that it knows are left out.
     pub async fn render_metrics(&self) -> String {
-        self.metrics.cache_misses(self.plugins.cache_misses());
-        self.metrics.connections(self.db.size(), self.db.num_idle());
-        self.metrics.under_way(soon(db::jobs::under_way(&self.db)).await);
-        let fairness = soon(db::fairness::measure(&self.db)).await;
-        self.metrics.fairness(fairness.map(|fairness| (fairness.waiting, fairness.spread)));
-        let states = soon(SourceStates::read(&self.db)).await;
-        let sources = if states.is_some() { self.plugins.list() } else { Vec::new() };
-        let states = states.unwrap_or_default();
-        let credentials = self.credentials.now();
-        self.metrics.health(sources.iter().flat_map(|source| {
-            let condition = states.health(source, credentials.mark(&source.info.id)).condition;
-            Condition::ALL.map(|each| (source.info.id.as_str(), each.name(), each == condition))
-        }));
-        self.measure_stored().await;
-        self.metrics.text()
+        let (host, system) = tokio::join!(self.host_figures(), self.system_figures());
+        self.metrics.text(&host, system.as_ref())
     }
 
-    /// Looks what is stored, unless that was done lately. What takes longer than who asks waits is seen by
-    /// the next who does.
-    async fn measure_stored(&self) {
-        if !self.metrics.is_stored_due() {
-            return;
-        }
-        let app = self.clone();
-        let measured = tokio::spawn(async move {
-            if let Ok(bytes) = db::users::stored_bytes(&app.db).await {
-                app.metrics.stored(bytes);
-            }
+    async fn host_figures(&self) -> HostFigures {
+        let sources = self.plugins.list().into_iter();
+        let data = self.config.data_dir();
+        // A folder on a network may not answer.
+        let disks = tokio::task::spawn_blocking(move || {
+            let folders = [("objects", data.join("objects")), ("data", data)];
+            folders.into_iter().filter_map(|(name, folder)| Some((name, space(&folder)?))).collect::<Vec<_>>()
         });
-        let _ = tokio::time::timeout(PATIENCE, measured).await;
+        HostFigures {
+            sources: sources.map(|source| (source.info.id, source.info.version)).collect(),
+            plugin_cache_misses: self.plugins.cache_misses(),
+            connections: (self.db.size(), self.db.num_idle()),
+            disks: tokio::time::timeout(PATIENCE, disks).await.ok().and_then(Result::ok).unwrap_or_default(),
+        }
+    }
+
+    /// What the database knows, if it says so in time. Those who ask while it is read wait for one
+    /// another, and share what was read since they asked: nobody who asks often has it read more often.
+    async fn system_figures(&self) -> Option<SystemFigures> {
+        let asked = Instant::now();
+        let read = async {
+            let mut last = self.system_figures.lock().await;
+            if let Some((_, figures)) = last.as_ref().filter(|(begun, _)| *begun >= asked) {
+                return Some(figures.clone());
+            }
+            let begun = Instant::now();
+            let read = self.read_system_figures().await;
+            let figures =
+                read.inspect_err(|error| tracing::debug!(%error, "the figures are not known")).ok()?;
+            *last = Some((begun, figures.clone()));
+            Some(figures)
+        };
+        tokio::time::timeout(PATIENCE, read).await.ok()?
+    }
+
+    async fn read_system_figures(&self) -> Result<SystemFigures, Unknown> {
+        let counts = db::figures::count(&self.db).await?;
+        let messages = self.queue.count().await?;
+        let fairness = fairness::measure(&self.db).await?;
+        let states = SourceStates::read(&self.db).await?;
+        let credentials = self.credentials.now();
+        let health = self.plugins.list().into_iter().flat_map(|source| {
+            let condition = states.health(&source, credentials.mark(&source.info.id)).condition;
+            Condition::ALL.map(|each| (source.info.id.clone(), each.name(), each == condition))
+        });
+        Ok(SystemFigures {
+            messages: [
+                ("ready", messages.ready),
+                ("scheduled", messages.scheduled),
+                ("running", messages.running),
+            ],
+            oldest_message: messages.oldest,
+            jobs: JobState::ALL.map(|state| (state.name(), counts.jobs(state))).into(),
+            chunks: ChunkState::ALL.map(|state| (state.name(), counts.chunks(state))).into(),
+            users_waiting: fairness.waiting,
+            users_spread: fairness.spread,
+            judged: states.judged(),
+            health: health.collect(),
+            stored: self.stored().await,
+            postgres: counts.server_version,
+            migration: counts.migration,
+        })
+    }
+
+    /// What is stored, as of the last minutes. What takes longer to look at than who asks waits is seen by
+    /// the next who does.
+    async fn stored(&self) -> Option<i64> {
+        if self.metrics.is_stored_due() {
+            let app = self.clone();
+            let measured = tokio::spawn(async move {
+                if let Ok(bytes) = db::users::stored_bytes(&app.db).await {
+                    app.metrics.stored(bytes);
+                }
+            });
+            let _ = tokio::time::timeout(PATIENCE / 2, measured).await;
+        }
+        self.metrics.last_stored()
     }
 }
 
-/// What the database says, if it does so in time.
-async fn soon<T>(asked: impl Future<Output = Result<T, db::Error>>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
+/// Space of the file system that a folder is on; none where it cannot be looked at.
+fn space(folder: &Path) -> Option<DiskSpace> {
+    let seen = rustix::fs::statvfs(folder).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(seen.f_frsize);
+    Some(DiskSpace { free: bytes(seen.f_bavail), size: bytes(seen.f_blocks) })
 }

@@ -136,6 +136,19 @@ impl SourceStates {
         figures
     }
 
+    /// Counts the pictures that were judged until now, by source and outcome: kept, duplicate, or the
+    /// code of the refusal.
+    #[must_use]
+    pub fn judged(&self) -> Vec<(String, String, u64)> {
+        let ids: BTreeSet<&str> = self.0.iter().map(|row| row.id.as_str()).collect();
+        let judged = ids.into_iter().flat_map(|id| {
+            let SourceStats { kept, duplicates, refused, .. } = self.figures(id);
+            let kept = [("kept".to_owned(), kept), ("duplicate".to_owned(), duplicates)];
+            kept.into_iter().chain(refused).map(|(outcome, count)| (id.to_owned(), outcome, count))
+        });
+        judged.collect()
+    }
+
     /// Lists the builds that are set aside for earlier ones, and those to go back to.
     #[must_use]
     pub fn failed_builds(&self) -> FailedBuilds {
