@@ -22,6 +22,7 @@ mod author;
 mod crawl;
 mod jobs;
 mod plugins;
+mod warnings;
 
 /// Where commands are run: a folder, a database and a web site of their own.
 struct Shell {

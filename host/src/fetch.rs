@@ -156,20 +156,31 @@ impl Fetcher {
     }
 }
 
-/// Says loudly what is opened beyond the default, and that sites cannot tell whom to write to.
+/// Logs what is opened beyond the default for all users of a host, and that sites cannot tell whom to
+/// write to.
 pub fn warn_of_openings(config: &config::Fetch) {
     if config.contact.is_none() {
         tracing::warn!(
             "no contact is set (PIXCRAWLER_CONTACT): sites are shown the project's page instead of yours"
         );
     }
-    for range in &config.allow_private {
-        tracing::warn!(%range, "a private range may be reached, by every source and every user");
+    for opening in openings(config) {
+        tracing::warn!("{opening}");
     }
-    for mapping in &config.map_origin {
-        let from = mapping.from.as_ref().map_or_else(|| "*".to_owned(), url::Origin::ascii_serialization);
-        tracing::warn!(%from, to = %mapping.to, "requests to an origin are sent elsewhere");
-    }
+}
+
+/// What is opened beyond the default, each in a sentence.
+#[must_use]
+pub fn openings(config: &config::Fetch) -> Vec<String> {
+    let ranges = config.allow_private.iter();
+    let ranges = ranges
+        .map(|range| format!("the private range {range} may be reached, by every source and every user"));
+    let mappings = config.map_origin.iter().map(|mapping| {
+        let from =
+            mapping.from.as_ref().map_or_else(|| "every site".to_owned(), url::Origin::ascii_serialization);
+        format!("requests to {from} are sent to {}", mapping.to)
+    });
+    ranges.chain(mappings).collect()
 }
 
 #[cfg(test)]

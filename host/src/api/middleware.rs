@@ -78,7 +78,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
         let mut response = if is_preflight(&request) {
             preflight()
         } else {
-            let span = tracing::info_span!("request", id);
+            let span = tracing::info_span!("request", request_id = id);
             let answer = match self.unknown_parameter(&request) {
                 Some(problem) => Err(problem.into()),
                 None => self.routes.call(request).instrument(span).await,
@@ -112,7 +112,12 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
         let (status, took) = (response.status().as_u16(), begun.elapsed());
         let operation = operation.map_or("none", |OperationId(operation)| operation);
         self.app.metrics.http_request(operation, status, took);
-        tracing::info!(request_id = id, %method, path, status, ?took, "request");
+        if method.is_safe() && status < 400 {
+            // Clients look again and again, and so do probes and Prometheus.
+            tracing::debug!(event = "request", request_id = id, %method, path, status, ?took, "request");
+        } else {
+            tracing::info!(event = "request", request_id = id, %method, path, status, ?took, "request");
+        }
         if let Some(busy) = busy {
             let body = busy.until_end_of(response.take_body());
             response.set_body(body);

@@ -57,6 +57,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The folder is written no sooner after it was written, and rests this many times as long as that took.
 const SOONEST_WRITE: Duration = Duration::from_secs(2);
 const REST: u32 = 20;
+/// Said when a crawl is begun, not when it goes on.
+const NO_CONTACT: &str = "Note: sites are told the project's page as who asks; set PIXCRAWLER_CONTACT to an \
+    address or a page of yours.";
 /// When no site has answered by then, that is said.
 const NOBODY: Duration = Duration::from_secs(6);
 
@@ -114,6 +117,9 @@ impl CrawlArgs {
         prepared(app, stop, progress).await;
         let (job, begun) = begin(app, folder, &caller, request, self.update).await?;
         let first = Snapshot::look(&app.db, caller.user, job).await?;
+        if begun == Begun::New && app.config.fetch.contact.is_none() {
+            progress.note(NO_CONTACT);
+        }
         self.say_begin(job, begun, &first, progress);
         let end = match begun {
             Begun::New | Begun::Continued | Begun::Updated => {

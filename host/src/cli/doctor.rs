@@ -73,7 +73,9 @@ impl Doctor {
             database.close().await;
         }
         let tokens = tokens(&config).await.unwrap_or_else(|wrong| wrong);
-        findings.extend([tokens, outbound(&config), contact(&config), port(&config)]);
+        findings.extend([tokens, outbound(&config)]);
+        findings.extend(fetch::openings(&config.fetch).into_iter().map(|opening| note("opened", opening)));
+        findings.extend([contact(&config), port(&config)]);
         let well = findings.iter().all(|finding| finding.verdict != CheckOutcome::Wrong);
         if self.json {
             say(&json!({"ok": well, "checks": findings}).to_string());
@@ -338,7 +340,6 @@ async fn tokens(config: &Config) -> Result<Finding, Finding> {
 }
 
 fn outbound(config: &Config) -> Finding {
-    fetch::warn_of_openings(&config.fetch);
     let set_up = Fetcher::new(&config.fetch);
     set_up.map_or_else(failed("outbound requests"), |_| ok("outbound requests", "can be set up"))
 }

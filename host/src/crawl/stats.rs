@@ -40,6 +40,11 @@ impl SliceStats {
         &self.plugin.info.id
     }
 
+    /// What was counted so far.
+    pub(super) fn so_far(&self) -> SourceStats {
+        self.counts().stats.clone()
+    }
+
     /// Writes what was counted, which is then nothing again.
     pub(super) async fn write(&self, connection: &mut db::PgConnection) -> Result<(), db::Error> {
         let SliceCounts { stats, is_well, has_problem } = std::mem::take(&mut *self.counts());

@@ -38,7 +38,7 @@ use crate::{
     },
     error::chain,
     fetch::CookieJar,
-    model::JobId,
+    model::{JobId, SourceStats},
     plugins::LoadedPlugin,
     queue::{Abandoned, ChunkHandler, ChunkMessage, Participation},
     runner::ResponseCache,
@@ -221,7 +221,7 @@ impl Worker {
     async fn work_on(&self, message: ChunkMessage) -> Result<(), Interrupted> {
         let lease = Uuid::new_v4();
         let Some(chunk) = chunks::claim(&self.app.db, message.chunk, message.run, lease).await? else {
-            tracing::debug!(chunk = %message.chunk, run = message.run, "the message is stale");
+            tracing::debug!(chunk = %message.chunk, run = message.run, "a message in the queue means nothing any more");
             return Ok(());
         };
         tracing::debug!(event = "chunk-claimed", job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, "claimed");
@@ -322,6 +322,20 @@ impl Worker {
             credentials,
             stats: Arc::clone(stats),
         };
+        if matches!(source, SourceState::Paused { .. }) {
+            tracing::debug!(event = "chunk-taken", job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, "chunk taken, whose source is paused");
+        } else {
+            tracing::info!(
+                event = "chunk-taken",
+                job = %chunk.job_id,
+                chunk = %chunk.id,
+                source = chunk.source,
+                kept = chunk.progress.kept,
+                share = chunk.share,
+                waited_seconds = chunk.waited,
+                "chunk taken"
+            );
+        }
         let mut slice = Slice::new(chunk, plugin, source, context);
         slice.run(self.app.config.crawl.slice, give_way, &self.stop).await
     }
@@ -419,8 +433,12 @@ impl Worker {
             SliceEnd::Wait(wait) | SliceEnd::Idle(wait) => Some(wait),
             SliceEnd::Again | SliceEnd::GaveWay | SliceEnd::End(_) => None,
         };
+        let mut job_end = None;
         let next = if let SliceEnd::End(end) = &end {
-            job_lifecycle::end_chunk(&mut tx, chunk, end).await?
+            job_lifecycle::end_chunk(&mut tx, chunk, end).await?.map(|ended| {
+                job_end = ended.job;
+                ended.queued
+            })
         } else {
             let idle = matches!(end, SliceEnd::Idle(_));
             chunks::requeue(&mut tx, chunk, wait, idle).await?.map(|run| vec![(chunk.id, run)])
@@ -429,15 +447,56 @@ impl Worker {
         let at = wait.map(|wait| wait.until);
         let turns = fairness::turns(&mut tx, chunk.job_id, &next, at).await?;
         self.app.queue.enqueue(&mut tx, chunk.job_id, &messages(&turns), at).await?;
+        let did = stats.map(SliceStats::so_far).unwrap_or_default();
         if let Some(stats) = stats {
             stats.write(&mut tx).await?;
         }
         tx.commit().await?;
         self.app.metrics.slice_ended(end.name());
-        if let SliceEnd::End(ChunkEnd::Failed(reason)) = &end {
-            tracing::warn!(job = %chunk.job_id, chunk = %chunk.id, source = chunk.source, reason, "the chunk failed");
+        log_end(chunk, &end, &did, begun.elapsed());
+        if let Some(state) = job_end {
+            tracing::info!(event = "job-done", job = %chunk.job_id, state = state.name(), "job done");
         }
         Ok(())
+    }
+}
+
+/// Logs how a slice ended and what it did. One that did nothing but wait is nothing to follow.
+fn log_end(chunk: &ClaimedChunk, end: &SliceEnd, did: &SourceStats, took: Duration) {
+    let SourceStats { steps, requests, candidates: found, kept, duplicates, .. } = did;
+    let refused: u64 = did.refused.values().sum();
+    let (until, reason) = match end {
+        SliceEnd::Wait(wait) | SliceEnd::Idle(wait) => (Some(wait.until), Some(&wait.reason)),
+        SliceEnd::End(ChunkEnd::Failed(reason)) => (None, Some(reason)),
+        SliceEnd::Again | SliceEnd::GaveWay | SliceEnd::End(_) => (None, None),
+    };
+    let until = until.map(tracing::field::display);
+    macro_rules! log {
+        ($level:ident, $event:literal, $message:literal) => {
+            tracing::$level!(
+                event = $event,
+                job = %chunk.job_id,
+                chunk = %chunk.id,
+                source = chunk.source,
+                end = end.name(),
+                steps,
+                requests,
+                found,
+                kept,
+                duplicates,
+                refused,
+                seconds = took.as_secs_f64(),
+                until,
+                reason,
+                $message
+            )
+        };
+    }
+    match end {
+        SliceEnd::End(ChunkEnd::Failed(_)) => log!(warn, "chunk-failed", "chunk failed"),
+        SliceEnd::End(_) => log!(info, "chunk-done", "chunk done"),
+        _ if *did == SourceStats::default() => log!(debug, "chunk-put-back", "chunk put back untouched"),
+        _ => log!(info, "chunk-put-back", "chunk put back"),
     }
 }
 
@@ -460,10 +519,10 @@ impl ChunkHandler for Worker {
             let Err(interrupted) = self.work_on(message).await else { return Ok(()) };
             let reason = chain(&interrupted);
             if !matches!(interrupted, Interrupted::LeaseLost) {
-                tracing::warn!(chunk = %message.chunk, "interrupted: {reason}");
+                tracing::warn!(event = "chunk-interrupted", chunk = %message.chunk, reason, "work on a chunk was interrupted; it goes on later");
                 return Err(Abandoned(reason));
             }
-            tracing::info!(chunk = %message.chunk, "dropped: {reason}");
+            tracing::info!(event = "chunk-dropped", chunk = %message.chunk, reason, "work on a chunk was dropped");
             // A message that no longer means work is done with; one that another worker
             // holds by now must not be ended from here.
             match chunks::is_current(&self.app.db, message.chunk, message.run).await {
@@ -481,11 +540,11 @@ impl ChunkHandler for Worker {
             let spread = self.app.config.crawl.slice + DRAINING + MARGIN;
             match chunks::crashed(&self.app.db, message.chunk, message.run, spread).await {
                 Ok(at) => {
-                    tracing::warn!(chunk = %message.chunk, "its worker died; it comes back");
+                    tracing::warn!(event = "chunk-recovered", chunk = %message.chunk, begins = %at, "the worker that had a chunk is gone; another goes on with it");
                     at
                 }
                 Err(error) => {
-                    tracing::warn!(chunk = %message.chunk, error = %chain(&error), "a crash could not be counted");
+                    tracing::warn!(chunk = %message.chunk, error = %chain(&error), "the worker that had a chunk is gone, which could not be recorded");
                     Utc::now()
                 }
             }

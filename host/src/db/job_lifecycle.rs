@@ -77,13 +77,22 @@ pub enum RetryFound {
     },
 }
 
+/// What came of the end of a chunk.
+#[derive(Debug)]
+pub struct EndedChunk {
+    /// Others that go on for what it did not bring.
+    pub queued: ToEnqueue,
+    /// How its job ended with it, if it did.
+    pub job: Option<JobState>,
+}
+
 /// Ends a chunk and shares out what it did not bring; ends the job when no chunk is
 /// left to work on. None when the lease is lost.
 pub async fn end_chunk(
     connection: &mut PgConnection,
     chunk: &ClaimedChunk,
     end: &ChunkEnd,
-) -> sqlx::Result<Option<ToEnqueue>> {
+) -> sqlx::Result<Option<EndedChunk>> {
     super::lock_dataset(connection, chunk.dataset_id).await?;
     lock_rows(connection, chunk.job_id).await?;
     let (state, reason) = match end {
@@ -107,8 +116,8 @@ pub async fn end_chunk(
         return Ok(None);
     }
     let queued = redistribute(connection, chunk.job_id).await?;
-    finish_if_over(connection, chunk.dataset_id, chunk.job_id).await?;
-    Ok(Some(queued))
+    let job = finish_if_over(connection, chunk.dataset_id, chunk.job_id).await?;
+    Ok(Some(EndedChunk { queued, job }))
 }
 
 /// Cancels a job of this user. Its workers see that their leases are gone.
@@ -389,8 +398,12 @@ async fn publish_chunks(connection: &mut PgConnection, job: JobId) -> sqlx::Resu
     Ok(())
 }
 
-/// Ends the job when none of its chunks is to be worked on.
-async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: JobId) -> sqlx::Result<()> {
+/// Ends the job when none of its chunks is to be worked on; says in which state.
+async fn finish_if_over(
+    connection: &mut PgConnection,
+    dataset: DatasetId,
+    job: JobId,
+) -> sqlx::Result<Option<JobState>> {
     let open: Option<(i32,)> = sqlx::query_as(
         "select 1 from pixcrawler.chunk where job_id = $1 and state in ('queued', 'running', 'waiting') limit 1",
     )
@@ -398,7 +411,8 @@ async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: 
     .fetch_optional(&mut *connection)
     .await?;
     if open.is_some() {
-        return progress::refresh(connection, job).await;
+        progress::refresh(connection, job).await?;
+        return Ok(None);
     }
     let (kept, wanted, is_default, status): (i32, i32, bool, LenientStatus) = sqlx::query_as(
         "select kept, wanted, wanted_is_default, status
@@ -409,7 +423,8 @@ async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: 
     .await?;
     // The frontend writes that by itself, and it is the user's last word.
     if status.0 == JobState::Cancelled {
-        return end_job(connection, dataset, job, JobState::Cancelled, None).await;
+        end_job(connection, dataset, job, JobState::Cancelled, None).await?;
+        return Ok(Some(JobState::Cancelled));
     }
     let chunks: Vec<FinishedChunk> = sqlx::query_as::<_, (_, _, _, Json<_>)>(
         "select source, state, reason, warnings from pixcrawler.chunk where job_id = $1 order by input, rank",
@@ -421,7 +436,8 @@ async fn finish_if_over(connection: &mut PgConnection, dataset: DatasetId, job: 
     .map(|(source, state, reason, Json(warnings))| FinishedChunk { source, state, reason, warnings })
     .collect();
     let (state, reason) = outcome(kept, wanted, is_default, &chunks);
-    end_job(connection, dataset, job, state, reason.as_deref()).await
+    end_job(connection, dataset, job, state, reason.as_deref()).await?;
+    Ok(Some(state))
 }
 
 async fn end_job(

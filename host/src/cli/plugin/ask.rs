@@ -11,7 +11,7 @@ use crate::{
     cli::{broken_rules, stop, tell, wrong_usage},
     config::{Config, ConfiguredCredential},
     error::meant,
-    fetch::{self, CookieJar, Fetcher},
+    fetch::{CookieJar, Fetcher},
     model::{Grants, Query, Request},
     plugins::{LoadedPlugin, Plugins, SandboxUse},
     runner::{
@@ -108,7 +108,6 @@ impl Ask {
                 }
             }
             missing_credential(&source, &grants)?;
-            fetch::warn_of_openings(&config.fetch);
         }
         let fetcher = Fetcher::new(&config.fetch)?.with_cookies(CookieJar::default());
         let query = self.query(&source, &grants, &fetcher)?;
