@@ -37,6 +37,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 pub use sqlx::{PgConnection, PgPool};
+use tracing_log::log::LevelFilter;
 use url::Url;
 
 use crate::{config, model::DatasetId};
@@ -124,6 +125,8 @@ pub async fn connect(server: impl Into<ServerAddress>, sessions: u32) -> Result<
     Ok(PgPoolOptions::new()
         .max_connections(sessions)
         .acquire_timeout(ACQUIRE)
+        // Whoever waits for too long is told so, and tells it.
+        .acquire_slow_level(LevelFilter::Debug)
         .idle_timeout(IDLE)
         .max_lifetime(Duration::from_secs(30 * 60))
         // Not among the startup options, which some poolers refuse.

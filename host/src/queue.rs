@@ -295,7 +295,8 @@ impl Queue {
                     if begun.elapsed() > Duration::from_secs(30) {
                         pause = FIRST;
                     }
-                    let error = chain(&error);
+                    // What the engine says between the two is the same again and again.
+                    let error = format!("{error}: {}", root(&error));
                     if pause == FIRST {
                         tracing::warn!(event = "queue-failed", error, "the queue failed; trying again");
                     } else {
@@ -418,6 +419,13 @@ async fn recover(handler: Arc<dyn ChunkHandler>, context: JobRecoveryContext) ->
         }
         Err(_) => JobRecoveryResult::Default,
     }
+}
+
+/// The first cause of an error.
+fn root(error: &QueueError) -> &dyn std::error::Error {
+    std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source())
+        .last()
+        .unwrap_or(error)
 }
 
 /// Signals for so many messages. What is the same would be told once.

@@ -59,6 +59,12 @@ async fn warnings_are_plain_sentences_each_once() {
         "{third:#?}"
     );
 
+    // What became of a crawl is said by its summary, once.
+    let missing = format!("{ORIGIN}/missing");
+    let failed = ended(shell.command(&["crawl", "--url", &missing, "--out", "missing"])).await;
+    assert!(failed.stdout.contains("/missing does not exist"), "{failed:#?}");
+    assert!(!failed.stderr.contains("does not exist"), "{failed:#?}");
+
     // Who asks for a log gets one.
     let mut logged = crawl(&["--grant", "nobody"]);
     logged.env("PIXCRAWLER_LOG", "warn");

@@ -1,14 +1,16 @@
 //! What an operator reads who follows a process as it is when nothing is set.
 
+use pixcrawler::postgres::{Durability, PrivatePostgres};
+
 use super::system;
 use crate::support::{
+    postgres::{data_dir, prepared},
     process::System,
     site::{Reply, Site, page},
 };
 
 /// As when nothing is set.
-const USUAL: [(&str, &str); 2] =
-    [("PIXCRAWLER_LOG", "warn,pixcrawler=info"), ("PIXCRAWLER_LOG_FORMAT", "text")];
+const USUAL: [(&str, &str); 2] = [("PIXCRAWLER_LOG", ""), ("PIXCRAWLER_LOG_FORMAT", "text")];
 
 /// The lines behind the time, as who reads them sees them.
 fn read(log: &str) -> Vec<String> {
@@ -84,4 +86,42 @@ async fn a_source_that_is_paused_is_told_once() {
     for inside in ["pixcrawler::", "graphile", "sqlx"] {
         assert!(!log.contains(inside), "`{inside}` in {log}");
     }
+}
+
+#[tokio::test]
+async fn a_database_that_goes_and_comes_back_is_two_lines() {
+    let dir = data_dir();
+    let start = || PrivatePostgres::start(dir.path(), None, Durability::ThrownAway);
+    let mut server = start().await.unwrap();
+    let site = Site::start().await;
+    let pictures = site.gallery("/gallery", 2, None);
+    site.hold(&pictures[..1]);
+    let system = System::with(&site, prepared(server.url()).await, &[]).await;
+    let mut worker = system.begin("worker", &USUAL);
+    worker.said("INFO ready slots").await;
+    let job = system.create(&["/gallery"], 10).await;
+    worker.said("INFO chunk taken").await;
+    server.stop().await.unwrap();
+    worker.said("the database is out of reach").await;
+    server = start().await.unwrap();
+    worker.said("the database is back").await;
+    site.release(&pictures[..1]);
+    system.until_hurried(job, "it completes", |job| job["status"] == "completed").await;
+    worker.terminate();
+    worker.exited().await;
+    drop(system);
+    server.stop().await.unwrap();
+
+    let log = worker.log();
+    let lines = read(&log);
+    let count = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
+    assert_eq!(
+        (count("out of reach; trying again"), count("the database is back seconds=")),
+        (1, 1),
+        "{log}"
+    );
+    assert_eq!(count("WARN work on a chunk was interrupted; it goes on later"), 1, "{log}");
+    assert!(count("the queue failed; trying again") <= 1, "{log}");
+    // Nothing comes from elsewhere: all that is grave is ours, and told by us.
+    assert_eq!(count("WARN queue: ") + count("WARN database: ") + count("ERROR "), 0, "{log}");
 }

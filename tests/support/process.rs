@@ -378,6 +378,11 @@ impl Process {
         self.found(event, || self.lines(event).into_iter().find(&met)).await
     }
 
+    /// Waits for these words, whatever the format of the log.
+    pub(crate) async fn said(&self, words: &str) {
+        self.found(words, || self.log().contains(words).then_some(Value::Null)).await;
+    }
+
     /// Waits for one of these events, and gives its line.
     pub(crate) async fn logged_any(&self, events: &[&str]) -> Value {
         let found = || events.iter().find_map(|event| self.lines(event).into_iter().next());

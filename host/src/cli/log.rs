@@ -46,21 +46,25 @@ const OTHERS: [(&str, &str); 9] = [
 ];
 
 /// Starts logging. A filter that cannot be read is named, and the default used: warnings
-/// of our own only for a command that is `quiet`. Lines go above what `terminal` shows.
+/// of our own only for a command that is `quiet`, which tells by itself what becomes of a crawl. Lines go
+/// above what `terminal` shows.
 pub(super) fn start(config: &Log, quiet: bool, terminal: &MultiProgress) {
     let default = match (config.debug, quiet) {
         (true, _) => "info,pixcrawler=debug",
-        (false, false) => "warn,pixcrawler=info",
-        (false, true) => "pixcrawler=warn",
+        // The engine of the queue and the pool of connections tell each failure once for each slot and
+        // connection, and we tell it for all.
+        (false, false) => "warn,graphile_worker=off,sqlx_core::pool=off,pixcrawler=info",
+        (false, true) => "pixcrawler=warn,pixcrawler::crawl=error",
     };
-    let asked = config.log.as_deref().unwrap_or(default);
+    let log = config.log.as_deref().filter(|log| !log.is_empty());
+    let asked = log.unwrap_or(default);
     let (filter, wrong) = match EnvFilter::try_new(asked) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new(default), Some(error)),
     };
     let terminal = terminal.clone();
     let lines = tracing_subscriber::fmt::layer().with_writer(move || LineWriter(terminal.clone()));
-    let is_for_people = quiet && config.log.is_none() && !config.debug;
+    let is_for_people = quiet && log.is_none() && !config.debug;
     let lines = match config.log_format {
         LogFormat::Text if is_for_people => lines.event_format(Sentences::default()).boxed(),
         LogFormat::Text => {

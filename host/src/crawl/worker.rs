@@ -332,7 +332,7 @@ impl Worker {
                 source = chunk.source,
                 kept = chunk.progress.kept,
                 share = chunk.share,
-                waited_seconds = chunk.waited,
+                waited_seconds = chunk.waited.map(milliseconds),
                 "chunk taken"
             );
         }
@@ -461,6 +461,11 @@ impl Worker {
     }
 }
 
+/// As exact as who reads a log has use for.
+fn milliseconds(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
 /// Logs how a slice ended and what it did. One that did nothing but wait is nothing to follow.
 fn log_end(chunk: &ClaimedChunk, end: &SliceEnd, did: &SourceStats, took: Duration) {
     let SourceStats { steps, requests, candidates: found, kept, duplicates, .. } = did;
@@ -485,7 +490,7 @@ fn log_end(chunk: &ClaimedChunk, end: &SliceEnd, did: &SourceStats, took: Durati
                 kept,
                 duplicates,
                 refused,
-                seconds = took.as_secs_f64(),
+                seconds = milliseconds(took.as_secs_f64()),
                 until,
                 reason,
                 $message

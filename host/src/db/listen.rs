@@ -24,7 +24,7 @@ pub async fn listen(pool: PgPool, mut tell: impl FnMut(&str)) {
                 if let Some(since) = lost.take() {
                     tracing::info!(
                         event = "database-back",
-                        seconds = since.elapsed().as_secs_f64(),
+                        seconds = since.elapsed().as_secs(),
                         "the database is back"
                     );
                 }
