@@ -22,7 +22,6 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    error::chain,
     metrics::Metrics,
     model::{ChunkId, JobId},
 };

@@ -82,9 +82,6 @@ impl JobState {
         }
     }
 
-    /// Every state.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
-
     /// Whether nothing more happens by itself.
     #[must_use]
     pub const fn is_over(self) -> bool {
