@@ -52,8 +52,8 @@ pub(super) fn start(config: &Log, quiet: bool, terminal: &MultiProgress) {
     let default = match (config.debug, quiet) {
         (true, _) => "info,pixcrawler=debug",
         // The engine of the queue and the pool of connections tell each failure once for each slot and
-        // connection, and we tell it for all.
-        (false, false) => "warn,graphile_worker=off,sqlx_core::pool=off,pixcrawler=info",
+        // connection, and we tell it for all. Names are matched by how they begin.
+        (false, false) => "warn,graphile=off,sqlx_core::pool=off,pixcrawler=info",
         (false, true) => "pixcrawler=warn,pixcrawler::crawl=error",
     };
     let log = config.log.as_deref().filter(|log| !log.is_empty());
