@@ -184,7 +184,7 @@ mod tests {
         assert!(folder.differences(&more).is_empty());
         let other =
             JobRequest { keywords: vec!["tiger".to_owned()], language: Some("en".to_owned()), ..more };
-        assert_eq!(folder.differences(&other), ["the keywords", "--language"]);
+        assert_eq!(folder.differences(&other), ["keywords", "--language"]);
         folder.forget().unwrap();
         assert!(folder.differences(&other).is_empty() && folder.job().is_none());
     }
