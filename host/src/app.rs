@@ -1,6 +1,7 @@
 //! Everything built once and passed explicitly. What is done with it stands in `services`.
 
 mod credentials;
+mod deleted_users;
 mod start;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub use credentials::{CredentialReader, CredentialSet, LiveCredentials, credential_names};
+pub use deleted_users::DeletedUsers;
 pub(crate) use start::make_data_dir;
 pub use start::{Announce, Database, StartError, announced, project_keys};
 
@@ -48,6 +50,8 @@ pub struct App {
     pub store: Store,
     /// Verifies who is calling.
     pub auth: Arc<Auth>,
+    /// Whose tokens from before do not count.
+    pub deleted_users: DeletedUsers,
     /// Signs what browsers fetch by themselves.
     pub links: Arc<LinkKey>,
     /// What is counted and timed.

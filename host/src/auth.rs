@@ -61,7 +61,7 @@ pub struct Caller {
     pub name: Option<String>,
     /// An http or https address of at most 2 048 characters; no ground for trust.
     pub avatar_url: Option<String>,
-    /// When the token was issued, to the second; long ago where it does not say so.
+    /// When the token was issued, as exactly as it says; long ago where it does not say so.
     pub issued: DateTime<Utc>,
     /// When the token ends.
     pub expires: DateTime<Utc>,
@@ -232,7 +232,7 @@ impl Auth {
         let role =
             text(&claims, "role").filter(|role| role == AUTHENTICATED).ok_or(AuthError::Claim("role"))?;
         let user = text(&claims, "sub").and_then(|sub| sub.parse().ok()).ok_or(AuthError::Claim("sub"))?;
-        let instant = |name: &str| DateTime::from_timestamp(claims[name].as_f64()? as i64, 0);
+        let instant = |name: &str| DateTime::from_timestamp_micros((claims[name].as_f64()? * 1e6) as i64);
         let metadata = &claims["user_metadata"];
         let name = clean(metadata, "full_name").or_else(|| clean(metadata, "name"));
         Ok(Caller {

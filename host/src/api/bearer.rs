@@ -6,7 +6,7 @@ use poem_openapi::{SecurityScheme, auth};
 use uuid::Uuid;
 
 use super::error::Problem;
-use crate::{app::App, auth::Caller, model::UserId};
+use crate::{app::App, auth::Caller, model::UserId, services::profiles::ProfileError};
 
 /// A token of the Supabase project or, where there is none, one that `pixcrawler token` prints.
 #[derive(SecurityScheme)]
@@ -38,7 +38,11 @@ async fn verify(request: &Request, bearer: auth::Bearer) -> poem::Result<Caller>
     let app = request
         .data::<App>()
         .ok_or_else(|| Problem::internal(anyhow::anyhow!("routes without their app")))?;
-    Ok(app.auth.verify(&bearer.token).await.map_err(Problem::from)?)
+    let caller = app.auth.verify(&bearer.token).await.map_err(Problem::from)?;
+    if app.deleted_users.since(caller.user, caller.issued) {
+        return Err(Problem::from(ProfileError::UserGone).into());
+    }
+    Ok(caller)
 }
 
 impl BearerOrLink {

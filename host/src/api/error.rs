@@ -230,7 +230,7 @@ impl Problem {
             Ok(problem) => problem,
             Err(error) => {
                 if let Some(ParseParamError { name, .. }) = error.downcast_ref() {
-                    return Self::parameter(name, must_be(name).unwrap_or("is not accepted"));
+                    return Self::parameter(name, must_be(name).unwrap_or("must be given"));
                 }
                 // An id that is not a number names nothing.
                 let status =

@@ -212,9 +212,9 @@ impl JobsApi {
     ///
     /// One that failed, was cancelled, or completed with fewer images because a part of it failed.
     /// What is there is not fetched again; what was refused for something that may pass (a timeout,
-    /// a rate limit, a server error, the limits of decoding) is tried again. With another
-    /// `max_images` any job goes on, also one that is under way; with `update` any that is over, and
-    /// its sources are asked anew for what is new. A job that the frontend wrote and that could not be
+    /// a rate limit, a server error, the limits of decoding) is tried again. With a larger
+    /// `max_images` any job goes on, and one that is under way with a smaller one, too; with `update` any
+    /// that is over and lacks some, and its sources are asked anew for what is new. A job that the frontend wrote and that could not be
     /// begun is checked again and begun.
     #[oai(path = "/:id/retry", method = "post", operation_id = "retryCrawlJob")]
     async fn retry(
@@ -277,7 +277,13 @@ pub(super) fn not_found() -> Problem {
 }
 
 fn conflict(state: JobState, wanted: &str) -> Problem {
-    Problem::new(ProblemCode::WrongStatus, format!("A {} job cannot be {wanted}.", state.name()))
+    let more = match (state, wanted) {
+        (JobState::Completed, "retried") => {
+            " when no part of it failed; with a larger `max_images`, or with `update`, it goes on"
+        }
+        _ => "",
+    };
+    Problem::new(ProblemCode::WrongStatus, format!("A {} job cannot be {wanted}{more}.", state.name()))
 }
 
 const fn fifty() -> u8 {

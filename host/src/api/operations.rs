@@ -104,7 +104,7 @@ fn must_be(document: &Value, schema: &Value) -> String {
         }
         (Some("integer"), ..) => "must be a whole number".to_owned(),
         (_, Some("uuid"), _) => "must be a UUID".to_owned(),
-        _ => "is not accepted".to_owned(),
+        _ => "must be given".to_owned(),
     }
 }
 

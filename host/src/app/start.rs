@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use url::Url;
 
 use crate::{
-    app::{App, CredentialReader, LiveCredentials},
+    app::{App, CredentialReader, DeletedUsers, LiveCredentials},
     auth::{
         self, Auth,
         key_set::FetchKeys,
@@ -142,6 +142,7 @@ impl App {
         // Before a source is asked for: a build that lacks one gives way to one that does not.
         plugins.configure(credentials.now().names()).await?;
         let store = database.store(data_dir).await?;
+        let deleted_users = DeletedUsers::read(&db).await?;
         let (signals, _) = broadcast::channel(SIGNALS);
         Ok(Self {
             config: Arc::new(config),
@@ -153,6 +154,7 @@ impl App {
             fetcher,
             store,
             auth: Arc::new(auth),
+            deleted_users,
             links: Arc::new(links),
             metrics: Arc::default(),
             system_figures: Arc::default(),

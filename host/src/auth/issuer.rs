@@ -11,6 +11,7 @@ use aws_lc_rs::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
+use chrono::Utc;
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header,
     jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
@@ -102,7 +103,8 @@ impl Issuer {
             "sub": user_of(&email).0,
             "email": email,
             "is_anonymous": false,
-            "iat": now,
+            // With a fraction, so that who was deleted can begin anew within the same second.
+            "iat": Utc::now().timestamp_micros() as f64 / 1e6,
             "exp": now.saturating_add(ttl.as_secs()),
         });
         let header = Header { kid: Some(self.key_id.clone()), ..Header::new(Algorithm::ES256) };

@@ -375,19 +375,23 @@ async fn redistribute(connection: &mut PgConnection, job: JobId) -> sqlx::Result
     Ok(queued)
 }
 
-/// The frontend's view of the chunks: state in its vocabulary, error and share.
+/// The frontend's view of the chunks: state in its vocabulary, error and share. One that waits with its
+/// share may be asked for more, until the job is over.
 async fn publish_chunks(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
     sqlx::query(
         "update public.job_chunks p
             set status = v.status, error_message = v.error, updated_at = now(),
                 image_range = jsonb_build_object('start', v.first, 'end', v.first + v.share)
            from (select id, share, sum(share) over (order by input, rank) - share as first,
-                        case when state in ('queued', 'waiting', 'satisfied') then 'pending'
+                        case when state in ('queued', 'waiting') or state = 'satisfied' and not over then 'pending'
                              when state = 'running' then 'processing'
                              when state = 'failed' then 'failed'
                              else 'completed' end as status,
                         case when state in ('failed', 'cancelled') then reason end as error
-                   from pixcrawler.chunk where job_id = $1) as v
+                   from pixcrawler.chunk,
+                        (select status in ('completed', 'failed', 'cancelled') as over
+                           from public.crawl_jobs where id = $1) as job
+                  where job_id = $1) as v
           where p.id = v.id
             and (p.status, p.error_message, p.image_range) is distinct from
                 (v.status, v.error, jsonb_build_object('start', v.first, 'end', v.first + v.share))",
@@ -447,7 +451,6 @@ async fn end_job(
     state: JobState,
     reason: Option<&str>,
 ) -> sqlx::Result<()> {
-    publish_chunks(connection, job).await?;
     sqlx::query(
         "update public.crawl_jobs
             set status = $2, error = $3, completed_at = now(), updated_at = now(),
@@ -459,6 +462,7 @@ async fn end_job(
     .bind(reason.map(short))
     .execute(&mut *connection)
     .await?;
+    publish_chunks(connection, job).await?;
     publish_dataset(connection, dataset).await?;
     let action = if state == JobState::Cancelled { "CANCEL_CRAWL_JOB" } else { "COMPLETE_CRAWL_JOB" };
     sqlx::query(

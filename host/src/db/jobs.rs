@@ -235,11 +235,11 @@ pub async fn list(
 
 /// At most `limit` jobs of whoever, newest first: for the operator, never for a user.
 pub async fn list_of_all(db: &PgPool, status: Option<JobState>, limit: i64) -> sqlx::Result<Vec<JobRow>> {
-    sqlx::query_as(
-        "select shown.*, input from public.crawl_jobs shown left join pixcrawler.job on job_id = id
+    sqlx::query_as(AssertSqlSafe(format!(
+        "select {JOB_ROW} from public.crawl_jobs shown left join pixcrawler.job on job_id = id
          where $1::text is null or status = $1
          order by id desc limit $2",
-    )
+    )))
     .bind(status.map(JobState::name))
     .bind(limit)
     .fetch_all(db)

@@ -45,9 +45,12 @@ async fn refresh_after(
          returning kept, wanted, judged, downloaded),
          chunks as (
             select count(*) filter (where state = 'running') as active,
-                   count(*) filter (where state in ('exhausted', 'cancelled')) as completed,
+                   count(*) filter (where state in ('exhausted', 'cancelled') or state = 'satisfied' and over) as completed,
                    count(*) filter (where state = 'failed') as failed
-              from pixcrawler.chunk where job_id = $1)
+              from pixcrawler.chunk,
+                   (select status in ('completed', 'failed', 'cancelled') as over
+                      from public.crawl_jobs where id = $1) as job
+             where job_id = $1)
          update public.crawl_jobs j
             set total_images = due.judged, downloaded_images = due.downloaded, valid_images = due.kept,
                 progress = greatest(j.progress, least(99, due.kept::bigint * 100 / due.wanted)::integer),

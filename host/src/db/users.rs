@@ -2,6 +2,8 @@
 //!
 //! Its functions fail when the database does.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::{Acquire as _, PgConnection, PgPool};
 
@@ -104,6 +106,15 @@ pub async fn is_deleted(
     .bind(issued)
     .fetch_one(connection)
     .await
+}
+
+/// All users who were deleted here and are wholly gone, with when that was.
+pub async fn deleted(db: &PgPool) -> sqlx::Result<HashMap<UserId, DateTime<Utc>>> {
+    let users: Vec<(UserId, DateTime<Utc>)> =
+        sqlx::query_as("select user_id, deleted_at from pixcrawler.deleted_user where done")
+            .fetch_all(db)
+            .await?;
+    Ok(users.into_iter().collect())
 }
 
 /// Whether the end of this user was begun and is not over.

@@ -55,7 +55,9 @@ impl App {
     pub async fn delete_user(&self, user: UserId) -> Result<(), db::Error> {
         let app = self.clone();
         let deletion = tokio::spawn(async move { delete(&app.db, &app.store, user).await });
-        match deletion.await {
+        let deleted = deletion.await;
+        self.deleted_users.refresh().await;
+        match deleted {
             Ok(Ok(deletion)) => {
                 tracing::info!(event = "user-deleted", %user, jobs = deletion.jobs, objects = deletion.objects, "a user was deleted");
                 if let Account::Left(reason) = deletion.account {

@@ -153,8 +153,8 @@ impl ProblemCode {
                 "wrong-status",
                 StatusCode::CONFLICT,
                 "The job is in another state",
-                "A job that is over cannot be cancelled; one that goes on, or completed with nothing that failed, cannot be retried.",
-                "Look at `status` of the job; cancel it before you retry it, or create a new one.",
+                "A job that is over cannot be cancelled. One that goes on cannot be retried, but be given another `max_images`; one that completed with nothing that failed can be retried with a larger `max_images`, or with `update`.",
+                "Look at `status` and `valid_images` of the job; cancel it before you retry it as it is.",
             ),
             Self::NothingMissing => (
                 "nothing-missing",

@@ -93,7 +93,8 @@ pub(super) struct Image {
     declared_size: Nullable<i64>,
     /// Its classes, that of its folder first.
     labels: Nullable<Any<Value>>,
-    /// What has no column of its own.
+    /// What has no column of its own: `detail` of a refusal in words, `tags` of the source, and
+    /// `refused_copies`.
     metadata: Nullable<Any<Value>>,
     /// When it was downloaded.
     downloaded_at: DateTime<Utc>,

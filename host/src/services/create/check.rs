@@ -76,7 +76,7 @@ impl JobRequest {
         let (keywords, warnings) = self.keywords(&mut report);
         let urls = self.urls(parse_url, &mut report);
         if self.keywords.is_empty() && self.urls.is_empty() {
-            report.broken("/keywords", "at least one keyword or address is required");
+            report.broken("/keywords", "at least one is required, or an address in `urls`");
         }
         let max_images = report.number("/max_images", self.max_images, MAX_IMAGES);
         let sources = self.sources(offered, &mut report);

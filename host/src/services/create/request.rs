@@ -150,7 +150,7 @@ impl<'a> Form<'a> {
         let mut form = Self { fields: Map::new(), known: Vec::new(), pointer: String::new(), misread };
         match body {
             Value::Object(fields) => form.fields = fields,
-            _ => form.misread.misread("", "must be an object"),
+            _ => form.misread.misread("", "the body must be an object"),
         }
         form
     }
