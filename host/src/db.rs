@@ -16,6 +16,7 @@ pub mod inbox;
 pub mod inspect;
 pub mod known_items;
 pub mod jobs;
+mod labels;
 mod layout;
 pub mod listen;
 pub mod objects;

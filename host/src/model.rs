@@ -20,7 +20,7 @@ mod step;
 
 pub use address::{address, encoding_of};
 pub use answers::{AnswerBudget, Answers};
-pub use candidate::{Candidate, Checksum, Digest, LONGEST_LABEL, License, normalise};
+pub use candidate::{Candidate, Checksum, Digest, LONGEST_LABEL, License, MOST_LABELS, normalise};
 pub use chunk::{ChunkSpec, ChunkState, FinishedChunk, QuotaShare, outcome, shares, shares_of_missing};
 pub use cookies::Cookies;
 pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts_header};

@@ -257,6 +257,92 @@ async fn pictures_of_a_list_have_its_classes() {
     assert_eq!(named["/1.png"].2, json!(["animals", "fox", "animal", "wild"]));
 }
 
+/// What is shown under several classes has them all, that of its folder first, each once; however it is found
+/// to be the same, and whenever.
+#[tokio::test]
+async fn a_picture_has_the_classes_of_all_that_show_it() {
+    let site = Site::start().await;
+    let of = |original: &str| [Reply::Bytes(picture(original).into())];
+    let (mut a, mut b) = (site.gallery("/a", 3, None), site.gallery("/b", 1, None));
+    for copy in ["/a/copy.png", "/a/twin.png", "/b/copy.png"] {
+        site.on(copy, of("copy"));
+    }
+    site.hold(&["/shared.png"]);
+    a.extend(["/shared.png", "/a/copy.png", "/a/twin.png"].map(str::to_owned));
+    b.extend(["/shared.png", "/b/copy.png"].map(str::to_owned));
+    site.on("/a", [page(&a, None)]);
+    site.on("/b", [page(&b, None)]);
+    let shell = Shell::on(&site).await;
+    let (cats, dogs) = (format!("cats={ORIGIN}/a"), format!("dogs={ORIGIN}/b"));
+    let crawl = async |more: &[&str]| {
+        let command = ["crawl", &cats, &dogs, "--source", "webpage", "--out", "out", "--json"];
+        shell.run(&[&command, more].concat()).await.expect(0).json()
+    };
+    // Classes by the hash of the picture.
+    let classes = |out: &str| -> BTreeMap<String, Vec<String>> {
+        let lines = dataset(&shell.path(out)).lines.into_iter();
+        lines
+            .map(|line| {
+                let labels: Vec<String> = serde_json::from_value(line["labels"].clone()).unwrap();
+                let (folder, _) = line["file_name"].as_str().unwrap().split_once('/').unwrap();
+                assert_eq!((line["label"].as_str(), folder), (Some(&*labels[0]), &*labels[0]), "{line:#}");
+                (line["sha256"].as_str().unwrap().to_owned(), labels)
+            })
+            .collect()
+    };
+    let hash = |path: &str| hashes([&path.to_owned()]).pop_first().unwrap();
+    let either = |labels: &[String], one: &[&str], other: &[&str]| {
+        assert!(labels == one || labels == other, "{labels:?} is neither {one:?} nor {other:?}");
+    };
+
+    // One address is on both pages, and found on the second while it is under way for the first.
+    let both_pages = async {
+        site.seen("/a/0.png", 1).await;
+        site.seen("/b/0.png", 1).await;
+        site.release(&["/shared.png"]);
+    };
+    let (first, ()) = tokio::join!(crawl(&[]), both_pages);
+    assert_eq!((&first["kept"], &first["duplicates"]), (&json!(6), &json!(2)), "{first:#}");
+    assert_eq!(site.requests("/shared.png").len(), 1);
+    let written = classes("out");
+    for path in ["/shared.png", "copy"] {
+        either(&written[&hash(path)], &["cats", "dogs"], &["dogs", "cats"]);
+    }
+    assert_eq!(
+        (&written[&hash("/a/1.png")][..], &written[&hash("/b/0.png")][..]),
+        (&["cats".to_owned()][..], &["dogs".to_owned()][..],)
+    );
+
+    // What is kept already is shown under another class, at its address and as a copy.
+    site.on("/b/late.png", of("/a/1.png"));
+    b.extend(["/a/0.png", "/b/late.png"].map(str::to_owned));
+    site.on("/b", [page(&b, None)]);
+    for again in [false, true] {
+        let updated = crawl(&["--update"]).await;
+        assert_eq!((&updated["kept"], &updated["duplicates"]), (&json!(6), &json!(3)), "{again} {updated:#}");
+        let mut expect = written.clone();
+        for path in ["/a/0.png", "/a/1.png"] {
+            expect.get_mut(&hash(path)).unwrap().push("dogs".to_owned());
+        }
+        assert_eq!(classes("out"), expect);
+    }
+    assert_eq!(site.requests("/a/0.png").len(), 1);
+
+    // The lines of a list.
+    site.on("/1.png", [Reply::Picture]);
+    site.on("/2.png", [Reply::Picture]);
+    site.on("/3.png", of("/2.png"));
+    let list = ["1.png,fox", "2.png,fox", "1.png,vixen", "1.png,fox", "3.png,animal"]
+        .map(|line| format!("{ORIGIN}/{line}\n"))
+        .concat();
+    site.on("/list.csv", [Reply::Bytes(format!("url,label\n{list}").into_bytes().into())]);
+    shell.run(&["crawl", &url("/list.csv"), "--source", "url-list", "--out", "list"]).await.expect(0);
+    let listed = classes("list");
+    assert_eq!(listed[&hash("/1.png")], ["fox", "vixen"]);
+    either(&listed[&hash("/2.png")], &["fox", "animal"], &["animal", "fox"]);
+    assert_eq!(listed.len(), 2);
+}
+
 /// The same folder grows: up to another number, and by what is new on its pages.
 #[tokio::test]
 async fn a_folder_grows() {

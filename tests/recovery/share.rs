@@ -133,6 +133,34 @@ async fn two_jobs_of_one_dataset_do_not_both_keep_a_picture() {
     .await
     .unwrap();
     assert_eq!(lost, 0, "a duplicate does not say of what");
+
+    // Another job shows them under another class: they get it too, and whoever follows theirs is told.
+    let mut third = site.gallery("/third", 1, None);
+    third.extend(all);
+    site.on("/third", [page(&third, None)]);
+    let named = json!({ "dataset_id": dataset, "labels": { format!("{ORIGIN}/third"): "other" } });
+    let other = system.create_with(&["/third"], 100, named).await;
+    let other = system.until_status(other, "completed").await;
+    assert_eq!((&other["kept"], &other["duplicates"]), (&json!(1), &json!(8)), "{other:#}");
+    let labels: Vec<(i32, Value)> = sqlx::query_as(
+        "select crawl_job_id, to_jsonb(labels) from images where is_valid and not is_duplicate",
+    )
+    .fetch_all(&system.pool)
+    .await
+    .unwrap();
+    assert_eq!(labels.len(), 9);
+    for (job, labels) in labels {
+        let is_new = other["id"] == json!(job);
+        let of_both = format!("{ORIGIN}/both");
+        assert_eq!(labels, if is_new { json!(["other"]) } else { json!([of_both, "other"]) });
+    }
+    for before in [first, second].iter().filter(|job| job["kept"] != json!(0)) {
+        let now = system.job(before["id"].as_i64().unwrap()).await;
+        assert!(now["revision"].as_i64() > before["revision"].as_i64(), "{now:#}");
+        for field in ["status", "kept", "duplicates", "progress"] {
+            assert_eq!(now[field], before[field]);
+        }
+    }
 }
 
 /// The queue hands out one message a signal: whoever ends one must signal for the next.

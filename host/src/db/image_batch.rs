@@ -3,13 +3,16 @@
 //!
 //! When the database fails, nothing is written.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, types::Json};
 
 use crate::{
-    db::chunks::{ChunkProgress, ClaimedChunk, ReceivedBody, RejectedCopy},
+    db::{
+        chunks::{ChunkProgress, ClaimedChunk, ReceivedBody, RejectedCopy},
+        labels, progress,
+    },
     model::{AcceptedImage, Candidate, ImageId, Provenance, Rejection, Verdict},
 };
 
@@ -55,8 +58,11 @@ pub async fn record(
     super::lock_dataset(&mut tx, chunk.dataset_id).await?;
     let Some(mut quota) = lock_quota(&mut tx, chunk).await? else { return Ok(None) };
     let known = known(&mut tx, chunk, batch).await?;
-    let rows = decide(chunk, batch, &known, &mut quota);
+    let labels = labels::in_backlog(&mut tx, batch.iter().map(|judged| judged.id).collect()).await?;
+    let rows = decide(chunk, batch, &known, &labels, &mut quota);
     insert(&mut tx, chunk, &rows).await?;
+    let more = rows.iter().filter_map(|row| Some((row.duplicate_of?, row.labels.clone())));
+    let mut changed = labels::add_to_images(&mut tx, chunk, more).await?;
 
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
     let (kept, duplicates) = (count(Verdict::Kept), count(Verdict::Duplicate));
@@ -83,7 +89,11 @@ pub async fn record(
     .bind(downloaded)
     .execute(&mut *tx)
     .await?;
-    let refreshed = super::progress::refresh_if_due(&mut tx, chunk.job_id).await?;
+    let refreshed = progress::refresh_if_due(&mut tx, chunk.job_id).await?;
+    changed.remove(&chunk.job_id);
+    for job in changed {
+        progress::refresh(&mut tx, job).await?;
+    }
     tx.commit().await?;
     chunk.progress = progress;
     Ok(Some(BatchResult { kept, duplicates, written: got_on, refreshed }))
@@ -143,46 +153,40 @@ async fn known(
     Ok(known.into_iter().collect())
 }
 
-/// Decides, in the order of the batch; good pictures beyond the quota get no row.
+/// Decides, in the order of the batch; good pictures beyond the quota get no row. What is there twice in
+/// the batch is kept with the classes of both.
 fn decide<'a>(
-    chunk: &'a ClaimedChunk,
+    chunk: &ClaimedChunk,
     batch: &'a [JudgedImage],
     known: &HashMap<String, ImageId>,
+    own: &HashMap<i64, Vec<String>>,
     quota: &mut Quota,
 ) -> Vec<ImageInsert<'a>> {
-    let mut kept_here = HashSet::new();
-    let mut rows = Vec::with_capacity(batch.len());
+    let mut kept_here = HashMap::new();
+    let mut rows: Vec<ImageInsert<'_>> = Vec::with_capacity(batch.len());
     for judged in batch {
+        let labels = labels::of(chunk, own.get(&judged.id).map_or(&[], Vec::as_slice));
         let (verdict, duplicate_of) = match &judged.outcome {
             Err(_) => (Verdict::Refused, None),
             Ok(accepted) => match known.get(&accepted.sha256.to_string()) {
                 Some(image) => (Verdict::Duplicate, Some(*image)),
-                None if kept_here.contains(&accepted.sha256) => (Verdict::Duplicate, None),
-                None if quota.take() => {
-                    kept_here.insert(accepted.sha256);
-                    (Verdict::Kept, None)
-                }
-                None => continue,
+                None => match kept_here.get(&accepted.sha256) {
+                    Some(row) => {
+                        let kept: &mut ImageInsert<'_> = &mut rows[*row];
+                        labels::join(&mut kept.labels, &labels);
+                        (Verdict::Duplicate, None)
+                    }
+                    None if quota.take() => {
+                        kept_here.insert(accepted.sha256, rows.len());
+                        (Verdict::Kept, None)
+                    }
+                    None => continue,
+                },
             },
         };
-        let labels = labels(chunk, &judged.candidate);
         rows.push(ImageInsert::new(judged, labels, verdict, duplicate_of));
     }
     rows
-}
-
-/// The classes of a picture, each once, that of its folder first: the one that the user gave to the input;
-/// those that the source names; and where there is neither, the input itself.
-fn labels<'a>(chunk: &'a ClaimedChunk, candidate: &'a Candidate) -> Vec<&'a str> {
-    let is_named = chunk.label != chunk.query.text;
-    let own = (is_named || candidate.labels.is_empty()).then_some(&chunk.label);
-    let mut labels = Vec::new();
-    for label in own.into_iter().chain(&candidate.labels) {
-        if !labels.contains(&label.as_str()) {
-            labels.push(label.as_str());
-        }
-    }
-    labels
 }
 
 /// A row of `public.images` as a batch writes it, under the names of its columns, and what
@@ -191,7 +195,7 @@ fn labels<'a>(chunk: &'a ClaimedChunk, candidate: &'a Candidate) -> Vec<&'a str>
 struct ImageInsert<'a> {
     candidate: i64,
     verdict: Verdict,
-    labels: Vec<&'a str>,
+    labels: Vec<String>,
     original_url: &'a str,
     asked_url: Option<&'a str>,
     filename: String,
@@ -220,7 +224,7 @@ struct ImageInsert<'a> {
 impl<'a> ImageInsert<'a> {
     fn new(
         judged: &'a JudgedImage,
-        labels: Vec<&'a str>,
+        labels: Vec<String>,
         verdict: Verdict,
         duplicate_of: Option<ImageId>,
     ) -> Self {

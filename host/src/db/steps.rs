@@ -4,7 +4,10 @@
 
 use sqlx::{FromRow, PgPool, types::Json};
 
-use super::chunks::{ChunkProgress, ClaimedChunk, Deferral};
+use super::{
+    chunks::{ChunkProgress, ClaimedChunk, Deferral},
+    labels, progress,
+};
 use crate::model::{self, Cookies, Next, Sha256, Step};
 
 /// A chunk with this many warnings takes no more.
@@ -28,8 +31,8 @@ struct StepRow {
 }
 
 /// Writes a step of the component `made_by`: state, requests, cookies where they have changed, and
-/// candidates, of which those that the job has seen before are left out. Earlier crashes are
-/// forgotten. False when the lease is lost.
+/// candidates. Of those that the job has seen before nothing is taken but their classes, which the
+/// picture gets besides its own. Earlier crashes are forgotten. False when the lease is lost.
 pub async fn record(
     pool: &PgPool,
     chunk: &mut ClaimedChunk,
@@ -49,7 +52,12 @@ pub async fn record(
         Next::Again => chunk.requests.clone().unwrap_or_default(),
     };
     let made_by = made_by.to_string();
+    let found: Vec<_> = step.candidates.iter().map(|found| (digest_of(&found.url), found)).collect();
     let mut tx = pool.begin().await?;
+    // As those do who write verdicts: classes may be added to a picture that is about to get one.
+    if !found.is_empty() {
+        super::lock_dataset(&mut tx, chunk.dataset_id).await?;
+    }
     let row: Option<StepRow> = sqlx::query_as(
         "update pixcrawler.chunk
             set plugin_state = $3, plugin_digest = $4, requests = $5, again = $6, source_done = $7,
@@ -72,14 +80,14 @@ pub async fn record(
     .bind(Json(&step.warnings))
     .bind(spent.asked)
     .bind(spent.received)
-    .bind(i32::try_from(step.candidates.len()).unwrap_or(i32::MAX))
+    .bind(i32::try_from(found.len()).unwrap_or(i32::MAX))
     .bind(MOST_WARNINGS)
     .bind(is_first)
     .bind(cookies.map(Json))
     .fetch_optional(&mut *tx)
     .await?;
     let Some(row) = row else { return Ok(false) };
-    sqlx::query(
+    let new = sqlx::query(
         "insert into pixcrawler.candidate (job_id, chunk_id, position, url_digest, candidate)
          select $1, $2, $3 + ordinal::integer, digest, candidate
            from unnest($4::bytea[], $5::jsonb[]) with ordinality as found (digest, candidate, ordinal)
@@ -89,10 +97,16 @@ pub async fn record(
     .bind(chunk.job_id)
     .bind(chunk.id)
     .bind(row.first)
-    .bind(step.candidates.iter().map(|found| digest_of(&found.url).0.to_vec()).collect::<Vec<_>>())
-    .bind(step.candidates.iter().map(Json).collect::<Vec<_>>())
+    .bind(found.iter().map(|(digest, _)| digest.0.to_vec()).collect::<Vec<_>>())
+    .bind(found.iter().map(|(_, candidate)| Json(candidate)).collect::<Vec<_>>())
     .execute(&mut *tx)
-    .await?;
+    .await?
+    .rows_affected();
+    if new < found.len() as u64 {
+        for job in labels::add_to_known(&mut tx, chunk, &found).await? {
+            progress::refresh(&mut tx, job).await?;
+        }
+    }
     tx.commit().await?;
     chunk.plugin_state = step.state;
     chunk.plugin_digest = Some(made_by);

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Longest name of a class, in characters.
 pub const LONGEST_LABEL: usize = 100;
+/// Classes of a picture.
+pub const MOST_LABELS: usize = 100;
 
 /// A picture that may be downloaded. Only `url` must be known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

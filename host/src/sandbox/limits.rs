@@ -5,7 +5,8 @@ use encoding_rs::{Encoding, UTF_8};
 
 use super::{step::StepError, text::printable};
 use crate::model::{
-    self, Answer, AnswerBudget, Answers, Candidate, Content, LONGEST_LABEL, Next, Request, SourceError, Step,
+    self, Answer, AnswerBudget, Answers, Candidate, Content, LONGEST_LABEL, MOST_LABELS, Next, Request,
+    SourceError, Step,
 };
 
 /// Bytes of what a call of the guest returns, counted by Wasmtime as it copies.
@@ -24,7 +25,7 @@ const MAX_URL: usize = 8192;
 const MAX_LINE: usize = 500;
 /// Characters of a description.
 const MAX_TEXT: usize = 5000;
-/// Elements of a candidate's lists: tags, labels, alternates, headers, extra.
+/// Elements of a candidate's lists: tags, alternates, headers, extra.
 const MAX_LIST: usize = 100;
 /// Warnings of one step.
 const MAX_WARNINGS: usize = 20;
@@ -149,7 +150,7 @@ fn trim(candidate: &mut Candidate, encoding: &'static Encoding) {
     candidate.alternates = alternates.take(MAX_LIST).collect();
     candidate.tags.truncate(MAX_LIST);
     candidate.tags.iter_mut().for_each(|tag| *tag = printable(tag, MAX_LINE));
-    candidate.labels.truncate(MAX_LIST);
+    candidate.labels.truncate(MOST_LABELS);
     candidate.labels.retain_mut(|label| {
         *label = class(label);
         !label.is_empty()
@@ -449,7 +450,7 @@ mod tests {
                 prop_assert!(is_url(&candidate.url) && candidate.alternates.iter().all(is_url));
                 prop_assert!(candidate.alternates.len() <= MAX_LIST && candidate.tags.len() <= MAX_LIST);
                 prop_assert!(candidate.headers.len() <= MAX_LIST && candidate.extra.len() <= MAX_LIST);
-                prop_assert!(candidate.labels.len() <= MAX_LIST);
+                prop_assert!(candidate.labels.len() <= MOST_LABELS);
                 for label in &candidate.labels {
                     prop_assert_eq!(model::plain_text(label, LONGEST_LABEL), Ok(label.clone()));
                 }
