@@ -194,16 +194,14 @@ fn other(address: &str, what: &str) -> Error {
 }
 
 fn tell(found: &mut Found, state: &mut State, at_end: bool) {
-    found.warnings.extend(state.bad.tell("left out lines without an absolute http(s) address", at_end));
-    found
-        .warnings
-        .extend(state.unclear.tell("lines that are no UTF-8, so that some characters are lost", at_end));
+    found.warnings.extend(state.bad.tell("left out for want of an absolute http(s) address", at_end));
+    found.warnings.extend(state.unclear.tell("no UTF-8, so that some characters are lost", at_end));
 }
 
 fn finish(mut found: Found, mut state: State, address: &str) -> Result<Turn<State>> {
     if state.found == 0 && state.bad.count > 0 {
         return Err(Error::InvalidQuery(format!(
-            "{address} has no line with an absolute http(s) address where one is looked for; lines: {}",
+            "{address} has no line with an absolute http(s) address where one is looked for: {}",
             state.bad
         )));
     }

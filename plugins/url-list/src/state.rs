@@ -152,7 +152,8 @@ impl Lines {
 impl std::fmt::Display for Lines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let numbers: Vec<_> = self.first.iter().map(u64::to_string).collect();
-        write!(f, "{}", numbers.join(", "))?;
+        let noun = if self.count == 1 { "line" } else { "lines" };
+        write!(f, "{noun} {}", numbers.join(", "))?;
         match self.count - self.first.len() as u64 {
             0 => Ok(()),
             more => write!(f, " and {more} more"),

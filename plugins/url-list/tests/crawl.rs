@@ -318,7 +318,7 @@ fn lists_kept_by_hand() {
     let said = |line: &str| urls(".txt", &[], &format!("{a}\n{line}\n")).1;
     assert_eq!(said("; old: https://example.org/b.jpg"), [""; 0]);
     for line in ["example.org/b.jpg", &format!("x {a} {a}"), "<b.jpg>", "fox # https://example.org/b.jpg"] {
-        assert_eq!(said(line), ["left out lines without an absolute http(s) address: 2"], "{line}");
+        assert_eq!(said(line), ["left out for want of an absolute http(s) address: line 2"], "{line}");
     }
     // An index without a name is no comment.
     assert_eq!(urls(".csv", &[], &format!(";url\n0;{a}\n")).0, ["a.jpg"]);
@@ -493,11 +493,14 @@ fn bad_lines_cost_only_themselves() {
         format!("url\n{a}\nb.jpg\n/c.jpg\n\n//example.org/d.jpg\nnone\nftp://example.org/e.jpg\nx\n{a}?2\n");
     let (found, warnings) = urls(".csv", &[], &list);
     assert_eq!(found, ["a.jpg", "a.jpg?2"]);
-    assert_eq!(warnings, ["left out lines without an absolute http(s) address: 3, 4, 6, 7, 8 and 1 more"]);
+    assert_eq!(
+        warnings,
+        ["left out for want of an absolute http(s) address: lines 3, 4, 6, 7, 8 and 1 more"]
+    );
     let list = format!("{{\"url\": \"{a}\"}}\n{{\"url\": \n[1]\n{{\"url\": 7}}\n{{}}\n");
     assert_eq!(
         urls(".jsonl", &[], &list).1,
-        ["left out lines without an absolute http(s) address: 2, 3, 4, 5"]
+        ["left out for want of an absolute http(s) address: lines 2, 3, 4, 5"]
     );
     let bytes = [
         b"url,caption\nhttps://example.org/a.jpg,caf\xe9\n".as_slice(),
@@ -513,8 +516,8 @@ fn bad_lines_cost_only_themselves() {
         assert_eq!(
             warnings,
             [
-                "left out lines without an absolute http(s) address: 3",
-                "lines that are no UTF-8, so that some characters are lost: 2"
+                "left out for want of an absolute http(s) address: line 3",
+                "no UTF-8, so that some characters are lost: line 2"
             ],
             "{server:?}"
         );
@@ -527,7 +530,7 @@ fn a_line_without_end_is_none() {
     for (server, asked) in [(Server::Whole, 1), (Server::Ranges(usize::MAX, true), 4)] {
         let found = read(&Query::of("https://example.org/l.csv"), list.as_bytes(), server).unwrap();
         assert_eq!((found.urls(), found.asked.len()), (vec!["a.jpg"], asked));
-        assert_eq!(found.warnings, ["left out lines without an absolute http(s) address: 2"]);
+        assert_eq!(found.warnings, ["left out for want of an absolute http(s) address: line 2"]);
     }
 }
 
@@ -540,7 +543,7 @@ fn what_is_no_list_is_said() {
         message
     };
     assert!(refused("", &[], "<html>").contains("is a web page"));
-    assert!(refused(".csv", &[], "url\na.jpg\nb.jpg\n").ends_with("lines: 2, 3"));
+    assert!(refused(".csv", &[], "url\na.jpg\nb.jpg\n").ends_with("lines 2, 3"));
     assert!(refused("", &[], &"x\n".repeat(900_000)).ends_with("5 and 995 more"));
     let message = refused(".csv", &[("url-column", "foto")], "label,url\nfox,https://example.org/a.jpg");
     assert!(message.contains("no column `foto`; it has label, url"), "{message}");
