@@ -168,6 +168,7 @@ async fn wrong_usage_ends_with_two() {
         ended(pixcrawler(arguments)).await.expect(2).says(&[expect]);
     };
     check(&["fly"], "unrecognized subcommand").await;
+    check(&["http://example.org/"], "tip: to crawl an address: pixcrawler crawl http://example.org/").await;
     check(&["crawl"], "<KEYWORD|ADDRESS>...").await;
     check(&["crawl", ""], "it is empty; give what to look for, or an address").await;
     check(&["crawl", "--url", " "], "it is empty").await;

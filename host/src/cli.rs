@@ -100,7 +100,14 @@ pub fn main() -> ExitCode {
     let cli = match matches {
         Ok(cli) => cli,
         Err(error) if error.kind() == ErrorKind::MissingSubcommand => return help(&error),
-        Err(error) => error.exit(),
+        Err(error) => {
+            if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
+                && given.contains("://")
+            {
+                tell(&format!("tip: to crawl an address: pixcrawler crawl {given}"));
+            }
+            error.exit()
+        }
     };
     if let TopCommand::Compile(command) = &cli.command {
         return command.run().unwrap_or_else(|error| report(&error));

@@ -67,8 +67,8 @@ fn the_readme_has_every_code_of_a_refusal() {
     let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
     let rows = Refusal::ALL.map(|refusal| {
-        let (RefusalHelp { meaning, advice }, retried) = (refusal.help(), refusal.may_pass());
-        format!("| `{}` | {meaning} | {advice} | {} |\n", refusal.code(), if retried { "yes" } else { "no" })
+        let (RefusalHelp { meaning, advice }, again) = (refusal.help(), refusal.tried_again());
+        format!("| `{}` | {meaning} | {advice} | {again} |\n", refusal.code())
     });
     assert!(readme.contains(&rows.concat()), "README.md must have this table:\n{}", rows.concat());
     let document: Value = serde_json::from_str(&pixcrawler::api::document()).unwrap();

@@ -51,7 +51,8 @@ async fn what_must_wait_is_left_to_the_next_time() {
     let shell = Shell::on(&site).await;
     let start = url("/a");
     let crawl = async || shell.run(&["crawl", "--url", &start, "--out", "out", "--json"]).await;
-    let first = crawl().await.expect(0).json();
+    // A part of it is not done.
+    let first = crawl().await.expect(1).json();
     assert_eq!((&first["status"], &first["kept"]), (&json!("completed"), &json!(2)), "{first}");
     assert!(first["reason"].as_str().unwrap().contains("1 picture is left; "), "{first}");
     let second = crawl().await.expect(0);
@@ -187,6 +188,19 @@ async fn addresses_have_classes_by_name() {
     );
     // The same again is the same; another class is another crawl.
     crawl(&[]).await.expect(0).says(&["is complete already"]);
+    // The command of the card makes the same elsewhere.
+    let card = fs::read_to_string(shell.path("out/README.md")).unwrap();
+    let command = card.lines().find_map(|line| line.strip_prefix("    pixcrawler ")).unwrap();
+    let words = shlex::split(command).unwrap();
+    fs::create_dir(shell.path("again")).unwrap();
+    let mut again = shell.command(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    again.current_dir(shell.path("again"));
+    ended(again).await.expect(0);
+    let names = |folder: &str| -> BTreeSet<String> {
+        let lines = dataset(&shell.path(folder)).lines.into_iter();
+        lines.map(|line| line["file_name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("again/out"), names("out"), "{command}");
     crawl(&["--label", &format!("{e}=mice")]).await.expect(2).says(&["differs in --label"]);
 
     // What is wrong is said in a sentence.
@@ -202,6 +216,20 @@ async fn addresses_have_classes_by_name() {
         &["bare.csv: line 1 looks like a row of a table", "--source url-list --url ADDRESS-OF-THE-TABLE"],
     )
     .await;
+    // What else a table has is not read, and a file is no keyword.
+    fs::write(shell.path("pics.csv"), "url,tags,Label,licence,title\nno address,a,b,c,d\n").unwrap();
+    let unread = "Note: pics.csv: not read of this table: `tags`, `licence`, `title`; a table of pictures, with their \
+        licences, titles and tags, is read by --source url-list --url ADDRESS from a server";
+    refused(&["--urls", "pics.csv"], &[unread, "`python3 -m http.server`"]).await;
+    refused(&["--urls", "pics.csv", "--source", "url-list"], &[unread]).await;
+    for (input, more) in [
+        ("pics.csv", &["pics.csv"][..]),
+        ("cats=./pics.csv", &["cats=./pics.csv"]),
+        ("FILE:///pics.csv", &["--url", "FILE:///pics.csv"]),
+    ] {
+        refused(more, &[&format!("`{input}` is a file of this machine"), "--urls FILE", "--source url-list"])
+            .await;
+    }
     fs::write(shell.path("empty.txt"), "# none yet\n").unwrap();
     refused(&["--urls", "empty.txt"], &["empty.txt has no address"]).await;
 }
@@ -390,11 +418,84 @@ async fn a_folder_grows() {
     let pages: Vec<_> = site.requests("/a").into_iter().filter(|path| path == "/a").collect();
     assert_eq!(pages.len(), 3, "the page was read at first and for each update that had room");
 
-    // A page that is gone takes nothing along.
+    // A smaller number is not what the folder is for from then on.
+    for (more, says) in [
+        (&["--max", "3"][..], "8 images are there already, which is more than --max 3: nothing is deleted."),
+        (&["--max", "3", "--update"], "has 8 images, so that --max 3 has room for none: with a larger --max"),
+        (&["--max", "8"], "is complete already"),
+    ] {
+        let fewer = crawl(more).await;
+        fewer.says(&[says]);
+        assert_eq!((counts(&fewer), &fewer.json()["wanted"]), ([8, 0, 8], &json!(9)), "{more:?}");
+    }
+
+    // The folder knows what it was asked for, and what differs from that is refused as ever.
+    let known = async |more: &[&str]| shell.run(&[&["crawl", "--out", "out", "--json"], more].concat()).await;
+    let again = known(&["--language", "de"]).await.expect(2);
+    again.says(&["differs in --language;"]);
+    let last = "/a/last.png".to_owned();
+    site.on(&last, [Reply::Picture]);
+    site.on("/a", [page(std::slice::from_ref(&last), None)]);
+    assert_eq!(counts(&known(&["--update"]).await.expect(0)), [9, 1, 9]);
+    known(&["--max", "12"]).await.expect(0).says(&["Continuing job"]);
+    known(&[]).await.expect(0).says(&["is complete already"]);
+    let none = shell.run(&["crawl", "--out", "none", "--update"]).await.expect(2);
+    none.says(&["none has no crawl that could go on; give keywords or addresses"]);
+    assert!(!shell.path("none").exists());
+
+    // A page that is gone takes nothing along, and is said.
     site.on("/a", [Reply::Status(404, None)]);
-    let gone = crawl(&["--update"]).await;
-    assert_eq!(counts(&gone), [8, 0, 8]);
-    assert!(gone.json()["reason"].as_str().unwrap().starts_with("kept 8 of 9: then it failed"), "{gone:?}");
+    let gone = known(&["--update"]).await.expect(1);
+    assert_eq!(counts(&gone), [9, 0, 9]);
+    assert!(gone.json()["reason"].as_str().unwrap().starts_with("kept 9 of 12: then it failed"), "{gone:?}");
+    let gone = known(&["--restart", "--max", "2"]).await.expect(1).json();
+    assert_eq!((&gone["kept"], &gone["wanted"]), (&json!(0), &json!(2)));
+}
+
+/// What failed is named, whatever was kept; and what the site mended comes with an update.
+#[tokio::test]
+async fn what_failed_is_said_and_what_is_mended_is_kept() {
+    let site = Site::start().await;
+    let mut pictures = site.gallery("/live", 3, None);
+    let mended = ["lost", "secret", "text", "cut"].map(|name| format!("/live/{name}.png"));
+    site.on("/live", [page(&[&pictures[..], &mended].concat(), None)]);
+    let gone = "/live/gone.png".to_owned();
+    site.on(&mended[1], [Reply::Status(403, None)]);
+    site.on(&mended[2], [Reply::Page("<p>soon</p>".to_owned())]);
+    let whole = picture(&mended[3]);
+    site.on(&mended[3], [Reply::Bytes(whole[..whole.len() - 20].to_vec().into())]);
+    let shell = Shell::on(&site).await;
+    let (live, down) = (format!("a={}", url("/live")), format!("b={}", url("/down")));
+    let crawl =
+        async |more: &[&str]| shell.run(&[&["crawl", &live, &down, "--out", "out"], more].concat()).await;
+    let reasons = |said: &Value| -> Vec<String> {
+        let parts = said["failed_parts"].as_array().unwrap().iter();
+        parts.map(|part| format!("{}: {}", part["label"].as_str().unwrap(), part["reason"])).collect()
+    };
+    let first = crawl(&["--max", "3"]).await.expect(1);
+    assert!(first.stdout.starts_with("Kept 3 of 3 images: 3 files in out\n"), "{first:?}");
+    let failed = format!("\nFailed: b ({}) at webpage: ", url("/down"));
+    assert!(first.stdout.contains(&failed), "{first:?}");
+    let said = crawl(&["--max", "9", "--json"]).await.expect(1).json();
+    assert_eq!((&said["kept"], reasons(&said).len()), (&json!(3), 1), "{said}");
+    assert!(reasons(&said)[0].starts_with("b: ") && reasons(&said)[0].contains("does not exist"), "{said}");
+    let refused = json!({"not-found": 1, "http-status": 1, "not-an-image": 1, "truncated": 1});
+    assert_eq!(said["refused"], refused, "{said}");
+
+    // Another retry leaves them, an update does not; what is as it was is counted once.
+    for picture in &mended {
+        site.on(picture, [Reply::Picture]);
+    }
+    pictures.extend(site.gallery("/down", 1, None));
+    let retried = crawl(&["--json"]).await.expect(0).json();
+    assert_eq!((&retried["kept"], &retried["refused"]), (&json!(4), &refused), "{retried}");
+    site.on(&mended[0], [Reply::Status(404, None)]);
+    site.on("/live", [page(&[&mended[..], std::slice::from_ref(&gone)].concat(), None)]);
+    let updated = crawl(&["--update", "--json"]).await.expect(0).json();
+    assert_eq!((&updated["kept"], &updated["refused"]), (&json!(7), &json!({"not-found": 2})), "{updated}");
+    assert_eq!((&updated["found"], &updated["failed_parts"]), (&json!(9), &json!([])), "{updated}");
+    pictures.extend_from_slice(&mended[1..]);
+    assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
 }
 
 /// What was found and not kept is listed with the reason, and a card says what the folder is.
@@ -443,7 +544,7 @@ async fn a_folder_says_what_was_refused_and_what_it_is() {
         "\n| webpage | 3 |\n",
         "\n| duplicate | 1 |\n| not-an-image | 1 |\n| not-found | 1 |\n",
         "\n    pixcrawler crawl --url http://site.example/lions --url http://site.example/tigers --source webpage ",
-        " --min-size 9x8\n",
+        " --min-size 9x8 --out out\n",
     ] {
         assert!(card.contains(part), "`{part}` is missing: {card}");
     }
@@ -649,9 +750,13 @@ async fn a_crawl_without_network_ends_and_can_be_begun_again() {
         failed["job"].clone()
     };
     let jobs = [fail(&addresses, "webpage").await, fail(&keyword, "openverse").await];
+    // Nobody interrupted it.
+    let text = nowhere.run(&keyword[..keyword.len() - 1]).await.expect(1).stdout;
+    assert!(text.starts_with("Kept 0 images"), "{text}");
 
     let online = Shell { mapping: Some(site.mapping()), ..nowhere };
-    let done = online.run(&addresses).await.expect(0);
+    // The page of the other is not there.
+    let done = online.run(&addresses).await.expect(1);
     done.says(&["Continuing job"]);
     assert_eq!((&done.json()["kept"], &done.json()["job"]), (&json!(2), &jobs[0]));
     assert_eq!(dataset(&online.path("out")).hashes, hashes(&pictures));
@@ -674,7 +779,7 @@ async fn a_port_that_nobody_listens_at_holds_up_nothing_else() {
     let shell = Shell { mapping: Some(mapping), ..shell };
     let start = url("/a");
     let addresses = ["crawl", "--url", &dead, "--url", &start, "--out", "out", "--json"];
-    let done = shell.run(&addresses).await.expect(0).json();
+    let done = shell.run(&addresses).await.expect(1).json();
     assert_eq!(dataset(&shell.path("out")).hashes, hashes(&pictures));
     let reason = done["reason"].as_str().unwrap();
     assert!(reason.contains(&format!("{dead} cannot be read for now: network: ")), "{reason}");
@@ -796,6 +901,15 @@ async fn rules_are_said_in_the_words_of_the_command_line() {
     .await;
     // Before anything is asked.
     refused(
+        "cats=example.org/x localhost:18877/cats/ cats:http://a.example --source nope",
+        &[
+            "Note: `cats=example.org/x` is taken as a keyword; an address begins with https://, or is NAME=https://…",
+            "Note: `localhost:18877/cats/` is taken",
+            "Note: `cats:http://a.example` is taken",
+        ],
+    )
+    .await;
+    refused(
         "www.example.org/cats --source nope",
         &["Note: `www.example.org/cats` is taken as a keyword; an address begins with https://"],
     )
@@ -827,8 +941,9 @@ async fn rules_are_said_in_the_words_of_the_command_line() {
     let refused = shell.run(&["crawl", "--url", &long, "--out", "out"]).await.expect(2);
     refused.says(&["address 1 `http://site.example/xxx", "…` must be text of 1 to 8192 characters"]);
     assert!(refused.stderr.len() < 400, "{refused:?}");
-    let refused = shell.run(&["crawl", "--url", "http://127.0.0.1/", "--out", "out"]).await.expect(2);
+    let refused = shell.run(&["crawl", "birds=http://127.0.0.1/", "--out", "out"]).await.expect(2);
     refused.says(&["address 1 `http://127.0.0.1/` cannot be crawled"]);
+    assert!(!refused.stderr.contains("--label"), "only what is the case: {refused:?}");
     assert_eq!(fs::read_dir(shell.path("out")).unwrap().count(), 0);
 }
 
@@ -907,7 +1022,7 @@ async fn a_crawl_that_brings_nothing_fails() {
     assert_eq!(there, [".pixcrawler.json", "refused.jsonl"]);
     // The same command looks again, and another one may have the folder.
     let again = crawl("/empty").await.expect(1);
-    assert_eq!((&again.json()["job"], site.requests("/empty").len()), (&empty["job"], 3));
+    assert_eq!((&again.json()["job"], site.requests("/empty").len()), (&empty["job"], 4));
     let new = site.gallery("/new", 1, None);
     assert_ne!(crawl("/new").await.expect(0).json()["job"], empty["job"]);
     assert_eq!(dataset(&shell.path("empty")).hashes, hashes(&new));

@@ -25,7 +25,7 @@ async fn jobs_are_looked_at_and_changed_beside_a_server() {
     let mapping = site.mapping();
     let crawl = ["crawl", "--url", &start, "--url", &gone, "--out", out.to_str().unwrap(), "--json"];
     let crawl = [&crawl[..], &["--map-origin", &mapping]].concat();
-    let crawled = said(&system, &crawl, 0).await.json();
+    let crawled = said(&system, &crawl, 1).await.json();
     let of_crawl = crawled["job"].to_string();
     // Nobody works on it: the server has no worker.
     let of_api = system.create(&["/a"], 5).await.to_string();
@@ -87,7 +87,7 @@ async fn jobs_are_looked_at_and_changed_beside_a_server() {
     for part in ["not-found (1 picture)\n", Refusal::NotFound.help().advice, &lost, &format!("on {start}")] {
         assert!(text.contains(part), "`{part}` is missing: {text}");
     }
-    jobs(&["refused", &of_crawl, "--reason", "corrupt"], 0).await.says(&["refused nothing as corrupt"]);
+    jobs(&["refused", &of_crawl, "--code", "corrupt"], 0).await.says(&["refused nothing as corrupt"]);
     jobs(&["refused", &of_crawl, "--reason", "banana"], 2).await.says(&["banana"]);
 
     // What is somebody else's, or not there at all, is not found.
@@ -99,7 +99,9 @@ async fn jobs_are_looked_at_and_changed_beside_a_server() {
         }
     }
     jobs(&["show", "99999", "--all-users"], 1).await.says(&["there is no job 99999; see"]);
-    jobs(&["show", "0"], 2).await;
+    for id in ["0", "pets"] {
+        jobs(&["show", id], 2).await.says(&["the id of a job is a number from 1 on"]);
+    }
     jobs(&["list", "--user", "ann"], 2).await.says(&["--user", "`ann`"]);
 
     // The server sees what was done.
@@ -125,6 +127,7 @@ async fn jobs_are_looked_at_and_changed_beside_a_server() {
     };
     let shown = tokio::time::timeout(PATIENCE, over(&of_crawl)).await.unwrap();
     assert_eq!(shown["kept"], 3, "{shown}");
+    assert_eq!(shown["failed_parts"], json!([]), "{shown}");
     drop(worker);
     jobs(&["retry", &of_crawl], 1).await.says(&["it is completed, and no part of it failed"]);
 

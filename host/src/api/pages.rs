@@ -22,6 +22,9 @@ struct CodePage {
     /// Whether a retry of the job tries the picture again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retried: Option<bool>,
+    /// Whether an update of the job tries such a picture again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated: Option<bool>,
 }
 
 /// A list of codes: `{items}`, each with its page below.
@@ -40,7 +43,7 @@ pub(super) fn of_problems() -> Route {
     let items = ProblemCode::ALL.map(|code| {
         let ProblemHelp { code, status, title, meaning, advice } = code.help();
         let (status, title) = (Some(status.as_u16()), Some(title));
-        CodePage { code, status, title, meaning, what_to_do: advice, retried: None }
+        CodePage { code, status, title, meaning, what_to_do: advice, retried: None, updated: None }
     });
     routes(CodePages {
         title: "What the API answers when something is wrong",
@@ -53,8 +56,16 @@ pub(super) fn of_problems() -> Route {
 pub(super) fn of_refusals() -> Route {
     let items = Refusal::ALL.map(|refusal| {
         let RefusalHelp { meaning, advice } = refusal.help();
-        let retried = Some(refusal.may_pass());
-        CodePage { code: refusal.code(), status: None, title: None, meaning, what_to_do: advice, retried }
+        let (retried, updated) = (refusal.may_pass(), refusal.may_pass() || refusal.may_be_mended());
+        CodePage {
+            code: refusal.code(),
+            status: None,
+            title: None,
+            meaning,
+            what_to_do: advice,
+            retried: Some(retried),
+            updated: Some(updated),
+        }
     });
     routes(CodePages { title: "Why a picture is refused", path: "/refusals", items: items.into() })
 }
@@ -101,9 +112,10 @@ impl CodePage {
         }
         let title =
             self.title.map(|title| format!("{title} (HTTP status {})", self.status.unwrap_or_default()));
-        let retried = self.retried.map(|retried| match retried {
-            true => "A retry of the job tries the picture again.",
-            false => "A retry of the job does not try the picture again.",
+        let retried = self.retried.map(|retried| match (retried, self.updated) {
+            (true, _) => "A retry of the job tries the picture again.",
+            (false, Some(true)) => "An update of the job tries the picture again, another retry does not.",
+            (false, _) => "A retry of the job does not try the picture again.",
         });
         let parts = [title.as_deref(), Some(self.meaning), Some(self.what_to_do), retried];
         for part in parts.into_iter().flatten() {

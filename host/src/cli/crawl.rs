@@ -92,14 +92,31 @@ impl CrawlArgs {
     pub(super) async fn run(self, mut config: Config, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
         config.crawl.longest_wait.get_or_insert(LONGEST_WAIT);
-        let request = self.request()?;
-        let out = self.out.clone().unwrap_or_else(|| request::folder_name(&request));
-        let mut folder = Folder::open(&out)?;
+        let (mut folder, request) = self.asked()?;
         let mut progress = Progress::new(terminal)?;
         let running = RunningHost::start(config, &stop, &|what| progress.busy(what)).await?;
         let done = self.crawl(&running.app, &mut folder, &request, &stop, &mut progress).await;
         running.stop().await?;
         done
+    }
+
+    /// The folder and what is asked for in it: by the arguments or, where these have no input, before.
+    fn asked(&self) -> anyhow::Result<(Folder, JobRequest)> {
+        if let (true, Some(out)) = (self.has_no_input(), &self.out) {
+            let mut folder = Folder::open(out)?;
+            let Some(before) = folder.request() else {
+                folder.leave()?;
+                return Err(wrong_usage(format!(
+                    "{} has no crawl that could go on; give keywords or addresses",
+                    out.display()
+                )));
+            };
+            let request = self.request_like(before)?;
+            return Ok((folder, request));
+        }
+        let request = self.request()?;
+        let out = self.out.clone().unwrap_or_else(|| request::folder_name(&request));
+        Ok((Folder::open(&out)?, request))
     }
 
     async fn crawl(
@@ -115,7 +132,7 @@ impl CrawlArgs {
             forget(app, folder, caller.user).await?;
         }
         prepared(app, stop, progress).await;
-        let (job, begun) = begin(app, folder, &caller, request, self.update).await?;
+        let (job, begun) = begin(app, folder, &caller, request, self).await?;
         let first = Snapshot::look(&app.db, caller.user, job).await?;
         if begun == Begun::New && app.config.fetch.contact.is_none() {
             progress.note(NO_CONTACT);
@@ -140,6 +157,7 @@ impl CrawlArgs {
             job,
             new: last.kept - first.kept,
             last,
+            reached_nobody: false,
             is_continued: begun != Begun::New,
             out,
             files: 0,
@@ -152,7 +170,7 @@ impl CrawlArgs {
             JobEnd::Over | JobEnd::Stopped => None,
         };
         if let Some(reason) = nobody {
-            summary.reached_nobody(reason);
+            summary.say_nobody(reason);
             finished = false;
         }
         let export = async {
@@ -182,8 +200,8 @@ impl CrawlArgs {
         Ok(match finished {
             _ if summary.failed() => ExitCode::FAILURE,
             false => ExitCode::from(130),
-            // An empty dataset is none.
-            true if summary.last.kept == 0 => ExitCode::FAILURE,
+            // An empty dataset is none, and one that lacks a part is not what was asked.
+            true if summary.last.kept == 0 || !summary.last.failed_parts.is_empty() => ExitCode::FAILURE,
             true => ExitCode::SUCCESS,
         })
     }
@@ -208,6 +226,13 @@ impl CrawlArgs {
                 };
                 progress.note(&format!(
                     "Job {job} is complete already: only the folder is written again. {more}"
+                ));
+            }
+            Begun::Full if let Some(max) = self.max.filter(|max| *max < first.kept) => {
+                progress.note(&format!(
+                    "Job {job} has {} images, so that --max {max} has room for none: with a larger --max it \
+                     looks for more.",
+                    first.kept
                 ));
             }
             Begun::Full => progress.note(&format!(
@@ -260,7 +285,7 @@ async fn begin(
     folder: &mut Folder,
     caller: &Caller,
     request: &JobRequest,
-    update: bool,
+    arguments: &CrawlArgs,
 ) -> anyhow::Result<(JobId, Begun)> {
     let Some(before) = folder.job() else { return create(app, folder, caller, request).await };
     let row = db::jobs::show(&app.db, caller.user, before.id).await?;
@@ -287,7 +312,19 @@ async fn begin(
         return create(app, folder, caller, request).await;
     }
     let state = row.status.0;
-    let max_images = request.max_images.and_then(|max| i32::try_from(max).ok());
+    let (max_images, update) = (arguments.max, arguments.update);
+    // A smaller number gives nothing to do where nothing is missing, and is not what the folder is for.
+    if state == JobState::Completed
+        && row.valid_images > 0
+        && let Some(max) = max_images.filter(|max| *max < row.max_images)
+    {
+        if max < row.valid_images {
+            return Ok((before.id, if update { Begun::Full } else { Begun::Complete }));
+        }
+        if !update && row.failed_chunks == 0 {
+            return Ok((before.id, Begun::Complete));
+        }
+    }
     let options = RetryOptions {
         max_images,
         // What is not over goes on with where it is, and one that kept nothing has nothing to go on with.

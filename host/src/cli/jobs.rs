@@ -58,13 +58,20 @@ enum JobsCommand {
 #[derive(Args, Debug)]
 struct JobArgs {
     /// Id of the job, see `pixcrawler jobs list`
-    #[arg(value_name = "ID", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(value_name = "ID", value_parser = job_id)]
     id: i32,
     #[command(flatten)]
     whose: WhoseArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// Id of a job as it was given.
+fn job_id(text: &str) -> Result<i32, String> {
+    text.parse().ok().filter(|id| *id > 0).ok_or_else(|| {
+        "the id of a job is a number from 1 on, which `pixcrawler jobs list` shows before its name".to_owned()
+    })
 }
 
 impl Jobs {

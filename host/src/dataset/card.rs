@@ -8,7 +8,12 @@ use std::{
 };
 
 use super::{CARD, ExportError, LISTING, ListedImage, REFUSALS, cannot_write, refusals::Refused};
-use crate::{atomic_write, db::jobs::JobRow, model::Format, private};
+use crate::{
+    atomic_write,
+    db::jobs::{Inputs, JobRow},
+    model::Format,
+    private,
+};
 
 /// By this line a card is known as one that may be written anew.
 const MARK: &str =
@@ -60,7 +65,7 @@ pub(super) fn write(
         // What cannot be read is not ours.
         Err(_) => return Ok(()),
     };
-    let text = text(job, kept, refused);
+    let text = text(folder, job, kept, refused);
     if before.is_some_and(|before| before == text || !before.contains(MARK)) {
         return Ok(());
     }
@@ -69,7 +74,7 @@ pub(super) fn write(
         .map_err(cannot_write(&path))
 }
 
-fn text(job: &JobRow, kept: &KeptCounts, refused: &Refused) -> String {
+fn text(folder: &Path, job: &JobRow, kept: &KeptCounts, refused: &Refused) -> String {
     let (all, classes) = (kept.all(), kept.by_class.len());
     let size = SIZES.iter().find(|(more, _)| all < *more).map_or(LARGEST, |(_, name)| name);
     let mut head = format!("pretty_name: {}\n", serde_json::json!(job.name));
@@ -147,7 +152,7 @@ name its maker where the licence asks for that.
         class_table = table(&["Class", "Folder", "Pictures"], class_rows),
         license_table = table(&["Licence", "Pictures"], license_rows),
         source_table = named(("Source", "Pictures"), &kept.by_source),
-        command = command(job),
+        command = command(job, folder),
     )
 }
 
@@ -172,15 +177,28 @@ fn escaped(text: &str) -> String {
     safe
 }
 
-/// The command that asks for the same, as an indented block, which no text can end.
-fn command(job: &JobRow) -> String {
+/// The command that asks for the same in a folder of this name, as an indented block, which no text can end.
+fn command(job: &JobRow, folder: &Path) -> String {
     let (options, rules) = (&job.options.0, &job.rules.0);
-    let urls = job.input.as_ref().map(|input| input.0.urls.clone()).unwrap_or_default();
+    let Inputs { urls, labels } = job.input.as_ref().map(|input| input.0.clone()).unwrap_or_default();
     let (keywords, sources) = (&job.keywords.0.0, &job.sources.0.0);
     let inputs = keywords.len() + urls.len();
     let mut words: Vec<String> = keywords.iter().take(MOST_INPUTS).cloned().collect();
     let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
-    urls.into_iter().take(MOST_INPUTS.saturating_sub(keywords.len())).for_each(|url| option("--url", url));
+    for keyword in keywords.iter().take(MOST_INPUTS) {
+        labels.get(keyword).into_iter().for_each(|label| option("--label", format!("{keyword}={label}")));
+    }
+    for url in urls.into_iter().take(MOST_INPUTS.saturating_sub(keywords.len())) {
+        match labels.get(&url) {
+            None => option("--url", url),
+            // Before an address it would be a part of it.
+            Some(label) if label.contains([':', '/']) => {
+                option("--label", format!("{url}={label}"));
+                option("--url", url);
+            }
+            Some(label) => option("--url", format!("{label}={url}")),
+        }
+    }
     sources.iter().for_each(|source| option("--source", source.clone()));
     if !job.max_is_default {
         option("--max", job.max_images.to_string());
@@ -196,6 +214,9 @@ fn command(job: &JobRow) -> String {
     options.language.iter().for_each(|language| option("--language", language.clone()));
     if !options.safe_search {
         words.push("--unsafe".to_owned());
+    }
+    if let Some(name) = folder.canonicalize().ok().as_deref().and_then(Path::file_name) {
+        words.extend(["--out".to_owned(), name.to_string_lossy().into_owned()]);
     }
     let quoted = words.iter().map(|word| {
         let word: String = word.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

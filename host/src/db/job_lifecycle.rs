@@ -15,7 +15,7 @@ use crate::{
         progress,
     },
     model::{
-        ChunkId, ChunkState, DatasetId, FinishedChunk, JobId, JobState, QuotaShare, UserId, outcome,
+        ChunkId, ChunkState, DatasetId, FinishedChunk, JobId, JobState, QuotaShare, Refusal, UserId, outcome,
         shares_of_missing,
     },
 };
@@ -153,7 +153,8 @@ pub async fn refuse(connection: &mut PgConnection, job: &JobRow, reason: &str) -
 /// images because a part failed: chunks that failed or were cancelled go on from their
 /// checkpoints, and pictures that were left, or refused for a reason that may pass, are tried again.
 /// With another number of images any job goes on, also one that is under way; with `update` any that
-/// is over, and all its sources begin anew. What has a verdict is known and not fetched again.
+/// is over, and all its sources begin anew; pictures that the site may have mended are tried again, too.
+/// Whatever else has a verdict is known and not fetched again.
 pub async fn retry(
     connection: &mut PgConnection,
     user: UserId,
@@ -190,6 +191,10 @@ pub async fn retry(
     if !goes_on {
         return Ok(RetryFound::NotOver(state));
     }
+    let mut tried_again = Refusal::PASSING.to_vec();
+    if options.update {
+        tried_again.extend(Refusal::MENDED);
+    }
     let reopened: Vec<(ChunkId,)> = sqlx::query_as(
         "update pixcrawler.candidate c set verdict = null, not_before = null, holds = 0, interruptions = 0, copy = 0, refused = '[]'
            from public.images i
@@ -197,7 +202,7 @@ pub async fn retry(
       returning c.chunk_id",
     )
     .bind(job)
-    .bind(crate::model::Refusal::PASSING.as_slice())
+    .bind(tried_again)
     .fetch_all(&mut *connection)
     .await?;
     sqlx::query(

@@ -169,11 +169,11 @@ impl Refusal {
             ),
             Self::Truncated => (
                 "The file ends before the picture does.",
-                "Nothing where the file at the site is cut; if it opens there whole, begin a new job.",
+                "Nothing where the file at the site is cut; if it opens there whole, update the job.",
             ),
             Self::Corrupt => (
                 "The bytes contradict the format, so that a part of the picture would be made up.",
-                "Nothing; the file at the site is damaged.",
+                "The file at the site is damaged; once it is mended, update the job.",
             ),
             Self::TooManyPixels => (
                 "The picture, or all its frames, has more pixels than are allowed.",
@@ -204,7 +204,7 @@ impl Refusal {
             ),
             Self::ChecksumMismatch => (
                 "The bytes are not those that the source declared.",
-                "Begin a new job later; if it stays, the source or its cache has another file.",
+                "Update the job later; if it stays, the source or its cache has another file.",
             ),
         };
         RefusalHelp { meaning, advice }
@@ -255,6 +255,47 @@ impl Refusal {
     /// Codes that a retry of the job tries again.
     pub const PASSING: [&'static str; 5] =
         ["rate-limited", "server-error", "timeout", "network", "too-costly"];
+
+    /// Whether the site may have mended it: an update of the job tries these again, too, and what
+    /// [may pass](Self::may_pass).
+    #[must_use]
+    pub const fn may_be_mended(self) -> bool {
+        matches!(
+            self,
+            Self::NotFound
+                | Self::HttpStatus
+                | Self::Empty
+                | Self::NotAnImage
+                | Self::UnsupportedFormat
+                | Self::Truncated
+                | Self::Corrupt
+                | Self::ChecksumMismatch
+        )
+    }
+
+    /// When a picture is tried again, in a word.
+    #[must_use]
+    pub const fn tried_again(self) -> &'static str {
+        if self.may_pass() {
+            "yes"
+        } else if self.may_be_mended() {
+            "an update does"
+        } else {
+            "no"
+        }
+    }
+
+    /// Codes that an update of the job tries again besides.
+    pub const MENDED: [&'static str; 8] = [
+        "not-found",
+        "http-status",
+        "empty",
+        "not-an-image",
+        "unsupported-format",
+        "truncated",
+        "corrupt",
+        "checksum-mismatch",
+    ];
 }
 
 /// Why a picture was refused.
@@ -289,6 +330,9 @@ mod tests {
         let passing: Vec<&str> =
             Refusal::ALL.into_iter().filter(|refusal| refusal.may_pass()).map(Refusal::code).collect();
         assert_eq!(passing, Refusal::PASSING);
+        let mended: Vec<&str> =
+            Refusal::ALL.into_iter().filter(|refusal| refusal.may_be_mended()).map(Refusal::code).collect();
+        assert_eq!(mended, Refusal::MENDED);
         assert!(codes.iter().all(|code| Refusal::with_code(code).is_some_and(|found| found.code() == *code)));
         assert_eq!(Refusal::with_code("banana"), None);
     }

@@ -90,6 +90,11 @@ impl Folder {
         self.record.as_ref()?.job
     }
 
+    /// What was asked for in it.
+    pub(super) fn request(&self) -> Option<JobRequest> {
+        Some(self.record.as_ref()?.request.clone())
+    }
+
     /// The arguments in which a request differs from that of the folder's job, but for the number of
     /// images, with which a job goes on.
     pub(super) fn differences(&self, request: &JobRequest) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! Addresses as people give them: with the name of their class before them, in lists and in tables.
 
+use std::net::Ipv4Addr;
+
 use pixcrawler_delimited::{Format, Reach};
 
 /// Names that a column of addresses has, without case and punctuation; what comes first counts.
@@ -30,6 +32,9 @@ const EXPECTED: &str = "expected are lines of ADDRESS or NAME=ADDRESS, or a tabl
     `url` and, for the class, one `label`; a table of addresses of pictures is read from where it is on the web by \
     --source url-list --url ADDRESS-OF-THE-TABLE";
 
+/// Addresses of a list, and the names of the columns of a table that are not read.
+type Listing = (Vec<Listed>, Vec<String>);
+
 /// An address, with the name of its class where it has one.
 type Listed = (Option<String>, String);
 
@@ -51,10 +56,22 @@ pub(super) fn named(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Whether a keyword is likely an address without its scheme.
+/// Whether a keyword is likely an address without its scheme, or with a class that is given in another way.
 pub(super) fn looks_like_address(keyword: &str) -> bool {
-    let keyword = keyword.trim().trim_start_matches("//").to_lowercase();
+    let whole = keyword.trim().to_lowercase();
+    if whole.contains("http://") || whole.contains("https://") {
+        return true;
+    }
+    // Behind the name of a class.
+    let keyword = whole.split_once('=').filter(|(name, _)| !name.contains(['.', '/', ':']));
+    let keyword = keyword.map_or(whole.as_str(), |(_, behind)| behind).trim().trim_start_matches("//");
     let host = keyword.split(['/', '?', '#', ':']).next().unwrap_or_default();
+    let behind = &keyword[host.len()..];
+    let port = behind.strip_prefix(':').and_then(|port| port.split_once('/')).map(|(port, _)| port);
+    let has_port = port.is_some_and(|port| port.parse::<u16>().is_ok()) && host.contains(char::is_alphabetic);
+    if has_port || !behind.is_empty() && (host == "localhost" || host.parse::<Ipv4Addr>().is_ok()) {
+        return true;
+    }
     let is_name = host.contains('.') && host.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '-');
     let is_domain = || psl::domain(host.as_bytes()).is_some_and(|domain| domain.suffix().is_known());
     is_name && !keyword.contains(char::is_whitespace) && (host.starts_with("www.") || is_domain())
@@ -65,7 +82,7 @@ pub(super) fn looks_like_address(keyword: &str) -> bool {
 ///
 /// # Errors
 /// What is wrong in which line, and what is expected.
-pub(super) fn addresses(text: &str) -> Result<Vec<Listed>, String> {
+pub(super) fn addresses(text: &str) -> Result<Listing, String> {
     // What else ends a line cannot be part of an address.
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let text = text.replace(['\r', '\u{85}', '\u{2028}', '\u{2029}'], "\n");
@@ -73,9 +90,9 @@ pub(super) fn addresses(text: &str) -> Result<Vec<Listed>, String> {
         let lines = (1..).zip(text.lines()).map(|(number, line)| (number, line.trim()));
         lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
     };
-    let Some((number, first)) = lines().next() else { return Ok(Vec::new()) };
+    let Some((number, first)) = lines().next() else { return Ok(Listing::default()) };
     if let Some(table) = Table::headed(first) {
-        return table.read(&text, number);
+        return Ok((table.read(&text, number)?, table.unread));
     }
     if let Some((number, _)) = lines().find(|(_, line)| is_row(line)) {
         return Err(format!("line {number} looks like a row of a table without such a header; {EXPECTED}"));
@@ -84,7 +101,8 @@ pub(super) fn addresses(text: &str) -> Result<Vec<Listed>, String> {
         return Err(format!("its lines look like rows of a table without a header; {EXPECTED}"));
     }
     let listed = lines().map(|(_, line)| named(line));
-    Ok(listed.map(|(name, address)| (name.map(str::to_owned), address.to_owned())).collect())
+    let listed = listed.map(|(name, address)| (name.map(str::to_owned), address.to_owned()));
+    Ok((listed.collect(), Vec::new()))
 }
 
 /// Whether a line has cells, and not only signs that addresses have, too.
@@ -111,6 +129,8 @@ struct Table {
     address: usize,
     name: String,
     class: Option<usize>,
+    /// Names of the other columns.
+    unread: Vec<String>,
 }
 
 impl Table {
@@ -127,7 +147,10 @@ impl Table {
                 |known: &[&str]| known.iter().find_map(|known| plain.iter().position(|name| name == known));
             let address = column(&ADDRESSES)?;
             let class = column(&CLASSES).filter(|class| *class != address);
-            Some(Self { format, address, name: names[address].trim().to_owned(), class })
+            let name = |at: usize| names[at].trim().to_owned();
+            let others = (0..names.len()).filter(|at| *at != address && Some(*at) != class);
+            let unread = others.map(name).filter(|name| !name.is_empty()).collect();
+            Some(Self { format, address, name: name(address), class, unread })
         })
     }
 
@@ -168,7 +191,7 @@ mod tests {
     use super::*;
 
     fn listed(text: &str) -> Vec<(Option<&str>, String)> {
-        let found = addresses(text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+        let (found, _) = addresses(text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
         let known = ["cats", "big, dogs"];
         let class = |name: String| known.into_iter().find(|known| *known == name).unwrap_or("another");
         found
@@ -192,7 +215,7 @@ mod tests {
                 plain("example.org/4"),
             ]
         );
-        assert_eq!(addresses("# nothing\n"), Ok(Vec::new()));
+        assert_eq!(addresses("# nothing\n"), Ok(Listing::default()));
         // One such line is an address.
         assert_eq!(listed("https://a.example/@47,8"), [plain("@47,8")]);
     }
@@ -244,14 +267,37 @@ mod tests {
 
     #[test]
     fn keywords_that_look_like_addresses() {
-        for keyword in
-            ["www.example.org/x", "example.org/cats", "example.org", "//example.org:80/?q", "WWW.local"]
-        {
+        for keyword in [
+            "www.example.org/x",
+            "example.org/cats",
+            "example.org",
+            "//example.org:80/?q",
+            "WWW.local",
+            "cats=example.org/x",
+            "cats = localhost:18877/cats/",
+            "localhost:18877",
+            "intranet:8080/cats",
+            "127.0.0.1/cats",
+            "cats:http://example.org/cats",
+            "a/b=https://example.org/cats",
+        ] {
             assert!(looks_like_address(keyword), "{keyword}");
         }
-        for keyword in
-            ["red panda", "node.js", "St.Gallen", "3.14", "C++/CLI", "and/or", "see example.org", ".com", ""]
-        {
+        for keyword in [
+            "red panda",
+            "node.js",
+            "St.Gallen",
+            "3.14",
+            "C++/CLI",
+            "and/or",
+            "see example.org",
+            ".com",
+            "",
+            "16:9/4:3",
+            "psalm 23:4/5",
+            "a=b",
+            "localhost",
+        ] {
             assert!(!looks_like_address(keyword), "{keyword}");
         }
     }

@@ -37,6 +37,8 @@ pub(in crate::cli) struct Snapshot {
     pub(in crate::cli) reason: Option<String>,
     /// What the sources said.
     pub(in crate::cli) warnings: Vec<String>,
+    /// What failed, whatever was kept.
+    pub(in crate::cli) failed_parts: Vec<FailedPart>,
     /// A process works on it.
     #[serde(skip)]
     pub(super) running: bool,
@@ -46,6 +48,16 @@ pub(in crate::cli) struct Snapshot {
     /// Why nothing happens for now, and until when.
     #[serde(skip)]
     pub(super) waits: Option<(String, DateTime<Utc>)>,
+}
+
+/// An input of which a source brought less than it has.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::cli) struct FailedPart {
+    /// The keyword or address.
+    pub(super) input: String,
+    pub(super) label: String,
+    pub(super) source: String,
+    pub(super) reason: Option<String>,
 }
 
 impl Snapshot {
@@ -73,6 +85,8 @@ impl Snapshot {
             let reason = chunk.reason.as_deref().unwrap_or("asked to wait");
             Some((format!("{}: {reason}", chunk.source), chunk.waiting_until?))
         });
+        let failed = chunks.iter().filter(|chunk| chunk.state == ChunkState::Failed);
+        let failed_parts = failed.map(FailedPart::of).collect();
         let mut warnings = Vec::new();
         for chunk in chunks {
             for warning in &chunk.warnings {
@@ -93,8 +107,20 @@ impl Snapshot {
             refused,
             reason: row.error.clone(),
             warnings,
+            failed_parts,
             running,
             waits: waiting.min_by_key(|(_, until)| *until),
+        }
+    }
+}
+
+impl FailedPart {
+    fn of(chunk: &db::jobs::ChunkDetail) -> Self {
+        Self {
+            input: chunk.keyword.clone(),
+            label: chunk.label.clone(),
+            source: chunk.source.clone(),
+            reason: chunk.reason.clone(),
         }
     }
 }
@@ -188,6 +214,9 @@ fn counts(job: &Snapshot, elapsed: Duration, kept: i32) -> String {
 
 /// `12 refused (8 not-found, 4 truncated)`, the most frequent first.
 pub(in crate::cli) fn refusals(refused: &BTreeMap<String, i64>) -> String {
+    if refused.is_empty() {
+        return "0 refused".to_owned();
+    }
     let mut codes: Vec<_> = refused.iter().collect();
     codes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let codes: Vec<String> = codes.into_iter().map(|(code, count)| format!("{count} {code}")).collect();
@@ -210,6 +239,7 @@ mod tests {
             refused: BTreeMap::new(),
             reason: None,
             warnings: Vec::new(),
+            failed_parts: Vec::new(),
             running: true,
             left: Some(150),
             waits: None,

@@ -10,18 +10,20 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
-use serde_json::Value;
 use url::Url;
 
 use super::listed;
 use crate::{
     cli::{tell, wrong_usage},
     dataset,
-    model::{Format, Input, Rules},
+    model::{Format, Input},
     plugins::LoadedPlugin,
     services::create::JobRequest,
 };
 
+/// How a table of pictures is read.
+const TABLES: &str = "a table of pictures, with their licences, titles and tags, is read by --source url-list \
+    --url ADDRESS from a server (for example of `python3 -m http.server`, let in with PIXCRAWLER_ALLOW_PRIVATE)";
 /// Longest name of a job, in characters.
 const LONGEST_NAME: usize = 100;
 
@@ -31,27 +33,29 @@ const LONGEST_NAME: usize = 100;
 /// with source, page, title, creator, licence, size and hash of each, `refused.jsonl` with what was
 /// not kept and why, and a `README.md` that says how to load it; it is written while the
 /// crawl goes on, and whole at every moment. The same command again continues: nothing that
-/// is there is fetched again. Rows are kept in the same database as those of `serve`, which may
+/// is there is fetched again. Where a folder has a crawl, `--out` alone goes on with it. Rows are kept in the same database as those of `serve`, which may
 /// run at the same time.
 #[derive(Args, Debug)]
 #[command(
     override_usage = "pixcrawler crawl [OPTIONS] <KEYWORD|[NAME=]ADDRESS>...\n       \
         pixcrawler crawl [OPTIONS] --url <[NAME=]ADDRESS>...\n       \
-        pixcrawler crawl [OPTIONS] --urls <FILE>",
+        pixcrawler crawl [OPTIONS] --urls <FILE>\n       \
+        pixcrawler crawl [OPTIONS] --out <DIR>",
     after_help = "Examples:\n  \
     pixcrawler crawl \"red panda\" --source openverse --max 200 --out ./red-panda\n  \
     pixcrawler crawl lion tiger --license cc0 --license cc-by --min-size 640x480\n  \
     pixcrawler crawl https://example.org/gallery --out ./gallery\n  \
-    pixcrawler crawl https://example.org/gallery --out ./gallery --update\n  \
+    pixcrawler crawl --out ./gallery --update\n  \
     pixcrawler crawl cats=https://example.org/cats dogs=https://example.org/dogs --out ./pets\n  \
     pixcrawler crawl --urls pages.csv --max 5000 --json > result.json\n\n\
-    Exit codes: 0 all that was asked or all that the sources have, 1 failed, nothing was kept, or no\n\
-    site could be reached, 2 wrong usage, 130 interrupted (the same command again continues)."
+    Exit codes: 0 all that was asked or all that the sources have, 1 failed in whole or in part (what\n\
+    was kept is in the folder), nothing was kept, or no site could be reached, 2 wrong usage,\n\
+    130 interrupted (the same command again continues)."
 )]
 pub(in crate::cli) struct CrawlArgs {
     /// What to look for: keywords, and addresses, which begin with https://; each is a class of the
     /// dataset, addresses under the NAME that is given to them
-    #[arg(value_name = "KEYWORD|ADDRESS", required_unless_present_any = ["url", "urls"], value_parser = input)]
+    #[arg(value_name = "KEYWORD|ADDRESS", required_unless_present_any = ["url", "urls", "out"], value_parser = input)]
     inputs: Vec<String>,
     /// Id of a source to ask, see `pixcrawler plugin list`; may be repeated
     /// [default: openverse for keywords, webpage for addresses]
@@ -61,7 +65,7 @@ pub(in crate::cli) struct CrawlArgs {
     /// new folder, else as before]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=100_000))]
     pub(super) max: Option<i32>,
-    /// Folder of the dataset [default: the first keyword, or the host of the first address]
+    /// Folder of the dataset; without keyword or address its crawl goes on [default: the first keyword, or the host of the first address]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Address to crawl, for sources that take addresses, with the name of its class before it or not;
@@ -96,7 +100,8 @@ pub(in crate::cli) struct CrawlArgs {
     /// Also what a source marks as not safe for work
     #[arg(long = "unsafe")]
     not_safe: bool,
-    /// Look at the pages or results of the folder's crawl again, and fetch what is new
+    /// Look at the pages or results of the folder's crawl again, and fetch what is new or was refused for
+    /// what the site may have mended (not found, damaged and the like)
     #[arg(long)]
     pub(super) update: bool,
     /// Forget what was crawled into the folder and begin anew
@@ -191,35 +196,74 @@ impl CrawlArgs {
     pub(super) fn request(&self) -> anyhow::Result<JobRequest> {
         let inputs = self.inputs()?;
         for keyword in inputs.keywords.iter().filter(|keyword| listed::looks_like_address(keyword)) {
-            tell(&format!("Note: `{keyword}` is taken as a keyword; an address begins with https://"));
+            tell(&format!(
+                "Note: `{keyword}` is taken as a keyword; an address begins with https://, or is \
+                 NAME=https://… where it has a class"
+            ));
         }
-        let mut options: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
+        let name = Some(inputs.name());
+        let mut request = JobRequest { name, safe_search: Some(true), ..JobRequest::default() };
+        self.put_options(&mut request, inputs);
+        Ok(request)
+    }
+
+    /// Whether nothing says what to look for.
+    pub(super) fn has_no_input(&self) -> bool {
+        self.inputs.is_empty() && self.url.is_empty() && self.urls.is_none()
+    }
+
+    /// What was asked for `before`, with the options that are given besides.
+    ///
+    /// # Errors
+    /// When an input has two classes.
+    pub(super) fn request_like(&self, before: JobRequest) -> anyhow::Result<JobRequest> {
+        let mut request = before;
+        let mut inputs = Inputs {
+            keywords: std::mem::take(&mut request.keywords),
+            urls: std::mem::take(&mut request.urls),
+            labels: std::mem::take(&mut request.labels),
+        };
+        for [input, name] in &self.label {
+            inputs.add_label(input, name)?;
+        }
+        self.put_options(&mut request, inputs);
+        Ok(request)
+    }
+
+    /// Puts the inputs and every option that is given into a request.
+    fn put_options(&self, request: &mut JobRequest, inputs: Inputs) {
+        (request.keywords, request.urls, request.labels) = (inputs.keywords, inputs.urls, inputs.labels);
         for [source, name, value] in self.option.clone() {
-            options.entry(source).or_default().insert(name, value.into());
+            request.options.entry(source).or_default().insert(name, value.into());
         }
-        let (min_width, min_height) = self.min_size.unwrap_or_default();
-        Ok(JobRequest {
-            name: Some(inputs.name()),
-            keywords: inputs.keywords,
-            urls: inputs.urls,
-            labels: inputs.labels,
-            max_images: self.max.map(Into::into),
-            safe_search: Some(!self.not_safe),
-            language: self.language.clone(),
-            rules: Rules {
-                licenses: self.license.clone(),
-                formats: self.format.clone(),
-                min_width,
-                min_height,
-            },
-            options,
-            sources: self.source.clone(),
-            ..JobRequest::default()
-        })
+        if !self.source.is_empty() {
+            request.sources.clone_from(&self.source);
+        }
+        if !self.license.is_empty() {
+            request.rules.licenses.clone_from(&self.license);
+        }
+        if !self.format.is_empty() {
+            request.rules.formats.clone_from(&self.format);
+        }
+        if let Some((width, height)) = self.min_size {
+            (request.rules.min_width, request.rules.min_height) = (width, height);
+        }
+        if self.language.is_some() {
+            request.language.clone_from(&self.language);
+        }
+        if self.not_safe {
+            request.safe_search = Some(false);
+        }
+        if let Some(max) = self.max {
+            request.max_images = Some(max.into());
+        }
     }
 
     fn inputs(&self) -> anyhow::Result<Inputs> {
         let mut inputs = Inputs::default();
+        for text in self.inputs.iter().chain(&self.url) {
+            not_a_file(text)?;
+        }
         for text in &self.inputs {
             match listed::named(text) {
                 (name, address) if listed::is_address(address) => inputs.add_url(name, address)?,
@@ -233,7 +277,13 @@ impl CrawlArgs {
         if let Some(file) = &self.urls {
             let shown = file.display();
             let text = read(file).with_context(|| format!("cannot read {shown}"))?;
-            let list = listed::addresses(&text).map_err(|wrong| wrong_usage(format!("{shown}: {wrong}")))?;
+            let (list, unread) =
+                listed::addresses(&text).map_err(|wrong| wrong_usage(format!("{shown}: {wrong}")))?;
+            if !unread.is_empty() {
+                let columns: Vec<String> = unread.iter().map(|name| format!("`{name}`")).collect();
+                let columns = columns.join(", ");
+                tell(&format!("Note: {shown}: not read of this table: {columns}; {TABLES}"));
+            }
             for (name, address) in list {
                 inputs.add_url(name.as_deref(), &address)?;
             }
@@ -246,6 +296,20 @@ impl CrawlArgs {
         }
         Ok(inputs)
     }
+}
+
+/// Refuses the name of a file where a keyword or an address is meant: no source could read it.
+fn not_a_file(text: &str) -> anyhow::Result<()> {
+    let named = text.split_once('=').map_or(text, |(_, behind)| behind).trim();
+    let is_file = named.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"))
+        // A word may be a keyword and, by chance, the name of a file.
+        || named.contains(['.', '/', '\\']) && Path::new(named).is_file();
+    if is_file {
+        return Err(wrong_usage(format!(
+            "`{text}` is a file of this machine; a list of addresses is given by --urls FILE, and {TABLES}"
+        )));
+    }
+    Ok(())
 }
 
 /// The request with `webpage` among its sources, where it names some but none for its addresses.

@@ -2,8 +2,11 @@
 
 use serde::Serialize;
 
-use super::progress::{Snapshot, refusals};
+use super::progress::{FailedPart, Snapshot, refusals};
 use crate::model::{JobId, JobState};
+
+/// Parts that failed which are named.
+const MOST_PARTS: usize = 20;
 
 /// The result, as `--json` prints it.
 #[derive(Debug, Serialize)]
@@ -14,6 +17,9 @@ pub(super) struct Summary {
     pub(super) last: Snapshot,
     /// Images that were not there when the command began.
     pub(super) new: i32,
+    /// No site could be reached.
+    #[serde(skip)]
+    pub(super) reached_nobody: bool,
     /// The crawl was begun before.
     #[serde(skip)]
     pub(super) is_continued: bool,
@@ -26,30 +32,40 @@ pub(super) struct Summary {
     pub(super) resume_with: Option<String>,
 }
 
+impl FailedPart {
+    fn text(&self) -> String {
+        let Self { input, label, source, reason } = self;
+        let named = if input == label { input.clone() } else { format!("{label} ({input})") };
+        format!("Failed: {named} at {source}: {}", reason.as_deref().unwrap_or("for an unknown reason"))
+    }
+}
+
 impl Summary {
     /// Nothing usable came, or it was cancelled.
     pub(super) const fn failed(&self) -> bool {
         matches!(self.last.status, JobState::Failed | JobState::Cancelled)
     }
 
-    /// No site could be reached, for this reason or for that of the job.
-    pub(super) fn reached_nobody(&mut self, reason: Option<String>) {
+    /// Says that no site could be reached, for this reason or for that of the job.
+    pub(super) fn say_nobody(&mut self, reason: Option<String>) {
+        self.reached_nobody = true;
         let reason = reason.or(self.last.reason.take()).unwrap_or_default();
         self.last.reason = Some(format!("no site could be reached; is this machine online? ({reason})"));
     }
 
     pub(super) fn text(&self) -> String {
         let Snapshot { status, kept, wanted, found, duplicates, refused, reason, warnings, .. } = &self.last;
-        let begun = if self.resume_with.is_some() { "Interrupted with" } else { "Kept" };
+        let is_interrupted = self.resume_with.is_some() && !self.reached_nobody;
+        let begun = if is_interrupted { "Interrupted with" } else { "Kept" };
         let of = if self.last.wanted_is_default { String::new() } else { format!(" of {wanted}") };
-        let kept_here = if self.resume_with.is_some() { " kept" } else { "" };
+        let kept_here = if is_interrupted { " kept" } else { "" };
         let new = if self.is_continued { format!(" ({} new)", self.new) } else { String::new() };
         let files = match self.files {
             0 => String::new(),
             files => format!(": {files} files in {}", self.out),
         };
         let mut lines = vec![format!("{begun} {kept}{of} images{kept_here}{new}{files}")];
-        let refused = if refused.is_empty() { "0 refused".to_owned() } else { refusals(refused) };
+        let refused = refusals(refused);
         let see = self.refused_file.as_ref().map_or_else(String::new, |file| format!(": see {file}"));
         lines.push(format!("{found} found, {duplicates} duplicates, {refused}{see}"));
         if *status == JobState::Cancelled && self.resume_with.is_none() {
@@ -62,6 +78,12 @@ impl Summary {
             } else {
                 format!("{wanted} are the most without --max: with a larger --max the same command goes on")
             });
+        }
+        let failed = &self.last.failed_parts;
+        lines.extend(failed.iter().take(MOST_PARTS).map(FailedPart::text));
+        if failed.len() > MOST_PARTS {
+            let (more, job) = (failed.len() - MOST_PARTS, self.job);
+            lines.push(format!("and {more} more parts failed: see pixcrawler jobs show {job}"));
         }
         match reason {
             Some(reason) => lines.push(format!("Why not all: {reason}")),
@@ -91,6 +113,7 @@ mod tests {
             refused: BTreeMap::from([("not-found".to_owned(), 4)]),
             reason: Some("kept 7 of 10: the sources have no more".to_owned()),
             warnings: Vec::new(),
+            failed_parts: Vec::new(),
             running: false,
             left: None,
             waits: None,
@@ -99,6 +122,7 @@ mod tests {
             job: JobId(3),
             last,
             new: 7,
+            reached_nobody: false,
             is_continued: false,
             out: "red-panda".into(),
             files: 7,

@@ -26,7 +26,7 @@ const PAGE: i64 = 500;
 /// List what a crawl job refused, by code: address, detail and page
 ///
 /// Below each code stands what it means and what can be done. `pixcrawler jobs retry` tries again what
-/// may pass.
+/// may pass, and with `--update` also what the site may have mended.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler jobs refused 12\n  \
@@ -36,7 +36,7 @@ pub(super) struct Refused {
     #[command(flatten)]
     job: JobArgs,
     /// Only what was refused for this code
-    #[arg(long, value_name = "CODE", hide_possible_values = true, value_parser = PossibleValuesParser::new(Refusal::ALL.map(Refusal::code)).try_map(|code| Refusal::with_code(&code).ok_or("unknown")))]
+    #[arg(long, alias = "code", value_name = "CODE", hide_possible_values = true, value_parser = PossibleValuesParser::new(Refusal::ALL.map(Refusal::code)).try_map(|code| Refusal::with_code(&code).ok_or("unknown")))]
     reason: Option<Refusal>,
     /// Most pictures to list
     #[arg(long, short = 'L', value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]

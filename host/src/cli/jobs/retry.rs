@@ -34,7 +34,7 @@ pub(super) struct Retry {
     /// Images wanted from now on
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=100_000))]
     max: Option<i32>,
-    /// Ask every source from its beginning, for what is new
+    /// Ask every source from its beginning, for what is new, and try again what the site may have mended
     #[arg(long)]
     update: bool,
 }

@@ -256,6 +256,9 @@ impl JobRequest {
                 .or_else(|| urls.iter().find(|url| **url == address));
             let label = report.text(&pointer, label, LONGEST_LABEL);
             match (input, label) {
+                // What is wrong with an input that was given is said of that.
+                (None, _)
+                    if self.keywords.iter().chain(&self.urls).any(|given| given.trim() == key.trim()) => {}
                 (None, _) => report.broken(pointer, "is neither a keyword nor an address of this job"),
                 (Some(input), Some(label)) => match labels.get(input) {
                     Some(other) if *other != label => {
