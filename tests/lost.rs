@@ -34,25 +34,26 @@ async fn gone(pid: Pid) {
 async fn a_moved_folder_ends_who_uses_it_and_is_whole_where_it_is() {
     let site = Site::start().await;
     let system = System::private(&site).await;
-    let pictures = site.gallery("/gallery", 2, None);
+    let pictures = site.gallery("/gallery", 9, None);
     site.hold(&pictures[1..]);
     let mut server = system.server(&[]).await;
     let mut worker = system.worker(&[]).await;
-    let job = system.create(&["/gallery"], 2).await;
+    let job = system.create(&["/gallery"], 9).await;
     system.until(job, "one is kept", |job| job["kept"] == 1).await;
     let postgres = postgres_of(&system.data()).unwrap();
 
     let moved = system.data().with_file_name("moved");
     fs::rename(system.data().as_path(), &moved).unwrap();
+    // They come before it is noticed.
+    site.release(&pictures[1..]);
     for process in [&mut server, &mut worker] {
         assert_eq!(process.exited().await.code(), Some(1));
         process.logged("data-folder-lost").await;
         assert!(process.log().contains("with the folder in its place"), "{}", process.log());
     }
     gone(postgres).await;
-    assert!(!system.data().join("postgres").exists(), "nothing is made where it was");
+    assert!(!system.data().exists(), "nothing is made where it was");
 
-    site.release(&pictures[1..]);
     let server = system.server(&[("PIXCRAWLER_DATA_DIR", moved.to_str().unwrap())]).await;
     let pool =
         pixcrawler::db::connect(&pixcrawler::postgres::running(&moved).await.unwrap(), 2).await.unwrap();
@@ -62,6 +63,14 @@ async fn a_moved_folder_ends_who_uses_it_and_is_whole_where_it_is() {
     };
     tokio::time::timeout(PATIENCE, completed).await.unwrap();
     pool.close().await;
+    let there = [("PIXCRAWLER_DATA_DIR", moved.to_str().unwrap())];
+    let swept = system.tool(&["sweep", "--json"], &there).await;
+    let swept: serde_json::Value = serde_json::from_str(&swept).unwrap();
+    assert_eq!(
+        (&swept["objects"], &swept["missing"]),
+        (&9.into(), &0.into()),
+        "each kept row has its object"
+    );
     let mut server = server;
     server.terminate();
     assert_eq!(server.exited().await.code(), Some(0));

@@ -5,10 +5,19 @@
 //! folder: after a crash the object is whole or not there. It is always put, also where it is
 //! there already, so that its time says when somebody last wanted it kept.
 //!
+//! The folder is held open: what was put where it has been is not taken for kept.
+//!
 //! Beside the users' folders `databases` names the databases whose rows name the objects: what only
 //! one of several names is no waste.
 
-use std::{collections::BTreeSet, error::Error as _, io, ops::Range, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    error::Error as _,
+    fs, io,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -20,7 +29,7 @@ use object_store::{
 
 use crate::{
     model::{Format, Sha256, UserId},
-    private,
+    private::{self, HeldFolder},
 };
 
 /// Objects that are listed at a time.
@@ -34,6 +43,7 @@ const ASIDE: &str = ".aside";
 #[derive(Clone, Debug)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
+    folder: Arc<HeldFolder>,
 }
 
 impl Store {
@@ -43,16 +53,18 @@ impl Store {
     /// When the folder cannot be made or found.
     pub fn local(folder: &Path) -> Result<Self, StoreError> {
         let open = || {
-            private::folder(folder)
+            let held = private::folder(folder)
+                // Through links, as the library goes once and for all.
+                .and_then(|()| HeldFolder::open(&folder.canonicalize()?))
                 .map_err(|error| Error::Generic { store: "LocalFileSystem", source: error.into() })?;
-            LocalFileSystem::new_with_prefix(folder)
+            Ok((LocalFileSystem::new_with_prefix(held.path())?, held))
         };
         match open() {
             // The library's default leaves flushing to the system.
-            Ok(objects) => {
+            Ok((objects, held)) => {
                 // Of a user who is gone no folder stays either.
                 let objects = objects.with_fsync(true).with_automatic_cleanup(true);
-                Ok(Self { objects: Arc::new(objects) })
+                Ok(Self { objects: Arc::new(objects), folder: Arc::new(held) })
             }
             Err(error) => Err(StoreError::new("open", &folder.display().to_string(), error)),
         }
@@ -65,10 +77,19 @@ impl Store {
         format!("{user}/{}/{name}.{}", &name[..2], format.extension())
     }
 
+    /// The reverse of [`Store::path`].
+    #[must_use]
+    pub fn parse(path: &str) -> Option<(UserId, Sha256, Format)> {
+        let (user, file) = path.split_once('/')?;
+        let (sha256, extension) = file.split_once('/')?.1.split_once('.')?;
+        Some((UserId(user.parse().ok()?), Sha256::parse(sha256)?, Format::with_extension(extension)?))
+    }
+
     /// Keeps `bytes`. When this returns, they survive a crash.
     ///
     /// # Errors
-    /// When they could not be kept; then there is no object, or the one that was there.
+    /// When they could not be kept, or the folder is no longer where it was; then there is no object, or the
+    /// one that was there.
     pub async fn put(
         &self,
         user: UserId,
@@ -76,11 +97,37 @@ impl Store {
         format: Format,
         bytes: Bytes,
     ) -> Result<(), StoreError> {
-        let path = Self::path(user, sha256, format);
-        match self.objects.put(&Location::from(path.as_str()), bytes.into()).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(StoreError::new("write", &path, error)),
+        self.put_at(&Location::from(Self::path(user, sha256, format)), bytes).await
+    }
+
+    async fn put_at(&self, location: &Location, bytes: Bytes) -> Result<(), StoreError> {
+        self.is_in_place()?;
+        let put = self.objects.put(location, bytes.into()).await;
+        // The library makes folders that are absent, also those that were moved away meanwhile.
+        self.is_in_place().inspect_err(|_| self.take_back(location))?;
+        put.map(drop).map_err(|error| StoreError::new("write", location.as_ref(), error))
+    }
+
+    fn is_in_place(&self) -> Result<(), StoreError> {
+        if self.folder.is_in_place() {
+            return Ok(());
         }
+        Err(StoreError::Moved { folder: self.folder.path().to_owned() })
+    }
+
+    /// Removes what a put left where the folder was, with the folders made for it. Another store that is
+    /// there now is left alone: what is in it may have been there before.
+    fn take_back(&self, location: &Location) {
+        let root = self.folder.path();
+        if root.join(DATABASES).exists() {
+            return;
+        }
+        let file = root.join(location.as_ref());
+        // Where it fails there is nothing of ours, or something of others.
+        let _ = fs::remove_file(&file);
+        let folders = location.parts().count();
+        // Up to the data folder.
+        let _ = file.ancestors().skip(1).take(folders + 1).try_for_each(fs::remove_dir);
     }
 
     /// Finds the object, or the part of it in `range`, whose end may lie behind the object's end.
@@ -140,17 +187,17 @@ impl Store {
         if self.meta(&location).await?.is_some() {
             return Ok(());
         }
-        let put = self.objects.put(&location, Bytes::new().into()).await;
-        put.map(drop).map_err(|error| StoreError::new("write", location.as_ref(), error))
+        self.put_at(&location, Bytes::new()).await
     }
 
-    /// Lists the databases whose rows name objects of this store.
+    /// Lists the databases whose rows name objects of this store, each with when it was noted.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn databases(&self) -> Result<BTreeSet<String>, StoreError> {
+    pub async fn databases(&self) -> Result<BTreeMap<String, DateTime<Utc>>, StoreError> {
         let listed = self.objects.list(Some(&Location::from(DATABASES)));
-        let names = listed.map_ok(|meta| meta.location.filename().unwrap_or_default().to_owned());
+        let names = listed
+            .map_ok(|meta| (meta.location.filename().unwrap_or_default().to_owned(), meta.last_modified));
         names.try_collect().await.map_err(|error| StoreError::new("list", DATABASES, error))
     }
 
@@ -176,7 +223,12 @@ impl Store {
                 let mut objects = Vec::with_capacity(page.len());
                 for meta in page {
                     match meta.location.as_ref().strip_suffix(ASIDE) {
-                        Some(path) => self.put_back(&Location::from(path), &meta.location).await?,
+                        Some(path) => {
+                            let location = Location::from(path);
+                            if self.put_back(&location, &meta.location).await? {
+                                objects.extend(self.meta(&location).await?.and_then(StoredObject::of));
+                            }
+                        }
                         None => objects.extend(StoredObject::of(meta)),
                     }
                 }
@@ -226,11 +278,12 @@ impl Store {
         }
     }
 
-    /// Puts back what is aside, unless there is another in its place.
-    async fn put_back(&self, location: &Location, aside: &Location) -> Result<(), StoreError> {
+    /// Puts back what is aside, unless there is another in its place; tells whether it did.
+    async fn put_back(&self, location: &Location, aside: &Location) -> Result<bool, StoreError> {
         match self.objects.rename_if_not_exists(aside, location).await {
-            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(Error::AlreadyExists { .. }) => self.delete(aside).await.map(drop),
+            Ok(()) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(Error::AlreadyExists { .. }) => self.delete(aside).await.map(|_| false),
             Err(error) => Err(StoreError::new("move", aside.as_ref(), error)),
         }
     }
@@ -250,8 +303,7 @@ impl Store {
     pub async fn check(&self) -> Result<(), StoreError> {
         const PROBE: &str = "readiness-probe";
         let location = Location::from(PROBE);
-        let put = self.objects.put(&location, Bytes::from_static(b"probe").into()).await;
-        put.map_err(|error| StoreError::new("write", PROBE, error))?;
+        self.put_at(&location, Bytes::from_static(b"probe")).await?;
         match self.objects.delete(&location).await {
             // Another probe at the same time deleted it.
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
@@ -334,6 +386,15 @@ pub enum StoreError {
         /// What the store said.
         #[source]
         source: Box<Error>,
+    },
+    /// What is where the folder was is another one, or nothing.
+    #[error(
+        "the folder {folder} was moved or deleted while it was in use, and nothing is kept there now; put it back, or \
+         start again with the folder as it is"
+    )]
+    Moved {
+        /// Where it was.
+        folder: PathBuf,
     },
     /// The range asked for begins behind the end.
     #[error("the range is outside of the object's {size} bytes")]
@@ -475,7 +536,7 @@ mod tests {
             if again {
                 put().await;
             }
-            listed().await;
+            assert_eq!(listed().await.len(), 1, "in the same page");
             assert_eq!(listed().await.len(), 1);
             assert!(file.exists() && !aside.exists());
         }
@@ -511,11 +572,12 @@ mod tests {
         let error = store.check().await.unwrap_err();
         assert!(!error.is_passing(), "{error:?}");
         let error = store.put(USER, &SHA, Format::Png, Bytes::from_static(b"x")).await.unwrap_err();
-        assert!(matches!(error, StoreError::Failed { kind: FailureKind::Lasting, .. }), "{error:?}");
+        assert!(matches!(error, StoreError::Moved { .. }), "{error:?}");
         assert!(Store::local(&folder.path().join("below")).is_err());
 
         std::fs::remove_file(folder.path()).unwrap();
         std::fs::rename(&moved, folder.path()).unwrap();
+        store.check().await.unwrap();
     }
 
     /// A full disk cannot be made without rights to mount one; what the system says can.

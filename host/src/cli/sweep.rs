@@ -9,7 +9,7 @@ use crate::{
     app::Database,
     cli::{counted, say},
     config::Config,
-    services::objects,
+    services::{backup, objects},
 };
 
 /// Delete objects that no row names, and say which are missing
@@ -46,7 +46,7 @@ impl SweepArgs {
         } else {
             let did = if self.dry_run { "would be deleted" } else { "deleted" };
             say(&format!(
-                "{} in the store ({}): {} that no row names {did} ({}), {} younger than 24 hours spared, {} missing",
+                "{} in the store ({}): {} that no row names {did} ({}), {} spared as too young, {} missing",
                 counted(sweep.objects, "object"),
                 HumanBytes(sweep.bytes),
                 sweep.swept,
@@ -56,6 +56,16 @@ impl SweepArgs {
             ));
             for path in &sweep.missing_paths {
                 say(&format!("missing: {path}"));
+            }
+            let more = sweep.missing - sweep.missing_paths.len() as u64;
+            if more > 0 {
+                say(&format!("missing: and {more} more"));
+            }
+            if let Some(until) = sweep.waits_until {
+                say(&format!(
+                    "Nothing is deleted before {}: other databases that use this folder have a day to show themselves.",
+                    backup::moment(until),
+                ));
             }
         }
         Ok(if sweep.missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -12,7 +12,7 @@ use crate::{
     auth::issuer::user_of,
     cli::{counted, plugin::consent, say, tell},
     config::Config,
-    db::users::{self, Account, UserUsage},
+    db::users::{self, Account, EndReason, UserUsage},
     model::UserId,
     services,
 };
@@ -113,20 +113,32 @@ impl Delete {
             return Ok(ExitCode::FAILURE);
         }
         let store = database.store(&config.data_dir()).await?;
-        let done = services::users::delete(&database.pool, &store, user).await?;
+        let done = services::users::delete(&database.pool, &store, user, EndReason::Asked).await?;
+        let Some(done) = done else {
+            bail!(
+                "another process deleted this user at the same time; nothing of what is there since was changed"
+            );
+        };
         if self.json {
             let account = match &done.account {
                 Account::Gone => json!("gone"),
                 Account::Left(reason) => json!({ "left": reason }),
             };
             say(&json!({
-                "user": user, "jobs": done.jobs, "objects": done.objects, "bytes": done.bytes,
+                "user": user, "jobs": done.jobs, "objects": done.objects, "bytes": done.bytes, "left": done.left,
                 "profile": if done.profile { "gone" } else { "emptied" }, "account": account,
             })
             .to_string());
         } else {
             let (jobs, objects) = (counted(done.jobs as u64, "job"), counted(done.objects, "object"));
             say(&format!("{user} is deleted: {jobs}, {objects} ({})", HumanBytes(done.bytes)));
+            if done.left > 0 {
+                say(&format!(
+                    "{} left: another database uses the same folder of objects, or may, and may name them; \
+                     `pixcrawler sweep` says what to do, and deletes them then.",
+                    counted(done.left, "object"),
+                ));
+            }
             if !done.profile {
                 say("The profile is empty, and stays: a table that is not PixCrawler's refers to it.");
             }

@@ -169,3 +169,9 @@ pub async fn is_due(pool: &PgPool, what: &str, every: Duration) -> sqlx::Result<
     .await?;
     Ok(due.is_some())
 }
+
+/// What was due could not be done: it is due still.
+pub async fn is_due_still(pool: &PgPool, what: &str) -> sqlx::Result<()> {
+    let update = sqlx::query("update pixcrawler.upkeep set last = '-infinity' where what = $1");
+    update.bind(what).execute(pool).await.map(drop)
+}

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{Acquire as _, PgConnection, PgPool};
+use sqlx::{Acquire as _, Connection as _, PgConnection, PgPool};
 
 use crate::{
     db::column::Timestamp,
@@ -14,6 +14,10 @@ use crate::{
 
 /// What looks at all images may take so long.
 const PATIENCE: &str = "set local statement_timeout = '10min'";
+/// The same, for a session.
+const PATIENT_SESSION: &str = "set statement_timeout = '10min'";
+/// Why a user stays in `auth.users` for good: no right to delete there, and two of what others hold.
+const LEFT: [&str; 3] = ["42501", "23503", "23001"];
 /// Jobs that are named at a time.
 const PAGE: i64 = 1000;
 /// Objects that rows name: each once for its user, with the number of rows and its bytes.
@@ -125,18 +129,61 @@ pub async fn is_half_deleted(db: &PgPool, user: UserId) -> sqlx::Result<bool> {
         .await
 }
 
-/// Begins the end of a user: no token makes them anew from now on.
-pub async fn begin_end(db: &PgPool, user: UserId) -> sqlx::Result<()> {
-    sqlx::query(
-        "insert into pixcrawler.deleted_user (user_id, email)
-         select $1, (select lower(email) from public.profiles where id = $1)
-             on conflict (user_id) do update
-            set deleted_at = now(), done = false, email = coalesce(excluded.email, deleted_user.email)",
-    )
-    .bind(user)
-    .execute(db)
-    .await
-    .map(drop)
+/// The end of a user under way, which nobody else drives meanwhile.
+pub struct UserEnd {
+    connection: PgConnection,
+    user: UserId,
+}
+
+/// Why a user is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// Somebody asks for it now.
+    Asked,
+    /// It was begun and is not over.
+    Begun,
+}
+
+impl UserEnd {
+    /// Begins the end of a user, or goes on with it: no token makes them anew from now on. Waits for who is
+    /// at it already; none where that was the end that is meant, since after it the user may have begun anew.
+    pub async fn begin(db: &PgPool, user: UserId, reason: EndReason) -> sqlx::Result<Option<Self>> {
+        // Of its own: the lock goes with it, come what may.
+        let mut connection = db.acquire().await?.detach();
+        sqlx::raw_sql(PATIENT_SESSION).execute(&mut connection).await?;
+        let now = sqlx::query_scalar("select clock_timestamp()");
+        let asked: DateTime<Utc> = now.fetch_one(&mut connection).await?;
+        let lock =
+            sqlx::query("select pg_advisory_lock(hashtext('pixcrawler.end-of-user'), hashtext($1::text))");
+        lock.bind(user).execute(&mut connection).await?;
+        let begin = sqlx::query(match reason {
+            EndReason::Asked => {
+                "insert into pixcrawler.deleted_user (user_id, email)
+                 select $1, (select lower(email) from public.profiles where id = $1)
+                     on conflict (user_id) do update
+                    set deleted_at = now(), done = false, email = coalesce(excluded.email, deleted_user.email)
+                  where not deleted_user.done or deleted_user.deleted_at < $2"
+            }
+            EndReason::Begun => {
+                "update pixcrawler.deleted_user set deleted_at = greatest(deleted_at, $2) where user_id = $1 and not done"
+            }
+        });
+        let begun = begin.bind(user).bind(asked).execute(&mut connection).await?.rows_affected() > 0;
+        if begun {
+            return Ok(Some(Self { connection, user }));
+        }
+        connection.close().await?;
+        Ok(None)
+    }
+
+    /// Nothing is left of the user.
+    pub async fn end(mut self) -> sqlx::Result<()> {
+        let end = sqlx::query(
+            "update pixcrawler.deleted_user set deleted_at = now(), done = true, email = null where user_id = $1",
+        );
+        end.bind(self.user).execute(&mut self.connection).await?;
+        self.connection.close().await
+    }
 }
 
 /// Jobs of this user.
@@ -158,8 +205,8 @@ pub async fn delete_rows(db: &PgPool, user: UserId) -> sqlx::Result<(bool, Accou
             attempt.commit().await?;
             Account::Gone
         }
-        // It belongs to others, or others hold it.
-        Err(sqlx::Error::Database(error)) => {
+        // What else there is, such as a lock, passes.
+        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| LEFT.contains(&&*code)) => {
             attempt.rollback().await?;
             Account::Left(error.message().to_owned())
         }
@@ -169,17 +216,6 @@ pub async fn delete_rows(db: &PgPool, user: UserId) -> sqlx::Result<(bool, Accou
     let profile = profile.bind(user).fetch_one(&mut *tx).await?;
     tx.commit().await?;
     Ok((profile, account))
-}
-
-/// Ends the end of a user: nothing is left.
-pub async fn end(db: &PgPool, user: UserId) -> sqlx::Result<()> {
-    sqlx::query(
-        "update pixcrawler.deleted_user set deleted_at = now(), done = true, email = null where user_id = $1",
-    )
-    .bind(user)
-    .execute(db)
-    .await
-    .map(drop)
 }
 
 /// Users whose end was begun a while ago, and is not over.

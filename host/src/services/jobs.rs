@@ -57,7 +57,7 @@ impl App {
     /// # Errors
     /// When the database fails; then the job goes on.
     pub async fn cancel_job(&self, user: UserId, job: JobId) -> Result<Cancelled, JobError> {
-        cancel(&self.db, user, job).await
+        Ok(cancel(&self.db, user, job).await?)
     }
 
     /// Begins a job again that failed, was cancelled or lacks a part that failed, that is to have
@@ -108,7 +108,7 @@ impl App {
     /// # Errors
     /// When the database fails; then the job is there still, cancelled perhaps.
     pub async fn delete_job(&self, user: UserId, job: JobId) -> Result<bool, JobError> {
-        delete(&self.db, user, job).await
+        Ok(delete(&self.db, user, job).await?)
     }
 }
 
@@ -116,7 +116,7 @@ impl App {
 ///
 /// # Errors
 /// When the database fails; then the job goes on.
-pub async fn cancel(db: &PgPool, user: UserId, job: JobId) -> Result<Cancelled, JobError> {
+pub async fn cancel(db: &PgPool, user: UserId, job: JobId) -> Result<Cancelled, db::Error> {
     let mut tx = db.begin().await?;
     let cancelled = job_lifecycle::cancel(&mut tx, user, job).await?;
     tx.commit().await?;
@@ -127,7 +127,7 @@ pub async fn cancel(db: &PgPool, user: UserId, job: JobId) -> Result<Cancelled, 
 ///
 /// # Errors
 /// When the database fails; then the job is there still, cancelled perhaps.
-pub async fn delete(db: &PgPool, user: UserId, job: JobId) -> Result<bool, JobError> {
+pub async fn delete(db: &PgPool, user: UserId, job: JobId) -> Result<bool, db::Error> {
     if cancel(db, user, job).await? == Cancelled::NotFound {
         return Ok(false);
     }

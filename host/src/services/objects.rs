@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use futures_util::TryStreamExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +11,8 @@ use crate::{
     app::App,
     db::{
         self, PgPool,
-        objects::{NamedObject, StoreHold, is_due},
+        objects::{NamedObject, StoreHold, is_due, is_due_still},
+        users::EndReason,
     },
     error::chain,
     model::UserId,
@@ -39,8 +40,11 @@ pub struct Sweep {
     pub swept: u64,
     /// Of these.
     pub swept_bytes: u64,
-    /// Objects that no row names, but that are too young to be sure.
+    /// Objects that no row names, but of which it is too early to be sure.
     pub spared: u64,
+    /// Nothing is deleted before: this database is known in the folder for less than a day, and another
+    /// that uses the folder, too, may not have said so yet.
+    pub waits_until: Option<DateTime<Utc>>,
     /// Objects that rows name and that are not in the store.
     pub missing: u64,
     /// Paths of the first of these.
@@ -68,6 +72,37 @@ pub enum SweepError {
     Database(#[from] db::Error),
 }
 
+/// What of a folder of objects is this database's alone. Each database that uses the folder is noted in it,
+/// but versions before did not do that: in the first day others may be there that are not noted yet.
+pub(super) struct Share {
+    since: DateTime<Utc>,
+    others: Vec<String>,
+}
+
+impl Share {
+    pub(super) async fn of<E: From<StoreError> + From<db::Error>>(
+        db: &PgPool,
+        store: &Store,
+    ) -> Result<Self, E> {
+        let own = db::secrets::database_name(db).await?;
+        let mut databases = store.databases().await?;
+        // Somebody may have removed it under a process that runs.
+        let since = databases.remove(&own).unwrap_or_else(Utc::now);
+        Ok(Self { since, others: databases.into_keys().collect() })
+    }
+
+    /// The end of the first day, unless that is over.
+    fn waits_until(&self) -> Option<DateTime<Utc>> {
+        let end = self.since + SPARED;
+        (end > Utc::now()).then(|| end.trunc_subsecs(0))
+    }
+
+    /// Whether no other database can name an object.
+    pub(super) fn is_own(&self, object: &StoredObject) -> bool {
+        self.others.is_empty() && (self.waits_until().is_none() || object.written >= self.since)
+    }
+}
+
 impl App {
     /// Deletes waste now and then, and ends what was begun of the end of users, until `stop`. Of all
     /// processes one does it at a time.
@@ -82,8 +117,9 @@ impl App {
 
     async fn tidy_up(&self, every: Duration) -> Result<(), SweepError> {
         for user in db::users::half_deleted(&self.db).await? {
-            match users::delete(&self.db, &self.store, user).await {
-                Ok(_) => tracing::info!(event = "user-deleted", %user, "the end of a user was ended"),
+            match users::delete(&self.db, &self.store, user, EndReason::Begun).await {
+                Ok(None) => {}
+                Ok(Some(_)) => tracing::info!(event = "user-deleted", %user, "the end of a user was ended"),
                 Err(DeletionError::Busy) => return Err(SweepError::Busy),
                 Err(error) => tracing::warn!(%user, error = %chain(&error), "a user is not wholly gone yet"),
             }
@@ -91,8 +127,17 @@ impl App {
         if !is_due(&self.db, "sweep", every).await? {
             return Ok(());
         }
-        let swept = sweep(&self.db, &self.store, false).await?;
-        let Sweep { objects, bytes, swept, swept_bytes, missing, ref missing_paths, .. } = swept;
+        let swept = match sweep(&self.db, &self.store, false).await {
+            Err(SweepError::Busy) => {
+                is_due_still(&self.db, "sweep").await?;
+                return Err(SweepError::Busy);
+            }
+            swept => swept?,
+        };
+        let Sweep { objects, bytes, swept, swept_bytes, missing, waits_until, ref missing_paths, .. } = swept;
+        if let Some(until) = waits_until {
+            tracing::info!(%until, "nothing is swept yet: other databases that use the folder of objects have a day to show themselves");
+        }
         tracing::info!(
             event = "swept",
             objects,
@@ -115,20 +160,19 @@ impl App {
 /// # Errors
 /// When it may not be done now, or the store or the database failed. What was deleted stays so.
 pub async fn sweep(db: &PgPool, store: &Store, dry_run: bool) -> Result<Sweep, SweepError> {
-    let own = db::secrets::database_name(db).await?;
-    let others: Vec<_> = store.databases().await?.into_iter().filter(|name| *name != own).collect();
-    if !others.is_empty() {
-        return Err(SweepError::Shared(others.join(", ")));
+    let share = Share::of::<SweepError>(db, store).await?;
+    if !share.others.is_empty() {
+        return Err(SweepError::Shared(share.others.join(", ")));
     }
     // Before the list is made: whose row comes later was put later, too.
     let limit = Utc::now() - SPARED;
     let mut hold = StoreHold::to_delete(db).await?.ok_or(SweepError::Busy)?;
     hold.list().await?;
-    let mut done = Sweep::default();
+    let mut done = Sweep { waits_until: share.waits_until(), ..Sweep::default() };
     for user in store.users().await? {
         let mut pages = store.objects(user);
         while let Some(page) = pages.try_next().await? {
-            sweep_page(store, &mut hold, user, &page, limit, dry_run, &mut done).await?;
+            sweep_page(store, &mut hold, (user, &page), (limit, &share), dry_run, &mut done).await?;
         }
     }
     let mut last = Some(0);
@@ -153,9 +197,8 @@ pub async fn sweep(db: &PgPool, store: &Store, dry_run: bool) -> Result<Sweep, S
 async fn sweep_page(
     store: &Store,
     hold: &mut StoreHold,
-    user: UserId,
-    page: &[StoredObject],
-    limit: DateTime<Utc>,
+    (user, page): (UserId, &[StoredObject]),
+    (limit, share): (DateTime<Utc>, &Share),
     dry_run: bool,
     done: &mut Sweep,
 ) -> Result<(), SweepError> {
@@ -167,7 +210,8 @@ async fn sweep_page(
         if named.contains(hash) {
             continue;
         }
-        if object.written < limit && (dry_run || store.delete_if_old(object, limit).await?) {
+        let may_go = object.written < limit && share.is_own(object);
+        if may_go && (dry_run || store.delete_if_old(object, limit).await?) {
             done.swept += 1;
             done.swept_bytes += object.size;
         } else {

@@ -5,12 +5,13 @@ use futures_util::TryStreamExt as _;
 use crate::{
     app::App,
     db::{
-        self, PgPool, job_lifecycle,
+        self, PgPool,
         objects::StoreHold,
-        users::{self, Account},
+        users::{self, Account, EndReason, UserEnd},
     },
     error::chain,
     model::UserId,
+    services::{jobs, objects::Share},
     store::{Store, StoreError},
 };
 
@@ -23,6 +24,8 @@ pub struct Deletion {
     pub objects: u64,
     /// Of these.
     pub bytes: u64,
+    /// Objects that another database may name, which is why they are left.
+    pub left: u64,
     /// The profile is gone. Else something that is not ours refers to it, and nothing is left in it.
     pub profile: bool,
     /// The row in `auth.users`.
@@ -54,12 +57,17 @@ impl App {
     /// When the rows are not gone.
     pub async fn delete_user(&self, user: UserId) -> Result<(), db::Error> {
         let app = self.clone();
-        let deletion = tokio::spawn(async move { delete(&app.db, &app.store, user).await });
+        let deletion =
+            tokio::spawn(async move { delete(&app.db, &app.store, user, EndReason::Asked).await });
         let deleted = deletion.await;
         self.deleted_users.refresh().await;
         match deleted {
-            Ok(Ok(deletion)) => {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(deletion))) => {
                 tracing::info!(event = "user-deleted", %user, jobs = deletion.jobs, objects = deletion.objects, "a user was deleted");
+                if deletion.left > 0 {
+                    tracing::warn!(%user, left = deletion.left, "objects of the user are left: another database may name them; `pixcrawler sweep` says what to do");
+                }
                 if let Account::Left(reason) = deletion.account {
                     tracing::warn!(%user, reason, "the account is left in auth.users: delete it in the project's dashboard");
                 }
@@ -77,40 +85,46 @@ impl App {
 
 /// Deletes a user: from the first step on no token makes them anew; then jobs are cancelled, so that
 /// workers let go, and deleted one by one; then all else in the database; then the objects. At any point
-/// it may be interrupted, and the same again goes on.
+/// it may be interrupted, and the same again goes on. None where another one ended the user meanwhile.
+///
+/// Of a folder of objects that another database has used, or may have used, they are left: local users
+/// have the same ids in all of them.
 ///
 /// # Errors
 /// When it did not come to its end.
-pub async fn delete(db: &PgPool, store: &Store, user: UserId) -> Result<Deletion, DeletionError> {
-    users::begin_end(db, user).await?;
-    let mut jobs = 0;
+pub async fn delete(
+    db: &PgPool,
+    store: &Store,
+    user: UserId,
+    reason: EndReason,
+) -> Result<Option<Deletion>, DeletionError> {
+    let Some(end) = UserEnd::begin(db, user, reason).await? else { return Ok(None) };
+    let mut deleted = 0;
     loop {
         let page = users::jobs(db, user).await?;
         if page.is_empty() {
             break;
         }
         for job in page {
-            let mut tx = db.begin().await?;
-            job_lifecycle::cancel(&mut tx, user, job).await?;
-            tx.commit().await?;
-            let mut tx = db.begin().await?;
-            jobs += usize::from(job_lifecycle::delete(&mut tx, user, job).await?);
-            tx.commit().await?;
+            deleted += usize::from(jobs::delete(db, user, job).await?);
         }
     }
     let (profile, account) = users::delete_rows(db, user).await?;
     let hold = StoreHold::to_delete(db).await?.ok_or(DeletionError::Busy)?;
-    let (mut objects, mut bytes) = (0, 0);
+    let share = Share::of::<DeletionError>(db, store).await?;
+    let (mut objects, mut bytes, mut left) = (0, 0, 0);
     let mut pages = store.objects(user);
     while let Some(page) = pages.try_next().await? {
         for object in page {
-            if store.delete_object(&object).await? {
+            if !share.is_own(&object) {
+                left += 1;
+            } else if store.delete_object(&object).await? {
                 objects += 1;
                 bytes += object.size;
             }
         }
     }
-    users::end(db, user).await?;
+    end.end().await?;
     hold.end().await?;
-    Ok(Deletion { jobs, objects, bytes, profile, account })
+    Ok(Some(Deletion { jobs: deleted, objects, bytes, left, profile, account }))
 }
