@@ -90,6 +90,7 @@ async fn what_was_backed_up_while_it_ran_is_restored_and_goes_on() {
     let plugins = system.data().join("plugins");
     fs::create_dir(&plugins).unwrap();
     fs::write(plugins.join("notes.txt"), "mine").unwrap();
+    std::os::unix::fs::symlink("nowhere", plugins.join("dangling")).unwrap();
 
     // One that is over, and one in the middle, whose worker is at work all the time.
     let server = system.server(&[]).await;
@@ -121,7 +122,7 @@ async fn what_was_backed_up_while_it_ran_is_restored_and_goes_on() {
     assert_eq!(links.len(), 3);
     let before = rows(&system.pool).await;
     let objects = tree(&system.objects());
-    refusals(&system, &backup).await;
+    let last = refusals(&system, &backup).await;
 
     // The machine is lost.
     server.kill().await;
@@ -137,13 +138,21 @@ async fn what_was_backed_up_while_it_ran_is_restored_and_goes_on() {
     fs::create_dir_all(restored.join("restoring/postgres")).unwrap();
     fs::create_dir_all(restored.join("keys")).unwrap();
     let there = [("PIXCRAWLER_DATA_DIR", restored.to_str().unwrap())];
-    let told = system.fails(&["serve", "--port=0"], &there).await;
-    assert!(told.contains("has not come to its end") && told.contains("pixcrawler restore"), "{told}");
+    for own in [&[][..], &["--database-url", "postgresql://nobody@localhost/x"]] {
+        let told = system.fails(&[&["serve", "--port=0"], own].concat(), &there).await;
+        assert!(told.contains("has not come to its end") && told.contains("pixcrawler restore"), "{told}");
+    }
+    let lock = fs::File::create(restored.join("restore.lock")).unwrap();
+    lock.lock().unwrap();
+    let told = system.fails(&["restore", target], &there).await;
+    assert!(told.contains("another restore into"), "{told}");
+    drop(lock);
     let done = parsed(&system.tool(&["restore", target, "--json"], &there).await);
-    assert_eq!(done["backup"], unchanged["backup"]);
+    assert_eq!((&done["backup"], &done["objects"]), (&last["backup"], &json!(5)));
     assert!(!restored.join("restoring").exists());
     assert_eq!(tree(&restored.join("objects")), objects);
     assert_eq!(fs::read_to_string(restored.join("plugins/notes.txt")).unwrap(), "mine");
+    assert!(!restored.join("plugins/link").exists(), "no link of a backup is followed");
     let told = system.fails(&["restore", target], &there).await;
     assert!(told.contains("is in use") && told.contains("--data-dir"), "{told}");
 
@@ -179,8 +188,8 @@ async fn what_was_backed_up_while_it_ran_is_restored_and_goes_on() {
     stop(door).await;
 }
 
-/// What is not backed up or restored, and why.
-async fn refusals(system: &System, backup: &Path) {
+/// What is not backed up or restored, and why; gives what the last backup said.
+async fn refusals(system: &System, backup: &Path) -> Value {
     let target = backup.to_str().unwrap();
     let fails = async |arguments: &[&str], parts: &[&str]| {
         let told = system.fails(arguments, &[("PIXCRAWLER_DATA_DIR", system.data().to_str().unwrap())]).await;
@@ -203,11 +212,36 @@ async fn refusals(system: &System, backup: &Path) {
     newer["migration"] = json!(9999);
     newer["version"] = json!("99.1.0");
     fs::write(&manifest, newer.to_string()).unwrap();
-    fails(&["restore", target, "--verify"], &["of pixcrawler 99.1.0, which is newer"]).await;
-    fs::write(&manifest, &sound).unwrap();
+    fails(&["restore", target, "--verify"], &["last migration of the backup is 9999", "made it, 99.1.0"])
+        .await;
+    for run in ["../other", "run-/..", ""] {
+        let mut elsewhere = parsed(&sound);
+        elsewhere["run"] = json!(run);
+        fs::write(&manifest, elsewhere.to_string()).unwrap();
+        fails(&["restore", target, "--verify"], &["is damaged", "manifest.json"]).await;
+    }
+
+    // A run into the backup of another database, as after the loss of the data folder, or into one that may be:
+    // nothing is touched.
+    let mut others = parsed(&sound);
+    others["database"] = json!("0123");
+    for (text, parts) in [
+        (others.to_string(), ["backup of another database", "--replace"]),
+        (sound[..sound.len() / 2].to_owned(), ["is damaged", "--replace"]),
+    ] {
+        fs::write(&manifest, text).unwrap();
+        let before = tree(backup);
+        fails(&["backup", target], &parts).await;
+        assert!(tree(backup) == before);
+    }
+    let output = system.run(&["backup", target, "--replace"], &[]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("left out") && said.contains("plugins/dangling"), "{said}");
+    let sound = fs::read_to_string(&manifest).unwrap();
 
     let run = parsed(&sound)["run"].as_str().unwrap().to_owned();
-    let dump = backup.join(run).join("database.dump");
+    let dump = backup.join(&run).join("database.dump");
     let bytes = fs::read(&dump).unwrap();
     fs::write(&dump, &bytes[1..]).unwrap();
     fails(&["restore", target, "--verify"], &["is damaged", "database.dump"]).await;
@@ -217,15 +251,28 @@ async fn refusals(system: &System, backup: &Path) {
         let object = objects.keys().filter(|path| path.extension().is_some()).nth(nth).unwrap();
         backup.join("objects").join(object)
     });
-    let [whole, taken] = [&spoilt, &missing].map(|path| fs::read(path).unwrap());
-    fs::write(&spoilt, "spoilt").unwrap();
+    let whole = fs::read(&spoilt).unwrap();
+    fs::write(&spoilt, [&whole[1..], &whole[..1]].concat()).unwrap();
     fs::remove_file(&missing).unwrap();
-    let name = spoilt.file_name().unwrap().to_str().unwrap().to_owned();
-    fails(
-        &["restore", target, "--verify"],
-        &["2 objects", &name, "is damaged", "1 of 5 objects are missing"],
+    // Sound, but of no row.
+    let planted = missing.with_file_name(format!("{}.png", pixcrawler::model::Sha256::of(b"planted")));
+    fs::write(&planted, "planted").unwrap();
+    let [damaged, gone] = [(&spoilt, "is damaged"), (&missing, "is missing")]
+        .map(|(path, what)| format!("{} {what}", path.file_name().unwrap().to_str().unwrap()));
+    let parts = ["2 objects of the backup missing or damaged", &damaged, &gone, "backup FOLDER --verify"];
+    fails(&["restore", target, "--verify"], &parts).await;
+    // By its size only the one that is missing is seen.
+    let again = parsed(&system.tool(&["backup", target, "--json"], &[]).await);
+    assert_eq!((&again["new_objects"], planted.exists()), (&json!(1), false));
+    fails(&["restore", target, "--verify"], &["1 object of the backup missing or damaged", &damaged]).await;
+    let again = parsed(&system.tool(&["backup", target, "--verify", "--json"], &[]).await);
+    assert_eq!(again["new_objects"], 1);
+    system.tool(&["restore", target, "--verify"], &[]).await;
+    assert_eq!(tree(&backup.join("objects")), objects);
+    std::os::unix::fs::symlink(
+        "/etc",
+        backup.join(again["backup"]["run"].as_str().unwrap()).join("plugins/link"),
     )
-    .await;
-    fs::write(&spoilt, whole).unwrap();
-    fs::write(&missing, taken).unwrap();
+    .unwrap();
+    again
 }

@@ -19,6 +19,8 @@ const OTHERS: u32 = 0o077;
 const STICKY: u32 = 0o1000;
 /// Folder in the data folder in which a restore makes all that will be in it.
 pub const RESTORING: &str = "restoring";
+/// File in the data folder that a restore into it holds locked.
+pub const RESTORE_LOCK: &str = "restore.lock";
 
 /// What an entry of the data folder is, by its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,7 @@ enum EntryKind {
 impl EntryKind {
     fn of(entry: &fs::DirEntry) -> Self {
         match &*entry.file_name().to_string_lossy() {
-            "objects" | "keys" => Self::Ours,
+            "objects" | "keys" | RESTORE_LOCK => Self::Ours,
             "cache" | "plugins" => Self::Common,
             "postgres" | "demo" | "bench" | "lost+found" | RESTORING => Self::Apart,
             // Files beside the folder of Postgres, and one that is half made.

@@ -196,12 +196,12 @@ impl Database {
     /// When it cannot be had; says what to do.
     pub async fn connect(config: &Config) -> Result<Self, StartError> {
         let data_dir = make_data_dir(config)?;
+        if data_dir.join(private::RESTORING).is_dir() && !postgres::is_made(&data_dir) {
+            return Err(StartError::HalfRestored(data_dir));
+        }
         if let Some(server) = ServerAddress::configured(&config.database) {
             let pool = db::connect(server, config.database.database_sessions).await?;
             return Ok(Self { pool, private: None });
-        }
-        if data_dir.join(private::RESTORING).is_dir() && !postgres::is_made(&data_dir) {
-            return Err(StartError::HalfRestored(data_dir));
         }
         let server =
             PrivatePostgres::start(&data_dir, config.database.pg_bin.as_deref(), Durability::Kept).await?;

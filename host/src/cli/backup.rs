@@ -12,23 +12,30 @@ use crate::{
     cli::{counted, say, stop, tell},
     config::Config,
     postgres,
-    services::backup::{self, BackupError, Faults, Manifest},
+    services::backup::{self, BackupError, Checked, Faults, Manifest, Options},
 };
 
 /// Back up the private Postgres with objects, keys and plugins
 ///
 /// Works while `serve` runs, and is of one moment. Into the same folder again only new objects are
 /// copied; the backup there before counts until this one is whole. Of plugins it has those that are in the
-/// data folder. Whoever can read it can make tokens.
+/// data folder. Whoever can read it can make tokens. A folder that has a backup of another database, or a
+/// damaged one, is left as it is unless --replace is given.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler backup /mnt/backup/pixcrawler\n  \
-    pixcrawler restore /mnt/backup/pixcrawler --verify\n\n\
+    pixcrawler backup /mnt/backup/pixcrawler --verify\n\n\
     Exit codes: 0 done, 1 objects were missing or damaged before, or it failed, 130 interrupted.")]
 pub(super) struct Backup {
     /// A new folder, or that of a backup; best on another disk
     #[arg(value_name = "FOLDER")]
     target: PathBuf,
+    /// Compare the objects in the backup with their hashes, too, and copy anew what is damaged
+    #[arg(long)]
+    verify: bool,
+    /// Take the place of a backup of another database, or of a damaged one, which is then gone
+    #[arg(long)]
+    replace: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -66,7 +73,9 @@ impl Backup {
         }
         let stop = stop::on_signal()?;
         let database = Database::connect(&config).await?;
-        let done = or_stopped(&stop, backup::back_up(&database, &data_dir, &self.target, &tell)).await;
+        let options = Options { replace: self.replace, verify: self.verify };
+        let made = backup::back_up(&database, &data_dir, &self.target, options, &tell);
+        let done = or_stopped(&stop, made).await;
         database.close().await;
         let done = done?;
         let new = [("new_objects", json!(done.new))];
@@ -76,18 +85,18 @@ impl Backup {
             say(&format!(
                 "{} is a backup of {}; {} new",
                 self.target.display(),
-                contents(&done.manifest),
+                contents(&done.manifest, done.manifest.copied, done.manifest.bytes),
                 counted(done.new, "object"),
             ));
         }
-        Ok(end(&done.faults, "cannot be backed up: they were missing or damaged in the store before"))
+        Ok(end(&done.faults, "left out, missing or damaged in the store already"))
     }
 }
 
 impl Restore {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
-        let (manifest, faults) = if self.verify {
+        let Checked { manifest, objects, bytes, faults } = if self.verify {
             or_stopped(&stop, backup::verify(&self.source)).await?
         } else {
             backup::restore(&config, &self.source, &stop, &tell).await.map_err(|error| match error {
@@ -97,13 +106,17 @@ impl Restore {
             })?
         };
         if self.json {
-            say(&summary(&manifest, &faults, &[]));
+            say(&summary(&manifest, &faults, &[("objects", json!(objects))]));
         } else if self.verify {
-            say(&format!("{} holds {}", self.source.display(), contents(&manifest)));
+            say(&format!("{} holds {}", self.source.display(), contents(&manifest, objects, bytes)));
         } else {
-            say(&format!("{} has {}", config.data_dir().display(), contents(&manifest)));
+            say(&format!("{} has {}", config.data_dir().display(), contents(&manifest, objects, bytes)));
         }
-        Ok(end(&faults, "are not in the backup as they should be"))
+        let code = end(&faults, "of the backup missing or damaged");
+        if self.verify && faults.count > 0 {
+            tell("`pixcrawler backup FOLDER --verify` copies them anew, where the store still has them.");
+        }
+        Ok(code)
     }
 }
 
@@ -114,16 +127,16 @@ async fn or_stopped<T>(
     Ok(stop.run_until_cancelled(work).await.ok_or(StartError::Stopped)??)
 }
 
-fn contents(manifest: &Manifest) -> String {
+fn contents(manifest: &Manifest, objects: u64, bytes: u64) -> String {
     let rows = &manifest.rows;
     format!(
         "{}, {}, {} and {} ({}) as of {}",
         counted(rows.users, "user"),
         counted(rows.jobs, "job"),
         counted(rows.images, "image row"),
-        counted(manifest.copied, "object"),
-        HumanBytes(manifest.bytes),
-        manifest.made_at.format("%Y-%m-%d %H:%M:%S UTC"),
+        counted(objects, "object"),
+        HumanBytes(bytes),
+        backup::moment(manifest.made_at),
     )
 }
 
@@ -143,6 +156,10 @@ fn end(faults: &Faults, what: &str) -> ExitCode {
     tell(&format!("pixcrawler: {} {what}:", counted(faults.count, "object")));
     for fault in &faults.named {
         tell(&format!("  {fault}"));
+    }
+    let more = faults.count - faults.named.len() as u64;
+    if more > 0 {
+        tell(&format!("  and {more} more"));
     }
     ExitCode::FAILURE
 }

@@ -10,11 +10,12 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _},
+    io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ use crate::{
         self,
         objects::{NamedObject, RowCounts, StoreHold},
     },
-    model::Sha256,
+    model::{Format, Sha256, UserId},
     postgres::{Durability, PostgresError, PrivatePostgres},
     private,
     store::{Store, StoreError},
@@ -40,14 +41,23 @@ const FORMAT: u32 = 1;
 const MANIFEST: &str = "manifest.json";
 const DUMP: &str = "database.dump";
 const OBJECTS: &str = "objects";
+/// Paths of the objects of a run, one a line.
+const LIST: &str = "objects.list";
 const RUN: &str = "run-";
 /// Locked while a backup is made, in the folder.
 const LOCK: &str = "backup.lock";
 /// Parts of the data folder that cannot be made anew, beside the database and the objects.
 const FILES: [&str; 2] = ["keys", "plugins"];
 /// What may be in a data folder into which a restore goes.
-const HARMLESS: [&str; 6] =
-    ["cache", "lost+found", "postgres.lock", "postgres.users", "postgres.log", private::RESTORING];
+const HARMLESS: [&str; 7] = [
+    "cache",
+    "lost+found",
+    "postgres.lock",
+    "postgres.users",
+    "postgres.log",
+    private::RESTORING,
+    private::RESTORE_LOCK,
+];
 /// Objects that are looked up, and that are copied, at a time.
 const PAGE: i64 = 1000;
 const COPIES: usize = 8;
@@ -65,6 +75,8 @@ pub struct Manifest {
     pub format: u32,
     /// Of the program that made it.
     pub version: String,
+    /// Name of the database of which it is; one that was restored from it has the same.
+    pub database: String,
     /// The moment of which it is.
     pub made_at: DateTime<Utc>,
     /// Folder of the database, keys and plugins.
@@ -73,6 +85,8 @@ pub struct Manifest {
     pub dump_bytes: u64,
     /// SHA-256 of it.
     pub dump_sha256: Sha256,
+    /// SHA-256 of the list of objects.
+    pub list_sha256: Sha256,
     /// How much there is.
     #[serde(flatten)]
     pub rows: RowCounts,
@@ -89,6 +103,28 @@ pub struct Faults {
     pub count: u64,
     /// Paths of the first of them, each with what is wrong.
     pub named: Vec<String>,
+}
+
+/// What a look at a backup, or its restore, came to.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Of the backup.
+    pub manifest: Manifest,
+    /// Objects that are as they should be.
+    pub objects: u64,
+    /// Of these.
+    pub bytes: u64,
+    /// All others.
+    pub faults: Faults,
+}
+
+/// How a backup is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// What is in the folder may be of another database, or damaged.
+    pub replace: bool,
+    /// Objects that are there are read and compared with their hash, and copied anew where they are damaged.
+    pub verify: bool,
 }
 
 /// What a backup came to.
@@ -125,6 +161,15 @@ pub enum BackupError {
     /// Two at a time in one folder.
     #[error("another backup into {0} is under way")]
     Twice(PathBuf),
+    /// It may be the only one of what is lost.
+    #[error(
+        "{0} is a backup of another database, as of {1}, and stays as it is; name another folder, or give --replace if \
+         that backup is to go"
+    )]
+    OfAnother(PathBuf, String),
+    /// Another restore into the same folder.
+    #[error("another restore into {0} is under way")]
+    RestoredTwice(PathBuf),
     /// A backup of data in themselves would grow for ever.
     #[error("{0} is in the data folder; name a folder elsewhere, best on another disk")]
     Inside(PathBuf),
@@ -135,15 +180,25 @@ pub enum BackupError {
     #[error("{0} is no backup: it has no `manifest.json`, which is written when all else is there")]
     NoBackup(PathBuf),
     /// It cannot be read.
-    #[error("{0}/manifest.json cannot be read")]
+    #[error(
+        "the backup is damaged: {0}/manifest.json is not what was written; to make a new one, name another folder or give \
+         `pixcrawler backup` --replace"
+    )]
     Manifest(PathBuf, #[source] serde_json::Error),
     /// From the future.
-    #[error("the backup is of pixcrawler {backup}, which is newer than this, {own}: use that or a later one")]
+    #[error(
+        "the {what} of the backup is {found}, and this program knows them up to {known}: use the pixcrawler that made it, \
+         {version}, or a later one"
+    )]
     Newer {
+        /// Format of the folder, or last migration of the tables.
+        what: &'static str,
+        /// Of the backup.
+        found: i64,
+        /// Of this program.
+        known: i64,
         /// Who made it.
-        backup: String,
-        /// Who reads it.
-        own: &'static str,
+        version: String,
     },
     /// Only the other way round works.
     #[error(
@@ -229,7 +284,7 @@ enum Copied {
     Before(u64),
     /// It is there now.
     Now(u64),
-    Faulty(NamedObject, &'static str),
+    Faulty(&'static str),
 }
 
 /// Makes a backup in `target`, or brings the one there up to date, while others work.
@@ -240,12 +295,17 @@ pub async fn back_up(
     database: &Database,
     data_dir: &Path,
     target: &Path,
+    options: Options,
     tell: Announce<'_>,
 ) -> Result<BackedUp, BackupError> {
     let postgres = database.private().ok_or(BackupError::NotPrivate)?;
     let lock = claim(target, data_dir)?;
     // Rows may be of a version before.
     database.migrate().await?;
+    let name = db::secrets::database_name(&database.pool).await?;
+    if !options.replace {
+        may_go_on(target, &name)?;
+    }
     let source = database.store(data_dir).await?;
     let copy = Store::local(&target.join(OBJECTS))?;
 
@@ -263,22 +323,26 @@ pub async fn back_up(
     file.sync_all().map_err(BackupError::io("write", &dump))?;
     let (dump_bytes, dump_sha256) = digest(&dump)?;
     for part in FILES {
-        copy_folder(&data_dir.join(part), &folder.join(part))?;
+        copy_folder(&data_dir.join(part), &folder.join(part), true, tell)?;
     }
 
     tell("copying objects");
+    let path = folder.join(LIST);
+    let list = private::file().write(true).create_new(true).open(&path);
+    let mut list = BufWriter::new(list.map_err(BackupError::io("make", &path))?);
     let (mut new, mut copied, mut bytes, mut faults) = (0, 0, 0, Faults::default());
     let mut last = Some(0);
     while let Some(after) = last {
         let page;
         (page, last) = hold.page(after, PAGE).await?;
         let mut copies = futures_util::stream::iter(page)
-            .map(|object| copy_object(&source, &copy, object))
+            .map(|object| copy_object(&source, &copy, object, options.verify))
             .buffer_unordered(COPIES);
-        while let Some(done) = copies.try_next().await? {
+        while let Some((object, done)) = copies.try_next().await? {
+            let object = Store::path(object.user, &object.sha256, object.format);
             match done {
-                Copied::Faulty(object, what) => {
-                    faults.add(&Store::path(object.user, &object.sha256, object.format), what);
+                Copied::Faulty(what) => {
+                    faults.add(&object, what);
                     continue;
                 }
                 Copied::Now(size) => {
@@ -288,12 +352,26 @@ pub async fn back_up(
                 Copied::Before(size) => bytes += size,
             }
             copied += 1;
+            writeln!(list, "{object}").map_err(BackupError::io("write", &path))?;
         }
     }
+    list.flush().and_then(|()| list.get_ref().sync_all()).map_err(BackupError::io("write", &path))?;
+    let (_, list_sha256) = digest(&path)?;
 
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let manifest =
-        Manifest { format: FORMAT, version, made_at, run, dump_bytes, dump_sha256, rows, copied, bytes };
+    let manifest = Manifest {
+        format: FORMAT,
+        version,
+        database: name,
+        made_at,
+        run,
+        dump_bytes,
+        dump_sha256,
+        list_sha256,
+        rows,
+        copied,
+        bytes,
+    };
     let path = target.join(MANIFEST);
     let text = serde_json::to_vec_pretty(&manifest)
         .map_err(|error| BackupError::Manifest(target.to_owned(), error))?;
@@ -337,13 +415,17 @@ fn claim(target: &Path, data_dir: &Path) -> Result<File, BackupError> {
             return Err(BackupError::NotOurs { folder: target.to_owned(), entry: name });
         }
     }
-    let path = target.join(LOCK);
-    let lock = private::file().write(true).create(true).truncate(false).open(&path);
-    let lock = lock.map_err(BackupError::io("open", &path))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => Err(BackupError::Twice(target.to_owned())),
-        Err(fs::TryLockError::Error(error)) => Err(BackupError::io("lock", &path)(error)),
+    lock(&target.join(LOCK))?.ok_or_else(|| BackupError::Twice(target.to_owned()))
+}
+
+/// Locks a file, unless another process has it locked.
+fn lock(path: &Path) -> Result<Option<File>, BackupError> {
+    let file = private::file().write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(BackupError::io("open", path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(BackupError::io("lock", path)(error)),
     }
 }
 
@@ -373,25 +455,67 @@ async fn remove_older(
     Ok(())
 }
 
-/// Copies an object unless it is there, and looks whether it is what its name says.
-async fn copy_object(from: &Store, to: &Store, object: NamedObject) -> Result<Copied, StoreError> {
+/// Copies an object unless it is there, by its size or by its hash, and looks whether it is what its name
+/// says.
+async fn copy_object(
+    from: &Store,
+    to: &Store,
+    object: NamedObject,
+    verify: bool,
+) -> Result<(NamedObject, Copied), StoreError> {
     let NamedObject { user, sha256, format, .. } = object;
     let size = from.size(user, &sha256, format).await?;
-    if let Some(there) = to.size(user, &sha256, format).await?
-        && size.is_none_or(|size| size == there)
-    {
-        return Ok(Copied::Before(there));
+    if let Some(there) = to.size(user, &sha256, format).await? {
+        let alike = !verify && size.is_none_or(|size| size == there);
+        if alike || sound(to, user, sha256, format).await?.is_ok() {
+            return Ok((object, Copied::Before(there)));
+        }
     }
-    let Some(found) = from.get(user, &sha256, format, None).await? else {
-        return Ok(Copied::Faulty(object, "is missing"));
+    Ok((
+        object,
+        match sound(from, user, sha256, format).await? {
+            Err(fault) => Copied::Faulty(fault),
+            Ok(bytes) => {
+                let size = bytes.len() as u64;
+                to.put(user, &sha256, format, bytes).await?;
+                Copied::Now(size)
+            }
+        },
+    ))
+}
+
+/// Reads an object, or says what is wrong with it.
+async fn sound(
+    store: &Store,
+    user: UserId,
+    sha256: Sha256,
+    format: Format,
+) -> Result<Result<Bytes, &'static str>, StoreError> {
+    let Some(found) = store.get(user, &sha256, format, None).await? else {
+        return Ok(Err("is missing"));
     };
     let bytes = found.bytes().await?;
-    if Sha256::of(&bytes) != sha256 {
-        return Ok(Copied::Faulty(object, "is damaged"));
+    Ok(if Sha256::of(&bytes) == sha256 { Ok(bytes) } else { Err("is damaged") })
+}
+
+/// Sees that a folder has no backup yet, or one of this database, which a new run may take the place of.
+fn may_go_on(target: &Path, database: &str) -> Result<(), BackupError> {
+    let there = match read(target) {
+        Ok(there) => there,
+        // Of the first run, or of one that was interrupted.
+        Err(BackupError::NoBackup(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if there.database == database {
+        return Ok(());
     }
-    let size = bytes.len() as u64;
-    to.put(user, &sha256, format, bytes).await?;
-    Ok(Copied::Now(size))
+    Err(BackupError::OfAnother(target.to_owned(), moment(there.made_at)))
+}
+
+/// A moment as people read it.
+#[must_use]
+pub fn moment(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// Reads what a backup says of itself, and whether this program can restore it.
@@ -415,45 +539,52 @@ pub fn read(folder: &Path) -> Result<Manifest, BackupError> {
     };
     let unreadable = |error| BackupError::Manifest(folder.to_owned(), error);
     let head: Head = serde_json::from_slice(&text).map_err(unreadable)?;
-    if head.format > FORMAT || head.migration > db::newest_migration() {
-        return Err(BackupError::Newer { backup: head.version, own: env!("CARGO_PKG_VERSION") });
+    let newer = |what, found, known| {
+        let version = head.version.clone();
+        if found > known { Err(BackupError::Newer { what, found, known, version }) } else { Ok(()) }
+    };
+    newer("format", head.format.into(), FORMAT.into())?;
+    newer("last migration", head.migration, db::newest_migration())?;
+    let manifest: Manifest = serde_json::from_slice(&text).map_err(unreadable)?;
+    // It is made part of paths.
+    let plain = |run: &str| run.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if manifest.run.strip_prefix(RUN).is_some_and(plain) {
+        Ok(manifest)
+    } else {
+        Err(BackupError::Damaged(path))
     }
-    serde_json::from_slice(&text).map_err(unreadable)
 }
 
-/// Looks whether a backup is whole: the database's file and each object against its digest.
+/// Looks whether a backup is whole: the database's file and each object of its list against its digest.
 ///
 /// # Errors
 /// When it cannot be read, or its database is damaged.
-pub async fn verify(folder: &Path) -> Result<(Manifest, Faults), BackupError> {
+pub async fn verify(folder: &Path) -> Result<Checked, BackupError> {
     let manifest = read(folder)?;
     verify_dump(folder, &manifest)?;
-    let store = Store::local(&folder.join(OBJECTS))?;
-    let (mut sound, mut faults) = (0, Faults::default());
-    for user in store.users().await? {
-        let mut pages = store.objects(user);
-        while let Some(page) = pages.try_next().await? {
-            for object in page {
-                let (sha256, format) = (object.sha256, object.format);
-                let found = store.get(user, &sha256, format, None).await?;
-                let bytes = match found {
-                    Some(found) => found.bytes().await?,
-                    None => continue,
-                };
-                if Sha256::of(&bytes) == sha256 {
-                    sound += 1;
-                } else {
-                    faults.add(&Store::path(user, &sha256, format), "is damaged");
-                }
+    let path = folder.join(&manifest.run).join(LIST);
+    let damaged = || BackupError::Damaged(path.clone());
+    if digest(&path)?.1 != manifest.list_sha256 {
+        return Err(damaged());
+    }
+    let list = File::open(&path).map_err(BackupError::io("open", &path))?;
+    // It must be there, as nothing is made in a backup to look at it.
+    let place = folder.join(OBJECTS);
+    fs::metadata(&place).map_err(BackupError::io("open", &place))?;
+    let store = Store::local(&place)?;
+    let (mut objects, mut bytes, mut faults) = (0, 0, Faults::default());
+    for line in BufReader::new(list).lines() {
+        let line = line.map_err(BackupError::io("read", &path))?;
+        let (user, sha256, format) = Store::parse(&line).ok_or_else(damaged)?;
+        match sound(&store, user, sha256, format).await? {
+            Ok(found) => {
+                objects += 1;
+                bytes += found.len() as u64;
             }
+            Err(fault) => faults.add(&line, fault),
         }
     }
-    let missing = manifest.copied.saturating_sub(sound + faults.count);
-    if missing > 0 {
-        faults.named.push(format!("{missing} of {} objects are missing", manifest.copied));
-        faults.count += missing;
-    }
-    Ok((manifest, faults))
+    Ok(Checked { manifest, objects, bytes, faults })
 }
 
 fn verify_dump(folder: &Path, manifest: &Manifest) -> Result<PathBuf, BackupError> {
@@ -475,27 +606,30 @@ pub async fn restore(
     source: &Path,
     stop: &CancellationToken,
     tell: Announce<'_>,
-) -> Result<(Manifest, Faults), BackupError> {
+) -> Result<Checked, BackupError> {
     if config.database.database_url.is_some() {
         return Err(BackupError::NotPrivate);
     }
     let manifest = read(source)?;
     let data_dir = crate::app::make_data_dir(config)?;
+    let path = data_dir.join(private::RESTORE_LOCK);
+    // Stays: who removes it may remove the lock of the next.
+    let lock = lock(&path)?.ok_or_else(|| BackupError::RestoredTwice(data_dir.clone()))?;
     let restoring = data_dir.join(private::RESTORING);
     make_room(&data_dir, &restoring)?;
-    tell("checking the database's file");
-    let dump = verify_dump(source, &manifest)?;
 
-    tell("making a private Postgres");
     let mut inner = config.clone();
     inner.data_dir = Some(restoring.clone());
     let filled = async {
+        tell("checking the database's file");
+        let dump = verify_dump(source, &manifest)?;
+        tell("making a private Postgres");
         let database = load(&inner, &restoring, &manifest, &dump, stop, tell).await?;
         let filled = stop.run_until_cancelled(fill(&database, &restoring, source, &manifest, tell)).await;
         database.close().await;
         filled.unwrap_or(Err(StartError::Stopped.into()))
     };
-    let faults = filled.await.inspect_err(|_| {
+    let checked = filled.await.inspect_err(|_| {
         // What stays is undone by the next restore.
         let _ = fs::remove_dir_all(&restoring);
     })?;
@@ -511,10 +645,12 @@ pub async fn restore(
         .and_then(|folder| folder.sync_all())
         .map_err(BackupError::io("write", &data_dir))?;
     fs::remove_dir_all(&restoring).map_err(BackupError::io("remove", &restoring))?;
-    Ok((manifest, faults))
+    drop(lock);
+    Ok(checked)
 }
 
-/// Sees that the data folder is a new one, or one into which a restore was interrupted, which is undone.
+/// Sees that the data folder is a new one, or one into which a restore was interrupted, which is undone, and
+/// makes the folder for this one.
 fn make_room(data_dir: &Path, restoring: &Path) -> Result<(), BackupError> {
     let names = names(data_dir)?;
     let interrupted = restoring.exists() && !names.iter().any(|name| name == "postgres");
@@ -529,7 +665,8 @@ fn make_room(data_dir: &Path, restoring: &Path) -> Result<(), BackupError> {
     if restoring.exists() {
         fs::remove_dir_all(restoring).map_err(BackupError::io("remove", restoring))?;
     }
-    Ok(())
+    // From now on nobody begins with something else here.
+    private::folder(restoring).map_err(BackupError::io("make", restoring))
 }
 
 /// Makes a database of the dump, and brings it up to date.
@@ -588,7 +725,7 @@ async fn fill(
     source: &Path,
     manifest: &Manifest,
     tell: Announce<'_>,
-) -> Result<Faults, BackupError> {
+) -> Result<Checked, BackupError> {
     let mut hold = StoreHold::to_read(&database.pool).await?.ok_or(BackupError::Busy)?;
     hold.list().await?;
     let found = RowCounts { postgres: manifest.rows.postgres, ..hold.counts().await? };
@@ -597,42 +734,55 @@ async fn fill(
     }
     database.migrate().await?;
     for part in FILES {
-        copy_folder(&source.join(&manifest.run).join(part), &folder.join(part))?;
+        copy_folder(&source.join(&manifest.run).join(part), &folder.join(part), false, tell)?;
     }
     tell("copying objects");
     let from = Store::local(&source.join(OBJECTS))?;
     let to = database.store(folder).await?;
-    let mut faults = Faults::default();
+    let (mut objects, mut bytes, mut faults) = (0, 0, Faults::default());
     let mut last = Some(0);
     while let Some(after) = last {
         let page;
         (page, last) = hold.page(after, PAGE).await?;
         let mut copies = futures_util::stream::iter(page)
-            .map(|object| copy_object(&from, &to, object))
+            .map(|object| copy_object(&from, &to, object, false))
             .buffer_unordered(COPIES);
-        while let Some(done) = copies.try_next().await? {
-            if let Copied::Faulty(object, what) = done {
-                faults.add(&Store::path(object.user, &object.sha256, object.format), what);
+        while let Some((object, done)) = copies.try_next().await? {
+            match done {
+                Copied::Faulty(what) => {
+                    faults.add(&Store::path(object.user, &object.sha256, object.format), what);
+                }
+                Copied::Now(size) | Copied::Before(size) => {
+                    objects += 1;
+                    bytes += size;
+                }
             }
         }
     }
     hold.end().await?;
-    Ok(faults)
+    Ok(Checked { manifest: manifest.clone(), objects, bytes, faults })
 }
 
-/// Copies a folder with all that is in it; nothing where it is absent.
-fn copy_folder(from: &Path, to: &Path) -> Result<(), BackupError> {
-    if !from.is_dir() {
+/// Copies a folder with all files that are in it; nothing where it is absent. Links are followed or left out,
+/// as is what is no file, and that is told.
+fn copy_folder(from: &Path, to: &Path, follow: bool, tell: Announce<'_>) -> Result<(), BackupError> {
+    let kind = |path: &Path| {
+        let there = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
+        there.map(|there| there.file_type()).ok()
+    };
+    if !kind(from).is_some_and(|kind| kind.is_dir()) {
         return Ok(());
     }
     private::folder(to).map_err(BackupError::io("make", to))?;
     for name in names(from)? {
         let (file, copy) = (from.join(&name), to.join(&name));
-        if file.is_dir() {
-            copy_folder(&file, &copy)?;
-        } else {
-            let bytes = fs::read(&file).map_err(BackupError::io("read", &file))?;
-            atomic_write::write(&copy, &bytes).map_err(BackupError::io("write", &copy))?;
+        match kind(&file) {
+            Some(kind) if kind.is_dir() => copy_folder(&file, &copy, follow, tell)?,
+            Some(kind) if kind.is_file() => {
+                let bytes = fs::read(&file).map_err(BackupError::io("read", &file))?;
+                atomic_write::write(&copy, &bytes).map_err(BackupError::io("write", &copy))?;
+            }
+            _ => tell(&format!("left out, as it is neither a file nor a folder: {}", file.display())),
         }
     }
     Ok(())

@@ -57,8 +57,7 @@ impl App {
     /// When the rows are not gone.
     pub async fn delete_user(&self, user: UserId) -> Result<(), db::Error> {
         let app = self.clone();
-        let deletion =
-            tokio::spawn(async move { delete(&app.db, &app.store, user, EndReason::Asked).await });
+        let deletion = tokio::spawn(async move { delete(&app.db, &app.store, user, EndReason::Asked).await });
         let deleted = deletion.await;
         self.deleted_users.refresh().await;
         match deleted {
