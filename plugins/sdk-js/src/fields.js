@@ -11,10 +11,13 @@ export function onlyKnown(object, known, place) {
 }
 
 // The known names that are closest, or all of them where none is close.
-function meant(name, known) {
+export function meant(name, known) {
+  if (known.length === 0) {
+    return "it has none";
+  }
   const away = known.map((one) => distance(plain(name), plain(one)));
   const least = Math.min(...away);
-  if (least > Math.max(2, name.length / 3)) {
+  if (least > Math.max(2, name.length / 2)) {
     return `it has ${known.join(", ")}`;
   }
   const closest = known.filter((_, index) => away[index] === least);

@@ -1,8 +1,10 @@
 // A list, and one request for each thing on it.
 
 import { LayoutChanged, RateLimited, SourceError, Unauthorized } from "./error.js";
+import { idsOf, offered, pictures, request } from "./given.js";
 import { machine } from "./machine.js";
-import { isOdd } from "./results.js";
+import { sites } from "./results.js";
+import { shown } from "./text.js";
 
 // Things asked for in one step.
 const WINDOW = 20;
@@ -32,7 +34,7 @@ export function listed(source) {
       resume(query, before, answers) {
         const walk = { ...before };
         const [pages, things] = walk.asked ? [answers.slice(0, 1), answers.slice(1)] : [[], answers];
-        const warnings = pages.flatMap((page) => goOn(walk, sites(() => source.ids(query, walk.place, page))));
+        const warnings = pages.flatMap((page) => goOn(walk, idsOf(sites(() => source.ids(query, walk.place, page)))));
         const found = items(source, query, walk, things);
         return turn(source, query, walk, { ...found, warnings: [...warnings, ...found.warnings] });
       },
@@ -43,12 +45,12 @@ export function listed(source) {
 
 // Asks for the next window of things.
 function turn(source, query, walk, found) {
-  const things = walk.block.slice(0, WINDOW).map((id) => ({ ...source.item(query, id), key: id, item: id }));
+  const things = walk.block.slice(0, WINDOW).map((id) => ({ ...request("item", source.item(query, id)), key: id, item: id }));
   const block = walk.block.slice(WINDOW);
   // The host has kept the page that goes on, so it comes along. A new one is asked for by itself: where
   // it cannot be read, nothing else is lost.
   const asked = block.length === 0 && !walk.last && (walk.offset > 0 || things.length === 0);
-  const pages = asked ? [{ ...source.page(query, walk.place), keep: true }] : [];
+  const pages = asked ? [{ ...request("page", source.page(query, walk.place)), keep: true }] : [];
   return { ...found, fetch: [...pages, ...things], state: { ...walk, block, asked } };
 }
 
@@ -59,7 +61,7 @@ function goOn(walk, { ids: given, next }) {
   }
   const ids = given.filter(isId).map(String);
   if (ids.length === 0 && given.length > 0) {
-    throw new LayoutChanged("none of the results has an id");
+    throw new LayoutChanged(`none of the results has an id: ids must be texts or numbers, not ${shown(given[0])}`);
   }
   const isNew = walk.offset === 0;
   const bad = given.length - ids.length;
@@ -129,7 +131,7 @@ function items(source, query, walk, answers) {
     }
     const id = answer.key;
     try {
-      const found = whole(sites(() => source.read(query, id, answer)));
+      const found = whole(sites(() => source.read(query, id, answer), failed === undefined));
       walk.read = true;
       for (const one of found.candidates) {
         candidates.push({ ...one, id: one.id ?? id });
@@ -153,17 +155,8 @@ function items(source, query, walk, answers) {
   return { candidates, warnings };
 }
 
-// A value of an unexpected type is the site's doing.
-function sites(read) {
-  try {
-    return read();
-  } catch (error) {
-    throw isOdd(error) ? new LayoutChanged(String(error)) : error;
-  }
-}
-
 // One candidate, several, none, or what `each` gives.
 const whole = (found) =>
   Array.isArray(found?.candidates)
-    ? { warnings: [], ...found }
-    : { candidates: [found ?? []].flat(), warnings: [] };
+    ? { warnings: [], ...offered("read", found) }
+    : { candidates: pictures("read", found), warnings: [] };

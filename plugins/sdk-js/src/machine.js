@@ -3,6 +3,7 @@
 import { described, wellSpelt } from "./describe.js";
 import { SourceError } from "./error.js";
 import { Answer, Query } from "./message.js";
+import { offered, request, turned } from "./given.js";
 import { wholly } from "./text.js";
 
 // A source as a state machine. `start(query)` and `resume(query, state, answers)` give
@@ -11,9 +12,10 @@ import { wholly } from "./text.js";
 export function machine(source) {
   // Now and not when it is described: so the component cannot even be built.
   wellSpelt(source.info);
-  const first = (query) => source.start(new Query(query));
+  const asked = (query) => new Query(query, source.info.options ?? []);
+  const first = (query) => turned("start", source.start(asked(query)));
   const other = (state) => (query, answers) =>
-    source.resume(new Query(query), read(state), answers.map((answer) => new Answer(answer)));
+    turned("resume", source.resume(asked(query), read(state), answers.map((answer) => new Answer(answer))));
   return {
     ...source,
     describe: () => described(source.info),
@@ -30,14 +32,15 @@ export function machine(source) {
 // `read(query, number, answer)` what it holds and whether there is `more`. One that the host left out
 // because of its `item` is passed over.
 export function paged(source) {
-  const ask = (query, number, found) => ({ ...found, fetch: [source.page(query, number)], state: number });
+  const ask = (query, number, found) =>
+    ({ ...found, fetch: [request("page", source.page(query, number))], state: number });
   return Object.assign(
     machine({
       info: source.info,
       start: (query) => ask(query, 1),
       resume(query, number, answers) {
         const answer = only(answers);
-        const { more, ...found } = answer.skipped ? { more: true } : source.read(query, number, answer);
+        const { more, ...found } = answer.skipped ? { more: true } : offered("read", source.read(query, number, answer));
         return more ? ask(query, number + 1, found) : found;
       },
     }),
@@ -53,10 +56,10 @@ export function chained(source) {
   return Object.assign(
     machine({
       info: source.info,
-      start: (query) => ask(source.first(query)),
+      start: (query) => ask(request("first", source.first(query))),
       resume(query, state, answers) {
-        const { next, memo, ...found } = source.read(query, state, only(answers));
-        return next ? ask(next, memo, found) : found;
+        const { next, memo, ...found } = offered("read", source.read(query, state, only(answers)));
+        return next ? ask(request("read", next), memo, found) : found;
       },
     }),
     { first: source.first, read: source.read },

@@ -1,7 +1,7 @@
 // Queries, requests and answers.
 
 import { InvalidQuery, LayoutChanged, RateLimited, Skipped, Unauthorized, Unavailable } from "./error.js";
-import { onlyKnown } from "./fields.js";
+import { meant, onlyKnown } from "./fields.js";
 import { parse } from "./json.js";
 import { need } from "./results.js";
 import { shown } from "./text.js";
@@ -9,12 +9,19 @@ import { escape } from "./url.js";
 
 // What is looked for.
 export class Query {
-  constructor(given) {
+  #declared;
+
+  // `declared` are the source's options; in a test, where none of them is known, it may be left out.
+  constructor(given, declared) {
     Object.assign(this, given);
+    this.#declared = declared?.map(({ name }) => name);
   }
 
-  // The value of an option, if it has one.
+  // The value of an option, if it has one. One that is not declared is the author's mistake.
   option(name) {
+    if (this.#declared?.includes(name) === false) {
+      throw new Error(`the source has no option \`${name}\`; ${meant(name, this.#declared)}`);
+    }
     return this.options.find(([key, value]) => key === name && value !== "")?.[1];
   }
 

@@ -14,7 +14,7 @@ export class Query {
   readonly options: Pairs;
   readonly credentials: string[];
   readonly extra: Pairs;
-  /** The value of an option, if it has one. */
+  /** The value of an option, if it has one; one that is not declared is a mistake. */
   option(name: string): string | undefined;
   /** Whether the operator has configured that credential. */
   hasCredential(name: string): boolean;

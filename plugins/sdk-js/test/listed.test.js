@@ -111,16 +111,61 @@ test("results without an id are left out", () => {
   for (const page of [{ ids: [null] }, { ids: "a" }, { ids: null }]) {
     assert.throws(() => walked([page]), { tag: "layout-changed" });
   }
+  const val = 'none of the results has an id: ids must be texts or numbers, not {"id":7}';
+  assert.throws(() => walked([{ ids: [{ id: 7 }] }]), { tag: "layout-changed", val });
+});
+
+const broken = (fields) => {
+  const source = listed({ ...many, info: {}, ...fields });
+  const begun = source.start(query(""));
+  const asked = source.resume(query(""), begun.state, [answer("https://example.org/list", 200, '{"ids": [1]}')]);
+  return source.resume(query(""), asked.state, [given(asked.next.val[0], 200, "https://example.org/a.jpg")]);
+};
+
+test("what an author's functions give is checked by their names", () => {
+  const mistake = (val, call) => assert.throws(call, (error) => {
+    assert.equal(error.tag, "other");
+    assert.ok(error.val.startsWith(`Error: ${val}\n`), error.val);
+    return true;
+  });
+  const request = "must return a request, made with `get` or `post`, not";
+  mistake(`\`page\` ${request} undefined`, () => broken({ page: () => undefined }));
+  mistake(`\`item\` ${request} "/1"`, () => broken({ item: () => "/1" }));
+  const page = "`ids` must return the ids and the place of the next page, if there is one (`{ ids, next }`), not";
+  mistake(`${page} ["a"]`, () => broken({ ids: () => ["a"] }));
+  mistake(`${page} undefined`, () => broken({ ids: () => undefined }));
+  const pictures = "`read` must return pictures made with `candidate`, not";
+  mistake(`${pictures} {"url":"https://a/"}`, () => broken({ read: () => ({ url: "https://a/" }) }));
+  mistake(`${pictures} "a"`, () => broken({ read: () => [candidate("https://a/"), "a"] }));
+  mistake(`${pictures} 7`, () => broken({ read: () => ({ candidates: [7] }) }));
+
+  const made = (form, functions) => form({ info: { options: [{ name: "sort" }] }, ...functions });
+  const one = [given({ key: "", url: "https://example.org/" }, 200, "")];
+  mistake(`\`page\` ${request} null`, () => made(paged, { page: () => null }).start(query("")));
+  mistake(`\`first\` ${request} "/a"`, () => made(chained, { first: () => "/a" }).start(query("")));
+  for (const form of [paged, chained]) {
+    const read = (found) => made(form, { read: () => found }).resume(query(""), "1", one);
+    mistake("`read` must return an object such as `{ candidates }`, not [1]", () => read([1]));
+    mistake('`read` must return a list as `candidates`, not "a"', () => read({ candidates: "a" }));
+    mistake(`${pictures} {}`, () => read({ candidates: [{}] }));
+  }
+  mistake(`\`read\` ${request} "/2"`, () => made(chained, { read: () => ({ next: "/2" }) }).resume(query(""), "1", one));
+
+  const begin = (start) => made(machine, { start }).start(query(""));
+  mistake("`start` must return an object such as `{ candidates }`, not undefined", () => begin(() => {}));
+  mistake(`\`start\` ${request} "https://a/"`, () => begin(() => ({ fetch: ["https://a/"] })));
+  mistake("a request must have a whole address (`https://example.org/`), not \"/a\"", () => begin(() => ({ fetch: [get("/a")] })));
+  mistake("the source has no option `sorting`; did you mean `sort`?", () => begin((asked) => asked.option("sorting")));
+  assert.equal(begin((asked) => ({ warnings: [`${asked.option("sort")}`] })).warnings[0], "undefined");
 });
 
 test("the site's odd types are a changed layout, the author's mistakes are shown", () => {
-  const broken = (fields) => {
-    const source = listed({ ...many, info: {}, ...fields });
-    const begun = source.start(query(""));
-    const asked = source.resume(query(""), begun.state, [answer("https://example.org/list", 200, '{"ids": [1]}')]);
-    return source.resume(query(""), asked.state, [given(asked.next.val[0], 200, "https://example.org/a.jpg")]);
-  };
-  assert.throws(() => broken({ ids: () => ({ ids: null.map(String) }) }), { tag: "layout-changed" });
+  // They may be the author's all the same: the line is named.
+  const val = /^in `ids`, listed\.test\.js line \d+: TypeError: /;
+  assert.throws(() => broken({ ids: () => ({ ids: null.map(String) }) }), { tag: "layout-changed", val });
+  assert.throws(() => broken({ ids: () => ({ ids: [1].map((one) => one.a.b) }) }), { tag: "layout-changed", val });
+  const all = /^in all results: in `photo`, listed\.test\.js line \d+: TypeError: /;
+  assert.throws(() => each([1, 2], function photo(one) { return one.a.b; }), { tag: "layout-changed", val: all });
   assert.throws(() => broken({ read: () => null.file }), { tag: "layout-changed" });
   assert.throws(() => broken({ read: () => missing }), { tag: "other", val: /ReferenceError/ });
   assert.deepEqual(broken({ read: () => undefined }).candidates, []);

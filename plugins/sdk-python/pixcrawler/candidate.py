@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from .errors import LayoutChanged
+from .text import meant
 
 Pairs = list[tuple[str, str]]
 """Ordered names and values; a name may occur more than once."""
@@ -16,7 +17,7 @@ class _Fields:
 
     def __new__(cls, *_: object, **fields: object):
         for name in fields.keys() - cls.__dataclass_fields__.keys():
-            raise NameError(f"{cls.__name__} has no field `{name}`")
+            raise NameError(f"{cls.__name__} has no field `{name}`; {meant(name, cls.__dataclass_fields__)}")
         return object.__new__(cls)
 
 

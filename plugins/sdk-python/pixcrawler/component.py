@@ -18,8 +18,9 @@ from wit_world.imports import types
 import source as author
 
 from . import errors
-from .candidate import Checksum
+from .candidate import Checksum, shown
 from .info import Basic, Header, Info, OAuth2, Parameter
+from .machine import Turn, returned
 from .message import Answer, Failure, Query, Request, Response
 from .step import AGAIN, split
 
@@ -68,11 +69,14 @@ class Source(exports.Source):
 
 
 def _step(query: types.Query, before: str, answers: list[types.Answer], given: int) -> types.Step:
-    source, asked = author.Source(), Query(**vars(query))
+    declared = [option.name for option in _INFO.options]
+    source, asked = author.Source(), Query(**vars(query), declared=declared)
     if before == "":
         turn = source.start(asked)
     else:
         turn = source.resume(asked, json.loads(before), [_answer(answer) for answer in answers])
+    if not isinstance(turn, Turn):
+        raise returned("resume" if before else "start", turn, "a Turn")
     candidates, warnings, state = split(turn, before, given)
     candidates, warnings = _whole(candidates), _whole(warnings)
     if state.startswith("again "):
@@ -96,6 +100,9 @@ def _answer(answer: types.Answer) -> Answer:
 
 
 def _request(request: Request) -> Request:
+    if not isinstance(request, Request) or not re.match("https?://", request.url, re.ASCII | re.IGNORECASE):
+        given = request.url if isinstance(request, Request) else request
+        raise errors.Mistake(f"a request must have a whole address (`https://example.org/`), not {shown(given)}")
     body = request.body
     if body is not None:
         body = types.Content_Text(body) if isinstance(body, str) else types.Content_Binary(body)

@@ -31,6 +31,10 @@ class LayoutChanged(SourceError):
     """The site no longer looks as expected. Says what was looked for."""
 
 
+class Mistake(Exception):
+    """What the author of a source got wrong. It is told as that, whatever the site answered."""
+
+
 class Skipped(Exception):
     """What `Answer.response` raises where the host left the request out, because the crawl has the thing.
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any, Iterable
 
-from .candidate import Candidate
+from .candidate import Candidate, shown
 from .errors import LayoutChanged, RateLimited, SourceError, Unauthorized
-from .machine import Found, Machine, Turn
+from .machine import Found, Machine, Turn, asked, several
 from .message import Answer, Query, Request, Response
 from .results import sites, some
 
@@ -73,7 +73,9 @@ class Listed(Machine):
             page, *things = answers
             with sites():
                 read = self.ids(query, walk["place"], page)
-            ids, follows = read
+            ids, follows = several(
+                "ids", read, 2, "the ids and the place of the next page, or None (`return ids, place`)"
+            )
             warnings = _go_on(walk, ids, follows)
         found = self._items(query, walk, things)
         return self._turn(query, walk, replace(found, warnings=warnings + found.warnings))
@@ -81,12 +83,12 @@ class Listed(Machine):
     def _turn(self, query: Query, walk: dict, found: Found) -> Turn:
         """Asks for the next window of things."""
         window, walk["block"] = walk["block"][:WINDOW], walk["block"][WINDOW:]
-        requests = [replace(self.item(query, id), key=id, item=id) for id in window]
+        requests = [replace(asked("item", self.item(query, id)), key=id, item=id) for id in window]
         # The host has kept the page that goes on, so it comes along. A new one is asked for by itself:
         # where it cannot be read, nothing else is lost.
         walk["asked"] = not walk["block"] and not walk["last"] and (walk["offset"] > 0 or not requests)
         if walk["asked"]:
-            requests.insert(0, replace(self.page(query, walk["place"]), keep=True))
+            requests.insert(0, replace(asked("page", self.page(query, walk["place"])), keep=True))
         return Turn(found, requests, walk)
 
     def _items(self, query: Query, walk: dict, answers: list[Answer]) -> Found:
@@ -102,7 +104,7 @@ class Listed(Machine):
                 walk["gone"] += not walk["read"]
                 continue
             try:
-                with sites():
+                with sites(tell=not failed):
                     read = self.read(query, answer.key, answer)
                     # A generator is read here, where its faults are known to be those of this thing.
                     found = read if isinstance(read, Found) else Found(some(read))
@@ -133,7 +135,7 @@ def _go_on(walk: dict, given: Iterable[str | int | None], follows: Any) -> list[
         given = list(given)
     ids = [str(id) for id in given if _is_id(id)]
     if given and not ids:
-        raise LayoutChanged("none of the results has an id")
+        raise LayoutChanged(f"none of the results has an id: ids must be texts or numbers, not {shown(given[0])}")
     is_new, bad, characters = walk["offset"] == 0, len(given) - len(ids), 0
     warnings = [f"{bad} of {len(given)} results have no id"] if is_new and bad else []
     walk["block"] = []

@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Iterable
 
-from .candidate import Candidate
+from .candidate import Candidate, shown
+from .errors import Mistake
 from .info import Info
 from .message import Answer, Query, Request
 
@@ -20,7 +21,40 @@ class Found:
 
     @staticmethod
     def of(found: "Found | Iterable[Candidate]") -> "Found":
-        return found if isinstance(found, Found) else Found(list(found))
+        return found if isinstance(found, Found) else Found(candidates("read", found, "a Found, or a list of Candidates"))
+
+
+def candidates(function: str, given: Any, expected: str) -> list[Candidate]:
+    """What an author's function gave, as a list; anything but candidates is a mistake.
+
+    `expected` says in words what it should give.
+    """
+    if isinstance(given, dict) or not isinstance(given, Iterable):
+        raise returned(function, given, expected)
+    listed = list(given)
+    for one in listed:
+        if not isinstance(one, Candidate):
+            raise returned(function, one, expected)
+    return listed
+
+
+def asked(function: str, request: Any) -> Request:
+    """The request that an author's function gave."""
+    if not isinstance(request, Request):
+        raise returned(function, request, "a Request, made with `get` or `post`")
+    return request
+
+
+def several(function: str, given: Any, count: int, expected: str) -> tuple:
+    """The values that an author's function gave, so many of them."""
+    if not isinstance(given, tuple) or len(given) != count:
+        raise returned(function, given, expected)
+    return given
+
+
+def returned(function: str, given: Any, expected: str) -> Mistake:
+    """What to say of a function that gave something else than was expected of it."""
+    return Mistake(f"`{function}` must return {expected}, not {shown(given)}")
 
 
 @dataclass
@@ -63,14 +97,15 @@ class Paged(Machine):
         """What page `number` holds, and whether there is another."""
 
     def start(self, query: Query) -> Turn:
-        return Turn(fetch=[self.page(query, 1)], state=1)
+        return Turn(fetch=[asked("page", self.page(query, 1))], state=1)
 
     def resume(self, query: Query, state: int, answers: list[Answer]) -> Turn:
         answer = _only(answers)
-        found, more = ([], True) if answer.skipped else self.read(query, state, answer)
+        read = ([], True) if answer.skipped else self.read(query, state, answer)
+        found, more = several("read", read, 2, "what the page holds and whether there is another (`return found, more`)")
         if not more:
             return Turn(Found.of(found))
-        return Turn(Found.of(found), [self.page(query, state + 1)], state + 1)
+        return Turn(Found.of(found), [asked("page", self.page(query, state + 1))], state + 1)
 
 
 class Chained(Machine):
@@ -90,11 +125,14 @@ class Chained(Machine):
         """What the answer holds, the request for the next one if there is one, and the memo for it."""
 
     def start(self, query: Query) -> Turn:
-        return Turn(fetch=[self.first(query)], state=self.memo)
+        return Turn(fetch=[asked("first", self.first(query))], state=self.memo)
 
     def resume(self, query: Query, state: Any, answers: list[Answer]) -> Turn:
-        found, request, memo = self.read(query, state, _only(answers))
-        return Turn(Found.of(found), [request] if request else [], memo)
+        read = self.read(query, state, _only(answers))
+        found, request, memo = several(
+            "read", read, 3, "what the answer holds, the next request and the memo (`return found, request, memo`)"
+        )
+        return Turn(Found.of(found), [asked("read", request)] if request else [], memo)
 
 
 def _only(answers: list[Answer]) -> Answer:

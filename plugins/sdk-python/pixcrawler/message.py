@@ -6,8 +6,9 @@ from typing import Any, Literal, Mapping
 from urllib.parse import quote
 
 from .candidate import Pairs, shown
-from .errors import InvalidQuery, LayoutChanged, RateLimited, Skipped, SourceError, Unauthorized, Unavailable
+from .errors import InvalidQuery, LayoutChanged, Mistake, RateLimited, Skipped, SourceError, Unauthorized, Unavailable
 from .parse import parse
+from .text import meant
 
 
 @dataclass
@@ -25,9 +26,13 @@ class Query:
     credentials: list[str] = field(default_factory=list)
     """Names of the declared credentials that are configured."""
     extra: Pairs = field(default_factory=list)
+    declared: list[str] | None = field(default=None, repr=False, compare=False)
+    """Names of the source's options; `None` in a test, where none of them is known."""
 
     def option(self, name: str) -> str | None:
-        """The value of an option, if it has one."""
+        """The value of an option, if it has one. One that is not declared is a mistake."""
+        if self.declared is not None and name not in self.declared:
+            raise Mistake(f"the source declares no option `{name}`; {meant(name, self.declared)}")
         return next((value for key, value in self.options if key == name and value), None)
 
     def has_credential(self, name: str) -> bool:

@@ -1,14 +1,18 @@
 """Reading what may have changed: fields and lists of results."""
 
+import os
+import traceback
 from contextlib import contextmanager
 from typing import Any, Callable, Iterable, Iterator
 
 from .candidate import COUNT_BITS, Candidate, shown, unsigned
 from .errors import LayoutChanged, Skipped
-from .machine import Found
+from .log import log
+from .machine import Found, candidates
 
 # What reading a value of an unexpected type raises: the site's doing, not the author's.
 _ODD = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError)
+_SDK = os.path.dirname(__file__)
 
 
 def each(results: list, read: Callable[[Any], Candidate | Iterable[Candidate] | None]) -> Found:
@@ -24,15 +28,15 @@ def each(results: list, read: Callable[[Any], Candidate | Iterable[Candidate] | 
     found, faults = Found(), []
     for result in results:
         try:
-            with sites():
+            with sites(tell=not faults):
                 # A generator is read here, where its faults are known to be those of this result.
-                candidates = some(read(result))
+                given = some(read(result))
         except Skipped:
             continue
         except LayoutChanged as fault:
             faults.append(str(fault))
             continue
-        found.candidates += candidates
+        found.candidates += given
     if faults and len(faults) == len(results):
         raise LayoutChanged(f"in all results: {faults[0]}")
     if faults:
@@ -41,17 +45,35 @@ def each(results: list, read: Callable[[Any], Candidate | Iterable[Candidate] | 
 
 
 @contextmanager
-def sites() -> Iterator[None]:
-    """Within it a value of an unexpected type is the site's doing: `LayoutChanged`."""
+def sites(tell: bool = True) -> Iterator[None]:
+    """Within it a value of an unexpected type is the site's doing: `LayoutChanged`.
+
+    It may be the author's all the same, so the message names the line, and the traceback is logged.
+    """
     try:
         yield
     except _ODD as error:
-        raise LayoutChanged(f"{type(error).__name__}: {error}") from None
+        if tell:
+            log("warn", "".join(traceback.format_exception(error)))
+        raise LayoutChanged(f"{_place(error)}{type(error).__name__}: {error}") from None
+
+
+def _place(error: BaseException) -> str:
+    """Where in the author's own code it was raised, to be put before the message."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if os.path.dirname(frame.filename) != _SDK]
+    if not own:
+        return ""
+    # A comprehension or lambda has no name.
+    named = [f"in `{frame.name}`, " for frame in own if frame.name.isidentifier()]
+    return f"{named[-1] if named else ''}{os.path.basename(own[-1].filename)} line {own[-1].lineno}: "
 
 
 def some(read: Candidate | Iterable[Candidate] | None) -> list[Candidate]:
     """One candidate, several or none as a list."""
-    return [read] if isinstance(read, Candidate) else list(read or [])
+    if read is None:
+        return []
+    return [read] if isinstance(read, Candidate) else candidates("read", read, "a Candidate, several of them, or None")
 
 
 def expect_none(counted: int, list_name: str) -> None:

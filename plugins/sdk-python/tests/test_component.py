@@ -52,6 +52,12 @@ class Author(Machine):
             raise RateLimited(9)
         if query.text == "mistake":
             return query.txt
+        if query.text == "misspelt":
+            return query.option("siz")
+        if query.text == "nothing":
+            return None
+        if query.text == "relative":
+            return Turn(fetch=[get("/search")])
         return Turn(
             Found([Candidate("https://example.org/a.jpg", checksum=Checksum("sha1", "00"))], ["one"]),
             [get("https://api.example.org/"), post("https://api.example.org/", "text/plain", "ü"),
@@ -148,3 +154,12 @@ class Component(unittest.TestCase):
         with self.assertRaises(Err) as raised:
             Source().start(query("mistake"))
         self.assertRegex(raised.exception.value.value, r"(?s)test_component\.py.*has no attribute 'txt'")
+        for text, message in [
+            ("misspelt", "the source declares no option `siz`; did you mean `size`?"),
+            ("nothing", "`start` must return a Turn, not None"),
+            ("relative", "a request must have a whole address (`https://example.org/`), not '/search'"),
+        ]:
+            with self.assertRaises(Err) as raised:
+                Source().start(query(text))
+            self.assertIsInstance(raised.exception.value, types.Error_Other)
+            self.assertIn(message, raised.exception.value.value)

@@ -2,12 +2,15 @@
 
 import json
 import unittest
+from contextlib import redirect_stderr
 from dataclasses import replace
+from io import StringIO
 
 from pixcrawler import (
     Answer, Candidate, Chained, Failure, Found, Info, InvalidQuery, LayoutChanged, Listed, Paged, Query, RateLimited,
     Skipped, SourceError, Unauthorized, Unavailable, each, get,
 )
+from pixcrawler.errors import Mistake
 
 
 class Many(Listed):
@@ -19,7 +22,7 @@ class Many(Listed):
         return get("https://example.org/list", {"page": place or 1})
 
     def ids(self, query, place, answer):
-        return answer.response().json()
+        return tuple(answer.response().json())
 
     def item(self, query, id):
         return get(f"https://example.org/things/{id}")
@@ -114,16 +117,32 @@ class Walks(unittest.TestCase):
         for page in ([None], "a", None):
             with self.assertRaises(LayoutChanged):
                 self.walked([(page, None)])
+        with self.assertRaisesRegex(LayoutChanged, "ids must be texts or numbers, not {'id': 7}"):
+            self.walked([([{"id": 7}], None)])
 
     def test_odd_types_are_the_sites_and_mistakes_the_authors(self):
         def broken(**functions):
             source = type("Source", (Many,), functions)()
             return self.walked([([1], None)], source=source)
 
-        with self.assertRaises(LayoutChanged):
-            broken(ids=lambda *_: ([photo["id"] for photo in 7], None))
-        with self.assertRaises(LayoutChanged):
+        def ids(*_):
+            return [photo["id"] for photo in [{}]], None
+
+        # It may be the author's mistake all the same: the line is named, and the whole traceback told.
+        told = StringIO()
+        with redirect_stderr(told), self.assertRaisesRegex(
+            LayoutChanged, rf"^in `ids`, test_listed\.py line {ids.__code__.co_firstlineno + 1}: KeyError: 'id'$"
+        ):
+            broken(ids=ids)
+        self.assertRegex(told.getvalue(), r"(?s)^warn: Traceback .*test_listed\.py.* in ids\n.*KeyError: 'id'\n\n$")
+        told = StringIO()
+        with redirect_stderr(told), self.assertRaisesRegex(LayoutChanged, r"^test_listed\.py line \d+: KeyError: 'file'$"):
             broken(read=lambda *_: Candidate({}["file"]))
+        self.assertIn("KeyError: 'file'", told.getvalue())
+        told = StringIO()
+        with redirect_stderr(told), self.assertRaisesRegex(LayoutChanged, r"^in all results: test_listed\.py line \d+: Key"):
+            each([{}] * 3, lambda photo: photo["url"])
+        self.assertEqual(told.getvalue().count("Traceback"), 1)
         with self.assertRaises(NameError):
             broken(read=lambda *_: missing)
         self.assertEqual(broken(read=lambda *_: None)[0], [])
@@ -133,6 +152,52 @@ class Walks(unittest.TestCase):
             yield Candidate("https://example.org/b.jpg", id="17")
 
         self.assertEqual(broken(read=read)[0], ["1", "17"])
+
+
+class Mistakes(unittest.TestCase):
+    """What the functions of a form give is checked by the name of the function."""
+
+    @staticmethod
+    def made(form, **functions):
+        return type("Source", (form,), {"info": Many.info, **functions})()
+
+    def refused(self, message, call):
+        with self.assertRaisesRegex(Mistake, f"^{message}$"):
+            call()
+
+    def test_of_a_list(self):
+        picture = "https://example.org/a.jpg"
+        pair = r"`ids` must return the ids and .* \(`return ids, place`\), not "
+        for message, functions in [
+            ("`page` must return a Request, made with `get` or `post`, not None", {"page": lambda *_: None}),
+            ("`item` must return a Request, made with `get` or `post`, not '/1'", {"item": lambda *_: "/1"}),
+            (pair + r"\['a', 'b'\]", {"ids": lambda *_: ["a", "b"]}),
+            (pair + "None", {"ids": lambda *_: None}),
+            ("`read` must return a Candidate, several of them, or None, not {'url': .*}",
+             {"read": lambda *_: {"url": picture}}),
+            ("`read` must return a Candidate, several of them, or None, not 'h'", {"read": lambda *_: picture}),
+            ("`read` must return a Candidate, several of them, or None, not True", {"read": lambda *_: True}),
+        ]:
+            self.refused(message, lambda: Walks().walked([([1], None)], source=self.made(Many, **functions)))
+
+    def test_of_pages_and_chains(self):
+        query, one, request = Query(""), [given(get("https://example.org/1"))], get("https://example.org/2")
+        pages = lambda page, read: self.made(Paged, page=lambda *_: page, read=lambda *_: read)
+        chain = lambda first, read: self.made(Chained, first=lambda *_: first, read=lambda *_: read)
+        self.refused("`page` must return a Request, .*, not None", lambda: pages(None, None).start(query))
+        self.refused("`first` must return a Request, .*, not '/a'", lambda: chain("/a", None).start(query))
+        for read, told in [
+            ([], r"what the page holds .* \(`return found, more`\), not \[\]"),
+            (({"a": 1}, False), "a Found, or a list of Candidates, not {'a': 1}"),
+            (([{}], False), "a Found, or a list of Candidates, not {}"),
+        ]:
+            self.refused(f"`read` must return {told}", lambda: pages(request, read).resume(query, 1, one))
+        for read, told in [
+            (([], None), r"what the answer holds, .* \(`return found, request, memo`\), not \(\[\], None\)"),
+            (([], "/2", None), "a Request, made with `get` or `post`, not '/2'"),
+        ]:
+            self.refused(f"`read` must return {told}", lambda: chain(request, read).resume(query, None, one))
+        self.assertEqual(chain(request, ([], request, 7)).resume(query, None, one).state, 7)
 
 
 class OtherForms(unittest.TestCase):

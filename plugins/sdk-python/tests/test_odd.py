@@ -54,6 +54,8 @@ class Results(unittest.TestCase):
     def test_the_authors_mistakes_stay_the_authors(self):
         with self.assertRaises(NameError):
             each([{}], lambda _: missing)  # noqa: F821 (the mistake)
+        with self.assertRaisesRegex(NameError, "Candidate has no field `licence`; did you mean `license`?"):
+            each([{}], lambda _: Candidate(URL, licence=License("cc0-1.0")))
 
         def limited(_):
             raise RateLimited(30)
