@@ -288,7 +288,18 @@ async fn a_check_says_whether_a_component_is_a_source() {
         let component = built(&format!("plugins/{source}.wasm"));
         let tried = desk.plugin(&["check", &component]).await.expect(0).stdout;
         assert!(tried.contains(&format!("for `{query}`, which is made up: asks for 1 request")), "{tried}");
+        assert!(tried.contains("made twice  what it says of itself\n"), "{tried}");
+        assert!(tried.contains("beyond it   nothing could be tried without a cassette"), "{tried}");
     }
+    // A project whose folder of cassettes is empty has none; one that is named must have some.
+    desk.write("bare/dist/reddit.wasm", std::fs::read(built("plugins/reddit.wasm")).unwrap());
+    std::fs::create_dir(desk.path("bare/cassettes")).unwrap();
+    let tried = desk.plugin(&["check", "bare"]).await.expect(0).stdout;
+    assert!(tried.contains("for `red fox`, which is made up: asks for 1 request"), "{tried}");
+    desk.plugin(&["check", "bare", "bare/cassettes"])
+        .await
+        .expect(2)
+        .says(&["there is no cassette; name one"]);
     // What it says of a query that is made up is no fault.
     let tried = desk.plugin(&["check", &built("guests/big-state.wasm")]).await.expect(0).stdout;
     assert!(tried.contains("made up: could not be tried: invalid-query: write a number of bytes"), "{tried}");

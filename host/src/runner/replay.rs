@@ -198,8 +198,13 @@ pub fn forbidden(source: &LoadedPlugin, cassette: &Cassette, run: &SourceRun) ->
     let recorded = cassette.exchanges.iter().filter(|exchange| !denied(exchange));
     let grants = source.grants(&[]);
     let request = |request: &Request| {
-        let url = Url::parse(&request.url).ok();
-        url.as_ref().and_then(Url::host_str).and_then(|host| undeclared(&source.info, host)).or_else(|| {
+        let Ok(url) = Url::parse(&request.url) else {
+            return Some(format!(
+                "`{}` is asked, which is not a whole address: write it with `https://` and its host",
+                request.url
+            ));
+        };
+        url.host_str().and_then(|host| undeclared(&source.info, host)).or_else(|| {
             let named = fetch::check_named(&grants, &request.headers, request.credential.as_deref());
             named.err().map(|reason| format!("{} is asked, but {reason}", request.url))
         })

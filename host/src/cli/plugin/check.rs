@@ -212,14 +212,19 @@ fn text(subject: &Subject, seen: &InspectedComponent, compared: &Compared) -> St
         lines.push(fact("grant", &format!("not bundled: a crawl needs `--grant {}`", info.id)));
     }
     let Compared { cassettes, steps, tried, faults, differences, forbidden } = compared;
-    let made = format!("{} of {}", counted(*steps, "step"), counted(*cassettes, "cassette"));
-    lines.push(fact("made twice", &format!("what it says of itself, {made}")));
+    let made = match cassettes {
+        0 => String::new(),
+        _ => format!(", {} of {}", counted(*steps, "step"), counted(*cassettes, "cassette")),
+    };
+    lines.push(fact("made twice", &format!("what it says of itself{made}")));
     if let Some(Tried { query, requests, refused }) = tried {
         let came = match refused {
             Some(why) => format!("could not be tried: {why}"),
             None => format!("asks for {}", counted(*requests, "request")),
         };
         lines.push(fact("first step", &format!("for `{query}`, which is made up: {came}")));
+        let beyond = "nothing could be tried without a cassette; make one with `pixcrawler plugin record`";
+        lines.push(fact("beyond it", beyond));
     }
     lines.extend(faults.iter().map(|fault| format!("Faulty: {fault}")));
     lines.extend(differences.iter().map(|difference| format!("Not a pure function: {difference}")));

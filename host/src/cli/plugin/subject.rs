@@ -41,16 +41,21 @@ impl Subject {
         Ok(Self { plugins, source, cassettes })
     }
 
-    /// Lists as [`cassettes`](Self::cassettes) does, or none where none are named and the project has none.
-    pub(super) fn cassettes_if_any(&self, named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-        if named.is_empty() && self.cassettes.is_none() { Ok(Vec::new()) } else { self.cassettes(named) }
-    }
-
     /// Lists the files that are named, and all `.toml` of folders that are; else the project's own.
     ///
     /// # Errors
     /// When a folder cannot be read, or there is no cassette at all.
     pub(super) fn cassettes(&self, named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+        let files = self.cassettes_if_any(named)?;
+        if files.is_empty() { Err(no_cassette()) } else { Ok(files) }
+    }
+
+    /// The same, but for a project that has none.
+    ///
+    /// # Errors
+    /// When a folder cannot be read, or those that are named hold none.
+    pub(super) fn cassettes_if_any(&self, named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+        let is_named = !named.is_empty();
         let named = if named.is_empty() { self.cassettes.as_slice() } else { named };
         let mut files = Vec::new();
         for path in named {
@@ -63,11 +68,12 @@ impl Subject {
                 files.push(path.clone());
             }
         }
-        match files.is_empty() {
-            true => Err(wrong_usage("there is no cassette; name one, or a folder of them")),
-            false => Ok(files),
-        }
+        if files.is_empty() && is_named { Err(no_cassette()) } else { Ok(files) }
     }
+}
+
+fn no_cassette() -> anyhow::Error {
+    wrong_usage("there is no cassette; name one, or a folder of them")
 }
 
 /// Reads the cassette in `file`.
