@@ -19,7 +19,7 @@ mod text;
 use std::{
     borrow::Cow,
     fmt,
-    future::poll_fn,
+    future::{pending, poll_fn},
     path::Path,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -136,7 +136,12 @@ impl Sandbox {
             let factor = if wasm.len() > BIG { BIG_DEADLINE } else { 1 };
             Ok(Compiled { plugin, deadline: sandbox.deadline * factor })
         });
-        opened.await.unwrap_or_else(|error| Err(format!("opening it was broken off: {error}")))
+        match opened.await {
+            Ok(opened) => opened,
+            // The process ends: nobody is to be told that the component is at fault.
+            Err(error) if error.is_cancelled() => pending().await,
+            Err(error) => Err(format!("opening it was broken off: {error}")),
+        }
     }
 
     /// Sees that the code of `wasm` is in the cache.

@@ -17,6 +17,15 @@ fn pictures(site: &Site, names: &[&str]) {
     }
 }
 
+/// A custom section of a component, at least so long and with nothing in it.
+fn custom_section(size: u32) -> Vec<u8> {
+    // The length takes up to five bytes, seven bits in each.
+    let length = (0..5).map(|at| (size >> (7 * at)) as u8 & 0x7f | if at < 4 { 0x80 } else { 0 });
+    let mut section: Vec<u8> = [0].into_iter().chain(length).chain([1, b'x']).collect();
+    section.resize(6 + size as usize, 0);
+    section
+}
+
 #[tokio::test]
 async fn a_crawl_under_way_finishes_its_step_and_goes_on_with_the_new_version() {
     let site = Site::start().await;
@@ -131,11 +140,16 @@ async fn a_version_waits_for_its_credential_while_the_one_before_goes_on() {
         let done = system.until_status(job, "completed").await;
         assert_eq!((&done["kept"], site.requests(path).len()), (&json!(1), before + 1), "{done:#}");
     };
-    system.install("steps").await;
+    // Both are so big that they are compiled in the background.
+    let big = ["steps", "upgrade-keyed"].map(|guest| {
+        let file = folder.path().join(format!("{guest}.wasm"));
+        fs::write(&file, [fs::read(guest_file(guest)).unwrap(), custom_section(5_000_000)].concat()).unwrap();
+        file.to_str().unwrap().to_owned()
+    });
+    system.plugin(&["install", &big[0], "--yes"]).await;
     taken_up(1, "0.1.0").await;
 
-    let keyed = guest_file("upgrade-keyed");
-    let installed = system.run(&["plugin", "install", keyed.to_str().unwrap(), "--yes"], &[]).await;
+    let installed = system.run(&["plugin", "install", &big[1], "--yes"], &[]).await;
     assert!(installed.status.success(), "{installed:?}");
     let said = String::from_utf8(installed.stderr).unwrap();
     for part in [
@@ -152,7 +166,15 @@ async fn a_version_waits_for_its_credential_while_the_one_before_goes_on() {
         (&json!("0.5.0"), &json!("key"))
     );
     assert_eq!(listed["rolled_back"], json!(null));
-    let text = system.plugin(&["list"]).await;
+    let list = system.run(&["plugin", "list"], &[]).await;
+    let [text, warned] = [list.stdout, list.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(
+        text.contains("\nsteps 0.1.0  keywords, ready, ") && !warned.contains("left out"),
+        "{text}{warned}"
+    );
+    let doctor = system.tool(&["doctor", "--port", "0"], &[]).await;
+    let aside = "version 0.5.0 is installed but left aside, until its credential `key` is configured; version 0.1.0 runs";
+    assert!(doctor.contains(&format!("note   source steps       {aside}")), "{doctor}");
     assert!(text.contains("left aside  0.5.0 (steps@0.5.0-"), "{text}");
     assert!(text.contains("which lacks its credential `key`: Ask for one."), "{text}");
     crawled("/page/1").await;

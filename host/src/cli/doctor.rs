@@ -21,7 +21,7 @@ use crate::{
     fetch::{self, Fetcher},
     plugins::{LoadedPlugin, Plugins},
     private,
-    services::sources::unknown_credential,
+    services::sources::{left_aside, unknown_credential},
     store::Store,
 };
 
@@ -280,9 +280,9 @@ async fn plugins(config: &Config, db: Option<&PgPool>, stop: &CancellationToken)
     findings.extend(credentials(&known, &sources));
     for source in &sources {
         let check = format!("source {}", source.info.id);
-        findings.push(match known.unavailable(source) {
-            None => ok(&check, format!("{} is ready", source.info.version)),
-            Some(reason) => note(&check, reason),
+        findings.push(match (known.unavailable(source), left_aside(source)) {
+            (None, None) => ok(&check, format!("{} is ready", source.info.version)),
+            (Some(reason), _) | (None, Some(reason)) => note(&check, reason),
         });
     }
     findings.extend(

@@ -97,22 +97,15 @@ impl SourceStates {
         let own = of(build.digest).map_or(HealthReport::OK, |row| HealthReport::of(row, &build));
         let newer = source.set_aside.as_ref().filter(|_| own.condition != Condition::Paused);
         let Some(newer) = newer else { return own };
-        let why = match &newer.lacks {
-            Some(spec) => format!("until its credential `{}` is configured", spec.name),
-            None => format!("because it faulted {MOST_FAULTS} times in a row"),
-        };
-        let reason = format!(
-            "version {} is installed but left aside, {why}; version {} runs in its place",
-            newer.build.version, source.info.version
-        );
+        let reason = left_aside(source);
         // What is missing is no problem of the source.
         if newer.lacks.is_some() {
-            return HealthReport { condition: Condition::Degraded, reason: Some(reason), ..HealthReport::OK };
+            return HealthReport { condition: Condition::Degraded, reason, ..HealthReport::OK };
         }
         let row = of(newer.build.sha256);
         HealthReport {
             condition: Condition::Degraded,
-            reason: Some(reason),
+            reason,
             detail: row.and_then(|row| row.message.clone()),
             since: row.and_then(|row| row.paused_at),
             resumes_at: None,
@@ -205,6 +198,18 @@ impl HealthReport {
             ..report
         }
     }
+}
+
+/// Says which newer version of a source is installed but does not run, and why.
+#[must_use]
+pub fn left_aside(source: &LoadedPlugin) -> Option<String> {
+    let newer = source.set_aside.as_ref()?;
+    let why = match &newer.lacks {
+        Some(spec) => format!("until its credential `{}` is configured", spec.name),
+        None => format!("because it faulted {MOST_FAULTS} times in a row"),
+    };
+    let (newer, runs) = (&newer.build.version, &source.info.version);
+    Some(format!("version {newer} is installed but left aside, {why}; version {runs} runs in its place"))
 }
 
 /// Says why no crawl of a source can be begun now, with the credentials that it is given, by name, and as

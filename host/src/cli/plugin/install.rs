@@ -5,9 +5,9 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use super::{Known, consent, list, load, subject, tell};
+use super::{Known, consent, list, load, prepared, subject, tell};
 use crate::{
-    cli::{say, tell as warn},
+    cli::{say, stop, tell as warn},
     config::Config,
     plugins::{PluginStatus, Plugins},
 };
@@ -79,6 +79,8 @@ impl Install {
         let known = Known::find(config, &plugins).await?;
         let installed = plugins.install(&component).await?;
         plugins.follow(None).await?;
+        // Only then it is known whether the version before goes on.
+        prepared(&plugins, &stop::on_signal()?).await;
         let missing = known.missing(info);
         if let Some((spec, who)) = &missing {
             let instead = plugins.get(&info.id).filter(|source| source.set_aside.is_some());

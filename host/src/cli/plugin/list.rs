@@ -36,8 +36,9 @@ impl List {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
         let plugins = load(config).await?;
-        prepared(&plugins, &stop).await;
         let known = Known::find(config, &plugins).await?;
+        // By what is known an earlier build may be wanted, which is compiled first.
+        prepared(&plugins, &stop).await;
         let (sources, refused) = (plugins.list(), plugins.refused());
         if self.json {
             let sources: Vec<Value> =
