@@ -352,6 +352,20 @@ async fn the_doctor_names_what_is_wrong() {
         .json();
     assert_eq!(finding(&ill, "database")["verdict"], "wrong", "{ill}");
     assert!(!ill.to_string().contains("canary"), "{ill}");
+
+    // Where nothing is yet, nothing is made.
+    let nowhere = shell.path("none/yet");
+    let mut doctor = shell.command(&["doctor", "--port", "0"]);
+    doctor.env_remove("DATABASE_URL").env("PIXCRAWLER_DATA_DIR", &nowhere);
+    let told = ended(doctor).await.expect(0).stdout;
+    for part in [
+        "note   data folder",
+        "none/yet does not exist; `serve`",
+        "note   database           there is none yet",
+    ] {
+        assert!(told.contains(part), "`{part}` is missing: {told}");
+    }
+    assert!(!shell.path("none").exists());
 }
 
 #[tokio::test]

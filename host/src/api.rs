@@ -6,6 +6,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use poem::{
     Endpoint, EndpointExt as _, IntoEndpoint as _, Route,
     endpoint::{make, make_sync},
+    http::header,
     listener::TcpAcceptor,
     middleware::CatchPanic,
 };
@@ -19,7 +20,7 @@ use self::{
     nullable::Nullable,
     operations::Operations,
 };
-use crate::app::App;
+use crate::{app::App, metrics::TextFormat};
 
 mod profile;
 mod body;
@@ -170,14 +171,12 @@ fn service(app: App, table: Arc<ConnectionTable>) -> impl Endpoint<Output = poem
     let described = serde_json::from_str(&document).unwrap_or_default();
     let swagger = api.swagger_ui();
     let local_keys = app.auth.issuer().map(|issuer| serde_json::json!(issuer.key_set()).to_string());
-    let measured = app.clone();
-    let mut routes = Route::new()
+    let mut routes = watched(&app)
         .nest(PREFIX, api.into_endpoint())
         .nest("/docs", swagger)
         .at("/openapi.json", make_sync(move |_| json(document.clone())))
         .nest(error::PAGES, pages::of_problems())
-        .nest("/refusals", pages::of_refusals())
-        .at("/metrics", make(move |_| metrics(measured.clone())));
+        .nest("/refusals", pages::of_refusals());
     if let Some(keys) = local_keys {
         routes = routes.at("/auth/v1/.well-known/jwks.json", make_sync(move |_| json(keys.clone())));
     }
@@ -187,16 +186,22 @@ fn service(app: App, table: Arc<ConnectionTable>) -> impl Endpoint<Output = poem
 
 /// What a worker shows.
 fn probes(app: App, table: Arc<ConnectionTable>) -> impl Endpoint<Output = poem::Response> {
-    let api = OpenApiService::new(health::HealthApi, "PixCrawler", env!("CARGO_PKG_VERSION"));
-    let described = serde_json::from_str(&api.spec()).unwrap_or_default();
-    let measured = app.clone();
-    let routes = Route::new()
-        .nest("/", api.into_endpoint())
-        .at("/metrics", make(move |_| metrics(measured.clone())))
-        .data(app.clone())
-        .data(table.clone())
-        .with(CatchPanic::new());
+    let described = serde_json::from_str(&health().spec()).unwrap_or_default();
+    let routes = watched(&app).data(app.clone()).data(table.clone()).with(CatchPanic::new());
     Middleware::new(app, Operations::of(&described), table, routes)
+}
+
+/// What every process shows to those who watch it.
+fn watched(app: &App) -> Route {
+    let (health, measured) = (Arc::new(health().into_endpoint()), app.clone());
+    Route::new()
+        .at("/health", Arc::clone(&health))
+        .at("/health/ready", health)
+        .at("/metrics", make(move |request| metrics(measured.clone(), request)))
+}
+
+fn health() -> OpenApiService<health::HealthApi, ()> {
+    OpenApiService::new(health::HealthApi, "PixCrawler", env!("CARGO_PKG_VERSION"))
 }
 
 /// The OpenAPI document, as JSON; needs no running system.
@@ -222,10 +227,13 @@ fn parts() -> OpenApiService<Routes, ()> {
 }
 
 /// Without a token, as is usual: it holds counts and times, and no address or name of anyone.
-async fn metrics(app: App) -> poem::Response {
+async fn metrics(app: App, request: poem::Request) -> poem::Response {
+    let accept = request.headers().get_all(header::ACCEPT).into_iter();
+    let format = TextFormat::accepted(accept.filter_map(|value| value.to_str().ok()));
     poem::Response::builder()
-        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(app.render_metrics().await)
+        .content_type(format.content_type())
+        .header(header::VARY, "Accept")
+        .body(app.render_metrics(format).await)
 }
 
 /// Cuts off the row beyond `limit` that was asked for to see whether there are more; if so, gives the

@@ -5,6 +5,7 @@
 mod process;
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -49,6 +50,15 @@ pub struct Metrics {
     queue_restarts: Counter,
     queue_wait: Histogram,
     stored: Mutex<Stored>,
+}
+
+/// How the figures are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextFormat {
+    /// The text format of Prometheus, 0.0.4, which every tool reads.
+    Prometheus,
+    /// `OpenMetrics` 1.0.
+    OpenMetrics,
 }
 
 /// What is looked at in this process and on its machine when the figures are asked for.
@@ -195,10 +205,9 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Writes everything in the text format of `OpenMetrics` 1.0; without what the database knows
-    /// while that is out of reach.
+    /// Writes everything in this format; without what the database knows while that is out of reach.
     #[must_use]
-    pub fn text(&self, host: &HostFigures, system: Option<&SystemFigures>) -> String {
+    pub fn text(&self, format: TextFormat, host: &HostFigures, system: Option<&SystemFigures>) -> String {
         let mut text = String::new();
         let mut looked_at = host.registry();
         gauge(
@@ -213,8 +222,13 @@ impl Metrics {
             // Writing to a string does not fail.
             let _ = text::encode_registry(&mut text, registry);
         }
-        let _ = text::encode_eof(&mut text);
-        text
+        match format {
+            TextFormat::Prometheus => without_open_metrics(&text),
+            TextFormat::OpenMetrics => {
+                let _ = text::encode_eof(&mut text);
+                text
+            }
+        }
     }
 
     /// A request to the API was answered.
@@ -323,6 +337,55 @@ impl Metrics {
             self.queue_wait.observe(seconds.max(0.0));
         }
     }
+}
+
+impl TextFormat {
+    /// Chooses what these headers `Accept` most: `OpenMetrics` where it is named and nothing is said for
+    /// plain text or it is wanted no less.
+    #[must_use]
+    pub fn accepted<'a>(accept: impl IntoIterator<Item = &'a str>) -> Self {
+        let (mut open, mut plain) = (0.0, 0.0);
+        for range in accept.into_iter().flat_map(|header| header.split(',')) {
+            let mut parts = range.split(';').map(str::trim);
+            let wanted = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+                "application/openmetrics-text" => &mut open,
+                "text/plain" => &mut plain,
+                _ => continue,
+            };
+            let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok());
+            *wanted = quality.unwrap_or(1.0_f32).max(*wanted);
+        }
+        if open > 0.0 && open >= plain { Self::OpenMetrics } else { Self::Prometheus }
+    }
+
+    /// Names it, as in a header.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// Writes what is in `OpenMetrics` in the format before it: a counter is described by the name that its
+/// samples have, and units are told by names alone.
+fn without_open_metrics(open: &str) -> String {
+    let counters: BTreeSet<&str> =
+        open.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
+    let mut text = String::with_capacity(open.len());
+    for line in open.lines().filter(|line| !line.starts_with("# UNIT ")) {
+        let about = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE "));
+        match about.and_then(|about| about.split_once(' ')) {
+            Some((family, said)) if counters.contains(family) => {
+                let kind = &line[..line.len() - family.len() - said.len() - 1];
+                text.extend([kind, family, "_total ", said]);
+            }
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
 }
 
 impl HostFigures {

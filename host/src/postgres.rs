@@ -254,6 +254,14 @@ pub fn is_made(data_dir: &Path) -> bool {
     data_dir.join("postgres").is_dir()
 }
 
+/// Finds the folder of the programs that would make a private Postgres in `data_dir`, where there is none.
+///
+/// # Errors
+/// When none is installed that is new enough.
+pub async fn programs(data_dir: &Path, pg_bin: Option<&Path>) -> Result<PathBuf, PostgresError> {
+    binaries::find(pg_bin, None, data_dir).await
+}
+
 /// Finds where the server of `data_dir` answers, if one runs.
 pub async fn running(data_dir: &Path) -> Option<SecretString> {
     let data_dir = data_dir.canonicalize().ok()?;

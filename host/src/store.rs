@@ -23,9 +23,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
-    Error, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem,
-    path::Path as Location,
+    Error, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
+    local::LocalFileSystem, path::Path as Location,
 };
+use uuid::Uuid;
 
 use crate::{
     model::{Format, Sha256, UserId},
@@ -178,16 +179,40 @@ impl Store {
         Ok(meta.map(|meta| meta.size))
     }
 
-    /// Notes that rows of this database name objects of this store.
+    /// Notes that rows of this database name objects of this store. Gives what tells the store from others
+    /// of this database.
     ///
     /// # Errors
     /// When it cannot be read or written.
-    pub async fn serve_database(&self, name: &str) -> Result<(), StoreError> {
-        let location = Location::from(format!("{DATABASES}/{name}"));
-        if self.meta(&location).await?.is_some() {
-            return Ok(());
+    pub async fn serve_database(&self, name: &str) -> Result<String, StoreError> {
+        let mode = match self.mark(name).await? {
+            Some(mark) if !mark.is_empty() => return Ok(mark),
+            // Of an earlier version.
+            Some(_) => PutMode::Overwrite,
+            None => PutMode::Create,
+        };
+        let (location, mark) = (mark_location(name), Uuid::new_v4().to_string());
+        match self.objects.put_opts(&location, mark.clone().into(), mode.into()).await {
+            Ok(_) => Ok(mark),
+            // Another process did at the same time.
+            Err(Error::AlreadyExists { .. }) => Ok(self.mark(name).await?.unwrap_or_default()),
+            Err(error) => Err(StoreError::new("write", location.as_ref(), error)),
         }
-        self.put_at(&location, Bytes::new()).await
+    }
+
+    /// Reads what tells this store from others of this database; none where it does not serve it, nothing
+    /// where only an earlier version has noted so.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn mark(&self, database: &str) -> Result<Option<String>, StoreError> {
+        let location = mark_location(database);
+        let failed = |error| StoreError::new("read", location.as_ref(), error);
+        let mark = match self.objects.get(&location).await {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            got => got.map_err(failed)?.bytes().await.map_err(failed)?,
+        };
+        Ok(Some(String::from_utf8_lossy(&mark).into_owned()))
     }
 
     /// Lists the databases whose rows name objects of this store, each with when it was noted.
@@ -310,6 +335,10 @@ impl Store {
             Err(error) => Err(StoreError::new("delete", PROBE, error)),
         }
     }
+}
+
+fn mark_location(database: &str) -> Location {
+    Location::from(format!("{DATABASES}/{database}"))
 }
 
 /// An object as the store lists it.

@@ -53,6 +53,7 @@ async fn a_worker_that_gets_no_session_waits() {
     let system = System::with(&site, TestDatabase { url: url.clone(), pool: pool.clone() }, &[]).await;
     let worker = system.begin("worker", &[("DATABASE_URL", as_role(&url, "limited").expose_secret())]);
     worker.logged("session-awaited").await;
+    assert_eq!(worker.logged("preparing").await["what"], "connecting to the database");
     let job = system.create(&["/gallery"], 2).await;
     execute(&pool, "alter role limited superuser").await;
     system.until_status(job, "completed").await;

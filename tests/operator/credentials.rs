@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    postgres::database,
+    postgres::{data_dir, database},
     process::{Process, System},
     site::{Reply, Site},
 };
@@ -73,6 +73,11 @@ async fn a_file_is_followed_and_the_server_is_asked_about() {
     loaded([system.door(), &worker], "keys.header", 1).await;
     let shown = system.source("keys").await;
     assert_eq!((&shown["available"], &shown["health"]["condition"]), (&json!(true), &json!("degraded")));
+    let reason = shown["health"]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("it was not tried since its credential changed"), "{reason}");
+    for process in [system.door(), &worker] {
+        assert_eq!(process.logged("source-resumed").await["source"], "keys");
+    }
     system.tell(job, "retry").await;
     system.until(job, "it ends", |job| job["status"] == "completed" || job["status"] == "failed").await;
     assert_eq!(system.source("keys").await["health"]["condition"], "ok");
@@ -138,7 +143,7 @@ async fn a_file_is_followed_and_the_server_is_asked_about() {
         let said: Vec<String> = said.iter().map(|line| line["message"].to_string()).collect();
         for (line, part) in said.iter().zip([
             "the source keys has: header, query, basic, oauth",
-            "there is no source `keyz`; credentials are taken as: ",
+            "there is no source `keyz` (did you mean `keys`?); credentials are taken as: ",
             "the source steps takes none",
         ]) {
             assert!(line.contains(part), "{said:?}");
@@ -148,6 +153,10 @@ async fn a_file_is_followed_and_the_server_is_asked_about() {
     let doctor = system.tool(&["doctor", "--port", "0"], &[(FILE, &files.shown("other"))]).await;
     assert!(doctor.contains("note   credentials        the server (pid "), "{doctor}");
     assert!(doctor.contains("the credential keyz.header is for nobody"), "{doctor}");
+    assert!(
+        doctor.contains("(did you mean `header`?)") && doctor.contains(") has keys.header\n"),
+        "{doctor}"
+    );
     assert!(doctor.contains("ok     credentials        this shell has keys.query\n"), "{doctor}");
 
     // Who ends says so.
@@ -155,6 +164,18 @@ async fn a_file_is_followed_and_the_server_is_asked_about() {
     worker.exited().await;
     let listed = system.listed("keys").await;
     assert_eq!(names(&listed).len(), 2, "{listed}");
+
+    // One that keeps pictures where the server does not look for them.
+    let elsewhere = data_dir();
+    let elsewhere = [("PIXCRAWLER_DATA_DIR", elsewhere.path().to_str().unwrap())];
+    let _stray = system.worker(&elsewhere).await.logged("store-not-shared").await;
+    let doctor = system.tool(&["doctor", "--port", "0"], &elsewhere).await;
+    assert!(
+        doctor.contains("note   objects            the folder `objects` of this data folder is not"),
+        "{doctor}"
+    );
+    assert!(!system.tool(&["doctor", "--port", "0"], &[]).await.contains("note   objects"));
+    assert!(worker.lines("store-not-shared").is_empty());
 }
 
 #[tokio::test]

@@ -199,9 +199,8 @@ impl Database {
         if data_dir.join(private::RESTORING).is_dir() && !postgres::is_made(&data_dir) {
             return Err(StartError::HalfRestored(data_dir));
         }
-        if let Some(server) = ServerAddress::configured(&config.database) {
-            let pool = db::connect(server, config.database.database_sessions).await?;
-            return Ok(Self { pool, private: None });
+        if let Some(database) = Self::configured(config).await? {
+            return Ok(database);
         }
         let server =
             PrivatePostgres::start(&data_dir, config.database.pg_bin.as_deref(), Durability::Kept).await?;
@@ -212,6 +211,16 @@ impl Database {
                 Err(error.into())
             }
         }
+    }
+
+    /// Connects to the configured one, if one is; nothing is made.
+    ///
+    /// # Errors
+    /// When it cannot be had; says what to do.
+    pub async fn configured(config: &Config) -> Result<Option<Self>, StartError> {
+        let Some(server) = ServerAddress::configured(&config.database) else { return Ok(None) };
+        let pool = db::connect(server, config.database.database_sessions).await?;
+        Ok(Some(Self { pool, private: None }))
     }
 
     /// Opens a session on the database that is configured, or on the private one if it runs; nothing

@@ -3,6 +3,7 @@
 use std::{error::Error, fs, io, net::TcpListener, path::Path, process::ExitCode, time::Duration};
 
 use clap::Args;
+use rustix::fs::Access;
 use serde::Serialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -20,15 +21,18 @@ use crate::{
     error::chain,
     fetch::{self, Fetcher},
     plugins::{LoadedPlugin, Plugins},
-    private,
-    services::sources::{left_aside, unknown_credential},
+    postgres, private,
+    services::{
+        presence,
+        sources::{left_aside, unknown_credential},
+    },
     store::Store,
 };
 
 /// Check whether everything that a crawl needs is there
 ///
-/// Changes nothing but that it makes the data folder and starts the private Postgres for
-/// as long as it looks. No request leaves the machine but those to the
+/// Changes nothing but that it starts the private Postgres, where one was made, for as long as it
+/// looks. Where there is no data folder yet, only what needs none is looked at. No request leaves the machine but those to the
 /// database and to the project of `SUPABASE_URL` for its keys.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -61,19 +65,37 @@ enum CheckOutcome {
 impl Doctor {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
-        let mut findings = vec![data_folder(&config.data_dir()), store(&config).await];
-        let database = Database::connect(&config).await;
-        findings.extend(match &database {
-            Ok(database) => of_database(database, config.database.database_sessions).await,
-            Err(error) => vec![failed("database")(error)],
-        });
-        let database = database.ok();
-        findings.extend(plugins(&config, database.as_ref().map(|database| &database.pool), &stop).await);
+        let folder = config.data_dir();
+        let is_made = folder.is_dir();
+        let mut findings = vec![if is_made { data_folder(&folder) } else { no_data_folder(&folder) }];
+        if is_made {
+            findings.push(store(&config).await);
+        }
+        let database = if postgres::is_made(&folder) {
+            Database::connect(&config).await.map(Some)
+        } else {
+            Database::configured(&config).await
+        };
+        match &database {
+            Ok(Some(database)) => {
+                findings.extend(of_database(database, config.database.database_sessions).await);
+            }
+            Ok(None) => findings.push(no_database(&config).await),
+            Err(error) => findings.push(wrong("database", chain(error))),
+        }
+        let database = database.ok().flatten();
+        if is_made {
+            let db = database.as_ref().map(|database| &database.pool);
+            findings.extend(plugins(&config, db, &stop).await);
+        }
         if let Some(database) = database {
+            findings.extend(objects_elsewhere(&folder, &database.pool).await);
             database.close().await;
         }
-        let tokens = tokens(&config).await.unwrap_or_else(|wrong| wrong);
-        findings.extend([tokens, outbound(&config)]);
+        if is_made || config.supabase.supabase_url.is_some() {
+            findings.push(tokens(&config).await.unwrap_or_else(|wrong| wrong));
+        }
+        findings.push(outbound(&config));
         findings.extend(fetch::openings(&config.fetch).into_iter().map(|opening| note("opened", opening)));
         findings.extend([contact(&config), port(&config)]);
         let well = findings.iter().all(|finding| finding.verdict != CheckOutcome::Wrong);
@@ -124,9 +146,48 @@ fn data_folder(folder: &Path) -> Finding {
     }
 }
 
+/// Tells of a folder that is not there, and whether it can be made.
+fn no_data_folder(folder: &Path) -> Finding {
+    let parent = folder.ancestors().find(|parent| parent.exists()).unwrap_or(folder);
+    match rustix::fs::access(parent, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) if parent.is_dir() && parent != folder => note(
+            "data folder",
+            format!(
+                "{} does not exist; `serve` and `crawl` make it, and store, sources and keys can be looked at then",
+                folder.display()
+            ),
+        ),
+        tried => {
+            let why = tried.err().map_or_else(|| "it is no folder".to_owned(), |error| error.to_string());
+            let (folder, parent) = (folder.display(), parent.display());
+            wrong(
+                "data folder",
+                format!("{folder} cannot be made in {parent}: {why}; choose another with --data-dir"),
+            )
+        }
+    }
+}
+
+/// Tells that there is no database yet, and whether one can be made.
+async fn no_database(config: &Config) -> Finding {
+    let programs = postgres::programs(&config.data_dir(), config.database.pg_bin.as_deref()).await;
+    programs.map_or_else(failed("database"), |programs| {
+        let programs = programs.display();
+        note("database", format!("there is none yet; `serve` and `crawl` make a private one with {programs}"))
+    })
+}
+
 async fn store(config: &Config) -> Finding {
     let tried = async { Store::local(&config.data_dir().join("objects"))?.check().await };
     tried.await.map_or_else(failed("store"), |()| ok("store", "objects can be written"))
+}
+
+/// Tells of hosts that keep objects elsewhere. Nothing where that cannot be told, as others tell why.
+async fn objects_elsewhere(folder: &Path, db: &PgPool) -> Option<Finding> {
+    let objects = folder.join("objects");
+    let store = objects.is_dir().then(|| Store::local(&objects).ok()).flatten()?;
+    let is_elsewhere = presence::is_store_elsewhere(db, &store).await.ok()?;
+    is_elsewhere.then(|| note("objects", presence::NOT_SHARED))
 }
 
 async fn of_database(database: &Database, sessions: u32) -> Vec<Finding> {
@@ -301,11 +362,15 @@ fn credentials(known: &Known, sources: &[LoadedPlugin]) -> Vec<Finding> {
         let all = holder.all();
         let all: Vec<_> =
             all.iter().flat_map(|(id, names)| names.iter().map(move |name| (id, name))).collect();
-        let unknown = all.iter().filter_map(|(id, name)| unknown_credential(id, name, sources));
-        findings.extend(unknown.map(|why| note("credentials", format!("{}: {why}", holder.name()))));
-        if !all.is_empty() {
-            let all: Vec<String> = all.iter().map(|(id, name)| format!("{id}.{name}")).collect();
-            findings.push(ok("credentials", format!("{} has {}", holder.name(), all.join(", "))));
+        let mut taken = Vec::new();
+        for (id, name) in all {
+            match unknown_credential(id, name, sources) {
+                Some(why) => findings.push(note("credentials", format!("{}: {why}", holder.name()))),
+                None => taken.push(format!("{id}.{name}")),
+            }
+        }
+        if !taken.is_empty() {
+            findings.push(ok("credentials", format!("{} has {}", holder.name(), taken.join(", "))));
         }
     }
     findings

@@ -105,7 +105,8 @@ async fn run(
     }
     fetch::warn_of_openings(&config.fetch);
     let stop = stop::on_signal()?;
-    let running = match RunningHost::start(config, &stop, &|_| ()).await {
+    let announce = |what: &str| tracing::info!(event = "preparing", what, "preparing");
+    let running = match RunningHost::start(config, &stop, &announce).await {
         // Told to end before it had anything to lose.
         Err(StartError::Stopped) => return Ok(ExitCode::SUCCESS),
         started => started?,

@@ -32,13 +32,13 @@ use crate::{
         self,
         chunks::{self, ClaimedChunk, Deferral},
         fairness,
-        job_lifecycle::{self, ChunkEnd},
+        job_lifecycle::{self, ChunkEnd, EndedJob},
         sources::SourceProblem,
         steps::{self, Usage},
     },
     error::chain,
     fetch::CookieJar,
-    model::{JobId, SourceStats},
+    model::{JobId, JobState, SourceStats},
     plugins::LoadedPlugin,
     queue::{Abandoned, ChunkHandler, ChunkMessage, Participation},
     runner::ResponseCache,
@@ -454,8 +454,8 @@ impl Worker {
         tx.commit().await?;
         self.app.metrics.slice_ended(end.name());
         log_end(chunk, &end, &did, begun.elapsed());
-        if let Some(state) = job_end {
-            tracing::info!(event = "job-done", job = %chunk.job_id, state = state.name(), "job done");
+        if let Some(ended) = job_end {
+            log_job_end(chunk.job_id, &ended);
         }
         Ok(())
     }
@@ -466,10 +466,33 @@ fn milliseconds(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
 
+/// Logs how a job ended, as a warning where an operator may have to do something about it.
+fn log_job_end(job: JobId, ended: &EndedJob) {
+    let EndedJob { state, kept, wanted, failed, reason } = ended;
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::$level!(
+                event = "job-done",
+                job = %job,
+                state = state.name(),
+                kept,
+                wanted,
+                failed_parts = failed,
+                reason,
+                "job done"
+            )
+        };
+    }
+    let is_ill = *failed > 0 || (*kept == 0 && *state != JobState::Cancelled);
+    if is_ill { log!(warn) } else { log!(info) }
+}
+
 /// Logs how a slice ended and what it did. One that did nothing but wait is nothing to follow.
 fn log_end(chunk: &ClaimedChunk, end: &SliceEnd, did: &SourceStats, took: Duration) {
     let SourceStats { steps, requests, candidates: found, kept, duplicates, .. } = did;
     let refused: u64 = did.refused.values().sum();
+    let codes: Vec<String> = did.refused.iter().map(|(code, count)| format!("{code}={count}")).collect();
+    let codes = (!codes.is_empty()).then(|| codes.join(", "));
     let (until, reason) = match end {
         SliceEnd::Wait(wait) | SliceEnd::Idle(wait) => (Some(wait.until), Some(&wait.reason)),
         SliceEnd::End(ChunkEnd::Failed(reason)) => (None, Some(reason)),
@@ -490,6 +513,7 @@ fn log_end(chunk: &ClaimedChunk, end: &SliceEnd, did: &SourceStats, took: Durati
                 kept,
                 duplicates,
                 refused,
+                codes,
                 seconds = milliseconds(took.as_secs_f64()),
                 until,
                 reason,

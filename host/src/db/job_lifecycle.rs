@@ -83,7 +83,22 @@ pub struct EndedChunk {
     /// Others that go on for what it did not bring.
     pub queued: ToEnqueue,
     /// How its job ended with it, if it did.
-    pub job: Option<JobState>,
+    pub job: Option<EndedJob>,
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub struct EndedJob {
+    /// For good, unless it is retried.
+    pub state: JobState,
+    /// Images that it has.
+    pub kept: i32,
+    /// Images that it was asked for.
+    pub wanted: i32,
+    /// Chunks that failed.
+    pub failed: usize,
+    /// Why it has fewer, for the user.
+    pub reason: Option<String>,
 }
 
 /// Ends a chunk and shares out what it did not bring; ends the job when no chunk is
@@ -407,12 +422,12 @@ async fn publish_chunks(connection: &mut PgConnection, job: JobId) -> sqlx::Resu
     Ok(())
 }
 
-/// Ends the job when none of its chunks is to be worked on; says in which state.
+/// Ends the job when none of its chunks is to be worked on; says how.
 async fn finish_if_over(
     connection: &mut PgConnection,
     dataset: DatasetId,
     job: JobId,
-) -> sqlx::Result<Option<JobState>> {
+) -> sqlx::Result<Option<EndedJob>> {
     let open: Option<(i32,)> = sqlx::query_as(
         "select 1 from pixcrawler.chunk where job_id = $1 and state in ('queued', 'running', 'waiting') limit 1",
     )
@@ -433,7 +448,7 @@ async fn finish_if_over(
     // The frontend writes that by itself, and it is the user's last word.
     if status.0 == JobState::Cancelled {
         end_job(connection, dataset, job, JobState::Cancelled, None).await?;
-        return Ok(Some(JobState::Cancelled));
+        return Ok(Some(EndedJob { state: JobState::Cancelled, kept, wanted, failed: 0, reason: None }));
     }
     let chunks: Vec<FinishedChunk> = sqlx::query_as::<_, (_, _, _, Json<_>)>(
         "select source, state, reason, warnings from pixcrawler.chunk where job_id = $1 order by input, rank",
@@ -446,7 +461,8 @@ async fn finish_if_over(
     .collect();
     let (state, reason) = outcome(kept, wanted, is_default, &chunks);
     end_job(connection, dataset, job, state, reason.as_deref()).await?;
-    Ok(Some(state))
+    let failed = chunks.iter().filter(|chunk| chunk.state == ChunkState::Failed).count();
+    Ok(Some(EndedJob { state, kept, wanted, failed, reason }))
 }
 
 async fn end_job(

@@ -1,4 +1,5 @@
-//! `pixcrawler.secret`: keys that all processes of a system share, and the name of the database.
+//! `pixcrawler.secret`: keys that all processes of a system share, the name of the database, and the
+//! mark of the store that its hosts share.
 //!
 //! Its functions fail when the database does.
 
@@ -14,6 +15,30 @@ pub async fn get_or_insert(db: &PgPool, name: &str, fresh: &[u8]) -> sqlx::Resul
         .execute(db)
         .await?;
     sqlx::query_scalar("select value from pixcrawler.secret where name = $1").bind(name).fetch_one(db).await
+}
+
+/// Name of the mark of the store.
+const STORE: &str = "store";
+
+/// The mark of the store that the hosts of this database share, if one is known.
+pub async fn shared_store(db: &PgPool) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar("select value from pixcrawler.secret where name = $1")
+        .bind(STORE)
+        .fetch_optional(db)
+        .await
+}
+
+/// Takes the store with this mark for the one that the hosts of this database share.
+pub async fn share_store(db: &PgPool, mark: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into pixcrawler.secret (name, value) values ($1, $2)
+             on conflict (name) do update set value = excluded.value",
+    )
+    .bind(STORE)
+    .bind(mark.as_bytes())
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// The name of this database, which no other has but one that was restored from it.

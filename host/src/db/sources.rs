@@ -80,6 +80,12 @@ impl SourceRow {
             && self.credential_mark.is_none_or(|mark| mark == build.credential_mark)
     }
 
+    /// Whether it was paused for credentials other than those that this build has.
+    #[must_use]
+    pub fn is_of_other_credentials(&self, build: &BuildRef<'_>) -> bool {
+        self.credential_mark.is_some_and(|mark| mark != build.credential_mark)
+    }
+
     /// Adds what it did to the figures of its source.
     pub fn add_to(&self, figures: &mut SourceStats) {
         figures.add(&self.counts, self.peak_memory.unsigned_abs());

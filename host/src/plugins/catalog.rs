@@ -286,8 +286,9 @@ fn turned_on_or_off(inventory: &Inventory, mut source: LoadedPlugin) -> LoadedPl
     source.enabled = entry.enabled;
     source.enabled_at = entry.enabled_at.unwrap_or_default();
     if !entry.enabled {
-        source.status =
-            PluginStatus::Off(format!("it was turned off; turn it on with `pixcrawler plugin enable {id}`"));
+        source.status = PluginStatus::Off(format!(
+            "it was turned off; the operator turns it on with `pixcrawler plugin enable {id}`"
+        ));
     }
     source
 }

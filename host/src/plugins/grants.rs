@@ -88,7 +88,8 @@ pub(super) fn decide(
         Some(lacking) => format!("it asks for more than it was granted: {}", lacking.join(", ")),
     };
     Err(format!(
-        "not granted: {why}; grant it with `--grant {0}`, PIXCRAWLER_GRANT={0} or `pixcrawler plugin enable {0}`",
+        "not granted: {why}; the operator grants it with `--grant {0}`, PIXCRAWLER_GRANT={0} or \
+         `pixcrawler plugin enable {0}`",
         info.id
     ))
 }

@@ -66,7 +66,7 @@ impl RunningHost {
             )),
             stop.run_until_cancelled(announced(
                 announce,
-                "compiling the sources, which is done once",
+                "loading the sources; those that are new are compiled, which is done once",
                 Plugins::load(&config.plugins, &data_dir)
             )),
         );

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::{
     app::App,
     db::{self, fairness},
-    metrics::{DiskSpace, HostFigures, SystemFigures},
+    metrics::{DiskSpace, HostFigures, SystemFigures, TextFormat},
     model::{ChunkState, JobState},
     queue::QueueError,
     services::sources::{Condition, SourceStates},
@@ -26,11 +26,10 @@ enum Unknown {
 }
 
 impl App {
-    /// All figures, in the text format of `OpenMetrics` 1.0. While the database is out of
-    /// reach those that it knows are left out.
-    pub async fn render_metrics(&self) -> String {
+    /// All figures, in this format. While the database is out of reach those that it knows are left out.
+    pub async fn render_metrics(&self, format: TextFormat) -> String {
         let (host, system) = tokio::join!(self.host_figures(), self.system_figures());
-        self.metrics.text(&host, system.as_ref())
+        self.metrics.text(format, &host, system.as_ref())
     }
 
     async fn host_figures(&self) -> HostFigures {

@@ -16,6 +16,8 @@ use crate::{
         self, PgPool,
         hosts::{self, HostCredentials, HostRow},
     },
+    error::chain,
+    store::{Store, StoreError},
 };
 
 /// How often a host says that it runs.
@@ -24,6 +26,21 @@ const BEAT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(30);
 /// Longest time to say that it ends.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Said where hosts of one database keep objects apart.
+pub const NOT_SHARED: &str = "the folder `objects` of this data folder is not that of the hosts that run on this \
+    database, so pictures that one keeps are not found by another: share it among all";
+
+/// Why it is not known where others keep objects.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownStore {
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] db::Error),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
 
 /// What a host is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +79,31 @@ impl Presence {
         };
         let presence = Self { app: app.clone(), row };
         presence.announce().await;
+        match presence.is_store_shared().await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(event = "store-not-shared", "{NOT_SHARED}"),
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "it is not known where others keep objects")
+            }
+        }
         presence
+    }
+
+    /// Tells whether the hosts that run keep objects where this one does. Where none runs, its store is that
+    /// of those who come.
+    async fn is_store_shared(&self) -> Result<bool, UnknownStore> {
+        let App { db, store, .. } = &self.app;
+        let mark = store.serve_database(&db::secrets::database_name(db).await?).await?;
+        let shared = db::secrets::shared_store(db).await?;
+        if shared.as_deref() == Some(mark.as_bytes()) {
+            return Ok(true);
+        }
+        let is_alone = running(db).await?.iter().all(|host| host.id == self.row.id);
+        if is_alone || shared.is_none() {
+            db::secrets::share_store(db, &mark).await?;
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// Says so again and again until `stop`, at once when its credentials have changed, and then that it ends.
@@ -88,6 +129,16 @@ impl Presence {
             tracing::debug!(%error, "it cannot be said that this host runs");
         }
     }
+}
+
+/// Tells whether hosts run on this database that keep objects elsewhere than in this store; changes nothing.
+///
+/// # Errors
+/// When the database or the store fails.
+pub async fn is_store_elsewhere(db: &PgPool, store: &Store) -> Result<bool, UnknownStore> {
+    let Some(shared) = db::secrets::shared_store(db).await? else { return Ok(false) };
+    let mark = store.mark(&db::secrets::database_name(db).await?).await?;
+    Ok(mark.is_none_or(|mark| mark.as_bytes() != shared) && !running(db).await?.is_empty())
 }
 
 /// Lists the hosts that run.

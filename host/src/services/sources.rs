@@ -13,7 +13,7 @@ use crate::{
         chunks::ClaimedChunk,
         sources::{self, BuildRef, FaultCount, SourceProblem, SourceRow},
     },
-    error::chain,
+    error::{chain, meant},
     model::{Grants, Input, SourceInfo, SourceStats},
     plugins::{FailedBuilds, LoadedPlugin},
 };
@@ -113,12 +113,10 @@ impl SourceStates {
         }
     }
 
-    /// Tells whether one of these sources is paused because it was refused, with these credentials.
-    fn is_any_refused(&self, sources: &[LoadedPlugin], credentials: &CredentialSet) -> bool {
-        sources.iter().any(|source| {
-            let health = self.health(source, credentials.mark(&source.info.id));
-            health.condition == Condition::Paused && health.problem == Some(SourceProblem::Unauthorized)
-        })
+    /// Tells whether this source is paused because it was refused, with these credentials.
+    fn is_refused(&self, source: &LoadedPlugin, credentials: &CredentialSet) -> bool {
+        let health = self.health(source, credentials.mark(&source.info.id));
+        health.condition == Condition::Paused && health.problem == Some(SourceProblem::Unauthorized)
     }
 
     /// Sums up what a source did until now, all its builds together.
@@ -171,6 +169,9 @@ impl HealthReport {
             }
             SourceProblem::Fault => "its plugin faulted",
             SourceProblem::LayoutChanged => "its site no longer looks as it expects",
+            SourceProblem::Unauthorized if row.is_of_other_credentials(build) => {
+                "it was not tried since its credential changed; the one before was missing or refused"
+            }
             SourceProblem::Unauthorized => "its credential is missing or refused",
         };
         let report = Self {
@@ -184,12 +185,8 @@ impl HealthReport {
         if !row.pauses(build) {
             return report;
         }
-        let how = match (problem, row.resumes_at) {
-            (SourceProblem::Unauthorized, _) => "it goes on with another credential or version",
-            (_, Some(_)) => "it is tried again after a while",
-            (_, None) => "it goes on with another version",
-        };
-        let reason = format!("it is paused: {what}; {how}, or with `pixcrawler plugin enable {}`", build.id);
+        let how = goes_on(build.id, problem, row.resumes_at.is_some());
+        let reason = format!("it is paused: {what}; {how}");
         Self {
             condition: Condition::Paused,
             reason: Some(reason),
@@ -210,6 +207,16 @@ pub fn left_aside(source: &LoadedPlugin) -> Option<String> {
     };
     let (newer, runs) = (&newer.build.version, &source.info.version);
     Some(format!("version {newer} is installed but left aside, {why}; version {runs} runs in its place"))
+}
+
+/// Says what ends the pause of a source, for its users and the operator.
+fn goes_on(id: &str, problem: SourceProblem, by_itself: bool) -> String {
+    let how = match (problem, by_itself) {
+        (SourceProblem::Unauthorized, _) => "goes on with another credential or version",
+        (_, true) => "is tried again after a while",
+        (_, false) => "goes on with another version",
+    };
+    format!("it {how}, or when the operator runs `pixcrawler plugin enable {id}`")
 }
 
 /// Says why no crawl of a source can be begun now, with the credentials that it is given, by name, and as
@@ -238,8 +245,10 @@ pub fn unknown_credential(source: &str, name: &str, sources: &[LoadedPlugin]) ->
         let with_some = sources
             .iter()
             .flat_map(|other| names(&other.info).into_iter().map(|name| format!("{}.{name}", other.info.id)));
+        let meant = meant(source, sources.iter().map(|other| other.info.id.as_str()));
         return Some(format!(
-            "the credential {source}.{name} is for nobody: there is no source `{source}`; credentials are taken as: {}",
+            "the credential {source}.{name} is for nobody: there is no source `{source}`{meant}; credentials are taken \
+             as: {}",
             with_some.collect::<Vec<_>>().join(", ")
         ));
     };
@@ -251,8 +260,9 @@ pub fn unknown_credential(source: &str, name: &str, sources: &[LoadedPlugin]) ->
         return None;
     }
     let known = names(&found.info);
+    let meant = meant(name, known.iter().map(String::as_str));
     let known = if known.is_empty() { "takes none".to_owned() } else { format!("has: {}", known.join(", ")) };
-    Some(format!("the credential {source}.{name} is for nobody: the source {source} {known}"))
+    Some(format!("the credential {source}.{name} is for nobody: the source {source} {known}{meant}"))
 }
 
 impl App {
@@ -337,6 +347,7 @@ impl App {
             (SourceProblem::Unauthorized, _) => None,
         };
         if sources::pause(&self.db, &build, resumes_at, false).await? {
+            let how = goes_on(id, problem, resumes_at.is_some());
             let resumes_at = resumes_at.map(tracing::field::display);
             tracing::error!(
                 event = "source-paused",
@@ -344,7 +355,7 @@ impl App {
                 version,
                 resumes_at,
                 reason,
-                "the source is paused"
+                "the source is paused; {how}"
             );
         }
         Ok(may_go_back)
@@ -424,8 +435,9 @@ pub(crate) async fn watch_credentials(app: App) {
     loop {
         tick.tick().await;
         let states = SourceStates::read(&app.db).await.unwrap_or_default();
-        let refused = states.is_any_refused(&app.plugins.list(), &app.credentials.now());
-        let Some(credentials) = app.credentials.follow(poll, refused).await else { continue };
+        let (mut refused, before) = (app.plugins.list(), app.credentials.now());
+        refused.retain(|source| states.is_refused(source, &before));
+        let Some(credentials) = app.credentials.follow(poll, !refused.is_empty()).await else { continue };
         let names = credentials.names();
         let all =
             names.iter().flat_map(|(source, names)| names.iter().map(move |name| format!("{source}.{name}")));
@@ -435,6 +447,13 @@ pub(crate) async fn watch_credentials(app: App) {
             credentials = all,
             "other credentials are used from now on"
         );
+        for source in refused.iter().filter(|source| !states.is_refused(source, &credentials)) {
+            tracing::info!(
+                event = "source-resumed",
+                source = source.info.id,
+                "the source is paused no more: its credential has changed"
+            );
+        }
         if let Err(error) = app.plugins.configure(names).await {
             tracing::error!(error = %chain(&error), "the folder of plugins cannot be read; what runs goes on");
         }
