@@ -65,6 +65,9 @@ pub(super) fn looks_like_address(keyword: &str) -> bool {
     // Behind the name of a class.
     let keyword = whole.split_once('=').filter(|(name, _)| !name.contains(['.', '/', ':']));
     let keyword = keyword.map_or(whole.as_str(), |(_, behind)| behind).trim().trim_start_matches("//");
+    if keyword.contains(char::is_whitespace) {
+        return false;
+    }
     let host = keyword.split(['/', '?', '#', ':']).next().unwrap_or_default();
     let behind = &keyword[host.len()..];
     let port = behind.strip_prefix(':').and_then(|port| port.split_once('/')).map(|(port, _)| port);
@@ -74,7 +77,7 @@ pub(super) fn looks_like_address(keyword: &str) -> bool {
     }
     let is_name = host.contains('.') && host.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '-');
     let is_domain = || psl::domain(host.as_bytes()).is_some_and(|domain| domain.suffix().is_known());
-    is_name && !keyword.contains(char::is_whitespace) && (host.starts_with("www.") || is_domain())
+    is_name && (host.starts_with("www.") || is_domain())
 }
 
 /// The addresses of a list. A `#` begins a comment only at the start of a line, because addresses have
