@@ -150,7 +150,13 @@ async fn what_was_backed_up_while_it_ran_is_restored_and_goes_on() {
     let done = parsed(&system.tool(&["restore", target, "--json"], &there).await);
     assert_eq!((&done["backup"], &done["objects"]), (&last["backup"], &json!(5)));
     assert!(!restored.join("restoring").exists());
-    assert_eq!(tree(&restored.join("objects")), objects);
+    // Each store has a mark of its own by which it is told from others.
+    let pictures = |mut files: BTreeMap<PathBuf, Vec<u8>>| {
+        files.retain(|path, _| !path.starts_with("databases"));
+        files
+    };
+    let objects = pictures(objects);
+    assert!(pictures(tree(&restored.join("objects"))) == objects);
     assert_eq!(fs::read_to_string(restored.join("plugins/notes.txt")).unwrap(), "mine");
     assert!(!restored.join("plugins/link").exists(), "no link of a backup is followed");
     let told = system.fails(&["restore", target], &there).await;

@@ -32,8 +32,8 @@ use crate::{
 /// Check whether everything that a crawl needs is there
 ///
 /// Changes nothing but that it starts the private Postgres, where one was made, for as long as it
-/// looks. Where there is no data folder yet, only what needs none is looked at. No request leaves the machine but those to the
-/// database and to the project of `SUPABASE_URL` for its keys.
+/// looks. Where there is no data folder yet, only what needs none is looked at. No request leaves the
+/// machine but those to the database and to the project of `SUPABASE_URL` for its keys.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler doctor\n  \
