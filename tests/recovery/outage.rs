@@ -133,8 +133,8 @@ async fn a_store_that_fails_pauses_the_work_and_spends_nothing() {
     let all = site.gallery("/gallery", 5, None);
     let _worker = system.worker(&[]).await;
     // As root, too, nothing can be written below a file.
-    let objects = system.objects();
-    std::fs::remove_dir_all(&objects).unwrap();
+    let (objects, aside) = (system.objects(), system.objects().with_file_name("aside"));
+    std::fs::rename(&objects, &aside).unwrap();
     std::fs::write(&objects, "not a folder").unwrap();
 
     let job = system.create(&["/gallery"], 100).await;
@@ -147,11 +147,12 @@ async fn a_store_that_fails_pauses_the_work_and_spends_nothing() {
     assert_eq!(readiness["parts"]["database"], "ready");
 
     std::fs::remove_file(&objects).unwrap();
-    std::fs::create_dir(&objects).unwrap();
+    std::fs::rename(&aside, &objects).unwrap();
     system.get("/api/v1/health/ready").await.expect(200);
     system.hurry().await;
     system.until_status(job, "completed").await;
     assert_eq!(kept(&system, job).await, hashes(&all));
+    std::fs::remove_dir_all(objects.join("databases")).unwrap();
     assert_eq!(files(&objects).len(), 5, "something else was left in the store");
 }
 
