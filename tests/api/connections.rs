@@ -200,3 +200,48 @@ async fn connections_are_bounded_and_the_oldest_makes_room() {
     assert!(answer(&mut waiting).await.starts_with("HTTP/1.1 200 OK"));
     api.stop().await;
 }
+
+/// Behind a proxy it is the client that counts; nobody speaks for another.
+#[tokio::test]
+async fn a_client_of_a_proxy_has_its_share() {
+    // This test is the proxy.
+    let settings = ["--max-connections=16", "--trusted-proxies=127.0.0.1/32,10.0.0.0/8"];
+    let api = Api::start_with(&settings).await;
+    let ann = api.user("ann@example.org");
+    let job = ann.create(&json!({ "name": "Pandas", "keywords": ["red panda"] })).await;
+    let path = format!("/api/v1/crawl-jobs/{job}");
+    let follow = |client: &str| {
+        ann.request("GET", &format!("{path}/events")).header("x-forwarded-for", client.to_owned())
+    };
+    let look = |client: &str| ann.request("GET", &path).header("x-forwarded-for", client.to_owned());
+
+    // The share, however the same client is written, and whatever it writes before itself.
+    let mut streams = Vec::new();
+    for client in
+        ["203.0.113.5", "198.51.100.1, 203.0.113.5:4711", "203.0.113.5, 10.1.2.3", "::ffff:203.0.113.5"]
+    {
+        let mut events = Events::open(follow(client)).await;
+        events.next().await.unwrap();
+        streams.push(events);
+    }
+    let refused = look("198.51.100.9, 203.0.113.5").send().await.unwrap();
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"5".parse().unwrap()));
+    let told: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!(told["code"], "too-many", "{told}");
+    // Others are not held up: other clients, and who asks without a proxy, whatever they write.
+    for client in ["203.0.113.6", "2001:db8::1", "203.0.113.5, unreadable", ""] {
+        send(look(client)).await.expect(200);
+    }
+    let direct = "GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.5\r\n\r\n";
+    let mut stranger = connect([127, 0, 0, 9], &api).await;
+    stranger.write_all(direct.as_bytes()).await.unwrap();
+    assert!(answer(&mut stranger).await.starts_with("HTTP/1.1 200 OK"));
+
+    // What is over is given back.
+    send(look("203.0.113.7")).await.expect(200);
+    drop(streams.pop());
+    let again = async { while look("203.0.113.5").send().await.unwrap().status() != 200 {} };
+    timeout(PATIENCE, again).await.unwrap();
+    drop(streams);
+    api.stop().await;
+}

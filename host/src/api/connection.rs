@@ -1,5 +1,6 @@
 //! Connections of clients: no more than can be served, none that is only held, and a share
-//! of them for each address.
+//! of them for each address. Behind a proxy that the operator trusts, what it asks for a client counts
+//! for that.
 //!
 //! The server below has no time limit for a request's head, and its limit for idle
 //! connections only begins to wait for the request to end. So the limits are put beneath it.
@@ -82,6 +83,8 @@ pub(super) struct ConnectionTable {
 struct Open {
     entries: HashMap<SocketAddr, ConnectionEntry>,
     next: u64,
+    /// Requests that trusted proxies have passed on and that are being answered, by client.
+    passed_on: HashMap<IpAddr, usize>,
 }
 
 struct ConnectionEntry {
@@ -119,7 +122,13 @@ pub(super) struct Busy {
     table: Arc<ConnectionTable>,
     address: SocketAddr,
     waits: bool,
+    /// For whom a trusted proxy asks.
+    client: Option<IpAddr>,
 }
+
+/// A client has as many requests under way as one may.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ShareTaken;
 
 impl Connections {
     pub(super) const fn new(acceptor: TcpAcceptor, table: Arc<ConnectionTable>, patience: Duration) -> Self {
@@ -194,13 +203,42 @@ impl ConnectionTable {
     }
 
     /// Notes that `request` is being answered, for as long as what is returned lives.
-    pub(super) fn answers(self: &Arc<Self>, request: &Request) -> Option<Busy> {
-        Busy::begin(self, request, false)
+    ///
+    /// # Errors
+    /// When it comes through a trusted proxy, whose connections are not counted, and its client has its share.
+    pub(super) fn answers(self: &Arc<Self>, request: &Request) -> Result<Option<Busy>, ShareTaken> {
+        let client = self.passed_on_for(request);
+        if let Some(client) = client {
+            let mut open = self.open();
+            let count = open.passed_on.entry(client).or_default();
+            if *count >= self.share {
+                return Err(ShareTaken);
+            }
+            *count += 1;
+        }
+        Ok(Busy::begin(self, request, false, client))
     }
 
     /// Notes that the body of `request` is waited for, for as long as what is returned lives.
     pub(super) fn waits_for(self: &Arc<Self>, request: &Request) -> Option<Busy> {
-        Busy::begin(self, request, true)
+        Busy::begin(self, request, true, None)
+    }
+
+    /// For whom a trusted proxy passes a request on: the last of `X-Forwarded-For` that is no trusted proxy
+    /// itself. What stands before it anybody may have written, and so may whoever is no trusted proxy.
+    fn passed_on_for(&self, request: &Request) -> Option<IpAddr> {
+        let proxy = request.remote_addr().as_socket_addr()?.ip();
+        if self.client(proxy).is_some() {
+            return None;
+        }
+        let lines: Vec<&str> = request
+            .headers()
+            .get_all("x-forwarded-for")
+            .iter()
+            .map(|line| line.to_str().unwrap_or_default())
+            .collect();
+        let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
+        hops.map_while(|hop| address_of(hop.trim())).find_map(|address| self.client(address))
     }
 
     fn find(self: &Arc<Self>, address: SocketAddr) -> Admission {
@@ -232,6 +270,16 @@ impl ConnectionTable {
             IpAddr::V4(_) => address,
             IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() >> 64 << 64).into(),
         })
+    }
+
+    fn passed_on_one_less(&self, client: IpAddr) {
+        let mut open = self.open();
+        if let Some(count) = open.passed_on.get_mut(&client) {
+            *count -= 1;
+            if *count == 0 {
+                open.passed_on.remove(&client);
+            }
+        }
     }
 
     /// Locks the table: a panic elsewhere cannot leave entries half changed.
@@ -309,9 +357,14 @@ impl Drop for ConnectionPermit {
 }
 
 impl Busy {
-    fn begin(table: &Arc<ConnectionTable>, request: &Request, waits: bool) -> Option<Self> {
+    fn begin(
+        table: &Arc<ConnectionTable>,
+        request: &Request,
+        waits: bool,
+        client: Option<IpAddr>,
+    ) -> Option<Self> {
         let address = *request.remote_addr().as_socket_addr()?;
-        let busy = Self { table: Arc::clone(table), address, waits };
+        let busy = Self { table: Arc::clone(table), address, waits, client };
         busy.count(!waits);
         Some(busy)
     }
@@ -337,7 +390,17 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.count(self.waits);
+        if let Some(client) = self.client {
+            self.table.passed_on_one_less(client);
+        }
     }
+}
+
+/// Reads an address as proxies write it: bare, or with the port of the client.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let with_port = || hop.parse().map(|address: SocketAddr| address.ip());
+    let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    hop.parse().or_else(|_| with_port()).ok().or_else(bracketed)
 }
 
 type BoxBody = http_body_util::combinators::BoxBody<Bytes, io::Error>;

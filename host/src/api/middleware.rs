@@ -1,7 +1,12 @@
 //! What happens to every request before and after its route: request id, spelling of the
 //! path, CORS, one form of errors, one line of log.
 
-use std::{collections::BTreeSet, str::FromStr as _, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    str::FromStr as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use poem::{
     Endpoint, Request, Response, Result,
@@ -16,10 +21,14 @@ use crate::app::App;
 
 /// Names a request in the answer and the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const ALLOWED_METHODS: &str = "GET, HEAD, POST, PATCH, PUT, DELETE";
 const ALLOWED_HEADERS: &str =
     "authorization, content-type, idempotency-key, if-none-match, last-event-id, range, x-request-id";
 const EXPOSED_HEADERS: &str = "accept-ranges, content-range, etag, location, x-request-id";
+
+/// For a client that has its share of what is being answered.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The routes, and what stands before them.
 pub(super) struct Middleware<E> {
@@ -68,6 +77,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
     async fn call(&self, mut request: Request) -> Result<Response> {
         let begun = Instant::now();
         let busy = self.connections.answers(&request);
+        let refused = busy.is_err();
+        let busy = busy.unwrap_or_default();
         let id = request_id(&request);
         let method = request.method().clone();
         let origin = request.headers().get(header::ORIGIN).cloned();
@@ -79,7 +90,13 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
             preflight()
         } else {
             let span = tracing::info_span!("request", request_id = id);
-            let answer = match self.unknown_parameter(&request) {
+            let problem = if refused {
+                let detail = "Your address has as many requests under way as one may.";
+                Some(Problem::too_many(detail, RETRY_AFTER))
+            } else {
+                self.unknown_parameter(&request)
+            };
+            let answer = match problem {
                 Some(problem) => Err(problem.into()),
                 None => self.routes.call(request).instrument(span).await,
             };
@@ -105,6 +122,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
         }
         self.allow_origin(origin.as_ref(), headers);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream") {
+            // Else nginx and others hand events on when they have some kilobytes of them.
+            headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        }
         if let Ok(id) = HeaderValue::from_str(&id) {
             headers.insert(REQUEST_ID, id);
         }

@@ -216,7 +216,7 @@ impl ProblemCode {
                 "too-many",
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too much is under way",
-                "You, or all together, have as many jobs or previews under way as are allowed.",
+                "You, or all together, have as many jobs or previews under way as are allowed; or your address has as many requests under way as one may.",
                 "Wait for one to end; the header `Retry-After` has the seconds after which to try again.",
             ),
             Self::Refused => (
