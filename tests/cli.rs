@@ -128,6 +128,8 @@ async fn every_command_explains_itself() {
         "jobs retry -h",
         "jobs delete -h",
         "token -h",
+        "keys -h",
+        "keys rotate -h",
         "plugin -h",
         "plugin new -h",
         "plugin build -h",

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod health;
+mod keys;
 mod logs;
 mod preview;
 mod upgrade;

@@ -20,7 +20,7 @@ use self::{
     nullable::Nullable,
     operations::Operations,
 };
-use crate::{app::App, metrics::TextFormat};
+use crate::{app::App, auth::issuer::Issuer, metrics::TextFormat};
 
 mod profile;
 mod body;
@@ -170,15 +170,18 @@ fn service(app: App, table: Arc<ConnectionTable>) -> impl Endpoint<Output = poem
     let document = document();
     let described = serde_json::from_str(&document).unwrap_or_default();
     let swagger = api.swagger_ui();
-    let local_keys = app.auth.issuer().map(|issuer| serde_json::json!(issuer.key_set()).to_string());
+    let issues = app.auth.issuer().is_some();
     let mut routes = watched(&app)
         .nest(PREFIX, api.into_endpoint())
         .nest("/docs", swagger)
         .at("/openapi.json", make_sync(move |_| json(document.clone())))
         .nest(error::PAGES, pages::of_problems())
         .nest("/refusals", pages::of_refusals());
-    if let Some(keys) = local_keys {
-        routes = routes.at("/auth/v1/.well-known/jwks.json", make_sync(move |_| json(keys.clone())));
+    if issues {
+        let auth = app.auth.clone();
+        // Anew for each request: they may be changed.
+        let keys = move |_| json(serde_json::json!(auth.issuer().map(Issuer::key_set)).to_string());
+        routes = routes.at("/auth/v1/.well-known/jwks.json", make_sync(keys));
     }
     let routes = routes.data(app.clone()).data(table.clone()).with(CatchPanic::new());
     Middleware::new(app, Operations::of(&described), table, routes)

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    auth::{Auth, link::LinkKey},
+    auth::{Auth, link::LinkKeys},
     config::Config,
     db::PgPool,
     fetch::Fetcher,
@@ -27,7 +27,7 @@ use crate::{
 pub use credentials::{CredentialReader, CredentialSet, LiveCredentials, credential_names};
 pub use deleted_users::DeletedUsers;
 pub(crate) use start::make_data_dir;
-pub use start::{Announce, Database, StartError, announced, project_keys};
+pub use start::{Announce, Database, StartError, announced, link_secrets, project_keys};
 
 /// All parts of the host, each built once; cheap to clone.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ pub struct App {
     /// Whose tokens from before do not count.
     pub deleted_users: DeletedUsers,
     /// Signs what browsers fetch by themselves.
-    pub links: Arc<LinkKey>,
+    pub links: Arc<LinkKeys>,
     /// What is counted and timed.
     pub metrics: Arc<Metrics>,
     /// What the database said last of the whole system, and when that was begun to be read.

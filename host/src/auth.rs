@@ -32,8 +32,8 @@ const LONGEST_PICTURE: usize = 2_048;
 /// Both the audience and the role of a signed-in user, as Supabase has it.
 const AUTHENTICATED: &str = "authenticated";
 
-/// Verifies tokens by one family of keys, never by two: a public key must not be
-/// taken for a shared secret.
+/// Verifies tokens by one family of keys: a public key must not be taken for a shared secret. Only while a
+/// project goes over to published keys there are two, and then the token's algorithm says which is asked.
 pub struct Auth {
     issuer: String,
     keys: Keys,
@@ -46,8 +46,8 @@ enum Keys {
     Local(Box<Issuer>),
     /// The project's published ones, ES256 or RS256.
     Published,
-    /// The project's legacy secret, HS256.
-    Secret(DecodingKey),
+    /// The project's legacy secret, HS256; with an end, until then, and its published ones beside it.
+    Secret(DecodingKey, Option<DateTime<Utc>>),
 }
 
 /// Who is calling.
@@ -107,6 +107,9 @@ pub enum AuthSetupError {
     /// How to verify tokens of a project, but no project.
     #[error("SUPABASE_JWT_SECRET and SUPABASE_JWT_ISSUER need SUPABASE_URL")]
     WithoutProject,
+    /// The end of a secret that is not given.
+    #[error("SUPABASE_JWT_SECRET_UNTIL needs SUPABASE_JWT_SECRET")]
+    WithoutSecret,
     /// More than an origin, so that the keys would be looked for elsewhere.
     #[error(
         "SUPABASE_URL is the origin of a project alone, such as https://REF.supabase.co: it has no path, query or user"
@@ -132,6 +135,9 @@ impl Auth {
         fetch: impl FnOnce(&Url) -> FetchKeys,
     ) -> Result<Self, AuthSetupError> {
         let secret = settings.supabase_jwt_secret.as_ref().map(|secret| secret.expose_secret().as_bytes());
+        if secret.is_none() && settings.supabase_jwt_secret_until.is_some() {
+            return Err(AuthSetupError::WithoutSecret);
+        }
         let Some(project) = &settings.supabase_url else {
             if secret.is_some() || settings.supabase_jwt_issuer.is_some() {
                 return Err(AuthSetupError::WithoutProject);
@@ -147,7 +153,9 @@ impl Auth {
         let keys = match secret {
             None => Keys::Published,
             Some(secret) if secret.len() < 32 => return Err(AuthSetupError::ShortSecret),
-            Some(secret) => Keys::Secret(DecodingKey::from_secret(secret)),
+            Some(secret) => {
+                Keys::Secret(DecodingKey::from_secret(secret), settings.supabase_jwt_secret_until)
+            }
         };
         Ok(Self { issuer, keys, published: Some(published) })
     }
@@ -158,10 +166,11 @@ impl Auth {
         self.published.as_ref()
     }
 
-    /// Fetches the project's keys now and then where tokens are verified by them, for ever.
+    /// Takes up other keys, of the project or of this host, where tokens are verified by them, for ever.
     pub async fn keep_fresh(&self) {
         match (&self.keys, &self.published) {
-            (Keys::Published, Some(keys)) => keys.keep_fresh().await,
+            (Keys::Local(issuer), _) => issuer.keep_fresh().await,
+            (Keys::Published | Keys::Secret(_, Some(_)), Some(keys)) => keys.keep_fresh().await,
             _ => std::future::pending().await,
         }
     }
@@ -195,12 +204,15 @@ impl Auth {
             return Err(AuthError::Malformed);
         }
         let (algorithm, key) = match &self.keys {
-            Keys::Local(issuer) if header.kid.as_deref() == Some(issuer.key_id()) => {
-                (Algorithm::ES256, issuer.verifying().clone())
+            Keys::Local(issuer) => {
+                let key = header.kid.as_deref().and_then(|id| issuer.find(id));
+                (Algorithm::ES256, key.ok_or(AuthError::UnknownKey)?)
             }
-            Keys::Local(_) => return Err(AuthError::UnknownKey),
-            Keys::Secret(key) => (Algorithm::HS256, key.clone()),
-            Keys::Published => {
+            Keys::Secret(key, None) => (Algorithm::HS256, key.clone()),
+            Keys::Secret(key, Some(until)) if header.alg == Algorithm::HS256 && Utc::now() < *until => {
+                (Algorithm::HS256, key.clone())
+            }
+            Keys::Secret(_, Some(_)) | Keys::Published => {
                 if !matches!(header.alg, Algorithm::ES256 | Algorithm::RS256) {
                     return Err(AuthError::Algorithm);
                 }

@@ -8,6 +8,7 @@ mod decode;
 mod demo;
 mod doctor;
 mod jobs;
+mod keys;
 mod log;
 mod migrate;
 mod openapi;
@@ -63,6 +64,7 @@ enum TopCommand {
     #[command(alias = "job")]
     Jobs(jobs::Jobs),
     Token(token::TokenArgs),
+    Keys(keys::Keys),
     Plugin(plugin::Plugin),
     #[command(alias = "users")]
     User(users::User),
@@ -175,6 +177,7 @@ async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         TopCommand::Worker(command) => command.run(cli.config).await,
         TopCommand::Jobs(command) => command.run(cli.config).await,
         TopCommand::Token(command) => command.run(&cli.config),
+        TopCommand::Keys(command) => command.run(cli.config).await,
         TopCommand::Plugin(command) => command.run(cli.config).await,
         TopCommand::User(command) => command.run(cli.config).await,
         TopCommand::Sweep(command) => command.run(cli.config).await,

@@ -7,6 +7,7 @@ mod user_agent;
 
 use std::{collections::BTreeMap, net::IpAddr, net::SocketAddr, path::PathBuf, time::Duration};
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -81,6 +82,10 @@ pub struct Supabase {
     /// Legacy HS256 secret (at least 32 bytes); when set, only HS256 tokens are accepted
     #[arg(long, env = "SUPABASE_JWT_SECRET", value_name = "SECRET")]
     pub supabase_jwt_secret: Option<SecretString>,
+    /// Accept tokens of the legacy secret until this instant only, such as 2030-01-31T12:00:00Z, and those of
+    /// the project's published keys beside them: for going over to signing keys without an outage
+    #[arg(long, env = "SUPABASE_JWT_SECRET_UNTIL", value_name = "INSTANT")]
+    pub supabase_jwt_secret_until: Option<DateTime<Utc>>,
     /// Let users who signed in anonymously begin jobs
     #[arg(long, env = "PIXCRAWLER_ANONYMOUS_JOBS", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value_t = false, value_name = "BOOL")]
     pub anonymous_jobs: bool,
@@ -115,8 +120,9 @@ pub struct Http {
     /// longest for its client is closed
     #[arg(long, env = "PIXCRAWLER_MAX_CONNECTIONS", default_value_t = 512, value_name = "N")]
     pub max_connections: usize,
-    /// Ranges of proxies before the API, which may have more than a quarter of the connections, for
-    /// example 10.1.0.0/16; may be repeated
+    /// Ranges of proxies before the API, for example 127.0.0.1/32; may be repeated. They may have more than a
+    /// quarter of the connections, and what they ask counts for the last address in `X-Forwarded-For` that
+    /// is not in these ranges
     #[arg(long, env = "PIXCRAWLER_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR")]
     pub trusted_proxies: Vec<IpNet>,
     /// Longest time without an answer on a connection: to wait for a request, to receive one, or to

@@ -9,6 +9,7 @@ pub mod guard;
 pub mod host;
 pub mod inbox;
 pub mod jobs;
+pub mod keys;
 pub mod metrics;
 pub mod objects;
 pub mod presence;

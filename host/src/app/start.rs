@@ -16,7 +16,7 @@ use crate::{
     auth::{
         self, Auth,
         key_set::FetchKeys,
-        link::{self, LinkKey},
+        link::{self, LinkKeys, LinkSecrets},
     },
     config::{Config, CredentialError},
     db::{self, PgPool, ServerAddress},
@@ -135,8 +135,7 @@ impl App {
         announced(announce, "making the tables", database.migrate()).await?;
         let db = database.pool.clone();
         let queue = Queue::new(&db);
-        let links =
-            LinkKey::new(&db::secrets::get_or_insert(&db, link::KEY_NAME, &link::fresh_secret()).await?);
+        let links = LinkKeys::new(&link_secrets(&db).await?);
         let credentials = LiveCredentials::new(&db, credentials).await?;
         let plugins = plugins?;
         // Before a source is asked for: a build that lacks one gives way to one that does not.
@@ -162,6 +161,15 @@ impl App {
             signals,
         })
     }
+}
+
+/// Reads what the keys of signed links are made of, which is made where there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn link_secrets(db: &PgPool) -> Result<LinkSecrets, db::Error> {
+    let key = db::secrets::changed_key(db, link::KEY_NAME, &link::fresh_secret()).await?;
+    Ok(LinkSecrets { current: key.current, age: key.age, previous: key.previous })
 }
 
 /// Does `work`, and announces `what` it is when that takes long.

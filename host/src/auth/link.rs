@@ -1,7 +1,10 @@
 //! Signed links: how a browser reaches what it cannot put a token on, such as
 //! `EventSource` and `<img>`.
 
-use std::time::Duration;
+use std::{
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
 
 use aws_lc_rs::hmac;
 use chrono::{DateTime, Utc};
@@ -15,8 +18,28 @@ pub const DOWNLOAD_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Name of the key's row in `pixcrawler.secret`.
 pub const KEY_NAME: &str = "signed-links";
 
-/// Signs and checks links. All processes of a system share one key.
-pub struct LinkKey(hmac::Key);
+/// How long a new key is only checked by, and not yet signed with, where there is one before it: in that
+/// time all processes of a system come to know it.
+pub const KNOWN_AFTER: Duration = Duration::from_secs(15);
+
+/// Signs and checks links. All processes of a system share its keys.
+pub struct LinkKeys(RwLock<Keys>);
+
+struct Keys {
+    signing: hmac::Key,
+    /// Links of it are good until they expire, too.
+    other: Option<hmac::Key>,
+}
+
+/// What the keys are made of, 32 random bytes each.
+pub struct LinkSecrets {
+    /// The newest.
+    pub current: Vec<u8>,
+    /// Since it was made.
+    pub age: Duration,
+    /// The one before, whose links count still.
+    pub previous: Option<Vec<u8>>,
+}
 
 /// Why a link is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,11 +52,16 @@ pub enum LinkError {
     Signature,
 }
 
-impl LinkKey {
-    /// Takes the `secret`, 32 random bytes.
+impl LinkKeys {
+    /// Takes these secrets.
     #[must_use]
-    pub fn new(secret: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    pub fn new(secrets: &LinkSecrets) -> Self {
+        Self(RwLock::new(Keys::of(secrets)))
+    }
+
+    /// Takes these in place of those before.
+    pub fn replace(&self, secrets: &LinkSecrets) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Keys::of(secrets);
     }
 
     /// Adds to `path` a query that lets whoever holds it read this one thing as `user` until then, in
@@ -41,7 +69,8 @@ impl LinkKey {
     #[must_use]
     pub fn sign(&self, path: &str, user: UserId, until: DateTime<Utc>) -> String {
         let expires = until.timestamp();
-        let tag = hmac::sign(&self.0, &message(path, user, expires));
+        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let tag = hmac::sign(&keys.signing, &message(path, user, expires));
         format!("{path}?user={user}&expires={expires}&signature={}", hex::encode(tag))
     }
 
@@ -58,8 +87,24 @@ impl LinkKey {
         now: DateTime<Utc>,
     ) -> Result<(), LinkError> {
         let tag = hex::decode(signature).map_err(|_| LinkError::Signature)?;
-        hmac::verify(&self.0, &message(path, user, expires), &tag).map_err(|_| LinkError::Signature)?;
+        let message = message(path, user, expires);
+        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let is_of = |key: &hmac::Key| hmac::verify(key, &message, &tag).is_ok();
+        if !is_of(&keys.signing) && !keys.other.as_ref().is_some_and(is_of) {
+            return Err(LinkError::Signature);
+        }
         if expires <= now.timestamp() { Err(LinkError::Expired) } else { Ok(()) }
+    }
+}
+
+impl Keys {
+    fn of(secrets: &LinkSecrets) -> Self {
+        let key = |secret: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let (current, previous) = (key(&secrets.current), secrets.previous.as_deref().map(key));
+        match previous {
+            Some(previous) if secrets.age < KNOWN_AFTER => Self { signing: previous, other: Some(current) },
+            other => Self { signing: current, other },
+        }
     }
 }
 
@@ -82,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_link_opens_one_thing_for_one_user_for_a_while() {
-        let key = LinkKey::new(&[7; 32]);
+        let key = keys(7, None, Duration::ZERO);
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let user = UserId(Uuid::from_u128(1));
         let path = "/api/v1/images/5/file";
@@ -110,9 +155,31 @@ mod tests {
                 "{path} {expires} {signature}"
             );
         }
-        assert_eq!(
-            LinkKey::new(&[8; 32]).check(path, user, expires, signature, now),
-            Err(LinkError::Signature)
-        );
+        let wrong = keys(8, None, Duration::ZERO).check(path, user, expires, signature, now);
+        assert_eq!(wrong, Err(LinkError::Signature));
+    }
+
+    #[test]
+    fn a_new_key_is_known_before_it_signs() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let (path, user) = ("/api/v1/images/5/file", UserId(Uuid::from_u128(1)));
+        let [young, grown] = [Duration::ZERO, KNOWN_AFTER].map(|age| keys(8, Some(7), age));
+        let (before, after) = (keys(7, None, Duration::ZERO), keys(8, None, Duration::ZERO));
+        let opens = |signer: &LinkKeys, checker: &LinkKeys| {
+            let link = signer.sign(path, user, now + LIFETIME);
+            let (_, signature) = link.rsplit_once("signature=").unwrap();
+            checker.check(path, user, 1_800_000_900, signature, now).is_ok()
+        };
+        // Who does not know the new key yet gets no link of it, and no link of the old one ends.
+        assert!(opens(&young, &before) && !opens(&grown, &before));
+        for signer in [&before, &young, &grown] {
+            assert!(opens(signer, &young) && opens(signer, &grown));
+        }
+        assert!(opens(&grown, &after) && !opens(&before, &after));
+    }
+
+    fn keys(current: u8, previous: Option<u8>, age: Duration) -> LinkKeys {
+        let secret = |byte| vec![byte; 32];
+        LinkKeys::new(&LinkSecrets { current: secret(current), age, previous: previous.map(secret) })
     }
 }

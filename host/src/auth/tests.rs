@@ -52,6 +52,7 @@ fn settings(secret: Option<&str>) -> Supabase {
         supabase_url: Some(PROJECT.parse().unwrap()),
         supabase_jwt_issuer: None,
         supabase_jwt_secret: secret.map(|secret| secret.to_owned().into()),
+        supabase_jwt_secret_until: None,
         anonymous_jobs: false,
         supabase_service_role_key: None,
         supabase_anon_key: None,
@@ -226,6 +227,37 @@ async fn a_secret_accepts_its_own_algorithm_only() {
 }
 
 #[tokio::test]
+async fn a_secret_with_an_end_stands_beside_published_keys() {
+    let ec = key("k1");
+    let published = json!({ "keys": [ec.public] });
+    let auth = |until: DateTime<Utc>| {
+        let settings = Supabase {
+            supabase_jwt_secret_until: Some(until),
+            ..settings(Some(std::str::from_utf8(SECRET).unwrap()))
+        };
+        let fetch = publisher(Arc::new(std::sync::Mutex::new(Ok(published.clone()))), Arc::default());
+        Auth::new(&settings, Path::new("/nonexistent"), |_| fetch).unwrap()
+    };
+    let by_secret = sign(header(Algorithm::HS256, None), &claims(), &EncodingKey::from_secret(SECRET));
+    let by_key = sign(header(Algorithm::ES256, Some("k1")), &claims(), &ec.signing);
+    // A public key, taken for a secret.
+    let confused = EncodingKey::from_secret(ec.public.to_string().as_bytes());
+    let confused = sign(header(Algorithm::HS256, Some("k1")), &claims(), &confused);
+    let minute = chrono::TimeDelta::minutes(1);
+    let during = auth(Utc::now() + minute);
+    assert!(during.verify(&by_secret).await.is_ok() && during.verify(&by_key).await.is_ok());
+    assert_eq!(during.verify(&confused).await, Err(AuthError::Signature));
+    let after = auth(Utc::now() - minute);
+    assert!(after.verify(&by_key).await.is_ok());
+    for token in [by_secret, confused] {
+        assert_eq!(after.verify(&token).await, Err(AuthError::Algorithm));
+    }
+    let alone = Supabase { supabase_jwt_secret_until: Some(Utc::now()), ..settings(None) };
+    let refused = Auth::new(&alone, Path::new("/nonexistent"), never);
+    assert!(matches!(refused, Err(AuthSetupError::WithoutSecret)));
+}
+
+#[tokio::test]
 async fn a_local_token_is_for_this_host() {
     let dir = tempfile::tempdir().unwrap();
     let auth = Auth::new(&local(), dir.path(), never).unwrap();
@@ -241,13 +273,18 @@ async fn a_local_token_is_for_this_host() {
     claims["iss"] = issuer::ISSUER.into();
     for (ends, expected) in [(60, None), (-2, Some(AuthError::Expired))] {
         claims["exp"] = (now() + ends).into();
-        let token = sign(header(Algorithm::ES256, Some(id)), &claims, &key);
+        let token = sign(header(Algorithm::ES256, Some(&id)), &claims, &key);
         assert_eq!(auth.verify(&token).await.err(), expected);
     }
 
     // Another process with the same data folder has the same key; another folder has not.
     let again = Auth::new(&local(), dir.path(), never).unwrap();
     assert!(again.verify(&issue(&auth, "ann@example.org")).await.is_ok());
+    // It takes up another key as soon as it meets it.
+    let before = issue(&auth, "ann@example.org");
+    issuer::Issuer::rotate(dir.path(), false).unwrap();
+    let issued = Issuer::open(dir.path()).unwrap().issue("ann@example.org", Duration::from_secs(60)).unwrap();
+    assert!(again.verify(&issued).await.is_ok() && again.verify(&before).await.is_ok());
     let elsewhere = tempfile::tempdir().unwrap();
     let stranger = Auth::new(&local(), elsewhere.path(), never).unwrap();
     assert_eq!(stranger.verify(&issue(&auth, "ann@example.org")).await, Err(AuthError::UnknownKey));

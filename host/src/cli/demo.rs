@@ -75,6 +75,7 @@ impl Demo {
         config.database.database_url = None;
         config.supabase.supabase_url = None;
         config.supabase.supabase_jwt_secret = None;
+        config.supabase.supabase_jwt_secret_until = None;
         let mapping = format!("{}=http://{}", gallery::ORIGIN, served.address());
         config.fetch.map_origin.push(mapping.parse().map_err(anyhow::Error::msg)?);
         let running = RunningHost::start(config, &stop, &|_| ()).await?;

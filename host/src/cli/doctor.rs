@@ -389,6 +389,22 @@ async fn tokens(config: &Config) -> Result<Finding, Finding> {
         return Err(failed("tokens")(StartError::ProjectWithoutDatabase));
     }
     let by_secret = supabase.supabase_jwt_secret.is_some();
+    if let Some(until) = supabase.supabase_jwt_secret_until {
+        let until = until.format("%Y-%m-%d %H:%M UTC");
+        return Ok(match keys.count().await {
+            Ok(0) => wrong(
+                "tokens",
+                format!(
+                    "{project} publishes no keys yet, so that from {until} on (SUPABASE_JWT_SECRET_UNTIL) no token is accepted"
+                ),
+            ),
+            Ok(count) => ok(
+                "tokens",
+                format!("of {project}, by {count} keys, and by SUPABASE_JWT_SECRET until {until}"),
+            ),
+            Err(reason) => wrong("tokens", format!("the keys of {project} cannot be fetched: {reason}")),
+        });
+    }
     Ok(match keys.count().await {
         Ok(0) | Err(_) if by_secret => ok("tokens", format!("of {project}, by SUPABASE_JWT_SECRET")),
         Ok(count) if by_secret => note(

@@ -12,7 +12,10 @@ use crate::{
     plugins::Plugins,
     postgres::PrivatePostgres,
     private::HeldFolder,
-    services::sources::{watch_credentials, watch_plugins},
+    services::{
+        keys::watch_link_keys,
+        sources::{watch_credentials, watch_plugins},
+    },
 };
 
 /// How often it is looked whether the data folder is where it was.
@@ -24,7 +27,7 @@ pub struct RunningHost {
     pub app: App,
     database: Database,
     /// What goes on beside all else until the stop.
-    tasks: [JoinHandle<()>; 5],
+    tasks: [JoinHandle<()>; 6],
     data_dir: PathBuf,
     /// Cancelled when the data folder is gone.
     lost: CancellationToken,
@@ -89,6 +92,7 @@ impl RunningHost {
                     tokio::spawn(watch_plugins(app.clone())),
                     tokio::spawn(watch_credentials(app.clone())),
                     tokio::spawn(async move { keys.auth.keep_fresh().await }),
+                    tokio::spawn(watch_link_keys(app.clone())),
                     tokio::spawn(watch_data_folder(held, lost.clone(), stop.clone())),
                 ];
                 Ok(Self { app, database, tasks, data_dir, lost })
