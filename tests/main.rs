@@ -9,6 +9,7 @@ mod cli;
 mod contract;
 mod copies;
 mod database;
+mod deploy;
 mod embedded;
 mod fairness;
 mod frontend;
