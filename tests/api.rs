@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::api::{Answer, Api, json as with_body, send};
+use crate::support::api::{Answer, Api, json as with_body, pointers, send};
 
 mod connections;
 mod events;
@@ -11,8 +11,9 @@ mod jobs;
 mod pages;
 
 /// What every route needs a token for, and what it is called with.
-const ROUTES: [(&str, &str); 16] = [
+const ROUTES: [(&str, &str); 25] = [
     ("GET", "/api/v1/auth/me"),
+    ("PATCH", "/api/v1/auth/me"),
     ("POST", "/api/v1/auth/verify-token"),
     ("POST", "/api/v1/auth/sync-profile"),
     ("POST", "/api/v1/crawl-jobs/"),
@@ -28,6 +29,14 @@ const ROUTES: [(&str, &str); 16] = [
     ("GET", "/api/v1/images/1/file"),
     ("GET", "/api/v1/sources/"),
     ("GET", "/api/v1/sources/webpage"),
+    ("GET", "/api/v1/notifications"),
+    ("GET", "/api/v1/notifications/1"),
+    ("PATCH", "/api/v1/notifications/1"),
+    ("DELETE", "/api/v1/notifications/1"),
+    ("POST", "/api/v1/notifications/mark-all-read"),
+    ("GET", "/api/v1/notification-preferences"),
+    ("PATCH", "/api/v1/notification-preferences"),
+    ("GET", "/api/v1/activity"),
 ];
 
 /// A problem document, and what it must be like.
@@ -95,8 +104,11 @@ async fn what_poem_refuses_is_a_problem_too() {
             "status=lost",
             "The parameter `status` must be one of: pending, running, completed, failed, cancelled.",
         ),
-        ("state=failed", "There is no parameter `state`; there are: limit, after, status."),
-        ("limit=5&Limit=5", "There is no parameter `Limit`; there are: limit, after, status."),
+        ("page=0", "The parameter `page` must be a whole number from 1 to 1000000."),
+        ("page=2&after=7", "The parameter `page` must not be given with `after`, which says where to begin."),
+        ("limit=2&size=2", "The parameter `size` must not be given with `limit`, which says the same."),
+        ("state=failed", "There is no parameter `state`; there are: limit, after, status, page, size."),
+        ("limit=5&Limit=5", "There is no parameter `Limit`; there are: limit, after, status, page, size."),
     ] {
         let answer = ann.get(&format!("/api/v1/crawl-jobs/?{query}")).await;
         assert_eq!(problem(&answer, 422, "bad-parameter")["detail"], expect);
@@ -178,8 +190,15 @@ async fn the_profile_comes_from_the_token() {
     assert_eq!(ann.get("/api/v1/auth/me").await.json(), first);
     let synced = send(ann.request("POST", "/api/v1/auth/sync-profile")).await.expect(200).json();
     assert_eq!(synced["id"], first["id"]);
+    assert_eq!(synced["message"], "User profile updated successfully");
     let verified = send(ann.request("POST", "/api/v1/auth/verify-token")).await.expect(200).json();
     assert_eq!((&verified["valid"], &verified["user"]["id"]), (&json!(true), &first["id"]));
+    assert_eq!((&verified["user"]["profile"]["email"], &first["is_active"]), (&first["email"], &json!(true)));
+    let bob = api.user("bob@example.org");
+    let verified = send(bob.request("POST", "/api/v1/auth/verify-token")).await.expect(200).json();
+    assert_eq!(verified["user"]["profile"], Value::Null);
+    let synced = send(bob.request("POST", "/api/v1/auth/sync-profile")).await.expect(200).json();
+    assert_eq!(synced["message"], "User profile created successfully");
 
     // The address of someone who is gone does not lock the next one out.
     let gone = "delete from public.profiles;
@@ -187,6 +206,50 @@ async fn the_profile_comes_from_the_token() {
     sqlx::raw_sql(gone).execute(&api.database.pool).await.unwrap();
     let again = ann.get("/api/v1/auth/me").await.expect(200).json();
     assert_eq!(again["email"], format!("{}@users.invalid", again["id"].as_str().unwrap()));
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_profile_is_changed_by_its_user() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let change = async |body: Value| send(with_body(ann.request("PATCH", "/api/v1/auth/me"), &body)).await;
+    let over = json!({ "full_name": " Ann Example ", "avatar_url": "https://example.org/a.png", "onboarding_completed": true });
+    let first = change(over).await.expect(200).json();
+    assert_eq!(first["full_name"], "Ann Example");
+    assert_eq!(first["avatar_url"], "https://example.org/a.png");
+    assert!(first["onboarding_completed"] == true && first["onboarding_completed_at"].is_string(), "{first}");
+    // What is absent stays, null takes away, and the introduction was over when it was over first.
+    let again = change(json!({ "full_name": null, "onboarding_completed": true })).await.expect(200).json();
+    assert_eq!((&again["full_name"], &again["avatar_url"]), (&Value::Null, &first["avatar_url"]));
+    assert_eq!(again["onboarding_completed_at"], first["onboarding_completed_at"]);
+    assert_eq!(ann.get("/api/v1/auth/me").await.json(), again);
+    let anew = change(json!({ "onboarding_completed": false })).await.expect(200).json();
+    assert_eq!(anew["onboarding_completed_at"], Value::Null);
+    for (body, expect) in [
+        (
+            json!({ "full_name": "a\u{0}b", "avatar_url": "javascript:alert(1)" }),
+            &["/avatar_url", "/full_name"][..],
+        ),
+        (
+            json!({ "full_name": "x".repeat(101), "avatar_url": "https://a\tb/" }),
+            &["/avatar_url", "/full_name"],
+        ),
+        (
+            json!({ "full_name": 7, "avatar_url": format!("https://a/{}", "x".repeat(2048)) }),
+            &["/avatar_url", "/full_name"],
+        ),
+        (json!({ "full_name": "", "onboarding_completed": "yes" }), &["/full_name", "/onboarding_completed"]),
+        (
+            json!({ "role": "admin", "email": "eve@example.org", "is_active": false }),
+            &["/email", "/is_active", "/role"],
+        ),
+        (json!([]), &[""]),
+    ] {
+        let told = problem(&change(body).await, 422, "broken-rules");
+        assert_eq!(pointers(&told), expect, "{told}");
+    }
+    assert_eq!(ann.get("/api/v1/auth/me").await.json(), anew);
     api.stop().await;
 }
 

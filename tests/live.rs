@@ -15,10 +15,10 @@ use crate::support::{
 };
 
 /// The published changes of a database, from now on.
-struct Changes<'a>(&'a PgPool);
+pub(crate) struct Changes<'a>(&'a PgPool);
 
 impl<'a> Changes<'a> {
-    async fn of(pool: &'a PgPool) -> Self {
+    pub(crate) async fn of(pool: &'a PgPool) -> Self {
         let begin =
             "select pg_create_logical_replication_slot('live_' || current_database(), 'test_decoding')";
         sqlx::query(begin).execute(pool).await.unwrap();
@@ -26,7 +26,7 @@ impl<'a> Changes<'a> {
     }
 
     /// Those of a table since it was asked last: when, and the row.
-    async fn read(&self, table: &str) -> Vec<(DateTime<FixedOffset>, String)> {
+    pub(crate) async fn read(&self, table: &str) -> Vec<(DateTime<FixedOffset>, String)> {
         let lines: Vec<String> = sqlx::query_scalar(
             "select data from pg_logical_slot_get_changes(
                  'live_' || current_database(), null, null, 'include-timestamp', 'on')",
@@ -72,7 +72,7 @@ async fn the_end_of_a_row_reaches_its_owner() {
 }
 
 /// The value of a column in a row as it is decoded.
-fn field(row: &str, name: &str) -> String {
+pub(crate) fn field(row: &str, name: &str) -> String {
     let value = row.rsplit_once(&format!(" {name}[")).unwrap().1.split_once("]:").unwrap().1;
     value.split(' ').next().unwrap().to_owned()
 }

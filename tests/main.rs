@@ -19,6 +19,7 @@ mod layouts;
 mod live;
 mod lost;
 mod metrics;
+mod notifications;
 mod openverse;
 mod operator;
 mod privacy;

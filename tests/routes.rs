@@ -8,25 +8,50 @@ use crate::support::api::{Api, User, send};
 /// What anyone may ask.
 const OPEN: [&str; 2] = ["/api/v1/health", "/api/v1/health/ready"];
 
+/// The example that the document has of a body; an empty one where there is no body.
+fn example(document: &Value, body: &Value) -> Value {
+    let Some(schema) = body["content"]["application/json"]["schema"]["$ref"].as_str() else {
+        return json!({});
+    };
+    document.pointer(schema.trim_start_matches('#')).unwrap()["example"].clone()
+}
+
+/// Ids for the paths, of things that are there or are not.
+#[derive(Clone, Copy)]
+struct Ids {
+    job: i64,
+    image: i64,
+    notification: i64,
+}
+
+impl Ids {
+    const fn all(id: i64) -> Self {
+        Self { job: id, image: id, notification: id }
+    }
+}
+
 /// An operation of the document.
 struct Operation {
     method: String,
     path: String,
     has_body: bool,
     needs_body: bool,
+    /// A body that it takes.
+    example: Value,
 }
 
 impl Operation {
     fn all() -> Vec<Self> {
         let document: Value = serde_json::from_str(&pixcrawler::api::document()).unwrap();
-        let paths = document["paths"].as_object().unwrap().clone();
-        let operations = paths.into_iter().flat_map(|(path, operations)| {
-            let operations = operations.as_object().unwrap().clone();
-            operations.into_iter().map(move |(method, operation)| Self {
+        let paths = document["paths"].as_object().unwrap();
+        let operations = paths.iter().flat_map(|(path, operations)| {
+            let operations = operations.as_object().unwrap().iter();
+            operations.map(|(method, operation)| Self {
                 method: method.to_uppercase(),
                 path: path.clone(),
                 has_body: operation["requestBody"].is_object(),
                 needs_body: operation["requestBody"]["required"] == true,
+                example: example(&document, &operation["requestBody"]),
             })
         });
         operations.collect()
@@ -36,12 +61,13 @@ impl Operation {
         OPEN.contains(&self.path.trim_end_matches('/'))
     }
 
-    /// Its path with ids of these things.
-    fn filled(&self, job: &Value, image: &Value) -> String {
+    /// Its path with these ids.
+    fn filled(&self, ids: &Ids) -> String {
         let Some((before, _)) = self.path.split_once("{id}") else { return self.path.clone() };
         let id = match before {
-            "/api/v1/crawl-jobs/" => job.to_string(),
-            "/api/v1/images/" => image.to_string(),
+            "/api/v1/crawl-jobs/" => ids.job.to_string(),
+            "/api/v1/images/" => ids.image.to_string(),
+            "/api/v1/notifications/" => ids.notification.to_string(),
             "/api/v1/sources/" => "nowhere".to_owned(),
             _ => panic!("{}: say here what its id is of", self.path),
         };
@@ -53,7 +79,7 @@ impl Operation {
 async fn nobody_is_let_in_without_a_token() {
     let api = Api::start().await;
     for operation in Operation::all() {
-        let path = operation.filled(&json!(1), &json!(1));
+        let path = operation.filled(&Ids::all(1));
         let plain =
             || api.request(&operation.method, &path).header("content-type", "application/json").body("{}");
         if operation.is_open() {
@@ -74,28 +100,37 @@ async fn what_is_foreign_is_not_there() {
     let api = Api::start().await;
     let (ann, bob) = (api.user("ann@example.org"), api.user("bob@example.org"));
     let body = json!({ "name": "Foxes", "keywords": ["fox"], "sources": ["openverse"] });
-    let job = json!(ann.create(&body).await);
-    let image: i32 = sqlx::query_scalar(
-        "insert into images (crawl_job_id, original_url, filename) select id, 'https://example.org/a', 'a' from crawl_jobs returning id",
-    )
-    .fetch_one(&api.database.pool)
-    .await
-    .unwrap();
+    let job = ann.create(&body).await;
+    let insert = async |rows: &'static str| -> i64 {
+        sqlx::query_scalar(rows).fetch_one(&api.database.pool).await.unwrap()
+    };
+    let image = insert(
+        "insert into images (crawl_job_id, original_url, filename) select id, 'https://example.org/a', 'a' from crawl_jobs
+         returning id::bigint",
+    );
+    let notification = insert(
+        "insert into notifications (user_id, type, title, message) select user_id, 'info', 'a', 'b' from crawl_jobs
+         returning id::bigint",
+    );
+    let owned = Ids { job, image: image.await, notification: notification.await };
     for operation in Operation::all().iter().filter(|operation| operation.path.contains("{id}")) {
-        let ask = async |user: &User<'_>, job: &Value, image: &Value| {
-            let path = operation.filled(job, image);
+        let ask = async |user: &User<'_>, ids: &Ids| {
+            let path = operation.filled(ids);
             let request = user.request(&operation.method, &path).header("content-type", "application/json");
-            let answer = send(request.body("{}")).await.expect(404).json();
+            let answer = send(request.body(operation.example.to_string())).await.expect(404).json();
             (answer["code"].clone(), answer["detail"].clone())
         };
-        let foreign = ask(&bob, &job, &json!(image)).await;
+        let foreign = ask(&bob, &owned).await;
         // Nothing tells what is someone else's from what never was.
-        for never in [json!(99_999), json!(i32::MAX)] {
-            assert_eq!(ask(&bob, &never, &never).await, foreign, "{} {}", operation.method, operation.path);
+        for never in [99_999, i64::from(i32::MAX)] {
+            assert_eq!(ask(&bob, &Ids::all(never)).await, foreign, "{} {}", operation.method, operation.path);
         }
     }
-    let owned = ann.get(&format!("/api/v1/crawl-jobs/{job}")).await.expect(200).json();
-    assert_eq!(owned["status"], "pending", "a stranger changed it");
+    let job = ann.get(&format!("/api/v1/crawl-jobs/{job}")).await.expect(200).json();
+    assert_eq!(job["status"], "pending", "a stranger changed it");
+    let notification =
+        ann.get(&format!("/api/v1/notifications/{}", owned.notification)).await.expect(200).json();
+    assert_eq!(notification["is_read"], false, "a stranger changed it");
     api.stop().await;
 }
 
@@ -104,7 +139,7 @@ async fn bodies_are_bounded_and_read_whole() {
     let api = Api::start().await;
     let ann = api.user("ann@example.org");
     for operation in Operation::all().iter().filter(|operation| operation.has_body) {
-        let path = operation.filled(&json!(1), &json!(1)).replace("nowhere", "openverse");
+        let path = operation.filled(&Ids::all(1)).replace("nowhere", "openverse");
         let typed = || ann.request(&operation.method, &path).header("content-type", "application/json");
         let check = async |request: RequestBuilder, status: u16| {
             let answer = send(request).await;

@@ -22,9 +22,11 @@ use self::{
 };
 use crate::{app::App, auth::issuer::Issuer, metrics::TextFormat};
 
+mod activity;
 mod profile;
 mod body;
 mod bearer;
+mod compat;
 mod connection;
 mod middleware;
 mod error;
@@ -32,6 +34,7 @@ mod events;
 mod health;
 mod images;
 mod jobs;
+mod notifications;
 mod nullable;
 mod operations;
 mod pages;
@@ -46,6 +49,8 @@ type Routes = (
     events::EventsApi,
     images::ImagesApi,
     sources::SourcesApi,
+    notifications::NotificationsApi,
+    activity::ActivityApi,
 );
 
 /// What all paths of the API begin with.
@@ -68,6 +73,10 @@ enum Tag {
     Images,
     /// Where images come from.
     Sources,
+    /// What a user is told, and what they want to be told.
+    Notifications,
+    /// What a user did, or had done.
+    Activity,
 }
 
 /// What is served on a port.
@@ -221,6 +230,8 @@ fn parts() -> OpenApiService<Routes, ()> {
         events::EventsApi,
         images::ImagesApi,
         sources::SourcesApi::default(),
+        notifications::NotificationsApi,
+        activity::ActivityApi,
     );
     OpenApiService::new(parts, "PixCrawler", env!("CARGO_PKG_VERSION"))
         .description(include_str!("api/description.md"))

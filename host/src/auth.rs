@@ -278,9 +278,15 @@ fn clean(claims: &Value, name: &str) -> Option<String> {
     Some(written.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// Reads an address that a browser may show as a picture.
 fn picture(claims: &Value, name: &str) -> Option<String> {
-    let url = Url::parse(&text(claims, name)?).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    picture_url(&text(claims, name)?)
+}
+
+/// An address that a browser may show as a picture, in its usual form, if `text` is one: `http` or `https`,
+/// at most 2 048 characters.
+#[must_use]
+pub fn picture_url(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     Some(String::from(url)).filter(|url| url.len() <= LONGEST_PICTURE)
 }
 

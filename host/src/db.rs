@@ -19,6 +19,7 @@ pub mod jobs;
 mod labels;
 mod layout;
 pub mod listen;
+pub mod notifications;
 pub mod objects;
 pub mod pace;
 pub mod profiles;

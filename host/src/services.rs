@@ -5,12 +5,14 @@
 
 pub mod backup;
 pub mod create;
+mod form;
 pub mod guard;
 pub mod host;
 pub mod inbox;
 pub mod jobs;
 pub mod keys;
 pub mod metrics;
+pub mod notifications;
 pub mod objects;
 pub mod presence;
 pub mod profiles;

@@ -173,7 +173,24 @@ async fn jobs_are_listed_newest_first_in_pages() {
     assert_eq!(page("?limit=2".to_owned()).await, (ids[..2].to_vec(), ids[1].clone()));
     assert_eq!(page(format!("?limit=2&after={}", ids[1])).await, (ids[2..].to_vec(), Value::Null));
     assert_eq!(page("?status=running".to_owned()).await, (Vec::new(), Value::Null));
-    assert_eq!(page("?status=pending&limit=3".to_owned()).await, (ids, Value::Null));
+    assert_eq!(page("?status=pending&limit=3".to_owned()).await, (ids.clone(), Value::Null));
+
+    // As the original asks.
+    assert_eq!(page("?page=1&size=2".to_owned()).await, (ids[..2].to_vec(), ids[1].clone()));
+    assert_eq!(page("?page=2&limit=2".to_owned()).await, (ids[2..].to_vec(), Value::Null));
+    assert_eq!(page("?page=1000000&size=100".to_owned()).await, (Vec::new(), Value::Null));
+    for (query, numbers) in [
+        ("", [3, 1, 50, 1]),
+        ("?page=2&size=2", [3, 2, 2, 2]),
+        ("?limit=1", [3, 1, 1, 3]),
+        ("?status=running&size=7", [0, 1, 7, 0]),
+    ] {
+        let page = ann.get(&format!("/api/v1/crawl-jobs{query}")).await.expect(200).json();
+        assert_eq!(
+            ["total", "page", "size", "pages"].map(|name| &page[name]),
+            numbers.map(Value::from).each_ref()
+        );
+    }
     api.stop().await;
 }
 
@@ -184,8 +201,15 @@ async fn a_job_is_cancelled_retried_and_deleted() {
     let path = format!("/api/v1/crawl-jobs/{}", create(&ann, &pandas()).await["id"]);
     let act = |method: &str, what: &str| send(ann.request(method, &format!("{path}{what}")));
     problem(&act("POST", "/retry").await, 409, "wrong-status");
-    assert_eq!(act("POST", "/cancel").await.expect(200).json()["status"], "cancelled");
-    assert_eq!(act("POST", "/cancel").await.expect(200).json()["status"], "cancelled");
+    for stopped in [2, 0] {
+        let cancelled = act("POST", "/cancel").await.expect(200).json();
+        assert_eq!(
+            (&cancelled["status"], &cancelled["revoked_tasks"]),
+            (&json!("cancelled"), &json!(stopped))
+        );
+        assert_eq!(cancelled["job_id"], cancelled["id"]);
+        assert!(cancelled["message"].as_str().unwrap().contains("cancelled"), "{cancelled}");
+    }
     assert_eq!(act("POST", "/retry").await.expect(200).json()["status"], "pending");
     sqlx::query("update crawl_jobs set status = 'completed'").execute(&api.database.pool).await.unwrap();
     let refused = problem(&act("POST", "/cancel").await, 409, "wrong-status");

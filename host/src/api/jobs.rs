@@ -14,6 +14,7 @@ use super::{
     PREFIX, Tag,
     bearer::Bearer,
     body::{JsonBody, OptionalJsonBody},
+    compat::paging::Window,
     cut,
     error::{
         BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, Problem, ProblemCode, ProblemSet,
@@ -30,11 +31,13 @@ use crate::{
     },
 };
 
+mod cancelled;
 mod detail;
 mod log;
 mod request;
 mod shape;
 
+use cancelled::CancelledJob;
 pub(super) use detail::CrawlJobDetail;
 use log::{LogEntry, LogPage};
 use request::{CreateCrawlJob, RetryCrawlJob};
@@ -106,24 +109,34 @@ impl JobsApi {
     ///
     /// Newest first.
     #[oai(path = "/", method = "get", operation_id = "listCrawlJobs")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn list(
         &self,
         Data(app): Data<&App>,
         Bearer(caller): Bearer,
-        /// Most jobs in the answer.
-        #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
-        Query(limit): Query<u8>,
+        /// Most jobs in the answer; 50 by default.
+        #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
+        Query(limit): Query<Option<u8>>,
         /// `next` of the page before.
         Query(after): Query<Option<i32>>,
         /// Only jobs with this status.
         Query(status): Query<Option<Status>>,
+        /// Number of the page, from 1: the original's way to ask, not together with `after`.
+        #[oai(deprecated, validator(minimum(value = "1"), maximum(value = "1000000")))]
+        Query(page): Query<Option<i32>>,
+        /// The original's name of `limit`.
+        #[oai(deprecated, validator(minimum(value = "1"), maximum(value = "100")))]
+        Query(size): Query<Option<u8>>,
     ) -> Result<Json<CrawlJobPage>, ProblemSet<{ SIGNED_IN | PARAMETER }>> {
+        let window = Window::of_pages(limit, after, page, size)?;
         let status = status.map(JobState::from);
+        let after = window.after.map(JobId);
         let mut rows =
-            db::jobs::list(&app.db, caller.user, status, after.map(JobId), i64::from(limit) + 1).await?;
-        let next = cut(&mut rows, limit, |job| job.id.0);
+            db::jobs::list(&app.db, caller.user, status, after, window.skip, window.rows()).await?;
+        let next = cut(&mut rows, window.limit, |job| job.id.0);
         let items = rows.into_iter().map(|row| CrawlJob::new(row, app, Utc::now())).collect();
-        Ok(Json(CrawlJobPage { items, next }))
+        let total = db::jobs::count(&app.db, caller.user, status).await?;
+        Ok(Json(CrawlJobPage { items, next, numbers: window.numbers(total) }))
     }
 
     /// Show a crawl job
@@ -198,14 +211,16 @@ impl JobsApi {
         /// Id of the job.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
-    ) -> Result<Json<CrawlJobDetail>, ProblemSet<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
-        match app.cancel_job(caller.user, JobId(id)).await? {
-            Cancelled::NotFound => Err(not_found().into()),
+    ) -> Result<Json<CancelledJob>, ProblemSet<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
+        let stopped = match app.cancel_job(caller.user, JobId(id)).await? {
+            Cancelled::NotFound => return Err(not_found().into()),
             Cancelled::Over(state) if state != JobState::Cancelled => {
-                Err(conflict(state, "cancelled").into())
+                return Err(conflict(state, "cancelled").into());
             }
-            Cancelled::Now | Cancelled::Over(_) => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
-        }
+            Cancelled::Over(_) => None,
+            Cancelled::Now(parts) => Some(parts),
+        };
+        Ok(Json(CancelledJob::of(detail(app, caller.user, JobId(id)).await?, id, stopped)))
     }
 
     /// Retry a crawl job

@@ -10,6 +10,7 @@ use poem_openapi::{
 use serde_json::Value;
 
 /// A value or null.
+#[derive(Clone)]
 pub(super) struct Nullable<T>(Option<T>);
 
 impl<T> From<Option<T>> for Nullable<T> {

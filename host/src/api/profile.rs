@@ -8,10 +8,11 @@ use uuid::Uuid;
 use super::{
     Tag,
     bearer::Bearer,
-    error::{PARAMETER, Problem, ProblemSet, SIGNED_IN},
+    body::JsonBody,
+    error::{BAD_REQUEST, MEDIA_TYPE, PARAMETER, Problem, ProblemSet, RULES, SIGNED_IN, TOO_LARGE, TOO_SLOW},
     nullable::Nullable,
 };
-use crate::{app::App, db};
+use crate::{app::App, db, services::profiles::check_profile};
 
 pub(super) struct ProfileApi;
 
@@ -37,6 +38,34 @@ struct Profile {
     created_at: DateTime<Utc>,
     /// When it last changed.
     updated_at: DateTime<Utc>,
+    /// Always true: who is gone gets 401.
+    #[oai(deprecated)]
+    is_active: bool,
+}
+
+/// What is to change in a profile; what is absent stays.
+#[derive(Object)]
+#[oai(example, deny_unknown_fields, skip_serializing_if_is_none)]
+struct ChangeProfile {
+    /// For people; null takes it away.
+    #[oai(nullable, validator(min_length = 1, max_length = 100))]
+    full_name: Option<String>,
+    /// Address of a picture, `http` or `https`; null takes it away.
+    #[oai(nullable, validator(max_length = 2048))]
+    avatar_url: Option<String>,
+    /// Whether the frontend's introduction is over.
+    onboarding_completed: Option<bool>,
+}
+
+/// A profile that was made or brought up to date.
+#[derive(Object)]
+#[oai(example)]
+struct SyncedProfile {
+    #[oai(flatten)]
+    profile: Profile,
+    /// Which of the two, as the original says it.
+    #[oai(deprecated)]
+    message: String,
 }
 
 /// A token that is accepted.
@@ -62,6 +91,8 @@ struct User {
     is_anonymous: bool,
     /// When the token ends.
     expires_at: DateTime<Utc>,
+    /// The user's profile; null where there is none yet.
+    profile: Nullable<Profile>,
 }
 
 #[derive(ApiResponse)]
@@ -83,6 +114,24 @@ impl ProfileApi {
         Bearer(caller): Bearer,
     ) -> Result<Json<Profile>, ProblemSet<SIGNED_IN>> {
         Ok(Json(app.profile(&caller).await?.into()))
+    }
+
+    /// Change the caller's profile
+    ///
+    /// It is made from the token if there is none yet. The e-mail address is that of the user, and the
+    /// role is the operator's.
+    #[oai(path = "/me", method = "patch", operation_id = "changeMe")]
+    async fn change_me(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+        body: JsonBody<ChangeProfile>,
+    ) -> Result<
+        Json<Profile>,
+        ProblemSet<{ SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES }>,
+    > {
+        let change = check_profile(body.value).map_err(Problem::rules)?;
+        Ok(Json(app.change_profile(&caller, &change).await?.into()))
     }
 
     /// Delete the caller's account
@@ -113,15 +162,21 @@ impl ProfileApi {
 
     /// Verify the token
     ///
-    /// 200 for a token that is accepted, 401 for any other. Asks nothing but the token.
+    /// 200 for a token that is accepted, 401 for any other. Makes no profile.
     #[oai(path = "/verify-token", method = "post", operation_id = "verifyToken")]
-    async fn verify_token(&self, Bearer(caller): Bearer) -> Result<Json<Verified>, ProblemSet<SIGNED_IN>> {
+    async fn verify_token(
+        &self,
+        Data(app): Data<&App>,
+        Bearer(caller): Bearer,
+    ) -> Result<Json<Verified>, ProblemSet<SIGNED_IN>> {
+        let profile = db::profiles::find(&app.db, caller.user).await?;
         let user = User {
             id: caller.user.0,
             email: caller.email.into(),
             role: caller.role,
             is_anonymous: caller.is_anonymous,
             expires_at: caller.expires,
+            profile: profile.map(Profile::from).into(),
         };
         Ok(Json(Verified { valid: true, user }))
     }
@@ -134,8 +189,9 @@ impl ProfileApi {
         &self,
         Data(app): Data<&App>,
         Bearer(caller): Bearer,
-    ) -> Result<Json<Profile>, ProblemSet<SIGNED_IN>> {
-        Ok(Json(app.sync_profile(&caller).await?.into()))
+    ) -> Result<Json<SyncedProfile>, ProblemSet<SIGNED_IN>> {
+        let db::profiles::SyncedProfile { profile, is_new } = app.sync_profile(&caller).await?;
+        Ok(Json(SyncedProfile::of(profile.into(), is_new)))
     }
 }
 
@@ -151,7 +207,15 @@ impl From<db::profiles::ProfileRow> for Profile {
             onboarding_completed_at: row.onboarding_completed_at.map(Into::into).into(),
             created_at: row.created_at.into(),
             updated_at: row.updated_at.into(),
+            is_active: true,
         }
+    }
+}
+
+impl SyncedProfile {
+    fn of(profile: Profile, is_new: bool) -> Self {
+        let what = if is_new { "created" } else { "updated" };
+        Self { profile, message: format!("User profile {what} successfully") }
     }
 }
 
@@ -167,7 +231,24 @@ impl Example for Profile {
             onboarding_completed_at: None.into(),
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
+            is_active: true,
         }
+    }
+}
+
+impl Example for ChangeProfile {
+    fn example() -> Self {
+        Self {
+            full_name: Some("Ann Example".to_owned()),
+            avatar_url: Some("https://example.org/ann.png".to_owned()),
+            onboarding_completed: Some(true),
+        }
+    }
+}
+
+impl Example for SyncedProfile {
+    fn example() -> Self {
+        Self::of(Profile::example(), true)
     }
 }
 
@@ -179,6 +260,7 @@ impl Example for Verified {
             role: "authenticated".to_owned(),
             is_anonymous: false,
             expires_at: DateTime::UNIX_EPOCH,
+            profile: Some(Profile::example()).into(),
         };
         Self { valid: true, user }
     }

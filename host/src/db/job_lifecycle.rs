@@ -5,13 +5,16 @@
 //!
 //! Its functions fail when the database does; the transaction is then lost.
 
+use serde_json::json;
 use sqlx::{PgConnection, types::Json};
 
 use crate::{
     db::{
+        activity::{self, Action},
         chunks::ClaimedChunk,
         column::LenientStatus,
         jobs::{self, JobRow},
+        notifications::{self, JobEnd},
         progress,
     },
     model::{
@@ -44,8 +47,9 @@ pub enum Cancelled {
     NotFound,
     /// It had ended before, in this state.
     Over(JobState),
-    /// It is cancelled now; its messages are stale and end by themselves.
-    Now,
+    /// It is cancelled now, with so many parts that were not over; their messages are stale and end by
+    /// themselves.
+    Now(u64),
 }
 
 /// How a retry goes beyond what the job was asked for.
@@ -101,6 +105,13 @@ pub struct EndedJob {
     pub reason: Option<String>,
 }
 
+impl EndedJob {
+    /// Of a job that ends as a whole.
+    const fn of(job: &JobRow, state: JobState) -> Self {
+        Self { state, kept: job.valid_images, wanted: job.max_images, failed: 0, reason: None }
+    }
+}
+
 /// Ends a chunk and shares out what it did not bring; ends the job when no chunk is
 /// left to work on. None when the lease is lost.
 pub async fn end_chunk(
@@ -131,7 +142,7 @@ pub async fn end_chunk(
         return Ok(None);
     }
     let queued = redistribute(connection, chunk.job_id).await?;
-    let job = finish_if_over(connection, chunk.dataset_id, chunk.job_id).await?;
+    let job = finish_if_over(connection, chunk.job_id).await?;
     Ok(Some(EndedChunk { queued, job }))
 }
 
@@ -141,13 +152,12 @@ pub async fn cancel(connection: &mut PgConnection, user: UserId, job: JobId) -> 
     if locked.status.0.is_over() {
         return Ok(Cancelled::Over(locked.status.0));
     }
-    stop(connection, &locked).await?;
-    Ok(Cancelled::Now)
+    Ok(Cancelled::Now(stop(connection, &locked).await?))
 }
 
-/// Stops what goes on for a job that is locked, and ends it as cancelled.
-pub async fn stop(connection: &mut PgConnection, job: &JobRow) -> sqlx::Result<()> {
-    sqlx::query(
+/// Stops what goes on for a job that is locked, and ends it as cancelled; how many parts were not over.
+pub async fn stop(connection: &mut PgConnection, job: &JobRow) -> sqlx::Result<u64> {
+    let stopped = sqlx::query(
         "update pixcrawler.chunk
             set state = 'cancelled', lease = null, not_before = null, reason = 'cancelled'
           where job_id = $1 and state in ('queued', 'running', 'waiting', 'satisfied')",
@@ -155,13 +165,15 @@ pub async fn stop(connection: &mut PgConnection, job: &JobRow) -> sqlx::Result<(
     .bind(job.id)
     .execute(&mut *connection)
     .await?;
-    end_job(connection, job.dataset_id, job.id, JobState::Cancelled, None).await?;
-    progress::notify(connection, &format!("cancel:{}", job.id)).await
+    end_job(connection, job.id, &EndedJob::of(job, JobState::Cancelled)).await?;
+    progress::notify(connection, &format!("cancel:{}", job.id)).await?;
+    Ok(stopped.rows_affected())
 }
 
 /// Ends a job that is locked and has no parts, because it cannot be begun.
 pub async fn refuse(connection: &mut PgConnection, job: &JobRow, reason: &str) -> sqlx::Result<()> {
-    end_job(connection, job.dataset_id, job.id, JobState::Failed, Some(reason)).await
+    let ended = EndedJob { reason: Some(reason.to_owned()), ..EndedJob::of(job, JobState::Failed) };
+    end_job(connection, job.id, &ended).await
 }
 
 /// Begins a job again with what it has, which failed, was cancelled, or completed with fewer
@@ -274,7 +286,7 @@ pub async fn retry(
         .await?;
     let queued = redistribute(connection, job).await?;
     publish_dataset(connection, locked.dataset_id).await?;
-    finish_if_over(connection, locked.dataset_id, job).await?;
+    finish_if_over(connection, job).await?;
     Ok(RetryFound::Now { queued, reopened: state.is_over() })
 }
 
@@ -423,11 +435,7 @@ async fn publish_chunks(connection: &mut PgConnection, job: JobId) -> sqlx::Resu
 }
 
 /// Ends the job when none of its chunks is to be worked on; says how.
-async fn finish_if_over(
-    connection: &mut PgConnection,
-    dataset: DatasetId,
-    job: JobId,
-) -> sqlx::Result<Option<EndedJob>> {
+async fn finish_if_over(connection: &mut PgConnection, job: JobId) -> sqlx::Result<Option<EndedJob>> {
     let open: Option<(i32,)> = sqlx::query_as(
         "select 1 from pixcrawler.chunk where job_id = $1 and state in ('queued', 'running', 'waiting') limit 1",
     )
@@ -447,8 +455,9 @@ async fn finish_if_over(
     .await?;
     // The frontend writes that by itself, and it is the user's last word.
     if status.0 == JobState::Cancelled {
-        end_job(connection, dataset, job, JobState::Cancelled, None).await?;
-        return Ok(Some(EndedJob { state: JobState::Cancelled, kept, wanted, failed: 0, reason: None }));
+        let ended = EndedJob { state: JobState::Cancelled, kept, wanted, failed: 0, reason: None };
+        end_job(connection, job, &ended).await?;
+        return Ok(Some(ended));
     }
     let chunks: Vec<FinishedChunk> = sqlx::query_as::<_, (_, _, _, Json<_>)>(
         "select source, state, reason, warnings from pixcrawler.chunk where job_id = $1 order by input, rank",
@@ -460,42 +469,44 @@ async fn finish_if_over(
     .map(|(source, state, reason, Json(warnings))| FinishedChunk { source, state, reason, warnings })
     .collect();
     let (state, reason) = outcome(kept, wanted, is_default, &chunks);
-    end_job(connection, dataset, job, state, reason.as_deref()).await?;
     let failed = chunks.iter().filter(|chunk| chunk.state == ChunkState::Failed).count();
-    Ok(Some(EndedJob { state, kept, wanted, failed, reason }))
+    let ended = EndedJob { state, kept, wanted, failed, reason };
+    end_job(connection, job, &ended).await?;
+    Ok(Some(ended))
 }
 
-async fn end_job(
-    connection: &mut PgConnection,
-    dataset: DatasetId,
-    job: JobId,
-    state: JobState,
-    reason: Option<&str>,
-) -> sqlx::Result<()> {
-    sqlx::query(
+/// Writes the end of a job, each one once: the only place that does, so that whoever is to hear of one
+/// hears of all.
+async fn end_job(connection: &mut PgConnection, job: JobId, ended: &EndedJob) -> sqlx::Result<()> {
+    let EndedJob { state, kept, wanted, .. } = *ended;
+    let reason = ended.reason.as_deref().map(short);
+    let (user, dataset, name): (UserId, DatasetId, String) = sqlx::query_as(
         "update public.crawl_jobs
             set status = $2, error = $3, completed_at = now(), updated_at = now(),
                 progress = case when $2 = 'completed' then 100 else progress end
-          where id = $1",
+          where id = $1
+      returning user_id, dataset_id, name",
     )
     .bind(job)
     .bind(state.name())
-    .bind(reason.map(short))
-    .execute(&mut *connection)
+    .bind(&reason)
+    .fetch_one(&mut *connection)
     .await?;
     publish_chunks(connection, job).await?;
     publish_dataset(connection, dataset).await?;
-    let action = if state == JobState::Cancelled { "CANCEL_CRAWL_JOB" } else { "COMPLETE_CRAWL_JOB" };
-    sqlx::query(
-        "insert into public.activity_logs (user_id, action, resource_type, resource_id, metadata)
-         select user_id, $2, 'crawl_job', id::text,
-                jsonb_strip_nulls(jsonb_build_object('status', status, 'reason', error))
-           from public.crawl_jobs where id = $1",
-    )
-    .bind(job)
-    .bind(action)
-    .execute(&mut *connection)
-    .await?;
+    let mut metadata = json!({ "status": state.name() });
+    if let Some(reason) = &reason {
+        metadata["reason"] = json!(reason);
+    }
+    if state == JobState::Cancelled {
+        // By its user, who need not be told.
+        activity::log(connection, user, Action::CancelCrawlJob, job, metadata).await?;
+    } else {
+        activity::log(connection, user, Action::CompleteCrawlJob, job, metadata).await?;
+        let reason = reason.as_deref();
+        let end = JobEnd { job, user, dataset, name: &name, state, kept, wanted, reason };
+        notifications::tell_job_end(connection, &end).await?;
+    }
     progress::refresh(connection, job).await?;
     // Of one without parts nobody is told by a refresh.
     progress::notify(connection, &format!("job:{job}")).await

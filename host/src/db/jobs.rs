@@ -212,24 +212,37 @@ pub async fn revision(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> sqlx
         .await
 }
 
-/// At most `limit` jobs of this user, newest first, older than `after`.
+/// At most `limit` jobs of this user, newest first, older than `after`, without the first `skip` of these.
 pub async fn list(
     db: &PgPool,
     user: UserId,
     status: Option<JobState>,
     after: Option<JobId>,
+    skip: i64,
     limit: i64,
 ) -> sqlx::Result<Vec<JobRow>> {
     sqlx::query_as(AssertSqlSafe(format!(
         "select {JOB_ROW} from public.crawl_jobs shown left join pixcrawler.job on job_id = id
          where user_id = $1 and ($2::text is null or status = $2) and ($3::integer is null or id < $3)
-         order by id desc limit $4",
+         order by id desc offset $4 limit $5",
     )))
     .bind(user)
     .bind(status.map(JobState::name))
     .bind(after)
+    .bind(skip)
     .bind(limit)
     .fetch_all(db)
+    .await
+}
+
+/// How many jobs this user has.
+pub async fn count(db: &PgPool, user: UserId, status: Option<JobState>) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "select count(*) from public.crawl_jobs where user_id = $1 and ($2::text is null or status = $2)",
+    )
+    .bind(user)
+    .bind(status.map(JobState::name))
+    .fetch_one(db)
     .await
 }
 

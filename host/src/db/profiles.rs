@@ -76,6 +76,57 @@ pub struct ProfileRow {
     pub updated_at: Timestamp,
 }
 
+/// A profile that was made or brought up to date from a token.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct SyncedProfile {
+    /// As it is now.
+    #[sqlx(flatten)]
+    pub profile: ProfileRow,
+    /// There was none before.
+    pub is_new: bool,
+}
+
+/// What is to change in a profile; none leaves a column as it is, and a none in it empties it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileChange {
+    /// At most 100 characters.
+    pub full_name: Option<Option<String>>,
+    /// An http or https address.
+    pub avatar_url: Option<Option<String>>,
+    /// Whether the frontend's introduction is over.
+    pub onboarding_completed: Option<bool>,
+}
+
+/// The user's profile, if there is one.
+pub async fn find(db: &PgPool, user: UserId) -> sqlx::Result<Option<ProfileRow>> {
+    sqlx::query_as("select * from public.profiles where id = $1").bind(user).fetch_optional(db).await
+}
+
+/// Changes a profile that there is. When the introduction was over first stays.
+pub async fn change(db: &mut PgConnection, user: UserId, change: &ProfileChange) -> sqlx::Result<ProfileRow> {
+    sqlx::query_as(
+        "update public.profiles
+            set full_name = case when $2 then $3 else full_name end,
+                avatar_url = case when $4 then $5 else avatar_url end,
+                onboarding_completed = coalesce($6, onboarding_completed),
+                onboarding_completed_at = case when $6 is null then onboarding_completed_at
+                                               when not $6 then null
+                                               when onboarding_completed then onboarding_completed_at
+                                               else now() end,
+                updated_at = now()
+          where id = $1
+      returning *",
+    )
+    .bind(user)
+    .bind(change.full_name.is_some())
+    .bind(change.full_name.as_ref().and_then(Option::as_ref))
+    .bind(change.avatar_url.is_some())
+    .bind(change.avatar_url.as_ref().and_then(Option::as_ref))
+    .bind(change.onboarding_completed)
+    .fetch_one(db)
+    .await
+}
+
 /// The user's profile; made from the token if absent. None when there is no such user any more.
 pub async fn ensure(
     db: &mut PgConnection,
@@ -92,7 +143,7 @@ pub async fn ensure(
         .await?;
     match found {
         Some(profile) => Ok(Some(profile)),
-        None => sync(db, identity, known).await,
+        None => Ok(sync(db, identity, known).await?.map(|synced| synced.profile)),
     }
 }
 
@@ -105,7 +156,7 @@ pub async fn sync(
     db: &mut PgConnection,
     identity: &Identity,
     known: ProfileOrigin,
-) -> sqlx::Result<Option<ProfileRow>> {
+) -> sqlx::Result<Option<SyncedProfile>> {
     sqlx::query_as(
         "insert into public.profiles (id, email, full_name, avatar_url)
          select $1, pixcrawler.free_email($1, $2), $3, $4
@@ -114,7 +165,7 @@ pub async fn sync(
          set full_name = coalesce(excluded.full_name, profiles.full_name),
              avatar_url = coalesce(excluded.avatar_url, profiles.avatar_url),
              updated_at = now()
-         returning *",
+         returning *, xmax = 0 as is_new",
     )
     .bind(identity.user)
     .bind(&identity.email)

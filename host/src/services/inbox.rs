@@ -98,7 +98,9 @@ impl App {
                     job_lifecycle::refuse(&mut tx, &job, &reason).await?;
                 }
             }
-            JobState::Cancelled => job_lifecycle::stop(&mut tx, &job).await?,
+            JobState::Cancelled => {
+                job_lifecycle::stop(&mut tx, &job).await?;
+            }
             // Somebody else acted on it meanwhile.
             _ => {}
         }

@@ -1,13 +1,19 @@
 //! The profile of the one who is calling, and what a caller may do.
 
+use serde_json::Value;
+
 use crate::{
     app::App,
-    auth::Caller,
+    auth::{Caller, picture_url},
     db::{
         self,
-        profiles::{Identity, ProfileOrigin, ProfileRow},
+        profiles::{Identity, ProfileChange, ProfileOrigin, ProfileRow, SyncedProfile},
     },
+    services::{Violation, Violations, form::Form},
 };
+
+/// Longest name of a user, in characters.
+const LONGEST_NAME: usize = 100;
 
 /// Why there is no profile, or why a caller may not do something.
 #[derive(Debug, thiserror::Error)]
@@ -50,11 +56,27 @@ impl App {
     ///
     /// # Errors
     /// When the user is gone, or the database fails.
-    pub async fn sync_profile(&self, caller: &Caller) -> Result<ProfileRow, ProfileError> {
+    pub async fn sync_profile(&self, caller: &Caller) -> Result<SyncedProfile, ProfileError> {
         let connection = &mut *self.db.acquire().await?;
         refuse_deleted(connection, caller).await?;
-        let profile = db::profiles::sync(connection, &identity(caller), known(caller)).await?;
-        profile.ok_or(ProfileError::UserGone)
+        let synced = db::profiles::sync(connection, &identity(caller), known(caller)).await?;
+        synced.ok_or(ProfileError::UserGone)
+    }
+
+    /// Changes the caller's profile, which is made from the token if absent.
+    ///
+    /// # Errors
+    /// When the user is gone, or the database fails.
+    pub async fn change_profile(
+        &self,
+        caller: &Caller,
+        change: &ProfileChange,
+    ) -> Result<ProfileRow, ProfileError> {
+        let mut tx = self.db.begin().await?;
+        self.profile_in(&mut tx, caller).await?;
+        let profile = db::profiles::change(&mut tx, caller.user, change).await?;
+        tx.commit().await?;
+        Ok(profile)
     }
 
     /// Whether the caller is signed in still, for what cannot be undone: a token lives on for up to
@@ -98,6 +120,37 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Reads a change of a profile.
+///
+/// # Errors
+/// Every broken rule.
+pub fn check_profile(body: Value) -> Result<ProfileChange, Vec<Violation>> {
+    let mut report = Violations::default();
+    let mut form = Form::new(body, &mut report);
+    let (full_name, avatar_url) = (form.clearable_text("full_name"), form.clearable_text("avatar_url"));
+    let onboarding_completed = form.boolean("onboarding_completed");
+    form.end();
+    let full_name = match full_name {
+        Some(Some(name)) => report.text("/full_name", &name, LONGEST_NAME).map(Some),
+        other => other,
+    };
+    let avatar_url = match avatar_url {
+        Some(Some(url)) => {
+            let sound = picture_url(&url).filter(|_| !url.contains(char::is_control));
+            if sound.is_none() {
+                report.broken(
+                    "/avatar_url",
+                    "must be an http or https address of at most 2048 characters, or null",
+                );
+            }
+            sound.map(Some)
+        }
+        other => other,
+    };
+    report.into_result()?;
+    Ok(ProfileChange { full_name, avatar_url, onboarding_completed })
 }
 
 /// Whoever was deleted here since the token was issued is gone, whatever else knows them still.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::PREFIX;
 use crate::{
-    api::nullable::Nullable,
+    api::{compat::paging::PageNumbers, nullable::Nullable},
     app::App,
     auth::link::LIFETIME,
     db,
@@ -141,6 +141,8 @@ pub(super) struct CrawlJobPage {
     pub(super) items: Vec<CrawlJob>,
     /// `after` of the next page; null on the last.
     pub(super) next: Nullable<i32>,
+    #[oai(flatten)]
+    pub(super) numbers: PageNumbers,
 }
 
 impl CrawlJob {
@@ -278,6 +280,6 @@ impl Example for CrawlJob {
 
 impl Example for CrawlJobPage {
     fn example() -> Self {
-        Self { items: vec![CrawlJob::example()], next: Some(example_id()).into() }
+        Self { items: vec![CrawlJob::example()], next: None.into(), numbers: PageNumbers::example() }
     }
 }

@@ -31,7 +31,7 @@ impl Cancel {
             Cancelled::Over(state) if state != JobState::Cancelled => {
                 bail!("job {job} cannot be cancelled: it is {}", state.name())
             }
-            Cancelled::Over(_) | Cancelled::Now => {
+            Cancelled::Over(_) | Cancelled::Now(_) => {
                 self.job.done("cancelled", &format!("Job {job} is cancelled; what it kept stays."));
             }
         }

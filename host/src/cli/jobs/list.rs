@@ -67,7 +67,7 @@ impl List {
             Ok(match (db, &whose) {
                 (None, _) => Vec::new(),
                 (Some(db), Whose::User(user, _)) => {
-                    db::jobs::list(db, *user, self.status, None, most).await?
+                    db::jobs::list(db, *user, self.status, None, 0, most).await?
                 }
                 (Some(db), Whose::All) => db::jobs::list_of_all(db, self.status, most).await?,
             })

@@ -6,7 +6,10 @@ use serde_json::json;
 use sqlx::{PgConnection, types::Json};
 
 use super::{Inputs, JobOptions, JobRow};
-use crate::model::{ChunkId, DatasetId, Destination, JobId, JobSpec, JobState, UserId};
+use crate::{
+    db::activity::{self, Action},
+    model::{ChunkId, DatasetId, Destination, JobId, JobSpec, JobState, UserId},
+};
 
 /// A job that was written, and what the queue must be told in the same transaction.
 #[derive(Debug)]
@@ -114,7 +117,14 @@ async fn begin(
         .execute(&mut *transaction)
         .await?;
     let queued = insert_chunks(transaction, user, job, spec).await?;
-    log_start(transaction, user, job, spec).await?;
+    let metadata = json!({
+        "name": spec.name,
+        "keywords": spec.keywords,
+        "urls": spec.urls,
+        "sources": spec.sources,
+        "max_images": spec.max_images,
+    });
+    activity::log(transaction, user, Action::StartCrawlJob, job, metadata).await?;
     Ok(queued)
 }
 
@@ -229,29 +239,4 @@ async fn insert_chunks(
     queued.retain(|(_, run)| *run > 0);
     queued.sort_unstable();
     Ok(queued)
-}
-
-async fn log_start(
-    transaction: &mut PgConnection,
-    user: UserId,
-    job: JobId,
-    spec: &JobSpec,
-) -> sqlx::Result<()> {
-    let metadata = json!({
-        "name": spec.name,
-        "keywords": spec.keywords,
-        "urls": spec.urls,
-        "sources": spec.sources,
-        "max_images": spec.max_images,
-    });
-    sqlx::query(
-        "insert into public.activity_logs (user_id, action, resource_type, resource_id, metadata)
-         values ($1, 'START_CRAWL_JOB', 'crawl_job', $2, $3)",
-    )
-    .bind(user)
-    .bind(job.to_string())
-    .bind(metadata)
-    .execute(transaction)
-    .await?;
-    Ok(())
 }

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
-    error::meant,
     model::{Format, Rules},
-    services::violation::{Violations, list_of_at_most, pointer},
+    services::{
+        form::Form,
+        violation::{Violations, list_of_at_most},
+    },
 };
 
 /// Most keywords of a job.
@@ -87,7 +89,7 @@ impl From<Value> for JobRequest {
             urls: form.texts("urls", MOST_URLS),
             max_images: form.number("max_images"),
             sources: form.texts("sources", MOST_SOURCES),
-            options: form.object("options", MOST_SOURCES).into_objects(),
+            options: form.object("options", MOST_SOURCES).into_objects(MOST_OPTIONS),
             safe_search: form.boolean("safe_search"),
             language: form.text("language"),
             labels: form.object("labels", MOST_KEYWORDS + MOST_URLS).into_texts(),
@@ -135,100 +137,7 @@ impl From<Value> for QueryRequest {
     }
 }
 
-/// An object whose fields are read one by one.
-struct Form<'a> {
-    /// Those that were not read yet.
-    fields: Map<String, Value>,
-    /// Names of those that were looked for.
-    known: Vec<String>,
-    pointer: String,
-    misread: &'a mut Violations,
-}
-
-impl<'a> Form<'a> {
-    fn new(body: Value, misread: &'a mut Violations) -> Self {
-        let mut form = Self { fields: Map::new(), known: Vec::new(), pointer: String::new(), misread };
-        match body {
-            Value::Object(fields) => form.fields = fields,
-            _ => form.misread.misread("", "the body must be an object"),
-        }
-        form
-    }
-
-    /// A field that is there and not null.
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.known.push(name.to_owned());
-        self.fields.remove(name).filter(|value| !value.is_null())
-    }
-
-    /// Reports that a field is something else than it `must` be.
-    fn misread(&mut self, name: &str, must: impl Into<String>) {
-        self.misread.misread(pointer(&self.pointer, name), must);
-    }
-
-    fn text(&mut self, name: &str) -> Option<String> {
-        self.take(name).map(text)
-    }
-
-    fn number(&mut self, name: &str) -> Option<i64> {
-        self.take(name).map(|value| value.as_i64().unwrap_or(i64::MIN))
-    }
-
-    fn boolean(&mut self, name: &str) -> Option<bool> {
-        let value = self.take(name)?.as_bool();
-        if value.is_none() {
-            self.misread(name, "must be true or false");
-        }
-        value
-    }
-
-    /// A list of texts, of which `most` are allowed. What is none becomes a list of one text that no
-    /// rule accepts, for it is not as if nothing were given.
-    fn texts(&mut self, name: &str, most: usize) -> Vec<String> {
-        match self.take(name) {
-            None => Vec::new(),
-            Some(Value::Array(list)) => list.into_iter().map(text).collect(),
-            Some(_) => {
-                self.misread(name, list_of_at_most(most));
-                vec![String::new()]
-            }
-        }
-    }
-
-    /// An object of at most `most` fields; absent, it has none. One with more is not looked into.
-    fn object(&mut self, name: &str, most: usize) -> Form<'_> {
-        let fields = match self.take(name) {
-            None => Map::new(),
-            Some(Value::Object(fields)) if fields.len() <= most => fields,
-            Some(_) => {
-                self.misread(name, format!("must be an object of at most {most} fields"));
-                Map::new()
-            }
-        };
-        Form { fields, known: Vec::new(), pointer: pointer(&self.pointer, name), misread: self.misread }
-    }
-
-    /// All fields, each with what its object holds.
-    fn into_objects(mut self) -> BTreeMap<String, BTreeMap<String, Value>> {
-        let mut objects = BTreeMap::new();
-        while let Some(name) = self.fields.keys().next().cloned() {
-            let values = self.object(&name, MOST_OPTIONS).into_values();
-            objects.insert(name, values);
-        }
-        objects
-    }
-
-    /// All fields, as they are.
-    fn into_values(self) -> BTreeMap<String, Value> {
-        self.fields.into_iter().collect()
-    }
-
-    /// All fields, as texts.
-    fn into_texts(self) -> BTreeMap<String, String> {
-        let given = self.fields.into_iter().filter(|(_, value)| !value.is_null());
-        given.map(|(name, value)| (name, text(value))).collect()
-    }
-
+impl Form<'_> {
     fn into_rules(mut self) -> Rules {
         let pixels =
             |number: Option<i64>| number.map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX));
@@ -252,25 +161,9 @@ impl<'a> Form<'a> {
         for (index, name) in names.iter().enumerate() {
             match Format::understood(name) {
                 Ok(format) => formats.push(format),
-                Err(must) => self.misread.broken(format!("{}/formats/{index}", self.pointer), must),
+                Err(must) => self.broken(&format!("/formats/{index}"), must),
             }
         }
         formats
-    }
-
-    /// Reports what was not read: those that nobody looked for.
-    fn end(mut self) {
-        for (name, _) in std::mem::take(&mut self.fields) {
-            let meant = meant(&name, self.known.iter().map(String::as_str));
-            self.misread(&name, format!("is not a field{meant}; see /docs"));
-        }
-    }
-}
-
-/// Any other value becomes the empty text.
-fn text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        _ => String::new(),
     }
 }
