@@ -11,6 +11,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::support::{
+    api::send,
     database,
     postgres::{TestDatabase, execute, made_by},
     process::System,
@@ -138,6 +139,17 @@ async fn every_operation_works_over_every_layout() {
         let images = system.get(&format!("/api/v1/crawl-jobs/{job}/images")).await.expect(200).json();
         let file = images["items"][0]["url"].as_str().unwrap();
         system.get(file).await.expect(200);
+
+        let made = json!({ "name": "Training", "permissions": ["read"] });
+        let made = system.post("/api/v1/api-keys", &made).await.expect(201).json();
+        let key = format!("/api/v1/api-keys/{}", made["id"].as_str().unwrap());
+        system.call("PATCH", &key, Some(&json!({ "name": "Second" }))).await.expect(200);
+        let me = format!("http://{}/api/v1/auth/me", system.door().address());
+        send(reqwest::Client::new().get(me).bearer_auth(made["key"].as_str().unwrap())).await.expect(200);
+        for path in ["/api/v1/api-keys", &format!("{key}/usage")] {
+            system.get(path).await.expect(200);
+        }
+        system.call("DELETE", &key, None).await.expect(200);
 
         let project = old["project_id"].clone();
         let into_project = json!({ "project_id": project });

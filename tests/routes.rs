@@ -1,12 +1,53 @@
 //! What every route of the document keeps to, so that a new one cannot forget it.
 
+use std::collections::BTreeMap;
+
+use pixcrawler::model::Permission;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::api::{Api, User, send};
 
 /// What anyone may ask.
 const OPEN: [&str; 2] = ["/api/v1/health", "/api/v1/health/ready"];
+
+/// What an API key needs for each operation, beside `admin`: one of these permissions, any at all, or nothing
+/// that a key has.
+const NEEDS: [(&str, &str); 32] = [
+    ("getMe", "read"),
+    ("changeMe", "a user"),
+    ("deleteMe", "a user"),
+    ("verifyToken", "a user"),
+    ("syncProfile", "a user"),
+    ("createCrawlJob", "write crawl_jobs:create"),
+    ("listCrawlJobs", "read crawl_jobs:read"),
+    ("getCrawlJob", "read crawl_jobs:read"),
+    ("listCrawlJobLogs", "read crawl_jobs:read"),
+    ("deleteCrawlJob", "delete"),
+    ("cancelCrawlJob", "write crawl_jobs:cancel"),
+    ("retryCrawlJob", "write crawl_jobs:create"),
+    ("followCrawlJob", "read crawl_jobs:read"),
+    ("listImages", "read crawl_jobs:read datasets:read"),
+    ("getCrawlJobManifest", "read datasets:export"),
+    ("getImageFile", "read crawl_jobs:read datasets:read"),
+    ("listSources", "any"),
+    ("getSource", "any"),
+    ("previewSource", "write crawl_jobs:create"),
+    ("listNotifications", "read"),
+    ("getNotification", "read"),
+    ("markNotification", "write"),
+    ("markAllNotificationsRead", "write"),
+    ("deleteNotification", "delete"),
+    ("getNotificationPreferences", "read"),
+    ("changeNotificationPreferences", "write"),
+    ("listActivity", "read"),
+    ("createApiKey", "a user"),
+    ("listApiKeys", "a user"),
+    ("renameApiKey", "a user"),
+    ("revokeApiKey", "a user"),
+    ("getApiKeyUsage", "a user"),
+];
 
 /// The example that the document has of a body; an empty one where there is no body.
 fn example(document: &Value, body: &Value) -> Value {
@@ -28,12 +69,20 @@ impl Ids {
     const fn all(id: i64) -> Self {
         Self { job: id, image: id, notification: id }
     }
+
+    /// Id of an API key, which has the number of the image.
+    fn key(&self) -> Uuid {
+        Uuid::from_u128(self.image.unsigned_abs().into())
+    }
 }
 
 /// An operation of the document.
 struct Operation {
+    id: String,
     method: String,
     path: String,
+    /// What the document says of who may call it.
+    security: Value,
     has_body: bool,
     needs_body: bool,
     /// A body that it takes.
@@ -47,8 +96,10 @@ impl Operation {
         let operations = paths.iter().flat_map(|(path, operations)| {
             let operations = operations.as_object().unwrap().iter();
             operations.map(|(method, operation)| Self {
+                id: operation["operationId"].as_str().unwrap().to_owned(),
                 method: method.to_uppercase(),
                 path: path.clone(),
+                security: operation["security"].clone(),
                 has_body: operation["requestBody"].is_object(),
                 needs_body: operation["requestBody"]["required"] == true,
                 example: example(&document, &operation["requestBody"]),
@@ -69,6 +120,7 @@ impl Operation {
             "/api/v1/images/" => ids.image.to_string(),
             "/api/v1/notifications/" => ids.notification.to_string(),
             "/api/v1/sources/" => "nowhere".to_owned(),
+            "/api/v1/api-keys/" => ids.key().to_string(),
             _ => panic!("{}: say here what its id is of", self.path),
         };
         self.path.replace("{id}", &id)
@@ -113,6 +165,8 @@ async fn what_is_foreign_is_not_there() {
          returning id::bigint",
     );
     let owned = Ids { job, image: image.await, notification: notification.await };
+    let key = "insert into api_keys (id, user_id, name, key_hash, key_prefix) select $1, user_id, 'hers', 'x', 'x' from crawl_jobs";
+    sqlx::query(key).bind(owned.key()).execute(&api.database.pool).await.unwrap();
     for operation in Operation::all().iter().filter(|operation| operation.path.contains("{id}")) {
         let ask = async |user: &User<'_>, ids: &Ids| {
             let path = operation.filled(ids);
@@ -213,5 +267,59 @@ async fn an_unknown_source_is_told_which_there_are() {
     let rules = &job["rules"];
     assert_eq!(rules["licenses"], json!(["cc-by-4.0", "pdm", "pdm-*", "cc0", "cc0-*"]), "{job}");
     assert_eq!(rules["formats"], json!(["jpeg"]), "{job}");
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_may_do_what_its_permissions_say_and_nothing_else() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let mut keys = Vec::new();
+    for permission in Permission::ALL {
+        let body =
+            json!({ "name": permission.name(), "permissions": [permission.name()], "rate_limit": 100_000 });
+        let made = ann.post("/api/v1/api-keys/", &body).await.expect(201).json();
+        keys.push((permission.name(), made["key"].as_str().unwrap().to_owned()));
+    }
+    let document: Value = serde_json::from_str(&pixcrawler::api::document()).unwrap();
+    let mut left: BTreeMap<&str, &str> = NEEDS.into_iter().collect();
+    assert_eq!(left.len(), NEEDS.len());
+    for operation in Operation::all().iter().filter(|operation| !operation.is_open()) {
+        let needs = left
+            .remove(&*operation.id)
+            .unwrap_or_else(|| panic!("{}: say above what it needs", operation.id));
+        let enough = |permission: &str| match needs {
+            "a user" => false,
+            "any" => true,
+            needs => permission == "admin" || needs.split(' ').any(|need| need == permission),
+        };
+        let path = operation.filled(&Ids::all(99_999));
+        for (permission, key) in &keys {
+            let request = api.request(&operation.method, &path).bearer_auth(key);
+            let answer = send(request.header("content-type", "application/json").body("{}")).await;
+            let refused = answer.status == 403 && answer.json()["code"] == "key-not-enough";
+            assert_eq!(!refused, enough(permission), "{} with {permission}: {answer:?}", operation.id);
+            assert_ne!(answer.status, 401, "{} with {permission}: {answer:?}", operation.id);
+        }
+        // And the document says so.
+        let schemes = operation.security.as_array().unwrap().iter();
+        let schemes: Vec<&String> = schemes.flat_map(|scheme| scheme.as_object().unwrap().keys()).collect();
+        let told: Vec<&str> = schemes
+            .iter()
+            .filter(|name| name.starts_with("ApiKey"))
+            .map(|name| document["components"]["securitySchemes"][*name]["description"].as_str().unwrap())
+            .collect();
+        let [told] = told[..] else {
+            assert!(told.is_empty() && needs == "a user", "{}: {told:?}", operation.id);
+            continue;
+        };
+        let mut told: Vec<&str> =
+            told.split('`').skip(1).step_by(2).filter(|name| *name != "admin").collect();
+        let mut needed: Vec<&str> = needs.split(' ').filter(|need| *need != "any").collect();
+        told.sort_unstable();
+        needed.sort_unstable();
+        assert_eq!(told, needed, "{}", operation.id);
+    }
+    assert!(left.is_empty(), "there is no more: {left:?}");
     api.stop().await;
 }

@@ -23,6 +23,7 @@ use self::{
 use crate::{app::App, auth::issuer::Issuer, metrics::TextFormat};
 
 mod activity;
+mod api_keys;
 mod profile;
 mod body;
 mod bearer;
@@ -51,6 +52,7 @@ type Routes = (
     sources::SourcesApi,
     notifications::NotificationsApi,
     activity::ActivityApi,
+    api_keys::ApiKeysApi,
 );
 
 /// What all paths of the API begin with.
@@ -77,6 +79,9 @@ enum Tag {
     Notifications,
     /// What a user did, or had done.
     Activity,
+    /// What programs send in place of a token.
+    #[oai(rename = "API keys")]
+    ApiKeys,
 }
 
 /// What is served on a port.
@@ -232,6 +237,7 @@ fn parts() -> OpenApiService<Routes, ()> {
         sources::SourcesApi::default(),
         notifications::NotificationsApi,
         activity::ActivityApi,
+        api_keys::ApiKeysApi,
     );
     OpenApiService::new(parts, "PixCrawler", env!("CARGO_PKG_VERSION"))
         .description(include_str!("api/description.md"))
@@ -252,7 +258,7 @@ async fn metrics(app: App, request: poem::Request) -> poem::Response {
 
 /// Cuts off the row beyond `limit` that was asked for to see whether there are more; if so, gives the
 /// `id` of the last row left, which is where the next page begins.
-fn cut<R>(rows: &mut Vec<R>, limit: impl Into<usize>, id: impl Fn(&R) -> i32) -> Nullable<i32> {
+fn cut<R, I>(rows: &mut Vec<R>, limit: impl Into<usize>, id: impl Fn(&R) -> I) -> Nullable<I> {
     let limit = limit.into();
     let more = rows.len() > limit;
     rows.truncate(limit);

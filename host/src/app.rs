@@ -2,6 +2,7 @@
 
 mod credentials;
 mod deleted_users;
+mod key_uses;
 mod start;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::{
 
 pub use credentials::{CredentialReader, CredentialSet, LiveCredentials, credential_names};
 pub use deleted_users::DeletedUsers;
+pub use key_uses::KeyUses;
 pub(crate) use start::make_data_dir;
 pub use start::{Announce, Database, StartError, announced, link_secrets, project_keys};
 
@@ -52,6 +54,8 @@ pub struct App {
     pub auth: Arc<Auth>,
     /// Whose tokens from before do not count.
     pub deleted_users: DeletedUsers,
+    /// How often API keys are used.
+    pub key_uses: KeyUses,
     /// Signs what browsers fetch by themselves.
     pub links: Arc<LinkKeys>,
     /// What is counted and timed.

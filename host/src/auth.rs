@@ -13,11 +13,13 @@ use crate::{
     auth::{
         issuer::Issuer,
         key_set::{FetchKeys, KeySet},
+        link::LinkHolder,
     },
     config,
-    model::UserId,
+    model::{ApiKeyId, UserId},
 };
 
+pub mod api_key;
 pub mod issuer;
 pub mod key_set;
 pub mod link;
@@ -73,6 +75,16 @@ pub struct Caller {
     pub session: Option<Uuid>,
     /// Only this host knows the user: by its own issuer, or at its command line.
     pub is_local: bool,
+    /// The API key that was sent in place of a token.
+    pub api_key: Option<ApiKeyId>,
+}
+
+impl Caller {
+    /// Whose links are those that are made for the caller.
+    #[must_use]
+    pub const fn holder(&self) -> LinkHolder {
+        LinkHolder { user: self.user, api_key: self.api_key }
+    }
 }
 
 /// Why a token is refused.
@@ -258,6 +270,7 @@ impl Auth {
             is_anonymous: claims["is_anonymous"].as_bool().unwrap_or(false),
             session: text(&claims, "session_id").and_then(|id| id.parse().ok()),
             is_local: self.issuer().is_some(),
+            api_key: None,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Here and below, a function that says nothing of its errors fails when the database does.
 
 pub mod activity;
+pub mod api_keys;
 pub mod chunks;
 pub mod column;
 pub mod export;

@@ -3,6 +3,7 @@
 //!
 //! [`App`]: crate::app::App
 
+pub mod api_keys;
 pub mod backup;
 pub mod create;
 mod form;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     Tag,
-    bearer::Bearer,
+    bearer::{Access, READ},
     compat::paging::{ListMeta, Window},
     cut,
     error::{PARAMETER, Problem, ProblemSet, SIGNED_IN},
@@ -71,7 +71,7 @@ impl ActivityApi {
     async fn list(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<READ>,
         /// Most entries in the answer; 50 by default.
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
         Query(limit): Query<Option<u8>>,

@@ -260,6 +260,21 @@ impl ConnectionTable {
         Admission::Place(ConnectionPermit { table: Arc::clone(self), address, id }, closed)
     }
 
+    /// The address that a request came from: of those that proxies say who are trusted, the one that the
+    /// outermost of these saw.
+    pub(super) fn address_of(&self, request: &Request) -> Option<IpAddr> {
+        let is_proxy = |address: &IpAddr| self.trusted.iter().any(|range| range.contains(address));
+        let peer = request.remote_addr().as_socket_addr()?.ip().to_canonical();
+        if !is_proxy(&peer) {
+            return Some(peer);
+        }
+        let said = request.headers().get_all("x-forwarded-for").into_iter();
+        let said: Vec<&str> =
+            said.filter_map(|said| said.to_str().ok()).flat_map(|said| said.split(',')).collect();
+        let said = said.into_iter().rev().map_while(|said| said.trim().parse::<IpAddr>().ok());
+        said.map(|address| address.to_canonical()).find(|address| !is_proxy(address)).or(Some(peer))
+    }
+
     /// Finds whose share a connection belongs to. A network is handed out to one customer as /64 at least.
     fn client(&self, address: IpAddr) -> Option<IpAddr> {
         let address = address.to_canonical();

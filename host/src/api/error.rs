@@ -51,13 +51,13 @@ pub(super) const FORBIDDEN: u16 = 1 << 12;
 /// Not together with `RULES`, which has the same status.
 pub(super) const PARAMETER: u16 = 1 << 13;
 /// What can happen to every operation that asks who is calling.
-pub(super) const SIGNED_IN: u16 = UNAUTHORIZED | UNAVAILABLE;
+pub(super) const SIGNED_IN: u16 = UNAUTHORIZED | UNAVAILABLE | FORBIDDEN | TOO_MANY;
 
 /// Status and what it means here. 500 is always possible.
 const MEANINGS: [(u16, u16, &str); 15] = [
     (BAD_REQUEST, 400, "A header or the JSON is malformed."),
-    (UNAUTHORIZED, 401, "No token, or one that is not accepted, or a signed link that is over."),
-    (FORBIDDEN, 403, "Not for users who signed in anonymously."),
+    (UNAUTHORIZED, 401, "No token or API key, or one that is not accepted, or a signed link that is over."),
+    (FORBIDDEN, 403, "Not for this API key, or not for this user; `code` says which."),
     (NOT_FOUND, 404, "There is no such thing, or it belongs to someone else."),
     (TOO_SLOW, 408, "The body did not come in time."),
     (CONFLICT, 409, "Not possible in the present state."),
@@ -66,7 +66,7 @@ const MEANINGS: [(u16, u16, &str); 15] = [
     (RANGE, 416, "The range asked for is not in the file."),
     (PARAMETER, 422, "A parameter is not accepted; `detail` says what it must be."),
     (RULES, 422, "The request breaks rules; `errors` lists all of them."),
-    (TOO_MANY, 429, "Too much of this is under way; try again in a moment."),
+    (TOO_MANY, 429, "Too much of this is under way or was asked for; try again after `Retry-After`."),
     (u16::MAX, 500, "Something failed here; the log has it under the `request_id`."),
     (BAD_GATEWAY, 502, "The source or its site does not do what it should."),
     (UNAVAILABLE, 503, "Something that is needed cannot be reached now; try again later."),
@@ -151,6 +151,12 @@ impl Problem {
     /// The caller, or all callers together, have enough under way; `retry_after` has whole seconds.
     pub(super) fn too_many(detail: impl Into<String>, retry_after: Duration) -> Self {
         let problem = Self::new(ProblemCode::TooMany, detail);
+        Self { retry_after: Some(retry_after), ..problem }
+    }
+
+    /// A key was used as often as it may be; `retry_after` has whole seconds.
+    pub(super) fn of_rate(detail: impl Into<String>, retry_after: Duration) -> Self {
+        let problem = Self::new(ProblemCode::KeyRate, detail);
         Self { retry_after: Some(retry_after), ..problem }
     }
 

@@ -16,14 +16,14 @@ use uuid::Uuid;
 
 use super::{
     PREFIX, Tag,
-    bearer::{AuthorizedReader, BearerOrLink, Link},
+    bearer::{AccessOrLink, AuthorizedReader, Link, READ_JOBS},
     error::{NOT_FOUND, PARAMETER, ProblemSet, SIGNED_IN},
     jobs::{self, CrawlJobDetail},
 };
 use crate::{
     app::{App, Signal},
     db,
-    model::{JobId, UserId},
+    model::JobId,
 };
 
 pub(super) struct EventsApi;
@@ -32,6 +32,9 @@ pub(super) struct EventsApi;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How often the database is asked, in case a notice of a change was lost.
 const POLL: Duration = Duration::from_secs(2);
+
+/// No stream goes on for longer, and no clock is asked for a time that it cannot say.
+const LONGEST: Duration = Duration::from_hours(24);
 
 type Events = EventStream<BoxStream<'static, CrawlJobDetail>>;
 
@@ -51,7 +54,7 @@ impl EventsApi {
     ///
     /// Server-sent events: the job as it is, then the job after every change, each with its
     /// `revision` as event id and a `CrawlJobDetail` as data. A comment is sent every 15 seconds.
-    /// The stream ends with the job, and when the token or link ends; a client that comes back
+    /// The stream ends with the job, and when the token, key or link ends; a client that comes back
     /// to a job that is over is told so by 204, which stops `EventSource`. Use `events_url` of
     /// the job where no token can be sent.
     #[oai(path = "/:id/events", method = "get", operation_id = "followCrawlJob")]
@@ -59,12 +62,14 @@ impl EventsApi {
     async fn follow(
         &self,
         Data(app): Data<&App>,
-        access: BearerOrLink,
+        access: AccessOrLink<READ_JOBS>,
         /// Id of the job.
         #[oai(example = "jobs::example_id")]
         Path(id): Path<i32>,
         /// Of a signed link.
         Query(user): Query<Option<Uuid>>,
+        /// Of a signed link that was made for an API key.
+        Query(key): Query<Option<Uuid>>,
         /// Of a signed link.
         Query(expires): Query<Option<i64>>,
         /// Of a signed link.
@@ -74,14 +79,14 @@ impl EventsApi {
         Header(seen): Header<Option<String>>,
     ) -> Result<Changes, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND }>> {
         let path = format!("{PREFIX}/crawl-jobs/{id}/events");
-        let reader = access.reader(app, &path, &Link { user, expires, signature })?;
+        let reader = access.reader(app, &path, &Link { user, key, expires, signature }).await?;
         // Listening comes first: a change between the snapshot and that would be missed.
         let signals = app.signals.subscribe();
-        let job = jobs::find(app, reader.user, JobId(id)).await?.ok_or_else(jobs::not_found)?;
+        let job = jobs::find(app, reader.holder, JobId(id)).await?.ok_or_else(jobs::not_found)?;
         if job.is_over() && seen == Some(job.revision().to_string()) {
             return Ok(Changes::Over);
         }
-        let follower = Follower::new(app, &reader, JobId(id), signals);
+        let follower = Follower::new(app, reader, JobId(id), signals);
         let events = stream::unfold((follower, Some(job)), Follower::next).boxed();
         let events = EventStream::new(events).keep_alive(HEARTBEAT).to_event(|job: CrawlJobDetail| {
             Event::message(job.to_json_string()).id(job.revision().to_string())
@@ -93,7 +98,7 @@ impl EventsApi {
 /// Waits for changes of one job.
 struct Follower {
     app: App,
-    user: UserId,
+    reader: AuthorizedReader,
     job: JobId,
     signals: broadcast::Receiver<Signal>,
     /// Revision that was sent last.
@@ -103,10 +108,10 @@ struct Follower {
 }
 
 impl Follower {
-    fn new(app: &App, reader: &AuthorizedReader, job: JobId, signals: broadcast::Receiver<Signal>) -> Self {
+    fn new(app: &App, reader: AuthorizedReader, job: JobId, signals: broadcast::Receiver<Signal>) -> Self {
         let left = (reader.until - Utc::now()).to_std().unwrap_or_default();
-        let until = Instant::now() + left;
-        Self { app: app.clone(), user: reader.user, job, signals, sent: 0, over: false, until }
+        let until = Instant::now() + left.min(LONGEST);
+        Self { app: app.clone(), reader, job, signals, sent: 0, over: false, until }
     }
 
     /// The snapshot, or the next change; none when the job or the right to see it has ended.
@@ -130,21 +135,25 @@ impl Follower {
                 () = tokio::time::sleep(POLL) => false,
                 () = tokio::time::sleep_until(self.until) => return None,
             };
+            // A database that is away for a moment is no reason to send clients away.
+            if let Ok(false) = self.reader.is_good(&self.app).await {
+                return None;
+            }
+            let user = self.reader.holder.user;
             // There is nearly always something after a notice, and nearly never without one.
             if !noticed
-                && let Ok(Some(revision)) = db::jobs::revision(&self.app.db, self.user, self.job).await
+                && let Ok(Some(revision)) = db::jobs::revision(&self.app.db, user, self.job).await
                 && revision == self.sent
             {
                 continue;
             }
-            match jobs::find(&self.app, self.user, self.job).await {
+            match jobs::find(&self.app, self.reader.holder, self.job).await {
                 Ok(Some(job)) if job.revision() != self.sent => {
                     tracing::debug!(event = "change-followed", job = %self.job, noticed, "a change is sent");
                     return Some(job);
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => return None,
-                // A database that is away for a moment is no reason to send clients away.
                 Err(error) => tracing::warn!(job = %self.job, %error, "cannot follow a job"),
             }
         }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     PREFIX, Tag,
-    bearer::{Bearer, BearerOrLink, Link},
+    bearer::{Access, AccessOrLink, EXPORT_DATASETS, Link, READ_IMAGES},
     cut,
     error::{NOT_FOUND, PARAMETER, Problem, ProblemSet, RANGE, SIGNED_IN},
     jobs,
@@ -47,7 +47,7 @@ impl ImagesApi {
     async fn list(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<READ_IMAGES>,
         /// Id of the job.
         #[oai(example = "jobs::example_id")]
         Path(id): Path<i32>,
@@ -79,7 +79,7 @@ impl ImagesApi {
             db::images::list(&app.db, caller.user, job, &filter, after.map(ImageId), i64::from(limit) + 1)
                 .await?;
         let next = cut(&mut rows, limit, |image| image.id.0);
-        let items = rows.into_iter().map(|row| Image::new(row, app, Utc::now())).collect();
+        let items = rows.into_iter().map(|row| Image::new(row, app, caller.holder(), Utc::now())).collect();
         Ok(Json(ImagePage { items, next }))
     }
 
@@ -97,23 +97,26 @@ impl ImagesApi {
         &self,
         Data(app): Data<&App>,
         request: &Request,
-        access: BearerOrLink,
+        access: AccessOrLink<EXPORT_DATASETS>,
         /// Id of the job.
         #[oai(example = "jobs::example_id")]
         Path(id): Path<i32>,
         /// Of a signed link.
         Query(user): Query<Option<Uuid>>,
+        /// Of a signed link that was made for an API key.
+        Query(key): Query<Option<Uuid>>,
         /// Of a signed link.
         Query(expires): Query<Option<i64>>,
         /// Of a signed link.
         Query(signature): Query<Option<String>>,
     ) -> Result<Manifest, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND }>> {
         let path = format!("{PREFIX}/crawl-jobs/{id}/manifest");
-        let reader = access.reader(app, &path, &Link { user, expires, signature })?;
+        let reader = access.reader(app, &path, &Link { user, key, expires, signature }).await?;
+        let user = reader.holder.user;
         let job = JobId(id);
-        db::jobs::revision(&app.db, reader.user, job).await?.ok_or_else(jobs::not_found)?;
-        let listing = Listing::of(&app.db, reader.user, job).await?;
-        Ok(Manifest::new(app, reader.user, listing, manifest::origin(request), Utc::now()))
+        db::jobs::revision(&app.db, user, job).await?.ok_or_else(jobs::not_found)?;
+        let listing = Listing::of(&app.db, user, job).await?;
+        Ok(Manifest::new(app, reader.holder, listing, manifest::origin(request), Utc::now()))
     }
 
     /// Get the bytes of an image
@@ -126,12 +129,14 @@ impl ImagesApi {
     async fn file(
         &self,
         Data(app): Data<&App>,
-        access: BearerOrLink,
+        access: AccessOrLink<READ_IMAGES>,
         /// Id of the image.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
         /// Of a signed link.
         Query(user): Query<Option<Uuid>>,
+        /// Of a signed link that was made for an API key.
+        Query(key): Query<Option<Uuid>>,
         /// Of a signed link.
         Query(expires): Query<Option<i64>>,
         /// Of a signed link.
@@ -147,12 +152,13 @@ impl ImagesApi {
         Header(range): Header<Option<String>>,
     ) -> Result<File, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND | RANGE }>> {
         let path = file_path(ImageId(id));
-        let reader = access.reader(app, &path, &Link { user, expires, signature })?;
+        let reader = access.reader(app, &path, &Link { user, key, expires, signature }).await?;
+        let user = reader.holder.user;
         let missing = || Problem::not_found("image file");
-        let image = db::images::show(&app.db, reader.user, ImageId(id)).await?.ok_or_else(missing)?;
+        let image = db::images::show(&app.db, user, ImageId(id)).await?.ok_or_else(missing)?;
         let (sha256, format) = object(&image).ok_or_else(missing)?;
         let wanted = Wanted { if_none_match, if_range, range };
-        File::get(&app.store, reader.user, sha256, format, &wanted).await
+        File::get(&app.store, user, sha256, format, &wanted).await
     }
 }
 

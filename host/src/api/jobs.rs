@@ -12,7 +12,7 @@ use poem_openapi::{
 
 use super::{
     PREFIX, Tag,
-    bearer::Bearer,
+    bearer::{Access, CANCEL_JOBS, CREATE_JOBS, DELETE, READ_JOBS},
     body::{JsonBody, OptionalJsonBody},
     compat::paging::Window,
     cut,
@@ -23,8 +23,9 @@ use super::{
 };
 use crate::{
     app::App,
+    auth::link::LinkHolder,
     db,
-    model::{JobId, JobState, UserId},
+    model::{JobId, JobState},
     services::{
         create::{CreateOutcome, JobRequest, RetryRequest},
         jobs::{Cancelled, JobError, RetryOptions, RetryOutcome},
@@ -75,7 +76,7 @@ impl JobsApi {
     async fn create(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<CREATE_JOBS>,
         /// Any text of 1 to 255 visible ASCII characters, such as a UUID.
         #[oai(name = "Idempotency-Key")]
         Header(key): Header<Option<String>>,
@@ -97,7 +98,7 @@ impl JobsApi {
         let key = key.as_deref().map(|key| (key, &body.value));
         let created = app.create_job(&caller, &request, key).await?;
         let (CreateOutcome::New(job) | CreateOutcome::Before(job)) = created;
-        let detail = Json(detail(app, caller.user, job).await?);
+        let detail = Json(detail(app, caller.holder(), job).await?);
         let location = format!("{PREFIX}/crawl-jobs/{job}");
         Ok(match created {
             CreateOutcome::New(_) => CreatedJob::New(detail, location),
@@ -113,7 +114,7 @@ impl JobsApi {
     async fn list(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<READ_JOBS>,
         /// Most jobs in the answer; 50 by default.
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
         Query(limit): Query<Option<u8>>,
@@ -134,7 +135,8 @@ impl JobsApi {
         let mut rows =
             db::jobs::list(&app.db, caller.user, status, after, window.skip, window.rows()).await?;
         let next = cut(&mut rows, window.limit, |job| job.id.0);
-        let items = rows.into_iter().map(|row| CrawlJob::new(row, app, Utc::now())).collect();
+        let items =
+            rows.into_iter().map(|row| CrawlJob::new(row, app, caller.holder(), Utc::now())).collect();
         let total = db::jobs::count(&app.db, caller.user, status).await?;
         Ok(Json(CrawlJobPage { items, next, numbers: window.numbers(total) }))
     }
@@ -146,12 +148,12 @@ impl JobsApi {
     async fn show(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<READ_JOBS>,
         /// Id of the job.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
     ) -> Result<Json<CrawlJobDetail>, ProblemSet<{ SIGNED_IN | NOT_FOUND }>> {
-        Ok(Json(detail(app, caller.user, JobId(id)).await?))
+        Ok(Json(detail(app, caller.holder(), JobId(id)).await?))
     }
 
     /// Read a crawl job's log
@@ -161,7 +163,7 @@ impl JobsApi {
     async fn logs(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<READ_JOBS>,
         /// Id of the job.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
@@ -187,7 +189,7 @@ impl JobsApi {
     async fn delete(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<DELETE>,
         /// Id of the job.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
@@ -207,7 +209,7 @@ impl JobsApi {
     async fn cancel(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<CANCEL_JOBS>,
         /// Id of the job.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
@@ -220,7 +222,7 @@ impl JobsApi {
             Cancelled::Over(_) => None,
             Cancelled::Now(parts) => Some(parts),
         };
-        Ok(Json(CancelledJob::of(detail(app, caller.user, JobId(id)).await?, id, stopped)))
+        Ok(Json(CancelledJob::of(detail(app, caller.holder(), JobId(id)).await?, id, stopped)))
     }
 
     /// Retry a crawl job
@@ -235,7 +237,7 @@ impl JobsApi {
     async fn retry(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<CREATE_JOBS>,
         /// Id of the job.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
@@ -271,20 +273,24 @@ impl JobsApi {
                 );
                 Err(Problem::new(ProblemCode::NothingMissing, detail).into())
             }
-            RetryOutcome::Now => Ok(Json(detail(app, caller.user, JobId(id)).await?)),
+            RetryOutcome::Now => Ok(Json(detail(app, caller.holder(), JobId(id)).await?)),
         }
     }
 }
 
 /// Everything that is shown of a job that there is.
-async fn detail(app: &App, user: UserId, job: JobId) -> Result<CrawlJobDetail, Problem> {
-    find(app, user, job).await?.ok_or_else(not_found)
+async fn detail(app: &App, holder: LinkHolder, job: JobId) -> Result<CrawlJobDetail, Problem> {
+    find(app, holder, job).await?.ok_or_else(not_found)
 }
 
 /// Everything that is shown of a job, if there is one.
-pub(super) async fn find(app: &App, user: UserId, job: JobId) -> Result<Option<CrawlJobDetail>, db::Error> {
-    let detail = db::jobs::detail(&app.db, user, job).await?;
-    Ok(detail.map(|detail| CrawlJobDetail::new(detail, app)))
+pub(super) async fn find(
+    app: &App,
+    holder: LinkHolder,
+    job: JobId,
+) -> Result<Option<CrawlJobDetail>, db::Error> {
+    let detail = db::jobs::detail(&app.db, holder.user, job).await?;
+    Ok(detail.map(|detail| CrawlJobDetail::new(detail, app, holder)))
 }
 
 pub(super) fn not_found() -> Problem {

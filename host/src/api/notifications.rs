@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     Tag,
-    bearer::Bearer,
+    bearer::{Access, DELETE, READ, WRITE},
     body::JsonBody,
     compat::paging::{ListMeta, Window},
     cut,
@@ -234,7 +234,7 @@ impl NotificationsApi {
     async fn list(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<READ>,
         /// Most notifications in the answer; 50 by default.
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
         Query(limit): Query<Option<u8>>,
@@ -268,7 +268,7 @@ impl NotificationsApi {
     async fn show(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<READ>,
         /// Id of the notification.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
@@ -284,7 +284,7 @@ impl NotificationsApi {
     async fn mark(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<WRITE>,
         /// Id of the notification.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
@@ -300,7 +300,7 @@ impl NotificationsApi {
     async fn mark_all_read(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<WRITE>,
     ) -> Result<Json<AllRead>, ProblemSet<SIGNED_IN>> {
         let count = db::notifications::mark_all_read(&app.db, caller.user).await?;
         Ok(Json(AllRead { count, data: AllReadData { success: true, count } }))
@@ -311,7 +311,7 @@ impl NotificationsApi {
     async fn delete(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<DELETE>,
         /// Id of the notification.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
@@ -328,7 +328,7 @@ impl NotificationsApi {
     async fn preferences(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<READ>,
     ) -> Result<Json<NotificationPreferences>, ProblemSet<SIGNED_IN>> {
         Ok(Json(app.preferences(&caller).await?.into()))
     }
@@ -342,7 +342,7 @@ impl NotificationsApi {
     async fn change_preferences(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<WRITE>,
         body: JsonBody<ChangeNotificationPreferences>,
     ) -> Result<Json<NotificationPreferences>, ProblemSet<{ SIGNED_IN | BODY }>> {
         let change = check_preferences(body.value).map_err(Problem::rules)?;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Tag,
-    bearer::Bearer,
+    bearer::{Access, Bearer, READ},
     body::JsonBody,
     error::{BAD_REQUEST, MEDIA_TYPE, PARAMETER, Problem, ProblemSet, RULES, SIGNED_IN, TOO_LARGE, TOO_SLOW},
     nullable::Nullable,
@@ -111,7 +111,7 @@ impl ProfileApi {
     async fn me(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<READ>,
     ) -> Result<Json<Profile>, ProblemSet<SIGNED_IN>> {
         Ok(Json(app.profile(&caller).await?.into()))
     }

@@ -9,7 +9,7 @@ use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 use self::preview::{Preview, PreviewRequest, Previews};
 use super::{
     Tag,
-    bearer::Bearer,
+    bearer::{ANY_KEY, Access, CREATE_JOBS},
     body::JsonBody,
     error::{
         BAD_GATEWAY, BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, Problem, ProblemSet,
@@ -200,7 +200,7 @@ impl SourcesApi {
     async fn list(
         &self,
         Data(app): Data<&App>,
-        _caller: Bearer,
+        _caller: Access<ANY_KEY>,
     ) -> Result<Json<SourcePage>, ProblemSet<{ SIGNED_IN | PARAMETER }>> {
         let states = SourceStates::read(&app.db).await?;
         let items = app.plugins.list().into_iter().map(|source| Source::new(source, app, &states)).collect();
@@ -215,7 +215,7 @@ impl SourcesApi {
     async fn show(
         &self,
         Data(app): Data<&App>,
-        _caller: Bearer,
+        _caller: Access<ANY_KEY>,
         /// Id of the source.
         #[oai(example = "example_id")]
         Path(id): Path<String>,
@@ -232,7 +232,7 @@ impl SourcesApi {
     async fn preview(
         &self,
         Data(app): Data<&App>,
-        Bearer(caller): Bearer,
+        Access(caller): Access<CREATE_JOBS>,
         /// Id of the source.
         #[oai(example = "example_id")]
         Path(id): Path<String>,

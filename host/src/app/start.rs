@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use url::Url;
 
 use crate::{
-    app::{App, CredentialReader, DeletedUsers, LiveCredentials},
+    app::{App, CredentialReader, DeletedUsers, KeyUses, LiveCredentials},
     auth::{
         self, Auth,
         key_set::FetchKeys,
@@ -146,6 +146,7 @@ impl App {
         Ok(Self {
             config: Arc::new(config),
             credentials: Arc::new(credentials),
+            key_uses: KeyUses::new(&db),
             db,
             postgres: database.private.as_ref().map(PrivatePostgres::alive),
             queue,

@@ -9,7 +9,7 @@ use std::{
 use aws_lc_rs::hmac;
 use chrono::{DateTime, Utc};
 
-use crate::model::UserId;
+use crate::model::{ApiKeyId, UserId};
 
 /// How long a link is good for that is asked for again whenever it is needed.
 pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
@@ -41,6 +41,16 @@ pub struct LinkSecrets {
     pub previous: Option<Vec<u8>>,
 }
 
+/// Who was given a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkHolder {
+    /// Whose things it opens.
+    pub user: UserId,
+    /// The key by which they asked for it: the link ends with that. Whether it is still good is for
+    /// others to say.
+    pub api_key: Option<ApiKeyId>,
+}
+
 /// Why a link is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
@@ -64,14 +74,17 @@ impl LinkKeys {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Keys::of(secrets);
     }
 
-    /// Adds to `path` a query that lets whoever holds it read this one thing as `user` until then, in
+    /// Adds to `path` a query that lets whoever has it read this one thing as its `holder` until then, in
     /// whole seconds.
     #[must_use]
-    pub fn sign(&self, path: &str, user: UserId, until: DateTime<Utc>) -> String {
+    pub fn sign(&self, path: &str, holder: LinkHolder, until: DateTime<Utc>) -> String {
         let expires = until.timestamp();
-        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let tag = hmac::sign(&keys.signing, &message(path, user, expires));
-        format!("{path}?user={user}&expires={expires}&signature={}", hex::encode(tag))
+        let tag = {
+            let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            hmac::sign(&keys.signing, &message(path, holder, expires))
+        };
+        let key = holder.api_key.map_or_else(String::new, |key| format!("&key={key}"));
+        format!("{path}?user={}{key}&expires={expires}&signature={}", holder.user, hex::encode(tag))
     }
 
     /// Checks the parts of a link's query against the path that is asked for, in constant time.
@@ -81,13 +94,13 @@ impl LinkKeys {
     pub fn check(
         &self,
         path: &str,
-        user: UserId,
+        holder: LinkHolder,
         expires: i64,
         signature: &str,
         now: DateTime<Utc>,
     ) -> Result<(), LinkError> {
         let tag = hex::decode(signature).map_err(|_| LinkError::Signature)?;
-        let message = message(path, user, expires);
+        let message = message(path, holder, expires);
         let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let is_of = |key: &hmac::Key| hmac::verify(key, &message, &tag).is_ok();
         if !is_of(&keys.signing) && !keys.other.as_ref().is_some_and(is_of) {
@@ -115,8 +128,9 @@ pub fn fresh_secret() -> [u8; 32] {
 }
 
 /// Links are for reading only, so the method is always GET.
-fn message(path: &str, user: UserId, expires: i64) -> Vec<u8> {
-    format!("GET\n{path}\n{user}\n{expires}").into_bytes()
+fn message(path: &str, holder: LinkHolder, expires: i64) -> Vec<u8> {
+    let key = holder.api_key.map_or_else(String::new, |key| format!("\n{key}"));
+    format!("GET\n{path}\n{}\n{expires}{key}", holder.user).into_bytes()
 }
 
 #[cfg(test)]
@@ -129,21 +143,23 @@ mod tests {
     fn a_link_opens_one_thing_for_one_user_for_a_while() {
         let key = keys(7, None, Duration::ZERO);
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let user = UserId(Uuid::from_u128(1));
+        let user = LinkHolder { user: UserId(Uuid::from_u128(1)), api_key: None };
         let path = "/api/v1/images/5/file";
         let link = key.sign(path, user, now + LIFETIME);
         let (_, signature) = link.rsplit_once("signature=").unwrap();
         let expires = 1_800_000_900;
-        assert_eq!(link, format!("{path}?user={user}&expires={expires}&signature={signature}"));
+        assert_eq!(link, format!("{path}?user={}&expires={expires}&signature={signature}", user.user));
 
         let later = now + Duration::from_secs(900);
-        let other = UserId(Uuid::from_u128(2));
+        let other = LinkHolder { user: UserId(Uuid::from_u128(2)), api_key: None };
+        let by_key = LinkHolder { api_key: Some(ApiKeyId(Uuid::from_u128(3))), ..user };
         let cut = &signature[2..];
         for (path, user, expires, signature, now, expected) in [
             (path, user, expires, signature, now, Ok(())),
             (path, user, expires, signature, later, Err(LinkError::Expired)),
             (path, user, expires + 1, signature, now, Err(LinkError::Signature)),
             (path, other, expires, signature, now, Err(LinkError::Signature)),
+            (path, by_key, expires, signature, now, Err(LinkError::Signature)),
             ("/api/v1/images/6/file", user, expires, signature, now, Err(LinkError::Signature)),
             (path, user, expires, cut, now, Err(LinkError::Signature)),
             (path, user, expires, "", now, Err(LinkError::Signature)),
@@ -155,6 +171,11 @@ mod tests {
                 "{path} {expires} {signature}"
             );
         }
+        let link = key.sign(path, by_key, now + LIFETIME);
+        assert!(link.contains(&format!("&key={}&", Uuid::from_u128(3))), "{link}");
+        let (_, of_key) = link.rsplit_once("signature=").unwrap();
+        assert_eq!(key.check(path, by_key, expires, of_key, now), Ok(()));
+        assert_eq!(key.check(path, user, expires, of_key, now), Err(LinkError::Signature));
         let wrong = keys(8, None, Duration::ZERO).check(path, user, expires, signature, now);
         assert_eq!(wrong, Err(LinkError::Signature));
     }
@@ -162,7 +183,8 @@ mod tests {
     #[test]
     fn a_new_key_is_known_before_it_signs() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let (path, user) = ("/api/v1/images/5/file", UserId(Uuid::from_u128(1)));
+        let user = LinkHolder { user: UserId(Uuid::from_u128(1)), api_key: None };
+        let path = "/api/v1/images/5/file";
         let [young, grown] = [Duration::ZERO, KNOWN_AFTER].map(|age| keys(8, Some(7), age));
         let (before, after) = (keys(7, None, Duration::ZERO), keys(8, None, Duration::ZERO));
         let opens = |signer: &LinkKeys, checker: &LinkKeys| {

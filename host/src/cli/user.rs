@@ -32,6 +32,7 @@ pub(super) fn local_user() -> Caller {
         is_anonymous: false,
         session: None,
         is_local: true,
+        api_key: None,
     }
 }
 

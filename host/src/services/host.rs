@@ -110,6 +110,7 @@ impl RunningHost {
     /// When the data folder is gone, which is why it was stopped.
     pub async fn stop(self) -> Result<(), DataFolderLost> {
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.app.key_uses.write_all().await;
         self.database.close().await;
         if self.lost.is_cancelled() { Err(DataFolderLost(self.data_dir)) } else { Ok(()) }
     }

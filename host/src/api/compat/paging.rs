@@ -9,11 +9,11 @@ const DEFAULT_LIMIT: u8 = 50;
 
 /// Which rows of a list are asked for: those after a row, or those after a number of rows.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::api) struct Window {
+pub(in crate::api) struct Window<I = i32> {
     /// Most rows in the answer.
     pub(in crate::api) limit: u8,
     /// `next` of the page before.
-    pub(in crate::api) after: Option<i32>,
+    pub(in crate::api) after: Option<I>,
     /// Rows to leave out, from the first; 0 with `after`.
     pub(in crate::api) skip: i64,
     /// Number of the page; 1 with `after`, because nobody counts what lies before.
@@ -50,14 +50,14 @@ pub(in crate::api) struct ListMeta {
     limit: i32,
 }
 
-impl Window {
+impl<I> Window<I> {
     /// Of a list with `limit` and `after`, and with the original's `page`, from 1, and `size`.
     ///
     /// # Errors
     /// When two of them say the same.
     pub(in crate::api) fn of_pages(
         limit: Option<u8>,
-        after: Option<i32>,
+        after: Option<I>,
         page: Option<i32>,
         size: Option<u8>,
     ) -> Result<Self, Problem> {
@@ -81,7 +81,7 @@ impl Window {
     /// When two of them say the same.
     pub(in crate::api) fn of_skip(
         limit: Option<u8>,
-        after: Option<i32>,
+        after: Option<I>,
         skip: Option<i32>,
     ) -> Result<Self, Problem> {
         if after.is_some() && skip.is_some() {
@@ -95,19 +95,19 @@ impl Window {
     }
 
     /// Rows to read: one more than are shown, to see whether there are more.
-    pub(in crate::api) fn rows(self) -> i64 {
+    pub(in crate::api) fn rows(&self) -> i64 {
         i64::from(self.limit) + 1
     }
 
     /// What the original is told of a list of `total` rows with pages.
-    pub(in crate::api) fn numbers(self, total: i64) -> PageNumbers {
+    pub(in crate::api) fn numbers(&self, total: i64) -> PageNumbers {
         let size = i32::from(self.limit);
         let pages = (total + i64::from(size) - 1) / i64::from(size);
         PageNumbers { total, page: self.page, size, pages }
     }
 
     /// What the original is told of a list of `total` rows that are skipped.
-    pub(in crate::api) fn meta(self, total: i64) -> ListMeta {
+    pub(in crate::api) fn meta(&self, total: i64) -> ListMeta {
         ListMeta { total, skip: self.skip, limit: i32::from(self.limit) }
     }
 }

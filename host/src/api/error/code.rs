@@ -13,6 +13,7 @@ pub(in crate::api) enum ProblemCode {
     MalformedJson,
     Unauthorized,
     Anonymous,
+    KeyNotEnough,
     NotFound,
     MethodNotAllowed,
     TooSlow,
@@ -26,6 +27,7 @@ pub(in crate::api) enum ProblemCode {
     BrokenRules,
     IdempotencyKeyReused,
     TooMany,
+    KeyRate,
     Refused,
     Internal,
     CredentialRefused,
@@ -53,13 +55,14 @@ pub(in crate::api) struct ProblemHelp {
 
 impl ProblemCode {
     /// All of them, by status.
-    pub(in crate::api) const ALL: [Self; 27] = [
+    pub(in crate::api) const ALL: [Self; 29] = [
         Self::BadRequest,
         Self::BadIdempotencyKey,
         Self::IncompleteBody,
         Self::MalformedJson,
         Self::Unauthorized,
         Self::Anonymous,
+        Self::KeyNotEnough,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::TooSlow,
@@ -73,6 +76,7 @@ impl ProblemCode {
         Self::BrokenRules,
         Self::IdempotencyKeyReused,
         Self::TooMany,
+        Self::KeyRate,
         Self::Refused,
         Self::Internal,
         Self::CredentialRefused,
@@ -118,8 +122,8 @@ impl ProblemCode {
                 "unauthorized",
                 StatusCode::UNAUTHORIZED,
                 "No token, or one that is not accepted",
-                "There is no bearer token, it is over, of another issuer or of a user who is gone; or a signed link is over or was changed. `detail` says which.",
-                "Send `Authorization: Bearer TOKEN` with a new token: of the Supabase project, or from `pixcrawler token --email you@example.org` where there is none. For a signed link, ask again for what contained it.",
+                "There is no bearer token, it is over, of another issuer or of a user who is gone; or an API key is unknown, revoked or expired; or a signed link is over or was changed. `detail` says which.",
+                "Send `Authorization: Bearer TOKEN` with a new token: of the Supabase project, or from `pixcrawler token --email you@example.org` where there is none; or an API key from `POST /api/v1/api-keys`. For a signed link, ask again for what contained it.",
             ),
             Self::Anonymous => (
                 "anonymous",
@@ -127,6 +131,13 @@ impl ProblemCode {
                 "Not for users who signed in anonymously",
                 "Whoever signed in anonymously may look, but begin no jobs.",
                 "Sign in with an address; or have the operator set `PIXCRAWLER_ANONYMOUS_JOBS`.",
+            ),
+            Self::KeyNotEnough => (
+                "key-not-enough",
+                StatusCode::FORBIDDEN,
+                "The API key may not do this",
+                "The API key is good, but lacks a permission for this operation; or the operation is for users alone, such as making keys and deleting the account.",
+                "`detail` names the permissions of which one is needed: make a key that has it. What is for users alone takes the token of one who is signed in.",
             ),
             Self::NotFound => (
                 "not-found",
@@ -218,6 +229,13 @@ impl ProblemCode {
                 "Too much is under way",
                 "You, or all together, have as many jobs or previews under way as are allowed; or your address has as many requests under way as one may.",
                 "Wait for one to end; the header `Retry-After` has the seconds after which to try again.",
+            ),
+            Self::KeyRate => (
+                "key-rate",
+                StatusCode::TOO_MANY_REQUESTS,
+                "The API key was used too often",
+                "Within this hour, which began on the hour, the API key was used as often as its `rate_limit` says.",
+                "The header `Retry-After` has the seconds until the next hour. Look less often, follow a job by its events, or make a key with a larger `rate_limit`.",
             ),
             Self::Refused => (
                 "refused",

@@ -17,10 +17,9 @@ use url::Url;
 use super::{example_id, file_path};
 use crate::{
     app::App,
-    auth::link::DOWNLOAD_LIFETIME,
+    auth::link::{DOWNLOAD_LIFETIME, LinkHolder},
     dataset::{ExportError, ListedImage, Listing},
     error::chain,
-    model::UserId,
 };
 
 /// Media type of lines of JSON.
@@ -42,14 +41,20 @@ struct ManifestLine {
 
 impl Manifest {
     /// With links to `origin`, where the client found this host.
-    pub(super) fn new(app: &App, user: UserId, listing: Listing, origin: String, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(
+        app: &App,
+        holder: LinkHolder,
+        listing: Listing,
+        origin: String,
+        now: DateTime<Utc>,
+    ) -> Self {
         let links = app.links.clone();
         let until = now + DOWNLOAD_LIFETIME;
         let expires_at = until.to_rfc3339_opts(SecondsFormat::Secs, true);
         let lines = move |page: Vec<ListedImage>| {
             let mut lines = Vec::new();
             for image in page {
-                let link = links.sign(&file_path(image.record.id), user, until);
+                let link = links.sign(&file_path(image.record.id), holder, until);
                 let line = ManifestLine {
                     image,
                     download_url: format!("{origin}{link}"),

@@ -12,7 +12,7 @@ use super::{example_id, file_path};
 use crate::{
     api::{jobs, nullable::Nullable, provenance::ProvenanceFields},
     app::App,
-    auth::link::LIFETIME,
+    auth::link::{LIFETIME, LinkHolder},
     db, model,
 };
 
@@ -113,9 +113,9 @@ pub(super) struct ImagePage {
 }
 
 impl Image {
-    pub(super) fn new(row: db::images::ImageRow, app: &App, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(row: db::images::ImageRow, app: &App, holder: LinkHolder, now: DateTime<Utc>) -> Self {
         let url =
-            row.storage_url.as_ref().map(|_| app.links.sign(&file_path(row.id), row.user_id, now + LIFETIME));
+            row.storage_url.as_ref().map(|_| app.links.sign(&file_path(row.id), holder, now + LIFETIME));
         Self {
             id: row.id.0,
             user_id: row.user_id.0,

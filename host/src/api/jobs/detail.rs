@@ -9,6 +9,7 @@ use super::shape::CrawlJob;
 use crate::{
     api::nullable::Nullable,
     app::App,
+    auth::link::LinkHolder,
     db,
     model::{ChunkState, JobState},
 };
@@ -82,8 +83,8 @@ enum ChunkStatus {
 }
 
 impl CrawlJobDetail {
-    pub(super) fn new(detail: db::jobs::JobDetail, app: &App) -> Self {
-        let job = CrawlJob::new(detail.job, app, Utc::now());
+    pub(super) fn new(detail: db::jobs::JobDetail, app: &App, holder: LinkHolder) -> Self {
+        let job = CrawlJob::new(detail.job, app, holder, Utc::now());
         let (refused, duplicates) = db::jobs::ReasonCount::split(detail.reasons.0);
         let kept = job.valid_images;
         let mut warnings: Vec<String> = Vec::new();

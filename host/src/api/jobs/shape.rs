@@ -10,7 +10,7 @@ use super::PREFIX;
 use crate::{
     api::{compat::paging::PageNumbers, nullable::Nullable},
     app::App,
-    auth::link::LIFETIME,
+    auth::link::{LIFETIME, LinkHolder},
     db,
     model::{self, Format, JobState},
 };
@@ -146,9 +146,9 @@ pub(super) struct CrawlJobPage {
 }
 
 impl CrawlJob {
-    pub(super) fn new(row: db::jobs::JobRow, app: &App, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(row: db::jobs::JobRow, app: &App, holder: LinkHolder, now: DateTime<Utc>) -> Self {
         let sign = |part: &str| {
-            app.links.sign(&format!("{PREFIX}/crawl-jobs/{}/{part}", row.id), row.user_id, now + LIFETIME)
+            app.links.sign(&format!("{PREFIX}/crawl-jobs/{}/{part}", row.id), holder, now + LIFETIME)
         };
         let (events_url, manifest_url) = (sign("events"), sign("manifest"));
         let rate = rate(&row, now);
