@@ -43,7 +43,7 @@ lint: setup ## Check formatting and lints; dependencies too, where cargo-deny is
 	else echo "licences, bans and origins of dependencies were not checked: cargo install cargo-deny --locked"; fi
 
 .PHONY: strangers
-strangers: target/tools/strangers/node_modules target/tools/strangers/python ## Ask judges from outside, which are fetched and take long
+strangers: target/tools/strangers/node_modules target/tools/strangers/python target/tools/nginx ## Ask judges from outside, which are fetched and take long
 	cp drizzle/schema.ts tests/strangers/tsconfig.json tests/strangers/*.mjs target/tools/strangers
 	@[ -z "$${PIXCRAWLER_REALTIME-}" ] || tests/setup.sh realtime
 	cargo test --test strangers -- --nocapture
@@ -62,6 +62,10 @@ target/tools/strangers/python: tests/strangers/requirements.txt | setup
 	python3 -m venv --clear $@
 	$@/bin/pip install --quiet --requirement $<
 	touch $@
+
+# The proxy of `deploy/`: unpacked and not installed, because then it would run. Else the one on the PATH is asked.
+target/tools/nginx:
+	@tests/setup.sh proxy $@
 
 .PHONY: plugins
 plugins: setup ## Build the bundled sources

@@ -21,7 +21,7 @@ fn variables(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let ours = |word: &&str| {
         ["PIXCRAWLER_", "SUPABASE_", "DATABASE_", "ALLOWED_"].iter().any(|start| word.starts_with(start))
-            && word.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+            && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
             && !word.ends_with('_')
     };
     words.filter(ours).collect()

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks; says what to do where it cannot.
-# With `languages`: what sources in JavaScript and Python need; with `realtime`: what Supabase's Realtime needs.
+# With `languages`: what sources in JavaScript and Python need; with `realtime`: what Supabase's Realtime needs;
+# with `proxy FOLDER`: nginx, unpacked there.
 set -euo pipefail
 
 fail() {
@@ -26,6 +27,17 @@ if [ "${1-}" = realtime ]; then
   version=$(basename "$(dirname "$folder")")
   [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "wal2json is missing (Debian: \`sudo apt install postgresql-$version-wal2json\`): install it, then run this again"
   apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes "postgresql-$version-wal2json"
+  exit
+fi
+
+if [ "${1-}" = proxy ]; then
+  if ! command -v nginx >/dev/null; then
+    command -v apt-get >/dev/null || fail "nginx is missing: install it, then run this again"
+    work=$(mktemp -d)
+    (cd "$work" && apt-get download nginx && dpkg -x nginx_*.deb unpacked)
+    mkdir -p "$(dirname "$2")" && mv "$work/unpacked" "$2" && rm -r "$work"
+  fi
+  mkdir -p "$2"
   exit
 fi
 

@@ -14,6 +14,7 @@ mod support;
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, Read as _, Write as _},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Output, Stdio},
 };
@@ -32,8 +33,10 @@ use tokio::process::Command;
 
 use crate::support::{
     api::{Api, send},
+    events::Events,
     origin::{Origin, reply},
     postgres::{self, DataDir, execute},
+    process::{ENDLESS, System},
     relay::Relay,
     site::{ORIGIN, Site, page},
 };
@@ -533,4 +536,156 @@ async fn hugging_face_loads_a_folder() {
     let labels = [label("/lions", lions.len()), label("/tigers", tigers.len())].concat();
     assert_eq!(loaded["labels"], json!(labels), "{loaded}");
     assert_eq!((&loaded["plain"], &loaded["sizes"]), (&json!(5), &json!([[16, 16]])), "{loaded}");
+}
+
+/// nginx by the file of `deploy/`, which is not touched but for its places, before two clients.
+#[tokio::test]
+async fn nginx_stands_before_it() {
+    let site = Site::start().await;
+    let pictures = site.gallery("/gallery", 3, None);
+    site.hold(&pictures[1..]);
+    let settings = [("PIXCRAWLER_TRUSTED_PROXIES", "127.0.0.1/32"), ("PIXCRAWLER_MAX_CONNECTIONS", "16")];
+    let system = System::with(&site, postgres::database().await, &settings).await;
+    let _worker = system.worker(&ENDLESS).await;
+    let nginx = Nginx::start(system.door().address()).await;
+    let [ann, bob] = [2, 3].map(|last| nginx.client([127, 0, 0, last]));
+    let url = |path: &str| format!("https://{}:{}{path}", Nginx::NAME, nginx.address.port());
+    let get = |client: &reqwest::Client, path: &str| client.get(url(path)).bearer_auth(system.token());
+
+    // `Location` and links are right for who came by https.
+    let body = json!({ "name": "x", "urls": [format!("{ORIGIN}/gallery")], "sources": ["webpage"], "max_images": 3 });
+    let made =
+        ann.post(url("/api/v1/crawl-jobs/")).bearer_auth(system.token()).json(&body).send().await.unwrap();
+    assert_eq!(made.status(), 201);
+    let location = made.headers()["location"].to_str().unwrap().to_owned();
+    let job: Value = send(get(&ann, &location)).await.expect(200).json();
+    system.until(job["id"].as_i64().unwrap(), "one is kept", |job| job["kept"] == 1).await;
+    let manifest = get(&ann, &format!("{location}/manifest")).send().await.unwrap().text().await.unwrap();
+    let line: Value = serde_json::from_str(manifest.lines().next().unwrap()).unwrap();
+    let link = line["download_url"].as_str().unwrap();
+    assert!(link.starts_with(&url("/api/v1/images/")), "{link}");
+    let whole = ann.get(link).send().await.unwrap().bytes().await.unwrap();
+    let part = ann.get(link).header("range", "bytes=2-5").send().await.unwrap();
+    assert_eq!(part.status(), 206);
+    assert_eq!(part.bytes().await.unwrap(), whole.slice(2..6));
+
+    // A change is there before the stream ends, and before its heartbeat.
+    let events = job["events_url"].as_str().unwrap();
+    let mut followed = Events::open(ann.get(url(events))).await;
+    assert_eq!(followed.next().await.unwrap().1["kept"], 1);
+    site.release(&pictures[1..2]);
+    assert_eq!(followed.next().await.unwrap().1["kept"], 2);
+
+    // What is too large is refused here in JSON, and far beyond that there.
+    for (mebibytes, by_host) in [(2, true), (5, false)] {
+        let body = vec![b' '; mebibytes << 20];
+        let post = ann.post(url("/api/v1/crawl-jobs/")).bearer_auth(system.token()).body(body);
+        let answer = post.header("content-type", "application/json").send().await.unwrap();
+        assert_eq!(answer.status(), 413, "{mebibytes} MiB");
+        assert_eq!(answer.headers()["content-type"] == "application/problem+json", by_host);
+    }
+
+    // A client has its share, whoever it says to be, and another has its own.
+    let mut streams = vec![followed];
+    while streams.len() < 4 {
+        let mut events = Events::open(ann.get(url(events))).await;
+        events.next().await.unwrap();
+        streams.push(events);
+    }
+    for said in [None, Some("203.0.113.9")] {
+        let request = get(&ann, &location);
+        let request = match said {
+            Some(said) => request.header("x-forwarded-for", said),
+            None => request,
+        };
+        send(request).await.expect(429);
+    }
+    send(get(&bob, &location)).await.expect(200);
+    assert!(!nginx.log().contains("signature"), "{}", nginx.log());
+    assert!(nginx.log().contains("/file"), "{}", nginx.log());
+}
+
+/// nginx with the site of `deploy/nginx.conf`.
+struct Nginx {
+    child: tokio::process::Child,
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+impl Nginx {
+    const NAME: &str = "images.example.org";
+
+    async fn start(host: SocketAddr) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name).display().to_string();
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+        openssl.args(["-days", "2", "-subj", &format!("/CN={}", Self::NAME)]);
+        openssl.args(["-keyout", &place("key.pem"), "-out", &place("cert.pem")]);
+        let made = openssl.output().await.unwrap();
+        assert!(made.status.success(), "{}", text(&made));
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+
+        let mut site = std::fs::read_to_string(root.join("deploy/nginx.conf")).unwrap();
+        for (there, here) in [
+            ("server 127.0.0.1:8000;", format!("server {host};")),
+            ("listen 443 ssl http2;", format!("listen {address} ssl http2;")),
+            ("    listen [::]:443 ssl http2;\n", String::new()),
+            ("/etc/letsencrypt/live/images.example.org/fullchain.pem", place("cert.pem")),
+            ("/etc/letsencrypt/live/images.example.org/privkey.pem", place("key.pem")),
+            ("/var/log/nginx/pixcrawler.log", place("access.log")),
+        ] {
+            assert!(site.contains(there), "{there}");
+            site = site.replace(there, &here);
+        }
+        let own: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .iter()
+            .map(|kind| format!("{kind}_temp_path {};\n", place(kind)))
+            .collect();
+        let main = format!(
+            "daemon off;\nmaster_process off;\npid {};\nerror_log {};\nevents {{}}\nhttp {{\n{own}{site}}}\n",
+            place("pid"),
+            place("error.log")
+        );
+        std::fs::write(place("nginx.conf"), main).unwrap();
+        let fetched = root.join("target/tools/nginx/usr/sbin/nginx");
+        let program = if fetched.exists() { fetched } else { PathBuf::from("nginx") };
+        let child = Command::new(program)
+            .args([
+                "-p",
+                folder.path().to_str().unwrap(),
+                "-c",
+                &place("nginx.conf"),
+                "-e",
+                &place("error.log"),
+            ])
+            .kill_on_drop(true)
+            .spawn()
+            .expect("run `make strangers`, which fetches nginx");
+        let mut nginx = Self { child, address, folder };
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            assert!(nginx.child.try_wait().unwrap().is_none(), "nginx ended: {}", nginx.read("error.log"));
+            tokio::task::yield_now().await;
+        }
+        nginx
+    }
+
+    /// A client with this address of the machine.
+    fn client(&self, from: [u8; 4]) -> reqwest::Client {
+        reqwest::Client::builder()
+            .resolve(Self::NAME, self.address)
+            .local_address(std::net::IpAddr::from(from))
+            .tls_danger_accept_invalid_certs(true)
+            .build()
+            .unwrap()
+    }
+
+    fn log(&self) -> String {
+        self.read("access.log")
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+    }
 }

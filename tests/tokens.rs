@@ -308,6 +308,23 @@ async fn a_secret_takes_the_place_of_published_keys() {
     api.stop().await;
 }
 
+/// While a project goes over from the one to the others.
+#[tokio::test]
+async fn a_secret_with_an_end_stands_beside_published_keys() {
+    let key = Key::es256("known");
+    let project = Project::start(&[&key]).await;
+    let tokens = [hs256(SECRET, &claims()), key.sign(&claims())];
+    let secret = ["--supabase-jwt-secret", SECRET, "--supabase-jwt-secret-until"];
+    for (until, expected) in [("2999-01-01T00:00:00Z", [200, 200]), ("2001-01-01T00:00:00Z", [401, 200])] {
+        let api = project.host(&[&secret[..], &[until]].concat()).await;
+        for (token, expected) in tokens.iter().zip(expected) {
+            me(&api, token).await.expect(expected);
+        }
+        refused(&me(&api, &hs256("another secret of at least 32 bytes", &claims())).await, "another secret");
+        api.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn with_a_project_there_is_no_issuer_here() {
     let local = Api::start().await;
