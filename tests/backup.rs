@@ -8,12 +8,13 @@ use std::{
 };
 
 use pixcrawler::{db::PgPool, postgres};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 
 use crate::support::{
     api::send,
-    postgres::data_dir,
+    postgres::{data_dir, database, empty_database, execute},
     process::{Process, System},
     site::{PATIENCE, Site},
 };
@@ -202,8 +203,18 @@ async fn refusals(system: &System, backup: &Path) -> Value {
         assert!(parts.iter().all(|part| told.contains(part)), "{arguments:?}: {told}");
     };
     let url = ["--database-url", "postgresql://nobody@localhost/x"];
-    fails(&["backup", target, url[0], url[1]], &["DATABASE_URL is set", "pg_dump", "objects"]).await;
-    fails(&["restore", target], &["is in use", "move this one away"]).await;
+    fails(&["backup", target, url[0], url[1]], &["cannot connect to the database"]).await;
+    for own in [&[][..], &url] {
+        fails(&[&["restore", target], own].concat(), &["is in use", "move this one away"]).await;
+    }
+    let (empty, data) = (empty_database().await, data_dir());
+    let told = system
+        .fails(
+            &["restore", target, url[0], empty.url.expose_secret()],
+            &[("PIXCRAWLER_DATA_DIR", data.of_host().to_str().unwrap())],
+        )
+        .await;
+    assert!(told.contains("is of a private Postgres"), "{told}");
     fails(&["backup", system.data().join("b").to_str().unwrap()], &["is in the data folder"]).await;
     let other = backup.with_file_name("other");
     fs::create_dir(&other).unwrap();
@@ -281,4 +292,133 @@ async fn refusals(system: &System, backup: &Path) -> Value {
     )
     .unwrap();
     again
+}
+
+/// What the frontend of a project has beside us: a table with a type, a policy and a role of its own.
+const NOTES: &str = "
+    do $$ begin create role backup_reports nologin; exception when duplicate_object then null; end $$;
+    create type public.mood as enum ('calm', 'wild');
+    create table public.notes (
+        id serial primary key, user_id uuid not null references auth.users (id), mood public.mood not null);
+    alter table public.notes enable row level security;
+    create policy own on public.notes for select to authenticated using ((select auth.uid()) = user_id);
+    revoke all on public.notes from anon, authenticated, service_role;
+    grant select on public.notes to backup_reports;
+    alter default privileges in schema public grant select on tables to backup_reports;
+    insert into auth.users (id, email, encrypted_password, raw_user_meta_data)
+        values ('6f9a3c9e-7b0c-4a39-9a55-0d4a0d0f2a11', 'bob@example.org', 'hashed', '{\"full_name\": \"Bob\"}');
+    insert into public.notes (user_id, mood) select id, 'wild' from auth.users where email = 'bob@example.org'";
+
+/// The same of a database.
+async fn notes(pool: &PgPool) -> Value {
+    sqlx::query_scalar(
+        "select jsonb_build_object(
+            'notes', (select jsonb_agg(to_jsonb(n)) from public.notes n),
+            'next', (select nextval('public.notes_id_seq')),
+            'security', (select relrowsecurity from pg_class where oid = 'public.notes'::regclass),
+            'policies', (select jsonb_agg(policyname) from pg_policies where tablename = 'notes'),
+            'reports', has_table_privilege('backup_reports', 'public.notes', 'select'),
+            'anon', has_table_privilege('anon', 'public.notes', 'select'),
+            'users', (select jsonb_agg(to_jsonb(u) order by id) from auth.users u),
+            'published', (select jsonb_agg(tablename order by tablename) from pg_publication_tables
+                           where pubname = 'supabase_realtime'),
+            'private', (select count(*) from information_schema.role_table_grants
+                         where table_schema in ('pixcrawler', 'graphile_worker')
+                           and grantee in ('anon', 'authenticated', 'PUBLIC')))",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap()
+}
+
+/// A database of one's own goes into a private Postgres and into another one, while it is worked on.
+#[tokio::test]
+async fn a_database_of_ones_own_is_stood_up_elsewhere() {
+    let site = Site::start().await;
+    let database = database().await;
+    execute(&database.pool, NOTES).await;
+    let system = System::with(&site, database, &[]).await;
+    let folder = data_dir();
+    let [backup, private, elsewhere] =
+        ["backup", "private", "elsewhere"].map(|name| folder.path().join(name));
+    let target = backup.to_str().unwrap();
+    let server = system.server(&[]).await;
+    site.gallery("/over", 3, None);
+    let over = system.create(&["/over"], 3).await;
+    system.until_status(over, "completed").await;
+    let all = site.gallery("/half", 4, None);
+    site.hold(&all[2..]);
+    let half = system.create(&["/half"], 4).await;
+    system.until(half, "the quick ones are kept", |job| job["kept"] == 2).await;
+    let done = parsed(&system.tool(&["backup", target, "--json"], &[]).await);
+    assert_eq!(
+        (&done["new_objects"], &done["backup"]["jobs"], &done["faulty"]),
+        (&json!(5), &json!(2), &json!(0))
+    );
+    assert_eq!(done["backup"]["format"], 2);
+    system.tool(&["restore", target, "--verify"], &[]).await;
+    let before = (rows(&system.pool).await, notes(&system.pool).await);
+    assert_eq!(
+        (&before.1["users"][0]["encrypted_password"], &before.1["anon"]),
+        (&json!("hashed"), &json!(false))
+    );
+    server.kill().await;
+
+    // Into a private Postgres, whose server has none of the roles.
+    let mut restore = tokio::process::Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+    restore
+        .args(["restore", target, "--json"])
+        .env("PIXCRAWLER_DATA_DIR", &private)
+        .env_remove("DATABASE_URL");
+    let restored = restore.output().await.unwrap();
+    assert!(restored.status.success(), "{restored:?}");
+    let restored = parsed(std::str::from_utf8(&restored.stdout).unwrap());
+    assert_eq!((&restored["objects"], &restored["faulty"]), (&json!(5), &json!(0)));
+    let started =
+        postgres::PrivatePostgres::start(&private, None, postgres::Durability::ThrownAway).await.unwrap();
+    let pool = connect(&private).await;
+    let after = (rows(&pool).await, notes(&pool).await);
+    assert_eq!(after, before);
+    pool.close().await;
+    started.stop().await.unwrap();
+
+    // Into an empty database, which goes on with the job.
+    let empty = empty_database().await;
+    let there =
+        [("DATABASE_URL", empty.url.expose_secret()), ("PIXCRAWLER_DATA_DIR", elsewhere.to_str().unwrap())];
+    let restored = parsed(&system.tool(&["restore", target, "--json"], &there).await);
+    assert_eq!((&restored["objects"], &restored["faulty"]), (&json!(5), &json!(0)));
+    assert_eq!((rows(&empty.pool).await, notes(&empty.pool).await), before);
+    let other = folder.path().join("other");
+    let again = [there[0], ("PIXCRAWLER_DATA_DIR", other.to_str().unwrap())];
+    let told = system.fails(&["restore", target], &again).await;
+    assert!(told.contains("has the schema graphile_worker already"), "{told}");
+    let told = system.fails(&["restore", target], &there).await;
+    assert!(told.contains("is in use"), "{told}");
+    site.release(&all[2..]);
+    let server = system.server(&there).await;
+    completed(&empty.pool, half).await;
+    let doctor = parsed(&system.tool(&["doctor", "--json"], &there).await);
+    assert_eq!(doctor["ok"], true, "{doctor}");
+
+    // Where the database came back by other means, and some objects did not.
+    let objects = tree(&elsewhere.join("objects"));
+    let lost: Vec<_> = objects.keys().filter(|path| path.extension().is_some()).take(2).collect();
+    for path in &lost {
+        fs::remove_file(elsewhere.join("objects").join(path)).unwrap();
+    }
+    let missing = async || {
+        // With some that are missing it ends with exit code 1.
+        let swept = system.run(&["sweep", "--dry-run", "--json"], &there).await;
+        parsed(std::str::from_utf8(&swept.stdout).unwrap())["missing"].clone()
+    };
+    assert_eq!(missing().await, 2);
+    let output = system.run(&["restore", target, "--objects", "--json"], &there).await;
+    let put_back = parsed(std::str::from_utf8(&output.stdout).unwrap());
+    // Those that came after the backup cannot be had from it.
+    let [new, faulty] = ["new_objects", "faulty"].map(|name| put_back[name].as_u64().unwrap());
+    assert_eq!((new + faulty, put_back["objects"].as_u64().unwrap() + faulty), (2, 7), "{put_back}");
+    assert_eq!(output.status.code(), Some(i32::from(faulty > 0)));
+    assert_eq!(missing().await, faulty);
+    stop(server).await;
 }

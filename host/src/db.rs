@@ -29,11 +29,13 @@ pub mod secrets;
 pub mod job_lifecycle;
 pub mod sources;
 pub mod steps;
+pub mod transfer;
 pub mod image_batch;
 pub mod users;
 
 use std::{io::ErrorKind, path::PathBuf, time::Duration};
 
+use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     Connection,
@@ -78,6 +80,46 @@ impl ServerAddress {
     pub fn configured(settings: &config::Database) -> Option<Self> {
         let url = settings.database_url.clone()?;
         Some(Self { url, ca: settings.database_ca.clone() })
+    }
+}
+
+impl ServerAddress {
+    /// Address and password as the programs of Postgres take them.
+    ///
+    /// # Errors
+    /// When it is not an address of Postgres, or leads to a transaction pooler.
+    pub fn for_tools(&self) -> Result<(String, Option<SecretString>), ConnectError> {
+        /// What libpq knows, too.
+        const KNOWN: [&str; 7] =
+            ["host", "port", "user", "dbname", "sslmode", "sslrootcert", "connect_timeout"];
+        let (mut url, says_how) = normalised(self.url.expose_secret())?;
+        let verified = !says_how && !is_here(&options(self.url.expose_secret())?);
+        let password =
+            url.password().map(|password| percent_decode_str(password).decode_utf8_lossy().into_owned());
+        // Of what has no host nothing can be taken.
+        let _ = url.set_password(None);
+        let given: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        url.set_query(None);
+        let mut query = url.query_pairs_mut();
+        for (key, value) in given {
+            if KNOWN.contains(&&*key) && !(verified && key == "sslmode") {
+                query.append_pair(&key, &value);
+            }
+        }
+        if verified {
+            query.append_pair("sslmode", "verify-full");
+        }
+        match &self.ca {
+            Some(file) => {
+                query.append_pair("sslrootcert", &file.to_string_lossy());
+            }
+            None if verified => {
+                query.append_pair("sslrootcert", "system");
+            }
+            None => {}
+        }
+        drop(query);
+        Ok((String::from(url).trim_end_matches('?').to_owned(), password.map(SecretString::from)))
     }
 }
 
@@ -149,12 +191,29 @@ pub async fn server_version(pool: &PgPool) -> sqlx::Result<String> {
     sqlx::query_scalar("select current_setting('server_version')").fetch_one(pool).await
 }
 
+/// The major version of the server.
+pub async fn server_major(pool: &PgPool) -> sqlx::Result<i32> {
+    let major = sqlx::query_scalar("select current_setting('server_version_num')::integer / 10000");
+    major.fetch_one(pool).await
+}
+
 /// How many migrations of this binary are yet to be applied.
 pub async fn pending(pool: &PgPool) -> sqlx::Result<usize> {
     let mut connection = pool.acquire().await?;
     let applied = applied(&mut connection).await?;
     let migrator = sqlx::migrate!("../migrations");
     Ok(migrator.iter().filter(|migration| !applied.contains(&migration.version)).count())
+}
+
+/// Makes what Supabase brings where it is not there; see [`bootstrap`].
+///
+/// # Errors
+/// When it cannot be made.
+pub async fn prepare(pool: &PgPool) -> Result<(), BootstrapError> {
+    let mut connection = pool.acquire().await?;
+    let prepared = is_prepared(&mut connection).await?;
+    drop(connection);
+    if prepared { Ok(()) } else { bootstrap(pool).await }
 }
 
 /// Whether what Supabase brings is there, in its database or by a bootstrap.
@@ -366,6 +425,26 @@ pub enum BootstrapError {
 
 /// Reads an address as Supabase, `SQLAlchemy` and Drizzle write it.
 fn options(address: &str) -> Result<PgConnectOptions, ConnectError> {
+    let (url, says_how) = normalised(address)?;
+    let options: PgConnectOptions =
+        url.as_str().parse().map_err(|_| ConnectError::Address("a parameter in it is not known"))?;
+    // The default falls back to plain text when somebody in between says no to TLS.
+    let options =
+        if is_here(&options) || says_how { options } else { options.ssl_mode(PgSslMode::VerifyFull) };
+    Ok(options.application_name("pixcrawler"))
+}
+
+/// Whether the server is on this machine.
+fn is_here(options: &PgConnectOptions) -> bool {
+    let host = options.get_host().trim_matches(['[', ']']);
+    host == "localhost"
+        || host.starts_with('/')
+        || options.get_socket().is_some()
+        || host.parse::<std::net::IpAddr>().is_ok_and(|host| host.is_loopback())
+}
+
+/// An address as most programs take it, and whether it says how to encrypt.
+fn normalised(address: &str) -> Result<(Url, bool), ConnectError> {
     let (scheme, rest) = address.split_once("://").ok_or(ConnectError::Address("there is no `://`"))?;
     // SQLAlchemy names the driver: postgresql+asyncpg.
     let scheme = scheme.split('+').next().unwrap_or(scheme);
@@ -398,16 +477,7 @@ fn options(address: &str) -> Result<PgConnectOptions, ConnectError> {
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
     }
-    let options: PgConnectOptions =
-        url.as_str().parse().map_err(|_| ConnectError::Address("a parameter in it is not known"))?;
-    let host = options.get_host().trim_matches(['[', ']']);
-    let here = host == "localhost"
-        || host.starts_with('/')
-        || options.get_socket().is_some()
-        || host.parse::<std::net::IpAddr>().is_ok_and(|host| host.is_loopback());
-    // The default falls back to plain text when somebody in between says no to TLS.
-    let options = if here || says_how { options } else { options.ssl_mode(PgSslMode::VerifyFull) };
-    Ok(options.application_name("pixcrawler"))
+    Ok((url, says_how))
 }
 
 /// Whether the database works but will never take this: a value out of range, a broken constraint.
@@ -463,6 +533,35 @@ mod tests {
         check("postgresql://me:secret@db.example.supabase.co:5432/rows?sslmode=require", "Require");
         check("postgresql://me@a.pooler.supabase.com/rows?sslmode=verify-full", "VerifyFull");
         check("postgresql://me@localhost/rows?host=/run/postgresql&sslmode=disable", "Disable");
+    }
+
+    #[test]
+    fn programs_are_given_what_they_know() {
+        let check = |address: &str, ca: Option<&str>, expect: &str, password: Option<&str>| {
+            let server = ServerAddress { url: address.to_owned().into(), ca: ca.map(PathBuf::from) };
+            let (address, given) = server.for_tools().unwrap();
+            assert_eq!(address, expect);
+            assert_eq!(given.as_ref().map(ExposeSecret::expose_secret), password);
+        };
+        check("postgres://me@localhost/rows", None, "postgres://me@localhost/rows", None);
+        check(
+            "postgresql+asyncpg://me:p%40ss@localhost:5433/rows?ssl=require&statement-cache-capacity=5",
+            None,
+            "postgresql://me@localhost:5433/rows?sslmode=require",
+            Some("p@ss"),
+        );
+        check(
+            "postgresql://me:secret@db.example.org/rows?sslmode=prefer",
+            Some("/ca.crt"),
+            "postgresql://me@db.example.org/rows?sslmode=verify-full&sslrootcert=%2Fca.crt",
+            Some("secret"),
+        );
+        check(
+            "postgresql://me@db.example.org/rows",
+            None,
+            "postgresql://me@db.example.org/rows?sslmode=verify-full&sslrootcert=system",
+            None,
+        );
     }
 
     #[test]

@@ -30,6 +30,7 @@ use secrecy::SecretString;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::dump::PostgresTools;
 use self::{account::Account, cluster::Cluster};
 use crate::private::{self, HeldFolder};
 
@@ -281,6 +282,17 @@ pub enum PostgresError {
          looked in {looked}"
     )]
     NoBinaries {
+        /// Folders.
+        looked: String,
+    },
+    /// The programs for a database elsewhere are missing, or older than its server.
+    #[error(
+        "no pg_dump and pg_restore of Postgres {needed} or newer found; install them (`apt install \
+         postgresql-client-{needed}`), or name their folder with --pg-bin; looked in {looked}"
+    )]
+    NoClient {
+        /// Major version of the server.
+        needed: u32,
         /// Folders.
         looked: String,
     },

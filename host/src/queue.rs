@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The engine's schema; granted to nobody.
-const SCHEMA: &str = "graphile_worker";
+pub const SCHEMA: &str = "graphile_worker";
 /// The engine listens here. It hands out one message a signal and slot, and sends
 /// one signal a transaction however many messages that adds, so whoever adds more sends
 /// more, and whoever ends a message signals for the next.

@@ -1,4 +1,4 @@
-//! `backup` and `restore`: the private Postgres with its objects, keys and plugins.
+//! `backup` and `restore`: an installation, which is its database, objects, keys and plugins.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -12,12 +12,13 @@ use crate::{
     cli::{counted, say, stop, tell},
     config::Config,
     postgres,
-    services::backup::{self, BackupError, Checked, Faults, Manifest, Options},
+    services::backup::{self, BackupError, Checked, Faults, Manifest, Options, PutBack},
 };
 
-/// Back up the private Postgres with objects, keys and plugins
+/// Back up the database with objects, keys and plugins
 ///
-/// Works while `serve` runs, and is of one moment. Into the same folder again only new objects are
+/// Works while `serve` runs, and is of one moment. Of a database of your own it has the schemas `public`,
+/// `pixcrawler` and `graphile_worker` and the users in `auth.users`, and needs `pg_dump` as new as its server. Into the same folder again only new objects are
 /// copied; the backup there before counts until this one is whole. Of plugins it has those that are in the
 /// data folder. Whoever can read it can make tokens. A folder that has a backup of another database, or a
 /// damaged one, is left as it is unless --replace is given.
@@ -41,14 +42,17 @@ pub(super) struct Backup {
     json: bool,
 }
 
-/// Make a new data folder of a backup
+/// Make a new data folder of a backup, or fill an empty database
 ///
-/// In --data-dir, which must be absent or empty. Every object is compared with its hash. A newer version
+/// In --data-dir, which must be absent or empty. With `DATABASE_URL` a backup of a database of your own goes
+/// into that one, which must be empty, a Supabase project's or another's, and its objects into the store that
+/// is configured; without, into a private Postgres. Every object is compared with its hash. A newer version
 /// of the program, or a newer Postgres, may restore what an older one backed up, not the other way round.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler restore /mnt/backup/pixcrawler --data-dir ./restored\n  \
-    pixcrawler restore /mnt/backup/pixcrawler --verify\n\n\
+    pixcrawler restore /mnt/backup/pixcrawler --verify\n  \
+    pixcrawler restore /mnt/backup/pixcrawler --objects\n\n\
     Exit codes: 0 done, 1 objects are missing or damaged and were left out, or it failed, 130 interrupted.")]
 pub(super) struct Restore {
     /// Folder of the backup
@@ -57,6 +61,10 @@ pub(super) struct Restore {
     /// Only look whether the backup is whole, and change nothing
     #[arg(long)]
     verify: bool,
+    /// Only put back objects that rows name and the store lacks, as after the database was brought back by
+    /// other means, such as a backup of Supabase
+    #[arg(long, conflicts_with = "verify")]
+    objects: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -64,17 +72,14 @@ pub(super) struct Restore {
 
 impl Backup {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
-        if config.database.database_url.is_some() {
-            return Err(BackupError::NotPrivate.into());
-        }
         let data_dir = config.data_dir();
-        if !postgres::is_made(&data_dir) {
+        if config.database.database_url.is_none() && !postgres::is_made(&data_dir) {
             return Err(BackupError::Nothing(data_dir).into());
         }
         let stop = stop::on_signal()?;
         let database = Database::connect(&config).await?;
         let options = Options { replace: self.replace, verify: self.verify };
-        let made = backup::back_up(&database, &data_dir, &self.target, options, &tell);
+        let made = backup::back_up(&config, &database, &self.target, options, &tell);
         let done = or_stopped(&stop, made).await;
         database.close().await;
         let done = done?;
@@ -96,6 +101,9 @@ impl Backup {
 impl Restore {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
+        if self.objects {
+            return self.put_back(&config, &stop).await;
+        }
         let Checked { manifest, objects, bytes, faults } = if self.verify {
             or_stopped(&stop, backup::verify(&self.source)).await?
         } else {
@@ -110,13 +118,33 @@ impl Restore {
         } else if self.verify {
             say(&format!("{} holds {}", self.source.display(), contents(&manifest, objects, bytes)));
         } else {
-            say(&format!("{} has {}", config.data_dir().display(), contents(&manifest, objects, bytes)));
+            let place = match config.database.database_url {
+                Some(_) => "The database of DATABASE_URL".to_owned(),
+                None => config.data_dir().display().to_string(),
+            };
+            say(&format!("{place} has {}", contents(&manifest, objects, bytes)));
         }
         let code = end(&faults, "of the backup missing or damaged");
         if self.verify && faults.count > 0 {
             tell("`pixcrawler backup FOLDER --verify` copies them anew, where the store still has them.");
         }
         Ok(code)
+    }
+}
+
+impl Restore {
+    async fn put_back(&self, config: &Config, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
+        let done = backup::restore_objects(config, &self.source, &tell);
+        let PutBack { new, bytes, there, faults } = or_stopped(stop, done).await?;
+        if self.json {
+            let summary = json!({ "new_objects": new, "objects": new + there, "faulty": faults.count,
+                "faulty_objects": faults.named });
+            say(&summary.to_string());
+        } else {
+            let (new, bytes) = (counted(new, "object"), HumanBytes(bytes));
+            say(&format!("{new} ({bytes}) put back; {} there", counted(there, "object")));
+        }
+        Ok(end(&faults, "named by rows and missing or damaged in the backup, too"))
     }
 }
 

@@ -6,6 +6,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use sqlx::{Connection as _, PgConnection, PgPool};
+use uuid::Uuid;
 
 use crate::model::{Format, Sha256, UserId};
 
@@ -146,6 +147,43 @@ impl StoreHold {
         .bind(object.user)
         .bind(object.sha256.to_string())
         .fetch_one(&mut self.connection)
+        .await
+    }
+
+    /// Rows of `auth.users` as JSON, those whose id comes after this one, in order; with the last id.
+    pub async fn accounts(&mut self, after: Uuid, limit: i64) -> sqlx::Result<(Vec<String>, Option<Uuid>)> {
+        let rows: Vec<(Uuid, String)> = sqlx::query_as(
+            "select id, to_jsonb(u)::text from auth.users u where id > $1 order by id limit $2",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let last = rows.last().map(|(id, _)| *id);
+        Ok((rows.into_iter().map(|(_, row)| row).collect(), last))
+    }
+
+    /// Roles to whom something is granted in these schemas, or who are named by a policy there; those that
+    /// Postgres brings and Supabase's own superuser left out.
+    pub async fn grantees(&mut self, schemas: &[&str]) -> sqlx::Result<Vec<String>> {
+        sqlx::query_scalar(
+            "with place as (select oid, nspacl from pg_namespace where nspname = any ($1)),
+                  granted as (
+                    select nspacl as acl from place
+                    union all select relacl from pg_class join place on place.oid = relnamespace
+                    union all select attacl from pg_attribute a join pg_class c on c.oid = a.attrelid
+                                join place on place.oid = c.relnamespace
+                    union all select proacl from pg_proc join place on place.oid = pronamespace
+                    union all select typacl from pg_type join place on place.oid = typnamespace),
+                  named as (
+                    select grantee as role from granted, aclexplode(acl)
+                    union select unnest(polroles) from pg_policy p join pg_class c on c.oid = p.polrelid
+                            join place on place.oid = c.relnamespace)
+             select rolname::text from pg_roles join named on role = oid
+              where rolname !~ '^pg_' and rolname <> 'supabase_admin' order by rolname",
+        )
+        .bind(schemas)
+        .fetch_all(&mut self.connection)
         .await
     }
 

@@ -47,6 +47,23 @@ pub(super) async fn find(
     }
 }
 
+/// Finds the folder of `pg_dump` and `pg_restore` for a server of this major version, which may not be newer
+/// than they are. With `given`, only that.
+pub(super) async fn find_client(given: Option<&Path>, server: u32) -> Result<PathBuf, PostgresError> {
+    let folders = match given {
+        Some(dir) => vec![dir.to_owned()],
+        None => folders().await,
+    };
+    for dir in &folders {
+        let both = ["pg_dump", "pg_restore"].iter().all(|program| dir.join(program).is_file());
+        if both && version_of(&dir.join("pg_dump")).await.is_some_and(|major| major >= server) {
+            return Ok(dir.clone());
+        }
+    }
+    let looked: Vec<_> = folders.iter().map(|dir| dir.display().to_string()).collect();
+    Err(PostgresError::NoClient { needed: server, looked: looked.join(", ") })
+}
+
 /// Lists the folders that may hold them, best first.
 async fn folders() -> Vec<PathBuf> {
     let mut folders = Vec::new();
@@ -88,7 +105,11 @@ async fn version(dir: &Path) -> Option<u32> {
     if !dir.join("initdb").is_file() {
         return None;
     }
-    let output = Command::new(dir.join("postgres")).arg("--version").output().await.ok()?;
+    version_of(&dir.join("postgres")).await
+}
+
+async fn version_of(program: &Path) -> Option<u32> {
+    let output = Command::new(program).arg("--version").output().await.ok()?;
     parse_version(&String::from_utf8(output.stdout).ok()?)
 }
 

@@ -1,12 +1,15 @@
-//! Backup and restore of the private Postgres with its objects, keys and plugins.
+//! Backup and restore of an installation: its database, objects, keys and plugins.
+//!
+//! Of a private Postgres all is taken; of a database of one's own, which others may have a part in, the
+//! schemas with the tables of the frontend, ours and those of the queue, and the users in `auth.users`.
 //!
 //! A backup is a folder: `manifest.json`, which is written last and names one of the folders `run-…`, with
 //! the database, keys and plugins of one moment, and `objects`, which all runs share. A run adds the
 //! objects that are new, and takes away what only runs before it named when it is whole. Whatever
 //! interrupts it, the manifest speaks of a backup that is whole.
 //!
-//! A restore makes all in the folder `restoring` of the data folder and moves it to its places at the
-//! end, the database last.
+//! A restore into a data folder makes all in its folder `restoring` and moves it to its places at the end,
+//! the database last. One into a database of one's own reads that in one transaction, and adds the objects.
 
 use std::{
     fs::{self, File},
@@ -21,26 +24,32 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     app::{Announce, Database, StartError},
     atomic_write,
     config::Config,
     db::{
-        self,
+        self, PgPool, ServerAddress,
         objects::{NamedObject, RowCounts, StoreHold},
+        transfer::DefaultGrants,
     },
     model::{Format, Sha256, UserId},
-    postgres::{Durability, PostgresError, PrivatePostgres},
-    private,
+    postgres::{Durability, PostgresError, PostgresTools, PrivatePostgres},
+    private, queue,
     store::{Store, StoreError},
 };
 
-/// Of the folder; another one is not read.
-const FORMAT: u32 = 1;
+/// Of the folder, up to which it is read: 1 is of a private Postgres, 2 of a database of one's own.
+const FORMAT: u32 = 2;
 const MANIFEST: &str = "manifest.json";
 const DUMP: &str = "database.dump";
 const OBJECTS: &str = "objects";
+/// Rows of `auth.users` of a database of one's own, as JSON, one a line.
+const ACCOUNTS: &str = "accounts.jsonl";
+/// What of a database of one's own is taken along: the tables of the frontend, ours, and those of the queue.
+const SCHEMAS: [&str; 3] = ["public", "pixcrawler", queue::SCHEMA];
 /// Paths of the objects of a run, one a line.
 const LIST: &str = "objects.list";
 const RUN: &str = "run-";
@@ -61,6 +70,8 @@ const HARMLESS: [&str; 7] = [
 /// Objects that are looked up, and that are copied, at a time.
 const PAGE: i64 = 1000;
 const COPIES: usize = 8;
+/// Users that are inserted at a time.
+const ROWS: usize = 1000;
 /// A sweep is waited for so long.
 const SWEEP: Duration = Duration::from_mins(10);
 /// Objects that are named.
@@ -87,6 +98,12 @@ pub struct Manifest {
     pub dump_sha256: Sha256,
     /// SHA-256 of the list of objects.
     pub list_sha256: Sha256,
+    /// SHA-256 of the rows of `auth.users`; none of a private Postgres, whose dump has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts_sha256: Option<Sha256>,
+    /// Roles that must be there before the dump is read, beside those that Supabase brings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
     /// How much there is.
     #[serde(flatten)]
     pub rows: RowCounts,
@@ -138,15 +155,37 @@ pub struct BackedUp {
     pub faults: Faults,
 }
 
+/// What came of putting objects back.
+#[derive(Clone, Debug)]
+pub struct PutBack {
+    /// Objects that were missing and are there now.
+    pub new: u64,
+    /// Of these.
+    pub bytes: u64,
+    /// Objects that were there.
+    pub there: u64,
+    /// Objects that rows name and that are neither in the store nor, whole, in the backup.
+    pub faults: Faults,
+}
+
 /// Why there is no backup, or why it cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// Its owner has tools for it.
+    /// It goes into a data folder only.
     #[error(
-        "DATABASE_URL is set, and a database of your own is saved with its own tools (Supabase's backups, pg_dump); after \
-         it copy the folders objects, keys and plugins of the data folder; unset it to work on the private Postgres"
+        "the backup is of a private Postgres and is restored into a data folder, but DATABASE_URL is set; unset it"
     )]
-    NotPrivate,
+    OfPrivate,
+    /// Something would be mixed up.
+    #[error(
+        "the database of DATABASE_URL has {0} already; name an empty one (of another Postgres, or of a new Supabase project)"
+    )]
+    Occupied(String),
+    /// The database is there, and the rest is not.
+    #[error(
+        "the database was restored, but not all objects; `pixcrawler restore {0} --objects` goes on with them"
+    )]
+    Objects(PathBuf, #[source] Box<Self>),
     /// There is no database.
     #[error("there is no database in {0} to back up; name the data folder with --data-dir")]
     Nothing(PathBuf),
@@ -252,7 +291,7 @@ pub enum BackupError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// It cannot be reached.
-    #[error("cannot connect to the restored database")]
+    #[error("cannot connect to the database")]
     Connect(#[from] db::ConnectError),
     /// The roles.
     #[error("cannot make the roles of the database")]
@@ -292,13 +331,13 @@ enum Copied {
 /// # Errors
 /// When it is not whole; the one before, if any, is.
 pub async fn back_up(
+    config: &Config,
     database: &Database,
-    data_dir: &Path,
     target: &Path,
     options: Options,
     tell: Announce<'_>,
 ) -> Result<BackedUp, BackupError> {
-    let postgres = database.private().ok_or(BackupError::NotPrivate)?;
+    let data_dir = &config.data_dir();
     let lock = claim(target, data_dir)?;
     // Rows may be of a version before.
     database.migrate().await?;
@@ -306,6 +345,7 @@ pub async fn back_up(
     if !options.replace {
         may_go_on(target, &name)?;
     }
+    let tools = tools(config, database, data_dir).await?;
     let source = database.store(data_dir).await?;
     let copy = Store::local(&target.join(OBJECTS))?;
 
@@ -319,9 +359,15 @@ pub async fn back_up(
     let dump = folder.join(DUMP);
     let file = private::file().write(true).create_new(true).open(&dump);
     let file = file.map_err(BackupError::io("make", &dump))?;
-    postgres.dump(&snapshot, file.try_clone().map_err(BackupError::io("write", &dump))?).await?;
+    let schemas = if database.is_private() { &[][..] } else { &SCHEMAS };
+    tools.dump(&snapshot, schemas, file.try_clone().map_err(BackupError::io("write", &dump))?).await?;
     file.sync_all().map_err(BackupError::io("write", &dump))?;
     let (dump_bytes, dump_sha256) = digest(&dump)?;
+    let (accounts_sha256, roles) = if database.is_private() {
+        (None, Vec::new())
+    } else {
+        (Some(save_accounts(&mut hold, &folder).await?), hold.grantees(&SCHEMAS).await?)
+    };
     for part in FILES {
         copy_folder(&data_dir.join(part), &folder.join(part), true, tell)?;
     }
@@ -360,7 +406,7 @@ pub async fn back_up(
 
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let manifest = Manifest {
-        format: FORMAT,
+        format: if accounts_sha256.is_some() { 2 } else { 1 },
         version,
         database: name,
         made_at,
@@ -368,6 +414,8 @@ pub async fn back_up(
         dump_bytes,
         dump_sha256,
         list_sha256,
+        accounts_sha256,
+        roles,
         rows,
         copied,
         bytes,
@@ -380,6 +428,37 @@ pub async fn back_up(
     hold.end().await?;
     drop(lock);
     Ok(BackedUp { manifest, new, faults })
+}
+
+/// Finds the programs that write the database into a file, and read it from one.
+async fn tools<'a>(
+    config: &Config,
+    database: &'a Database,
+    data_dir: &'a Path,
+) -> Result<PostgresTools<'a>, BackupError> {
+    let server = match (database.private(), ServerAddress::configured(&config.database)) {
+        (Some(private), _) => return Ok(private.tools().await?),
+        (None, server) => server.ok_or_else(|| BackupError::Nothing(data_dir.to_owned()))?,
+    };
+    let major = db::server_major(&database.pool).await?.unsigned_abs();
+    Ok(PostgresTools::of(server.for_tools()?, major, config.database.pg_bin.as_deref(), data_dir).await?)
+}
+
+/// Writes the users of a project, as of the moment of the backup.
+async fn save_accounts(hold: &mut StoreHold, folder: &Path) -> Result<Sha256, BackupError> {
+    let path = folder.join(ACCOUNTS);
+    let file = private::file().write(true).create_new(true).open(&path);
+    let mut file = BufWriter::new(file.map_err(BackupError::io("make", &path))?);
+    let mut last = Some(Uuid::nil());
+    while let Some(after) = last {
+        let rows;
+        (rows, last) = hold.accounts(after, PAGE).await?;
+        for row in rows {
+            writeln!(file, "{row}").map_err(BackupError::io("write", &path))?;
+        }
+    }
+    file.flush().and_then(|()| file.get_ref().sync_all()).map_err(BackupError::io("write", &path))?;
+    Ok(digest(&path)?.1)
 }
 
 /// Takes the store and the moment of which the backup is.
@@ -562,6 +641,7 @@ pub fn read(folder: &Path) -> Result<Manifest, BackupError> {
 pub async fn verify(folder: &Path) -> Result<Checked, BackupError> {
     let manifest = read(folder)?;
     verify_dump(folder, &manifest)?;
+    verify_accounts(folder, &manifest)?;
     let path = folder.join(&manifest.run).join(LIST);
     let damaged = || BackupError::Damaged(path.clone());
     if digest(&path)?.1 != manifest.list_sha256 {
@@ -596,7 +676,14 @@ fn verify_dump(folder: &Path, manifest: &Manifest) -> Result<PathBuf, BackupErro
     }
 }
 
-/// Makes a data folder of a backup. Objects that are missing there or damaged are left out and told.
+/// Finds the rows of `auth.users`, where the backup has them apart.
+fn verify_accounts(folder: &Path, manifest: &Manifest) -> Result<Option<PathBuf>, BackupError> {
+    let Some(sha256) = manifest.accounts_sha256 else { return Ok(None) };
+    let accounts = folder.join(&manifest.run).join(ACCOUNTS);
+    if digest(&accounts)?.1 == sha256 { Ok(Some(accounts)) } else { Err(BackupError::Damaged(accounts)) }
+}
+
+/// Makes a data folder of a backup, or fills the database that is configured and its store. Objects that are missing there or damaged are left out and told.
 ///
 /// # Errors
 /// When the data folder is not a new one, or the backup cannot be restored, or `stop` came first; then there
@@ -607,14 +694,14 @@ pub async fn restore(
     stop: &CancellationToken,
     tell: Announce<'_>,
 ) -> Result<Checked, BackupError> {
-    if config.database.database_url.is_some() {
-        return Err(BackupError::NotPrivate);
-    }
     let manifest = read(source)?;
     let data_dir = crate::app::make_data_dir(config)?;
     let path = data_dir.join(private::RESTORE_LOCK);
     // Stays: who removes it may remove the lock of the next.
     let lock = lock(&path)?.ok_or_else(|| BackupError::RestoredTwice(data_dir.clone()))?;
+    if config.database.database_url.is_some() {
+        return restore_into_database(config, &data_dir, source, manifest, stop, tell).await;
+    }
     let restoring = data_dir.join(private::RESTORING);
     make_room(&data_dir, &restoring)?;
 
@@ -624,7 +711,8 @@ pub async fn restore(
         tell("checking the database's file");
         let dump = verify_dump(source, &manifest)?;
         tell("making a private Postgres");
-        let database = load(&inner, &restoring, &manifest, &dump, stop, tell).await?;
+        let accounts = verify_accounts(source, &manifest)?;
+        let database = load(&inner, &restoring, &manifest, (&dump, accounts.as_deref()), stop, tell).await?;
         let filled = stop.run_until_cancelled(fill(&database, &restoring, source, &manifest, tell)).await;
         database.close().await;
         filled.unwrap_or(Err(StartError::Stopped.into()))
@@ -647,6 +735,132 @@ pub async fn restore(
     fs::remove_dir_all(&restoring).map_err(BackupError::io("remove", &restoring))?;
     drop(lock);
     Ok(checked)
+}
+
+/// Fills a database of one's own, which must be empty, and then its store.
+async fn restore_into_database(
+    config: &Config,
+    data_dir: &Path,
+    source: &Path,
+    manifest: Manifest,
+    stop: &CancellationToken,
+    tell: Announce<'_>,
+) -> Result<Checked, BackupError> {
+    if let Some(entry) = names(data_dir)?.into_iter().find(|name| !HARMLESS.contains(&&**name)) {
+        return Err(BackupError::NotEmpty { folder: data_dir.to_owned(), entry });
+    }
+    let database = Database::connect(config).await?;
+    let filled = async {
+        let found = db::server_major(&database.pool).await?;
+        if manifest.rows.postgres > found {
+            return Err(BackupError::NewerPostgres { backup: manifest.rows.postgres, found });
+        }
+        if let Some(what) = db::transfer::occupied_by(&database.pool, &SCHEMAS).await? {
+            return Err(BackupError::Occupied(what));
+        }
+        tell("checking the database's file");
+        let dump = verify_dump(source, &manifest)?;
+        let accounts = verify_accounts(source, &manifest)?.ok_or(BackupError::OfPrivate)?;
+        tell("reading the database");
+        let tools = tools(config, &database, data_dir).await?;
+        load_parts(&database.pool, &tools, &manifest, &dump, &accounts).await?;
+        let filled = fill(&database, data_dir, source, &manifest, tell).await;
+        filled.map_err(|error| BackupError::Objects(source.to_owned(), Box::new(error)))
+    };
+    let filled = stop.run_until_cancelled(filled).await;
+    database.close().await;
+    filled.unwrap_or(Err(StartError::Stopped.into()))
+}
+
+/// Reads the parts of a database into another that has none of them.
+async fn load_parts(
+    pool: &PgPool,
+    tools: &PostgresTools<'_>,
+    manifest: &Manifest,
+    dump: &Path,
+    accounts: &Path,
+) -> Result<(), BackupError> {
+    db::prepare(pool).await?;
+    db::transfer::make_roles(pool, &manifest.roles).await?;
+    // Before the tables that refer to them.
+    let lines = File::open(accounts).map_err(BackupError::io("open", accounts))?;
+    let lines = BufReader::new(lines).lines().collect::<io::Result<Vec<_>>>();
+    for rows in lines.map_err(BackupError::io("read", accounts))?.chunks(ROWS) {
+        db::transfer::insert_accounts(pool, rows).await?;
+    }
+    let open = || File::open(dump).map_err(BackupError::io("open", dump));
+    let list = tools.list(open()?).await?;
+    let dump = open()?;
+    let grants = DefaultGrants::suspend(pool).await?;
+    let loaded = tools.load_listed(dump, &without_what_is_there(&list)).await;
+    grants.resume(pool).await?;
+    Ok(loaded?)
+}
+
+/// Leaves out of a dump's list what a database has from its beginning: the schema `public` with its rights, and
+/// what is to be granted by default, which may name roles that are nowhere else.
+fn without_what_is_there(list: &str) -> String {
+    const THERE: [&str; 4] =
+        [" SCHEMA - public ", " COMMENT - SCHEMA public ", " ACL - SCHEMA public ", " DEFAULT ACL "];
+    let wanted = |line: &&str| line.starts_with(';') || !THERE.iter().any(|there| line.contains(there));
+    list.lines().filter(wanted).map(|line| format!("{line}\n")).collect()
+}
+
+/// Puts back what rows name and the store lacks, as far as the backup has it, and changes nothing else: after
+/// the database was brought back by other means.
+///
+/// # Errors
+/// When there is no backup, or the store or the database fails.
+pub async fn restore_objects(
+    config: &Config,
+    source: &Path,
+    tell: Announce<'_>,
+) -> Result<PutBack, BackupError> {
+    let from = source.join(OBJECTS);
+    read(source)?;
+    fs::metadata(&from).map_err(BackupError::io("open", &from))?;
+    let database = Database::connect(config).await?;
+    let done = async {
+        database.migrate().await?;
+        let mut hold = StoreHold::to_read(&database.pool).await?.ok_or(BackupError::Busy)?;
+        hold.list().await?;
+        let (from, to) = (Store::local(&from)?, database.store(&config.data_dir()).await?);
+        let (put_back, there, faults) = copy_named(&mut hold, &from, &to, tell).await?;
+        hold.end().await?;
+        Ok(PutBack { new: put_back.0, there: there.0, bytes: put_back.1, faults })
+    };
+    let done = done.await;
+    database.close().await;
+    done
+}
+
+/// Copies what rows name and the store lacks. Gives how many objects, and of how many bytes, came and were there.
+async fn copy_named(
+    hold: &mut StoreHold,
+    from: &Store,
+    to: &Store,
+    tell: Announce<'_>,
+) -> Result<((u64, u64), (u64, u64), Faults), BackupError> {
+    tell("copying objects");
+    let (mut new, mut there, mut faults) = ((0, 0), (0, 0), Faults::default());
+    let mut last = Some(0);
+    while let Some(after) = last {
+        let page;
+        (page, last) = hold.page(after, PAGE).await?;
+        let mut copies = futures_util::stream::iter(page)
+            .map(|object| copy_object(from, to, object, false))
+            .buffer_unordered(COPIES);
+        while let Some((object, done)) = copies.try_next().await? {
+            match done {
+                Copied::Faulty(what) => {
+                    faults.add(&Store::path(object.user, &object.sha256, object.format), what);
+                }
+                Copied::Now(size) => new = (new.0 + 1, new.1 + size),
+                Copied::Before(size) => there = (there.0 + 1, there.1 + size),
+            }
+        }
+    }
+    Ok((new, there, faults))
 }
 
 /// Sees that the data folder is a new one, or one into which a restore was interrupted, which is undone, and
@@ -674,7 +888,7 @@ async fn load(
     config: &Config,
     folder: &Path,
     manifest: &Manifest,
-    dump: &Path,
+    (dump, accounts): (&Path, Option<&Path>),
     stop: &CancellationToken,
     tell: Announce<'_>,
 ) -> Result<Database, BackupError> {
@@ -687,9 +901,21 @@ async fn load(
             return Err(BackupError::NewerPostgres { backup: manifest.rows.postgres, found });
         }
         tell("reading the database");
-        make_roles(&server).await?;
-        let file = File::open(dump).map_err(BackupError::io("open", dump))?;
-        Ok(server.load(file).await?)
+        let tools = server.tools().await?;
+        match accounts {
+            None => {
+                make_roles(&server).await?;
+                let file = File::open(dump).map_err(BackupError::io("open", dump))?;
+                tools.load(file).await?;
+            }
+            Some(accounts) => {
+                let pool = db::connect(&server.url(), 2).await?;
+                let loaded = load_parts(&pool, &tools, manifest, dump, accounts).await;
+                pool.close().await;
+                loaded?;
+            }
+        }
+        Ok(())
     };
     let loaded = stop.run_until_cancelled(loaded).await.unwrap_or(Err(StartError::Stopped.into()));
     if let Err(error) = loaded {
@@ -736,29 +962,10 @@ async fn fill(
     for part in FILES {
         copy_folder(&source.join(&manifest.run).join(part), &folder.join(part), false, tell)?;
     }
-    tell("copying objects");
     let from = Store::local(&source.join(OBJECTS))?;
     let to = database.store(folder).await?;
-    let (mut objects, mut bytes, mut faults) = (0, 0, Faults::default());
-    let mut last = Some(0);
-    while let Some(after) = last {
-        let page;
-        (page, last) = hold.page(after, PAGE).await?;
-        let mut copies = futures_util::stream::iter(page)
-            .map(|object| copy_object(&from, &to, object, false))
-            .buffer_unordered(COPIES);
-        while let Some((object, done)) = copies.try_next().await? {
-            match done {
-                Copied::Faulty(what) => {
-                    faults.add(&Store::path(object.user, &object.sha256, object.format), what);
-                }
-                Copied::Now(size) | Copied::Before(size) => {
-                    objects += 1;
-                    bytes += size;
-                }
-            }
-        }
-    }
+    let (new, there, faults) = copy_named(&mut hold, &from, &to, tell).await?;
+    let (objects, bytes) = (new.0 + there.0, new.1 + there.1);
     hold.end().await?;
     Ok(Checked { manifest: manifest.clone(), objects, bytes, faults })
 }
