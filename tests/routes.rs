@@ -7,7 +7,11 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::api::{Api, User, send};
+use crate::support::{
+    api::{Api, User, json as with_body, send},
+    document,
+    origin::{Origin, reply},
+};
 
 /// What anyone may ask.
 const OPEN: [&str; 2] = ["/api/v1/health", "/api/v1/health/ready"];
@@ -85,6 +89,8 @@ struct Operation {
     security: Value,
     has_body: bool,
     needs_body: bool,
+    /// Its path as the document shows it.
+    shown: String,
     /// A body that it takes.
     example: Value,
 }
@@ -102,6 +108,7 @@ impl Operation {
                 security: operation["security"].clone(),
                 has_body: operation["requestBody"].is_object(),
                 needs_body: operation["requestBody"]["required"] == true,
+                shown: shown(path, operation),
                 example: example(&document, &operation["requestBody"]),
             })
         });
@@ -125,6 +132,61 @@ impl Operation {
         };
         self.path.replace("{id}", &id)
     }
+}
+
+/// The path of an operation with the ids that the document shows.
+fn shown(path: &str, operation: &Value) -> String {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    parameters.fold(path.to_owned(), |path, parameter| {
+        let (name, example) = (parameter["name"].as_str().unwrap(), &parameter["schema"]["example"]);
+        let example = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+        path.replace(&format!("{{{name}}}"), &example)
+    })
+}
+
+/// The first thing of each kind, which is the user's.
+async fn first_of_each(api: &Api, user: &User<'_>) -> Ids {
+    let body = json!({ "name": "Foxes", "keywords": ["fox"], "sources": ["openverse"] });
+    let job = user.create(&body).await;
+    let insert = async |rows: &'static str| -> i64 {
+        sqlx::query_scalar(rows).fetch_one(&api.database.pool).await.unwrap()
+    };
+    let image = insert(
+        "insert into images (crawl_job_id, original_url, filename) select id, 'https://example.org/a', 'a' from crawl_jobs
+         returning id::bigint",
+    );
+    let notification = insert(
+        "insert into notifications (user_id, type, title, message) select user_id, 'info', 'a', 'b' from crawl_jobs
+         returning id::bigint",
+    );
+    let owned = Ids { job, image: image.await, notification: notification.await };
+    let key = "insert into api_keys (id, user_id, name, key_hash, key_prefix) select $1, user_id, 'hers', 'x', 'x' from crawl_jobs";
+    sqlx::query(key).bind(owned.key()).execute(&api.database.pool).await.unwrap();
+    owned
+}
+
+#[tokio::test]
+async fn examples_are_as_the_document_says_and_are_accepted() {
+    let examples = document::examples();
+    assert!(examples.len() > 50, "only {} examples were found", examples.len());
+    let wrong: Vec<_> = examples.iter().filter(|(_, wrong)| wrong.is_some()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+
+    let empty = json!({ "result_count": 0, "page_count": 0, "page": 1, "results": [] }).to_string();
+    let openverse = Origin::start(move |_| reply("application/json", empty.clone())).await;
+    let api = Api::start_with(&[&openverse.mapping("*")]).await;
+    let ann = api.user("ann@example.org");
+    first_of_each(&api, &ann).await;
+    for operation in Operation::all().iter().filter(|operation| operation.has_body) {
+        let Operation { method, shown: path, example: body, .. } = operation;
+        // The only thing shown that depends on what was done before.
+        if let Some(job) = path.strip_suffix("/retry") {
+            send(ann.request("POST", &format!("{job}/cancel"))).await.expect(200);
+        }
+        let answer = send(with_body(ann.request(method, path), body)).await;
+        assert!((200..300).contains(&answer.status), "{method} {path} {body}: {answer:?}");
+    }
+    api.stop().await;
 }
 
 #[tokio::test]
@@ -151,22 +213,7 @@ async fn nobody_is_let_in_without_a_token() {
 async fn what_is_foreign_is_not_there() {
     let api = Api::start().await;
     let (ann, bob) = (api.user("ann@example.org"), api.user("bob@example.org"));
-    let body = json!({ "name": "Foxes", "keywords": ["fox"], "sources": ["openverse"] });
-    let job = ann.create(&body).await;
-    let insert = async |rows: &'static str| -> i64 {
-        sqlx::query_scalar(rows).fetch_one(&api.database.pool).await.unwrap()
-    };
-    let image = insert(
-        "insert into images (crawl_job_id, original_url, filename) select id, 'https://example.org/a', 'a' from crawl_jobs
-         returning id::bigint",
-    );
-    let notification = insert(
-        "insert into notifications (user_id, type, title, message) select user_id, 'info', 'a', 'b' from crawl_jobs
-         returning id::bigint",
-    );
-    let owned = Ids { job, image: image.await, notification: notification.await };
-    let key = "insert into api_keys (id, user_id, name, key_hash, key_prefix) select $1, user_id, 'hers', 'x', 'x' from crawl_jobs";
-    sqlx::query(key).bind(owned.key()).execute(&api.database.pool).await.unwrap();
+    let owned = first_of_each(&api, &ann).await;
     for operation in Operation::all().iter().filter(|operation| operation.path.contains("{id}")) {
         let ask = async |user: &User<'_>, ids: &Ids| {
             let path = operation.filled(ids);
@@ -180,7 +227,7 @@ async fn what_is_foreign_is_not_there() {
             assert_eq!(ask(&bob, &Ids::all(never)).await, foreign, "{} {}", operation.method, operation.path);
         }
     }
-    let job = ann.get(&format!("/api/v1/crawl-jobs/{job}")).await.expect(200).json();
+    let job = ann.get(&format!("/api/v1/crawl-jobs/{}", owned.job)).await.expect(200).json();
     assert_eq!(job["status"], "pending", "a stranger changed it");
     let notification =
         ann.get(&format!("/api/v1/notifications/{}", owned.notification)).await.expect(200).json();

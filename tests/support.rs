@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub(crate) mod api;
+pub(crate) mod document;
 pub(crate) mod events;
 pub(crate) mod bomb;
 pub(crate) mod film;

@@ -9,6 +9,7 @@ use poem::{
     http::header,
     listener::TcpAcceptor,
     middleware::CatchPanic,
+    web::Html,
 };
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
 use tokio::net::TcpListener;
@@ -29,6 +30,7 @@ mod body;
 mod bearer;
 mod compat;
 mod connection;
+mod document;
 mod middleware;
 mod error;
 mod events;
@@ -183,11 +185,11 @@ fn service(app: App, table: Arc<ConnectionTable>) -> impl Endpoint<Output = poem
     let api = parts();
     let document = document();
     let described = serde_json::from_str(&document).unwrap_or_default();
-    let swagger = api.swagger_ui();
+    let swagger = api.swagger_ui_html().replacen(&api.spec(), &document, 1);
     let issues = app.auth.issuer().is_some();
     let mut routes = watched(&app)
         .nest(PREFIX, api.into_endpoint())
-        .nest("/docs", swagger)
+        .at("/docs", make_sync(move |_| Html(swagger.clone())))
         .at("/openapi.json", make_sync(move |_| json(document.clone())))
         .nest(error::PAGES, pages::of_problems())
         .nest("/refusals", pages::of_refusals());
@@ -224,7 +226,7 @@ fn health() -> OpenApiService<health::HealthApi, ()> {
 /// The OpenAPI document, as JSON; needs no running system.
 #[must_use]
 pub fn document() -> String {
-    parts().spec()
+    document::complete(&parts().spec())
 }
 
 fn parts() -> OpenApiService<Routes, ()> {

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    document::Asked,
     postgres::{DataDir, TestDatabase, data_dir, database},
     site::PATIENCE,
 };
@@ -190,10 +191,16 @@ pub(crate) fn json(request: reqwest::RequestBuilder, body: &Value) -> reqwest::R
     request.header("content-type", "application/json").body(body.to_string())
 }
 
+/// Sends it, and holds the answer against the document.
 pub(crate) async fn send(request: reqwest::RequestBuilder) -> Answer {
-    let answer = request.send().await.unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let asked = Asked::of(&request);
+    let answer = client.execute(request).await.unwrap();
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-    Answer { status, headers, text: answer.text().await.unwrap() }
+    let answer = Answer { status, headers, text: answer.text().await.unwrap() };
+    asked.judge(&answer);
+    answer
 }
 
 /// Settings as the command line reads them.

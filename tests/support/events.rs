@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::site::PATIENCE;
+use super::{document::judge_as, site::PATIENCE};
 
 /// The changes of a job, read one by one.
 pub(crate) struct Events {
@@ -27,7 +27,11 @@ impl Events {
                 let found = field("id: ").zip(field("data: "));
                 self.read = rest.to_owned();
                 match found {
-                    Some((id, data)) => return Some((id, serde_json::from_str(&data).unwrap())),
+                    Some((id, data)) => {
+                        let job = serde_json::from_str(&data).unwrap();
+                        judge_as("CrawlJobDetail", &job);
+                        return Some((id, job));
+                    }
                     None => continue,
                 }
             }

@@ -51,7 +51,7 @@ struct ChangeProfile {
     #[oai(nullable, validator(min_length = 1, max_length = 100))]
     full_name: Option<String>,
     /// Address of a picture, `http` or `https`; null takes it away.
-    #[oai(nullable, validator(max_length = 2048))]
+    #[oai(nullable, validator(max_length = 2048, pattern = "^[Hh][Tt][Tt][Pp][Ss]?://"))]
     avatar_url: Option<String>,
     /// Whether the frontend's introduction is over.
     onboarding_completed: Option<bool>,

@@ -68,8 +68,10 @@ impl OptionSpec {
 /// # Errors
 /// That this must be the case.
 pub fn plain_text(text: &str, longest: usize) -> Result<String, String> {
+    // As it was sent: padding without end is nobody's name.
+    let fits = text.chars().count() <= longest;
     let text = text.trim();
-    if (1..=longest).contains(&text.chars().count()) && !text.contains(char::is_control) {
+    if fits && !text.is_empty() && !text.contains(char::is_control) {
         return Ok(text.to_owned());
     }
     Err(format!("must be text of 1 to {longest} characters, none of them a control character"))

@@ -18,30 +18,36 @@ pub(super) struct CreateCrawlJob {
     #[oai(validator(min_length = 1, max_length = 100))]
     name: String,
     /// What to look for, each 1 to 200 characters; repetitions, in any case, count once.
-    #[oai(validator(max_items = 50))]
+    #[oai(validator(max_items = 50, min_length = 1, max_length = 200))]
     keywords: Option<Vec<String>>,
     /// Addresses to crawl, for sources that take addresses; http or https, each at most 8192 characters.
-    #[oai(validator(max_items = 1000))]
+    #[oai(validator(max_items = 1000, min_length = 1, max_length = 8192))]
     urls: Option<Vec<String>>,
     /// Images wanted; 1000 by default.
     #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     max_images: Option<i32>,
     /// Ids of installed sources, in the order of preference.
+    #[oai(validator(max_items = 100, min_length = 1, max_length = 100))]
     sources: Option<Vec<String>>,
     /// Values for the options that a source declares, by source and option.
+    #[oai(validator(max_properties = 100))]
     options: Option<BTreeMap<String, BTreeMap<String, Any<Value>>>>,
     /// Leave out what is not safe for work, where the source can tell; true by default.
     safe_search: Option<bool>,
     /// BCP 47, such as `de` or `pt-BR`.
+    #[oai(validator(max_length = 35, pattern = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"))]
     language: Option<String>,
     /// Class of the images by keyword or address; several may have the same. By default it is what the
     /// source says, or the keyword or address itself.
+    #[oai(validator(max_properties = 1050, min_length = 1, max_length = 100))]
     labels: Option<BTreeMap<String, String>>,
     /// What is accepted.
     rules: Option<Rules>,
     /// An existing dataset that the images go to. A new one is made without it.
+    #[oai(validator(minimum(value = "1")))]
     dataset_id: Option<i32>,
     /// The project that the new dataset goes to; not together with `dataset_id`.
+    #[oai(validator(minimum(value = "1")))]
     project_id: Option<i32>,
 }
 
@@ -63,12 +69,16 @@ struct Rules {
     /// Licences by id or as people name them: `cc0-1.0`, `cc0`, `public domain`, `CC BY-SA 4.0`; without a
     /// version, or with `*` for it, of any: `cc-by` and `cc-by-*` have `cc-by-4.0`, but not `cc-by-nc-4.0`.
     /// The job shows the ids that were understood; what no source can mean is refused. All by default.
+    #[oai(validator(max_items = 100, min_length = 1, max_length = 100))]
     licenses: Option<Vec<String>>,
     /// In pixels.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100000")))]
     min_width: Option<u32>,
     /// In pixels.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100000")))]
     min_height: Option<u32>,
     /// `jpeg`, `png`, `gif` or `webp`, also as `jpg`, `.png` or `image/webp`; all by default.
+    #[oai(validator(max_items = 4, min_length = 1))]
     formats: Option<Vec<String>>,
 }
 

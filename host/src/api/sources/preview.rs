@@ -51,12 +51,15 @@ const OF_A_USER: usize = 2;
 #[oai(example, deny_unknown_fields, skip_serializing_if_is_none)]
 pub(super) struct PreviewRequest {
     /// Keywords (1 to 200 characters) or an address, whichever the source takes.
+    #[oai(validator(min_length = 1, max_length = 8192))]
     text: String,
     /// Values for the options that the source declares.
+    #[oai(validator(max_properties = 100))]
     options: Option<std::collections::BTreeMap<String, Any<Value>>>,
     /// Leave out what is not safe for work, where the source can tell; true by default.
     safe_search: Option<bool>,
     /// BCP 47, such as `de` or `pt-BR`.
+    #[oai(validator(max_length = 35, pattern = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"))]
     language: Option<String>,
     /// Candidates wanted; 20 by default.
     #[oai(validator(minimum(value = "1"), maximum(value = "50")))]
