@@ -44,9 +44,14 @@ lint: setup ## Check formatting and lints; dependencies too, where cargo-deny is
 
 .PHONY: strangers
 strangers: target/tools/strangers/node_modules target/tools/strangers/python target/tools/nginx ## Ask judges from outside, which are fetched and take long
-	cp drizzle/schema.ts tests/strangers/tsconfig.json tests/strangers/*.mjs target/tools/strangers
+	@tests/setup.sh browser
+	cp drizzle/schema.ts tests/strangers/*.json tests/strangers/*.ts tests/strangers/*.mjs target/tools/strangers
 	@[ -z "$${PIXCRAWLER_REALTIME-}" ] || tests/setup.sh realtime
 	cargo test --test strangers -- --nocapture
+
+.PHONY: fuzz-api
+fuzz-api: plugins target/tools/strangers/python ## Fuzz the API against its document with schemathesis, for some minutes
+	cargo test --test strangers -- --nocapture the_api_is_fuzzed
 
 target/tools/strangers/node_modules: tests/strangers/package.json | setup
 	@tests/setup.sh languages

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks; says what to do where it cannot.
 # With `languages`: what sources in JavaScript and Python need; with `realtime`: what Supabase's Realtime needs;
-# with `proxy FOLDER`: nginx, unpacked there.
+# with `proxy FOLDER`: nginx, unpacked there; with `browser`: Chromium.
 set -euo pipefail
 
 fail() {
@@ -38,6 +38,16 @@ if [ "${1-}" = proxy ]; then
     mkdir -p "$(dirname "$2")" && mv "$work/unpacked" "$2" && rm -r "$work"
   fi
   mkdir -p "$2"
+  exit
+fi
+
+if [ "${1-}" = browser ]; then
+  has_browser() {
+    command -v chromium || command -v chromium-browser || command -v google-chrome
+  }
+  has_browser >/dev/null && exit
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "Chromium is missing (Debian: \`sudo apt install chromium\`): install it, then run this again"
+  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes chromium
   exit
 fi
 

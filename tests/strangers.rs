@@ -8,6 +8,8 @@
     reason = "they say what they found, and what was skipped"
 )]
 
+#[path = "strangers/openapi.rs"]
+mod openapi;
 #[expect(dead_code, unused_imports, reason = "the other tests use the rest")]
 mod support;
 

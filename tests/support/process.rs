@@ -173,11 +173,9 @@ impl System {
 
     /// The answer to one who asks for a job of these addresses of the site.
     pub(crate) async fn ask_as(&self, email: &str, paths: &[&str], max_images: usize) -> Answer {
-        let issuer = Issuer::open(&self.data.of_host()).unwrap();
-        let token = issuer.issue(email, Duration::from_secs(3600)).unwrap();
         let body = body(paths, max_images);
         let request = self.client.post(format!("http://{}/api/v1/crawl-jobs/", self.door.address()));
-        send(request.bearer_auth(token).json(&body)).await
+        send(request.bearer_auth(self.token_of(email)).json(&body)).await
     }
 
     /// `cancel` or `retry`.
@@ -308,6 +306,12 @@ impl System {
     /// Of the user.
     pub(crate) fn token(&self) -> &str {
         &self.token
+    }
+
+    /// Of whoever has this address.
+    pub(crate) fn token_of(&self, email: &str) -> String {
+        let issuer = Issuer::open(&self.data.of_host()).unwrap();
+        issuer.issue(email, Duration::from_secs(3600)).unwrap()
     }
 
     /// The front door.

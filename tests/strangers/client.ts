@@ -1,0 +1,219 @@
+// Drives the whole API through a client generated from its document, under `tsc --strict`: what the types say
+// must do, and what comes must be what they say. Arguments: address, token. Says which operations it called.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import createClient from "openapi-fetch";
+
+import type { components, paths } from "./api.js";
+
+type Job = components["schemas"]["CrawlJobDetail"];
+
+const [baseUrl, token, gallery, held] = process.argv.slice(2) as [string, string, string, string];
+const headers = { Authorization: `Bearer ${token}` };
+const client = createClient<paths>({ baseUrl, headers });
+const called = new Set<string>();
+client.use({
+  onRequest({ request, schemaPath }) {
+    called.add(`${request.method} ${schemaPath}`);
+  },
+});
+
+/** What came, where it went well. */
+function ok<T>(answer: { data?: T; error?: unknown; response: Response }, status = 200): NonNullable<T> {
+  const { data, error, response } = answer;
+  assert.equal(response.status, status, `${response.url}: ${JSON.stringify(error)}`);
+  assert.ok(data !== undefined && data !== null, response.url);
+  return data;
+}
+
+/** That it went well, and nothing came. */
+function gone(answer: { response: Response }): void {
+  assert.equal(answer.response.status, 204, answer.response.url);
+}
+
+/** The jobs that a stream of events has, in order. */
+async function follow(stream: ReadableStream<Uint8Array>): Promise<Job[]> {
+  const text = await new Response(stream).text();
+  const data = text.split("\n").filter((line) => line.startsWith("data: "));
+  return data.map((line) => JSON.parse(line.slice("data: ".length)) as Job);
+}
+
+async function health(): Promise<void> {
+  assert.equal(ok(await client.GET("/api/v1/health")).status, "healthy");
+  assert.equal(ok(await client.GET("/api/v1/health/ready")).parts["database"], "ready");
+}
+
+async function profile(): Promise<string> {
+  const me = ok(await client.GET("/api/v1/auth/me"));
+  const name: string | null = me.full_name;
+  assert.ok(name === null || name.length > 0);
+  const verified = ok(await client.POST("/api/v1/auth/verify-token"));
+  assert.deepEqual([verified.valid, verified.user.id], [true, me.id]);
+  assert.equal(ok(await client.POST("/api/v1/auth/sync-profile")).id, me.id);
+  const changed = ok(await client.PATCH("/api/v1/auth/me", { body: { full_name: "Ann Example" } }));
+  assert.equal(changed.full_name, "Ann Example");
+  return me.id;
+}
+
+async function sources(): Promise<void> {
+  const { items, next } = ok(await client.GET("/api/v1/sources"));
+  assert.equal(next, null);
+  const addresses = items.filter((source) => source.input === "address").map((source) => source.id);
+  assert.ok(addresses.includes("webpage"), addresses.join());
+  const path = { id: "webpage" };
+  const webpage = ok(await client.GET("/api/v1/sources/{id}", { params: { path } }));
+  assert.ok(webpage.available && webpage.health.condition === "ok");
+  const body = { text: gallery, limit: 2 };
+  const preview = ok(await client.POST("/api/v1/sources/{id}/preview", { params: { path }, body }));
+  assert.equal(preview.candidates.length, 2);
+  assert.ok(preview.more && preview.requests.every((request) => request.status === 200));
+}
+
+async function create(url: string, name: string, max_images?: number): Promise<Job> {
+  const body = { name, urls: [url], sources: ["webpage"], labels: { [url]: "fox" }, max_images };
+  return ok(await client.POST("/api/v1/crawl-jobs", { body }), 201);
+}
+
+/** From a job to its pictures. */
+async function crawl(): Promise<Job> {
+  const body = { name: "Foxes", urls: [gallery], rules: { min_width: 1, formats: ["png"] } };
+  const params = { header: { "Idempotency-Key": "foxes" } };
+  const job = ok(await client.POST("/api/v1/crawl-jobs", { params, body }), 201);
+  const again = ok(await client.POST("/api/v1/crawl-jobs", { params, body }), 200);
+  assert.deepEqual([again.id, again.max_is_default, again.rules.formats], [job.id, true, ["png"]]);
+
+  const path = { id: job.id };
+  const events = await client.GET("/api/v1/crawl-jobs/{id}/events", { params: { path }, parseAs: "stream" });
+  const changes = await follow(ok(events));
+  const revisions = changes.map((change) => change.revision);
+  assert.deepEqual(revisions, revisions.toSorted((a, b) => a - b));
+  const over = changes.at(-1);
+  assert.deepEqual([over?.status, over?.kept, over?.error], ["completed", 3, null]);
+  const seen = { path, header: { "Last-Event-ID": String(over?.revision) } };
+  gone(await client.GET("/api/v1/crawl-jobs/{id}/events", { params: seen }));
+
+  const shown = ok(await client.GET("/api/v1/crawl-jobs/{id}", { params: { path } }));
+  assert.deepEqual(shown.chunks.map((chunk) => [chunk.source, chunk.state, chunk.kept]), [["webpage", "exhausted", 3]]);
+  const listed = ok(await client.GET("/api/v1/crawl-jobs", { params: { query: { status: "completed", limit: 1 } } }));
+  assert.deepEqual([listed.items.length, listed.items[0]?.id], [1, job.id]);
+  const log = ok(await client.GET("/api/v1/crawl-jobs/{id}/logs", { params: { path } }));
+  assert.deepEqual(log.items.map((entry) => entry.action), ["COMPLETE_CRAWL_JOB", "START_CRAWL_JOB"]);
+  return shown;
+}
+
+/** The pictures, by token and by link. */
+async function images(job: Job): Promise<void> {
+  const path = { id: job.id };
+  const query = { verdict: "kept", limit: 2 } as const;
+  const first = ok(await client.GET("/api/v1/crawl-jobs/{id}/images", { params: { path, query } }));
+  assert.equal(first.items.length, 2);
+  const after = first.next ?? assert.fail("there are three");
+  const rest = ok(await client.GET("/api/v1/crawl-jobs/{id}/images", { params: { path, query: { ...query, after } } }));
+  assert.deepEqual([rest.items.length, rest.next], [1, null]);
+  for (const image of [...first.items, ...rest.items]) {
+    const file = { params: { path: { id: image.id } }, parseAs: "arrayBuffer" } as const;
+    const bytes = Buffer.from(ok(await client.GET("/api/v1/images/{id}/file", file)));
+    assert.equal(createHash("sha256").update(bytes).digest("hex"), image.hash);
+    const linked = await fetch(new URL(image.url ?? assert.fail("it has bytes"), baseUrl));
+    assert.deepEqual([linked.headers.get("content-type"), linked.headers.get("etag")], ["image/png", `"${image.hash}"`]);
+    assert.deepEqual(Buffer.from(await linked.arrayBuffer()), bytes);
+  }
+  const manifest = await client.GET("/api/v1/crawl-jobs/{id}/manifest", { params: { path }, parseAs: "text" });
+  const lines = ok(manifest).trimEnd().split("\n").map((line) => JSON.parse(line) as { download_url: string });
+  assert.equal(lines.length, 3);
+  for (const { download_url } of lines) assert.equal((await fetch(download_url)).status, 200);
+}
+
+/** A job that is stopped, goes on and is deleted. */
+async function change(): Promise<void> {
+  const job = await create(held, "Stopped", 2);
+  const path = { id: job.id };
+  const cancelled = ok(await client.POST("/api/v1/crawl-jobs/{id}/cancel", { params: { path } }));
+  assert.equal(cancelled.status, "cancelled");
+  const body = { max_images: 3 };
+  const retried = ok(await client.POST("/api/v1/crawl-jobs/{id}/retry", { params: { path }, body }));
+  assert.equal(retried.max_images, 3);
+  ok(await client.POST("/api/v1/crawl-jobs/{id}/cancel", { params: { path } }));
+  gone(await client.DELETE("/api/v1/crawl-jobs/{id}", { params: { path } }));
+  const absent = await client.GET("/api/v1/crawl-jobs/{id}", { params: { path } });
+  assert.deepEqual([absent.response.status, absent.error?.code], [404, "not-found"]);
+}
+
+/** What is wrong is said in a form that has a type, too. */
+async function refusals(): Promise<void> {
+  const body = { name: "Foxes", keywords: ["fox"], sources: ["nowhere"], max_images: 0 };
+  const { error, response } = await client.POST("/api/v1/crawl-jobs", { body });
+  assert.equal(response.status, 422);
+  assert.deepEqual(error?.errors.map((broken) => broken.pointer).toSorted(), ["/max_images", "/sources/0"]);
+  // @ts-expect-error: neither keywords nor addresses
+  const empty = await client.POST("/api/v1/crawl-jobs", { body: { name: "Foxes" } });
+  assert.equal(empty.error?.errors[0]?.pointer, "/keywords");
+  // @ts-expect-error: no field of the body
+  const red: components["schemas"]["CreateCrawlJob"] = { name: "Foxes", keywords: ["fox"], colour: "red" };
+  const unknown = await client.POST("/api/v1/crawl-jobs", { body: red });
+  assert.equal(unknown.error?.errors[0]?.pointer, "/colour");
+  const nobody = createClient<paths>({ baseUrl });
+  assert.equal((await nobody.GET("/api/v1/crawl-jobs")).error?.code, "unauthorized");
+}
+
+/** What the user is told, how, and what the user did. */
+async function notices(job: Job): Promise<void> {
+  const { items, next } = ok(await client.GET("/api/v1/notifications", { params: { query: { limit: 100 } } }));
+  const [notice] = items;
+  assert.ok(notice !== undefined && next === null);
+  const path = { id: notice.id };
+  assert.deepEqual(ok(await client.GET("/api/v1/notifications/{id}", { params: { path } })).title, notice.title);
+  const body = { is_read: true };
+  assert.equal(ok(await client.PATCH("/api/v1/notifications/{id}", { params: { path }, body })).is_read, true);
+  const { count } = ok(await client.POST("/api/v1/notifications/mark-all-read"));
+  assert.equal(count, items.length - 1);
+  assert.equal(ok(await client.DELETE("/api/v1/notifications/{id}", { params: { path } })).id, notice.id);
+
+  const before = ok(await client.GET("/api/v1/notification-preferences"));
+  const wanted = { marketing_enabled: !before.marketing_enabled, digest_frequency: "weekly", quiet_hours_start: "22:00" } as const;
+  const after = ok(await client.PATCH("/api/v1/notification-preferences", { body: wanted }));
+  assert.deepEqual([after.marketing_enabled, after.digest_frequency], [wanted.marketing_enabled, "weekly"]);
+  const cleared = ok(await client.PATCH("/api/v1/notification-preferences", { body: { quiet_hours_start: null } }));
+  assert.equal(cleared.quiet_hours_start, null);
+
+  const did = ok(await client.GET("/api/v1/activity"));
+  assert.ok(did.items.length > 0 && did.items.every((entry) => entry.action.length > 0), job.name);
+}
+
+/** A key in place of the token. */
+async function keys(): Promise<void> {
+  const body = { name: "Looks", permissions: ["crawl_jobs:read"], days: 1 } satisfies components["schemas"]["CreateApiKey"];
+  const made = ok(await client.POST("/api/v1/api-keys", { body }), 201);
+  const keyed = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${made.key}` } });
+  ok(await keyed.GET("/api/v1/crawl-jobs"));
+  assert.equal((await keyed.POST("/api/v1/crawl-jobs", { body: { name: "Foxes", keywords: ["fox"] } })).response.status, 403);
+  const path = { id: made.id };
+  const renamed = ok(await client.PATCH("/api/v1/api-keys/{id}", { params: { path }, body: { name: "Watches" } }));
+  assert.deepEqual([renamed.name, renamed.status, renamed.permissions], ["Watches", "active", ["crawl_jobs:read"]]);
+  const listed = ok(await client.GET("/api/v1/api-keys"));
+  assert.deepEqual(listed.items.map((key) => key.id), [made.id]);
+  assert.equal(ok(await client.GET("/api/v1/api-keys/{id}/usage", { params: { path } })).key_id, made.id);
+  assert.equal(ok(await client.DELETE("/api/v1/api-keys/{id}", { params: { path } })).key_id, made.id);
+  assert.equal((await keyed.GET("/api/v1/crawl-jobs")).response.status, 401);
+}
+
+/** All that is the user's goes, and the token with it. */
+async function leave(user: string): Promise<void> {
+  const wrong = await client.DELETE("/api/v1/auth/me", { params: { query: { confirm: "someone else" } } });
+  assert.equal(wrong.error?.code, "bad-parameter");
+  gone(await client.DELETE("/api/v1/auth/me", { params: { query: { confirm: user } } }));
+  assert.equal((await client.GET("/api/v1/auth/me")).response.status, 401);
+}
+
+await health();
+const user = await profile();
+await sources();
+const job = await crawl();
+await images(job);
+await change();
+await notices(job);
+await keys();
+await refusals();
+await leave(user);
+console.log(JSON.stringify([...called].toSorted()));
