@@ -190,6 +190,56 @@ async fn examples_are_as_the_document_says_and_are_accepted() {
 }
 
 #[tokio::test]
+async fn the_document_refuses_what_the_host_refuses() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    for (fields, accepted) in [
+        (json!({}), true),
+        (json!({ "name": "\t Foxes\n" }), true),
+        (json!({ "name": " " }), false),
+        (json!({ "name": "Fo\u{7}xes" }), false),
+        (json!({ "name": format!("Foxes{}", " ".repeat(100)) }), false),
+        (json!({ "name": null }), false),
+        (json!({ "keywords": null }), false),
+        (json!({ "keywords": [] }), false),
+        (json!({ "keywords": ["fox", ""] }), false),
+        (json!({ "keywords": "fox" }), false),
+        (json!({ "keywords": null, "urls": ["https://example.org/"] }), true),
+        (json!({ "keywords": [], "urls": [] }), false),
+        (
+            json!({ "max_images": null, "sources": null, "options": null, "labels": null, "rules": null }),
+            true,
+        ),
+        (json!({ "max_images": 0 }), false),
+        (json!({ "options": { "openverse": null }, "labels": { "fox": null } }), true),
+        (json!({ "language": "pt-BR" }), true),
+        (json!({ "language": "p" }), false),
+        (json!({ "rules": { "min_width": 100_001 } }), false),
+        (json!({ "rules": { "max_width": 100 } }), false),
+        (json!({ "dataset_id": 1, "project_id": 1 }), false),
+        (json!({ "dataset_id": null, "project_id": null }), true),
+        (json!({ "colour": "red" }), false),
+    ] {
+        let mut body = json!({ "name": "Foxes", "keywords": ["fox"] });
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let expect = if accepted { 201 } else { 422 };
+        ann.post("/api/v1/crawl-jobs", &body).await.expect(expect);
+        assert_eq!(document::lets_send("CreateCrawlJob", &body), accepted, "{body}");
+    }
+    let key = |more: Value| {
+        let mut body =
+            json!({ "name": "Looks", "permissions": ["read"], "expires_at": "2999-01-01T00:00:00Z" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    for (body, accepted) in [(key(json!({})), true), (key(json!({ "days": 1 })), false)] {
+        ann.post("/api/v1/api-keys", &body).await.expect(if accepted { 201 } else { 422 });
+        assert_eq!(document::lets_send("CreateApiKey", &body), accepted, "{body}");
+    }
+    api.stop().await;
+}
+
+#[tokio::test]
 async fn nobody_is_let_in_without_a_token() {
     let api = Api::start().await;
     for operation in Operation::all() {

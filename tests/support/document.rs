@@ -256,6 +256,12 @@ pub(crate) fn judge_as(schema: &str, value: &Value) {
     assert_eq!(wrong, None, "not the {schema} of the document: {value:#}");
 }
 
+/// Whether the schema of this name lets one send this.
+pub(crate) fn lets_send(schema: &str, value: &Value) -> bool {
+    let reference = json!({ "$ref": format!("#/components/schemas/{schema}") });
+    DOCUMENT.wrong(value, &reference, Others::Allowed).is_none()
+}
+
 /// Every example that stands beside its schema, with what is wrong with it.
 pub(crate) fn examples() -> Vec<(Value, Option<String>)> {
     let document: Value = serde_json::from_str(&pixcrawler::api::document()).unwrap();

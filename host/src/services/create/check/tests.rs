@@ -91,6 +91,7 @@ fn broken_rules_are_said_where_they_are() {
         (json!({ "name": "  " }), vec!["/name"]),
         (json!({ "name": 5 }), vec!["/name"]),
         (json!({ "name": "é".repeat(101) }), vec!["/name"]),
+        (json!({ "name": format!("x{}", " ".repeat(100)) }), vec!["/name"]),
         (json!({ "name": "a\u{0}b" }), vec!["/name"]),
         (json!({ "keywords": null }), vec!["/keywords"]),
         (json!({ "keywords": [] }), vec!["/keywords"]),
