@@ -207,7 +207,7 @@ impl ConnectionTable {
     /// # Errors
     /// When it comes through a trusted proxy, whose connections are not counted, and its client has its share.
     pub(super) fn answers(self: &Arc<Self>, request: &Request) -> Result<Option<Busy>, ShareTaken> {
-        let client = self.passed_on_for(request);
+        let client = self.passed_on_for(request).and_then(|address| self.client(address));
         if let Some(client) = client {
             let mut open = self.open();
             let count = open.passed_on.entry(client).or_default();
@@ -222,23 +222,6 @@ impl ConnectionTable {
     /// Notes that the body of `request` is waited for, for as long as what is returned lives.
     pub(super) fn waits_for(self: &Arc<Self>, request: &Request) -> Option<Busy> {
         Busy::begin(self, request, true, None)
-    }
-
-    /// For whom a trusted proxy passes a request on: the last of `X-Forwarded-For` that is no trusted proxy
-    /// itself. What stands before it anybody may have written, and so may whoever is no trusted proxy.
-    fn passed_on_for(&self, request: &Request) -> Option<IpAddr> {
-        let proxy = request.remote_addr().as_socket_addr()?.ip();
-        if self.client(proxy).is_some() {
-            return None;
-        }
-        let lines: Vec<&str> = request
-            .headers()
-            .get_all("x-forwarded-for")
-            .iter()
-            .map(|line| line.to_str().unwrap_or_default())
-            .collect();
-        let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
-        hops.map_while(|hop| address_of(hop.trim())).find_map(|address| self.client(address))
     }
 
     fn find(self: &Arc<Self>, address: SocketAddr) -> Admission {
@@ -260,25 +243,34 @@ impl ConnectionTable {
         Admission::Place(ConnectionPermit { table: Arc::clone(self), address, id }, closed)
     }
 
-    /// The address that a request came from: of those that proxies say who are trusted, the one that the
-    /// outermost of these saw.
+    /// The address that a request came from: its own, or for whom a trusted proxy passes it on.
     pub(super) fn address_of(&self, request: &Request) -> Option<IpAddr> {
-        let is_proxy = |address: &IpAddr| self.trusted.iter().any(|range| range.contains(address));
         let peer = request.remote_addr().as_socket_addr()?.ip().to_canonical();
-        if !is_proxy(&peer) {
-            return Some(peer);
+        Some(self.passed_on_for(request).unwrap_or(peer))
+    }
+
+    /// For whom a trusted proxy passes a request on: the last of `X-Forwarded-For` that is no trusted proxy
+    /// itself. What stands before it anybody may have written, and so may whoever is no trusted proxy.
+    fn passed_on_for(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.remote_addr().as_socket_addr()?.ip().to_canonical();
+        if !self.is_proxy(peer) {
+            return None;
         }
-        let said = request.headers().get_all("x-forwarded-for").into_iter();
-        let said: Vec<&str> =
-            said.filter_map(|said| said.to_str().ok()).flat_map(|said| said.split(',')).collect();
-        let said = said.into_iter().rev().map_while(|said| said.trim().parse::<IpAddr>().ok());
-        said.map(|address| address.to_canonical()).find(|address| !is_proxy(address)).or(Some(peer))
+        let lines = request.headers().get_all("x-forwarded-for").into_iter();
+        let lines: Vec<&str> = lines.map(|line| line.to_str().unwrap_or_default()).collect();
+        let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
+        hops.map_while(|hop| parse_hop(hop.trim())).find(|address| !self.is_proxy(*address))
+    }
+
+    /// Whether the operator trusts it; the address is canonical.
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|range| range.contains(&address))
     }
 
     /// Finds whose share a connection belongs to. A network is handed out to one customer as /64 at least.
     fn client(&self, address: IpAddr) -> Option<IpAddr> {
         let address = address.to_canonical();
-        if self.trusted.iter().any(|range| range.contains(&address)) {
+        if self.is_proxy(address) {
             return None;
         }
         Some(match address {
@@ -412,10 +404,11 @@ impl Drop for Busy {
 }
 
 /// Reads an address as proxies write it: bare, or with the port of the client.
-fn address_of(hop: &str) -> Option<IpAddr> {
+fn parse_hop(hop: &str) -> Option<IpAddr> {
     let with_port = || hop.parse().map(|address: SocketAddr| address.ip());
     let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
-    hop.parse().or_else(|_| with_port()).ok().or_else(bracketed)
+    let address: IpAddr = hop.parse().or_else(|_| with_port()).ok().or_else(bracketed)?;
+    Some(address.to_canonical())
 }
 
 type BoxBody = http_body_util::combinators::BoxBody<Bytes, io::Error>;
