@@ -148,6 +148,8 @@ async fn every_command_explains_itself() {
         "user list -h",
         "user delete -h",
         "sweep -h",
+        "objects -h",
+        "objects copy -h",
         "backup -h",
         "restore -h",
         "migrate -h",

@@ -6,6 +6,7 @@ mod api;
 mod api_keys;
 mod authors;
 mod backup;
+mod bucket;
 mod cli;
 mod contract;
 mod copies;

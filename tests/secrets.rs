@@ -21,6 +21,7 @@ use tokio::process::{Child, Command};
 
 use crate::support::{
     api::{Answer, json, send},
+    bucket::{BucketServer, SECRET},
     postgres::{DataDir, data_dir, database},
     site::{ORIGIN, PATIENCE, Reply, Site},
 };
@@ -164,7 +165,9 @@ async fn nothing_that_comes_out_holds_a_secret() {
         let mut url = url::Url::parse(database.url.expose_secret()).unwrap();
         url.set_password(Some(&canary("password"))).unwrap();
 
-        let (mapping, more) = (site.mapping(), Settings::default());
+        let bucket = BucketServer::start().await;
+        let mapping = site.mapping();
+        let more = Settings { variables: bucket.settings(), ..Settings::default() };
         let mut run = Run::start(format, &mapping, url.as_str(), &more).await;
         let body = json!({ "name": "x", "keywords": ["fox"], "sources": ["openverse"], "max_images": 5 });
         let create = run.client.post(run.url("/api/v1/crawl-jobs/")).bearer_auth(&run.token);
@@ -178,6 +181,7 @@ async fn nothing_that_comes_out_holds_a_secret() {
         assert_eq!(image["original_url"], format!("{ORIGIN}/fox.png"), "{:?}", site.requests("/"));
 
         assert!(!site.requests("/v1/auth_tokens/token/").is_empty(), "the credential was not used");
+        assert!(bucket.requests().iter().any(|request| request.ends_with(".png")), "the bucket was not used");
 
         // Signed links are followed; those of another path, and tokens cut short, are refused.
         let [events, file] =
@@ -271,7 +275,8 @@ fn search(run: &str, places: &[(&str, &String)], secrets: &BTreeMap<String, Vec<
 
 /// Every secret in every form it may be written in.
 fn secrets(token: &str, links: &[&String]) -> BTreeMap<String, Vec<String>> {
-    let names = ["password", "jwt", "role", "anon", "redis", "celery", "credential", "token"];
+    let names = ["password", "jwt", "role", "anon", "redis", "celery", "credential", "token", "bucket"];
+    assert_eq!(canary("bucket"), SECRET);
     let mut secrets: BTreeMap<_, _> =
         names.iter().map(|name| ((*name).to_owned(), forms(&canary(name)))).collect();
     let signature = token.rsplit('.').next().unwrap();

@@ -691,3 +691,84 @@ impl Nginx {
         std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
     }
 }
+
+/// A server of S3 that others wrote, in which objects are put, listed, read in part, redirected to, copied and
+/// deleted. It believes every signature.
+#[tokio::test]
+async fn moto_keeps_objects() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let program = root.join("target/tools/strangers/python/bin/moto_server");
+    assert!(program.exists(), "run `make strangers`, which fetches the server");
+    let mut moto = Command::new(program)
+        .args(["-H", "127.0.0.1", "-p", "0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut said = tokio::io::BufReader::new(moto.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("Running on") {
+        line.clear();
+        assert_ne!(
+            tokio::io::AsyncBufReadExt::read_line(&mut said, &mut line).await.unwrap(),
+            0,
+            "moto ended"
+        );
+    }
+    let endpoint = line.trim().rsplit_once(' ').unwrap().1.to_owned();
+    // Else it stops when the pipe is full.
+    tokio::spawn(async move { tokio::io::copy(&mut said, &mut tokio::io::sink()).await });
+    let client = reqwest::Client::new();
+    assert_eq!(send(client.put(format!("{endpoint}/pictures"))).await.status, 200);
+    let keys = async || {
+        let listed = send(client.get(format!("{endpoint}/pictures?list-type=2"))).await.text;
+        listed.matches(".png</Key>").count()
+    };
+
+    let site = Site::start().await;
+    site.gallery("/gallery", 5, None);
+    let (mapping, at) = (site.mapping(), format!("--s3-endpoint={endpoint}"));
+    let mut settings = vec!["--map-origin", &mapping, &at, "--s3-bucket=pictures", "--s3-prefix=some/where"];
+    settings.extend(["--s3-access-key-id=id", "--s3-secret-access-key=secret"]);
+    let api = Api::crawling(&settings).await;
+    let ann = api.user("ann@example.org");
+    let body = json!({ "name": "x", "urls": [format!("{ORIGIN}/gallery")], "max_images": 5 });
+    let job = ann.create(&body).await;
+    let shown = ann.over(job).await;
+    assert_eq!(shown["kept"], 5);
+    assert_eq!(keys().await, 5);
+    let images = ann.get(&format!("/api/v1/crawl-jobs/{job}/images")).await.expect(200).json();
+    let link = images["items"][0]["url"].as_str().unwrap();
+    assert_eq!(send(api.request("GET", link).header("range", "bytes=1-3")).await.expect(206).text, "PNG");
+    let user = pixcrawler::model::UserId(shown["user_id"].as_str().unwrap().parse().unwrap());
+    let store = &api.app.store;
+    let object = {
+        let mut pages = store.objects(user);
+        futures_util::TryStreamExt::try_next(&mut pages).await.unwrap().unwrap().remove(0)
+    };
+    let url = store.signed_url(user, &object.sha256, object.format, std::time::Duration::from_mins(1)).await;
+    let file = send(client.get(url.unwrap().unwrap())).await.expect(200);
+    assert_eq!(file.header("content-type"), Some("image/png"));
+    assert_eq!(
+        file.header("content-disposition"),
+        Some(&*format!("inline; filename=\"{}.png\"", object.sha256))
+    );
+    let swept = pixcrawler::services::objects::sweep(&api.app.db, store, false).await.unwrap();
+    assert_eq!((swept.objects, swept.missing, swept.spared), (5, 0, 0));
+
+    let folder = postgres::data_dir();
+    let copied = Command::new(env!("CARGO_BIN_EXE_pixcrawler"))
+        .args(["objects", "copy", "--to=folder", "--verify"])
+        .args(&settings[2..])
+        .env("DATABASE_URL", api.database.url.expose_secret())
+        .env("PIXCRAWLER_DATA_DIR", folder.of_host())
+        .output()
+        .await
+        .unwrap();
+    assert!(copied.status.success() && text(&copied).contains("5 copied"), "{}", text(&copied));
+    api.app.delete_user(user).await.unwrap();
+    assert_eq!(keys().await, 0);
+    api.stop().await;
+}

@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod document;
 pub(crate) mod events;
 pub(crate) mod bomb;
+pub(crate) mod bucket;
 pub(crate) mod film;
 pub(crate) mod origin;
 pub(crate) mod name_server;

@@ -13,7 +13,7 @@ const ONLY_UNDER: [(&str, &[&str]); 9] = [
     ("graphile_worker", &["queue"]),
     ("wasmtime", &["sandbox"]),
     ("wasmtime_wasi", &["sandbox"]),
-    ("reqwest", &["fetch"]),
+    ("reqwest", &["fetch", "store"]),
     ("hickory_resolver", &["fetch"]),
     ("object_store", &["store"]),
     // In `model` derives, in `queue` the wake-up and the look at the engine's table, in `postgres`

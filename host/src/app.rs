@@ -28,8 +28,8 @@ use crate::{
 pub use credentials::{CredentialReader, CredentialSet, LiveCredentials, credential_names};
 pub use deleted_users::DeletedUsers;
 pub use key_uses::KeyUses;
-pub(crate) use start::make_data_dir;
 pub use start::{Announce, Database, StartError, announced, link_secrets, project_keys};
+pub(crate) use start::{make_data_dir, mark_store};
 
 /// All parts of the host, each built once; cheap to clone.
 #[derive(Clone)]
@@ -62,10 +62,21 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// What the database said last of the whole system, and when that was begun to be read.
     pub system_figures: Arc<Mutex<Option<(Instant, SystemFigures)>>>,
+    /// Whether the bucket worked when it was last tried, and when that was.
+    pub bucket_checked: Arc<Mutex<Option<BucketCheck>>>,
     /// Parts that were not ready when they were last tried.
     pub unready: Arc<std::sync::Mutex<Vec<&'static str>>>,
     /// What other processes tell through the database.
     pub signals: broadcast::Sender<Signal>,
+}
+
+/// Whether the bucket worked, with the reason where it did not.
+#[derive(Clone, Debug)]
+pub struct BucketCheck {
+    /// When it was tried.
+    pub at: Instant,
+    /// What came of it.
+    pub result: Result<(), String>,
 }
 
 /// What other processes tell through the database.

@@ -11,6 +11,7 @@ mod jobs;
 mod keys;
 mod log;
 mod migrate;
+mod objects;
 mod openapi;
 mod plugin;
 mod serve;
@@ -69,6 +70,7 @@ enum TopCommand {
     #[command(alias = "users")]
     User(users::User),
     Sweep(sweep::SweepArgs),
+    Objects(objects::Objects),
     Backup(backup::Backup),
     Restore(backup::Restore),
     Migrate(migrate::Migrate),
@@ -181,6 +183,7 @@ async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         TopCommand::Plugin(command) => command.run(cli.config).await,
         TopCommand::User(command) => command.run(cli.config).await,
         TopCommand::Sweep(command) => command.run(cli.config).await,
+        TopCommand::Objects(command) => command.run(cli.config, terminal).await,
         TopCommand::Backup(command) => command.run(cli.config).await,
         TopCommand::Restore(command) => command.run(cli.config).await,
         TopCommand::Migrate(command) => command.run(cli.config).await,

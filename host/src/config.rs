@@ -29,6 +29,8 @@ pub struct Config {
     #[command(flatten)]
     pub database: Database,
     #[command(flatten)]
+    pub objects: Objects,
+    #[command(flatten)]
     pub supabase: Supabase,
     #[command(flatten)]
     pub http: Http,
@@ -67,6 +69,65 @@ pub struct Database {
     /// How often objects that no row names are looked for
     #[arg(long, env = "PIXCRAWLER_SWEEP_EVERY", default_value = "6h", value_parser = duration, value_name = "TIME", hide = true)]
     pub sweep_every: Duration,
+}
+
+/// Where the objects are, which are the bytes of pictures.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Objects")]
+pub struct Objects {
+    /// Bucket for the objects: of Supabase Storage, Amazon S3, or whatever speaks its protocol. Unset: they are in
+    /// the folder `objects` of the data folder
+    #[arg(long, env = "PIXCRAWLER_S3_BUCKET", value_name = "NAME")]
+    pub s3_bucket: Option<String>,
+    /// Address of the server, which may have a path, such as `https://REF.storage.supabase.co/storage/v1/s3`
+    /// [default: Amazon's for the region]
+    #[arg(long, env = "PIXCRAWLER_S3_ENDPOINT", value_name = "URL")]
+    pub s3_endpoint: Option<Url>,
+    /// Region of the bucket; of Supabase Storage that of the project [default: us-east-1]
+    #[arg(long, env = "PIXCRAWLER_S3_REGION", value_name = "NAME")]
+    pub s3_region: Option<String>,
+    /// Id of the key that may list, read, write and delete in the bucket
+    #[arg(long, env = "PIXCRAWLER_S3_ACCESS_KEY_ID", value_name = "ID")]
+    pub s3_access_key_id: Option<String>,
+    /// Secret of that key
+    #[arg(long, env = "PIXCRAWLER_S3_SECRET_ACCESS_KEY", value_name = "SECRET")]
+    pub s3_secret_access_key: Option<SecretString>,
+    /// What every key in the bucket begins with, for a bucket that has other things, too
+    #[arg(long, env = "PIXCRAWLER_S3_PREFIX", value_name = "PATH")]
+    pub s3_prefix: Option<String>,
+    /// Put the bucket's name before the server's, instead of into the path
+    #[arg(long, env = "PIXCRAWLER_S3_VIRTUAL_HOSTED", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value_t = false, value_name = "BOOL")]
+    pub s3_virtual_hosted: bool,
+    /// File with the CA certificate (PEM) of the server, where no public CA knows it
+    #[arg(long, env = "PIXCRAWLER_S3_CA", value_name = "FILE")]
+    pub s3_ca: Option<PathBuf>,
+    /// Allow http to another machine: pictures can be read and changed on the way
+    #[arg(long, env = "PIXCRAWLER_S3_ALLOW_HTTP", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value_t = false, value_name = "BOOL")]
+    pub s3_allow_http: bool,
+    /// Answer who asks for the file of an image with a redirect to the bucket, by an address that is signed for
+    /// 15 minutes, instead of passing the bytes on
+    #[arg(long, env = "PIXCRAWLER_S3_REDIRECT", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value_t = false, value_name = "BOOL")]
+    pub s3_redirect: bool,
+}
+
+impl Objects {
+    /// A variable that means nothing without a bucket, and is set.
+    #[must_use]
+    pub fn without_bucket(&self) -> Option<&'static str> {
+        [
+            ("PIXCRAWLER_S3_ENDPOINT", self.s3_endpoint.is_some()),
+            ("PIXCRAWLER_S3_REGION", self.s3_region.is_some()),
+            ("PIXCRAWLER_S3_ACCESS_KEY_ID", self.s3_access_key_id.is_some()),
+            ("PIXCRAWLER_S3_SECRET_ACCESS_KEY", self.s3_secret_access_key.is_some()),
+            ("PIXCRAWLER_S3_PREFIX", self.s3_prefix.is_some()),
+            ("PIXCRAWLER_S3_VIRTUAL_HOSTED", self.s3_virtual_hosted),
+            ("PIXCRAWLER_S3_CA", self.s3_ca.is_some()),
+            ("PIXCRAWLER_S3_ALLOW_HTTP", self.s3_allow_http),
+            ("PIXCRAWLER_S3_REDIRECT", self.s3_redirect),
+        ]
+        .into_iter()
+        .find_map(|(name, is_set)| (is_set && self.s3_bucket.is_none()).then_some(name))
+    }
 }
 
 /// Who issues the tokens.
@@ -393,8 +454,9 @@ pub fn command_line() -> String {
 }
 
 /// Settings whose values are not repeated.
-const SECRET: [&str; 6] = [
+const SECRET: [&str; 7] = [
     "--database-url",
+    "--s3-secret-access-key",
     "--supabase-jwt-secret",
     "--supabase-service-role-key",
     "--supabase-anon-key",

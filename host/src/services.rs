@@ -5,6 +5,7 @@
 
 pub mod api_keys;
 pub mod backup;
+pub mod copy;
 pub mod create;
 mod form;
 pub mod guard;

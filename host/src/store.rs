@@ -1,23 +1,19 @@
-//! Objects: the original bytes of pictures, in a local folder.
+//! Objects: the original bytes of pictures, in a local folder or in a bucket that speaks S3.
 //!
-//! An object's path is made of its content, so putting it again changes nothing. A put
-//! writes a temporary file beside the object, flushes it, renames it and flushes the
-//! folder: after a crash the object is whole or not there. It is always put, also where it is
-//! there already, so that its time says when somebody last wanted it kept.
+//! An object's path is made of its content, so putting it again changes nothing. After a crash it is
+//! whole or not there: in a folder a put writes a temporary file beside it, flushes that, renames it and
+//! flushes the folder; a bucket promises as much. It is always put, also where it is there already, so that
+//! its time says when somebody last wanted it kept.
 //!
-//! The folder is held open: what was put where it has been is not taken for kept.
+//! A folder is held open: what was put where it has been is not taken for kept.
 //!
 //! Beside the users' folders `databases` names the databases whose rows name the objects: what only
 //! one of several names is no waste.
 
-use std::{
-    collections::BTreeMap,
-    error::Error as _,
-    fs, io,
-    ops::Range,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod bucket;
+mod error;
+
+use std::{collections::BTreeMap, fs, ops::Range, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -26,15 +22,24 @@ use object_store::{
     Error, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
     local::LocalFileSystem, path::Path as Location,
 };
+use url::Url;
 use uuid::Uuid;
 
 use crate::{
+    config,
     model::{Format, Sha256, UserId},
     private::{self, HeldFolder},
 };
 
+pub use bucket::BucketSettingsError;
+pub use error::{FailureKind, StoreError};
+
+use bucket::Bucket;
+
 /// Objects that are listed at a time.
 const PAGE: usize = 1000;
+/// Folder of the objects in a data folder.
+pub const FOLDER: &str = "objects";
 /// Folder of the names of databases.
 const DATABASES: &str = "databases";
 /// How the name of an object ends that is put aside to be deleted.
@@ -44,10 +49,38 @@ const ASIDE: &str = ".aside";
 #[derive(Clone, Debug)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
-    folder: Arc<HeldFolder>,
+    place: Place,
+}
+
+/// Where the objects are.
+#[derive(Clone, Debug)]
+enum Place {
+    Folder(Arc<HeldFolder>),
+    Bucket(Arc<Bucket>),
 }
 
 impl Store {
+    /// Opens the bucket of the settings, or else the folder in the data folder, which is made when absent.
+    /// Of a bucket nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the settings mean no bucket, or the folder cannot be made or found.
+    pub fn open(config: &config::Objects, data_dir: &Path) -> Result<Self, StoreError> {
+        match Self::bucket(config)? {
+            Some(bucket) => Ok(bucket),
+            None => Self::local(&data_dir.join(FOLDER)),
+        }
+    }
+
+    /// Opens the bucket of the settings, if they name one.
+    ///
+    /// # Errors
+    /// When they mean none.
+    pub fn bucket(config: &config::Objects) -> Result<Option<Self>, StoreError> {
+        let opened = Bucket::open(config)?.map(Arc::new);
+        Ok(opened.map(|bucket| Self { objects: bucket.objects.clone(), place: Place::Bucket(bucket) }))
+    }
+
     /// Opens the objects in a folder, which is made when absent.
     ///
     /// # Errors
@@ -65,10 +98,26 @@ impl Store {
             Ok((objects, held)) => {
                 // Of a user who is gone no folder stays either.
                 let objects = objects.with_fsync(true).with_automatic_cleanup(true);
-                Ok(Self { objects: Arc::new(objects), folder: Arc::new(held) })
+                Ok(Self { objects: Arc::new(objects), place: Place::Folder(Arc::new(held)) })
             }
             Err(error) => Err(StoreError::new("open", &folder.display().to_string(), error)),
         }
+    }
+
+    /// Says where the objects are, for people.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.place {
+            Place::Folder(folder) => format!("the folder {}", folder.path().display()),
+            Place::Bucket(bucket) => bucket.place().to_owned(),
+        }
+    }
+
+    /// Tells whether they are in a bucket: whoever deletes one there has to see to it that nobody puts it
+    /// meanwhile.
+    #[must_use]
+    pub const fn is_bucket(&self) -> bool {
+        matches!(self.place, Place::Bucket(_))
     }
 
     /// Says where the object with this content is: `{user}/{sha[0..2]}/{sha256}.{ext}`.
@@ -110,16 +159,19 @@ impl Store {
     }
 
     fn is_in_place(&self) -> Result<(), StoreError> {
-        if self.folder.is_in_place() {
-            return Ok(());
+        match &self.place {
+            Place::Folder(folder) if !folder.is_in_place() => {
+                Err(StoreError::Moved { folder: folder.path().to_owned() })
+            }
+            _ => Ok(()),
         }
-        Err(StoreError::Moved { folder: self.folder.path().to_owned() })
     }
 
     /// Removes what a put left where the folder was, with the folders made for it. Another store that is
     /// there now is left alone: what is in it may have been there before.
     fn take_back(&self, location: &Location) {
-        let root = self.folder.path();
+        let Place::Folder(folder) = &self.place else { return };
+        let root = folder.path();
         if root.join(DATABASES).exists() {
             return;
         }
@@ -145,23 +197,42 @@ impl Store {
     ) -> Result<Option<Object>, StoreError> {
         let path = Self::path(user, sha256, format);
         let location = Location::from(path.as_str());
-        let mut options = GetOptions::default();
-        if let Some(range) = range {
-            let size = match self.objects.head(&location).await {
-                Ok(meta) => meta.size,
-                Err(Error::NotFound { .. }) => return Ok(None),
-                Err(error) => return Err(StoreError::new("read", &path, error)),
-            };
-            if range.start >= size || range.start >= range.end {
-                return Err(StoreError::Range { size });
-            }
-            options.range = Some(GetRange::Bounded(range.start..range.end.min(size)));
+        // In a file system, and for some servers, the last byte that there can be is too large a number.
+        let asked = range.clone().map(|range| match range.end {
+            u64::MAX => GetRange::Offset(range.start),
+            _ => GetRange::Bounded(range),
+        });
+        let options = GetOptions { range: asked, ..GetOptions::default() };
+        let error = match self.objects.get_opts(&location, options).await {
+            Ok(result) => return Ok(Some(Object { path, result })),
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => error,
+        };
+        if let Some(range) = range
+            && let Some(ObjectMeta { size, .. }) = self.meta(&location).await?
+            && (range.start >= size || range.is_empty())
+        {
+            return Err(StoreError::Range { size });
         }
-        match self.objects.get_opts(&location, options).await {
-            Ok(result) => Ok(Some(Object { path, result })),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(StoreError::new("read", &path, error)),
-        }
+        Err(StoreError::new("read", &path, error))
+    }
+
+    /// Signs an address at which anybody can read an object for so long, whether it is there or not; none of
+    /// a folder.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub async fn signed_url(
+        &self,
+        user: UserId,
+        sha256: &Sha256,
+        format: Format,
+        expires_in: Duration,
+    ) -> Result<Option<Url>, StoreError> {
+        let Place::Bucket(bucket) = &self.place else { return Ok(None) };
+        let location = Location::from(Self::path(user, sha256, format));
+        let signed = bucket.signed_url(&location, format, expires_in).await;
+        signed.map(Some).map_err(|error| StoreError::new("sign", location.as_ref(), error))
     }
 
     /// Finds the size of an object in bytes; none when there is no such object.
@@ -180,16 +251,16 @@ impl Store {
     }
 
     /// Notes that rows of this database name objects of this store. Gives what tells the store from others
-    /// of this database.
+    /// of this database. One process does it at a time: a bucket knows no "unless it is there".
     ///
     /// # Errors
     /// When it cannot be read or written.
     pub async fn serve_database(&self, name: &str) -> Result<String, StoreError> {
         let mode = match self.mark(name).await? {
             Some(mark) if !mark.is_empty() => return Ok(mark),
-            // Of an earlier version.
-            Some(_) => PutMode::Overwrite,
-            None => PutMode::Create,
+            None if !self.is_bucket() => PutMode::Create,
+            // Of an earlier version, or not there.
+            _ => PutMode::Overwrite,
         };
         let (location, mark) = (mark_location(name), Uuid::new_v4().to_string());
         match self.objects.put_opts(&location, mark.clone().into(), mode.into()).await {
@@ -263,7 +334,7 @@ impl Store {
     }
 
     /// Deletes an object that was last written before `limit`, and no other that was put in its place
-    /// meanwhile. Tells whether it did.
+    /// meanwhile; in a bucket the caller keeps others from putting it. Tells whether it did.
     ///
     /// # Errors
     /// When the store failed; then it may be aside until the objects are listed again.
@@ -272,6 +343,15 @@ impl Store {
         object: &StoredObject,
         limit: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
+        if self.is_bucket() {
+            let found = self.meta(&object.location).await?;
+            // Where a server does not say when, the library says 1970.
+            let is_old = |meta: &ObjectMeta| meta.last_modified < limit && meta.last_modified.timestamp() > 0;
+            return match found.filter(is_old) {
+                Some(_) => self.delete(&object.location).await,
+                None => Ok(false),
+            };
+        }
         let aside = Location::from(format!("{}{ASIDE}", object.location));
         // Between a look at its time and the end of a file it may be put again. Whatever is moved aside
         // can be looked at in peace: a put makes a file of its own.
@@ -287,7 +367,7 @@ impl Store {
         self.delete(&aside).await
     }
 
-    /// Deletes an object, however old. Tells whether it was there.
+    /// Deletes an object, however old. Tells whether it was there, which a bucket does not know: it says yes.
     ///
     /// # Errors
     /// When the store failed.
@@ -400,106 +480,6 @@ impl Object {
     }
 }
 
-/// Why objects cannot be kept or read.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Something could not be done.
-    #[error("cannot {action} `{path}`{}", kind.words())]
-    Failed {
-        /// What was tried.
-        action: &'static str,
-        /// Of the object or folder.
-        path: String,
-        /// Whether it passes.
-        kind: FailureKind,
-        /// What the store said.
-        #[source]
-        source: Box<Error>,
-    },
-    /// What is where the folder was is another one, or nothing.
-    #[error(
-        "the folder {folder} was moved or deleted while it was in use, and nothing is kept there now; put it back, or \
-         start again with the folder as it is"
-    )]
-    Moved {
-        /// Where it was.
-        folder: PathBuf,
-    },
-    /// The range asked for begins behind the end.
-    #[error("the range is outside of the object's {size} bytes")]
-    Range {
-        /// Of the object, in bytes.
-        size: u64,
-    },
-}
-
-/// Whether a failure of the store passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
-    /// No space, or no space for this user of the machine.
-    Full,
-    /// Something that can pass by itself.
-    Unavailable,
-    /// Something that must be put right first: permissions, the path, the medium.
-    Lasting,
-}
-
-impl FailureKind {
-    const fn words(self) -> &'static str {
-        match self {
-            Self::Full => ": the disk is full",
-            Self::Unavailable => " for now",
-            Self::Lasting => "",
-        }
-    }
-
-    const fn of(error: io::ErrorKind) -> Self {
-        match error {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WriteZero => {
-                Self::Full
-            }
-            io::ErrorKind::Interrupted
-            | io::ErrorKind::TimedOut
-            | io::ErrorKind::WouldBlock
-            | io::ErrorKind::ResourceBusy
-            | io::ErrorKind::OutOfMemory
-            | io::ErrorKind::StaleNetworkFileHandle
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::NetworkDown
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted => Self::Unavailable,
-            _ => Self::Lasting,
-        }
-    }
-}
-
-impl StoreError {
-    /// Tells whether the same may succeed later without anyone changing a setting.
-    #[must_use]
-    pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Failed { kind: FailureKind::Full | FailureKind::Unavailable, .. })
-    }
-
-    fn new(action: &'static str, path: &str, error: Error) -> Self {
-        let kind = io_error(&error).map_or(FailureKind::Lasting, FailureKind::of);
-        Self::Failed { action, path: path.to_owned(), kind, source: Box::new(error) }
-    }
-}
-
-/// Finds what the operating system said, wherever it stands in the chain of causes.
-fn io_error(error: &Error) -> Option<io::ErrorKind> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return Some(error.kind());
-        }
-        cause = error.source();
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -607,25 +587,5 @@ mod tests {
         std::fs::remove_file(folder.path()).unwrap();
         std::fs::rename(&moved, folder.path()).unwrap();
         store.check().await.unwrap();
-    }
-
-    /// A full disk cannot be made without rights to mount one; what the system says can.
-    #[test]
-    fn a_full_disk_passes() {
-        let failed = |kind: io::ErrorKind| {
-            StoreError::new(
-                "write",
-                "x",
-                Error::Generic { store: "test", source: io::Error::from(kind).into() },
-            )
-        };
-        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
-            assert!(matches!(failed(kind), StoreError::Failed { kind: FailureKind::Full, .. }));
-        }
-        assert!(failed(io::ErrorKind::StorageFull).is_passing());
-        assert!(failed(io::ErrorKind::TimedOut).is_passing());
-        assert!(!failed(io::ErrorKind::PermissionDenied).is_passing());
-        let message = failed(io::ErrorKind::StorageFull).to_string();
-        assert_eq!(message, "cannot write `x`: the disk is full");
     }
 }

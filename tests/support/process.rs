@@ -465,6 +465,11 @@ impl Process {
         self.signal(Signal::STOP);
     }
 
+    /// Lets it go on as if nothing had been.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.try_into().unwrap()));
         kill_process(pid.unwrap(), signal).unwrap();

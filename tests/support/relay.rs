@@ -18,6 +18,16 @@ use tokio_rustls::{
 };
 use url::Url;
 
+/// What speaks TLS with the certificate and the key in a file.
+pub(crate) fn acceptor(pem: &[u8]) -> TlsAcceptor {
+    let certificate = CertificateDer::from_pem_slice(pem).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
 /// A port of loopback that leads to the socket of a server.
 pub(crate) struct Relay {
     address: SocketAddr,
@@ -34,13 +44,7 @@ impl Relay {
 
     /// By TLS, with the certificate and the key in a file.
     pub(crate) async fn encrypted(url: &SecretString, pem: &[u8]) -> Self {
-        let certificate = CertificateDer::from_pem_slice(pem).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config =
-            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
-        Self::with(url, Some(TlsAcceptor::from(Arc::new(config)))).await
+        Self::with(url, Some(acceptor(pem))).await
     }
 
     async fn with(url: &SecretString, tls: Option<TlsAcceptor>) -> Self {

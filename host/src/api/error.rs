@@ -18,6 +18,7 @@ use crate::{
     auth::AuthError,
     db,
     services::{Violation, profiles::ProfileError},
+    store::StoreError,
 };
 
 mod code;
@@ -340,6 +341,16 @@ impl From<db::Error> for Problem {
             }
             error => Self::internal(error),
         }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if !error.is_passing() {
+            return Self::internal(error);
+        }
+        let problem = Self::new(ProblemCode::StoreUnavailable, "The pictures cannot be reached.");
+        Self { cause: Some(error.into()), ..problem }
     }
 }
 

@@ -123,7 +123,8 @@ impl ImagesApi {
     ///
     /// The original, byte for byte, with the type that its bytes have. Use `url` of the image
     /// where no token can be sent. Ranges and `If-None-Match` are understood; the `ETag` is the
-    /// SHA-256 of the bytes.
+    /// SHA-256 of the bytes. Where the operator set `PIXCRAWLER_S3_REDIRECT`, the answer is a redirect to
+    /// the bucket, which understands ranges by itself.
     #[oai(path = "/images/:id/file", method = "get", operation_id = "getImageFile")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn file(
@@ -157,7 +158,8 @@ impl ImagesApi {
         let missing = || Problem::not_found("image file");
         let image = db::images::show(&app.db, user, ImageId(id)).await?.ok_or_else(missing)?;
         let (sha256, format) = object(&image).ok_or_else(missing)?;
-        let wanted = Wanted { if_none_match, if_range, range };
+        let redirect = app.config.objects.s3_redirect;
+        let wanted = Wanted { if_none_match, if_range, range, redirect };
         File::get(&app.store, user, sha256, format, &wanted).await
     }
 }

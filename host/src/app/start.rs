@@ -18,7 +18,7 @@ use crate::{
         key_set::FetchKeys,
         link::{self, LinkKeys, LinkSecrets},
     },
-    config::{Config, CredentialError},
+    config::{self, Config, CredentialError},
     db::{self, PgPool, ServerAddress},
     error::chain,
     fetch::{self, Fetcher},
@@ -48,10 +48,11 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// Tells who waits for a start what takes long.
 pub type Announce<'a> = &'a (dyn Fn(&str) + Sync);
 
-/// The rows: the configured database, or else the private one.
+/// The rows: the configured database, or else the private one; and where their objects are.
 pub struct Database {
     /// Sessions.
     pub pool: PgPool,
+    objects: config::Objects,
     /// None where one is configured.
     private: Option<PrivatePostgres>,
 }
@@ -131,6 +132,7 @@ impl App {
     ) -> Result<Self, StartError> {
         // Before anything is changed in the database: what is set wrong ends here.
         let fetcher = Fetcher::new(&config.fetch)?;
+        Store::bucket(&config.objects)?;
         let auth = Auth::new(&config.supabase, data_dir, |project| project_keys(&fetcher, project))?;
         announced(announce, "making the tables", database.migrate()).await?;
         let db = database.pool.clone();
@@ -140,7 +142,7 @@ impl App {
         let plugins = plugins?;
         // Before a source is asked for: a build that lacks one gives way to one that does not.
         plugins.configure(credentials.now().names()).await?;
-        let store = database.store(data_dir).await?;
+        let store = announced(announce, "looking at the store", database.store(data_dir)).await?;
         let deleted_users = DeletedUsers::read(&db).await?;
         let (signals, _) = broadcast::channel(SIGNALS);
         Ok(Self {
@@ -158,6 +160,7 @@ impl App {
             links: Arc::new(links),
             metrics: Arc::default(),
             system_figures: Arc::default(),
+            bucket_checked: Arc::default(),
             unready: Arc::default(),
             signals,
         })
@@ -214,7 +217,7 @@ impl Database {
         let server =
             PrivatePostgres::start(&data_dir, config.database.pg_bin.as_deref(), Durability::Kept).await?;
         match db::connect(&server.url(), PRIVATE_SESSIONS).await {
-            Ok(pool) => Ok(Self { pool, private: Some(server) }),
+            Ok(pool) => Ok(Self { pool, objects: config.objects.clone(), private: Some(server) }),
             Err(error) => {
                 stop(server).await;
                 Err(error.into())
@@ -229,7 +232,7 @@ impl Database {
     pub async fn configured(config: &Config) -> Result<Option<Self>, StartError> {
         let Some(server) = ServerAddress::configured(&config.database) else { return Ok(None) };
         let pool = db::connect(server, config.database.database_sessions).await?;
-        Ok(Some(Self { pool, private: None }))
+        Ok(Some(Self { pool, objects: config.objects.clone(), private: None }))
     }
 
     /// Opens a session on the database that is configured, or on the private one if it runs; nothing
@@ -267,15 +270,19 @@ impl Database {
         Ok(applied)
     }
 
-    /// Opens the store of the data folder, whose objects the rows of this database name. The tables must be
-    /// up to date.
+    /// Opens the store, whose objects the rows of this database name: the bucket of the settings, or the folder
+    /// in the data folder. The tables must be up to date.
     ///
     /// # Errors
     /// When the store cannot be used, or the database fails.
     pub(crate) async fn store(&self, data_dir: &Path) -> Result<Store, StartError> {
-        let store = Store::local(&data_dir.join("objects"))?;
-        store.serve_database(&db::secrets::database_name(&self.pool).await?).await?;
-        if self.private.is_none() && postgres::is_made(data_dir) {
+        let store = Store::open(&self.objects, data_dir)?;
+        if store.is_bucket() {
+            // What is wrong with the key is told at once, and not by the first picture.
+            store.check().await?;
+        }
+        mark_store::<StartError>(&self.pool, &store).await?;
+        if !store.is_bucket() && self.private.is_none() && postgres::is_made(data_dir) {
             // One that was used before, or is in turn: its rows name objects, too.
             store.serve_database(PRIVATE).await?;
         }
@@ -311,6 +318,21 @@ impl Database {
             "making a private Postgres, which is done once"
         }
     }
+}
+
+/// Notes in the store that rows of this database name its objects; gives what tells it from other stores.
+///
+/// # Errors
+/// When the store or the database fails.
+pub(crate) async fn mark_store<E: From<StoreError> + From<db::Error>>(
+    db: &PgPool,
+    store: &Store,
+) -> Result<String, E> {
+    let name = db::secrets::database_name(db).await?;
+    let turn = db::objects::turn_to_mark(db).await?;
+    let mark = store.serve_database(&name).await?;
+    turn.commit().await?;
+    Ok(mark)
 }
 
 async fn stop(server: PrivatePostgres) {

@@ -24,7 +24,7 @@ use crate::{
     api,
     auth::Caller,
     cli::{client::Client, say, stop},
-    config::Config,
+    config::{self, Config},
     crawl::Worker,
     dataset,
     model::JobId,
@@ -73,6 +73,7 @@ impl Demo {
         config.http.host = Some(Ipv4Addr::LOCALHOST.into());
         config.http.port = 0;
         config.database.database_url = None;
+        config.objects = config::Objects::default();
         config.supabase.supabase_url = None;
         config.supabase.supabase_jwt_secret = None;
         config.supabase.supabase_jwt_secret_until = None;

@@ -26,14 +26,15 @@ use crate::{
         presence,
         sources::{left_aside, unknown_credential},
     },
-    store::Store,
+    store::{self, Store, StoreError},
 };
 
 /// Check whether everything that a crawl needs is there
 ///
 /// Changes nothing but that it starts the private Postgres, where one was made, for as long as it
 /// looks. Where there is no data folder yet, only what needs none is looked at. No request leaves the
-/// machine but those to the database and to the project of `SUPABASE_URL` for its keys.
+/// machine but those to the database, to the bucket, in which a small object is written and deleted, and to
+/// the project of `SUPABASE_URL` for its keys.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler doctor\n  \
@@ -68,7 +69,7 @@ impl Doctor {
         let folder = config.data_dir();
         let is_made = folder.is_dir();
         let mut findings = vec![if is_made { data_folder(&folder) } else { no_data_folder(&folder) }];
-        if is_made {
+        if is_made || config.objects.s3_bucket.is_some() {
             findings.push(store(&config).await);
         }
         let database = if postgres::is_made(&folder) {
@@ -89,7 +90,7 @@ impl Doctor {
             findings.extend(plugins(&config, db, &stop).await);
         }
         if let Some(database) = database {
-            findings.extend(objects_elsewhere(&folder, &database.pool).await);
+            findings.extend(objects_elsewhere(&config, &database.pool).await);
             database.close().await;
         }
         if is_made || config.supabase.supabase_url.is_some() {
@@ -177,15 +178,26 @@ async fn no_database(config: &Config) -> Finding {
     })
 }
 
+/// Tries whether objects can be written, deleted and listed.
 async fn store(config: &Config) -> Finding {
-    let tried = async { Store::local(&config.data_dir().join("objects"))?.check().await };
-    tried.await.map_or_else(failed("store"), |()| ok("store", "objects can be written"))
+    let tried = async {
+        let store = Store::open(&config.objects, &config.data_dir())?;
+        store.check().await?;
+        store.databases().await?;
+        Ok::<_, StoreError>(store.place())
+    };
+    tried
+        .await
+        .map_or_else(failed("store"), |place| ok("store", format!("objects can be written to {place}")))
 }
 
 /// Tells of hosts that keep objects elsewhere. Nothing where that cannot be told, as others tell why.
-async fn objects_elsewhere(folder: &Path, db: &PgPool) -> Option<Finding> {
-    let objects = folder.join("objects");
-    let store = objects.is_dir().then(|| Store::local(&objects).ok()).flatten()?;
+async fn objects_elsewhere(config: &Config, db: &PgPool) -> Option<Finding> {
+    let folder = config.data_dir().join(store::FOLDER);
+    let store = match Store::bucket(&config.objects).ok()? {
+        None => folder.is_dir().then(|| Store::local(&folder).ok()).flatten()?,
+        Some(bucket) => bucket,
+    };
     let is_elsewhere = presence::is_store_elsewhere(db, &store).await.ok()?;
     is_elsewhere.then(|| note("objects", presence::NOT_SHARED))
 }

@@ -33,10 +33,11 @@ use crate::{
 };
 
 /// What crates of others do here, by the beginnings of their names: who reads a log does not know them.
-const OTHERS: [(&str, &str); 9] = [
+const OTHERS: [(&str, &str); 10] = [
     ("graphile_worker", "queue"),
     ("sqlx", "database"),
     ("poem", "http"),
+    ("object_store", "store"),
     ("hyper", "http"),
     ("reqwest", "http"),
     ("rustls", "tls"),

@@ -15,7 +15,8 @@ use crate::{
 /// Delete objects that no row names, and say which are missing
 ///
 /// A job that is deleted leaves its pictures in the store; `serve` and `worker` do this every few hours.
-/// What was written within the last 24 hours is spared, because its row may be on its way.
+/// What was written within the last 24 hours is spared, because its row may be on its way. In a bucket what
+/// is found is noted at first, and deleted ten minutes later at the earliest: give it again, or let them do it.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler sweep --dry-run\n  \
@@ -60,6 +61,13 @@ impl SweepArgs {
             let more = sweep.missing - sweep.missing_paths.len() as u64;
             if more > 0 {
                 say(&format!("missing: and {more} more"));
+            }
+            if sweep.noted > 0 {
+                let noted = if self.dry_run { "would be noted" } else { "noted" };
+                say(&format!(
+                    "{} that no row names {noted}: a sweep deletes what was noted ten minutes before.",
+                    counted(sweep.noted, "object"),
+                ));
             }
             if let Some(until) = sweep.waits_until {
                 say(&format!(

@@ -27,6 +27,7 @@ use crate::{
     fetch::{CookieJar, Fetcher},
     model::{AcceptedImage, Checksum, DatasetId, Grants, Refusal, Rejection, Rules, Sha256},
     runner::ResponseCache,
+    services::objects::KeepError,
     validate,
 };
 
@@ -127,11 +128,20 @@ impl ChunkContext {
             Ok(image) => image,
             Err(rejection) => return next_copy_or_reject(entry, Some(body), rejection),
         };
-        let put = self.app.store.put(self.owner.user, &sha256, image.format, download.bytes).await;
-        if let Err(error) = put {
-            tracing::error!(error = %crate::error::chain(&error), "an image cannot be stored");
-            self.store_failed.store(true, Ordering::Relaxed);
-            return ImageOutcome::HostFailed(store_failed_deferral());
+        match self.app.keep_object(self.owner.user, &sha256, image.format, download.bytes).await {
+            Ok(()) => {}
+            Err(KeepError::Deleting) => {
+                return ImageOutcome::HostFailed(host_failed_deferral("the same picture is being swept"));
+            }
+            Err(KeepError::Store(error)) if error.is_too_large() => {
+                let detail = format!("the bucket takes no object of {} bytes", body.size);
+                return next_copy_or_reject(entry, Some(body), Rejection::new(Refusal::TooLarge, detail));
+            }
+            Err(error) => {
+                tracing::error!(error = %crate::error::chain(&error), "an image cannot be stored");
+                self.store_failed.store(true, Ordering::Relaxed);
+                return ImageOutcome::HostFailed(store_failed_deferral());
+            }
         }
         self.failpoint.hit("stored", &url);
         ImageOutcome::Judged(Box::new(JudgedImage {

@@ -5,7 +5,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::model::{Format, Sha256, UserId};
@@ -76,7 +76,7 @@ impl StoreHold {
             "set client_min_messages = warning;
              drop table if exists pg_temp.named_object;
              create temporary table named_object as
-             select row_number() over () as number, user_id, hash, format
+             select row_number() over () as number, user_id, hash, format, false as seen
                from (select user_id, hash, min(format) as format from public.images
                       where is_valid and not is_duplicate and user_id is not null and hash ~ '^[0-9a-f]{64}$'
                       group by user_id, hash) as named;
@@ -114,19 +114,33 @@ impl StoreHold {
 
     /// Those of the list that come after a number, in order. What is of no known format is left out.
     pub async fn page(&mut self, after: i64, limit: i64) -> sqlx::Result<(Vec<NamedObject>, Option<i64>)> {
-        let rows: Vec<(i64, UserId, String, Option<String>)> = sqlx::query_as(
+        let rows = sqlx::query_as(
             "select number, user_id, hash, format from pg_temp.named_object where number > $1 order by number limit $2",
-        )
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&mut self.connection)
-        .await?;
-        let last = rows.last().map(|(number, ..)| *number);
-        let objects = rows.into_iter().filter_map(|(number, user, hash, format)| {
-            let (sha256, format) = Sha256::parse(&hash).zip(Format::named(&format?))?;
-            Some(NamedObject { number, user, sha256, format })
-        });
-        Ok((objects.collect(), last))
+        );
+        Ok(page_of(rows.bind(after).bind(limit).fetch_all(&mut self.connection).await?))
+    }
+
+    /// The same, without those that were seen.
+    pub async fn unseen_page(
+        &mut self,
+        after: i64,
+        limit: i64,
+    ) -> sqlx::Result<(Vec<NamedObject>, Option<i64>)> {
+        let rows = sqlx::query_as(
+            "select number, user_id, hash, format from pg_temp.named_object
+              where number > $1 and not seen order by number limit $2",
+        );
+        Ok(page_of(rows.bind(after).bind(limit).fetch_all(&mut self.connection).await?))
+    }
+
+    /// Those of these hashes that a row of this user names, by the list, which have been seen in the store
+    /// from now on.
+    pub async fn see(&mut self, user: UserId, hashes: &[String]) -> sqlx::Result<HashSet<String>> {
+        let named = sqlx::query_scalar(
+            "update pg_temp.named_object set seen = true where user_id = $1 and hash = any ($2) returning hash",
+        );
+        let named: Vec<String> = named.bind(user).bind(hashes).fetch_all(&mut self.connection).await?;
+        Ok(named.into_iter().collect())
     }
 
     /// Those of these hashes that a row of this user names, by the list.
@@ -136,6 +150,53 @@ impl StoreHold {
         );
         let named: Vec<String> = named.bind(user).bind(hashes).fetch_all(&mut self.connection).await?;
         Ok(named.into_iter().collect())
+    }
+
+    /// Notes that objects in a bucket are to be deleted, by a later sweep.
+    pub async fn note(&mut self, user: UserId, hashes: &[String]) -> sqlx::Result<()> {
+        let noted = sqlx::query(
+            "insert into pixcrawler.object_to_delete (user_id, hash) select $1, unnest($2) on conflict do nothing",
+        );
+        noted.bind(user).bind(hashes).execute(&mut self.connection).await.map(drop)
+    }
+
+    /// Those of these that were noted long ago: who began to put one before that is done with it.
+    pub async fn noted(&mut self, user: UserId, hashes: &[String]) -> sqlx::Result<HashSet<String>> {
+        let noted = sqlx::query_scalar(
+            "select hash from pixcrawler.object_to_delete
+              where user_id = $1 and hash = any ($2) and noted_at < now() - interval '10 minutes'",
+        );
+        let noted: Vec<String> = noted.bind(user).bind(hashes).fetch_all(&mut self.connection).await?;
+        Ok(noted.into_iter().collect())
+    }
+
+    /// The same, and nobody puts one from now on for as long as requests may be on their way.
+    pub async fn begin_deletion(&mut self, user: UserId, hashes: &[String]) -> sqlx::Result<HashSet<String>> {
+        let begun = sqlx::query_scalar(
+            "update pixcrawler.object_to_delete set deleting_at = now()
+              where user_id = $1 and hash = any ($2) and noted_at < now() - interval '10 minutes'
+             returning hash",
+        );
+        let begun: Vec<String> = begun.bind(user).bind(hashes).fetch_all(&mut self.connection).await?;
+        Ok(begun.into_iter().collect())
+    }
+
+    /// No request is on its way any more.
+    pub async fn end_deletion(&mut self, user: UserId, hashes: &[String]) -> sqlx::Result<()> {
+        sqlx::query("delete from pixcrawler.object_to_delete where user_id = $1 and hash = any ($2)")
+            .bind(user)
+            .bind(hashes)
+            .execute(&mut self.connection)
+            .await
+            .map(drop)
+    }
+
+    /// Forgets what was noted long ago and is there no more, or named again, at the end of a sweep.
+    pub async fn forget_notes(&mut self) -> sqlx::Result<()> {
+        sqlx::query("delete from pixcrawler.object_to_delete where noted_at < now() - interval '7 days'")
+            .execute(&mut self.connection)
+            .await
+            .map(drop)
     }
 
     /// Whether a row of this user names it now, and not only by the list.
@@ -212,4 +273,41 @@ pub async fn is_due(pool: &PgPool, what: &str, every: Duration) -> sqlx::Result<
 pub async fn is_due_still(pool: &PgPool, what: &str) -> sqlx::Result<()> {
     let update = sqlx::query("update pixcrawler.upkeep set last = '-infinity' where what = $1");
     update.bind(what).execute(pool).await.map(drop)
+}
+
+fn page_of(rows: Vec<(i64, UserId, String, Option<String>)>) -> (Vec<NamedObject>, Option<i64>) {
+    let last = rows.last().map(|(number, ..)| *number);
+    let objects = rows.into_iter().filter_map(|(number, user, hash, format)| {
+        let (sha256, format) = Sha256::parse(&hash).zip(Format::named(&format?))?;
+        Some(NamedObject { number, user, sha256, format })
+    });
+    (objects.collect(), last)
+}
+
+/// Takes an object off those that are to be deleted, before it is put. False while it is being deleted: put
+/// now, it might be gone at once.
+pub async fn spare(pool: &PgPool, user: UserId, sha256: &Sha256) -> sqlx::Result<bool> {
+    // What a sweep left unfinished is over by then.
+    sqlx::query_scalar(
+        "with spared as (
+             delete from pixcrawler.object_to_delete
+              where user_id = $1 and hash = $2
+                and (deleting_at is null or deleting_at < now() - interval '5 minutes')
+             returning hash
+         )
+         select exists (select from spared)
+             or not exists (select from pixcrawler.object_to_delete where user_id = $1 and hash = $2)",
+    )
+    .bind(user)
+    .bind(sha256.to_string())
+    .fetch_one(pool)
+    .await
+}
+
+/// Waits until nobody else of this database looks at the mark of a store and writes it where it is absent;
+/// those who come later wait for the end of this.
+pub async fn turn_to_mark(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let mut turn = pool.begin().await?;
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.mark'))").execute(&mut *turn).await?;
+    Ok(turn)
 }

@@ -309,7 +309,7 @@ impl BackupError {
 }
 
 impl Faults {
-    fn add(&mut self, path: &str, what: &str) {
+    pub(super) fn add(&mut self, path: &str, what: &str) {
         self.count += 1;
         if self.named.len() < MOST_NAMED {
             self.named.push(format!("{path} {what}"));
@@ -318,7 +318,7 @@ impl Faults {
 }
 
 /// How a copy of an object went.
-enum Copied {
+pub(super) enum Copied {
     /// It was there.
     Before(u64),
     /// It is there now.
@@ -536,7 +536,7 @@ async fn remove_older(
 
 /// Copies an object unless it is there, by its size or by its hash, and looks whether it is what its name
 /// says.
-async fn copy_object(
+pub(super) async fn copy_object(
     from: &Store,
     to: &Store,
     object: NamedObject,

@@ -1,10 +1,11 @@
 //! Whether rows and objects agree: what no row names is waste and deleted, what rows name and is not there
 //! is said.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
+use bytes::Bytes;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
         users::EndReason,
     },
     error::chain,
-    model::UserId,
+    model::{Format, Sha256, UserId},
     services::users::{self, DeletionError},
     store::{Store, StoreError, StoredObject},
 };
@@ -28,6 +29,12 @@ const LOOK: Duration = Duration::from_mins(5);
 const PAGE: i64 = 1000;
 /// Missing ones that are named.
 const MOST_NAMED: usize = 20;
+/// Objects of a bucket that are deleted in one go, and at a time.
+const DELETIONS: usize = 64;
+const DELETIONS_AT_A_TIME: usize = 8;
+/// Within which a deletion that was begun must be sent, by the clock of the wall: a machine that sleeps wakes up
+/// with it. What is put at the same moment waits for longer, see [`db::objects::spare`].
+const BEGUN: TimeDelta = TimeDelta::minutes(1);
 
 /// What a sweep found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -42,6 +49,9 @@ pub struct Sweep {
     pub swept_bytes: u64,
     /// Objects that no row names, but of which it is too early to be sure.
     pub spared: u64,
+    /// Objects of a bucket that no row names and that a later sweep deletes, ten minutes from now at the
+    /// earliest: by then whoever is putting one at this moment is done.
+    pub noted: u64,
     /// Nothing is deleted before: this database is known in the folder for less than a day, and another
     /// that uses the folder, too, may not have said so yet.
     pub waits_until: Option<DateTime<Utc>>,
@@ -60,10 +70,24 @@ pub enum SweepError {
     /// What one database does not name another may.
     #[error(
         "the objects belong to another database, too, so it is not known which of them are waste; if that database \
-         is no more, remove these files of the folder `objects/databases` (for `private` also the folder `postgres`) and try \
-         again: {0}"
+         is no more, remove these files of the folder `objects/databases`, or of `databases/` in the bucket (for `private` \
+         also the folder `postgres`) and try again: {0}"
     )]
     Shared(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] db::Error),
+}
+
+/// Why an object is not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// It was waste, and will be there no more in a moment.
+    #[error("a sweep is deleting what was there")]
+    Deleting,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -104,6 +128,25 @@ impl Share {
 }
 
 impl App {
+    /// Keeps an object, for whose row there is a day's time. When this returns, it survives a crash and is not
+    /// deleted as the waste that it may have been.
+    ///
+    /// # Errors
+    /// When it could not be kept, or not now.
+    pub async fn keep_object(
+        &self,
+        user: UserId,
+        sha256: &Sha256,
+        format: Format,
+        bytes: Bytes,
+    ) -> Result<(), KeepError> {
+        // A folder sees to that by itself.
+        if self.store.is_bucket() && !db::objects::spare(&self.db, user, sha256).await? {
+            return Err(KeepError::Deleting);
+        }
+        Ok(self.store.put(user, sha256, format, bytes).await?)
+    }
+
     /// Deletes waste now and then, and ends what was begun of the end of users, until `stop`. Of all
     /// processes one does it at a time.
     pub async fn keep_objects(&self, stop: &CancellationToken) {
@@ -134,7 +177,9 @@ impl App {
             }
             swept => swept?,
         };
-        let Sweep { objects, bytes, swept, swept_bytes, missing, waits_until, ref missing_paths, .. } = swept;
+        let Sweep {
+            objects, bytes, swept, swept_bytes, noted, missing, waits_until, ref missing_paths, ..
+        } = swept;
         if let Some(until) = waits_until {
             tracing::info!(%until, "nothing is swept yet: other databases that use the folder of objects have a day to show themselves");
         }
@@ -144,6 +189,7 @@ impl App {
             bytes,
             swept,
             swept_bytes,
+            noted,
             missing,
             "objects that no row names were deleted"
         );
@@ -178,7 +224,7 @@ pub async fn sweep(db: &PgPool, store: &Store, dry_run: bool) -> Result<Sweep, S
     let mut last = Some(0);
     while let Some(after) = last {
         let page;
-        (page, last) = hold.page(after, PAGE).await?;
+        (page, last) = hold.unseen_page(after, PAGE).await?;
         for object in page {
             let NamedObject { user, sha256, format, .. } = object;
             // Since the list was made its row may have gone, and then the object may have.
@@ -189,6 +235,9 @@ pub async fn sweep(db: &PgPool, store: &Store, dry_run: bool) -> Result<Sweep, S
                 }
             }
         }
+    }
+    if store.is_bucket() && !dry_run {
+        hold.forget_notes().await?;
     }
     hold.end().await?;
     Ok(done)
@@ -203,19 +252,97 @@ async fn sweep_page(
     done: &mut Sweep,
 ) -> Result<(), SweepError> {
     let hashes: Vec<String> = page.iter().map(|object| object.sha256.to_string()).collect();
-    let named = hold.named(user, &hashes).await?;
-    for (object, hash) in page.iter().zip(&hashes) {
+    let named = hold.see(user, &hashes).await?;
+    let mut waste = Vec::new();
+    for (object, hash) in page.iter().zip(hashes) {
         done.objects += 1;
         done.bytes += object.size;
-        if named.contains(hash) {
+        if named.contains(&hash) {
             continue;
         }
-        let may_go = object.written < limit && share.is_own(object);
-        if may_go && (dry_run || store.delete_if_old(object, limit).await?) {
+        if object.written < limit && share.is_own(object) {
+            waste.push((object, hash));
+        } else {
+            done.spared += 1;
+        }
+    }
+    if store.is_bucket() {
+        return sweep_bucket(store, hold, (user, &waste), limit, dry_run, done).await;
+    }
+    for (object, _) in waste {
+        if dry_run || store.delete_if_old(object, limit).await? {
             done.swept += 1;
             done.swept_bytes += object.size;
         } else {
             done.spared += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes what an earlier sweep noted, and notes the rest. A bucket deletes whatever is there at the moment,
+/// also what was put after a look at its time. So whoever puts an object takes it off the notes before, and
+/// waits where its deletion has begun; and who did that before it was noted is done long before it may go.
+async fn sweep_bucket(
+    store: &Store,
+    hold: &mut StoreHold,
+    (user, waste): (UserId, &[(&StoredObject, String)]),
+    limit: DateTime<Utc>,
+    dry_run: bool,
+    done: &mut Sweep,
+) -> Result<(), SweepError> {
+    for part in waste.chunks(DELETIONS) {
+        let hashes: Vec<String> = part.iter().map(|(_, hash)| hash.clone()).collect();
+        if dry_run {
+            let noted = hold.noted(user, &hashes).await?;
+            for (object, hash) in part {
+                if noted.contains(hash) {
+                    done.swept += 1;
+                    done.swept_bytes += object.size;
+                } else {
+                    done.noted += 1;
+                }
+            }
+            continue;
+        }
+        hold.note(user, &hashes).await?;
+        let begun_at = Utc::now();
+        let begun: HashSet<String> = hold.begin_deletion(user, &hashes).await?;
+        let part = part.iter().map(|(object, hash)| ((*object).clone(), hash.clone()));
+        let (now, later): (Vec<_>, Vec<_>) = part.partition(|(_, hash)| begun.contains(hash));
+        done.noted += later.len() as u64;
+        // All of them: a request that is on its way is waited for, also where another failed.
+        let deleted: Vec<_> = futures_util::stream::iter(now)
+            .map(|(object, hash)| async move {
+                if Utc::now() - begun_at > BEGUN {
+                    return Ok((object, hash, None));
+                }
+                let deleted = store.delete_if_old(&object, limit).await?;
+                Ok((object, hash, Some(deleted)))
+            })
+            .buffer_unordered(DELETIONS_AT_A_TIME)
+            .collect()
+            .await;
+        let mut failure: Option<StoreError> = None;
+        let mut over = Vec::new();
+        for deleted in deleted {
+            match deleted {
+                Ok((object, hash, Some(true))) => {
+                    done.swept += 1;
+                    done.swept_bytes += object.size;
+                    over.push(hash);
+                }
+                Ok((_, hash, Some(false))) => {
+                    done.spared += 1;
+                    over.push(hash);
+                }
+                Ok((_, _, None)) => done.noted += 1,
+                Err(error) => failure = Some(error),
+            }
+        }
+        hold.end_deletion(user, &over).await?;
+        if let Some(error) = failure {
+            return Err(error.into());
         }
     }
     Ok(())

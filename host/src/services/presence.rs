@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    app::{App, CredentialSet},
+    app::{self, App, CredentialSet},
     db::{
         self, PgPool,
         hosts::{self, HostCredentials, HostRow},
@@ -28,8 +28,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Said where hosts of one database keep objects apart.
-pub const NOT_SHARED: &str = "the folder `objects` of this data folder is not that of the hosts that run on this \
-    database, so pictures that one keeps are not found by another: share it among all";
+pub const NOT_SHARED: &str = "the hosts that run on this database keep objects elsewhere, so pictures that one keeps \
+    are not found by another: give all the same bucket, or the same folder `objects`";
 
 /// Why it is not known where others keep objects.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +93,7 @@ impl Presence {
     /// of those who come.
     async fn is_store_shared(&self) -> Result<bool, UnknownStore> {
         let App { db, store, .. } = &self.app;
-        let mark = store.serve_database(&db::secrets::database_name(db).await?).await?;
+        let mark = app::mark_store::<UnknownStore>(db, store).await?;
         let shared = db::secrets::shared_store(db).await?;
         if shared.as_deref() == Some(mark.as_bytes()) {
             return Ok(true);

@@ -1,6 +1,6 @@
 //! The end of a user: rows, objects, profile, and the row in `auth.users`.
 
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
     app::App,
@@ -14,6 +14,9 @@ use crate::{
     services::{jobs, objects::Share},
     store::{Store, StoreError},
 };
+
+/// Objects that are deleted at a time: those of a bucket are far.
+const DELETIONS: usize = 8;
 
 /// What was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,12 +117,18 @@ pub async fn delete(
     let (mut objects, mut bytes, mut left) = (0, 0, 0);
     let mut pages = store.objects(user);
     while let Some(page) = pages.try_next().await? {
-        for object in page {
-            if !share.is_own(&object) {
-                left += 1;
-            } else if store.delete_object(&object).await? {
+        let (own, others): (Vec<_>, Vec<_>) = page.into_iter().partition(|object| share.is_own(object));
+        left += others.len() as u64;
+        let mut deletions =
+            stream::iter(own)
+                .map(|object| async move {
+                    Ok::<_, StoreError>((store.delete_object(&object).await?, object.size))
+                })
+                .buffer_unordered(DELETIONS);
+        while let Some((was_there, size)) = deletions.try_next().await? {
+            if was_there {
                 objects += 1;
-                bytes += object.size;
+                bytes += size;
             }
         }
     }

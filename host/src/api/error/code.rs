@@ -36,6 +36,7 @@ pub(in crate::api) enum ProblemCode {
     DatabaseUnavailable,
     KeysUnavailable,
     SiteUnavailable,
+    StoreUnavailable,
 }
 
 /// What a code says, in Markdown.
@@ -55,7 +56,7 @@ pub(in crate::api) struct ProblemHelp {
 
 impl ProblemCode {
     /// All of them, by status.
-    pub(in crate::api) const ALL: [Self; 29] = [
+    pub(in crate::api) const ALL: [Self; 30] = [
         Self::BadRequest,
         Self::BadIdempotencyKey,
         Self::IncompleteBody,
@@ -85,6 +86,7 @@ impl ProblemCode {
         Self::DatabaseUnavailable,
         Self::KeysUnavailable,
         Self::SiteUnavailable,
+        Self::StoreUnavailable,
     ];
 
     /// What it says.
@@ -292,6 +294,13 @@ impl ProblemCode {
                 "The source's site does not answer",
                 "The site failed, is too slow, or wants to be left alone for a while.",
                 "Try again later, or use another source.",
+            ),
+            Self::StoreUnavailable => (
+                "store-unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The pictures cannot be reached",
+                "The store of the pictures is away, or fails for now. Nothing is lost.",
+                "Try again in some seconds; if it stays, `pixcrawler doctor` tells the operator why.",
             ),
         };
         ProblemHelp { code, status, title, meaning, advice }

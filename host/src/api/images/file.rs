@@ -1,8 +1,9 @@
 //! The bytes of an image over HTTP: conditions, ranges, and headers that keep a hostile
 //! picture from being anything else.
 
+use std::{ops::Range, time::Duration};
+
 use futures_util::TryStreamExt as _;
-use std::ops::Range;
 
 use poem::{
     Body, IntoResponse, Response,
@@ -21,7 +22,10 @@ use crate::{
     store::Store,
 };
 
-/// An answer with the bytes, some of them, or the word that the client has them.
+/// How long an address in a bucket is good for.
+const SIGNED: Duration = Duration::from_mins(15);
+
+/// An answer with the bytes, some of them, where they are, or the word that the client has them.
 pub(super) struct File(Response);
 
 /// What the client asks for.
@@ -29,6 +33,8 @@ pub(super) struct Wanted {
     pub(super) if_none_match: Option<String>,
     pub(super) if_range: Option<String>,
     pub(super) range: Option<String>,
+    /// The operator lets clients read from the bucket, if there is one.
+    pub(super) redirect: bool,
 }
 
 /// The part of a file that a `Range` header means.
@@ -56,25 +62,43 @@ impl File {
         if wanted.if_none_match.as_ref().is_some_and(|tags| names(tags, &tag)) {
             return Ok(Self(response.status(StatusCode::NOT_MODIFIED).finish()));
         }
+        if wanted.redirect
+            && let Some(url) = store.signed_url(user, &sha256, format, SIGNED).await?
+        {
+            let response = Response::builder()
+                .status(StatusCode::FOUND)
+                .header(header::LOCATION, url.as_str())
+                .header(header::CACHE_CONTROL, "no-store");
+            return Ok(Self(response.finish()));
+        }
         let response = response.content_type(format.media_type());
 
         let missing = || Problem::not_found("image file");
-        let whole =
-            store.get(user, &sha256, format, None).await.map_err(Problem::internal)?.ok_or_else(missing)?;
-        let size = whole.size();
-        let ranged = wanted.if_range.as_ref().is_none_or(|known| *known == tag);
-        let part =
-            wanted.range.as_ref().filter(|_| ranged).map_or(ByteRange::Whole, |range| part(range, size));
-        let (response, object, length) = match part {
-            ByteRange::Outside => return Err(Problem::not_in_range(size).into()),
-            ByteRange::Whole => (response, whole, size),
-            ByteRange::Some(range) => {
-                let object = store.get(user, &sha256, format, Some(range.clone())).await;
-                let object = object.map_err(Problem::internal)?.ok_or_else(missing)?;
+        let range = wanted.range.as_ref();
+        let range = range.filter(|_| wanted.if_range.as_ref().is_none_or(|known| *known == tag));
+        let part = match range {
+            None => ByteRange::Whole,
+            Some(range) => {
+                let size = store.size(user, &sha256, format).await?.ok_or_else(missing)?;
+                match part(range, size) {
+                    ByteRange::Outside => return Err(Problem::not_in_range(size).into()),
+                    part => part,
+                }
+            }
+        };
+        let range = match part {
+            ByteRange::Some(range) => Some(range),
+            ByteRange::Whole | ByteRange::Outside => None,
+        };
+        let object = store.get(user, &sha256, format, range.clone()).await?.ok_or_else(missing)?;
+        let size = object.size();
+        let (response, length) = match range {
+            None => (response, size),
+            Some(range) => {
                 let said = format!("bytes {}-{}/{size}", range.start, range.end - 1);
                 let response =
                     response.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, said);
-                (response, object, range.end - range.start)
+                (response, range.end - range.start)
             }
         };
         let response = response.header(header::CONTENT_LENGTH, length);
@@ -135,9 +159,16 @@ impl ApiResponse for File {
             headers,
         };
         let range = header("Content-Range", "Which bytes these are.");
+        let location = header("Location", "Where the bytes are, for 15 minutes.");
         let responses = vec![
             answer(200, "The bytes.", bytes(), vec![tag()]),
             answer(206, "Some of the bytes.", bytes(), vec![tag(), range]),
+            answer(
+                302,
+                "The bytes are in a bucket, where this host was told to send clients.",
+                Vec::new(),
+                vec![location],
+            ),
             answer(304, "The client has these bytes.", Vec::new(), vec![tag()]),
         ];
         MetaResponses { responses }
