@@ -10,7 +10,7 @@
 
 #[path = "strangers/openapi.rs"]
 mod openapi;
-#[expect(dead_code, unused_imports, reason = "the other tests use the rest")]
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 use std::{
