@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use crate::support::api::{Answer, Api, json as with_body, pointers, send};
 
 mod connections;
+mod datasets;
 mod events;
 mod files;
 mod jobs;
 mod pages;
+mod projects;
 
 /// What every route needs a token for, and what it is called with.
 const ROUTES: [(&str, &str); 25] = [
@@ -107,8 +109,14 @@ async fn what_poem_refuses_is_a_problem_too() {
         ("page=0", "The parameter `page` must be a whole number from 1 to 1000000."),
         ("page=2&after=7", "The parameter `page` must not be given with `after`, which says where to begin."),
         ("limit=2&size=2", "The parameter `size` must not be given with `limit`, which says the same."),
-        ("state=failed", "There is no parameter `state`; there are: limit, after, status, page, size."),
-        ("limit=5&Limit=5", "There is no parameter `Limit`; there are: limit, after, status, page, size."),
+        (
+            "state=failed",
+            "There is no parameter `state`; there are: limit, after, status, dataset_id, page, size.",
+        ),
+        (
+            "limit=5&Limit=5",
+            "There is no parameter `Limit`; there are: limit, after, status, dataset_id, page, size.",
+        ),
     ] {
         let answer = ann.get(&format!("/api/v1/crawl-jobs/?{query}")).await;
         assert_eq!(problem(&answer, 422, "bad-parameter")["detail"], expect);

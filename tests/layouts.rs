@@ -15,7 +15,7 @@ use crate::support::{
     database,
     postgres::{TestDatabase, execute, made_by},
     process::System,
-    site::{ORIGIN, Site},
+    site::{ORIGIN, Reply, Site},
 };
 
 const DRIZZLE: &str = include_str!("layouts/drizzle.sql");
@@ -162,6 +162,8 @@ async fn every_operation_works_over_every_layout() {
         system.until_status(other, "completed").await;
         system.call("DELETE", &format!("/api/v1/crawl-jobs/{other}"), None).await.expect(204);
 
+        resources(&site, &system, job).await;
+        told(&system).await;
         execute(&system.pool, ODD).await;
         let listed = system.get("/api/v1/crawl-jobs").await.expect(200).json();
         system.get("/api/v1/auth/me").await.expect(200);
@@ -191,6 +193,75 @@ async fn every_operation_works_over_every_layout() {
             assert!(answered("2xx") && !answered("5xx"), "{layout:?}: {operation}");
         }
     }
+}
+
+/// The operations on projects and datasets, and those under the original's names for jobs.
+async fn resources(site: &Site, system: &System, job: i64) {
+    // Nothing of it is over before it is cancelled.
+    let held = Reply::Held(Box::new(Reply::Status(404, None)));
+    site.on("/v1/images/?q=fox&page=1&page_size=20", [held]);
+    let made = system.post("/api/v1/projects", &json!({ "name": "Zoo" })).await.expect(201).json();
+    let project = format!("/api/v1/projects/{}", made["id"]);
+    let body = json!({ "name": "Foxes", "keywords": ["fox"], "max_images": 5, "project_id": made["id"] });
+    let dataset = system.post("/api/v1/datasets", &body).await.expect(201).json()["id"].clone();
+    let within = json!({ "name": "Cubs" });
+    let cubs = system.post(&format!("{project}/datasets"), &within).await.expect(201).json()["id"].clone();
+    let (own, below) = (format!("/api/v1/datasets/{dataset}"), format!("{project}/datasets/{cubs}"));
+    let change = json!({ "name": "Vixens", "description": "Red", "max_images": 6 });
+    for (method, path) in [("PATCH", &project), ("PATCH", &own), ("PUT", &own), ("PATCH", &below)] {
+        let body = if *path == project { json!({ "status": "archived" }) } else { change.clone() };
+        system.call(method, path, Some(&body)).await.expect(200);
+    }
+    let old = format!("/api/v1/jobs/{job}");
+    for path in [
+        "/api/v1/projects",
+        &project,
+        &format!("{project}/datasets"),
+        &below,
+        "/api/v1/datasets",
+        &own,
+        &format!("{own}/status"),
+        "/api/v1/jobs",
+        &old,
+        &format!("{old}/logs"),
+        &format!("{old}/progress"),
+        &format!("{old}/images"),
+        &format!("{old}/manifest"),
+        &format!("{old}/events"),
+    ] {
+        system.get(path).await.expect(200);
+    }
+    system.post(&format!("{own}/build"), &json!({})).await.expect(200);
+    system.post(&format!("{own}/cancel"), &json!({})).await.expect(200);
+    let start = json!({ "datasetId": dataset });
+    let begun = system.post("/api/v1/jobs/start", &start).await.expect(200).json();
+    let begun = format!("/api/v1/jobs/{}", begun["job_id"]);
+    system.post(&format!("{begun}/cancel"), &json!({})).await.expect(200);
+    system.post(&format!("{begun}/retry"), &json!({ "max_images": 7 })).await.expect(200);
+    system.call("DELETE", &begun, None).await.expect(200);
+    let jobs = format!("/api/v1/jobs/datasets/{dataset}/jobs");
+    let body = json!({ "name": "Foxes", "keywords": ["fox"] });
+    let made = system.post(&jobs, &body).await.expect(201).json();
+    system.post(&format!("/api/v1/jobs/{}/start", made["id"]), &json!({})).await.expect(200);
+    for path in [&below, &own, &project] {
+        system.call("DELETE", path, None).await.expect(200);
+    }
+    system.post("/api/v1/batch/projects/batch-delete", &json!({ "ids": [99_999] })).await.expect(200);
+}
+
+/// The operations on what a user is told.
+async fn told(system: &System) {
+    system.get("/api/v1/activity").await.expect(200);
+    let path = "/api/v1/notification-preferences";
+    system.get(path).await.expect(200);
+    system.call("PATCH", path, Some(&json!({ "email_enabled": false }))).await.expect(200);
+    system.call("PATCH", "/api/v1/auth/me", Some(&json!({ "full_name": "Ann" }))).await.expect(200);
+    let listed = system.get("/api/v1/notifications").await.expect(200).json();
+    let one = format!("/api/v1/notifications/{}", listed["items"][0]["id"]);
+    system.get(&one).await.expect(200);
+    system.call("PATCH", &one, Some(&json!({ "is_read": true }))).await.expect(200);
+    system.post("/api/v1/notifications/mark-all-read", &json!({})).await.expect(200);
+    system.call("DELETE", &one, None).await.expect(200);
 }
 
 /// Everything else of Supabase's users: they sign up as they like, change their address, and go.

@@ -8,6 +8,7 @@ mod authors;
 mod backup;
 mod bucket;
 mod cli;
+mod compat;
 mod contract;
 mod copies;
 mod database;

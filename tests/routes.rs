@@ -18,7 +18,7 @@ const OPEN: [&str; 2] = ["/api/v1/health", "/api/v1/health/ready"];
 
 /// What an API key needs for each operation, beside `admin`: one of these permissions, any at all, or nothing
 /// that a key has.
-const NEEDS: [(&str, &str); 32] = [
+const NEEDS: [(&str, &str); 65] = [
     ("getMe", "read"),
     ("changeMe", "a user"),
     ("deleteMe", "a user"),
@@ -51,6 +51,39 @@ const NEEDS: [(&str, &str); 32] = [
     ("renameApiKey", "a user"),
     ("revokeApiKey", "a user"),
     ("getApiKeyUsage", "a user"),
+    ("listProjects", "read"),
+    ("createProject", "write"),
+    ("getProject", "read"),
+    ("updateProject", "write"),
+    ("deleteProject", "delete"),
+    ("batchDeleteProjects", "delete"),
+    ("listDatasets", "read datasets:read"),
+    ("createDataset", "write"),
+    ("getDataset", "read datasets:read"),
+    ("updateDataset", "write"),
+    ("deleteDataset", "delete"),
+    ("buildDataset", "write crawl_jobs:create"),
+    ("cancelDataset", "write crawl_jobs:cancel"),
+    ("putDataset", "write"),
+    ("getDatasetStatus", "read datasets:read"),
+    ("listProjectDatasets", "read datasets:read"),
+    ("createProjectDataset", "write"),
+    ("getProjectDataset", "read datasets:read"),
+    ("updateProjectDataset", "write"),
+    ("deleteProjectDataset", "delete"),
+    ("listJobs", "read crawl_jobs:read"),
+    ("createDatasetJob", "write crawl_jobs:create"),
+    ("startDataset", "write crawl_jobs:create"),
+    ("getJob", "read crawl_jobs:read"),
+    ("deleteJob", "delete"),
+    ("startJob", "write crawl_jobs:create"),
+    ("cancelJob", "write crawl_jobs:cancel"),
+    ("retryJob", "write crawl_jobs:create"),
+    ("listJobLogs", "read crawl_jobs:read"),
+    ("getJobProgress", "read crawl_jobs:read"),
+    ("followJob", "read crawl_jobs:read"),
+    ("listJobImages", "read crawl_jobs:read datasets:read"),
+    ("getJobManifest", "read datasets:export"),
 ];
 
 /// The example that the document has of a body; an empty one where there is no body.
@@ -67,11 +100,13 @@ struct Ids {
     job: i64,
     image: i64,
     notification: i64,
+    project: i64,
+    dataset: i64,
 }
 
 impl Ids {
     const fn all(id: i64) -> Self {
-        Self { job: id, image: id, notification: id }
+        Self { job: id, image: id, notification: id, project: id, dataset: id }
     }
 
     /// Id of an API key, which has the number of the image.
@@ -123,14 +158,16 @@ impl Operation {
     fn filled(&self, ids: &Ids) -> String {
         let Some((before, _)) = self.path.split_once("{id}") else { return self.path.clone() };
         let id = match before {
-            "/api/v1/crawl-jobs/" => ids.job.to_string(),
+            "/api/v1/crawl-jobs/" | "/api/v1/jobs/" => ids.job.to_string(),
             "/api/v1/images/" => ids.image.to_string(),
             "/api/v1/notifications/" => ids.notification.to_string(),
+            "/api/v1/projects/" => ids.project.to_string(),
+            "/api/v1/datasets/" | "/api/v1/jobs/datasets/" => ids.dataset.to_string(),
             "/api/v1/sources/" => "nowhere".to_owned(),
             "/api/v1/api-keys/" => ids.key().to_string(),
             _ => panic!("{}: say here what its id is of", self.path),
         };
-        self.path.replace("{id}", &id)
+        self.path.replace("{id}", &id).replace("{dataset_id}", &ids.dataset.to_string())
     }
 }
 
@@ -159,7 +196,12 @@ async fn first_of_each(api: &Api, user: &User<'_>) -> Ids {
         "insert into notifications (user_id, type, title, message) select user_id, 'info', 'a', 'b' from crawl_jobs
          returning id::bigint",
     );
-    let owned = Ids { job, image: image.await, notification: notification.await };
+    let project = insert(
+        "insert into projects (user_id, name) select user_id, 'a' from crawl_jobs returning id::bigint",
+    );
+    let (image, notification, project) = (image.await, notification.await, project.await);
+    let dataset = insert("update datasets set project_id = (select id from projects) returning id::bigint");
+    let owned = Ids { job, image, notification, project, dataset: dataset.await };
     let key = "insert into api_keys (id, user_id, name, key_hash, key_prefix) select $1, user_id, 'hers', 'x', 'x' from crawl_jobs";
     sqlx::query(key).bind(owned.key()).execute(&api.database.pool).await.unwrap();
     owned
@@ -282,6 +324,18 @@ async fn what_is_foreign_is_not_there() {
     let notification =
         ann.get(&format!("/api/v1/notifications/{}", owned.notification)).await.expect(200).json();
     assert_eq!(notification["is_read"], false, "a stranger changed it");
+    let project = ann.get(&format!("/api/v1/projects/{}", owned.project)).await.expect(200).json();
+    assert_eq!(
+        (&project["name"], &project["dataset_count"]),
+        (&json!("a"), &json!(1)),
+        "a stranger changed it"
+    );
+    let dataset = ann.get(&format!("/api/v1/datasets/{}", owned.dataset)).await.expect(200).json();
+    assert_eq!(
+        (&dataset["name"], &dataset["job_count"]),
+        (&json!("Foxes"), &json!(1)),
+        "a stranger changed it"
+    );
     api.stop().await;
 }
 

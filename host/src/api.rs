@@ -30,6 +30,7 @@ mod body;
 mod bearer;
 mod compat;
 mod connection;
+mod datasets;
 mod document;
 mod middleware;
 mod error;
@@ -41,6 +42,7 @@ mod notifications;
 mod nullable;
 mod operations;
 mod pages;
+mod projects;
 mod provenance;
 mod sources;
 
@@ -55,6 +57,9 @@ type Routes = (
     notifications::NotificationsApi,
     activity::ActivityApi,
     api_keys::ApiKeysApi,
+    projects::ProjectsApi,
+    datasets::DatasetsApi,
+    compat::CompatApi,
 );
 
 /// What all paths of the API begin with.
@@ -84,6 +89,12 @@ enum Tag {
     /// What programs send in place of a token.
     #[oai(rename = "API keys")]
     ApiKeys,
+    /// What datasets are grouped by.
+    Projects,
+    /// Where images are gathered.
+    Datasets,
+    /// What is there for the original's frontend only; new clients use the operations above.
+    Compatibility,
 }
 
 /// What is served on a port.
@@ -240,6 +251,9 @@ fn parts() -> OpenApiService<Routes, ()> {
         notifications::NotificationsApi,
         activity::ActivityApi,
         api_keys::ApiKeysApi,
+        projects::ProjectsApi,
+        datasets::DatasetsApi,
+        compat::api(),
     );
     OpenApiService::new(parts, "PixCrawler", env!("CARGO_PKG_VERSION"))
         .description(include_str!("api/description.md"))

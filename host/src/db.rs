@@ -6,6 +6,7 @@ pub mod activity;
 pub mod api_keys;
 pub mod chunks;
 pub mod column;
+pub mod datasets;
 pub mod export;
 pub mod fairness;
 pub mod figures;
@@ -25,6 +26,7 @@ pub mod objects;
 pub mod pace;
 pub mod profiles;
 pub mod progress;
+pub mod projects;
 pub mod secrets;
 pub mod job_lifecycle;
 pub mod sources;
@@ -64,6 +66,17 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// The oldest major version that the SQL here is written for.
 const OLDEST_POSTGRES: i32 = 15;
+
+/// What became of something that is to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// No such thing of this user.
+    NotFound,
+    /// Something below it is there still, or came meanwhile; nothing was deleted.
+    HasMore,
+    /// It is gone.
+    Now,
+}
 
 /// A server and how it is known.
 #[derive(Clone, Debug)]

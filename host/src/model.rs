@@ -25,7 +25,7 @@ pub use candidate::{Candidate, Checksum, Digest, LONGEST_LABEL, License, MOST_LA
 pub use chunk::{ChunkSpec, ChunkState, FinishedChunk, QuotaShare, outcome, shares, shares_of_missing};
 pub use cookies::Cookies;
 pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts_header};
-pub use id::{ApiKeyId, ChunkId, DatasetId, ImageId, JobId, UserId};
+pub use id::{ApiKeyId, ChunkId, DatasetId, ImageId, JobId, ProjectId, UserId};
 pub use image::{AcceptedImage, Decoded, Format, Sha256, Verdict};
 pub use job::{Destination, JobSpec, JobState};
 pub use option::plain_text;

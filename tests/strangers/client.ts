@@ -198,6 +198,72 @@ async function keys(): Promise<void> {
   assert.equal((await keyed.GET("/api/v1/crawl-jobs")).response.status, 401);
 }
 
+/** What jobs are grouped by. */
+async function resources(): Promise<void> {
+  const zoo = ok(await client.POST("/api/v1/projects", { body: { name: "Zoo" } }), 201);
+  const inZoo = { params: { path: { id: zoo.id } } };
+  const archived = { status: "archived", description: null } as const;
+  assert.equal(ok(await client.PATCH("/api/v1/projects/{id}", { ...inZoo, body: archived })).status, "archived");
+  const body = { name: "Foxes", keywords: ["fox"], max_images: 5, search_engines: ["google"], project_id: zoo.id };
+  const foxes = ok(await client.POST("/api/v1/datasets", { body }), 201);
+  const inFoxes = { params: { path: { id: foxes.id } } };
+  const renamed = ok(await client.PATCH("/api/v1/datasets/{id}", { ...inFoxes, body: { name: "Vixens" } }));
+  assert.deepEqual([renamed.name, renamed.project_id], ["Vixens", zoo.id]);
+  const built = ok(await client.POST("/api/v1/datasets/{id}/build", inFoxes));
+  assert.match(built.message ?? "", /`google` is not available/);
+  assert.ok(built.latest_job !== null);
+  ok(await client.POST("/api/v1/datasets/{id}/cancel", inFoxes));
+  const shown = ok(await client.GET("/api/v1/datasets/{id}", inFoxes));
+  assert.deepEqual([shown.job_count, shown.image_count, shown.bytes], [1, 0, 0]);
+  const listed = ok(await client.GET("/api/v1/datasets", { params: { query: { project_id: zoo.id } } }));
+  assert.deepEqual(listed.items.map((dataset) => dataset.id), [foxes.id]);
+  assert.deepEqual(ok(await client.GET("/api/v1/projects")).items.map((project) => project.id), [zoo.id]);
+  await original(zoo.id, foxes.id);
+  ok(await client.DELETE("/api/v1/datasets/{id}", inFoxes));
+  assert.equal(ok(await client.GET("/api/v1/projects/{id}", inZoo)).dataset_count, 0);
+  ok(await client.DELETE("/api/v1/projects/{id}", inZoo));
+}
+
+/** The original's names for jobs and datasets. */
+async function original(zoo: number, foxes: number): Promise<void> {
+  const inZoo = { params: { path: { id: zoo } } };
+  const inFoxes = { params: { path: { id: foxes } } };
+  const cubs = ok(await client.POST("/api/v1/projects/{id}/datasets", { ...inZoo, body: { name: "Cubs" } }), 201);
+  const below = { params: { path: { id: zoo, dataset_id: cubs.id } } };
+  ok(await client.PATCH("/api/v1/projects/{id}/datasets/{dataset_id}", { ...below, body: { name: "Pups" } }));
+  assert.equal(ok(await client.GET("/api/v1/projects/{id}/datasets/{dataset_id}", below)).name, "Pups");
+  assert.equal(ok(await client.GET("/api/v1/projects/{id}/datasets", inZoo)).total, 2);
+  ok(await client.DELETE("/api/v1/projects/{id}/datasets/{dataset_id}", below));
+  ok(await client.PUT("/api/v1/datasets/{id}", { ...inFoxes, body: { description: "Red" } }));
+  assert.equal(ok(await client.GET("/api/v1/datasets/{id}/status", inFoxes)).description, "Red");
+
+  const body = { name: "Foxes", keywords: ["fox"] };
+  ok(await client.POST("/api/v1/jobs/datasets/{id}/jobs", { ...inFoxes, body }), 201);
+  ok(await client.POST("/api/v1/datasets/{id}/cancel", inFoxes));
+  ok(await client.POST("/api/v1/jobs/start", { body: { datasetId: foxes } }));
+  const job = await create(held, "Under way", 2);
+  const path = { id: job.id };
+  const started = ok(await client.POST("/api/v1/jobs/{id}/start", { params: { path } }));
+  assert.deepEqual([started.job_id, started.task_ids], [job.id, []]);
+  assert.equal(ok(await client.GET("/api/v1/jobs/{id}/progress", { params: { path } })).job_id, job.id);
+  const cancelled = ok(await client.POST("/api/v1/jobs/{id}/cancel", { params: { path } }));
+  assert.deepEqual([cancelled.status, cancelled.revoked_tasks], ["cancelled", 1]);
+  const [last] = ok(await client.GET("/api/v1/jobs/{id}/logs", { params: { path } }));
+  assert.equal(last?.action, "CANCEL_CRAWL_JOB");
+  const events = await client.GET("/api/v1/jobs/{id}/events", { params: { path }, parseAs: "stream" });
+  assert.deepEqual((await follow(ok(events))).map((change) => change.status), ["cancelled"]);
+  assert.deepEqual(ok(await client.GET("/api/v1/jobs/{id}/images", { params: { path } })).items, []);
+  const manifest = await client.GET("/api/v1/jobs/{id}/manifest", { params: { path }, parseAs: "text" });
+  assert.equal(manifest.response.status, 200);
+  assert.equal(ok(await client.GET("/api/v1/jobs", { params: { query: { limit: 1 } } })).items[0]?.id, job.id);
+  assert.equal(ok(await client.POST("/api/v1/jobs/{id}/retry", { params: { path } })).status, "pending");
+  assert.equal(ok(await client.GET("/api/v1/jobs/{id}", { params: { path } })).id, job.id);
+  assert.equal(ok(await client.DELETE("/api/v1/jobs/{id}", { params: { path } })).data, null);
+  const none = { ids: [2_000_000_000] };
+  const batch = ok(await client.POST("/api/v1/batch/projects/batch-delete", { body: none }));
+  assert.deepEqual(batch, { deleted_count: 0, failed_ids: none.ids });
+}
+
 /** All that is the user's goes, and the token with it. */
 async function leave(user: string): Promise<void> {
   const wrong = await client.DELETE("/api/v1/auth/me", { params: { query: { confirm: "someone else" } } });
@@ -214,6 +280,7 @@ await images(job);
 await change();
 await notices(job);
 await keys();
+await resources();
 await refusals();
 await leave(user);
 console.log(JSON.stringify([...called].toSorted()));

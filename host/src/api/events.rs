@@ -36,11 +36,11 @@ const POLL: Duration = Duration::from_secs(2);
 /// No stream goes on for longer, and no clock is asked for a time that it cannot say.
 const LONGEST: Duration = Duration::from_hours(24);
 
-type Events = EventStream<BoxStream<'static, CrawlJobDetail>>;
+pub(super) type Events = EventStream<BoxStream<'static, CrawlJobDetail>>;
 
 /// Events, or nothing more to say.
 #[derive(ApiResponse)]
-enum Changes {
+pub(super) enum Changes {
     #[oai(status = 200)]
     Stream(Events),
     /// The job is over and its last revision was seen.
@@ -59,7 +59,7 @@ impl EventsApi {
     /// the job where no token can be sent.
     #[oai(path = "/:id/events", method = "get", operation_id = "followCrawlJob")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
-    async fn follow(
+    pub(super) async fn follow(
         &self,
         Data(app): Data<&App>,
         access: AccessOrLink<READ_JOBS>,

@@ -29,9 +29,10 @@ mod reason;
 mod shape;
 
 use file::{File, Wanted};
-use manifest::Manifest;
-use reason::Reason;
-use shape::{Image, ImagePage, ImageVerdict};
+pub(super) use manifest::Manifest;
+pub(super) use reason::Reason;
+use shape::Image;
+pub(super) use shape::{ImagePage, ImageVerdict};
 
 pub(super) struct ImagesApi;
 
@@ -44,7 +45,7 @@ impl ImagesApi {
     /// duplicate of another.
     #[oai(path = "/crawl-jobs/:id/images", method = "get", operation_id = "listImages")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
-    async fn list(
+    pub(super) async fn list(
         &self,
         Data(app): Data<&App>,
         Access(caller): Access<READ_IMAGES>,
@@ -93,7 +94,7 @@ impl ImagesApi {
     /// token can be sent.
     #[oai(path = "/crawl-jobs/:id/manifest", method = "get", operation_id = "getCrawlJobManifest")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
-    async fn manifest(
+    pub(super) async fn manifest(
         &self,
         Data(app): Data<&App>,
         request: &Request,

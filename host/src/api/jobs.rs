@@ -25,7 +25,7 @@ use crate::{
     app::App,
     auth::link::LinkHolder,
     db,
-    model::{JobId, JobState},
+    model::{DatasetId, JobId, JobState},
     services::{
         create::{CreateOutcome, JobRequest, RetryRequest},
         jobs::{Cancelled, JobError, RetryOptions, RetryOutcome},
@@ -41,9 +41,10 @@ mod shape;
 use cancelled::CancelledJob;
 pub(super) use detail::CrawlJobDetail;
 use log::{LogEntry, LogPage};
-use request::{CreateCrawlJob, RetryCrawlJob};
+use request::CreateCrawlJob;
+pub(super) use request::RetryCrawlJob;
 pub(super) use shape::example_id;
-use shape::{CrawlJob, CrawlJobPage, Status};
+pub(super) use shape::{CrawlJob, CrawlJobPage, Status, seconds_left};
 
 pub(super) struct JobsApi;
 
@@ -58,7 +59,7 @@ enum CreatedJob {
 }
 
 #[derive(ApiResponse)]
-enum Deleted {
+pub(super) enum Deleted {
     /// The job and its images' rows are gone.
     #[oai(status = 204)]
     Gone,
@@ -111,7 +112,7 @@ impl JobsApi {
     /// Newest first.
     #[oai(path = "/", method = "get", operation_id = "listCrawlJobs")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
-    async fn list(
+    pub(super) async fn list(
         &self,
         Data(app): Data<&App>,
         Access(caller): Access<READ_JOBS>,
@@ -122,6 +123,8 @@ impl JobsApi {
         Query(after): Query<Option<i32>>,
         /// Only jobs with this status.
         Query(status): Query<Option<Status>>,
+        /// Only jobs of this dataset.
+        Query(dataset_id): Query<Option<i32>>,
         /// Number of the page, from 1: the original's way to ask, not together with `after`.
         #[oai(deprecated, validator(minimum(value = "1"), maximum(value = "1000000")))]
         Query(page): Query<Option<i32>>,
@@ -130,14 +133,15 @@ impl JobsApi {
         Query(size): Query<Option<u8>>,
     ) -> Result<Json<CrawlJobPage>, ProblemSet<{ SIGNED_IN | PARAMETER }>> {
         let window = Window::of_pages(limit, after, page, size)?;
-        let status = status.map(JobState::from);
+        let filter =
+            db::jobs::JobFilter { status: status.map(JobState::from), dataset: dataset_id.map(DatasetId) };
         let after = window.after.map(JobId);
         let mut rows =
-            db::jobs::list(&app.db, caller.user, status, after, window.skip, window.rows()).await?;
+            db::jobs::list(&app.db, caller.user, filter, after, window.skip, window.rows()).await?;
         let next = cut(&mut rows, window.limit, |job| job.id.0);
         let items =
             rows.into_iter().map(|row| CrawlJob::new(row, app, caller.holder(), Utc::now())).collect();
-        let total = db::jobs::count(&app.db, caller.user, status).await?;
+        let total = db::jobs::count(&app.db, caller.user, filter).await?;
         Ok(Json(CrawlJobPage { items, next, numbers: window.numbers(total) }))
     }
 
@@ -145,7 +149,7 @@ impl JobsApi {
     ///
     /// With its chunks, what was refused and why, and how long it will take.
     #[oai(path = "/:id", method = "get", operation_id = "getCrawlJob")]
-    async fn show(
+    pub(super) async fn show(
         &self,
         Data(app): Data<&App>,
         Access(caller): Access<READ_JOBS>,
@@ -186,7 +190,7 @@ impl JobsApi {
     ///
     /// A job that runs is cancelled first. The rows of its images go with it.
     #[oai(path = "/:id", method = "delete", operation_id = "deleteCrawlJob")]
-    async fn delete(
+    pub(super) async fn delete(
         &self,
         Data(app): Data<&App>,
         Access(caller): Access<DELETE>,
@@ -234,7 +238,7 @@ impl JobsApi {
     /// that is over and lacks some, and its sources are asked anew for what is new. A job that the frontend wrote and that could not be
     /// begun is checked again and begun.
     #[oai(path = "/:id/retry", method = "post", operation_id = "retryCrawlJob")]
-    async fn retry(
+    pub(super) async fn retry(
         &self,
         Data(app): Data<&App>,
         Access(caller): Access<CREATE_JOBS>,
@@ -297,7 +301,7 @@ pub(super) fn not_found() -> Problem {
     Problem::not_found("crawl job")
 }
 
-fn conflict(state: JobState, wanted: &str) -> Problem {
+pub(super) fn conflict(state: JobState, wanted: &str) -> Problem {
     let more = match (state, wanted) {
         (JobState::Completed, "retried") => {
             " when no part of it failed; with a larger `max_images`, or with `update`, it goes on"
@@ -315,6 +319,7 @@ impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         match error {
             JobError::Rules(broken) => Self::rules(broken),
+            JobError::NoDestination(broken) => Self::rules(vec![broken]),
             JobError::KeyReused => Self::key_reused(),
             JobError::Caller(error) => error.into(),
             JobError::TooMany(_) => Self::too_many(format!("{error}."), Duration::from_secs(30)),

@@ -525,7 +525,7 @@ fn short(reason: &str) -> String {
 
 /// The dataset's row: what it holds, and how its jobs stand, of which one that is under
 /// way counts before all others and else the latest.
-async fn publish_dataset(connection: &mut PgConnection, dataset: DatasetId) -> sqlx::Result<()> {
+pub(super) async fn publish_dataset(connection: &mut PgConnection, dataset: DatasetId) -> sqlx::Result<()> {
     sqlx::query(
         "update public.datasets d
             set images_collected = held.images, updated_at = now(),

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection, PgExecutor, PgPool, types::Json};
 
 use crate::{
     db::column::{LenientJson, LenientStatus, Texts, Timestamp},
-    model::{ChunkId, ChunkState, DatasetId, JobId, JobState, Rules, UserId},
+    model::{ChunkId, ChunkState, DatasetId, JobId, JobState, ProjectId, Rules, UserId},
 };
 
 mod insert;
@@ -23,7 +23,7 @@ pub struct JobRow {
     pub id: JobId,
     pub user_id: UserId,
     pub dataset_id: DatasetId,
-    pub project_id: Option<i32>,
+    pub project_id: Option<ProjectId>,
     pub name: String,
     pub keywords: LenientJson<Texts>,
     pub max_images: i32,
@@ -212,22 +212,33 @@ pub async fn revision(db: impl PgExecutor<'_>, user: UserId, job: JobId) -> sqlx
         .await
 }
 
+/// Which jobs of a user are wanted; none of the fields means all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JobFilter {
+    /// With this status.
+    pub status: Option<JobState>,
+    /// Of this dataset.
+    pub dataset: Option<DatasetId>,
+}
+
 /// At most `limit` jobs of this user, newest first, older than `after`, without the first `skip` of these.
 pub async fn list(
     db: &PgPool,
     user: UserId,
-    status: Option<JobState>,
+    filter: JobFilter,
     after: Option<JobId>,
     skip: i64,
     limit: i64,
 ) -> sqlx::Result<Vec<JobRow>> {
     sqlx::query_as(AssertSqlSafe(format!(
         "select {JOB_ROW} from public.crawl_jobs shown left join pixcrawler.job on job_id = id
-         where user_id = $1 and ($2::text is null or status = $2) and ($3::integer is null or id < $3)
-         order by id desc offset $4 limit $5",
+         where user_id = $1 and ($2::text is null or status = $2)
+           and ($3::integer is null or shown.dataset_id = $3) and ($4::integer is null or id < $4)
+         order by id desc offset $5 limit $6",
     )))
     .bind(user)
-    .bind(status.map(JobState::name))
+    .bind(filter.status.map(JobState::name))
+    .bind(filter.dataset)
     .bind(after)
     .bind(skip)
     .bind(limit)
@@ -236,12 +247,14 @@ pub async fn list(
 }
 
 /// How many jobs this user has.
-pub async fn count(db: &PgPool, user: UserId, status: Option<JobState>) -> sqlx::Result<i64> {
+pub async fn count(db: &PgPool, user: UserId, filter: JobFilter) -> sqlx::Result<i64> {
     sqlx::query_scalar(
-        "select count(*) from public.crawl_jobs where user_id = $1 and ($2::text is null or status = $2)",
+        "select count(*) from public.crawl_jobs
+          where user_id = $1 and ($2::text is null or status = $2) and ($3::integer is null or dataset_id = $3)",
     )
     .bind(user)
-    .bind(status.map(JobState::name))
+    .bind(filter.status.map(JobState::name))
+    .bind(filter.dataset)
     .fetch_one(db)
     .await
 }

@@ -15,13 +15,14 @@ const TABLES: [(&str, &str); 15] = [
     ),
     (
         "projects",
-        "id integer unique, user_id uuid, name text, description text, status text, updated_at time",
+        "id integer unique, user_id uuid, name text, description text, status text, created_at time, updated_at time",
     ),
     (
         "datasets",
         "id integer unique, user_id uuid, project_id integer, name text, description text, keywords json, \
          max_images integer, search_engines json, status text, progress number, images_collected integer, \
-         crawl_job_id integer, last_accessed_at time, updated_at time",
+         crawl_job_id integer, download_url text, error_message text, storage_tier text, archived_at time, \
+         last_accessed_at time, created_at time, updated_at time",
     ),
     (
         "crawl_jobs",
@@ -79,8 +80,9 @@ pub(super) fn tables() -> Vec<&'static str> {
 }
 
 /// Tables that rows are added to, with the columns beyond those above that are filled then.
-const FILLED: [(&str, &str); 8] = [
+const FILLED: [(&str, &str); 9] = [
     ("profiles", ""),
+    ("projects", ""),
     ("datasets", ""),
     ("crawl_jobs", "user_id,dataset_id,project_id,sources,options,rules,error,revision"),
     ("job_chunks", "user_id"),

@@ -32,6 +32,10 @@ id!(
     DatasetId
 );
 id!(
+    /// `projects.id`.
+    ProjectId
+);
+id!(
     /// `images.id`.
     ImageId
 );

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChunkSpec, DatasetId, Rules};
+use super::{ChunkSpec, DatasetId, ProjectId, Rules};
 
 /// What a user asked for, checked: every field is within its limits, every
 /// source exists, and every input has a source that takes it.
@@ -44,7 +44,7 @@ pub enum Destination {
     /// An existing dataset of the user.
     Dataset(DatasetId),
     /// A new dataset in this project of the user.
-    Project(i32),
+    Project(ProjectId),
     /// A new dataset.
     New,
 }

@@ -8,7 +8,7 @@ use crate::{
     app::App,
     auth::Caller,
     db,
-    model::{Destination, JobId, JobSpec},
+    model::{Destination, JobId, JobSpec, UserId},
     plugins::LoadedPlugin,
     services::{
         Violation,
@@ -20,8 +20,10 @@ use crate::{
 mod check;
 mod request;
 
+pub(super) use check::{IDS, LONGEST_NAME, MAX_IMAGES, MOST_PUBLISHED};
 pub use check::{ParseUrl, SourceOffer};
 pub use request::{JobRequest, QueryRequest, RetryRequest};
+pub(super) use request::{MOST_KEYWORDS, MOST_SOURCES};
 
 /// What became of a request for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,16 +67,27 @@ impl App {
         if let Some(most) = self.too_many_open(&mut transaction, user).await? {
             return Err(JobError::TooMany(most));
         }
-        let created =
-            db::jobs::insert(&mut transaction, user, &spec).await.map_err(|error| refused(error, &spec))?;
+        let job = self.begin(&mut transaction, user, &spec).await?;
         if let Some((key, digest)) = &key {
-            db::idempotency::keep(&mut transaction, user, key, digest, created.job).await?;
+            db::idempotency::keep(&mut transaction, user, key, digest, job).await?;
         }
-        let turns = db::fairness::turns(&mut transaction, created.job, &created.queued, None).await?;
-        self.queue.enqueue(&mut transaction, created.job, &messages(&turns), None).await?;
         transaction.commit().await?;
-        tracing::info!(job = %created.job, chunks = spec.chunks.len(), "job created");
-        Ok(CreateOutcome::New(created.job))
+        tracing::info!(%job, chunks = spec.chunks.len(), "job created");
+        Ok(CreateOutcome::New(job))
+    }
+
+    /// Writes a job that was checked, whose user may have one more, and queues its chunks.
+    pub(super) async fn begin(
+        &self,
+        transaction: &mut db::PgConnection,
+        user: UserId,
+        spec: &JobSpec,
+    ) -> Result<JobId, JobError> {
+        let created =
+            db::jobs::insert(transaction, user, spec).await.map_err(|error| refused(error, spec))?;
+        let turns = db::fairness::turns(transaction, created.job, &created.queued, None).await?;
+        self.queue.enqueue(transaction, created.job, &messages(&turns), None).await?;
+        Ok(created.job)
     }
 
     /// What a request asks for, by the sources that are offered.
@@ -122,11 +135,9 @@ fn refused(error: db::jobs::InsertError, spec: &JobSpec) -> JobError {
     }
     let (pointer, id) = match spec.destination {
         Destination::Dataset(id) => ("/dataset_id", id.0),
-        Destination::Project(id) => ("/project_id", id),
+        Destination::Project(id) => ("/project_id", id.0),
         Destination::New => ("", 0),
     };
-    JobError::Rules(vec![Violation {
-        pointer: pointer.to_owned(),
-        detail: format!("you have none with id {id}"),
-    }])
+    let detail = format!("you have none with id {id}");
+    JobError::NoDestination(Violation { pointer: pointer.to_owned(), detail })
 }

@@ -72,6 +72,22 @@ impl<'a> Form<'a> {
         self.text(name).map(Some)
     }
 
+    /// A number that null takes away, like [`Self::clearable_text`].
+    pub(super) fn clearable_number(&mut self, name: &str) -> Option<Option<i64>> {
+        if self.fields.get(name).is_some_and(Value::is_null) {
+            self.take(name);
+            return Some(None);
+        }
+        self.number(name).map(Some)
+    }
+
+    /// [`Self::texts`], none when the field is absent.
+    pub(super) fn optional_texts(&mut self, name: &str, most: usize) -> Option<Vec<String>> {
+        let given = self.fields.get(name).is_some_and(|value| !value.is_null());
+        let texts = self.texts(name, most);
+        given.then_some(texts)
+    }
+
     /// A list of texts, of which `most` are allowed. What is none becomes a list of one text that no
     /// rule accepts, for it is not as if nothing were given.
     pub(super) fn texts(&mut self, name: &str, most: usize) -> Vec<String> {
@@ -81,6 +97,20 @@ impl<'a> Form<'a> {
             Some(_) => {
                 self.misread(name, list_of_at_most(most));
                 vec![String::new()]
+            }
+        }
+    }
+
+    /// A list of numbers, of which `most` are allowed, read like [`Self::texts`].
+    pub(super) fn numbers(&mut self, name: &str, most: usize) -> Vec<i64> {
+        match self.take(name) {
+            None => Vec::new(),
+            Some(Value::Array(list)) if list.iter().all(Value::is_i64) => {
+                list.iter().filter_map(Value::as_i64).collect()
+            }
+            Some(_) => {
+                self.misread(name, format!("must be a list of at most {most} whole numbers"));
+                Vec::new()
             }
         }
     }

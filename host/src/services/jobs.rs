@@ -34,6 +34,9 @@ pub enum JobError {
     /// What it asks for breaks rules: all of them.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Rules(Vec<Violation>),
+    /// The user has no such dataset or project.
+    #[error("{0}")]
+    NoDestination(Violation),
     /// The key was used for another request less than a day ago.
     #[error("the idempotency key was used for another request")]
     KeyReused,

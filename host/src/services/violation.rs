@@ -73,6 +73,19 @@ impl Violations {
         self.text(pointer, text?, longest)
     }
 
+    /// Text of at most `longest` characters, trimmed, which may have several lines; none when nothing is
+    /// left of it.
+    pub(super) fn prose(&mut self, pointer: &str, text: &str, longest: usize) -> Option<String> {
+        let harmless = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\r' | '\t');
+        // As it was sent, like other texts.
+        let (fits, text) = (text.chars().count() <= longest, text.trim());
+        if !fits || !text.chars().all(harmless) {
+            let must = format!("must be text of at most {longest} characters, without control characters");
+            self.broken(pointer, must);
+        }
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
     /// The sound ones of a list of at most `most` texts, each with its place in the list. A
     /// longer list is one broken rule and is not looked into.
     pub(super) fn texts(

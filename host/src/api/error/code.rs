@@ -172,9 +172,9 @@ impl ProblemCode {
             Self::NothingMissing => (
                 "nothing-missing",
                 StatusCode::CONFLICT,
-                "The job has all that it was asked for",
-                "An update looks for more images, and the job has as many as were asked for.",
-                "Give the retry a larger `max_images`.",
+                "Nothing is missing",
+                "An update of a job and a build of a dataset look for more images, and there are as many as were asked for.",
+                "Give the retry, or the dataset, a larger `max_images`.",
             ),
             Self::SourceUnavailable => (
                 "source-unavailable",

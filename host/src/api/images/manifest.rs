@@ -26,7 +26,7 @@ use crate::{
 const JSON_LINES: &str = "application/jsonl";
 
 /// An answer that is made while it is sent: only a page of it is in memory.
-pub(super) struct Manifest(Response);
+pub(in crate::api) struct Manifest(Response);
 
 /// A line of it.
 #[derive(Serialize)]

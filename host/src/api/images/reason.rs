@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::model::Refusal;
 
 /// The code of a refusal; the document lists all of them.
-pub(super) struct Reason(pub(super) Refusal);
+pub(in crate::api) struct Reason(pub(super) Refusal);
 
 impl Type for Reason {
     const IS_REQUIRED: bool = true;

@@ -19,7 +19,7 @@ use crate::{
 /// What became of an image.
 #[derive(Clone, Copy, Enum)]
 #[oai(remote = "model::Verdict", rename_all = "lowercase")]
-pub(super) enum ImageVerdict {
+pub(in crate::api) enum ImageVerdict {
     /// In the dataset.
     Kept,
     /// Not a sound picture, or against the job's rules; `reason` says which.
@@ -105,7 +105,7 @@ pub(super) struct Image {
 /// A page of images.
 #[derive(Object)]
 #[oai(example)]
-pub(super) struct ImagePage {
+pub(in crate::api) struct ImagePage {
     /// In the order in which they came.
     pub(super) items: Vec<Image>,
     /// `after` of the next page; null on the last.

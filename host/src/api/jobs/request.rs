@@ -54,7 +54,7 @@ pub(super) struct CreateCrawlJob {
 /// How a retry goes beyond what the job was asked for.
 #[derive(Object)]
 #[oai(example, deny_unknown_fields, skip_serializing_if_is_none)]
-pub(super) struct RetryCrawlJob {
+pub(in crate::api) struct RetryCrawlJob {
     /// Images wanted from now on. Where more are kept already, nothing is deleted and it is these.
     #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     max_images: Option<i32>,

@@ -18,7 +18,7 @@ use crate::{
 /// Where a job stands.
 #[derive(Clone, Copy, Enum)]
 #[oai(rename = "CrawlJobStatus", rename_all = "lowercase", remote = "JobState")]
-pub(super) enum Status {
+pub(in crate::api) enum Status {
     /// Not begun.
     Pending,
     /// Being worked on.
@@ -34,7 +34,7 @@ pub(super) enum Status {
 /// A row of `crawl_jobs`.
 #[derive(Object)]
 #[oai(example)]
-pub(super) struct CrawlJob {
+pub(in crate::api) struct CrawlJob {
     /// Id of the job.
     id: i32,
     /// Whose it is.
@@ -136,7 +136,7 @@ struct Rules {
 /// A page of jobs.
 #[derive(Object)]
 #[oai(example)]
-pub(super) struct CrawlJobPage {
+pub(in crate::api) struct CrawlJobPage {
     /// Newest first.
     pub(super) items: Vec<CrawlJob>,
     /// `after` of the next page; null on the last.
@@ -146,19 +146,23 @@ pub(super) struct CrawlJobPage {
 }
 
 impl CrawlJob {
-    pub(super) fn new(row: db::jobs::JobRow, app: &App, holder: LinkHolder, now: DateTime<Utc>) -> Self {
+    pub(in crate::api) fn new(
+        row: db::jobs::JobRow,
+        app: &App,
+        holder: LinkHolder,
+        now: DateTime<Utc>,
+    ) -> Self {
         let sign = |part: &str| {
             app.links.sign(&format!("{PREFIX}/crawl-jobs/{}/{part}", row.id), holder, now + LIFETIME)
         };
         let (events_url, manifest_url) = (sign("events"), sign("manifest"));
         let rate = rate(&row, now);
-        let running = rate.filter(|_| row.status.0 == JobState::Running);
-        let eta_seconds = running.zip(row.images_left()).map(|(rate, left)| eta(left, rate));
+        let eta_seconds = seconds_left(&row, now);
         Self {
             id: row.id.0,
             user_id: row.user_id.0,
             dataset_id: row.dataset_id.0,
-            project_id: row.project_id.into(),
+            project_id: row.project_id.map(|project| project.0).into(),
             name: row.name,
             keywords: row.keywords.0.0,
             max_images: row.max_images,
@@ -200,6 +204,12 @@ fn rate(row: &db::jobs::JobRow, now: DateTime<Utc>) -> Option<f64> {
     let run = row.completed_at.map_or(now, |at| at.0) - row.started_at?.0;
     let minutes = run.to_std().ok()?.as_secs_f64() / 60.0;
     (minutes > 0.0 && row.valid_images > 0).then(|| f64::from(row.valid_images) / minutes)
+}
+
+/// Until all images that are still to come are there, at the rate of the run so far, while it runs.
+pub(in crate::api) fn seconds_left(row: &db::jobs::JobRow, now: DateTime<Utc>) -> Option<i64> {
+    let rate = rate(row, now).filter(|_| row.status.0 == JobState::Running)?;
+    Some(eta(row.images_left()?, rate))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "at most 100 000 images of which one took the whole run")]

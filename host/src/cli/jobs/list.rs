@@ -17,7 +17,10 @@ use crate::{
         user::{Whose, WhoseArgs},
     },
     config::Config,
-    db::{self, jobs::JobRow},
+    db::{
+        self,
+        jobs::{JobFilter, JobRow},
+    },
     model::{JobId, JobState, UserId},
 };
 
@@ -63,12 +66,11 @@ impl List {
         let whose = self.whose.read(config)?;
         let limit = usize::from(self.limit);
         let most = i64::from(self.limit) + 1;
+        let filter = JobFilter { status: self.status, ..JobFilter::default() };
         let mut rows = with_database(config, async |db| {
             Ok(match (db, &whose) {
                 (None, _) => Vec::new(),
-                (Some(db), Whose::User(user, _)) => {
-                    db::jobs::list(db, *user, self.status, None, 0, most).await?
-                }
+                (Some(db), Whose::User(user, _)) => db::jobs::list(db, *user, filter, None, 0, most).await?,
                 (Some(db), Whose::All) => db::jobs::list_of_all(db, self.status, most).await?,
             })
         })

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, types::Json};
 use super::{Inputs, JobOptions, JobRow};
 use crate::{
     db::activity::{self, Action},
-    model::{ChunkId, DatasetId, Destination, JobId, JobSpec, JobState, UserId},
+    model::{ChunkId, DatasetId, Destination, JobId, JobSpec, JobState, ProjectId, UserId},
 };
 
 /// A job that was written, and what the queue must be told in the same transaction.
@@ -51,7 +51,7 @@ pub async fn insert(
         }
         Destination::Project(id) => {
             let lock = "select from public.projects where user_id = $1 and id = $2 for key share";
-            lock_owned(transaction, user, id, lock).await?;
+            lock_owned(transaction, user, id.0, lock).await?;
             insert_dataset(transaction, user, Some(id), spec).await?
         }
         Destination::New => insert_dataset(transaction, user, None, spec).await?,
@@ -111,7 +111,7 @@ async fn begin(
     .bind(Json(Inputs { urls: spec.urls.clone(), labels: spec.labels.clone() }))
     .execute(&mut *transaction)
     .await?;
-    sqlx::query("update public.datasets set crawl_job_id = $2 where id = $1")
+    sqlx::query("update public.datasets set crawl_job_id = $2, status = 'processing' where id = $1")
         .bind(dataset)
         .bind(job)
         .execute(&mut *transaction)
@@ -150,7 +150,7 @@ async fn lock_owned(
 async fn insert_dataset(
     transaction: &mut PgConnection,
     user: UserId,
-    project: Option<i32>,
+    project: Option<ProjectId>,
     spec: &JobSpec,
 ) -> sqlx::Result<DatasetId> {
     sqlx::query_scalar(

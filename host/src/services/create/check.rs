@@ -12,8 +12,8 @@ use crate::{
     db::job_lifecycle::RetryOptions,
     error::meant,
     model::{
-        ChunkSpec, DatasetId, Destination, Input, JobSpec, KNOWN_LICENSES, LONGEST_LABEL, Query, Rules,
-        SourceInfo, license_ids, normalise, shares,
+        ChunkSpec, DatasetId, Destination, Input, JobSpec, KNOWN_LICENSES, LONGEST_LABEL, ProjectId, Query,
+        Rules, SourceInfo, license_ids, normalise, shares,
     },
     services::violation::{Violation, Violations, pointer},
 };
@@ -23,22 +23,22 @@ const LONGEST_KEYWORD: usize = 200;
 /// Longest address, in characters, as written and as it is kept.
 const LONGEST_URL: usize = 8_192;
 /// Longest name of a job, source or licence, in characters.
-const LONGEST_NAME: usize = 100;
+pub(in crate::services) const LONGEST_NAME: usize = 100;
 /// Longest language tag, in characters.
 const LONGEST_LANGUAGE: usize = 35;
 /// Images that a job may ask for.
-const MAX_IMAGES: std::ops::RangeInclusive<i64> = 1..=100_000;
+pub(in crate::services) const MAX_IMAGES: std::ops::RangeInclusive<i64> = 1..=100_000;
 /// Images that a job asks for when it does not say.
 const DEFAULT_IMAGES: i32 = 1_000;
 /// Pixels that a job may ask for on a side.
 const MIN_SIDE: std::ops::RangeInclusive<i64> = 0..=100_000;
 /// Ids of rows.
-const IDS: std::ops::RangeInclusive<i64> = 1..=i32::MAX as i64;
+pub(in crate::services) const IDS: std::ops::RangeInclusive<i64> = 1..=i32::MAX as i64;
 /// Candidates that one source alone is asked for when nothing is said.
 const DEFAULT_LIMIT: u32 = 20;
 /// Most bytes that name, keywords, sources, options and rules of a job take in JSON, once it is
 /// understood: whoever watches the job is sent all of them at every change.
-const MOST_PUBLISHED: usize = 5_500;
+pub(in crate::services) const MOST_PUBLISHED: usize = 5_500;
 /// Choices of an option that are named where it is one of a list.
 const MOST_CHOICES: usize = 6;
 /// What is accepted as a licence.
@@ -46,7 +46,12 @@ const ACCEPTED_LICENSES: &str = "accepted are cc0, pdm, `public domain`, cc-by, 
     and cc-by-nc-nd, of any version or of one (cc-by-4.0), mit, gfdl and others by their SPDX ids (apache-2.0), \
     all-rights-reserved and unknown";
 /// What a job with keywords, or with addresses, is crawled from when it does not say.
-const DEFAULT_SOURCES: [(Input, &str); 2] = [(Input::Keywords, "openverse"), (Input::Address, "webpage")];
+const fn default_source(input: Input) -> &'static str {
+    match input {
+        Input::Keywords => "openverse",
+        Input::Address => "webpage",
+    }
+}
 
 /// Reads an address, or says why it may not be asked, in words that follow its name.
 pub type ParseUrl<'a> = &'a dyn Fn(&str) -> Result<Url, String>;
@@ -116,7 +121,10 @@ impl JobRequest {
     }
 
     /// The keywords, and by keyword the warning that others are one with it.
-    fn keywords(&self, report: &mut Violations) -> (Vec<String>, BTreeMap<String, String>) {
+    pub(in crate::services) fn keywords(
+        &self,
+        report: &mut Violations,
+    ) -> (Vec<String>, BTreeMap<String, String>) {
         let mut keywords: Vec<String> = Vec::new();
         let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (_, keyword) in report.texts("/keywords", &self.keywords, MOST_KEYWORDS, LONGEST_KEYWORD) {
@@ -206,10 +214,8 @@ impl JobRequest {
         report: &mut Violations,
     ) -> Vec<&'a SourceOffer> {
         let mut chosen = Vec::new();
-        for (input, preferred) in DEFAULT_SOURCES.into_iter().filter(|(input, _)| self.has(*input)) {
-            let mut fitting =
-                offered.iter().filter(|source| source.info.input == input && source.unavailable.is_none());
-            match fitting.clone().find(|source| source.info.id == preferred).or_else(|| fitting.next()) {
+        for input in [Input::Keywords, Input::Address].into_iter().filter(|input| self.has(*input)) {
+            match SourceOffer::default_of(offered, input) {
                 Some(source) => chosen.push(source),
                 None if input == Input::Keywords => {
                     report.broken("/sources", "no available source takes keywords")
@@ -311,7 +317,7 @@ impl JobRequest {
                 Destination::New
             }
             (Some(dataset), None) => Destination::Dataset(DatasetId(dataset)),
-            (None, Some(project)) => Destination::Project(project),
+            (None, Some(project)) => Destination::Project(ProjectId(project)),
             (None, None) => Destination::New,
         }
     }
@@ -366,6 +372,15 @@ impl QueryRequest {
 }
 
 impl SourceOffer {
+    /// What such inputs are crawled from when nobody says: the usual one, or where that cannot be crawled
+    /// now the first that can.
+    pub(in crate::services) fn default_of(offered: &[Self], input: Input) -> Option<&Self> {
+        let mut fitting =
+            offered.iter().filter(|source| source.info.input == input && source.unavailable.is_none());
+        let usual = default_source(input);
+        fitting.clone().find(|source| source.info.id == usual).or_else(|| fitting.next())
+    }
+
     /// Values of the options that the source declares, defaults filled in; those that are `given`
     /// stand at `base`.
     fn options(

@@ -15,11 +15,11 @@ use crate::{
 };
 
 /// Most keywords of a job.
-pub(super) const MOST_KEYWORDS: usize = 50;
+pub(in crate::services) const MOST_KEYWORDS: usize = 50;
 /// Most addresses of a job.
 pub(super) const MOST_URLS: usize = 1_000;
 /// Most sources of a job.
-pub(super) const MOST_SOURCES: usize = 100;
+pub(in crate::services) const MOST_SOURCES: usize = 100;
 /// Most licences that a job accepts by name.
 pub(super) const MOST_LICENSES: usize = 100;
 /// Most options of one source.

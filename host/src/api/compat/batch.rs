@@ -1,0 +1,82 @@
+//! Several things at once.
+
+use poem::web::Data;
+use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
+
+use crate::{
+    api::{
+        Tag,
+        bearer::{Access, DELETE},
+        body::JsonBody,
+        error::{BAD_REQUEST, MEDIA_TYPE, Problem, ProblemSet, RULES, SIGNED_IN, TOO_LARGE, TOO_SLOW},
+    },
+    app::App,
+    model::ProjectId,
+    services::projects::DeleteProjectsRequest,
+};
+
+pub(in crate::api) struct BatchApi;
+
+/// Which projects are to be deleted.
+#[derive(Object)]
+#[oai(example, deny_unknown_fields)]
+struct DeleteProjects {
+    /// Their ids.
+    #[oai(validator(min_items = 1, max_items = 100))]
+    ids: Vec<i64>,
+}
+
+/// What became of them.
+#[derive(Object)]
+#[oai(example)]
+struct ProjectsDeleted {
+    /// How many are gone.
+    deleted_count: usize,
+    /// Ids of those that were not there, or belong to someone else.
+    failed_ids: Vec<i64>,
+}
+
+#[OpenApi(prefix_path = "/batch", tag = "Tag::Compatibility")]
+impl BatchApi {
+    /// Delete several projects and all that is in them
+    ///
+    /// As `DELETE /projects/{id}` does each. What fails is said, and does not keep the others.
+    #[oai(path = "/projects/batch-delete", method = "post", operation_id = "batchDeleteProjects", deprecated)]
+    async fn delete_projects(
+        &self,
+        Data(app): Data<&App>,
+        Access(caller): Access<DELETE>,
+        body: JsonBody<DeleteProjects>,
+    ) -> Result<
+        Json<ProjectsDeleted>,
+        ProblemSet<{ SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES }>,
+    > {
+        let ids = DeleteProjectsRequest::from(body.value).check().map_err(Problem::rules)?;
+        app.is_signed_in(&caller).await?;
+        let mut done = ProjectsDeleted { deleted_count: 0, failed_ids: Vec::new() };
+        for id in ids {
+            let gone = match i32::try_from(id) {
+                Ok(project) => app.delete_project(caller.user, ProjectId(project)).await?,
+                Err(_) => false,
+            };
+            if gone {
+                done.deleted_count += 1;
+            } else {
+                done.failed_ids.push(id);
+            }
+        }
+        Ok(Json(done))
+    }
+}
+
+impl Example for DeleteProjects {
+    fn example() -> Self {
+        Self { ids: vec![7, 8] }
+    }
+}
+
+impl Example for ProjectsDeleted {
+    fn example() -> Self {
+        Self { deleted_count: 1, failed_ids: vec![8] }
+    }
+}
