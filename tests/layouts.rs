@@ -164,6 +164,7 @@ async fn every_operation_works_over_every_layout() {
 
         resources(&site, &system, job).await;
         told(&system).await;
+        at_a_glance(&system, job).await;
         execute(&system.pool, ODD).await;
         let listed = system.get("/api/v1/crawl-jobs").await.expect(200).json();
         system.get("/api/v1/auth/me").await.expect(200);
@@ -262,6 +263,22 @@ async fn told(system: &System) {
     system.call("PATCH", &one, Some(&json!({ "is_read": true }))).await.expect(200);
     system.post("/api/v1/notifications/mark-all-read", &json!({})).await.expect(200);
     system.call("DELETE", &one, None).await.expect(200);
+}
+
+/// What only the original's frontend asks: its dashboard, its health, and a job as a flow.
+async fn at_a_glance(system: &System, job: i64) {
+    system.get("/api/v1/health/detailed").await.expect(200);
+    system.get("/api/v1/dashboard/stats").await.expect(200);
+    let flow = json!({ "keywords": ["fox"], "output_name": "foxes" });
+    let flow = system.post("/api/v1/simple-flow/start", &flow).await.expect(201).json();
+    let status = format!("/api/v1/simple-flow/{}/status", flow["flow_id"].as_str().unwrap());
+    system.get(&status).await.expect(200);
+    let begun = system.get("/api/v1/simple-flow").await.expect(200).json();
+    assert_eq!(begun[0]["flow_id"], flow["flow_id"]);
+    system.get(&format!("/api/v1/simple-flow/flow_{job:08x}/result")).await.expect(200);
+    let newest = system.get("/api/v1/crawl-jobs?limit=1").await.expect(200).json();
+    let newest = format!("/api/v1/crawl-jobs/{}", newest["items"][0]["id"]);
+    system.call("DELETE", &newest, None).await.expect(204);
 }
 
 /// Everything else of Supabase's users: they sign up as they like, change their address, and go.

@@ -25,6 +25,7 @@ mod metrics;
 mod notifications;
 mod openverse;
 mod operator;
+mod original;
 mod privacy;
 mod progress;
 mod recovery;

@@ -14,11 +14,11 @@ use crate::support::{
 };
 
 /// What anyone may ask.
-const OPEN: [&str; 2] = ["/api/v1/health", "/api/v1/health/ready"];
+const OPEN: [&str; 3] = ["/api/v1/health", "/api/v1/health/detailed", "/api/v1/health/ready"];
 
 /// What an API key needs for each operation, beside `admin`: one of these permissions, any at all, or nothing
 /// that a key has.
-const NEEDS: [(&str, &str); 65] = [
+const NEEDS: [(&str, &str); 70] = [
     ("getMe", "read"),
     ("changeMe", "a user"),
     ("deleteMe", "a user"),
@@ -46,6 +46,11 @@ const NEEDS: [(&str, &str); 65] = [
     ("getNotificationPreferences", "read"),
     ("changeNotificationPreferences", "write"),
     ("listActivity", "read"),
+    ("getDashboardStats", "read"),
+    ("startSimpleFlow", "write crawl_jobs:create"),
+    ("getSimpleFlowStatus", "read crawl_jobs:read"),
+    ("getSimpleFlowResult", "read crawl_jobs:read"),
+    ("listSimpleFlows", "read crawl_jobs:read"),
     ("createApiKey", "a user"),
     ("listApiKeys", "a user"),
     ("renameApiKey", "a user"),
@@ -163,6 +168,7 @@ impl Operation {
             "/api/v1/notifications/" => ids.notification.to_string(),
             "/api/v1/projects/" => ids.project.to_string(),
             "/api/v1/datasets/" | "/api/v1/jobs/datasets/" => ids.dataset.to_string(),
+            "/api/v1/simple-flow/" => format!("flow_{:08x}", ids.job),
             "/api/v1/sources/" => "nowhere".to_owned(),
             "/api/v1/api-keys/" => ids.key().to_string(),
             _ => panic!("{}: say here what its id is of", self.path),

@@ -6,6 +6,7 @@ pub mod activity;
 pub mod api_keys;
 pub mod chunks;
 pub mod column;
+pub mod dashboard;
 pub mod datasets;
 pub mod export;
 pub mod fairness;

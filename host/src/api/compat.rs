@@ -9,15 +9,33 @@ use serde_json::Value;
 use super::nullable::Nullable;
 
 pub(super) mod batch;
+pub(super) mod dashboard;
 pub(super) mod datasets;
+pub(super) mod formerly_open;
+pub(super) mod health;
 pub(super) mod jobs;
 pub(super) mod paging;
+pub(super) mod simple_flow;
 
 /// Every part of it.
-pub(super) type CompatApi = (batch::BatchApi, datasets::OtherDatasetsApi, jobs::OtherJobsApi);
+pub(super) type CompatApi = (
+    batch::BatchApi,
+    dashboard::DashboardApi,
+    datasets::OtherDatasetsApi,
+    health::DetailedHealthApi,
+    jobs::OtherJobsApi,
+    simple_flow::SimpleFlowApi,
+);
 
 pub(super) const fn api() -> CompatApi {
-    (batch::BatchApi, datasets::OtherDatasetsApi, jobs::OtherJobsApi)
+    (
+        batch::BatchApi,
+        dashboard::DashboardApi,
+        datasets::OtherDatasetsApi,
+        health::DetailedHealthApi,
+        jobs::OtherJobsApi,
+        simple_flow::SimpleFlowApi,
+    )
 }
 
 /// What is answered where something was deleted, because the original's client reads JSON of every answer.

@@ -12,8 +12,11 @@ use serde_json::{Value, json};
 const AT_LEAST_ONE: [(&str, &[&str]); 1] = [("CreateCrawlJob", &["keywords", "urls"])];
 
 /// Both of these fields of a body cannot be given.
-const NOT_BOTH: [(&str, [&str; 2]); 2] =
-    [("CreateCrawlJob", ["dataset_id", "project_id"]), ("CreateApiKey", ["expires_at", "days"])];
+const NOT_BOTH: [(&str, [&str; 2]); 3] = [
+    ("CreateCrawlJob", ["dataset_id", "project_id"]),
+    ("CreateApiKey", ["expires_at", "days"]),
+    ("CreateCrawlJob", ["sources", "search_engine"]),
+];
 
 /// What parameters are like whose routes check them, as they have more to say than that one is wrong.
 const PARAMETERS: [(&str, &str); 3] =
@@ -178,11 +181,13 @@ impl Node {
             // Beside the fields themselves, some generators of clients take it for another form of the body.
             say("allOf", json!([{ "anyOf": filled }]))?;
         }
-        for (_, [one, other]) in NOT_BOTH.iter().filter(|(schema, _)| *schema == name) {
-            let given = |field: &str| json!({ "type": types.get(field) });
-            let both =
-                json!({ "required": [one, other], "properties": { *one: given(one), *other: given(other) } });
-            say("not", both)?;
+        let given = |field: &str| json!({ "type": types.get(field) });
+        let both = NOT_BOTH.iter().filter(|(schema, _)| *schema == name).map(|(_, [one, other])| {
+            json!({ "required": [one, other], "properties": { *one: given(one), *other: given(other) } })
+        });
+        let both: Vec<Value> = both.collect();
+        if !both.is_empty() {
+            say("not", json!({ "anyOf": both }))?;
         }
         Ok(())
     }

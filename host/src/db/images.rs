@@ -114,6 +114,51 @@ pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> sqlx::Result<Opt
         .await
 }
 
+/// The files of a job.
+#[derive(Clone, Debug)]
+pub struct KeptFiles {
+    /// How many.
+    pub count: i64,
+    /// Of all.
+    pub bytes: i64,
+    /// The first ones, in the order in which they came.
+    pub first: Vec<KeptFile>,
+}
+
+/// A file that was kept.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct KeptFile {
+    /// Its image.
+    pub id: ImageId,
+    /// SHA-256 and extension.
+    pub filename: String,
+    /// Its size.
+    pub bytes: i64,
+}
+
+/// What a job of this user has kept, with at most `limit` files by name.
+pub async fn kept_files(db: &PgPool, user: UserId, job: JobId, limit: i64) -> sqlx::Result<KeptFiles> {
+    let (count, bytes) = sqlx::query_as(
+        "select count(*), coalesce(sum(file_size), 0)::bigint from public.images
+          where user_id = $1 and crawl_job_id = $2 and is_valid and not is_duplicate",
+    )
+    .bind(user)
+    .bind(job)
+    .fetch_one(db)
+    .await?;
+    let first = sqlx::query_as(
+        "select id, filename, coalesce(file_size, 0)::bigint as bytes from public.images
+          where user_id = $1 and crawl_job_id = $2 and is_valid and not is_duplicate
+          order by id limit $3",
+    )
+    .bind(user)
+    .bind(job)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    Ok(KeptFiles { count, bytes, first })
+}
+
 /// What decoding bytes with this hash came to when this dataset got them before, whatever the job asked
 /// for: they are a sound picture, or refused as `corrupt`, `decoder-fault`, `too-costly`, `truncated` or
 /// `unsupported-format`. None also for what a retry tries again.

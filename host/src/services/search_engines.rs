@@ -29,21 +29,33 @@ pub(super) fn check(
     offered: &[SourceOffer],
     report: &mut Violations,
 ) -> Vec<String> {
-    let installed = offered.iter().map(|source| source.info.id.as_str());
-    let all: Vec<&str> = ENGINES.into_iter().chain(installed).collect();
     let mut known: Vec<String> = Vec::new();
     for (index, name) in report.texts(pointer, names, MOST_SOURCES, LONGEST_NAME) {
-        let name = name.to_lowercase();
-        if !all.contains(&name.as_str()) {
-            let meant = meant(&name, all.iter().copied());
-            let detail =
-                format!("is neither a search engine nor a source{meant}; there are: {}", all.join(", "));
-            report.broken(format!("{pointer}/{index}"), detail);
-        } else if !known.contains(&name) {
-            known.push(name);
+        match check_one(format!("{pointer}/{index}"), &name, offered, report) {
+            Some(name) if !known.contains(&name) => known.push(name),
+            _ => {}
         }
     }
     known
+}
+
+/// Checks one such name: as it is known, if it is.
+pub(super) fn check_one(
+    pointer: impl Into<String>,
+    name: &str,
+    offered: &[SourceOffer],
+    report: &mut Violations,
+) -> Option<String> {
+    let installed = offered.iter().map(|source| source.info.id.as_str());
+    let all: Vec<&str> = ENGINES.into_iter().chain(installed).collect();
+    let name = name.trim().to_lowercase();
+    if all.contains(&name.as_str()) {
+        return Some(name);
+    }
+    let meant = meant(&name, all.iter().copied());
+    let detail = format!("is neither a search engine nor a source{meant}; there are: {}", all.join(", "));
+    report.broken(pointer, detail);
+    None
 }
 
 /// Chooses the sources for search engines, or for ids of sources: each its own where keywords can be

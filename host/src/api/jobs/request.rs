@@ -49,6 +49,14 @@ pub(super) struct CreateCrawlJob {
     /// The project that the new dataset goes to; not together with `dataset_id`.
     #[oai(validator(minimum(value = "1")))]
     project_id: Option<i32>,
+    /// Where to look, as the original says it: the id of an installed source, or `google`, `bing`, `baidu`,
+    /// `duckduckgo`, `unsplash` or `pixabay`, in place of which another source is asked where it is not
+    /// available. Not together with `sources`.
+    #[oai(deprecated, validator(min_length = 1, max_length = 100))]
+    search_engine: Option<String>,
+    /// Settings of the original. None has a meaning here.
+    #[oai(deprecated, validator(max_properties = 100))]
+    config: Option<BTreeMap<String, Any<Value>>>,
 }
 
 /// How a retry goes beyond what the job was asked for.
@@ -104,6 +112,8 @@ impl Example for CreateCrawlJob {
             rules: Some(rules),
             dataset_id: None,
             project_id: None,
+            search_engine: None,
+            config: None,
         }
     }
 }
@@ -149,6 +159,8 @@ mod tests {
         let mut example = CreateCrawlJob::example().to_json().unwrap();
         example["dataset_id"] = json!(1);
         example["project_id"] = json!(1);
+        example["search_engine"] = json!("bing");
+        example["config"] = json!({ "safe": true });
         let request = JobRequest::from(example);
         assert_eq!(request.misread, Violations::default());
         assert_eq!(documented::<Rules>(), fields(&request.rules));

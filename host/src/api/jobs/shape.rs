@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use poem_openapi::{Enum, Object, types::Example};
+use poem_openapi::{
+    Enum, Object,
+    types::{Any, Example},
+};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::PREFIX;
@@ -100,6 +104,12 @@ pub(in crate::api) struct CrawlJob {
     /// Signed link to the job's manifest, for programs that download all of it; good for 15 minutes, and
     /// the links in it for a day.
     manifest_url: String,
+    /// The first of `sources`.
+    #[oai(deprecated)]
+    search_engine: String,
+    /// Always empty.
+    #[oai(deprecated)]
+    config: BTreeMap<String, Any<Value>>,
 }
 
 /// What a job was asked for beyond its keywords.
@@ -177,6 +187,8 @@ impl CrawlJob {
             completed_chunks: row.completed_chunks,
             failed_chunks: row.failed_chunks,
             task_ids: row.task_ids.0.0,
+            search_engine: row.sources.0.0.first().cloned().unwrap_or_default(),
+            config: BTreeMap::new(),
             sources: row.sources.0.0,
             options: Options::new(row.options.0, row.input.map(|input| input.0).unwrap_or_default()),
             rules: row.rules.0.into(),
@@ -254,6 +266,8 @@ impl Example for CrawlJob {
             completed_chunks: 0,
             failed_chunks: 0,
             task_ids: Vec::new(),
+            search_engine: "openverse".to_owned(),
+            config: BTreeMap::new(),
             sources: vec!["openverse".to_owned()],
             options: Options {
                 urls: Vec::new(),

@@ -15,11 +15,14 @@ use crate::{
         ChunkSpec, DatasetId, Destination, Input, JobSpec, KNOWN_LICENSES, LONGEST_LABEL, ProjectId, Query,
         Rules, SourceInfo, license_ids, normalise, shares,
     },
-    services::violation::{Violation, Violations, pointer},
+    services::{
+        search_engines,
+        violation::{Violation, Violations, pointer},
+    },
 };
 
 /// Longest keyword, in characters.
-const LONGEST_KEYWORD: usize = 200;
+pub(in crate::services) const LONGEST_KEYWORD: usize = 200;
 /// Longest address, in characters, as written and as it is kept.
 const LONGEST_URL: usize = 8_192;
 /// Longest name of a job, source or licence, in characters.
@@ -76,6 +79,9 @@ impl JobRequest {
     /// # Errors
     /// Every broken rule; of very many the first hundred, and how many more.
     pub fn check(&self, offered: &[SourceOffer], parse_url: ParseUrl<'_>) -> Result<JobSpec, Vec<Violation>> {
+        if let Some(engine) = &self.search_engine {
+            return self.at_search_engine(engine, offered).check(offered, parse_url);
+        }
         let mut report = self.misread.clone();
         let name = report.required("/name", self.name.as_deref(), LONGEST_NAME);
         let (keywords, warnings) = self.keywords(&mut report);
@@ -110,6 +116,19 @@ impl JobRequest {
         small_enough(&spec)?;
         spec.chunks = chunks(&spec, &sources, &warnings);
         Ok(spec)
+    }
+
+    /// The same request with the source for a search engine, named as the original does it.
+    fn at_search_engine(&self, engine: &str, offered: &[SourceOffer]) -> Self {
+        let mut request = Self { search_engine: None, ..self.clone() };
+        let known = search_engines::check_one("/search_engine", engine, offered, &mut request.misread);
+        if self.sources.is_empty() {
+            request.sources = search_engines::choose(known.as_slice(), offered).sources;
+        } else {
+            let must = "must not be given with `sources`, which say the same";
+            request.misread.broken("/search_engine", must);
+        }
+        request
     }
 
     /// Whether anything is given that such sources take, sound or not.

@@ -24,6 +24,8 @@ pub(in crate::services) const MOST_SOURCES: usize = 100;
 pub(super) const MOST_LICENSES: usize = 100;
 /// Most options of one source.
 const MOST_OPTIONS: usize = 100;
+/// Most fields of the original's settings, of which none has a meaning here.
+const MOST_CONFIG: usize = 100;
 /// Most fields of the rules, known or not.
 const MOST_RULES: usize = 12;
 
@@ -54,6 +56,10 @@ pub struct JobRequest {
     pub dataset_id: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search_engine: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, Value>,
     #[serde(skip)]
     pub misread: Violations,
 }
@@ -96,6 +102,8 @@ impl From<Value> for JobRequest {
             rules: form.object("rules", MOST_RULES).into_rules(),
             dataset_id: form.number("dataset_id"),
             project_id: form.number("project_id"),
+            search_engine: form.text("search_engine"),
+            config: form.object("config", MOST_CONFIG).into_values(),
             misread: Violations::default(),
         };
         form.end();

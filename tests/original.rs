@@ -1,0 +1,451 @@
+//! The original's calls as its client makes them: with a bearer token, with and without the slash at the
+//! end, and whatever comes is read as JSON.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    api::{Api, User, json as with_body, send},
+    postgres::execute,
+};
+
+/// A call and what must come of it.
+struct Call {
+    method: &'static str,
+    /// Below `/api/v1`; names in braces stand for ids.
+    path: &'static str,
+    body: Value,
+    status: u16,
+    /// What the answer must hold, see [`check`].
+    answer: Value,
+}
+
+/// What the paths name.
+struct Ids {
+    project: i64,
+    job: i64,
+    notification: i64,
+}
+
+/// The calls; those that end something come last.
+fn calls() -> Vec<Call> {
+    let call = |method, path, body, status, answer| Call { method, path, body, status, answer };
+    let profile = json!({
+        "id": "<uuid>", "email": "ann@example.org", "full_name": "<text?>", "avatar_url": "<text?>", "role": "user",
+        "is_active": true, "onboarding_completed": false, "created_at": "<time>", "updated_at": "<time>",
+    });
+    let job = json!({
+        "id": "{job}", "project_id": "{project}", "name": "Pandas", "keywords": ["red panda"], "max_images": 100,
+        "search_engine": "<text>", "status": "pending", "progress": 0, "total_images": 0, "downloaded_images": 0,
+        "valid_images": 0, "config": {}, "created_at": "<time>", "updated_at": "<time>", "started_at": null,
+        "completed_at": null,
+    });
+    let new_job = json!({
+        "project_id": "{project}", "name": "Pandas", "keywords": ["red panda"], "max_images": 100,
+        "search_engine": "duckduckgo", "config": {},
+    });
+    let mut created = job.clone();
+    created["id"] = json!("<number>");
+    let notification = json!({
+        "id": "{notification}", "user_id": "<uuid>", "type": "info", "category": null, "title": "a", "message": "b",
+        "icon": null, "color": null, "action_url": null, "action_label": null, "metadata": null, "is_read": false,
+        "read_at": null, "created_at": "<time>",
+    });
+    let entry = json!({
+        "id": "<number>", "user_id": "<uuid>", "action": "<text>", "resource_type": "<text>", "resource_id": "<text>",
+        "metadata": "<object>", "timestamp": "<time>",
+    });
+    let component = json!({ "status": "healthy", "message": "<text>" });
+    let flow = json!({ "keywords": ["red panda"], "max_images": 20, "engines": ["duckduckgo"], "output_name": "first" });
+    let flow_status = json!({
+        "flow_id": "<text>", "status": "pending", "progress": 0, "downloaded_images": 0, "total_tasks": "<number>",
+        "completed_tasks": 0, "keywords": ["red panda"], "engines": ["<text>"], "output_path": "<text>",
+        "started_at": null, "completed_at": null, "error_message": null,
+    });
+    vec![
+        call(
+            "GET",
+            "/health",
+            Value::Null,
+            200,
+            json!({
+                "status": "healthy", "timestamp": "<time>", "version": "<text>", "environment": "<text>",
+            }),
+        ),
+        call(
+            "GET",
+            "/health/detailed",
+            Value::Null,
+            200,
+            json!({
+                "status": "healthy", "timestamp": "<time>", "version": "<text>", "environment": "<text>",
+                "components": { "database": component, "queue": component, "store": component, "plugins": component },
+            }),
+        ),
+        call("GET", "/auth/me", Value::Null, 200, profile.clone()),
+        call(
+            "POST",
+            "/auth/verify-token",
+            Value::Null,
+            200,
+            json!({
+                "valid": true, "user": { "id": "<uuid>", "email": "ann@example.org", "profile": profile },
+            }),
+        ),
+        call(
+            "POST",
+            "/auth/sync-profile",
+            Value::Null,
+            200,
+            json!({
+                "message": "User profile updated successfully",
+            }),
+        ),
+        call("POST", "/crawl-jobs", new_job, 201, created),
+        call("POST", "/crawl-jobs", json!({}), 422, json!({ "detail": "<text>" })),
+        call(
+            "POST",
+            "/crawl-jobs",
+            json!({ "name": "", "keywords": [], "max_images": 0 }),
+            422,
+            json!({
+                "detail": "<text>",
+            }),
+        ),
+        call(
+            "GET",
+            "/crawl-jobs",
+            Value::Null,
+            200,
+            json!({
+                "items": [{ "id": "<number>", "status": "<text>" }], "total": "<number>", "page": 1, "size": 50, "pages": 1,
+            }),
+        ),
+        call(
+            "GET",
+            "/crawl-jobs?page=2&size=1",
+            Value::Null,
+            200,
+            json!({
+                "items": "<list>", "total": "<number>", "page": 2, "size": 1, "pages": "<number>",
+            }),
+        ),
+        call("GET", "/crawl-jobs/{job}", Value::Null, 200, job),
+        call("GET", "/crawl-jobs/999999", Value::Null, 404, json!({ "detail": "<text>" })),
+        call(
+            "GET",
+            "/notifications",
+            Value::Null,
+            200,
+            json!({
+                "data": [notification], "meta": { "total": 1, "skip": 0, "limit": 50 },
+            }),
+        ),
+        call(
+            "GET",
+            "/notifications?skip=0&limit=10&unread_only=true",
+            Value::Null,
+            200,
+            json!({
+                "data": [notification], "meta": { "total": 1, "skip": 0, "limit": 10 },
+            }),
+        ),
+        call(
+            "PATCH",
+            "/notifications/{notification}",
+            json!({ "is_read": true }),
+            200,
+            json!({
+                "data": { "id": "{notification}", "is_read": true },
+            }),
+        ),
+        call(
+            "PATCH",
+            "/notifications/999999",
+            json!({ "is_read": true }),
+            404,
+            json!({ "detail": "<text>" }),
+        ),
+        call(
+            "POST",
+            "/notifications/mark-all-read",
+            Value::Null,
+            200,
+            json!({
+                "data": { "success": true, "count": 0 },
+            }),
+        ),
+        call(
+            "GET",
+            "/activity",
+            Value::Null,
+            200,
+            json!({
+                "data": [entry], "meta": { "total": "<number>", "skip": 0, "limit": 50 },
+            }),
+        ),
+        call(
+            "GET",
+            "/activity?resource_type=crawl_job&limit=1&skip=0",
+            Value::Null,
+            200,
+            json!({
+                "data": [{ "action": "START_CRAWL_JOB", "resource_type": "crawl_job" }], "meta": { "skip": 0, "limit": 1 },
+            }),
+        ),
+        call(
+            "GET",
+            "/dashboard/stats",
+            Value::Null,
+            200,
+            json!({
+                "total_projects": 1, "active_jobs": 2, "total_datasets": 2, "total_images": 0, "storage_used": "0.00 GB",
+                "processing_speed": "0/min", "credits_remaining": 100,
+            }),
+        ),
+        call(
+            "POST",
+            "/simple-flow/start",
+            flow,
+            201,
+            json!({
+                "flow_id": "<text>", "status": "pending", "message": "<text>", "output_path": "<text>", "task_count": 1,
+            }),
+        ),
+        call(
+            "POST",
+            "/simple-flow/start",
+            json!({ "keywords": [], "max_images": 5000, "engines": ["yahoo"] }),
+            422,
+            json!({
+                "detail": "<text>",
+            }),
+        ),
+        call("GET", "/simple-flow/{flow}/status", Value::Null, 200, json!({ "flow_id": "{flow}" })),
+        call("GET", "/simple-flow/flow_0badcafe/status", Value::Null, 404, json!({ "detail": "<text>" })),
+        call("GET", "/simple-flow/{flow}/result", Value::Null, 409, json!({ "detail": "<text>" })),
+        call("GET", "/simple-flow", Value::Null, 200, json!([flow_status])),
+        call(
+            "POST",
+            "/projects",
+            json!({ "name": "Bears", "description": "all" }),
+            201,
+            json!({
+                "id": "<number>", "name": "Bears", "description": "all", "user_id": "<uuid>", "status": "active",
+                "created_at": "<time>", "updated_at": "<time>",
+            }),
+        ),
+        call(
+            "GET",
+            "/projects",
+            Value::Null,
+            200,
+            json!({
+                "data": [{ "id": "<number>", "name": "<text>", "status": "active" }], "meta": { "total": 2 },
+            }),
+        ),
+        call("GET", "/projects/{project}", Value::Null, 200, json!({ "id": "{project}", "name": "p" })),
+        call("GET", "/projects/999999", Value::Null, 404, json!({ "detail": "<text>" })),
+        call(
+            "GET",
+            "/projects/{project}/datasets",
+            Value::Null,
+            200,
+            json!({
+                "items": [{ "project_id": "{project}", "name": "Pandas" }], "total": 2, "page": 1, "size": 50, "pages": 1,
+            }),
+        ),
+        call(
+            "POST",
+            "/batch/projects/batch-delete",
+            json!({ "ids": [999_999] }),
+            200,
+            json!({
+                "deleted_count": 0, "failed_ids": [999_999],
+            }),
+        ),
+        call(
+            "GET",
+            "/datasets",
+            Value::Null,
+            200,
+            json!({
+                "items": "<list>", "total": 3, "page": 1, "size": 50, "pages": 1,
+            }),
+        ),
+        call(
+            "GET",
+            "/jobs",
+            Value::Null,
+            200,
+            json!({
+                "items": "<list>", "total": 3, "page": 1, "size": 50, "pages": 1,
+            }),
+        ),
+        call("GET", "/jobs/{job}", Value::Null, 200, json!({ "id": "{job}", "status": "pending" })),
+        call("DELETE", "/notifications/{notification}", Value::Null, 200, json!({ "success": true })),
+        call(
+            "POST",
+            "/crawl-jobs/{job}/cancel",
+            Value::Null,
+            200,
+            json!({
+                "message": "<text>", "job_id": "{job}", "status": "cancelled", "revoked_tasks": 1,
+            }),
+        ),
+        call("POST", "/crawl-jobs/{job}/cancel", Value::Null, 200, json!({ "revoked_tasks": 0 })),
+        call(
+            "GET",
+            "/simple-flow/{flow}/result",
+            Value::Null,
+            200,
+            json!({
+                "flow_id": "{flow}", "status": "cancelled", "total_downloaded": 0, "output_path": "<text>",
+                "total_size_bytes": 0, "total_size_mb": 0.0, "processing_time": "<number>", "file_list": [],
+                "keywords": ["red panda"], "engines": ["<text>"], "error_message": null,
+            }),
+        ),
+        call("DELETE", "/projects/{project}", Value::Null, 200, json!({ "data": null })),
+        call("GET", "/jobs/{job}", Value::Null, 404, json!({ "detail": "<text>" })),
+    ]
+}
+
+/// Whether `answer` holds what is `expected`: of an object these fields, of a list as many elements as there
+/// are or, with one expected, each; `<text>`, `<number>`, `<time>`, `<uuid>`, `<object>` and `<list>` stand for
+/// any of that, with `?` also for null.
+fn check(answer: &Value, expected: &Value, place: &str) -> Result<(), String> {
+    let wrong = || Err(format!("{place} is {answer}, not {expected}"));
+    match (answer, expected) {
+        (Value::Object(fields), Value::Object(wanted)) if !wanted.is_empty() => {
+            for (name, expected) in wanted {
+                let Some(field) = fields.get(name) else { return Err(format!("{place}.{name} is missing")) };
+                check(field, expected, &format!("{place}.{name}"))?;
+            }
+            Ok(())
+        }
+        (Value::Array(items), Value::Array(wanted)) if wanted.len() == 1 => {
+            if items.is_empty() {
+                return wrong();
+            }
+            items.iter().try_for_each(|item| check(item, &wanted[0], &format!("{place}[]")))
+        }
+        (_, Value::String(kind)) if kind.starts_with('<') => {
+            let text = answer.as_str();
+            let fits = match kind.trim_matches(['<', '>', '?']) {
+                "text" => text.is_some_and(|text| !text.is_empty()),
+                "time" => text.is_some_and(|text| chrono::DateTime::parse_from_rfc3339(text).is_ok()),
+                "uuid" => text.is_some_and(|text| text.parse::<uuid::Uuid>().is_ok()),
+                "number" => answer.is_number(),
+                "object" => answer.is_object(),
+                "list" => answer.is_array(),
+                other => panic!("<{other}> is no type"),
+            };
+            if fits || kind.ends_with("?>") && answer.is_null() { Ok(()) } else { wrong() }
+        }
+        _ if answer == expected => Ok(()),
+        _ => wrong(),
+    }
+}
+
+impl Ids {
+    async fn make(api: &Api, ann: &User<'_>) -> Self {
+        let insert = async |rows: &'static str| -> i64 {
+            sqlx::query_scalar(rows).fetch_one(&api.database.pool).await.unwrap()
+        };
+        let project =
+            insert("insert into projects (name, user_id) select 'p', id from profiles returning id::bigint")
+                .await;
+        let notification = insert(
+            "insert into notifications (user_id, type, title, message) select id, 'info', 'a', 'b' from profiles
+             returning id::bigint",
+        )
+        .await;
+        let body =
+            json!({ "project_id": project, "name": "Pandas", "keywords": ["red panda"], "max_images": 100 });
+        Self { project, job: ann.create(&body).await, notification }
+    }
+
+    /// The same with ids in place of names in braces: as numbers where nothing else is in a text.
+    fn put_in(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => match text.as_str() {
+                "{job}" => json!(self.job),
+                "{project}" => json!(self.project),
+                "{notification}" => json!(self.notification),
+                _ => json!(self.named(&text)),
+            },
+            Value::Array(items) => items.into_iter().map(|item| self.put_in(item)).collect(),
+            Value::Object(fields) => {
+                fields.into_iter().map(|(name, value)| (name, self.put_in(value))).collect()
+            }
+            other => other,
+        }
+    }
+
+    fn named(&self, text: &str) -> String {
+        text.replace("{job}", &self.job.to_string())
+            .replace("{project}", &self.project.to_string())
+            .replace("{notification}", &self.notification.to_string())
+            .replace("{flow}", &format!("flow_{:08x}", self.job))
+    }
+}
+
+#[tokio::test]
+async fn the_originals_client_is_answered() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    ann.get("/api/v1/auth/me").await.expect(200);
+    let mut wrong = Vec::new();
+    for slash in ["", "/"] {
+        let ids = Ids::make(&api, &ann).await;
+        for Call { method, path, body, status, answer } in calls() {
+            let (path, query) = path.split_once('?').map_or((path, ""), |(path, query)| (path, query));
+            let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+            let path = format!("/api/v1{}{slash}{query}", ids.named(path));
+            let place = format!("{method} {path}");
+            let request = ann.request(method, &path).header("content-type", "application/json");
+            let body = ids.put_in(body);
+            let got =
+                send(if body.is_null() { request } else { with_body(ann.request(method, &path), &body) })
+                    .await;
+            let Ok(read) = serde_json::from_str::<Value>(&got.text) else {
+                wrong.push(format!("{place}: no JSON: {got:?}"));
+                continue;
+            };
+            if got.status != status {
+                wrong.push(format!("{place}: {} instead of {status}: {read}", got.status));
+            } else if let Err(error) = check(&read, &ids.put_in(answer), "the answer") {
+                wrong.push(format!("{place}: {error}"));
+            }
+        }
+        let all =
+            "delete from crawl_jobs; delete from datasets; delete from projects; delete from activity_logs";
+        execute(&api.database.pool, all).await;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_no_token_is_told_so() {
+    let api = Api::start().await;
+    let mut asked = 0;
+    for Call { method, path, .. } in calls() {
+        if path.starts_with("/health") {
+            continue;
+        }
+        let path = format!("/api/v1{}", Ids { project: 1, job: 1, notification: 1 }.named(path));
+        let answer = send(with_body(api.request(method, &path), &json!({}))).await.expect(401);
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert_eq!(
+            detail.contains("though it needed none before"),
+            path.contains("/simple-flow"),
+            "{method} {path}: {detail}"
+        );
+        asked += 1;
+    }
+    assert!(asked > 20, "{asked}");
+    // What is wrong with a token is told as everywhere.
+    let answer = send(api.request("GET", "/api/v1/simple-flow").bearer_auth("a.b.c")).await.expect(401);
+    assert!(answer.json()["detail"].as_str().unwrap().contains("malformed"), "{answer:?}");
+    api.stop().await;
+}
