@@ -108,7 +108,8 @@ async fn every_operation_works_over_every_layout() {
         let site = Site::start().await;
         site.gallery("/gallery", 2, None);
         let more = site.gallery("/more", 1, None);
-        let system = System::with(&site, layout.with_ann().await, &[]).await;
+        let settings = [("PIXCRAWLER_CREDITS_PER_IMAGE", "1"), ("PIXCRAWLER_USAGE_EVERY", "100ms")];
+        let system = System::with(&site, layout.with_ann().await, &settings).await;
         let _worker = system.worker(&[]).await;
 
         for path in ["health", "health/ready", "auth/me", "sources", "sources/webpage"] {
@@ -150,6 +151,10 @@ async fn every_operation_works_over_every_layout() {
             system.get(path).await.expect(200);
         }
         system.call("DELETE", &key, None).await.expect(200);
+        system.post("/api/v1/tokens/generate", &json!({})).await.expect(201);
+        for path in ["credits/balance", "credits/transactions", "credits/usage", "storage/usage"] {
+            system.get(&format!("/api/v1/{path}")).await.expect(200);
+        }
 
         let project = old["project_id"].clone();
         let into_project = json!({ "project_id": project });
@@ -191,7 +196,9 @@ async fn every_operation_works_over_every_layout() {
         for operation in operations.filter_map(|operation| operation["operationId"].as_str()) {
             let answered =
                 |status: &str| metrics.contains(&format!(r#"operation="{operation}",status="{status}""#));
-            assert!(answered("2xx") && !answered("5xx"), "{layout:?}: {operation}");
+            // No key is shown twice.
+            let well = answered("2xx") || operation == "getCurrentToken";
+            assert!(well && !answered("5xx"), "{layout:?}: {operation}");
         }
     }
 }

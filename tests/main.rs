@@ -28,6 +28,7 @@ mod operator;
 mod original;
 mod privacy;
 mod progress;
+mod quotas;
 mod recovery;
 mod requests;
 mod routes;

@@ -18,7 +18,7 @@ const OPEN: [&str; 3] = ["/api/v1/health", "/api/v1/health/detailed", "/api/v1/h
 
 /// What an API key needs for each operation, beside `admin`: one of these permissions, any at all, or nothing
 /// that a key has.
-const NEEDS: [(&str, &str); 70] = [
+const NEEDS: [(&str, &str); 76] = [
     ("getMe", "read"),
     ("changeMe", "a user"),
     ("deleteMe", "a user"),
@@ -89,6 +89,12 @@ const NEEDS: [(&str, &str); 70] = [
     ("followJob", "read crawl_jobs:read"),
     ("listJobImages", "read crawl_jobs:read datasets:read"),
     ("getJobManifest", "read datasets:export"),
+    ("generateToken", "a user"),
+    ("getCurrentToken", "a user"),
+    ("getCreditBalance", "read"),
+    ("listCreditTransactions", "read"),
+    ("getCreditUsage", "read"),
+    ("getStorageUsage", "read"),
 ];
 
 /// The example that the document has of a body; an empty one where there is no body.

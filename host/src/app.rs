@@ -4,6 +4,7 @@ mod credentials;
 mod deleted_users;
 mod key_uses;
 mod start;
+mod user_traffic;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub use deleted_users::DeletedUsers;
 pub use key_uses::KeyUses;
 pub use start::{Announce, Database, StartError, announced, link_secrets, project_keys};
 pub(crate) use start::{make_data_dir, mark_store};
+pub use user_traffic::UserTraffic;
 
 /// All parts of the host, each built once; cheap to clone.
 #[derive(Clone)]
@@ -56,6 +58,8 @@ pub struct App {
     pub deleted_users: DeletedUsers,
     /// How often API keys are used.
     pub key_uses: KeyUses,
+    /// What users ask for and are sent.
+    pub user_traffic: UserTraffic,
     /// Signs what browsers fetch by themselves.
     pub links: Arc<LinkKeys>,
     /// What is counted and timed.

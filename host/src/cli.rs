@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod api_key;
 mod backup;
 mod client;
 mod compile;
@@ -65,6 +66,8 @@ enum TopCommand {
     #[command(alias = "job")]
     Jobs(jobs::Jobs),
     Token(token::TokenArgs),
+    #[command(alias = "api-keys")]
+    ApiKey(api_key::ApiKey),
     Keys(keys::Keys),
     Plugin(plugin::Plugin),
     #[command(alias = "users")]
@@ -179,6 +182,7 @@ async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         TopCommand::Worker(command) => command.run(cli.config).await,
         TopCommand::Jobs(command) => command.run(cli.config).await,
         TopCommand::Token(command) => command.run(&cli.config),
+        TopCommand::ApiKey(command) => command.run(cli.config).await,
         TopCommand::Keys(command) => command.run(cli.config).await,
         TopCommand::Plugin(command) => command.run(cli.config).await,
         TopCommand::User(command) => command.run(cli.config).await,

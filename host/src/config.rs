@@ -3,6 +3,7 @@
 
 mod credential;
 mod origin;
+mod tier_limit;
 mod user_agent;
 
 use std::{collections::BTreeMap, net::IpAddr, net::SocketAddr, path::PathBuf, time::Duration};
@@ -15,6 +16,7 @@ use url::Url;
 
 pub use credential::{ConfiguredCredential, CredentialError, parse_lines};
 pub use origin::OriginMapping;
+pub use tier_limit::{LimitKind, TierLimit};
 pub use user_agent::UserAgentError;
 
 /// Settings of every subcommand that runs a part of the host. Where they come from, and that help
@@ -66,6 +68,9 @@ pub struct Database {
     /// How often it is looked whether the tables are still protected
     #[arg(long, env = "PIXCRAWLER_GUARD_EVERY", default_value = "10m", value_parser = duration, value_name = "TIME", hide = true)]
     pub guard_every: Duration,
+    /// How often users are shown what they had
+    #[arg(long, env = "PIXCRAWLER_USAGE_EVERY", default_value = "1m", value_parser = duration, value_name = "TIME", hide = true)]
+    pub usage_every: Duration,
     /// How often objects that no row names are looked for
     #[arg(long, env = "PIXCRAWLER_SWEEP_EVERY", default_value = "6h", value_parser = duration, value_name = "TIME", hide = true)]
     pub sweep_every: Duration,
@@ -313,6 +318,14 @@ pub struct Crawl {
     /// [default: any number]
     #[arg(long, env = "PIXCRAWLER_OPEN_JOBS", value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     pub open_jobs: Option<i64>,
+    /// What users of a tier may have at most, `TIER.LIMIT=N` with `images_per_job`, `images_per_day` or
+    /// `jobs_per_minute`; may be repeated, in the variable with commas between. The tier is the `plan_id` of the
+    /// active subscription, else `free` [default: any number]
+    #[arg(long, env = "PIXCRAWLER_LIMITS", value_delimiter = ',', value_name = "TIER.LIMIT=N")]
+    pub limits: Vec<TierLimit>,
+    /// Credits for each image that is kept, up to 10000; what a job may cost must be there when it is begun
+    #[arg(long, env = "PIXCRAWLER_CREDITS_PER_IMAGE", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=10_000), value_name = "N")]
+    pub credits_per_image: i32,
     /// Chunks of one user worked on at a time, by all workers together [default: any number]
     #[arg(long, env = "PIXCRAWLER_USER_SLOTS", value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     pub user_slots: Option<i64>,
@@ -376,6 +389,19 @@ pub enum LogFormat {
 }
 
 impl Crawl {
+    /// What users of this tier may have at most; of several the last counts.
+    #[must_use]
+    pub fn limit(&self, tier: &str, kind: LimitKind) -> Option<i64> {
+        let limit = self.limits.iter().rfind(|limit| limit.tier == tier && limit.kind == kind)?;
+        Some(limit.most)
+    }
+
+    /// Limits nothing, and costs nothing: for who runs it for themselves.
+    pub fn lift_limits(&mut self) {
+        self.limits.clear();
+        self.credits_per_image = 0;
+    }
+
     /// Longest time that a part of a job does nothing but wait.
     #[must_use]
     pub fn longest_wait(&self) -> Duration {

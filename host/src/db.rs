@@ -29,6 +29,7 @@ pub mod profiles;
 pub mod progress;
 pub mod projects;
 pub mod secrets;
+pub mod usage;
 pub mod job_lifecycle;
 pub mod sources;
 pub mod steps;

@@ -10,6 +10,7 @@ mod exchange;
 mod id;
 mod image;
 mod job;
+mod meant;
 mod option;
 mod permission;
 mod provenance;
@@ -28,6 +29,7 @@ pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts
 pub use id::{ApiKeyId, ChunkId, DatasetId, ImageId, JobId, ProjectId, UserId};
 pub use image::{AcceptedImage, Decoded, Format, Sha256, Verdict};
 pub use job::{Destination, JobSpec, JobState};
+pub use meant::meant;
 pub use option::plain_text;
 pub use permission::Permission;
 pub use provenance::Provenance;

@@ -21,6 +21,7 @@ pub mod objects;
 pub mod presence;
 pub mod profiles;
 pub mod projects;
+pub mod quotas;
 pub mod readiness;
 pub mod search_engines;
 pub mod sources;

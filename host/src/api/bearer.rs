@@ -123,13 +123,16 @@ async fn verify_token(app: &App, token: &str) -> Result<Caller, Problem> {
     if app.deleted_users.since(caller.user, caller.issued) {
         return Err(ProfileError::UserGone.into());
     }
+    app.user_traffic.called(caller.user);
     Ok(caller)
 }
 
 async fn authenticate(app: &App, request: &Request, key: &str) -> Result<AuthenticatedKey, Problem> {
     let connections = request.data::<Arc<ConnectionTable>>();
     let from = connections.and_then(|connections| connections.address_of(request));
-    Ok(app.authenticate_key(key, from).await?)
+    let key = app.authenticate_key(key, from).await?;
+    app.user_traffic.called(key.caller.user);
+    Ok(key)
 }
 
 /// Accepts tokens of users and keys that have one of the permissions in `need`.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::nullable::Nullable;
 
 pub(super) mod batch;
+pub(super) mod credits;
 pub(super) mod dashboard;
 pub(super) mod datasets;
 pub(super) mod formerly_open;
@@ -16,25 +17,30 @@ pub(super) mod health;
 pub(super) mod jobs;
 pub(super) mod paging;
 pub(super) mod simple_flow;
+pub(super) mod tokens;
 
 /// Every part of it.
 pub(super) type CompatApi = (
     batch::BatchApi,
+    credits::CreditsApi,
     dashboard::DashboardApi,
     datasets::OtherDatasetsApi,
     health::DetailedHealthApi,
     jobs::OtherJobsApi,
     simple_flow::SimpleFlowApi,
+    tokens::TokensApi,
 );
 
 pub(super) const fn api() -> CompatApi {
     (
         batch::BatchApi,
+        credits::CreditsApi,
         dashboard::DashboardApi,
         datasets::OtherDatasetsApi,
         health::DetailedHealthApi,
         jobs::OtherJobsApi,
         simple_flow::SimpleFlowApi,
+        tokens::TokensApi,
     )
 }
 

@@ -17,7 +17,11 @@ use poem_openapi::{
 use crate::{
     auth::AuthError,
     db,
-    services::{Violation, profiles::ProfileError},
+    services::{
+        Violation,
+        profiles::ProfileError,
+        quotas::{LimitReached, QuotaError},
+    },
     store::StoreError,
 };
 
@@ -51,13 +55,15 @@ pub(super) const BAD_GATEWAY: u16 = 1 << 11;
 pub(super) const FORBIDDEN: u16 = 1 << 12;
 /// Not together with `RULES`, which has the same status.
 pub(super) const PARAMETER: u16 = 1 << 13;
+pub(super) const PAYMENT: u16 = 1 << 14;
 /// What can happen to every operation that asks who is calling.
 pub(super) const SIGNED_IN: u16 = UNAUTHORIZED | UNAVAILABLE | FORBIDDEN | TOO_MANY;
 
 /// Status and what it means here. 500 is always possible.
-const MEANINGS: [(u16, u16, &str); 15] = [
+const MEANINGS: [(u16, u16, &str); 16] = [
     (BAD_REQUEST, 400, "A header or the JSON is malformed."),
     (UNAUTHORIZED, 401, "No token or API key, or one that is not accepted, or a signed link that is over."),
+    (PAYMENT, 402, "The credits do not cover what this may cost."),
     (FORBIDDEN, 403, "Not for this API key, or not for this user; `code` says which."),
     (NOT_FOUND, 404, "There is no such thing, or it belongs to someone else."),
     (TOO_SLOW, 408, "The body did not come in time."),
@@ -87,6 +93,8 @@ pub(super) struct Problem {
     outside: Option<u64>,
     /// When to try again.
     retry_after: Option<Duration>,
+    /// What is reached.
+    limit: Option<Box<LimitReached>>,
     /// For the log, never for the caller.
     cause: Option<anyhow::Error>,
 }
@@ -111,6 +119,22 @@ struct ProblemDocument {
     code: String,
     /// Every broken rule, for 422.
     errors: Vec<BrokenRule>,
+    /// The limit of the user's tier that is reached, if it is one.
+    #[oai(skip_serializing_if_is_none)]
+    limit: Option<TierLimit>,
+}
+
+/// A limit of a tier that is reached.
+#[derive(Object)]
+struct TierLimit {
+    /// `images_per_job`, `images_per_day` or `jobs_per_minute`.
+    limit: String,
+    /// The tier: the plan of the subscription, or `free`.
+    tier: String,
+    /// As many as may be.
+    most: i64,
+    /// As many as there are, with what open jobs may still have; for `images_per_job`, as were asked for.
+    used: i64,
 }
 
 /// A rule that the request's body breaks.
@@ -132,6 +156,7 @@ impl Problem {
             errors: Vec::new(),
             outside: None,
             retry_after: None,
+            limit: None,
             cause: None,
         }
     }
@@ -280,6 +305,12 @@ impl Problem {
             request_id: request_id.to_owned(),
             code: code.to_owned(),
             errors: self.errors.into_iter().map(BrokenRule::from).collect(),
+            limit: self.limit.map(|reached| TierLimit {
+                limit: reached.kind.name().to_owned(),
+                tier: reached.tier,
+                most: reached.most,
+                used: reached.used,
+            }),
         }
     }
 
@@ -288,6 +319,9 @@ impl Problem {
         match status {
             StatusCode::BAD_REQUEST => {
                 Self::new(ProblemCode::MalformedJson, "The body is not JSON: see line 1, column 9.")
+            }
+            StatusCode::PAYMENT_REQUIRED => {
+                QuotaError::Credits { needed: 1000, balance: 300, open: 200 }.into()
             }
             StatusCode::FORBIDDEN => Self::anonymous(),
             StatusCode::NOT_FOUND => Self::not_found("crawl job"),
@@ -363,6 +397,24 @@ impl From<ProfileError> for Problem {
             ProfileError::SignedOut => Self::unauthorized("The user of this token has signed out."),
             ProfileError::Anonymous => Self::anonymous(),
             ProfileError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<QuotaError> for Problem {
+    fn from(error: QuotaError) -> Self {
+        let said = format!("This cannot be begun: {error}.");
+        match error {
+            QuotaError::Database(error) => error.into(),
+            QuotaError::Credits { .. } => Self::new(ProblemCode::CreditsShort, said),
+            QuotaError::Limit(reached) => {
+                let code = match reached.retry_after {
+                    Some(_) => ProblemCode::TierLimit,
+                    None => ProblemCode::BeyondTier,
+                };
+                let problem = Self::new(code, said);
+                Self { retry_after: reached.retry_after, limit: Some(Box::new(reached)), ..problem }
+            }
         }
     }
 }

@@ -161,7 +161,9 @@ impl ImagesApi {
         let (sha256, format) = object(&image).ok_or_else(missing)?;
         let redirect = app.config.objects.s3_redirect;
         let wanted = Wanted { if_none_match, if_range, range, redirect };
-        File::get(&app.store, user, sha256, format, &wanted).await
+        let file = File::get(&app.store, user, sha256, format, &wanted).await?;
+        let traffic = app.user_traffic.clone();
+        Ok(file.counted(move |bytes| traffic.sent(user, bytes)))
     }
 }
 

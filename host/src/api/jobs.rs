@@ -17,8 +17,8 @@ use super::{
     compat::paging::Window,
     cut,
     error::{
-        BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, Problem, ProblemCode, ProblemSet,
-        RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
+        BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, PAYMENT, Problem, ProblemCode,
+        ProblemSet, RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
     },
 };
 use crate::{
@@ -85,7 +85,17 @@ impl JobsApi {
     ) -> Result<
         CreatedJob,
         ProblemSet<
-            { SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | FORBIDDEN | RULES | TOO_MANY },
+            {
+                SIGNED_IN
+                    | BAD_REQUEST
+                    | TOO_SLOW
+                    | TOO_LARGE
+                    | MEDIA_TYPE
+                    | FORBIDDEN
+                    | PAYMENT
+                    | RULES
+                    | TOO_MANY
+            },
         >,
     > {
         let visible = |key: &String| {
@@ -256,6 +266,7 @@ impl JobsApi {
                     | TOO_LARGE
                     | MEDIA_TYPE
                     | FORBIDDEN
+                    | PAYMENT
                     | NOT_FOUND
                     | CONFLICT
                     | RULES
@@ -323,6 +334,7 @@ impl From<JobError> for Problem {
             JobError::KeyReused => Self::key_reused(),
             JobError::Caller(error) => error.into(),
             JobError::TooMany(_) => Self::too_many(format!("{error}."), Duration::from_secs(30)),
+            JobError::Quota(error) => error.into(),
             JobError::Database(error) => error.into(),
             JobError::Queue(error) => Self::internal(error),
         }

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use url::Url;
 
 use crate::{
-    app::{App, CredentialReader, DeletedUsers, KeyUses, LiveCredentials},
+    app::{App, CredentialReader, DeletedUsers, KeyUses, LiveCredentials, UserTraffic},
     auth::{
         self, Auth,
         key_set::FetchKeys,
@@ -149,6 +149,7 @@ impl App {
             config: Arc::new(config),
             credentials: Arc::new(credentials),
             key_uses: KeyUses::new(&db),
+            user_traffic: UserTraffic::new(&db),
             db,
             postgres: database.private.as_ref().map(PrivatePostgres::alive),
             queue,

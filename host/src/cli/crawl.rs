@@ -92,6 +92,7 @@ impl CrawlArgs {
     pub(super) async fn run(self, mut config: Config, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
         config.crawl.longest_wait.get_or_insert(LONGEST_WAIT);
+        config.crawl.lift_limits();
         let (mut folder, request) = self.asked()?;
         let mut progress = Progress::new(terminal)?;
         let running = RunningHost::start(config, &stop, &|what| progress.busy(what)).await?;

@@ -70,6 +70,7 @@ impl Demo {
         say(&format!("It is served on http://{} as {}", served.address(), gallery::ORIGIN));
 
         config.data_dir = Some(config.data_dir().join("demo"));
+        config.crawl.lift_limits();
         config.http.host = Some(Ipv4Addr::LOCALHOST.into());
         config.http.port = 0;
         config.database.database_url = None;

@@ -15,7 +15,7 @@ use crate::{
         column::LenientStatus,
         jobs::{self, JobRow},
         notifications::{self, JobEnd},
-        progress,
+        progress, usage,
     },
     model::{
         ChunkId, ChunkState, DatasetId, FinishedChunk, JobId, JobState, QuotaShare, Refusal, UserId, outcome,
@@ -494,6 +494,7 @@ async fn end_job(connection: &mut PgConnection, job: JobId, ended: &EndedJob) ->
     .await?;
     publish_chunks(connection, job).await?;
     publish_dataset(connection, dataset).await?;
+    usage::settle(connection, user, job).await?;
     let mut metadata = json!({ "status": state.name() });
     if let Some(reason) = &reason {
         metadata["reason"] = json!(reason);

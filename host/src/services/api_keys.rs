@@ -18,13 +18,17 @@ use crate::{
     },
     error::{chain, meant},
     model::Permission,
-    services::{Violation, Violations, form::Form, profiles::ProfileError},
+    services::{
+        Violation, Violations,
+        form::Form,
+        profiles::{ProfileError, ensure},
+    },
 };
 
 /// Longest name of a key, in characters.
 const LONGEST_NAME: usize = 200;
 /// Requests an hour when nobody says how many.
-const DEFAULT_RATE: i32 = 1000;
+pub const DEFAULT_RATE: i32 = 1000;
 /// Most keys of a user that are good at a time.
 const MOST_KEYS: i64 = 100;
 /// Longest life of a key that is given in days.
@@ -214,29 +218,11 @@ impl App {
         spec: &ApiKeySpec,
     ) -> Result<(ApiKeyRow, SecretString), MakeKeyError> {
         self.is_signed_in(caller).await?;
-        let key = FreshKey::generate();
         let mut transaction = self.db.begin().await?;
         self.profile_in(&mut transaction, caller).await?;
-        if db::api_keys::good(&mut transaction, caller.user).await? >= MOST_KEYS {
-            let detail = format!(
-                "you have {MOST_KEYS} API keys that are good, which is as many as may be; revoke one"
-            );
-            return Err(MakeKeyError::Rules(vec![Violation { pointer: String::new(), detail }]));
-        }
-        let permissions: Vec<&str> = spec.permissions.iter().map(|permission| permission.name()).collect();
-        let new = NewApiKey {
-            user: caller.user,
-            name: &spec.name,
-            key_hash: &key.hash,
-            key_prefix: &key.prefix,
-            permissions: &permissions,
-            rate_limit: spec.rate_limit,
-            expires_at: spec.expires_at,
-        };
-        let row = db::api_keys::insert(&mut transaction, &new).await?;
+        let made = make(&mut transaction, caller, spec).await?;
         transaction.commit().await?;
-        tracing::info!(event = "api-key-made", key = %row.id, user = %caller.user, "an API key was made");
-        Ok((row, key.secret))
+        Ok(made)
     }
 
     /// Who is calling with this key, which counts as a use of it. The database is asked each time, so a
@@ -287,6 +273,48 @@ impl App {
         };
         Ok(AuthenticatedKey { caller, permissions })
     }
+}
+
+/// Makes a key for who is only known here, where only the database is there.
+///
+/// # Errors
+/// When there are too many, or the database fails.
+pub async fn make_local(
+    db: &db::PgPool,
+    caller: &Caller,
+    spec: &ApiKeySpec,
+) -> Result<(ApiKeyRow, SecretString), MakeKeyError> {
+    let mut transaction = db.begin().await?;
+    ensure(&mut transaction, caller).await?;
+    let made = make(&mut transaction, caller, spec).await?;
+    transaction.commit().await?;
+    Ok(made)
+}
+
+async fn make(
+    transaction: &mut db::PgConnection,
+    caller: &Caller,
+    spec: &ApiKeySpec,
+) -> Result<(ApiKeyRow, SecretString), MakeKeyError> {
+    let key = FreshKey::generate();
+    if db::api_keys::good(transaction, caller.user).await? >= MOST_KEYS {
+        let detail =
+            format!("you have {MOST_KEYS} API keys that are good, which is as many as may be; revoke one");
+        return Err(MakeKeyError::Rules(vec![Violation { pointer: String::new(), detail }]));
+    }
+    let permissions: Vec<&str> = spec.permissions.iter().map(|permission| permission.name()).collect();
+    let new = NewApiKey {
+        user: caller.user,
+        name: &spec.name,
+        key_hash: &key.hash,
+        key_prefix: &key.prefix,
+        permissions: &permissions,
+        rate_limit: spec.rate_limit,
+        expires_at: spec.expires_at,
+    };
+    let row = db::api_keys::insert(transaction, &new).await?;
+    tracing::info!(event = "api-key-made", key = %row.id, user = %caller.user, "an API key was made");
+    Ok((row, key.secret))
 }
 
 fn known() -> [&'static str; 9] {

@@ -13,6 +13,7 @@ use crate::{
     services::{
         Violation,
         jobs::{JobError, messages},
+        quotas::Admission,
         sources::{self, HealthReport, SourceStates},
     },
 };
@@ -76,15 +77,17 @@ impl App {
         Ok(CreateOutcome::New(job))
     }
 
-    /// Writes a job that was checked, whose user may have one more, and queues its chunks.
+    /// Writes a job that was checked, whose user may have one more, within their quotas, and queues its chunks.
     pub(super) async fn begin(
         &self,
         transaction: &mut db::PgConnection,
         user: UserId,
         spec: &JobSpec,
     ) -> Result<JobId, JobError> {
+        self.admit(transaction, user, Admission::New(spec.max_images)).await?;
         let created =
             db::jobs::insert(transaction, user, spec).await.map_err(|error| refused(error, spec))?;
+        db::usage::set_price(transaction, created.job, self.config.crawl.credits_per_image).await?;
         let turns = db::fairness::turns(transaction, created.job, &created.queued, None).await?;
         self.queue.enqueue(transaction, created.job, &messages(&turns), None).await?;
         Ok(created.job)

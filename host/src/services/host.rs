@@ -27,7 +27,7 @@ pub struct RunningHost {
     pub app: App,
     database: Database,
     /// What goes on beside all else until the stop.
-    tasks: [JoinHandle<()>; 6],
+    tasks: [JoinHandle<()>; 7],
     data_dir: PathBuf,
     /// Cancelled when the data folder is gone.
     lost: CancellationToken,
@@ -91,6 +91,7 @@ impl RunningHost {
                     tokio::spawn(listen(app.clone())),
                     tokio::spawn(watch_plugins(app.clone())),
                     tokio::spawn(watch_credentials(app.clone())),
+                    tokio::spawn(app.clone().publish_usage()),
                     tokio::spawn(async move { keys.auth.keep_fresh().await }),
                     tokio::spawn(watch_link_keys(app.clone())),
                     tokio::spawn(watch_data_folder(held, lost.clone(), stop.clone())),
@@ -111,6 +112,7 @@ impl RunningHost {
     pub async fn stop(self) -> Result<(), DataFolderLost> {
         self.tasks.iter().for_each(JoinHandle::abort);
         self.app.key_uses.write_all().await;
+        self.app.user_traffic.write().await;
         self.database.close().await;
         if self.lost.is_cancelled() { Err(DataFolderLost(self.data_dir)) } else { Ok(()) }
     }

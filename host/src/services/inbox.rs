@@ -15,6 +15,7 @@ use crate::{
         create::{JobRequest, SourceOffer},
         jobs::{JobError, messages},
         profiles::ProfileError,
+        quotas::Admission,
     },
 };
 
@@ -124,7 +125,9 @@ impl App {
             return Err(ProfileError::Anonymous.into());
         }
         let spec = self.check(&request(job), offered).map_err(JobError::Rules)?;
+        self.admit(tx, job.user_id, Admission::New(spec.max_images)).await?;
         let queued = db::jobs::begin_inserted(tx, job, &spec).await?;
+        db::usage::set_price(tx, job.id, self.config.crawl.credits_per_image).await?;
         let turns = db::fairness::turns(tx, job.id, &queued, None).await?;
         self.queue.enqueue(tx, job.id, &messages(&turns), None).await?;
         tracing::info!(job = %job.id, chunks = spec.chunks.len(), "job of the frontend begun");

@@ -10,7 +10,11 @@ use crate::{
     },
     model::{JobId, JobState, UserId},
     queue::{ChunkMessage, QueueError},
-    services::{Violation, profiles::ProfileError},
+    services::{
+        Violation,
+        profiles::ProfileError,
+        quotas::{Admission, QuotaError},
+    },
 };
 
 pub use job_lifecycle::{Cancelled, RetryOptions};
@@ -46,12 +50,24 @@ pub enum JobError {
     /// The user has as many jobs under way as are allowed.
     #[error("{0} jobs of yours are under way, which is as many as are allowed; wait for one to end")]
     TooMany(i64),
+    /// Its user has had, or is to have, as much as may be.
+    #[error(transparent)]
+    Quota(QuotaError),
     /// The database failed.
     #[error("the job cannot be written")]
     Database(#[from] db::Error),
     /// The queue failed.
     #[error("the job cannot be queued")]
     Queue(#[from] QueueError),
+}
+
+impl From<QuotaError> for JobError {
+    fn from(error: QuotaError) -> Self {
+        match error {
+            QuotaError::Database(error) => Self::Database(error),
+            reached => Self::Quota(reached),
+        }
+    }
 }
 
 impl App {
@@ -86,7 +102,11 @@ impl App {
             RetryFound::Now { reopened: true, .. } if let Some(most) = open => {
                 return Err(JobError::TooMany(most));
             }
-            RetryFound::Now { queued, .. } => {
+            RetryFound::Now { queued, reopened } => {
+                if reopened || options.max_images.is_some() {
+                    self.admit(&mut tx, user, Admission::Again(job)).await?;
+                }
+                db::usage::set_price(&mut tx, job, self.config.crawl.credits_per_image).await?;
                 let turns = fairness::turns(&mut tx, job, &queued, None).await?;
                 self.queue.enqueue(&mut tx, job, &messages(&turns), None).await?;
             }
@@ -102,6 +122,7 @@ impl App {
         connection: &mut db::PgConnection,
         user: UserId,
     ) -> Result<Option<i64>, db::Error> {
+        self.lock_quotas(connection, user).await?;
         let Some(most) = self.config.crawl.open_jobs else { return Ok(None) };
         Ok((db::jobs::open(connection, user).await? >= most).then_some(most))
     }

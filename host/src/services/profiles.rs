@@ -47,9 +47,7 @@ impl App {
         connection: &mut db::PgConnection,
         caller: &Caller,
     ) -> Result<ProfileRow, ProfileError> {
-        refuse_deleted(connection, caller).await?;
-        let profile = db::profiles::ensure(connection, &identity(caller), known(caller)).await?;
-        profile.ok_or(ProfileError::UserGone)
+        ensure(connection, caller).await
     }
 
     /// Takes name and picture from the token.
@@ -151,6 +149,19 @@ pub fn check_profile(body: Value) -> Result<ProfileChange, Vec<Violation>> {
     };
     report.into_result()?;
     Ok(ProfileChange { full_name, avatar_url, onboarding_completed })
+}
+
+/// The caller's profile; made from the token if absent.
+///
+/// # Errors
+/// When the user is gone, or the database fails.
+pub(super) async fn ensure(
+    connection: &mut db::PgConnection,
+    caller: &Caller,
+) -> Result<ProfileRow, ProfileError> {
+    refuse_deleted(connection, caller).await?;
+    let profile = db::profiles::ensure(connection, &identity(caller), known(caller)).await?;
+    profile.ok_or(ProfileError::UserGone)
 }
 
 /// Whoever was deleted here since the token was issued is gone, whatever else knows them still.

@@ -12,8 +12,10 @@ pub(in crate::api) enum ProblemCode {
     IncompleteBody,
     MalformedJson,
     Unauthorized,
+    CreditsShort,
     Anonymous,
     KeyNotEnough,
+    BeyondTier,
     NotFound,
     MethodNotAllowed,
     TooSlow,
@@ -28,6 +30,7 @@ pub(in crate::api) enum ProblemCode {
     IdempotencyKeyReused,
     TooMany,
     KeyRate,
+    TierLimit,
     Refused,
     Internal,
     CredentialRefused,
@@ -56,14 +59,16 @@ pub(in crate::api) struct ProblemHelp {
 
 impl ProblemCode {
     /// All of them, by status.
-    pub(in crate::api) const ALL: [Self; 30] = [
+    pub(in crate::api) const ALL: [Self; 33] = [
         Self::BadRequest,
         Self::BadIdempotencyKey,
         Self::IncompleteBody,
         Self::MalformedJson,
         Self::Unauthorized,
+        Self::CreditsShort,
         Self::Anonymous,
         Self::KeyNotEnough,
+        Self::BeyondTier,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::TooSlow,
@@ -78,6 +83,7 @@ impl ProblemCode {
         Self::IdempotencyKeyReused,
         Self::TooMany,
         Self::KeyRate,
+        Self::TierLimit,
         Self::Refused,
         Self::Internal,
         Self::CredentialRefused,
@@ -127,6 +133,13 @@ impl ProblemCode {
                 "There is no bearer token, it is over, of another issuer or of a user who is gone; or an API key is unknown, revoked or expired; or a signed link is over or was changed. `detail` says which.",
                 "Send `Authorization: Bearer TOKEN` with a new token: of the Supabase project, or from `pixcrawler token --email you@example.org` where there is none; or an API key from `POST /api/v1/api-keys`. For a signed link, ask again for what contained it.",
             ),
+            Self::CreditsShort => (
+                "credits-short",
+                StatusCode::PAYMENT_REQUIRED,
+                "The credits do not cover it",
+                "Each image that is kept costs credits. What the job may cost, with what your open jobs may, is more than there are.",
+                "Ask for fewer images, wait for or cancel open jobs, or get more credits; `GET /api/v1/credits/balance` has what there is.",
+            ),
             Self::Anonymous => (
                 "anonymous",
                 StatusCode::FORBIDDEN,
@@ -140,6 +153,13 @@ impl ProblemCode {
                 "The API key may not do this",
                 "The API key is good, but lacks a permission for this operation; or the operation is for users alone, such as making keys and deleting the account.",
                 "`detail` names the permissions of which one is needed: make a key that has it. What is for users alone takes the token of one who is signed in.",
+            ),
+            Self::BeyondTier => (
+                "beyond-tier",
+                StatusCode::FORBIDDEN,
+                "The job is larger than your tier allows",
+                "A job of your tier may have fewer images than this one asks for; `limit` says how many.",
+                "Ask for fewer, in several jobs into one dataset (`dataset_id`), or take another plan.",
             ),
             Self::NotFound => (
                 "not-found",
@@ -238,6 +258,13 @@ impl ProblemCode {
                 "The API key was used too often",
                 "Within this hour, which began on the hour, the API key was used as often as its `rate_limit` says.",
                 "The header `Retry-After` has the seconds until the next hour. Look less often, follow a job by its events, or make a key with a larger `rate_limit`.",
+            ),
+            Self::TierLimit => (
+                "tier-limit",
+                StatusCode::TOO_MANY_REQUESTS,
+                "Your tier has no more for now",
+                "Your tier has so many images a day, in UTC, and may begin so many jobs a minute; `limit` says which is reached. Images that open jobs may still keep count, too.",
+                "Wait for the seconds in `Retry-After`, ask for fewer images, or wait for open jobs to end: what they do not keep is free again.",
             ),
             Self::Refused => (
                 "refused",

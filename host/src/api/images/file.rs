@@ -104,6 +104,13 @@ impl File {
         let response = response.header(header::CONTENT_LENGTH, length);
         Ok(Self(response.body(Body::from_bytes_stream(object.stream().map_err(std::io::Error::other)))))
     }
+
+    /// Tells of the bytes as they are sent.
+    pub(super) fn counted(mut self, sent: impl Fn(usize) + Send + 'static) -> Self {
+        let body = self.0.take_body().into_bytes_stream();
+        self.0.set_body(Body::from_bytes_stream(body.inspect_ok(move |bytes| sent(bytes.len()))));
+        self
+    }
 }
 
 /// Whether a list of tags names this one.
