@@ -14,6 +14,7 @@ use sqlx::postgres::PgListener;
 
 use crate::support::{
     api::send,
+    bucket::BucketServer,
     postgres::{data_dir, database, empty_database, execute},
     process::{Process, System},
     site::{PATIENCE, Site},
@@ -331,13 +332,17 @@ async fn notes(pool: &PgPool) -> Value {
     .unwrap()
 }
 
-/// A database of one's own goes into a private Postgres and into another one, while it is worked on.
+/// A database of one's own with a bucket goes into a private Postgres with a folder and into another database
+/// with another bucket, while it is worked on.
 #[tokio::test]
 async fn a_database_of_ones_own_is_stood_up_elsewhere() {
     let site = Site::start().await;
     let database = database().await;
     execute(&database.pool, NOTES).await;
-    let system = System::with(&site, database, &[]).await;
+    let (bucket, other_bucket) = (BucketServer::start().await, BucketServer::start().await);
+    let (settings, other_settings) = (bucket.settings(), other_bucket.settings());
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let system = System::with(&site, database, &settings).await;
     let folder = data_dir();
     let [backup, private, elsewhere] =
         ["backup", "private", "elsewhere"].map(|name| folder.path().join(name));
@@ -384,8 +389,11 @@ async fn a_database_of_ones_own_is_stood_up_elsewhere() {
 
     // Into an empty database, which goes on with the job.
     let empty = empty_database().await;
-    let there =
-        [("DATABASE_URL", empty.url.expose_secret()), ("PIXCRAWLER_DATA_DIR", elsewhere.to_str().unwrap())];
+    let mut there = vec![
+        ("DATABASE_URL", empty.url.expose_secret()),
+        ("PIXCRAWLER_DATA_DIR", elsewhere.to_str().unwrap()),
+    ];
+    there.extend(other_settings.iter().map(|(name, value)| (*name, value.as_str())));
     let restored = parsed(&system.tool(&["restore", target, "--json"], &there).await);
     assert_eq!((&restored["objects"], &restored["faulty"]), (&json!(5), &json!(0)));
     assert_eq!((rows(&empty.pool).await, notes(&empty.pool).await), before);
@@ -402,10 +410,12 @@ async fn a_database_of_ones_own_is_stood_up_elsewhere() {
     assert_eq!(doctor["ok"], true, "{doctor}");
 
     // Where the database came back by other means, and some objects did not.
-    let objects = tree(&elsewhere.join("objects"));
-    let lost: Vec<_> = objects.keys().filter(|path| path.extension().is_some()).take(2).collect();
-    for path in &lost {
-        fs::remove_file(elsewhere.join("objects").join(path)).unwrap();
+    assert!(!elsewhere.join("objects").exists());
+    let objects = tree(&other_bucket.folder());
+    let pictures = || objects.keys().filter(|path| path.extension().is_some_and(|kind| kind == "png"));
+    assert_eq!(pictures().count(), 7);
+    for path in pictures().take(2) {
+        fs::remove_file(other_bucket.folder().join(path)).unwrap();
     }
     let missing = async || {
         // With some that are missing it ends with exit code 1.
