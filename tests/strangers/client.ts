@@ -198,70 +198,90 @@ async function keys(): Promise<void> {
   assert.equal((await keyed.GET("/api/v1/crawl-jobs")).response.status, 401);
 }
 
-/** What jobs are grouped by. */
-async function resources(): Promise<void> {
-  const zoo = ok(await client.POST("/api/v1/projects", { body: { name: "Zoo" } }), 201);
-  const inZoo = { params: { path: { id: zoo.id } } };
-  const archived = { status: "archived", description: null } as const;
-  assert.equal(ok(await client.PATCH("/api/v1/projects/{id}", { ...inZoo, body: archived })).status, "archived");
-  const body = { name: "Foxes", keywords: ["fox"], max_images: 5, search_engines: ["google"], project_id: zoo.id };
-  const foxes = ok(await client.POST("/api/v1/datasets", { body }), 201);
-  const inFoxes = { params: { path: { id: foxes.id } } };
-  const renamed = ok(await client.PATCH("/api/v1/datasets/{id}", { ...inFoxes, body: { name: "Vixens" } }));
-  assert.deepEqual([renamed.name, renamed.project_id], ["Vixens", zoo.id]);
-  const built = ok(await client.POST("/api/v1/datasets/{id}/build", inFoxes));
-  assert.match(built.message ?? "", /`google` is not available/);
-  assert.ok(built.latest_job !== null);
-  ok(await client.POST("/api/v1/datasets/{id}/cancel", inFoxes));
-  const shown = ok(await client.GET("/api/v1/datasets/{id}", inFoxes));
-  assert.deepEqual([shown.job_count, shown.image_count, shown.bytes], [1, 0, 0]);
-  const listed = ok(await client.GET("/api/v1/datasets", { params: { query: { project_id: zoo.id } } }));
-  assert.deepEqual(listed.items.map((dataset) => dataset.id), [foxes.id]);
-  assert.deepEqual(ok(await client.GET("/api/v1/projects")).items.map((project) => project.id), [zoo.id]);
-  await original(zoo.id, foxes.id);
-  ok(await client.DELETE("/api/v1/datasets/{id}", inFoxes));
-  assert.equal(ok(await client.GET("/api/v1/projects/{id}", inZoo)).dataset_count, 0);
-  ok(await client.DELETE("/api/v1/projects/{id}", inZoo));
+/** Projects and their datasets, each by both of its paths. */
+async function projects(job: Job): Promise<void> {
+  const made = async (name: string) => ok(await client.POST("/api/v1/projects", { body: { name } }), 201);
+  const project = await made("Animals");
+  const path = { id: project.id };
+  const body = { description: "Of the wood", status: "archived" } as const;
+  const changed = ok(await client.PATCH("/api/v1/projects/{id}", { params: { path }, body }));
+  assert.deepEqual([changed.description, changed.status], ["Of the wood", "archived"]);
+  assert.deepEqual(ok(await client.GET("/api/v1/projects/{id}", { params: { path } })).name, "Animals");
+  assert.ok(ok(await client.GET("/api/v1/projects")).items.some((known) => known.id === project.id));
+
+  const wanted = { name: "Wolves", keywords: ["wolf"], max_images: 1 };
+  const dataset = ok(await client.POST("/api/v1/projects/{id}/datasets", { params: { path }, body: wanted }), 201);
+  const both = { id: project.id, dataset_id: dataset.id };
+  const renamed = ok(
+    await client.PATCH("/api/v1/projects/{id}/datasets/{dataset_id}", { params: { path: both }, body: { name: "Wolf" } }),
+  );
+  assert.deepEqual([renamed.name, renamed.project_id], ["Wolf", project.id]);
+  const shown = await client.GET("/api/v1/projects/{id}/datasets/{dataset_id}", { params: { path: both } });
+  assert.equal(ok(shown).name, "Wolf");
+  const within = ok(await client.GET("/api/v1/projects/{id}/datasets", { params: { path } }));
+  assert.deepEqual([within.items.map((known) => known.id), within.total], [[dataset.id], 1]);
+  ok(await client.DELETE("/api/v1/projects/{id}/datasets/{dataset_id}", { params: { path: both } }));
+  const others = await Promise.all([made("Plants"), made("Stones")]);
+  const ids = others.map(({ id }) => id);
+  const batch = ok(await client.POST("/api/v1/batch/projects/batch-delete", { body: { ids } }));
+  assert.deepEqual([batch.deleted_count, batch.failed_ids], [2, []]);
+  ok(await client.DELETE("/api/v1/projects/{id}", { params: { path } }));
+
+  const own = { path: { id: job.dataset_id } };
+  assert.equal(ok(await client.GET("/api/v1/datasets/{id}", { params: own })).image_count, 3);
 }
 
-/** The original's names for jobs and datasets. */
-async function original(zoo: number, foxes: number): Promise<void> {
-  const inZoo = { params: { path: { id: zoo } } };
-  const inFoxes = { params: { path: { id: foxes } } };
-  const cubs = ok(await client.POST("/api/v1/projects/{id}/datasets", { ...inZoo, body: { name: "Cubs" } }), 201);
-  const below = { params: { path: { id: zoo, dataset_id: cubs.id } } };
-  ok(await client.PATCH("/api/v1/projects/{id}/datasets/{dataset_id}", { ...below, body: { name: "Pups" } }));
-  assert.equal(ok(await client.GET("/api/v1/projects/{id}/datasets/{dataset_id}", below)).name, "Pups");
-  assert.equal(ok(await client.GET("/api/v1/projects/{id}/datasets", inZoo)).total, 2);
-  ok(await client.DELETE("/api/v1/projects/{id}/datasets/{dataset_id}", below));
-  ok(await client.PUT("/api/v1/datasets/{id}", { ...inFoxes, body: { description: "Red" } }));
-  assert.equal(ok(await client.GET("/api/v1/datasets/{id}/status", inFoxes)).description, "Red");
+/** A dataset that is built. */
+async function datasets(): Promise<void> {
+  const wanted = { name: "Bears", keywords: ["bear"], max_images: 1 };
+  const dataset = ok(await client.POST("/api/v1/datasets", { body: wanted }), 201);
+  const params = { path: { id: dataset.id } };
+  const patched = ok(await client.PATCH("/api/v1/datasets/{id}", { params, body: { description: "Brown ones" } }));
+  assert.equal(patched.description, "Brown ones");
+  assert.equal(ok(await client.PUT("/api/v1/datasets/{id}", { params, body: { name: "Bear" } })).name, "Bear");
+  ok(await client.POST("/api/v1/datasets/{id}/build", { params }));
+  ok(await client.POST("/api/v1/datasets/{id}/cancel", { params }));
+  assert.equal(ok(await client.GET("/api/v1/datasets/{id}/status", { params })).id, dataset.id);
+  const listed = ok(await client.GET("/api/v1/datasets", { params: { query: { page: 1, size: 100 } } }));
+  assert.ok(listed.items.some((known) => known.id === dataset.id) && listed.page === 1);
+  ok(await client.DELETE("/api/v1/datasets/{id}", { params }));
+}
 
-  const body = { name: "Foxes", keywords: ["fox"] };
-  ok(await client.POST("/api/v1/jobs/datasets/{id}/jobs", { ...inFoxes, body }), 201);
-  ok(await client.POST("/api/v1/datasets/{id}/cancel", inFoxes));
-  ok(await client.POST("/api/v1/jobs/start", { body: { datasetId: foxes } }));
-  const job = await create(held, "Under way", 2);
-  const path = { id: job.id };
-  const started = ok(await client.POST("/api/v1/jobs/{id}/start", { params: { path } }));
-  assert.deepEqual([started.job_id, started.task_ids], [job.id, []]);
-  assert.equal(ok(await client.GET("/api/v1/jobs/{id}/progress", { params: { path } })).job_id, job.id);
-  const cancelled = ok(await client.POST("/api/v1/jobs/{id}/cancel", { params: { path } }));
-  assert.deepEqual([cancelled.status, cancelled.revoked_tasks], ["cancelled", 1]);
-  const [last] = ok(await client.GET("/api/v1/jobs/{id}/logs", { params: { path } }));
-  assert.equal(last?.action, "CANCEL_CRAWL_JOB");
-  const events = await client.GET("/api/v1/jobs/{id}/events", { params: { path }, parseAs: "stream" });
-  assert.deepEqual((await follow(ok(events))).map((change) => change.status), ["cancelled"]);
-  assert.deepEqual(ok(await client.GET("/api/v1/jobs/{id}/images", { params: { path } })).items, []);
-  const manifest = await client.GET("/api/v1/jobs/{id}/manifest", { params: { path }, parseAs: "text" });
-  assert.equal(manifest.response.status, 200);
-  assert.equal(ok(await client.GET("/api/v1/jobs", { params: { query: { limit: 1 } } })).items[0]?.id, job.id);
-  assert.equal(ok(await client.POST("/api/v1/jobs/{id}/retry", { params: { path } })).status, "pending");
-  assert.equal(ok(await client.GET("/api/v1/jobs/{id}", { params: { path } })).id, job.id);
-  assert.equal(ok(await client.DELETE("/api/v1/jobs/{id}", { params: { path } })).data, null);
-  const none = { ids: [2_000_000_000] };
-  const batch = ok(await client.POST("/api/v1/batch/projects/batch-delete", { body: none }));
-  assert.deepEqual(batch, { deleted_count: 0, failed_ids: none.ids });
+/** What the original calls, by the names that it has for it. */
+async function original(job: Job): Promise<void> {
+  const params = { path: { id: job.id } };
+  assert.equal(ok(await client.GET("/api/v1/jobs/{id}", { params })).id, job.id);
+  assert.ok(ok(await client.GET("/api/v1/jobs", { params: { query: { page: 1 } } })).total > 0);
+  assert.equal(ok(await client.GET("/api/v1/jobs/{id}/progress", { params })).status, "completed");
+  assert.ok(ok(await client.GET("/api/v1/jobs/{id}/logs", { params })).length > 0);
+  assert.equal(ok(await client.GET("/api/v1/jobs/{id}/images", { params })).items.length, 3);
+  ok(await client.GET("/api/v1/jobs/{id}/manifest", { params, parseAs: "text" }));
+  const changes = await follow(ok(await client.GET("/api/v1/jobs/{id}/events", { params, parseAs: "stream" })));
+  assert.deepEqual(changes.map((change) => change.status), ["completed"]);
+
+  const dataset = ok(await client.POST("/api/v1/datasets", { body: { name: "Owls", keywords: ["owl"] } }), 201);
+  const started = ok(await client.POST("/api/v1/jobs/start", { body: { datasetId: dataset.id } }));
+  const other = { path: { id: started.job_id } };
+  assert.equal(ok(await client.POST("/api/v1/jobs/{id}/start", { params: other })).job_id, started.job_id);
+  assert.equal(ok(await client.POST("/api/v1/jobs/{id}/cancel", { params: other })).status, "cancelled");
+  ok(await client.POST("/api/v1/jobs/{id}/retry", { params: other }));
+  ok(await client.DELETE("/api/v1/jobs/{id}", { params: other }));
+  const into = { params: { path: { id: dataset.id } }, body: { name: "Owls", keywords: ["owl"] } };
+  const made = ok(await client.POST("/api/v1/jobs/datasets/{id}/jobs", into), 201);
+  assert.equal(made.dataset_id, dataset.id);
+
+  const body = { keywords: ["hare"], output_name: "hares", max_images: 1 };
+  const flow = ok(await client.POST("/api/v1/simple-flow/start", { body }), 201);
+  const { flow_id } = flow;
+  const path = { id: flow_id };
+  assert.equal(ok(await client.GET("/api/v1/simple-flow/{id}/status", { params: { path } })).flow_id, flow_id);
+  const newest = ok(await client.GET("/api/v1/crawl-jobs", { params: { query: { limit: 1 } } })).items[0];
+  const its = { params: { path: { id: newest?.id ?? assert.fail("it is there") } }, parseAs: "stream" } as const;
+  await follow(ok(await client.GET("/api/v1/crawl-jobs/{id}/events", its)));
+  assert.equal(ok(await client.GET("/api/v1/simple-flow/{id}/result", { params: { path } })).flow_id, flow_id);
+  assert.ok(ok(await client.GET("/api/v1/simple-flow")).some((known) => known.flow_id === flow_id));
+  assert.ok(ok(await client.GET("/api/v1/dashboard/stats")).total_images >= 3);
+  assert.equal(typeof ok(await client.GET("/api/v1/health/detailed")).components, "object");
 }
 
 /** All that is the user's goes, and the token with it. */
@@ -278,9 +298,11 @@ await sources();
 const job = await crawl();
 await images(job);
 await change();
+await projects(job);
+await datasets();
+await original(job);
 await notices(job);
 await keys();
-await resources();
 await refusals();
 await leave(user);
 console.log(JSON.stringify([...called].toSorted()));

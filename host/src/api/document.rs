@@ -224,3 +224,18 @@ impl Node {
         fields.insert("nullable".to_owned(), Self::Leaf(Value::Bool(true)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// poem-openapi writes a path anew for each part of the API that has an operation of it, and whoever
+    /// reads the document sees only the last.
+    #[test]
+    fn no_path_is_there_twice() {
+        let says = crate::api::parts().spec();
+        let paths: Vec<&str> = says.lines().filter(|line| line.starts_with("    \"/api/")).collect();
+        let distinct: BTreeSet<&str> = paths.iter().copied().collect();
+        assert!(!paths.is_empty() && paths.len() == distinct.len(), "{paths:#?}");
+    }
+}
