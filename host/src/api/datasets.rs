@@ -20,8 +20,8 @@ use super::{
     },
     cut,
     error::{
-        BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, Problem, ProblemCode, ProblemSet,
-        RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
+        BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, PAYMENT, Problem, ProblemCode,
+        ProblemSet, RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
     },
     jobs::CrawlJob,
     nullable::Nullable,
@@ -315,7 +315,7 @@ impl DatasetsApi {
         Path(id): Path<i32>,
     ) -> Result<
         Json<DatasetDetail>,
-        ProblemSet<{ SIGNED_IN | FORBIDDEN | NOT_FOUND | CONFLICT | RULES | TOO_MANY }>,
+        ProblemSet<{ SIGNED_IN | FORBIDDEN | NOT_FOUND | CONFLICT | RULES | TOO_MANY | PAYMENT }>,
     > {
         let build = app.build_dataset(&caller, DatasetId(id)).await?;
         let dataset = find(app, caller.holder(), DatasetId(id)).await?;

@@ -69,7 +69,12 @@ impl<'a> Form<'a> {
             self.take(name);
             return Some(None);
         }
-        self.text(name).map(Some)
+        let value = self.take(name)?;
+        // The empty text, that any other becomes, would take away what is there.
+        if !value.is_string() {
+            self.misread(name, "must be a text or null");
+        }
+        Some(Some(text(value)))
     }
 
     /// A number that null takes away, like [`Self::clearable_text`].

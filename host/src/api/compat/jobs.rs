@@ -22,8 +22,8 @@ use crate::{
         body::{JsonBody, OptionalJsonBody},
         datasets,
         error::{
-            BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, Problem, ProblemSet, RULES,
-            SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
+            BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, PAYMENT, Problem, ProblemSet,
+            RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
         },
         events::{Changes, EventsApi},
         images::{ImagePage, ImageVerdict, ImagesApi, Manifest, Reason},
@@ -212,6 +212,7 @@ impl OtherJobsApi {
                     | NOT_FOUND
                     | RULES
                     | TOO_MANY
+                    | PAYMENT
             },
         >,
     > {
@@ -245,6 +246,7 @@ impl OtherJobsApi {
                     | CONFLICT
                     | RULES
                     | TOO_MANY
+                    | PAYMENT
             },
         >,
     > {
@@ -355,6 +357,7 @@ impl OtherJobsApi {
                     | CONFLICT
                     | RULES
                     | TOO_MANY
+                    | PAYMENT
             },
         >,
     > {

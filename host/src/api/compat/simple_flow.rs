@@ -12,8 +12,8 @@ use crate::{
         bearer::{CREATE_JOBS, READ_JOBS},
         body::JsonBody,
         error::{
-            BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, Problem, ProblemCode, ProblemSet, RULES,
-            SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
+            BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PAYMENT, Problem, ProblemCode,
+            ProblemSet, RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
         },
         jobs::Status,
         nullable::Nullable,
@@ -166,7 +166,17 @@ impl SimpleFlowApi {
     ) -> Result<
         Started,
         ProblemSet<
-            { SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | FORBIDDEN | RULES | TOO_MANY },
+            {
+                SIGNED_IN
+                    | BAD_REQUEST
+                    | TOO_SLOW
+                    | TOO_LARGE
+                    | MEDIA_TYPE
+                    | FORBIDDEN
+                    | RULES
+                    | TOO_MANY
+                    | PAYMENT
+            },
         >,
     > {
         let flow = app.start_flow(&caller, &FlowRequest::from(body.value)).await?;
