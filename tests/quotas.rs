@@ -203,12 +203,13 @@ async fn each_image_is_paid_once() {
     other.logged("ready").await;
     let shown = system.job(job).await;
     let url = format!("http://{}{}", other.address(), shown["manifest_url"].as_str().unwrap());
-    let manifest = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let client = reqwest::Client::new();
+    let manifest = client.get(url).send().await.unwrap().text().await.unwrap();
     let image: Value = serde_json::from_str(manifest.lines().next().unwrap()).unwrap();
-    let sent =
-        reqwest::get(image["download_url"].as_str().unwrap()).await.unwrap().bytes().await.unwrap().len();
+    let picture = client.get(image["download_url"].as_str().unwrap()).send().await.unwrap();
+    let sent = picture.bytes().await.unwrap().len();
     let me = format!("http://{}/api/v1/auth/me", other.address());
-    send(reqwest::Client::new().get(me).bearer_auth(system.token())).await.expect(200);
+    send(client.get(me).bearer_auth(system.token())).await.expect(200);
     let mut other = other;
     other.terminate();
     other.exited().await;
