@@ -248,7 +248,7 @@ async fn resources(site: &Site, system: &System, job: i64) {
     system.post(&format!("{begun}/retry"), &json!({ "max_images": 7 })).await.expect(200);
     system.call("DELETE", &begun, None).await.expect(200);
     let jobs = format!("/api/v1/jobs/datasets/{dataset}/jobs");
-    let body = json!({ "name": "Foxes", "keywords": ["fox"] });
+    let body = json!({ "name": "Foxes", "keywords": ["fox"], "max_images": 1 });
     let made = system.post(&jobs, &body).await.expect(201).json();
     system.post(&format!("/api/v1/jobs/{}/start", made["id"]), &json!({})).await.expect(200);
     for path in [&below, &own, &project] {

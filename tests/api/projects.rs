@@ -75,7 +75,9 @@ async fn a_project_is_made_changed_and_listed() {
     assert_eq!(pointers(&told), ["/description", "/name", "/status", "/titel"]);
     let told =
         problem(&ann.post("/api/v1/projects", &json!({ "description": 7 })).await, 422, "broken-rules");
-    assert_eq!(pointers(&told), ["/name"]);
+    assert_eq!(pointers(&told), ["/description", "/name"]);
+    let told = problem(&change(json!({ "description": {} })).await, 422, "broken-rules");
+    assert_eq!(pointers(&told), ["/description"], "it would be taken away");
     assert_eq!(ann.get(&path).await.expect(200).json()["name"], "Park");
 
     // A row that the frontend wrote, with a word of its own.

@@ -250,6 +250,7 @@ create index datasets_user_id_idx ON public.datasets USING btree (user_id, id);
 create index images_crawl_job_id_idx ON public.images USING btree (crawl_job_id, id);
 create index images_dataset_id_idx ON public.images USING btree (dataset_id, id);
 create index images_not_kept_idx ON public.images USING btree (crawl_job_id, is_duplicate, reason, user_id) WHERE (is_duplicate OR (NOT is_valid));
+create index images_objects_idx ON public.images USING btree (user_id, hash, file_size) WHERE (is_valid AND (NOT is_duplicate));
 create index images_refused_bytes_idx ON public.images USING btree (dataset_id, hash) WHERE (reason = ANY (ARRAY['corrupt'::text, 'decoder-fault'::text, 'too-costly'::text, 'truncated'::text, 'unsupported-format'::text]));
 create index images_user_id_idx ON public.images USING btree (user_id, id);
 create index job_chunks_job_id_idx ON public.job_chunks USING btree (job_id, id);
