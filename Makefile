@@ -54,7 +54,7 @@ fuzz-api: plugins target/tools/strangers/python ## Fuzz the API against its docu
 	cargo test --test strangers -- --nocapture the_api_is_fuzzed
 
 target/tools/strangers/node_modules: tests/strangers/package.json | setup
-	@tests/setup.sh languages
+	@tests/setup.sh judges
 	mkdir -p target/tools/strangers
 	cp tests/strangers/package.json target/tools/strangers
 	@# Without a lock file: the tools bring packages for every platform, of which a registry may have few.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks; says what to do where it cannot.
-# With `languages`: what sources in JavaScript and Python need; with `realtime`: what Supabase's Realtime needs;
-# with `proxy FOLDER`: nginx, unpacked there; with `browser`: Chromium.
+# With `languages`: what sources in JavaScript and Python need; with `judges`: what those of `make strangers`
+# need; with `realtime`: what Supabase's Realtime needs; with `proxy FOLDER`: nginx, unpacked there; with
+# `browser`: Chromium.
 set -euo pipefail
 
 fail() {
@@ -9,15 +10,17 @@ fail() {
   exit 1
 }
 
-if [ "${1-}" = languages ]; then
+if [ "${1-}" = languages ] || [ "${1-}" = judges ]; then
+  if [ "$1" = judges ]; then who='the judges of `make strangers`' major=20; else who='sources in JavaScript and Python' major=18; fi
   has_languages() {
-    command -v node >/dev/null && command -v npm >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null
+    node --eval "process.exit(parseInt(process.versions.node) >= $major ? 0 : 1)" 2>/dev/null &&
+      command -v npm >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null
   }
   if ! has_languages && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     command -v node >/dev/null || node='nodejs npm'
     apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes python3-venv ${node-}
   fi
-  has_languages || fail "sources in JavaScript and Python need Node.js 18 with npm, and Python 3.11 with venv (Debian: \`sudo apt install nodejs npm python3-venv\`): install them, then run this again"
+  has_languages || fail "$who need Node.js $major or newer with npm, and Python 3.11 with venv (Debian: \`sudo apt install nodejs npm python3-venv\`; a newer Node.js than it has is at https://nodejs.org): install them, then run this again"
   exit
 fi
 
