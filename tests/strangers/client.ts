@@ -125,6 +125,23 @@ async function images(job: Job): Promise<void> {
   for (const { download_url } of lines) assert.equal((await fetch(download_url)).status, 200);
 }
 
+/** What the pictures cost, and what they take. */
+async function account(job: Job): Promise<void> {
+  const balance = ok(await client.GET("/api/v1/credits/balance"));
+  assert.deepEqual([balance.monthly_usage, balance.is_low_balance], [3, false]);
+  const left: number = balance.days_until_depleted ?? assert.fail("some were spent");
+  assert.ok(left > 0);
+  const used = ok(await client.GET("/api/v1/credits/usage", { params: { query: { days: 7 } } }));
+  assert.deepEqual([used.current_balance, used.period_usage, used.period_days], [balance.current_balance, 3, 7]);
+  const query = { type: "usage", limit: 10 } as const;
+  const { data, meta } = ok(await client.GET("/api/v1/credits/transactions", { params: { query } }));
+  assert.deepEqual(data.map((row) => [row.amount, row.balance_after, row.is_debit]), [[-3, balance.current_balance, true]]);
+  assert.deepEqual(meta, { total: 1, skip: 0, limit: 10 });
+  const stored = ok(await client.GET("/api/v1/storage/usage"));
+  const { bytes } = ok(await client.GET("/api/v1/datasets/{id}", { params: { path: { id: job.dataset_id } } }));
+  assert.deepEqual([stored.file_count, stored.total_size_bytes, stored.hot_storage_bytes], [3, bytes, bytes]);
+}
+
 /** A job that is stopped, goes on and is deleted. */
 async function change(): Promise<void> {
   const job = await create(held, "Stopped", 2);
@@ -182,7 +199,7 @@ async function notices(job: Job): Promise<void> {
 }
 
 /** A key in place of the token. */
-async function keys(): Promise<void> {
+async function keys(user: string): Promise<void> {
   const body = { name: "Looks", permissions: ["crawl_jobs:read"], days: 1 } satisfies components["schemas"]["CreateApiKey"];
   const made = ok(await client.POST("/api/v1/api-keys", { body }), 201);
   const keyed = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${made.key}` } });
@@ -196,6 +213,13 @@ async function keys(): Promise<void> {
   assert.equal(ok(await client.GET("/api/v1/api-keys/{id}/usage", { params: { path } })).key_id, made.id);
   assert.equal(ok(await client.DELETE("/api/v1/api-keys/{id}", { params: { path } })).key_id, made.id);
   assert.equal((await keyed.GET("/api/v1/crawl-jobs")).response.status, 401);
+
+  const original = ok(await client.POST("/api/v1/tokens/generate"), 201);
+  const lasting = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${original.token}` } });
+  assert.deepEqual([original.token_type, ok(await lasting.GET("/api/v1/auth/me")).id], ["service", user]);
+  assert.ok(Date.parse(original.expires_at) > Date.parse(original.created_at));
+  const current = await client.GET("/api/v1/tokens/current");
+  assert.deepEqual([current.response.status, current.error?.code], [404, "not-found"]);
 }
 
 /** Projects and their datasets, each by both of its paths. */
@@ -297,12 +321,13 @@ const user = await profile();
 await sources();
 const job = await crawl();
 await images(job);
+await account(job);
 await change();
 await projects(job);
 await datasets();
 await original(job);
 await notices(job);
-await keys();
+await keys(user);
 await refusals();
 await leave(user);
 console.log(JSON.stringify([...called].toSorted()));

@@ -15,6 +15,7 @@ use super::{run, text, tools};
 use crate::support::{
     database,
     origin::{Origin, reply},
+    postgres::execute,
     process::System,
     site::{ORIGIN, PATIENCE, Site},
 };
@@ -96,8 +97,11 @@ async fn a_generated_client_drives_the_whole_api() {
     let site = Site::start().await;
     site.gallery("/foxes", 3, None);
     site.hold(&site.gallery("/held", 3, None));
-    let system = System::start(&site).await;
+    let system = System::with(&site, database().await, &[("PIXCRAWLER_CREDITS_PER_IMAGE", "1")]).await;
     let _worker = system.worker(&[]).await;
+    // With it comes the account of credits, of which the jobs may cost more than a new one has.
+    system.get("/api/v1/auth/me").await.expect(200);
+    execute(&system.pool, "update credit_accounts set current_balance = 1000000").await;
     let base = format!("http://{}", system.door().address());
     let galleries = ["/foxes", "/held"].map(|path| format!("{ORIGIN}{path}"));
     let mut node = Command::new("node");
