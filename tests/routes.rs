@@ -290,7 +290,95 @@ async fn the_document_refuses_what_the_host_refuses() {
         ann.post("/api/v1/api-keys", &body).await.expect(if accepted { 201 } else { 422 });
         assert_eq!(document::lets_send("CreateApiKey", &body), accepted, "{body}");
     }
+
+    let made = async |path: &str, body: &Value| ann.post(path, body).await.expect(201).json()["id"].clone();
+    let named = json!({ "name": "Foxes" });
+    let project = format!("/api/v1/projects/{}", made("/api/v1/projects", &named).await);
+    let dataset = made("/api/v1/datasets", &named).await;
+    let job = format!("/api/v1/jobs/datasets/{dataset}/jobs");
+    let dataset = format!("/api/v1/datasets/{dataset}");
+    let wanted = json!({ "name": "Foxes", "keywords": ["fox"] });
+    let long = |letters: usize| "é".repeat(letters);
+    let (fields, projects) = (["keywords", "search_engines", "description", "project_id"], ["description"]);
+    for (method, path, schema, body, fields) in [
+        ("POST", "/api/v1/datasets", "CreateDataset", &named, &fields[..]),
+        ("PATCH", &dataset, "UpdateDataset", &named, &fields),
+        ("PUT", &dataset, "UpdateDataset", &named, &fields),
+        ("POST", &job, "CreateDatasetJob", &wanted, &["keywords", "sources"]),
+        ("POST", "/api/v1/projects", "CreateProject", &named, &projects),
+        ("PATCH", &project, "UpdateProject", &named, &projects),
+    ] {
+        for (field, value, accepted) in [
+            ("keywords", json!([" fox "]), true),
+            ("keywords", json!(["fox", ""]), false),
+            ("keywords", json!([long(200)]), true),
+            ("keywords", json!([long(201)]), false),
+            ("keywords", json!(["fo\u{7}x"]), false),
+            ("search_engines", json!([" Bing\n"]), true),
+            ("search_engines", json!([" "]), false),
+            ("search_engines", json!([format!("bing{}", " ".repeat(97))]), false),
+            ("sources", json!([" Bing\n"]), true),
+            ("sources", json!([" "]), false),
+            ("sources", json!([format!("bing{}", " ".repeat(97))]), false),
+            ("description", json!(" red,\n\tand small\r\n"), true),
+            ("description", json!(""), true),
+            ("description", json!(long(1001)), false),
+            ("description", json!("re\u{1b}d"), false),
+            ("description", json!("red\u{c}"), false),
+            ("project_id", json!(0), false),
+            ("project_id", Value::Null, true),
+        ] {
+            if !fields.contains(&field) {
+                continue;
+            }
+            let mut body = body.clone();
+            body[field] = value;
+            let answer = send(with_body(ann.request(method, path), &body)).await;
+            assert_eq!(answer.status < 300, accepted, "{method} {path} {body}: {answer:?}");
+            assert!(accepted || answer.status == 422, "{method} {path} {body}: {answer:?}");
+            assert_eq!(document::lets_send(schema, &body), accepted, "{method} {path} {body}");
+        }
+    }
     api.stop().await;
+}
+
+/// No text in a body is of any length, and no list of any number.
+#[test]
+fn what_is_in_a_body_is_bounded() {
+    let document: Value = serde_json::from_str(&pixcrawler::api::document()).unwrap();
+    let mut parts: Vec<(String, &Value)> = Vec::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let operations = operations.as_object().unwrap().iter();
+        parts.extend(operations.map(|(method, says)| (format!("{method} {path}"), &says["requestBody"])));
+    }
+    let mut unbounded = Vec::new();
+    let mut texts = 0;
+    while let Some((place, part)) = parts.pop() {
+        if let Some(name) = part["$ref"].as_str() {
+            parts.push((place.clone(), document.pointer(name.trim_start_matches('#')).unwrap()));
+        }
+        let bounds = match part["type"].as_str() {
+            Some("string") => &["maxLength", "pattern", "enum", "format"][..],
+            // Of two lists one must have something in it: that says no more of them.
+            Some("array") if part.get("items").is_some() => &["maxItems"],
+            _ => &[],
+        };
+        texts += usize::from(part["type"] == "string");
+        if !bounds.is_empty() && bounds.iter().all(|bound| part.get(bound).is_none()) {
+            unbounded.push(place.clone());
+        }
+        match part {
+            Value::Object(fields) => {
+                // What must not be given together is bounded where it may be given.
+                let fields = fields.iter().filter(|(name, _)| *name != "example" && *name != "not");
+                parts.extend(fields.map(|(name, part)| (format!("{place} {name}"), part)));
+            }
+            Value::Array(list) => parts.extend(list.iter().map(|part| (place.clone(), part))),
+            _ => {}
+        }
+    }
+    assert!(texts > 30, "only {texts} texts were found");
+    assert_eq!(unbounded, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Datasets: what they ask for, what they hold, and the jobs that fill them.
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -74,6 +76,10 @@ async fn a_dataset_is_made_changed_moved_and_listed() {
         ann.post("/api/v1/datasets", &json!({ "name": "a", "search_engines": ["gogle"] })).await.json();
     let detail = told["errors"][0]["detail"].as_str().unwrap();
     assert!(detail.contains("did you mean `google`?") && detail.contains("openverse"), "{detail}");
+    let (_, names) = detail.split_once("there are: ").unwrap();
+    let names: Vec<&str> = names.split(", ").collect();
+    let distinct: HashSet<&str> = names.iter().copied().collect();
+    assert_eq!(names.len(), distinct.len(), "each once: {detail}");
 
     // Its jobs say where it belongs, too.
     let body =

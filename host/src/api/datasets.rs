@@ -136,16 +136,17 @@ pub(super) struct CreateDataset {
     #[oai(validator(max_length = 1000))]
     description: Option<String>,
     /// What to look for, each 1 to 200 characters; repetitions, in any case, count once.
-    #[oai(validator(max_items = 50))]
+    #[oai(validator(max_items = 50, min_length = 1, max_length = 200))]
     keywords: Option<Vec<String>>,
     /// Images that it is to have; 100 by default.
     #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     max_images: Option<i32>,
     /// Where to look: ids of installed sources, or `google`, `bing`, `baidu`, `duckduckgo`, `unsplash`,
     /// `pixabay`, in place of which another source is asked where they are not available.
-    #[oai(validator(max_items = 100))]
+    #[oai(validator(max_items = 100, min_length = 1, max_length = 100))]
     search_engines: Option<Vec<String>>,
     /// The project that it belongs to; to none by default.
+    #[oai(validator(minimum(value = "1")))]
     project_id: Option<i32>,
 }
 
@@ -160,16 +161,16 @@ pub(super) struct UpdateDataset {
     #[oai(nullable, validator(max_length = 1000))]
     description: Option<String>,
     /// What the next build looks for.
-    #[oai(validator(max_items = 50))]
+    #[oai(validator(max_items = 50, min_length = 1, max_length = 200))]
     keywords: Option<Vec<String>>,
     /// Images that it is to have.
     #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     max_images: Option<i32>,
     /// Where the next build looks.
-    #[oai(validator(max_items = 100))]
+    #[oai(validator(max_items = 100, min_length = 1, max_length = 100))]
     search_engines: Option<Vec<String>>,
     /// Another project of the caller, or null for none.
-    #[oai(nullable)]
+    #[oai(nullable, validator(minimum(value = "1")))]
     project_id: Option<i32>,
 }
 

@@ -29,6 +29,9 @@ const NO_CONTROL: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 /// character in it is a control character.
 const TEXT: &str = r"^[\t-\r ]*[^\s\u0000-\u001f\u007f-\u009f]([^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f])?[\t-\r ]*$";
 
+/// What text is that may be empty and have several lines.
+const PROSE: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+
 /// Where schemas with a name are.
 const SCHEMAS: &str = "#/components/schemas/";
 
@@ -195,8 +198,13 @@ impl Node {
     /// Says of texts, lists of them and values of maps what no attribute can.
     fn say_of_text(&mut self) {
         let Self::Object(fields) = self else { return };
-        if fields.contains_key("minLength") && !fields.contains_key("pattern") {
-            fields.insert("pattern".to_owned(), Self::Leaf(TEXT.into()));
+        let pattern = match (fields.contains_key("minLength"), fields.contains_key("maxLength")) {
+            (true, _) => Some(TEXT),
+            (false, true) => Some(PROSE),
+            (false, false) => None,
+        };
+        if let Some(pattern) = pattern {
+            fields.entry("pattern".to_owned()).or_insert(Self::Leaf(pattern.into()));
         }
         fields.get_mut("items").into_iter().for_each(Self::say_of_text);
         if let Some(values) = fields.get_mut("additionalProperties") {

@@ -47,7 +47,9 @@ pub(super) fn check_one(
     report: &mut Violations,
 ) -> Option<String> {
     let installed = offered.iter().map(|source| source.info.id.as_str());
-    let all: Vec<&str> = ENGINES.into_iter().chain(installed).collect();
+    // Some engines are sources, too.
+    let others = installed.filter(|id| !ENGINES.contains(id));
+    let all: Vec<&str> = ENGINES.into_iter().chain(others).collect();
     let name = name.trim().to_lowercase();
     if all.contains(&name.as_str()) {
         return Some(name);

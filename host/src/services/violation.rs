@@ -77,12 +77,12 @@ impl Violations {
     /// left of it.
     pub(super) fn prose(&mut self, pointer: &str, text: &str, longest: usize) -> Option<String> {
         let harmless = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\r' | '\t');
-        // As it was sent, like other texts.
-        let (fits, text) = (text.chars().count() <= longest, text.trim());
-        if !fits || !text.chars().all(harmless) {
+        // As it was sent.
+        if text.chars().count() > longest || !text.chars().all(harmless) {
             let must = format!("must be text of at most {longest} characters, without control characters");
             self.broken(pointer, must);
         }
+        let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
     }
 

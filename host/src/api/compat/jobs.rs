@@ -49,14 +49,14 @@ struct CreateDatasetJob {
     #[oai(validator(min_length = 1, max_length = 100))]
     name: String,
     /// What to look for, each 1 to 200 characters; repetitions, in any case, count once.
-    #[oai(validator(min_items = 1, max_items = 50))]
+    #[oai(validator(min_items = 1, max_items = 50, min_length = 1, max_length = 200))]
     keywords: Vec<String>,
     /// Images wanted; 1000 by default.
     #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     max_images: Option<i32>,
     /// Where to look: ids of installed sources, or `google`, `bing`, `baidu`, `duckduckgo`, `unsplash`,
     /// `pixabay`, in place of which another source is asked where they are not available.
-    #[oai(validator(max_items = 100))]
+    #[oai(validator(max_items = 100, min_length = 1, max_length = 100))]
     sources: Option<Vec<String>>,
 }
 
