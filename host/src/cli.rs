@@ -235,8 +235,8 @@ fn tell(text: &str) {
 fn report(error: &anyhow::Error) -> ExitCode {
     tell(&format!("pixcrawler: {}", crate::error::chain(error.as_ref())));
     match error.downcast_ref() {
-        Some(app::StartError::Credential(_)) => ExitCode::from(2),
         Some(app::StartError::Stopped) => ExitCode::from(130),
+        Some(error) if error.is_of_settings() => ExitCode::from(2),
         _ if error.is::<WrongUsage>() => ExitCode::from(2),
         _ => ExitCode::FAILURE,
     }

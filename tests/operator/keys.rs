@@ -67,6 +67,12 @@ async fn keys_of_tokens_are_changed_with_and_without_an_end() {
     let project = [("SUPABASE_URL", "https://project.supabase.example")];
     let told = system.fails(&["keys", "rotate", "tokens"], &project).await;
     assert!(told.contains("change its signing keys there"), "{told}");
+    // In the wrong folder nothing ends, which must not look as if it did.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let folder = elsewhere.path().join("typo");
+    let told = system.fails(&["keys", "rotate", "tokens", "--data-dir", folder.to_str().unwrap()], &[]).await;
+    assert!(told.contains("there is no key of tokens in"), "{told}");
+    assert!(!folder.exists());
     system.is_closed();
 }
 

@@ -120,6 +120,23 @@ pub enum StartError {
     Keys(#[from] db::Error),
 }
 
+impl StartError {
+    /// Whether it stays as it is until somebody changes a setting, so that another start is of no use.
+    #[must_use]
+    pub const fn is_of_settings(&self) -> bool {
+        use auth::AuthSetupError::{NotAnOrigin, ShortSecret, WithoutProject, WithoutSecret};
+        use db::ConnectError::{Address, Ca, TransactionPooler};
+        matches!(
+            self,
+            Self::ProjectWithoutDatabase
+                | Self::Credential(_)
+                | Self::Connect(Address(_) | TransactionPooler { .. } | Ca { .. })
+                | Self::Auth(WithoutProject | WithoutSecret | NotAnOrigin | ShortSecret)
+                | Self::Store(StoreError::Settings(_))
+        )
+    }
+}
+
 impl App {
     /// Puts the parts together.
     pub(crate) async fn assemble(

@@ -71,6 +71,11 @@ pub enum IssuerError {
         /// Why.
         source: io::Error,
     },
+    /// Nothing was ever signed here.
+    #[error(
+        "there is no key of tokens in {0} to be changed: name the data folder of the host that issues them, with --data-dir"
+    )]
+    NoKey(PathBuf),
     /// The file does not hold a P-256 key; delete it and tokens given out so far end.
     #[error("`{path}` holds no P-256 key in PKCS #8")]
     NotAKey {
@@ -106,9 +111,13 @@ impl Issuer {
     /// `end_old` ends them; those of the one before that end in any case.
     ///
     /// # Errors
-    /// When the key cannot be made or kept; then the one before signs still.
+    /// When there is none yet, or the key cannot be made or kept; then the one before signs still.
     pub fn rotate(data_dir: &Path, end_old: bool) -> Result<(), IssuerError> {
         let (current, previous) = (data_dir.join(CURRENT), data_dir.join(PREVIOUS));
+        // In the wrong folder a leaked token would be thought to have ended.
+        if !current.exists() {
+            return Err(IssuerError::NoKey(data_dir.to_owned()));
+        }
         let fault = |path: &Path| {
             let path = path.to_owned();
             move |source| IssuerError::File { path, source }

@@ -6,13 +6,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::{
-    app::{Database, make_data_dir},
-    auth::issuer::Issuer,
-    cli::say,
-    config::Config,
-    services::keys,
-};
+use crate::{app::Database, auth::issuer::Issuer, cli::say, config::Config, services::keys};
 
 /// Keys that sign links and tokens: new ones in their place
 #[derive(Args, Debug)]
@@ -85,7 +79,7 @@ impl Rotate {
                          are taken up by themselves"
                     );
                 }
-                Issuer::rotate(&make_data_dir(&config)?, end_old)?;
+                Issuer::rotate(&config.data_dir(), end_old)?;
             }
         }
         let what = match which {

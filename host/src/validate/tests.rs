@@ -396,7 +396,7 @@ fn the_hash_is_that_of_the_upright_picture() {
 /// What another decoder sees, if it sees anything: it may refuse what is harmless, and fail.
 fn size_elsewhere(bytes: &[u8]) -> Option<(u32, u32)> {
     let decoded = catch_unwind(|| ::image::load_from_memory(bytes)).ok()?.ok()?;
-    Some((decoded.width(), decoded.height())).filter(|size| *size != (0, 0))
+    Some((decoded.width(), decoded.height())).filter(|(width, height)| *width > 0 && *height > 0)
 }
 
 /// Whatever is done to the bytes: no panic gets out, and what is kept is what its header says.
