@@ -175,6 +175,10 @@ async fn browsers_may_call_from_where_it_is_allowed() {
     let refused = send(api.request("GET", "/api/v1/auth/me").header("origin", "http://localhost:3000")).await;
     assert_eq!(refused.header("access-control-allow-origin"), Some("http://localhost:3000"));
     assert_eq!(refused.header("vary"), Some("Origin"));
+    let exposed = refused.header("access-control-expose-headers").unwrap();
+    for name in ["retry-after", "www-authenticate", "location", "x-request-id"] {
+        assert!(exposed.split(", ").any(|exposed| exposed == name), "{name}: {exposed}");
+    }
     assert_eq!(refused.header("x-content-type-options"), Some("nosniff"));
     api.stop().await;
 }

@@ -68,7 +68,8 @@ fn calls() -> Vec<Call> {
             Value::Null,
             200,
             json!({
-                "status": "healthy", "timestamp": "<time>", "version": "<text>", "environment": "<text>",
+                "service": "pixcrawler", "status": "healthy", "timestamp": "<time>", "version": "<text>",
+                "environment": "<text>",
             }),
         ),
         call(
@@ -101,6 +102,13 @@ fn calls() -> Vec<Call> {
             }),
         ),
         call("POST", "/crawl-jobs", new_job, 201, created),
+        call(
+            "POST",
+            "/tokens/generate",
+            Value::Null,
+            201,
+            json!({ "token": "<text>", "token_type": "service", "expires_at": "<time>", "created_at": "<time>" }),
+        ),
         call("POST", "/crawl-jobs", json!({}), 422, json!({ "detail": "<text>" })),
         call(
             "POST",
@@ -438,7 +446,7 @@ async fn who_has_no_token_is_told_so() {
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert_eq!(
             detail.contains("though it needed none before"),
-            path.contains("/simple-flow"),
+            path.contains("/simple-flow") || path.ends_with("/tokens/generate"),
             "{method} {path}: {detail}"
         );
         asked += 1;
@@ -447,5 +455,108 @@ async fn who_has_no_token_is_told_so() {
     // What is wrong with a token is told as everywhere.
     let answer = send(api.request("GET", "/api/v1/simple-flow").bearer_auth("a.b.c")).await.expect(401);
     assert!(answer.json()["detail"].as_str().unwrap().contains("malformed"), "{answer:?}");
+    api.stop().await;
+}
+
+/// What its pages take for granted of answers: that a list without parameters is whole, that a first call
+/// finds an account, that nothing changes nothing, and that a reason is the real one.
+#[tokio::test]
+async fn answers_are_as_the_originals_pages_take_them() {
+    let api = Api::start_with(&["--limits", "free.images_per_job=500"]).await;
+    let pool = &api.database.pool;
+    for (first, field, credits) in [
+        ("/credits/balance", "/current_balance", json!(100)),
+        ("/credits/usage", "/current_balance", json!(100)),
+        ("/dashboard/stats", "/credits_remaining", json!(100)),
+        ("/credits/transactions", "/meta/skip", json!(0)),
+    ] {
+        let new = api.user(&format!("{}@example.org", first.replace('/', "-")));
+        let answer = new.get(&format!("/api/v1{first}")).await.expect(200).json();
+        assert_eq!(answer.pointer(field), Some(&credits), "{first}: {answer:#}");
+    }
+
+    let ann = api.user("ann@example.org");
+    ann.get("/api/v1/auth/me").await.expect(200);
+    execute(
+        pool,
+        "insert into projects (name, user_id)
+         select 'p' || n, id from profiles, generate_series(1, 120) n where email = 'ann@example.org'",
+    )
+    .await;
+    let whole = ann.get("/api/v1/projects").await.expect(200).json();
+    let ids: Vec<i64> =
+        whole["items"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect();
+    assert_eq!((ids.len(), &whole["next"], &whole["meta"]["total"]), (120, &Value::Null, &json!(120)));
+    for (query, rows) in [("?limit=7", 7), ("?skip=100", 20), ("?skip=0", 50)] {
+        let part = ann.get(&format!("/api/v1/projects{query}")).await.expect(200).json();
+        assert_eq!(part["data"].as_array().unwrap().len(), rows, "{query}");
+    }
+    let gone = ann.post("/api/v1/batch/projects/batch-delete", &json!({ "ids": ids[1..] })).await;
+    assert_eq!(gone.expect(200).json(), json!({ "deleted_count": 119, "failed_ids": [] }));
+    let many: Vec<i64> = (1..=1001).collect();
+    let told = ann.post("/api/v1/batch/projects/batch-delete", &json!({ "ids": many })).await;
+    assert!(told.expect(422).text.contains("1000"));
+
+    // Nothing that is to change changes nothing, and says nothing.
+    let project = format!("/api/v1/projects/{}", ids[0]);
+    let made = ann.post("/api/v1/datasets", &json!({ "name": "Foxes" })).await.expect(201).json();
+    let dataset = format!("/api/v1/datasets/{}", made["id"]);
+    let said: i64 = sqlx::query_scalar("select count(*) from activity_logs").fetch_one(pool).await.unwrap();
+    for (method, path) in [("PATCH", &project), ("PATCH", &dataset), ("PUT", &dataset)] {
+        let before = ann.get(path).await.json();
+        let after = send(with_body(ann.request(method, path), &json!({}))).await.expect(200).json();
+        assert_eq!(after["updated_at"], before["updated_at"], "{method} {path}");
+    }
+    send(with_body(ann.request("PATCH", "/api/v1/projects/99999"), &json!({}))).await.expect(404);
+    let now: i64 = sqlx::query_scalar("select count(*) from activity_logs").fetch_one(pool).await.unwrap();
+    assert_eq!(now, said);
+    let larger = send(with_body(ann.request("PATCH", &dataset), &json!({ "max_images": 200 }))).await;
+    assert_eq!(larger.expect(200).json()["status"], "pending", "no job of it is under way");
+
+    let told = send(ann.request("POST", &format!("{dataset}/build"))).await.expect(422).json();
+    assert_eq!(told["detail"], "/keywords must be given to the dataset first: it has none to look for");
+    let jobs = format!("/api/v1/jobs/datasets/{}/jobs", made["id"]);
+    let body = json!({ "name": "a", "keywords": ["a"], "sources": ["webpage", "bing"] });
+    let job = ann.post(&jobs, &body).await.expect(201).json();
+    assert_eq!(
+        job["message"],
+        "`bing` is not available here; `webpage` takes addresses and no keywords; pictures are looked for at \
+         `openverse` instead."
+    );
+    // Of a default there is only as much as the tier has.
+    assert_eq!((&job["max_images"], &job["max_is_default"]), (&json!(500), &json!(true)));
+    let body = json!({ "name": "a", "keywords": ["a"], "max_images": 1000 });
+    ann.post("/api/v1/crawl-jobs", &body).await.expect(403);
+    let flow = json!({ "keywords": ["fox"], "output_name": "first", "engines": ["openverse"] });
+    let started = ann.post("/api/v1/simple-flow/start", &flow).await.expect(201).json();
+    assert_eq!(started["message"], "Started 1 crawl task.");
+
+    // Rows with words of somebody else are shown, in words that the document has.
+    execute(
+        pool,
+        "update datasets set status = 'odd'; update projects set status = 'odd';
+         alter table notifications drop constraint ck_notifications_type_valid;
+         insert into notifications (user_id, type, category, title, message)
+         select id, 'odd', 'odd', 'a', 'b' from profiles where email = 'ann@example.org'",
+    )
+    .await;
+    for (path, field, shown) in [
+        ("/datasets", "status", json!("failed")),
+        ("/projects", "status", json!("archived")),
+        ("/notifications", "type", json!("info")),
+        ("/notifications", "category", Value::Null),
+    ] {
+        let listed = ann.get(&format!("/api/v1{path}")).await.expect(200).json();
+        assert_eq!(listed["items"][0][field], shown, "{path} {field}");
+    }
+
+    for (path, status, said) in [
+        ("/projects?limit=1&limit=2", 422, "The parameter `limit` must be given once."),
+        ("/projects/abc", 404, "There is nothing of that name: the `id` in the path must be a whole number."),
+        ("/notifications?unread_only=perhaps", 422, "The parameter `unread_only` must be true or false."),
+    ] {
+        let told = ann.get(&format!("/api/v1{path}")).await.expect(status).json();
+        assert_eq!(told["detail"], said, "{path}");
+    }
     api.stop().await;
 }

@@ -120,6 +120,8 @@ async fn what_the_frontend_inserts_is_limited_too_and_unknown_limits_are_refused
     let failed = system.until_status(job.into(), "failed").await;
     let said = failed["error"].as_str().unwrap();
     assert!(said.contains("the tier `free` may have at most 5 images, and it asks for 6"), "{said}");
+    let dataset = system.get(&format!("/api/v1/datasets/{}", failed["dataset_id"])).await.expect(200).json();
+    assert_eq!((&dataset["status"], &dataset["error_message"]), (&json!("failed"), &failed["error"]));
 
     let run = system.run(&["doctor"], &[("PIXCRAWLER_LIMITS", "free.image_per_day=5")]).await;
     assert_eq!(run.status.code(), Some(2));

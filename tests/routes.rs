@@ -34,7 +34,7 @@ const NEEDS: [(&str, &str); 76] = [
     ("followCrawlJob", "read crawl_jobs:read"),
     ("listImages", "read crawl_jobs:read datasets:read"),
     ("getCrawlJobManifest", "read datasets:export"),
-    ("getImageFile", "read crawl_jobs:read datasets:read"),
+    ("getImageFile", "read crawl_jobs:read datasets:read datasets:export"),
     ("listSources", "any"),
     ("getSource", "any"),
     ("previewSource", "write crawl_jobs:create"),

@@ -11,7 +11,7 @@ use poem::{
     middleware::CatchPanic,
     web::Html,
 };
-use poem_openapi::{LicenseObject, OpenApiService, Tags};
+use poem_openapi::{LicenseObject, OpenApiService, Tags, types::ParseFromParameter};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -279,6 +279,11 @@ fn cut<R, I>(rows: &mut Vec<R>, limit: impl Into<usize>, id: impl Fn(&R) -> I) -
     let more = rows.len() > limit;
     rows.truncate(limit);
     rows.last().map(id).filter(|_| more).into()
+}
+
+/// What a word of a row means; none when whoever wrote it means something else.
+fn word<T: ParseFromParameter>(word: &str) -> Option<T> {
+    T::parse_from_parameter(word).ok()
 }
 
 fn json(body: String) -> poem::Response {

@@ -21,7 +21,10 @@ use crate::{
     auth::{Caller, api_key, link::LinkHolder},
     db,
     model::{ApiKeyId, Permission, UserId},
-    services::{api_keys::AuthenticatedKey, profiles::ProfileError},
+    services::{
+        api_keys::{AuthenticatedKey, permissions_of},
+        profiles::ProfileError,
+    },
 };
 
 /// A token of the Supabase project or, where there is none, one that `pixcrawler token` prints.
@@ -53,10 +56,12 @@ pub(super) const CANCEL_JOBS: u16 = WRITE | Permission::CrawlJobsCancel.bit();
 pub(super) const READ_DATASETS: u16 = READ | Permission::DatasetsRead.bit();
 pub(super) const EXPORT_DATASETS: u16 = READ | Permission::DatasetsExport.bit();
 pub(super) const READ_IMAGES: u16 = READ_JOBS | READ_DATASETS;
+/// Who takes whole datasets gets the files that these name.
+pub(super) const READ_FILES: u16 = READ_IMAGES | EXPORT_DATASETS;
 
 /// How the document names each, and what it says of it: a scheme each, because the standard has no
 /// other place for what one of several is enough for.
-const SCHEMES: [(u16, &str, &str); 10] = [
+const SCHEMES: [(u16, &str, &str); 11] = [
     (ANY_KEY, "ApiKey", "An API key, whatever its permissions."),
     (READ, "ApiKeyRead", "An API key with one of the permissions `read`, `admin`."),
     (WRITE, "ApiKeyWrite", "An API key with one of the permissions `write`, `admin`."),
@@ -91,6 +96,11 @@ const SCHEMES: [(u16, &str, &str); 10] = [
         "ApiKeyReadImages",
         "An API key with one of the permissions `read`, `admin`, `crawl_jobs:read`, `datasets:read`.",
     ),
+    (
+        READ_FILES,
+        "ApiKeyReadFiles",
+        "An API key with one of the permissions `read`, `admin`, `crawl_jobs:read`, `datasets:read`, `datasets:export`.",
+    ),
 ];
 
 /// The query of a signed link.
@@ -105,6 +115,8 @@ pub(super) struct Link {
 pub(super) struct AuthorizedReader {
     pub(super) holder: LinkHolder,
     pub(super) until: DateTime<Utc>,
+    /// What a key needs for it.
+    need: u16,
 }
 
 /// Accepts tokens of users.
@@ -142,13 +154,23 @@ async fn access(request: &Request, credential: &str, need: u16) -> Result<Caller
         return verify_token(app, credential).await;
     }
     let key = authenticate(app, request, credential).await?;
-    if key.permissions & (need | Permission::Admin.bit()) == 0 {
-        let names: Vec<_> =
-            Permission::within(need).map(|permission| format!("`{}`", permission.name())).collect();
-        let detail = format!("This API key lacks a permission for that: {}, or `admin`.", names.join(", "));
-        return Err(Problem::new(ProblemCode::KeyNotEnough, detail));
+    if !is_enough(key.permissions, need) {
+        return Err(lacking("This API key", need));
     }
     Ok(key.caller)
+}
+
+/// Whether a key with these permissions may do what needs one of those.
+const fn is_enough(permissions: u16, need: u16) -> bool {
+    permissions & (need | Permission::Admin.bit()) != 0
+}
+
+/// What is told where `key` has none of the permissions in `need`.
+fn lacking(key: &str, need: u16) -> Problem {
+    let names: Vec<_> =
+        Permission::within(need).map(|permission| format!("`{}`", permission.name())).collect();
+    let detail = format!("{key} lacks a permission for that: {}, or `admin`.", names.join(", "));
+    Problem::new(ProblemCode::KeyNotEnough, detail)
 }
 
 fn app(request: &Request) -> Result<&App, Problem> {
@@ -243,7 +265,8 @@ impl<const NEED: u16> AccessOrLink<NEED> {
     ) -> Result<AuthorizedReader, Problem> {
         let refused = match self {
             Self::Access(caller) => {
-                return Ok(AuthorizedReader { holder: caller.holder(), until: caller.expires });
+                let (holder, until) = (caller.holder(), caller.expires);
+                return Ok(AuthorizedReader { holder, until, need: NEED });
             }
             Self::Link(refused) => refused,
         };
@@ -259,22 +282,29 @@ impl<const NEED: u16> AccessOrLink<NEED> {
             .check(path, holder, expires, signature, Utc::now())
             .map_err(|error| Problem::unauthorized(format!("The link is not accepted: {error}.")))?;
         let until = DateTime::from_timestamp(expires, 0).unwrap_or_default();
-        let reader = AuthorizedReader { holder, until };
-        if !reader.is_good(app).await? {
-            return Err(Problem::unauthorized(
+        let reader = AuthorizedReader { holder, until, need: NEED };
+        // Links stand in all answers, also in those to keys that may not open them.
+        match reader.permissions(app).await? {
+            Some(permissions) if is_enough(permissions, NEED) => Ok(reader),
+            Some(_) => Err(lacking("The link is not accepted: the API key that asked for it", NEED)),
+            None => Err(Problem::unauthorized(
                 "The link is not accepted: the API key that asked for it has ended.",
-            ));
+            )),
         }
-        Ok(reader)
     }
 }
 
 impl AuthorizedReader {
-    /// Whether the key by which they came, if they did, is good still.
-    pub(super) async fn is_good(&self, app: &App) -> Result<bool, db::Error> {
+    /// Whether the key by which they came, if they did, is good and enough still.
+    pub(super) async fn may_go_on(&self, app: &App) -> Result<bool, db::Error> {
+        Ok(self.permissions(app).await?.is_some_and(|permissions| is_enough(permissions, self.need)))
+    }
+
+    /// What the key by which they came may do, while it is good; everything where they came by none.
+    async fn permissions(&self, app: &App) -> Result<Option<u16>, db::Error> {
         match self.holder.api_key {
-            Some(key) => db::api_keys::is_good(&app.db, self.holder.user, key).await,
-            None => Ok(true),
+            Some(key) => permissions_of(&app.db, self.holder.user, key).await,
+            None => Ok(Some(u16::MAX)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use poem::web::Data;
 use poem_openapi::{
-    ApiResponse, Object, OpenApi,
+    ApiResponse, Enum, Object, OpenApi,
     param::{Path, Query},
     payload::Json,
     types::Example,
@@ -25,7 +25,7 @@ use super::{
     },
     jobs::CrawlJob,
     nullable::Nullable,
-    projects,
+    projects, word,
 };
 use crate::{
     app::App,
@@ -60,9 +60,8 @@ pub(super) struct Dataset {
     max_images: i32,
     /// Where to look: ids of sources, or names of search engines. Empty leaves it to the host.
     search_engines: Vec<String>,
-    /// `pending` before its first job, `processing` while one is under way, then how the last one ended:
-    /// `completed`, `failed` or `cancelled`.
-    status: String,
+    /// Where it stands; what whoever wrote the row calls something else is `failed`.
+    status: DatasetStatus,
     /// Images that it has of those that it is to have, in percent, as of the last end of a job.
     progress: f64,
     /// Images that it has, as of the last end of a job.
@@ -71,7 +70,7 @@ pub(super) struct Dataset {
     crawl_job_id: Nullable<i32>,
     /// Not used here; kept for the original's column.
     download_url: Nullable<String>,
-    /// Why it failed, where the frontend wrote it; see `latest_job`.
+    /// Why its last job failed; null where it did not.
     error_message: Nullable<String>,
     /// Not used here; kept for the original's column.
     storage_tier: String,
@@ -83,6 +82,22 @@ pub(super) struct Dataset {
     created_at: DateTime<Utc>,
     /// When it last changed.
     updated_at: DateTime<Utc>,
+}
+
+/// Where a dataset stands.
+#[derive(Enum)]
+#[oai(rename_all = "lowercase")]
+enum DatasetStatus {
+    /// It has had no job yet.
+    Pending,
+    /// A job of it is under way.
+    Processing,
+    /// Its last job ended as it was to.
+    Completed,
+    /// Its last job failed.
+    Failed,
+    /// Its last job was cancelled.
+    Cancelled,
 }
 
 /// A dataset with what it holds.
@@ -436,7 +451,7 @@ impl From<db::datasets::DatasetRow> for Dataset {
             keywords: row.keywords.0.0,
             max_images: row.max_images,
             search_engines: row.search_engines.0.0,
-            status: row.status,
+            status: word(&row.status).unwrap_or(DatasetStatus::Failed),
             progress: row.progress,
             images_collected: row.images_collected,
             crawl_job_id: row.crawl_job_id.map(|job| job.0).into(),
@@ -462,7 +477,7 @@ impl Example for Dataset {
             keywords: vec!["red panda".to_owned()],
             max_images: 200,
             search_engines: vec!["openverse".to_owned()],
-            status: "processing".to_owned(),
+            status: DatasetStatus::Processing,
             progress: 25.0,
             images_collected: 50,
             crawl_job_id: Some(super::jobs::example_id()).into(),

@@ -265,8 +265,12 @@ impl Problem {
                     return Self::parameter(name, must_be(name).unwrap_or("must be given"));
                 }
                 // An id that is not a number names nothing.
-                let status =
-                    if error.is::<ParsePathError>() { StatusCode::NOT_FOUND } else { error.status() };
+                if let Some(ParsePathError { name, .. }) = error.downcast_ref() {
+                    let must = must_be(name).unwrap_or("must be one");
+                    let detail = format!("There is nothing of that name: the `{name}` in the path {must}.");
+                    return Self::new(ProblemCode::NotFound, detail);
+                }
+                let status = error.status();
                 let problem = Self::of_status(status);
                 let cause = status.is_server_error().then(|| anyhow::anyhow!("{error:?}"));
                 Self { cause, ..problem }

@@ -136,7 +136,7 @@ impl Follower {
                 () = tokio::time::sleep_until(self.until) => return None,
             };
             // A database that is away for a moment is no reason to send clients away.
-            if let Ok(false) = self.reader.is_good(&self.app).await {
+            if let Ok(false) = self.reader.may_go_on(&self.app).await {
                 return None;
             }
             let user = self.reader.holder.user;

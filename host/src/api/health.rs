@@ -11,10 +11,15 @@ use crate::{app::App, postgres::Liveness};
 
 pub(super) struct HealthApi;
 
+/// What answers.
+const SERVICE: &str = "pixcrawler";
+
 /// The process lives.
 #[derive(Object)]
 #[oai(example)]
 struct Health {
+    /// Always `pixcrawler`.
+    service: String,
     /// `healthy`, or `degraded` while the private Postgres is gone and started again: the process
     /// lives, and mends it by itself.
     status: String,
@@ -55,6 +60,7 @@ impl HealthApi {
     async fn health(&self, Data(app): Data<&App>) -> Result<Json<Health>, ProblemSet<0>> {
         let alive = app.postgres.as_ref().is_none_or(Liveness::get);
         Ok(Json(Health {
+            service: SERVICE.to_owned(),
             status: if alive { "healthy" } else { "degraded" }.to_owned(),
             timestamp: Utc::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -79,6 +85,7 @@ impl HealthApi {
 impl Example for Health {
     fn example() -> Self {
         Self {
+            service: SERVICE.to_owned(),
             status: "healthy".to_owned(),
             timestamp: DateTime::UNIX_EPOCH,
             version: "0.1.0".to_owned(),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     PREFIX, Tag,
-    bearer::{Access, AccessOrLink, EXPORT_DATASETS, Link, READ_IMAGES},
+    bearer::{Access, AccessOrLink, EXPORT_DATASETS, Link, READ_FILES, READ_IMAGES},
     cut,
     error::{NOT_FOUND, PARAMETER, Problem, ProblemSet, RANGE, SIGNED_IN},
     jobs,
@@ -131,7 +131,7 @@ impl ImagesApi {
     async fn file(
         &self,
         Data(app): Data<&App>,
-        access: AccessOrLink<READ_IMAGES>,
+        access: AccessOrLink<READ_FILES>,
         /// Id of the image.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,

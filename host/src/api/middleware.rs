@@ -25,7 +25,8 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 const ALLOWED_METHODS: &str = "GET, HEAD, POST, PATCH, PUT, DELETE";
 const ALLOWED_HEADERS: &str =
     "authorization, content-type, idempotency-key, if-none-match, last-event-id, range, x-request-id";
-const EXPOSED_HEADERS: &str = "accept-ranges, content-range, etag, location, x-request-id";
+const EXPOSED_HEADERS: &str =
+    "accept-ranges, allow, content-range, etag, location, retry-after, www-authenticate, x-request-id";
 
 /// For a client that has its share of what is being answered.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -52,12 +53,17 @@ impl<E> Middleware<E> {
         Self { app, operations, origins, connections, routes }
     }
 
-    /// What is wrong with a request of a list that filters by what the list does not know.
-    fn unknown_parameter(&self, request: &Request) -> Option<Problem> {
+    /// What is wrong with a request of a list that filters by what the list does not know, or twice by
+    /// the same.
+    fn wrong_parameter(&self, request: &Request) -> Option<Problem> {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let query = request.uri().query().filter(|_| reads)?;
-        let (name, known) = self.operations.unknown_in_list(request.uri().path(), query)?;
-        Some(Problem::unknown_parameter(&name, known))
+        let path = request.uri().path();
+        if let Some((name, known)) = self.operations.unknown_in_list(path, query) {
+            return Some(Problem::unknown_parameter(&name, known));
+        }
+        let name = self.operations.repeated_in_list(path, query)?;
+        Some(Problem::parameter(&name, "must be given once"))
     }
 
     fn allow_origin(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
@@ -94,7 +100,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
                 let detail = "Your address has as many requests under way as one may.";
                 Some(Problem::too_many(detail, RETRY_AFTER))
             } else {
-                self.unknown_parameter(&request)
+                self.wrong_parameter(&request)
             };
             let answer = match problem {
                 Some(problem) => Err(problem.into()),

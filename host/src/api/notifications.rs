@@ -22,6 +22,7 @@ use super::{
         TOO_SLOW,
     },
     nullable::Nullable,
+    word,
 };
 use crate::{
     app::App,
@@ -39,12 +40,12 @@ struct Notification {
     id: i32,
     /// Whose it is.
     user_id: Uuid,
-    /// `success`, `info`, `warning` or `error`.
+    /// How it is meant; what whoever wrote the row calls something else is `info`.
     #[oai(rename = "type")]
-    kind: String,
-    /// What it is about: `crawl_job` where this system made it; others make `payment`, `system`, `security`,
-    /// `dataset` and `project`.
-    category: Nullable<String>,
+    kind: NotificationType,
+    /// What it is about: `crawl_job` where this system made it, the others where the frontend did; null for
+    /// what it calls something else.
+    category: Nullable<NotificationCategory>,
     /// In a few words.
     title: String,
     /// In one or two sentences.
@@ -65,6 +66,38 @@ struct Notification {
     read_at: Nullable<DateTime<Utc>>,
     /// When it was made.
     created_at: DateTime<Utc>,
+}
+
+/// How a notification is meant.
+#[derive(Clone, Copy, Enum)]
+#[oai(rename_all = "lowercase")]
+enum NotificationType {
+    /// Something went well.
+    Success,
+    /// Something is the case.
+    Info,
+    /// Something may go wrong.
+    Warning,
+    /// Something went wrong.
+    Error,
+}
+
+/// What a notification is about.
+#[derive(Clone, Copy, Enum)]
+#[oai(rename_all = "snake_case")]
+enum NotificationCategory {
+    /// A crawl job.
+    CrawlJob,
+    /// A payment.
+    Payment,
+    /// The whole system.
+    System,
+    /// Who may do what.
+    Security,
+    /// A dataset.
+    Dataset,
+    /// A project.
+    Project,
 }
 
 /// A page of notifications.
@@ -369,8 +402,8 @@ impl From<NotificationRow> for Notification {
         Self {
             id: row.id,
             user_id: row.user_id.0,
-            kind: row.kind,
-            category: row.category.into(),
+            kind: word(&row.kind).unwrap_or(NotificationType::Info),
+            category: row.category.as_deref().and_then(word).into(),
             title: row.title,
             message: row.message,
             icon: row.icon.into(),
@@ -418,8 +451,8 @@ impl Example for Notification {
         Self {
             id: example_id(),
             user_id: Uuid::from_u128(1),
-            kind: "success".to_owned(),
-            category: Some("crawl_job".to_owned()).into(),
+            kind: NotificationType::Success,
+            category: Some(NotificationCategory::CrawlJob).into(),
             title: "Crawl job completed".to_owned(),
             message: "“Red pandas” is ready with 200 images".to_owned(),
             icon: Some("circle-check-big".to_owned()).into(),

@@ -1,7 +1,7 @@
 //! What the document says of the operations, for answers to requests that fit none of them:
 //! which methods a path has, what a parameter must be, and which ones a list has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use url::form_urlencoded;
@@ -68,6 +68,14 @@ impl Operations {
         Some((names.find(|name| !known.contains(name))?, known))
     }
 
+    /// A parameter of the query that the list at this path is given twice: each says one thing.
+    pub(super) fn repeated_in_list(&self, path: &str, query: &str) -> Option<String> {
+        self.find(path)?.list.as_deref()?;
+        let mut seen = BTreeSet::new();
+        let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned());
+        names.find(|name| !seen.insert(name.clone()))
+    }
+
     fn find(&self, path: &str) -> Option<&PathItem> {
         let fits = |item: &&PathItem| {
             let mut known = item.segments.iter();
@@ -104,6 +112,7 @@ fn must_be(document: &Value, schema: &Value) -> String {
         }
         (Some("integer"), ..) => "must be a whole number".to_owned(),
         (_, Some("uuid"), _) => "must be a UUID".to_owned(),
+        (Some("boolean"), ..) => "must be true or false".to_owned(),
         _ => "must be given".to_owned(),
     }
 }

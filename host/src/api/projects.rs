@@ -24,6 +24,7 @@ use super::{
         TOO_SLOW,
     },
     nullable::Nullable,
+    word,
 };
 use crate::{
     app::App,
@@ -46,8 +47,8 @@ pub(super) struct Project {
     name: String,
     /// For people.
     description: Nullable<String>,
-    /// `active` or `archived`; whoever writes the row may have put another word there.
-    status: String,
+    /// Whether it is worked with; what whoever wrote the row calls something else is `archived`.
+    status: ProjectStatus,
     /// When it was created.
     created_at: DateTime<Utc>,
     /// When it last changed.
@@ -103,7 +104,7 @@ struct UpdateProject {
 }
 
 /// Whether a project is worked with.
-#[derive(Enum)]
+#[derive(Clone, Copy, Enum)]
 #[oai(rename_all = "lowercase")]
 enum ProjectStatus {
     /// It is.
@@ -129,7 +130,8 @@ impl ProjectsApi {
         &self,
         Data(app): Data<&App>,
         Access(caller): Access<READ>,
-        /// Most projects in the answer; 50 by default.
+        /// Most projects in the answer; 50 by default, and 1000 where none of these is given, because the
+        /// original takes the answer for all.
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
         Query(limit): Query<Option<u8>>,
         /// `next` of the page before.
@@ -138,7 +140,7 @@ impl ProjectsApi {
         #[oai(deprecated, validator(minimum(value = "0"), maximum(value = "1000000")))]
         Query(skip): Query<Option<i32>>,
     ) -> Result<Json<ProjectPage>, ProblemSet<{ SIGNED_IN | PARAMETER }>> {
-        let window = Window::of_skip(limit, after, skip)?;
+        let window = Window::whole_or_of_skip(limit, after, skip)?;
         let after = window.after.map(ProjectId);
         let mut rows = db::projects::list(&app.db, caller.user, after, window.skip, window.rows()).await?;
         let next = cut(&mut rows, window.limit, |project| project.id.0);
@@ -247,7 +249,7 @@ impl From<db::projects::ProjectRow> for Project {
             user_id: row.user_id.0,
             name: row.name,
             description: row.description.into(),
-            status: row.status,
+            status: word(&row.status).unwrap_or(ProjectStatus::Archived),
             created_at: row.created_at.into(),
             updated_at: row.updated_at.into(),
             dataset_count: row.dataset_count,
@@ -263,7 +265,7 @@ impl Example for Project {
             user_id: Uuid::from_u128(1),
             name: "Zoo".to_owned(),
             description: Some("Animals, for the classifier.".to_owned()).into(),
-            status: "active".to_owned(),
+            status: ProjectStatus::Active,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
             dataset_count: 1,

@@ -11,7 +11,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use crate::{
-    db::{self, PgPool},
+    db::{self, PgPool, api_keys::MetApiKey},
     error::chain,
     model::ApiKeyId,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// What is counted is written after so long.
 const WRITE_AFTER: Duration = Duration::from_secs(5);
 /// Or when it is this part of what the key may do within an hour. So all processes together let through
-/// at most this part too many for each of them but one.
+/// at most this part too many for each of them but one, and one alone none.
 const SHARE: i32 = 20;
 
 /// Clones share what is counted.
@@ -29,12 +29,19 @@ pub struct KeyUses {
     counts: Arc<Mutex<HashMap<ApiKeyId, Count>>>,
 }
 
-/// Requests with a key that the database does not show yet.
+/// Requests with a key.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     /// To be written.
     pending: i32,
-    /// Being written.
+    /// The hour that the rest is of, in hours since 1970.
+    hour: i32,
+    /// Let through here within the hour.
+    admitted: i32,
+    /// Of what the database showed of the hour, let through elsewhere for certain. What it shows may be
+    /// older than what was written meanwhile, so only the most that was seen counts.
+    elsewhere: i32,
+    /// Written within the hour, or being written.
     written: i32,
     last: DateTime<Utc>,
     from: Option<IpAddr>,
@@ -47,32 +54,20 @@ impl KeyUses {
         Self { db: db.clone(), counts: Arc::default() }
     }
 
-    /// Counts a request, unless the key has had `limit` within this hour, of which the database shows
-    /// `shown`; whether it may go on.
-    pub async fn admit(&self, key: ApiKeyId, shown: i32, limit: i32, from: Option<IpAddr>) -> bool {
-        let Some(pending) = self.count(key, shown, limit, from) else { return false };
-        if pending >= limit / SHARE {
-            self.write(key).await;
+    /// Counts a request with a key as it was found for that, unless it has had its rate within this hour;
+    /// whether it may go on.
+    pub async fn admit(&self, key: &MetApiKey, from: Option<IpAddr>) -> bool {
+        let Some(pending) = self.counts().entry(key.id).or_default().admit(key, from) else { return false };
+        if pending >= key.rate_limit / SHARE {
+            self.write(key.id).await;
         } else if pending == 1 {
-            let uses = self.clone();
+            let (uses, key) = (self.clone(), key.id);
             tokio::spawn(async move {
                 tokio::time::sleep(WRITE_AFTER).await;
                 uses.write(key).await;
             });
         }
         true
-    }
-
-    /// How many are to be written with this one; none when it is one too many.
-    fn count(&self, key: ApiKeyId, shown: i32, limit: i32, from: Option<IpAddr>) -> Option<i32> {
-        let mut counts = self.counts();
-        let count = counts.entry(key).or_default();
-        if shown.saturating_add(count.pending).saturating_add(count.written) >= limit.max(1) {
-            return None;
-        }
-        count.pending += 1;
-        (count.last, count.from) = (Utc::now(), from);
-        Some(count.pending)
     }
 
     /// Writes all that is counted, before the process ends.
@@ -87,15 +82,17 @@ impl KeyUses {
         let Some(count) = self.begin(key) else { return };
         let written = db::api_keys::add_uses(&self.db, key, count.pending, count.last, count.from).await;
         let mut counts = self.counts();
-        let Some(left) = counts.get_mut(&key) else { return };
-        left.written -= count.pending;
-        if let Err(error) = written {
+        if let Err(error) = written
+            && let Some(left) = counts.get_mut(&key)
+        {
             tracing::debug!(error = %chain(&error), "the use of an API key is not written yet");
             left.pending += count.pending;
+            if left.hour == count.hour {
+                left.written -= count.pending;
+            }
         }
-        if (left.pending, left.written) == (0, 0) {
-            counts.remove(&key);
-        }
+        // What belongs to hours that are over says nothing any more.
+        counts.retain(|_, kept| kept.pending > 0 || kept.hour >= count.hour);
     }
 
     /// What is to be written now.
@@ -110,5 +107,25 @@ impl KeyUses {
 
     fn counts(&self) -> MutexGuard<'_, HashMap<ApiKeyId, Count>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Count {
+    /// How many are to be written with this one; none when it is one too many.
+    fn admit(&mut self, key: &MetApiKey, from: Option<IpAddr>) -> Option<i32> {
+        // What was looked up before the hour began counts for it, too.
+        if key.hour > self.hour {
+            (self.hour, self.admitted, self.elsewhere, self.written) = (key.hour, 0, 0, 0);
+        }
+        if key.hour == self.hour {
+            self.elsewhere = self.elsewhere.max(key.used - self.written);
+        }
+        if self.elsewhere.saturating_add(self.admitted) >= key.rate_limit.max(1) {
+            return None;
+        }
+        self.admitted += 1;
+        self.pending += 1;
+        (self.last, self.from) = (Utc::now(), from);
+        Some(self.pending)
     }
 }

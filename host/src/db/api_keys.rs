@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, PgConnection, PgExecutor, PgPool, types::Json};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, types::Json};
 
 use crate::{
     db::column::{LenientJson, Timestamp},
@@ -70,7 +70,9 @@ pub struct MetApiKey {
     pub created_at: Timestamp,
     /// Its user signed in without saying who.
     pub is_anonymous: bool,
-    /// Requests within this hour that are counted.
+    /// This hour, in hours since 1970.
+    pub hour: i32,
+    /// Requests within it that are counted.
     pub used: i32,
     /// Seconds until the next hour.
     pub seconds_left: i32,
@@ -158,6 +160,7 @@ pub async fn find(db: &PgPool, hash: &str) -> sqlx::Result<Option<MetApiKey>> {
         "select key.id, user_id, permissions, rate_limit, expires_at, created_at,
                 case when status = 'active' and expires_at <= now() then 'expired' else status end as status,
                 exists (select from auth.users u where u.id = user_id and u.is_anonymous) as is_anonymous,
+                floor(extract(epoch from now()) / 3600)::integer as hour,
                 case when hour.hour = date_trunc('hour', now(), 'UTC') then hour.used else 0 end as used,
                 ceil(3600 - extract(epoch from now()) % 3600)::integer as seconds_left
            from public.api_keys key left join pixcrawler.api_key_hour hour on key_id = key.id
@@ -168,15 +171,19 @@ pub async fn find(db: &PgPool, hash: &str) -> sqlx::Result<Option<MetApiKey>> {
     .await
 }
 
-/// Whether this user has such a key, and it is good.
-pub async fn is_good(db: impl PgExecutor<'_>, user: UserId, key: ApiKeyId) -> sqlx::Result<bool> {
+/// Names of what such a key of this user may do; none when there is none, or it is not good.
+pub async fn permissions(
+    db: &PgPool,
+    user: UserId,
+    key: ApiKeyId,
+) -> sqlx::Result<Option<LenientJson<Vec<String>>>> {
     sqlx::query_scalar(
-        "select exists (select from public.api_keys
-          where user_id = $1 and id = $2 and status = 'active' and coalesce(expires_at > now(), true))",
+        "select permissions from public.api_keys
+          where user_id = $1 and id = $2 and status = 'active' and coalesce(expires_at > now(), true)",
     )
     .bind(user)
     .bind(key)
-    .fetch_one(db)
+    .fetch_optional(db)
     .await
 }
 

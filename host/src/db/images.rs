@@ -5,7 +5,7 @@
 use sqlx::{PgPool, types::Json};
 
 use crate::{
-    db::column::Timestamp,
+    db::column::{LenientJson, Texts, Timestamp},
     model::{
         ChunkId, DatasetId, Decoded, ImageId, JobId, Provenance, Refusal, Rejection, Sha256, UserId, Verdict,
     },
@@ -43,7 +43,7 @@ pub struct ImageRow {
     pub declared_height: Option<i32>,
     pub declared_mime: Option<String>,
     pub declared_size: Option<i64>,
-    pub labels: Option<Json<serde_json::Value>>,
+    pub labels: Option<LenientJson<Texts>>,
     pub metadata: Option<Json<serde_json::Value>>,
     pub downloaded_at: Timestamp,
     pub created_at: Timestamp,

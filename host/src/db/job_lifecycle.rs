@@ -531,13 +531,13 @@ pub(super) async fn publish_dataset(connection: &mut PgConnection, dataset: Data
         "update public.datasets d
             set images_collected = held.images, updated_at = now(),
                 progress = least(100, held.images * 100.0 / greatest(d.max_images, 1)),
-                status = case latest.status when 'pending' then 'processing' when 'running' then 'processing'
-                                            else latest.status end
+                status = case when latest.status in ('pending', 'running') then 'processing'
+                              else coalesce(latest.status, 'pending') end,
+                error_message = case when latest.status = 'failed' then latest.error end
            from (select count(*) as images from public.images
-                  where dataset_id = $1 and is_valid and not is_duplicate) as held,
-                (select coalesce(
-                    (select status from public.crawl_jobs where dataset_id = $1
-                      order by status in ('pending', 'running') desc, id desc limit 1), 'pending') as status) as latest
+                  where dataset_id = $1 and is_valid and not is_duplicate) as held
+           left join (select status, error from public.crawl_jobs where dataset_id = $1
+                       order by status in ('pending', 'running') desc, id desc limit 1) as latest on true
           where d.id = $1",
     )
     .bind(dataset)

@@ -17,7 +17,7 @@ use crate::{
         api_keys::{ApiKeyRow, NewApiKey},
     },
     error::{chain, meant},
-    model::Permission,
+    model::{ApiKeyId, Permission, UserId},
     services::{
         Violation, Violations,
         form::Form,
@@ -86,7 +86,10 @@ pub enum KeyError {
     #[error("the API key has expired")]
     Expired,
     /// Too many requests.
-    #[error("the API key may be used {limit} times an hour, and was")]
+    #[error(
+        "the API key may be used {limit} times an hour, and was; the next hour begins in {} seconds",
+        .retry_after.as_secs()
+    )]
     TooMany {
         /// How many an hour.
         limit: i32,
@@ -251,13 +254,11 @@ impl App {
         if self.deleted_users.since(found.user_id, issued) {
             return Err(KeyError::Unknown);
         }
-        if !self.key_uses.admit(found.id, found.used, found.rate_limit, from).await {
+        if !self.key_uses.admit(&found, from).await {
             let retry_after = Duration::from_secs(found.seconds_left.max(1).unsigned_abs().into());
             return Err(KeyError::TooMany { limit: found.rate_limit, retry_after });
         }
-        let names = found.permissions.0.iter();
-        let permissions =
-            names.filter_map(|name| Permission::named(name)).fold(0, |set, one| set | one.bit());
+        let permissions = set_of(&found.permissions.0);
         let caller = Caller {
             user: found.user_id,
             email: None,
@@ -273,6 +274,21 @@ impl App {
         };
         Ok(AuthenticatedKey { caller, permissions })
     }
+}
+
+/// What a key of this user may do, a sum of [bits](Permission::bit); none when there is no such key, or it
+/// is not good.
+///
+/// # Errors
+/// When the database fails.
+pub async fn permissions_of(db: &db::PgPool, user: UserId, key: ApiKeyId) -> Result<Option<u16>, db::Error> {
+    let names = db::api_keys::permissions(db, user, key).await?;
+    Ok(names.map(|names| set_of(&names.0)))
+}
+
+/// Those of these names that are known.
+fn set_of(names: &[String]) -> u16 {
+    names.iter().filter_map(|name| Permission::named(name)).fold(0, |set, one| set | one.bit())
 }
 
 /// Makes a key for who is only known here, where only the database is there.
@@ -299,7 +315,7 @@ async fn make(
     let key = FreshKey::generate();
     if db::api_keys::good(transaction, caller.user).await? >= MOST_KEYS {
         let detail =
-            format!("you have {MOST_KEYS} API keys that are good, which is as many as may be; revoke one");
+            format!("You have {MOST_KEYS} API keys that are good, which is as many as may be; revoke one");
         return Err(MakeKeyError::Rules(vec![Violation { pointer: String::new(), detail }]));
     }
     let permissions: Vec<&str> = spec.permissions.iter().map(|permission| permission.name()).collect();

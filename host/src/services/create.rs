@@ -63,10 +63,17 @@ impl App {
                 };
             }
         }
-        let spec = self.check(request, &offered).map_err(JobError::Rules)?;
+        let mut spec = self.check(request, &offered).map_err(JobError::Rules)?;
         self.profile_in(&mut transaction, caller).await?;
         if let Some(most) = self.too_many_open(&mut transaction, user).await? {
             return Err(JobError::TooMany(most));
+        }
+        if spec.max_is_default
+            && let Some(most) = self.most_by_default(&mut transaction, user, spec.max_images).await?
+        {
+            let request = JobRequest { max_images: Some(most.into()), ..request.clone() };
+            let limited = self.check(&request, &offered).map_err(JobError::Rules)?;
+            spec = JobSpec { max_is_default: true, ..limited };
         }
         let job = self.begin(&mut transaction, user, &spec).await?;
         if let Some((key, digest)) = &key {

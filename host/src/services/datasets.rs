@@ -224,6 +224,15 @@ fn small_enough(fields: &DatasetFields, before: Option<&DatasetRow>) -> Result<(
     Err(vec![Violation { pointer: "/keywords".to_owned(), detail }])
 }
 
+/// What is wrong with the job of a dataset, in words about the dataset.
+fn of_dataset(dataset: &DatasetRow, mut broken: Vec<Violation>) -> Vec<Violation> {
+    let none = dataset.keywords.0.0.is_empty();
+    if let Some(rule) = broken.iter_mut().find(|rule| none && rule.pointer == "/keywords") {
+        rule.detail = "must be given to the dataset first: it has none to look for".to_owned();
+    }
+    broken
+}
+
 impl App {
     /// Makes a dataset, of which nothing is crawled yet.
     ///
@@ -260,6 +269,9 @@ impl App {
         let before = datasets::lock(&mut tx, user, dataset).await?.ok_or(DatasetError::NotFound)?;
         if within.is_some_and(|project| before.project_id != Some(project)) {
             return Err(DatasetError::NotFound);
+        }
+        if fields == DatasetFields::default() {
+            return Ok(());
         }
         small_enough(&fields, Some(&before)).map_err(JobError::Rules)?;
         datasets::update(&mut tx, user, dataset, &fields).await?.map_err(DatasetError::NoProject)?;
@@ -303,7 +315,8 @@ impl App {
             dataset_id: Some(dataset.0.into()),
             ..JobRequest::default()
         };
-        let spec = self.check(&request, &offered).map_err(JobError::Rules)?;
+        let spec =
+            self.check(&request, &offered).map_err(|broken| JobError::Rules(of_dataset(&found, broken)))?;
         let job = self.begin(&mut tx, user, &spec).await?;
         tx.commit().await?;
         tracing::info!(%job, %dataset, chunks = spec.chunks.len(), "job of a dataset created");

@@ -24,7 +24,7 @@ const LONGEST_NAME: usize = 100;
 /// Longest description, in characters.
 const LONGEST_DESCRIPTION: usize = 1_000;
 /// Most projects that are deleted at once.
-const MOST_DELETED: usize = 100;
+const MOST_DELETED: usize = 1_000;
 
 /// A new project, or a change of one, as it is asked for.
 ///
@@ -159,6 +159,9 @@ impl App {
         project: ProjectId,
         fields: &ProjectFields,
     ) -> Result<bool, db::Error> {
+        if *fields == ProjectFields::default() {
+            return Ok(projects::show(&self.db, user, project).await?.is_some());
+        }
         let mut tx = self.db.begin().await?;
         let found = projects::update(&mut tx, user, project, fields).await?;
         tx.commit().await?;

@@ -141,6 +141,21 @@ impl App {
         Ok(())
     }
 
+    /// As many images as a job may have, where these are fewer than it has by default.
+    pub(super) async fn most_by_default(
+        &self,
+        tx: &mut PgConnection,
+        user: UserId,
+        default: i32,
+    ) -> Result<Option<i32>, db::Error> {
+        if self.config.crawl.limits.is_empty() {
+            return Ok(None);
+        }
+        let tier = db::usage::standing(tx, user, None).await?.tier;
+        let most = self.config.crawl.limit(&tier, LimitKind::ImagesPerJob);
+        Ok(most.and_then(|most| i32::try_from(most).ok()).filter(|most| (1..default).contains(most)))
+    }
+
     /// Bytes that are stored for a user, and how many images they are.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ pub(in crate::api) struct BatchApi;
 #[oai(example, deny_unknown_fields)]
 struct DeleteProjects {
     /// Their ids.
-    #[oai(validator(min_items = 1, max_items = 100))]
+    #[oai(validator(min_items = 1, max_items = 1000))]
     ids: Vec<i64>,
 }
 

@@ -18,8 +18,10 @@ use crate::{
         bearer::{Access, READ},
         error::{NOT_FOUND, PARAMETER, Problem, ProblemSet, SIGNED_IN},
         nullable::Nullable,
+        word,
     },
     app::App,
+    auth::Caller,
     db::{
         self,
         usage::{CreditAccount, CreditTransaction},
@@ -89,7 +91,7 @@ struct CreditUsage {
 
 /// What a transaction is for.
 #[derive(Clone, Copy, Enum)]
-#[oai(rename_all = "lowercase")]
+#[oai(rename = "CreditTransactionType", rename_all = "lowercase")]
 enum TransactionType {
     /// Credits were bought.
     Purchase,
@@ -111,9 +113,9 @@ struct Transaction {
     account_id: Uuid,
     /// Whose it is.
     user_id: Uuid,
-    /// `purchase`, `usage`, `refund` or `bonus`.
+    /// What it is for; what whoever wrote the row calls something else is a bonus or usage.
     #[oai(rename = "type")]
-    kind: String,
+    kind: TransactionType,
     /// For people.
     description: String,
     /// Credits that came; what went is negative.
@@ -171,8 +173,7 @@ impl CreditsApi {
         Data(app): Data<&App>,
         Access(caller): Access<READ>,
     ) -> Result<Json<CreditBalance>, ProblemSet<{ SIGNED_IN | NOT_FOUND }>> {
-        let account = db::usage::account(&app.db, caller.user, DEFAULT_DAYS).await?;
-        Ok(Json(account.ok_or_else(no_account)?.into()))
+        Ok(Json(account(app, &caller, DEFAULT_DAYS).await?.into()))
     }
 
     /// List the caller's transactions of credits
@@ -197,6 +198,8 @@ impl CreditsApi {
         Query(kind): Query<Option<TransactionType>>,
     ) -> Result<Json<CreditTransactionPage>, ProblemSet<{ SIGNED_IN | PARAMETER }>> {
         let window = Window::<i32>::of_skip(limit, None, skip)?;
+        // A new account, which comes with the profile, may begin with a transaction.
+        app.profile(&caller).await?;
         let kind = kind.map(TransactionType::name);
         let limit = i64::from(window.limit);
         let rows = db::usage::transactions(&app.db, caller.user, kind, window.skip, limit).await?;
@@ -216,7 +219,7 @@ impl CreditsApi {
         Query(days): Query<Option<i32>>,
     ) -> Result<Json<CreditUsage>, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND }>> {
         let days = days.unwrap_or(DEFAULT_DAYS);
-        let account = db::usage::account(&app.db, caller.user, days).await?.ok_or_else(no_account)?;
+        let account = account(app, &caller, days).await?;
         Ok(Json(CreditUsage {
             current_balance: account.current_balance,
             monthly_usage: account.spent_in_month,
@@ -249,9 +252,14 @@ impl CreditsApi {
     }
 }
 
-/// A profile that is not made yet has none.
-fn no_account() -> Problem {
-    Problem::not_found("account of credits")
+/// The caller's account. It comes with the profile, which is made now if this is their first call.
+async fn account(app: &App, caller: &Caller, days: i32) -> Result<CreditAccount, Problem> {
+    if let Some(account) = db::usage::account(&app.db, caller.user, days).await? {
+        return Ok(account);
+    }
+    app.profile(caller).await?;
+    let made = db::usage::account(&app.db, caller.user, days).await?;
+    made.ok_or_else(|| Problem::not_found("account of credits"))
 }
 
 impl TransactionType {
@@ -288,11 +296,12 @@ impl From<CreditAccount> for CreditBalance {
 
 impl From<CreditTransaction> for Transaction {
     fn from(row: CreditTransaction) -> Self {
+        let other = if row.amount > 0 { TransactionType::Bonus } else { TransactionType::Usage };
         Self {
             id: row.id,
             account_id: row.account_id,
             user_id: row.user_id.0,
-            kind: row.kind,
+            kind: word(&row.kind).unwrap_or(other),
             description: row.description,
             amount: row.amount,
             balance_after: row.balance_after,
@@ -346,7 +355,7 @@ impl Example for Transaction {
             id: Uuid::from_u128(1),
             account_id: Uuid::from_u128(1),
             user_id: Uuid::from_u128(1),
-            kind: "usage".to_owned(),
+            kind: TransactionType::Usage,
             description: "200 images of crawl job 1".to_owned(),
             amount: -200,
             balance_after: 1300,

@@ -47,6 +47,8 @@ impl DashboardApi {
         Data(app): Data<&App>,
         Access(caller): Access<READ>,
     ) -> Result<Json<DashboardStats>, ProblemSet<SIGNED_IN>> {
+        // The credit comes with the profile, which is made now if this is their first call.
+        app.profile(&caller).await?;
         Ok(Json(db::dashboard::of_user(&app.db, caller.user).await?.into()))
     }
 }

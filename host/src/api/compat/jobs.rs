@@ -51,7 +51,7 @@ struct CreateDatasetJob {
     /// What to look for, each 1 to 200 characters; repetitions, in any case, count once.
     #[oai(validator(min_items = 1, max_items = 50, min_length = 1, max_length = 200))]
     keywords: Vec<String>,
-    /// Images wanted; 1000 by default.
+    /// Images wanted; 1000 by default, or as many as the user's tier allows where these are fewer.
     #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     max_images: Option<i32>,
     /// Where to look: ids of installed sources, or `google`, `bing`, `baidu`, `duckduckgo`, `unsplash`,

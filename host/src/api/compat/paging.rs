@@ -6,12 +6,14 @@ use crate::api::error::Problem;
 
 /// Rows in an answer when nobody says how many.
 const DEFAULT_LIMIT: u8 = 50;
+/// Rows in an answer that the original takes for the whole list.
+const WHOLE: u16 = 1_000;
 
 /// Which rows of a list are asked for: those after a row, or those after a number of rows.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::api) struct Window<I = i32> {
     /// Most rows in the answer.
-    pub(in crate::api) limit: u8,
+    pub(in crate::api) limit: u16,
     /// `next` of the page before.
     pub(in crate::api) after: Option<I>,
     /// Rows to leave out, from the first; 0 with `after`.
@@ -70,7 +72,7 @@ impl<I> Window<I> {
                 "must not be given with `after`, which says where to begin",
             ));
         }
-        let limit = limit.or(size).unwrap_or(DEFAULT_LIMIT);
+        let limit: u16 = limit.or(size).unwrap_or(DEFAULT_LIMIT).into();
         let page = page.unwrap_or(1);
         Ok(Self { limit, after, skip: (i64::from(page) - 1) * i64::from(limit), page })
     }
@@ -91,7 +93,21 @@ impl<I> Window<I> {
             ));
         }
         let skip = i64::from(skip.unwrap_or_default());
-        Ok(Self { limit: limit.unwrap_or(DEFAULT_LIMIT), after, skip, page: 1 })
+        Ok(Self { limit: limit.unwrap_or(DEFAULT_LIMIT).into(), after, skip, page: 1 })
+    }
+
+    /// [`Self::of_skip`] of a list that the original asks for as a whole, without any of these.
+    ///
+    /// # Errors
+    /// When two of them say the same.
+    pub(in crate::api) fn whole_or_of_skip(
+        limit: Option<u8>,
+        after: Option<I>,
+        skip: Option<i32>,
+    ) -> Result<Self, Problem> {
+        let is_whole = limit.is_none() && after.is_none() && skip.is_none();
+        let window = Self::of_skip(limit, after, skip)?;
+        Ok(if is_whole { Self { limit: WHOLE, ..window } } else { window })
     }
 
     /// Rows to read: one more than are shown, to see whether there are more.

@@ -182,10 +182,11 @@ impl SimpleFlowApi {
         let flow = app.start_flow(&caller, &FlowRequest::from(body.value)).await?;
         let job = find(app, caller.user, flow.job).await?;
         let replaced = flow.replaced.map(|message| format!(" {message}")).unwrap_or_default();
+        let tasks = if job.total_chunks == 1 { "crawl task" } else { "crawl tasks" };
         let started = StartedSimpleFlow {
             flow_id: flow_id(flow.job),
             status: job.status.0.into(),
-            message: format!("Started {} crawl tasks.{replaced}", job.total_chunks),
+            message: format!("Started {} {tasks}.{replaced}", job.total_chunks),
             output_path: output_path(flow.job),
             task_count: job.total_chunks,
         };

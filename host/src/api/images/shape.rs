@@ -28,6 +28,20 @@ pub(in crate::api) enum ImageVerdict {
     Duplicate,
 }
 
+/// What a picture is, by its bytes.
+#[derive(Clone, Copy, Enum)]
+#[oai(remote = "model::Format", rename_all = "lowercase")]
+enum ImageFormat {
+    /// JPEG.
+    Jpeg,
+    /// PNG, APNG included.
+    Png,
+    /// GIF.
+    Gif,
+    /// WebP.
+    Webp,
+}
+
 /// A row of `images`.
 #[derive(Object)]
 #[oai(example)]
@@ -61,8 +75,8 @@ pub(super) struct Image {
     height: Nullable<i32>,
     /// In bytes, as measured.
     file_size: Nullable<i32>,
-    /// `jpeg`, `png`, `gif` or `webp`, by its bytes.
-    format: Nullable<String>,
+    /// By its bytes.
+    format: Nullable<ImageFormat>,
     /// SHA-256 of the bytes.
     hash: Nullable<String>,
     /// 64-bit perceptual hash, 16 hexadecimal digits.
@@ -92,7 +106,7 @@ pub(super) struct Image {
     /// In bytes, as the source says.
     declared_size: Nullable<i64>,
     /// Its classes, that of its folder first.
-    labels: Nullable<Any<Value>>,
+    labels: Nullable<Vec<String>>,
     /// What has no column of its own: `detail` of a refusal in words, `tags` of the source, and
     /// `refused_copies`.
     metadata: Nullable<Any<Value>>,
@@ -131,7 +145,7 @@ impl Image {
             width: row.width.into(),
             height: row.height.into(),
             file_size: row.file_size.into(),
-            format: row.format.into(),
+            format: row.format.as_deref().and_then(model::Format::named).map(ImageFormat::from).into(),
             hash: row.hash.into(),
             phash: row.phash.map(|hash| format!("{hash:016x}")).into(),
             frames: row.frames.into(),
@@ -146,7 +160,7 @@ impl Image {
             declared_height: row.declared_height.into(),
             declared_mime: row.declared_mime.into(),
             declared_size: row.declared_size.into(),
-            labels: row.labels.map(|labels| Any(labels.0)).into(),
+            labels: row.labels.map(|labels| labels.0.0).into(),
             metadata: row.metadata.map(|metadata| Any(metadata.0)).into(),
             downloaded_at: row.downloaded_at.into(),
             created_at: row.created_at.into(),
@@ -182,7 +196,7 @@ impl Example for Image {
             width: Some(1024).into(),
             height: Some(768).into(),
             file_size: Some(204_800).into(),
-            format: Some("jpeg".to_owned()).into(),
+            format: Some(ImageFormat::Jpeg).into(),
             hash: Some(hash.to_owned()).into(),
             phash: Some("c3a1f00fe0781e87".to_owned()).into(),
             frames: Some(1).into(),
@@ -197,7 +211,7 @@ impl Example for Image {
             declared_height: Some(768).into(),
             declared_mime: Some("image/jpeg".to_owned()).into(),
             declared_size: None.into(),
-            labels: Some(Any(serde_json::json!(["panda"]))).into(),
+            labels: Some(vec!["panda".to_owned()]).into(),
             metadata: None.into(),
             downloaded_at: DateTime::UNIX_EPOCH,
             created_at: DateTime::UNIX_EPOCH,

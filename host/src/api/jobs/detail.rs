@@ -7,7 +7,7 @@ use poem_openapi::{Enum, Object, types::Example};
 
 use super::shape::CrawlJob;
 use crate::{
-    api::nullable::Nullable,
+    api::{nullable::Nullable, word},
     app::App,
     auth::link::LinkHolder,
     db,
@@ -40,8 +40,8 @@ struct Chunk {
     id: i32,
     /// Position in the job.
     chunk_index: i32,
-    /// `pending`, `processing`, `completed` or `failed`.
-    status: String,
+    /// Where it stands, in the words of the frontend.
+    status: ChunkStage,
     /// What it is doing, or how it ended.
     state: ChunkStatus,
     /// Why it waits, or how it ended.
@@ -60,6 +60,20 @@ struct Chunk {
     error: Nullable<String>,
     /// Nothing happens before this time.
     waiting_until: Nullable<DateTime<Utc>>,
+}
+
+/// Where a chunk stands, in the words of the frontend.
+#[derive(Enum)]
+#[oai(rename = "CrawlJobChunkStatus", rename_all = "lowercase")]
+enum ChunkStage {
+    /// Waits.
+    Pending,
+    /// Being worked on.
+    Processing,
+    /// Has what it was to have, or all that there is.
+    Completed,
+    /// Ended by an error, or by the end of its job.
+    Failed,
 }
 
 /// What a chunk is doing, or how it ended.
@@ -113,7 +127,7 @@ impl From<db::jobs::ChunkDetail> for Chunk {
         Self {
             id: row.id.0,
             chunk_index: row.chunk_index,
-            status: row.status,
+            status: word(&row.status).unwrap_or(ChunkStage::Failed),
             state: row.state.into(),
             state_detail: row.reason.into(),
             source: row.source,
@@ -132,7 +146,7 @@ impl Example for CrawlJobDetail {
         let chunk = Chunk {
             id: 1,
             chunk_index: 0,
-            status: "processing".to_owned(),
+            status: ChunkStage::Processing,
             state: ChunkStatus::Running,
             state_detail: None.into(),
             source: "openverse".to_owned(),

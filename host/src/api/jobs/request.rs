@@ -23,7 +23,7 @@ pub(super) struct CreateCrawlJob {
     /// Addresses to crawl, for sources that take addresses; http or https, each at most 8192 characters.
     #[oai(validator(max_items = 1000, min_length = 1, max_length = 8192))]
     urls: Option<Vec<String>>,
-    /// Images wanted; 1000 by default.
+    /// Images wanted; 1000 by default, or as many as the user's tier allows where these are fewer.
     #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     max_images: Option<i32>,
     /// Ids of installed sources, in the order of preference.

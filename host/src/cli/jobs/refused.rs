@@ -129,7 +129,7 @@ impl RefusedPicture {
 impl From<ImageRow> for RefusedPicture {
     fn from(row: ImageRow) -> Self {
         let detail = row.metadata.as_ref().and_then(|metadata| metadata["detail"].as_str());
-        let label = row.labels.as_ref().and_then(|labels| labels[0].as_str());
+        let label = row.labels.as_ref().and_then(|labels| labels.0.0.first()).map(String::as_str);
         Self {
             detail: detail.map(str::to_owned),
             label: label.map(str::to_owned),
