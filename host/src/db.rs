@@ -502,6 +502,14 @@ pub fn refuses_data(error: &Error) -> bool {
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23") || code.starts_with("54"))
 }
 
+/// Whether the database works, but others were in the way for now: a lock or a statement took too long, or
+/// two transactions stood against one another. Nothing was written, and the same again may go well.
+#[must_use]
+pub fn is_busy(error: &Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| matches!(&*code, "55P03" | "57014" | "40P01" | "40001"))
+}
+
 /// Deletes rows that have had their day: answers to repeated requests after 24 hours, and
 /// paces that hold nobody back.
 pub async fn tidy(pool: &PgPool) -> sqlx::Result<()> {

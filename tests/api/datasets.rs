@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
+use pixcrawler::auth::issuer::user_of;
 use serde_json::{Value, json};
+use sqlx::PgPool;
 
 use super::{
     problem,
@@ -11,8 +13,8 @@ use super::{
 };
 use crate::support::{
     api::{Api, User, json as with_body, pointers, send},
-    postgres::execute,
-    site::{ORIGIN, Reply, Site, picture},
+    postgres::{as_user, execute},
+    site::{ORIGIN, PATIENCE, Reply, Site, picture},
 };
 
 async fn create(user: &User<'_>, body: &Value) -> (Value, String) {
@@ -136,6 +138,73 @@ async fn a_dataset_is_made_changed_moved_and_listed() {
     assert_eq!(act(&ann, "DELETE", &path).await, json!({ "data": null }));
     problem(&ann.get(&path).await, 404, "not-found");
     assert_eq!(below(&api.database.pool).await, [("datasets", 4)]);
+    api.stop().await;
+}
+
+/// Waits until so many transactions wait for others.
+async fn until_waiting(pool: &PgPool, most: i64) {
+    let waiting = async {
+        let count = "select count(*) from pg_stat_activity
+                      where datname = current_database() and wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(count).fetch_one(pool).await.unwrap() < most {}
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("nobody waits");
+}
+
+/// The frontend moves datasets and deletes projects by itself, whatever is done to the jobs meanwhile.
+#[tokio::test]
+async fn what_the_frontend_does_to_projects_stands_against_nothing() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let pool = &api.database.pool;
+    let owner = user_of("ann@example.org").0;
+    for change in ["move", "cancel"] {
+        let (zoo, farm) = (make(&ann, "Zoo").await, make(&ann, "Farm").await);
+        let body = json!({ "name": "a", "keywords": ["fox"], "sources": ["openverse"], "project_id": zoo });
+        let path = format!("/api/v1/crawl-jobs/{}", ann.create(&body).await);
+        let show = async || ann.get(&path).await.expect(200).json();
+        let dataset = show().await["dataset_id"].clone();
+        for project in [farm, zoo] {
+            let mut client = as_user(pool, "authenticated", owner).await;
+            let moved = format!("update datasets set project_id = {project} where id = {dataset}");
+            sqlx::query(sqlx::AssertSqlSafe(moved)).execute(&mut *client).await.unwrap();
+            client.commit().await.unwrap();
+            assert_eq!(show().await["project_id"], project);
+        }
+
+        // The project is to be deleted first, and is half way when the other comes.
+        let mut holder = pool.begin().await.unwrap();
+        sqlx::query("select from datasets for update").execute(&mut *holder).await.unwrap();
+        let mut client = as_user(pool, "authenticated", owner).await;
+        let delete = async {
+            let delete = sqlx::query("delete from projects where id = $1").bind(i32::try_from(zoo).unwrap());
+            delete.execute(&mut *client).await.unwrap();
+            client.commit().await.unwrap();
+        };
+        let request = match change {
+            "move" => {
+                let request = ann.request("PATCH", &format!("/api/v1/datasets/{dataset}"));
+                with_body(request, &json!({ "project_id": farm }))
+            }
+            _ => ann.request("POST", &format!("{path}/cancel")),
+        };
+        let changed = async {
+            until_waiting(pool, 1).await;
+            send(request).await
+        };
+        let let_go = async {
+            until_waiting(pool, 2).await;
+            holder.commit().await.unwrap();
+        };
+        let ((), changed, ()) = tokio::join!(delete, changed, let_go);
+        changed.expect(200);
+        let shown = show().await;
+        let expect = match change {
+            "move" => (json!(farm), "pending"),
+            _ => (Value::Null, "cancelled"),
+        };
+        assert_eq!((shown["project_id"].clone(), shown["status"].as_str().unwrap()), expect);
+    }
     api.stop().await;
 }
 

@@ -174,6 +174,31 @@ async fn a_project_goes_with_all_that_is_below_and_nothing_else() {
     api.stop().await;
 }
 
+/// What others hold in the database is for later, and of several projects one keeps no other.
+#[tokio::test]
+async fn what_others_hold_is_for_later() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    // Fails as the database does when others are in the way.
+    let in_the_way = "create function in_the_way() returns trigger language plpgsql as
+             $$ begin raise exception 'others are in the way' using errcode = old.name; end $$;
+         create trigger in_the_way before delete on projects
+             for each row when (old.name ~ '^[0-9P]{5}$') execute function in_the_way()";
+    execute(&api.database.pool, in_the_way).await;
+    let mut held = Vec::new();
+    for code in ["55P03", "57014", "40P01", "40001"] {
+        held.push(make(&ann, code).await);
+        let answer = send(ann.request("DELETE", &format!("/api/v1/projects/{}", held[held.len() - 1]))).await;
+        problem(&answer, 503, "database-busy");
+        assert_eq!(answer.header("retry-after"), Some("2"));
+    }
+    let (first, last) = (make(&ann, "Zoo").await, make(&ann, "Farm").await);
+    let ids = [&[first][..], &held, &[last]].concat();
+    let done = ann.post("/api/v1/batch/projects/batch-delete", &json!({ "ids": ids })).await;
+    assert_eq!(done.expect(200).json(), json!({ "deleted_count": 2, "failed_ids": held }));
+    api.stop().await;
+}
+
 /// A project ends once, and whole, whatever else goes on: a worker that writes what it finds, another one
 /// who deletes it, and jobs that are created in it at that moment.
 #[tokio::test]

@@ -76,8 +76,11 @@ const MEANINGS: [(u16, u16, &str); 16] = [
     (TOO_MANY, 429, "Too much of this is under way or was asked for; try again after `Retry-After`."),
     (u16::MAX, 500, "Something failed here; the log has it under the `request_id`."),
     (BAD_GATEWAY, 502, "The source or its site does not do what it should."),
-    (UNAVAILABLE, 503, "Something that is needed cannot be reached now; try again later."),
+    (UNAVAILABLE, 503, "Something that is needed cannot be reached or is busy now; try again later."),
 ];
+
+/// When to try again what others were in the way of.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// Broken rules that are repeated in `detail`; all that are told stand in `errors`.
 const MOST_IN_DETAIL: usize = 5;
@@ -133,7 +136,8 @@ struct TierLimit {
     tier: String,
     /// As many as may be.
     most: i64,
-    /// As many as there are, with what open jobs may still have; for `images_per_job`, as were asked for.
+    /// As many as there are, with what open jobs may still have; where waiting does not help (403), as were
+    /// asked for.
     used: i64,
 }
 
@@ -376,6 +380,11 @@ impl From<db::Error> for Problem {
                 let detail = "The database cannot be reached.";
                 let problem = Self::new(ProblemCode::DatabaseUnavailable, detail);
                 Self { cause: Some(error.into()), ..problem }
+            }
+            error if db::is_busy(&error) => {
+                let detail = "The database was busy with what this needs, and nothing was changed.";
+                let problem = Self::new(ProblemCode::DatabaseBusy, detail);
+                Self { cause: Some(error.into()), retry_after: Some(BUSY), ..problem }
             }
             error => Self::internal(error),
         }

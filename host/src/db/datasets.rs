@@ -199,16 +199,7 @@ pub async fn update(
     {
         return Ok(Err(project));
     }
-    // Before the dataset, as by those who end a job: its jobs show where it belongs.
-    if let Some(project) = fields.project {
-        sqlx::query(
-            "update public.crawl_jobs set project_id = $2 where dataset_id = $1 and project_id is distinct from $2",
-        )
-        .bind(dataset)
-        .bind(project)
-        .execute(&mut *connection)
-        .await?;
-    }
+    // Its jobs follow by a trigger, and so after it, as when its project is deleted.
     let name: String = sqlx::query_scalar(
         "update public.datasets
             set name = coalesce($2, name), description = case when $3 then $4 else description end,

@@ -1,7 +1,8 @@
 //! What concerns all chunks of a job at once: the end of a chunk with redistribution
 //! of what it did not bring, the end of the job, cancel, retry and delete. All take
-//! the same locks in the same order (dataset, chunk rows by id, the job's rows), so
-//! that none deadlocks with another or with a batch of verdicts.
+//! the same locks in the same order (dataset and its row, chunk rows by id, the job's rows), so
+//! that none deadlocks with another, with a batch of verdicts, or with the end of a project, which
+//! the frontend deletes by itself.
 //!
 //! Its functions fail when the database does; the transaction is then lost.
 
@@ -78,6 +79,8 @@ pub enum RetryFound {
         queued: ToEnqueue,
         /// It was over.
         reopened: bool,
+        /// It is to have more images than before.
+        grows: bool,
     },
 }
 
@@ -119,7 +122,7 @@ pub async fn end_chunk(
     chunk: &ClaimedChunk,
     end: &ChunkEnd,
 ) -> sqlx::Result<Option<EndedChunk>> {
-    super::lock_dataset(connection, chunk.dataset_id).await?;
+    lock_dataset(connection, chunk.dataset_id).await?;
     lock_rows(connection, chunk.job_id).await?;
     let (state, reason) = match end {
         ChunkEnd::Share => (ChunkState::Satisfied, None),
@@ -287,7 +290,7 @@ pub async fn retry(
     let queued = redistribute(connection, job).await?;
     publish_dataset(connection, locked.dataset_id).await?;
     finish_if_over(connection, job).await?;
-    Ok(RetryFound::Now { queued, reopened: state.is_over() })
+    Ok(RetryFound::Now { queued, reopened: state.is_over(), grows: wanted > before })
 }
 
 /// Lets the sources of all chunks begin a new walk, with the budgets and the limit of one.
@@ -341,7 +344,7 @@ pub async fn lock(connection: &mut PgConnection, user: UserId, job: JobId) -> sq
         sqlx::query_scalar("select dataset_id from public.crawl_jobs where id = $1 and user_id = $2");
     let dataset = dataset.bind(job).bind(user).fetch_optional(&mut *connection).await?;
     let Some(dataset) = dataset else { return Ok(None) };
-    super::lock_dataset(connection, dataset).await?;
+    lock_dataset(connection, dataset).await?;
     lock_rows(connection, job).await?;
     // Last, as by those who refresh it; the frontend may write it, too.
     sqlx::query("select from public.crawl_jobs where id = $1 for update")
@@ -349,6 +352,17 @@ pub async fn lock(connection: &mut PgConnection, user: UserId, job: JobId) -> sq
         .execute(&mut *connection)
         .await?;
     jobs::show(connection, user, job).await
+}
+
+/// The dataset, and its row before those of its jobs: a project that is deleted lets go of its datasets
+/// first and then of their jobs.
+async fn lock_dataset(connection: &mut PgConnection, dataset: DatasetId) -> sqlx::Result<()> {
+    super::lock_dataset(connection, dataset).await?;
+    sqlx::query("select from public.datasets where id = $1 for no key update")
+        .bind(dataset)
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// Chunk rows by id, then the counter, which those who refresh the public row lock first.

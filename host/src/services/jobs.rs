@@ -102,8 +102,8 @@ impl App {
             RetryFound::Now { reopened: true, .. } if let Some(most) = open => {
                 return Err(JobError::TooMany(most));
             }
-            RetryFound::Now { queued, reopened } => {
-                if reopened || options.max_images.is_some() {
+            RetryFound::Now { queued, reopened, grows } => {
+                if reopened || grows {
                     self.admit(&mut tx, user, Admission::Again(job)).await?;
                 }
                 db::usage::set_price(&mut tx, job, self.config.crawl.credits_per_image).await?;

@@ -11,6 +11,7 @@ use crate::{
         error::{BAD_REQUEST, MEDIA_TYPE, Problem, ProblemSet, RULES, SIGNED_IN, TOO_LARGE, TOO_SLOW},
     },
     app::App,
+    error::chain,
     model::ProjectId,
     services::projects::DeleteProjectsRequest,
 };
@@ -32,7 +33,8 @@ struct DeleteProjects {
 struct ProjectsDeleted {
     /// How many are gone.
     deleted_count: usize,
-    /// Ids of those that were not there, or belong to someone else.
+    /// Ids of those that were not there, belong to someone else, or could not be deleted for now, which the
+    /// same again tells apart.
     failed_ids: Vec<i64>,
 }
 
@@ -56,7 +58,10 @@ impl BatchApi {
         let mut done = ProjectsDeleted { deleted_count: 0, failed_ids: Vec::new() };
         for id in ids {
             let gone = match i32::try_from(id) {
-                Ok(project) => app.delete_project(caller.user, ProjectId(project)).await?,
+                Ok(project) => app.delete_project(caller.user, ProjectId(project)).await.unwrap_or_else(|error| {
+                    tracing::warn!(project, error = %chain(&error), "a project of several is not deleted");
+                    false
+                }),
                 Err(_) => false,
             };
             if gone {

@@ -37,6 +37,7 @@ pub(in crate::api) enum ProblemCode {
     LayoutChanged,
     PluginFault,
     DatabaseUnavailable,
+    DatabaseBusy,
     KeysUnavailable,
     SiteUnavailable,
     StoreUnavailable,
@@ -59,7 +60,7 @@ pub(in crate::api) struct ProblemHelp {
 
 impl ProblemCode {
     /// All of them, by status.
-    pub(in crate::api) const ALL: [Self; 33] = [
+    pub(in crate::api) const ALL: [Self; 34] = [
         Self::BadRequest,
         Self::BadIdempotencyKey,
         Self::IncompleteBody,
@@ -90,6 +91,7 @@ impl ProblemCode {
         Self::LayoutChanged,
         Self::PluginFault,
         Self::DatabaseUnavailable,
+        Self::DatabaseBusy,
         Self::KeysUnavailable,
         Self::SiteUnavailable,
         Self::StoreUnavailable,
@@ -158,7 +160,7 @@ impl ProblemCode {
                 "beyond-tier",
                 StatusCode::FORBIDDEN,
                 "The job is larger than your tier allows",
-                "A job of your tier may have fewer images than this one asks for; `limit` says how many.",
+                "A job of your tier may have fewer images than this one asks for, or asks for more than your tier has a whole day, or your tier may begin no jobs; `limit` says which, and how many there may be. Waiting does not help.",
                 "Ask for fewer, in several jobs into one dataset (`dataset_id`), or take another plan.",
             ),
             Self::NotFound => (
@@ -307,6 +309,13 @@ impl ProblemCode {
                 "The database cannot be reached",
                 "The database is away or has no session left. Nothing is lost.",
                 "Try again in some seconds; if it stays, `pixcrawler doctor` tells the operator why.",
+            ),
+            Self::DatabaseBusy => (
+                "database-busy",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The database is busy with what this needs",
+                "Something else held what the request needs for longer than it waits, or two changes stood against one another. Nothing was changed by it, or what was is gone on with by the same again.",
+                "Send the request again after the seconds in `Retry-After`; if it stays, give `request_id` to the operator, whose log has the cause under it.",
             ),
             Self::KeysUnavailable => (
                 "keys-unavailable",
