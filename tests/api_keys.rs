@@ -13,7 +13,7 @@ use crate::support::{
     events::Events,
     postgres::{as_user, execute},
     process::System,
-    site::Site,
+    site::{PATIENCE, Site},
 };
 
 const KEYS: &str = "/api/v1/api-keys/";
@@ -322,6 +322,29 @@ async fn all_processes_count_together_and_know_what_is_revoked() {
     other.exited().await;
     let used = uses().await;
     assert_eq!((&used["total_usage"], &used["last_used_ip"]), (&json!(1), &json!("127.0.0.1")), "{used:#}");
+    let changed = "select updated_at > created_at from api_keys where name = 'many'";
+    let changed: bool = sqlx::query_scalar(changed).fetch_one(&system.pool).await.unwrap();
+    assert!(!changed, "a use of it is no change of it");
+
+    // What cannot be written now is written later.
+    let away =
+        "create function away() returns trigger language plpgsql as $$ begin raise exception 'away'; end $$;
+        create trigger away before insert on pixcrawler.api_key_hour for each row execute function away()";
+    execute(&system.pool, away).await;
+    let late = system
+        .post(KEYS, &json!({ "name": "late", "permissions": ["read"], "rate_limit": 6 }))
+        .await
+        .expect(201)
+        .json();
+    ask(system.door().address(), &late["key"]).await.expect(200);
+    execute(&system.pool, "drop trigger away on pixcrawler.api_key_hour").await;
+    let written = "select usage_count from api_keys where name = 'late'";
+    let until_written = async {
+        while sqlx::query_scalar::<_, i32>(written).fetch_one(&system.pool).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, until_written).await.expect("it is written");
 
     let other = system.server(&[]).await;
     ask(other.address(), &few["key"]).await.expect(429);

@@ -34,6 +34,8 @@ pub struct KeyUses {
 struct Count {
     /// To be written.
     pending: i32,
+    /// Somebody waits to write it.
+    waits: bool,
     /// The hour that the rest is of, in hours since 1970.
     hour: i32,
     /// Let through here within the hour.
@@ -58,16 +60,34 @@ impl KeyUses {
     /// whether it may go on.
     pub async fn admit(&self, key: &MetApiKey, from: Option<IpAddr>) -> bool {
         let Some(pending) = self.counts().entry(key.id).or_default().admit(key, from) else { return false };
-        if pending >= key.rate_limit / SHARE {
-            self.write(key.id).await;
-        } else if pending == 1 {
-            let (uses, key) = (self.clone(), key.id);
-            tokio::spawn(async move {
-                tokio::time::sleep(WRITE_AFTER).await;
-                uses.write(key).await;
-            });
+        if pending < key.rate_limit / SHARE || !self.write(key.id).await {
+            self.write_later(key.id);
         }
         true
+    }
+
+    /// Writes what is counted some seconds from now, and again until that goes well.
+    fn write_later(&self, key: ApiKeyId) {
+        if !self.is_first_to_wait(key) {
+            return;
+        }
+        let uses = self.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(WRITE_AFTER).await;
+                if let Some(count) = uses.counts().get_mut(&key) {
+                    count.waits = false;
+                }
+                if uses.write(key).await || !uses.is_first_to_wait(key) {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Says for a key that somebody waits to write what is counted, unless somebody does.
+    fn is_first_to_wait(&self, key: ApiKeyId) -> bool {
+        !std::mem::replace(&mut self.counts().entry(key).or_default().waits, true)
     }
 
     /// Writes all that is counted, before the process ends.
@@ -78,10 +98,12 @@ impl KeyUses {
         }
     }
 
-    async fn write(&self, key: ApiKeyId) {
-        let Some(count) = self.begin(key) else { return };
+    /// Writes what is counted; false where that failed.
+    async fn write(&self, key: ApiKeyId) -> bool {
+        let Some(count) = self.begin(key) else { return true };
         let written = db::api_keys::add_uses(&self.db, key, count.pending, count.last, count.from).await;
         let mut counts = self.counts();
+        let is_written = written.is_ok();
         if let Err(error) = written
             && let Some(left) = counts.get_mut(&key)
         {
@@ -92,7 +114,8 @@ impl KeyUses {
             }
         }
         // What belongs to hours that are over says nothing any more.
-        counts.retain(|_, kept| kept.pending > 0 || kept.hour >= count.hour);
+        counts.retain(|_, kept| kept.pending > 0 || kept.waits || kept.hour >= count.hour);
+        is_written
     }
 
     /// What is to be written now.
