@@ -23,8 +23,8 @@ fn code(answer: &Answer) -> (u16, String) {
 
 #[tokio::test]
 async fn a_tier_has_so_much_and_not_more_however_many_ask_at_a_time() {
-    let limits =
-        "free.images_per_job=500,free.images_per_day=1000,free.jobs_per_minute=8,pro.images_per_day=5000";
+    let limits = "free.images_per_job=500,free.images_per_day=1000,free.jobs_per_minute=8,pro.images_per_day=5000,\
+         small.images_per_day=3,none.jobs_per_minute=0";
     let api = Api::start_with(&["--limits", limits]).await;
     let (ann, pool) = (api.user("ann@example.org"), &api.database.pool);
     let told = ann.post(JOBS, &foxes(501)).await;
@@ -66,26 +66,41 @@ async fn a_tier_has_so_much_and_not_more_however_many_ask_at_a_time() {
     retry(begun[2], &json!({ "max_images": 350 })).await.expect(200);
     assert_eq!(ann.get(&format!("{JOBS}{}", begun[2])).await.json()["max_images"], 350);
 
+    // A job can be made smaller also where there is no more.
+    execute(pool, "update pixcrawler.usage_day set images = images + 1000").await;
+    retry(begun[2], &json!({ "max_images": 340 })).await.expect(200);
+    retry(begun[2], &json!({ "max_images": 341 })).await.expect(429);
+    execute(pool, "update pixcrawler.usage_day set images = images - 1000").await;
+
     // The plan of a subscription that is paid for is another tier.
-    let plan = |status: &str| {
-        format!(
-            "insert into subscriptions (user_id, lemonsqueezy_customer_id, lemonsqueezy_subscription_id,
+    let plan = async |email: &str, plan: &str, status: &str, end: &str| {
+        let row = format!(
+            "delete from subscriptions;
+             insert into subscriptions (user_id, lemonsqueezy_customer_id, lemonsqueezy_subscription_id,
                  lemonsqueezy_variant_id, plan_id, status, current_period_start, current_period_end)
-             values ('{}', 'c', '{status}', 'v', 'pro', '{status}', now(), now())",
-            user_of("ann@example.org")
-        )
+             values ('{}', 'c', 's', 'v', '{plan}', '{status}', now(), now() + interval '{end}')",
+            user_of(email)
+        );
+        execute(pool, &row).await;
     };
-    execute(pool, &plan("expired")).await;
-    ann.post(JOBS, &foxes(10)).await.expect(429);
-    execute(pool, &plan("on_trial")).await;
-    ann.create(&foxes(501)).await;
-    execute(
-        pool,
-        &plan("active")
-            .replace("'pro'", "'without limits'")
-            .replace("now(), now()", "now(), now() + interval '1 day'"),
-    )
-    .await;
+    for (status, end) in [
+        ("expired", "1 day"),
+        ("unpaid", "1 day"),
+        ("paused", "1 day"),
+        ("cancelled", "-1 second"),
+        ("active", "-4 days"),
+        ("past_due", "-15 days"),
+    ] {
+        plan("ann@example.org", "pro", status, end).await;
+        ann.post(JOBS, &foxes(20)).await.expect(429);
+    }
+    for (status, end) in
+        [("cancelled", "1 hour"), ("past_due", "-13 days"), ("on_trial", "0"), ("active", "-2 days")]
+    {
+        plan("ann@example.org", "pro", status, end).await;
+        ann.create(&foxes(501)).await;
+    }
+    plan("ann@example.org", "without limits", "active", "1 day").await;
     ann.create(&foxes(100_000)).await;
 
     let bob = api.user("bob@example.org");
@@ -100,6 +115,18 @@ async fn a_tier_has_so_much_and_not_more_however_many_ask_at_a_time() {
     assert!((1..=60).contains(&last.header("retry-after").unwrap().parse::<u32>().unwrap()), "{last:?}");
     execute(pool, "update activity_logs set timestamp = timestamp - interval '1 minute'").await;
     bob.create(&foxes(1)).await;
+
+    // What waiting does not help is refused for good.
+    let refused = async |images: i32, limit: &str, tier: &str, most: i64, used: i64| {
+        let told = bob.post(JOBS, &foxes(images)).await;
+        assert_eq!(code(&told), (403, "beyond-tier".to_owned()));
+        let limit = json!({ "limit": limit, "tier": tier, "most": most, "used": used });
+        assert_eq!((&told.json()["limit"], told.header("retry-after")), (&limit, None), "{told:?}");
+    };
+    plan("bob@example.org", "small", "active", "1 day").await;
+    refused(4, "images_per_day", "small", 3, 4).await;
+    plan("bob@example.org", "none", "active", "1 day").await;
+    refused(1, "jobs_per_minute", "none", 0, 1).await;
     api.stop().await;
 }
 
@@ -140,6 +167,16 @@ async fn each_image_is_paid_once() {
         async || system.get("/api/v1/credits/balance").await.expect(200).json()["current_balance"].clone();
     system.get("/api/v1/auth/me").await.expect(200);
     assert_eq!(balance().await, 100);
+    // A limit that is no more, and a day of somebody else that cannot be shown and holds up no other.
+    let days =
+        "insert into usage_metrics (user_id, metric_date, images_limit) select id, now(), 5 from profiles;
+        insert into auth.users (id, email) values ('00000000-0000-4000-8000-000000000000', 'zoe@example.org');
+        insert into pixcrawler.usage_day (user_id, day, images)
+             select id, now() at time zone 'UTC', 1 from profiles where email = 'zoe@example.org';
+        create function no_zoe() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+        create trigger no_zoe before insert on usage_metrics for each row
+             when (new.user_id = '00000000-0000-4000-8000-000000000000') execute function no_zoe()";
+    execute(&system.pool, days).await;
     let create = async |images: usize| system.ask_as("ann@example.org", &["/gallery"], images).await;
     let told = create(34).await;
     assert_eq!(code(&told), (402, "credits-short".to_owned()));
@@ -173,6 +210,12 @@ async fn each_image_is_paid_once() {
     assert_eq!(balance().await, 88);
     let used = system.get("/api/v1/credits/usage?days=7").await.expect(200).json();
     assert_eq!((&used["period_usage"], &used["transaction_count"]), (&json!(12), &json!(2)));
+    // What an older version left when it ended a job is counted by the next worker.
+    execute(&system.pool, "update pixcrawler.job set charged = charged - 1, bytes = 0").await;
+    let newer = system.worker(&[]).await;
+    let settled = async { while balance().await != 85 {} };
+    tokio::time::timeout(crate::support::site::PATIENCE, settled).await.expect("it is charged");
+    drop(newer);
 
     // Somebody else takes the credits of a job that is under way: it is kept and said, and never below 0.
     let held = site.gallery("/held", 1, None);
@@ -215,10 +258,11 @@ async fn each_image_is_paid_once() {
     let mut other = other;
     other.terminate();
     other.exited().await;
-    let day: (i64, i64) = sqlx::query_as("select api_calls, sent_bytes from pixcrawler.usage_day")
-        .fetch_one(&system.pool)
-        .await
-        .unwrap();
+    let day: (i64, i64) =
+        sqlx::query_as("select api_calls, sent_bytes from pixcrawler.usage_day where images > 1")
+            .fetch_one(&system.pool)
+            .await
+            .unwrap();
     assert!(day.0 >= 1 && day.1 == i64::try_from(sent).unwrap(), "{day:?} {sent}");
     let seen = async {
         loop {
@@ -227,7 +271,7 @@ async fn each_image_is_paid_once() {
                     .fetch_optional(&system.pool)
                     .await
                     .unwrap();
-            if let Some((5, 1.., 10_000)) = row {
+            if let Some((6, 1.., 10_000)) = row {
                 return;
             }
         }

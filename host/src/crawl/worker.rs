@@ -145,6 +145,9 @@ impl Worker {
                     if let Err(error) = db::tidy(&self.app.db).await {
                         tracing::debug!(%error, "old rows were not deleted");
                     }
+                    if let Err(error) = self.app.settle_left().await {
+                        tracing::debug!(%error, "jobs of an older version are not counted yet");
+                    }
                 }
                 _ = look.tick() => {
                     let leases: Vec<Uuid> = self.leases().keys().copied().collect();

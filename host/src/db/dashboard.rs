@@ -17,8 +17,6 @@ pub struct Dashboard {
     pub datasets: i64,
     /// That were kept.
     pub images: i64,
-    /// Of the objects, each once.
-    pub bytes: i64,
     /// That were kept.
     pub images_in_last_minute: i64,
     /// Balance.
@@ -38,10 +36,6 @@ pub async fn of_user(db: &PgPool, user: UserId) -> sqlx::Result<Dashboard> {
                   where user_id = $1 and status in ('pending', 'running')) as active_jobs,
                 (select count(*) from public.datasets where user_id = $1) as datasets,
                 (select coalesce(sum(valid_images), 0) from public.crawl_jobs where user_id = $1) as images,
-                (select coalesce(sum(bytes), 0)::bigint from (
-                    select max(file_size)::bigint as bytes from public.images
-                     where user_id = $1 and is_valid and not is_duplicate and hash is not null
-                     group by hash) objects) as bytes,
                 (select case when count(*) < 1000 then count(*) filter (where is_kept)
                              else (count(*) filter (where is_kept) * 60
                                    / greatest(0.001, extract(epoch from now() - min(created_at))))::bigint end

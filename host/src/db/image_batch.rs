@@ -66,6 +66,11 @@ pub async fn record(
 
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
     let (kept, duplicates) = (count(Verdict::Kept), count(Verdict::Duplicate));
+    let bytes: i64 = rows
+        .iter()
+        .filter(|row| row.verdict == Verdict::Kept)
+        .filter_map(|row| row.file_size.map(i64::from))
+        .sum();
     let downloaded = integer(rows.iter().filter(|row| row.hash.is_some()).count());
     let got_on = !rows.is_empty();
     let progress: ChunkProgress = sqlx::query_as(
@@ -81,12 +86,15 @@ pub async fn record(
     .fetch_one(&mut *tx)
     .await?;
     sqlx::query(
-        "update pixcrawler.job set kept = kept + $2, judged = judged + $3, downloaded = downloaded + $4 where job_id = $1",
+        "update pixcrawler.job
+            set kept = kept + $2, judged = judged + $3, downloaded = downloaded + $4, bytes = bytes + $5
+          where job_id = $1",
     )
     .bind(chunk.job_id)
     .bind(integer(kept))
     .bind(integer(rows.len()))
     .bind(downloaded)
+    .bind(bytes)
     .execute(&mut *tx)
     .await?;
     let refreshed = progress::refresh_if_due(&mut tx, chunk.job_id).await?;

@@ -5,7 +5,7 @@
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};
-use sqlx::{FromRow, PgConnection, PgPool, types::Json};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
 use crate::{
@@ -45,11 +45,8 @@ pub async fn standing(
     user: UserId,
     but: Option<JobId>,
 ) -> sqlx::Result<Standing> {
-    sqlx::query_as(
-        "select coalesce(
-                    (select plan_id from public.subscriptions
-                      where user_id = $1 and status in ('active', 'on_trial')
-                      order by current_period_end desc, id limit 1), 'free') as tier,
+    sqlx::query_as(AssertSqlSafe(format!(
+        "select {tier} as tier,
                 coalesce(
                     (select images from pixcrawler.usage_day
                       where user_id = $1 and day = (now() at time zone 'UTC')::date), 0)::bigint as images_today,
@@ -63,11 +60,27 @@ pub async fn standing(
                            from public.crawl_jobs join pixcrawler.job on job_id = id
                           where user_id = $1 and status in ('pending', 'running') and id is distinct from $2) as open
                 ) as of_jobs",
-    )
+        tier = tier_of("$1"),
+    )))
     .bind(user)
     .bind(but)
     .fetch_one(connection)
     .await
+}
+
+/// The plan of a subscription of `user` that counts, in SQL. Who cancelled has paid until the period ends;
+/// who pays late has two weeks, in which the shop tries again; and the shop's word that a period goes on may
+/// be late by days.
+fn tier_of(user: &str) -> String {
+    format!(
+        "coalesce(
+            (select plan_id from public.subscriptions s
+              where s.user_id = {user}
+                and s.current_period_end > now() - case s.status
+                    when 'active' then interval '3 days' when 'on_trial' then interval '3 days'
+                    when 'past_due' then interval '14 days' when 'cancelled' then interval '0' end
+              order by s.current_period_end desc, s.id limit 1), 'free')"
+    )
 }
 
 /// Images that this job is to have, and how many more that may be than are counted.
@@ -111,10 +124,17 @@ pub async fn settle(connection: &mut PgConnection, user: UserId, job: JobId) -> 
     .fetch_optional(&mut *connection)
     .await?;
     let Some((images, price)) = due else { return Ok(()) };
-    sqlx::query("update pixcrawler.job set charged = kept where job_id = $1")
-        .bind(job)
-        .execute(&mut *connection)
-        .await?;
+    // The bytes anew: an older version that works beside this one does not count them.
+    sqlx::query(
+        "update pixcrawler.job
+            set charged = kept,
+                bytes = (select coalesce(sum(file_size), 0) from public.images
+                          where crawl_job_id = $1 and is_valid and not is_duplicate and hash is not null)
+          where job_id = $1",
+    )
+    .bind(job)
+    .execute(&mut *connection)
+    .await?;
     sqlx::query(
         "insert into pixcrawler.usage_day as counted (user_id, day, images)
          values ($1, (now() at time zone 'UTC')::date, $2)
@@ -147,8 +167,9 @@ pub async fn settle(connection: &mut PgConnection, user: UserId, job: JobId) -> 
         .await?;
     sqlx::query(
         "insert into public.credit_transactions
-             (account_id, user_id, type, description, amount, balance_after, metadata)
-         values ($1, $2, 'usage', $3, $4, $5, $6)",
+             (account_id, user_id, type, description, amount, balance_after, metadata, created_at)
+         -- The account is locked now, and may not have been when the transaction began.
+         values ($1, $2, 'usage', $3, $4, $5, $6, clock_timestamp())",
     )
     .bind(account)
     .bind(user)
@@ -159,6 +180,16 @@ pub async fn settle(connection: &mut PgConnection, user: UserId, job: JobId) -> 
     .execute(&mut *connection)
     .await?;
     Ok(())
+}
+
+/// Jobs that are over and of which images are not counted, as an older version leaves them; at most a hundred.
+pub async fn unsettled(db: &PgPool) -> sqlx::Result<Vec<(UserId, JobId)>> {
+    sqlx::query_as(
+        "select user_id, id from pixcrawler.job join public.crawl_jobs on id = job_id
+          where kept > charged and status in ('completed', 'failed', 'cancelled') limit 100",
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// Requests of a user, and bytes of images sent to them.
@@ -209,25 +240,28 @@ pub struct NewUsage {
     pub tier: String,
 }
 
-/// Takes such a day, which nobody else takes before the end of the transaction.
-pub async fn take_new(connection: &mut PgConnection) -> sqlx::Result<Option<NewUsage>> {
-    sqlx::query_as(
+/// Takes the next such day `after` another, which nobody else takes before the end of the transaction.
+pub async fn take_new(
+    connection: &mut PgConnection,
+    after: Option<&NewUsage>,
+) -> sqlx::Result<Option<NewUsage>> {
+    sqlx::query_as(AssertSqlSafe(format!(
         "update pixcrawler.usage_day d set is_new = false
           where (user_id, day) = (
-                select user_id, day from pixcrawler.usage_day where is_new order by user_id, day limit 1
+                select user_id, day from pixcrawler.usage_day
+                 where is_new and ($1::uuid is null or (user_id, day) > ($1, $2::date))
+                 order by user_id, day limit 1
                    for update skip locked)
-      returning user_id, day, images, api_calls, sent_bytes,
-                coalesce(
-                    (select plan_id from public.subscriptions s
-                      where s.user_id = d.user_id and status in ('active', 'on_trial')
-                      order by current_period_end desc, id limit 1), 'free') as tier",
-    )
+      returning user_id, day, images, api_calls, sent_bytes, {tier} as tier",
+        tier = tier_of("d.user_id"),
+    )))
+    .bind(after.map(|usage| usage.user_id))
+    .bind(after.map(|usage| usage.day))
     .fetch_optional(connection)
     .await
 }
 
-/// Shows a day in `usage_metrics`, which has one row for it. The bytes that are stored are looked at when images
-/// came, or the day is new: that takes a look at all images of the user.
+/// Shows a day in `usage_metrics`, which has one row for it.
 pub async fn publish(
     connection: &mut PgConnection,
     usage: &NewUsage,
@@ -235,51 +269,40 @@ pub async fn publish(
 ) -> sqlx::Result<()> {
     const UPDATE: &str = "update public.usage_metrics
             set images_processed = $3, api_calls = least($4, 2147483647)::integer,
-                bandwidth_used_gb = least($5 / 1e9, 99999999), images_limit = coalesce($6, images_limit)
+                bandwidth_used_gb = least($5 / 1e9, 99999999), images_limit = coalesce($6, 10000),
+                storage_used_gb = least($7 / 1e9, 99999999)
           where user_id = $1 and metric_date >= $2::date and metric_date < $2::date + 1
-      returning id";
+";
     const INSERT: &str = "insert into public.usage_metrics
-            (user_id, metric_date, images_processed, api_calls, bandwidth_used_gb, images_limit)
-         values ($1, $2::date, $3, least($4, 2147483647)::integer, least($5 / 1e9, 99999999), coalesce($6, 10000))
-      returning id";
-    let shown: Option<i32> = sqlx::query_scalar(
-        "select images_processed from public.usage_metrics
-          where user_id = $1 and metric_date >= $2::date and metric_date < $2::date + 1 limit 1",
-    )
-    .bind(usage.user_id)
-    .bind(usage.day)
-    .fetch_optional(&mut *connection)
-    .await?;
-    let write = if shown.is_some() { UPDATE } else { INSERT };
-    let row: Uuid = sqlx::query_scalar(write)
-        .bind(usage.user_id)
-        .bind(usage.day)
-        .bind(usage.images)
-        .bind(usage.api_calls)
-        .bind(usage.sent_bytes)
-        .bind(images_limit)
-        .fetch_one(&mut *connection)
-        .await?;
-    if shown != Some(usage.images) {
-        let (bytes, _) = stored(&mut *connection, usage.user_id).await?;
-        sqlx::query(
-            "update public.usage_metrics set storage_used_gb = least($2 / 1e9, 99999999) where id = $1",
-        )
-        .bind(row)
-        .bind(bytes)
-        .execute(connection)
-        .await?;
+            (user_id, metric_date, images_processed, api_calls, bandwidth_used_gb, images_limit, storage_used_gb)
+         values ($1, $2::date, $3, least($4, 2147483647)::integer, least($5 / 1e9, 99999999), coalesce($6, 10000),
+                least($7 / 1e9, 99999999))";
+    let (bytes, _) = stored(&mut *connection, usage.user_id).await?;
+    for write in [UPDATE, INSERT] {
+        let written = sqlx::query(write)
+            .bind(usage.user_id)
+            .bind(usage.day)
+            .bind(usage.images)
+            .bind(usage.api_calls)
+            .bind(usage.sent_bytes)
+            .bind(images_limit)
+            .bind(bytes)
+            .execute(&mut *connection)
+            .await?;
+        if written.rows_affected() > 0 {
+            break;
+        }
     }
     Ok(())
 }
 
-/// Bytes of this user's objects, and how many there are. A picture that several datasets hold is stored once.
+/// Bytes of the images that this user's jobs have kept, and how many there are: a sum over jobs, of which
+/// there are few. A picture that several datasets hold counts in each.
 pub async fn stored(connection: &mut PgConnection, user: UserId) -> sqlx::Result<(i64, i64)> {
     sqlx::query_as(
-        "select coalesce(sum(bytes), 0)::bigint, count(*)
-           from (select max(file_size)::bigint as bytes from public.images
-                  where user_id = $1 and is_valid and not is_duplicate and hash is not null
-                  group by hash) as objects",
+        "select coalesce(sum(bytes), 0)::bigint, coalesce(sum(kept), 0)::bigint
+           from public.crawl_jobs join pixcrawler.job on job_id = id
+          where user_id = $1",
     )
     .bind(user)
     .fetch_one(connection)

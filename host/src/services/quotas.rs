@@ -21,9 +21,9 @@ pub struct LimitReached {
     pub tier: String,
     /// As many as may be.
     pub most: i64,
-    /// As many as there are, and for a job as were asked for.
+    /// As many as there are; where waiting does not help, as were asked for.
     pub used: i64,
-    /// When there may be more; never for what one job is asked for.
+    /// When there may be more; none where waiting does not help.
     pub retry_after: Option<Duration>,
 }
 
@@ -61,8 +61,14 @@ pub enum Admission {
 
 impl LimitReached {
     fn text(&self) -> String {
-        let Self { kind, tier, most, used, .. } = self;
+        let Self { kind, tier, most, used, retry_after } = self;
         match kind {
+            LimitKind::ImagesPerDay if retry_after.is_none() => {
+                format!("the tier `{tier}` has {most} images a day, and the job asks for {used}")
+            }
+            LimitKind::JobsPerMinute if retry_after.is_none() => {
+                format!("the tier `{tier}` may begin no jobs")
+            }
             LimitKind::ImagesPerJob => {
                 format!("a job of the tier `{tier}` may have at most {most} images, and it asks for {used}")
             }
@@ -123,10 +129,16 @@ impl App {
         if let (Admission::New(_), Some(most)) = (job, limit(LimitKind::JobsPerMinute))
             && let Some(seconds) = db::usage::wait(tx, user, most).await?
         {
+            if most <= 0 {
+                return Err(reached(LimitKind::JobsPerMinute, most, 1, None).into());
+            }
             let retry_after = Duration::from_secs(seconds.ceil() as u64);
             return Err(reached(LimitKind::JobsPerMinute, most, most, Some(retry_after)).into());
         }
         if let Some(most) = limit(LimitKind::ImagesPerDay) {
+            if more > most {
+                return Err(reached(LimitKind::ImagesPerDay, most, more, None).into());
+            }
             let used = standing.images_today + standing.images_open;
             if used + more > most {
                 let retry_after = Duration::from_secs(standing.seconds_left.max(1).unsigned_abs().into());
@@ -175,12 +187,36 @@ impl App {
     }
 
     async fn publish_new_usage(&self) -> Result<(), db::Error> {
+        let mut before = None;
         loop {
             let mut tx = self.db.begin().await?;
-            let Some(usage) = db::usage::take_new(&mut tx).await? else { return Ok(()) };
+            let Some(usage) = db::usage::take_new(&mut tx, before.as_ref()).await? else { return Ok(()) };
             let limit = self.config.crawl.limit(&usage.tier, LimitKind::ImagesPerDay);
-            db::usage::publish(&mut tx, &usage, limit.and_then(|most| i32::try_from(most).ok())).await?;
+            let limit = limit.and_then(|most| i32::try_from(most).ok());
+            match db::usage::publish(&mut tx, &usage, limit).await {
+                Ok(()) => tx.commit().await?,
+                // It stays new, and does not hold up those of others.
+                Err(error) => {
+                    let (user, day) = (usage.user_id, usage.day);
+                    tracing::warn!(%user, %day, error = %chain(&error), "what a user had is not shown");
+                    tx.rollback().await?;
+                }
+            }
+            before = Some(usage);
+        }
+    }
+
+    /// Counts what jobs kept that an older version has ended.
+    pub(crate) async fn settle_left(&self) -> Result<(), db::Error> {
+        for (user, job) in db::usage::unsettled(&self.db).await? {
+            let mut tx = self.db.begin().await?;
+            if let Some(found) = db::job_lifecycle::lock(&mut tx, user, job).await?
+                && found.status.0.is_over()
+            {
+                db::usage::settle(&mut tx, user, job).await?;
+            }
             tx.commit().await?;
         }
+        Ok(())
     }
 }

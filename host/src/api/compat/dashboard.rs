@@ -15,8 +15,8 @@ use crate::{
 
 pub(in crate::api) struct DashboardApi;
 
-/// Bytes of what the original calls a gigabyte.
-const GIGABYTE: f64 = 1_073_741_824.0;
+/// In bytes.
+const GIGABYTE: f64 = 1e9;
 
 /// What a user has, at a glance.
 #[derive(Object)]
@@ -30,7 +30,7 @@ struct DashboardStats {
     total_datasets: i64,
     /// Images kept.
     total_images: i64,
-    /// Size of the stored files, each once, in units of 1 073 741 824 bytes, such as `12.50 GB`.
+    /// Size of the images kept, in units of 1 000 000 000 bytes, such as `12.50 GB`, as `/storage/usage` has it.
     storage_used: String,
     /// Images kept within the last minute, such as `150/min`.
     processing_speed: String,
@@ -49,19 +49,20 @@ impl DashboardApi {
     ) -> Result<Json<DashboardStats>, ProblemSet<SIGNED_IN>> {
         // The credit comes with the profile, which is made now if this is their first call.
         app.profile(&caller).await?;
-        Ok(Json(db::dashboard::of_user(&app.db, caller.user).await?.into()))
+        let (bytes, _) = app.stored_for(caller.user).await?;
+        Ok(Json(DashboardStats::new(db::dashboard::of_user(&app.db, caller.user).await?, bytes)))
     }
 }
 
-impl From<Dashboard> for DashboardStats {
+impl DashboardStats {
     #[expect(clippy::cast_precision_loss, reason = "rounded anyway")]
-    fn from(row: Dashboard) -> Self {
+    fn new(row: Dashboard, bytes: i64) -> Self {
         Self {
             total_projects: row.projects,
             active_jobs: row.active_jobs,
             total_datasets: row.datasets,
             total_images: row.images,
-            storage_used: format!("{:.2} GB", row.bytes as f64 / GIGABYTE),
+            storage_used: format!("{:.2} GB", bytes as f64 / GIGABYTE),
             processing_speed: format!("{}/min", row.images_in_last_minute),
             credits_remaining: row.credits,
         }
