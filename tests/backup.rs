@@ -14,8 +14,8 @@ use sqlx::postgres::PgListener;
 
 use crate::support::{
     api::send,
-    bucket::BucketServer,
-    postgres::{data_dir, database, empty_database, execute},
+    bucket::{BucketServer, Fault},
+    postgres::{data_dir, database, empty_database, execute, made_by},
     process::{Process, System},
     site::{PATIENCE, Site},
 };
@@ -44,7 +44,8 @@ async fn rows(pool: &PgPool) -> Value {
             'images', (select jsonb_agg(to_jsonb(i) order by id) from public.images i),
             'candidates', (select count(*) from pixcrawler.candidate),
             'migrations', (select jsonb_agg(version order by version) from pixcrawler.migration),
-            'secrets', (select jsonb_agg(to_jsonb(s) order by name) from pixcrawler.secret s),
+            'secrets', (select jsonb_agg(to_jsonb(s) order by name) from pixcrawler.secret s
+                         where name not in ('database-name', 'database-home', 'store')),
             'queued', (select count(*) from graphile_worker._private_jobs))",
     )
     .fetch_one(pool)
@@ -431,4 +432,188 @@ async fn a_database_of_ones_own_is_stood_up_elsewhere() {
     assert_eq!(output.status.code(), Some(i32::from(faulty > 0)));
     assert_eq!(missing().await, faulty);
     stop(server).await;
+}
+
+/// The objects in a bucket.
+fn pictures(bucket: &BucketServer) -> usize {
+    tree(&bucket.folder()).keys().filter(|path| path.extension().is_some_and(|kind| kind == "png")).count()
+}
+
+/// Whoever looks at a copy, or has one by other means than ours, loses nothing of what it was made of.
+#[tokio::test]
+async fn a_copy_and_what_it_was_made_of_leave_each_other_alone() {
+    let (site, bucket) = (Site::start().await, BucketServer::start().await);
+    let settings = bucket.settings();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let system = System::with(&site, database().await, &settings).await;
+    let folder = data_dir();
+    let [backup, copy] = ["backup", "copy"].map(|name| folder.path().join(name));
+    let target = backup.to_str().unwrap();
+    let worker = system.worker(&[]).await;
+    let made = async |path: &str, count: usize| {
+        site.gallery(path, count, None);
+        let job = system.create(&[path], count).await;
+        system.until_status(job, "completed").await;
+    };
+    made("/before", 3).await;
+    system.tool(&["backup", target], &[]).await;
+    made("/since", 2).await;
+    stop(worker).await;
+    // As if all of it were of last week.
+    for (path, _) in tree(&bucket.folder()) {
+        bucket.age(path.to_str().unwrap(), 200);
+    }
+
+    // With the settings of the one that is there still.
+    let alone = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+        command.args(arguments).env("PIXCRAWLER_DATA_DIR", &copy).env_remove("DATABASE_URL");
+        let done = command.envs(settings.iter().copied()).output().await.unwrap();
+        let said = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
+        (done.status.code().unwrap(), said)
+    };
+    let empty = empty_database().await;
+    let there =
+        [("DATABASE_URL", empty.url.expose_secret()), ("PIXCRAWLER_DATA_DIR", copy.to_str().unwrap())];
+    for told in [alone(&["restore", target]).await.1, system.fails(&["restore", target], &there).await] {
+        for part in
+            ["the bucket `pictures` of", "unset PIXCRAWLER_S3_BUCKET", "PIXCRAWLER_S3_PREFIX", "--take-over"]
+        {
+            assert!(told.contains(part), "{told}");
+        }
+    }
+
+    // Even where it was wrong to say that it is gone.
+    let (code, said) = alone(&["restore", target, "--take-over"]).await;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = alone(&["sweep", "--json"]).await;
+    assert!(code == 0 && said.contains("\"swept\":0") && said.contains("\"noted\":0"), "{said}");
+    let (_, said) = alone(&["user", "delete", "ann@example.org", "--yes"]).await;
+    assert_eq!(pictures(&bucket), 5, "{said}");
+    let told = system.fails(&["sweep"], &[]).await;
+    assert!(told.contains("belong to another database"), "{told}");
+    let (code, said) = alone(&["backup", target]).await;
+    assert!(code == 1 && said.contains("backup of another database"), "{said}");
+    assert_eq!(tree(&backup.join("objects")).keys().filter(|path| path.extension().is_some()).count(), 3);
+
+    // A copy by the means of Postgres has the name, too.
+    let clone = database().await;
+    let secrets: Value = sqlx::query_scalar("select jsonb_agg(to_jsonb(s)) from pixcrawler.secret s")
+        .fetch_one(&system.pool)
+        .await
+        .unwrap();
+    execute(&clone.pool, "truncate pixcrawler.secret").await;
+    sqlx::query(
+        "insert into pixcrawler.secret select * from jsonb_populate_recordset(null::pixcrawler.secret, $1)",
+    )
+    .bind(secrets)
+    .execute(&clone.pool)
+    .await
+    .unwrap();
+    let own = fs::read_dir(bucket.folder().join("databases")).unwrap().count();
+    let told = system.fails(&["sweep"], &[("DATABASE_URL", clone.url.expose_secret())]).await;
+    assert!(told.contains("belong to another database"), "{told}");
+    assert_eq!(fs::read_dir(bucket.folder().join("databases")).unwrap().count(), own + 1);
+    assert_eq!(pictures(&bucket), 5);
+}
+
+/// At whatever moment: the same again goes on, and nothing starts on the half.
+#[tokio::test]
+async fn an_interrupted_restore_into_a_database_goes_on() {
+    const DEFAULTS: &str = "select coalesce(array_agg(a::text order by a::text), '{}')
+        from (select defaclobjtype, grantee::regrole, privilege_type from pg_default_acl, aclexplode(defaclacl)
+               where defaclnamespace = 'public'::regnamespace and grantee <> defaclrole) as a";
+    const WAITS: &str = "select exists (select from pg_stat_activity
+        where datname = current_database() and application_name = 'pg_restore' and wait_event_type = 'Lock')";
+    let (site, bucket, other) =
+        (Site::start().await, BucketServer::start().await, BucketServer::start().await);
+    let [settings, others] = [bucket.settings(), other.settings()];
+    let [settings, others] = [&settings, &others]
+        .map(|set| set.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
+    let system = System::with(&site, database().await, &settings).await;
+    let folder = data_dir();
+    let [backup, data, elsewhere] = ["backup", "data", "elsewhere"].map(|name| folder.path().join(name));
+    let target = backup.to_str().unwrap();
+    let plugins = system.data().join("plugins");
+    fs::create_dir_all(&plugins).unwrap();
+    fs::write(plugins.join("notes.txt"), "mine").unwrap();
+    let worker = system.worker(&[]).await;
+    site.gallery("/gallery", 3, None);
+    let job = system.create(&["/gallery"], 3).await;
+    system.until_status(job, "completed").await;
+    stop(worker).await;
+    system.tool(&["backup", target], &[]).await;
+
+    let restored = made_by("select 1").await;
+    let defaults =
+        async || -> Vec<String> { sqlx::query_scalar(DEFAULTS).fetch_one(&restored.pool).await.unwrap() };
+    let before = defaults().await;
+    assert!(!before.is_empty());
+    let url = restored.url.expose_secret();
+    let mut there = vec![("DATABASE_URL", url), ("PIXCRAWLER_DATA_DIR", data.to_str().unwrap())];
+    there.extend(others.iter().copied());
+    let mut away = there.clone();
+    away[1].1 = elsewhere.to_str().unwrap();
+    let begin = || {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+        command.args(["restore", target]).envs(there.iter().copied()).kill_on_drop(true);
+        command.stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let interrupt = async |process: tokio::process::Child| {
+        let pid = rustix::process::Pid::from_raw(process.id().unwrap().cast_signed()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        let done = process.wait_with_output().await.unwrap();
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.code() == Some(130) && said.contains("the same command again goes on"), "{said}");
+    };
+    let none_starts = async || {
+        for arguments in [&["serve", "--port=0"][..], &["worker"], &["sweep"]] {
+            for settings in [&there, &away] {
+                let told = system.fails(arguments, settings).await;
+                assert!(
+                    told.contains("has not come to its end") && told.contains("pixcrawler restore"),
+                    "{told}"
+                );
+            }
+        }
+    };
+
+    // While the tables are read.
+    let mut held = restored.pool.begin().await.unwrap();
+    sqlx::query("create schema pixcrawler").execute(&mut *held).await.unwrap();
+    let process = begin();
+    let waits = async {
+        while !sqlx::query_scalar::<_, bool>(WAITS).fetch_one(&restored.pool).await.unwrap() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waits).await.unwrap();
+    assert!(defaults().await.is_empty());
+    interrupt(process).await;
+    held.rollback().await.unwrap();
+    none_starts().await;
+    // As one that was killed leaves it.
+    fs::write(data.join("postgres-restore.list"), "").unwrap();
+
+    // While the objects are copied.
+    other.fault(Some(hyper::Method::PUT), ".png", Fault::Hold);
+    let process = begin();
+    other.asked(|request| request.starts_with("PUT") && request.ends_with(".png")).await;
+    assert_eq!(defaults().await, before);
+    interrupt(process).await;
+    none_starts().await;
+    other.mend();
+    let done = parsed(&system.tool(&["restore", target, "--json"], &there).await);
+    assert_eq!((&done["objects"], &done["faulty"]), (&json!(3), &json!(0)));
+    assert_eq!(defaults().await, before);
+    assert_eq!(fs::read_to_string(data.join("plugins/notes.txt")).unwrap(), "mine");
+    assert_eq!(rows(&restored.pool).await, rows(&system.pool).await);
+    let left: bool =
+        sqlx::query_scalar("select exists (select from pg_namespace where nspname = 'pixcrawler_restoring')")
+            .fetch_one(&restored.pool)
+            .await
+            .unwrap();
+    assert!(!left);
+    let swept = parsed(&system.tool(&["sweep", "--json"], &there).await);
+    assert_eq!((&swept["objects"], &swept["missing"]), (&json!(3), &json!(0)));
 }

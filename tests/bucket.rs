@@ -7,8 +7,9 @@ mod waste;
 
 use std::{path::Path, process::Stdio, time::Instant};
 
+use chrono::{TimeDelta, Utc};
 use hyper::Method;
-use pixcrawler::services::objects::sweep;
+use pixcrawler::{auth::link::LinkHolder, model::UserId, services::objects::sweep};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
@@ -108,7 +109,14 @@ async fn a_crawl_into_a_bucket() {
         assert!(!log.contains(SECRET) && !log.contains("Signature="), "{log}");
     }
     // Whoever is deleted leaves nothing.
-    let told = system.tool(&["user", "delete", "ann@example.org", "--yes"], &[]).await;
+    let locked = hashes(&all[..1]);
+    bucket.fault(Some(Method::DELETE), locked.first().unwrap(), Fault::Answer(403, "AccessDenied"));
+    let told = system.fails(&["user", "delete", "ann@example.org", "--yes"], &[]).await;
+    assert_eq!(kept(&bucket), locked, "all that can be: {told}");
+    bucket.mend();
+    // The account is gone, and with it the address.
+    let user = told.split_whitespace().next().unwrap();
+    let told = system.tool(&["user", "delete", user, "--yes"], &[]).await;
     assert!(kept(&bucket).is_empty(), "{told}");
 }
 
@@ -155,6 +163,8 @@ async fn a_bucket_that_fails_pauses_the_work_and_spends_nothing() {
     for (fault, words) in [
         (Fault::Answer(503, "SlowDown"), "503 SlowDown"),
         (Fault::Answer(403, "SignatureDoesNotMatch"), "PIXCRAWLER_S3_SECRET_ACCESS_KEY"),
+        // Of a proxy, and not of the bucket.
+        (Fault::Answer(413, ""), "a proxy before it takes no body of that size"),
     ] {
         bucket.fault(put.clone(), "", fault);
         let job = system.create(&["/gallery"], 100).await;
@@ -198,6 +208,19 @@ async fn a_bucket_that_fails_pauses_the_work_and_spends_nothing() {
     let _worker = system.worker(&[]).await;
     system.until_hurried(job, "all are kept", |job| job["status"] == "completed").await;
     assert_eq!(kept(&bucket).len(), 8);
+
+    // Nor that of one that begins.
+    for command in ["serve", "worker"] {
+        bucket.mend();
+        bucket.fault(None, "", Fault::Hang);
+        let mut beginner = system.begin(command, &[]);
+        // The other worker asks for no probe.
+        bucket.asked(|request| request.contains("readiness-probe")).await;
+        let begun = Instant::now();
+        beginner.terminate();
+        assert_eq!(beginner.exited().await.code(), Some(0), "{}", beginner.log());
+        assert!(begun.elapsed().as_secs() < 8, "{:?}", begun.elapsed());
+    }
 }
 
 /// Of a bucket with a bound of its own, as Supabase's have: nothing else is wrong.
@@ -249,6 +272,15 @@ async fn clients_are_sent_to_the_bucket_where_that_is_set() {
         assert!(place.contains(what), "{place}");
         send(client.get(place.replace(what, other))).await.expect(403);
     }
+    // No longer than the link.
+    let user = image["url"].as_str().unwrap().split_once("user=").unwrap().1.split('&').next().unwrap();
+    let holder = LinkHolder { user: UserId(user.parse().unwrap()), api_key: None };
+    let path = image["storage_url"].as_str().unwrap();
+    let short = api.app.links.sign(path, holder, Utc::now() + TimeDelta::seconds(60));
+    let sent = api.get(&short).await.expect(302);
+    let seconds = sent.header("location").unwrap().split_once("X-Amz-Expires=").unwrap().1;
+    let seconds: u64 = seconds.split('&').next().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{seconds}");
     let tag = format!("\"{hash}\"");
     let same = api.request("GET", image["url"].as_str().unwrap()).header("if-none-match", tag);
     send(same).await.expect(304);

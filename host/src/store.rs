@@ -286,6 +286,14 @@ impl Store {
         Ok(Some(String::from_utf8_lossy(&mark).into_owned()))
     }
 
+    /// Forgets that rows of a database name objects of this store: there is no such database any more.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub async fn forget_database(&self, name: &str) -> Result<(), StoreError> {
+        self.delete(&mark_location(name)).await.map(drop)
+    }
+
     /// Lists the databases whose rows name objects of this store, each with when it was noted.
     ///
     /// # Errors

@@ -104,6 +104,23 @@ async fn waste_goes_when_nobody_puts_it_again() {
     put().await.unwrap();
     assert_eq!(swept(&api, false).await, (0, 0, 2));
     assert!(is_there(&old));
+    // One that is locked holds up no other, and is tried again.
+    let (_, _, locked) = waste(&api, &bucket, b"locked", 25).await;
+    let (_, _, free) = waste(&api, &bucket, b"free", 25).await;
+    assert_eq!(swept(&api, false).await.1, 2);
+    later().await;
+    bucket.fault(Some(Method::DELETE), &locked, Fault::Answer(403, "AccessDenied"));
+    let Sweep { swept: gone, undeletable, undeletable_reason, .. } =
+        sweep(&api.app.db, &api.app.store, false).await.unwrap();
+    assert_eq!((gone, undeletable), (1, 1));
+    assert!(undeletable_reason.unwrap().contains("403 AccessDenied"));
+    assert!(is_there(&locked) && !is_there(&free));
+    bucket.mend();
+    assert_eq!(swept(&api, false).await.1, 1);
+    later().await;
+    assert_eq!(swept(&api, false).await.0, 1);
+    assert!(!is_there(&locked));
+
     let left: i64 = sqlx::query_scalar("select count(*) from pixcrawler.object_to_delete")
         .fetch_one(&api.app.db)
         .await

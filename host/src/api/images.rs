@@ -1,5 +1,7 @@
 //! What a crawl brought: rows with provenance and verdict, and the bytes.
 
+use std::time::Duration;
+
 use chrono::Utc;
 use poem::{Request, web::Data};
 use poem_openapi::{
@@ -159,7 +161,9 @@ impl ImagesApi {
         let missing = || Problem::not_found("image file");
         let image = db::images::show(&app.db, user, ImageId(id)).await?.ok_or_else(missing)?;
         let (sha256, format) = object(&image).ok_or_else(missing)?;
-        let redirect = app.config.objects.s3_redirect;
+        // No longer than the link that led here.
+        let left = expires.map_or(i64::MAX, |end| end.saturating_sub(Utc::now().timestamp()).max(1));
+        let redirect = app.config.objects.s3_redirect.then(|| Duration::from_secs(left.unsigned_abs()));
         let wanted = Wanted { if_none_match, if_range, range, redirect };
         let file = File::get(&app.store, user, sha256, format, &wanted).await?;
         let traffic = app.user_traffic.clone();

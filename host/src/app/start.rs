@@ -85,6 +85,12 @@ pub enum StartError {
          in it to begin with nothing"
     )]
     HalfRestored(PathBuf),
+    /// A restore into the configured database was interrupted.
+    #[error(
+        "a restore into the database of DATABASE_URL has not come to its end: give the same `pixcrawler restore` again, or \
+         begin with an empty database"
+    )]
+    HalfRestoredDatabase,
     /// The private Postgres does not start.
     #[error("the private Postgres does not start")]
     Embedded(#[from] postgres::PostgresError),
@@ -248,6 +254,19 @@ impl Database {
     /// # Errors
     /// When it cannot be had; says what to do.
     pub async fn configured(config: &Config) -> Result<Option<Self>, StartError> {
+        let Some(database) = Self::to_restore(config).await? else { return Ok(None) };
+        if db::transfer::is_half_restored(&database.pool).await? {
+            database.close().await;
+            return Err(StartError::HalfRestoredDatabase);
+        }
+        Ok(Some(database))
+    }
+
+    /// The same, also where a restore into it has not come to its end.
+    ///
+    /// # Errors
+    /// When it cannot be had; says what to do.
+    pub(crate) async fn to_restore(config: &Config) -> Result<Option<Self>, StartError> {
         let Some(server) = ServerAddress::configured(&config.database) else { return Ok(None) };
         let pool = db::connect(server, config.database.database_sessions).await?;
         Ok(Some(Self { pool, objects: config.objects.clone(), private: None }))
@@ -347,6 +366,10 @@ pub(crate) async fn mark_store<E: From<StoreError> + From<db::Error>>(
     store: &Store,
 ) -> Result<String, E> {
     let name = db::secrets::database_name(db).await?;
+    // Without a turn, which others would wait for as long as the bucket takes.
+    if let Some(mark) = store.mark(&name).await?.filter(|mark| !mark.is_empty()) {
+        return Ok(mark);
+    }
     let turn = db::objects::turn_to_mark(db).await?;
     let mark = store.serve_database(&name).await?;
     turn.commit().await?;

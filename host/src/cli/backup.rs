@@ -46,7 +46,8 @@ pub(super) struct Backup {
 ///
 /// In --data-dir, which must be absent or empty. With `DATABASE_URL` a backup of a database of your own goes
 /// into that one, which must be empty, a Supabase project's or another's, and its objects into the store that
-/// is configured; without, into a private Postgres. Every object is compared with its hash. A newer version
+/// is configured; without, into a private Postgres. A bucket that the database of the backup uses is refused,
+/// unless --take-over is given. Every object is compared with its hash. A newer version
 /// of the program, or a newer Postgres, may restore what an older one backed up, not the other way round.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -65,6 +66,10 @@ pub(super) struct Restore {
     /// other means, such as a backup of Supabase
     #[arg(long, conflicts_with = "verify")]
     objects: bool,
+    /// The database that the backup is of is gone for good: take over the bucket of the settings, which has its
+    /// objects
+    #[arg(long, conflicts_with_all = ["verify", "objects"])]
+    take_over: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -107,10 +112,12 @@ impl Restore {
         let Checked { manifest, objects, bytes, faults } = if self.verify {
             or_stopped(&stop, backup::verify(&self.source)).await?
         } else {
-            backup::restore(&config, &self.source, &stop, &tell).await.map_err(|error| match error {
-                // Of which the exit code speaks.
-                BackupError::Start(error) => anyhow::Error::from(error),
-                other => other.into(),
+            backup::restore(&config, &self.source, self.take_over, &stop, &tell).await.map_err(|error| {
+                match error {
+                    // Of which the exit code speaks.
+                    BackupError::Start(error) => anyhow::Error::from(error),
+                    other => other.into(),
+                }
             })?
         };
         if self.json {

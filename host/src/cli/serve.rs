@@ -71,7 +71,8 @@ impl WorkerArgs {
             Some(address) => Some(api::ApiServer::bind_probes(app.clone(), address).await?),
             None => None,
         };
-        let presence = Presence::begin(&app, Role::Worker).await;
+        let begun = stop.run_until_cancelled(Presence::begin(&app, Role::Worker)).await;
+        let Some(presence) = begun else { return Ok(()) };
         let address = server.as_ref().map(|server| tracing::field::display(server.address()));
         tracing::info!(event = "ready", slots = app.config.crawl.slots, address, "ready");
         let server = async {
@@ -119,7 +120,8 @@ async fn run(
 /// API and worker until `stop`; when the API fails or the database is not safe, both stop.
 async fn serve(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     let server = api::ApiServer::bind(app.clone()).await?;
-    let presence = Presence::begin(&app, Role::Server).await;
+    let begun = stop.run_until_cancelled(Presence::begin(&app, Role::Server)).await;
+    let Some(presence) = begun else { return Ok(()) };
     tracing::info!(event = "ready", address = %server.address(), docs = %format!("http://{}/docs", server.address()), "ready");
     let worker = async {
         if app.config.crawl.slots > 0 {

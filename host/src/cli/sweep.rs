@@ -69,6 +69,12 @@ impl SweepArgs {
                     counted(sweep.noted, "object"),
                 ));
             }
+            if let Some(reason) = &sweep.undeletable_reason {
+                say(&format!(
+                    "{} that no row names cannot be deleted: {reason}",
+                    counted(sweep.undeletable, "object")
+                ));
+            }
             if let Some(until) = sweep.waits_until {
                 say(&format!(
                     "Nothing is deleted before {}: other databases that use this folder have a day to show themselves.",

@@ -69,6 +69,9 @@ pub async fn change_key(db: &PgPool, name: &str, fresh: &[u8], keep: bool) -> sq
 
 /// How the name of a key ends that was changed for another.
 const PREVIOUS: &str = "-previous";
+/// Name of the name of the database, and of where it got that.
+const NAME: &str = "database-name";
+const HOME: &str = "database-home";
 /// Name of the mark of the store.
 const STORE: &str = "store";
 
@@ -93,8 +96,69 @@ pub async fn share_store(db: &PgPool, mark: &str) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The name of this database, which no other has but one that was restored from it.
+/// The name of this database, which no other has: one that finds itself elsewhere than where it got its name is a
+/// copy, and gets another.
 pub async fn database_name(db: &PgPool) -> sqlx::Result<String> {
-    let name = get_or_insert(db, "database-name", Uuid::new_v4().as_bytes()).await?;
+    let Some(home) = home(db).await? else {
+        return Ok(hex::encode(get_or_insert(db, NAME, Uuid::new_v4().as_bytes()).await?));
+    };
+    let mut turn = db.begin().await?;
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.name'))").execute(&mut *turn).await?;
+    let (name, known): (Option<Vec<u8>>, Option<Vec<u8>>) = sqlx::query_as(
+        "select (select value from pixcrawler.secret where name = $1),
+                (select value from pixcrawler.secret where name = $2)",
+    )
+    .bind(NAME)
+    .bind(HOME)
+    .fetch_one(&mut *turn)
+    .await?;
+    let is_copy = known.as_ref().is_some_and(|known| *known != home);
+    let name = match name {
+        // One that got it from an earlier version has it from here.
+        Some(name) if !is_copy => name,
+        _ => Uuid::new_v4().as_bytes().to_vec(),
+    };
+    for (row, value) in [(NAME, &name), (HOME, &home)] {
+        sqlx::query(
+            "insert into pixcrawler.secret (name, value) values ($1, $2)
+                 on conflict (name) do update set value = excluded.value where secret.value <> excluded.value",
+        )
+        .bind(row)
+        .bind(value)
+        .execute(&mut *turn)
+        .await?;
+    }
+    turn.commit().await?;
+    if is_copy {
+        tracing::warn!(
+            event = "database-copied",
+            "this database is a copy of another, or its server was made anew: it has a name of its own from now on"
+        );
+    }
     Ok(hex::encode(name))
+}
+
+/// Takes this name from a database that was restored from a backup of the one called so: who asks next makes another.
+pub async fn leave_database_name(db: &PgPool, name: &str) -> sqlx::Result<()> {
+    let left = sqlx::query(
+        "delete from pixcrawler.secret
+          where name in ($1, $2)
+            and exists (select from pixcrawler.secret where name = $1 and encode(value, 'hex') = $3)",
+    );
+    left.bind(NAME).bind(HOME).bind(name).execute(db).await.map(drop)
+}
+
+/// What tells where a database is from where a copy of it is: its server and its number there. None where the
+/// server does not tell.
+async fn home(db: &PgPool) -> sqlx::Result<Option<Vec<u8>>> {
+    let tells = sqlx::query_scalar("select has_function_privilege('pg_control_system()', 'execute')");
+    if !tells.fetch_one(db).await? {
+        return Ok(None);
+    }
+    let home: String = sqlx::query_scalar(
+        "select system_identifier || '/' || oid from pg_control_system(), pg_database where datname = current_database()",
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Some(home.into_bytes()))
 }

@@ -2,7 +2,7 @@
 //!
 //! Its functions fail when the database does.
 
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 
 /// What is in the way of an installation with these schemas that is to come into this database, if anything is.
 pub async fn occupied_by(pool: &PgPool, schemas: &[&str]) -> sqlx::Result<Option<String>> {
@@ -30,7 +30,48 @@ pub async fn make_roles(pool: &PgPool, roles: &[String]) -> sqlx::Result<()> {
     .bind(roles)
     .fetch_all(pool)
     .await?;
-    run(pool, &missing).await
+    run(&mut *pool.acquire().await?, &missing).await
+}
+
+/// Schema that is there from before the first row of a restore until its end.
+const RESTORING: &str = "pixcrawler_restoring";
+
+/// Whether a restore into this database has not come to its end.
+pub async fn is_half_restored(pool: &PgPool) -> sqlx::Result<bool> {
+    let there = sqlx::query_scalar("select to_regnamespace($1) is not null");
+    there.bind(RESTORING).fetch_one(pool).await
+}
+
+/// Whether the tables of an installation are there.
+pub async fn is_loaded(pool: &PgPool) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select to_regclass('pixcrawler.migration') is not null").fetch_one(pool).await
+}
+
+/// Notes that a restore of this backup begins, or goes on; gives the one whose tables are there, if any are.
+pub async fn begin_restore(pool: &PgPool, backup: &str) -> sqlx::Result<String> {
+    sqlx::raw_sql(
+        "set client_min_messages = warning;
+         create schema if not exists pixcrawler_restoring;
+         create table if not exists pixcrawler_restoring.restore (
+             is_only boolean primary key default true check (is_only), backup text not null, grants text[]);
+         reset client_min_messages",
+    )
+    .execute(pool)
+    .await?;
+    sqlx::query(
+        "insert into pixcrawler_restoring.restore (backup) values ($1)
+             on conflict (is_only) do update set backup = excluded.backup
+              where to_regclass('pixcrawler.migration') is null",
+    )
+    .bind(backup)
+    .execute(pool)
+    .await?;
+    sqlx::query_scalar("select backup from pixcrawler_restoring.restore").fetch_one(pool).await
+}
+
+/// The restore is at its end.
+pub async fn end_restore(pool: &PgPool) -> sqlx::Result<()> {
+    sqlx::raw_sql("drop schema pixcrawler_restoring cascade").execute(pool).await.map(drop)
 }
 
 /// What this role grants by default on what it makes in `public`, and how that is taken away and given again:
@@ -42,8 +83,10 @@ pub struct DefaultGrants {
 }
 
 impl DefaultGrants {
-    /// Takes them away.
-    pub async fn suspend(pool: &PgPool) -> sqlx::Result<Self> {
+    /// Takes them away. What they were stays noted in the database until they are given again, also where a restore
+    /// is interrupted.
+    pub async fn suspend(pool: &PgPool) -> sqlx::Result<()> {
+        let mut suspension = pool.begin().await?;
         let grants: Self = sqlx::query_as(
             "select coalesce(array_agg(distinct prefix || 'revoke all on ' || kind || ' from ' || role), '{}') as revoke,
                     coalesce(array_agg(prefix || 'grant ' || privilege_type || ' on ' || kind || ' to ' || role), '{}') as \"grant\"
@@ -55,23 +98,37 @@ impl DefaultGrants {
                         and grantee <> 0 and grantee <> defaclrole) as given
               where kind is not null",
         )
-        .fetch_one(pool)
+        .fetch_one(&mut *suspension)
         .await?;
-        run(pool, &grants.revoke).await?;
-        Ok(grants)
+        // Those of a restore that was interrupted are noted already.
+        sqlx::query("update pixcrawler_restoring.restore set grants = coalesce(grants, '{}') || $1")
+            .bind(&grants.grant)
+            .execute(&mut *suspension)
+            .await?;
+        run(&mut suspension, &grants.revoke).await?;
+        suspension.commit().await
     }
 
     /// Gives them again.
-    pub async fn resume(self, pool: &PgPool) -> sqlx::Result<()> {
-        run(pool, &self.grant).await
+    pub async fn resume(pool: &PgPool) -> sqlx::Result<()> {
+        let mut resumption = pool.begin().await?;
+        let grants: Option<Vec<String>> =
+            sqlx::query_scalar("select grants from pixcrawler_restoring.restore")
+                .fetch_one(&mut *resumption)
+                .await?;
+        run(&mut resumption, &grants.unwrap_or_default()).await?;
+        sqlx::query("update pixcrawler_restoring.restore set grants = null")
+            .execute(&mut *resumption)
+            .await?;
+        resumption.commit().await
     }
 }
 
-async fn run(pool: &PgPool, statements: &[String]) -> sqlx::Result<()> {
+async fn run(connection: &mut PgConnection, statements: &[String]) -> sqlx::Result<()> {
     if statements.is_empty() {
         return Ok(());
     }
-    sqlx::raw_sql(AssertSqlSafe(statements.join(";"))).execute(pool).await.map(drop)
+    sqlx::raw_sql(AssertSqlSafe(statements.join(";"))).execute(connection).await.map(drop)
 }
 
 /// Inserts rows of `auth.users`, as JSON, that are not there. What one of another version has more is left out.

@@ -9,7 +9,11 @@
 //! interrupts it, the manifest speaks of a backup that is whole.
 //!
 //! A restore into a data folder makes all in its folder `restoring` and moves it to its places at the end,
-//! the database last. One into a database of one's own reads that in one transaction, and adds the objects.
+//! the database last. One into a database of one's own is noted there, reads that in one transaction, and adds the
+//! objects; nothing starts on that database before its end.
+//!
+//! The restored database has another name than the one of which the backup is, so that each knows in a store or a
+//! backup of both what it may not delete.
 
 use std::{
     fs::{self, File},
@@ -58,12 +62,14 @@ const LOCK: &str = "backup.lock";
 /// Parts of the data folder that cannot be made anew, beside the database and the objects.
 const FILES: [&str; 2] = ["keys", "plugins"];
 /// What may be in a data folder into which a restore goes.
-const HARMLESS: [&str; 7] = [
+const HARMLESS: [&str; 8] = [
     "cache",
     "lost+found",
     "postgres.lock",
     "postgres.users",
     "postgres.log",
+    // Of a restore that was killed.
+    "postgres-restore.list",
     private::RESTORING,
     private::RESTORE_LOCK,
 ];
@@ -86,7 +92,7 @@ pub struct Manifest {
     pub format: u32,
     /// Of the program that made it.
     pub version: String,
-    /// Name of the database of which it is; one that was restored from it has the same.
+    /// Name of the database of which it is; one that is restored from it gets another.
     pub database: String,
     /// The moment of which it is.
     pub made_at: DateTime<Utc>,
@@ -183,9 +189,22 @@ pub enum BackupError {
     Occupied(String),
     /// The database is there, and the rest is not.
     #[error(
-        "the database was restored, but not all objects; `pixcrawler restore {0} --objects` goes on with them"
+        "the database was restored, but not all objects; the same `pixcrawler restore` again goes on with them"
     )]
-    Objects(PathBuf, #[source] Box<Self>),
+    Objects(#[source] Box<Self>),
+    /// What one of them deletes the other may need.
+    #[error(
+        "{0} has the objects of the database that the backup is of: for a copy beside that one unset PIXCRAWLER_S3_BUCKET \
+         and the other PIXCRAWLER_S3_ settings (objects are then in the data folder), or name another bucket or \
+         PIXCRAWLER_S3_PREFIX; only when that database is gone for good, give --take-over"
+    )]
+    OfTheOther(String),
+    /// Half of one, and half of another.
+    #[error(
+        "a restore of another backup, {0}, into the database of DATABASE_URL has not come to its end: give that one again, \
+         or name an empty database"
+    )]
+    HalfOfAnother(String),
     /// There is no database.
     #[error("there is no database in {0} to back up; name the data folder with --data-dir")]
     Nothing(PathBuf),
@@ -687,14 +706,39 @@ fn verify_accounts(folder: &Path, manifest: &Manifest) -> Result<Option<PathBuf>
 ///
 /// # Errors
 /// When the data folder is not a new one, or the backup cannot be restored, or `stop` came first; then there
-/// is nothing of it in the data folder.
+/// is nothing of it in the data folder. When the bucket of the settings has the objects of the database that the
+/// backup is of, unless the restored one is to take it over.
 pub async fn restore(
     config: &Config,
     source: &Path,
+    take_over: bool,
     stop: &CancellationToken,
     tell: Announce<'_>,
 ) -> Result<Checked, BackupError> {
     let manifest = read(source)?;
+    let bucket = Store::bucket(&config.objects)?;
+    if let Some(bucket) = bucket.as_ref().filter(|_| !take_over) {
+        let marked = stop.run_until_cancelled(bucket.mark(&manifest.database)).await;
+        if marked.ok_or(StartError::Stopped)??.is_some() {
+            return Err(BackupError::OfTheOther(bucket.place()));
+        }
+    }
+    let before = manifest.database.clone();
+    let checked = restore_whole(config, source, manifest, stop, tell).await?;
+    if let Some(bucket) = bucket.filter(|_| take_over) {
+        // Where it is there still, nothing is deleted; `pixcrawler sweep` says so.
+        bucket.forget_database(&before).await?;
+    }
+    Ok(checked)
+}
+
+async fn restore_whole(
+    config: &Config,
+    source: &Path,
+    manifest: Manifest,
+    stop: &CancellationToken,
+    tell: Announce<'_>,
+) -> Result<Checked, BackupError> {
     let data_dir = crate::app::make_data_dir(config)?;
     let path = data_dir.join(private::RESTORE_LOCK);
     // Stays: who removes it may remove the lock of the next.
@@ -713,7 +757,8 @@ pub async fn restore(
         tell("making a private Postgres");
         let accounts = verify_accounts(source, &manifest)?;
         let database = load(&inner, &restoring, &manifest, (&dump, accounts.as_deref()), stop, tell).await?;
-        let filled = stop.run_until_cancelled(fill(&database, &restoring, source, &manifest, tell)).await;
+        let filled =
+            stop.run_until_cancelled(fill(&database, &restoring, source, &manifest, false, tell)).await;
         database.close().await;
         filled.unwrap_or(Err(StartError::Stopped.into()))
     };
@@ -746,33 +791,54 @@ async fn restore_into_database(
     stop: &CancellationToken,
     tell: Announce<'_>,
 ) -> Result<Checked, BackupError> {
-    if let Some(entry) = names(data_dir)?.into_iter().find(|name| !HARMLESS.contains(&&**name)) {
-        return Err(BackupError::NotEmpty { folder: data_dir.to_owned(), entry });
-    }
-    let database = Database::connect(config).await?;
+    let restoring = data_dir.join(private::RESTORING);
+    see_room(data_dir, &restoring)?;
+    let database =
+        Database::to_restore(config).await?.ok_or_else(|| BackupError::Nothing(data_dir.to_owned()))?;
     let filled = async {
         let found = db::server_major(&database.pool).await?;
         if manifest.rows.postgres > found {
             return Err(BackupError::NewerPostgres { backup: manifest.rows.postgres, found });
         }
-        if let Some(what) = db::transfer::occupied_by(&database.pool, &SCHEMAS).await? {
+        if !db::transfer::is_half_restored(&database.pool).await?
+            && let Some(what) = db::transfer::occupied_by(&database.pool, &SCHEMAS).await?
+        {
             return Err(BackupError::Occupied(what));
         }
         tell("checking the database's file");
         let dump = verify_dump(source, &manifest)?;
         let accounts = verify_accounts(source, &manifest)?.ok_or(BackupError::OfPrivate)?;
-        tell("reading the database");
-        let tools = tools(config, &database, data_dir).await?;
-        load_parts(&database.pool, &tools, &manifest, &dump, &accounts).await?;
-        let filled = fill(&database, data_dir, source, &manifest, tell).await;
-        filled.map_err(|error| BackupError::Objects(source.to_owned(), Box::new(error)))
+        let begun = db::transfer::begin_restore(&database.pool, &manifest.run).await?;
+        if begun != manifest.run {
+            return Err(BackupError::HalfOfAnother(begun));
+        }
+        make_room(data_dir, &restoring)?;
+        let is_loaded = db::transfer::is_loaded(&database.pool).await?;
+        if is_loaded {
+            DefaultGrants::resume(&database.pool).await?;
+        } else {
+            tell("reading the database");
+            let tools = tools(config, &database, data_dir).await?;
+            load_parts(&database.pool, &tools, &manifest, &dump, &accounts).await?;
+        }
+        let filled = fill(&database, data_dir, source, &manifest, is_loaded, tell).await;
+        let checked = filled.map_err(|error| BackupError::Objects(Box::new(error)))?;
+        fs::remove_dir_all(&restoring).map_err(BackupError::io("remove", &restoring))?;
+        // From now on others begin.
+        db::transfer::end_restore(&database.pool).await?;
+        Ok(checked)
     };
     let filled = stop.run_until_cancelled(filled).await;
+    if filled.is_none() {
+        tell(
+            "interrupted: the same command again goes on, and until its end nothing else starts on that database",
+        );
+    }
     database.close().await;
     filled.unwrap_or(Err(StartError::Stopped.into()))
 }
 
-/// Reads the parts of a database into another that has none of them.
+/// Reads the parts of a database into another that has none of them, and where the restore is noted.
 async fn load_parts(
     pool: &PgPool,
     tools: &PostgresTools<'_>,
@@ -791,9 +857,9 @@ async fn load_parts(
     let open = || File::open(dump).map_err(BackupError::io("open", dump));
     let list = tools.list(open()?).await?;
     let dump = open()?;
-    let grants = DefaultGrants::suspend(pool).await?;
+    DefaultGrants::suspend(pool).await?;
     let loaded = tools.load_listed(dump, &without_what_is_there(&list)).await;
-    grants.resume(pool).await?;
+    DefaultGrants::resume(pool).await?;
     Ok(loaded?)
 }
 
@@ -863,17 +929,24 @@ async fn copy_named(
     Ok((new, there, faults))
 }
 
-/// Sees that the data folder is a new one, or one into which a restore was interrupted, which is undone, and
-/// makes the folder for this one.
-fn make_room(data_dir: &Path, restoring: &Path) -> Result<(), BackupError> {
+/// Sees that the data folder is a new one, or one into which a restore was interrupted; tells whether it is that.
+fn see_room(data_dir: &Path, restoring: &Path) -> Result<bool, BackupError> {
     let names = names(data_dir)?;
     let interrupted = restoring.exists() && !names.iter().any(|name| name == "postgres");
-    for name in names {
-        let path = data_dir.join(&name);
-        if interrupted && (name == OBJECTS || FILES.contains(&&*name)) {
-            fs::remove_dir_all(&path).map_err(BackupError::io("remove", &path))?;
-        } else if !HARMLESS.contains(&&*name) {
-            return Err(BackupError::NotEmpty { folder: data_dir.to_owned(), entry: name });
+    let is_half = |name: &str| interrupted && (name == OBJECTS || FILES.contains(&name));
+    match names.into_iter().find(|name| !is_half(name) && !HARMLESS.contains(&&**name)) {
+        Some(entry) => Err(BackupError::NotEmpty { folder: data_dir.to_owned(), entry }),
+        None => Ok(interrupted),
+    }
+}
+
+/// The same; undoes what was interrupted, and makes the folder for this one.
+fn make_room(data_dir: &Path, restoring: &Path) -> Result<(), BackupError> {
+    if see_room(data_dir, restoring)? {
+        for path in [OBJECTS].into_iter().chain(FILES).map(|name| data_dir.join(name)) {
+            if path.exists() {
+                fs::remove_dir_all(&path).map_err(BackupError::io("remove", &path))?;
+            }
         }
     }
     if restoring.exists() {
@@ -910,7 +983,12 @@ async fn load(
             }
             Some(accounts) => {
                 let pool = db::connect(&server.url(), 2).await?;
-                let loaded = load_parts(&pool, &tools, manifest, dump, accounts).await;
+                let loaded = async {
+                    db::transfer::begin_restore(&pool, &manifest.run).await?;
+                    load_parts(&pool, &tools, manifest, dump, accounts).await?;
+                    Ok::<_, BackupError>(db::transfer::end_restore(&pool).await?)
+                };
+                let loaded = loaded.await;
                 pool.close().await;
                 loaded?;
             }
@@ -944,21 +1022,28 @@ async fn make_roles(server: &PrivatePostgres) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Compares the database with what the backup says, brings it up to date, and adds objects and files.
+/// Compares the database with what the backup says, brings it up to date, which a restore that goes on may have
+/// done, and adds objects and files.
 async fn fill(
     database: &Database,
     folder: &Path,
     source: &Path,
     manifest: &Manifest,
+    goes_on: bool,
     tell: Announce<'_>,
 ) -> Result<Checked, BackupError> {
     let mut hold = StoreHold::to_read(&database.pool).await?.ok_or(BackupError::Busy)?;
     hold.list().await?;
-    let found = RowCounts { postgres: manifest.rows.postgres, ..hold.counts().await? };
+    let mut found = RowCounts { postgres: manifest.rows.postgres, ..hold.counts().await? };
+    if goes_on {
+        found.migration = manifest.rows.migration;
+    }
     if found != manifest.rows {
         return Err(BackupError::Counts { expected: Box::new(manifest.rows), found: Box::new(found) });
     }
     database.migrate().await?;
+    // Of a store that knows both each leaves alone what the other may need.
+    db::secrets::leave_database_name(&database.pool, &manifest.database).await?;
     for part in FILES {
         copy_folder(&source.join(&manifest.run).join(part), &folder.join(part), false, tell)?;
     }

@@ -83,7 +83,8 @@ impl RunningHost {
                 "no source is installed: build the bundled ones with `make plugins`, or name a folder with --plugins-dir"
             );
         }
-        match App::assemble(config, credentials, &data_dir, plugins, &database, announce).await {
+        let assembled = App::assemble(config, credentials, &data_dir, plugins, &database, announce);
+        match stop.run_until_cancelled(assembled).await.unwrap_or(Err(StartError::Stopped)) {
             Ok(app) => {
                 let keys = app.clone();
                 let lost = database.private().map_or_else(CancellationToken::new, PrivatePostgres::lost);

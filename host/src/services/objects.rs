@@ -52,6 +52,10 @@ pub struct Sweep {
     /// Objects of a bucket that no row names and that a later sweep deletes, ten minutes from now at the
     /// earliest: by then whoever is putting one at this moment is done.
     pub noted: u64,
+    /// Objects that no row names and that the store does not let anybody delete, such as locked ones.
+    pub undeletable: u64,
+    /// Why not the first of these.
+    pub undeletable_reason: Option<String>,
     /// Nothing is deleted before: this database is known in the folder for less than a day, and another
     /// that uses the folder, too, may not have said so yet.
     pub waits_until: Option<DateTime<Utc>>,
@@ -59,6 +63,18 @@ pub struct Sweep {
     pub missing: u64,
     /// Paths of the first of these.
     pub missing_paths: Vec<String>,
+}
+
+impl Sweep {
+    /// Counts an object that the store does not let anybody delete. What passes by itself is an error still.
+    fn leave(&mut self, error: StoreError) -> Result<(), StoreError> {
+        if error.is_passing() || matches!(error, StoreError::Moved { .. }) {
+            return Err(error);
+        }
+        self.undeletable += 1;
+        self.undeletable_reason.get_or_insert_with(|| chain(&error));
+        Ok(())
+    }
 }
 
 /// Why nothing was swept, or not all.
@@ -177,9 +193,27 @@ impl App {
             }
             swept => swept?,
         };
+        let reason = swept.undeletable_reason.clone();
         let Sweep {
-            objects, bytes, swept, swept_bytes, noted, missing, waits_until, ref missing_paths, ..
+            objects,
+            bytes,
+            swept,
+            swept_bytes,
+            noted,
+            missing,
+            waits_until,
+            ref missing_paths,
+            undeletable,
+            ..
         } = swept;
+        if let Some(reason) = reason {
+            tracing::warn!(
+                event = "objects-undeletable",
+                undeletable,
+                reason,
+                "the store does not let objects be deleted that no row names"
+            );
+        }
         if let Some(until) = waits_until {
             tracing::info!(%until, "nothing is swept yet: other databases that use the folder of objects have a day to show themselves");
         }
@@ -270,11 +304,13 @@ async fn sweep_page(
         return sweep_bucket(store, hold, (user, &waste), limit, dry_run, done).await;
     }
     for (object, _) in waste {
-        if dry_run || store.delete_if_old(object, limit).await? {
-            done.swept += 1;
-            done.swept_bytes += object.size;
-        } else {
-            done.spared += 1;
+        match if dry_run { Ok(true) } else { store.delete_if_old(object, limit).await } {
+            Ok(true) => {
+                done.swept += 1;
+                done.swept_bytes += object.size;
+            }
+            Ok(false) => done.spared += 1,
+            Err(error) => done.leave(error)?,
         }
     }
     Ok(())
@@ -317,8 +353,10 @@ async fn sweep_bucket(
                 if Utc::now() - begun_at > BEGUN {
                     return Ok((object, hash, None));
                 }
-                let deleted = store.delete_if_old(&object, limit).await?;
-                Ok((object, hash, Some(deleted)))
+                match store.delete_if_old(&object, limit).await {
+                    Ok(deleted) => Ok((object, hash, Some(deleted))),
+                    Err(error) => Err((hash, error)),
+                }
             })
             .buffer_unordered(DELETIONS_AT_A_TIME)
             .collect()
@@ -337,7 +375,11 @@ async fn sweep_bucket(
                     over.push(hash);
                 }
                 Ok((_, _, None)) => done.noted += 1,
-                Err(error) => failure = Some(error),
+                Err((hash, error)) => match done.leave(error) {
+                    // It was refused: no request is on its way.
+                    Ok(()) => over.push(hash),
+                    Err(error) => failure = Some(error),
+                },
             }
         }
         hold.end_deletion(user, &over).await?;

@@ -114,23 +114,29 @@ pub async fn delete(
     let (profile, account) = users::delete_rows(db, user).await?;
     let hold = StoreHold::to_delete(db).await?.ok_or(DeletionError::Busy)?;
     let share = Share::of::<DeletionError>(db, store).await?;
-    let (mut objects, mut bytes, mut left) = (0, 0, 0);
+    let (mut objects, mut bytes, mut left, mut failure) = (0, 0, 0, None::<StoreError>);
     let mut pages = store.objects(user);
     while let Some(page) = pages.try_next().await? {
         let (own, others): (Vec<_>, Vec<_>) = page.into_iter().partition(|object| share.is_own(object));
         left += others.len() as u64;
-        let mut deletions =
-            stream::iter(own)
-                .map(|object| async move {
-                    Ok::<_, StoreError>((store.delete_object(&object).await?, object.size))
-                })
-                .buffer_unordered(DELETIONS);
-        while let Some((was_there, size)) = deletions.try_next().await? {
-            if was_there {
-                objects += 1;
-                bytes += size;
+        let mut deletions = stream::iter(own)
+            .map(|object| async move { (store.delete_object(&object).await, object.size) })
+            .buffer_unordered(DELETIONS);
+        while let Some((deleted, size)) = deletions.next().await {
+            match deleted {
+                Ok(true) => {
+                    objects += 1;
+                    bytes += size;
+                }
+                Ok(false) => {}
+                Err(error) if error.is_passing() => return Err(error.into()),
+                // Such as one that is locked: all others go.
+                Err(error) => failure = Some(error),
             }
         }
+    }
+    if let Some(error) = failure {
+        return Err(error.into());
     }
     end.end().await?;
     hold.end().await?;

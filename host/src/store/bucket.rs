@@ -362,6 +362,9 @@ impl BucketAnswer {
                 let region = self.region.as_ref().map_or_else(String::new, |region| format!(", `{region}`"));
                 return format!("the bucket is in another region{region}; look at PIXCRAWLER_S3_REGION");
             }
+            "" if self.status == StatusCode::PAYLOAD_TOO_LARGE => {
+                "a proxy before it takes no body of that size; raise its limit"
+            }
             "" if self.status == StatusCode::FORBIDDEN => "the key is refused, or may not do this",
             "" if !self.status.is_server_error() && self.status != StatusCode::TOO_MANY_REQUESTS => {
                 "that is no answer of S3; look at PIXCRAWLER_S3_ENDPOINT"
@@ -390,7 +393,6 @@ impl BucketAnswer {
             {
                 FailureKind::Unavailable
             }
-            _ if status == StatusCode::PAYLOAD_TOO_LARGE => FailureKind::TooLarge,
             _ => FailureKind::Lasting,
         }
     }
@@ -538,6 +540,7 @@ mod tests {
             (429, String::new(), FailureKind::Unavailable, "429 Too Many Requests: it does not say why"),
             (400, xml("EntityTooLarge"), FailureKind::TooLarge, "400 EntityTooLarge: Some words"),
             (507, String::new(), FailureKind::Full, "507"),
+            (413, "<html>".to_owned(), FailureKind::Lasting, "a proxy before it takes no body of that size"),
         ] {
             let answer = BucketAnswer::read(StatusCode::from_u16(status).unwrap(), &body);
             assert_eq!(answer.kind(), kind, "{answer}");

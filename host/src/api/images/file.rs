@@ -33,8 +33,8 @@ pub(super) struct Wanted {
     pub(super) if_none_match: Option<String>,
     pub(super) if_range: Option<String>,
     pub(super) range: Option<String>,
-    /// The operator lets clients read from the bucket, if there is one.
-    pub(super) redirect: bool,
+    /// The operator lets clients read from the bucket, if there is one, for so long at most.
+    pub(super) redirect: Option<Duration>,
 }
 
 /// The part of a file that a `Range` header means.
@@ -62,8 +62,8 @@ impl File {
         if wanted.if_none_match.as_ref().is_some_and(|tags| names(tags, &tag)) {
             return Ok(Self(response.status(StatusCode::NOT_MODIFIED).finish()));
         }
-        if wanted.redirect
-            && let Some(url) = store.signed_url(user, &sha256, format, SIGNED).await?
+        if let Some(longest) = wanted.redirect
+            && let Some(url) = store.signed_url(user, &sha256, format, SIGNED.min(longest)).await?
         {
             let response = Response::builder()
                 .status(StatusCode::FOUND)
