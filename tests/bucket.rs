@@ -99,6 +99,19 @@ async fn a_crawl_into_a_bucket() {
     let checks: Value =
         serde_json::from_slice(&system.run(&["doctor", "--json"], &elsewhere).await.stdout).unwrap();
     assert!(checks.to_string().contains("keep objects elsewhere"), "{checks:#}");
+    // One that is another's is only looked at, and who would use it is asked whether that is meant.
+    let looked = system.run(&["sweep", "--dry-run"], &elsewhere).await;
+    assert!(String::from_utf8_lossy(&looked.stdout).contains("5 missing"), "{looked:?}");
+    assert!(
+        !bucket.requests().iter().any(|asked| asked.starts_with("PUT")
+            && asked.contains("databases/")
+            && asked.contains("elsewhere")),
+        "{:?}",
+        bucket.requests()
+    );
+    let used = system.run(&["sweep"], &elsewhere).await;
+    let told = String::from_utf8_lossy(&used.stderr);
+    assert!(told.contains("this database was never used with the store"), "{told}");
 
     // Only what every server knows was asked for.
     for request in bucket.requests() {

@@ -313,15 +313,24 @@ impl Database {
     /// # Errors
     /// When the store cannot be used, or the database fails.
     pub(crate) async fn store(&self, data_dir: &Path) -> Result<Store, StartError> {
-        let store = Store::open(&self.objects, data_dir)?;
-        if store.is_bucket() {
-            // What is wrong with the key is told at once, and not by the first picture.
-            store.check().await?;
-        }
+        let store = self.unmarked_store(data_dir).await?;
         mark_store::<StartError>(&self.pool, &store).await?;
         if !store.is_bucket() && self.private.is_none() && postgres::is_made(data_dir) {
             // One that was used before, or is in turn: its rows name objects, too.
             store.serve_database(PRIVATE).await?;
+        }
+        Ok(store)
+    }
+
+    /// The same, for who only looks: nothing is noted in it.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub(crate) async fn unmarked_store(&self, data_dir: &Path) -> Result<Store, StartError> {
+        let store = Store::open(&self.objects, data_dir)?;
+        if store.is_bucket() {
+            // What is wrong with the key is told at once, and not by the first picture.
+            store.check().await?;
         }
         Ok(store)
     }
@@ -369,6 +378,15 @@ pub(crate) async fn mark_store<E: From<StoreError> + From<db::Error>>(
     // Without a turn, which others would wait for as long as the bucket takes.
     if let Some(mark) = store.mark(&name).await?.filter(|mark| !mark.is_empty()) {
         return Ok(mark);
+    }
+    // A folder may be of a version that noted nothing.
+    if store.is_bucket() && db::objects::is_any_named(db).await? {
+        tracing::warn!(
+            event = "store-unknown",
+            store = store.place(),
+            "rows name objects, and this database was never used with the store: see whether the settings name \
+             the right one; `pixcrawler sweep --dry-run` says what is missing in it"
+        );
     }
     let turn = db::objects::turn_to_mark(db).await?;
     let mark = store.serve_database(&name).await?;

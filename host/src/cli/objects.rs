@@ -148,6 +148,14 @@ impl CopyArgs {
         if self.dry_run {
             return;
         }
+        if faults.count > 0 {
+            tell(&format!(
+                "What is in {} is needed still: put these back, such as from a backup, or delete their jobs, and give \
+                 this command again.",
+                from.place()
+            ));
+            return;
+        }
         let begin = match self.to {
             Target::Bucket => "start them with the settings PIXCRAWLER_S3_… that this command had",
             Target::Folder => "start them without the settings PIXCRAWLER_S3_…",

@@ -36,7 +36,12 @@ impl SweepArgs {
         let database = Database::connect(&config).await?;
         let done = async {
             database.migrate().await?;
-            let store = database.store(&config.data_dir()).await?;
+            let data_dir = config.data_dir();
+            // Who only counts leaves no note, which would keep the owners of another store from sweeping theirs.
+            let store = match self.dry_run {
+                true => database.unmarked_store(&data_dir).await?,
+                false => database.store(&data_dir).await?,
+            };
             anyhow::Ok(objects::sweep(&database.pool, &store, self.dry_run).await?)
         };
         let done = done.await;
@@ -77,7 +82,7 @@ impl SweepArgs {
             }
             if let Some(until) = sweep.waits_until {
                 say(&format!(
-                    "Nothing is deleted before {}: other databases that use this folder have a day to show themselves.",
+                    "Nothing is deleted before {}: other databases that use this store have a day to show themselves.",
                     backup::moment(until),
                 ));
             }

@@ -304,6 +304,13 @@ pub async fn spare(pool: &PgPool, user: UserId, sha256: &Sha256) -> sqlx::Result
     .await
 }
 
+/// Whether a row names an object.
+pub async fn is_any_named(pool: &PgPool) -> sqlx::Result<bool> {
+    let any =
+        "select exists (select from public.images where is_valid and not is_duplicate and hash is not null)";
+    sqlx::query_scalar(any).fetch_one(pool).await
+}
+
 /// Waits until nobody else of this database looks at the mark of a store and writes it where it is absent;
 /// those who come later wait for the end of this.
 pub async fn turn_to_mark(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
