@@ -171,7 +171,8 @@ async fn a_file_is_followed_and_the_server_is_asked_about() {
     let _stray = system.worker(&elsewhere).await.logged("store-not-shared").await;
     let doctor = system.tool(&["doctor", "--port", "0"], &elsewhere).await;
     assert!(
-        doctor.contains("note   objects            the hosts that run on this database keep objects elsewhere"),
+        doctor
+            .contains("note   objects            the hosts that run on this database keep objects elsewhere"),
         "{doctor}"
     );
     assert!(!system.tool(&["doctor", "--port", "0"], &[]).await.contains("note   objects"));
