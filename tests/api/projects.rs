@@ -95,7 +95,7 @@ async fn a_project_is_made_changed_and_listed() {
         (json!(names), page["next"].clone(), page["meta"].clone())
     };
     let meta = |skip: i32, limit: i32| json!({ "total": 3, "skip": skip, "limit": limit });
-    assert_eq!(page("").await, (json!(["Woods", "Farm", "Park"]), Value::Null, meta(0, 50)));
+    assert_eq!(page("").await, (json!(["Woods", "Farm", "Park"]), Value::Null, meta(0, 1000)));
     let (names, next, _) = page("?limit=2").await;
     assert_eq!(names, json!(["Woods", "Farm"]));
     assert_eq!(page(&format!("?limit=2&after={next}")).await, (json!(["Park"]), Value::Null, meta(0, 2)));
