@@ -47,9 +47,8 @@ pub(super) fn check_one(
     report: &mut Violations,
 ) -> Option<String> {
     let installed = offered.iter().map(|source| source.info.id.as_str());
-    // Some engines are sources, too.
-    let others = installed.filter(|id| !ENGINES.contains(id));
-    let all: Vec<&str> = ENGINES.into_iter().chain(others).collect();
+    let installed = installed.filter(|id| !ENGINES.contains(id));
+    let all: Vec<&str> = ENGINES.into_iter().chain(installed).collect();
     let name = name.trim().to_lowercase();
     if all.contains(&name.as_str()) {
         return Some(name);
@@ -65,30 +64,46 @@ pub(super) fn check_one(
 #[must_use]
 pub fn choose(names: &[String], offered: &[SourceOffer]) -> ChosenSources {
     let preferred = SourceOffer::default_of(offered, Input::Keywords);
-    let (mut sources, mut replaced): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
-    for name in names.iter().map(|name| name.trim().to_lowercase()) {
-        let own = offered.iter().find(|source| {
-            source.info.id == name && source.info.input == Input::Keywords && source.unavailable.is_none()
-        });
-        let quoted = format!("`{name}`");
-        if own.is_none() && !replaced.contains(&quoted) {
-            replaced.push(quoted);
+    let mut sources: Vec<String> = Vec::new();
+    // Those that nobody installed, and what keeps others from being asked.
+    let (mut missing, mut unfit): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let add = |list: &mut Vec<String>, said: String| {
+        if !list.contains(&said) {
+            list.push(said);
         }
-        if let Some(source) = own.or(preferred)
+    };
+    for name in names.iter().map(|name| name.trim().to_lowercase()) {
+        let own = offered.iter().find(|source| source.info.id == name);
+        let fit = match own {
+            None => {
+                add(&mut missing, format!("`{name}`"));
+                None
+            }
+            Some(source) if source.info.input != Input::Keywords => {
+                add(&mut unfit, format!("`{name}` takes addresses and no keywords"));
+                None
+            }
+            Some(SourceOffer { unavailable: Some(reason), .. }) => {
+                add(&mut unfit, format!("`{name}` cannot be asked now ({reason})"));
+                None
+            }
+            Some(source) => Some(source),
+        };
+        if let Some(source) = fit.or(preferred)
             && !sources.contains(&source.info.id)
         {
             sources.push(source.info.id.clone());
         }
     }
-    let message = preferred.filter(|_| !replaced.is_empty()).map(|preferred| {
-        let (names, are) = match &replaced[..] {
-            [one] => (one.clone(), "is"),
-            several => (several.join(", "), "are"),
-        };
-        format!(
-            "{names} {are} not available here; pictures are looked for at `{}` instead.",
-            preferred.info.id
-        )
+    let missing = match &missing[..] {
+        [] => None,
+        [one] => Some(format!("{one} is not available here")),
+        several => Some(format!("{} are not available here", several.join(", "))),
+    };
+    let reasons: Vec<String> = missing.into_iter().chain(unfit).collect();
+    let message = preferred.filter(|_| !reasons.is_empty()).map(|preferred| {
+        let (reasons, instead) = (reasons.join("; "), &preferred.info.id);
+        format!("{reasons}; pictures are looked for at `{instead}` instead.")
     });
     ChosenSources { sources, message }
 }
