@@ -35,7 +35,7 @@ fn kept(bucket: &BucketServer) -> std::collections::BTreeSet<String> {
     let mut hashes = std::collections::BTreeSet::new();
     for path in files(&bucket.folder()) {
         let key = path.strip_prefix(bucket.folder()).unwrap().to_str().unwrap().to_owned();
-        if key.starts_with("databases/") {
+        if key.contains("databases/") {
             continue;
         }
         let (user, name) = key.split_once('/').unwrap();

@@ -250,7 +250,6 @@ create index datasets_user_id_idx ON public.datasets USING btree (user_id, id);
 create index images_crawl_job_id_idx ON public.images USING btree (crawl_job_id, id);
 create index images_dataset_id_idx ON public.images USING btree (dataset_id, id);
 create index images_not_kept_idx ON public.images USING btree (crawl_job_id, is_duplicate, reason, user_id) WHERE (is_duplicate OR (NOT is_valid));
-create index images_objects_idx ON public.images USING btree (user_id, hash, file_size) WHERE (is_valid AND (NOT is_duplicate));
 create index images_refused_bytes_idx ON public.images USING btree (dataset_id, hash) WHERE (reason = ANY (ARRAY['corrupt'::text, 'decoder-fault'::text, 'too-costly'::text, 'truncated'::text, 'unsupported-format'::text]));
 create index images_user_id_idx ON public.images USING btree (user_id, id);
 create index job_chunks_job_id_idx ON public.job_chunks USING btree (job_id, id);
@@ -295,6 +294,7 @@ drop policy if exists pixcrawler_update on public.projects; create policy pixcra
 drop trigger if exists begin_profile on public.profiles; CREATE TRIGGER begin_profile AFTER INSERT ON public.profiles FOR EACH ROW EXECUTE FUNCTION pixcrawler.begin_profile();
 drop trigger if exists bound_dataset on public.datasets; CREATE TRIGGER bound_dataset BEFORE INSERT OR UPDATE OF keywords, description ON public.datasets FOR EACH ROW EXECUTE FUNCTION pixcrawler.bound_dataset();
 drop trigger if exists end_profile on public.profiles; CREATE TRIGGER end_profile BEFORE DELETE ON public.profiles FOR EACH ROW EXECUTE FUNCTION pixcrawler.end_profile();
+drop trigger if exists move_jobs on public.datasets; CREATE TRIGGER move_jobs AFTER UPDATE OF project_id ON public.datasets FOR EACH ROW WHEN ((new.project_id IS DISTINCT FROM old.project_id)) EXECUTE FUNCTION pixcrawler.move_jobs();
 drop trigger if exists note_new_job on public.crawl_jobs; CREATE CONSTRAINT TRIGGER note_new_job AFTER INSERT ON public.crawl_jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pixcrawler.note_job();
 drop trigger if exists note_stopped_job on public.crawl_jobs; CREATE CONSTRAINT TRIGGER note_stopped_job AFTER UPDATE OF status ON public.crawl_jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((((new.status)::text = 'cancelled'::text) AND ((old.status)::text <> 'cancelled'::text))) EXECUTE FUNCTION pixcrawler.note_job();
 drop trigger if exists own_chunk on public.job_chunks; CREATE TRIGGER own_chunk BEFORE INSERT ON public.job_chunks FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION pixcrawler.own_chunk();
@@ -306,7 +306,7 @@ drop trigger if exists pixcrawler_delete_profile on auth.users; CREATE TRIGGER p
 drop trigger if exists pixcrawler_forget_profile on auth.users; CREATE TRIGGER pixcrawler_forget_profile AFTER UPDATE OF deleted_at ON auth.users FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION pixcrawler.delete_profile();
 drop trigger if exists pixcrawler_update_profile on auth.users; CREATE TRIGGER pixcrawler_update_profile AFTER UPDATE OF email ON auth.users FOR EACH ROW WHEN (((new.email)::text IS DISTINCT FROM (old.email)::text)) EXECUTE FUNCTION pixcrawler.update_profile();
 drop trigger if exists revise_job on public.crawl_jobs; CREATE TRIGGER revise_job BEFORE UPDATE ON public.crawl_jobs FOR EACH ROW EXECUTE FUNCTION pixcrawler.revise_job();
-drop trigger if exists set_updated_at on public.api_keys; CREATE TRIGGER set_updated_at BEFORE UPDATE ON public.api_keys FOR EACH ROW EXECUTE FUNCTION pixcrawler.set_updated_at();
+drop trigger if exists set_updated_at on public.api_keys; CREATE TRIGGER set_updated_at BEFORE UPDATE OF name, key_hash, key_prefix, status, permissions, rate_limit, expires_at ON public.api_keys FOR EACH ROW EXECUTE FUNCTION pixcrawler.set_updated_at();
 drop trigger if exists set_updated_at on public.credit_accounts; CREATE TRIGGER set_updated_at BEFORE UPDATE ON public.credit_accounts FOR EACH ROW EXECUTE FUNCTION pixcrawler.set_updated_at();
 drop trigger if exists set_updated_at on public.datasets; CREATE TRIGGER set_updated_at BEFORE UPDATE ON public.datasets FOR EACH ROW EXECUTE FUNCTION pixcrawler.set_updated_at();
 drop trigger if exists set_updated_at on public.job_chunks; CREATE TRIGGER set_updated_at BEFORE UPDATE ON public.job_chunks FOR EACH ROW EXECUTE FUNCTION pixcrawler.set_updated_at();
