@@ -555,7 +555,7 @@ async fn answers_are_as_the_originals_pages_take_them() {
 
     for (path, status, said) in [
         ("/projects?limit=1&limit=2", 422, "The parameter `limit` must be given once."),
-        ("/projects/abc", 404, "There is nothing of that name: the `id` in the path must be a whole number."),
+        ("/projects/abc", 404, "There is nothing of that name: an id in the path is not one."),
         ("/notifications?unread_only=perhaps", 422, "The parameter `unread_only` must be true or false."),
     ] {
         let told = ann.get(&format!("/api/v1{path}")).await.expect(status).json();

@@ -269,9 +269,9 @@ impl Problem {
                     return Self::parameter(name, must_be(name).unwrap_or("must be given"));
                 }
                 // An id that is not a number names nothing.
-                if let Some(ParsePathError { name, .. }) = error.downcast_ref() {
-                    let must = must_be(name).unwrap_or("must be one");
-                    let detail = format!("There is nothing of that name: the `{name}` in the path {must}.");
+                // Which of them it is, the router says in a name of its own.
+                if error.is::<ParsePathError>() {
+                    let detail = "There is nothing of that name: an id in the path is not one.";
                     return Self::new(ProblemCode::NotFound, detail);
                 }
                 let status = error.status();
