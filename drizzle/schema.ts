@@ -240,9 +240,6 @@ export const images = pgTable(
     index('images_not_kept_idx')
       .on(t.crawlJobId, t.isDuplicate, t.reason, t.userId)
       .where(sql`is_duplicate or not is_valid`),
-    index('images_objects_idx')
-      .on(t.userId, t.hash, t.fileSize)
-      .where(sql`is_valid and not is_duplicate`),
     index('images_refused_bytes_idx')
       .on(t.datasetId, t.hash)
       .where(sql`reason in ('corrupt', 'decoder-fault', 'too-costly', 'truncated', 'unsupported-format')`),
