@@ -17,10 +17,7 @@ use super::{
     body::JsonBody,
     compat::paging::{ListMeta, Window},
     cut,
-    error::{
-        BAD_REQUEST, MEDIA_TYPE, NOT_FOUND, PARAMETER, Problem, ProblemCode, ProblemSet, RULES, SIGNED_IN,
-        TOO_LARGE, TOO_SLOW,
-    },
+    error::{BODY, NOT_FOUND, PARAMETER, Problem, ProblemCode, ProblemSet, SIGNED_IN},
     nullable::Nullable,
 };
 use crate::{
@@ -218,8 +215,7 @@ impl ApiKeysApi {
         Data(app): Data<&App>,
         Bearer(caller): Bearer,
         body: JsonBody<CreateApiKey>,
-    ) -> Result<Made, ProblemSet<{ SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES }>>
-    {
+    ) -> Result<Made, ProblemSet<{ SIGNED_IN | BODY }>> {
         let spec = ApiKeyRequest::from(body.value).check(Utc::now()).map_err(Problem::rules)?;
         let (row, key) = app.create_key(&caller, &spec).await?;
         Ok(Made::New(Json(CreatedApiKey { row: row.into(), key: key.expose_secret().to_owned() })))
@@ -261,10 +257,7 @@ impl ApiKeysApi {
         #[oai(example = "example_id")]
         Path(id): Path<Uuid>,
         body: JsonBody<RenameApiKey>,
-    ) -> Result<
-        Json<ApiKey>,
-        ProblemSet<{ SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | NOT_FOUND | RULES }>,
-    > {
+    ) -> Result<Json<ApiKey>, ProblemSet<{ SIGNED_IN | BODY | NOT_FOUND }>> {
         let name = RenameRequest::from(body.value).check().map_err(Problem::rules)?;
         let row = db::api_keys::rename(&app.db, caller.user, ApiKeyId(id), &name).await?;
         Ok(Json(row.ok_or_else(not_found)?.into()))

@@ -19,10 +19,7 @@ use super::{
         paging::{PageNumbers, Window},
     },
     cut,
-    error::{
-        BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, PAYMENT, Problem, ProblemCode,
-        ProblemSet, RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
-    },
+    error::{BEGINS_JOB, BODY, CONFLICT, NOT_FOUND, PARAMETER, Problem, ProblemCode, ProblemSet, SIGNED_IN},
     jobs::CrawlJob,
     nullable::Nullable,
     projects, word,
@@ -197,7 +194,7 @@ pub(super) enum DatasetCreated {
 }
 
 /// What can go wrong with a new dataset.
-pub(super) const CREATING: u16 = SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES;
+pub(super) const CREATING: u16 = SIGNED_IN | BODY;
 /// What can go wrong with a change of a dataset.
 pub(super) const CHANGING: u16 = CREATING | NOT_FOUND;
 
@@ -329,10 +326,7 @@ impl DatasetsApi {
         /// Id of the dataset.
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
-    ) -> Result<
-        Json<DatasetDetail>,
-        ProblemSet<{ SIGNED_IN | FORBIDDEN | NOT_FOUND | CONFLICT | RULES | TOO_MANY | PAYMENT }>,
-    > {
+    ) -> Result<Json<DatasetDetail>, ProblemSet<{ BEGINS_JOB | NOT_FOUND | CONFLICT }>> {
         let build = app.build_dataset(&caller, DatasetId(id)).await?;
         let dataset = find(app, caller.holder(), DatasetId(id)).await?;
         Ok(Json(DatasetDetail { message: build.message.into(), ..dataset }))

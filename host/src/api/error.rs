@@ -58,6 +58,10 @@ pub(super) const PARAMETER: u16 = 1 << 13;
 pub(super) const PAYMENT: u16 = 1 << 14;
 /// What can happen to every operation that asks who is calling.
 pub(super) const SIGNED_IN: u16 = UNAUTHORIZED | UNAVAILABLE | FORBIDDEN | TOO_MANY;
+/// What can be wrong with a body.
+pub(super) const BODY: u16 = BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES;
+/// What can happen to every operation that may begin a job, or have one go on.
+pub(super) const BEGINS_JOB: u16 = SIGNED_IN | RULES | PAYMENT;
 
 /// Status and what it means here. 500 is always possible.
 const MEANINGS: [(u16, u16, &str); 16] = [

@@ -16,10 +16,7 @@ use super::{
     body::{JsonBody, OptionalJsonBody},
     compat::paging::Window,
     cut,
-    error::{
-        BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, PAYMENT, Problem, ProblemCode,
-        ProblemSet, RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
-    },
+    error::{BEGINS_JOB, BODY, CONFLICT, NOT_FOUND, PARAMETER, Problem, ProblemCode, ProblemSet, SIGNED_IN},
 };
 use crate::{
     app::App,
@@ -82,22 +79,7 @@ impl JobsApi {
         #[oai(name = "Idempotency-Key")]
         Header(key): Header<Option<String>>,
         body: JsonBody<CreateCrawlJob>,
-    ) -> Result<
-        CreatedJob,
-        ProblemSet<
-            {
-                SIGNED_IN
-                    | BAD_REQUEST
-                    | TOO_SLOW
-                    | TOO_LARGE
-                    | MEDIA_TYPE
-                    | FORBIDDEN
-                    | PAYMENT
-                    | RULES
-                    | TOO_MANY
-            },
-        >,
-    > {
+    ) -> Result<CreatedJob, ProblemSet<{ BEGINS_JOB | BODY }>> {
         let visible = |key: &String| {
             (1..=255).contains(&key.len()) && key.chars().all(|c| c.is_ascii_graphic() || c == ' ')
         };
@@ -256,24 +238,7 @@ impl JobsApi {
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
         body: OptionalJsonBody<RetryCrawlJob>,
-    ) -> Result<
-        Json<CrawlJobDetail>,
-        ProblemSet<
-            {
-                SIGNED_IN
-                    | BAD_REQUEST
-                    | TOO_SLOW
-                    | TOO_LARGE
-                    | MEDIA_TYPE
-                    | FORBIDDEN
-                    | PAYMENT
-                    | NOT_FOUND
-                    | CONFLICT
-                    | RULES
-                    | TOO_MANY
-            },
-        >,
-    > {
+    ) -> Result<Json<CrawlJobDetail>, ProblemSet<{ BEGINS_JOB | BODY | NOT_FOUND | CONFLICT }>> {
         app.may_crawl(&caller).await?;
         let options = match body.value {
             Some(value) => RetryRequest::from(value).check().map_err(JobError::Rules)?,

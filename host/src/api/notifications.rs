@@ -17,10 +17,7 @@ use super::{
     body::JsonBody,
     compat::paging::{ListMeta, Window},
     cut,
-    error::{
-        BAD_REQUEST, MEDIA_TYPE, NOT_FOUND, PARAMETER, Problem, ProblemSet, RULES, SIGNED_IN, TOO_LARGE,
-        TOO_SLOW,
-    },
+    error::{BODY, NOT_FOUND, PARAMETER, Problem, ProblemSet, SIGNED_IN},
     nullable::Nullable,
     word,
 };
@@ -254,9 +251,6 @@ enum DigestFrequency {
     /// Not at all.
     Never,
 }
-
-/// What can go wrong with a body.
-const BODY: u16 = BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES;
 
 #[OpenApi(tag = "Tag::Notifications")]
 impl NotificationsApi {

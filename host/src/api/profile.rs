@@ -9,7 +9,7 @@ use super::{
     Tag,
     bearer::{Access, Bearer, READ},
     body::JsonBody,
-    error::{BAD_REQUEST, MEDIA_TYPE, PARAMETER, Problem, ProblemSet, RULES, SIGNED_IN, TOO_LARGE, TOO_SLOW},
+    error::{BODY, PARAMETER, Problem, ProblemSet, SIGNED_IN},
     nullable::Nullable,
 };
 use crate::{app::App, db, services::profiles::check_profile};
@@ -126,10 +126,7 @@ impl ProfileApi {
         Data(app): Data<&App>,
         Bearer(caller): Bearer,
         body: JsonBody<ChangeProfile>,
-    ) -> Result<
-        Json<Profile>,
-        ProblemSet<{ SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES }>,
-    > {
+    ) -> Result<Json<Profile>, ProblemSet<{ SIGNED_IN | BODY }>> {
         let change = check_profile(body.value).map_err(Problem::rules)?;
         Ok(Json(app.change_profile(&caller, &change).await?.into()))
     }

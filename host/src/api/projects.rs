@@ -19,10 +19,7 @@ use super::{
         paging::{ListMeta, Window},
     },
     cut,
-    error::{
-        BAD_REQUEST, MEDIA_TYPE, NOT_FOUND, PARAMETER, Problem, ProblemSet, RULES, SIGNED_IN, TOO_LARGE,
-        TOO_SLOW,
-    },
+    error::{BODY, NOT_FOUND, PARAMETER, Problem, ProblemSet, SIGNED_IN},
     nullable::Nullable,
     word,
 };
@@ -158,10 +155,7 @@ impl ProjectsApi {
         Data(app): Data<&App>,
         Access(caller): Access<WRITE>,
         body: JsonBody<CreateProject>,
-    ) -> Result<
-        ProjectCreated,
-        ProblemSet<{ SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES }>,
-    > {
+    ) -> Result<ProjectCreated, ProblemSet<{ SIGNED_IN | BODY }>> {
         let fields = ProjectRequest::from(body.value).check_new().map_err(Problem::rules)?;
         let project = app.create_project(&caller, &fields).await?;
         let location = format!("{PREFIX}/projects/{project}");
@@ -195,10 +189,7 @@ impl ProjectsApi {
         #[oai(example = "example_id")]
         Path(id): Path<i32>,
         body: JsonBody<UpdateProject>,
-    ) -> Result<
-        Json<Project>,
-        ProblemSet<{ SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | NOT_FOUND | RULES }>,
-    > {
+    ) -> Result<Json<Project>, ProblemSet<{ SIGNED_IN | BODY | NOT_FOUND }>> {
         let fields = ProjectRequest::from(body.value).check().map_err(Problem::rules)?;
         if !app.update_project(caller.user, ProjectId(id), &fields).await? {
             return Err(not_found().into());

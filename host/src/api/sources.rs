@@ -12,8 +12,8 @@ use super::{
     bearer::{ANY_KEY, Access, CREATE_JOBS},
     body::JsonBody,
     error::{
-        BAD_GATEWAY, BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, Problem, ProblemSet,
-        RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
+        BAD_GATEWAY, BODY, CONFLICT, FORBIDDEN, NOT_FOUND, PARAMETER, Problem, ProblemSet, SIGNED_IN,
+        TOO_MANY,
     },
     nullable::Nullable,
 };
@@ -27,17 +27,7 @@ use crate::{
 mod preview;
 
 /// What can go wrong with a preview.
-const PREVIEW: u16 = SIGNED_IN
-    | BAD_REQUEST
-    | FORBIDDEN
-    | NOT_FOUND
-    | TOO_SLOW
-    | CONFLICT
-    | TOO_LARGE
-    | MEDIA_TYPE
-    | RULES
-    | TOO_MANY
-    | BAD_GATEWAY;
+const PREVIEW: u16 = SIGNED_IN | BODY | FORBIDDEN | NOT_FOUND | CONFLICT | TOO_MANY | BAD_GATEWAY;
 
 /// The routes, and the previews that are under way.
 #[derive(Default)]

@@ -8,7 +8,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, PgExecutor, PgPool, types::Json};
 
 use crate::{
-    db::column::{LenientJson, LenientStatus, Texts, Timestamp},
+    db::{
+        column::{LenientJson, LenientStatus, Texts, Timestamp},
+        usage,
+    },
     model::{ChunkId, ChunkState, DatasetId, JobId, JobState, ProjectId, Rules, UserId},
 };
 
@@ -314,10 +317,7 @@ impl ReasonCount {
 /// Jobs of this user that were begun and are not over. Who asks is alone to open one for this user until
 /// the end of the transaction.
 pub async fn open(connection: &mut PgConnection, user: UserId) -> sqlx::Result<i64> {
-    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.open_jobs'), hashtext($1::text))")
-        .bind(user)
-        .execute(&mut *connection)
-        .await?;
+    usage::lock(&mut *connection, user).await?;
     sqlx::query_scalar(
         "select count(*) from public.crawl_jobs join pixcrawler.job on job_id = id
           where user_id = $1 and status in ('pending', 'running')",

@@ -8,7 +8,7 @@ use crate::{
         Tag,
         bearer::{Access, DELETE},
         body::JsonBody,
-        error::{BAD_REQUEST, MEDIA_TYPE, Problem, ProblemSet, RULES, SIGNED_IN, TOO_LARGE, TOO_SLOW},
+        error::{BODY, Problem, ProblemSet, SIGNED_IN},
     },
     app::App,
     error::chain,
@@ -49,10 +49,7 @@ impl BatchApi {
         Data(app): Data<&App>,
         Access(caller): Access<DELETE>,
         body: JsonBody<DeleteProjects>,
-    ) -> Result<
-        Json<ProjectsDeleted>,
-        ProblemSet<{ SIGNED_IN | BAD_REQUEST | TOO_SLOW | TOO_LARGE | MEDIA_TYPE | RULES }>,
-    > {
+    ) -> Result<Json<ProjectsDeleted>, ProblemSet<{ SIGNED_IN | BODY }>> {
         let ids = DeleteProjectsRequest::from(body.value).check().map_err(Problem::rules)?;
         app.is_signed_in(&caller).await?;
         let mut done = ProjectsDeleted { deleted_count: 0, failed_ids: Vec::new() };

@@ -21,10 +21,7 @@ use crate::{
         },
         body::{JsonBody, OptionalJsonBody},
         datasets,
-        error::{
-            BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PARAMETER, PAYMENT, Problem, ProblemSet,
-            RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
-        },
+        error::{BEGINS_JOB, BODY, CONFLICT, NOT_FOUND, PARAMETER, Problem, ProblemSet, SIGNED_IN},
         events::{Changes, EventsApi},
         images::{ImagePage, ImageVerdict, ImagesApi, Manifest, Reason},
         jobs::{self, CrawlJobDetail, CrawlJobPage, JobsApi, RetryCrawlJob, Status, conflict, seconds_left},
@@ -199,23 +196,7 @@ impl OtherJobsApi {
         #[oai(example = "datasets::example_id")]
         Path(id): Path<i32>,
         body: JsonBody<CreateDatasetJob>,
-    ) -> Result<
-        DatasetJobCreated,
-        ProblemSet<
-            {
-                SIGNED_IN
-                    | BAD_REQUEST
-                    | TOO_SLOW
-                    | TOO_LARGE
-                    | MEDIA_TYPE
-                    | FORBIDDEN
-                    | NOT_FOUND
-                    | RULES
-                    | TOO_MANY
-                    | PAYMENT
-            },
-        >,
-    > {
+    ) -> Result<DatasetJobCreated, ProblemSet<{ BEGINS_JOB | BODY | NOT_FOUND }>> {
         let request = DatasetJobRequest::from(body.value);
         let created = app.create_dataset_job(&caller, DatasetId(id), &request).await?;
         let job = jobs::find(app, caller.holder(), created.job).await?.ok_or_else(jobs::not_found)?;
@@ -232,24 +213,7 @@ impl OtherJobsApi {
         Data(app): Data<&App>,
         Access(caller): Access<CREATE_JOBS>,
         body: JsonBody<StartDataset>,
-    ) -> Result<
-        Json<StartedJob>,
-        ProblemSet<
-            {
-                SIGNED_IN
-                    | BAD_REQUEST
-                    | TOO_SLOW
-                    | TOO_LARGE
-                    | MEDIA_TYPE
-                    | FORBIDDEN
-                    | NOT_FOUND
-                    | CONFLICT
-                    | RULES
-                    | TOO_MANY
-                    | PAYMENT
-            },
-        >,
-    > {
+    ) -> Result<Json<StartedJob>, ProblemSet<{ BEGINS_JOB | BODY | NOT_FOUND | CONFLICT }>> {
         let dataset = StartRequest::from(body.value).check().map_err(Problem::rules)?;
         let (job, message) = match app.build_dataset(&caller, dataset).await {
             Ok(build) => (build.job, build.message.unwrap_or_else(|| "The job is started.".to_owned())),
@@ -343,24 +307,7 @@ impl OtherJobsApi {
         #[oai(example = "jobs::example_id")]
         id: Path<i32>,
         body: OptionalJsonBody<RetryCrawlJob>,
-    ) -> Result<
-        Json<CrawlJobDetail>,
-        ProblemSet<
-            {
-                SIGNED_IN
-                    | BAD_REQUEST
-                    | TOO_SLOW
-                    | TOO_LARGE
-                    | MEDIA_TYPE
-                    | FORBIDDEN
-                    | NOT_FOUND
-                    | CONFLICT
-                    | RULES
-                    | TOO_MANY
-                    | PAYMENT
-            },
-        >,
-    > {
+    ) -> Result<Json<CrawlJobDetail>, ProblemSet<{ BEGINS_JOB | BODY | NOT_FOUND | CONFLICT }>> {
         JobsApi.retry(data, access, id, body).await
     }
 

@@ -11,10 +11,7 @@ use crate::{
         PREFIX, Tag,
         bearer::{CREATE_JOBS, READ_JOBS},
         body::JsonBody,
-        error::{
-            BAD_REQUEST, CONFLICT, FORBIDDEN, MEDIA_TYPE, NOT_FOUND, PAYMENT, Problem, ProblemCode,
-            ProblemSet, RULES, SIGNED_IN, TOO_LARGE, TOO_MANY, TOO_SLOW,
-        },
+        error::{BEGINS_JOB, BODY, CONFLICT, NOT_FOUND, Problem, ProblemCode, ProblemSet, SIGNED_IN},
         jobs::Status,
         nullable::Nullable,
     },
@@ -163,22 +160,7 @@ impl SimpleFlowApi {
         Data(app): Data<&App>,
         FormerlyOpen(caller): FormerlyOpen<CREATE_JOBS>,
         body: JsonBody<StartSimpleFlow>,
-    ) -> Result<
-        Started,
-        ProblemSet<
-            {
-                SIGNED_IN
-                    | BAD_REQUEST
-                    | TOO_SLOW
-                    | TOO_LARGE
-                    | MEDIA_TYPE
-                    | FORBIDDEN
-                    | RULES
-                    | TOO_MANY
-                    | PAYMENT
-            },
-        >,
-    > {
+    ) -> Result<Started, ProblemSet<{ BEGINS_JOB | BODY }>> {
         let flow = app.start_flow(&caller, &FlowRequest::from(body.value)).await?;
         let job = find(app, caller.user, flow.job).await?;
         let replaced = flow.replaced.map(|message| format!(" {message}")).unwrap_or_default();
