@@ -407,7 +407,7 @@ async fn a_project_is_an_origin_with_a_database() {
     let serve = async |project: &str, more: &[(&str, &str)]| {
         let mut serve = pixcrawler(&["serve", "--port", "0", "--data-dir", data.to_str().unwrap()]);
         serve.env("SUPABASE_URL", project).envs(more.iter().copied());
-        ended(serve).await.expect(1)
+        ended(serve).await.expect(2)
     };
     let alone = serve("https://project.example", &[]).await;
     alone.says(&["SUPABASE_URL needs DATABASE_URL", "session endpoint"]);
