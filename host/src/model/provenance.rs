@@ -1,12 +1,12 @@
 //! What a source says of a picture, as it is stored and shown beside it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Candidate;
 
 /// What a source says of a picture and of who made it: columns of `images`, properties of the API's images
 /// and keys of `metadata.jsonl`, under these names and in this order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
 pub struct Provenance {
     /// The page a person would open to see it.
     pub page_url: Option<String>,
