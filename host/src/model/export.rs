@@ -137,8 +137,8 @@ pub struct ExportItem {
     pub format: Format,
     /// In bytes.
     pub size: u64,
-    /// CRC-32 of the bytes, as in zip archives.
-    pub crc32: u32,
+    /// CRC-32 of the bytes, as in zip archives; none where it is not known and not needed.
+    pub crc32: Option<u32>,
     /// What is known of it.
     pub record: ExportRecord,
 }
