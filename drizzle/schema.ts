@@ -230,6 +230,8 @@ export const images = pgTable(
     phash: bigint('phash', { mode: 'bigint' }),
     duplicateOf: integer('duplicate_of'),
     askedUrl: text('asked_url'),
+    crc32: bigint('crc32', { mode: 'number' }),
+    labelsSetAt: timestamp('labels_set_at', instant),
   },
   (t) => [
     index('images_crawl_job_id_idx').on(t.crawlJobId, t.id),

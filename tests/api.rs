@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::api::{Answer, Api, json as with_body, pointers, send};
 
 mod connections;
+mod contents;
 mod datasets;
 mod events;
 mod files;
@@ -13,7 +14,7 @@ mod pages;
 mod projects;
 
 /// What every route needs a token for, and what it is called with.
-const ROUTES: [(&str, &str); 25] = [
+const ROUTES: [(&str, &str); 29] = [
     ("GET", "/api/v1/auth/me"),
     ("PATCH", "/api/v1/auth/me"),
     ("POST", "/api/v1/auth/verify-token"),
@@ -29,6 +30,10 @@ const ROUTES: [(&str, &str); 25] = [
     ("GET", "/api/v1/crawl-jobs/1/logs"),
     ("GET", "/api/v1/crawl-jobs/1/manifest"),
     ("GET", "/api/v1/images/1/file"),
+    ("PATCH", "/api/v1/images/1"),
+    ("GET", "/api/v1/datasets/1/images"),
+    ("GET", "/api/v1/datasets/1/statistics"),
+    ("GET", "/api/v1/projects/1/statistics"),
     ("GET", "/api/v1/sources/"),
     ("GET", "/api/v1/sources/webpage"),
     ("GET", "/api/v1/notifications"),

@@ -20,6 +20,7 @@ use crate::support::{
 
 mod author;
 mod crawl;
+mod datasets;
 mod jobs;
 mod plugins;
 mod warnings;
@@ -127,6 +128,10 @@ async fn every_command_explains_itself() {
         "jobs cancel -h",
         "jobs retry -h",
         "jobs delete -h",
+        "dataset -h",
+        "dataset list -h",
+        "dataset show -h",
+        "dataset measure -h",
         "token -h",
         "keys -h",
         "keys rotate -h",

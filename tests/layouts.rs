@@ -140,6 +140,16 @@ async fn every_operation_works_over_every_layout() {
         let images = system.get(&format!("/api/v1/crawl-jobs/{job}/images")).await.expect(200).json();
         let file = images["items"][0]["url"].as_str().unwrap();
         system.get(file).await.expect(200);
+        let labels = json!({ "labels": ["tiger"] });
+        let image = format!("/api/v1/images/{}", images["items"][0]["id"]);
+        system.call("PATCH", &image, Some(&labels)).await.expect(200);
+        let dataset = format!("/api/v1/datasets/{}", shown["dataset_id"]);
+        let tigers = system.get(&format!("{dataset}/images?label=tiger")).await.expect(200).json();
+        assert_eq!(tigers["items"].as_array().unwrap().len(), 1, "{layout:?}: {tigers:#}");
+        let held = system.get(&format!("{dataset}/statistics")).await.expect(200).json();
+        assert_eq!(held["images"], 2, "{layout:?}: {held:#}");
+        let exported = system.get(&format!("{dataset}/export/json")).await.expect(200).json();
+        assert_eq!(exported.as_array().unwrap().len(), 2, "{layout:?}: {exported:#}");
 
         let made = json!({ "name": "Training", "permissions": ["read"] });
         let made = system.post("/api/v1/api-keys", &made).await.expect(201).json();
@@ -225,6 +235,7 @@ async fn resources(site: &Site, system: &System, job: i64) {
         "/api/v1/projects",
         &project,
         &format!("{project}/datasets"),
+        &format!("{project}/statistics"),
         &below,
         "/api/v1/datasets",
         &own,

@@ -24,6 +24,7 @@ struct Ids {
     project: i64,
     job: i64,
     notification: i64,
+    dataset: i64,
 }
 
 /// The calls; those that end something come last.
@@ -280,6 +281,27 @@ fn calls() -> Vec<Call> {
                 "items": "<list>", "total": 3, "page": 1, "size": 50, "pages": 1,
             }),
         ),
+        // As its SDK asks, from here on.
+        call(
+            "GET",
+            "/datasets?project_id={project}&page=1&size=50",
+            Value::Null,
+            200,
+            json!({
+                "items": [{ "id": "<number>", "name": "Pandas", "project_id": "{project}" }], "total": 2,
+            }),
+        ),
+        call(
+            "GET",
+            "/datasets/{dataset}",
+            Value::Null,
+            200,
+            json!({
+                "id": "{dataset}", "name": "Pandas", "total_images": 0, "size_mb": 0.0,
+            }),
+        ),
+        call("GET", "/datasets/{dataset}/export/json", Value::Null, 200, json!([])),
+        call("GET", "/datasets/999999/export/json", Value::Null, 404, json!({ "detail": "<text>" })),
         call(
             "GET",
             "/jobs",
@@ -369,7 +391,9 @@ impl Ids {
         .await;
         let body =
             json!({ "project_id": project, "name": "Pandas", "keywords": ["red panda"], "max_images": 100 });
-        Self { project, job: ann.create(&body).await, notification }
+        let job = ann.create(&body).await;
+        let dataset = ann.get(&format!("/api/v1/crawl-jobs/{job}")).await.json()["dataset_id"].as_i64();
+        Self { project, job, notification, dataset: dataset.unwrap() }
     }
 
     /// The same with ids in place of names in braces: as numbers where nothing else is in a text.
@@ -379,6 +403,7 @@ impl Ids {
                 "{job}" => json!(self.job),
                 "{project}" => json!(self.project),
                 "{notification}" => json!(self.notification),
+                "{dataset}" => json!(self.dataset),
                 _ => json!(self.named(&text)),
             },
             Value::Array(items) => items.into_iter().map(|item| self.put_in(item)).collect(),
@@ -393,6 +418,7 @@ impl Ids {
         text.replace("{job}", &self.job.to_string())
             .replace("{project}", &self.project.to_string())
             .replace("{notification}", &self.notification.to_string())
+            .replace("{dataset}", &self.dataset.to_string())
             .replace("{flow}", &format!("flow_{:08x}", self.job))
     }
 }
@@ -407,7 +433,7 @@ async fn the_originals_client_is_answered() {
         let ids = Ids::make(&api, &ann).await;
         for Call { method, path, body, status, answer } in calls() {
             let (path, query) = path.split_once('?').map_or((path, ""), |(path, query)| (path, query));
-            let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+            let query = if query.is_empty() { String::new() } else { format!("?{}", ids.named(query)) };
             let path = format!("/api/v1{}{slash}{query}", ids.named(path));
             let place = format!("{method} {path}");
             let request = ann.request(method, &path).header("content-type", "application/json");
@@ -441,7 +467,7 @@ async fn who_has_no_token_is_told_so() {
         if path.starts_with("/health") {
             continue;
         }
-        let path = format!("/api/v1{}", Ids { project: 1, job: 1, notification: 1 }.named(path));
+        let path = format!("/api/v1{}", Ids { project: 1, job: 1, notification: 1, dataset: 1 }.named(path));
         let answer = send(with_body(api.request(method, &path), &json!({}))).await.expect(401);
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert_eq!(

@@ -18,7 +18,7 @@ const OPEN: [&str; 3] = ["/api/v1/health", "/api/v1/health/detailed", "/api/v1/h
 
 /// What an API key needs for each operation, beside `admin`: one of these permissions, any at all, or nothing
 /// that a key has.
-const NEEDS: [(&str, &str); 76] = [
+const NEEDS: [(&str, &str); 81] = [
     ("getMe", "read"),
     ("changeMe", "a user"),
     ("deleteMe", "a user"),
@@ -34,6 +34,8 @@ const NEEDS: [(&str, &str); 76] = [
     ("followCrawlJob", "read crawl_jobs:read"),
     ("listImages", "read crawl_jobs:read datasets:read"),
     ("getCrawlJobManifest", "read datasets:export"),
+    ("listDatasetImages", "read crawl_jobs:read datasets:read"),
+    ("updateImage", "write"),
     ("getImageFile", "read crawl_jobs:read datasets:read datasets:export"),
     ("listSources", "any"),
     ("getSource", "any"),
@@ -69,7 +71,10 @@ const NEEDS: [(&str, &str); 76] = [
     ("deleteDataset", "delete"),
     ("buildDataset", "write crawl_jobs:create"),
     ("cancelDataset", "write crawl_jobs:cancel"),
+    ("getDatasetStatistics", "read crawl_jobs:read datasets:read"),
+    ("getProjectStatistics", "read crawl_jobs:read datasets:read"),
     ("putDataset", "write"),
+    ("exportDatasetJson", "read datasets:export"),
     ("getDatasetStatus", "read datasets:read"),
     ("listProjectDatasets", "read datasets:read"),
     ("createProjectDataset", "write"),

@@ -540,6 +540,56 @@ async fn hugging_face_loads_a_folder() {
     assert_eq!((&loaded["plain"], &loaded["sizes"]), (&json!(5), &json!([[16, 16]])), "{loaded}");
 }
 
+/// The original's SDK, as it is on PyPI, reads projects and datasets, and what is in them.
+#[tokio::test]
+async fn the_originals_sdk_works() {
+    let site = Site::start().await;
+    let pictures = site.gallery("/gallery", 5, None);
+    let api = Api::crawling(&["--map-origin", &site.mapping()]).await;
+    let ann = api.user("ann@example.org");
+    let project = ann.post("/api/v1/projects", &json!({ "name": "Animals" })).await.expect(201).json();
+    let gallery = format!("{ORIGIN}/gallery");
+    let body = json!({
+        "name": "Foxes", "urls": [gallery], "sources": ["webpage"], "max_images": 5,
+        "labels": { &gallery: "fox" }, "project_id": project["id"],
+    });
+    let job = ann.over(ann.create(&body).await).await;
+    assert_eq!(job["kept"], 5, "{job:#}");
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let python = root.join("target/tools/strangers/python/bin/python");
+    assert!(python.exists(), "run `make strangers`, which fetches the SDK");
+    let base = format!("http://{}/api/v1", api.address);
+    let asked = Command::new(python)
+        .arg(root.join("tests/strangers/sdk.py"))
+        .args([&base, &ann.token, &project["id"].to_string()])
+        .output()
+        .await
+        .unwrap();
+    assert!(asked.status.success(), "{}", text(&asked));
+    let said: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    let dataset = ann.get(&format!("/api/v1/datasets/{}", job["dataset_id"])).await.expect(200).json();
+    for (name, expect) in [
+        ("project", json!("Animals")),
+        ("listed", json!(["Foxes"])),
+        ("others", json!([])),
+        ("info", dataset["id"].clone()),
+        ("name", json!("Foxes")),
+        ("image_count", json!(5)),
+        ("size_mb", dataset["size_mb"].clone()),
+        ("len", json!(5)),
+        ("labels", json!(["fox", "fox", "fox", "fox", "fox"])),
+        ("hashes", json!(support::site::hashes(&pictures))),
+    ] {
+        assert_eq!(said[name], expect, "{name}: {said:#}");
+    }
+    assert!(said["missing"].as_str().unwrap().contains("not found"), "{said:#}");
+    for link in said["links"].as_array().unwrap() {
+        send(reqwest::Client::new().get(link.as_str().unwrap())).await.expect(200);
+    }
+    api.stop().await;
+}
+
 /// nginx by the file of `deploy/`, which is not touched but for its places, before two clients.
 #[tokio::test]
 async fn nginx_stands_before_it() {

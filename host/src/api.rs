@@ -45,6 +45,7 @@ mod pages;
 mod projects;
 mod provenance;
 mod sources;
+mod statistics;
 
 /// Every part of the API; the routes stand in their files.
 type Routes = (
@@ -59,6 +60,7 @@ type Routes = (
     api_keys::ApiKeysApi,
     projects::ProjectsApi,
     datasets::DatasetsApi,
+    statistics::StatisticsApi,
     compat::CompatApi,
 );
 
@@ -253,6 +255,7 @@ fn parts() -> OpenApiService<Routes, ()> {
         api_keys::ApiKeysApi,
         projects::ProjectsApi,
         datasets::DatasetsApi,
+        statistics::StatisticsApi,
         compat::api(),
     );
     OpenApiService::new(parts, "PixCrawler", env!("CARGO_PKG_VERSION"))

@@ -5,6 +5,8 @@ mod backup;
 mod client;
 mod compile;
 mod crawl;
+mod database;
+mod dataset;
 mod decode;
 mod demo;
 mod doctor;
@@ -18,6 +20,7 @@ mod plugin;
 mod serve;
 mod stop;
 mod sweep;
+mod table;
 mod token;
 mod user;
 mod users;
@@ -43,6 +46,7 @@ use crate::{app, config::Config, private, services::Violation};
         pixcrawler demo                           see it work, without the internet\n  \
         pixcrawler crawl \"red panda\" --max 200    from keywords or addresses to a dataset folder\n  \
         pixcrawler jobs list                      what became of crawls, and what was refused\n  \
+        pixcrawler dataset list                   what was gathered, and what is in it\n  \
         pixcrawler serve                          API and worker on http://127.0.0.1:8000\n  \
         pixcrawler token --email you@example.org  a bearer token for that API\n  \
         pixcrawler doctor                         what is missing on this machine\n\n\
@@ -65,6 +69,8 @@ enum TopCommand {
     Worker(serve::WorkerArgs),
     #[command(alias = "job")]
     Jobs(jobs::Jobs),
+    #[command(alias = "datasets")]
+    Dataset(dataset::Dataset),
     Token(token::TokenArgs),
     #[command(alias = "api-keys")]
     ApiKey(api_key::ApiKey),
@@ -181,6 +187,7 @@ async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         TopCommand::Serve(command) => command.run(cli.config).await,
         TopCommand::Worker(command) => command.run(cli.config).await,
         TopCommand::Jobs(command) => command.run(cli.config).await,
+        TopCommand::Dataset(command) => command.run(cli.config, terminal).await,
         TopCommand::Token(command) => command.run(&cli.config),
         TopCommand::ApiKey(command) => command.run(cli.config).await,
         TopCommand::Keys(command) => command.run(cli.config).await,

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::{
     app::App,
-    db::{self, export::DatasetRecord, jobs::JobRow},
+    db::{self, export::DatasetRecord, images::ImageScope, jobs::JobRow},
     model::{Format, ImageId, JobId, Sha256, UserId},
     private,
     store::StoreError,
@@ -149,7 +149,7 @@ async fn write(
     folder: &Path,
     path: &Path,
 ) -> Result<Written, ExportError> {
-    let mut listing = Listing::of(&app.db, user, job).await?;
+    let mut listing = Listing::of(&app.db, user, ImageScope::Job(job)).await?;
     let mut lines = JsonLines::begin(path).await?;
     let (mut files, mut counts, mut failed) = (Vec::new(), KeptCounts::default(), None);
     loop {

@@ -30,7 +30,7 @@ pub fn validate(bytes: &[u8], limits: &DecodeLimits, rules: &Rules) -> Result<Ac
     let header = inspect(bytes, limits)?;
     let decoded = decode(bytes, &header)?;
     rules.check_picture(header.format, header.width, header.height)?;
-    Ok(header.accept(Sha256::of(bytes), decoded))
+    Ok(header.accept(Sha256::of(bytes), crc32fast::hash(bytes), decoded))
 }
 
 /// Reads what the container says of the picture, without decoding a pixel. The
@@ -169,12 +169,12 @@ impl Header {
         self.pixels
     }
 
-    /// The picture as measured, when it passed every check.
+    /// The picture as measured, its bytes with these digests, when it passed every check.
     #[must_use]
-    pub const fn accept(&self, sha256: Sha256, decoded: Decoded) -> AcceptedImage {
+    pub const fn accept(&self, sha256: Sha256, crc32: u32, decoded: Decoded) -> AcceptedImage {
         let Self { format, width, height, .. } = *self;
         let Decoded { phash, frames } = decoded;
-        AcceptedImage { format, width, height, frames, sha256, phash }
+        AcceptedImage { format, width, height, frames, sha256, crc32, phash }
     }
 }
 

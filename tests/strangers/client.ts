@@ -125,6 +125,22 @@ async function images(job: Job): Promise<void> {
   for (const { download_url } of lines) assert.equal((await fetch(download_url)).status, 200);
 }
 
+/** What is in the dataset, by label. */
+async function contents(job: Job): Promise<void> {
+  const params = { path: { id: job.dataset_id } };
+  const all = ok(await client.GET("/api/v1/datasets/{id}/images", { params: { ...params, query: { verdict: "kept" } } }));
+  const first = all.items[0] ?? assert.fail("there are three");
+  const labels = ["vixen", "fox"];
+  const changed = ok(await client.PATCH("/api/v1/images/{id}", { params: { path: { id: first.id } }, body: { labels } }));
+  assert.deepEqual(changed.labels, labels);
+  const query = { label: "vixen", source: "webpage", license: "" };
+  const found = ok(await client.GET("/api/v1/datasets/{id}/images", { params: { ...params, query } }));
+  assert.deepEqual(found.items.map((image) => image.id), [first.id]);
+  const counted = ok(await client.GET("/api/v1/datasets/{id}/statistics", { params }));
+  assert.deepEqual([counted.images, counted.formats.items.map((share) => share.name)], [3, ["png"]]);
+  assert.equal(ok(await client.GET("/api/v1/datasets/{id}/export/json", { params })).length, 3);
+}
+
 /** What the pictures cost, and what they take. */
 async function account(job: Job): Promise<void> {
   const balance = ok(await client.GET("/api/v1/credits/balance"));
@@ -232,6 +248,7 @@ async function projects(job: Job): Promise<void> {
   assert.deepEqual([changed.description, changed.status], ["Of the wood", "archived"]);
   assert.deepEqual(ok(await client.GET("/api/v1/projects/{id}", { params: { path } })).name, "Animals");
   assert.ok(ok(await client.GET("/api/v1/projects")).items.some((known) => known.id === project.id));
+  assert.equal(ok(await client.GET("/api/v1/projects/{id}/statistics", { params: { path } })).images, 0);
 
   const wanted = { name: "Wolves", keywords: ["wolf"], max_images: 1 };
   const dataset = ok(await client.POST("/api/v1/projects/{id}/datasets", { params: { path }, body: wanted }), 201);
@@ -321,6 +338,7 @@ const user = await profile();
 await sources();
 const job = await crawl();
 await images(job);
+await contents(job);
 await account(job);
 await change();
 await projects(job);

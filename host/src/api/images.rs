@@ -13,16 +13,22 @@ use uuid::Uuid;
 
 use super::{
     PREFIX, Tag,
-    bearer::{Access, AccessOrLink, EXPORT_DATASETS, Link, READ_FILES, READ_IMAGES},
-    cut,
-    error::{NOT_FOUND, PARAMETER, Problem, ProblemSet, RANGE, SIGNED_IN},
+    bearer::{Access, AccessOrLink, EXPORT_DATASETS, Link, READ_FILES, READ_IMAGES, WRITE},
+    body::JsonBody,
+    cut, datasets,
+    error::{BODY, CONFLICT, NOT_FOUND, PARAMETER, Problem, ProblemCode, ProblemSet, RANGE, SIGNED_IN},
     jobs,
 };
 use crate::{
     app::App,
+    auth::Caller,
     dataset::Listing,
-    db,
-    model::{Format, ImageId, JobId, Sha256},
+    db::{
+        self,
+        images::{ImageFilter, ImageScope},
+    },
+    model::{DatasetId, Format, ImageId, JobId, Sha256},
+    services::images::{ImageError, ImageRequest},
 };
 
 mod file;
@@ -31,9 +37,9 @@ mod reason;
 mod shape;
 
 use file::{File, Wanted};
-pub(super) use manifest::Manifest;
+pub(super) use manifest::{Manifest, ManifestArray, origin};
 pub(super) use reason::Reason;
-use shape::Image;
+use shape::{Image, UpdateImage};
 pub(super) use shape::{ImagePage, ImageVerdict};
 
 pub(super) struct ImagesApi;
@@ -66,24 +72,77 @@ impl ImagesApi {
         Query(reason): Query<Option<Reason>>,
         /// Only images from exactly this address: why was this one refused?
         Query(url): Query<Option<String>>,
+        /// Only images with this among their labels.
+        Query(label): Query<Option<String>>,
+        /// Only images from this source, by its id.
+        Query(source): Query<Option<String>>,
+        /// Only images under this licence, such as `cc-by-4.0`; empty for those of which none is known.
+        Query(license): Query<Option<String>>,
     ) -> Result<Json<ImagePage>, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND }>> {
-        // Postgres cannot even compare with the first of them.
-        if url.as_ref().is_some_and(|url| url.contains(char::is_control)) {
-            return Err(Problem::parameter("url", "must not contain control characters").into());
-        }
         let job = JobId(id);
+        let filter = Filter { verdict, reason, url, label, source, license }.checked()?;
         db::jobs::revision(&app.db, caller.user, job).await?.ok_or_else(jobs::not_found)?;
-        let filter = db::images::ImageFilter {
-            verdict: verdict.map(Into::into),
-            reason: reason.map(|Reason(refusal)| refusal),
-            url,
-        };
-        let mut rows =
-            db::images::list(&app.db, caller.user, job, &filter, after.map(ImageId), i64::from(limit) + 1)
-                .await?;
-        let next = cut(&mut rows, limit, |image| image.id.0);
-        let items = rows.into_iter().map(|row| Image::new(row, app, caller.holder(), Utc::now())).collect();
-        Ok(Json(ImagePage { items, next }))
+        Ok(Json(page(app, &caller, ImageScope::Job(job), &filter, after, limit).await?))
+    }
+
+    /// List the images of a dataset
+    ///
+    /// As `GET /crawl-jobs/{id}/images`, of all jobs of the dataset: in the order in which they came, kept,
+    /// refused and duplicate alike.
+    #[oai(path = "/datasets/:id/images", method = "get", operation_id = "listDatasetImages")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
+    async fn list_of_dataset(
+        &self,
+        Data(app): Data<&App>,
+        Access(caller): Access<READ_IMAGES>,
+        /// Id of the dataset.
+        #[oai(example = "datasets::example_id")]
+        Path(id): Path<i32>,
+        /// Most images in the answer.
+        #[oai(default = "hundred", validator(minimum(value = "1"), maximum(value = "500")))]
+        Query(limit): Query<u16>,
+        /// `next` of the page before, or the id of the last image seen.
+        Query(after): Query<Option<i32>>,
+        /// Only images with this verdict.
+        Query(verdict): Query<Option<ImageVerdict>>,
+        /// Only images refused for this code, such as `truncated`. What each means and what to do is at
+        /// `/refusals`.
+        Query(reason): Query<Option<Reason>>,
+        /// Only images from exactly this address.
+        Query(url): Query<Option<String>>,
+        /// Only images with this among their labels.
+        Query(label): Query<Option<String>>,
+        /// Only images from this source, by its id.
+        Query(source): Query<Option<String>>,
+        /// Only images under this licence, such as `cc-by-4.0`; empty for those of which none is known.
+        Query(license): Query<Option<String>>,
+    ) -> Result<Json<ImagePage>, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND }>> {
+        let dataset = DatasetId(id);
+        let filter = Filter { verdict, reason, url, label, source, license }.checked()?;
+        if !db::datasets::exists(&app.db, caller.user, dataset).await? {
+            return Err(datasets::not_found().into());
+        }
+        Ok(Json(page(app, &caller, ImageScope::Dataset(dataset), &filter, after, limit).await?))
+    }
+
+    /// Change the labels of an image
+    ///
+    /// Of one that was kept. Crawls then add none to it, also where they find the picture again under
+    /// another label. Exports that were made before have it as it was.
+    #[oai(path = "/images/:id", method = "patch", operation_id = "updateImage")]
+    async fn update(
+        &self,
+        Data(app): Data<&App>,
+        Access(caller): Access<WRITE>,
+        /// Id of the image.
+        #[oai(example = "example_id")]
+        Path(id): Path<i32>,
+        body: JsonBody<UpdateImage>,
+    ) -> Result<Json<Image>, ProblemSet<{ SIGNED_IN | BODY | NOT_FOUND | CONFLICT }>> {
+        let image = ImageId(id);
+        app.update_image(caller.user, image, &ImageRequest::from(body.value)).await?;
+        let row = db::images::show(&app.db, caller.user, image).await?.ok_or_else(not_found)?;
+        Ok(Json(Image::new(row, app, caller.holder(), Utc::now())))
     }
 
     /// List all that a crawl job has kept, with links
@@ -118,8 +177,8 @@ impl ImagesApi {
         let user = reader.holder.user;
         let job = JobId(id);
         db::jobs::revision(&app.db, user, job).await?.ok_or_else(jobs::not_found)?;
-        let listing = Listing::of(&app.db, user, job).await?;
-        Ok(Manifest::new(app, reader.holder, listing, manifest::origin(request), Utc::now()))
+        let listing = Listing::of(&app.db, user, ImageScope::Job(job)).await?;
+        Ok(Manifest::new(app, reader.holder, listing, origin(request), Utc::now()))
     }
 
     /// Get the bytes of an image
@@ -168,6 +227,73 @@ impl ImagesApi {
         let file = File::get(&app.store, user, sha256, format, &wanted).await?;
         let traffic = app.user_traffic.clone();
         Ok(file.counted(move |bytes| traffic.sent(user, bytes)))
+    }
+}
+
+/// Which images of a list are wanted, as it is asked.
+struct Filter {
+    verdict: Option<ImageVerdict>,
+    reason: Option<Reason>,
+    url: Option<String>,
+    label: Option<String>,
+    source: Option<String>,
+    license: Option<String>,
+}
+
+impl Filter {
+    /// Refuses texts that Postgres could not even compare with.
+    fn checked(self) -> Result<ImageFilter, Problem> {
+        let Self { verdict, reason, url, label, source, license } = self;
+        let texts = [("url", &url), ("label", &label), ("source", &source), ("license", &license)];
+        let broken = texts
+            .into_iter()
+            .find(|(_, text)| text.as_ref().is_some_and(|text| text.contains(char::is_control)));
+        if let Some((name, _)) = broken {
+            return Err(Problem::parameter(name, "must not contain control characters"));
+        }
+        let verdict = verdict.map(Into::into);
+        Ok(ImageFilter {
+            verdict,
+            reason: reason.map(|Reason(refusal)| refusal),
+            url,
+            label,
+            source,
+            license,
+        })
+    }
+}
+
+/// A page of the images of a job or dataset that there is.
+async fn page(
+    app: &App,
+    caller: &Caller,
+    scope: ImageScope,
+    filter: &ImageFilter,
+    after: Option<i32>,
+    limit: u16,
+) -> Result<ImagePage, Problem> {
+    let after = after.map(ImageId);
+    let mut rows = db::images::list(&app.db, caller.user, scope, filter, after, i64::from(limit) + 1).await?;
+    let next = cut(&mut rows, limit, |image| image.id.0);
+    let items = rows.into_iter().map(|row| Image::new(row, app, caller.holder(), Utc::now())).collect();
+    Ok(ImagePage { items, next })
+}
+
+fn not_found() -> Problem {
+    Problem::not_found("image")
+}
+
+impl From<ImageError> for Problem {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::NotFound => not_found(),
+            ImageError::NotKept => {
+                let detail = "Only an image that was kept has labels that can be changed; this one is a duplicate or was refused.";
+                Self::new(ProblemCode::WrongStatus, detail)
+            }
+            ImageError::Rules(broken) => Self::rules(broken),
+            ImageError::Database(error) => error.into(),
+        }
     }
 }
 

@@ -10,17 +10,14 @@ mod show;
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::{
-    app::{Database, announced},
-    cli::{say, stop, tell, user::WhoseArgs},
+    cli::{database::with_database, say, user::WhoseArgs},
     config::Config,
-    db::{self, PgPool, ServerAddress},
+    db::PgPool,
     model::{JobId, UserId},
-    postgres,
 };
 
 /// List crawl jobs, look at one and at what it refused, cancel, retry or delete it
@@ -116,68 +113,5 @@ impl JobArgs {
         } else {
             say(text);
         }
-    }
-}
-
-/// Works on the database of the settings. The private one is started if need be, but not made for this:
-/// none is given where there is none.
-///
-/// # Errors
-/// When it cannot be had, its tables are not up to date, or the work fails.
-async fn with_database<T>(
-    config: &Config,
-    work: impl AsyncFnOnce(Option<&PgPool>) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    if !has_database(config) {
-        return work(None).await;
-    }
-    let stop = stop::on_signal()?;
-    let start = Database::start_text(config);
-    let database = announced(&|what| tell(&format!("{what} …")), start, Database::connect(config)).await?;
-    let worked = stop.run_until_cancelled(async {
-        if db::pending(&database.pool).await? > 0 {
-            if !database.is_private() {
-                bail!("the tables of this database are not up to date; run `pixcrawler migrate` first");
-            }
-            database.migrate().await?;
-        }
-        work(Some(&database.pool)).await
-    });
-    let worked = worked.await;
-    database.close().await;
-    worked.unwrap_or_else(|| Err(crate::app::StartError::Stopped.into()))
-}
-
-/// Whether there is anything to look at: none is made for that.
-fn has_database(config: &Config) -> bool {
-    ServerAddress::configured(&config.database).is_some() || postgres::is_made(&config.data_dir())
-}
-
-/// Lines of cells, each column as wide as its widest but the last.
-fn table(rows: &[Vec<String>]) -> String {
-    // What sites and users wrote must not move the cursor.
-    let plain = |cell: &String| cell.replace(char::is_control, " ");
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let width =
-        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
-    let lines = rows.iter().map(|row| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_aligned() {
-        let row = |cells: &[&str]| cells.iter().map(|&cell| cell.to_owned()).collect::<Vec<_>>();
-        let rows = [row(&["ID", "NAME"]), row(&["12", "a\u{1b}[2Jb\nc"]), row(&["123", ""])];
-        assert_eq!(table(&rows), "ID   NAME\n12   a [2Jb c\n123");
-        assert_eq!(table(&[]), "");
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     cli::wrong_usage,
     config::Config,
     db::{self, PgPool},
-    model::{JobId, UserId},
+    model::{DatasetId, JobId, UserId},
 };
 
 /// Whose rows those of `crawl` are.
@@ -36,11 +36,11 @@ pub(super) fn local_user() -> Caller {
     }
 }
 
-/// Whose jobs are meant.
+/// Whose jobs or datasets are meant.
 #[derive(Args, Debug)]
 pub(super) struct WhoseArgs {
     /// Of this user: the address that `pixcrawler token --email` was given, or the id of a user
-    /// [default: jobs of `pixcrawler crawl`]
+    /// [default: those of `pixcrawler crawl`]
     #[arg(long, value_name = "EMAIL|ID")]
     user: Option<String>,
     /// Of all users
@@ -48,7 +48,7 @@ pub(super) struct WhoseArgs {
     pub(super) all_users: bool,
 }
 
-/// Whose jobs are meant, and how to say it.
+/// Whose jobs or datasets are meant, and how to say it.
 pub(super) enum Whose {
     User(UserId, String),
     All,
@@ -99,6 +99,28 @@ impl Whose {
                 "there is no job {job} {whose}; see `pixcrawler jobs list`, with --user EMAIL or --all-users for jobs of the API"
             ),
             Self::All => anyhow!("there is no job {job}; see `pixcrawler jobs list --all-users`"),
+        }
+    }
+    /// The user of a dataset, if it is one of theirs.
+    ///
+    /// # Errors
+    /// When it is not, or the database fails.
+    pub(super) async fn owner_of_dataset(&self, db: &PgPool, dataset: DatasetId) -> anyhow::Result<UserId> {
+        let owner = db::datasets::owner(db, dataset).await?;
+        let is_meant = |owner: &UserId| match self {
+            Self::User(user, _) => user == owner,
+            Self::All => true,
+        };
+        owner.filter(is_meant).ok_or_else(|| self.has_no_dataset(dataset))
+    }
+
+    /// Says that there is no such dataset among these.
+    pub(super) fn has_no_dataset(&self, dataset: DatasetId) -> anyhow::Error {
+        match self {
+            Self::User(_, whose) => anyhow!(
+                "there is no dataset {dataset} {whose}; see `pixcrawler dataset list`, with --user EMAIL or --all-users for datasets of the API"
+            ),
+            Self::All => anyhow!("there is no dataset {dataset}; see `pixcrawler dataset list --all-users`"),
         }
     }
 }

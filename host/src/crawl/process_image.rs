@@ -167,9 +167,9 @@ impl ChunkContext {
         let inspected = tokio::task::spawn_blocking(move || {
             let header = validate::inspect(&file, &limits);
             let checksum = declared.map_or(Ok(()), |declared| validate::check_checksum(&file, &declared));
-            (Sha256::of(&file), header, checksum)
+            (Sha256::of(&file), crc32fast::hash(&file), header, checksum)
         });
-        let (sha256, header, checksum) =
+        let (sha256, crc32, header, checksum) =
             inspected.await.map_err(|error| DecoderUnavailable::new(error.into()))?;
         let header = match header {
             Ok(header) => header,
@@ -185,7 +185,7 @@ impl ChunkContext {
         let result = decoded.and_then(|decoded| {
             self.rules.check_picture(header.format, header.width, header.height)?;
             checksum?;
-            Ok(header.accept(sha256, decoded))
+            Ok(header.accept(sha256, crc32, decoded))
         });
         Ok(CheckedFile { sha256, result })
     }

@@ -1,4 +1,4 @@
-//! What a job has kept, as `metadata.jsonl` lists it, a page at a time.
+//! What a job or a dataset has kept, as `metadata.jsonl` lists it, a page at a time.
 
 use serde::Serialize;
 
@@ -7,8 +7,9 @@ use crate::{
     db::{
         PgPool,
         export::{self, DatasetRecord},
+        images::ImageScope,
     },
-    model::{Format, ImageId, JobId, Sha256, UserId},
+    model::{Format, ImageId, Sha256, UserId},
 };
 
 /// Rows read at a time.
@@ -27,25 +28,25 @@ pub struct ListedImage {
     pub record: DatasetRecord,
 }
 
-/// Reads what a job of a user has kept by now, in the order in which it came.
+/// Reads what a job or a dataset of a user has kept by now, in the order in which it came.
 pub struct Listing {
     db: PgPool,
     user: UserId,
-    job: JobId,
+    scope: ImageScope,
     folders: Folders,
     /// The last one read.
     after: ImageId,
 }
 
 impl Listing {
-    /// Of this job, from its beginning; empty if there is none.
+    /// Of this job or dataset, from its beginning; empty if there is none.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn of(db: &PgPool, user: UserId, job: JobId) -> Result<Self, crate::db::Error> {
-        let classes = export::classes(db, user, job).await?;
+    pub async fn of(db: &PgPool, user: UserId, scope: ImageScope) -> Result<Self, crate::db::Error> {
+        let classes = export::classes(db, user, scope).await?;
         let folders = Folders::new(classes.iter().map(String::as_str));
-        Ok(Self { db: db.clone(), user, job, folders, after: ImageId(0) })
+        Ok(Self { db: db.clone(), user, scope, folders, after: ImageId(0) })
     }
 
     /// The next few hundred; none when there are no more.
@@ -53,7 +54,7 @@ impl Listing {
     /// # Errors
     /// When the database fails, or a row cannot be understood.
     pub async fn next(&mut self) -> Result<Vec<ListedImage>, ExportError> {
-        let page = export::kept(&self.db, self.user, self.job, self.after, PAGE).await?;
+        let page = export::kept(&self.db, self.user, self.scope, self.after, PAGE).await?;
         if let Some(last) = page.last() {
             self.after = last.id;
         }

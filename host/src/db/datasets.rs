@@ -70,6 +70,18 @@ pub struct DatasetDetail {
     pub latest_job: Option<JobId>,
 }
 
+/// A dataset with how much it holds.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct DatasetSummary {
+    /// The dataset itself.
+    #[sqlx(flatten)]
+    pub dataset: DatasetRow,
+    /// Kept.
+    pub images: i64,
+    /// Of these.
+    pub bytes: i64,
+}
+
 /// Fields of a dataset, checked; those that are none stay as they are, or have their default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DatasetFields {
@@ -111,6 +123,26 @@ pub async fn list(
     .await
 }
 
+/// At most `limit` datasets with how much they hold, newest first: of this user, or for the operator of all.
+pub async fn summaries(db: &PgPool, user: Option<UserId>, limit: i64) -> sqlx::Result<Vec<DatasetSummary>> {
+    sqlx::query_as(AssertSqlSafe(format!(
+        "select {DATASET_ROW}, held.images,
+                -- The jobs know it without any image being read.
+                (select coalesce(sum(begun.bytes), 0)::bigint from pixcrawler.job begun
+                   join public.crawl_jobs on crawl_jobs.id = begun.job_id
+                  where crawl_jobs.dataset_id = shown.id) as bytes
+           from (select * from public.datasets where $1::uuid is null or user_id = $1
+                  order by id desc limit $2) as shown
+          cross join lateral (select count(*) as images from public.images
+                               where dataset_id = shown.id and is_valid and not is_duplicate) as held
+          order by shown.id desc",
+    )))
+    .bind(user)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
 /// How many datasets this user has, in one `project` or in all.
 pub async fn count(db: &PgPool, user: UserId, project: Option<ProjectId>) -> sqlx::Result<i64> {
     sqlx::query_scalar(
@@ -143,6 +175,23 @@ pub async fn detail(db: &PgPool, user: UserId, dataset: DatasetId) -> sqlx::Resu
     .bind(dataset)
     .fetch_optional(db)
     .await
+}
+
+/// Whether this user has this dataset.
+pub async fn exists(db: &PgPool, user: UserId, dataset: DatasetId) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select exists (select from public.datasets where user_id = $1 and id = $2)")
+        .bind(user)
+        .bind(dataset)
+        .fetch_one(db)
+        .await
+}
+
+/// Whose a dataset is, for the operator.
+pub async fn owner(db: &PgPool, dataset: DatasetId) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar("select user_id from public.datasets where id = $1")
+        .bind(dataset)
+        .fetch_optional(db)
+        .await
 }
 
 /// Whether a dataset of this user belongs to this project.

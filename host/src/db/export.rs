@@ -1,11 +1,14 @@
-//! What a job has kept and what it has not, for a dataset folder.
+//! What a job or a dataset has kept and what a job has not, for dataset folders and listings.
 //!
 //! Its functions fail when the database does.
 
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, FromRow, PgPool};
 
-use crate::model::{ImageId, JobId, Provenance, UserId};
+use crate::{
+    db::images::ImageScope,
+    model::{ImageId, JobId, Provenance, UserId},
+};
 
 /// A kept image with its provenance, under the keys of `metadata.jsonl`.
 #[derive(Clone, Debug, FromRow, Serialize)]
@@ -68,40 +71,47 @@ pub struct RefusedRecord {
     pub label: String,
 }
 
-/// The classes of a job of this user, each once: those of its inputs, with images or not, and those of images.
-pub async fn classes(pool: &PgPool, user: UserId, job: JobId) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
+/// The classes of a job or dataset of this user, each once: those of its inputs, with images or not, and those
+/// of images.
+pub async fn classes(pool: &PgPool, user: UserId, scope: ImageScope) -> sqlx::Result<Vec<String>> {
+    let (column, id) = scope.column();
+    let of_job = match scope {
+        ImageScope::Job(_) => "id",
+        ImageScope::Dataset(_) => "dataset_id",
+    };
+    sqlx::query_scalar(AssertSqlSafe(format!(
         "select chunk.label from pixcrawler.chunk join public.crawl_jobs job on job.id = chunk.job_id
-          where job.user_id = $1 and job.id = $2
+          where job.user_id = $1 and job.{of_job} = $2
           union
          select labels ->> 0 from public.images
-          where user_id = $1 and crawl_job_id = $2 and is_valid and not is_duplicate and labels ->> 0 is not null",
-    )
+          where user_id = $1 and {column} = $2 and is_valid and not is_duplicate and labels ->> 0 is not null",
+    )))
     .bind(user)
-    .bind(job)
+    .bind(id)
     .fetch_all(pool)
     .await
 }
 
-/// The next images that a job of this user has kept, after `after`, by id.
+/// The next images that a job or dataset of this user has kept, after `after`, by id.
 pub async fn kept(
     pool: &PgPool,
     user: UserId,
-    job: JobId,
+    scope: ImageScope,
     after: ImageId,
     limit: i64,
 ) -> sqlx::Result<Vec<DatasetRecord>> {
+    let (column, id) = scope.column();
     sqlx::query_as(AssertSqlSafe(format!(
         "select id, coalesce(labels ->> 0, '') as label, coalesce(to_jsonb(labels), '[]') as labels,
                 coalesce(to_jsonb(metadata) -> 'tags', '[]') as tags, original_url as url, asked_url, source, {provenance},
                 width, height, file_size as size, hash as sha256, lpad(to_hex(phash), 16, '0') as phash, format
            from public.images
-          where user_id = $1 and crawl_job_id = $2 and id > $3 and is_valid and not is_duplicate
+          where user_id = $1 and {column} = $2 and id > $3 and is_valid and not is_duplicate
           order by id limit $4",
         provenance = Provenance::COLUMNS,
     )))
     .bind(user)
-    .bind(job)
+    .bind(id)
     .bind(after)
     .bind(limit)
     .fetch_all(pool)

@@ -213,6 +213,7 @@ struct ImageInsert<'a> {
     format: Option<&'static str>,
     frames: Option<u32>,
     hash: Option<String>,
+    crc32: Option<u32>,
     phash: Option<i64>,
     is_valid: bool,
     is_duplicate: bool,
@@ -259,6 +260,7 @@ impl<'a> ImageInsert<'a> {
             format: accepted.map(|accepted| accepted.format.name()),
             frames: accepted.map(|accepted| accepted.frames),
             hash: body.as_ref().map(|body| body.sha256.to_string()),
+            crc32: accepted.map(|accepted| accepted.crc32),
             phash: accepted.map(|accepted| accepted.phash.cast_signed()),
             is_valid: accepted.is_some(),
             is_duplicate: verdict == Verdict::Duplicate,
@@ -299,8 +301,8 @@ async fn insert(
          written as (
             insert into public.images (
                    id, crawl_job_id, chunk_id, user_id, dataset_id, source, labels, storage_url, duplicate_of,
-                   original_url, asked_url, filename, width, height, file_size, format, frames, hash, phash,
-                   is_valid, is_duplicate, reason, metadata, source_id, declared_width, declared_height,
+                   original_url, asked_url, filename, width, height, file_size, format, frames, hash, crc32,
+                   phash, is_valid, is_duplicate, reason, metadata, source_id, declared_width, declared_height,
                    declared_mime, declared_size, {provenance})
             select id, $1, $2, $3, $4, $6, labels,
                    case when is_valid and not is_duplicate then '/api/v1/images/' || id || '/file' end,
@@ -308,15 +310,15 @@ async fn insert(
                    coalesce(duplicate_of, (select kept.id from judged kept
                                             where judged.is_duplicate and kept.hash = judged.hash
                                               and kept.is_valid and not kept.is_duplicate)),
-                   original_url, asked_url, filename, width, height, file_size, format, frames, hash, phash,
-                   is_valid, is_duplicate, reason, jsonb_strip_nulls(metadata), source_id, declared_width,
+                   original_url, asked_url, filename, width, height, file_size, format, frames, hash, crc32,
+                   phash, is_valid, is_duplicate, reason, jsonb_strip_nulls(metadata), source_id, declared_width,
                    declared_height, declared_mime, declared_size, {provenance}
               from judged
                 on conflict (id) do update
                set labels = excluded.labels, original_url = excluded.original_url, asked_url = excluded.asked_url,
                    filename = excluded.filename, storage_url = excluded.storage_url, width = excluded.width,
                    height = excluded.height, file_size = excluded.file_size, format = excluded.format,
-                   frames = excluded.frames, hash = excluded.hash, phash = excluded.phash,
+                   frames = excluded.frames, hash = excluded.hash, crc32 = excluded.crc32, phash = excluded.phash,
                    is_valid = excluded.is_valid, is_duplicate = excluded.is_duplicate,
                    duplicate_of = excluded.duplicate_of, reason = excluded.reason,
                    metadata = excluded.metadata, downloaded_at = now())

@@ -2,7 +2,7 @@
 //!
 //! Its functions fail when the database does.
 
-use sqlx::{PgPool, types::Json};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, types::Json};
 
 use crate::{
     db::column::{LenientJson, Texts, Timestamp},
@@ -61,7 +61,26 @@ impl ImageRow {
     }
 }
 
-/// Which images of a job are wanted; none of the fields means all.
+/// Where images are looked for.
+#[derive(Clone, Copy, Debug)]
+pub enum ImageScope {
+    /// What a job brought.
+    Job(JobId),
+    /// What the jobs of a dataset brought.
+    Dataset(DatasetId),
+}
+
+impl ImageScope {
+    /// The column that says so, and what stands in it.
+    pub(super) const fn column(self) -> (&'static str, i32) {
+        match self {
+            Self::Job(job) => ("crawl_job_id", job.0),
+            Self::Dataset(dataset) => ("dataset_id", dataset.0),
+        }
+    }
+}
+
+/// Which images are wanted; none of the fields means all.
 #[derive(Clone, Debug, Default)]
 pub struct ImageFilter {
     /// With this verdict.
@@ -70,36 +89,53 @@ pub struct ImageFilter {
     pub reason: Option<Refusal>,
     /// From exactly this address, or asked for there first.
     pub url: Option<String>,
+    /// With this among their labels.
+    pub label: Option<String>,
+    /// From this source.
+    pub source: Option<String>,
+    /// Under this licence; an empty one means those of which none is known.
+    pub license: Option<String>,
 }
 
-/// At most `limit` images of a job of this user, in the order in which they came, after `after`.
+/// At most `limit` images of this user, in the order in which they came, after `after`.
 pub async fn list(
     db: &PgPool,
     user: UserId,
-    job: JobId,
+    scope: ImageScope,
     filter: &ImageFilter,
     after: Option<ImageId>,
     limit: i64,
 ) -> sqlx::Result<Vec<ImageRow>> {
-    sqlx::query_as(
-        "select * from public.images
-         where user_id = $1 and crawl_job_id = $2 and id > coalesce($3, 0)
-           and case $4
-                   when 'kept' then is_valid and not is_duplicate
-                   when 'refused' then not is_valid and not is_duplicate
-                   when 'duplicate' then is_duplicate
-                   else true
-               end
-           and ($5::text is null or reason = $5)
-           and ($6::text is null or original_url = $6 or asked_url = $6)
-         order by id limit $7",
-    )
+    let (column, id) = scope.column();
+    sqlx::query_as(AssertSqlSafe(format!(
+        // The inner query walks an index that has the order; seen together with the filters, of which few
+        // rows are expected, the planner would rather read all rows of the dataset, and sort.
+        "select * from (
+            select * from public.images
+             where user_id = $1 and {column} = $2 and id > coalesce($3, 0)
+             order by id offset 0) as listed
+          where case $4
+                    when 'kept' then is_valid and not is_duplicate
+                    when 'refused' then not is_valid and not is_duplicate
+                    when 'duplicate' then is_duplicate
+                    else true
+                end
+            and ($5::text is null or reason = $5)
+            and ($6::text is null or original_url = $6 or asked_url = $6)
+            and ($7::text is null or to_jsonb(labels) @> jsonb_build_array($7))
+            and ($8::text is null or source = $8)
+            and ($9::text is null or coalesce(license, '') = $9)
+          order by id limit $10",
+    )))
     .bind(user)
-    .bind(job)
+    .bind(id)
     .bind(after)
     .bind(filter.verdict.map(Verdict::name))
     .bind(filter.reason.map(Refusal::code))
     .bind(&filter.url)
+    .bind(&filter.label)
+    .bind(&filter.source)
+    .bind(&filter.license)
     .bind(limit)
     .fetch_all(db)
     .await
@@ -112,6 +148,31 @@ pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> sqlx::Result<Opt
         .bind(image)
         .fetch_optional(db)
         .await
+}
+
+/// Gives a kept image of this user, in this dataset, these labels, which no crawl changes after that: its
+/// job. None when it is not kept.
+pub async fn set_labels(
+    connection: &mut PgConnection,
+    user: UserId,
+    dataset: Option<DatasetId>,
+    image: ImageId,
+    labels: &[String],
+) -> sqlx::Result<Option<JobId>> {
+    // Crawls take it before they look at labels, and write them.
+    if let Some(dataset) = dataset {
+        super::lock_dataset(connection, dataset).await?;
+    }
+    sqlx::query_scalar(
+        "update public.images set labels = $3, labels_set_at = now()
+          where user_id = $1 and id = $2 and is_valid and not is_duplicate
+      returning crawl_job_id",
+    )
+    .bind(user)
+    .bind(image)
+    .bind(Json(labels))
+    .fetch_optional(connection)
+    .await
 }
 
 /// The files of a job.

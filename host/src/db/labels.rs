@@ -108,6 +108,8 @@ pub(super) async fn add_to_images(
     let rows: Vec<(ImageId, JobId, Option<Json<serde_json::Value>>)> = sqlx::query_as(
         "select id, crawl_job_id, to_jsonb(labels) from public.images
           where id = any ($1) and user_id = $2 and dataset_id = $3 and is_valid and not is_duplicate
+            -- What a person said stays.
+            and labels_set_at is null
           order by id for update",
     )
     .bind(added.keys().copied().collect::<Vec<_>>())

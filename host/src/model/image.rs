@@ -16,6 +16,8 @@ pub struct AcceptedImage {
     pub frames: u32,
     /// Of the original bytes.
     pub sha256: Sha256,
+    /// Of the original bytes, as in zip archives.
+    pub crc32: u32,
     /// 64-bit difference hash of the upright picture (EXIF orientation applied).
     pub phash: u64,
 }

@@ -583,7 +583,7 @@ pub(super) async fn copy_object(
 }
 
 /// Reads an object, or says what is wrong with it.
-async fn sound(
+pub(super) async fn sound(
     store: &Store,
     user: UserId,
     sha256: Sha256,

@@ -1,6 +1,7 @@
 //! Datasets under the other paths that the original has for them.
 
-use poem::web::Data;
+use chrono::Utc;
+use poem::{Request, web::Data};
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -11,17 +12,19 @@ use super::{Gone, paging::Window};
 use crate::{
     api::{
         PREFIX, Tag,
-        bearer::{Access, DELETE, READ_DATASETS, WRITE},
+        bearer::{Access, DELETE, EXPORT_DATASETS, READ_DATASETS, WRITE},
         body::JsonBody,
         datasets::{
             self, CHANGING, CreateDataset, DatasetCreated, DatasetDetail, DatasetPage, DatasetsApi,
             UpdateDataset,
         },
         error::{NOT_FOUND, PARAMETER, Problem, ProblemSet, SIGNED_IN},
+        images::{self, ManifestArray},
         projects,
     },
     app::App,
-    db,
+    dataset::Listing,
+    db::{self, images::ImageScope},
     model::{DatasetId, ProjectId, UserId},
     services::datasets::{DatasetError, DatasetRequest},
 };
@@ -43,6 +46,31 @@ impl OtherDatasetsApi {
         id: Path<i32>,
     ) -> Result<Json<DatasetDetail>, ProblemSet<{ SIGNED_IN | NOT_FOUND }>> {
         DatasetsApi.show(data, access, id).await
+    }
+
+    /// List all that a dataset has kept, with links
+    ///
+    /// What the original's SDK loads: an array with what `metadata.jsonl` of a dataset folder says of each
+    /// image kept so far, and a signed link to its bytes that is good for a day. It comes as it is read; an
+    /// answer that breaks off was not whole. `POST /datasets/{id}/exports` makes what can be gone on with.
+    #[oai(path = "/datasets/:id/export/json", method = "get", operation_id = "exportDatasetJson", deprecated)]
+    async fn export_json(
+        &self,
+        Data(app): Data<&App>,
+        request: &Request,
+        Access(caller): Access<EXPORT_DATASETS>,
+        /// Id of the dataset.
+        #[oai(example = "datasets::example_id")]
+        Path(id): Path<i32>,
+    ) -> Result<ManifestArray, ProblemSet<{ SIGNED_IN | NOT_FOUND }>> {
+        let dataset = DatasetId(id);
+        if !db::datasets::exists(&app.db, caller.user, dataset).await? {
+            return Err(datasets::not_found().into());
+        }
+        let listing = Listing::of(&app.db, caller.user, ImageScope::Dataset(dataset)).await?;
+        let name = format!("dataset_{dataset}.json");
+        let origin = images::origin(request);
+        Ok(ManifestArray::new(app, caller.holder(), listing, origin, Utc::now(), &name))
     }
 
     /// List the datasets of a project

@@ -398,7 +398,8 @@ impl OtherJobsApi {
         /// Only images from exactly this address.
         url: Query<Option<String>>,
     ) -> Result<Json<ImagePage>, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND }>> {
-        ImagesApi.list(data, access, id, limit, after, verdict, reason, url).await
+        let none = || Query(None);
+        ImagesApi.list(data, access, id, limit, after, verdict, reason, url, none(), none(), none()).await
     }
 
     /// List all that a crawl job has kept, with links

@@ -116,6 +116,15 @@ pub(super) struct Image {
     created_at: DateTime<Utc>,
 }
 
+/// What changes of an image; the rest stays as it is.
+#[derive(Object)]
+#[oai(example, deny_unknown_fields, skip_serializing_if_is_none)]
+pub(super) struct UpdateImage {
+    /// Its classes, that of its folder first, each once.
+    #[oai(validator(min_items = 1, max_items = 20, min_length = 1, max_length = 100))]
+    labels: Option<Vec<String>>,
+}
+
 /// A page of images.
 #[derive(Object)]
 #[oai(example)]
@@ -216,6 +225,12 @@ impl Example for Image {
             downloaded_at: DateTime::UNIX_EPOCH,
             created_at: DateTime::UNIX_EPOCH,
         }
+    }
+}
+
+impl Example for UpdateImage {
+    fn example() -> Self {
+        Self { labels: Some(vec!["red panda".to_owned(), "mammal".to_owned()]) }
     }
 }
 

@@ -10,10 +10,12 @@ use clap::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{table, with_database};
 use crate::{
     cli::{
-        say, tell,
+        database::with_database,
+        say,
+        table::table,
+        tell,
         user::{Whose, WhoseArgs},
     },
     config::Config,

@@ -9,13 +9,13 @@ use clap::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{JobArgs, table};
+use super::JobArgs;
 use crate::{
-    cli::{counted, say, tell},
+    cli::{counted, say, table::table, tell},
     config::Config,
     db::{
         self,
-        images::{ImageFilter, ImageRow},
+        images::{ImageFilter, ImageRow, ImageScope},
     },
     model::{Refusal, RefusalHelp, Verdict},
 };
@@ -69,7 +69,7 @@ impl Refused {
             };
             let (mut refused, mut after) = (Vec::new(), None);
             while refused.len() <= limit {
-                let page = db::images::list(db, user, job, &filter, after, PAGE).await?;
+                let page = db::images::list(db, user, ImageScope::Job(job), &filter, after, PAGE).await?;
                 let Some(last) = page.last() else { break };
                 after = Some(last.id);
                 refused.extend(page.into_iter().map(RefusedPicture::from));

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 
-use super::{JobArgs, has_database};
+use super::JobArgs;
 use crate::{
-    cli::{stop, tell, user::Whose},
+    cli::{database::has_database, stop, tell, user::Whose},
     config::Config,
     model::{JobId, JobState},
     services::{

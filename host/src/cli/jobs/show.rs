@@ -7,11 +7,12 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::{JobArgs, table};
+use super::JobArgs;
 use crate::{
     cli::{
         crawl::progress::{Snapshot, refusals},
         say,
+        table::table,
     },
     config::Config,
     db::{

@@ -99,6 +99,7 @@ alter table public.images add column asked_url text;
 alter table public.images add column attribution text;
 alter table public.images add column chunk_id integer;
 alter table public.images add column crawl_job_id integer not null;
+alter table public.images add column crc32 bigint;
 alter table public.images add column created_at timestamp with time zone default now() not null;
 alter table public.images add column creator text;
 alter table public.images add column creator_url text;
@@ -120,6 +121,7 @@ alter table public.images add column id integer default nextval('public.images_i
 alter table public.images add column is_duplicate boolean default false not null;
 alter table public.images add column is_valid boolean default true not null;
 alter table public.images add column labels jsonb;
+alter table public.images add column labels_set_at timestamp with time zone;
 alter table public.images add column license text;
 alter table public.images add column license_url text;
 alter table public.images add column metadata jsonb;

@@ -1,0 +1,54 @@
+//! `dataset`: what was gathered, what is in it, and what is done with all of it.
+
+mod list;
+mod measure;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use indicatif::MultiProgress;
+
+use crate::config::Config;
+
+/// List datasets, look at one, and measure what older versions did not
+///
+/// Works on the database of the settings: `DATABASE_URL`, else the private Postgres of the data folder,
+/// which is started when nothing runs there. No server is needed, and one that runs may go on.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    pixcrawler dataset list\n  \
+    pixcrawler dataset show 3 --json | jq .licenses\n  \
+    pixcrawler dataset measure --all-users\n\n\
+    Exit codes: 0 done, 1 there is no such dataset or it cannot be done, 2 wrong usage.")]
+pub(super) struct Dataset {
+    #[command(subcommand)]
+    command: DatasetCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DatasetCommand {
+    #[command(alias = "ls")]
+    List(list::List),
+    #[command(alias = "view")]
+    Show(show::Show),
+    Measure(measure::MeasureArgs),
+}
+
+/// Id of a dataset as it was given.
+fn dataset_id(text: &str) -> Result<i32, String> {
+    text.parse().ok().filter(|id| *id > 0).ok_or_else(|| {
+        "the id of a dataset is a number from 1 on, which `pixcrawler dataset list` shows before its name"
+            .to_owned()
+    })
+}
+
+impl Dataset {
+    pub(super) async fn run(self, config: Config, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
+        match self.command {
+            DatasetCommand::List(command) => command.run(&config).await,
+            DatasetCommand::Show(command) => command.run(&config).await,
+            DatasetCommand::Measure(command) => command.run(&config, terminal).await,
+        }
+    }
+}

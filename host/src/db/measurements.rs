@@ -1,0 +1,130 @@
+//! What the rows of images say of the bytes, where earlier versions did not measure it: which objects are to
+//! be read, and what came of that.
+//!
+//! Its functions fail when the database does.
+
+use sqlx::{Connection as _, PgConnection, PgPool};
+
+use crate::model::{DatasetId, Format, ImageId, Sha256, UserId};
+
+/// Set in a session that lives as long as objects are read.
+const SESSION: &str = "set statement_timeout = '10min'; set idle_in_transaction_session_timeout = 0; \
+     set client_min_messages = warning";
+
+/// Whose images are measured; none of the fields means all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MeasureScope {
+    /// Of this user.
+    pub user: Option<UserId>,
+    /// In this dataset.
+    pub dataset: Option<DatasetId>,
+}
+
+/// A list of the objects whose rows lack a measurement, as of one moment.
+pub struct LackingList {
+    connection: PgConnection,
+}
+
+/// An object whose rows lack a measurement.
+#[derive(Clone, Debug)]
+pub struct LackingObject {
+    /// Its place in the list.
+    pub number: i64,
+    /// Whose.
+    pub user: UserId,
+    /// Of its bytes.
+    pub sha256: Sha256,
+    /// Of the picture; none where the row says nothing that is known.
+    pub format: Option<Format>,
+    /// The rows, kept ones and duplicates, in one dataset or several.
+    pub images: Vec<ImageId>,
+}
+
+/// What the bytes of an object came to.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The rows that lack it.
+    pub images: Vec<ImageId>,
+    /// CRC-32 of the bytes.
+    pub crc32: u32,
+}
+
+impl LackingList {
+    /// Makes the list, in a table of a session of its own, whose size is the disk's business: how many
+    /// objects are in it, and of how many bytes.
+    pub async fn make(pool: &PgPool, scope: MeasureScope) -> sqlx::Result<(Self, i64, i64)> {
+        let mut connection = pool.acquire().await?.detach();
+        sqlx::raw_sql(SESSION).execute(&mut connection).await?;
+        sqlx::query(
+            "create temporary table lacking_object as
+             select row_number() over (order by user_id, hash) as number, *
+               from (select user_id, hash, min(format) as format, max(file_size) as bytes,
+                            array_agg(id order by id) as images
+                       from public.images
+                      where crc32 is null
+                        and is_valid and user_id is not null and hash ~ '^[0-9a-f]{64}$'
+                        and ($1::uuid is null or user_id = $1) and ($2::integer is null or dataset_id = $2)
+                      group by user_id, hash
+                     -- A duplicate alone has no object.
+                     having bool_or(not is_duplicate)) as lacking",
+        )
+        .bind(scope.user)
+        .bind(scope.dataset)
+        .execute(&mut connection)
+        .await?;
+        sqlx::raw_sql("create index on pg_temp.lacking_object (number)").execute(&mut connection).await?;
+        let (objects, bytes) =
+            sqlx::query_as("select count(*), coalesce(sum(bytes), 0)::bigint from pg_temp.lacking_object")
+                .fetch_one(&mut connection)
+                .await?;
+        Ok((Self { connection }, objects, bytes))
+    }
+
+    /// Those that come after a number, in order.
+    pub async fn page(&mut self, after: i64, limit: i64) -> sqlx::Result<Vec<LackingObject>> {
+        type LackingRow = (i64, UserId, String, Option<String>, Vec<ImageId>);
+        let rows: Vec<LackingRow> = sqlx::query_as(
+            "select number, user_id, hash, format, images from pg_temp.lacking_object
+              where number > $1 order by number limit $2",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let objects = rows.into_iter().filter_map(|(number, user, hash, format, images)| {
+            let (sha256, format) = (Sha256::parse(&hash)?, format.as_deref().and_then(Format::named));
+            Some(LackingObject { number, user, sha256, format, images })
+        });
+        Ok(objects.collect())
+    }
+
+    /// Lets go of the list.
+    pub async fn end(self) -> sqlx::Result<()> {
+        self.connection.close().await
+    }
+}
+
+/// Writes measurements into the rows that still lack them; what was measured meanwhile stays.
+pub async fn write(pool: &PgPool, measured: &[Measured]) -> sqlx::Result<()> {
+    let rows = || measured.iter().flat_map(|object| object.images.iter().map(move |image| (image, object)));
+    sqlx::query(
+        "update public.images i set crc32 = measured.crc32
+           from unnest($1::integer[], $2::bigint[]) as measured (id, crc32)
+          where i.id = measured.id and i.crc32 is null",
+    )
+    .bind(rows().map(|(image, _)| *image).collect::<Vec<_>>())
+    .bind(rows().map(|(_, object)| i64::from(object.crc32)).collect::<Vec<_>>())
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Whether one of these is there, and kept: its object must be there, too.
+pub async fn is_any_kept(pool: &PgPool, images: &[ImageId]) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select from public.images where id = any ($1) and is_valid and not is_duplicate)",
+    )
+    .bind(images)
+    .fetch_one(pool)
+    .await
+}
