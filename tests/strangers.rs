@@ -8,6 +8,8 @@
     reason = "they say what they found, and what was skipped"
 )]
 
+#[path = "strangers/exports.rs"]
+mod exports;
 #[path = "strangers/openapi.rs"]
 mod openapi;
 #[expect(dead_code, reason = "the other tests use the rest")]
@@ -501,7 +503,8 @@ fn pillow_sees_the_same_pictures() {
     assert!(differences.len() * 20 < all, "{} of {all} files are judged differently", differences.len());
 }
 
-/// A folder of `crawl` is loaded as it is, with its labels, whatever lies beside the pictures.
+/// A folder of `crawl` is loaded as it is, with its labels, whatever lies beside the pictures, also by its
+/// description for programs.
 #[tokio::test]
 async fn hugging_face_loads_a_folder() {
     let site = Site::start().await;
@@ -538,6 +541,18 @@ async fn hugging_face_loads_a_folder() {
     let labels = [label("/lions", lions.len()), label("/tigers", tigers.len())].concat();
     assert_eq!(loaded["labels"], json!(labels), "{loaded}");
     assert_eq!((&loaded["plain"], &loaded["sizes"]), (&json!(5), &json!([[16, 16]])), "{loaded}");
+
+    // So is the description for programs right.
+    std::fs::copy(folder.join("metadata.jsonl"), data.path().join("rows.jsonl")).unwrap();
+    std::fs::create_dir(data.path().join("pictures")).unwrap();
+    let rows = std::fs::read_to_string(folder.join("metadata.jsonl")).unwrap();
+    for row in rows.lines().map(|row| serde_json::from_str::<Value>(row).unwrap()) {
+        let file = Path::new(row["file_name"].as_str().unwrap());
+        let copy = data.path().join("pictures").join(file.file_name().unwrap());
+        std::fs::copy(folder.join(file), copy).unwrap();
+    }
+    let described = exports::asked("croissant.py", data.path()).await;
+    assert_eq!(described, json!({ "out/croissant.json": { "records": 5 } }));
 }
 
 /// The original's SDK, as it is on PyPI, reads projects and datasets, and what is in them.

@@ -1,10 +1,11 @@
 //! A job's images as a folder: one subfolder a class, the original bytes under their
 //! hash, `metadata.jsonl` with the provenance of each, `refused.jsonl` with what was not kept and why,
-//! and a card, `README.md`.
+//! and documents for people and programs: `README.md`, `attribution.csv`, `croissant.json`.
 
-mod card;
 mod class;
-mod json_lines;
+mod documents;
+mod draft;
+pub mod export;
 mod listing;
 mod refusals;
 
@@ -18,7 +19,7 @@ use serde::Deserialize;
 
 use crate::{
     app::App,
-    db::{self, export::DatasetRecord, images::ImageScope, jobs::JobRow},
+    db::{self, export::DatasetRecord, facts::Scope, images::ImageScope},
     model::{Format, ImageId, JobId, Sha256, UserId},
     private,
     store::StoreError,
@@ -27,8 +28,11 @@ use crate::{
 pub use class::folder_name;
 pub use listing::{ListedImage, Listing};
 
-use card::KeptCounts;
-use json_lines::JsonLines;
+use draft::{Draft, Finished};
+use export::{
+    attribution,
+    facts::{Counts, ExportFacts},
+};
 
 /// Name of the file that lists the images.
 const LISTING: &str = "metadata.jsonl";
@@ -36,6 +40,12 @@ const LISTING: &str = "metadata.jsonl";
 pub const REFUSALS: &str = "refused.jsonl";
 /// Name of the file that says what the dataset is.
 const CARD: &str = "README.md";
+/// Name of the file that says whom to name for each image.
+const ATTRIBUTION: &str = "attribution.csv";
+/// Name of the file that describes the dataset for programs.
+const CROISSANT: &str = "croissant.json";
+/// Name of the file that lists the files of an export.
+const MANIFEST: &str = "manifest.json";
 
 /// Why a folder could not be written, or not all of it. What is there is listed; the same export again
 /// completes it.
@@ -79,15 +89,16 @@ pub struct Exported {
 /// size are left alone, and `metadata.jsonl` is replaced at the end in one step: whoever reads it, also
 /// while this is under way or after it was killed, sees whole lines that name files which are there.
 /// Files that it listed before and no longer does are then removed, as are those that an earlier version
-/// put into folders of other names. Then [`refused.jsonl`](export_refusals) is replaced in the same way, and
-/// `README.md`, unless that is somebody else's.
+/// put into folders of other names. Then [`refused.jsonl`](export_refusals) is replaced in the same way, as are
+/// `attribution.csv`, `croissant.json` and `README.md`, each unless it is somebody else's.
 ///
 /// # Errors
 /// See [`ExportError`].
 pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Result<Exported, ExportError> {
     private::shared_folder(folder).map_err(cannot_write(folder))?;
     let listing = folder.join(LISTING);
-    let Written { row, lines, files, counts, mut failed } = write(app, user, job, folder, &listing).await?;
+    let Written { counts, lines, attribution, files, mut failed } =
+        write(app, user, job, folder, &listing).await?;
     let before = listed(&listing).await?;
     let now: BTreeSet<&PathBuf> = files.iter().collect();
     let gone: Vec<PathBuf> =
@@ -96,6 +107,7 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
         // What was listed may be all that there is of it.
         return Err(error);
     }
+    let (lines, listing) = lines;
     lines.replace().await?;
     for gone in gone {
         match tokio::fs::remove_file(&gone).await {
@@ -110,9 +122,17 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
     if let Some(error) = failed {
         return Err(error);
     }
-    let refused = refusals::write(app, user, job, folder).await?;
-    card::write(folder, &row, &counts, &refused)?;
-    Ok(Exported { files, refusals: refused.is_listed })
+    let refusals = refusals::write(app, user, job, folder).await?;
+    let mut attributed = None;
+    if let Some((draft, finished)) = attribution {
+        draft.replace().await?;
+        attributed = Some(finished);
+    }
+    let mut connection = app.db.acquire().await?;
+    let asked = ExportFacts::of(&mut connection, user, Scope::Job(job)).await?.ok_or(ExportError::Deleted)?;
+    let facts = ExportFacts { counts, ..asked };
+    documents::write(folder, &facts, listing, attributed, refusals)?;
+    Ok(Exported { files, refusals })
 }
 
 /// Writes `refused.jsonl` of a job of this user, a line for each picture that was found and not kept, or
@@ -127,15 +147,16 @@ pub async fn export_refusals(
     job: JobId,
     folder: &Path,
 ) -> Result<bool, ExportError> {
-    Ok(refusals::write(app, user, job, folder).await?.is_listed)
+    refusals::write(app, user, job, folder).await
 }
 
-/// The files of an export, and their listing as a draft.
+/// The files of an export, and their listings as drafts.
 struct Written {
-    row: JobRow,
-    lines: JsonLines,
+    lines: (Draft, Finished),
+    /// Whom to name; none where somebody else's is there.
+    attribution: Option<(Draft, Finished)>,
     files: Vec<PathBuf>,
-    counts: KeptCounts,
+    counts: Counts,
     /// Why not all of them could be written.
     failed: Option<ExportError>,
 }
@@ -150,8 +171,9 @@ async fn write(
     path: &Path,
 ) -> Result<Written, ExportError> {
     let mut listing = Listing::of(&app.db, user, ImageScope::Job(job)).await?;
-    let mut lines = JsonLines::begin(path).await?;
-    let (mut files, mut counts, mut failed) = (Vec::new(), KeptCounts::default(), None);
+    let mut lines = Draft::begin(path).await?;
+    let mut attribution = documents::begin_attribution(folder).await?;
+    let (mut files, mut counts, mut failed) = (Vec::new(), Counts::default(), None);
     loop {
         let page = listing.next().await?;
         if page.is_empty() {
@@ -167,15 +189,24 @@ async fn write(
                     continue;
                 }
             }
-            lines.push(image).await?;
-            counts.add(image);
+            lines.push_json(image).await?;
+            let record = image.export_record();
+            if let Some(attribution) = &mut attribution {
+                attribution.push(&attribution::row(&record)).await?;
+            }
+            counts.add(&record);
             files.push(file);
         }
     }
-    lines.finish().await?;
+    let listed = lines.finish().await?;
+    let mut attributed = None;
+    if let Some(mut draft) = attribution {
+        let finished = draft.finish().await?;
+        attributed = Some((draft, finished));
+    }
     // Its rows were going meanwhile, perhaps, and would take the files along.
-    let row = db::jobs::show(&app.db, user, job).await?.ok_or(ExportError::Deleted)?;
-    Ok(Written { row, lines, files, counts, failed })
+    db::jobs::revision(&app.db, user, job).await?.ok_or(ExportError::Deleted)?;
+    Ok(Written { lines: (lines, listed), attribution: attributed, files, counts, failed })
 }
 
 /// The files that a listing names, as far as an export could have written them.

@@ -3,7 +3,12 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use pixcrawler::auth::issuer::user_of;
+use pixcrawler::{
+    auth::issuer::user_of,
+    dataset::export::facts::ExportFacts,
+    db::facts::Scope,
+    model::{DatasetId, JobId},
+};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -312,5 +317,72 @@ async fn a_dataset_shows_what_it_holds() {
         (&left["status"], &left["latest_job"]["id"]),
         (&json!("completed"), &more["latest_job"]["id"])
     );
+    api.stop().await;
+}
+
+/// What the documents beside an export say of a dataset or of a job, whoever wrote the rows.
+#[tokio::test]
+async fn what_was_asked_and_refused_is_said() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let body = json!({ "name": "Foxes", "description": "Red ones.", "keywords": ["fox"], "max_images": 2 });
+    let (dataset, _) = create(&ann, &body).await;
+    let dataset = DatasetId(dataset["id"].as_i64().unwrap().try_into().unwrap());
+    let user = user_of("ann@example.org");
+    let urls: Vec<String> = (0..25).map(|number| format!("{ORIGIN}/{number}")).collect();
+    let input = json!({
+        "urls": urls, "labels": { "fox": "Fox", &urls[1]: "One", &urls[18]: "Eighteen", &urls[19]: "Nineteen" },
+    });
+    let job: i32 = sqlx::query_scalar(
+        "with job as (
+              insert into public.crawl_jobs (dataset_id, user_id, name, keywords, sources, options, rules, max_images)
+              values ($1, $2, 'First', '[\"fox\"]', '[\"openverse\"]', '{\"safe_search\": false, \"language\": \"de\"}',
+                      '{\"min_width\": 5}', 7) returning id),
+              input as (
+              insert into pixcrawler.job (job_id, dataset_id, wanted, wanted_is_default, input)
+              select id, $1, 7, true, $3 from job),
+              images as (
+              insert into public.images (crawl_job_id, dataset_id, user_id, original_url, filename, is_valid, is_duplicate, reason)
+              select id, $1, $2, 'https://site.example/' || at, 'x', at = 1, at = 2, case when at > 2 then 'too-small' end
+                from job, generate_series(1, 4) at)
+         select id from job",
+    )
+    .bind(dataset)
+    .bind(user)
+    .bind(input)
+    .fetch_one(&api.database.pool)
+    .await
+    .unwrap();
+    // One of the frontend's own, which nobody has begun.
+    sqlx::query(
+        "insert into public.crawl_jobs (dataset_id, user_id, name, keywords)
+         values ($1, $2, 'Second', '{\"keywords\": [\"vixen\"]}')",
+    )
+    .bind(dataset)
+    .bind(user)
+    .execute(&api.database.pool)
+    .await
+    .unwrap();
+
+    let mut connection = api.database.pool.acquire().await.unwrap();
+    let mut said = async |user, scope| ExportFacts::of(&mut connection, user, scope).await.unwrap();
+    let facts = said(user, Scope::Dataset(dataset)).await.unwrap();
+    let owner = (facts.name.as_str(), facts.description.as_deref(), &facts.keywords[..]);
+    assert_eq!(owner, ("Foxes", Some("Red ones."), &["fox".to_owned()][..]));
+    assert_eq!(json!(facts.refused), json!({ "duplicate": 1, "too-small": 2 }));
+    let [first, second] = &facts.crawls[..] else { panic!("{facts:#?}") };
+    assert_eq!((&first.urls[..], first.inputs), (&urls[..19], 26));
+    assert_eq!(json!(first.labels), json!({ "fox": "Fox", &urls[1]: "One", &urls[18]: "Eighteen" }));
+    let rest = (first.max_images, first.rules.min_width, first.safe_search, first.language.as_deref());
+    assert_eq!(rest, (None, 5, false, Some("de")));
+    assert_eq!(first.sources, ["openverse"]);
+    let second = (&second.keywords[..], second.inputs, second.max_images, second.safe_search);
+    assert_eq!(second, (&["vixen".to_owned()][..], 1, Some(1000), true));
+
+    let of_job = said(user, Scope::Job(JobId(job))).await.unwrap();
+    assert_eq!((of_job.name.as_str(), of_job.description), ("First", None));
+    assert_eq!((&of_job.crawls[..], of_job.refused), (&facts.crawls[..1], facts.refused));
+    assert_eq!(said(user_of("bob@example.org"), Scope::Dataset(dataset)).await, None);
+    drop(connection);
     api.stop().await;
 }

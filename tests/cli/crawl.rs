@@ -115,7 +115,14 @@ async fn a_folder_is_filled_once() {
     for folder in [&shell.path("out"), picture.parent().unwrap()] {
         assert_eq!(usual(folder), usual(&shell.path("own")));
     }
-    let beside = ["metadata.jsonl", "refused.jsonl", "README.md", ".pixcrawler.json"];
+    let beside = [
+        "metadata.jsonl",
+        "refused.jsonl",
+        "README.md",
+        "attribution.csv",
+        "croissant.json",
+        ".pixcrawler.json",
+    ];
     for file in beside.map(|name| shell.path("out").join(name)).iter().chain([&picture]) {
         assert_eq!(usual(file), usual(&shell.path("own/file")), "{}", file.display());
     }
@@ -535,12 +542,13 @@ async fn a_folder_says_what_was_refused_and_what_it_is() {
 
     let card = read("README.md");
     for part in [
-        "---\npretty_name: \"http://site.example/lions, http://site.example/tigers\"\ntask_categories:\n- image-classification\nsize_categories:\n- n<1K\n---\n",
-        "\n# http://site.example/lions, http://site.example/tigers\n\nPictures: 3, classes: 2. ",
+        "---\npretty_name: \"http://site.example/lions, http://site.example/tigers\"\nlicense: unknown\ntask_categories:\n",
+        "\nsize_categories:\n- n<1K\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n",
+        "\n# http://site.example/lions, http://site.example/tigers\n\nPictures: 3, classes: 2, bytes: ",
         "load_dataset(\"imagefolder\", data_dir=",
         "\n| http://site.example/lions | site.example\\_lions-",
         " | 2 |\n| http://site.example/tigers | site.example\\_tigers-",
-        "\n| not known | 3 |\n",
+        "\n| not known |  | 3 |\n",
         "\n| webpage | 3 |\n",
         "\n| duplicate | 1 |\n| not-an-image | 1 |\n| not-found | 1 |\n",
         "\n    pixcrawler crawl --url http://site.example/lions --url http://site.example/tigers --source webpage ",
@@ -548,14 +556,33 @@ async fn a_folder_says_what_was_refused_and_what_it_is() {
     ] {
         assert!(card.contains(part), "`{part}` is missing: {card}");
     }
+    let attribution = read("attribution.csv");
+    assert_eq!(attribution.lines().count(), 4, "{attribution}");
+    for line in read("metadata.jsonl").lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        let start = format!("\n{},", record["file_name"].as_str().unwrap());
+        assert!(attribution.contains(&start), "{attribution}");
+    }
+    let described: Value = serde_json::from_str(&read("croissant.json")).unwrap();
+    let listed = fs::read(shell.path("out/metadata.jsonl")).unwrap();
+    let sha256 = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&listed));
+    let expect = json!(["metadata.jsonl", format!("{} B", listed.len()), sha256]);
+    let file = &described["distribution"][0];
+    assert_eq!(json!([file["contentUrl"], file["contentSize"], file["sha256"]]), expect);
+
     let begun_again = shell.run(&crawl).await.expect(0);
     begun_again.says(&["is complete already"]);
     assert_eq!((read("README.md"), read("refused.jsonl")), (card.clone(), refused), "the same rows");
+    let beside = [attribution, described.to_string()];
+    let is_json = |text: String| serde_json::from_str::<Value>(&text).unwrap().to_string();
+    assert_eq!([read("attribution.csv"), is_json(read("croissant.json"))], beside);
 
     // What others wrote stays, and so does a card without its mark.
     let own = [
         ("README.md", card.replace("<!-- Written by PixCrawler", "<!-- Mine")),
         ("refused.jsonl", "[]".to_owned()),
+        ("attribution.csv", "mine\n".to_owned()),
+        ("croissant.json", "{}".to_owned()),
     ];
     for (name, text) in &own {
         fs::write(shell.path("out").join(name), text).unwrap();

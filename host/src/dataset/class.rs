@@ -113,7 +113,8 @@ fn is_reserved(name: &str) -> bool {
         let mut chars = number.chars();
         matches!((chars.next(), chars.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
     });
-    let files = [super::LISTING, super::REFUSALS, super::CARD];
+    let files =
+        [super::LISTING, super::REFUSALS, super::CARD, super::ATTRIBUTION, super::CROISSANT, super::MANIFEST];
     DEVICES.contains(&stem) || numbered || files.iter().any(|file| name == file.to_lowercase())
 }
 

@@ -9,7 +9,7 @@ use crate::{
         export::{self, DatasetRecord},
         images::ImageScope,
     },
-    model::{Format, ImageId, Sha256, UserId},
+    model::{ExportRecord, Format, ImageId, Sha256, UserId},
 };
 
 /// Rows read at a time.
@@ -26,6 +26,34 @@ pub struct ListedImage {
     /// What is known of it.
     #[serde(flatten)]
     pub record: DatasetRecord,
+}
+
+impl ListedImage {
+    /// The same as exports have it.
+    #[must_use]
+    pub fn export_record(&self) -> ExportRecord {
+        let Self { file_name, record, .. } = self;
+        let mut labels = record.labels.clone();
+        if let Some((_, rest)) = labels.split_first_mut() {
+            rest.sort_unstable();
+        }
+        ExportRecord {
+            file_name: file_name.clone(),
+            label: record.label.clone(),
+            labels,
+            tags: record.tags.clone(),
+            url: record.url.clone(),
+            asked_url: record.asked_url.clone(),
+            source: record.source.clone(),
+            provenance: record.provenance.clone(),
+            width: record.width.cast_unsigned(),
+            height: record.height.cast_unsigned(),
+            size: u64::try_from(record.size).unwrap_or_default(),
+            sha256: record.sha256.clone(),
+            phash: record.phash.clone(),
+            original: None,
+        }
+    }
 }
 
 /// Reads what a job or a dataset of a user has kept by now, in the order in which it came.

@@ -1,11 +1,11 @@
 //! `refused.jsonl`: what a job found and did not keep, and why.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{io, path::Path};
 
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use super::{ExportError, JsonLines, REFUSALS, cannot_write, listing::PAGE};
+use super::{Draft, ExportError, REFUSALS, cannot_write, listing::PAGE};
 use crate::{
     app::App,
     db::{self, export},
@@ -15,32 +15,20 @@ use crate::{
 /// Longest line that is looked at, in bytes, to see whose the file is: addresses and details are shorter.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// What was not kept, counted by code, and whether the file has it.
-pub(super) struct Refused {
-    pub(super) by_code: BTreeMap<String, usize>,
-    pub(super) is_listed: bool,
-}
-
-/// Writes the file, or takes it away where it would be empty. Somebody else's is left alone.
-pub(super) async fn write(
-    app: &App,
-    user: UserId,
-    job: JobId,
-    folder: &Path,
-) -> Result<Refused, ExportError> {
+/// Writes the file, or takes it away where it would be empty. Somebody else's is left alone. Whether there is
+/// one of ours.
+pub(super) async fn write(app: &App, user: UserId, job: JobId, folder: &Path) -> Result<bool, ExportError> {
     let path = folder.join(REFUSALS);
     let is_there = tokio::fs::try_exists(&path).await.map_err(cannot_write(&path))?;
     let is_ours = !is_there || is_ours(&path).await.map_err(cannot_write(&path))?;
-    let mut lines = JsonLines::begin(&path).await?;
-    let mut by_code: BTreeMap<String, usize> = BTreeMap::new();
+    let mut lines = Draft::begin(&path).await?;
     let mut after = ImageId(0);
     loop {
         let page = export::refused(&app.db, user, job, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.id;
         for record in page {
-            lines.push(&record).await?;
-            *by_code.entry(record.code).or_default() += 1;
+            lines.push_json(&record).await?;
         }
     }
     // Its rows were going meanwhile, perhaps.
@@ -54,7 +42,7 @@ pub(super) async fn write(
     } else if is_ours && is_there {
         tokio::fs::remove_file(&path).await.map_err(cannot_write(&path))?;
     }
-    Ok(Refused { by_code, is_listed })
+    Ok(is_listed)
 }
 
 /// Whether a file begins with a line as they are written here.

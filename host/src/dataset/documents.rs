@@ -1,0 +1,84 @@
+//! The documents of a folder: `README.md`, `croissant.json` and `attribution.csv`. Each is written where there is
+//! none or one of ours.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
+
+use super::{
+    ATTRIBUTION, CARD, CROISSANT, ExportError, LISTING, REFUSALS, cannot_write,
+    draft::{Draft, Finished},
+    export::{
+        attribution,
+        card::{self, Card},
+        croissant::{self, Croissant},
+        facts::ExportFacts,
+        manifest::ExportFile,
+    },
+};
+use crate::{
+    atomic_write,
+    model::{ExportFormat, ExportOptions},
+    private,
+};
+
+/// Most of a file that is looked at, in bytes, to see whose it is.
+const HEAD: u64 = 1 << 20;
+
+/// Whether there is no such file, or one that was written here: it has this in it.
+fn is_ours(path: &Path, mark: &[u8]) -> bool {
+    let mut head = Vec::new();
+    match File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head)) {
+        Ok(_) => memchr::memmem::find(&head, mark).is_some(),
+        // What cannot be read is not ours.
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Begins the table of whom to name, where that is ours.
+pub(super) async fn begin_attribution(folder: &Path) -> Result<Option<Draft>, ExportError> {
+    let path = folder.join(ATTRIBUTION);
+    if !is_ours(&path, &attribution::head()) {
+        return Ok(None);
+    }
+    let mut draft = Draft::begin(&path).await?;
+    draft.push(&attribution::head()).await?;
+    Ok(Some(draft))
+}
+
+/// Writes the card and the description for programs.
+pub(super) fn write(
+    folder: &Path,
+    facts: &ExportFacts,
+    listing: Finished,
+    attribution: Option<Finished>,
+    has_refusals: bool,
+) -> Result<(), ExportError> {
+    let options = ExportOptions::default();
+    let name = folder.canonicalize().ok();
+    let name = name.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
+    let refusals = has_refusals.then_some(REFUSALS);
+    let format = ExportFormat::Folder;
+    let card = Card { facts, format, options: &options, folder: name.as_deref(), refusals };
+    replace(&folder.join(CARD), &card.text(), card::MARK)?;
+    let file = |name: &str, file: Finished| ExportFile {
+        name: name.to_owned(),
+        bytes: Some(file.bytes),
+        sha256: Some(file.sha256),
+        images: facts.counts.images,
+        ..ExportFile::default()
+    };
+    let attribution = attribution.map(|finished| file(ATTRIBUTION, finished));
+    let files: Vec<ExportFile> = [file(LISTING, listing)].into_iter().chain(attribution).collect();
+    let text = Croissant { facts, format, options: &options, files: &files }.text();
+    replace(&folder.join(CROISSANT), &text, croissant::MARK)
+}
+
+fn replace(path: &Path, text: &str, mark: &str) -> Result<(), ExportError> {
+    if !is_ours(path, mark.as_bytes()) || std::fs::read(path).is_ok_and(|before| before == text.as_bytes()) {
+        return Ok(());
+    }
+    atomic_write::write(path, text.as_bytes()).and_then(|()| private::share(path)).map_err(cannot_write(path))
+}

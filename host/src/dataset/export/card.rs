@@ -1,0 +1,577 @@
+//! `README.md`: what a dataset is, how to load it, under which licences, how it was made and how to cite it.
+//! Its head is that of the dataset cards of Hugging Face. What users and sources wrote is text in it and
+//! nothing else.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use super::{
+    columns::{Kind, columns},
+    facts::{CrawlFacts, ExportFacts},
+    labels::quoted,
+};
+use crate::model::{Derivative, DerivedFormat, ExportFormat, ExportOptions, Fit, Format};
+
+/// By this line a card is known as one that may be written anew.
+pub const MARK: &str =
+    "<!-- Written by PixCrawler, and written anew by it: to keep changes of your own, delete this line. -->";
+/// Crawls that are described.
+const MOST_CRAWLS: usize = 20;
+/// Numbers of pictures and what Hugging Face calls datasets with fewer.
+const SIZES: [(u64, &str); 4] =
+    [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")];
+/// A larger dataset.
+const LARGEST: &str = "1M<n<10M";
+/// Licences of ours that Hugging Face has under the same name.
+const LICENSES: [&str; 27] = [
+    "apache-2.0",
+    "bsd-3-clause",
+    "cc-by-2.0",
+    "cc-by-2.5",
+    "cc-by-3.0",
+    "cc-by-4.0",
+    "cc-by-nc-2.0",
+    "cc-by-nc-3.0",
+    "cc-by-nc-4.0",
+    "cc-by-nc-nd-3.0",
+    "cc-by-nc-nd-4.0",
+    "cc-by-nc-sa-2.0",
+    "cc-by-nc-sa-3.0",
+    "cc-by-nc-sa-4.0",
+    "cc-by-nd-4.0",
+    "cc-by-sa-3.0",
+    "cc-by-sa-4.0",
+    "cc0-1.0",
+    "gpl-2.0",
+    "gpl-3.0",
+    "lgpl-3.0",
+    "mit",
+    "odc-by",
+    "unlicense",
+    "mpl-2.0",
+    "wtfpl",
+    "zlib",
+];
+/// Licences that it has without a version.
+const FAMILIES: [&str; 2] = ["gfdl", "odbl"];
+/// Punctuation that means something in Markdown.
+const MARKUP: &str = "\\`*_{}[]<>#|!~&$";
+/// Punctuation that means something in BibTeX.
+const BIBTEX: &str = "#$%&_{}";
+
+/// What a card is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Card<'a> {
+    /// What is in it.
+    pub facts: &'a ExportFacts,
+    /// How it is packed.
+    pub format: ExportFormat,
+    /// What was asked besides.
+    pub options: &'a ExportOptions,
+    /// Name of the folder in which it lies, for the command that makes the same; none where it is not known.
+    pub folder: Option<&'a str>,
+    /// Name of a file with what was not kept, where there is one.
+    pub refusals: Option<&'a str>,
+}
+
+impl Card<'_> {
+    /// The whole text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self { facts, options, .. } = self;
+        let mut text = format!("---\n{}---\n\n{MARK}\n\n# {}\n\n", self.head(), escaped(&facts.name));
+        let counts = &facts.counts;
+        let (images, classes, bytes) = (counts.images, counts.classes.len(), counts.bytes);
+        let _ = writeln!(
+            text,
+            "Pictures: {images}, classes: {classes}, bytes: {bytes}. Crawled with PixCrawler. {}",
+            self.layout()
+        );
+        if let Some(description) = facts.description.as_deref().filter(|text| !text.trim().is_empty()) {
+            let _ = writeln!(text, "\nIn the words of its owner: {}", escaped(description.trim()));
+        }
+        if let Some(made) = options.pictures.as_ref().filter(|_| self.format.has_pictures()) {
+            let _ = writeln!(text, "\n{}", derived(made));
+        }
+        let _ = write!(text, "\n## Load\n\n{}", self.load());
+        let class_rows = counts
+            .classes
+            .iter()
+            .map(|(class, count)| [escaped(class), escaped(&count.folder), count.images.to_string()]);
+        let _ = write!(text, "\n## Classes\n\n{}", table(&["Class", "Folder", "Pictures"], class_rows));
+        if counts.with_more_labels > 0 {
+            let _ = writeln!(
+                text,
+                "\n{} pictures have more than one label: the first one is the class, and `labels` has all.",
+                counts.with_more_labels
+            );
+        }
+        let license_rows = counts.licenses.iter().map(|(license, count)| {
+            let name = if license.is_empty() { "not known".to_owned() } else { escaped(license) };
+            [name, count.url.as_deref().map_or_else(String::new, escaped), count.images.to_string()]
+        });
+        let _ = write!(
+            text,
+            "\n## Licences\n\nThe pictures are their makers'. The licences are what the sources say, and nobody has \
+             checked them: look at `license`, `license_url` and `attribution` of each picture before you publish it \
+             or what you made of it, and name its maker where the licence asks for that. `attribution.csv` has the \
+             line to print for each.\n\n{}",
+            table(&["Licence", "Text", "Pictures"], license_rows)
+        );
+        let _ = write!(text, "\n## Sources\n\n{}", named(("Source", "Pictures"), &counts.sources));
+        let _ = write!(text, "\n## Fields\n\n{}", self.fields());
+        if !facts.refused.is_empty() {
+            let each = self.refusals.map_or_else(String::new, |file| format!(" `{file}` has each."));
+            let rows = named(("Why", "Pictures"), &facts.refused);
+            let _ = write!(text, "\n## Not kept\n\nWhat the sources named, too.{each}\n\n{rows}");
+        }
+        let _ = write!(
+            text,
+            "\n## Limits\n\n- A label is what was asked for or what the source says, and nobody has looked at the \
+             pictures: some show something else.\n- What search engines and collections name first is not a fair \
+             sample of the world; people and places that are pictured more often are here more often.\n- The same \
+             bytes are here once. Pictures that only look alike may be here more than once: keep them on one side \
+             when you split.\n- Who is in a picture was not asked.\n- Addresses were right when the pictures were \
+             fetched, and may not be now.\n"
+        );
+        let _ = write!(
+            text,
+            "\n## Cite\n\nAdd the date of your copy.\n\n{}",
+            citation(facts).lines().map(|line| format!("    {line}\n")).collect::<String>()
+        );
+        let _ = write!(text, "\n## Made by\n\n");
+        for crawl in facts.crawls.iter().take(MOST_CRAWLS) {
+            text += &command(crawl, self.folder);
+        }
+        if facts.crawls.len() > MOST_CRAWLS {
+            let _ = writeln!(text, "\nand {} more crawls.", facts.crawls.len() - MOST_CRAWLS);
+        }
+        text
+    }
+
+    /// What programs read of it, in YAML.
+    fn head(&self) -> String {
+        let counts = &self.facts.counts;
+        let mut head = format!("pretty_name: {}\n", quoted(&self.facts.name));
+        let mut licenses: Vec<&str> = counts
+            .licenses
+            .keys()
+            .map(|license| match LICENSES.iter().find(|known| *known == license) {
+                Some(known) => known,
+                None if license.is_empty() => "unknown",
+                None => FAMILIES.iter().find(|family| license.starts_with(**family)).unwrap_or(&"other"),
+            })
+            .collect();
+        licenses.sort_unstable();
+        licenses.dedup();
+        match licenses[..] {
+            [] => {}
+            [only] => head += &format!("license: {only}\n"),
+            _ => head += &format!("license:\n- {}\n", licenses.join("\n- ")),
+        }
+        if counts.classes.len() > 1 {
+            head += "task_categories:\n- image-classification\n";
+        }
+        let size = SIZES.iter().find(|(more, _)| counts.images < *more).map_or(LARGEST, |(_, name)| name);
+        head += &format!("size_categories:\n- {size}\n");
+        let paths: &[&str] = match self.format {
+            ExportFormat::Folder | ExportFormat::Zip => &["metadata.jsonl", "*/*"],
+            ExportFormat::Webdataset => &["*.tar"],
+            ExportFormat::Parquet => &["*.parquet"],
+            ExportFormat::Csv => &["data*.csv"],
+            ExportFormat::Json => &["data*.json"],
+            ExportFormat::Jsonl => &["data*.jsonl"],
+            ExportFormat::Txt => &["data*.txt"],
+            // No loader reads it.
+            ExportFormat::Yaml => return head,
+        };
+        // A dataset without pictures has no files, and a pattern must have one.
+        if counts.images > 0 {
+            let paths: String = paths.iter().map(|path| format!("    - \"{path}\"\n")).collect();
+            head += &format!(
+                "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path:\n{paths}"
+            );
+            head += &self.features();
+        }
+        head
+    }
+
+    /// Types of columns where the loader would guess them from the first few pictures, which may lack some.
+    fn features(&self) -> String {
+        let are_made = self.options.pictures.is_some() && self.format.has_pictures();
+        let fields = |indent: &str| -> String {
+            columns(are_made)
+                .map(|column| {
+                    let kind = match column.kind {
+                        Kind::Text => "dtype: string",
+                        Kind::Texts => "sequence: string",
+                        Kind::Integer => "dtype: int64",
+                    };
+                    format!("{indent}- name: {}\n{indent}  {kind}\n", column.name)
+                })
+                .collect()
+        };
+        match self.format {
+            ExportFormat::Webdataset => {
+                let pictures: String = self
+                    .facts
+                    .counts
+                    .formats
+                    .keys()
+                    .map(|extension| format!("  - name: {extension}\n    dtype: image\n"))
+                    .collect();
+                let key =
+                    if self.options.parquet_beside { "    - name: key\n      dtype: string\n" } else { "" };
+                format!(
+                    "dataset_info:\n  features:\n{pictures}  - name: json\n    struct:\n{key}{}  - name: __key__\n    dtype: \
+                     string\n  - name: __url__\n    dtype: string\n",
+                    fields("    ")
+                )
+            }
+            ExportFormat::Json | ExportFormat::Jsonl => {
+                format!("dataset_info:\n  features:\n{}", fields("  "))
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// Where what is.
+    fn layout(&self) -> &'static str {
+        match self.format {
+            ExportFormat::Folder | ExportFormat::Zip => {
+                "Each class is a folder with the pictures; `metadata.jsonl` has for each where it came from, its \
+                 title, creator, licence, size and hashes."
+            }
+            ExportFormat::Webdataset => {
+                "Each picture is in one of the archives, and beside it a `.json` of the same name, which has where it \
+                 came from, its title, creator, licence, size and hashes."
+            }
+            ExportFormat::Parquet => {
+                "Each row of the tables is a picture: its bytes, and where it came from, its title, creator, licence, \
+                 size and hashes."
+            }
+            ExportFormat::Txt => {
+                "Each line has the address of a picture and, after a tab, its label. There are no pictures here."
+            }
+            ExportFormat::Csv | ExportFormat::Json | ExportFormat::Jsonl | ExportFormat::Yaml => {
+                "There are no pictures here: each record has where a picture came from, its title, creator, licence, \
+                 size and hashes."
+            }
+        }
+    }
+
+    /// Code that loads it.
+    fn load(&self) -> String {
+        let python = |code: &str| format!("```python\n{code}```\n");
+        match self.format {
+            ExportFormat::Folder | ExportFormat::Zip => {
+                let unpack =
+                    if self.format == ExportFormat::Zip { "Unpack the archives first.\n\n" } else { "" };
+                format!(
+                    "{unpack}{}\n{}",
+                    python(
+                        "from datasets import load_dataset  # Hugging Face\n\npictures = load_dataset(\"imagefolder\", \
+                         data_dir=\"path/to/this/folder\", split=\"train\")\npictures = \
+                         pictures.class_encode_column(\"label\")\n"
+                    ),
+                    python(
+                        "from torchvision.datasets import ImageFolder\n\npictures = ImageFolder(\"path/to/this/folder\")\n"
+                    )
+                )
+            }
+            ExportFormat::Webdataset => {
+                let formats = self.facts.counts.formats.len();
+                let several = if formats > 1 {
+                    "\nThe pictures have several formats, and each is a column of its own there: a picture is in that \
+                     of its format, and the others are empty.\n"
+                } else {
+                    ""
+                };
+                format!(
+                    "{}\n{}{several}",
+                    python(
+                        "from glob import glob\n\nimport webdataset\n\narchives = sorted(glob(\"path/to/this/folder/*.tar\"))\npictures = \
+                         webdataset.WebDataset(archives, shardshuffle=False).decode(\"pil\")\n"
+                    ),
+                    python(
+                        "from datasets import load_dataset  # Hugging Face\n\npictures = \
+                         load_dataset(\"path/to/this/folder\", split=\"train\")\n"
+                    )
+                )
+            }
+            ExportFormat::Parquet => python(
+                "from datasets import load_dataset  # Hugging Face\n\npictures = load_dataset(\"path/to/this/folder\", \
+                 split=\"train\")\npictures = pictures.class_encode_column(\"label\")\n",
+            ),
+            ExportFormat::Csv => python("import pandas\n\nrecords = pandas.read_csv(\"path/to/data.csv\")\n"),
+            ExportFormat::Json => {
+                python("import pandas\n\nrecords = pandas.read_json(\"path/to/data.json\")\n")
+            }
+            ExportFormat::Jsonl => {
+                python("import pandas\n\nrecords = pandas.read_json(\"path/to/data.jsonl\", lines=True)\n")
+            }
+            ExportFormat::Yaml => python(
+                "import yaml\n\nwith open(\"path/to/data.yaml\", encoding=\"utf-8\") as file:\n    records = \
+                 yaml.load(file, yaml.CSafeLoader)\n",
+            ),
+            ExportFormat::Txt => python(
+                "with open(\"path/to/data.txt\", encoding=\"utf-8\", newline=\"\\n\") as file:\n    records = \
+                 [line.rstrip(\"\\n\").split(\"\\t\") for line in file]\n",
+            ),
+        }
+    }
+
+    /// What the fields mean.
+    fn fields(&self) -> String {
+        if self.format == ExportFormat::Txt {
+            return "The address of the picture and its first label.\n".to_owned();
+        }
+        let are_made = self.options.pictures.is_some() && self.format.has_pictures();
+        table(
+            &["Field", "What it is"],
+            columns(are_made).map(|column| [escaped(column.name), column.meaning.to_owned()]),
+        )
+    }
+}
+
+/// An entry of BibTeX for a dataset.
+#[must_use]
+pub fn citation(facts: &ExportFacts) -> String {
+    let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let key: String = facts.name.chars().map(word).collect();
+    let words: Vec<&str> = key.split('-').filter(|word| !word.is_empty()).take(6).collect();
+    let mut title = String::new();
+    for c in facts.name.chars() {
+        match c {
+            // It has no character that stands for itself after a backslash.
+            '\\' => title += "{\\textbackslash}",
+            '~' => title += "{\\textasciitilde}",
+            '^' => title += "{\\textasciicircum}",
+            // A brace counts, escaped or not.
+            '{' => title.push('('),
+            '}' => title.push(')'),
+            c if BIBTEX.contains(c) => title.extend(['\\', c]),
+            c if c.is_control() => title.push(' '),
+            c => title.push(c),
+        }
+    }
+    let sources: Vec<String> = facts
+        .counts
+        .sources
+        .keys()
+        .filter(|source| !source.is_empty())
+        .map(|source| source.replace('_', "\\_"))
+        .collect();
+    let from = if sources.is_empty() { String::new() } else { format!(" from {}", sources.join(", ")) };
+    format!(
+        "@misc{{{},\n  title = {{{{{title}}}}},\n  howpublished = {{Dataset of {} pictures{from}, crawled with \
+         PixCrawler}}\n}}\n",
+        [&["pixcrawler"][..], &words].concat().join("-"),
+        facts.counts.images,
+    )
+}
+
+/// What was made of the pictures.
+fn derived(made: &Derivative) -> String {
+    let Derivative { width, height, fit, enlarge, format, quality } = made;
+    let size = match fit {
+        Fit::KeepRatio => format!("made to fit into {width}×{height} pixels"),
+        Fit::CenterCrop => format!("made to fill {width}×{height} pixels and cut at the sides"),
+        Fit::Border => format!("made to fit into {width}×{height} pixels, with white around them"),
+        Fit::None => "in their own size".to_owned(),
+    };
+    let enlarged = match (fit, enlarge) {
+        (Fit::None, _) => "",
+        (_, true) => ", smaller ones enlarged",
+        (_, false) => ", smaller ones not enlarged",
+    };
+    let format = match format {
+        DerivedFormat::Jpeg => format!("JPEG of quality {quality}"),
+        DerivedFormat::Png => "PNG".to_owned(),
+        DerivedFormat::Webp => format!("WebP of quality {quality}"),
+    };
+    format!(
+        "The pictures are not the files that were found, but made of them: {size}{enlarged}, as {format}. \
+         `original_sha256` has the hash of what was found."
+    )
+}
+
+fn named(names: (&str, &str), rows: &BTreeMap<String, u64>) -> String {
+    let name = |name: &str| if name.is_empty() { "not known".to_owned() } else { escaped(name) };
+    table(&[names.0, names.1], rows.iter().map(|(key, count)| [name(key), count.to_string()]))
+}
+
+/// A table of Markdown.
+fn table<const N: usize>(head: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let mut text = format!("| {} |\n|{}\n", head.join(" | "), " --- |".repeat(N));
+    for row in rows {
+        let _ = writeln!(text, "| {} |", row.join(" | "));
+    }
+    text
+}
+
+/// Text that means nothing else in Markdown, on one line.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if MARKUP.contains(c) {
+            safe.push('\\');
+        }
+        safe.push(if c.is_control() { ' ' } else { c });
+    }
+    safe
+}
+
+/// The command that asks for the same in a folder of this name, as an indented block, which no text can end.
+fn command(crawl: &CrawlFacts, folder: Option<&str>) -> String {
+    let CrawlFacts {
+        keywords,
+        urls,
+        inputs,
+        labels,
+        sources,
+        max_images,
+        options,
+        rules,
+        safe_search,
+        language,
+        ..
+    } = crawl;
+    let mut words: Vec<String> = keywords.clone();
+    let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    for keyword in keywords {
+        labels.get(keyword).into_iter().for_each(|label| option("--label", format!("{keyword}={label}")));
+    }
+    for url in urls.iter().cloned() {
+        match labels.get(&url) {
+            None => option("--url", url),
+            // Before an address it would be a part of it.
+            Some(label) if label.contains([':', '/']) => {
+                option("--label", format!("{url}={label}"));
+                option("--url", url);
+            }
+            Some(label) => option("--url", format!("{label}={url}")),
+        }
+    }
+    sources.iter().for_each(|source| option("--source", source.clone()));
+    max_images.iter().for_each(|most| option("--max", most.to_string()));
+    for (source, values) in options {
+        values.iter().for_each(|(name, value)| option("--option", format!("{source}.{name}={value}")));
+    }
+    rules.licenses.iter().for_each(|license| option("--license", license.clone()));
+    rules.formats.iter().for_each(|format| option("--format", Format::name(*format).to_owned()));
+    if rules.min_width > 0 || rules.min_height > 0 {
+        option("--min-size", format!("{}x{}", rules.min_width, rules.min_height));
+    }
+    language.iter().for_each(|language| option("--language", language.clone()));
+    if !safe_search {
+        words.push("--unsafe".to_owned());
+    }
+    folder.iter().for_each(|folder| words.extend(["--out".to_owned(), (*folder).to_owned()]));
+    let quoted = words.iter().map(|word| {
+        let word: String = word.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        shlex::try_quote(&word).map_or_else(|_| word.clone(), std::borrow::Cow::into_owned)
+    });
+    let quoted: Vec<String> = quoted.collect();
+    let mut text = format!("    pixcrawler crawl {}\n", quoted.join(" "));
+    let shown = keywords.len() + urls.len();
+    if *inputs > shown {
+        let _ = writeln!(text, "\nand {} more keywords or addresses.\n", inputs - shown);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ExportRecord, Provenance};
+
+    fn facts() -> ExportFacts {
+        let mut facts = ExportFacts {
+            name: "a: \"b\" | <img>\n---\n".to_owned(),
+            description: Some("- [x](y)\n\n# z".to_owned()),
+            refused: BTreeMap::from([("not-found".to_owned(), 2)]),
+            crawls: vec![CrawlFacts {
+                keywords: vec!["it's".to_owned(), "x\ny".to_owned()],
+                inputs: 5,
+                sources: vec!["openverse".to_owned()],
+                safe_search: true,
+                ..CrawlFacts::default()
+            }],
+            ..ExportFacts::default()
+        };
+        for (label, extension, license) in
+            [("cat|s", "jpg", Some("cc-by-4.0")), ("dog", "png", Some("pdm-1.0")), ("dog", "png", None)]
+        {
+            facts.counts.add(&ExportRecord {
+                file_name: format!("{}/ab.{extension}", label.replace('|', "_")),
+                label: label.to_owned(),
+                labels: vec![label.to_owned()],
+                size: 10,
+                source: Some("open_verse".to_owned()),
+                provenance: Provenance { license: license.map(str::to_owned), ..Provenance::default() },
+                ..ExportRecord::default()
+            });
+        }
+        facts
+    }
+
+    fn text(format: ExportFormat, options: &ExportOptions) -> String {
+        Card { facts: &facts(), format, options, folder: Some("out"), refusals: Some("refused.jsonl") }.text()
+    }
+
+    #[test]
+    fn a_card_says_what_there_is() {
+        let card = text(ExportFormat::Folder, &ExportOptions::default());
+        for part in [
+            "---\npretty_name: \"a: \\\"b\\\" | <img>\\n---\\n\"\nlicense:\n- cc-by-4.0\n- other\n- unknown\ntask_categories:\n",
+            "size_categories:\n- n<1K\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path:\n    - \"metadata.jsonl\"\n    - \"*/*\"\n---\n",
+            "\n# a: \"b\" \\| \\<img\\> --- \n",
+            "\nPictures: 3, classes: 2, bytes: 30. ",
+            "\nIn the words of its owner: - \\[x\\](y)  \\# z\n",
+            "\n| cat\\|s | cat\\_s | 1 |\n| dog | dog | 2 |\n",
+            "\n| not known |  | 1 |\n| cc-by-4.0 |  | 1 |\n",
+            "\n| open\\_verse | 3 |\n",
+            "`refused.jsonl` has each.\n\n| Why | Pictures |\n| --- | --- |\n| not-found | 2 |\n",
+            "    @misc{pixcrawler-a-b-img,\n      title = {{a: \"b\" | <img> --- }},\n",
+            "\n    pixcrawler crawl \"it's\" 'x y' --source openverse --out out\n\nand 3 more keywords",
+        ] {
+            assert!(card.contains(part), "`{part}` is missing: {card}");
+        }
+        assert!(!card.contains("dataset_info"));
+    }
+
+    #[test]
+    fn each_format_is_loaded_in_its_own_way() {
+        for format in ExportFormat::ALL {
+            let options = ExportOptions { parquet_beside: true, ..ExportOptions::default() };
+            let card = text(format, &options);
+            let head = card.split("---\n").nth(1).unwrap();
+            assert_eq!(head.contains("configs:"), format != ExportFormat::Yaml, "{head}");
+            let guesses =
+                matches!(format, ExportFormat::Webdataset | ExportFormat::Json | ExportFormat::Jsonl);
+            assert_eq!(head.contains("dataset_info:"), guesses, "{head}");
+            assert_eq!(card.matches("```").count() % 2, 0);
+        }
+        let card = text(ExportFormat::Webdataset, &ExportOptions::default());
+        assert!(card.contains("  - name: jpg\n    dtype: image\n  - name: png\n    dtype: image\n  - name: json\n    struct:\n    - name: file_name\n"));
+        // Nothing to load.
+        let facts = ExportFacts::default();
+        let options = ExportOptions::default();
+        let card = Card {
+            facts: &facts,
+            format: ExportFormat::Parquet,
+            options: &options,
+            folder: None,
+            refusals: None,
+        };
+        assert!(!card.text().contains("configs:"));
+    }
+
+    #[test]
+    fn what_a_user_wrote_is_text() {
+        assert_eq!(escaped("a|b <img src=x> *c*\n# [d](e)"), r"a\|b \<img src=x\> \*c\* \# \[d\](e)");
+        assert_eq!(escaped("Černý kůň, 貓"), "Černý kůň, 貓");
+        let facts = ExportFacts { name: "50% {of} \\it_".to_owned(), ..ExportFacts::default() };
+        assert!(citation(&facts).contains("title = {{50\\% (of) {\\textbackslash}it\\_}}"));
+    }
+}

@@ -1,0 +1,162 @@
+//! The fields of a record as columns of a table: under which names, in which order and of what kind. Every
+//! format that has columns takes them from here.
+
+use crate::model::ExportRecord;
+
+/// What is in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Text, or none.
+    Text,
+    /// A list of texts.
+    Texts,
+    /// A whole number, or none.
+    Integer,
+}
+
+/// What a record has in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cell<'a> {
+    /// Text, or none.
+    Text(Option<&'a str>),
+    /// A list of texts.
+    Texts(&'a [String]),
+    /// A whole number, or none.
+    Integer(Option<u64>),
+}
+
+/// A field of every record.
+pub(super) struct Column {
+    /// Key in `metadata.jsonl`.
+    pub(super) name: &'static str,
+    /// What it holds.
+    pub(super) kind: Kind,
+    /// What it means, in words.
+    pub(super) meaning: &'static str,
+    /// Of one record.
+    pub(super) cell: for<'a> fn(&'a ExportRecord) -> Cell<'a>,
+}
+
+impl Column {
+    const fn new(
+        name: &'static str,
+        kind: Kind,
+        meaning: &'static str,
+        cell: for<'a> fn(&'a ExportRecord) -> Cell<'a>,
+    ) -> Self {
+        Self { name, kind, meaning, cell }
+    }
+}
+
+/// Fields of pictures that are what was found, in the order of a record.
+const COLUMNS: [Column; 20] = {
+    use Cell::{Integer, Text, Texts};
+    [
+        Column::new("file_name", Kind::Text, "path of the picture among the class folders", |r| {
+            Text(Some(&r.file_name))
+        }),
+        Column::new("label", Kind::Text, "first label, which is that of its folder", |r| {
+            Text(Some(&r.label))
+        }),
+        Column::new("labels", Kind::Texts, "all labels, the first one first", |r| Texts(&r.labels)),
+        Column::new("tags", Kind::Texts, "the source's own words for what it shows", |r| Texts(&r.tags)),
+        Column::new("url", Kind::Text, "address that the picture came from", |r| Text(Some(&r.url))),
+        Column::new("asked_url", Kind::Text, "address that was asked first, where that is another", |r| {
+            Text(r.asked_url.as_deref())
+        }),
+        Column::new("source", Kind::Text, "source that named the picture", |r| Text(r.source.as_deref())),
+        Column::new("page_url", Kind::Text, "page that shows the picture", |r| {
+            Text(r.provenance.page_url.as_deref())
+        }),
+        Column::new("title", Kind::Text, "title", |r| Text(r.provenance.title.as_deref())),
+        Column::new("description", Kind::Text, "description or alternative text", |r| {
+            Text(r.provenance.description.as_deref())
+        }),
+        Column::new("creator", Kind::Text, "who made it", |r| Text(r.provenance.creator.as_deref())),
+        Column::new("creator_url", Kind::Text, "page of who made it", |r| {
+            Text(r.provenance.creator_url.as_deref())
+        }),
+        Column::new("license", Kind::Text, "licence as the source says it, such as cc-by-4.0", |r| {
+            Text(r.provenance.license.as_deref())
+        }),
+        Column::new("license_url", Kind::Text, "text of the licence", |r| {
+            Text(r.provenance.license_url.as_deref())
+        }),
+        Column::new("attribution", Kind::Text, "line to print beside the picture", |r| {
+            Text(r.provenance.attribution.as_deref())
+        }),
+        Column::new("width", Kind::Integer, "in pixels", |r| Integer(Some(r.width.into()))),
+        Column::new("height", Kind::Integer, "in pixels", |r| Integer(Some(r.height.into()))),
+        Column::new("size", Kind::Integer, "in bytes", |r| Integer(Some(r.size))),
+        Column::new("sha256", Kind::Text, "SHA-256 of the bytes, in hexadecimal", |r| Text(Some(&r.sha256))),
+        Column::new("phash", Kind::Text, "perceptual hash, in hexadecimal", |r| Text(r.phash.as_deref())),
+    ]
+};
+
+/// Fields that pictures have besides, which were made of what was found.
+const OF_ORIGINAL: [Column; 4] = {
+    use Cell::{Integer, Text};
+    [
+        Column::new("original_width", Kind::Integer, "of what was found, in pixels", |r| {
+            Integer(r.original.as_ref().map(|original| original.original_width.into()))
+        }),
+        Column::new("original_height", Kind::Integer, "of what was found, in pixels", |r| {
+            Integer(r.original.as_ref().map(|original| original.original_height.into()))
+        }),
+        Column::new("original_sha256", Kind::Text, "SHA-256 of what was found, in hexadecimal", |r| {
+            Text(r.original.as_ref().map(|original| &*original.original_sha256))
+        }),
+        Column::new("original_size", Kind::Integer, "of what was found, in bytes", |r| {
+            Integer(r.original.as_ref().map(|original| original.original_size))
+        }),
+    ]
+};
+
+/// The columns of an export, `are_made` if its pictures were made of what was found.
+pub(super) fn columns(are_made: bool) -> impl Iterator<Item = &'static Column> {
+    const { &COLUMNS }.iter().chain(const { &OF_ORIGINAL }.iter().take_while(move |_| are_made))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::OriginalPicture;
+
+    #[test]
+    fn columns_are_the_keys_of_a_record() {
+        let original = OriginalPicture {
+            original_width: 4,
+            original_height: 3,
+            original_sha256: "ab".to_owned(),
+            original_size: 5,
+        };
+        for are_made in [false, true] {
+            let record = ExportRecord {
+                label: "cat".to_owned(),
+                labels: vec!["cat".to_owned()],
+                width: 2,
+                original: are_made.then(|| original.clone()),
+                ..ExportRecord::default()
+            };
+            let text = record.json();
+            let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let mut end = 0;
+            for Column { name, kind, cell, .. } in columns(are_made) {
+                end += text[end..].find(&format!("\"{name}\":")).unwrap_or_else(|| panic!("{name}"));
+                let value = match cell(&record) {
+                    Cell::Text(text) => serde_json::json!(text),
+                    Cell::Texts(texts) => serde_json::json!(texts),
+                    Cell::Integer(number) => serde_json::json!(number),
+                };
+                assert_eq!(json[name], value, "{name}");
+                let is_kind = match kind {
+                    Kind::Text => value.is_string() || value.is_null(),
+                    Kind::Texts => value.is_array(),
+                    Kind::Integer => value.is_u64(),
+                };
+                assert!(is_kind, "{name}");
+            }
+            assert_eq!(json.as_object().unwrap().len(), columns(are_made).count());
+        }
+    }
+}
