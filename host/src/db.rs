@@ -9,6 +9,7 @@ pub mod column;
 pub mod dashboard;
 pub mod datasets;
 pub mod export;
+pub mod exports;
 pub mod facts;
 pub mod fairness;
 pub mod figures;

@@ -29,8 +29,10 @@ pub use chunk::{ChunkSpec, ChunkState, FinishedChunk, QuotaShare, outcome, share
 pub use cookies::Cookies;
 pub use derivative::{Derivative, DerivedFormat, Fit};
 pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts_header};
-pub use export::{ExportFormat, ExportItem, ExportOptions, ExportOrder, ExportRecord, OriginalPicture};
-pub use id::{ApiKeyId, ChunkId, DatasetId, ImageId, JobId, ProjectId, UserId};
+pub use export::{
+    ExportFileKind, ExportFormat, ExportItem, ExportOptions, ExportOrder, ExportRecord, OriginalPicture,
+};
+pub use id::{ApiKeyId, ChunkId, DatasetId, ExportId, ImageId, JobId, ProjectId, UserId};
 pub use image::{AcceptedImage, Decoded, Format, Sha256, Verdict};
 pub use job::{Destination, JobSpec, JobState};
 pub use meant::meant;

@@ -124,6 +124,67 @@ pub enum ExportOrder {
     Shuffled,
 }
 
+/// What is in a file of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFileKind {
+    /// Class folders in an archive.
+    Zip,
+    /// Pictures with a JSON file each.
+    Tar,
+    /// A table with the bytes of the pictures.
+    Parquet,
+    /// A table of records only.
+    Table,
+    /// Records as text, in the format of the export.
+    Labels,
+    /// Whom to name.
+    Attribution,
+    /// What it is, for people.
+    Card,
+}
+
+impl ExportFileKind {
+    const ALL: [Self; 7] =
+        [Self::Zip, Self::Tar, Self::Parquet, Self::Table, Self::Labels, Self::Attribution, Self::Card];
+
+    /// As stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Zip => "zip",
+            Self::Tar => "tar",
+            Self::Parquet => "parquet",
+            Self::Table => "table",
+            Self::Labels => "labels",
+            Self::Attribution => "attribution",
+            Self::Card => "card",
+        }
+    }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it lies beside the data and is none of it.
+    #[must_use]
+    pub const fn is_document(self) -> bool {
+        matches!(self, Self::Attribution | Self::Card)
+    }
+
+    /// Whether a file of this kind has to be made before it can be given; any other one follows from the rows
+    /// of its pictures.
+    #[must_use]
+    pub const fn is_made(self, options: &ExportOptions) -> bool {
+        match self {
+            Self::Parquet | Self::Table => true,
+            Self::Zip | Self::Tar => options.pictures.is_some(),
+            Self::Labels | Self::Attribution | Self::Card => false,
+        }
+    }
+}
+
 /// One picture of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportItem {
@@ -192,6 +253,13 @@ pub struct OriginalPicture {
 }
 
 impl ExportRecord {
+    /// Path of the picture that is made of this one in another format.
+    #[must_use]
+    pub fn made_file_name(&self, format: Format) -> String {
+        let stem = self.file_name.rsplit_once('.').map_or(self.file_name.as_str(), |(stem, _)| stem);
+        format!("{stem}.{}", format.extension())
+    }
+
     /// A line of JSON, without its end.
     #[must_use]
     pub fn json(&self) -> String {

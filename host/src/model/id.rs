@@ -40,6 +40,11 @@ id!(
     ImageId
 );
 
+id!(
+    /// `pixcrawler.export.id`.
+    ExportId
+);
+
 macro_rules! uuid {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
