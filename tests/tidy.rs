@@ -21,16 +21,16 @@ const ONLY_UNDER: [(&str, &[&str]); 9] = [
     ("sqlx", &["db", "model", "queue", "postgres"]),
 ];
 
-/// What the domain and `validate`, which are pure, must not name.
+/// What the domain, `validate` and `derive`, which are pure, must not name.
 const INPUT_AND_OUTPUT: [&str; 5] = ["std::fs", "std::net", "std::process", "tokio", "tracing"];
-const PURE: [&str; 2] = ["model", "validate"];
+const PURE: [&str; 3] = ["model", "validate", "derive"];
 
 /// Modules by level, lowest first. A module sees those of lower levels.
 const LEVELS: [&[&str]; 10] = [
     &["model"],
     &["config", "error", "metrics", "atomic_write", "private", "subprocess"],
     &["sandbox", "fetch", "validate", "store", "db", "postgres", "queue", "auth"],
-    &["plugins"],
+    &["plugins", "derive"],
     &["runner"],
     &["app"],
     &["services"],

@@ -10,7 +10,7 @@
 //! services
 //! app
 //! runner
-//! plugins
+//! plugins derive
 //! sandbox fetch validate store db postgres queue auth
 //! config error metrics atomic_write private subprocess
 //! model
@@ -38,6 +38,7 @@ pub mod postgres;
 pub mod queue;
 pub mod auth;
 pub mod plugins;
+pub mod derive;
 // One source, alone.
 pub mod runner;
 // All parts together.

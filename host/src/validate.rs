@@ -74,6 +74,31 @@ pub fn decode(bytes: &[u8], header: &Header) -> Result<Decoded, Rejection> {
     })
 }
 
+/// Takes the first picture out of a file that was inspected, for decoders that stumble over the rest.
+///
+/// # Errors
+/// `truncated`, `corrupt` or `unsupported-format`, of files that [`decode`] refuses and of a few more.
+pub fn still(bytes: &[u8], header: &Header) -> Result<Still, Rejection> {
+    let picture = bytes.get(..header.end).unwrap_or(bytes);
+    match header.format {
+        Format::Jpeg => jpeg::still(picture),
+        Format::Png => png::still(picture),
+        Format::Gif => Ok(Still { bytes: picture.to_vec(), profile: None, inverted: false }),
+        Format::Webp => webp::still(picture, header),
+    }
+}
+
+/// The first picture of a file, with nothing beside it that makes no pixels.
+#[derive(Clone, Debug)]
+pub struct Still {
+    /// A file of the same format; of a GIF the whole.
+    pub bytes: Vec<u8>,
+    /// The ICC profile of its colours. Nothing in it was checked.
+    pub profile: Option<Vec<u8>>,
+    /// It is a JPEG as Adobe's programs write it: inks are stored as what is left of the paper.
+    pub inverted: bool,
+}
+
 /// What is refused without being decoded.
 #[derive(Clone, Copy, Debug)]
 pub struct DecodeLimits {
@@ -163,6 +188,12 @@ impl Header {
         self.memory
     }
 
+    /// How the stored picture is turned to be upright.
+    #[must_use]
+    pub const fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+
     /// Pixels of all frames together.
     #[must_use]
     pub const fn pixels(&self) -> u64 {
@@ -196,7 +227,10 @@ impl From<String> for Rejection {
 }
 
 /// Runs a decoder on hostile bytes: a panic in it is its own fault, not the host's.
-fn guarded<T>(decode: impl FnOnce() -> Result<T, Rejection> + UnwindSafe) -> Result<T, Rejection> {
+///
+/// # Errors
+/// What it refuses; `decoder-fault` for a panic.
+pub fn guarded<T>(decode: impl FnOnce() -> Result<T, Rejection> + UnwindSafe) -> Result<T, Rejection> {
     match catch_unwind(decode) {
         Ok(decoded) => decoded,
         Err(panic) => {

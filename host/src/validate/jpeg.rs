@@ -5,14 +5,18 @@ mod bits;
 mod scan;
 mod segment;
 
+use std::collections::BTreeMap;
+
 use ::image::metadata::Orientation;
 use zune_jpeg::{
     JpegDecoder, SampleRatios,
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use self::segment::{APP1, APP14, DHT, DQT, DRI, EOI, RST0, RST7, SOF0, SOF2, SOI, SOS, Segment, Segments};
-use super::{DecodeLimits, Decoded, Header, Rejection, phash};
+use self::segment::{
+    APP1, APP2, APP14, DHT, DQT, DRI, EOI, RST0, RST7, SOF0, SOF2, SOI, SOS, Segment, Segments,
+};
+use super::{DecodeLimits, Decoded, Header, Rejection, Still, phash};
 use crate::model::{Format, Refusal};
 
 const SOF15: u8 = 0xcf;
@@ -124,6 +128,38 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecti
     hashed
         .map(still)
         .map_err(|why| Rejection::unsupported(format!("the decoder cannot read this JPEG: {why}")))
+}
+
+/// The picture with nothing but what makes its pixels.
+///
+/// # Errors
+/// `unsupported-format` where its scans are such that the decoder mixes them up.
+pub(super) fn still(picture: &[u8]) -> Result<Still, Rejection> {
+    let Plain { frame, mut bytes, scans, .. } = Plain::of(picture, None)?;
+    if !frame.progressive && scans.len() > 1 && scans.iter().any(|scan| scan.len() > 1) {
+        return Err(Rejection::unsupported(
+            "the decoder cannot read a JPEG with scans of several components",
+        ));
+    }
+    bytes.extend([0xff, EOI]);
+    Ok(Still { bytes, profile: profile(picture), inverted: frame.adobe.is_some() })
+}
+
+/// The ICC profile, put together of its parts in the order of their numbers.
+fn profile(picture: &[u8]) -> Option<Vec<u8>> {
+    let mut parts = BTreeMap::new();
+    let mut segments = Segments::new(picture);
+    while let Ok(Some(Segment { marker, content, .. })) = segments.next() {
+        if marker == SOS {
+            break;
+        }
+        if marker == APP2
+            && let Some([number, _, part @ ..]) = content.strip_prefix(b"ICC_PROFILE\0")
+        {
+            parts.entry(*number).or_insert(part);
+        }
+    }
+    (!parts.is_empty()).then(|| parts.into_values().flatten().copied().collect())
 }
 
 /// Whether all of a picture is there, without asking the decoder.

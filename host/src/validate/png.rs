@@ -5,7 +5,7 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use png::{Decoder, Limits as Memory, Transformations};
 
-use super::{DecodeLimits, Decoded, Header, Rejection, phash, reader::ByteReader};
+use super::{DecodeLimits, Decoded, Header, Rejection, Still, phash, reader::ByteReader};
 use crate::model::Format;
 
 const SIGNATURE: usize = 8;
@@ -92,7 +92,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
 pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejection> {
     let whole = frames(picture, header, header.frames);
     // What is wrong may be beside the picture, or in a later frame: viewers then show the picture.
-    whole.or_else(|wrong| frames(&still(picture)?, header, 1).map_err(|_| wrong))
+    whole.or_else(|wrong| frames(&stripped(picture, false)?, header, 1).map_err(|_| wrong))
 }
 
 /// Decodes as many frames as there are said to be.
@@ -132,8 +132,14 @@ fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejec
     Ok(Decoded { phash, frames })
 }
 
-/// The picture with nothing but what makes its pixels.
-fn still(picture: &[u8]) -> Result<Vec<u8>, Rejection> {
+/// The picture with nothing but what makes its pixels, and its profile.
+pub(super) fn still(picture: &[u8]) -> Result<Still, Rejection> {
+    // The decoder unpacks the profile, within its limit of memory.
+    Ok(Still { bytes: stripped(picture, true)?, profile: None, inverted: false })
+}
+
+/// The picture with nothing but what makes its pixels, and perhaps its profile.
+fn stripped(picture: &[u8], with_profile: bool) -> Result<Vec<u8>, Rejection> {
     let mut reader = ByteReader::new(picture, SIGNATURE);
     let mut bytes = picture[..SIGNATURE].to_vec();
     let (mut has_palette, mut data, mut before) = (false, false, [0; 4]);
@@ -147,7 +153,8 @@ fn still(picture: &[u8]) -> Result<Vec<u8>, Rejection> {
         }
         // What comes after something else is not shown.
         let is_late = &kind == b"IDAT" && data && &before != b"IDAT";
-        if matches!(&kind, b"IHDR" | b"PLTE" | b"tRNS" | b"IDAT") && !is_late {
+        let is_profile = with_profile && &kind == b"iCCP" && !data;
+        if is_profile || matches!(&kind, b"IHDR" | b"PLTE" | b"tRNS" | b"IDAT") && !is_late {
             bytes.extend(&picture[begin..reader.position()]);
         }
         data |= &kind == b"IDAT";

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use image_webp::{DecodingError, UpsamplingMethod, WebPDecodeOptions, WebPDecoder};
 
-use super::{DecodeLimits, Decoded, Header, Rejection, phash, reader::ByteReader};
+use super::{DecodeLimits, Decoded, Header, Rejection, Still, phash, reader::ByteReader};
 use crate::model::{Format, Refusal};
 
 /// Flags of a `VP8X` chunk.
@@ -115,6 +115,17 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecti
     // Of a film with a broken frame the first is shown.
     let is_whole = (1..header.frames).all(|_| decoder.read_frame(&mut pixels).is_ok());
     Ok(Decoded { phash, frames: if is_whole { header.frames } else { 1 } })
+}
+
+/// The file with nothing but what makes pixels, and its profile.
+pub(super) fn still(picture: &[u8], header: &Header) -> Result<Still, Rejection> {
+    let mut reader = ByteReader::new(picture, 12);
+    let mut profile = None;
+    while !reader.is_at_end() && profile.is_none() {
+        let (kind, content) = chunk(&mut reader)?;
+        profile = Some(content.to_vec()).filter(|_| &kind == b"ICCP");
+    }
+    Ok(Still { bytes: plain(picture, header)?, profile, inverted: false })
 }
 
 /// The file with nothing but what makes pixels, and with what it then says of itself: the decoder
