@@ -1,3 +1,5 @@
+//! Pictures of every kind become what they should, and whatever is none is survived.
+
 use ::image::{
     DynamicImage, ImageDecoder as _, ImageEncoder as _, ImageReader, Rgb, RgbImage, Rgba, RgbaImage,
     codecs::{jpeg::JpegEncoder, png::PngEncoder},
