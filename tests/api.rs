@@ -14,7 +14,7 @@ mod pages;
 mod projects;
 
 /// What every route needs a token for, and what it is called with.
-const ROUTES: [(&str, &str); 29] = [
+const ROUTES: [(&str, &str); 30] = [
     ("GET", "/api/v1/auth/me"),
     ("PATCH", "/api/v1/auth/me"),
     ("POST", "/api/v1/auth/verify-token"),
@@ -30,6 +30,7 @@ const ROUTES: [(&str, &str); 29] = [
     ("GET", "/api/v1/crawl-jobs/1/logs"),
     ("GET", "/api/v1/crawl-jobs/1/manifest"),
     ("GET", "/api/v1/images/1/file"),
+    ("GET", "/api/v1/images/1/thumbnail"),
     ("PATCH", "/api/v1/images/1"),
     ("GET", "/api/v1/datasets/1/images"),
     ("GET", "/api/v1/datasets/1/statistics"),

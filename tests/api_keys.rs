@@ -210,11 +210,12 @@ async fn a_signed_link_opens_what_its_key_may() {
     let (events, manifest) =
         (format!("/api/v1/crawl-jobs/{job}/events"), format!("/api/v1/crawl-jobs/{job}/manifest"));
     // Without that image, who may have it is told that it is not there.
-    let file = "/api/v1/images/7/file";
+    let (file, small) = ("/api/v1/images/7/file", "/api/v1/images/7/thumbnail");
     let links = [
         (&*events, 200, &["read", "crawl_jobs:read"][..]),
         (&*manifest, 200, &["read", "datasets:export"]),
         (file, 404, &["read", "crawl_jobs:read", "datasets:read", "datasets:export"]),
+        (small, 404, &["read", "crawl_jobs:read", "datasets:read", "datasets:export"]),
     ];
     // A stream of events does not end.
     let status = async |request: reqwest::RequestBuilder| request.send().await.unwrap().status().as_u16();

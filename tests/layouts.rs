@@ -140,6 +140,7 @@ async fn every_operation_works_over_every_layout() {
         let images = system.get(&format!("/api/v1/crawl-jobs/{job}/images")).await.expect(200).json();
         let file = images["items"][0]["url"].as_str().unwrap();
         system.get(file).await.expect(200);
+        system.get(images["items"][0]["thumbnail_url"].as_str().unwrap()).await.expect(200);
         let labels = json!({ "labels": ["tiger"] });
         let image = format!("/api/v1/images/{}", images["items"][0]["id"]);
         system.call("PATCH", &image, Some(&labels)).await.expect(200);

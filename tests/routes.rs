@@ -18,7 +18,7 @@ const OPEN: [&str; 3] = ["/api/v1/health", "/api/v1/health/detailed", "/api/v1/h
 
 /// What an API key needs for each operation, beside `admin`: one of these permissions, any at all, or nothing
 /// that a key has.
-const NEEDS: [(&str, &str); 81] = [
+const NEEDS: [(&str, &str); 82] = [
     ("getMe", "read"),
     ("changeMe", "a user"),
     ("deleteMe", "a user"),
@@ -37,6 +37,7 @@ const NEEDS: [(&str, &str); 81] = [
     ("listDatasetImages", "read crawl_jobs:read datasets:read"),
     ("updateImage", "write"),
     ("getImageFile", "read crawl_jobs:read datasets:read datasets:export"),
+    ("getImageThumbnail", "read crawl_jobs:read datasets:read datasets:export"),
     ("listSources", "any"),
     ("getSource", "any"),
     ("previewSource", "write crawl_jobs:create"),

@@ -4,6 +4,7 @@ mod credentials;
 mod deleted_users;
 mod key_uses;
 mod start;
+mod thumbnails;
 mod user_traffic;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tokio::{
 
 use crate::{
     auth::{Auth, link::LinkKeys},
-    config::Config,
+    config::{self, Config},
     db::PgPool,
     fetch::Fetcher,
     metrics::{Metrics, SystemFigures},
@@ -24,6 +25,7 @@ use crate::{
     postgres::Liveness,
     queue::Queue,
     store::Store,
+    validate::DecodeLimits,
 };
 
 pub use credentials::{CredentialReader, CredentialSet, LiveCredentials, credential_names};
@@ -31,6 +33,7 @@ pub use deleted_users::DeletedUsers;
 pub use key_uses::KeyUses;
 pub use start::{Announce, Database, StartError, announced, link_secrets, project_keys};
 pub(crate) use start::{make_data_dir, mark_store};
+pub use thumbnails::{Thumbnail, ThumbnailError, Thumbnails};
 pub use user_traffic::UserTraffic;
 
 /// All parts of the host, each built once; cheap to clone.
@@ -60,6 +63,8 @@ pub struct App {
     pub key_uses: KeyUses,
     /// What users ask for and are sent.
     pub user_traffic: UserTraffic,
+    /// Small copies of pictures.
+    pub thumbnails: Thumbnails,
     /// Signs what browsers fetch by themselves.
     pub links: Arc<LinkKeys>,
     /// What is counted and timed.
@@ -72,6 +77,13 @@ pub struct App {
     pub unready: Arc<std::sync::Mutex<Vec<&'static str>>>,
     /// What other processes tell through the database.
     pub signals: broadcast::Sender<Signal>,
+}
+
+/// What is refused without being decoded.
+#[must_use]
+pub fn decode_limits(config: &Config) -> DecodeLimits {
+    let config::Fetch { max_image_bytes, max_image_pixels, .. } = config.fetch;
+    DecodeLimits { max_bytes: max_image_bytes, max_pixels: max_image_pixels, ..DecodeLimits::default() }
 }
 
 /// Whether the bucket worked, with the reason where it did not.

@@ -213,3 +213,79 @@ async fn ranges_and_conditions() {
     assert_eq!(head.header("content-length"), Some("70"));
     api.stop().await;
 }
+
+/// A picture of 300 × 200 pixels, lying on its side, and the list of the one image that it is.
+async fn pictured(api: &Api, user: &User<'_>) -> Value {
+    let body = json!({ "name": "Pandas", "keywords": ["red panda"], "max_images": 5 });
+    let job = user.post("/api/v1/crawl-jobs/", &body).await.expect(201).json();
+    let owner = UserId(job["user_id"].as_str().unwrap().parse().unwrap());
+    let mut bytes = Vec::new();
+    let picture = image::RgbImage::from_fn(300, 200, |x, y| image::Rgb([x as u8, y as u8, 90]));
+    let mut encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+    let exif = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    image::ImageEncoder::set_exif_metadata(&mut encoder, exif.to_vec()).unwrap();
+    picture.write_with_encoder(encoder).unwrap();
+    for (name, bytes) in [("a", bytes), ("b", BYTES.to_vec())] {
+        let sha256 = Sha256(Hash::digest(&bytes).into());
+        api.app.store.put(owner, &sha256, Format::Png, bytes.into()).await.unwrap();
+        sqlx::query(
+            "insert into images (crawl_job_id, original_url, filename, storage_url, format, hash, is_valid)
+             values ($1, 'https://example.org/' || $2, $2, 'object', 'png', $3, true)",
+        )
+        .bind(i32::try_from(job["id"].as_i64().unwrap()).unwrap())
+        .bind(name)
+        .bind(sha256.to_string())
+        .execute(&api.database.pool)
+        .await
+        .unwrap();
+    }
+    user.get(&format!("/api/v1/crawl-jobs/{}/images", job["id"])).await.expect(200).json()
+}
+
+#[tokio::test]
+async fn small_copies_are_made_when_they_are_asked_for() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let images = pictured(&api, &ann).await;
+    let link = images["items"][0]["thumbnail_url"].as_str().unwrap();
+    let hash = images["items"][0]["hash"].as_str().unwrap();
+    let asked = |size: &str| api.request("GET", &format!("{link}{size}")).send();
+    // Many at once ask for what is made once.
+    let answers = futures_util::future::join_all((0..12).map(|_| asked("&size=100"))).await;
+    let mut copies = Vec::new();
+    for answer in answers {
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), 200);
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(header("content-type"), "image/jpeg");
+        assert_eq!(header("etag"), format!("\"{hash}-128-1\""));
+        assert_eq!(header("cache-control"), "private, max-age=31536000, immutable");
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("content-security-policy"), "sandbox; default-src 'none'");
+        copies.push(answer.bytes().await.unwrap());
+    }
+    assert!(copies.windows(2).all(|pair| pair[0] == pair[1]));
+    for (size, expected) in
+        [("", (171, 256)), ("&size=16", (43, 64)), ("&size=128", (85, 128)), ("&size=1000", (200, 300))]
+    {
+        let copy = asked(size).await.unwrap().bytes().await.unwrap();
+        let copy = image::load_from_memory(&copy).unwrap();
+        assert_eq!((copy.width(), copy.height()), expected, "{size}");
+    }
+
+    let (bare, query) = link.split_once('?').unwrap();
+    let tag = format!("W/\"other\", \"{hash}-256-1\"");
+    let known = send(ann.request("GET", bare).header("if-none-match", tag)).await.expect(304);
+    assert_eq!(known.header("etag"), Some(&*format!("\"{hash}-256-1\"")));
+    for size in ["15", "1025", "-1", "x", ""] {
+        problem(&ann.get(&format!("{bare}?size={size}")).await, 422, "bad-parameter");
+    }
+    problem(&api.get(bare).await, 401, "unauthorized");
+    let file = images["items"][0]["url"].as_str().unwrap().split_once('?').unwrap().0;
+    problem(&api.get(&format!("{file}?{query}")).await, 401, "unauthorized");
+    // What is no picture has no small copy.
+    let other = images["items"][1]["thumbnail_url"].as_str().unwrap();
+    let told = problem(&api.get(other).await, 404, "not-found");
+    assert_eq!(told["detail"], "You have no such small copy: it cannot be made.");
+    api.stop().await;
+}

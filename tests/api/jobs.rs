@@ -247,6 +247,7 @@ async fn what_belongs_to_someone_else_is_not_there() {
         ("GET", "crawl-jobs", &job, "/images"),
         ("GET", "crawl-jobs", &job, "/logs"),
         ("GET", "images", &image, "/file"),
+        ("GET", "images", &image, "/thumbnail"),
     ] {
         let call = |id: &Value| send(bob.request(method, &format!("/api/v1/{kind}/{id}{what}")));
         let foreign = problem(&call(id).await, 404, "not-found");

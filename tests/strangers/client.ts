@@ -118,6 +118,10 @@ async function images(job: Job): Promise<void> {
     const linked = await fetch(new URL(image.url ?? assert.fail("it has bytes"), baseUrl));
     assert.deepEqual([linked.headers.get("content-type"), linked.headers.get("etag")], ["image/png", `"${image.hash}"`]);
     assert.deepEqual(Buffer.from(await linked.arrayBuffer()), bytes);
+    const small = { params: { path: { id: image.id }, query: { size: 64 } }, parseAs: "arrayBuffer" } as const;
+    const copy = Buffer.from(ok(await client.GET("/api/v1/images/{id}/thumbnail", small)));
+    const shown = await fetch(new URL(`${image.thumbnail_url ?? assert.fail("it has bytes")}&size=64`, baseUrl));
+    assert.deepEqual(Buffer.from(await shown.arrayBuffer()), copy);
   }
   const manifest = await client.GET("/api/v1/crawl-jobs/{id}/manifest", { params: { path }, parseAs: "text" });
   const lines = ok(manifest).trimEnd().split("\n").map((line) => JSON.parse(line) as { download_url: string });

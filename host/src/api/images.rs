@@ -20,7 +20,7 @@ use super::{
     jobs,
 };
 use crate::{
-    app::App,
+    app::{App, ThumbnailError, Thumbnails},
     auth::Caller,
     dataset::Listing,
     db::{
@@ -35,12 +35,14 @@ mod file;
 mod manifest;
 mod reason;
 mod shape;
+mod thumbnail;
 
 use file::{File, Wanted};
 pub(super) use manifest::{Manifest, ManifestArray, origin};
 pub(super) use reason::Reason;
 use shape::{Image, UpdateImage};
 pub(super) use shape::{ImagePage, ImageVerdict};
+use thumbnail::Thumbnail;
 
 pub(super) struct ImagesApi;
 
@@ -228,6 +230,60 @@ impl ImagesApi {
         let traffic = app.user_traffic.clone();
         Ok(file.counted(move |bytes| traffic.sent(user, bytes)))
     }
+
+    /// Get a small copy of an image
+    ///
+    /// Upright, in sRGB, without metadata and never larger than the original: JPEG, or PNG where something of
+    /// the picture is transparent. Of an animation it is the first frame. Use `thumbnail_url` of the image
+    /// where no token can be sent; `&size=` may be put behind it. It is made when it is asked for, and
+    /// never changes: the `ETag` is of the original and the size.
+    #[oai(path = "/images/:id/thumbnail", method = "get", operation_id = "getImageThumbnail")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
+    async fn thumbnail(
+        &self,
+        Data(app): Data<&App>,
+        access: AccessOrLink<READ_FILES>,
+        /// Id of the image.
+        #[oai(example = "example_id")]
+        Path(id): Path<i32>,
+        /// Side of the square into which it goes, in pixels; the next of 64, 128, 256, 512 and 1024 counts.
+        #[oai(default = "usual_size", validator(minimum(value = "16"), maximum(value = "1024")))]
+        Query(size): Query<u16>,
+        /// Of a signed link.
+        Query(user): Query<Option<Uuid>>,
+        /// Of a signed link that was made for an API key.
+        Query(key): Query<Option<Uuid>>,
+        /// Of a signed link.
+        Query(expires): Query<Option<i64>>,
+        /// Of a signed link.
+        Query(signature): Query<Option<String>>,
+        /// ETags that the client has.
+        #[oai(name = "If-None-Match")]
+        Header(if_none_match): Header<Option<String>>,
+    ) -> Result<Thumbnail, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND }>> {
+        let path = thumbnail_path(ImageId(id));
+        let reader = access.reader(app, &path, &Link { user, key, expires, signature }).await?;
+        let user = reader.holder.user;
+        let missing = || Problem::not_found("image file");
+        let image = db::images::show(&app.db, user, ImageId(id)).await?.ok_or_else(missing)?;
+        let (sha256, format) = object(&image).ok_or_else(missing)?;
+        let side = Thumbnails::side(u32::from(size));
+        let tag = Thumbnail::tag(&sha256, side);
+        if let Some(known) = Thumbnail::known(&tag, if_none_match.as_deref()) {
+            return Ok(known);
+        }
+        match app.thumbnails.get(&app.store, user, (sha256, format), side).await {
+            Ok(made) => {
+                app.user_traffic.sent(user, made.bytes.len());
+                Ok(Thumbnail::new(&tag, &made))
+            }
+            Err(error) => match &*error {
+                ThumbnailError::Missing => Err(missing().into()),
+                ThumbnailError::Derive(_) => Err(Problem::not_found("small copy: it cannot be made").into()),
+                ThumbnailError::Store(_) | ThumbnailError::Stopped => Err(Problem::internal(error).into()),
+            },
+        }
+    }
 }
 
 /// Which images of a list are wanted, as it is asked.
@@ -302,6 +358,11 @@ fn file_path(image: ImageId) -> String {
     format!("{PREFIX}/images/{image}/file")
 }
 
+/// The path of a small copy of an image, which links are signed for.
+fn thumbnail_path(image: ImageId) -> String {
+    format!("{PREFIX}/images/{image}/thumbnail")
+}
+
 /// The object of a row that has one.
 fn object(image: &db::images::ImageRow) -> Option<(Sha256, Format)> {
     image.storage_url.as_ref()?;
@@ -311,6 +372,11 @@ fn object(image: &db::images::ImageRow) -> Option<(Sha256, Format)> {
 /// Id of the image in all examples.
 const fn example_id() -> i32 {
     1
+}
+
+/// As galleries show them on screens of any kind.
+const fn usual_size() -> u16 {
+    256
 }
 
 const fn hundred() -> u16 {

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use url::Url;
 
 use crate::{
-    app::{App, CredentialReader, DeletedUsers, KeyUses, LiveCredentials, UserTraffic},
+    app::{App, CredentialReader, DeletedUsers, KeyUses, LiveCredentials, Thumbnails, UserTraffic},
     auth::{
         self, Auth,
         key_set::FetchKeys,
@@ -169,6 +169,7 @@ impl App {
         let deleted_users = DeletedUsers::read(&db).await?;
         let (signals, _) = broadcast::channel(SIGNALS);
         Ok(Self {
+            thumbnails: Thumbnails::new(&config),
             config: Arc::new(config),
             credentials: Arc::new(credentials),
             key_uses: KeyUses::new(&db),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::{config::Config, crawl::decode};
+use crate::{app::decode_limits, config::Config, crawl::decode};
 
 /// Decode pictures for a worker, which starts this by itself
 #[derive(Args, Debug)]
@@ -13,7 +13,7 @@ pub(super) struct Decode {}
 
 impl Decode {
     pub(super) fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
-        decode::serve(&decode::limits(config))?;
+        decode::serve(&decode_limits(config))?;
         Ok(ExitCode::SUCCESS)
     }
 }

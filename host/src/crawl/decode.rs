@@ -31,7 +31,7 @@ pub(super) use turns::Owner;
 
 use self::{child::DecoderChild, turns::FairQueue};
 use crate::{
-    app::App,
+    app::{App, decode_limits},
     config::{self, Config},
     model::{Decoded, Refusal, Rejection, Sha256},
     validate::{DecodeLimits, Header},
@@ -65,13 +65,6 @@ impl DecoderUnavailable {
     pub(super) const fn new(source: io::Error) -> Self {
         Self(source)
     }
-}
-
-/// What is refused without being decoded.
-#[must_use]
-pub fn limits(config: &Config) -> DecodeLimits {
-    let config::Fetch { max_image_bytes, max_image_pixels, .. } = config.fetch;
-    DecodeLimits { max_bytes: max_image_bytes, max_pixels: max_image_pixels, ..DecodeLimits::default() }
 }
 
 /// How many times as much memory and time pictures may have that are larger than usual ones, as a
@@ -158,7 +151,7 @@ impl Decoders {
         let children = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2);
         let (pixels, usual) = growth(&app.config);
         let shared = Arc::new(DecoderPool {
-            limits: limits(&app.config),
+            limits: decode_limits(&app.config),
             memory: (u64::from(app.config.crawl.decode_memory) << 20) * pixels / usual,
             most_slow: children - 1,
             state: Mutex::default(),

@@ -114,7 +114,7 @@ impl File {
 }
 
 /// Whether a list of tags names this one.
-fn names(tags: &str, tag: &str) -> bool {
+pub(super) fn names(tags: &str, tag: &str) -> bool {
     tags.split(',')
         .map(str::trim)
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)

@@ -8,7 +8,7 @@ use poem_openapi::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{example_id, file_path};
+use super::{example_id, file_path, thumbnail_path};
 use crate::{
     api::{jobs, nullable::Nullable, provenance::ProvenanceFields},
     app::App,
@@ -60,6 +60,8 @@ pub(super) struct Image {
     verdict: ImageVerdict,
     /// Signed link to the bytes, for `<img>`; good for 15 minutes; null without bytes.
     url: Nullable<String>,
+    /// Signed link to a small copy, for `<img>`; good for 15 minutes; null without bytes.
+    thumbnail_url: Nullable<String>,
     /// The address it was downloaded from; of what was refused, the one that was asked first.
     original_url: String,
     /// The address that was asked first, where another copy of the picture was taken; null otherwise.
@@ -137,8 +139,9 @@ pub(in crate::api) struct ImagePage {
 
 impl Image {
     pub(super) fn new(row: db::images::ImageRow, app: &App, holder: LinkHolder, now: DateTime<Utc>) -> Self {
-        let url =
-            row.storage_url.as_ref().map(|_| app.links.sign(&file_path(row.id), holder, now + LIFETIME));
+        let link =
+            |path: String| row.storage_url.as_ref().map(|_| app.links.sign(&path, holder, now + LIFETIME));
+        let (url, thumbnail_url) = (link(file_path(row.id)), link(thumbnail_path(row.id)));
         Self {
             id: row.id.0,
             user_id: row.user_id.0,
@@ -147,6 +150,7 @@ impl Image {
             chunk_id: row.chunk_id.map(|id| id.0).into(),
             verdict: row.verdict().into(),
             url: url.into(),
+            thumbnail_url: thumbnail_url.into(),
             original_url: row.original_url,
             asked_url: row.asked_url.into(),
             filename: row.filename,
@@ -180,7 +184,7 @@ impl Image {
 impl Example for Image {
     fn example() -> Self {
         let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
-        let path = file_path(model::ImageId(example_id()));
+        let [path, small] = [file_path, thumbnail_path].map(|path| path(model::ImageId(example_id())));
         let provenance = model::Provenance {
             page_url: Some("https://images.example.org/red-panda".to_owned()),
             title: Some("Red panda".to_owned()),
@@ -198,6 +202,7 @@ impl Example for Image {
             chunk_id: Some(1).into(),
             verdict: ImageVerdict::Kept,
             url: Some(format!("{path}?user=…&expires=…&signature=…")).into(),
+            thumbnail_url: Some(format!("{small}?user=…&expires=…&signature=…")).into(),
             original_url: "https://images.example.org/red-panda.jpg".to_owned(),
             asked_url: None.into(),
             filename: format!("{hash}.jpg"),
