@@ -7,6 +7,8 @@ alter table public.images add column if not exists labels_set_at timestamptz;
 -- Exports: snapshots of what a dataset has kept, an ordered list of pictures with the record of each.
 create table pixcrawler.export (
     id integer generated always as identity primary key,
+    -- Names it in a store, which other databases may use, too.
+    key uuid not null unique default gen_random_uuid(),
     user_id uuid not null,
     dataset_id integer not null references public.datasets (id) on delete cascade,
     format text not null,

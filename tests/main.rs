@@ -14,6 +14,7 @@ mod copies;
 mod database;
 mod deploy;
 mod embedded;
+mod exports;
 mod fairness;
 mod frontend;
 mod guard;

@@ -18,7 +18,7 @@ const OPEN: [&str; 3] = ["/api/v1/health", "/api/v1/health/detailed", "/api/v1/h
 
 /// What an API key needs for each operation, beside `admin`: one of these permissions, any at all, or nothing
 /// that a key has.
-const NEEDS: [(&str, &str); 82] = [
+const NEEDS: [(&str, &str); 87] = [
     ("getMe", "read"),
     ("changeMe", "a user"),
     ("deleteMe", "a user"),
@@ -72,6 +72,11 @@ const NEEDS: [(&str, &str); 82] = [
     ("deleteDataset", "delete"),
     ("buildDataset", "write crawl_jobs:create"),
     ("cancelDataset", "write crawl_jobs:cancel"),
+    ("createExport", "read datasets:export"),
+    ("listExports", "read datasets:read datasets:export"),
+    ("getExport", "read datasets:read datasets:export"),
+    ("deleteExport", "read datasets:export"),
+    ("getExportFile", "read datasets:export"),
     ("getDatasetStatistics", "read crawl_jobs:read datasets:read"),
     ("getProjectStatistics", "read crawl_jobs:read datasets:read"),
     ("putDataset", "write"),
@@ -119,11 +124,12 @@ struct Ids {
     notification: i64,
     project: i64,
     dataset: i64,
+    export: i64,
 }
 
 impl Ids {
     const fn all(id: i64) -> Self {
-        Self { job: id, image: id, notification: id, project: id, dataset: id }
+        Self { job: id, image: id, notification: id, project: id, dataset: id, export: id }
     }
 
     /// Id of an API key, which has the number of the image.
@@ -185,7 +191,11 @@ impl Operation {
             "/api/v1/api-keys/" => ids.key().to_string(),
             _ => panic!("{}: say here what its id is of", self.path),
         };
-        self.path.replace("{id}", &id).replace("{dataset_id}", &ids.dataset.to_string())
+        self.path
+            .replace("{id}", &id)
+            .replace("{dataset_id}", &ids.dataset.to_string())
+            .replace("{export_id}", &ids.export.to_string())
+            .replace("{file}", "manifest.json")
     }
 }
 
@@ -219,7 +229,12 @@ async fn first_of_each(api: &Api, user: &User<'_>) -> Ids {
     );
     let (image, notification, project) = (image.await, notification.await, project.await);
     let dataset = insert("update datasets set project_id = (select id from projects) returning id::bigint");
-    let owned = Ids { job, image, notification, project, dataset: dataset.await };
+    let dataset = dataset.await;
+    let export = insert(
+        "insert into pixcrawler.export (user_id, dataset_id, format, options, images, facts)
+         select user_id, id, 'csv', '{}', 0, '{}' from datasets returning id::bigint",
+    );
+    let owned = Ids { job, image, notification, project, dataset, export: export.await };
     let key = "insert into api_keys (id, user_id, name, key_hash, key_prefix) select $1, user_id, 'hers', 'x', 'x' from crawl_jobs";
     sqlx::query(key).bind(owned.key()).execute(&api.database.pool).await.unwrap();
     owned

@@ -8,6 +8,8 @@
     reason = "they say what they found, and what was skipped"
 )]
 
+#[path = "strangers/derive.rs"]
+mod derive;
 #[path = "strangers/exports.rs"]
 mod exports;
 #[path = "strangers/openapi.rs"]

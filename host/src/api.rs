@@ -35,6 +35,7 @@ mod document;
 mod middleware;
 mod error;
 mod events;
+mod exports;
 mod health;
 mod images;
 mod jobs;
@@ -44,6 +45,7 @@ mod operations;
 mod pages;
 mod projects;
 mod provenance;
+mod ranges;
 mod sources;
 mod statistics;
 
@@ -60,6 +62,7 @@ type Routes = (
     api_keys::ApiKeysApi,
     projects::ProjectsApi,
     datasets::DatasetsApi,
+    exports::ExportsApi,
     statistics::StatisticsApi,
     compat::CompatApi,
 );
@@ -95,6 +98,8 @@ enum Tag {
     Projects,
     /// Where images are gathered.
     Datasets,
+    /// What a dataset had at one moment, packed for others to read.
+    Exports,
     /// What is there for the original's frontend only; new clients use the operations above.
     Compatibility,
 }
@@ -255,6 +260,7 @@ fn parts() -> OpenApiService<Routes, ()> {
         api_keys::ApiKeysApi,
         projects::ProjectsApi,
         datasets::DatasetsApi,
+        exports::ExportsApi,
         statistics::StatisticsApi,
         compat::api(),
     );

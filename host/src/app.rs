@@ -2,6 +2,7 @@
 
 mod credentials;
 mod deleted_users;
+mod derivations;
 mod key_uses;
 mod start;
 mod thumbnails;
@@ -10,7 +11,7 @@ mod user_traffic;
 use std::sync::Arc;
 
 use tokio::{
-    sync::{Mutex, broadcast},
+    sync::{Mutex, Notify, broadcast},
     time::Instant,
 };
 
@@ -30,6 +31,7 @@ use crate::{
 
 pub use credentials::{CredentialReader, CredentialSet, LiveCredentials, credential_names};
 pub use deleted_users::DeletedUsers;
+pub use derivations::{DerivationError, Derivations, DeriveTurn};
 pub use key_uses::KeyUses;
 pub use start::{Announce, Database, StartError, announced, link_secrets, project_keys};
 pub(crate) use start::{make_data_dir, mark_store};
@@ -63,8 +65,12 @@ pub struct App {
     pub key_uses: KeyUses,
     /// What users ask for and are sent.
     pub user_traffic: UserTraffic,
+    /// Makes pictures of others.
+    pub derivations: Derivations,
     /// Small copies of pictures.
     pub thumbnails: Thumbnails,
+    /// Told when something is to be done for exports in this process.
+    pub export_wake: Arc<Notify>,
     /// Signs what browsers fetch by themselves.
     pub links: Arc<LinkKeys>,
     /// What is counted and timed.

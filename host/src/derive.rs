@@ -138,7 +138,9 @@ fn make(bytes: &[u8], wish: &Derivative, limits: &DecodeLimits) -> Result<Pixels
         let (stored, profile) = decode::pixels(&header, still)?;
         let layout = resize::Layout::of(header.width, header.height, header.orientation(), wish);
         let resized = resize::resize(stored.without_opaque_alpha(), &layout)?;
-        let picture = colour::to_srgb(resized, profile.as_deref())?.turned(header.orientation())?;
+        // What was transparent may have been cut off.
+        let picture = colour::to_srgb(resized.without_opaque_alpha(), profile.as_deref())?;
+        let picture = picture.turned(header.orientation())?;
         Ok(match wish.fit {
             Fit::Border => picture.in_a_box(wish.width, wish.height),
             _ => picture,

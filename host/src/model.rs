@@ -32,7 +32,7 @@ pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts
 pub use export::{
     ExportFileKind, ExportFormat, ExportItem, ExportOptions, ExportOrder, ExportRecord, OriginalPicture,
 };
-pub use id::{ApiKeyId, ChunkId, DatasetId, ExportId, ImageId, JobId, ProjectId, UserId};
+pub use id::{ApiKeyId, ChunkId, DatasetId, ExportId, ExportKey, ImageId, JobId, ProjectId, UserId};
 pub use image::{AcceptedImage, Decoded, Format, Sha256, Verdict};
 pub use job::{Destination, JobSpec, JobState};
 pub use meant::meant;

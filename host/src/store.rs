@@ -15,19 +15,20 @@ mod error;
 
 use std::{collections::BTreeMap, fs, ops::Range, path::Path, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
-    Error, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
+    Error, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, WriteMultipart,
     local::LocalFileSystem, path::Path as Location,
 };
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use url::Url;
 use uuid::Uuid;
 
 use crate::{
     config,
-    model::{Format, Sha256, UserId},
+    model::{ExportKey, Format, Sha256, UserId},
     private::{self, HeldFolder},
 };
 
@@ -42,6 +43,11 @@ const PAGE: usize = 1000;
 pub const FOLDER: &str = "objects";
 /// Folder of the names of databases.
 const DATABASES: &str = "databases";
+/// Folder of what is made of a user's exports, in that of the user.
+const EXPORTS: &str = "exports";
+/// Bytes of it that are put at a time, and how many such parts are on their way: a bucket has at most 10 000.
+const PART: usize = 16 << 20;
+const PARTS_AT_A_TIME: usize = 2;
 /// How the name of an object ends that is put aside to be deleted.
 const ASIDE: &str = ".aside";
 
@@ -250,6 +256,91 @@ impl Store {
         Ok(meta.map(|meta| meta.size))
     }
 
+    /// Keeps a file of an export that was made, whatever its size. When this returns, it survives a crash.
+    ///
+    /// # Errors
+    /// When it could not be kept, or the file cannot be read.
+    pub async fn put_made(
+        &self,
+        user: UserId,
+        place: MadePlace,
+        file: std::fs::File,
+    ) -> Result<(), StoreError> {
+        let location = place.location(user);
+        let failed = |error| StoreError::new("write", location.as_ref(), error);
+        let broken = |error: std::io::Error| failed(Error::Generic { store: "file", source: error.into() });
+        self.is_in_place()?;
+        let mut file = tokio::fs::File::from_std(file);
+        let upload = self.objects.put_multipart(&location).await.map_err(failed)?;
+        let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
+        let copied = async {
+            file.rewind().await.map_err(broken)?;
+            loop {
+                let mut part = BytesMut::with_capacity(PART);
+                while part.len() < PART && file.read_buf(&mut part).await.map_err(broken)? > 0 {}
+                if part.is_empty() {
+                    return Ok(());
+                }
+                upload.wait_for_capacity(PARTS_AT_A_TIME).await.map_err(failed)?;
+                upload.put(part.freeze());
+            }
+        };
+        if let Err(error) = copied.await {
+            let _ = upload.abort().await;
+            return Err(error);
+        }
+        let put = upload.finish().await;
+        self.is_in_place().inspect_err(|_| self.take_back(&location))?;
+        put.map(drop).map_err(failed)
+    }
+
+    /// Finds a file of an export that was made, or the part of it in `range`, which is within it. None when it
+    /// is not there.
+    ///
+    /// # Errors
+    /// When reading failed.
+    pub async fn get_made(
+        &self,
+        user: UserId,
+        place: MadePlace,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<Object>, StoreError> {
+        let location = place.location(user);
+        let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
+        match self.objects.get_opts(&location, options).await {
+            Ok(result) => Ok(Some(Object { path: location.to_string(), result })),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(StoreError::new("read", location.as_ref(), error)),
+        }
+    }
+
+    /// Lists the files that were made of exports of a user, a page at a time, each with when it was last put.
+    pub fn made(&self, user: UserId) -> BoxStream<'_, Result<Vec<MadeObject>, StoreError>> {
+        let folder = Location::from(format!("{user}/{EXPORTS}"));
+        let listed = self.objects.list(Some(&folder));
+        let pages = listed.try_chunks(PAGE);
+        let read = |meta: ObjectMeta| {
+            Some(MadeObject {
+                place: MadePlace::parse(&meta.location)?,
+                size: meta.size,
+                written: meta.last_modified,
+            })
+        };
+        pages
+            .map_ok(move |page| page.into_iter().filter_map(read).collect())
+            .map_err(move |error| StoreError::new("list", folder.as_ref(), error.1))
+            .boxed()
+    }
+
+    /// Deletes a file that was made of an export. Tells whether it was there, which a bucket does not know: it
+    /// says yes.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn delete_made(&self, user: UserId, place: MadePlace) -> Result<bool, StoreError> {
+        self.delete(&place.location(user)).await
+    }
+
     /// Notes that rows of this database name objects of this store. Gives what tells the store from others
     /// of this database. One process does it at a time: a bucket knows no "unless it is there".
     ///
@@ -449,6 +540,43 @@ impl StoredObject {
         let (sha256, extension) = meta.location.filename()?.split_once('.')?;
         let (sha256, format) = Sha256::parse(sha256).zip(Format::with_extension(extension))?;
         Some(Self { location: meta.location, sha256, format, size: meta.size, written: meta.last_modified })
+    }
+}
+
+/// Which file was made of which export, and as of which revision of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MadePlace {
+    /// The export.
+    pub export: ExportKey,
+    /// Of the file.
+    pub number: i32,
+    /// Of the file.
+    pub revision: i32,
+}
+
+/// A file that was made of an export, as the store lists it.
+#[derive(Clone, Copy, Debug)]
+pub struct MadeObject {
+    /// Which.
+    pub place: MadePlace,
+    /// In bytes.
+    pub size: u64,
+    /// When it was last put.
+    pub written: DateTime<Utc>,
+}
+
+impl MadePlace {
+    /// `{user}/exports/{export}/{number}-{revision}`.
+    fn location(self, user: UserId) -> Location {
+        let Self { export, number, revision } = self;
+        Location::from(format!("{user}/{EXPORTS}/{export}/{number}-{revision}"))
+    }
+
+    fn parse(location: &Location) -> Option<Self> {
+        let (folder, file) = location.as_ref().rsplit_once('/')?;
+        let (number, revision) = file.split_once('-')?;
+        let export = ExportKey(folder.rsplit_once('/')?.1.parse().ok()?);
+        Some(Self { export, number: number.parse().ok()?, revision: revision.parse().ok()? })
     }
 }
 

@@ -59,9 +59,12 @@ pub(super) const READ_IMAGES: u16 = READ_JOBS | READ_DATASETS;
 /// Who takes whole datasets gets the files that these name.
 pub(super) const READ_FILES: u16 = READ_IMAGES | EXPORT_DATASETS;
 
+/// Who takes whole datasets sees what there is to take.
+pub(super) const READ_EXPORTS: u16 = READ_DATASETS | EXPORT_DATASETS;
+
 /// How the document names each, and what it says of it: a scheme each, because the standard has no
 /// other place for what one of several is enough for.
-const SCHEMES: [(u16, &str, &str); 11] = [
+const SCHEMES: [(u16, &str, &str); 12] = [
     (ANY_KEY, "ApiKey", "An API key, whatever its permissions."),
     (READ, "ApiKeyRead", "An API key with one of the permissions `read`, `admin`."),
     (WRITE, "ApiKeyWrite", "An API key with one of the permissions `write`, `admin`."),
@@ -90,6 +93,11 @@ const SCHEMES: [(u16, &str, &str); 11] = [
         EXPORT_DATASETS,
         "ApiKeyExportDatasets",
         "An API key with one of the permissions `read`, `admin`, `datasets:export`.",
+    ),
+    (
+        READ_EXPORTS,
+        "ApiKeyReadExports",
+        "An API key with one of the permissions `read`, `admin`, `datasets:read`, `datasets:export`.",
     ),
     (
         READ_IMAGES,

@@ -16,6 +16,7 @@ use poem_openapi::{
 
 use crate::{
     auth::AuthError,
+    dataset::export::ExportFileError,
     db,
     services::{
         Violation,
@@ -82,6 +83,9 @@ const MEANINGS: [(u16, u16, &str); 16] = [
     (BAD_GATEWAY, 502, "The source or its site does not do what it should."),
     (UNAVAILABLE, 503, "Something that is needed cannot be reached or is busy now; try again later."),
 ];
+
+/// When to ask again for what is being made.
+const NOT_READY: Duration = Duration::from_secs(5);
 
 /// When to try again what others were in the way of.
 const BUSY: Duration = Duration::from_secs(2);
@@ -191,6 +195,12 @@ impl Problem {
     /// A key was used as often as it may be; `retry_after` has whole seconds.
     pub(super) fn of_rate(detail: impl Into<String>, retry_after: Duration) -> Self {
         let problem = Self::new(ProblemCode::KeyRate, detail);
+        Self { retry_after: Some(retry_after), ..problem }
+    }
+
+    /// What is asked for is not there yet; `retry_after` has whole seconds.
+    pub(super) fn export_not_ready(detail: impl Into<String>, retry_after: Duration) -> Self {
+        let problem = Self::new(ProblemCode::ExportNotReady, detail);
         Self { retry_after: Some(retry_after), ..problem }
     }
 
@@ -402,6 +412,33 @@ impl From<StoreError> for Problem {
         }
         let problem = Self::new(ProblemCode::StoreUnavailable, "The pictures cannot be reached.");
         Self { cause: Some(error.into()), ..problem }
+    }
+}
+
+impl From<ExportFileError> for Problem {
+    fn from(error: ExportFileError) -> Self {
+        match error {
+            ExportFileError::Database(error) => error.into(),
+            ExportFileError::Store(error) => error.into(),
+            ExportFileError::NotReady(None) => {
+                Self::export_not_ready("The file is not made yet; ask again.", NOT_READY)
+            }
+            ExportFileError::NotReady(Some(error)) => {
+                let detail = format!("The file is not made yet. The last time that was tried: {error}.");
+                Self::export_not_ready(detail, NOT_READY)
+            }
+            error @ ExportFileError::Changed => {
+                let detail = "Pictures are being taken out of the export.";
+                let problem = Self::new(ProblemCode::DatabaseBusy, detail);
+                Self { cause: Some(error.into()), retry_after: Some(BUSY), ..problem }
+            }
+            error @ ExportFileError::Missing(_) => {
+                let detail = "A picture of the export cannot be read.";
+                let problem = Self::new(ProblemCode::StoreUnavailable, detail);
+                Self { cause: Some(error.into()), ..problem }
+            }
+            error => Self::internal(error),
+        }
     }
 }
 

@@ -18,9 +18,10 @@ use super::{
     cut, datasets,
     error::{BODY, CONFLICT, NOT_FOUND, PARAMETER, Problem, ProblemCode, ProblemSet, RANGE, SIGNED_IN},
     jobs,
+    ranges::Conditions,
 };
 use crate::{
-    app::{App, ThumbnailError, Thumbnails},
+    app::{App, DerivationError, ThumbnailError, Thumbnails},
     auth::Caller,
     dataset::Listing,
     db::{
@@ -225,7 +226,8 @@ impl ImagesApi {
         // No longer than the link that led here.
         let left = expires.map_or(i64::MAX, |end| end.saturating_sub(Utc::now().timestamp()).max(1));
         let redirect = app.config.objects.s3_redirect.then(|| Duration::from_secs(left.unsigned_abs()));
-        let wanted = Wanted { if_none_match, if_range, range, redirect };
+        let conditions = Conditions { if_none_match, if_range, range };
+        let wanted = Wanted { conditions, redirect };
         let file = File::get(&app.store, user, sha256, format, &wanted).await?;
         let traffic = app.user_traffic.clone();
         Ok(file.counted(move |bytes| traffic.sent(user, bytes)))
@@ -279,8 +281,12 @@ impl ImagesApi {
             }
             Err(error) => match &*error {
                 ThumbnailError::Missing => Err(missing().into()),
-                ThumbnailError::Derive(_) => Err(Problem::not_found("small copy: it cannot be made").into()),
-                ThumbnailError::Store(_) | ThumbnailError::Stopped => Err(Problem::internal(error).into()),
+                ThumbnailError::Derivation(DerivationError::Derive(_)) => {
+                    Err(Problem::not_found("small copy: it cannot be made").into())
+                }
+                ThumbnailError::Store(_) | ThumbnailError::Derivation(DerivationError::Stopped) => {
+                    Err(Problem::internal(error).into())
+                }
             },
         }
     }

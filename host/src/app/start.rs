@@ -12,7 +12,9 @@ use tokio::sync::broadcast;
 use url::Url;
 
 use crate::{
-    app::{App, CredentialReader, DeletedUsers, KeyUses, LiveCredentials, Thumbnails, UserTraffic},
+    app::{
+        App, CredentialReader, DeletedUsers, Derivations, KeyUses, LiveCredentials, Thumbnails, UserTraffic,
+    },
     auth::{
         self, Auth,
         key_set::FetchKeys,
@@ -168,12 +170,15 @@ impl App {
         let store = announced(announce, "looking at the store", database.store(data_dir)).await?;
         let deleted_users = DeletedUsers::read(&db).await?;
         let (signals, _) = broadcast::channel(SIGNALS);
+        let derivations = Derivations::new(&config);
         Ok(Self {
-            thumbnails: Thumbnails::new(&config),
+            thumbnails: Thumbnails::new(&derivations),
+            derivations,
             config: Arc::new(config),
             credentials: Arc::new(credentials),
             key_uses: KeyUses::new(&db),
             user_traffic: UserTraffic::new(&db),
+            export_wake: Arc::default(),
             db,
             postgres: database.private.as_ref().map(PrivatePostgres::alive),
             queue,

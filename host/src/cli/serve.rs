@@ -81,10 +81,10 @@ impl WorkerArgs {
             stop.cancel();
             served
         };
-        let worker = Worker::run(app.clone(), stop.clone());
+        let worker = async { tokio::join!(Worker::run(app.clone(), stop.clone()), app.keep_exports(&stop)) };
         let inbox = app.clone().watch_inbox(stop.clone());
         let upkeep = app.keep_objects(&stop);
-        let (served, (), (), (), ()) =
+        let (served, _, (), (), ()) =
             tokio::join!(server, worker, presence.keep(stop.clone()), inbox, upkeep);
         Ok(served?)
     }
@@ -125,7 +125,7 @@ async fn serve(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     tracing::info!(event = "ready", address = %server.address(), docs = %format!("http://{}/docs", server.address()), "ready");
     let worker = async {
         if app.config.crawl.slots > 0 {
-            Worker::run(app.clone(), stop.clone()).await;
+            tokio::join!(Worker::run(app.clone(), stop.clone()), app.keep_exports(&stop));
         }
     };
     let server = async {

@@ -29,6 +29,12 @@ pub struct ListedImage {
 }
 
 impl ListedImage {
+    /// With its path in these folders. `object` names its object in the store.
+    pub(super) fn new(folders: &Folders, object: (Sha256, Format), record: DatasetRecord) -> Self {
+        let file_name = format!("{}/{}.{}", folders.of(&record.label), object.0, object.1.extension());
+        Self { file_name, object, record }
+    }
+
     /// The same as exports have it.
     #[must_use]
     pub fn export_record(&self) -> ExportRecord {
@@ -91,8 +97,7 @@ impl Listing {
 
     fn listed(&self, record: DatasetRecord) -> Result<ListedImage, ExportError> {
         let object = Sha256::parse(&record.sha256).zip(Format::named(&record.format));
-        let (sha256, format) = object.ok_or(ExportError::Unreadable(record.id))?;
-        let file_name = format!("{}/{sha256}.{}", self.folders.of(&record.label), format.extension());
-        Ok(ListedImage { file_name, object: (sha256, format), record })
+        let object = object.ok_or(ExportError::Unreadable(record.id))?;
+        Ok(ListedImage::new(&self.folders, object, record))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Its functions fail when the database does.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     db::export::DatasetRecord,
     model::{
-        DatasetId, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportOptions, ExportOrder,
+        DatasetId, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportKey, ExportOptions, ExportOrder,
         ExportRecord, Format, ImageId, Provenance, Sha256, UserId,
     },
 };
@@ -22,6 +22,8 @@ use crate::{
 pub struct ExportRow {
     /// Its id.
     pub id: ExportId,
+    /// Names what is made of it in the store.
+    pub key: ExportKey,
     /// Whose.
     pub user: UserId,
     /// Of what.
@@ -117,7 +119,7 @@ const CLAIM: Duration = Duration::from_secs(60);
 /// After how many failures nobody tries any more.
 const MOST_FAILURES: i32 = 5;
 
-const EXPORT: &str = "e.id, e.user_id, e.dataset_id, e.format, e.options, e.images as export_images, e.removed as \
+const EXPORT: &str = "e.id, e.key, e.user_id, e.dataset_id, e.format, e.options, e.images as export_images, e.removed as \
     export_removed, e.revision as export_revision, e.facts, e.facts_revision, e.created_at";
 const FILE: &str = "f.export_id, f.number, f.name, f.kind, f.first_position, f.end_position, f.images, f.removed, \
     f.revision, f.layout, f.length, f.measure, f.sha256, f.error";
@@ -432,6 +434,20 @@ pub async fn unmake(pool: &PgPool, file: &ExportFileRow) -> sqlx::Result<()> {
     .map(drop)
 }
 
+/// Has a file that could not be made be tried again, now that somebody asks for it.
+pub async fn try_again(pool: &PgPool, file: &ExportFileRow) -> sqlx::Result<()> {
+    sqlx::query(
+        "update pixcrawler.export_file set failures = 0
+          where export_id = $1 and number = $2 and failures >= $3 and claimed_until < now()",
+    )
+    .bind(file.export)
+    .bind(file.number)
+    .bind(MOST_FAILURES)
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
 /// Deletes an export of this user; whether it was there.
 pub async fn delete(pool: &PgPool, user: UserId, dataset: DatasetId, export: ExportId) -> sqlx::Result<bool> {
     let deleted =
@@ -526,26 +542,26 @@ impl FileClaim {
     }
 }
 
-/// Those of these made files, by export, number and revision, that nobody will ask for.
-pub async fn orphans(
+/// Those of these made files of a user, by export, number and revision, that somebody may ask for.
+pub async fn wanted(
     pool: &PgPool,
     user: UserId,
-    made: &[(ExportId, i32, i32)],
-) -> sqlx::Result<Vec<(ExportId, i32, i32)>> {
-    sqlx::query_as(
-        "select export, number, revision from unnest($2::integer[], $3::integer[], $4::integer[])
-                as made (export, number, revision)
-          where not exists (
-                select from pixcrawler.export e join pixcrawler.export_file f on f.export_id = e.id
-                 where e.user_id = $1 and e.id = made.export and f.number = made.number
-                   and f.revision = made.revision)",
+    made: &[(ExportKey, i32, i32)],
+) -> sqlx::Result<HashSet<(ExportKey, i32, i32)>> {
+    let wanted: Vec<(ExportKey, i32, i32)> = sqlx::query_as(
+        "select e.key, f.number, f.revision
+           from unnest($2::uuid[], $3::integer[], $4::integer[]) as made (key, number, revision)
+           join pixcrawler.export e on e.key = made.key and e.user_id = $1
+           join pixcrawler.export_file f
+             on f.export_id = e.id and f.number = made.number and f.revision = made.revision",
     )
     .bind(user)
     .bind(made.iter().map(|(export, ..)| *export).collect::<Vec<_>>())
     .bind(made.iter().map(|(_, number, _)| *number).collect::<Vec<_>>())
     .bind(made.iter().map(|(.., revision)| *revision).collect::<Vec<_>>())
     .fetch_all(pool)
-    .await
+    .await?;
+    Ok(wanted.into_iter().collect())
 }
 
 /// What was read cannot be understood by this version.
@@ -558,6 +574,7 @@ fn export_of(row: &sqlx::postgres::PgRow) -> sqlx::Result<ExportRow> {
     let format: &str = row.try_get("format")?;
     Ok(ExportRow {
         id: row.try_get("id")?,
+        key: row.try_get("key")?,
         user: row.try_get("user_id")?,
         dataset: row.try_get("dataset_id")?,
         format: ExportFormat::named(format).ok_or_else(|| unreadable("format"))?,

@@ -59,6 +59,8 @@ pub enum DerivedFormat {
 impl Derivative {
     /// Longest side of a box, in pixels.
     pub const LARGEST: u32 = 8192;
+    /// Quality where nobody says.
+    pub const QUALITY: u8 = 90;
 
     /// Checks that the numbers are within what the fields say.
     ///
@@ -93,5 +95,5 @@ impl DerivedFormat {
 }
 
 const fn default_quality() -> u8 {
-    90
+    Derivative::QUALITY
 }

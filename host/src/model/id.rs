@@ -69,3 +69,7 @@ uuid!(
     /// `api_keys.id`.
     ApiKeyId
 );
+uuid!(
+    /// `pixcrawler.export.key`.
+    ExportKey
+);

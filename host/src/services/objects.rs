@@ -18,7 +18,7 @@ use crate::{
     error::chain,
     model::{Format, Sha256, UserId},
     services::users::{self, DeletionError},
-    store::{Store, StoreError, StoredObject},
+    store::{MadeObject, Store, StoreError, StoredObject},
 };
 
 /// What was put since may get its row still. It takes seconds; a clock that is wrong may make more of it.
@@ -139,7 +139,12 @@ impl Share {
 
     /// Whether no other database can name an object.
     pub(super) fn is_own(&self, object: &StoredObject) -> bool {
-        self.others.is_empty() && (self.waits_until().is_none() || object.written >= self.since)
+        self.is_own_since(object.written)
+    }
+
+    /// The same of what was last put at this time.
+    pub(super) fn is_own_since(&self, written: DateTime<Utc>) -> bool {
+        self.others.is_empty() && (self.waits_until().is_none() || written >= self.since)
     }
 }
 
@@ -254,6 +259,8 @@ pub async fn sweep(db: &PgPool, store: &Store, dry_run: bool) -> Result<Sweep, S
         while let Some(page) = pages.try_next().await? {
             sweep_page(store, &mut hold, (user, &page), (limit, &share), dry_run, &mut done).await?;
         }
+        drop(pages);
+        sweep_made(db, store, user, (limit, &share), dry_run, &mut done).await?;
     }
     let mut last = Some(0);
     while let Some(after) = last {
@@ -311,6 +318,45 @@ async fn sweep_page(
             }
             Ok(false) => done.spared += 1,
             Err(error) => done.leave(error)?,
+        }
+    }
+    Ok(())
+}
+
+/// Deletes what was made of exports that are gone or have changed. Nobody puts such a thing again: its place has
+/// the revision in it.
+async fn sweep_made(
+    db: &PgPool,
+    store: &Store,
+    user: UserId,
+    (limit, share): (DateTime<Utc>, &Share),
+    dry_run: bool,
+    done: &mut Sweep,
+) -> Result<(), SweepError> {
+    let mut pages = store.made(user);
+    while let Some(page) = pages.try_next().await? {
+        let places: Vec<_> = page
+            .iter()
+            .map(|MadeObject { place, .. }| (place.export, place.number, place.revision))
+            .collect();
+        let wanted = db::exports::wanted(db, user, &places).await?;
+        for (MadeObject { place, size, written }, key) in page.into_iter().zip(places) {
+            done.objects += 1;
+            done.bytes += size;
+            if wanted.contains(&key) {
+                continue;
+            }
+            if written >= limit || !share.is_own_since(written) {
+                done.spared += 1;
+                continue;
+            }
+            match if dry_run { Ok(true) } else { store.delete_made(user, place).await } {
+                Ok(_) => {
+                    done.swept += 1;
+                    done.swept_bytes += size;
+                }
+                Err(error) => done.leave(error)?,
+            }
         }
     }
     Ok(())

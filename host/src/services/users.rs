@@ -135,6 +135,17 @@ pub async fn delete(
             }
         }
     }
+    let mut pages = store.made(user);
+    while let Some(page) = pages.try_next().await? {
+        for made in page {
+            if !share.is_own_since(made.written) {
+                left += 1;
+            } else if store.delete_made(user, made.place).await? {
+                objects += 1;
+                bytes += made.size;
+            }
+        }
+    }
     if let Some(error) = failure {
         return Err(error.into());
     }

@@ -22,6 +22,8 @@ pub(in crate::api) enum ProblemCode {
     WrongStatus,
     NothingMissing,
     SourceUnavailable,
+    ExportNotReady,
+    TooManyExports,
     TooLarge,
     UnsupportedMediaType,
     RangeNotSatisfiable,
@@ -60,7 +62,7 @@ pub(in crate::api) struct ProblemHelp {
 
 impl ProblemCode {
     /// All of them, by status.
-    pub(in crate::api) const ALL: [Self; 34] = [
+    pub(in crate::api) const ALL: [Self; 36] = [
         Self::BadRequest,
         Self::BadIdempotencyKey,
         Self::IncompleteBody,
@@ -76,6 +78,8 @@ impl ProblemCode {
         Self::WrongStatus,
         Self::NothingMissing,
         Self::SourceUnavailable,
+        Self::ExportNotReady,
+        Self::TooManyExports,
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::RangeNotSatisfiable,
@@ -204,6 +208,20 @@ impl ProblemCode {
                 "The source cannot be used now",
                 "The source is off, not granted, without a credential that it needs, being compiled, or paused for its faults; `detail` says which.",
                 "`GET /api/v1/sources/{id}` says why and until when; what must be allowed or configured is for the operator.",
+            ),
+            Self::ExportNotReady => (
+                "export-not-ready",
+                StatusCode::CONFLICT,
+                "The file is not made yet",
+                "Tables, and files whose pictures are made of others, are made in the background, as are checksums of pictures that an earlier version kept. `detail` says what went wrong, where something did.",
+                "Ask again after the seconds in `Retry-After`; the list of the export's files says which are there.",
+            ),
+            Self::TooManyExports => (
+                "too-many-exports",
+                StatusCode::CONFLICT,
+                "There are as many exports as there may be",
+                "A dataset has at most 20 exports, and a user 100.",
+                "Delete one that is not needed any more: `DELETE /api/v1/datasets/{id}/exports/{export_id}`.",
             ),
             Self::TooLarge => (
                 "too-large",

@@ -1,12 +1,12 @@
 //! The bytes of an image over HTTP: conditions, ranges, and headers that keep a hostile
 //! picture from being anything else.
 
-use std::{ops::Range, time::Duration};
+use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 
 use poem::{
-    Body, IntoResponse, Response,
+    IntoResponse, Response,
     http::{StatusCode, header},
 };
 use poem_openapi::{
@@ -17,7 +17,10 @@ use poem_openapi::{
 };
 
 use crate::{
-    api::error::{Problem, ProblemSet},
+    api::{
+        error::{Problem, ProblemSet},
+        ranges::{self, Conditions},
+    },
     model::{Format, Sha256, UserId},
     store::Store,
 };
@@ -30,19 +33,9 @@ pub(super) struct File(Response);
 
 /// What the client asks for.
 pub(super) struct Wanted {
-    pub(super) if_none_match: Option<String>,
-    pub(super) if_range: Option<String>,
-    pub(super) range: Option<String>,
+    pub(super) conditions: Conditions,
     /// The operator lets clients read from the bucket, if there is one, for so long at most.
     pub(super) redirect: Option<Duration>,
-}
-
-/// The part of a file that a `Range` header means.
-#[derive(Debug, PartialEq, Eq)]
-enum ByteRange {
-    Whole,
-    Some(Range<u64>),
-    Outside,
 }
 
 impl File {
@@ -54,12 +47,9 @@ impl File {
         wanted: &Wanted,
     ) -> Result<Self, ProblemSet<STATUSES>> {
         let tag = format!("\"{sha256}\"");
-        let response = Response::builder()
-            .header(header::ETAG, &tag)
-            .header(header::CACHE_CONTROL, "private, max-age=31536000, immutable")
-            .header(header::ACCEPT_RANGES, "bytes")
-            .header(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
-        if wanted.if_none_match.as_ref().is_some_and(|tags| names(tags, &tag)) {
+        let conditions = &wanted.conditions;
+        let response = ranges::head(&tag, "private, max-age=31536000, immutable");
+        if conditions.has(&tag) {
             return Ok(Self(response.status(StatusCode::NOT_MODIFIED).finish()));
         }
         if let Some(longest) = wanted.redirect
@@ -74,70 +64,21 @@ impl File {
         let response = response.content_type(format.media_type());
 
         let missing = || Problem::not_found("image file");
-        let range = wanted.range.as_ref();
-        let range = range.filter(|_| wanted.if_range.as_ref().is_none_or(|known| *known == tag));
-        let part = match range {
-            None => ByteRange::Whole,
-            Some(range) => {
-                let size = store.size(user, &sha256, format).await?.ok_or_else(missing)?;
-                match part(range, size) {
-                    ByteRange::Outside => return Err(Problem::not_in_range(size).into()),
-                    part => part,
-                }
-            }
+        let part = if conditions.asks_for_part(&tag) {
+            let size = store.size(user, &sha256, format).await?.ok_or_else(missing)?;
+            conditions.part(&tag, size)?
+        } else {
+            None
         };
-        let range = match part {
-            ByteRange::Some(range) => Some(range),
-            ByteRange::Whole | ByteRange::Outside => None,
-        };
-        let object = store.get(user, &sha256, format, range.clone()).await?.ok_or_else(missing)?;
+        let object = store.get(user, &sha256, format, part.clone()).await?.ok_or_else(missing)?;
         let size = object.size();
-        let (response, length) = match range {
-            None => (response, size),
-            Some(range) => {
-                let said = format!("bytes {}-{}/{size}", range.start, range.end - 1);
-                let response =
-                    response.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, said);
-                (response, range.end - range.start)
-            }
-        };
-        let response = response.header(header::CONTENT_LENGTH, length);
-        Ok(Self(response.body(Body::from_bytes_stream(object.stream().map_err(std::io::Error::other)))))
+        Ok(Self(ranges::answer(response, part, size, object.stream().map_err(std::io::Error::other))))
     }
 
     /// Tells of the bytes as they are sent.
-    pub(super) fn counted(mut self, sent: impl Fn(usize) + Send + 'static) -> Self {
-        let body = self.0.take_body().into_bytes_stream();
-        self.0.set_body(Body::from_bytes_stream(body.inspect_ok(move |bytes| sent(bytes.len()))));
-        self
+    pub(super) fn counted(self, sent: impl Fn(usize) + Send + 'static) -> Self {
+        Self(ranges::counted(self.0, sent))
     }
-}
-
-/// Whether a list of tags names this one.
-pub(super) fn names(tags: &str, tag: &str) -> bool {
-    tags.split(',')
-        .map(str::trim)
-        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
-}
-
-/// One range of bytes. What is not understood counts as not said, as the standard has it.
-fn part(range: &str, size: u64) -> ByteRange {
-    let Some((first, last)) = range.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-'))
-    else {
-        return ByteRange::Whole;
-    };
-    let number = |text: &str| text.trim().parse::<u64>().ok();
-    match (number(first), number(last)) {
-        (Some(first), _) if last.trim().is_empty() => within(first, size, size),
-        (Some(first), Some(last)) if first <= last => within(first, last.saturating_add(1), size),
-        (None, Some(0)) if first.trim().is_empty() => ByteRange::Outside,
-        (None, Some(length)) if first.trim().is_empty() => within(size.saturating_sub(length), size, size),
-        _ => ByteRange::Whole,
-    }
-}
-
-fn within(start: u64, end: u64, size: u64) -> ByteRange {
-    if start >= size { ByteRange::Outside } else { ByteRange::Some(start..end.min(size)) }
 }
 
 impl IntoResponse for File {
@@ -182,47 +123,4 @@ impl ApiResponse for File {
     }
 
     fn register(_: &mut Registry) {}
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges() {
-        for (range, expected) in [
-            ("bytes=0-", ByteRange::Some(0..10)),
-            ("bytes=0-0", ByteRange::Some(0..1)),
-            ("bytes=2-5", ByteRange::Some(2..6)),
-            ("bytes=2-500", ByteRange::Some(2..10)),
-            ("bytes=-3", ByteRange::Some(7..10)),
-            ("bytes=-30", ByteRange::Some(0..10)),
-            ("bytes=-0", ByteRange::Outside),
-            ("bytes=10-", ByteRange::Outside),
-            ("bytes=10-12", ByteRange::Outside),
-            ("bytes=5-2", ByteRange::Whole),
-            ("bytes=0-1,4-5", ByteRange::Whole),
-            ("bytes=-", ByteRange::Whole),
-            ("bytes=0-18446744073709551615", ByteRange::Some(0..10)),
-            ("items=0-1", ByteRange::Whole),
-            ("", ByteRange::Whole),
-        ] {
-            assert_eq!(part(range, 10), expected, "{range}");
-        }
-        assert_eq!(part("bytes=0-", 0), ByteRange::Outside);
-    }
-
-    #[test]
-    fn etags() {
-        for (tags, expected) in [
-            ("\"a\"", true),
-            ("\"b\", W/\"a\"", true),
-            ("*", true),
-            ("\"b\"", false),
-            ("a", false),
-            ("", false),
-        ] {
-            assert_eq!(names(tags, "\"a\""), expected, "{tags}");
-        }
-    }
 }

@@ -11,7 +11,7 @@ use poem_openapi::{
     types::Type as _,
 };
 
-use super::file::names;
+use crate::api::ranges::names;
 use crate::{app, model::Sha256};
 
 /// An answer with the copy, or the word that the client has it.

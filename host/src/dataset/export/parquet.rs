@@ -23,9 +23,9 @@ use super::columns::{Cell, Kind, columns};
 use crate::model::ExportRecord;
 
 /// Most rows of a row group.
-const GROUP_ROWS: usize = 1000;
+pub(super) const GROUP_ROWS: usize = 1000;
 /// Most bytes of pictures in a row group, where it has more than one.
-const GROUP_BYTES: u64 = 64 << 20;
+pub(super) const GROUP_BYTES: u64 = 64 << 20;
 /// Who made a file, without a version: that would change the bytes.
 const CREATED_BY: &str = "PixCrawler";
 

@@ -7,7 +7,9 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
+use super::{attribution, labels::LabelFormat};
 use crate::model::{ExportItem, ExportRecord, Format, Sha256};
 
 /// A part of a file.
@@ -34,6 +36,12 @@ pub struct PictureRef {
 pub trait Layout: Send {
     /// How many passes it takes.
     fn passes(&self) -> usize;
+    /// Whether a pass looks at the items.
+    fn reads_items(&self, pass: usize) -> bool;
+    /// What the texts within have come to, in their order, once their passes are done.
+    fn texts(&self) -> Vec<TextMeasure> {
+        Vec::new()
+    }
     /// What comes before the first item of a pass. `start` is where in the file that is, in bytes.
     fn begin(&mut self, pass: usize, start: u64, out: &mut Vec<Segment>);
     /// What an item gives in a pass.
@@ -42,23 +50,37 @@ pub trait Layout: Send {
     fn end(&mut self, pass: usize, out: &mut Vec<Segment>);
 }
 
-/// How a file of text says what is known of pictures: what stands before the first of them, each of them, told
-/// whether it is the first, and what stands behind the last, told whether there is none.
-#[derive(Clone, Copy, Debug)]
-pub struct TextFormat {
-    /// Before all.
-    pub head: fn() -> String,
-    /// One.
-    pub row: fn(&ExportRecord, bool) -> String,
-    /// Behind all.
-    pub tail: fn(bool) -> String,
+/// A file of text with a row for each item, in one pass.
+#[derive(Debug)]
+pub struct RowFile {
+    rows: Rows,
+    /// How many there are.
+    records: usize,
+    is_first: bool,
 }
 
-/// A file of text, in one pass.
+/// What the rows of a file say.
+#[derive(Clone, Copy, Debug)]
+pub enum Rows {
+    /// What is known of each picture.
+    Labels(LabelFormat),
+    /// Whom to name for it, by the name that it has where it is made into this format.
+    Attribution(Option<Format>),
+}
+
+/// A text that is the same whatever the items are.
 #[derive(Debug)]
-pub struct TextFile {
-    format: TextFormat,
-    is_empty: bool,
+pub struct FixedFile(pub String);
+
+/// How long a text is, and its hashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextMeasure {
+    /// In bytes.
+    pub size: u64,
+    /// As in zip archives.
+    pub crc32: u32,
+    /// In hexadecimal.
+    pub sha256: String,
 }
 
 /// What of a file is wanted, as it comes by.
@@ -115,36 +137,54 @@ impl From<String> for Segment {
     }
 }
 
-impl TextFile {
-    /// An empty one.
+impl RowFile {
+    /// With so many rows.
     #[must_use]
-    pub const fn new(format: TextFormat) -> Self {
-        Self { format, is_empty: true }
+    pub const fn new(rows: Rows, records: usize) -> Self {
+        Self { rows, records, is_first: true }
     }
 
     /// What stands before all.
     #[must_use]
-    pub fn head(&mut self) -> String {
-        self.is_empty = true;
-        (self.format.head)()
+    pub fn head(&mut self) -> Vec<u8> {
+        self.is_first = true;
+        match self.rows {
+            Rows::Labels(format) => format.head(self.records),
+            Rows::Attribution(_) => attribution::head(),
+        }
     }
 
     /// What stands for a picture.
     #[must_use]
-    pub fn row(&mut self, record: &ExportRecord) -> String {
-        (self.format.row)(record, std::mem::take(&mut self.is_empty))
+    pub fn row(&mut self, record: &ExportRecord) -> Vec<u8> {
+        let is_first = std::mem::take(&mut self.is_first);
+        match self.rows {
+            Rows::Labels(format) if is_first => format.record(record),
+            Rows::Labels(format) => [format.separator(), &format.record(record)].concat(),
+            Rows::Attribution(None) => attribution::row(record),
+            Rows::Attribution(Some(format)) => {
+                attribution::row(&ExportRecord { file_name: record.made_file_name(format), ..record.clone() })
+            }
+        }
     }
 
     /// What stands behind all.
     #[must_use]
-    pub fn tail(&self) -> String {
-        (self.format.tail)(self.is_empty)
+    pub const fn foot(&self) -> &'static [u8] {
+        match self.rows {
+            Rows::Labels(format) => format.foot(self.records),
+            Rows::Attribution(_) => b"",
+        }
     }
 }
 
-impl Layout for TextFile {
+impl Layout for RowFile {
     fn passes(&self) -> usize {
         1
+    }
+
+    fn reads_items(&self, _: usize) -> bool {
+        true
     }
 
     fn begin(&mut self, _: usize, _: u64, out: &mut Vec<Segment>) {
@@ -156,8 +196,26 @@ impl Layout for TextFile {
     }
 
     fn end(&mut self, _: usize, out: &mut Vec<Segment>) {
-        out.push(self.tail().into());
+        out.push(Segment::Bytes(Bytes::from_static(self.foot())));
     }
+}
+
+impl Layout for FixedFile {
+    fn passes(&self) -> usize {
+        1
+    }
+
+    fn reads_items(&self, _: usize) -> bool {
+        false
+    }
+
+    fn begin(&mut self, _: usize, _: u64, out: &mut Vec<Segment>) {
+        out.push(self.0.clone().into());
+    }
+
+    fn item(&mut self, _: usize, _: &ExportItem, _: &mut Vec<Segment>) {}
+
+    fn end(&mut self, _: usize, _: &mut Vec<Segment>) {}
 }
 
 impl Cut {

@@ -1,7 +1,11 @@
 //! Tar archives as WebDataset has them: of each picture its bytes and, under the same stem, its record as JSON.
 //! POSIX ustar with nothing in it that is not the same everywhere: no times, no owners.
 
-use super::segments::{Layout, Segment};
+use super::{
+    labels::keyed,
+    parquet::key,
+    segments::{Layout, Segment},
+};
 use crate::model::ExportItem;
 
 /// All is in blocks of so many bytes.
@@ -16,14 +20,19 @@ impl Layout for TarFile {
         1
     }
 
+    fn reads_items(&self, _: usize) -> bool {
+        true
+    }
+
     fn begin(&mut self, _: usize, _: u64, _: &mut Vec<Segment>) {}
 
     fn item(&mut self, _: usize, item: &ExportItem, out: &mut Vec<Segment>) {
-        let name = |extension: &str| format!("{:09}.{extension}", item.position);
+        let key = key(item.position);
+        let name = |extension: &str| format!("{key}.{extension}");
         out.push(header(&name(item.format.extension()), item.size).into());
         out.push(Segment::picture(item));
         // What fills up the block and what comes next are one piece.
-        let record = item.record.json().into_bytes();
+        let record = keyed(&key, &item.record).into_bytes();
         let mut between = padding(item.size);
         between.extend(header(&name("json"), record.len() as u64));
         let end = padding(record.len() as u64);

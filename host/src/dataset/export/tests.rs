@@ -8,14 +8,14 @@ use std::{
 use proptest::prelude::*;
 
 use super::{
-    segments::{Cut, Layout, Piece, Segment, TextFile, TextFormat},
+    labels::{LabelFormat, keyed},
+    segments::{Cut, Layout, Piece, RowFile, Rows, Segment, TextMeasure},
     tar::TarFile,
-    zip::{TextMeasure, ZipFile, ZipText},
+    zip::{ZipFile, ZipText},
 };
 use crate::model::{ExportItem, ExportRecord, Format, ImageId, Sha256};
 
-const LINES: TextFormat =
-    TextFormat { head: String::new, row: |record, _| format!("{}\n", record.json()), tail: |_| String::new() };
+const LINES: Rows = Rows::Labels(LabelFormat::Jsonl);
 
 /// Pictures are numbers over and over, that of their item.
 fn picture(item: &ExportItem) -> Vec<u8> {
@@ -58,7 +58,8 @@ fn pieces(layout: &mut dyn Layout, items: &[ExportItem], range: Range<u64>) -> (
         let mut segments = Vec::new();
         let begin = take(&mut segments, 0);
         layout.begin(pass, begin, &mut segments);
-        for item in items {
+        let read = if layout.reads_items(pass) { items } else { &[] };
+        for item in read {
             take(&mut segments, 0);
             layout.item(pass, item, &mut segments);
             take(&mut segments, number(item));
@@ -83,17 +84,20 @@ fn bytes(layout: &mut dyn Layout, items: &[ExportItem], range: Range<u64>) -> Ve
     bytes
 }
 
-fn zip(known: Option<TextMeasure>) -> ZipFile {
-    ZipFile::new(vec![
-        ZipText::of_rows("metadata.jsonl", LINES, known),
-        ZipText::fixed("README.md", "# Pictures\n".to_owned()),
-    ])
+/// The last text speaks of those before.
+fn zip(items: &[ExportItem], known: &[TextMeasure]) -> ZipFile {
+    let text = |before: &[(&str, TextMeasure)]| format!("{}: {} bytes\n", before[0].0, before[0].1.size);
+    let texts = vec![
+        ZipText::of_rows("metadata.jsonl", LINES, items.len()),
+        ZipText::fixed("README.md", Box::new(text)),
+    ];
+    ZipFile::new(texts, known)
 }
 
 fn measured_zip(items: &[ExportItem]) -> (ZipFile, u64) {
-    let mut file = zip(None);
+    let mut file = zip(items, &[]);
     let (_, size) = pieces(&mut file, items, 0..0);
-    (zip(Some(file.measures()[0])), size)
+    (zip(items, &file.texts()), size)
 }
 
 #[test]
@@ -104,7 +108,10 @@ fn a_tar_has_what_was_put_into_it() {
     let mut archive = ::tar::Archive::new(whole.as_slice());
     let mut entries = archive.entries().unwrap();
     for item in &items {
-        for (extension, expected) in [("png", picture(item)), ("json", item.record.json().into_bytes())] {
+        for (extension, expected) in [
+            ("png", picture(item)),
+            ("json", keyed(&format!("{:09}", item.position), &item.record).into_bytes()),
+        ] {
             let mut entry = entries.next().unwrap().unwrap();
             let header = entry.header().clone();
             assert_eq!(entry.path().unwrap().to_str().unwrap(), format!("{:09}.{extension}", item.position));
@@ -130,7 +137,8 @@ fn a_zip_has_what_was_put_into_it() {
         let mut archive = ::zip::ZipArchive::new(Cursor::new(&whole)).unwrap();
         assert_eq!(archive.len(), items.len() + 2);
         let lines: String = items.iter().map(|item| item.record.json() + "\n").collect();
-        let texts = [("metadata.jsonl", lines.into_bytes()), ("README.md", b"# Pictures\n".to_vec())];
+        let card = format!("metadata.jsonl: {} bytes\n", lines.len());
+        let texts = [("metadata.jsonl", lines.into_bytes()), ("README.md", card.into_bytes())];
         let pictures = items.iter().map(|item| (item.record.file_name.as_str(), picture(item)));
         for (at, (name, expected)) in pictures.chain(texts).enumerate() {
             let mut entry = archive.by_index(at).unwrap();
@@ -233,7 +241,7 @@ proptest! {
         let files: [(Box<dyn Layout>, Option<u64>); 3] = [
             (Box::new(zip), Some(size)),
             (Box::new(TarFile), None),
-            (Box::new(TextFile::new(LINES)), None),
+            (Box::new(RowFile::new(Rows::Labels(LabelFormat::Json), items.len())), None),
         ];
         for (mut file, size) in files {
             let whole = bytes(&mut *file, &items, 0..u64::MAX);

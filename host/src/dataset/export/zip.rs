@@ -5,9 +5,10 @@
 //! Lengths and checksums stand before the bytes: those of pictures come with the items, those of texts from a
 //! run of the same passes that nobody is sent.
 
-use serde::{Deserialize, Serialize};
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
-use super::segments::{Layout, Segment, TextFile, TextFormat};
+use super::segments::{Layout, RowFile, Rows, Segment, TextMeasure};
 use crate::model::ExportItem;
 
 /// 1980-01-01.
@@ -26,7 +27,6 @@ const MODE: u32 = 0o100_644 << 16;
 const ELSEWHERE: u32 = u32::MAX;
 
 /// A zip archive: a pass for the pictures, one for each text, and one for the directory.
-#[derive(Debug)]
 pub struct ZipFile {
     texts: Vec<ZipText>,
     /// Of the directory: where in the archive the file is that it comes to next.
@@ -40,32 +40,25 @@ pub struct ZipFile {
 }
 
 /// A text in a zip archive.
-#[derive(Debug)]
 pub struct ZipText {
-    name: String,
+    name: &'static str,
     content: Content,
     /// As its header says.
     known: TextMeasure,
     /// Of what has been given of it.
     crc32: crc32fast::Hasher,
+    sha256: Sha256,
     size: u64,
 }
 
-/// How long a text is, and its checksum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TextMeasure {
-    /// In bytes.
-    pub size: u64,
-    /// As in zip archives.
-    pub crc32: u32,
-}
+/// A text that speaks of those before it, each with its name.
+pub type Describe = Box<dyn Fn(&[(&'static str, TextMeasure)]) -> String + Send>;
 
-#[derive(Debug)]
 enum Content {
     /// The same whatever the items are.
-    Fixed(String),
+    Fixed(Describe),
     /// Of the items.
-    Rows(TextFile),
+    Rows(RowFile),
 }
 
 /// What the directory says of a file.
@@ -77,72 +70,68 @@ struct Entry<'a> {
 }
 
 impl ZipText {
-    /// A text of this name with a row for each item. Until it was measured, its header is wrong.
+    /// A text of this name with a row for each of so many items.
     #[must_use]
-    pub fn of_rows(name: &str, format: TextFormat, known: Option<TextMeasure>) -> Self {
-        Self::new(name, Content::Rows(TextFile::new(format)), known.unwrap_or_default())
+    pub fn of_rows(name: &'static str, rows: Rows, records: usize) -> Self {
+        Self::new(name, Content::Rows(RowFile::new(rows, records)))
     }
 
-    /// This text.
+    /// A text that does not depend on single items.
     #[must_use]
-    pub fn fixed(name: &str, text: String) -> Self {
-        let known = TextMeasure { size: text.len() as u64, crc32: crc32fast::hash(text.as_bytes()) };
-        Self::new(name, Content::Fixed(text), known)
+    pub fn fixed(name: &'static str, text: Describe) -> Self {
+        Self::new(name, Content::Fixed(text))
     }
 
-    fn new(name: &str, content: Content, known: TextMeasure) -> Self {
-        let crc32 = crc32fast::Hasher::new();
-        Self { name: name.to_owned(), content, known, crc32, size: 0 }
+    fn new(name: &'static str, content: Content) -> Self {
+        let (known, crc32, sha256) = (TextMeasure::default(), crc32fast::Hasher::new(), Sha256::new());
+        Self { name, content, known, crc32, sha256, size: 0 }
     }
 
-    fn begin(&mut self) -> String {
-        (self.crc32, self.size) = (crc32fast::Hasher::new(), 0);
+    fn begin(&mut self, before: &[(&'static str, TextMeasure)]) -> Vec<u8> {
+        (self.crc32, self.sha256, self.size) = (crc32fast::Hasher::new(), Sha256::new(), 0);
         let text = match &mut self.content {
-            Content::Fixed(text) => text.clone(),
+            Content::Fixed(text) => text(before).into_bytes(),
             Content::Rows(rows) => rows.head(),
         };
-        self.count(text)
+        self.count(&text);
+        text
     }
 
-    fn row(&mut self, item: &ExportItem) -> Option<String> {
-        let Content::Rows(rows) = &mut self.content else { return None };
+    fn row(&mut self, item: &ExportItem) -> Vec<u8> {
+        let Content::Rows(rows) = &mut self.content else { return Vec::new() };
         let text = rows.row(&item.record);
-        Some(self.count(text))
+        self.count(&text);
+        text
     }
 
-    fn end(&mut self) -> String {
+    fn end(&mut self) -> &'static [u8] {
         let text = match &self.content {
-            Content::Fixed(_) => String::new(),
-            Content::Rows(rows) => rows.tail(),
+            Content::Fixed(_) => b"",
+            Content::Rows(rows) => rows.foot(),
         };
-        let text = self.count(text);
-        self.known = TextMeasure { size: self.size, crc32: self.crc32.clone().finalize() };
+        self.count(text);
+        let (crc32, sha256) = (self.crc32.clone().finalize(), hex::encode(self.sha256.clone().finalize()));
+        self.known = TextMeasure { size: self.size, crc32, sha256 };
         text
     }
 
-    fn count(&mut self, text: String) -> String {
-        self.crc32.update(text.as_bytes());
+    fn count(&mut self, text: &[u8]) {
+        self.crc32.update(text);
+        self.sha256.update(text);
         self.size += text.len() as u64;
-        text
     }
 
     const fn entry(&self, start: u64) -> Entry<'_> {
-        let TextMeasure { size, crc32 } = self.known;
-        Entry { name: self.name.as_str(), crc32, size, start }
+        Entry { name: self.name, crc32: self.known.crc32, size: self.known.size, start }
     }
 }
 
 impl ZipFile {
-    /// With these texts.
+    /// With these texts, and what is known of them; where nothing is, their headers are wrong.
     #[must_use]
-    pub const fn new(texts: Vec<ZipText>) -> Self {
+    pub fn new(mut texts: Vec<ZipText>, known: &[TextMeasure]) -> Self {
+        texts.iter_mut().zip(known).for_each(|(text, known)| text.known = known.clone());
         Self { texts, at: 0, files: 0, directory: 0, directory_len: 0 }
-    }
-
-    /// What the texts have come to, in their order: after their passes, or as was known before.
-    #[must_use]
-    pub fn measures(&self) -> Vec<TextMeasure> {
-        self.texts.iter().map(|text| text.known).collect()
     }
 
     const fn is_directory(&self, pass: usize) -> bool {
@@ -164,13 +153,23 @@ impl Layout for ZipFile {
         self.texts.len() + 2
     }
 
+    fn reads_items(&self, pass: usize) -> bool {
+        let text = pass.checked_sub(1).and_then(|text| self.texts.get(text));
+        text.is_none_or(|text| matches!(text.content, Content::Rows(_)))
+    }
+
+    fn texts(&self) -> Vec<TextMeasure> {
+        self.texts.iter().map(|text| text.known.clone()).collect()
+    }
+
     fn begin(&mut self, pass: usize, start: u64, out: &mut Vec<Segment>) {
         if self.is_directory(pass) {
             // The files are gone through again: where each of them is, it says itself.
             (self.at, self.files, self.directory, self.directory_len) = (0, 0, start, 0);
-        } else if let Some(text) = pass.checked_sub(1).and_then(|text| self.texts.get_mut(text)) {
+        } else if let Some((text, before)) = self.texts[..pass].split_last_mut() {
+            let before: Vec<_> = before.iter().map(|text| (text.name, text.known.clone())).collect();
             out.push(text.entry(start).header().into());
-            out.push(text.begin().into());
+            out.push(text.begin(&before).into());
         }
     }
 
@@ -187,13 +186,13 @@ impl Layout for ZipFile {
         } else if self.is_directory(pass) {
             out.push(self.list(&entry).into());
         } else {
-            out.extend(self.texts[pass - 1].row(item).map(Segment::from));
+            out.push(self.texts[pass - 1].row(item).into());
         }
     }
 
     fn end(&mut self, pass: usize, out: &mut Vec<Segment>) {
         if let Some(text) = pass.checked_sub(1).and_then(|text| self.texts.get_mut(text)) {
-            out.push(text.end().into());
+            out.push(Segment::Bytes(Bytes::from_static(text.end())));
         } else if self.is_directory(pass) {
             let texts = std::mem::take(&mut self.texts);
             for text in &texts {

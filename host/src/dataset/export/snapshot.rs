@@ -1,0 +1,217 @@
+//! The beginning of an export: what a dataset has kept is fixed, cut into files, and measured.
+
+use std::time::Duration;
+
+use super::{
+    ExportFileError,
+    facts::{Counts, ExportFacts},
+    file::{MadeAs, measure_files},
+};
+use crate::{
+    app::App,
+    dataset::{ATTRIBUTION, CARD, ExportError, ListedImage, class::Folders},
+    db::{
+        self,
+        exports::{NewExportFile, Snapshot, SnapshotRow, begin_to_settle},
+        facts::Scope,
+        measurements::MeasureScope,
+    },
+    model::{
+        DatasetId, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportOptions, Format, Sha256, UserId,
+    },
+    services::{
+        Violation,
+        exports::ExportRequest,
+        measure::{MeasureError, measure},
+    },
+};
+
+/// Exports that a dataset may have, and a user.
+const MOST_OF_DATASET: i64 = 20;
+const MOST_OF_USER: i64 = 100;
+/// How long whoever asks for an archive waits for checksums of pictures of earlier versions.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why an export was not made; nothing of it is there.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateExportError {
+    /// The user has no such dataset.
+    #[error("there is no such dataset")]
+    NotFound,
+    /// It asks for something that is not possible.
+    #[error("the request breaks rules")]
+    Rules(Vec<Violation>),
+    /// One must be deleted first.
+    #[error("there are {0} exports of this {1} already, and there may be no more; delete one")]
+    TooMany(i64, &'static str),
+    /// The same again goes on with it.
+    #[error("checksums of pictures that an earlier version kept are being read; ask again")]
+    Measuring,
+    /// Some cannot be measured.
+    #[error("pictures of the dataset cannot be read; `pixcrawler dataset measure` names them")]
+    Unmeasured,
+    /// A row cannot be understood, or what was made of it.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The files cannot be measured.
+    #[error(transparent)]
+    File(#[from] ExportFileError),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] db::Error),
+}
+
+/// Cuts the pictures of an export into shards, as they come.
+struct Shards {
+    most_images: u32,
+    most_bytes: u64,
+    /// Positions of the first picture of each.
+    firsts: Vec<i32>,
+    images: u32,
+    bytes: u64,
+}
+
+impl App {
+    /// Fixes what a dataset has kept by now, as it is asked for.
+    ///
+    /// # Errors
+    /// See [`CreateExportError`].
+    pub async fn create_export(
+        &self,
+        user: UserId,
+        dataset: DatasetId,
+        request: &ExportRequest,
+    ) -> Result<ExportId, CreateExportError> {
+        let (format, options) = request.check().map_err(CreateExportError::Rules)?;
+        self.fix_export(user, dataset, format, options).await
+    }
+
+    /// The same, as it was checked; in a folder, too.
+    ///
+    /// # Errors
+    /// See [`CreateExportError`].
+    pub async fn fix_export(
+        &self,
+        user: UserId,
+        dataset: DatasetId,
+        format: ExportFormat,
+        options: ExportOptions,
+    ) -> Result<ExportId, CreateExportError> {
+        let needs_crc32 = format == ExportFormat::Zip && options.pictures.is_none();
+        if needs_crc32 {
+            let scope = MeasureScope { user: Some(user), dataset: Some(dataset) };
+            let measured = measure(&self.db, &self.store, scope, |_| ());
+            match tokio::time::timeout(PATIENCE, measured).await {
+                Err(_) => return Err(CreateExportError::Measuring),
+                Ok(Err(MeasureError::Database(error))) => return Err(error.into()),
+                Ok(Err(MeasureError::Store(error))) => return Err(ExportFileError::from(error).into()),
+                Ok(Ok(_)) => {}
+            }
+        }
+        let mut snapshot = Snapshot::begin(&self.db).await?;
+        let facts = ExportFacts::of(snapshot.connection(), user, Scope::Dataset(dataset)).await?;
+        let mut facts = facts.ok_or(CreateExportError::NotFound)?;
+        let (of_dataset, of_user) = snapshot.count(user, dataset).await?;
+        for (there, most, what) in [(of_dataset, MOST_OF_DATASET, "dataset"), (of_user, MOST_OF_USER, "user")]
+        {
+            if there >= most {
+                return Err(CreateExportError::TooMany(there, what));
+            }
+        }
+        let classes = snapshot.classes(user, dataset).await?;
+        let folders = Folders::new(classes.iter().map(String::as_str));
+        let export = snapshot.insert(user, dataset, format, &options).await?;
+        snapshot.open(user, dataset, options.order, options.seed).await?;
+        let (mut position, mut counts, mut shards) = (0, Counts::default(), Shards::new(format, &options));
+        let made_as = MadeAs::of(&options, format);
+        loop {
+            let page = snapshot.next().await?;
+            if page.is_empty() {
+                break;
+            }
+            let mut items = Vec::with_capacity(page.len());
+            for row in page {
+                let item = item(row, position, &folders)?;
+                if needs_crc32 && item.crc32.is_none() {
+                    return Err(CreateExportError::Unmeasured);
+                }
+                shards.add(&item);
+                counts.add(&made_as.counted(&item.record));
+                items.push(item);
+                position += 1;
+            }
+            snapshot.add(export, &items).await?;
+        }
+        facts.counts = counts;
+        let facts = serde_json::to_value(&facts).unwrap_or_default();
+        let files = files(format, &options, shards.firsts, position);
+        snapshot.end(export, position, &facts, &files).await?;
+        begin_to_settle(&self.db, export).await?;
+        self.export_wake.notify_one();
+        let found = db::exports::show(&self.db, user, dataset, export).await?;
+        measure_files(self, &found.ok_or(CreateExportError::NotFound)?).await?;
+        Ok(export)
+    }
+}
+
+fn item(row: SnapshotRow, position: i32, folders: &Folders) -> Result<ExportItem, ExportError> {
+    let SnapshotRow { record, crc32 } = row;
+    let object = Sha256::parse(&record.sha256).zip(Format::named(&record.format));
+    let (sha256, format) = object.ok_or(ExportError::Unreadable(record.id))?;
+    let image = record.id;
+    let listed = ListedImage::new(folders, (sha256, format), record);
+    let record = listed.export_record();
+    let size = record.size;
+    let crc32 = crc32.and_then(|crc32| u32::try_from(crc32).ok());
+    Ok(ExportItem { position, image, sha256, format, size, crc32, record })
+}
+
+impl Shards {
+    fn new(format: ExportFormat, options: &ExportOptions) -> Self {
+        let (most_images, most_bytes) = (options.most_images(format), options.most_bytes(format));
+        // There is always one, be it empty.
+        Self { most_images, most_bytes, firsts: vec![0], images: 0, bytes: 0 }
+    }
+
+    fn add(&mut self, item: &ExportItem) {
+        let is_full =
+            self.images >= self.most_images || self.bytes.saturating_add(item.size) > self.most_bytes;
+        if self.images > 0 && is_full {
+            self.firsts.push(item.position);
+            (self.images, self.bytes) = (0, 0);
+        }
+        self.images += 1;
+        self.bytes += item.size;
+    }
+}
+
+/// The files of an export whose shards begin at these positions.
+fn files(format: ExportFormat, options: &ExportOptions, firsts: Vec<i32>, end: i32) -> Vec<NewExportFile> {
+    let (kind, extension) = match format {
+        // In no file that is made of several.
+        ExportFormat::Folder => return documents(end),
+        ExportFormat::Zip => (ExportFileKind::Zip, "zip"),
+        ExportFormat::Webdataset => (ExportFileKind::Tar, "tar"),
+        ExportFormat::Parquet => (ExportFileKind::Parquet, "parquet"),
+        format => (ExportFileKind::Labels, format.name()),
+    };
+    let is_one = firsts.len() == 1 && !matches!(format, ExportFormat::Webdataset | ExportFormat::Parquet);
+    let ends = firsts.iter().skip(1).copied().chain([end]);
+    let mut files = Vec::new();
+    for (number, (first, end)) in firsts.iter().copied().zip(ends).enumerate() {
+        let stem = if is_one { "data".to_owned() } else { format!("data-{number:05}") };
+        files.push(NewExportFile { name: format!("{stem}.{extension}"), kind, first, end });
+        if options.parquet_beside {
+            let name = format!("{stem}.parquet");
+            files.push(NewExportFile { name, kind: ExportFileKind::Table, first, end });
+        }
+    }
+    files.extend(documents(end));
+    files
+}
+
+/// What lies beside the data, of all pictures.
+fn documents(end: i32) -> Vec<NewExportFile> {
+    let documents = [(ATTRIBUTION, ExportFileKind::Attribution), (CARD, ExportFileKind::Card)];
+    documents.map(|(name, kind)| NewExportFile { name: name.to_owned(), kind, first: 0, end }).into()
+}

@@ -1,0 +1,166 @@
+//! What is asked of a new export.
+
+use serde_json::Value;
+
+use crate::{
+    model::{Derivative, DerivedFormat, ExportFormat, ExportOptions, ExportOrder, Fit},
+    services::{
+        form::Form,
+        violation::{Violation, Violations},
+    },
+};
+
+/// Most pictures of a shard.
+const SHARD_IMAGES: std::ops::RangeInclusive<i64> = 1..=1_000_000;
+/// Most bytes of a shard: from 1 MiB to 64 GiB.
+const SHARD_BYTES: std::ops::RangeInclusive<i64> = 1 << 20..=64 << 30;
+/// Fields of `pictures`.
+const MOST_FIELDS: usize = 20;
+
+/// A new export as it is asked for, read like a [`JobRequest`](crate::services::create::JobRequest).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExportRequest {
+    format: Option<String>,
+    order: Option<String>,
+    seed: Option<i64>,
+    shard_images: Option<i64>,
+    shard_bytes: Option<i64>,
+    parquet_beside: Option<bool>,
+    pictures: Option<PicturesRequest>,
+    misread: Violations,
+}
+
+/// What is to be made of the pictures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct PicturesRequest {
+    width: Option<i64>,
+    height: Option<i64>,
+    fit: Option<String>,
+    enlarge: Option<bool>,
+    format: Option<String>,
+    quality: Option<i64>,
+}
+
+impl From<Value> for ExportRequest {
+    fn from(body: Value) -> Self {
+        let has_pictures = body.get("pictures").is_some_and(|pictures| !pictures.is_null());
+        let mut misread = Violations::default();
+        let mut form = Form::new(body, &mut misread);
+        let mut request = Self {
+            format: form.text("format"),
+            order: form.text("order"),
+            seed: form.number("seed"),
+            shard_images: form.number("shard_images"),
+            shard_bytes: form.number("shard_bytes"),
+            parquet_beside: form.boolean("parquet_beside"),
+            ..Self::default()
+        };
+        let mut pictures = form.object("pictures", MOST_FIELDS);
+        let wanted = PicturesRequest {
+            width: pictures.number("width"),
+            height: pictures.number("height"),
+            fit: pictures.text("fit"),
+            enlarge: pictures.boolean("enlarge"),
+            format: pictures.text("format"),
+            quality: pictures.number("quality"),
+        };
+        pictures.end();
+        form.end();
+        request.pictures = has_pictures.then_some(wanted);
+        request.misread = misread;
+        request
+    }
+}
+
+impl ExportRequest {
+    /// Checks what is asked for.
+    ///
+    /// # Errors
+    /// Every broken rule.
+    pub fn check(&self) -> Result<(ExportFormat, ExportOptions), Vec<Violation>> {
+        let mut report = self.misread.clone();
+        if self.format.is_none() {
+            report.broken("/format", "is required");
+        }
+        let named =
+            |name: &String| ExportFormat::named(name).filter(|format| *format != ExportFormat::Folder);
+        let format = self.format.as_ref().map(named);
+        if format == Some(None) {
+            let names: Vec<&str> = ExportFormat::ALL[1..].iter().copied().map(ExportFormat::name).collect();
+            report.broken("/format", format!("must be one of {}", names.join(", ")));
+        }
+        let format = format.flatten().unwrap_or(ExportFormat::Zip);
+        let order = self.order.as_deref().map(|order| one_of(&ORDERS, order));
+        if order == Some(None) {
+            report.broken("/order", "must be label or shuffled");
+        }
+        let shard_images = report.number("/shard_images", self.shard_images, SHARD_IMAGES);
+        let shard_bytes = report.number("/shard_bytes", self.shard_bytes, SHARD_BYTES);
+        let seed = report.number("/seed", self.seed, i64::MIN + 1..=i64::MAX);
+        let pictures = self.pictures.as_ref().map(|pictures| pictures.check(&mut report));
+        if pictures.is_some() && !format.has_pictures() {
+            report.broken(
+                "/pictures",
+                format!("must not be given for {}: no pictures are in it", format.name()),
+            );
+        }
+        let parquet_beside = self.parquet_beside.unwrap_or_default();
+        if parquet_beside && format != ExportFormat::Webdataset {
+            report.broken("/parquet_beside", "is for webdataset only");
+        }
+        report.into_result()?;
+        let options = ExportOptions {
+            pictures,
+            order: order.flatten().unwrap_or_default(),
+            seed: seed.unwrap_or_default(),
+            shard_images,
+            shard_bytes,
+            parquet_beside,
+        };
+        Ok((format, options))
+    }
+}
+
+const ORDERS: [(&str, ExportOrder); 2] = [("label", ExportOrder::Label), ("shuffled", ExportOrder::Shuffled)];
+const FITS: [(&str, Fit); 4] = [
+    ("keep-ratio", Fit::KeepRatio),
+    ("center-crop", Fit::CenterCrop),
+    ("border", Fit::Border),
+    ("none", Fit::None),
+];
+const FORMATS: [(&str, DerivedFormat); 3] =
+    [("jpeg", DerivedFormat::Jpeg), ("png", DerivedFormat::Png), ("webp", DerivedFormat::Webp)];
+
+impl PicturesRequest {
+    fn check(&self, report: &mut Violations) -> Derivative {
+        let fit = self.fit.as_deref().map(|fit| one_of(&FITS, fit));
+        if fit == Some(None) {
+            report.broken("/pictures/fit", "must be keep-ratio, center-crop, border or none");
+        }
+        let fit = fit.flatten().unwrap_or_default();
+        let format = self.format.as_deref().map(|format| one_of(&FORMATS, format));
+        if format == Some(None) {
+            report.broken("/pictures/format", "must be jpeg, png or webp");
+        }
+        let mut side = |pointer: &str, side: Option<i64>| {
+            if side.is_none() && fit != Fit::None {
+                report.broken(pointer, "is required, unless fit is none");
+            }
+            report.number(pointer, side, 1..=i64::from(Derivative::LARGEST)).unwrap_or_default()
+        };
+        let (width, height) = (side("/pictures/width", self.width), side("/pictures/height", self.height));
+        let quality = report.number("/pictures/quality", self.quality, 1..=100);
+        Derivative {
+            width,
+            height,
+            fit,
+            enlarge: self.enlarge.unwrap_or_default(),
+            format: format.flatten().unwrap_or_default(),
+            quality: quality.unwrap_or(Derivative::QUALITY),
+        }
+    }
+}
+
+fn one_of<T: Copy>(names: &[(&str, T)], name: &str) -> Option<T> {
+    names.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+}

@@ -1,0 +1,567 @@
+//! Exports, through the front door: what comes out of a dataset, whole, in parts, and while pictures go.
+
+use std::io::{Cursor, Read as _};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use pixcrawler::{
+    db,
+    model::{Format, Sha256, UserId},
+};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::api::{Answer, Api, User, pointers, send};
+
+/// A dataset with a job that has kept pictures.
+struct Kept {
+    owner: UserId,
+    job: i64,
+    dataset: i64,
+}
+
+impl Kept {
+    /// Of pictures that are no pictures, which is none of an export's business: label and bytes of each.
+    async fn make(api: &Api, user: &User<'_>, pictures: &[(&str, Vec<u8>)]) -> Self {
+        let body = json!({ "name": "Animals", "keywords": ["animal"], "max_images": 5 });
+        let shown = user.post("/api/v1/crawl-jobs/", &body).await.expect(201).json();
+        let owner = UserId(shown["user_id"].as_str().unwrap().parse().unwrap());
+        let kept = Self {
+            owner,
+            job: shown["id"].as_i64().unwrap(),
+            dataset: shown["dataset_id"].as_i64().unwrap(),
+        };
+        kept.add(api, kept.job, pictures).await;
+        kept
+    }
+
+    async fn add(&self, api: &Api, job: i64, pictures: &[(&str, Vec<u8>)]) {
+        let puts = pictures.iter().map(|(_, bytes)| {
+            let bytes = Bytes::from(bytes.clone());
+            let sha256 = Sha256::of(&bytes);
+            async move { api.app.store.put(self.owner, &sha256, Format::Png, bytes).await.unwrap() }
+        });
+        futures_util::stream::iter(puts).buffer_unordered(16).collect::<Vec<()>>().await;
+        let hashes: Vec<String> = pictures.iter().map(|(_, bytes)| Sha256::of(bytes).to_string()).collect();
+        sqlx::query(
+            "insert into images (crawl_job_id, original_url, filename, storage_url, format, hash, file_size, width,
+                                 height, is_valid, is_duplicate, labels, phash, crc32, title)
+             select $1, 'https://example.org/' || hash, hash || '.png', 'object', 'png', hash, size, 4, 3, true, false,
+                    jsonb_build_array(label, 'z', 'a'), -1, crc32, 'A \"title\"'
+               from unnest($2::text[], $3::integer[], $4::text[], $5::bigint[]) as kept (hash, size, label, crc32)",
+        )
+        .bind(i32::try_from(job).unwrap())
+        .bind(&hashes)
+        .bind(pictures.iter().map(|(_, bytes)| i32::try_from(bytes.len()).unwrap()).collect::<Vec<_>>())
+        .bind(pictures.iter().map(|(label, _)| *label).collect::<Vec<_>>())
+        .bind(pictures.iter().map(|(_, bytes)| i64::from(crc32fast::hash(bytes))).collect::<Vec<_>>())
+        .execute(&api.database.pool)
+        .await
+        .unwrap();
+    }
+
+    fn exports(&self) -> String {
+        format!("/api/v1/datasets/{}/exports", self.dataset)
+    }
+
+    async fn export(&self, user: &User<'_>, body: &Value) -> Value {
+        let answer = user.post(&self.exports(), body).await.expect(201);
+        let export = answer.json();
+        assert_eq!(answer.header("location"), Some(format!("{}/{}", self.exports(), export["id"]).as_str()));
+        export
+    }
+
+    async fn shown(&self, user: &User<'_>, export: &Value) -> Value {
+        user.get(&format!("{}/{}", self.exports(), export["id"])).await.expect(200).json()
+    }
+
+    fn file(&self, export: &Value, name: &str) -> String {
+        format!("{}/{}/{name}", self.exports(), export["id"])
+    }
+}
+
+/// Five, of two labels, the larger of which is not read in one go.
+fn pictures() -> Vec<(&'static str, Vec<u8>)> {
+    let bytes = |number: u8, size: usize| vec![number; size];
+    vec![
+        ("cat", bytes(1, 100)),
+        ("Černý kůň", bytes(2, 0)),
+        ("cat", bytes(3, 512)),
+        ("Černý kůň", bytes(4, 3 << 20)),
+        ("cat", bytes(5, 70_000)),
+    ]
+}
+
+async fn bytes(request: reqwest::RequestBuilder, status: u16) -> (reqwest::header::HeaderMap, Bytes) {
+    let answer = request.send().await.unwrap();
+    let (found, headers) = (answer.status().as_u16(), answer.headers().clone());
+    let bytes = answer.bytes().await.unwrap();
+    assert_eq!(found, status, "{:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(500)]));
+    (headers, bytes)
+}
+
+fn problem(answer: &Answer, status: u16, code: &str) {
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (status, Some(code)), "{answer:?}");
+}
+
+async fn finish(api: &Api) {
+    api.app.finish_exports(&CancellationToken::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_format_comes_out_whole_and_in_parts_and_the_same_for_everybody() {
+    let api = Api::start().await;
+    let (ann, bob) = (api.user("ann@example.org"), api.user("bob@example.org"));
+    let hers = Kept::make(&api, &ann, &pictures()).await;
+    let mut turned = pictures();
+    turned.reverse();
+    let his = Kept::make(&api, &bob, &turned).await;
+    for (body, data) in [
+        (json!({ "format": "zip" }), &["data.zip"][..]),
+        (
+            json!({ "format": "zip", "shard_images": 2 }),
+            &["data-00000.zip", "data-00001.zip", "data-00002.zip"],
+        ),
+        (
+            json!({ "format": "webdataset", "parquet_beside": true }),
+            &["data-00000.tar", "data-00000.parquet"],
+        ),
+        (json!({ "format": "webdataset", "shard_bytes": 1 << 20 }), &["data-00000.tar", "data-00001.tar"]),
+        (json!({ "format": "parquet" }), &["data-00000.parquet"]),
+        (json!({ "format": "csv", "order": "shuffled", "seed": 7 }), &["data.csv"]),
+        (json!({ "format": "json" }), &["data.json"]),
+        (json!({ "format": "jsonl" }), &["data.jsonl"]),
+        (json!({ "format": "yaml" }), &["data.yaml"]),
+        (json!({ "format": "txt" }), &["data.txt"]),
+    ] {
+        let export = hers.export(&ann, &body).await;
+        let twin = his.export(&bob, &body).await;
+        assert_eq!((&export["images"], &export["revision"]), (&json!(5), &json!(0)), "{body}");
+        let is_made = |name: &str| name.ends_with(".parquet");
+        let names: Vec<&str> =
+            export["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
+        assert_eq!(names, [data, &["attribution.csv", "README.md"]].concat(), "{body}");
+        for file in export["files"].as_array().unwrap() {
+            let name = file["name"].as_str().unwrap();
+            assert_eq!(file["bytes"].is_null(), is_made(name), "{body} {name}");
+            assert_eq!(file["sha256"], Value::Null);
+            if is_made(name) {
+                let answer = ann.get(&hers.file(&export, name)).await;
+                problem(&answer, 409, "export-not-ready");
+                assert_eq!(answer.header("retry-after"), Some("5"));
+            }
+        }
+        finish(&api).await;
+        let (export, twin) = (hers.shown(&ann, &export).await, his.shown(&bob, &twin).await);
+        assert_eq!(
+            (&export["state"], &twin["state"]),
+            (&json!("complete"), &json!("complete")),
+            "{export:#}"
+        );
+        for (file, other) in export["files"].as_array().unwrap().iter().zip(twin["files"].as_array().unwrap())
+        {
+            let name = file["name"].as_str().unwrap();
+            // A link needs no token.
+            let (headers, whole) = bytes(api.request("GET", file["url"].as_str().unwrap()), 200).await;
+            assert_eq!(file["bytes"], json!(whole.len()), "{name}");
+            assert_eq!(headers["content-length"], whole.len().to_string());
+            assert_eq!(file["sha256"], json!(Sha256::of(&whole).to_string()), "{name}");
+            assert_eq!(other["sha256"], file["sha256"], "{body} {name}");
+            let path = hers.file(&export, name);
+            let head = ann.request("HEAD", &path).send().await.unwrap();
+            assert_eq!(
+                (head.status().as_u16(), &head.headers()["content-length"]),
+                (200, &headers["content-length"])
+            );
+            let tag = headers["etag"].to_str().unwrap();
+            let known = ann.request("GET", &path).header("if-none-match", tag);
+            bytes(known, 304).await;
+            let size = whole.len();
+            for (start, end) in [(0, 1), (size / 3, size / 2), (size - 1, size), (1, size), (size / 2, size)]
+            {
+                let part = ann.request("GET", &path).header("range", format!("bytes={start}-{}", end - 1));
+                let (headers, part) = bytes(part.header("if-range", tag), 206).await;
+                assert_eq!(headers["content-range"], format!("bytes {start}-{}/{size}", end - 1));
+                assert!(part == whole[start..end], "{name} {start}..{end}");
+            }
+            let beyond = send(ann.request("GET", &path).header("range", format!("bytes={size}-"))).await;
+            problem(&beyond, 416, "range-not-satisfiable");
+            read(name, &whole);
+        }
+        for name in ["manifest.json", "croissant.json"] {
+            let text = ann.get(&hers.file(&export, name)).await.expect(200).json();
+            let sha256 = export["files"][0]["sha256"].as_str().unwrap();
+            assert!(text.to_string().contains(sha256), "{name} {text:#}");
+        }
+        ann.get(&format!("{}/{}", his.exports(), twin["id"])).await.expect(404);
+        send(ann.request("DELETE", &format!("{}/{}", hers.exports(), export["id"]))).await.expect(200);
+        problem(&ann.get(&hers.file(&export, names[0])).await, 404, "not-found");
+        send(bob.request("DELETE", &format!("{}/{}", his.exports(), twin["id"]))).await.expect(200);
+    }
+    let made: Vec<_> = api.app.store.made(hers.owner).collect().await;
+    assert!(made.is_empty(), "{made:?}");
+    api.stop().await;
+}
+
+/// An archive is one for those who know the format.
+fn read(name: &str, bytes: &[u8]) {
+    if name.ends_with(".zip") {
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        for at in 0..archive.len() {
+            archive.by_index(at).unwrap().read_to_end(&mut Vec::new()).unwrap();
+        }
+        let mut text = String::new();
+        archive.by_name("metadata.jsonl").unwrap().read_to_string(&mut text).unwrap();
+        for line in text.lines() {
+            let record: Value = serde_json::from_str(line).unwrap();
+            let name = record["file_name"].as_str().unwrap();
+            assert_eq!(record["labels"], json!([record["label"], "a", "z"]));
+            let mut picture = Vec::new();
+            archive.by_name(name).unwrap().read_to_end(&mut picture).unwrap();
+            assert_eq!(record["sha256"], json!(Sha256::of(&picture).to_string()));
+        }
+        for name in ["README.md", "attribution.csv", "croissant.json"] {
+            archive.by_name(name).unwrap();
+        }
+    } else if name.ends_with(".tar") {
+        let mut archive = tar::Archive::new(bytes);
+        let mut entries = archive.entries().unwrap();
+        while let Some(picture) = entries.next() {
+            let mut picture = picture.unwrap();
+            let (mut bytes, mut text) = (Vec::new(), String::new());
+            picture.read_to_end(&mut bytes).unwrap();
+            entries.next().unwrap().unwrap().read_to_string(&mut text).unwrap();
+            let record: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(record["sha256"], json!(Sha256::of(&bytes).to_string()));
+        }
+    } else if name.ends_with(".parquet") {
+        assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+    } else if name.ends_with(".jsonl") {
+        let text = std::str::from_utf8(bytes).unwrap();
+        let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let key = |record: &Value| {
+            (record["label"].as_str().unwrap().to_owned(), record["sha256"].as_str().unwrap().to_owned())
+        };
+        assert!(records.len() == 5 && records.is_sorted_by_key(key));
+    }
+}
+
+#[tokio::test]
+async fn a_download_that_was_cut_goes_on_and_begins_anew_when_a_picture_has_gone() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let kept = Kept::make(&api, &ann, &pictures()).await;
+    let body = json!({ "name": "More", "keywords": ["cat"], "dataset_id": kept.dataset });
+    let job = ann.create(&body).await;
+    kept.add(&api, job, &[("cat", vec![6; 9000])]).await;
+    for format in ["zip", "webdataset", "parquet"] {
+        if format == "parquet" {
+            // What went below is there again, with other ids.
+            kept.add(&api, kept.job, &[("cat", vec![6; 9000])]).await;
+        }
+        let export = kept.export(&ann, &json!({ "format": format })).await;
+        finish(&api).await;
+        let export = kept.shown(&ann, &export).await;
+        let file = &export["files"][0];
+        let path = kept.file(&export, file["name"].as_str().unwrap());
+        let (headers, whole) = bytes(ann.request("GET", &path), 200).await;
+        let tag = headers["etag"].to_str().unwrap();
+
+        let mut cut = ann.request("GET", &path).send().await.unwrap();
+        let begun = cut.chunk().await.unwrap().unwrap();
+        drop(cut);
+        assert!(!begun.is_empty() && whole.starts_with(&begun));
+        let go_on = || {
+            let range = format!("bytes={}-", begun.len());
+            ann.request("GET", &path).header("range", range).header("if-range", tag)
+        };
+        let (_, rest) = bytes(go_on(), 206).await;
+        assert!([begun.clone(), rest].concat() == whole);
+
+        if format == "webdataset" {
+            continue;
+        }
+        match format {
+            "zip" => {
+                send(ann.request("POST", &format!("/api/v1/crawl-jobs/{job}/cancel"))).await;
+                send(ann.request("DELETE", &format!("/api/v1/crawl-jobs/{job}"))).await.expect(200);
+            }
+            // Or it is refused after all.
+            _ => {
+                let refused = "update images set is_valid = false, reason = 'corrupt' where file_size = 9000";
+                sqlx::query(refused).execute(&api.database.pool).await.unwrap();
+            }
+        }
+        let shown = kept.shown(&ann, &export).await;
+        let changed = &shown["files"][0];
+        assert_eq!(
+            (&shown["images"], &shown["removed"], &shown["revision"]),
+            (&json!(5), &json!(1), &json!(1))
+        );
+        assert_eq!(
+            (&changed["revision"], &changed["removed"], &changed["sha256"]),
+            (&json!(1), &json!(1), &Value::Null)
+        );
+        if format == "parquet" {
+            problem(&send(go_on()).await, 409, "export-not-ready");
+            finish(&api).await;
+        }
+        let (headers, anew) = bytes(go_on(), 200).await;
+        assert_ne!(headers["etag"], tag);
+        assert!(anew.len() < whole.len() && anew != whole);
+        read(file["name"].as_str().unwrap(), &anew);
+        finish(&api).await;
+        let shown = kept.shown(&ann, &export).await;
+        assert_eq!(shown["files"][0]["sha256"], json!(Sha256::of(&anew).to_string()));
+        // As if it had never been there.
+        let twin = kept.export(&ann, &json!({ "format": format })).await;
+        finish(&api).await;
+        let twin = kept.shown(&ann, &twin).await;
+        for at in 0..3 {
+            let (file, other) = (&shown["files"][at], &twin["files"][at]);
+            // Names in tables and archives of the webdataset kind have gaps.
+            assert_eq!(file["sha256"], other["sha256"], "{file}");
+        }
+    }
+    api.stop().await;
+}
+
+/// Memory does not grow with a file: nothing is read far ahead of who reads slowly, so what goes meanwhile is
+/// missed in the middle.
+#[tokio::test]
+async fn a_large_file_comes_as_it_is_read_and_breaks_off_when_pictures_go() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let picture = |number: usize| {
+        let mut bytes = vec![0; 60_000];
+        bytes[..8].copy_from_slice(&number.to_le_bytes());
+        ("cat", bytes)
+    };
+    let many: Vec<_> = (0..700).map(picture).collect();
+    let kept = Kept::make(&api, &ann, &many).await;
+    for gone in ["rows", "objects"] {
+        let export = kept.export(&ann, &json!({ "format": "webdataset" })).await;
+        let path = kept.file(&export, "data-00000.tar");
+        let size = export["files"][0]["bytes"].as_u64().unwrap();
+        let mut answer = ann.request("GET", &path).send().await.unwrap();
+        assert_eq!(answer.content_length(), Some(size));
+        let mut read = answer.chunk().await.unwrap().unwrap().len() as u64;
+        if gone == "rows" {
+            let one = "delete from images where hash = (select max(hash) from images)";
+            sqlx::query(one).execute(&api.database.pool).await.unwrap();
+        } else {
+            let objects: Vec<_> = api.app.store.objects(kept.owner).collect().await;
+            for object in objects.into_iter().flat_map(Result::unwrap) {
+                api.app.store.delete_object(&object).await.unwrap();
+            }
+        }
+        let broken = loop {
+            match answer.chunk().await {
+                Ok(Some(bytes)) => read += bytes.len() as u64,
+                Ok(None) => break false,
+                Err(_) => break true,
+            }
+        };
+        assert!(broken && read < size, "{gone}: {read} of {size}");
+    }
+    // Before the first byte it can be told.
+    let export = kept.export(&ann, &json!({ "format": "webdataset", "shard_images": 1 })).await;
+    let path = kept.file(&export, "data-00000.tar");
+    let part = send(ann.request("GET", &path).header("range", "bytes=512-1000")).await;
+    problem(&part, 503, "store-unavailable");
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_worker_left_is_made_by_another_and_what_was_lost_is_made_again() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let kept = Kept::make(&api, &ann, &pictures()).await;
+    let export = kept.export(&ann, &json!({ "format": "parquet" })).await;
+    // Workers that were killed with each file in their hands.
+    while db::exports::claim(&api.app.db).await.unwrap().is_some() {}
+    finish(&api).await;
+    assert_eq!(kept.shown(&ann, &export).await["state"], "preparing");
+    let over = "update pixcrawler.export_file set claimed_until = now() - interval '1 second'";
+    sqlx::query(over).execute(&api.database.pool).await.unwrap();
+    // Several at a time do each once.
+    tokio::join!(finish(&api), finish(&api), finish(&api));
+    let shown = kept.shown(&ann, &export).await;
+    assert_eq!(shown["state"], "complete", "{shown:#}");
+    let path = kept.file(&export, "data-00000.parquet");
+    let (headers, whole) = bytes(ann.request("GET", &path), 200).await;
+
+    let made: Vec<_> = api.app.store.made(kept.owner).collect().await;
+    let [made] = made[0].as_ref().unwrap()[..] else { panic!("{made:?}") };
+    assert_eq!(made.size, whole.len() as u64);
+    api.app.store.delete_made(kept.owner, made.place).await.unwrap();
+    problem(&ann.get(&path).await, 409, "export-not-ready");
+    finish(&api).await;
+    let (again, same) = bytes(ann.request("GET", &path), 200).await;
+    assert!(same == whole && again["etag"] == headers["etag"]);
+
+    // A picture that cannot be read is told.
+    let objects: Vec<_> = api.app.store.objects(kept.owner).collect().await;
+    for object in objects.into_iter().flat_map(Result::unwrap) {
+        api.app.store.delete_object(&object).await.unwrap();
+    }
+    api.app.store.delete_made(kept.owner, made.place).await.unwrap();
+    problem(&ann.get(&path).await, 409, "export-not-ready");
+    finish(&api).await;
+    let answer = ann.get(&path).await;
+    problem(&answer, 409, "export-not-ready");
+    assert!(answer.json()["detail"].as_str().unwrap().contains("missing"), "{answer:?}");
+
+    send(ann.request("DELETE", "/api/v1/auth/me")).await;
+    let made: Vec<_> = api.app.store.made(kept.owner).collect().await;
+    assert!(made.is_empty(), "{made:?}");
+    api.stop().await;
+}
+
+/// Whoever deletes a picture before the export is there, and is done with it after, has not found it there.
+#[tokio::test]
+async fn a_picture_that_goes_while_an_export_is_made_is_taken_out() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let kept = Kept::make(&api, &ann, &pictures()).await;
+    let mut tx = api.database.pool.begin().await.unwrap();
+    sqlx::query("delete from images where file_size = 512").execute(&mut *tx).await.unwrap();
+    let export = kept.export(&ann, &json!({ "format": "jsonl" })).await;
+    assert_eq!(export["images"], 5);
+    tx.commit().await.unwrap();
+    finish(&api).await;
+    let shown = kept.shown(&ann, &export).await;
+    assert_eq!((&shown["images"], &shown["removed"]), (&json!(4), &json!(1)));
+    let settled: bool = sqlx::query_scalar("select settled from pixcrawler.export")
+        .fetch_one(&api.database.pool)
+        .await
+        .unwrap();
+    assert!(settled);
+    send(ann.request("DELETE", &format!("/api/v1/datasets/{}", kept.dataset))).await.expect(200);
+    let left: i64 = sqlx::query_scalar(
+        "select (select count(*) from pixcrawler.export) + (select count(*) from pixcrawler.export_item)
+              + (select count(*) from pixcrawler.export_file)",
+    )
+    .fetch_one(&api.database.pool)
+    .await
+    .unwrap();
+    assert_eq!(left, 0);
+    api.stop().await;
+}
+
+/// Members of a tar archive: name and bytes.
+fn members(mut tar: &[u8]) -> Vec<(String, &[u8])> {
+    let mut members = Vec::new();
+    while tar[0] != 0 {
+        let text = |from: usize, to: usize| String::from_utf8_lossy(&tar[from..to]).replace('\0', "");
+        let size = usize::from_str_radix(&text(124, 136), 8).unwrap();
+        members.push((text(0, 100), &tar[512..512 + size]));
+        tar = &tar[512 + size.div_ceil(512) * 512..];
+    }
+    members
+}
+
+#[tokio::test]
+async fn pictures_are_made_of_others() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let png = |width: u32, height: u32| {
+        let mut bytes = Vec::new();
+        let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 7]));
+        picture.write_with_encoder(image::codecs::png::PngEncoder::new(&mut bytes)).unwrap();
+        bytes
+    };
+    let kept =
+        Kept::make(&api, &ann, &[("cat", png(64, 48)), ("dog", png(10, 20)), ("cat", png(200, 300))]).await;
+    let wish = |format: &str, pictures: Value| json!({ "format": format, "pictures": pictures });
+    let small = json!({ "width": 32, "height": 32 });
+    let bodies = [
+        (wish("webdataset", small.clone()), "data-00000.tar"),
+        (wish("parquet", small.clone()), "data-00000.parquet"),
+        (wish("zip", json!({ "width": 32, "height": 32, "fit": "border", "format": "webp" })), "data.zip"),
+        (wish("webdataset", small), "data-00000.tar"),
+    ];
+    let mut files = Vec::new();
+    for (body, name) in bodies {
+        let export = kept.export(&ann, &body).await;
+        problem(&ann.get(&kept.file(&export, name)).await, 409, "export-not-ready");
+        finish(&api).await;
+        let shown = kept.shown(&ann, &export).await;
+        assert_eq!(shown["state"], "complete", "{shown:#}");
+        files.push(bytes(ann.request("GET", &kept.file(&export, name)), 200).await.1);
+    }
+    assert!(files[0] == files[3], "the same pictures and wish, other bytes");
+
+    let members = members(&files[0]);
+    let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    let stems = ["000000000", "000000001", "000000002"].iter();
+    let expected: Vec<String> =
+        stems.flat_map(|stem| [format!("{stem}.jpg"), format!("{stem}.json")]).collect();
+    assert_eq!(names, expected);
+    let mut sizes = Vec::new();
+    for pair in members.chunks_exact(2) {
+        let picture = image::load_from_memory_with_format(pair[0].1, image::ImageFormat::Jpeg).unwrap();
+        let record: Value = serde_json::from_slice(pair[1].1).unwrap();
+        assert_eq!(
+            (record["width"].as_u64(), record["height"].as_u64()),
+            (Some(picture.width().into()), Some(picture.height().into()))
+        );
+        assert_eq!(record["size"].as_u64(), Some(pair[0].1.len() as u64));
+        assert_eq!(record["sha256"], Sha256::of(pair[0].1).to_string());
+        assert!(record["file_name"].as_str().unwrap().ends_with(".jpg"), "{record:#}");
+        // As the rows say.
+        let of = ["original_width", "original_height"].map(|side| record[side].as_u64().unwrap());
+        assert_eq!((of, record["original_sha256"].as_str().map(str::len)), ([4, 3], Some(64)));
+        sizes.push([picture.width(), picture.height()]);
+    }
+    sizes.sort_unstable();
+    assert_eq!(sizes, [[10, 20], [21, 32], [32, 24]]);
+    assert!(files[2].windows(4).any(|bytes| bytes == b"WEBP"));
+
+    // What is none tells why, and is made when it is there again.
+    let other = Kept::make(&api, &ann, &[("cat", b"no picture".to_vec())]).await;
+    let export = other.export(&ann, &wish("webdataset", json!({ "fit": "none" }))).await;
+    finish(&api).await;
+    let told = ann.get(&other.file(&export, "data-00000.tar")).await;
+    problem(&told, 409, "export-not-ready");
+    assert!(told.json()["detail"].as_str().unwrap().contains("nothing can be made of picture"), "{told:?}");
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn what_may_not_be_asked_for_is_said() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let kept = Kept::make(&api, &ann, &[]).await;
+    for (body, wrong) in [
+        (json!({}), &["/format"][..]),
+        (json!({ "format": "folder" }), &["/format"]),
+        (json!({ "format": "zip", "order": "size", "shard": 1 }), &["/order", "/shard"]),
+        (json!({ "format": "zip", "parquet_beside": true }), &["/parquet_beside"]),
+        (
+            json!({ "format": "zip", "pictures": { "width": 0, "fit": "stretch", "quality": 101 } }),
+            &["/pictures/fit", "/pictures/height", "/pictures/quality", "/pictures/width"],
+        ),
+        (json!({ "format": "csv", "pictures": { "fit": "none" } }), &["/pictures"]),
+        (
+            json!({ "format": "zip", "shard_images": 0, "shard_bytes": 1, "seed": "x" }),
+            &["/seed", "/shard_bytes", "/shard_images"],
+        ),
+    ] {
+        let answer = ann.post(&kept.exports(), &body).await;
+        problem(&answer, 422, "broken-rules");
+        assert_eq!(pointers(&answer.json()), wrong, "{body}");
+    }
+    // An empty dataset has an export.
+    for number in 0..20 {
+        let format = ["zip", "webdataset", "parquet", "json", "yaml"][number % 5];
+        let export = kept.export(&ann, &json!({ "format": format })).await;
+        assert_eq!(export["images"], 0);
+    }
+    finish(&api).await;
+    let listed = ann.get(&kept.exports()).await.expect(200).json();
+    let states: Vec<&Value> = listed["items"].as_array().unwrap().iter().map(|item| &item["state"]).collect();
+    assert_eq!(states, vec!["complete"; 20]);
+    problem(&ann.post(&kept.exports(), &json!({ "format": "csv" })).await, 409, "too-many-exports");
+    api.stop().await;
+}
