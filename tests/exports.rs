@@ -126,7 +126,10 @@ async fn every_format_comes_out_whole_and_in_parts_and_the_same_for_everybody() 
             json!({ "format": "webdataset", "parquet_beside": true }),
             &["data-00000.tar", "data-00000.parquet"],
         ),
-        (json!({ "format": "webdataset", "shard_bytes": 1 << 20 }), &["data-00000.tar", "data-00001.tar"]),
+        (
+            json!({ "format": "webdataset", "shard_bytes": 1 << 20 }),
+            &["data-00000.tar", "data-00001.tar", "data-00002.tar"],
+        ),
         (json!({ "format": "parquet" }), &["data-00000.parquet"]),
         (json!({ "format": "csv", "order": "shuffled", "seed": 7 }), &["data.csv"]),
         (json!({ "format": "json" }), &["data.json"]),
@@ -284,7 +287,7 @@ async fn a_download_that_was_cut_goes_on_and_begins_anew_when_a_picture_has_gone
         match format {
             "zip" => {
                 send(ann.request("POST", &format!("/api/v1/crawl-jobs/{job}/cancel"))).await;
-                send(ann.request("DELETE", &format!("/api/v1/crawl-jobs/{job}"))).await.expect(200);
+                send(ann.request("DELETE", &format!("/api/v1/crawl-jobs/{job}"))).await.expect(204);
             }
             // Or it is refused after all.
             _ => {
@@ -313,14 +316,13 @@ async fn a_download_that_was_cut_goes_on_and_begins_anew_when_a_picture_has_gone
         finish(&api).await;
         let shown = kept.shown(&ann, &export).await;
         assert_eq!(shown["files"][0]["sha256"], json!(Sha256::of(&anew).to_string()));
-        // As if it had never been there.
+        // As if it had never been there, but for what documents say of how it went.
         let twin = kept.export(&ann, &json!({ "format": format })).await;
         finish(&api).await;
         let twin = kept.shown(&ann, &twin).await;
-        for at in 0..3 {
-            let (file, other) = (&shown["files"][at], &twin["files"][at]);
-            // Names in tables and archives of the webdataset kind have gaps.
-            assert_eq!(file["sha256"], other["sha256"], "{file}");
+        let same = if format == "zip" { 1..2 } else { 0..2 };
+        for at in same {
+            assert_eq!(shown["files"][at]["sha256"], twin["files"][at]["sha256"], "{twin:#}");
         }
     }
     api.stop().await;

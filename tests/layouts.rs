@@ -151,6 +151,15 @@ async fn every_operation_works_over_every_layout() {
         assert_eq!(held["images"], 2, "{layout:?}: {held:#}");
         let exported = system.get(&format!("{dataset}/export/json")).await.expect(200).json();
         assert_eq!(exported.as_array().unwrap().len(), 2, "{layout:?}: {exported:#}");
+        let exports = format!("{dataset}/exports");
+        let export = system.post(&exports, &json!({ "format": "jsonl" })).await.expect(201).json();
+        assert_eq!(export["images"], 2, "{layout:?}: {export:#}");
+        assert_eq!(system.get(&exports).await.expect(200).json()["items"][0]["id"], export["id"]);
+        let lines = system.get(export["files"][0]["url"].as_str().unwrap()).await.expect(200).text;
+        assert_eq!(lines.lines().count(), 2, "{layout:?}: {lines}");
+        let export = format!("{exports}/{}", export["id"]);
+        system.get(&export).await.expect(200);
+        system.call("DELETE", &export, None).await.expect(200);
 
         let made = json!({ "name": "Training", "permissions": ["read"] });
         let made = system.post("/api/v1/api-keys", &made).await.expect(201).json();

@@ -145,6 +145,26 @@ async function contents(job: Job): Promise<void> {
   assert.equal(ok(await client.GET("/api/v1/datasets/{id}/export/json", { params })).length, 3);
 }
 
+/** What is in the dataset, packed. */
+async function exports(job: Job): Promise<void> {
+  const path = { id: job.dataset_id };
+  const body = { format: "webdataset", order: "shuffled", seed: 3 } as const;
+  const made = ok(await client.POST("/api/v1/datasets/{id}/exports", { params: { path }, body }), 201);
+  assert.deepEqual([made.images, made.revision, made.options.seed], [3, 0, 3]);
+  const one = { ...path, export_id: made.id };
+  const shown = ok(await client.GET("/api/v1/datasets/{id}/exports/{export_id}", { params: { path: one } }));
+  const [archive] = shown.files;
+  const { name, bytes, url } = archive ?? assert.fail("there is an archive");
+  const file = { params: { path: { ...one, file: name } }, parseAs: "arrayBuffer" } as const;
+  const whole = Buffer.from(ok(await client.GET("/api/v1/datasets/{id}/exports/{export_id}/{file}", file)));
+  assert.equal(whole.length, bytes);
+  const linked = await fetch(new URL(url, baseUrl), { headers: { range: "bytes=512-1023" } });
+  assert.equal(linked.status, 206);
+  assert.deepEqual(Buffer.from(await linked.arrayBuffer()), whole.subarray(512, 1024));
+  assert.equal(ok(await client.GET("/api/v1/datasets/{id}/exports", { params: { path } })).items.length, 1);
+  ok(await client.DELETE("/api/v1/datasets/{id}/exports/{export_id}", { params: { path: one } }));
+}
+
 /** What the pictures cost, and what they take. */
 async function account(job: Job): Promise<void> {
   const balance = ok(await client.GET("/api/v1/credits/balance"));
@@ -343,6 +363,7 @@ await sources();
 const job = await crawl();
 await images(job);
 await contents(job);
+await exports(job);
 await account(job);
 await change();
 await projects(job);

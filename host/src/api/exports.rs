@@ -13,7 +13,7 @@ use poem_openapi::{
     ApiResponse, Enum, Object, OpenApi,
     param::{Header, Path, Query},
     payload::{Binary, Json, Payload as _},
-    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
+    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::{Example, Type as _},
 };
 use uuid::Uuid;
@@ -535,10 +535,13 @@ impl ApiResponse for File {
             schema: String::schema_ref(),
         };
         let tag = || header("ETag", "Of the file in this revision.");
+        let media = |content_type, schema| MetaMediaType { content_type, schema };
         let bytes = || {
-            ["application/*", "text/*"]
-                .map(|content_type| MetaMediaType { content_type, schema: Binary::<Vec<u8>>::schema_ref() })
-                .into()
+            vec![
+                media("application/*", Binary::<Vec<u8>>::schema_ref()),
+                media("application/json", MetaSchemaRef::Inline(Box::new(MetaSchema::ANY))),
+                media("text/*", Binary::<Vec<u8>>::schema_ref()),
+            ]
         };
         let answer = |status, description, content, headers| MetaResponse {
             status: Some(status),

@@ -1,4 +1,4 @@
-//! Tar archives as WebDataset has them: of each picture its bytes and, under the same stem, its record as JSON.
+//! Tar archives as `webdataset` has them: of each picture its bytes and, under the same stem, its record as JSON.
 //! POSIX ustar with nothing in it that is not the same everywhere: no times, no owners.
 
 use super::{
