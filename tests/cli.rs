@@ -132,6 +132,7 @@ async fn every_command_explains_itself() {
         "dataset list -h",
         "dataset show -h",
         "dataset measure -h",
+        "dataset export -h",
         "token -h",
         "keys -h",
         "keys rotate -h",

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use crate::{
     app::App,
     db::{self, export::DatasetRecord, facts::Scope, images::ImageScope},
-    model::{Format, ImageId, JobId, Sha256, UserId},
+    model::{ExportOptions, Format, ImageId, JobId, Sha256, UserId},
     private,
     store::StoreError,
 };
@@ -66,6 +66,9 @@ pub enum ExportError {
     /// A row holds what this version cannot read.
     #[error("image {0} has no readable hash or format")]
     Unreadable(ImageId),
+    /// A file of the export cannot be given.
+    #[error(transparent)]
+    File(#[from] export::ExportFileError),
     /// The folder cannot be written.
     #[error("cannot write {path}")]
     Write {
@@ -109,16 +112,7 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
     }
     let (lines, listing) = lines;
     lines.replace().await?;
-    for gone in gone {
-        match tokio::fs::remove_file(&gone).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot_write(&gone)(error)),
-            _ => {}
-        }
-        // A class that is empty now; any other folder is left.
-        if let Some(class) = gone.parent() {
-            let _ = tokio::fs::remove_dir(class).await;
-        }
-    }
+    remove(gone).await?;
     if let Some(error) = failed {
         return Err(error);
     }
@@ -131,8 +125,29 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
     let mut connection = app.db.acquire().await?;
     let asked = ExportFacts::of(&mut connection, user, Scope::Job(job)).await?.ok_or(ExportError::Deleted)?;
     let facts = ExportFacts { counts, ..asked };
-    documents::write(folder, &facts, listing, attributed, refusals)?;
+    documents::write(folder, &facts, &ExportOptions::default(), listing, attributed, refusals)?;
     Ok(Exported { files, refusals })
+}
+
+/// Removes what was listed before and is not any more.
+async fn remove_gone(folder: &Path, before: Vec<PathBuf>, now: &[PathBuf]) -> Result<(), ExportError> {
+    let now: BTreeSet<&PathBuf> = now.iter().collect();
+    remove(before.into_iter().map(|file| folder.join(file)).filter(|file| !now.contains(file))).await
+}
+
+/// Removes files of class folders, and the folders that are empty then.
+async fn remove(gone: impl IntoIterator<Item = PathBuf>) -> Result<(), ExportError> {
+    for gone in gone {
+        match tokio::fs::remove_file(&gone).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot_write(&gone)(error)),
+            _ => {}
+        }
+        // A class that is empty now; any other folder is left.
+        if let Some(class) = gone.parent() {
+            let _ = tokio::fs::remove_dir(class).await;
+        }
+    }
+    Ok(())
 }
 
 /// Writes `refused.jsonl` of a job of this user, a line for each picture that was found and not kept, or
@@ -242,13 +257,17 @@ async fn write_image(
     (sha256, format): (Sha256, Format),
     path: &Path,
 ) -> Result<(), ExportError> {
+    let object = app.store.get(user, &sha256, format, None).await?.ok_or(ExportError::Missing(image))?;
+    put_picture(path, &object.bytes().await?).await
+}
+
+/// Puts a picture into its class folder, as a whole or not at all.
+async fn put_picture(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     let class = path.parent().unwrap_or(path);
     private::shared_folder(class).map_err(cannot_write(class))?;
-    let object = app.store.get(user, &sha256, format, None).await?.ok_or(ExportError::Missing(image))?;
-    let bytes = object.bytes().await?;
     let draft = path.with_extension("part");
     let written = async {
-        tokio::fs::write(&draft, &bytes).await.map_err(cannot_write(&draft))?;
+        tokio::fs::write(&draft, bytes).await.map_err(cannot_write(&draft))?;
         private::share(&draft).map_err(cannot_write(&draft))?;
         tokio::fs::rename(&draft, path).await.map_err(cannot_write(path))
     };

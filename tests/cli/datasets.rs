@@ -109,3 +109,135 @@ async fn labels_that_a_person_gave_are_in_the_folder() {
     let listed = fs::read_to_string(shell.path("out/metadata.jsonl")).unwrap();
     assert_eq!(listed.lines().filter(|line| line.contains("\"file_name\":\"tiger/")).count(), 1, "{listed}");
 }
+
+/// What lies in a folder, hidden files included: paths and bytes.
+fn tree(folder: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = std::collections::BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = PathBuf::from(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            files.extend(tree(&entry.path()).into_iter().map(|(path, bytes)| (name.join(path), bytes)));
+        } else {
+            files.insert(name, fs::read(entry.path()).unwrap());
+        }
+    }
+    files
+}
+
+#[tokio::test]
+async fn datasets_are_exported_and_what_was_interrupted_goes_on() {
+    let site = Site::start().await;
+    site.gallery("/a", 3, None);
+    let shell = Shell::on(&site).await;
+    let start = format!("{ORIGIN}/a");
+    shell
+        .run(&["crawl", "--url", &start, "--label", &format!("{start}=fox"), "--out", "out"])
+        .await
+        .expect(0);
+    let id = shell.run(&["dataset", "ls", "--json"]).await.expect(0).json()["datasets"][0]["id"].to_string();
+    let export =
+        async |arguments: &[&str]| shell.run(&[&["dataset", "export", &id], arguments].concat()).await;
+    let names = |out: &str| -> Vec<String> {
+        tree(&shell.path(out)).into_keys().map(|path| path.display().to_string()).collect()
+    };
+
+    // A folder has the same pictures as that of the crawl, and says what is in it.
+    let done = export(&["--json"]).await.expect(0).json();
+    let folder = format!("dataset-{id}-folder");
+    assert_eq!((&done["images"], &done["folder"]), (&json!(3), &json!(folder)), "{done:#}");
+    let (ours, crawled) = (tree(&shell.path(&folder)), tree(&shell.path("out")));
+    let pictures: Vec<_> = ours.keys().filter(|path| path.starts_with("fox")).collect();
+    assert_eq!(pictures.len(), 3);
+    assert!(pictures.iter().all(|path| ours[*path] == crawled[*path]));
+    let documents: Vec<_> = ours.keys().filter(|path| !path.starts_with("fox")).collect();
+    assert_eq!(
+        documents.iter().map(|path| path.to_str().unwrap()).collect::<Vec<_>>(),
+        ["README.md", "attribution.csv", "croissant.json", "manifest.json", "metadata.jsonl"]
+    );
+    // What is damaged there is put right, and nothing else changes.
+    let (lost, damaged) = (shell.path(&folder).join(pictures[0]), shell.path(&folder).join(pictures[1]));
+    fs::remove_file(lost).unwrap();
+    fs::write(damaged, "x").unwrap();
+    let said = export(&[]).await.expect(0).stdout;
+    assert!(said.starts_with("3 images in dataset-"), "{said}");
+    assert!(tree(&shell.path(&folder)) == ours);
+
+    // Pictures that are made of others.
+    export(&["--out", "small", "--size", "8", "--quality", "80"]).await.expect(0);
+    let small = tree(&shell.path("small"));
+    let made: Vec<_> = small.iter().filter(|(path, _)| path.starts_with("fox")).collect();
+    assert_eq!(made.len(), 3);
+    for (path, bytes) in made {
+        assert_eq!(path.extension().unwrap(), "jpg");
+        let picture = image::load_from_memory_with_format(bytes, image::ImageFormat::Jpeg).unwrap();
+        assert_eq!((picture.width(), picture.height()), (8, 8));
+    }
+    let lines = String::from_utf8(small[Path::new("metadata.jsonl")].clone()).unwrap();
+    assert!(lines.lines().count() == 3 && lines.contains(r#""original_width":16"#), "{lines}");
+
+    // Files, the same each time, and none beside them is left.
+    for (arguments, expected) in [
+        (&["--format", "zip"][..], &["data.zip"][..]),
+        (&["--format", "webdataset", "--shard-images", "2"], &["data-00000.tar", "data-00001.tar"]),
+        (&["--format", "parquet"], &["data-00000.parquet"]),
+        (&["--format", "webdataset", "--size", "8", "--fit", "border"], &["data-00000.tar"]),
+        (&["--format", "csv", "--order", "shuffled", "--seed", "-3"], &["data.csv"]),
+    ] {
+        let mut expected: Vec<_> = expected.iter().map(|name| (*name).to_owned()).collect();
+        expected
+            .extend(["README.md", "attribution.csv", "croissant.json", "manifest.json"].map(str::to_owned));
+        expected.sort();
+        for out in ["first", "second"] {
+            export(&[arguments, &["--out", out]].concat()).await.expect(0);
+            assert_eq!(names(out), expected, "{arguments:?}");
+        }
+        assert!(tree(&shell.path("first")) == tree(&shell.path("second")), "{arguments:?}");
+        let manifest: Value =
+            serde_json::from_slice(&tree(&shell.path("first"))[Path::new("manifest.json")]).unwrap();
+        for file in manifest["files"].as_array().unwrap() {
+            let bytes = fs::read(shell.path("first").join(file["name"].as_str().unwrap())).unwrap();
+            assert_eq!(file["sha256"], pixcrawler::model::Sha256::of(&bytes).to_string(), "{file}");
+        }
+        for out in ["first", "second"] {
+            fs::remove_dir_all(shell.path(out)).unwrap();
+        }
+    }
+
+    // What cannot be put in its place is tried again, with what is there of it.
+    let zip = ["--format", "zip", "--out", "cut"];
+    fs::create_dir_all(shell.path("cut/data.zip/full")).unwrap();
+    let failed = export(&zip).await.expect(1);
+    failed
+        .says(&["cut is not finished; the same command again goes on with it", "cannot write cut/data.zip"]);
+    fs::remove_dir_all(shell.path("cut/data.zip")).unwrap();
+    let part = names("cut").into_iter().find(|name| name.ends_with(".part")).unwrap();
+    let whole = fs::read(shell.path("cut").join(&part)).unwrap();
+    fs::write(shell.path("cut").join(&part), &whole[..whole.len() / 2]).unwrap();
+    let refused = export(&["--format", "txt", "--out", "cut"]).await.expect(1);
+    refused.says(&["cut has an unfinished export with other options"]);
+    // It is of the moment in which it was begun.
+    site.gallery("/b", 2, None);
+    let asked = fs::read(shell.path("cut/.pixcrawler-export.json")).unwrap();
+    export(&zip).await.expect(0);
+    assert!(fs::read(shell.path("cut/data.zip")).unwrap() == whole);
+    assert!(!names("cut").iter().any(|name| name.starts_with('.')), "{:?}", names("cut"));
+    // One that is not there any more is begun anew.
+    fs::write(shell.path("cut/.pixcrawler-export.json"), asked).unwrap();
+    export(&["--format", "txt", "--out", "cut"]).await.expect(0);
+    let left: i64 = sqlx::query_scalar("select count(*) from pixcrawler.export")
+        .fetch_one(&shell.database.pool)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+
+    for (arguments, code, said) in [
+        (&["--size", "0"][..], 2, "--width must be"),
+        (&["--fit", "border"], 2, "--height is required"),
+        (&["--quality", "80", "--pictures", "png"], 2, "--quality is for JPEG"),
+        (&["--format", "csv", "--size", "8"], 2, "--pictures must not be given for csv"),
+        (&["--shard-images", "5"], 2, "a folder is in one piece"),
+        (&["--user", "ann@example.org"], 1, "there is no dataset"),
+    ] {
+        export(arguments).await.expect(code).says(&[said]);
+    }
+}

@@ -1,5 +1,6 @@
 //! `dataset`: what was gathered, what is in it, and what is done with all of it.
 
+mod export;
 mod list;
 mod measure;
 mod show;
@@ -11,7 +12,7 @@ use indicatif::MultiProgress;
 
 use crate::config::Config;
 
-/// List datasets, look at one, and measure what older versions did not
+/// List datasets, look at one, export it, and measure what older versions did not
 ///
 /// Works on the database of the settings: `DATABASE_URL`, else the private Postgres of the data folder,
 /// which is started when nothing runs there. No server is needed, and one that runs may go on.
@@ -19,6 +20,7 @@ use crate::config::Config;
 #[command(after_help = "Examples:\n  \
     pixcrawler dataset list\n  \
     pixcrawler dataset show 3 --json | jq .licenses\n  \
+    pixcrawler dataset export 3 --format webdataset --size 256\n  \
     pixcrawler dataset measure --all-users\n\n\
     Exit codes: 0 done, 1 there is no such dataset or it cannot be done, 2 wrong usage.")]
 pub(super) struct Dataset {
@@ -33,6 +35,7 @@ enum DatasetCommand {
     #[command(alias = "view")]
     Show(show::Show),
     Measure(measure::MeasureArgs),
+    Export(export::ExportArgs),
 }
 
 /// Id of a dataset as it was given.
@@ -49,6 +52,7 @@ impl Dataset {
             DatasetCommand::List(command) => command.run(&config).await,
             DatasetCommand::Show(command) => command.run(&config).await,
             DatasetCommand::Measure(command) => command.run(&config, terminal).await,
+            DatasetCommand::Export(command) => command.run(config, terminal).await,
         }
     }
 }

@@ -52,16 +52,16 @@ pub(super) async fn begin_attribution(folder: &Path) -> Result<Option<Draft>, Ex
 pub(super) fn write(
     folder: &Path,
     facts: &ExportFacts,
+    options: &ExportOptions,
     listing: Finished,
     attribution: Option<Finished>,
     has_refusals: bool,
 ) -> Result<(), ExportError> {
-    let options = ExportOptions::default();
     let name = folder.canonicalize().ok();
     let name = name.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
     let refusals = has_refusals.then_some(REFUSALS);
     let format = ExportFormat::Folder;
-    let card = Card { facts, format, options: &options, folder: name.as_deref(), refusals };
+    let card = Card { facts, format, options, folder: name.as_deref(), refusals };
     replace(&folder.join(CARD), &card.text(), card::MARK)?;
     let file = |name: &str, file: Finished| ExportFile {
         name: name.to_owned(),
@@ -72,7 +72,7 @@ pub(super) fn write(
     };
     let attribution = attribution.map(|finished| file(ATTRIBUTION, finished));
     let files: Vec<ExportFile> = [file(LISTING, listing)].into_iter().chain(attribution).collect();
-    let text = Croissant { facts, format, options: &options, files: &files }.text();
+    let text = Croissant { facts, format, options, files: &files }.text();
     replace(&folder.join(CROISSANT), &text, croissant::MARK)
 }
 

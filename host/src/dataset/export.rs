@@ -13,6 +13,7 @@ mod csv;
 pub mod facts;
 mod file;
 pub mod labels;
+pub mod local;
 pub mod make;
 pub mod manifest;
 pub mod parquet;

@@ -1,0 +1,351 @@
+//! `dataset export`: what a dataset has kept, packed into files of this machine.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, ValueEnum};
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::dataset_id;
+use crate::{
+    app::{App, StartError},
+    cli::{
+        counted,
+        database::has_database,
+        say, stop, tell,
+        user::{Whose, WhoseArgs},
+        wrong_usage,
+    },
+    config::Config,
+    dataset::export::{
+        local::{LocalExport, LocalProgress},
+        manifest::ExportFile,
+    },
+    db::{
+        exports::{self, ExportRow},
+        measurements::MeasureScope,
+    },
+    model::{DatasetId, ExportFormat, ExportOptions, UserId},
+    private,
+    services::{exports::ExportRequest, host::RunningHost, measure::measure},
+};
+
+/// Lines about how far it is are at least this far apart, where there is no terminal.
+const LINES: Duration = Duration::from_secs(10);
+
+/// Export a dataset: its pictures or what is known of them, in the format that a training program reads
+///
+/// What is kept by now is fixed when the command begins, and the same pictures and options give the same files.
+/// An export that was interrupted goes on when the command is given again.
+///
+/// Pictures are the originals, byte for byte, unless a size, fit, format or quality is given: then they are
+/// upright, in sRGB, without metadata, and never made larger unless --enlarge is given.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    pixcrawler dataset export 3\n  \
+    pixcrawler dataset export 3 --format webdataset --size 256 --fit center-crop --out shards\n  \
+    pixcrawler dataset export 3 --format parquet --order shuffled --seed 7\n  \
+    pixcrawler dataset export 3 --format csv --json | jq .files\n\n\
+    Exit codes: 0 done, 1 there is no such dataset or it cannot be done, 2 wrong usage, 130 interrupted.")]
+pub(super) struct ExportArgs {
+    /// Id of the dataset, see `pixcrawler dataset list`
+    #[arg(value_name = "ID", value_parser = dataset_id)]
+    id: i32,
+    /// Folder to write into, which is made [default: dataset-ID-FORMAT]
+    #[arg(long, short, value_name = "PATH")]
+    out: Option<PathBuf>,
+    /// How it is packed
+    #[arg(long, value_enum, default_value = "folder")]
+    format: Packing,
+    /// Side of the square into which pictures are made to fit, in pixels
+    #[arg(long, value_name = "PIXELS", conflicts_with_all = ["width", "height"])]
+    size: Option<i64>,
+    /// Width of the box into which pictures are made to fit, in pixels
+    #[arg(long, value_name = "PIXELS", requires = "height")]
+    width: Option<i64>,
+    /// Height of that box, in pixels
+    #[arg(long, value_name = "PIXELS", requires = "width")]
+    height: Option<i64>,
+    /// How they fit: all of a picture, its middle, all of it with a white border, or its size as it is
+    #[arg(long, value_name = "FIT", value_parser = ["keep-ratio", "center-crop", "border", "none"])]
+    fit: Option<String>,
+    /// Make smaller pictures larger, too
+    #[arg(long)]
+    enlarge: bool,
+    /// Format of the pictures that are made; PNG and WebP lose nothing
+    #[arg(long, value_name = "FORMAT", value_parser = ["jpeg", "png", "webp"])]
+    pictures: Option<String>,
+    /// Quality of JPEG, 1 to 100 [default: 90]
+    #[arg(long, value_name = "QUALITY")]
+    quality: Option<i64>,
+    /// How the pictures follow one another
+    #[arg(long, value_name = "ORDER", default_value = "label", value_parser = ["label", "shuffled"])]
+    order: String,
+    /// Of the shuffled order
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, allow_negative_numbers = true)]
+    seed: i64,
+    /// Most pictures of a file
+    #[arg(long, value_name = "COUNT")]
+    shard_images: Option<i64>,
+    /// Most bytes of pictures of a file
+    #[arg(long, value_name = "BYTES")]
+    shard_bytes: Option<i64>,
+    /// Webdataset only: a Parquet table of the records beside each archive
+    #[arg(long)]
+    parquet_beside: bool,
+    /// Forget an unfinished export of other options in that folder
+    #[arg(long)]
+    restart: bool,
+    #[command(flatten)]
+    whose: WhoseArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// How an export is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Packing {
+    /// Class folders with `metadata.jsonl`
+    Folder,
+    /// The same in one archive
+    Zip,
+    /// Tar archives of pictures with a JSON file each
+    Webdataset,
+    /// Tables with the bytes of the pictures inside
+    Parquet,
+    /// A table of labels and provenance
+    Csv,
+    /// One array of records
+    Json,
+    /// A record a line
+    Jsonl,
+    /// A list of records
+    Yaml,
+    /// Address and label of each, a tab between
+    Txt,
+}
+
+impl From<Packing> for ExportFormat {
+    fn from(packing: Packing) -> Self {
+        match packing {
+            Packing::Folder => Self::Folder,
+            Packing::Zip => Self::Zip,
+            Packing::Webdataset => Self::Webdataset,
+            Packing::Parquet => Self::Parquet,
+            Packing::Csv => Self::Csv,
+            Packing::Json => Self::Json,
+            Packing::Jsonl => Self::Jsonl,
+            Packing::Yaml => Self::Yaml,
+            Packing::Txt => Self::Txt,
+        }
+    }
+}
+
+impl ExportArgs {
+    pub(super) async fn run(self, config: Config, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
+        let (format, options) = self.asked()?;
+        let whose = self.whose.read(&config)?;
+        let dataset = DatasetId(self.id);
+        if !has_database(&config) {
+            return Err(whose.has_no_dataset(dataset));
+        }
+        let out = self.out.clone();
+        let folder = out.unwrap_or_else(|| format!("dataset-{dataset}-{}", format.name()).into());
+        let stop = stop::on_signal()?;
+        let bar = Bar::new(terminal);
+        let running = RunningHost::start(config, &stop, &|what| bar.say(what)).await?;
+        let done = stop
+            .run_until_cancelled(self.export(&running.app, &whose, dataset, format, &options, &folder, &bar))
+            .await;
+        bar.end();
+        running.stop().await?;
+        let (export, files) = done.ok_or(StartError::Stopped)??;
+        self.report(&export, &files, &folder);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// What is asked for, by the same rules as over HTTP.
+    fn asked(&self) -> anyhow::Result<(ExportFormat, ExportOptions)> {
+        let format = ExportFormat::from(self.format);
+        if self.quality.is_some() && self.pictures.as_deref().is_some_and(|pictures| pictures != "jpeg") {
+            return Err(wrong_usage("--quality is for JPEG: PNG and WebP lose nothing here"));
+        }
+        if self.parquet_beside && format != ExportFormat::Webdataset {
+            return Err(wrong_usage("--parquet-beside is for --format webdataset"));
+        }
+        if format == ExportFormat::Folder && (self.shard_images.is_some() || self.shard_bytes.is_some()) {
+            return Err(wrong_usage(
+                "a folder is in one piece; --shard-images and --shard-bytes are for files",
+            ));
+        }
+        let is_made = self.size.or(self.width).or(self.quality).is_some()
+            || self.fit.is_some()
+            || self.pictures.is_some()
+            || self.enlarge;
+        let only_encoded = self.fit.is_none() && self.size.or(self.width).is_none();
+        let pictures = is_made.then(|| {
+            json!({
+                "width": self.size.or(self.width), "height": self.size.or(self.height), "enlarge": self.enlarge,
+                "fit": if only_encoded { Some("none") } else { self.fit.as_deref() },
+                "format": self.pictures, "quality": self.quality,
+            })
+        });
+        // Over HTTP a folder comes as an archive.
+        let name = if format == ExportFormat::Folder { ExportFormat::Zip } else { format }.name();
+        let mut body = json!({
+            "format": name, "pictures": pictures, "order": self.order, "seed": self.seed,
+            "shard_images": self.shard_images, "shard_bytes": self.shard_bytes,
+            "parquet_beside": self.parquet_beside,
+        });
+        without_null(&mut body);
+        let checked = ExportRequest::from(body).check();
+        let (_, options) = checked.map_err(|broken| {
+            let said = broken.iter().map(|violation| {
+                let field = violation.pointer.rsplit('/').next().unwrap_or_default().replace('_', "-");
+                format!("--{field} {}", violation.detail)
+            });
+            wrong_usage(said.collect::<Vec<_>>().join("; "))
+        })?;
+        Ok((format, options))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all that was asked for, and where it goes")]
+    async fn export(
+        &self,
+        app: &App,
+        whose: &Whose,
+        dataset: DatasetId,
+        format: ExportFormat,
+        options: &ExportOptions,
+        folder: &Path,
+        bar: &Bar,
+    ) -> anyhow::Result<(ExportRow, Vec<ExportFile>)> {
+        let user = whose.owner_of_dataset(&app.db, dataset).await?;
+        private::shared_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let (mut local, export) = self.begin(app, user, dataset, format, options, folder, bar).await?;
+        let files = local.write(app, &export, folder, &|progress| bar.show(progress)).await;
+        let files = files.with_context(|| {
+            format!("{} is not finished; the same command again goes on with it", folder.display())
+        })?;
+        app.delete_export(user, dataset, export.id).await?;
+        LocalExport::forget(folder)?;
+        Ok((export, files))
+    }
+
+    /// The export that goes on, or a new one.
+    #[expect(clippy::too_many_arguments, reason = "all that was asked for, and where it goes")]
+    async fn begin(
+        &self,
+        app: &App,
+        user: UserId,
+        dataset: DatasetId,
+        format: ExportFormat,
+        options: &ExportOptions,
+        folder: &Path,
+        bar: &Bar,
+    ) -> anyhow::Result<(LocalExport, ExportRow)> {
+        if let Some(before) = LocalExport::read(folder)? {
+            let row = exports::show(&app.db, user, before.dataset, before.export).await?;
+            match row {
+                Some(row) if before.is(dataset, format, options) && !self.restart => {
+                    return Ok((before, row));
+                }
+                Some(_) if !self.restart => {
+                    return Err(anyhow!(
+                        "{} has an unfinished export with other options: give those, another --out, or --restart",
+                        folder.display()
+                    ));
+                }
+                _ => app.delete_export(user, before.dataset, before.export).await?,
+            };
+        }
+        if format == ExportFormat::Zip && options.pictures.is_none() {
+            bar.say("measuring pictures of an earlier version");
+            let scope = MeasureScope { user: Some(user), dataset: Some(dataset) };
+            measure(&app.db, &app.store, scope, |_| ()).await?;
+        }
+        bar.say("listing pictures");
+        let export = app.fix_export(user, dataset, format, options.clone()).await?;
+        let local = LocalExport::new(export, dataset, format, options.clone());
+        local.note(folder)?;
+        let row = exports::show(&app.db, user, dataset, export).await?.context("the dataset was deleted")?;
+        Ok((local, row))
+    }
+
+    fn report(&self, export: &ExportRow, files: &[ExportFile], folder: &Path) {
+        let images = export.images - export.removed;
+        if self.json {
+            let summary = json!({
+                "dataset": export.dataset, "folder": folder, "format": export.format, "options": export.options,
+                "images": images, "files": files,
+            });
+            say(&summary.to_string());
+            return;
+        }
+        let bytes: u64 = files.iter().filter_map(|file| file.bytes).sum();
+        let what = match export.format {
+            ExportFormat::Folder => String::new(),
+            _ => format!(" in {} ({})", counted(files.len() as u64, "file"), HumanBytes(bytes)),
+        };
+        say(&format!("{}{what} in {}", counted(images, "image"), folder.display()));
+    }
+}
+
+/// Leaves out what was not given.
+fn without_null(body: &mut Value) {
+    if let Value::Object(fields) = body {
+        fields.retain(|_, value| !value.is_null());
+        fields.values_mut().for_each(without_null);
+    }
+}
+
+/// How far it is, on standard error.
+struct Bar {
+    bar: ProgressBar,
+    last: Mutex<Instant>,
+}
+
+impl Bar {
+    fn new(terminal: &MultiProgress) -> Self {
+        let bar = terminal.add(ProgressBar::new(0));
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}, {eta} left") {
+            bar.set_style(style);
+        }
+        Self { bar, last: Mutex::new(Instant::now()) }
+    }
+
+    /// Says what is done before there is anything to count.
+    fn say(&self, what: &str) {
+        self.bar.set_message(format!("{what} …"));
+    }
+
+    fn show(&self, LocalProgress { what, done, total }: LocalProgress<'_>) {
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+        let message = match (total, what) {
+            (0, _) => what.to_owned(),
+            (_, "pictures") => format!("{done} of {total} pictures"),
+            _ => format!("{what}: {} of {}", HumanBytes(done), HumanBytes(total)),
+        };
+        self.bar.set_message(message.clone());
+        if !self.bar.is_hidden() {
+            return;
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() >= LINES {
+            *last = Instant::now();
+            tell(&message);
+        }
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}

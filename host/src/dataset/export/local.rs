@@ -1,0 +1,412 @@
+//! An export written into a folder of this machine. What was interrupted goes on where it was: a file that is whole
+//! is kept, and one that was begun is continued.
+
+use std::{collections::BTreeMap, io, path::Path, time::Duration};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256 as Hash};
+use tokio::{
+    fs::{File, OpenOptions},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ExportFileError, OpenFile, attribution,
+    croissant::Croissant,
+    facts::Counts,
+    file::facts,
+    make::{made_item, picture},
+    manifest::{ExportFile, Manifest},
+};
+use crate::{
+    app::{App, decode_limits},
+    atomic_write,
+    dataset::{
+        CROISSANT, ExportError, LISTING, MANIFEST, cannot_write, documents,
+        draft::{Draft, Finished},
+        listed, put_picture, remove_gone,
+    },
+    db::exports::{self, ExportFileRow, ExportRow},
+    model::{
+        DatasetId, Derivative, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportOptions, Sha256,
+    },
+    private, validate,
+};
+
+/// Name of the file that tells of an export that is not finished.
+const UNFINISHED: &str = ".pixcrawler-export.json";
+/// Rows read at a time.
+const PAGE: i64 = 200;
+/// How often all is written anew because pictures go meanwhile.
+const TRIES: usize = 3;
+/// How often it is looked whether another process has made a file.
+const LOOK: Duration = Duration::from_secs(1);
+/// Bytes read of a file at a time.
+const BUFFER: usize = 1 << 16;
+
+/// An export on its way into a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalExport {
+    /// Which.
+    pub export: ExportId,
+    /// Of what.
+    pub dataset: DatasetId,
+    /// How it is packed.
+    pub format: ExportFormat,
+    /// What was asked besides.
+    pub options: ExportOptions,
+    /// Files that are whole, with what tells them from other versions of them.
+    #[serde(default)]
+    done: BTreeMap<String, DoneFile>,
+    /// It was begun before.
+    #[serde(skip)]
+    goes_on: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct DoneFile {
+    tag: String,
+    bytes: u64,
+    sha256: String,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalProgress<'a> {
+    /// Name of the file, or what is done instead.
+    pub what: &'a str,
+    /// Pictures of a folder, bytes of any other file.
+    pub done: u64,
+    /// Of how many.
+    pub total: u64,
+}
+
+/// Whoever is told how far it is.
+pub type Tell<'a> = &'a (dyn Fn(LocalProgress<'_>) + Sync);
+
+impl LocalExport {
+    /// A new one.
+    #[must_use]
+    pub const fn new(
+        export: ExportId,
+        dataset: DatasetId,
+        format: ExportFormat,
+        options: ExportOptions,
+    ) -> Self {
+        Self { export, dataset, format, options, done: BTreeMap::new(), goes_on: false }
+    }
+
+    /// The one that a folder holds unfinished, if there is one.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn read(folder: &Path) -> Result<Option<Self>, ExportError> {
+        let path = folder.join(UNFINISHED);
+        match std::fs::read(&path) {
+            // What cannot be understood was never begun by this version.
+            Ok(text) => Ok(serde_json::from_slice(&text).ok().map(|read| Self { goes_on: true, ..read })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(cannot_write(&path)(error)),
+        }
+    }
+
+    /// Whether it is the same that is asked for now.
+    #[must_use]
+    pub fn is(&self, dataset: DatasetId, format: ExportFormat, options: &ExportOptions) -> bool {
+        (self.dataset, self.format, &self.options) == (dataset, format, options)
+    }
+
+    /// Notes it in its folder.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn note(&self, folder: &Path) -> Result<(), ExportError> {
+        let path = folder.join(UNFINISHED);
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        atomic_write::write(&path, &text).map_err(cannot_write(&path))
+    }
+
+    /// Takes the note away.
+    ///
+    /// # Errors
+    /// When it cannot be taken away.
+    pub fn forget(folder: &Path) -> Result<(), ExportError> {
+        let path = folder.join(UNFINISHED);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot_write(&path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes all of it into its folder, where it was noted before, and gives its files.
+    ///
+    /// # Errors
+    /// When not all could be written. What is there stays, and the same again goes on with it.
+    pub async fn write(
+        &mut self,
+        app: &App,
+        export: &ExportRow,
+        folder: &Path,
+        tell: Tell<'_>,
+    ) -> Result<Vec<ExportFile>, ExportError> {
+        let mut export = export.clone();
+        for _ in 0..TRIES {
+            let written = match self.format {
+                ExportFormat::Folder => self.folder(app, &export, folder, tell).await,
+                _ => self.files(app, &export, folder, tell).await,
+            };
+            let now = exports::show(&app.db, export.user, export.dataset, export.id).await?;
+            let now = now.ok_or(ExportFileError::Changed)?;
+            match written {
+                Ok(files) if now.revision == export.revision => return Ok(files),
+                Err(ExportError::File(ExportFileError::Changed)) | Ok(_) => export = now,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ExportFileError::Changed.into())
+    }
+
+    async fn files(
+        &mut self,
+        app: &App,
+        export: &ExportRow,
+        folder: &Path,
+        tell: Tell<'_>,
+    ) -> Result<Vec<ExportFile>, ExportError> {
+        let mut files = Vec::new();
+        for row in app.export_files(export).await? {
+            let opened = open(app, export, &row, tell).await?;
+            let done = self.file(&row, opened, folder, tell).await?;
+            files.push(ExportFile {
+                name: row.name,
+                bytes: Some(done.bytes),
+                sha256: Some(done.sha256),
+                images: u64::try_from(row.images - row.removed).unwrap_or_default(),
+                revision: row.revision,
+                removed: u64::try_from(row.removed).unwrap_or_default(),
+            });
+        }
+        let rows = exports::files(&app.db, export.id).await?;
+        let facts = facts(&app.db, export, &rows).await?;
+        let ExportRow { format, ref options, .. } = *export;
+        let images = u64::try_from(export.images - export.removed).unwrap_or_default();
+        let described = Croissant { facts: &facts, format, options, files: &files }.text();
+        put_text(&folder.join(CROISSANT), &described)?;
+        put_text(&folder.join(MANIFEST), &Manifest { format, options, images, files: &files }.text())?;
+        Ok(files)
+    }
+
+    /// Writes a file, or what is missing of it.
+    async fn file(
+        &mut self,
+        row: &ExportFileRow,
+        opened: OpenFile,
+        folder: &Path,
+        tell: Tell<'_>,
+    ) -> Result<DoneFile, ExportError> {
+        let name = row.name.as_str();
+        let (path, tag, length) = (folder.join(name), opened.tag.clone(), opened.length);
+        let progress = |done| tell(LocalProgress { what: name, done, total: length });
+        if let Some(done) = self.done.get(name).filter(|done| done.tag == tag)
+            && hashed(&path).await.is_ok_and(|(hash, bytes)| bytes == done.bytes && hex(hash) == done.sha256)
+        {
+            progress(length);
+            return Ok(done.clone());
+        }
+        // The tag is in the name: what is of another version is not continued.
+        let part = folder.join(format!(".{name}.{}.part", tag.trim_matches('"')));
+        let (mut hash, mut at) = match hashed(&part).await {
+            Ok((hash, bytes)) if bytes <= length => (hash, bytes),
+            Ok(_) => {
+                tokio::fs::remove_file(&part).await.map_err(cannot_write(&part))?;
+                (Hash::new(), 0)
+            }
+            Err(_) => (Hash::new(), 0),
+        };
+        let file = OpenOptions::new().create(true).append(true).open(&part).await;
+        let mut file = BufWriter::with_capacity(BUFFER, file.map_err(cannot_write(&part))?);
+        let mut bytes = opened.bytes(at..length).await?;
+        while let Some(bytes) = bytes.try_next().await? {
+            file.write_all(&bytes).await.map_err(cannot_write(&part))?;
+            hash.update(&bytes);
+            at += bytes.len() as u64;
+            progress(at);
+        }
+        file.flush().await.map_err(cannot_write(&part))?;
+        if at != length {
+            return Err(ExportFileError::Changed.into());
+        }
+        file.get_ref().sync_all().await.map_err(cannot_write(&part))?;
+        private::share(&part).map_err(cannot_write(&part))?;
+        tokio::fs::rename(&part, &path).await.map_err(cannot_write(&path))?;
+        let done = DoneFile { tag, bytes: length, sha256: hex(hash) };
+        self.done.insert(name.to_owned(), done.clone());
+        self.note(folder)?;
+        remove_parts(folder, name).await?;
+        Ok(done)
+    }
+
+    async fn folder(
+        &self,
+        app: &App,
+        export: &ExportRow,
+        folder: &Path,
+        tell: Tell<'_>,
+    ) -> Result<Vec<ExportFile>, ExportError> {
+        let rows = exports::files(&app.db, export.id).await?;
+        // Which has all pictures.
+        let all = rows.iter().find(|row| row.kind == ExportFileKind::Card);
+        let all = all.ok_or(ExportFileError::Unreadable)?;
+        let listing = folder.join(LISTING);
+        let mut lines = Draft::begin(&listing).await?;
+        let mut attribution = documents::begin_attribution(folder).await?;
+        let (mut counts, mut files) = (Counts::default(), Vec::new());
+        let total = u64::try_from(export.images - export.removed).unwrap_or_default();
+        let mut after = all.first - 1;
+        loop {
+            let page = exports::items(&app.db, all, after, PAGE).await?.ok_or(ExportFileError::Changed)?;
+            let Some(last) = page.last() else { break };
+            after = last.position;
+            let put = |item| put(app, export, item, folder, self.goes_on);
+            let mut items = stream::iter(page).map(put).buffered(app.derivations.at_once());
+            while let Some(item) = items.next().await {
+                let ExportItem { record, .. } = item?;
+                lines.push_json(&record).await?;
+                if let Some(attribution) = &mut attribution {
+                    attribution.push(&attribution::row(&record)).await?;
+                }
+                counts.add(&record);
+                files.push(folder.join(&record.file_name));
+                tell(LocalProgress { what: "pictures", done: files.len() as u64, total });
+            }
+        }
+        let finished = lines.finish().await?;
+        let before = listed(&listing).await?;
+        lines.replace().await?;
+        remove_gone(folder, before, &files).await?;
+        let mut attributed = None;
+        if let Some(mut draft) = attribution {
+            attributed = Some(draft.finish().await?);
+            draft.replace().await?;
+        }
+        let mut facts = facts(&app.db, export, &rows).await?;
+        facts.counts = counts;
+        let file = |name: &str, file: &Finished| ExportFile {
+            name: name.to_owned(),
+            bytes: Some(file.bytes),
+            sha256: Some(file.sha256.clone()),
+            images: total,
+            ..ExportFile::default()
+        };
+        let mut said = vec![file(LISTING, &finished)];
+        said.extend(attributed.as_ref().map(|attributed| file(crate::dataset::ATTRIBUTION, attributed)));
+        documents::write(folder, &facts, &export.options, finished, attributed, false)?;
+        let ExportRow { format, ref options, .. } = *export;
+        put_text(&folder.join(MANIFEST), &Manifest { format, options, images: total, files: &said }.text())?;
+        Ok(said)
+    }
+}
+
+/// Opens a file, which is made before if need be.
+async fn open(
+    app: &App,
+    export: &ExportRow,
+    row: &ExportFileRow,
+    tell: Tell<'_>,
+) -> Result<OpenFile, ExportError> {
+    let mut has_tried = false;
+    loop {
+        match app.open_export_file(export.user, export.dataset, export.id, &row.name).await {
+            Ok(opened) => return Ok(opened.ok_or(ExportFileError::Changed)?),
+            Err(ExportFileError::NotReady(why)) => {
+                if has_tried && why.is_some() {
+                    return Err(ExportFileError::NotReady(why).into());
+                }
+                tell(LocalProgress { what: "making files", done: 0, total: 0 });
+                if has_tried {
+                    // Another process is about it.
+                    tokio::time::sleep(LOOK).await;
+                }
+                app.finish_exports(&CancellationToken::new()).await?;
+                has_tried = true;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Has the picture of an item in the folder, and says what it is.
+async fn put(
+    app: &App,
+    export: &ExportRow,
+    item: ExportItem,
+    folder: &Path,
+    goes_on: bool,
+) -> Result<ExportItem, ExportError> {
+    let Some(wish) = export.options.pictures else {
+        let path = folder.join(&item.record.file_name);
+        let is_there = hashed(&path).await.is_ok_and(|(hash, _)| hash.finalize()[..] == item.sha256.0);
+        if !is_there {
+            let (_, bytes) = picture(app, export, item.clone()).await?;
+            put_picture(&path, &bytes).await?;
+        }
+        return Ok(item);
+    };
+    let path = folder.join(item.record.made_file_name(wish.format.format()));
+    if goes_on && let Some(there) = made_before(app, &path, &item, &wish).await {
+        return Ok(there);
+    }
+    let (item, bytes) = picture(app, export, item).await?;
+    if tokio::fs::read(&path).await.ok().is_none_or(|there| there != bytes) {
+        put_picture(&path, &bytes).await?;
+    }
+    Ok(item)
+}
+
+/// What an interrupted export made of an item, if it did: files come into their places whole.
+async fn made_before(app: &App, path: &Path, item: &ExportItem, wish: &Derivative) -> Option<ExportItem> {
+    let bytes = tokio::fs::read(path).await.ok()?;
+    let header = validate::inspect(&bytes, &decode_limits(&app.config)).ok()?;
+    let format = wish.format.format();
+    let size = (header.width, header.height);
+    (header.format == format).then(|| made_item(item.clone(), &bytes, format, size))
+}
+
+/// The hash of a file, and its length in bytes.
+async fn hashed(path: &Path) -> io::Result<(Hash, u64)> {
+    let mut file = File::open(path).await?;
+    let (mut hash, mut length, mut buffer) = (Hash::new(), 0, vec![0; BUFFER]);
+    loop {
+        let read = file.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok((hash, length));
+        }
+        hash.update(&buffer[..read]);
+        length += read as u64;
+    }
+}
+
+fn hex(hash: Hash) -> String {
+    Sha256(hash.finalize().into()).to_string()
+}
+
+fn put_text(path: &Path, text: &str) -> Result<(), ExportError> {
+    let written = atomic_write::write(path, text.as_bytes()).and_then(|()| private::share(path));
+    written.map_err(cannot_write(path))
+}
+
+/// Removes what was begun of other versions of a file.
+async fn remove_parts(folder: &Path, name: &str) -> Result<(), ExportError> {
+    let mut entries = tokio::fs::read_dir(folder).await.map_err(cannot_write(folder))?;
+    while let Some(entry) = entries.next_entry().await.map_err(cannot_write(folder))? {
+        let found = entry.file_name();
+        let found = found.to_string_lossy();
+        let tag = found.strip_prefix(&format!(".{name}.")).and_then(|rest| rest.strip_suffix(".part"));
+        if tag.is_some_and(|tag| tag.len() == 32 && tag.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+            tokio::fs::remove_file(entry.path()).await.map_err(cannot_write(&entry.path()))?;
+        }
+    }
+    Ok(())
+}
