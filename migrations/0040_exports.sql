@@ -22,6 +22,9 @@ create table pixcrawler.export (
     facts jsonb not null,
     facts_revision integer not null default 0,
     created_at timestamptz not null default now(),
+    -- Of what it was made of, where it was made for whoever gets the dataset as it is (`export/zip`): it serves
+    -- again as long as that is the same. Null where a user has asked for an export.
+    fingerprint text,
     -- A transaction that began before the export was there may take out a picture without finding it here.
     -- Once all up to this one have ended it is looked after these; null when that is done, or not begun.
     settle_after xid8,

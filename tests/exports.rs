@@ -3,7 +3,7 @@
 use std::io::{Cursor, Read as _};
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use pixcrawler::{
     db,
     model::{Format, Sha256, UserId},
@@ -11,7 +11,10 @@ use pixcrawler::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::api::{Answer, Api, User, pointers, send};
+use crate::support::{
+    api::{Answer, Api, User, pointers, send},
+    postgres::execute,
+};
 
 /// A dataset with a job that has kept pictures.
 struct Kept {
@@ -565,5 +568,70 @@ async fn what_may_not_be_asked_for_is_said() {
     let states: Vec<&Value> = listed["items"].as_array().unwrap().iter().map(|item| &item["state"]).collect();
     assert_eq!(states, vec!["complete"; 20]);
     problem(&ann.post(&kept.exports(), &json!({ "format": "csv" })).await, 409, "too-many-exports");
+    api.stop().await;
+}
+
+/// As the original has it: the archive is the same until the dataset is another one, in whatever way.
+#[tokio::test]
+async fn the_archive_of_a_dataset_is_made_once_for_what_it_is() {
+    let api = Api::start().await;
+    let (ann, bob) = (api.user("ann@example.org"), api.user("bob@example.org"));
+    let kept = Kept::make(&api, &ann, &pictures()).await;
+    let path = format!("/api/v1/datasets/{}/export/zip", kept.dataset);
+    let ids = async || -> Vec<i32> {
+        let ids = "select id from pixcrawler.export where fingerprint is not null order by id";
+        sqlx::query_scalar(ids).fetch_all(&api.database.pool).await.unwrap()
+    };
+    let get = async || {
+        let (headers, whole) = bytes(ann.request("GET", &path), 200).await;
+        read("data.zip", &whole);
+        (headers["etag"].to_str().unwrap().to_owned(), whole)
+    };
+
+    ann.get("/api/v1/datasets/999999/export/zip").await.expect(404);
+    bob.get(&path).await.expect(404);
+    let head = ann.request("HEAD", &path).send().await.unwrap();
+    let (mut tag, mut whole) = get().await;
+    assert_eq!((head.status().as_u16(), head.headers()["etag"].to_str().unwrap()), (200, &*tag));
+    assert_eq!(head.headers()["content-length"], whole.len().to_string());
+    let named = format!("attachment; filename=\"dataset_{}.zip\"", kept.dataset);
+    assert_eq!(head.headers()["content-disposition"], named);
+    // As an export that was asked for, which it is not: it is in no list, and takes nobody's place.
+    let export = kept.export(&ann, &json!({ "format": "zip" })).await;
+    let (_, asked) = bytes(ann.request("GET", &kept.file(&export, "data.zip")), 200).await;
+    assert!(asked == whole);
+    let listed = ann.get(&kept.exports()).await.expect(200).json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed:#}");
+    finish(&api).await;
+    assert!(get().await == (tag.clone(), whole.clone()) && ids().await.len() == 1);
+
+    let change = async |sql: &'static str| execute(&api.database.pool, sql).await;
+    let drops = "update images set is_valid = false, reason = 'corrupt' where file_size = 512";
+    for (at, change) in [
+        change("update datasets set name = 'Beasts'").boxed_local(),
+        kept.add(&api, kept.job, &[("cat", vec![6; 9000])]).boxed_local(),
+        // Crawls change labels without a date.
+        change("update images set labels = '[\"dog\", \"z\", \"a\"]' where file_size = 9000").boxed_local(),
+        change(drops).boxed_local(),
+        async {
+            change("update images set is_valid = true, reason = null where file_size = 512").await;
+            change("update images set is_valid = false, reason = 'corrupt' where file_size = 9000").await;
+        }
+        .boxed_local(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        change.await;
+        let go_on = ann.request("GET", &path).header("range", "bytes=9-").header("if-range", &tag);
+        let (headers, anew) = bytes(go_on, 200).await;
+        assert!(headers["etag"] != tag && anew != whole, "change {at}");
+        (tag, whole) = get().await;
+        assert!(headers["etag"] == tag && anew == whole, "change {at}");
+        let go_on = ann.request("GET", &path).header("range", "bytes=9-").header("if-range", &tag);
+        assert!(bytes(go_on, 206).await.1 == whole[9..], "change {at}");
+        bytes(ann.request("GET", &path).header("if-none-match", &tag), 304).await;
+        assert!(ids().await.len() == 3.min(at + 2), "change {at}");
+    }
     api.stop().await;
 }

@@ -160,6 +160,7 @@ async fn every_operation_works_over_every_layout() {
         let export = format!("{exports}/{}", export["id"]);
         system.get(&export).await.expect(200);
         system.call("DELETE", &export, None).await.expect(200);
+        system.get(&format!("{dataset}/export/zip")).await.expect(200);
 
         let made = json!({ "name": "Training", "permissions": ["read"] });
         let made = system.post("/api/v1/api-keys", &made).await.expect(201).json();

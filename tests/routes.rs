@@ -81,6 +81,7 @@ const NEEDS: [(&str, &str); 87] = [
     ("getProjectStatistics", "read crawl_jobs:read datasets:read"),
     ("putDataset", "write"),
     ("exportDatasetJson", "read datasets:export"),
+    ("exportDatasetZip", "read datasets:export"),
     ("getDatasetStatus", "read datasets:read"),
     ("listProjectDatasets", "read datasets:read"),
     ("createProjectDataset", "write"),

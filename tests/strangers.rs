@@ -557,7 +557,7 @@ async fn hugging_face_loads_a_folder() {
     assert_eq!(described, json!({ "out/croissant.json": { "records": 5 } }));
 }
 
-/// The original's SDK, as it is on PyPI, reads projects and datasets, and what is in them.
+/// The original's SDK, as it is on PyPI, reads projects and datasets, and what is in them, and downloads it.
 #[tokio::test]
 async fn the_originals_sdk_works() {
     let site = Site::start().await;
@@ -577,9 +577,11 @@ async fn the_originals_sdk_works() {
     let python = root.join("target/tools/strangers/python/bin/python");
     assert!(python.exists(), "run `make strangers`, which fetches the SDK");
     let base = format!("http://{}/api/v1", api.address);
+    let folder = tempfile::tempdir().unwrap();
     let asked = Command::new(python)
         .arg(root.join("tests/strangers/sdk.py"))
         .args([&base, &ann.token, &project["id"].to_string()])
+        .arg(folder.path().join("foxes/dataset.zip"))
         .output()
         .await
         .unwrap();
@@ -597,10 +599,14 @@ async fn the_originals_sdk_works() {
         ("len", json!(5)),
         ("labels", json!(["fox", "fox", "fox", "fox", "fox"])),
         ("hashes", json!(support::site::hashes(&pictures))),
+        ("downloaded_hashes", said["hashes"].clone()),
+        ("downloaded_paths", said["paths"].clone()),
     ] {
         assert_eq!(said[name], expect, "{name}: {said:#}");
     }
-    assert!(said["missing"].as_str().unwrap().contains("not found"), "{said:#}");
+    for missing in ["missing", "missing_archive"] {
+        assert!(said[missing].as_str().unwrap().contains("not found"), "{said:#}");
+    }
     for link in said["links"].as_array().unwrap() {
         send(reqwest::Client::new().get(link.as_str().unwrap())).await.expect(200);
     }

@@ -143,6 +143,8 @@ async function contents(job: Job): Promise<void> {
   const counted = ok(await client.GET("/api/v1/datasets/{id}/statistics", { params }));
   assert.deepEqual([counted.images, counted.formats.items.map((share) => share.name)], [3, ["png"]]);
   assert.equal(ok(await client.GET("/api/v1/datasets/{id}/export/json", { params })).length, 3);
+  const archive = await client.GET("/api/v1/datasets/{id}/export/zip", { params, parseAs: "arrayBuffer" });
+  assert.equal(Buffer.from(ok(archive)).subarray(0, 2).toString(), "PK");
 }
 
 /** What is in the dataset, packed. */

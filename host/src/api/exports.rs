@@ -37,7 +37,7 @@ use crate::{
         exports::{ExportFileRow, ExportRow},
     },
     error::chain,
-    model::{self, DatasetId, ExportId},
+    model::{self, DatasetId, ExportId, UserId},
     services::exports::ExportRequest,
 };
 
@@ -397,9 +397,7 @@ impl ExportsApi {
         let opened = app.open_export_file(user, dataset, export, &file).await?;
         let opened = opened.ok_or_else(|| Problem::not_found("file of an export"))?;
         let conditions = Conditions { if_none_match, if_range, range };
-        let response = File::get(opened, &file, &conditions, request.method()).await?;
-        let traffic = app.user_traffic.clone();
-        Ok(File(ranges::counted(response, move |bytes| traffic.sent(user, bytes))))
+        Ok(File::get(app, user, opened, &file, &conditions, request.method()).await?)
     }
 }
 
@@ -470,10 +468,24 @@ fn example_name() -> String {
 }
 
 /// A file, a part of it, or the word that the client has it.
-struct File(Response);
+pub(super) struct File(Response);
 
 impl File {
-    async fn get(
+    /// Sends it to a user under this name.
+    pub(super) async fn get(
+        app: &App,
+        user: UserId,
+        file: OpenFile,
+        name: &str,
+        conditions: &Conditions,
+        method: &Method,
+    ) -> Result<Self, Problem> {
+        let response = Self::answer(file, name, conditions, method).await?;
+        let traffic = app.user_traffic.clone();
+        Ok(Self(ranges::counted(response, move |bytes| traffic.sent(user, bytes))))
+    }
+
+    async fn answer(
         file: OpenFile,
         name: &str,
         conditions: &Conditions,

@@ -127,6 +127,30 @@ const FILE: &str = "f.export_id, f.number, f.name, f.kind, f.first_position, f.e
 const KEPT: &str =
     "is_valid and not is_duplicate and hash ~ '^[0-9a-f]{64}$' and format in ('jpeg', 'png', 'gif', 'webp')";
 
+/// Rows of what a dataset of a user has kept.
+fn kept(user: UserId, dataset: DatasetId) -> String {
+    format!(
+        "select id, coalesce(labels ->> 0, '') as label, coalesce(to_jsonb(labels), '[]') as labels,
+                coalesce(to_jsonb(metadata) -> 'tags', '[]') as tags, original_url as url, asked_url, source,
+                {provenance}, coalesce(width, 0) as width, coalesce(height, 0) as height,
+                coalesce(file_size, 0) as size, hash as sha256, lpad(to_hex(phash), 16, '0') as phash, format, crc32
+           from public.images where user_id = '{user}' and dataset_id = {dataset} and {KEPT}",
+        provenance = Provenance::COLUMNS,
+    )
+}
+
+/// An expression that is another when these rows are, or what the dataset is called. Crawls add labels to rows
+/// that are there, so that counts and dates would not do.
+fn fingerprint(user: UserId, dataset: DatasetId) -> String {
+    format!(
+        "(select concat_ws(' ', count(*), sum(hashtextextended(kept::text, 0)),
+                           (select hashtextextended(row(name, description, keywords)::text, 0)
+                              from public.datasets where id = {dataset}))
+            from ({rows}) as kept)",
+        rows = kept(user, dataset),
+    )
+}
+
 /// A snapshot on its way: all that is read is of one moment, and nothing is there before its end.
 pub struct Snapshot {
     tx: Transaction<'static, Postgres>,
@@ -145,10 +169,11 @@ impl Snapshot {
         &mut self.tx
     }
 
-    /// How many exports the dataset has, and its user.
+    /// How many exports a user has asked for, of the dataset and of all.
     pub async fn count(&mut self, user: UserId, dataset: DatasetId) -> sqlx::Result<(i64, i64)> {
         sqlx::query_as(
-            "select count(*) filter (where dataset_id = $2), count(*) from pixcrawler.export where user_id = $1",
+            "select count(*) filter (where dataset_id = $2), count(*) from pixcrawler.export
+              where user_id = $1 and fingerprint is null",
         )
         .bind(user)
         .bind(dataset)
@@ -184,14 +209,8 @@ impl Snapshot {
             }
         };
         sqlx::raw_sql(AssertSqlSafe(format!(
-            "declare kept no scroll cursor for
-             select id, coalesce(labels ->> 0, '') as label, coalesce(to_jsonb(labels), '[]') as labels,
-                    coalesce(to_jsonb(metadata) -> 'tags', '[]') as tags, original_url as url, asked_url, source,
-                    {provenance}, coalesce(width, 0) as width, coalesce(height, 0) as height,
-                    coalesce(file_size, 0) as size, hash as sha256, lpad(to_hex(phash), 16, '0') as phash, format, crc32
-               from public.images where user_id = '{user}' and dataset_id = {dataset} and {KEPT}
-              order by {order}",
-            provenance = Provenance::COLUMNS,
+            "declare kept no scroll cursor for {rows} order by {order}",
+            rows = kept(user, dataset),
         )))
         .execute(&mut *self.tx)
         .await
@@ -221,6 +240,18 @@ impl Snapshot {
         .bind(Json(options))
         .fetch_one(&mut *self.tx)
         .await
+    }
+
+    /// Makes it one of those that serve whoever gets the dataset as it is.
+    pub async fn reuse(&mut self, user: UserId, dataset: DatasetId, export: ExportId) -> sqlx::Result<()> {
+        sqlx::query(AssertSqlSafe(format!(
+            "update pixcrawler.export set fingerprint = {} where id = $1",
+            fingerprint(user, dataset),
+        )))
+        .bind(export)
+        .execute(&mut *self.tx)
+        .await
+        .map(drop)
     }
 
     /// Adds items.
@@ -329,10 +360,40 @@ async fn take_out_gone(pool: &PgPool, export: ExportId) -> sqlx::Result<()> {
     .map(drop)
 }
 
-/// The exports of a dataset of this user, newest first.
+/// The newest export that was made for whoever gets this dataset as it is, if it still is that.
+pub async fn reusable(pool: &PgPool, user: UserId, dataset: DatasetId) -> sqlx::Result<Option<ExportId>> {
+    sqlx::query_scalar(AssertSqlSafe(format!(
+        "select id from pixcrawler.export
+          where user_id = $1 and dataset_id = $2 and removed = 0 and fingerprint = {}
+          order by id desc limit 1",
+        fingerprint(user, dataset),
+    )))
+    .bind(user)
+    .bind(dataset)
+    .fetch_optional(pool)
+    .await
+}
+
+/// Deletes the exports of a dataset that were made for whoever gets it as it is, but for the newest three: somebody
+/// may still be reading those. Nothing of them is in the store.
+pub async fn forget_reusable(pool: &PgPool, user: UserId, dataset: DatasetId) -> sqlx::Result<()> {
+    sqlx::query(
+        "delete from pixcrawler.export where id in (
+             select id from pixcrawler.export where user_id = $1 and dataset_id = $2 and fingerprint is not null
+              order by id desc offset 3)",
+    )
+    .bind(user)
+    .bind(dataset)
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// The exports of a dataset that this user has asked for, newest first.
 pub async fn list(pool: &PgPool, user: UserId, dataset: DatasetId) -> sqlx::Result<Vec<ExportRow>> {
     let rows = sqlx::query(AssertSqlSafe(format!(
-        "select {EXPORT} from pixcrawler.export e where user_id = $1 and dataset_id = $2 order by id desc"
+        "select {EXPORT} from pixcrawler.export e
+          where user_id = $1 and dataset_id = $2 and fingerprint is null order by id desc"
     )));
     rows.bind(user).bind(dataset).fetch_all(pool).await?.iter().map(export_of).collect()
 }

@@ -4,7 +4,7 @@ use chrono::Utc;
 use poem::{Request, web::Data};
 use poem_openapi::{
     OpenApi,
-    param::{Path, Query},
+    param::{Header, Path, Query},
     payload::Json,
 };
 
@@ -18,12 +18,17 @@ use crate::{
             self, CHANGING, CreateDataset, DatasetCreated, DatasetDetail, DatasetPage, DatasetsApi,
             UpdateDataset,
         },
-        error::{NOT_FOUND, PARAMETER, Problem, ProblemSet, SIGNED_IN},
+        error::{CONFLICT, NOT_FOUND, PARAMETER, Problem, ProblemSet, RANGE, SIGNED_IN},
+        exports::File,
         images::{self, ManifestArray},
         projects,
+        ranges::Conditions,
     },
     app::App,
-    dataset::Listing,
+    dataset::{
+        Listing,
+        export::{ARCHIVE, ExportFileError},
+    },
     db::{self, images::ImageScope},
     model::{DatasetId, ProjectId, UserId},
     services::datasets::{DatasetError, DatasetRequest},
@@ -71,6 +76,41 @@ impl OtherDatasetsApi {
         let name = format!("dataset_{dataset}.json");
         let origin = images::origin(request);
         Ok(ManifestArray::new(app, caller.holder(), listing, origin, Utc::now(), &name))
+    }
+
+    /// Get all that a dataset has kept, as an archive
+    ///
+    /// What the original's SDK downloads: the file of an export as `zip` with default options, which is made where
+    /// there is none of the dataset as it is now. Such exports are not listed. `Range`, `If-Range` and
+    /// `If-None-Match` are understood; once the dataset has changed, the archive is another.
+    #[oai(path = "/datasets/:id/export/zip", method = "get", operation_id = "exportDatasetZip", deprecated)]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
+    async fn export_zip(
+        &self,
+        Data(app): Data<&App>,
+        request: &Request,
+        Access(caller): Access<EXPORT_DATASETS>,
+        /// Id of the dataset.
+        #[oai(example = "datasets::example_id")]
+        Path(id): Path<i32>,
+        /// ETags that the client has.
+        #[oai(name = "If-None-Match")]
+        Header(if_none_match): Header<Option<String>>,
+        /// Only with this ETag does `Range` count.
+        #[oai(name = "If-Range")]
+        Header(if_range): Header<Option<String>>,
+        /// One range of bytes; several are answered with the whole.
+        #[oai(name = "Range")]
+        Header(range): Header<Option<String>>,
+    ) -> Result<File, ProblemSet<{ SIGNED_IN | NOT_FOUND | CONFLICT | RANGE }>> {
+        let dataset = DatasetId(id);
+        let export = app.current_zip(caller.user, dataset).await?;
+        // Newer ones may have taken its place by now.
+        let opened = app.open_export_file(caller.user, dataset, export, ARCHIVE).await?;
+        let opened = opened.ok_or(ExportFileError::Changed)?;
+        let (name, conditions) =
+            (format!("dataset_{dataset}.zip"), Conditions { if_none_match, if_range, range });
+        Ok(File::get(app, caller.user, opened, &name, &conditions, request.method()).await?)
     }
 
     /// List the datasets of a project

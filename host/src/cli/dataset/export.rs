@@ -272,7 +272,7 @@ impl ExportArgs {
             measure(&app.db, &app.store, scope, |_| ()).await?;
         }
         bar.say("listing pictures");
-        let export = app.fix_export(user, dataset, format, options.clone()).await?;
+        let export = app.fix_export(user, dataset, (format, options)).await?;
         let local = LocalExport::new(export, dataset, format, options.clone());
         local.note(folder)?;
         let row = exports::show(&app.db, user, dataset, export).await?.context("the dataset was deleted")?;

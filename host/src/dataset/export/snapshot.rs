@@ -29,6 +29,8 @@ use crate::{
 /// Exports that a dataset may have, and a user.
 const MOST_OF_DATASET: i64 = 20;
 const MOST_OF_USER: i64 = 100;
+/// The only data file of an archive with default options.
+pub const ARCHIVE: &str = "data.zip";
 /// How long whoever asks for an archive waits for checksums of pictures of earlier versions.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -61,6 +63,15 @@ pub enum CreateExportError {
     Database(#[from] db::Error),
 }
 
+/// What an export is made for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// A user wants it to be there until it is deleted.
+    Asked,
+    /// Whoever gets the dataset as it is, until that changes.
+    Current,
+}
+
 /// Cuts the pictures of an export into shards, as they come.
 struct Shards {
     most_images: u32,
@@ -83,7 +94,7 @@ impl App {
         request: &ExportRequest,
     ) -> Result<ExportId, CreateExportError> {
         let (format, options) = request.check().map_err(CreateExportError::Rules)?;
-        self.fix_export(user, dataset, format, options).await
+        self.fix_export(user, dataset, (format, &options)).await
     }
 
     /// The same, as it was checked; in a folder, too.
@@ -94,8 +105,33 @@ impl App {
         &self,
         user: UserId,
         dataset: DatasetId,
-        format: ExportFormat,
-        options: ExportOptions,
+        asked: (ExportFormat, &ExportOptions),
+    ) -> Result<ExportId, CreateExportError> {
+        self.snapshot(user, dataset, asked, Purpose::Asked).await
+    }
+
+    /// An archive of the originals that a dataset has kept by now, with default options: the one that was made the
+    /// last time, where the dataset has not changed since, or a new one. Such exports are not listed and do not
+    /// count as asked for; those from before go, but for the last few.
+    ///
+    /// # Errors
+    /// See [`CreateExportError`]; neither rules nor numbers are in its way.
+    pub async fn current_zip(&self, user: UserId, dataset: DatasetId) -> Result<ExportId, CreateExportError> {
+        if let Some(export) = db::exports::reusable(&self.db, user, dataset).await? {
+            return Ok(export);
+        }
+        let asked = (ExportFormat::Zip, &ExportOptions::default());
+        let export = self.snapshot(user, dataset, asked, Purpose::Current).await?;
+        db::exports::forget_reusable(&self.db, user, dataset).await?;
+        Ok(export)
+    }
+
+    async fn snapshot(
+        &self,
+        user: UserId,
+        dataset: DatasetId,
+        (format, options): (ExportFormat, &ExportOptions),
+        purpose: Purpose,
     ) -> Result<ExportId, CreateExportError> {
         let needs_crc32 = format == ExportFormat::Zip && options.pictures.is_none();
         if needs_crc32 {
@@ -114,16 +150,19 @@ impl App {
         let (of_dataset, of_user) = snapshot.count(user, dataset).await?;
         for (there, most, what) in [(of_dataset, MOST_OF_DATASET, "dataset"), (of_user, MOST_OF_USER, "user")]
         {
-            if there >= most {
+            if there >= most && purpose == Purpose::Asked {
                 return Err(CreateExportError::TooMany(there, what));
             }
         }
         let classes = snapshot.classes(user, dataset).await?;
         let folders = Folders::new(classes.iter().map(String::as_str));
-        let export = snapshot.insert(user, dataset, format, &options).await?;
+        let export = snapshot.insert(user, dataset, format, options).await?;
+        if purpose == Purpose::Current {
+            snapshot.reuse(user, dataset, export).await?;
+        }
         snapshot.open(user, dataset, options.order, options.seed).await?;
-        let (mut position, mut counts, mut shards) = (0, Counts::default(), Shards::new(format, &options));
-        let made_as = MadeAs::of(&options, format);
+        let (mut position, mut counts, mut shards) = (0, Counts::default(), Shards::new(format, options));
+        let made_as = MadeAs::of(options, format);
         loop {
             let page = snapshot.next().await?;
             if page.is_empty() {
@@ -144,7 +183,7 @@ impl App {
         }
         facts.counts = counts;
         let facts = serde_json::to_value(&facts).unwrap_or_default();
-        let files = files(format, &options, shards.firsts, position);
+        let files = files(format, options, shards.firsts, position);
         snapshot.end(export, position, &facts, &files).await?;
         begin_to_settle(&self.db, export).await?;
         self.export_wake.notify_one();
