@@ -143,7 +143,8 @@ async fn what_poem_refuses_is_a_problem_too() {
         images("verdict=lost").await,
         "The parameter `verdict` must be one of: kept, refused, duplicate."
     );
-    assert!(images("reasons=truncated").await.ends_with("there are: limit, after, verdict, reason, url."));
+    let there_are = "there are: limit, after, verdict, reason, url, label, source, license.";
+    assert!(images("reasons=truncated").await.ends_with(there_are));
     for (path, there_are) in [
         ("/api/v1/sources?input=keywords", "There is no parameter `input`; this list has none."),
         ("/api/v1/crawl-jobs/1/logs?q=x", "There is no parameter `q`; there are: limit, after."),

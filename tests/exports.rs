@@ -523,13 +523,16 @@ async fn pictures_are_made_of_others() {
     assert_eq!(sizes, [[10, 20], [21, 32], [32, 24]]);
     assert!(files[2].windows(4).any(|bytes| bytes == b"WEBP"));
 
-    // What is none tells why, and is made when it is there again.
-    let other = Kept::make(&api, &ann, &[("cat", b"no picture".to_vec())]).await;
+    // What is none is left out, which is said.
+    let other = Kept::make(&api, &ann, &[("cat", b"no picture".to_vec()), ("cat", png(8, 8))]).await;
     let export = other.export(&ann, &wish("webdataset", json!({ "fit": "none" }))).await;
     finish(&api).await;
-    let told = ann.get(&other.file(&export, "data-00000.tar")).await;
-    problem(&told, 409, "export-not-ready");
-    assert!(told.json()["detail"].as_str().unwrap().contains("nothing can be made of picture"), "{told:?}");
+    let shown = other.shown(&ann, &export).await;
+    let file = &shown["files"][0];
+    let said = file["error"].as_str().unwrap_or_default();
+    assert!(shown["state"] == "complete" && said.contains("one picture is left out"), "{shown:#}");
+    let tar = bytes(ann.request("GET", &other.file(&export, "data-00000.tar")), 200).await.1;
+    assert_eq!(self::members(&tar).len(), 2);
     api.stop().await;
 }
 

@@ -92,7 +92,7 @@ struct ExportFile {
     removed: i32,
     /// Rises when some are: a download of it begins anew then.
     revision: i32,
-    /// Why it is not made, where that failed.
+    /// Why it is not made, where that failed; or which pictures are left out because nothing could be made of them.
     error: Nullable<String>,
     /// Path with a signed link, which needs no token.
     url: String,

@@ -154,7 +154,8 @@ mod tests {
     fn lists_know_their_parameters() {
         let operations = Operations::of(&serde_json::from_str(&crate::api::document()).unwrap());
         let unknown = |path: &str, query: &str| operations.unknown_in_list(path, query);
-        let images = ["limit", "after", "verdict", "reason", "url"].map(str::to_owned);
+        let images = ["limit", "after", "verdict", "reason", "url", "label", "source", "license"];
+        let images = images.map(str::to_owned);
         for path in ["/api/v1/crawl-jobs/7/images", "/api/v1/crawl-jobs/7/images/"] {
             assert_eq!(unknown(path, "limit=5&verdict=kept&url=a%3Fb%3Dc"), None);
             assert_eq!(

@@ -73,7 +73,7 @@ pub struct ExportFileRow {
     pub measure: Option<Value>,
     /// Once it was read through.
     pub sha256: Option<Sha256>,
-    /// Why it is not made, if that failed.
+    /// Why it is not made, if that failed, or what is not in it.
     pub error: Option<String>,
 }
 
@@ -554,11 +554,18 @@ impl FileClaim {
         Ok(kept.execute(pool).await?.rows_affected() > 0)
     }
 
-    /// Ends it with what the file is; false when it has changed meanwhile, or another one does it.
-    pub async fn done(&self, pool: &PgPool, length: u64, sha256: Sha256) -> sqlx::Result<bool> {
+    /// Ends it with what the file is, and what is to be said of it; false when it has changed meanwhile, or
+    /// another one does it.
+    pub async fn done(
+        &self,
+        pool: &PgPool,
+        length: u64,
+        sha256: Sha256,
+        note: Option<&str>,
+    ) -> sqlx::Result<bool> {
         let done = sqlx::query(
             "update pixcrawler.export_file
-                set length = $5, sha256 = $6, layout = $7, claim = null, claimed_until = null, failures = 0, error = null
+                set length = $5, sha256 = $6, layout = $7, claim = null, claimed_until = null, failures = 0, error = $8
               where export_id = $1 and number = $2 and claim = $3 and revision = $4",
         )
         .bind(self.file.export)
@@ -567,7 +574,8 @@ impl FileClaim {
         .bind(self.file.revision)
         .bind(length.cast_signed())
         .bind(sha256.0.as_slice())
-        .bind(LAYOUT);
+        .bind(LAYOUT)
+        .bind(note);
         Ok(done.execute(pool).await?.rows_affected() > 0)
     }
 

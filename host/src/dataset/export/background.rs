@@ -95,16 +95,16 @@ impl App {
             let opened = self.open_export_file(export.user, export.dataset, export.id, &file.name).await?;
             let Some(opened) = opened else { return Ok(()) };
             let (length, sha256) = opened.hash().await?;
-            claim.done(&self.db, length, sha256).await?;
+            claim.done(&self.db, length, sha256, None).await?;
             return Ok(());
         }
         let files = exports::files(&self.db, export.id).await?;
         let facts = facts(&self.db, export, &files).await?;
-        let Made { file: made, length, sha256 } = make(self, export, file, facts, stop).await?;
+        let Made { file: made, length, sha256, note } = make(self, export, file, facts, stop).await?;
         let ExportFileRow { number, revision, .. } = *file;
         let place = MadePlace { export: export.key, number, revision };
         self.store.put_made(export.user, place, made).await?;
-        if !claim.done(&self.db, length, sha256).await? {
+        if !claim.done(&self.db, length, sha256, note.as_deref()).await? {
             // Another revision is wanted by now, or none.
             self.forget_made(claim, place).await?;
         }

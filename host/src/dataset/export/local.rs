@@ -29,6 +29,7 @@ use crate::{
         listed, put_picture, remove_gone,
     },
     db::exports::{self, ExportFileRow, ExportRow},
+    error::chain,
     model::{
         DatasetId, Derivative, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportOptions, Sha256,
     },
@@ -272,7 +273,15 @@ impl LocalExport {
             let put = |item| put(app, export, item, folder, self.goes_on);
             let mut items = stream::iter(page).map(put).buffered(app.derivations.at_once());
             while let Some(item) = items.next().await {
-                let ExportItem { record, .. } = item?;
+                let record = match item {
+                    Ok(ExportItem { record, .. }) => record,
+                    // The others are worth having.
+                    Err(ExportError::File(error @ ExportFileError::Derive(..))) => {
+                        tracing::warn!(error = %chain(&error), "a picture is left out");
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 lines.push_json(&record).await?;
                 if let Some(attribution) = &mut attribution {
                     attribution.push(&attribution::row(&record)).await?;
@@ -282,6 +291,7 @@ impl LocalExport {
                 tell(LocalProgress { what: "pictures", done: files.len() as u64, total });
             }
         }
+        let images = files.len() as u64;
         let finished = lines.finish().await?;
         let before = listed(&listing).await?;
         lines.replace().await?;
@@ -297,14 +307,14 @@ impl LocalExport {
             name: name.to_owned(),
             bytes: Some(file.bytes),
             sha256: Some(file.sha256.clone()),
-            images: total,
+            images,
             ..ExportFile::default()
         };
         let mut said = vec![file(LISTING, &finished)];
         said.extend(attributed.as_ref().map(|attributed| file(crate::dataset::ATTRIBUTION, attributed)));
         documents::write(folder, &facts, &export.options, finished, attributed, false)?;
         let ExportRow { format, ref options, .. } = *export;
-        put_text(&folder.join(MANIFEST), &Manifest { format, options, images: total, files: &said }.text())?;
+        put_text(&folder.join(MANIFEST), &Manifest { format, options, images, files: &said }.text())?;
         Ok(said)
     }
 }

@@ -2,6 +2,7 @@
 //! of others. Each is written into a file without a name, so that nothing is left of one that is not finished.
 
 use std::{
+    cell::{Cell, RefCell},
     fs::File,
     io::{self, BufRead as _, BufReader, BufWriter, Seek as _, Write},
 };
@@ -37,6 +38,8 @@ pub(super) struct Made {
     pub(super) file: File,
     pub(super) length: u64,
     pub(super) sha256: Sha256,
+    /// What is not in it, for people, where there is something to say.
+    pub(super) note: Option<String>,
 }
 
 /// Makes a file, on a thread of its own, until it is done or `stop`.
@@ -53,6 +56,8 @@ pub(super) async fn make(
         file: file.clone(),
         stop: stop.clone(),
         runtime: Handle::current(),
+        left_out: Cell::default(),
+        why: RefCell::default(),
     };
     let made = tokio::task::spawn_blocking(move || source.make(&facts)).await;
     made.map_err(|panicked| ExportFileError::Write(io::Error::other(panicked)))?
@@ -65,6 +70,9 @@ struct Source {
     file: ExportFileRow,
     stop: CancellationToken,
     runtime: Handle,
+    /// Pictures of which nothing could be made, and why of the first.
+    left_out: Cell<usize>,
+    why: RefCell<Option<String>>,
 }
 
 /// Counts and hashes what is written.
@@ -96,7 +104,11 @@ impl Source {
         }?;
         let Sink { file, length, hash } = sink;
         let file = file.into_inner().map_err(|error| ExportFileError::Write(error.into_error()))?;
-        Ok(Made { file, length, sha256: Sha256(hash.finalize().into()) })
+        let note = self.why.take().map(|why| match self.left_out.get() {
+            1 => format!("one picture is left out: {why}"),
+            several => format!("{several} pictures are left out; of the first: {why}"),
+        });
+        Ok(Made { file, length, sha256: Sha256(hash.finalize().into()), note })
     }
 
     fn spool(&self) -> Result<File, ExportFileError> {
@@ -130,8 +142,15 @@ impl Source {
                 if self.stop.is_cancelled() {
                     return Err(ExportFileError::Stopped);
                 }
-                let (item, bytes) = picture?;
-                then(item, bytes)?;
+                match picture {
+                    Ok((item, bytes)) => then(item, bytes)?,
+                    // The same is left out wherever this is made, and the others are worth having.
+                    Err(error @ ExportFileError::Derive(..)) => {
+                        self.left_out.update(|pictures| pictures + 1);
+                        self.why.borrow_mut().get_or_insert_with(|| error.to_string());
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
     }
