@@ -89,21 +89,26 @@ begin
         order by id for update;
     with taken as (
         delete from pixcrawler.export_item where image_id = any (gone) returning export_id, position
+    ), gone_of as (
+        select export_id, array_agg(position order by position) as positions from taken group by export_id
+    ), lost as (
+        -- Counted by binary search: there may be many of both.
+        select f.export_id, f.number, f.kind,
+               width_bucket(f.end_position - 1, g.positions)
+                   - width_bucket(f.first_position - 1, g.positions) as images
+          from gone_of g join pixcrawler.export_file f on f.export_id = g.export_id
     ), changed as (
         update pixcrawler.export_file file
             set revision = revision + 1, removed = file.removed + lost.images, length = null, measure = null,
                 sha256 = null, claim = null, claimed_until = null, failures = 0, error = null
-            from (select f.export_id, f.number, count(*)::integer as images
-                    from pixcrawler.export_file f
-                    join taken t on t.export_id = f.export_id
-                        and t.position >= f.first_position and t.position < f.end_position
-                   group by f.export_id, f.number) as lost
+            from lost
             where lost.export_id = file.export_id and lost.number = file.number
+                -- In each archive of class folders stands how many pictures there are in all of them.
+                and (lost.images > 0 or lost.kind = 'zip')
     )
     update pixcrawler.export e
-        set revision = revision + 1, removed = e.removed + lost.images
-        from (select export_id, count(*)::integer as images from taken group by export_id) as lost
-        where lost.export_id = e.id;
+        set revision = revision + 1, removed = e.removed + cardinality(g.positions)
+        from gone_of g where g.export_id = e.id;
 end $$;
 
 create function pixcrawler.deleted_from_exports() returns trigger

@@ -75,7 +75,7 @@ const NEEDS: [(&str, &str); 88] = [
     ("createExport", "read datasets:export"),
     ("listExports", "read datasets:read datasets:export"),
     ("getExport", "read datasets:read datasets:export"),
-    ("deleteExport", "read datasets:export"),
+    ("deleteExport", "delete"),
     ("getExportFile", "read datasets:export"),
     ("getDatasetStatistics", "read crawl_jobs:read datasets:read"),
     ("getProjectStatistics", "read crawl_jobs:read datasets:read"),

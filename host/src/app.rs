@@ -11,7 +11,7 @@ mod user_traffic;
 use std::sync::Arc;
 
 use tokio::{
-    sync::{Mutex, Notify, broadcast},
+    sync::{Mutex, Notify, Semaphore, broadcast},
     time::Instant,
 };
 
@@ -71,6 +71,8 @@ pub struct App {
     pub thumbnails: Thumbnails,
     /// Told when something is to be done for exports in this process.
     pub export_wake: Arc<Notify>,
+    /// Exports that may be begun at a time: each holds a session of the database for as long as that takes.
+    pub export_turns: Arc<Semaphore>,
     /// Signs what browsers fetch by themselves.
     pub links: Arc<LinkKeys>,
     /// What is counted and timed.

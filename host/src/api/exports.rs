@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     PREFIX, Tag,
-    bearer::{Access, AccessOrLink, EXPORT_DATASETS, Link, READ_EXPORTS},
+    bearer::{Access, AccessOrLink, DELETE, EXPORT_DATASETS, Link, READ_EXPORTS},
     body::JsonBody,
     compat::Gone,
     datasets,
@@ -335,7 +335,7 @@ impl ExportsApi {
     async fn delete(
         &self,
         Data(app): Data<&App>,
-        Access(caller): Access<EXPORT_DATASETS>,
+        Access(caller): Access<DELETE>,
         /// Id of the dataset.
         #[oai(example = "datasets::example_id")]
         Path(id): Path<i32>,
@@ -582,6 +582,10 @@ impl From<CreateExportError> for Problem {
             CreateExportError::TooMany(..) => {
                 Self::new(ProblemCode::TooManyExports, format!("{}.", sentence(&error.to_string())))
             }
+            CreateExportError::Busy => Self::export_not_ready(
+                "Other exports are being made; ask again.",
+                std::time::Duration::from_secs(1),
+            ),
             CreateExportError::Measuring => Self::export_not_ready(
                 "Checksums of pictures that an earlier version kept are being read; ask again.",
                 std::time::Duration::from_secs(1),

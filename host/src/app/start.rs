@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use url::Url;
 
 use crate::{
@@ -38,6 +38,8 @@ const PRIVATE_SESSIONS: u32 = 16;
 const NO_SESSION: Duration = Duration::from_secs(2);
 /// Longest wait for a database that may not be there.
 const REACH: Duration = Duration::from_secs(5);
+/// Exports that may be begun at a time.
+const EXPORTS: usize = 2;
 /// Signals that a slow listener may fall behind before it has to look for itself.
 const SIGNALS: usize = 1024;
 
@@ -179,6 +181,7 @@ impl App {
             key_uses: KeyUses::new(&db),
             user_traffic: UserTraffic::new(&db),
             export_wake: Arc::default(),
+            export_turns: Arc::new(Semaphore::new(EXPORTS)),
             db,
             postgres: database.private.as_ref().map(PrivatePostgres::alive),
             queue,

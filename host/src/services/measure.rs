@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Objects whose measurements are written at a time, and that are lost when it is interrupted.
-const PAGE: i64 = 200;
+const PAGE: i64 = 16;
 /// Objects in memory at a time.
 const READS: usize = 8;
 

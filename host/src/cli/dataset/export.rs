@@ -1,6 +1,7 @@
 //! `dataset export`: what a dataset has kept, packed into files of this machine.
 
 use std::{
+    fs::{File, TryLockError},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Mutex, PoisonError},
@@ -229,6 +230,7 @@ impl ExportArgs {
     ) -> anyhow::Result<(ExportRow, Vec<ExportFile>)> {
         let user = whose.owner_of_dataset(&app.db, dataset).await?;
         private::shared_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let _lock = guard(folder)?;
         let (mut local, export) = self.begin(app, user, dataset, format, options, folder, bar).await?;
         let files = local.write(app, &export, folder, &|progress| bar.show(progress)).await;
         let files = files.with_context(|| {
@@ -273,9 +275,14 @@ impl ExportArgs {
         }
         bar.say("listing pictures");
         let export = app.fix_export(user, dataset, (format, options)).await?;
+        let row = exports::show(&app.db, user, dataset, export).await?.context("the dataset was deleted")?;
+        if row.images == 0 {
+            app.delete_export(user, dataset, export).await?;
+            // What an earlier export left there stays: it may be all that there is of it.
+            return Err(anyhow!("dataset {dataset} has no images; nothing was written"));
+        }
         let local = LocalExport::new(export, dataset, format, options.clone());
         local.note(folder)?;
-        let row = exports::show(&app.db, user, dataset, export).await?.context("the dataset was deleted")?;
         Ok((local, row))
     }
 
@@ -296,6 +303,28 @@ impl ExportArgs {
         };
         say(&format!("{}{what} in {}", counted(images, "image"), folder.display()));
     }
+}
+
+/// Keeps other commands out of a folder. One that holds what is not of an export is refused: files would be
+/// replaced and removed there.
+fn guard(folder: &Path) -> anyhow::Result<File> {
+    let lock = File::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(wrong_usage(format!("another command is at work in {}", folder.display())));
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("cannot lock {}", folder.display()));
+        }
+    }
+    if !LocalExport::may_write(folder) {
+        return Err(wrong_usage(format!(
+            "{} holds files that are of no export; choose another folder with --out",
+            folder.display()
+        )));
+    }
+    Ok(lock)
 }
 
 /// Leaves out what was not given.

@@ -46,8 +46,13 @@ impl App {
     /// # Errors
     /// When the database fails.
     pub async fn finish_exports(&self, stop: &CancellationToken) -> Result<(), db::Error> {
-        while !stop.is_cancelled() && self.work_on_export(stop).await? {}
-        exports::settle(&self.db).await
+        loop {
+            // Before each file: pictures that went while an export was made are to go from it soon.
+            exports::settle(&self.db).await?;
+            if stop.is_cancelled() || !self.work_on_export(stop).await? {
+                return Ok(());
+            }
+        }
     }
 
     /// Works on one file, if there is one; whether there was.
@@ -65,6 +70,10 @@ impl App {
         match outcome {
             Some(Ok(())) => {
                 tracing::info!(event = "export-file", export = %file.export, file = file.name, "a file of an export is complete");
+            }
+            // By itself: it would be begun again and again.
+            Some(Err(ExportFileError::Stopped)) if !stop.is_cancelled() => {
+                claim.failed(&self.db, "it was not made to its end").await?;
             }
             // Whoever asks for it next finds it as it is then.
             None | Some(Err(ExportFileError::Changed | ExportFileError::Stopped)) => {

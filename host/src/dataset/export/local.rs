@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ExportFileError, OpenFile, attribution,
+    ExportFileError, OpenFile, attribution, card,
     croissant::Croissant,
     facts::Counts,
     file::facts,
@@ -24,7 +24,7 @@ use crate::{
     app::{App, decode_limits},
     atomic_write,
     dataset::{
-        CROISSANT, ExportError, LISTING, MANIFEST, cannot_write, documents,
+        ATTRIBUTION, CARD, CROISSANT, ExportError, LISTING, MANIFEST, cannot_write, documents,
         draft::{Draft, Finished},
         listed, put_picture, remove_gone,
     },
@@ -111,6 +111,20 @@ impl LocalExport {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(cannot_write(&path)(error)),
         }
+    }
+
+    /// Tells whether a folder may be written into: it has an export, begun or whole, or no file of such names,
+    /// and is not that of a crawl.
+    #[must_use]
+    pub fn may_write(folder: &Path) -> bool {
+        let is_there = |name: &str| folder.join(name).exists();
+        if is_there(UNFINISHED) {
+            return true;
+        }
+        let card = std::fs::read_to_string(folder.join(CARD)).unwrap_or_default();
+        // The folder of a crawl has no manifest.
+        let is_export = is_there(MANIFEST) && card.contains(card::MARK);
+        is_export || ![LISTING, CARD, ATTRIBUTION, MANIFEST, CROISSANT].into_iter().any(is_there)
     }
 
     /// Whether it is the same that is asked for now.

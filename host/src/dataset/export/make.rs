@@ -29,6 +29,8 @@ use crate::{
     model::{ExportFileKind, ExportItem, ExportRecord, Format, ImageId, OriginalPicture, Sha256},
 };
 
+/// Most bytes of a file that is made: pictures that are enlarged know no other bound.
+const MOST_MADE: u64 = 64 << 30;
 /// Rows read at a time.
 const PAGE: i64 = 200;
 
@@ -331,6 +333,10 @@ impl Sink {
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.length + bytes.len() as u64 > MOST_MADE {
+            let why = "the file becomes too large; ask for smaller shards or pictures";
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+        }
         let written = self.file.write(bytes)?;
         self.hash.update(&bytes[..written]);
         self.length += written as u64;

@@ -29,6 +29,8 @@ use crate::{
 /// Exports that a dataset may have, and a user.
 const MOST_OF_DATASET: i64 = 20;
 const MOST_OF_USER: i64 = 100;
+/// Most shards of an export: all of them are told at once.
+const MOST_FILES: usize = 10_000;
 /// The only data file of an archive with default options.
 pub const ARCHIVE: &str = "data.zip";
 /// How long whoever asks for an archive waits for checksums of pictures of earlier versions.
@@ -49,6 +51,9 @@ pub enum CreateExportError {
     /// The same again goes on with it.
     #[error("checksums of pictures that an earlier version kept are being read; ask again")]
     Measuring,
+    /// Others are being made.
+    #[error("other exports are being made; ask again")]
+    Busy,
     /// Some cannot be measured.
     #[error("pictures of the dataset cannot be read; `pixcrawler dataset measure` names them")]
     Unmeasured,
@@ -133,6 +138,8 @@ impl App {
         (format, options): (ExportFormat, &ExportOptions),
         purpose: Purpose,
     ) -> Result<ExportId, CreateExportError> {
+        let turn = tokio::time::timeout(PATIENCE, self.export_turns.acquire()).await;
+        let _turn = turn.map_err(|_| CreateExportError::Busy)?;
         let needs_crc32 = format == ExportFormat::Zip && options.pictures.is_none();
         if needs_crc32 {
             let scope = MeasureScope { user: Some(user), dataset: Some(dataset) };
@@ -180,6 +187,12 @@ impl App {
                 position += 1;
             }
             snapshot.add(export, &items).await?;
+        }
+        if shards.firsts.len() > MOST_FILES {
+            return Err(CreateExportError::Rules(vec![Violation {
+                pointer: "/shard_images".to_owned(),
+                detail: format!("makes more than {MOST_FILES} files"),
+            }]));
         }
         facts.counts = counts;
         let facts = serde_json::to_value(&facts).unwrap_or_default();
