@@ -2,6 +2,7 @@
 
 mod api_key;
 mod backup;
+mod bar;
 mod client;
 mod compile;
 mod crawl;
@@ -12,6 +13,7 @@ mod demo;
 mod doctor;
 mod jobs;
 mod keys;
+mod lock;
 mod log;
 mod migrate;
 mod objects;

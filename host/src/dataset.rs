@@ -103,9 +103,7 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
     let Written { counts, lines, attribution, files, mut failed } =
         write(app, user, job, folder, &listing).await?;
     let before = listed(&listing).await?;
-    let now: BTreeSet<&PathBuf> = files.iter().collect();
-    let gone: Vec<PathBuf> =
-        before.into_iter().map(|file| folder.join(file)).filter(|file| !now.contains(file)).collect();
+    let gone = gone(folder, before, &files);
     if let Some(error) = failed.take_if(|_| !gone.is_empty()) {
         // What was listed may be all that there is of it.
         return Err(error);
@@ -129,14 +127,14 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
     Ok(Exported { files, refusals })
 }
 
-/// Removes what was listed before and is not any more.
-async fn remove_gone(folder: &Path, before: Vec<PathBuf>, now: &[PathBuf]) -> Result<(), ExportError> {
+/// What was listed before and is not any more.
+fn gone(folder: &Path, before: Vec<PathBuf>, now: &[PathBuf]) -> Vec<PathBuf> {
     let now: BTreeSet<&PathBuf> = now.iter().collect();
-    remove(before.into_iter().map(|file| folder.join(file)).filter(|file| !now.contains(file))).await
+    before.into_iter().map(|file| folder.join(file)).filter(|file| !now.contains(file)).collect()
 }
 
 /// Removes files of class folders, and the folders that are empty then.
-async fn remove(gone: impl IntoIterator<Item = PathBuf>) -> Result<(), ExportError> {
+async fn remove(gone: Vec<PathBuf>) -> Result<(), ExportError> {
     for gone in gone {
         match tokio::fs::remove_file(&gone).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot_write(&gone)(error)),

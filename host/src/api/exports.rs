@@ -13,8 +13,8 @@ use poem_openapi::{
     ApiResponse, Enum, Object, OpenApi,
     param::{Header, Path, Query},
     payload::{Binary, Json, Payload as _},
-    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
-    types::{Example, Type as _},
+    registry::{MetaMediaType, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
+    types::Example,
 };
 use uuid::Uuid;
 
@@ -539,14 +539,7 @@ impl IntoResponse for File {
 
 impl ApiResponse for File {
     fn meta() -> MetaResponses {
-        let header = |name: &str, description: &str| MetaHeader {
-            name: name.to_owned(),
-            description: Some(description.to_owned()),
-            required: true,
-            deprecated: false,
-            schema: String::schema_ref(),
-        };
-        let tag = || header("ETag", "Of the file in this revision.");
+        let tag = || ranges::meta_header("ETag", "Of the file in this revision.");
         let media = |content_type, schema| MetaMediaType { content_type, schema };
         let bytes = || {
             vec![
@@ -555,18 +548,11 @@ impl ApiResponse for File {
                 media("text/*", Binary::<Vec<u8>>::schema_ref()),
             ]
         };
-        let answer = |status, description, content, headers| MetaResponse {
-            status: Some(status),
-            description,
-            status_range: None,
-            content,
-            headers,
-        };
-        let range = header("Content-Range", "Which bytes these are.");
+        let range = ranges::meta_header("Content-Range", "Which bytes these are.");
         let responses = vec![
-            answer(200, "The file.", bytes(), vec![tag()]),
-            answer(206, "Some of its bytes.", bytes(), vec![tag(), range]),
-            answer(304, "The client has it.", Vec::new(), vec![tag()]),
+            ranges::meta_answer(200, "The file.", bytes(), vec![tag()]),
+            ranges::meta_answer(206, "Some of its bytes.", bytes(), vec![tag(), range]),
+            ranges::meta_answer(304, "The client has it.", Vec::new(), vec![tag()]),
         ];
         MetaResponses { responses }
     }

@@ -8,8 +8,33 @@ use poem::{
     Body, Response, ResponseBuilder,
     http::{StatusCode, header},
 };
+use poem_openapi::{
+    registry::{MetaHeader, MetaMediaType, MetaResponse},
+    types::Type as _,
+};
 
 use super::error::Problem;
+
+/// A header of an answer, for the document.
+pub(super) fn meta_header(name: &str, description: &str) -> MetaHeader {
+    MetaHeader {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        required: true,
+        deprecated: false,
+        schema: String::schema_ref(),
+    }
+}
+
+/// An answer, for the document.
+pub(super) const fn meta_answer(
+    status: u16,
+    description: &'static str,
+    content: Vec<MetaMediaType>,
+    headers: Vec<MetaHeader>,
+) -> MetaResponse {
+    MetaResponse { status: Some(status), description, status_range: None, content, headers }
+}
 
 /// What a request says of both.
 pub(super) struct Conditions {

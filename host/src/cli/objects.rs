@@ -1,26 +1,19 @@
 //! `objects`: the bytes of pictures, from the folder to a bucket and back.
 
-use std::{
-    process::ExitCode,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
-use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, MultiProgress};
 use serde_json::json;
 
 use crate::{
     app::{Database, StartError},
-    cli::{counted, say, stop, tell, wrong_usage},
+    cli::{bar::Bar, counted, say, stop, tell, wrong_usage},
     config::Config,
     postgres,
     services::copy::{CopyDone, CopyOptions, CopyProgress, copy},
     store::{self, Store},
 };
-
-/// Lines about how far it is are at least this far apart, where there is no terminal.
-const LINES: Duration = Duration::from_secs(10);
 
 /// Copy the objects of this installation to a bucket, or back
 #[derive(Args, Debug)]
@@ -101,10 +94,10 @@ impl CopyArgs {
         };
         let database = Database::connect(&config).await?;
         let options = CopyOptions { verify: self.verify, dry_run: self.dry_run };
-        let bar = Bar::new(terminal);
+        let bar = Bar::new(terminal, "{bar:30} {pos}/{len} objects, {msg}");
         let done = stop.run_until_cancelled(async {
             database.migrate().await?;
-            anyhow::Ok(copy(&database.pool, from, to, options, |progress| bar.show(progress)).await?)
+            anyhow::Ok(copy(&database.pool, from, to, options, |progress| show(&bar, progress)).await?)
         });
         let done = done.await;
         bar.end();
@@ -173,38 +166,9 @@ impl CopyArgs {
     }
 }
 
-/// How far it is, on standard error.
-struct Bar {
-    bar: ProgressBar,
-    last: Mutex<Instant>,
-}
-
-impl Bar {
-    fn new(terminal: &MultiProgress) -> Self {
-        let bar = terminal.add(ProgressBar::new(0));
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} objects, {msg}");
-        if let Ok(style) = style {
-            bar.set_style(style);
-        }
-        Self { bar, last: Mutex::new(Instant::now()) }
-    }
-
-    fn show(&self, progress: &CopyProgress) {
-        let seen = progress.objects + progress.faulty;
-        self.bar.set_length(progress.named);
-        self.bar.set_position(seen);
-        self.bar.set_message(format!("{} new ({})", progress.new, HumanBytes(progress.new_bytes)));
-        if !self.bar.is_hidden() {
-            return;
-        }
-        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if last.elapsed() >= LINES {
-            *last = Instant::now();
-            tell(&format!("{seen} of {} objects, {} new", progress.named, progress.new));
-        }
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
-    }
+fn show(bar: &Bar, progress: &CopyProgress) {
+    let CopyProgress { named, new, .. } = *progress;
+    let seen = progress.objects + progress.faulty;
+    let message = format!("{new} new ({})", HumanBytes(progress.new_bytes));
+    bar.show(seen, named, message, || format!("{seen} of {named} objects, {new} new"));
 }

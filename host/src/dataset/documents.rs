@@ -48,7 +48,7 @@ pub(super) async fn begin_attribution(folder: &Path) -> Result<Option<Draft>, Ex
     Ok(Some(draft))
 }
 
-/// Writes the card and the description for programs.
+/// Writes the card and the description for programs. Gives what that says of the other files.
 pub(super) fn write(
     folder: &Path,
     facts: &ExportFacts,
@@ -56,7 +56,7 @@ pub(super) fn write(
     listing: Finished,
     attribution: Option<Finished>,
     has_refusals: bool,
-) -> Result<(), ExportError> {
+) -> Result<Vec<ExportFile>, ExportError> {
     let name = folder.canonicalize().ok();
     let name = name.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
     let refusals = has_refusals.then_some(REFUSALS);
@@ -73,12 +73,18 @@ pub(super) fn write(
     let attribution = attribution.map(|finished| file(ATTRIBUTION, finished));
     let files: Vec<ExportFile> = [file(LISTING, listing)].into_iter().chain(attribution).collect();
     let text = Croissant { facts, format, options, files: &files }.text();
-    replace(&folder.join(CROISSANT), &text, croissant::MARK)
+    replace(&folder.join(CROISSANT), &text, croissant::MARK)?;
+    Ok(files)
 }
 
 fn replace(path: &Path, text: &str, mark: &str) -> Result<(), ExportError> {
     if !is_ours(path, mark.as_bytes()) || std::fs::read(path).is_ok_and(|before| before == text.as_bytes()) {
         return Ok(());
     }
+    put_text(path, text)
+}
+
+/// Puts a text in place of a file, as a whole or not at all.
+pub(super) fn put_text(path: &Path, text: &str) -> Result<(), ExportError> {
     atomic_write::write(path, text.as_bytes()).and_then(|()| private::share(path)).map_err(cannot_write(path))
 }

@@ -46,6 +46,14 @@ pub struct ExportRow {
     pub created_at: DateTime<Utc>,
 }
 
+impl ExportRow {
+    /// Pictures that were not taken out.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        u64::try_from(self.images - self.removed).unwrap_or_default()
+    }
+}
+
 /// A row of `pixcrawler.export_file`.
 #[derive(Clone, Debug)]
 pub struct ExportFileRow {

@@ -12,8 +12,7 @@ use poem::{
 use poem_openapi::{
     ApiResponse,
     payload::{Binary, Payload as _},
-    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
-    types::Type as _,
+    registry::{MetaMediaType, MetaResponses, Registry},
 };
 
 use crate::{
@@ -89,35 +88,21 @@ impl IntoResponse for File {
 
 impl ApiResponse for File {
     fn meta() -> MetaResponses {
-        let header = |name: &str, description: &str| MetaHeader {
-            name: name.to_owned(),
-            description: Some(description.to_owned()),
-            required: true,
-            deprecated: false,
-            schema: String::schema_ref(),
-        };
-        let tag = || header("ETag", "SHA-256 of the bytes, in quotes.");
+        let tag = || ranges::meta_header("ETag", "SHA-256 of the bytes, in quotes.");
         let bytes =
             || vec![MetaMediaType { content_type: "image/*", schema: Binary::<Vec<u8>>::schema_ref() }];
-        let answer = |status, description, content, headers| MetaResponse {
-            status: Some(status),
-            description,
-            status_range: None,
-            content,
-            headers,
-        };
-        let range = header("Content-Range", "Which bytes these are.");
-        let location = header("Location", "Where the bytes are, for 15 minutes.");
+        let range = ranges::meta_header("Content-Range", "Which bytes these are.");
+        let location = ranges::meta_header("Location", "Where the bytes are, for 15 minutes.");
         let responses = vec![
-            answer(200, "The bytes.", bytes(), vec![tag()]),
-            answer(206, "Some of the bytes.", bytes(), vec![tag(), range]),
-            answer(
+            ranges::meta_answer(200, "The bytes.", bytes(), vec![tag()]),
+            ranges::meta_answer(206, "Some of the bytes.", bytes(), vec![tag(), range]),
+            ranges::meta_answer(
                 302,
                 "The bytes are in a bucket, where this host was told to send clients.",
                 Vec::new(),
                 vec![location],
             ),
-            answer(304, "The client has these bytes.", Vec::new(), vec![tag()]),
+            ranges::meta_answer(304, "The client has these bytes.", Vec::new(), vec![tag()]),
         ];
         MetaResponses { responses }
     }

@@ -7,11 +7,10 @@ use poem::{
 use poem_openapi::{
     ApiResponse,
     payload::{Binary, Payload as _},
-    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
-    types::Type as _,
+    registry::{MetaMediaType, MetaResponses, Registry},
 };
 
-use crate::api::ranges::names;
+use crate::api::ranges::{meta_answer, meta_header, names};
 use crate::{app, model::Sha256};
 
 /// An answer with the copy, or the word that the client has it.
@@ -53,25 +52,12 @@ impl IntoResponse for Thumbnail {
 
 impl ApiResponse for Thumbnail {
     fn meta() -> MetaResponses {
-        let tag = || MetaHeader {
-            name: "ETag".to_owned(),
-            description: Some("Of the original and the size.".to_owned()),
-            required: true,
-            deprecated: false,
-            schema: String::schema_ref(),
-        };
-        let answer = |status, description, content| MetaResponse {
-            status: Some(status),
-            description,
-            status_range: None,
-            content,
-            headers: vec![tag()],
-        };
+        let tag = || vec![meta_header("ETag", "Of the original and the size.")];
         let content = ["image/jpeg", "image/png"]
             .map(|content_type| MetaMediaType { content_type, schema: Binary::<Vec<u8>>::schema_ref() });
         let responses = vec![
-            answer(200, "The copy.", content.into()),
-            answer(304, "The client has this copy.", Vec::new()),
+            meta_answer(200, "The copy.", content.into(), tag()),
+            meta_answer(304, "The client has this copy.", Vec::new(), tag()),
         ];
         MetaResponses { responses }
     }

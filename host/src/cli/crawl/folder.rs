@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
 };
@@ -13,7 +13,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::{atomic_write, cli::wrong_usage, model::JobId, private, services::create::JobRequest};
+use crate::{
+    atomic_write,
+    cli::{lock::lock_folder, wrong_usage},
+    model::JobId,
+    private,
+    services::create::JobRequest,
+};
 
 /// Name of the file with the record.
 const RECORD: &str = ".pixcrawler.json";
@@ -51,16 +57,7 @@ impl Folder {
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let made = !path.exists();
         private::shared_folder(path).with_context(|| format!("cannot make {}", path.display()))?;
-        let lock = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(wrong_usage(format!("another crawl is at work in {}", path.display())));
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
-            }
-        }
+        let lock = lock_folder(path, "another crawl")?;
         let file = path.join(RECORD);
         let record = match fs::read(&file) {
             Ok(bytes) => Some(serde_json::from_slice(&bytes).map_err(|error| {

@@ -1,25 +1,25 @@
 //! `dataset export`: what a dataset has kept, packed into files of this machine.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::File,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
-use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, MultiProgress};
 use serde_json::{Value, json};
 
 use super::dataset_id;
 use crate::{
     app::{App, StartError},
     cli::{
+        bar::Bar,
         counted,
         database::has_database,
-        say, stop, tell,
+        lock::lock_folder,
+        say, stop,
         user::{Whose, WhoseArgs},
         wrong_usage,
     },
@@ -36,9 +36,6 @@ use crate::{
     private,
     services::{exports::ExportRequest, host::RunningHost, measure::measure},
 };
-
-/// Lines about how far it is are at least this far apart, where there is no terminal.
-const LINES: Duration = Duration::from_secs(10);
 
 /// Export a dataset: its pictures or what is known of them, in the format that a training program reads
 ///
@@ -160,7 +157,7 @@ impl ExportArgs {
         let out = self.out.clone();
         let folder = out.unwrap_or_else(|| format!("dataset-{dataset}-{}", format.name()).into());
         let stop = stop::on_signal()?;
-        let bar = Bar::new(terminal);
+        let bar = Bar::new(terminal, "{bar:30} {msg}, {eta} left");
         let running = RunningHost::start(config, &stop, &|what| bar.say(what)).await?;
         let done = stop
             .run_until_cancelled(self.export(&running.app, &whose, dataset, format, &options, &folder, &bar))
@@ -232,7 +229,7 @@ impl ExportArgs {
         private::shared_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let _lock = guard(folder)?;
         let (mut local, export) = self.begin(app, user, dataset, format, options, folder, bar).await?;
-        let files = local.write(app, &export, folder, &|progress| bar.show(progress)).await;
+        let files = local.write(app, &export, folder, &|progress| show(bar, progress)).await;
         let files = files.with_context(|| {
             format!("{} is not finished; the same command again goes on with it", folder.display())
         })?;
@@ -287,7 +284,7 @@ impl ExportArgs {
     }
 
     fn report(&self, export: &ExportRow, files: &[ExportFile], folder: &Path) {
-        let images = export.images - export.removed;
+        let images = export.left();
         if self.json {
             let summary = json!({
                 "dataset": export.dataset, "folder": folder, "format": export.format, "options": export.options,
@@ -308,16 +305,7 @@ impl ExportArgs {
 /// Keeps other commands out of a folder. One that holds what is not of an export is refused: files would be
 /// replaced and removed there.
 fn guard(folder: &Path) -> anyhow::Result<File> {
-    let lock = File::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(wrong_usage(format!("another command is at work in {}", folder.display())));
-        }
-        Err(TryLockError::Error(error)) => {
-            return Err(error).with_context(|| format!("cannot lock {}", folder.display()));
-        }
-    }
+    let lock = lock_folder(folder, "another command")?;
     if !LocalExport::may_write(folder) {
         return Err(wrong_usage(format!(
             "{} holds files that are of no export; choose another folder with --out",
@@ -335,46 +323,11 @@ fn without_null(body: &mut Value) {
     }
 }
 
-/// How far it is, on standard error.
-struct Bar {
-    bar: ProgressBar,
-    last: Mutex<Instant>,
-}
-
-impl Bar {
-    fn new(terminal: &MultiProgress) -> Self {
-        let bar = terminal.add(ProgressBar::new(0));
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}, {eta} left") {
-            bar.set_style(style);
-        }
-        Self { bar, last: Mutex::new(Instant::now()) }
-    }
-
-    /// Says what is done before there is anything to count.
-    fn say(&self, what: &str) {
-        self.bar.set_message(format!("{what} …"));
-    }
-
-    fn show(&self, LocalProgress { what, done, total }: LocalProgress<'_>) {
-        self.bar.set_length(total);
-        self.bar.set_position(done);
-        let message = match (total, what) {
-            (0, _) => what.to_owned(),
-            (_, "pictures") => format!("{done} of {total} pictures"),
-            _ => format!("{what}: {} of {}", HumanBytes(done), HumanBytes(total)),
-        };
-        self.bar.set_message(message.clone());
-        if !self.bar.is_hidden() {
-            return;
-        }
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.elapsed() >= LINES {
-            *last = Instant::now();
-            tell(&message);
-        }
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
-    }
+fn show(bar: &Bar, LocalProgress { what, done, total }: LocalProgress<'_>) {
+    let message = match (total, what) {
+        (0, _) => what.to_owned(),
+        (_, "pictures") => format!("{done} of {total} pictures"),
+        _ => format!("{what}: {} of {}", HumanBytes(done), HumanBytes(total)),
+    };
+    bar.show(done, total, message.clone(), || message);
 }

@@ -1,19 +1,16 @@
 //! `dataset measure`: rows of earlier versions get what this one measures.
 
-use std::{
-    process::ExitCode,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::process::ExitCode;
 
 use clap::Args;
-use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, MultiProgress};
 use serde_json::json;
 
 use super::dataset_id;
 use crate::{
     app::{Database, StartError},
     cli::{
+        bar::Bar,
         counted,
         database::has_database,
         say, stop, tell,
@@ -27,9 +24,6 @@ use crate::{
         measure::{MeasureProgress, measure},
     },
 };
-
-/// Lines about how far it is are at least this far apart, where there is no terminal.
-const LINES: Duration = Duration::from_secs(10);
 
 /// Measure the pictures that an earlier version kept, where it did not do what this one does
 ///
@@ -66,7 +60,7 @@ impl MeasureArgs {
         }
         let stop = stop::on_signal()?;
         let database = Database::connect(config).await?;
-        let bar = Bar::new(terminal);
+        let bar = Bar::new(terminal, "{bar:30} {pos}/{len} objects, {msg}, {eta} left");
         let done = stop.run_until_cancelled(async {
             database.migrate().await?;
             let store = database.unmarked_store(&config.data_dir()).await?;
@@ -76,7 +70,7 @@ impl MeasureArgs {
                 (Whose::All, None) => None,
             };
             let scope = MeasureScope { user, dataset };
-            let measured = measure(&database.pool, &store, scope, |progress| bar.show(progress));
+            let measured = measure(&database.pool, &store, scope, |progress| show(&bar, progress));
             anyhow::Ok(measured.await?)
         });
         let done = done.await;
@@ -114,37 +108,9 @@ impl MeasureArgs {
     }
 }
 
-/// How far it is, on standard error.
-struct Bar {
-    bar: ProgressBar,
-    last: Mutex<Instant>,
-}
-
-impl Bar {
-    fn new(terminal: &MultiProgress) -> Self {
-        let bar = terminal.add(ProgressBar::new(0));
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} objects, {msg}, {eta} left") {
-            bar.set_style(style);
-        }
-        Self { bar, last: Mutex::new(Instant::now()) }
-    }
-
-    fn show(&self, progress: &MeasureProgress) {
-        let seen = progress.measured + progress.faulty;
-        self.bar.set_length(progress.lacking);
-        self.bar.set_position(seen);
-        self.bar.set_message(HumanBytes(progress.bytes).to_string());
-        if !self.bar.is_hidden() {
-            return;
-        }
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.elapsed() >= LINES {
-            *last = Instant::now();
-            tell(&format!("{seen} of {} objects", progress.lacking));
-        }
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
-    }
+fn show(bar: &Bar, progress: &MeasureProgress) {
+    let (seen, lacking) = (progress.measured + progress.faulty, progress.lacking);
+    bar.show(seen, lacking, HumanBytes(progress.bytes).to_string(), || {
+        format!("{seen} of {lacking} objects")
+    });
 }

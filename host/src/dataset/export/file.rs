@@ -228,23 +228,27 @@ impl OpenFile {
     }
 }
 
+impl From<ExportFileRow> for ExportFile {
+    fn from(row: ExportFileRow) -> Self {
+        Self {
+            images: u64::try_from(row.images - row.removed).unwrap_or_default(),
+            removed: u64::try_from(row.removed).unwrap_or_default(),
+            name: row.name,
+            bytes: row.length,
+            sha256: row.sha256.map(|sha256| sha256.to_string()),
+            revision: row.revision,
+        }
+    }
+}
+
 /// What is known of the files of an export, for what describes them.
 async fn known_files(app: &App, export: &ExportRow) -> Result<Vec<ExportFile>, ExportFileError> {
-    let file = |row: ExportFileRow| ExportFile {
-        name: row.name,
-        bytes: row.length,
-        sha256: row.sha256.map(|sha256| sha256.to_string()),
-        images: u64::try_from(row.images - row.removed).unwrap_or_default(),
-        revision: row.revision,
-        removed: u64::try_from(row.removed).unwrap_or_default(),
-    };
-    Ok(app.export_files(export).await?.into_iter().map(file).collect())
+    Ok(app.export_files(export).await?.into_iter().map(ExportFile::from).collect())
 }
 
 /// The text of `manifest.json`.
 fn manifest(export: &ExportRow, files: &[ExportFile]) -> String {
-    let images = u64::try_from(export.images - export.removed).unwrap_or_default();
-    Manifest { format: export.format, options: &export.options, images, files }.text()
+    Manifest { format: export.format, options: &export.options, images: export.left(), files }.text()
 }
 
 /// Measures the files that need nothing else to be given. One that changes meanwhile stays unmeasured.

@@ -25,8 +25,7 @@ use crate::{
     atomic_write,
     dataset::{
         ATTRIBUTION, CARD, CROISSANT, ExportError, LISTING, MANIFEST, cannot_write, documents,
-        draft::{Draft, Finished},
-        listed, put_picture, remove_gone,
+        documents::put_text, draft::Draft, gone, listed, put_picture, remove,
     },
     db::exports::{self, ExportFileRow, ExportRow},
     error::chain,
@@ -194,19 +193,12 @@ impl LocalExport {
         for row in app.export_files(export).await? {
             let opened = open(app, export, &row, tell).await?;
             let done = self.file(&row, opened, folder, tell).await?;
-            files.push(ExportFile {
-                name: row.name,
-                bytes: Some(done.bytes),
-                sha256: Some(done.sha256),
-                images: u64::try_from(row.images - row.removed).unwrap_or_default(),
-                revision: row.revision,
-                removed: u64::try_from(row.removed).unwrap_or_default(),
-            });
+            files.push(ExportFile { bytes: Some(done.bytes), sha256: Some(done.sha256), ..row.into() });
         }
         let rows = exports::files(&app.db, export.id).await?;
         let facts = facts(&app.db, export, &rows).await?;
         let ExportRow { format, ref options, .. } = *export;
-        let images = u64::try_from(export.images - export.removed).unwrap_or_default();
+        let images = export.left();
         let described = Croissant { facts: &facts, format, options, files: &files }.text();
         put_text(&folder.join(CROISSANT), &described)?;
         put_text(&folder.join(MANIFEST), &Manifest { format, options, images, files: &files }.text())?;
@@ -278,7 +270,7 @@ impl LocalExport {
         let mut lines = Draft::begin(&listing).await?;
         let mut attribution = documents::begin_attribution(folder).await?;
         let (mut counts, mut files) = (Counts::default(), Vec::new());
-        let total = u64::try_from(export.images - export.removed).unwrap_or_default();
+        let total = export.left();
         let mut after = all.first - 1;
         loop {
             let page = exports::items(&app.db, all, after, PAGE).await?.ok_or(ExportFileError::Changed)?;
@@ -309,7 +301,7 @@ impl LocalExport {
         let finished = lines.finish().await?;
         let before = listed(&listing).await?;
         lines.replace().await?;
-        remove_gone(folder, before, &files).await?;
+        remove(gone(folder, before, &files)).await?;
         let mut attributed = None;
         if let Some(mut draft) = attribution {
             attributed = Some(draft.finish().await?);
@@ -317,16 +309,7 @@ impl LocalExport {
         }
         let mut facts = facts(&app.db, export, &rows).await?;
         facts.counts = counts;
-        let file = |name: &str, file: &Finished| ExportFile {
-            name: name.to_owned(),
-            bytes: Some(file.bytes),
-            sha256: Some(file.sha256.clone()),
-            images,
-            ..ExportFile::default()
-        };
-        let mut said = vec![file(LISTING, &finished)];
-        said.extend(attributed.as_ref().map(|attributed| file(crate::dataset::ATTRIBUTION, attributed)));
-        documents::write(folder, &facts, &export.options, finished, attributed, false)?;
+        let said = documents::write(folder, &facts, &export.options, finished, attributed, false)?;
         let ExportRow { format, ref options, .. } = *export;
         put_text(&folder.join(MANIFEST), &Manifest { format, options, images, files: &said }.text())?;
         Ok(said)
@@ -414,11 +397,6 @@ async fn hashed(path: &Path) -> io::Result<(Hash, u64)> {
 
 fn hex(hash: Hash) -> String {
     Sha256(hash.finalize().into()).to_string()
-}
-
-fn put_text(path: &Path, text: &str) -> Result<(), ExportError> {
-    let written = atomic_write::write(path, text.as_bytes()).and_then(|()| private::share(path));
-    written.map_err(cannot_write(path))
 }
 
 /// Removes what was begun of other versions of a file.
