@@ -14,6 +14,7 @@ import {
   pgPolicy,
   pgTable,
   serial,
+  smallint,
   text,
   time,
   timestamp,
@@ -232,10 +233,16 @@ export const images = pgTable(
     askedUrl: text('asked_url'),
     crc32: bigint('crc32', { mode: 'number' }),
     labelsSetAt: timestamp('labels_set_at', instant),
+    pdq: text('pdq'),
+    pdqQuality: smallint('pdq_quality'),
+    pdqTrimmed: text('pdq_trimmed'),
   },
   (t) => [
     index('images_crawl_job_id_idx').on(t.crawlJobId, t.id),
     index('images_dataset_id_idx').on(t.datasetId, t.id),
+    index('images_duplicate_of_idx')
+      .on(t.duplicateOf)
+      .where(sql`duplicate_of is not null`),
     uniqueIndex('images_kept_idx')
       .on(t.datasetId, t.hash)
       .where(sql`is_valid and not is_duplicate`),

@@ -49,9 +49,9 @@ impl Kept {
         let hashes: Vec<String> = pictures.iter().map(|(_, bytes)| Sha256::of(bytes).to_string()).collect();
         sqlx::query(
             "insert into images (crawl_job_id, original_url, filename, storage_url, format, hash, file_size, width,
-                                 height, is_valid, is_duplicate, labels, phash, crc32, title)
+                                 height, is_valid, is_duplicate, labels, pdq, crc32, title)
              select $1, 'https://example.org/' || hash, hash || '.png', 'object', 'png', hash, size, 4, 3, true, false,
-                    jsonb_build_array(label, 'z', 'a'), -1, crc32, 'A \"title\"'
+                    jsonb_build_array(label, 'z', 'a'), repeat('f', 64), crc32, 'A \"title\"'
                from unnest($2::text[], $3::integer[], $4::text[], $5::bigint[]) as kept (hash, size, label, crc32)",
         )
         .bind(i32::try_from(job).unwrap())

@@ -90,7 +90,7 @@ async fn what_is_taken_away_is_put_back() {
     let again = guard::look(&pool).await.unwrap().unwrap();
     assert!(!again.is_unsafe() && again.unpublished.is_empty(), "{again:#?}");
     // Those are made by people, when few write.
-    assert_eq!(again.indexes.len(), 25, "{again:#?}");
+    assert_eq!(again.indexes.len(), 26, "{again:#?}");
     for statement in &again.indexes {
         execute(&pool, statement).await;
     }
@@ -167,11 +167,11 @@ async fn a_server_whose_tables_are_not_safe_ends() {
     execute(&system.pool, "alter table images disable row level security").await;
     server.logged("protection-mended").await;
 
-    execute(&system.pool, "alter table images drop column phash").await;
+    execute(&system.pool, "alter table images drop column pdq").await;
     assert_eq!(server.exited().await.code(), Some(1));
-    assert!(server.log().contains("alter table public.images add column phash bigint"), "{}", server.log());
+    assert!(server.log().contains("alter table public.images add column pdq text"), "{}", server.log());
     let told = system.fails(&["migrate"], &[]).await;
-    assert!(told.contains("not safe to serve") && told.contains("add column phash bigint"), "{told}");
+    assert!(told.contains("not safe to serve") && told.contains("add column pdq text"), "{told}");
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn the_doctor_names_what_is_gone_and_leaves_it() {
     execute(
         &system.pool,
         "alter table profiles disable row level security;
-         alter table images drop column phash;
+         alter table images drop column pdq;
          drop index crawl_jobs_open_idx;
          create policy everyone on images using (true);
          drop table transactions",
@@ -196,7 +196,7 @@ async fn the_doctor_names_what_is_gone_and_leaves_it() {
         for expect in [
             "within ten minutes does it: alter table public.profiles enable row level security",
             "WRONG  tables             public.transactions is gone",
-            "alter table public.images add column phash bigint",
+            "alter table public.images add column pdq text",
             "note   indexes            one is gone: create index crawl_jobs_open_idx",
             "within ten minutes does it: drop policy if exists everyone on public.images",
         ] {

@@ -24,6 +24,7 @@ pub mod jobs;
 mod labels;
 mod layout;
 pub mod listen;
+mod look_alikes;
 pub mod measurements;
 pub mod notifications;
 pub mod objects;

@@ -8,7 +8,7 @@
 mod checksum;
 mod gif;
 mod jpeg;
-mod phash;
+mod pdq;
 mod png;
 mod reader;
 mod sniff;
@@ -204,8 +204,8 @@ impl Header {
     #[must_use]
     pub const fn accept(&self, sha256: Sha256, crc32: u32, decoded: Decoded) -> AcceptedImage {
         let Self { format, width, height, .. } = *self;
-        let Decoded { phash, frames } = decoded;
-        AcceptedImage { format, width, height, frames, sha256, crc32, phash }
+        let Decoded { hash, frames } = decoded;
+        AcceptedImage { format, width, height, frames, sha256, crc32, hash }
     }
 }
 

@@ -22,10 +22,10 @@ async fn crawled(api: &Api, user: &User<'_>) -> String {
     let owner = UserId(job["user_id"].as_str().unwrap().parse().unwrap());
     api.app.store.put(owner, &sha256, Format::Png, Bytes::from_static(BYTES)).await.unwrap();
     sqlx::query(
-        "insert into images (crawl_job_id, original_url, filename, storage_url, format, hash, file_size, is_valid, is_duplicate, duplicate_of, reason, phash) values
-             ($1, 'https://example.org/a.png', 'a.png', 'object', 'png', $2, 70, true, false, null, null, -1),
+        "insert into images (crawl_job_id, original_url, filename, storage_url, format, hash, file_size, is_valid, is_duplicate, duplicate_of, reason, pdq) values
+             ($1, 'https://example.org/a.png', 'a.png', 'object', 'png', $2, 70, true, false, null, null, repeat('0f', 32)),
              ($1, 'https://example.org/b.jpg', 'b.jpg', null, null, null, null, false, false, null, 'truncated', null),
-             ($1, 'https://example.org/c.png', 'c.png', null, 'png', $2, 70, true, true, 1, null, -1)",
+             ($1, 'https://example.org/c.png', 'c.png', null, 'png', $2, 70, true, true, 1, null, repeat('0f', 32))",
     )
     .bind(i32::try_from(job["id"].as_i64().unwrap()).unwrap())
     .bind(sha256.to_string())
@@ -50,7 +50,7 @@ async fn images_are_listed_with_their_verdict() {
     let all = page("").await;
     assert_eq!(urls(&all), ["a.png", "b.jpg", "c.png"]);
     assert_eq!(all["next"], Value::Null);
-    assert_eq!(all["items"][0]["phash"], "ffffffffffffffff");
+    assert_eq!(all["items"][0]["pdq"], "0f".repeat(32));
     for (query, expected) in [
         ("?verdict=kept", vec!["a.png"]),
         ("?verdict=refused", vec!["b.jpg"]),

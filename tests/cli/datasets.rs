@@ -45,11 +45,18 @@ async fn datasets_are_looked_at_and_measured() {
         shell.run(&[&["dataset"], arguments].concat()).await.expect(code).says(&[said]);
     }
 
-    // As an older version left them: one object is gone, another damaged.
+    // As an older version left them, without perceptual hashes, too: one object is gone, another damaged.
     let nothing = shell.run(&["dataset", "measure", "--json"]).await.expect(0).json();
     assert_eq!((&nothing["lacking"], &nothing["faults"]), (&json!(0), &json!([])));
     let pool = &shell.database.pool;
-    sqlx::query("update images set crc32 = null").execute(pool).await.unwrap();
+    sqlx::raw_sql(
+        "create table before as select id, pdq, pdq_quality from images;
+         update images set crc32 = null, pdq = null, pdq_quality = null;
+         delete from pixcrawler.picture_batch",
+    )
+    .execute(pool)
+    .await
+    .unwrap();
     let files: Vec<PathBuf> = objects(&shell.folder.of_host().join("objects"));
     assert_eq!(files.len(), 3);
     let bytes = fs::read(&files[0]).unwrap();
@@ -66,6 +73,16 @@ async fn datasets_are_looked_at_and_measured() {
     assert_eq!((&rest["measured"], &rest["images"], &rest["lacking"]), (&json!(2), &json!(2), &json!(2)));
     let text = shell.run(&["dataset", "measure"]).await.expect(0).stdout;
     assert_eq!(text, "Nothing lacks a measurement.\n");
+    let other: i64 = sqlx::query_scalar(
+        "select count(*) from images join before using (id)
+          where (images.pdq, images.pdq_quality) is distinct from (before.pdq, before.pdq_quality)",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap();
+    assert_eq!(other, 0, "hashes are others than before");
+    let known = sqlx::query_scalar::<_, i64>("select count(*) from pixcrawler.picture_batch, unnest(images)");
+    assert_eq!(known.fetch_one(pool).await.unwrap(), 3, "what looks like them is not found");
     let measured: Vec<(String, i64)> =
         sqlx::query_as("select original_url, crc32 from images where is_valid")
             .fetch_all(pool)

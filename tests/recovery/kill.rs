@@ -3,13 +3,14 @@
 use std::os::unix::process::ExitStatusExt as _;
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{chunks, kept};
 use crate::support::{
     database,
     process::System,
-    site::{Reply, Site, hashes},
+    site::{Reply, Site, enlarged, hashes},
 };
 
 /// A point at which a worker that takes the two halves of a job one after the other dies
@@ -68,6 +69,45 @@ async fn check(wanted: usize) {
         } else {
             assert_eq!(after.len(), wanted, "{point}");
         }
+        worker.kill().await;
+    }
+}
+
+/// Which of pictures that look alike is kept says their size, whichever comes first and whatever dies.
+#[tokio::test]
+async fn of_pictures_that_look_alike_the_same_are_kept_whatever_dies() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    for (number, (point, kill_at)) in
+        POINTS.into_iter().filter(|(_, kill_at)| !kill_at.is_empty()).enumerate()
+    {
+        let (first, second) = (format!("/{number}/first"), format!("/{number}/second"));
+        let all = [site.gallery(&first, EACH, None), site.gallery(&second, EACH, None)].concat();
+        // The first four of a page are the first four of the other, half of them larger there.
+        let mut expect = hashes(&all[4..EACH]);
+        expect.extend(hashes(&all[EACH + 4..]));
+        for at in 0..4 {
+            let name = format!("alike {number} {at}");
+            let (here, there) = if at % 2 == 0 { (1, 3) } else { (4, 2) };
+            for (path, times) in [(&all[at], here), (&all[EACH + at], there)] {
+                site.on(path, [Reply::Bytes(enlarged(&name, times).into())]);
+            }
+            expect.insert(hex::encode(Sha256::digest(enlarged(&name, here.max(there)))));
+        }
+        let settings = [("PIXCRAWLER_SLOTS", "1"), ("PIXCRAWLER_KILL_AT", kill_at)];
+        let mut worker = system.worker(&settings).await;
+        let job = system.create(&[&first, &second], 100).await;
+        let status = worker.exited().await;
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "{point}");
+        let worker = system.worker(&[]).await;
+        let shown = system.until_status(job, "completed").await;
+        assert_eq!(kept(&system, job).await, expect, "{point}: {shown:#}");
+        let whole = expect.len();
+        assert_eq!(
+            (&shown["valid_images"], &shown["duplicates"]),
+            (&json!(whole), &json!(4)),
+            "{point}: {shown:#}"
+        );
         worker.kill().await;
     }
 }

@@ -74,7 +74,7 @@ fn pictures() -> Vec<(ExportRecord, Vec<u8>)> {
                 height: image.height(),
                 size: bytes.len() as u64,
                 sha256,
-                phash: Some(format!("{number:016x}")),
+                pdq: Some(format!("{number:064x}")),
                 ..ExportRecord::default()
             };
             (record, bytes)

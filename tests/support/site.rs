@@ -227,6 +227,16 @@ pub(crate) fn picture(path: &str) -> Vec<u8> {
     png.into_inner()
 }
 
+/// The same picture with so many times the pixels on each side.
+pub(crate) fn enlarged(path: &str, times: u32) -> Vec<u8> {
+    let small = image::load_from_memory(&picture(path)).unwrap();
+    let side = 16 * times;
+    let large = small.resize_exact(side, side, image::imageops::FilterType::Nearest);
+    let mut png = std::io::Cursor::new(Vec::new());
+    large.write_to(&mut png, image::ImageFormat::Png).unwrap();
+    png.into_inner()
+}
+
 /// SHA-256 of the picture of each path, in hexadecimal.
 pub(crate) fn hashes<'a>(paths: impl IntoIterator<Item = &'a String>) -> BTreeSet<String> {
     paths.into_iter().map(|path| hex::encode(Sha256::digest(picture(path)))).collect()

@@ -56,7 +56,7 @@ impl ListedImage {
             height: record.height.cast_unsigned(),
             size: u64::try_from(record.size).unwrap_or_default(),
             sha256: record.sha256.clone(),
-            phash: record.phash.clone(),
+            pdq: record.pdq.clone(),
             original: None,
         }
     }

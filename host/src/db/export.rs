@@ -42,8 +42,8 @@ pub struct DatasetRecord {
     pub size: i32,
     /// In hexadecimal.
     pub sha256: String,
-    /// Perceptual hash, 16 hexadecimal digits.
-    pub phash: Option<String>,
+    /// Perceptual hash, 64 hexadecimal digits.
+    pub pdq: Option<String>,
     /// Format, as in `Format::name`.
     #[serde(skip)]
     pub format: String,
@@ -104,7 +104,7 @@ pub async fn kept(
     sqlx::query_as(AssertSqlSafe(format!(
         "select id, coalesce(labels ->> 0, '') as label, coalesce(to_jsonb(labels), '[]') as labels,
                 coalesce(to_jsonb(metadata) -> 'tags', '[]') as tags, original_url as url, asked_url, source, {provenance},
-                width, height, file_size as size, hash as sha256, lpad(to_hex(phash), 16, '0') as phash, format
+                width, height, file_size as size, hash as sha256, pdq, format
            from public.images
           where user_id = $1 and {column} = $2 and id > $3 and is_valid and not is_duplicate
           order by id limit $4",
@@ -128,7 +128,8 @@ pub async fn refused(
 ) -> sqlx::Result<Vec<RefusedRecord>> {
     sqlx::query_as(
         "select id, original_url as url, case when is_duplicate then 'duplicate' else reason end as code,
-                metadata ->> 'detail' as detail, case when is_duplicate then hash end as duplicate_of, page_url,
+                metadata ->> 'detail' as detail, case when is_duplicate then coalesce((select kept.hash from public.images kept where kept.id = images.duplicate_of), hash) end
+                    as duplicate_of, page_url,
                 source, coalesce(labels ->> 0, '') as label
            from public.images
           where user_id = $1 and crawl_job_id = $2 and id > $3 and (is_duplicate or not is_valid)

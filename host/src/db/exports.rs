@@ -141,7 +141,7 @@ fn kept(user: UserId, dataset: DatasetId) -> String {
         "select id, coalesce(labels ->> 0, '') as label, coalesce(to_jsonb(labels), '[]') as labels,
                 coalesce(to_jsonb(metadata) -> 'tags', '[]') as tags, original_url as url, asked_url, source,
                 {provenance}, coalesce(width, 0) as width, coalesce(height, 0) as height,
-                coalesce(file_size, 0) as size, hash as sha256, lpad(to_hex(phash), 16, '0') as phash, format, crc32
+                coalesce(file_size, 0) as size, hash as sha256, pdq, format, crc32
            from public.images where user_id = '{user}' and dataset_id = {dataset} and {KEPT}",
         provenance = Provenance::COLUMNS,
     )

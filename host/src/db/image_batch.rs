@@ -3,7 +3,10 @@
 //!
 //! When the database fails, nothing is written.
 
-use std::collections::HashMap;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap, HashSet},
+};
 
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, types::Json};
@@ -11,9 +14,13 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, types::Json};
 use crate::{
     db::{
         chunks::{ChunkProgress, ClaimedChunk, ReceivedBody, RejectedCopy},
-        labels, progress,
+        labels,
+        look_alikes::LookAlikes,
+        progress,
     },
-    model::{AcceptedImage, Candidate, ImageId, Provenance, Rejection, Verdict},
+    model::{
+        AcceptedImage, Candidate, ChunkId, ImageId, JobId, Pdq, Provenance, Rejection, Verdict, openness,
+    },
 };
 
 /// A picture of the backlog that was tried to the end.
@@ -49,30 +56,45 @@ pub struct BatchResult {
 /// Writes a batch in one transaction; none when the lease is lost, and then nothing is written.
 /// Good pictures beyond the quota get no row and stay in the backlog. A verdict makes earlier crashes of
 /// the chunk forgotten.
+///
+/// Of pictures that look alike, directly or by way of others, the best one is kept, whichever comes first:
+/// one that takes the place of another lowers the counters of that one's job and chunk, and what is missing
+/// then is shared out when a chunk of that job ends. Those of jobs that have ended stay.
 pub async fn record(
     pool: &PgPool,
     chunk: &mut ClaimedChunk,
     batch: &[JudgedImage],
 ) -> sqlx::Result<Option<BatchResult>> {
     let mut tx = pool.begin().await?;
+    let hashes = batch.iter().map(|judged| judged.outcome.as_ref().ok().map(|accepted| accepted.hash));
+    let mut look_alikes = LookAlikes::new(chunk.dataset_id, chunk.rules.near_duplicates, hashes);
+    // Nearly all of them before anybody has to wait, and then those that came in between.
+    look_alikes.search(&mut tx).await?;
     super::lock_dataset(&mut tx, chunk.dataset_id).await?;
-    let Some(mut quota) = lock_quota(&mut tx, chunk).await? else { return Ok(None) };
-    let known = known(&mut tx, chunk, batch).await?;
+    look_alikes.search(&mut tx).await?;
+    let known = Known::read(&mut tx, chunk, batch, &look_alikes).await?;
+    let Some(quota) = lock_quota(&mut tx, chunk, &known).await? else { return Ok(None) };
+    let ids = ids(&mut tx, batch).await?;
     let labels = labels::in_backlog(&mut tx, batch.iter().map(|judged| judged.id).collect()).await?;
-    let rows = decide(chunk, batch, &known, &labels, &mut quota);
+    let mut verdicts = Verdicts::new(chunk, known, quota);
+    verdicts.decide(batch, &ids, &labels, &look_alikes);
+    let lost = verdicts.lost();
+    let Verdicts { rows, labels, added, .. } = verdicts.settled();
+    displace(&mut tx, chunk, &lost).await?;
     insert(&mut tx, chunk, &rows).await?;
-    let more = rows.iter().filter_map(|row| Some((row.duplicate_of?, row.labels.clone())));
-    let mut changed = labels::add_to_images(&mut tx, chunk, more).await?;
+    look_alikes.add(&mut tx, added.into_iter()).await?;
+    let mut changed = labels::add_to_images(&mut tx, chunk, labels).await?;
 
-    let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
-    let (kept, duplicates) = (count(Verdict::Kept), count(Verdict::Duplicate));
-    let bytes: i64 = rows
-        .iter()
-        .filter(|row| row.verdict == Verdict::Kept)
-        .filter_map(|row| row.file_size.map(i64::from))
-        .sum();
+    let is_kept = |row: &ImageInsert<'_>| row.verdict == Verdict::Kept;
+    let kept = rows.iter().filter(|row| is_kept(row)).count();
+    let duplicates = rows.iter().filter(|row| row.verdict == Verdict::Duplicate).count();
+    let bytes: i64 =
+        rows.iter().filter(|row| is_kept(row)).filter_map(|row| row.file_size.map(i64::from)).sum();
     let downloaded = integer(rows.iter().filter(|row| row.hash.is_some()).count());
     let got_on = !rows.is_empty();
+    let of_chunk = lost.iter().filter(|lost| lost.chunk == Some(chunk.id)).count();
+    let of_job = lost.iter().filter(|lost| lost.job == chunk.job_id);
+    let (of_job, bytes_of_job) = of_job.fold((0, 0), |(count, bytes), lost| (count + 1, bytes + lost.bytes));
     let progress: ChunkProgress = sqlx::query_as(
         "update pixcrawler.chunk
             set kept = kept + $2, crash_count = case when $3 then 0 else crash_count end,
@@ -81,7 +103,7 @@ pub async fn record(
       returning kept, steps, asked, received, crash_count, errors_in_row, step_not_before, idle_since",
     )
     .bind(chunk.id)
-    .bind(integer(kept))
+    .bind(integer(kept) - integer(of_chunk))
     .bind(got_on)
     .fetch_one(&mut *tx)
     .await?;
@@ -91,13 +113,14 @@ pub async fn record(
           where job_id = $1",
     )
     .bind(chunk.job_id)
-    .bind(integer(kept))
+    .bind(integer(kept) - of_job)
     .bind(integer(rows.len()))
     .bind(downloaded)
-    .bind(bytes)
+    .bind(bytes - bytes_of_job)
     .execute(&mut *tx)
     .await?;
     let refreshed = progress::refresh_if_due(&mut tx, chunk.job_id).await?;
+    changed.extend(lost.iter().map(|lost| lost.job));
     changed.remove(&chunk.job_id);
     for job in changed {
         progress::refresh(&mut tx, job).await?;
@@ -114,93 +137,385 @@ struct Quota {
 }
 
 impl Quota {
-    const fn take(&mut self) -> bool {
-        let free = self.of_chunk > 0 && self.of_job > 0;
-        if free {
-            self.of_chunk -= 1;
-            self.of_job -= 1;
+    /// Takes a place, where there is one with those that are `given` back by the chunk and by the job.
+    const fn take(&mut self, given: (i32, i32)) -> bool {
+        let (of_chunk, of_job) = (self.of_chunk + given.0, self.of_job + given.1);
+        let is_free = of_chunk > 0 && of_job > 0;
+        if is_free {
+            (self.of_chunk, self.of_job) = (of_chunk - 1, of_job - 1);
         }
-        free
+        is_free
     }
 }
 
-/// Locks the chunk by its lease and then the job's counter; none when the lease is lost.
-async fn lock_quota(connection: &mut PgConnection, chunk: &ClaimedChunk) -> sqlx::Result<Option<Quota>> {
-    let of_chunk: Option<(i32,)> = sqlx::query_as(
-        "update pixcrawler.chunk set lease = lease where id = $1 and lease = $2 returning share - kept",
-    )
-    .bind(chunk.id)
-    .bind(chunk.lease)
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some((of_chunk,)) = of_chunk else { return Ok(None) };
-    let (of_job,): (i32,) =
-        sqlx::query_as("select wanted - kept from pixcrawler.job where job_id = $1 for update")
-            .bind(chunk.job_id)
-            .fetch_one(&mut *connection)
+/// Locks the chunk by its lease, and then the job's counter, each together with those whose pictures may
+/// lose their place, in the common order; none when the lease is lost.
+async fn lock_quota(
+    connection: &mut PgConnection,
+    chunk: &ClaimedChunk,
+    known: &Known,
+) -> sqlx::Result<Option<Quota>> {
+    let open = || known.kept.values().filter(|kept| !kept.is_fixed);
+    let chunks: BTreeSet<ChunkId> = open().filter_map(|kept| kept.chunk).chain([chunk.id]).collect();
+    let jobs: BTreeSet<JobId> = open().map(|kept| kept.job).chain([chunk.job_id]).collect();
+    sqlx::query("select from pixcrawler.chunk where id = any ($1) order by id for update")
+        .bind(chunks.into_iter().collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+    let of_chunk: Option<(i32,)> =
+        sqlx::query_as("select share - kept from pixcrawler.chunk where id = $1 and lease = $2")
+            .bind(chunk.id)
+            .bind(chunk.lease)
+            .fetch_optional(&mut *connection)
             .await?;
+    let Some((of_chunk,)) = of_chunk else { return Ok(None) };
+    let free: Vec<(JobId, i32)> = sqlx::query_as(
+        "select job_id, wanted - kept from pixcrawler.job where job_id = any ($1) order by job_id for update",
+    )
+    .bind(jobs.into_iter().collect::<Vec<_>>())
+    .fetch_all(&mut *connection)
+    .await?;
+    let of_job = free.into_iter().find(|(job, _)| *job == chunk.job_id).map_or(0, |(_, free)| free);
     Ok(Some(Quota { of_chunk, of_job }))
 }
 
-/// Which of the batch's hashes the dataset has already, and as which image.
-async fn known(
-    connection: &mut PgConnection,
-    chunk: &ClaimedChunk,
-    batch: &[JudgedImage],
-) -> sqlx::Result<HashMap<String, ImageId>> {
-    let hashes: Vec<String> =
-        batch.iter().filter_map(|judged| Some(judged.outcome.as_ref().ok()?.sha256.to_string())).collect();
-    let known: Vec<(String, ImageId)> = sqlx::query_as(
-        "select hash, id from public.images
-          where dataset_id = $1 and hash = any ($2) and is_valid and not is_duplicate",
+/// An id for each picture of a batch: that of its row, where it was judged before.
+async fn ids(connection: &mut PgConnection, batch: &[JudgedImage]) -> sqlx::Result<Vec<ImageId>> {
+    sqlx::query_scalar(
+        "select coalesce(image_id, nextval('public.images_id_seq'))::integer
+           from (select c.image_id from unnest($1::bigint[]) with ordinality as judged (id, number)
+                   join pixcrawler.candidate c on c.id = judged.id order by number) as judged",
     )
-    .bind(chunk.dataset_id)
-    .bind(hashes)
+    .bind(batch.iter().map(|judged| judged.id).collect::<Vec<_>>())
     .fetch_all(connection)
-    .await?;
-    Ok(known.into_iter().collect())
+    .await
 }
 
-/// Decides, in the order of the batch; good pictures beyond the quota get no row. What is there twice in
-/// the batch is kept with the classes of both.
-fn decide<'a>(
-    chunk: &ClaimedChunk,
-    batch: &'a [JudgedImage],
-    known: &HashMap<String, ImageId>,
-    own: &HashMap<i64, Vec<String>>,
-    quota: &mut Quota,
-) -> Vec<ImageInsert<'a>> {
-    let mut kept_here = HashMap::new();
-    let mut rows: Vec<ImageInsert<'_>> = Vec::with_capacity(batch.len());
-    for judged in batch {
-        let labels = labels::of(chunk, own.get(&judged.id).map_or(&[], Vec::as_slice));
-        let (verdict, duplicate_of) = match &judged.outcome {
-            Err(_) => (Verdict::Refused, None),
-            Ok(accepted) => match known.get(&accepted.sha256.to_string()) {
-                Some(image) => (Verdict::Duplicate, Some(*image)),
-                None => match kept_here.get(&accepted.sha256) {
-                    Some(row) => {
-                        let kept: &mut ImageInsert<'_> = &mut rows[*row];
-                        labels::join(&mut kept.labels, &labels);
-                        (Verdict::Duplicate, None)
-                    }
-                    None if quota.take() => {
-                        kept_here.insert(accepted.sha256, rows.len());
-                        (Verdict::Kept, None)
-                    }
-                    None => continue,
-                },
-            },
-        };
-        rows.push(ImageInsert::new(judged, labels, verdict, duplicate_of));
+/// A kept picture, as it is compared with others that look like it.
+#[derive(Clone, Debug)]
+struct KeptPicture {
+    job: JobId,
+    chunk: Option<ChunkId>,
+    bytes: i64,
+    labels: Vec<String>,
+    rank: Rank,
+    /// Its job has ended with it.
+    is_fixed: bool,
+    /// Its row, where it is of this batch.
+    row: Option<usize>,
+}
+
+/// Which of several pictures that look alike is kept: the one with most pixels, then the more open licence,
+/// and then the one with the lower hash. No two that differ are equal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank(i64, u8, Reverse<String>);
+
+impl Rank {
+    fn new(width: Option<i32>, height: Option<i32>, license: Option<&str>, hash: &str) -> Self {
+        let side = |side: Option<i32>| i64::from(side.unwrap_or_default());
+        Self(side(width) * side(height), openness(license), Reverse(hash.to_owned()))
     }
-    rows
+}
+
+/// A picture that has lost its place to another.
+#[derive(Clone, Copy, Debug)]
+struct LostPlace {
+    image: ImageId,
+    to: ImageId,
+    job: JobId,
+    chunk: Option<ChunkId>,
+    bytes: i64,
+}
+
+/// What the dataset has that a batch has to do with.
+#[derive(Default)]
+struct Known {
+    /// Kept pictures.
+    kept: HashMap<ImageId, KeptPicture>,
+    /// Which of them stands for each picture that one of the batch looks like.
+    of_member: HashMap<ImageId, ImageId>,
+    /// Which of them has these bytes.
+    of_bytes: HashMap<String, ImageId>,
+    /// Hashes of the bytes of all these pictures.
+    bytes: HashSet<String>,
+}
+
+impl Known {
+    async fn read(
+        connection: &mut PgConnection,
+        chunk: &ClaimedChunk,
+        batch: &[JudgedImage],
+        look_alikes: &LookAlikes,
+    ) -> sqlx::Result<Self> {
+        #[derive(sqlx::FromRow)]
+        struct KnownRow {
+            member: ImageId,
+            member_hash: Option<String>,
+            id: ImageId,
+            crawl_job_id: JobId,
+            chunk_id: Option<ChunkId>,
+            width: Option<i32>,
+            height: Option<i32>,
+            license: Option<String>,
+            hash: Option<String>,
+            file_size: Option<i32>,
+            labels: Option<Json<serde_json::Value>>,
+            is_fixed: bool,
+        }
+        let good: Vec<(usize, String)> = (0..)
+            .zip(batch)
+            .filter_map(|(at, judged)| Some((at, judged.outcome.as_ref().ok()?.sha256.to_string())))
+            .collect();
+        let members: BTreeSet<ImageId> =
+            good.iter().flat_map(|(at, _)| look_alikes.of(*at)).copied().collect();
+        let rows: Vec<KnownRow> = sqlx::query_as(
+            "select m.id as member, m.hash as member_hash, k.id, k.crawl_job_id, k.chunk_id, k.width, k.height,
+                    k.license, k.hash, k.file_size, to_jsonb(k.labels) as labels,
+                    k.id <= coalesce(j.fixed_to, k.id) as is_fixed
+               from (select id, hash, coalesce(duplicate_of, id) as kept from public.images
+                      where dataset_id = $1 and id = any ($2) and is_valid
+                      union all
+                     select id, hash, id from public.images
+                      where dataset_id = $1 and hash = any ($3) and is_valid and not is_duplicate) as m
+               join public.images k on k.id = m.kept and k.is_valid and not k.is_duplicate
+               left join pixcrawler.job j on j.job_id = k.crawl_job_id",
+        )
+        .bind(chunk.dataset_id)
+        .bind(members.into_iter().collect::<Vec<_>>())
+        .bind(good.into_iter().map(|(_, hash)| hash).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
+        let mut known = Self::default();
+        for row in rows {
+            known.of_member.insert(row.member, row.id);
+            if let Some(hash) = row.member_hash {
+                if row.member == row.id {
+                    known.of_bytes.insert(hash.clone(), row.id);
+                }
+                known.bytes.insert(hash);
+            }
+            let hash = row.hash.unwrap_or_default();
+            let labels = row.labels.and_then(|Json(labels)| serde_json::from_value(labels).ok());
+            let kept = KeptPicture {
+                job: row.crawl_job_id,
+                chunk: row.chunk_id,
+                bytes: row.file_size.map_or(0, i64::from),
+                labels: labels.unwrap_or_default(),
+                rank: Rank::new(row.width, row.height, row.license.as_deref(), &hash),
+                is_fixed: row.is_fixed,
+                row: None,
+            };
+            known.kept.insert(row.id, kept);
+        }
+        Ok(known)
+    }
+}
+
+/// The verdicts on a batch, as they are made in its order.
+struct Verdicts<'a> {
+    chunk: &'a ClaimedChunk,
+    known: Known,
+    quota: Quota,
+    rows: Vec<ImageInsert<'a>>,
+    /// The pictures of the batch that have rows and are good: which, and which image.
+    good: Vec<(usize, ImageId)>,
+    /// Of these, the ones whose bytes are new.
+    added: Vec<(usize, ImageId)>,
+    /// Kept pictures that have lost their place, and to which.
+    lost: HashMap<ImageId, ImageId>,
+    /// Classes for kept pictures, from those that look like them.
+    labels: Vec<(ImageId, Vec<String>)>,
+}
+
+impl<'a> Verdicts<'a> {
+    fn new(chunk: &'a ClaimedChunk, known: Known, quota: Quota) -> Self {
+        let (rows, good, added, labels) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { chunk, known, quota, rows, good, added, lost: HashMap::new(), labels }
+    }
+
+    /// Decides, in the order of the batch; good pictures beyond the quota get no row.
+    fn decide(
+        &mut self,
+        batch: &'a [JudgedImage],
+        ids: &[ImageId],
+        own: &HashMap<i64, Vec<String>>,
+        look_alikes: &LookAlikes,
+    ) {
+        for (at, (judged, id)) in batch.iter().zip(ids).enumerate() {
+            let labels = labels::of(self.chunk, own.get(&judged.id).map_or(&[], Vec::as_slice));
+            let mut row = ImageInsert::new(*id, judged, labels);
+            if let Ok(accepted) = &judged.outcome {
+                let hash = accepted.sha256.to_string();
+                let Some(of) = self.place(at, &row, &hash, look_alikes) else { continue };
+                if of == *id {
+                    self.known.of_bytes.insert(hash.clone(), of);
+                } else {
+                    self.labels.push((of, row.labels.clone()));
+                    row.become_duplicate(of);
+                }
+                self.known.of_member.insert(*id, of);
+                self.good.push((at, *id));
+                if self.known.bytes.insert(hash) {
+                    self.added.push((at, *id));
+                }
+            }
+            self.rows.push(row);
+        }
+    }
+
+    /// Which picture stands for a good one and all that look like it from now on: itself, or another. None
+    /// when there is no place for it.
+    fn place(
+        &mut self,
+        at: usize,
+        row: &ImageInsert<'_>,
+        hash: &str,
+        look_alikes: &LookAlikes,
+    ) -> Option<ImageId> {
+        let near = look_alikes.of(at).iter().copied();
+        let near_here = self.good.iter().filter(|(other, _)| look_alikes.are_alike(at, *other));
+        let near = near.chain(near_here.map(|(_, id)| *id));
+        let alike: BTreeSet<ImageId> = near
+            .filter_map(|member| self.known.of_member.get(&member))
+            .chain(self.known.of_bytes.get(hash))
+            .map(|kept| self.stands_for(*kept))
+            .collect();
+        let best = |is_fixed: bool| {
+            let those = alike.iter().filter(|id| self.known.kept[*id].is_fixed == is_fixed);
+            those.max_by_key(|id| &self.known.kept[*id].rank).copied()
+        };
+        let side = |side: Option<u32>| side.map(integer);
+        let rank = Rank::new(side(row.width), side(row.height), row.provenance.license.as_deref(), hash);
+        let other = best(true).or_else(|| best(false).filter(|id| self.known.kept[id].rank >= rank));
+        let losers: Vec<ImageId> = alike
+            .iter()
+            .filter(|id| Some(**id) != other && !self.known.kept[*id].is_fixed)
+            .copied()
+            .collect();
+        let given = losers.iter().fold((0, 0), |(of_chunk, of_job), id| {
+            let KeptPicture { job, chunk, .. } = &self.known.kept[id];
+            let is_of_chunk = *chunk == Some(self.chunk.id);
+            (of_chunk + i32::from(is_of_chunk), of_job + i32::from(*job == self.chunk.job_id))
+        });
+        let winner = match other {
+            Some(other) => {
+                self.quota.of_chunk += given.0;
+                self.quota.of_job += given.1;
+                other
+            }
+            None if self.quota.take(given) => row.id,
+            None => return None,
+        };
+        for loser in losers {
+            self.lost.insert(loser, winner);
+            let kept = &self.known.kept[&loser];
+            self.labels.push((winner, kept.labels.clone()));
+            if let Some(row) = kept.row {
+                self.rows[row].become_duplicate(winner);
+            }
+        }
+        if other.is_none() {
+            let kept = KeptPicture {
+                job: self.chunk.job_id,
+                chunk: Some(self.chunk.id),
+                bytes: row.file_size.map_or(0, i64::from),
+                labels: row.labels.clone(),
+                rank,
+                is_fixed: false,
+                row: Some(self.rows.len()),
+            };
+            self.known.kept.insert(row.id, kept);
+        }
+        Some(winner)
+    }
+
+    /// The picture that has the place of one that was kept.
+    fn stands_for(&self, mut kept: ImageId) -> ImageId {
+        while let Some(to) = self.lost.get(&kept) {
+            kept = *to;
+        }
+        kept
+    }
+
+    /// The pictures of earlier batches that have lost their place, by id.
+    fn lost(&self) -> Vec<LostPlace> {
+        let lost = self.lost.keys().map(|id| (*id, &self.known.kept[id]));
+        let mut lost: Vec<LostPlace> = lost
+            .filter(|(_, kept)| kept.row.is_none())
+            .map(|(image, KeptPicture { job, chunk, bytes, .. })| LostPlace {
+                image,
+                to: self.stands_for(image),
+                job: *job,
+                chunk: *chunk,
+                bytes: *bytes,
+            })
+            .collect();
+        lost.sort_by_key(|lost| lost.image);
+        lost
+    }
+
+    /// The same, where every picture that is a duplicate says of which one, by the end of the batch.
+    fn settled(mut self) -> Self {
+        let mut rows = std::mem::take(&mut self.rows);
+        for of in rows.iter_mut().filter_map(|row| row.duplicate_of.as_mut()) {
+            *of = self.stands_for(*of);
+        }
+        self.labels = self.labels.iter().map(|(id, labels)| (self.stands_for(*id), labels.clone())).collect();
+        Self { rows, ..self }
+    }
+}
+
+/// Takes their place from pictures, which are duplicates from now on, as is what repeats them. The chunks
+/// of others may keep as many more; those that are over gave as many less.
+async fn displace(
+    connection: &mut PgConnection,
+    chunk: &ClaimedChunk,
+    lost: &[LostPlace],
+) -> sqlx::Result<()> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let images: Vec<ImageId> = lost.iter().map(|lost| lost.image).collect();
+    let to: Vec<ImageId> = lost.iter().map(|lost| lost.to).collect();
+    for statement in [
+        "update public.images i set is_duplicate = true, duplicate_of = lost.place, storage_url = null
+           from unnest($1::integer[], $2::integer[]) as lost (image, place) where i.id = lost.image",
+        "update public.images i set duplicate_of = lost.place
+           from unnest($1::integer[], $2::integer[]) as lost (image, place) where i.duplicate_of = lost.image",
+    ] {
+        sqlx::query(statement).bind(&images).bind(&to).execute(&mut *connection).await?;
+    }
+    let of_others: Vec<ChunkId> =
+        lost.iter().filter_map(|lost| lost.chunk).filter(|other| *other != chunk.id).collect();
+    sqlx::query(
+        "update pixcrawler.chunk c
+            set kept = kept - lost.pictures,
+                share = case when state in ('queued', 'running', 'waiting') then share else share - lost.pictures end
+           from (select id, count(*)::integer as pictures from unnest($1::integer[]) as id group by id) as lost
+          where c.id = lost.id",
+    )
+    .bind(of_others)
+    .execute(&mut *connection)
+    .await?;
+    let of_others = || lost.iter().filter(|lost| lost.job != chunk.job_id);
+    sqlx::query(
+        "update pixcrawler.job j set kept = kept - lost.pictures, bytes = j.bytes - lost.bytes
+           from (select job, count(*)::integer as pictures, sum(bytes)::bigint as bytes
+                   from unnest($1::integer[], $2::bigint[]) as lost (job, bytes) group by job) as lost
+          where j.job_id = lost.job",
+    )
+    .bind(of_others().map(|lost| lost.job).collect::<Vec<_>>())
+    .bind(of_others().map(|lost| lost.bytes).collect::<Vec<_>>())
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// A row of `public.images` as a batch writes it, under the names of its columns, and what
 /// `pixcrawler.candidate` learns.
 #[derive(Serialize)]
 struct ImageInsert<'a> {
+    id: ImageId,
     candidate: i64,
     verdict: Verdict,
     labels: Vec<String>,
@@ -214,10 +529,11 @@ struct ImageInsert<'a> {
     frames: Option<u32>,
     hash: Option<String>,
     crc32: Option<u32>,
-    phash: Option<i64>,
+    pdq: Option<Pdq>,
+    pdq_quality: Option<u8>,
+    pdq_trimmed: Option<Pdq>,
     is_valid: bool,
     is_duplicate: bool,
-    /// Where that was there before this batch.
     duplicate_of: Option<ImageId>,
     reason: Option<&'static str>,
     #[serde(flatten)]
@@ -231,12 +547,7 @@ struct ImageInsert<'a> {
 }
 
 impl<'a> ImageInsert<'a> {
-    fn new(
-        judged: &'a JudgedImage,
-        labels: Vec<String>,
-        verdict: Verdict,
-        duplicate_of: Option<ImageId>,
-    ) -> Self {
+    fn new(id: ImageId, judged: &'a JudgedImage, labels: Vec<String>) -> Self {
         let JudgedImage { candidate, address, body, outcome, .. } = judged;
         let accepted = outcome.as_ref().ok();
         let rejection = outcome.as_ref().err();
@@ -245,8 +556,9 @@ impl<'a> ImageInsert<'a> {
         let final_url = body.as_ref().map_or(address, |body| &body.final_url);
         let rejected_copies = (!judged.rejected_copies.is_empty()).then_some(&judged.rejected_copies);
         Self {
+            id,
             candidate: judged.id,
-            verdict,
+            verdict: if accepted.is_some() { Verdict::Kept } else { Verdict::Refused },
             labels,
             original_url,
             asked_url: (*original_url != candidate.url).then_some(&candidate.url),
@@ -261,10 +573,12 @@ impl<'a> ImageInsert<'a> {
             frames: accepted.map(|accepted| accepted.frames),
             hash: body.as_ref().map(|body| body.sha256.to_string()),
             crc32: accepted.map(|accepted| accepted.crc32),
-            phash: accepted.map(|accepted| accepted.phash.cast_signed()),
+            pdq: accepted.map(|accepted| accepted.hash.pdq),
+            pdq_quality: accepted.map(|accepted| accepted.hash.quality),
+            pdq_trimmed: accepted.and_then(|accepted| accepted.hash.trimmed),
             is_valid: accepted.is_some(),
-            is_duplicate: verdict == Verdict::Duplicate,
-            duplicate_of,
+            is_duplicate: false,
+            duplicate_of: None,
             reason: rejection.map(|rejection| rejection.reason.code()),
             provenance: candidate.into(),
             source_id: candidate.id.as_deref(),
@@ -282,6 +596,12 @@ impl<'a> ImageInsert<'a> {
             }),
         }
     }
+
+    const fn become_duplicate(&mut self, of: ImageId) {
+        self.verdict = Verdict::Duplicate;
+        self.is_duplicate = true;
+        self.duplicate_of = Some(of);
+    }
 }
 
 /// Writes the rows, and the verdicts into the backlog. A picture that was judged before, in an earlier try
@@ -295,30 +615,26 @@ async fn insert(
         "with judged as (
             select i.*, j.judged_image
               from jsonb_array_elements($5) as j (judged_image)
-              join pixcrawler.candidate c on c.id = (j.judged_image ->> 'candidate')::bigint
-             cross join jsonb_populate_record(null::public.images, j.judged_image || jsonb_build_object(
-                        'id', coalesce(c.image_id, nextval('public.images_id_seq')))) as i),
+             cross join jsonb_populate_record(null::public.images, j.judged_image) as i),
          written as (
             insert into public.images (
                    id, crawl_job_id, chunk_id, user_id, dataset_id, source, labels, storage_url, duplicate_of,
                    original_url, asked_url, filename, width, height, file_size, format, frames, hash, crc32,
-                   phash, is_valid, is_duplicate, reason, metadata, source_id, declared_width, declared_height,
+                   pdq, pdq_quality, pdq_trimmed, is_valid, is_duplicate, reason, metadata, source_id, declared_width, declared_height,
                    declared_mime, declared_size, {provenance})
             select id, $1, $2, $3, $4, $6, labels,
                    case when is_valid and not is_duplicate then '/api/v1/images/' || id || '/file' end,
-                   -- Of an image of the same batch the id is known only now.
-                   coalesce(duplicate_of, (select kept.id from judged kept
-                                            where judged.is_duplicate and kept.hash = judged.hash
-                                              and kept.is_valid and not kept.is_duplicate)),
+                   duplicate_of,
                    original_url, asked_url, filename, width, height, file_size, format, frames, hash, crc32,
-                   phash, is_valid, is_duplicate, reason, jsonb_strip_nulls(metadata), source_id, declared_width,
+                   pdq, pdq_quality, pdq_trimmed, is_valid, is_duplicate, reason, jsonb_strip_nulls(metadata), source_id, declared_width,
                    declared_height, declared_mime, declared_size, {provenance}
               from judged
                 on conflict (id) do update
                set labels = excluded.labels, original_url = excluded.original_url, asked_url = excluded.asked_url,
                    filename = excluded.filename, storage_url = excluded.storage_url, width = excluded.width,
                    height = excluded.height, file_size = excluded.file_size, format = excluded.format,
-                   frames = excluded.frames, hash = excluded.hash, crc32 = excluded.crc32, phash = excluded.phash,
+                   frames = excluded.frames, hash = excluded.hash, crc32 = excluded.crc32, pdq = excluded.pdq,
+                   pdq_quality = excluded.pdq_quality, pdq_trimmed = excluded.pdq_trimmed,
                    is_valid = excluded.is_valid, is_duplicate = excluded.is_duplicate,
                    duplicate_of = excluded.duplicate_of, reason = excluded.reason,
                    metadata = excluded.metadata, downloaded_at = now())
@@ -346,4 +662,192 @@ fn last_segment(url: &str) -> String {
 /// What no column holds is the most that one does.
 fn integer(number: impl TryInto<i32>) -> i32 {
     number.try_into().unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Cookies, DatasetId, Format, License, Pdq, PictureHash, Query, Rules, Sha256, UserId};
+
+    /// A picture that looks like those whose `look` is at most one away.
+    #[derive(Clone, Debug)]
+    struct Sample {
+        look: usize,
+        pixels: u32,
+        license: Option<&'static str>,
+        bytes: u8,
+    }
+
+    impl Sample {
+        fn hash(&self) -> Pdq {
+            let is_set = |bit: usize| u8::from(bit < 20 * self.look);
+            Pdq(std::array::from_fn(|byte| (0..8).fold(0, |bits, bit| bits << 1 | is_set(8 * byte + bit))))
+        }
+
+        fn judged(&self, id: i64) -> JudgedImage {
+            let license = self.license.map(|id| License { id: id.to_owned(), url: None, attribution: None });
+            let candidate = Candidate { license, ..Candidate::default() };
+            let accepted = AcceptedImage {
+                format: Format::Png,
+                width: self.pixels,
+                height: 1,
+                frames: 1,
+                sha256: Sha256([self.bytes; 32]),
+                crc32: 0,
+                hash: PictureHash { pdq: self.hash(), quality: 100, trimmed: None },
+            };
+            let address = String::new();
+            JudgedImage {
+                id,
+                candidate,
+                address,
+                body: None,
+                rejected_copies: Vec::new(),
+                outcome: Ok(accepted),
+            }
+        }
+
+        fn rank(&self) -> Rank {
+            let pixels = i32::try_from(self.pixels).ok();
+            Rank::new(pixels, Some(1), self.license, &Sha256([self.bytes; 32]).to_string())
+        }
+    }
+
+    fn samples() -> impl Strategy<Value = Vec<Sample>> {
+        let license = prop::sample::select(vec![None, Some("cc0-1.0"), Some("cc-by-4.0")]);
+        let one = (0usize..12, 1u32..4, license);
+        // Bytes that are the same have the same look and size.
+        prop::collection::vec(one, 1..20).prop_map(|all| {
+            let sample = |(bytes, (look, pixels, license))| Sample { look, pixels, license, bytes };
+            (1u8..).zip(all).map(sample).collect()
+        })
+    }
+
+    /// What the database keeps of a dataset.
+    #[derive(Default)]
+    struct Dataset {
+        kept: HashMap<ImageId, KeptPicture>,
+        of_member: BTreeMap<ImageId, ImageId>,
+        hashes: Vec<(ImageId, Pdq)>,
+    }
+
+    impl Dataset {
+        fn record(&mut self, chunk: &ClaimedChunk, batch: &[JudgedImage], quota: i32) -> usize {
+            let hashes = batch.iter().map(|judged| Some(judged.outcome.as_ref().unwrap().hash));
+            let mut look_alikes = LookAlikes::new(chunk.dataset_id, 31, hashes);
+            for (image, hash) in &self.hashes {
+                look_alikes.compare(&[*image], &hash.0);
+            }
+            let known = Known {
+                kept: self.kept.clone(),
+                of_member: self.of_member.clone().into_iter().collect(),
+                ..Known::default()
+            };
+            let ids: Vec<ImageId> =
+                batch.iter().map(|judged| ImageId(judged.id.try_into().unwrap())).collect();
+            let mut verdicts = Verdicts::new(chunk, known, Quota { of_chunk: quota, of_job: quota });
+            verdicts.decide(batch, &ids, &HashMap::new(), &look_alikes);
+            let lost = verdicts.lost();
+            let places: HashMap<_, _> =
+                self.of_member.keys().map(|id| (*id, verdicts.stands_for(self.of_member[id]))).collect();
+            let Verdicts { known, rows, added, .. } = verdicts.settled();
+            self.of_member.extend(places);
+            for LostPlace { image, .. } in &lost {
+                self.kept.remove(image);
+            }
+            for row in &rows {
+                self.of_member.insert(row.id, row.duplicate_of.unwrap_or(row.id));
+                if row.verdict == Verdict::Kept {
+                    self.kept.insert(row.id, KeptPicture { row: None, ..known.kept[&row.id].clone() });
+                }
+            }
+            let hash = |at: usize| batch[at].outcome.as_ref().unwrap().hash.pdq;
+            self.hashes.extend(added.iter().map(|(at, id)| (*id, hash(*at))));
+            rows.len()
+        }
+    }
+
+    fn chunk() -> ClaimedChunk {
+        ClaimedChunk {
+            id: ChunkId(1),
+            lease: uuid::Uuid::nil(),
+            job_id: JobId(1),
+            dataset_id: DatasetId(1),
+            user_id: UserId(uuid::Uuid::nil()),
+            source: String::new(),
+            label: "panda".to_owned(),
+            query: Query {
+                text: "panda".to_owned(),
+                limit: 100,
+                safe_search: true,
+                language: None,
+                options: Vec::new(),
+                credentials: Vec::new(),
+            },
+            rules: Rules::default(),
+            share: 0,
+            progress: ChunkProgress {
+                kept: 0,
+                steps: 0,
+                asked: 0,
+                received: 0,
+                crash_count: 0,
+                errors_in_row: 0,
+                step_not_before: None,
+                idle_since: None,
+            },
+            plugin_state: String::new(),
+            plugin_digest: None,
+            requests: None,
+            cookies: Cookies::default(),
+            source_done: false,
+            paused_since: None,
+            begun: 0.0,
+            waited: None,
+        }
+    }
+
+    proptest! {
+        /// However they are ordered and cut into batches, of every group the best is kept, and everything
+        /// that belongs to it says so.
+        #[test]
+        fn order_does_not_matter(
+            (all, order) in samples().prop_flat_map(|all| {
+                let order = Just((0..all.len()).collect::<Vec<_>>()).prop_shuffle();
+                (Just(all), order)
+            }),
+            size in 1usize..8,
+        ) {
+            let mut dataset = Dataset::default();
+            for batch in order.chunks(size) {
+                let batch: Vec<_> = batch.iter().map(|at| all[*at].judged(*at as i64)).collect();
+                prop_assert_eq!(dataset.record(&chunk(), &batch, 100), batch.len());
+            }
+            let mut looks: Vec<usize> = all.iter().map(|sample| sample.look).collect();
+            looks.sort_unstable();
+            looks.dedup();
+            for group in looks.chunk_by(|one, next| next - one <= 1) {
+                let those = || all.iter().enumerate().filter(|(_, sample)| group.contains(&sample.look));
+                let (best, _) = those().max_by_key(|(_, sample)| sample.rank()).unwrap();
+                for (at, _) in those() {
+                    let of = dataset.of_member[&ImageId(i32::try_from(at).unwrap())];
+                    prop_assert_eq!(of, ImageId(i32::try_from(best).unwrap()));
+                }
+            }
+            prop_assert_eq!(dataset.kept.len(), looks.chunk_by(|one, next| next - one <= 1).count());
+        }
+
+        /// A batch never adds more than there is room for.
+        #[test]
+        fn the_quota_holds(all in samples(), quota in 0i32..6) {
+            let mut dataset = Dataset::default();
+            let batch: Vec<_> = (0..).zip(&all).map(|(at, sample)| sample.judged(at)).collect();
+            dataset.record(&chunk(), &batch, quota);
+            prop_assert!(i32::try_from(dataset.kept.len()).unwrap() <= quota);
+        }
+    }
 }

@@ -7,7 +7,8 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, types::Json};
 use crate::{
     db::column::{LenientJson, Texts, Timestamp},
     model::{
-        ChunkId, DatasetId, Decoded, ImageId, JobId, Provenance, Refusal, Rejection, Sha256, UserId, Verdict,
+        ChunkId, DatasetId, Decoded, ImageId, JobId, PictureHash, Provenance, Refusal, Rejection, Sha256,
+        UserId, Verdict,
     },
 };
 
@@ -29,7 +30,9 @@ pub struct ImageRow {
     pub file_size: Option<i32>,
     pub format: Option<String>,
     pub hash: Option<String>,
-    pub phash: Option<i64>,
+    pub pdq: Option<String>,
+    pub pdq_quality: Option<i16>,
+    pub pdq_trimmed: Option<String>,
     pub frames: Option<i32>,
     pub is_valid: bool,
     pub is_duplicate: bool,
@@ -229,10 +232,13 @@ pub async fn known_bytes(
     sha256: &Sha256,
 ) -> sqlx::Result<Option<Result<Decoded, Rejection>>> {
     /// The hash and the frames of a sound one, or why it was refused and how.
-    type KnownBytesRow = (Option<i64>, Option<i32>, Option<Json<Refusal>>, Option<String>);
+    type KnownBytesRow = (Option<Json<PictureHash>>, Option<i32>, Option<Json<Refusal>>, Option<String>);
     let row: Option<KnownBytesRow> = sqlx::query_as(
-        "(select phash, frames, null::jsonb, null from public.images
-           where dataset_id = $1 and hash = $2 and is_valid and not is_duplicate)
+        "(select jsonb_build_object('pdq', pdq, 'quality', pdq_quality, 'trimmed', pdq_trimmed), frames, null::jsonb, null
+            from public.images
+           where dataset_id = $1 and hash = $2 and is_valid and not is_duplicate
+             -- Rows of earlier versions have another hash.
+             and pdq is not null and pdq_quality is not null)
          union all
          (select null, null, to_jsonb(reason), metadata->>'detail' from public.images i
            where dataset_id = $1 and hash = $2 and reason in ('corrupt', 'decoder-fault', 'too-costly', 'truncated', 'unsupported-format')
@@ -246,9 +252,9 @@ pub async fn known_bytes(
     .fetch_optional(pool)
     .await?;
     Ok(row.and_then(|row| match row {
-        (Some(phash), frames, ..) => {
+        (Some(Json(hash)), frames, ..) => {
             let frames = frames.and_then(|frames| u32::try_from(frames).ok()).unwrap_or(1);
-            Some(Ok(Decoded { phash: phash.cast_unsigned(), frames }))
+            Some(Ok(Decoded { hash, frames }))
         }
         (None, _, Some(Json(reason)), detail) => {
             Some(Err(Rejection::new(reason, detail.unwrap_or_default())))

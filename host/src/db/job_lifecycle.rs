@@ -132,7 +132,7 @@ pub async fn end_chunk(
     let ended = sqlx::query(
         "update pixcrawler.chunk
             set state = $3, reason = $4, lease = null, crash_count = 0, paused_since = null,
-                share = case when $3 = 'satisfied' then share else kept end
+                share = kept
           where id = $1 and lease = $2",
     )
     .bind(chunk.id)
@@ -505,6 +505,15 @@ async fn end_job(connection: &mut PgConnection, job: JobId, ended: &EndedJob) ->
     .bind(state.name())
     .bind(&reason)
     .fetch_one(&mut *connection)
+    .await?;
+    // What it has was promised: from now on it stays, whatever looks like it and is better.
+    sqlx::query(
+        "update pixcrawler.job
+            set fixed_to = coalesce((select max(id) from public.images where crawl_job_id = $1), 0)
+          where job_id = $1",
+    )
+    .bind(job)
+    .execute(&mut *connection)
     .await?;
     publish_chunks(connection, job).await?;
     publish_dataset(connection, dataset).await?;

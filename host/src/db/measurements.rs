@@ -3,9 +3,14 @@
 //!
 //! Its functions fail when the database does.
 
+use std::collections::{BTreeMap, HashMap};
+
 use sqlx::{Connection as _, PgConnection, PgPool};
 
-use crate::model::{DatasetId, Format, ImageId, Sha256, UserId};
+use crate::{
+    db::look_alikes,
+    model::{DatasetId, Format, ImageId, PictureHash, Sha256, UserId},
+};
 
 /// Set in a session that lives as long as objects are read.
 const SESSION: &str = "set statement_timeout = '10min'; set idle_in_transaction_session_timeout = 0; \
@@ -47,6 +52,8 @@ pub struct Measured {
     pub images: Vec<ImageId>,
     /// CRC-32 of the bytes.
     pub crc32: u32,
+    /// What it looks like.
+    pub hash: PictureHash,
 }
 
 impl LackingList {
@@ -61,7 +68,7 @@ impl LackingList {
                from (select user_id, hash, min(format) as format, max(file_size) as bytes,
                             array_agg(id order by id) as images
                        from public.images
-                      where crc32 is null
+                      where (crc32 is null or pdq is null)
                         and is_valid and user_id is not null and hash ~ '^[0-9a-f]{64}$'
                         and ($1::uuid is null or user_id = $1) and ($2::integer is null or dataset_id = $2)
                       group by user_id, hash
@@ -104,19 +111,60 @@ impl LackingList {
     }
 }
 
-/// Writes measurements into the rows that still lack them; what was measured meanwhile stays.
+/// Writes measurements into the rows that still lack them; what was measured meanwhile stays. What looks like
+/// these pictures is found from now on; among themselves they are not compared.
 pub async fn write(pool: &PgPool, measured: &[Measured]) -> sqlx::Result<()> {
-    let rows = || measured.iter().flat_map(|object| object.images.iter().map(move |image| (image, object)));
+    let hashes: HashMap<ImageId, PictureHash> =
+        measured.iter().flat_map(|object| object.images.iter().map(|image| (*image, object.hash))).collect();
+    let (ids, crcs): (Vec<ImageId>, Vec<i64>) = measured
+        .iter()
+        .flat_map(|object| object.images.iter().map(|image| (*image, i64::from(object.crc32))))
+        .unzip();
+    let mut tx = pool.begin().await?;
+    let datasets: Vec<DatasetId> = sqlx::query_scalar(
+        "select distinct dataset_id from public.images where id = any ($1) and dataset_id is not null order by dataset_id",
+    )
+    .bind(&ids)
+    .fetch_all(&mut *tx)
+    .await?;
+    for dataset in datasets {
+        super::lock_dataset(&mut tx, dataset).await?;
+    }
     sqlx::query(
         "update public.images i set crc32 = measured.crc32
            from unnest($1::integer[], $2::bigint[]) as measured (id, crc32)
           where i.id = measured.id and i.crc32 is null",
     )
-    .bind(rows().map(|(image, _)| *image).collect::<Vec<_>>())
-    .bind(rows().map(|(_, object)| i64::from(object.crc32)).collect::<Vec<_>>())
-    .execute(pool)
-    .await
-    .map(drop)
+    .bind(&ids)
+    .bind(&crcs)
+    .execute(&mut *tx)
+    .await?;
+    let of = |text: fn(&PictureHash) -> Option<String>| -> Vec<Option<String>> {
+        ids.iter().map(|id| text(&hashes[id])).collect()
+    };
+    let hashed: Vec<(ImageId, Option<DatasetId>)> = sqlx::query_as(
+        "update public.images i
+            set pdq = measured.pdq, pdq_quality = measured.quality, pdq_trimmed = measured.trimmed
+           from unnest($1::integer[], $2::text[], $3::smallint[], $4::text[]) as measured (id, pdq, quality, trimmed)
+          where i.id = measured.id and i.pdq is null
+      returning i.id, i.dataset_id",
+    )
+    .bind(&ids)
+    .bind(of(|hash| Some(hash.pdq.to_string())))
+    .bind(ids.iter().map(|id| i16::from(hashes[id].quality)).collect::<Vec<_>>())
+    .bind(of(|hash| hash.trimmed.map(|hash| hash.to_string())))
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut of_dataset: BTreeMap<DatasetId, Vec<(ImageId, PictureHash)>> = BTreeMap::new();
+    for (image, dataset) in hashed {
+        if let Some(dataset) = dataset {
+            of_dataset.entry(dataset).or_default().push((image, hashes[&image]));
+        }
+    }
+    for (dataset, pictures) in of_dataset {
+        look_alikes::add_measured(&mut tx, dataset, &pictures).await?;
+    }
+    tx.commit().await
 }
 
 /// Whether one of these is there, and kept: its object must be there, too.

@@ -232,8 +232,8 @@ pub struct ExportRecord {
     pub size: u64,
     /// In hexadecimal.
     pub sha256: String,
-    /// Perceptual hash, in hexadecimal.
-    pub phash: Option<String>,
+    /// Perceptual hash by PDQ, in hexadecimal.
+    pub pdq: Option<String>,
     /// Of the original that a picture was made of: there are keys of it only then.
     #[serde(flatten)]
     pub original: Option<OriginalPicture>,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use super::PictureHash;
+
 /// A picture that passed every check: what was measured, never what was declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedImage {
@@ -18,15 +20,15 @@ pub struct AcceptedImage {
     pub sha256: Sha256,
     /// Of the original bytes, as in zip archives.
     pub crc32: u32,
-    /// 64-bit difference hash of the upright picture (EXIF orientation applied).
-    pub phash: u64,
+    /// What it looks like, upright (EXIF orientation applied).
+    pub hash: PictureHash,
 }
 
 /// What decoding tells of a picture that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decoded {
-    /// Perceptual hash of the first frame.
-    pub phash: u64,
+    /// What the first frame looks like.
+    pub hash: PictureHash,
     /// Frames that can be shown: all of the container's, or the first alone where a later one is
     /// broken, as viewers then show the first.
     pub frames: u32,

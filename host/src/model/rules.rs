@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Format, Refusal, Rejection};
+use super::{Format, Pdq, Refusal, Rejection};
 
 /// What a job accepts beyond being a sound picture.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rules {
     /// Licence ids that are accepted; empty accepts all. `*` at the end stands for any version:
@@ -17,6 +17,27 @@ pub struct Rules {
     pub min_height: u32,
     /// Empty accepts all.
     pub formats: Vec<Format>,
+    /// Bits in which the perceptual hashes of two pictures may differ that count as one, at most
+    /// [`Pdq::ALIKE`]. Requests that were recorded before there was this are still the same.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub near_duplicates: u8,
+}
+
+/// Serde calls it with a reference.
+const fn is_usual(near_duplicates: &u8) -> bool {
+    *near_duplicates == Pdq::ALIKE
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            licenses: Vec::new(),
+            min_width: 0,
+            min_height: 0,
+            formats: Vec::new(),
+            near_duplicates: Pdq::ALIKE,
+        }
+    }
 }
 
 impl Rules {
@@ -47,6 +68,23 @@ impl Rules {
             return Err(Rejection::new(Refusal::FormatNotWanted, format!("{} is not wanted", format.name())));
         }
         Ok(())
+    }
+}
+
+/// How much a licence allows, the more the higher, to choose between copies of one picture.
+#[must_use]
+pub fn openness(license: Option<&str>) -> u8 {
+    let Some(id) = license else { return 0 };
+    match id {
+        "unknown" | "all-rights-reserved" => 0,
+        _ if id.starts_with("cc0") || id.starts_with("pdm") => 6,
+        _ if id.contains("-nc-nd") => 1,
+        _ if id.contains("-nc") => 2,
+        _ if id.contains("-nd") => 3,
+        _ if id.starts_with("cc-by-sa") || id.starts_with("cc-sa") => 4,
+        _ if id.starts_with("cc-by") => 5,
+        // Others that sources name are free in one way or another.
+        _ => 4,
     }
 }
 

@@ -8,8 +8,10 @@ use crate::{
         self, PgPool,
         measurements::{self, LackingList, LackingObject, MeasureScope, Measured},
     },
+    model::Rejection,
     services::backup::{Faults, sound},
     store::{Store, StoreError},
+    validate::{self, DecodeLimits},
 };
 
 /// Objects whose measurements are written at a time, and that are lost when it is interrupted.
@@ -111,6 +113,16 @@ async fn measure_object(db: &PgPool, store: &Store, object: &LackingObject) -> R
             return Ok(if is_needed { Outcome::Faulty(fault) } else { Outcome::Gone });
         }
     };
-    let measured = Measured { images: images.clone(), crc32: crc32fast::hash(&bytes) };
-    Ok(Outcome::Measured(measured, bytes.len() as u64))
+    let (images, size) = (images.clone(), bytes.len() as u64);
+    let measured = tokio::task::spawn_blocking(move || {
+        // What it may be was decided when it was kept.
+        let limits = DecodeLimits { max_bytes: u64::MAX, max_pixels: u64::MAX, max_frames: u32::MAX };
+        let header = validate::inspect(&bytes, &limits)?;
+        let hash = validate::decode(&bytes, &header)?.hash;
+        Ok::<_, Rejection>(Measured { images, crc32: crc32fast::hash(&bytes), hash })
+    });
+    Ok(match measured.await {
+        Ok(Ok(measured)) => Outcome::Measured(measured, size),
+        Ok(Err(_)) | Err(_) => Outcome::Faulty("cannot be decoded"),
+    })
 }

@@ -3,7 +3,7 @@
 use ::image::metadata::Orientation;
 use gif::{ColorOutput, DecodeOptions, MemoryLimit};
 
-use super::{DecodeLimits, Decoded, Header, Rejection, phash, reader::ByteReader};
+use super::{DecodeLimits, Decoded, Header, Rejection, pdq, reader::ByteReader};
 use crate::model::Format;
 
 const EXTENSION: u8 = 0x21;
@@ -67,7 +67,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
         orientation: Orientation::NoTransforms,
         end: reader.position(),
         pixels,
-        memory: largest + phash::MEMORY,
+        memory: largest + pdq::MEMORY,
     })
 }
 
@@ -82,24 +82,24 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecti
     let mut decoder = options.read_info(picture).map_err(explain)?;
 
     // At once: growing would take up to twice as much.
-    let largest = usize::try_from(header.memory.saturating_sub(phash::MEMORY)).unwrap_or(0);
+    let largest = usize::try_from(header.memory.saturating_sub(pdq::MEMORY)).unwrap_or(0);
     let mut indices = Vec::with_capacity(largest);
     let frame = next(&mut decoder, &mut indices)?;
     let shades = shades(decoder.palette().map_err(explain)?, frame.transparent);
-    let mut canvas = phash::Rows::new(header.width, header.height, 1, header.orientation)?;
+    let mut canvas = pdq::Rows::new(header.width, header.height, 1, header.orientation)?;
     // What lies outside the canvas is not shown, and what the frame leaves of it is white.
     for y in 0..header.height as usize {
-        let to = canvas.next()?;
+        let to = canvas.next();
         to.fill(255);
         let from = y.checked_sub(frame.top).and_then(|y| indices.chunks_exact(frame.width).nth(y));
         for (to, from) in to.iter_mut().skip(frame.left).zip(from.unwrap_or_default()) {
             *to = shades[usize::from(*from)];
         }
     }
-    let phash = canvas.hash()?;
+    let hash = canvas.hash()?;
     // Of a film with a broken frame the first is shown.
     let is_whole = (1..header.frames).all(|_| next(&mut decoder, &mut indices).is_ok());
-    Ok(Decoded { phash, frames: if is_whole { header.frames } else { 1 } })
+    Ok(Decoded { hash, frames: if is_whole { header.frames } else { 1 } })
 }
 
 /// What is needed of a frame to draw it.
@@ -128,7 +128,7 @@ fn next(decoder: &mut gif::Decoder<&[u8]>, indices: &mut Vec<u8>) -> Result<Fram
 fn shades(palette: &[u8], transparent: Option<u8>) -> [u8; 256] {
     let mut shades = [255; 256];
     for (shade, colour) in shades.iter_mut().zip(palette.chunks_exact(3)) {
-        *shade = phash::grey(colour);
+        *shade = pdq::grey(colour);
     }
     if let Some(index) = transparent {
         shades[usize::from(index)] = 255;

@@ -16,8 +16,8 @@ use zune_jpeg::{
 use self::segment::{
     APP1, APP2, APP14, DHT, DQT, DRI, EOI, RST0, RST7, SOF0, SOF2, SOI, SOS, Segment, Segments,
 };
-use super::{DecodeLimits, Decoded, Header, Rejection, Still, phash};
-use crate::model::{Format, Refusal};
+use super::{DecodeLimits, Decoded, Header, Rejection, Still, pdq};
+use crate::model::{Format, PictureHash, Refusal};
 
 const SOF15: u8 = 0xcf;
 /// Tables of arithmetic coding; without it they mean nothing.
@@ -95,7 +95,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
 /// can do nothing with it.
 pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejection> {
     let Plain { frame, mut bytes, scans, restarts } = Plain::of(picture, None)?;
-    let still = |phash| Decoded { phash, frames: 1 };
+    let still = |hash| Decoded { hash, frames: 1 };
     if let [scan] = &scans[..]
         && !frame.progressive
         // With restart markers the decoder goes on wherever it finds the next one.
@@ -106,8 +106,8 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecti
         // the marker, running out of data is an error. Most pictures go this way, which costs least.
         let end = bytes.len();
         bytes.extend(NO_CODE);
-        if let Ok(phash) = hash(&bytes, &frame, header.orientation, true) {
-            return Ok(still(phash));
+        if let Ok(hash) = hash(&bytes, &frame, header.orientation, true) {
+            return Ok(still(hash));
         }
         bytes.truncate(end);
     }
@@ -171,7 +171,7 @@ pub(super) fn walk(picture: &[u8]) -> Result<(), Rejection> {
 }
 
 /// Decodes and gives the perceptual hash. What is not `strict` makes do with what it can read.
-fn hash(input: &[u8], frame: &Frame, orientation: Orientation, strict: bool) -> Result<u64, String> {
+fn hash(input: &[u8], frame: &Frame, orientation: Orientation, strict: bool) -> Result<PictureHash, String> {
     let options = DecoderOptions::default()
         .set_strict_mode(strict)
         .set_max_width(usize::from(u16::MAX))
@@ -193,7 +193,7 @@ fn hash(input: &[u8], frame: &Frame, orientation: Orientation, strict: bool) -> 
     if decoder.dimensions() != Some((frame.width.into(), frame.height.into())) {
         return Err("two different sizes".to_owned());
     }
-    phash::Rows::new(frame.width.into(), frame.height.into(), channels, orientation)?.all(&pixels)
+    pdq::Rows::new(frame.width.into(), frame.height.into(), channels, orientation)?.all(&pixels)
 }
 
 /// A file with nothing in it but what makes pixels, up to where its end marker belongs.
@@ -383,6 +383,6 @@ impl Frame {
         // 64 coefficients of two bytes a block.
         let coefficients = if self.progressive || scans > 1 { units * blocks * 128 } else { 0 };
         let rows = 256 * (width + 64) * self.components.len() as u64;
-        width * height * channels + coefficients + rows + phash::MEMORY
+        width * height * channels + coefficients + rows + pdq::MEMORY
     }
 }

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use png::{Decoder, Limits as Memory, Transformations};
 
-use super::{DecodeLimits, Decoded, Header, Rejection, Still, phash, reader::ByteReader};
+use super::{DecodeLimits, Decoded, Header, Rejection, Still, pdq, reader::ByteReader};
 use crate::model::Format;
 
 const SIGNATURE: usize = 8;
@@ -84,7 +84,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
         memory: u64::from(width) * 64
             + if *interlaced == 0 { 0 } else { area * 4 }
             + bytes.len() as u64
-            + phash::MEMORY,
+            + pdq::MEMORY,
     })
 }
 
@@ -106,14 +106,14 @@ fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejec
     let mut reader = decoder.read_info().map_err(explain)?;
 
     let channels = reader.output_color_type().0.samples();
-    let mut rows = phash::Rows::new(header.width, header.height, channels, header.orientation)?;
-    let phash = if reader.info().interlaced {
+    let mut rows = pdq::Rows::new(header.width, header.height, channels, header.orientation)?;
+    let hash = if reader.info().interlaced {
         let mut pixels = vec![0; reader.output_buffer_size().ok_or_else(|| Rejection::corrupt("too large"))?];
         reader.next_frame(&mut pixels).map_err(explain)?;
         rows.all(&pixels)?
     } else {
         for _ in 0..header.height {
-            let row = reader.read_row(rows.next()?).map_err(explain)?;
+            let row = reader.read_row(rows.next()).map_err(explain)?;
             row.ok_or_else(|| Rejection::corrupt("a frame smaller than the picture"))?;
         }
         rows.hash()?
@@ -129,7 +129,7 @@ fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejec
         }
     }
     reader.finish().map_err(explain)?;
-    Ok(Decoded { phash, frames })
+    Ok(Decoded { hash, frames })
 }
 
 /// The picture with nothing but what makes its pixels, and its profile.

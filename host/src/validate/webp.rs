@@ -5,7 +5,7 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use image_webp::{DecodingError, UpsamplingMethod, WebPDecodeOptions, WebPDecoder};
 
-use super::{DecodeLimits, Decoded, Header, Rejection, Still, phash, reader::ByteReader};
+use super::{DecodeLimits, Decoded, Header, Rejection, Still, pdq, reader::ByteReader};
 use crate::model::{Format, Refusal};
 
 /// Flags of a `VP8X` chunk.
@@ -86,7 +86,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         end: announced,
         pixels: u64::from(frames) * canvas.pixels(),
-        memory: canvas.pixels() * bytes_per_pixel + 2 * bytes.len() as u64 + phash::MEMORY,
+        memory: canvas.pixels() * bytes_per_pixel + 2 * bytes.len() as u64 + pdq::MEMORY,
     })
 }
 
@@ -111,10 +111,10 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecti
     } else {
         decoder.read_image(&mut pixels).map_err(explain)?;
     }
-    let phash = phash::Rows::new(width, height, channels, header.orientation)?.all(&pixels)?;
+    let hash = pdq::Rows::new(width, height, channels, header.orientation)?.all(&pixels)?;
     // Of a film with a broken frame the first is shown.
     let is_whole = (1..header.frames).all(|_| decoder.read_frame(&mut pixels).is_ok());
-    Ok(Decoded { phash, frames: if is_whole { header.frames } else { 1 } })
+    Ok(Decoded { hash, frames: if is_whole { header.frames } else { 1 } })
 }
 
 /// The file with nothing but what makes pixels, and its profile.

@@ -81,8 +81,12 @@ pub(super) struct Image {
     format: Nullable<ImageFormat>,
     /// SHA-256 of the bytes.
     hash: Nullable<String>,
-    /// 64-bit perceptual hash, 16 hexadecimal digits.
-    phash: Nullable<String>,
+    /// Perceptual hash (PDQ), 64 hexadecimal digits. Pictures that look alike differ in few of its 256 bits.
+    pdq: Nullable<String>,
+    /// How much there is to see by that hash, 0 to 100; what is below 50 says little.
+    pdq_quality: Nullable<i16>,
+    /// The hash of what is within uniform borders; null where there are none.
+    pdq_trimmed: Nullable<String>,
     /// 1 for a still picture.
     frames: Nullable<i32>,
     /// Passed every check.
@@ -160,7 +164,9 @@ impl Image {
             file_size: row.file_size.into(),
             format: row.format.as_deref().and_then(model::Format::named).map(ImageFormat::from).into(),
             hash: row.hash.into(),
-            phash: row.phash.map(|hash| format!("{hash:016x}")).into(),
+            pdq: row.pdq.into(),
+            pdq_quality: row.pdq_quality.into(),
+            pdq_trimmed: row.pdq_trimmed.into(),
             frames: row.frames.into(),
             is_valid: row.is_valid,
             is_duplicate: row.is_duplicate,
@@ -212,7 +218,9 @@ impl Example for Image {
             file_size: Some(204_800).into(),
             format: Some(ImageFormat::Jpeg).into(),
             hash: Some(hash.to_owned()).into(),
-            phash: Some("c3a1f00fe0781e87".to_owned()).into(),
+            pdq: Some("c3a1f00fe0781e87".repeat(4)).into(),
+            pdq_quality: Some(100).into(),
+            pdq_trimmed: None.into(),
             frames: Some(1).into(),
             is_valid: true,
             is_duplicate: false,

@@ -88,6 +88,10 @@ struct Rules {
     /// `jpeg`, `png`, `gif` or `webp`, also as `jpg`, `.png` or `image/webp`; all by default.
     #[oai(validator(max_items = 4, min_length = 1))]
     formats: Option<Vec<String>>,
+    /// Bits, of 256, in which the perceptual hashes of two pictures may differ that look alike: of such ones
+    /// the best is kept, which has most pixels, and of these the more open licence. 31 by default.
+    #[oai(validator(minimum(value = "0"), maximum(value = "31")))]
+    near_duplicates: Option<u8>,
 }
 
 impl Example for CreateCrawlJob {
@@ -98,6 +102,7 @@ impl Example for CreateCrawlJob {
             min_width: Some(256),
             min_height: Some(256),
             formats: Some(vec!["jpeg".to_owned(), "png".to_owned()]),
+            near_duplicates: Some(31),
         };
         Self {
             name: "Red pandas".to_owned(),

@@ -141,6 +141,8 @@ struct Rules {
     min_height: u32,
     /// `jpeg`, `png`, `gif` or `webp`; empty accepts all.
     formats: Vec<String>,
+    /// Bits, of 256, in which the perceptual hashes of two pictures may differ that look alike.
+    near_duplicates: u8,
 }
 
 /// A page of jobs.
@@ -239,9 +241,9 @@ impl Options {
 
 impl From<model::Rules> for Rules {
     fn from(rules: model::Rules) -> Self {
-        let model::Rules { licenses, min_width, min_height, formats } = rules;
+        let model::Rules { licenses, min_width, min_height, formats, near_duplicates } = rules;
         let formats = formats.into_iter().map(Format::name).map(str::to_owned).collect();
-        Self { licenses, min_width, min_height, formats }
+        Self { licenses, min_width, min_height, formats, near_duplicates }
     }
 }
 
@@ -284,6 +286,7 @@ impl Example for CrawlJob {
                 min_width: 256,
                 min_height: 256,
                 formats: vec!["jpeg".to_owned(), "png".to_owned()],
+                near_duplicates: 31,
             },
             error: None.into(),
             revision: 17,

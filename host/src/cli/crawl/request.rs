@@ -94,6 +94,10 @@ pub(in crate::cli) struct CrawlArgs {
     /// Format that is accepted: jpeg (or jpg), png, gif, webp; may be repeated [default: all]
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = Format::understood)]
     format: Vec<Format>,
+    /// How far two pictures may differ that look alike, of which the best is kept: 0 to 31 bits of their
+    /// perceptual hashes [default: 31]
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(0..=31))]
+    near_duplicates: Option<u8>,
     /// Language of the keywords, such as `de` or `pt-BR`
     #[arg(long, value_name = "TAG")]
     language: Option<String>,
@@ -248,6 +252,9 @@ impl CrawlArgs {
         if let Some((width, height)) = self.min_size {
             (request.rules.min_width, request.rules.min_height) = (width, height);
         }
+        if let Some(bits) = self.near_duplicates {
+            request.rules.near_duplicates = bits;
+        }
         if self.language.is_some() {
             request.language.clone_from(&self.language);
         }
@@ -357,6 +364,7 @@ pub(super) fn argument(pointer: &str) -> String {
         ("rules", Some("licenses")) => "--license".to_owned(),
         ("rules", Some("formats")) => "--format".to_owned(),
         ("rules", Some("min_width" | "min_height")) => "--min-size".to_owned(),
+        ("rules", Some("near_duplicates")) => "--near-duplicates".to_owned(),
         ("rules", _) => "--license, --format or --min-size".to_owned(),
         (field, _) => format!("--{field}"),
     }

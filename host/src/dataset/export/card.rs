@@ -9,7 +9,7 @@ use super::{
     facts::{CrawlFacts, ExportFacts},
     labels::quoted,
 };
-use crate::model::{Derivative, DerivedFormat, ExportFormat, ExportOptions, Fit, Format};
+use crate::model::{Derivative, DerivedFormat, ExportFormat, ExportOptions, Fit, Format, Pdq};
 
 /// By this line a card is known as one that may be written anew.
 pub const MARK: &str =
@@ -461,6 +461,9 @@ fn command(crawl: &CrawlFacts, folder: Option<&str>) -> String {
     rules.formats.iter().for_each(|format| option("--format", Format::name(*format).to_owned()));
     if rules.min_width > 0 || rules.min_height > 0 {
         option("--min-size", format!("{}x{}", rules.min_width, rules.min_height));
+    }
+    if rules.near_duplicates != Pdq::ALIKE {
+        option("--near-duplicates", rules.near_duplicates.to_string());
     }
     language.iter().for_each(|language| option("--language", language.clone()));
     if !safe_search {

@@ -89,7 +89,7 @@ const COLUMNS: [Column; 20] = {
         Column::new("height", Kind::Integer, "in pixels", |r| Integer(Some(r.height.into()))),
         Column::new("size", Kind::Integer, "in bytes", |r| Integer(Some(r.size))),
         Column::new("sha256", Kind::Text, "SHA-256 of the bytes, in hexadecimal", |r| Text(Some(&r.sha256))),
-        Column::new("phash", Kind::Text, "perceptual hash, in hexadecimal", |r| Text(r.phash.as_deref())),
+        Column::new("pdq", Kind::Text, "perceptual hash by PDQ, in hexadecimal", |r| Text(r.pdq.as_deref())),
     ]
 };
 

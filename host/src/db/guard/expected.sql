@@ -127,6 +127,9 @@ alter table public.images add column license_url text;
 alter table public.images add column metadata jsonb;
 alter table public.images add column original_url text not null;
 alter table public.images add column page_url text;
+alter table public.images add column pdq text;
+alter table public.images add column pdq_quality smallint;
+alter table public.images add column pdq_trimmed text;
 alter table public.images add column phash bigint;
 alter table public.images add column reason text;
 alter table public.images add column source text;
@@ -251,6 +254,7 @@ create index datasets_project_id_idx ON public.datasets USING btree (project_id)
 create index datasets_user_id_idx ON public.datasets USING btree (user_id, id);
 create index images_crawl_job_id_idx ON public.images USING btree (crawl_job_id, id);
 create index images_dataset_id_idx ON public.images USING btree (dataset_id, id);
+create index images_duplicate_of_idx ON public.images USING btree (duplicate_of) WHERE (duplicate_of IS NOT NULL);
 create index images_not_kept_idx ON public.images USING btree (crawl_job_id, is_duplicate, reason, user_id) WHERE (is_duplicate OR (NOT is_valid));
 create index images_refused_bytes_idx ON public.images USING btree (dataset_id, hash) WHERE (reason = ANY (ARRAY['corrupt'::text, 'decoder-fault'::text, 'too-costly'::text, 'truncated'::text, 'unsupported-format'::text]));
 create index images_user_id_idx ON public.images USING btree (user_id, id);

@@ -12,8 +12,8 @@ use crate::{
     db::job_lifecycle::RetryOptions,
     error::meant,
     model::{
-        ChunkSpec, DatasetId, Destination, Input, JobSpec, KNOWN_LICENSES, LONGEST_LABEL, ProjectId, Query,
-        Rules, SourceInfo, license_ids, normalise, shares,
+        ChunkSpec, DatasetId, Destination, Input, JobSpec, KNOWN_LICENSES, LONGEST_LABEL, Pdq, ProjectId,
+        Query, Rules, SourceInfo, license_ids, normalise, shares,
     },
     services::{
         search_engines,
@@ -301,7 +301,7 @@ impl JobRequest {
     }
 
     fn rules(&self, report: &mut Violations) -> Rules {
-        let Rules { licenses, min_width, min_height, formats } = &self.rules;
+        let Rules { licenses, min_width, min_height, formats, near_duplicates } = &self.rules;
         let mut accepted: Vec<String> = Vec::new();
         for (index, license) in report.texts("/rules/licenses", licenses, MOST_LICENSES, LONGEST_NAME) {
             match license_ids(&license) {
@@ -324,6 +324,9 @@ impl JobRequest {
             min_width: side("/rules/min_width", *min_width).unwrap_or_default(),
             min_height: side("/rules/min_height", *min_height).unwrap_or_default(),
             formats: formats.iter().copied().filter(|format| seen.insert(*format)).collect(),
+            near_duplicates: report
+                .number("/rules/near_duplicates", Some((*near_duplicates).into()), 0..=Pdq::ALIKE.into())
+                .unwrap_or_default(),
         }
     }
 

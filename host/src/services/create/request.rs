@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    model::{Format, Rules},
+    model::{Format, Pdq, Rules},
     services::{
         form::Form,
         violation::{Violations, list_of_at_most},
@@ -154,6 +154,9 @@ impl Form<'_> {
             min_width: pixels(self.number("min_width")),
             min_height: pixels(self.number("min_height")),
             formats: self.formats(),
+            near_duplicates: self
+                .number("near_duplicates")
+                .map_or(Pdq::ALIKE, |bits| u8::try_from(bits).unwrap_or(u8::MAX)),
         };
         self.end();
         rules
