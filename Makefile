@@ -42,6 +42,13 @@ lint: setup ## Check formatting and lints; dependencies too, where cargo-deny is
 	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; \
 	else echo "licences, bans and origins of dependencies were not checked: cargo install cargo-deny --locked"; fi
 
+# The tool that exports are measured beside.
+target/tools/bench/python: host/benches/requirements.txt | setup
+	@tests/setup.sh languages
+	python3 -m venv --clear $@
+	$@/bin/pip install --quiet --requirement $<
+	touch $@
+
 .PHONY: strangers
 strangers: target/tools/strangers/node_modules target/tools/strangers/python target/tools/nginx ## Ask judges from outside, which are fetched and take long
 	@tests/setup.sh browser
@@ -142,7 +149,7 @@ setup:
 	@tests/setup.sh
 
 .PHONY: bench
-bench: plugins guests ## Measure: a plugin step, and the whole pipeline on this machine
+bench: plugins guests target/tools/bench/python ## Measure: a plugin step, and the whole pipeline on this machine
 	cargo bench -p pixcrawler --bench plugin_step --bench crawl
 
 .PHONY: soak

@@ -8,12 +8,13 @@ use std::{
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A caller with a token.
 #[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
+    api: SocketAddr,
     base: String,
     token: String,
 }
@@ -22,6 +23,7 @@ pub(crate) struct Client {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Job {
     pub(crate) id: i32,
+    dataset_id: i32,
     pub(crate) status: String,
     pub(crate) kept: usize,
     updated_at: DateTime<Utc>,
@@ -41,17 +43,7 @@ pub(crate) struct Followed {
 
 impl Client {
     pub(crate) fn new(api: SocketAddr, token: String) -> Self {
-        Self { http: reqwest::Client::new(), base: format!("http://{api}/api/v1/crawl-jobs/"), token }
-    }
-
-    /// Creates a job that crawls `list` to its end, and follows it.
-    ///
-    /// # Errors
-    /// When the API refuses, or the job does not complete.
-    pub(crate) async fn crawl(&self, list: &str, images: usize) -> anyhow::Result<Followed> {
-        let begun = Instant::now();
-        let job = self.create(list, images).await?;
-        self.follow(&job, begun).await
+        Self { http: reqwest::Client::new(), api, base: format!("http://{api}/api/v1/crawl-jobs/"), token }
     }
 
     /// Creates a job that crawls `list` to its end.
@@ -80,6 +72,52 @@ impl Client {
         let request = self.http.get(format!("{}{id}", self.base)).bearer_auth(&self.token);
         let text = request.send().await?.error_for_status()?.text().await?;
         Ok((begun.elapsed(), serde_json::from_str(&text)?))
+    }
+
+    /// Asks for an export of the dataset of a job, and gives it.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub(crate) async fn export(&self, job: &Job, body: &Value) -> anyhow::Result<Value> {
+        let url = format!("http://{}/api/v1/datasets/{}/exports", self.api, job.dataset_id);
+        let answer = self.http.post(url).bearer_auth(&self.token).json(body).send().await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        anyhow::ensure!(status.is_success(), "{status} {text}");
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Waits until all files of an export are there and their hashes known, and gives it.
+    ///
+    /// # Errors
+    /// When a file cannot be made.
+    pub(crate) async fn finished(&self, export: &Value) -> anyhow::Result<Value> {
+        let path = format!("datasets/{}/exports/{}", export["dataset_id"], export["id"]);
+        let url = format!("http://{}/api/v1/{path}", self.api);
+        loop {
+            let answer = self.http.get(&url).bearer_auth(&self.token).send().await?.error_for_status()?;
+            let shown: Value = serde_json::from_str(&answer.text().await?)?;
+            let mut errors = shown["files"].as_array().into_iter().flatten().map(|file| &file["error"]);
+            if let Some(error) = errors.find(|error| !error.is_null()) {
+                anyhow::bail!("{path}: {error}");
+            }
+            if shown["state"] == "complete" {
+                return Ok(shown);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Reads what a signed link leads to, and gives its length in bytes.
+    ///
+    /// # Errors
+    /// When it breaks off.
+    pub(crate) async fn download(&self, path: &str) -> anyhow::Result<u64> {
+        let request = self.http.get(format!("http://{}{path}", self.api));
+        let (mut answer, mut bytes) = (request.send().await?.error_for_status()?, 0);
+        while let Some(chunk) = answer.chunk().await? {
+            bytes += chunk.len() as u64;
+        }
+        Ok(bytes)
     }
 
     /// Waits until one of these jobs has an image, and says how long after `begun` that was.

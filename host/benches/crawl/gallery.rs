@@ -46,6 +46,11 @@ impl Gallery {
         Ok(Self { base: line.trim().to_owned(), process })
     }
 
+    /// The address of the picture with this number.
+    pub(crate) fn picture(&self, number: usize) -> String {
+        format!("{}/picture/{number}", self.base)
+    }
+
     /// The first page of a list of `pictures` pictures from the one with number `first` on. Each number is
     /// a picture of its own bytes: what was seen before is not decoded again.
     pub(crate) fn list(&self, first: usize, pictures: usize) -> String {

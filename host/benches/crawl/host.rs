@@ -6,7 +6,11 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -19,6 +23,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Linux counts CPU time in these.
 const TICK: Duration = Duration::from_millis(10);
+/// Between two looks at memory.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// `pixcrawler serve` with a private Postgres.
 pub(crate) struct Host {
@@ -33,6 +39,12 @@ pub(crate) struct Process(Child);
 /// All processes of the program on a data folder; Postgres is not one of them.
 pub(crate) struct Processes {
     data: PathBuf,
+}
+
+/// Looks at how much memory is held, again and again.
+pub(crate) struct Watch {
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<u64>,
 }
 
 /// CPU time so far, user and system.
@@ -189,6 +201,46 @@ impl Processes {
         };
         stats.iter().filter(|stat| stat.is_host(&data)).map(family).max().unwrap_or(0)
     }
+}
+
+impl Watch {
+    /// `memory` says what is held now, in MiB.
+    pub(crate) fn start(memory: impl Fn() -> u64 + Send + 'static) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&is_over);
+        let thread = thread::spawn(move || {
+            let mut peak = 0;
+            while !ends.load(Ordering::Relaxed) {
+                peak = memory().max(peak);
+                thread::sleep(LOOK);
+            }
+            peak
+        });
+        Self { is_over, thread }
+    }
+
+    /// The most that was held, in MiB.
+    pub(crate) fn peak(self) -> u64 {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+/// Memory that a process holds now with all that it started, in MiB. What several share is divided among them.
+pub(crate) fn memory_of_all(root: u32) -> u64 {
+    let stats = Stat::all().unwrap_or_default();
+    let mut family = vec![root];
+    let mut at = 0;
+    while let Some(parent) = family.get(at).copied() {
+        family.extend(stats.iter().filter(|stat| stat.parent == parent).map(|stat| stat.id));
+        at += 1;
+    }
+    family.into_iter().filter_map(|id| memory(id, "smaps_rollup", "Pss:")).sum::<u64>() / 1024
+}
+
+/// CPU time of all children of this process that have ended.
+pub(crate) fn reaped() -> Duration {
+    Stat::read("/proc/self".into()).map_or(Duration::ZERO, |own| own.reaped)
 }
 
 /// A figure of a file of a process in `/proc`, in KiB.

@@ -8,8 +8,10 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its result")]
 
 mod client;
+mod exports;
 mod gallery;
 mod host;
+mod peer;
 mod pictures;
 mod soak;
 
@@ -22,8 +24,8 @@ use std::{
 
 use client::{Client, Followed};
 use gallery::Gallery;
-use host::Host;
-use pixcrawler::db::PgPool;
+use host::{Cpu, Host, Watch};
+use pixcrawler::{config, db::PgPool, store::Store};
 use serde_json::{Map, Value, json};
 
 /// Pictures of the crawl, unless told otherwise.
@@ -74,10 +76,24 @@ async fn bench(images: usize) -> anyhow::Result<()> {
 
     println!("One job, {images} images …");
     let before = host.cpu()?;
-    let crawl = client.crawl(&gallery.list(0, images), images).await?;
+    anyhow::ensure!(images <= pictures::BASES, "there are {} different pictures", pictures::BASES);
+    let watch = Watch::start({
+        let processes = host.processes();
+        move || processes.memory()
+    });
+    let begun = Instant::now();
+    let job = client.create(&gallery.list(0, images), images).await?;
+    let crawl = client.follow(&job, begun).await?;
     let after = host.cpu()?;
     anyhow::ensure!(crawl.kept == images, "{} of {images} images were kept", crawl.kept);
     let memory = host.peak_memory()?;
+
+    println!("Its export, in at most 256 × 256 pixels …");
+    exports::resized(&client, &job).await?;
+    let exported = host.cpu()?;
+    let export_memory = watch.peak();
+    println!("The same by img2dataset, if `make bench` has fetched it …");
+    let peer = peer::run(&gallery, images, data.path())?;
 
     let each = (images / JOBS).max(1);
     println!("{JOBS} jobs at a time, {each} images each …");
@@ -85,6 +101,13 @@ async fn bench(images: usize) -> anyhow::Result<()> {
     let (mut asked, mut listed, followed) = many(&client, &gallery, &database, images, each).await?;
     let mut delays: Vec<Duration> = followed.into_iter().flat_map(|followed| followed.delays).collect();
     delays.extend(crawl.delays);
+
+    println!("An export of {} pictures …", exports::PICTURES);
+    let job = client.create(&gallery.list(0, 1), 1).await?;
+    client.follow(&job, Instant::now()).await?;
+    let store = Store::open(&config::Objects::default(), data.path())?;
+    let archive = exports::archive(&client, (&database, &store), &job, host.processes()).await?;
+
     asked.sort_unstable();
     listed.sort_unstable();
     delays.sort_unstable();
@@ -99,6 +122,15 @@ async fn bench(images: usize) -> anyhow::Result<()> {
         ("CPU a kept image, ms", json!(per_image(after.host - before.host))),
         ("CPU of Postgres a kept image, ms", json!(per_image(after.postgres - before.postgres))),
         ("peak memory, MiB", json!(memory)),
+        ("crawl and 256 px copies, CPU an image, ms", json!(per_image(exported.host - before.host))),
+        ("the same with Postgres, ms", json!(per_image(both(exported) - both(before)))),
+        ("by img2dataset, ms", json!(peer.as_ref().map(|peer| per_image(peer.cpu)))),
+        ("crawl and 256 px copies, peak memory, MiB", json!(export_memory)),
+        ("by img2dataset, MiB", json!(peer.as_ref().map(|peer| peer.memory))),
+        ("export of 100 000 pictures created, s", json!(round(archive.created.as_secs_f64()))),
+        ("its archives, MB", json!(round(archive.megabytes))),
+        ("its archives downloaded, MB/s", json!(round(archive.rate))),
+        ("memory more than idle meanwhile, MiB", json!(archive.memory)),
         ("created to first image seen, ms", json!(round(milliseconds(crawl.first)))),
         ("change to event p50, ms", json!(round(milliseconds(percentile(&delays, 50))))),
         ("change to event p95, ms", json!(round(milliseconds(percentile(&delays, 95))))),
@@ -116,6 +148,10 @@ async fn bench(images: usize) -> anyhow::Result<()> {
         ))?,
     )?;
     Ok(())
+}
+
+fn both(cpu: Cpu) -> Duration {
+    cpu.host + cpu.postgres
 }
 
 /// Several jobs at a time, of pictures from number `first` on, while the API is asked for them in turn, and

@@ -12,9 +12,9 @@ use fast_image_resize::{
 use image::{RgbImage, codecs::png::PngEncoder, codecs::webp::WebPEncoder};
 use rand::{Rng, RngExt as _, SeedableRng as _, rngs::SmallRng};
 
-/// Different pictures; more are made of these by bytes after the end, which change the
+/// Different pictures, which do not look alike; more are made of these by bytes after the end, which change the
 /// hash of the file and nothing else.
-pub(crate) const BASES: usize = 400;
+pub(crate) const BASES: usize = 2000;
 /// Of the noise, in steps of brightness.
 const NOISE: f32 = 3.0;
 
@@ -24,8 +24,11 @@ const NOISE: f32 = 3.0;
 /// # Errors
 /// When a file cannot be written.
 pub(crate) fn make(folder: &Path) -> anyhow::Result<()> {
-    if folder.exists() {
+    if fs::read_dir(folder).is_ok_and(|files| files.count() == BASES) {
         return Ok(());
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
     }
     let unfinished = folder.with_extension("unfinished");
     fs::create_dir_all(&unfinished)?;
@@ -76,7 +79,7 @@ fn write(folder: &Path, at: usize) -> anyhow::Result<()> {
     };
     // A stride without a common divisor mixes the formats.
     let mixed = at * 163 % BASES;
-    Ok(fs::File::create(folder.join(format!("{mixed:03}.{extension}")))?.write_all(&bytes)?)
+    Ok(fs::File::create(folder.join(format!("{mixed:04}.{extension}")))?.write_all(&bytes)?)
 }
 
 fn paint(random: &mut SmallRng) -> RgbImage {
