@@ -385,7 +385,7 @@ async fn what_a_worker_left_is_made_by_another_and_what_was_lost_is_made_again()
     let kept = Kept::make(&api, &ann, &pictures()).await;
     let export = kept.export(&ann, &json!({ "format": "parquet" })).await;
     // Workers that were killed with each file in their hands.
-    while db::exports::claim(&api.app.db).await.unwrap().is_some() {}
+    while db::exports::claim(&api.app.db, None).await.unwrap().is_some() {}
     finish(&api).await;
     assert_eq!(kept.shown(&ann, &export).await["state"], "preparing");
     let over = "update pixcrawler.export_file set claimed_until = now() - interval '1 second'";

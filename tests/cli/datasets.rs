@@ -230,6 +230,11 @@ async fn datasets_are_exported_and_what_was_interrupted_goes_on() {
     let part = names("cut").into_iter().find(|name| name.ends_with(".part")).unwrap();
     let whole = fs::read(shell.path("cut").join(&part)).unwrap();
     fs::write(shell.path("cut").join(&part), &whole[..whole.len() / 2]).unwrap();
+    let exports =
+        async |arguments: &[&str]| shell.run(&[&["dataset", "exports", &id], arguments].concat()).await;
+    let unfinished = exports(&["--json"]).await.expect(0).json();
+    assert_eq!(unfinished["exports"].as_array().map(Vec::len), Some(1), "{unfinished}");
+    assert_eq!(unfinished["exports"][0]["format"], "zip");
     let refused = export(&["--format", "txt", "--out", "cut"]).await.expect(1);
     refused.says(&["cut has an unfinished export with other options"]);
     // It is of the moment in which it was begun.
@@ -240,18 +245,43 @@ async fn datasets_are_exported_and_what_was_interrupted_goes_on() {
     assert!(!names("cut").iter().any(|name| name.starts_with('.')), "{:?}", names("cut"));
     // One that is not there any more is begun anew.
     fs::write(shell.path("cut/.pixcrawler-export.json"), asked).unwrap();
-    export(&["--format", "txt", "--out", "cut"]).await.expect(0);
+    let other = ["--format", "txt", "--out", "cut"];
+    export(&other).await.expect(1).says(&["cut has an export of another dataset or with other options"]);
+    assert!(names("cut").contains(&"data.zip".to_owned()));
+    export(&[&other[..], &["--restart"]].concat()).await.expect(0);
+    let txt = ["README.md", "attribution.csv", "croissant.json", "data.txt", "manifest.json"];
+    assert_eq!(names("cut"), txt);
+    let whole_folder = ["--out", "folder"];
+    export(&whole_folder).await.expect(0);
+    // What another one left there that was killed before it could list it.
+    let stray = shell.path("folder/fox").join(format!("{}.jpg", "0".repeat(64)));
+    fs::write(&stray, "x").unwrap();
+    export(&whole_folder).await.expect(0);
+    assert!(!stray.exists());
+    export(&["--out", "folder", "--size", "8"]).await.expect(1).says(&["with other options"]);
+    export(&["--out", "folder", "--format", "txt", "--restart"]).await.expect(0);
+    assert_eq!(names("folder"), txt);
     let left: i64 = sqlx::query_scalar("select count(*) from pixcrawler.export")
         .fetch_one(&shell.database.pool)
         .await
         .unwrap();
     assert_eq!(left, 0);
 
+    fs::create_dir_all(shell.path("other/data.zip/full")).unwrap();
+    export(&["--format", "zip", "--out", "other"]).await.expect(1);
+    let left = exports(&["--json"]).await.expect(0).json()["exports"][0]["id"].to_string();
+    exports(&["--delete", &left, "--delete", "1"]).await.expect(1).says(&["has no export 1"]);
+    exports(&[]).await.expect(0).says(&["has no export."]);
+
     for (arguments, code, said) in [
-        (&["--size", "0"][..], 2, "--width must be"),
-        (&["--fit", "border"], 2, "--height is required"),
+        (&["--size", "0"][..], 2, "--size must be"),
+        (&["--fit", "border"], 2, "--size is required"),
         (&["--quality", "80", "--pictures", "png"], 2, "--quality is for JPEG"),
-        (&["--format", "csv", "--size", "8"], 2, "--pictures must not be given for csv"),
+        (
+            &["--format", "csv", "--size", "8"],
+            2,
+            "a size, fit, format or quality of pictures must not be given for csv",
+        ),
         (&["--shard-images", "5"], 2, "a folder is in one piece"),
         (&["--user", "ann@example.org"], 1, "there is no dataset"),
     ] {

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     app::App,
     auth::link::{DOWNLOAD_LIFETIME, LinkHolder},
-    dataset::export::{CreateExportError, ExportFileError, OpenFile},
+    dataset::export::{CreateExportError, ExportFileError, OpenFile, delete_export},
     db::{
         self,
         exports::{ExportFileRow, ExportRow},
@@ -343,7 +343,8 @@ impl ExportsApi {
         #[oai(example = "example_id")]
         Path(export_id): Path<i32>,
     ) -> Result<Json<Gone>, ProblemSet<{ SIGNED_IN | NOT_FOUND }>> {
-        if app.delete_export(caller.user, DatasetId(id), ExportId(export_id)).await? {
+        let (user, dataset, export) = (caller.user, DatasetId(id), ExportId(export_id));
+        if delete_export(&app.db, &app.store, user, dataset, export).await? {
             Ok(Json(Gone::default()))
         } else {
             Err(not_found().into())

@@ -1,6 +1,7 @@
 //! `dataset`: what was gathered, what is in it, and what is done with all of it.
 
 mod export;
+mod exports;
 mod list;
 mod measure;
 mod show;
@@ -36,6 +37,7 @@ enum DatasetCommand {
     Show(show::Show),
     Measure(measure::MeasureArgs),
     Export(export::ExportArgs),
+    Exports(exports::Exports),
 }
 
 /// Id of a dataset as it was given.
@@ -53,6 +55,7 @@ impl Dataset {
             DatasetCommand::Show(command) => command.run(&config).await,
             DatasetCommand::Measure(command) => command.run(&config, terminal).await,
             DatasetCommand::Export(command) => command.run(config, terminal).await,
+            DatasetCommand::Exports(command) => command.run(&config).await,
         }
     }
 }

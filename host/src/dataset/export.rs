@@ -27,7 +27,7 @@ use std::io;
 
 use crate::{db, model::Sha256, store::StoreError};
 
-pub use file::OpenFile;
+pub use file::{OpenFile, delete_export};
 pub use snapshot::{ARCHIVE, CreateExportError};
 
 /// Why a file of an export cannot be given, or not to its end.

@@ -525,14 +525,16 @@ pub async fn delete(pool: &PgPool, user: UserId, dataset: DatasetId, export: Exp
     Ok(deleted.rows_affected() > 0)
 }
 
-/// Takes the next file that is to be made or read, small exports first, and keeps others from it.
-pub async fn claim(pool: &PgPool) -> sqlx::Result<Option<FileClaim>> {
+/// Takes the next file that is to be made or read, of this export or of any, small ones first, and keeps others
+/// from it.
+pub async fn claim(pool: &PgPool, only: Option<ExportId>) -> sqlx::Result<Option<FileClaim>> {
     let id = Uuid::new_v4();
     let row = sqlx::query(AssertSqlSafe(format!(
         "with next as (
              select f.export_id, f.number from pixcrawler.export_file f join pixcrawler.export e on e.id = f.export_id
               where (f.sha256 is null or f.layout <> $2) and f.failures < $3
                 and (f.claimed_until is null or f.claimed_until < now())
+                and ($5::integer is null or f.export_id = $5)
               order by e.images, f.export_id, f.number limit 1 for update of f skip locked)
          update pixcrawler.export_file f set claim = $1, claimed_until = now() + make_interval(secs => $4)
            from next, pixcrawler.export e
@@ -543,6 +545,7 @@ pub async fn claim(pool: &PgPool) -> sqlx::Result<Option<FileClaim>> {
     .bind(LAYOUT)
     .bind(MOST_FAILURES)
     .bind(CLAIM.as_secs_f64())
+    .bind(only)
     .fetch_optional(pool)
     .await?;
     row.map(|row| Ok(FileClaim { export: export_of(&row)?, file: file_of(&row)?, id })).transpose()

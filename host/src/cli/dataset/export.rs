@@ -25,8 +25,9 @@ use crate::{
     },
     config::Config,
     dataset::export::{
+        CreateExportError, delete_export,
         local::{LocalExport, LocalProgress},
-        manifest::ExportFile,
+        manifest::{ExportFile, ExportIdentity},
     },
     db::{
         exports::{self, ExportRow},
@@ -97,7 +98,7 @@ pub(super) struct ExportArgs {
     /// Webdataset only: a Parquet table of the records beside each archive
     #[arg(long)]
     parquet_beside: bool,
-    /// Forget an unfinished export of other options in that folder
+    /// Replace what that folder has of another export, finished or not
     #[arg(long)]
     restart: bool,
     #[command(flatten)]
@@ -205,13 +206,25 @@ impl ExportArgs {
         without_null(&mut body);
         let checked = ExportRequest::from(body).check();
         let (_, options) = checked.map_err(|broken| {
-            let said = broken.iter().map(|violation| {
-                let field = violation.pointer.rsplit('/').next().unwrap_or_default().replace('_', "-");
-                format!("--{field} {}", violation.detail)
-            });
-            wrong_usage(said.collect::<Vec<_>>().join("; "))
+            let said = broken
+                .iter()
+                .map(|violation| format!("{} {}", self.named(&violation.pointer), violation.detail));
+            let mut said: Vec<String> = said.collect();
+            // Both sides of a square are one option.
+            said.dedup();
+            wrong_usage(said.join("; "))
         })?;
         Ok((format, options))
+    }
+
+    /// What a field of a request is called here.
+    fn named(&self, pointer: &str) -> String {
+        match pointer {
+            "/pictures" => "a size, fit, format or quality of pictures".to_owned(),
+            "/pictures/format" => "--pictures".to_owned(),
+            "/pictures/width" | "/pictures/height" if self.width.is_none() => "--size".to_owned(),
+            _ => format!("--{}", pointer.rsplit('/').next().unwrap_or_default().replace('_', "-")),
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "all that was asked for, and where it goes")]
@@ -233,7 +246,7 @@ impl ExportArgs {
         let files = files.with_context(|| {
             format!("{} is not finished; the same command again goes on with it", folder.display())
         })?;
-        app.delete_export(user, dataset, export.id).await?;
+        delete_export(&app.db, &app.store, user, dataset, export.id).await?;
         LocalExport::forget(folder)?;
         Ok((export, files))
     }
@@ -262,8 +275,11 @@ impl ExportArgs {
                         folder.display()
                     ));
                 }
-                _ => app.delete_export(user, before.dataset, before.export).await?,
-            };
+                _ => {
+                    delete_export(&app.db, &app.store, user, before.dataset, before.export).await?;
+                    before.remove(folder).await?;
+                }
+            }
         }
         if format == ExportFormat::Zip && options.pictures.is_none() {
             bar.say("measuring pictures of an earlier version");
@@ -271,16 +287,44 @@ impl ExportArgs {
             measure(&app.db, &app.store, scope, |_| ()).await?;
         }
         bar.say("listing pictures");
-        let export = app.fix_export(user, dataset, (format, options)).await?;
+        let fixed = app.fix_export(user, dataset, (format, options)).await;
+        let export = match fixed {
+            Err(error @ CreateExportError::TooMany(..)) => {
+                return Err(anyhow!("{error}, see `pixcrawler dataset exports {dataset}`"));
+            }
+            fixed => fixed?,
+        };
         let row = exports::show(&app.db, user, dataset, export).await?.context("the dataset was deleted")?;
-        if row.images == 0 {
-            app.delete_export(user, dataset, export).await?;
+        match self.make_room(&row, folder).await {
+            Ok(local) => Ok((local, row)),
+            Err(error) => {
+                delete_export(&app.db, &app.store, user, dataset, export).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a folder ready for a new export.
+    async fn make_room(&self, export: &ExportRow, folder: &Path) -> anyhow::Result<LocalExport> {
+        let ExportRow { id, dataset, format, ref options, .. } = *export;
+        if export.images == 0 {
             // What an earlier export left there stays: it may be all that there is of it.
             return Err(anyhow!("dataset {dataset} has no images; nothing was written"));
         }
-        let local = LocalExport::new(export, dataset, format, options.clone());
+        let name = export.facts["name"].as_str().unwrap_or_default().to_owned();
+        let asked = ExportIdentity { name, format, options: options.clone() };
+        if let Some(whole) = LocalExport::whole(folder).filter(|whole| whole.identity != asked) {
+            if !self.restart {
+                return Err(anyhow!(
+                    "{} has an export of another dataset or with other options: give another --out, or --restart to replace it",
+                    folder.display()
+                ));
+            }
+            LocalExport::remove_whole(folder, &whole).await?;
+        }
+        let local = LocalExport::new(id, dataset, format, options.clone());
         local.note(folder)?;
-        Ok((local, row))
+        Ok(local)
     }
 
     fn report(&self, export: &ExportRow, files: &[ExportFile], folder: &Path) {

@@ -17,6 +17,7 @@ use crate::{
         exports::{self, ExportFileRow, FileClaim},
     },
     error::chain,
+    model::ExportId,
     store::MadePlace,
 };
 
@@ -46,18 +47,38 @@ impl App {
     /// # Errors
     /// When the database fails.
     pub async fn finish_exports(&self, stop: &CancellationToken) -> Result<(), db::Error> {
+        self.work_on_exports(None, stop).await
+    }
+
+    /// The same for one export, which somebody waits for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn finish_export(&self, export: ExportId) -> Result<(), db::Error> {
+        self.work_on_exports(Some(export), &CancellationToken::new()).await
+    }
+
+    async fn work_on_exports(
+        &self,
+        only: Option<ExportId>,
+        stop: &CancellationToken,
+    ) -> Result<(), db::Error> {
         loop {
             // Before each file: pictures that went while an export was made are to go from it soon.
             exports::settle(&self.db).await?;
-            if stop.is_cancelled() || !self.work_on_export(stop).await? {
+            if stop.is_cancelled() || !self.work_on_file(only, stop).await? {
                 return Ok(());
             }
         }
     }
 
     /// Works on one file, if there is one; whether there was.
-    async fn work_on_export(&self, stop: &CancellationToken) -> Result<bool, db::Error> {
-        let Some(claim) = exports::claim(&self.db).await? else { return Ok(false) };
+    async fn work_on_file(
+        &self,
+        only: Option<ExportId>,
+        stop: &CancellationToken,
+    ) -> Result<bool, db::Error> {
+        let Some(claim) = exports::claim(&self.db, only).await? else { return Ok(false) };
         // What is being made stops with the claim.
         let over = stop.child_token();
         let _guard = over.clone().drop_guard();

@@ -30,7 +30,7 @@ use crate::{
         DatasetId, ExportFileKind, ExportFormat, ExportId, ExportOptions, ExportRecord, Format, Sha256,
         UserId,
     },
-    store::MadePlace,
+    store::{MadePlace, Store},
 };
 
 /// Rows read at a time.
@@ -80,6 +80,32 @@ impl MadeAs {
     }
 }
 
+/// Deletes an export of a user with what was made of it; whether it was there. What of that cannot be deleted now
+/// is left to the sweep.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete_export(
+    db: &PgPool,
+    store: &Store,
+    user: UserId,
+    dataset: DatasetId,
+    export: ExportId,
+) -> Result<bool, db::Error> {
+    let Some(found) = exports::show(db, user, dataset, export).await? else { return Ok(false) };
+    let files = exports::files(db, export).await?;
+    let deleted = exports::delete(db, user, dataset, export).await?;
+    for ExportFileRow { number, revision, kind, .. } in files {
+        let place = MadePlace { export: found.key, number, revision };
+        if kind.is_made(&found.options)
+            && let Err(error) = store.delete_made(user, place).await
+        {
+            tracing::warn!(error = %chain(&error), "what was made of an export is left to the sweep");
+        }
+    }
+    Ok(deleted)
+}
+
 impl App {
     /// Opens a file of an export by its name; none where there is no such.
     ///
@@ -109,31 +135,6 @@ impl App {
     pub async fn export_files(&self, export: &ExportRow) -> Result<Vec<ExportFileRow>, ExportFileError> {
         measure_files(self, export).await?;
         Ok(exports::files(&self.db, export.id).await?)
-    }
-
-    /// Deletes an export of a user with what was made of it; whether it was there. What of that cannot be deleted
-    /// now is left to the sweep.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn delete_export(
-        &self,
-        user: UserId,
-        dataset: DatasetId,
-        export: ExportId,
-    ) -> Result<bool, db::Error> {
-        let Some(found) = exports::show(&self.db, user, dataset, export).await? else { return Ok(false) };
-        let files = exports::files(&self.db, export).await?;
-        let deleted = exports::delete(&self.db, user, dataset, export).await?;
-        for ExportFileRow { number, revision, kind, .. } in files {
-            let place = MadePlace { export: found.key, number, revision };
-            if kind.is_made(&found.options)
-                && let Err(error) = self.store.delete_made(user, place).await
-            {
-                tracing::warn!(error = %chain(&error), "what was made of an export is left to the sweep");
-            }
-        }
-        Ok(deleted)
     }
 
     async fn try_to_open(
@@ -248,7 +249,8 @@ async fn known_files(app: &App, export: &ExportRow) -> Result<Vec<ExportFile>, E
 
 /// The text of `manifest.json`.
 fn manifest(export: &ExportRow, files: &[ExportFile]) -> String {
-    Manifest { format: export.format, options: &export.options, images: export.left(), files }.text()
+    let name = export.facts["name"].as_str().unwrap_or_default();
+    Manifest { name, format: export.format, options: &export.options, images: export.left(), files }.text()
 }
 
 /// Measures the files that need nothing else to be given. One that changes meanwhile stays unmeasured.

@@ -1,7 +1,12 @@
 //! An export written into a folder of this machine. What was interrupted goes on where it was: a file that is whole
 //! is kept, and one that was begun is continued.
 
-use std::{collections::BTreeMap, io, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
@@ -10,7 +15,6 @@ use tokio::{
     fs::{File, OpenOptions},
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
     ExportFileError, OpenFile, attribution, card,
@@ -18,7 +22,7 @@ use super::{
     facts::Counts,
     file::facts,
     make::{made_item, picture},
-    manifest::{ExportFile, Manifest},
+    manifest::{ExportFile, Manifest, WholeExport},
 };
 use crate::{
     app::{App, decode_limits},
@@ -30,7 +34,8 @@ use crate::{
     db::exports::{self, ExportFileRow, ExportRow},
     error::chain,
     model::{
-        DatasetId, Derivative, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportOptions, Sha256,
+        DatasetId, Derivative, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportOptions, Format,
+        Sha256,
     },
     private, validate,
 };
@@ -126,6 +131,23 @@ impl LocalExport {
         is_export || ![LISTING, CARD, ATTRIBUTION, MANIFEST, CROISSANT].into_iter().any(is_there)
     }
 
+    /// The export that lies whole in a folder, as far as can be told.
+    #[must_use]
+    pub fn whole(folder: &Path) -> Option<WholeExport> {
+        serde_json::from_slice(&std::fs::read(folder.join(MANIFEST)).ok()?).ok()
+    }
+
+    /// Takes that away: its pictures, its files, and in the end what tells of them.
+    ///
+    /// # Errors
+    /// When something cannot be taken away.
+    pub async fn remove_whole(folder: &Path, whole: &WholeExport) -> Result<(), ExportError> {
+        remove(gone(folder, listed(&folder.join(LISTING)).await?, &[])).await?;
+        let is_inside = |name: &str| Path::new(name).file_name().is_some_and(|file| file == name);
+        let names = whole.files.iter().map(|file| file.name.as_str()).filter(|name| is_inside(name));
+        remove(names.chain([CROISSANT, MANIFEST]).map(|name| folder.join(name)).collect()).await
+    }
+
     /// Whether it is the same that is asked for now.
     #[must_use]
     pub fn is(&self, dataset: DatasetId, format: ExportFormat, options: &ExportOptions) -> bool {
@@ -152,6 +174,18 @@ impl LocalExport {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot_write(&path)(error)),
             _ => Ok(()),
         }
+    }
+
+    /// Takes away what it has left in its folder, of which no list tells yet.
+    ///
+    /// # Errors
+    /// When something cannot be taken away.
+    pub async fn remove(&self, folder: &Path) -> Result<(), ExportError> {
+        remove(strays(folder, &[])?).await?;
+        for name in self.done.keys() {
+            remove_parts(folder, name).await?;
+        }
+        remove(self.done.keys().map(|name| folder.join(name)).collect()).await
     }
 
     /// Writes all of it into its folder, where it was noted before, and gives its files.
@@ -201,7 +235,8 @@ impl LocalExport {
         let images = export.left();
         let described = Croissant { facts: &facts, format, options, files: &files }.text();
         put_text(&folder.join(CROISSANT), &described)?;
-        put_text(&folder.join(MANIFEST), &Manifest { format, options, images, files: &files }.text())?;
+        let manifest = Manifest { name: &facts.name, format, options, images, files: &files };
+        put_text(&folder.join(MANIFEST), &manifest.text())?;
         Ok(files)
     }
 
@@ -302,6 +337,7 @@ impl LocalExport {
         let before = listed(&listing).await?;
         lines.replace().await?;
         remove(gone(folder, before, &files)).await?;
+        remove(strays(folder, &files)?).await?;
         let mut attributed = None;
         if let Some(mut draft) = attribution {
             attributed = Some(draft.finish().await?);
@@ -311,7 +347,8 @@ impl LocalExport {
         facts.counts = counts;
         let said = documents::write(folder, &facts, &export.options, finished, attributed, false)?;
         let ExportRow { format, ref options, .. } = *export;
-        put_text(&folder.join(MANIFEST), &Manifest { format, options, images, files: &said }.text())?;
+        let manifest = Manifest { name: &facts.name, format, options, images, files: &said };
+        put_text(&folder.join(MANIFEST), &manifest.text())?;
         Ok(said)
     }
 }
@@ -336,7 +373,7 @@ async fn open(
                     // Another process is about it.
                     tokio::time::sleep(LOOK).await;
                 }
-                app.finish_exports(&CancellationToken::new()).await?;
+                app.finish_export(export.id).await?;
                 has_tried = true;
             }
             Err(error) => return Err(error.into()),
@@ -379,6 +416,28 @@ async fn made_before(app: &App, path: &Path, item: &ExportItem, wish: &Derivativ
     let format = wish.format.format();
     let size = (header.width, header.height);
     (header.format == format).then(|| made_item(item.clone(), &bytes, format, size))
+}
+
+/// Pictures in class folders that are none of these: another export was interrupted before it listed them, and who
+/// trains on the folder would find them.
+fn strays(folder: &Path, now: &[PathBuf]) -> Result<Vec<PathBuf>, ExportError> {
+    let now: BTreeSet<&PathBuf> = now.iter().collect();
+    let entries = |folder: &Path| -> io::Result<Vec<PathBuf>> {
+        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+    };
+    let mut strays = Vec::new();
+    for class in entries(folder).map_err(cannot_write(folder))?.into_iter().filter(|class| class.is_dir()) {
+        let files = entries(&class).map_err(cannot_write(&class))?;
+        strays.extend(files.into_iter().filter(|file| is_picture_name(file) && !now.contains(file)));
+    }
+    Ok(strays)
+}
+
+/// Whether a picture that is called by its hash has such a name.
+fn is_picture_name(path: &Path) -> bool {
+    let hash = path.file_stem().and_then(|stem| stem.to_str()).and_then(Sha256::parse);
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    hash.is_some() && Format::ALL.iter().any(|format| extension == Some(format.extension()))
 }
 
 /// The hash of a file, and its length in bytes.

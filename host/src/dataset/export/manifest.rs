@@ -1,6 +1,6 @@
 //! `manifest.json`: which files an export has, how long they are and what their hashes are.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{ExportFormat, ExportOptions};
 
@@ -24,6 +24,8 @@ pub struct ExportFile {
 /// What an export has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Manifest<'a> {
+    /// Name of the dataset.
+    pub name: &'a str,
     /// How it is packed.
     pub format: ExportFormat,
     /// What was asked besides.
@@ -32,6 +34,34 @@ pub struct Manifest<'a> {
     pub images: u64,
     /// In order.
     pub files: &'a [ExportFile],
+}
+
+/// Which export a manifest is of.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ExportIdentity {
+    /// Name of the dataset.
+    pub name: String,
+    /// How it is packed.
+    pub format: ExportFormat,
+    /// What was asked besides.
+    pub options: ExportOptions,
+}
+
+/// What is read of a manifest that was written before.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct WholeExport {
+    /// Of which export it is.
+    #[serde(flatten)]
+    pub identity: ExportIdentity,
+    /// What lies beside it.
+    pub files: Vec<NamedFile>,
+}
+
+/// The name of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct NamedFile {
+    /// Perhaps any text.
+    pub name: String,
 }
 
 impl Manifest<'_> {
@@ -56,8 +86,13 @@ mod tests {
             ..ExportFile::default()
         }];
         let options = ExportOptions::default();
-        let manifest =
-            Manifest { format: ExportFormat::Webdataset, options: &options, images: 2, files: &files };
+        let manifest = Manifest {
+            name: "Cats",
+            format: ExportFormat::Webdataset,
+            options: &options,
+            images: 2,
+            files: &files,
+        };
         let json: serde_json::Value = serde_json::from_str(&manifest.text()).unwrap();
         assert_eq!(json["format"], "webdataset");
         let file = serde_json::json!({ "name": "data-00000.tar", "bytes": 5, "sha256": null, "images": 2, "revision": 0, "removed": 0 });
