@@ -149,8 +149,8 @@ setup:
 	@tests/setup.sh
 
 .PHONY: bench
-bench: plugins guests target/tools/bench/python ## Measure: a plugin step, and the whole pipeline on this machine
-	cargo bench -p pixcrawler --bench plugin_step --bench crawl
+bench: plugins guests target/tools/bench/python ## Measure: a plugin step, a batch of pictures in large datasets, and the whole pipeline on this machine
+	cargo bench -p pixcrawler --bench plugin_step --bench look_alikes --bench crawl
 
 .PHONY: soak
 soak: plugins ## See whether anybody can hold up the rest: everything at once, with bounds

@@ -2,10 +2,15 @@
 
 use image::{DynamicImage, ImageFormat, imageops::FilterType};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
-use crate::support::{
+use crate::{
+    recovery::files,
+    support::{
+    bucket::age,
     process::System,
     site::{ORIGIN, Reply, Site, enlarged, page, picture},
+    },
 };
 
 /// The picture of this name as a JPEG, soft and with so many times the pixels on each side.
@@ -31,6 +36,12 @@ fn show(site: &Site, path: &str, pictures: impl IntoIterator<Item = Vec<u8>>) {
         })
         .collect();
     site.on(path, [page(&addresses, None)]);
+}
+
+/// Holds the page at this path, which shows so many pictures.
+fn hold_page(site: &Site, path: &str, pictures: usize) {
+    let addresses: Vec<String> = (0..pictures).map(|number| format!("{path}/{number}")).collect();
+    site.on(path, [Reply::Held(Box::new(page(&addresses, None)))]);
 }
 
 async fn images(system: &System, job: &Value) -> Vec<Value> {
@@ -109,6 +120,37 @@ async fn a_job_gets_exactly_what_was_asked() {
     assert_eq!(shares, 12, "{shown:#}");
 }
 
+/// What it lost is made up for at once, by a part that was done, and not when another part of it ends.
+#[tokio::test]
+async fn a_job_that_loses_a_picture_to_another_is_made_whole_again() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/first", ["one", "two", "three"].map(picture));
+    site.hold(&["/first/2"]);
+    let second = site.gallery("/second", 2, None);
+    site.hold(&second);
+    let of_first = |job: &Value| (job["chunks"][0]["kept"].clone(), job["chunks"][0]["state"].clone());
+    let job = system.create(&["/first", "/second"], 4).await;
+    let done = (json!(2), json!("satisfied"));
+    let before = system.until(job, "the first part has its share", |job| of_first(job) == done).await;
+
+    show(&site, "/better", [enlarged("one", 4)]);
+    let beside = json!({ "dataset_id": before["dataset_id"] });
+    let other = system.create_with(&["/better"], 100, beside).await;
+    let other = system.until_status(other, "completed").await;
+    assert_eq!((&other["kept"], &other["duplicates"]), (&json!(1), &json!(0)), "{other:#}");
+    site.busy("/first/2", 1).await;
+    let during = system.job(job).await;
+    assert_eq!(during["kept"], 1, "{during:#}");
+    assert_eq!(during["progress"], before["progress"], "what was shown does not fall: {during:#}");
+    site.release(&["/first/2"]);
+    system.until(job, "the first part has its share again", |job| of_first(job).0 == 2).await;
+    site.release(&second);
+    let shown = system.until_status(job, "completed").await;
+    assert_eq!((&shown["kept"], &shown["error"]), (&json!(4), &json!(null)), "{shown:#}");
+}
+
 #[tokio::test]
 async fn pictures_of_a_job_that_ended_stay() {
     let site = Site::start().await;
@@ -125,6 +167,190 @@ async fn pictures_of_a_job_that_ended_stay() {
     assert_eq!(one[0]["verdict"], "kept");
     assert_eq!(named(&more, "/late/0")["duplicate_of"], one[0]["id"]);
     assert_eq!(system.job(early["id"].as_i64().unwrap()).await["kept"], 1);
+}
+
+/// Of jobs of one dataset that run together it makes no difference which one ends first; what is kept when all
+/// have ended stays.
+#[tokio::test]
+async fn of_jobs_that_run_together_either_may_end_first() {
+    either_may_end_first(|dataset| json!({ "dataset_id": dataset })).await;
+}
+
+/// The same of jobs that look at all datasets of their user, each in its own.
+#[tokio::test]
+async fn of_jobs_of_several_datasets_either_may_end_first() {
+    either_may_end_first(|_| json!({ "rules": { "duplicates_within": "user" } })).await;
+}
+
+/// `more` of what is asked for, with the dataset of the first job once there is one.
+async fn either_may_end_first(more: impl Fn(&Value) -> Value) {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    for small_first in [true, false] {
+        let [small, large, later] = ["small", "large", "later"].map(|name| format!("/{small_first}/{name}"));
+        let [one, two, three] = ["one", "two", "three"].map(|name| format!("{name} {small_first}"));
+        show(&site, &small, [picture(&one), picture(&two)]);
+        show(&site, &large, [enlarged(&one, 3), picture(&three)]);
+        show(&site, &later, [enlarged(&one, 4), enlarged(&two, 4)]);
+        let (first, second) = if small_first { (&small, &large) } else { (&large, &small) };
+        hold_page(&site, second, 2);
+        let waits = system.create_with(&[second], 100, more(&Value::Null)).await;
+        let beside = more(&system.job(waits).await["dataset_id"]);
+        site.busy(second, 1).await;
+        let ends = system.create_with(&[first], 100, beside.clone()).await;
+        assert_eq!(system.until_status(ends, "completed").await["kept"], 2);
+        site.release(&[second]);
+        system.until_status(waits, "completed").await;
+        let (of_small, of_large) = if small_first { (ends, waits) } else { (waits, ends) };
+        for (job, kept) in [(of_small, 1), (of_large, 2)] {
+            let shown = system.job(job).await;
+            let said = format!("kept {kept} of 100: the sources have no more");
+            assert_eq!((&shown["kept"], &shown["error"]), (&json!(kept), &json!(said)), "{shown:#}");
+        }
+        let later = system.create_with(&[&later], 100, beside).await;
+        let later = system.until_status(later, "completed").await;
+        assert_eq!((&later["kept"], &later["duplicates"]), (&json!(0), &json!(2)), "{later:#}");
+    }
+}
+
+/// A job that ended with all that was asked for does not lose any of it.
+#[tokio::test]
+async fn what_was_asked_for_and_came_stays() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/small", [picture("one"), picture("two")]);
+    show(&site, "/large", [enlarged("one", 3), enlarged("two", 3)]);
+    hold_page(&site, "/large", 2);
+    let waits = system.create(&["/large"], 100).await;
+    let dataset = json!({ "dataset_id": system.job(waits).await["dataset_id"] });
+    site.busy("/large", 1).await;
+    let full = system.create_with(&["/small"], 1, dataset).await;
+    system.until_status(full, "completed").await;
+    site.release(&["/large"]);
+    let shown = system.until_status(waits, "completed").await;
+    assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(1), &json!(1)), "{shown:#}");
+    let shown = system.job(full).await;
+    assert_eq!((&shown["kept"], &shown["error"]), (&json!(1), &json!(null)), "{shown:#}");
+}
+
+/// What lost its place keeps its row, and its bytes only as long as somebody keeps the same ones.
+#[tokio::test]
+async fn bytes_that_nobody_keeps_are_swept() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/elsewhere", [picture("one")]);
+    show(&site, "/page", [picture("one"), enlarged("one", 3)]);
+    site.on("/page/1", [Reply::Held(Box::new(Reply::Bytes(enlarged("one", 3).into())))]);
+    let elsewhere = system.create(&["/elsewhere"], 100).await;
+    system.until_status(elsewhere, "completed").await;
+    let job = system.create(&["/page"], 100).await;
+    system.until(job, "the smaller one is kept", |job| job["kept"] == 1).await;
+    site.release(&["/page/1"]);
+    let shown = system.until_status(job, "completed").await;
+    assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(1), &json!(1)), "{shown:#}");
+
+    let sweep = async || -> Value {
+        files(&system.objects()).iter().for_each(|path| age(path, 25));
+        serde_json::from_str(&system.tool(&["sweep", "--json"], &[]).await).unwrap()
+    };
+    let swept = sweep().await;
+    assert_eq!((&swept["objects"], &swept["swept"]), (&json!(2), &json!(0)), "one is kept elsewhere: {swept}");
+    system.call("DELETE", &format!("/api/v1/crawl-jobs/{elsewhere}"), None).await.expect(204);
+    let swept = sweep().await;
+    assert_eq!((&swept["swept"], &swept["missing"]), (&json!(1), &json!(0)), "{swept}");
+    let images = images(&system, &shown).await;
+    let smaller = named(&images, "/page/0");
+    let name = format!("{}.png", hex::encode(Sha256::digest(picture("one"))));
+    assert_eq!(smaller["filename"], name, "{smaller:#}");
+    assert_eq!(smaller["duplicate_of"], named(&images, "/page/1")["id"], "{smaller:#}");
+}
+
+#[tokio::test]
+async fn all_datasets_of_the_user_are_looked_at_where_that_is_asked_for() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/first", [picture("one")]);
+    show(&site, "/again", [enlarged("one", 3), picture("one"), picture("two")]);
+    let first = system.create(&["/first"], 100).await;
+    let first = system.until_status(first, "completed").await;
+    let one = images(&system, &first).await[0]["id"].clone();
+    for (scope, kept) in [("user", 1), ("dataset", 2)] {
+        let rules = json!({ "rules": { "duplicates_within": scope } });
+        let job = system.create_with(&["/again"], 100, rules).await;
+        let shown = system.until_status(job, "completed").await;
+        assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(kept), &json!(3 - kept)), "{shown:#}");
+        assert_eq!(shown["rules"]["duplicates_within"], scope);
+        let images = images(&system, &shown).await;
+        let same_bytes = named(&images, "/again/1");
+        assert_eq!(same_bytes["duplicate_of"] == one, scope == "user", "{same_bytes:#}");
+    }
+    assert_eq!(system.job(first["id"].as_i64().unwrap()).await["kept"], 1);
+}
+
+#[tokio::test]
+async fn mirrored_and_turned_ones_look_alike_where_that_is_asked_for() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    let one = image::load_from_memory(&enlarged("one", 4)).unwrap();
+    let turned = [one.fliph(), one.flipv(), one.rotate90(), one.rotate180(), one.rotate270(), one.rotate90().fliph()];
+    let turned = turned.map(|turned| encoded(&turned, ImageFormat::Jpeg));
+    show(&site, "/first", turned[..3].iter().cloned().chain([enlarged("one", 5), picture("two")]));
+    show(&site, "/more", turned[3..].to_vec());
+    for (is_asked, kept) in [(true, 2), (false, 8)] {
+        let rules = json!({ "rules": { "turned_duplicates": is_asked } });
+        let job = system.create_with(&["/first", "/more"], 100, rules).await;
+        let shown = system.until_status(job, "completed").await;
+        assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(kept), &json!(8 - kept)), "{shown:#}");
+        assert_eq!(shown["rules"]["turned_duplicates"], is_asked);
+    }
+}
+
+/// What jobs that have ended kept is replaced by the best where that is asked for, and then the same is there.
+#[tokio::test]
+async fn a_dataset_is_rid_of_what_looks_alike() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/early", [enlarged("one", 4), soft("one", 3), picture("two")]);
+    show(&site, "/late", [enlarged("one", 6), picture("three")]);
+    let early = system.create_with(&["/early"], 100, json!({ "rules": { "near_duplicates": 0 } })).await;
+    let early = system.until_status(early, "completed").await;
+    assert_eq!(early["kept"], 3, "{early:#}");
+    let late = system.create_with(&["/late"], 100, json!({ "dataset_id": early["dataset_id"] })).await;
+    let late = system.until_status(late, "completed").await;
+    assert_eq!((&late["kept"], &late["duplicates"]), (&json!(1), &json!(1)), "{late:#}");
+
+    let id = early["dataset_id"].to_string();
+    let dedupe = async |more: &[&str]| -> Value {
+        let arguments = [&["dataset", "dedupe", &id, "--all-users", "--json"], more].concat();
+        serde_json::from_str(&system.tool(&arguments, &[]).await).unwrap()
+    };
+    let kept = async || {
+        let of = async |job: &Value| system.job(job["id"].as_i64().unwrap()).await["kept"].clone();
+        [of(&early).await, of(&late).await]
+    };
+    let found = json!({
+        "images": 5, "unmeasured": 0, "groups": 1, "grouped": 3, "settled": 1, "changed": 1, "removed": 2, "added": 1
+    });
+    assert_eq!(dedupe(&["--dry-run"]).await, found);
+    assert_eq!(kept().await, [3, 1], "it only counts");
+    assert_eq!(dedupe(&[]).await, found);
+    assert_eq!(kept().await, [1, 2]);
+    assert_eq!(dedupe(&[]).await["changed"], 0);
+    let best = named(&images(&system, &late).await, "/late/0").clone();
+    assert_eq!(best["verdict"], "kept", "{best:#}");
+    system.get(&format!("/api/v1/images/{}/file", best["id"])).await.expect(200);
+    for image in images(&system, &early).await.iter().filter(|image| image["verdict"] == "duplicate") {
+        assert_eq!(image["duplicate_of"], best["id"], "{image:#}");
+    }
+    assert_eq!(system.job(early["id"].as_i64().unwrap()).await["error"], "kept 1 of 100: the sources have no more");
+    let told = system.fails(&["dataset", "dedupe", "4711"], &[]).await;
+    assert!(told.contains("there is no dataset"), "{told}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ pub mod chunks;
 pub mod column;
 pub mod dashboard;
 pub mod datasets;
+pub mod dedupe;
 pub mod export;
 pub mod exports;
 pub mod facts;
@@ -54,7 +55,10 @@ pub use sqlx::{PgConnection, PgPool};
 use tracing_log::log::LevelFilter;
 use url::Url;
 
-use crate::{config, model::DatasetId};
+use crate::{
+    config,
+    model::{DatasetId, UserId},
+};
 
 /// What goes wrong with a query.
 pub type Error = sqlx::Error;
@@ -532,6 +536,15 @@ pub async fn tidy(pool: &PgPool) -> sqlx::Result<()> {
 async fn lock_dataset(connection: &mut PgConnection, dataset: DatasetId) -> sqlx::Result<()> {
     sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.dataset'), $1)")
         .bind(dataset)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The same for all datasets of a user. Whoever locks several of them takes this one first.
+async fn lock_datasets_of(connection: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.datasets'), hashtext($1::text))")
+        .bind(user)
         .execute(connection)
         .await?;
     Ok(())

@@ -38,11 +38,11 @@ pub use image::{AcceptedImage, Decoded, Format, Sha256, Verdict};
 pub use job::{Destination, JobSpec, JobState};
 pub use meant::meant;
 pub use option::plain_text;
-pub use pdq::{Pdq, PictureHash};
+pub use pdq::{Pdq, PictureHash, TurnedHash};
 pub use permission::Permission;
 pub use provenance::Provenance;
 pub use refusal::{Refusal, RefusalHelp, Rejection};
-pub use rules::{KNOWN_LICENSES, Rules, license_ids, openness};
+pub use rules::{DuplicateScope, KNOWN_LICENSES, Rules, license_ids, openness};
 pub use source_info::{
     CredentialKind, CredentialSpec, GrantedSecret, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,
     SourceInfo,

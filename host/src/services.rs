@@ -8,6 +8,7 @@ pub mod backup;
 pub mod copy;
 pub mod create;
 pub mod datasets;
+pub mod dedupe;
 pub mod exports;
 pub mod flows;
 mod form;

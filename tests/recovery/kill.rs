@@ -1,6 +1,6 @@
 //! `kill -9` at every point that matters.
 
-use std::os::unix::process::ExitStatusExt as _;
+use std::{collections::BTreeSet, os::unix::process::ExitStatusExt as _};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -76,6 +76,22 @@ async fn check(wanted: usize) {
 /// Which of pictures that look alike is kept says their size, whichever comes first and whatever dies.
 #[tokio::test]
 async fn of_pictures_that_look_alike_the_same_are_kept_whatever_dies() {
+    check_look_alikes(|_, first, second| [vec![first, second], Vec::new()]).await;
+}
+
+/// The same where they are of two jobs of one dataset.
+#[tokio::test]
+async fn of_jobs_that_run_together_the_same_are_kept_whatever_dies() {
+    check_look_alikes(|number, first, second| {
+        let (one, other) = if number % 2 == 0 { (first, second) } else { (second, first) };
+        [vec![one], vec![other]]
+    })
+    .await;
+}
+
+/// Kills the worker at each point while it works on these jobs of one dataset: the addresses of each, made of
+/// the number of the point and the two pages.
+async fn check_look_alikes(jobs_of: impl for<'a> Fn(usize, &'a str, &'a str) -> [Vec<&'a str>; 2]) {
     let site = Site::start().await;
     let system = System::start(&site).await;
     for (number, (point, kill_at)) in
@@ -94,20 +110,30 @@ async fn of_pictures_that_look_alike_the_same_are_kept_whatever_dies() {
             }
             expect.insert(hex::encode(Sha256::digest(enlarged(&name, here.max(there)))));
         }
+        let mut jobs = Vec::new();
+        let mut beside = json!({});
+        for addresses in jobs_of(number, &first, &second).iter().filter(|addresses| !addresses.is_empty()) {
+            let job = system.create_with(addresses, 100, beside).await;
+            beside = json!({ "dataset_id": system.job(job).await["dataset_id"] });
+            jobs.push(job);
+        }
         let settings = [("PIXCRAWLER_SLOTS", "1"), ("PIXCRAWLER_KILL_AT", kill_at)];
         let mut worker = system.worker(&settings).await;
-        let job = system.create(&[&first, &second], 100).await;
         let status = worker.exited().await;
         assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "{point}");
         let worker = system.worker(&[]).await;
-        let shown = system.until_status(job, "completed").await;
-        assert_eq!(kept(&system, job).await, expect, "{point}: {shown:#}");
-        let whole = expect.len();
-        assert_eq!(
-            (&shown["valid_images"], &shown["duplicates"]),
-            (&json!(whole), &json!(4)),
-            "{point}: {shown:#}"
-        );
+        for job in &jobs {
+            system.until_status(*job, "completed").await;
+        }
+        let (mut all_kept, mut counted) = (BTreeSet::new(), [0, 0]);
+        for job in jobs {
+            let shown = system.job(job).await;
+            all_kept.extend(kept(&system, job).await);
+            counted[0] += shown["valid_images"].as_u64().unwrap();
+            counted[1] += shown["duplicates"].as_u64().unwrap();
+        }
+        assert_eq!(all_kept, expect, "{point}");
+        assert_eq!(counted, [expect.len() as u64, 4], "{point}");
         worker.kill().await;
     }
 }

@@ -1,5 +1,6 @@
 //! `dataset`: what was gathered, what is in it, and what is done with all of it.
 
+mod dedupe;
 mod export;
 mod exports;
 mod list;
@@ -13,7 +14,7 @@ use indicatif::MultiProgress;
 
 use crate::config::Config;
 
-/// List datasets, look at one, export it, and measure what older versions did not
+/// List datasets, look at one, export it, keep each picture once, and measure what older versions did not
 ///
 /// Works on the database of the settings: `DATABASE_URL`, else the private Postgres of the data folder,
 /// which is started when nothing runs there. No server is needed, and one that runs may go on.
@@ -22,7 +23,8 @@ use crate::config::Config;
     pixcrawler dataset list\n  \
     pixcrawler dataset show 3 --json | jq .licenses\n  \
     pixcrawler dataset export 3 --format webdataset --size 256\n  \
-    pixcrawler dataset measure --all-users\n\n\
+    pixcrawler dataset measure --all-users\n  \
+    pixcrawler dataset dedupe 3 --dry-run\n\n\
     Exit codes: 0 done, 1 there is no such dataset or it cannot be done, 2 wrong usage.")]
 pub(super) struct Dataset {
     #[command(subcommand)]
@@ -36,6 +38,7 @@ enum DatasetCommand {
     #[command(alias = "view")]
     Show(show::Show),
     Measure(measure::MeasureArgs),
+    Dedupe(dedupe::DedupeArgs),
     Export(export::ExportArgs),
     Exports(exports::Exports),
 }
@@ -54,6 +57,7 @@ impl Dataset {
             DatasetCommand::List(command) => command.run(&config).await,
             DatasetCommand::Show(command) => command.run(&config).await,
             DatasetCommand::Measure(command) => command.run(&config, terminal).await,
+            DatasetCommand::Dedupe(command) => command.run(&config, terminal).await,
             DatasetCommand::Export(command) => command.run(config, terminal).await,
             DatasetCommand::Exports(command) => command.run(&config).await,
         }

@@ -28,12 +28,14 @@ use crate::{
     db::{
         self,
         chunks::{self, ClaimedChunk},
+        fairness,
         image_batch::{self, JudgedImage},
         job_lifecycle::ChunkEnd,
         progress, steps,
     },
     model::{Answer, Next},
     plugins::LoadedPlugin,
+    services::jobs::messages,
 };
 
 use host_queues::HostQueues;
@@ -477,8 +479,15 @@ impl Slice {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let recorded = image_batch::record(&self.context.app.db, &mut self.chunk, &self.batch).await?;
+        let app = &self.context.app;
+        let mut tx = app.db.begin().await?;
+        let recorded = image_batch::record(&mut tx, &mut self.chunk, &self.batch).await?;
         let recorded = recorded.ok_or(Interrupted::LeaseLost)?;
+        for (job, chunks) in &recorded.queued {
+            let turns = fairness::turns(&mut tx, *job, chunks, None).await?;
+            app.queue.enqueue(&mut tx, *job, &messages(&turns), None).await?;
+        }
+        tx.commit().await?;
         let refused = self.batch.iter().filter_map(|judged| Some(judged.outcome.as_ref().err()?.reason));
         self.context.stats.judged(recorded.kept as u64, recorded.duplicates as u64, refused);
         for judged in self.batch.drain(..) {

@@ -9,11 +9,12 @@ use std::{
 };
 
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, types::Json};
+use sqlx::{AssertSqlSafe, PgConnection, types::Json};
 
 use crate::{
     db::{
         chunks::{ChunkProgress, ClaimedChunk, ReceivedBody, RejectedCopy},
+        job_lifecycle::{self, ToEnqueue},
         labels,
         look_alikes::LookAlikes,
         progress,
@@ -41,7 +42,7 @@ pub struct JudgedImage {
 }
 
 /// What a batch came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchResult {
     /// Images that were kept.
     pub kept: usize,
@@ -51,39 +52,43 @@ pub struct BatchResult {
     pub written: bool,
     /// Whether the job's public row was refreshed.
     pub refreshed: bool,
+    /// Chunks that go on because pictures of their jobs have lost their place, to enqueue in the same
+    /// transaction.
+    pub queued: Vec<(JobId, ToEnqueue)>,
 }
 
-/// Writes a batch in one transaction; none when the lease is lost, and then nothing is written.
-/// Good pictures beyond the quota get no row and stay in the backlog. A verdict makes earlier crashes of
-/// the chunk forgotten.
+/// Writes a batch in one transaction, which the caller begins and commits; none when the lease is lost, and
+/// then it must be rolled back. Good pictures beyond the quota get no row and stay in the backlog. A verdict
+/// makes earlier crashes of the chunk forgotten.
 ///
 /// Of pictures that look alike, directly or by way of others, the best one is kept, whichever comes first:
-/// one that takes the place of another lowers the counters of that one's job and chunk, and what is missing
-/// then is shared out when a chunk of that job ends. Those of jobs that have ended stay.
+/// one that takes the place of another lowers the counters of that one's job and chunk, and what that job
+/// lacks then is shared out at once. Those of jobs that have ended stay.
 pub async fn record(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     chunk: &mut ClaimedChunk,
     batch: &[JudgedImage],
 ) -> sqlx::Result<Option<BatchResult>> {
-    let mut tx = pool.begin().await?;
     let hashes = batch.iter().map(|judged| judged.outcome.as_ref().ok().map(|accepted| accepted.hash));
-    let mut look_alikes = LookAlikes::new(chunk.dataset_id, chunk.rules.near_duplicates, hashes);
+    let mut look_alikes = LookAlikes::new(chunk, hashes);
     // Nearly all of them before anybody has to wait, and then those that came in between.
-    look_alikes.search(&mut tx).await?;
-    super::lock_dataset(&mut tx, chunk.dataset_id).await?;
-    look_alikes.search(&mut tx).await?;
-    let known = Known::read(&mut tx, chunk, batch, &look_alikes).await?;
-    let Some(quota) = lock_quota(&mut tx, chunk, &known).await? else { return Ok(None) };
-    let ids = ids(&mut tx, batch).await?;
-    let labels = labels::in_backlog(&mut tx, batch.iter().map(|judged| judged.id).collect()).await?;
+    look_alikes.search(connection).await?;
+    job_lifecycle::lock_compared(connection, chunk).await?;
+    look_alikes.search(connection).await?;
+    let Some(quota) = Quota::lock(connection, chunk).await? else { return Ok(None) };
+    let known = Known::read(connection, chunk, batch, &look_alikes).await?;
+    let ids = ids(connection, batch).await?;
+    let labels = labels::in_backlog(connection, batch.iter().map(|judged| judged.id).collect()).await?;
     let mut verdicts = Verdicts::new(chunk, known, quota);
     verdicts.decide(batch, &ids, &labels, &look_alikes);
     let lost = verdicts.lost();
     let Verdicts { rows, labels, added, .. } = verdicts.settled();
-    displace(&mut tx, chunk, &lost).await?;
-    insert(&mut tx, chunk, &rows).await?;
-    look_alikes.add(&mut tx, added.into_iter()).await?;
-    let mut changed = labels::add_to_images(&mut tx, chunk, labels).await?;
+    let losers: BTreeSet<JobId> = lost.iter().map(|lost| lost.job).collect();
+    job_lifecycle::lock_losers(connection, &losers).await?;
+    displace(connection, Some(chunk), &lost).await?;
+    insert(connection, chunk, &rows).await?;
+    look_alikes.add(connection, added.into_iter()).await?;
+    let mut changed = labels::add_to_images(connection, chunk.user_id, chunk.dataset_id, labels).await?;
 
     let is_kept = |row: &ImageInsert<'_>| row.verdict == Verdict::Kept;
     let kept = rows.iter().filter(|row| is_kept(row)).count();
@@ -105,7 +110,7 @@ pub async fn record(
     .bind(chunk.id)
     .bind(integer(kept) - integer(of_chunk))
     .bind(got_on)
-    .fetch_one(&mut *tx)
+    .fetch_one(&mut *connection)
     .await?;
     sqlx::query(
         "update pixcrawler.job
@@ -117,17 +122,17 @@ pub async fn record(
     .bind(integer(rows.len()))
     .bind(downloaded)
     .bind(bytes - bytes_of_job)
-    .execute(&mut *tx)
+    .execute(&mut *connection)
     .await?;
-    let refreshed = progress::refresh_if_due(&mut tx, chunk.job_id).await?;
-    changed.extend(lost.iter().map(|lost| lost.job));
+    let queued = job_lifecycle::make_up(connection, &losers).await?;
+    let refreshed = progress::refresh_if_due(connection, chunk.job_id).await?;
+    changed.extend(losers);
     changed.remove(&chunk.job_id);
     for job in changed {
-        progress::refresh(&mut tx, job).await?;
+        progress::refresh(connection, job).await?;
     }
-    tx.commit().await?;
     chunk.progress = progress;
-    Ok(Some(BatchResult { kept, duplicates, written: got_on, refreshed }))
+    Ok(Some(BatchResult { kept, duplicates, written: got_on, refreshed, queued }))
 }
 
 /// What a batch may still add.
@@ -137,6 +142,20 @@ struct Quota {
 }
 
 impl Quota {
+    /// Locks the chunk by its lease; none when that is lost. Nobody changes the counters but who has locked
+    /// the dataset, as the caller has: the job's row is locked when all are known that must be, in order.
+    async fn lock(connection: &mut PgConnection, chunk: &ClaimedChunk) -> sqlx::Result<Option<Self>> {
+        let free: Option<(i32, i32)> = sqlx::query_as(
+            "select c.share - c.kept, coalesce((select j.wanted - j.kept from pixcrawler.job j where j.job_id = c.job_id), 0)
+               from pixcrawler.chunk c where c.id = $1 and c.lease = $2 for update of c",
+        )
+        .bind(chunk.id)
+        .bind(chunk.lease)
+        .fetch_optional(connection)
+        .await?;
+        Ok(free.map(|(of_chunk, of_job)| Self { of_chunk, of_job }))
+    }
+
     /// Takes a place, where there is one with those that are `given` back by the chunk and by the job.
     const fn take(&mut self, given: (i32, i32)) -> bool {
         let (of_chunk, of_job) = (self.of_chunk + given.0, self.of_job + given.1);
@@ -146,37 +165,6 @@ impl Quota {
         }
         is_free
     }
-}
-
-/// Locks the chunk by its lease, and then the job's counter, each together with those whose pictures may
-/// lose their place, in the common order; none when the lease is lost.
-async fn lock_quota(
-    connection: &mut PgConnection,
-    chunk: &ClaimedChunk,
-    known: &Known,
-) -> sqlx::Result<Option<Quota>> {
-    let open = || known.kept.values().filter(|kept| !kept.is_fixed);
-    let chunks: BTreeSet<ChunkId> = open().filter_map(|kept| kept.chunk).chain([chunk.id]).collect();
-    let jobs: BTreeSet<JobId> = open().map(|kept| kept.job).chain([chunk.job_id]).collect();
-    sqlx::query("select from pixcrawler.chunk where id = any ($1) order by id for update")
-        .bind(chunks.into_iter().collect::<Vec<_>>())
-        .execute(&mut *connection)
-        .await?;
-    let of_chunk: Option<(i32,)> =
-        sqlx::query_as("select share - kept from pixcrawler.chunk where id = $1 and lease = $2")
-            .bind(chunk.id)
-            .bind(chunk.lease)
-            .fetch_optional(&mut *connection)
-            .await?;
-    let Some((of_chunk,)) = of_chunk else { return Ok(None) };
-    let free: Vec<(JobId, i32)> = sqlx::query_as(
-        "select job_id, wanted - kept from pixcrawler.job where job_id = any ($1) order by job_id for update",
-    )
-    .bind(jobs.into_iter().collect::<Vec<_>>())
-    .fetch_all(&mut *connection)
-    .await?;
-    let of_job = free.into_iter().find(|(job, _)| *job == chunk.job_id).map_or(0, |(_, free)| free);
-    Ok(Some(Quota { of_chunk, of_job }))
 }
 
 /// An id for each picture of a batch: that of its row, where it was judged before.
@@ -199,7 +187,9 @@ struct KeptPicture {
     bytes: i64,
     labels: Vec<String>,
     rank: Rank,
-    /// Its job has ended with it.
+    /// It is in the dataset of the batch.
+    is_here: bool,
+    /// Its job has ended with it, or it is in another dataset, and its job looks at no other.
     is_fixed: bool,
     /// Its row, where it is of this batch.
     row: Option<usize>,
@@ -208,10 +198,10 @@ struct KeptPicture {
 /// Which of several pictures that look alike is kept: the one with most pixels, then the more open licence,
 /// and then the one with the lower hash. No two that differ are equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank(i64, u8, Reverse<String>);
+pub struct Rank(i64, u8, Reverse<String>);
 
 impl Rank {
-    fn new(width: Option<i32>, height: Option<i32>, license: Option<&str>, hash: &str) -> Self {
+    pub(super) fn new(width: Option<i32>, height: Option<i32>, license: Option<&str>, hash: &str) -> Self {
         let side = |side: Option<i32>| i64::from(side.unwrap_or_default());
         Self(side(width) * side(height), openness(license), Reverse(hash.to_owned()))
     }
@@ -219,12 +209,12 @@ impl Rank {
 
 /// A picture that has lost its place to another.
 #[derive(Clone, Copy, Debug)]
-struct LostPlace {
-    image: ImageId,
-    to: ImageId,
-    job: JobId,
-    chunk: Option<ChunkId>,
-    bytes: i64,
+pub(super) struct LostPlace {
+    pub(super) image: ImageId,
+    pub(super) to: ImageId,
+    pub(super) job: JobId,
+    pub(super) chunk: Option<ChunkId>,
+    pub(super) bytes: i64,
 }
 
 /// What the dataset has that a batch has to do with.
@@ -234,9 +224,9 @@ struct Known {
     kept: HashMap<ImageId, KeptPicture>,
     /// Which of them stands for each picture that one of the batch looks like.
     of_member: HashMap<ImageId, ImageId>,
-    /// Which of them has these bytes.
-    of_bytes: HashMap<String, ImageId>,
-    /// Hashes of the bytes of all these pictures.
+    /// Which of them have these bytes.
+    of_bytes: HashMap<String, Vec<ImageId>>,
+    /// Hashes of the bytes of all these pictures, as far as they are in the dataset of the batch.
     bytes: HashSet<String>,
 }
 
@@ -251,6 +241,7 @@ impl Known {
         struct KnownRow {
             member: ImageId,
             member_hash: Option<String>,
+            is_member_here: bool,
             id: ImageId,
             crawl_job_id: JobId,
             chunk_id: Option<ChunkId>,
@@ -260,6 +251,7 @@ impl Known {
             hash: Option<String>,
             file_size: Option<i32>,
             labels: Option<Json<serde_json::Value>>,
+            is_here: bool,
             is_fixed: bool,
         }
         let good: Vec<(usize, String)> = (0..)
@@ -269,20 +261,25 @@ impl Known {
         let members: BTreeSet<ImageId> =
             good.iter().flat_map(|(at, _)| look_alikes.of(*at)).copied().collect();
         let rows: Vec<KnownRow> = sqlx::query_as(
-            "select m.id as member, m.hash as member_hash, k.id, k.crawl_job_id, k.chunk_id, k.width, k.height,
-                    k.license, k.hash, k.file_size, to_jsonb(k.labels) as labels,
-                    k.id <= coalesce(j.fixed_to, k.id) as is_fixed
-               from (select id, hash, coalesce(duplicate_of, id) as kept from public.images
-                      where dataset_id = $1 and id = any ($2) and is_valid
+            "select m.id as member, m.hash as member_hash, m.dataset_id = $4 as is_member_here, k.id, k.crawl_job_id,
+                    k.chunk_id, k.width, k.height, k.license, k.hash, k.file_size, to_jsonb(k.labels) as labels,
+                    k.dataset_id = $4 as is_here,
+                    k.id <= coalesce(j.fixed_to, k.id)
+                        or k.dataset_id <> $4 and c.rules ->> 'duplicates_within' is distinct from 'user' as is_fixed
+               from (select id, hash, dataset_id, coalesce(duplicate_of, id) as kept from public.images
+                      where dataset_id = any ($1) and id = any ($2) and is_valid
                       union all
-                     select id, hash, id from public.images
-                      where dataset_id = $1 and hash = any ($3) and is_valid and not is_duplicate) as m
-               join public.images k on k.id = m.kept and k.is_valid and not k.is_duplicate
-               left join pixcrawler.job j on j.job_id = k.crawl_job_id",
+                     select id, hash, dataset_id, id from public.images
+                      where dataset_id = any ($1) and hash = any ($3) and is_valid and not is_duplicate) as m
+               join public.images k
+                 on k.id = m.kept and k.dataset_id = any ($1) and k.is_valid and not k.is_duplicate
+               left join pixcrawler.job j on j.job_id = k.crawl_job_id
+               left join public.crawl_jobs c on c.id = k.crawl_job_id",
         )
-        .bind(chunk.dataset_id)
+        .bind(look_alikes.datasets())
         .bind(members.into_iter().collect::<Vec<_>>())
         .bind(good.into_iter().map(|(_, hash)| hash).collect::<Vec<_>>())
+        .bind(chunk.dataset_id)
         .fetch_all(connection)
         .await?;
         let mut known = Self::default();
@@ -290,9 +287,11 @@ impl Known {
             known.of_member.insert(row.member, row.id);
             if let Some(hash) = row.member_hash {
                 if row.member == row.id {
-                    known.of_bytes.insert(hash.clone(), row.id);
+                    known.of_bytes.entry(hash.clone()).or_default().push(row.id);
                 }
-                known.bytes.insert(hash);
+                if row.is_member_here {
+                    known.bytes.insert(hash);
+                }
             }
             let hash = row.hash.unwrap_or_default();
             let labels = row.labels.and_then(|Json(labels)| serde_json::from_value(labels).ok());
@@ -302,6 +301,7 @@ impl Known {
                 bytes: row.file_size.map_or(0, i64::from),
                 labels: labels.unwrap_or_default(),
                 rank: Rank::new(row.width, row.height, row.license.as_deref(), &hash),
+                is_here: row.is_here,
                 is_fixed: row.is_fixed,
                 row: None,
             };
@@ -348,7 +348,7 @@ impl<'a> Verdicts<'a> {
                 let hash = accepted.sha256.to_string();
                 let Some(of) = self.place(at, &row, &hash, look_alikes) else { continue };
                 if of == *id {
-                    self.known.of_bytes.insert(hash.clone(), of);
+                    self.known.of_bytes.entry(hash.clone()).or_default().push(of);
                 } else {
                     self.labels.push((of, row.labels.clone()));
                     row.become_duplicate(of);
@@ -377,12 +377,17 @@ impl<'a> Verdicts<'a> {
         let near = near.chain(near_here.map(|(_, id)| *id));
         let alike: BTreeSet<ImageId> = near
             .filter_map(|member| self.known.of_member.get(&member))
-            .chain(self.known.of_bytes.get(hash))
+            .chain(self.known.of_bytes.get(hash).into_iter().flatten())
             .map(|kept| self.stands_for(*kept))
             .collect();
         let best = |is_fixed: bool| {
             let those = alike.iter().filter(|id| self.known.kept[*id].is_fixed == is_fixed);
-            those.max_by_key(|id| &self.known.kept[*id].rank).copied()
+            // Of those that stay in any case, one of this dataset, which gets the classes.
+            let key = |id: &&ImageId| {
+                let kept = &self.known.kept[*id];
+                (is_fixed && kept.is_here, &kept.rank)
+            };
+            those.max_by_key(key).copied()
         };
         let side = |side: Option<u32>| side.map(integer);
         let rank = Rank::new(side(row.width), side(row.height), row.provenance.license.as_deref(), hash);
@@ -409,7 +414,10 @@ impl<'a> Verdicts<'a> {
         for loser in losers {
             self.lost.insert(loser, winner);
             let kept = &self.known.kept[&loser];
-            self.labels.push((winner, kept.labels.clone()));
+            // Classes of another dataset mean nothing here.
+            if kept.is_here {
+                self.labels.push((winner, kept.labels.clone()));
+            }
             if let Some(row) = kept.row {
                 self.rows[row].become_duplicate(winner);
             }
@@ -421,6 +429,7 @@ impl<'a> Verdicts<'a> {
                 bytes: row.file_size.map_or(0, i64::from),
                 labels: row.labels.clone(),
                 rank,
+                is_here: true,
                 is_fixed: false,
                 row: Some(self.rows.len()),
             };
@@ -466,10 +475,11 @@ impl<'a> Verdicts<'a> {
 }
 
 /// Takes their place from pictures, which are duplicates from now on, as is what repeats them. The chunks
-/// of others may keep as many more; those that are over gave as many less.
-async fn displace(
+/// of others than the `own`, which the caller counts, may keep as many more; those that are over gave as many
+/// less.
+pub(super) async fn displace(
     connection: &mut PgConnection,
-    chunk: &ClaimedChunk,
+    own: Option<&ClaimedChunk>,
     lost: &[LostPlace],
 ) -> sqlx::Result<()> {
     if lost.is_empty() {
@@ -486,7 +496,7 @@ async fn displace(
         sqlx::query(statement).bind(&images).bind(&to).execute(&mut *connection).await?;
     }
     let of_others: Vec<ChunkId> =
-        lost.iter().filter_map(|lost| lost.chunk).filter(|other| *other != chunk.id).collect();
+        lost.iter().filter_map(|lost| lost.chunk).filter(|other| own.is_none_or(|own| own.id != *other)).collect();
     sqlx::query(
         "update pixcrawler.chunk c
             set kept = kept - lost.pictures,
@@ -497,7 +507,7 @@ async fn displace(
     .bind(of_others)
     .execute(&mut *connection)
     .await?;
-    let of_others = || lost.iter().filter(|lost| lost.job != chunk.job_id);
+    let of_others = || lost.iter().filter(|lost| own.is_none_or(|own| own.job_id != lost.job));
     sqlx::query(
         "update pixcrawler.job j set kept = kept - lost.pictures, bytes = j.bytes - lost.bytes
            from (select job, count(*)::integer as pictures, sum(bytes)::bigint as bytes
@@ -698,7 +708,7 @@ mod tests {
                 frames: 1,
                 sha256: Sha256([self.bytes; 32]),
                 crc32: 0,
-                hash: PictureHash { pdq: self.hash(), quality: 100, trimmed: None },
+                hash: PictureHash { pdq: self.hash(), quality: 100, trimmed: None, turned: None },
             };
             let address = String::new();
             JudgedImage {
@@ -738,7 +748,7 @@ mod tests {
     impl Dataset {
         fn record(&mut self, chunk: &ClaimedChunk, batch: &[JudgedImage], quota: i32) -> usize {
             let hashes = batch.iter().map(|judged| Some(judged.outcome.as_ref().unwrap().hash));
-            let mut look_alikes = LookAlikes::new(chunk.dataset_id, 31, hashes);
+            let mut look_alikes = LookAlikes::new(chunk, hashes);
             for (image, hash) in &self.hashes {
                 look_alikes.compare(&[*image], &hash.0);
             }

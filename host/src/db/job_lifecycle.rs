@@ -6,6 +6,8 @@
 //!
 //! Its functions fail when the database does; the transaction is then lost.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use sqlx::{PgConnection, types::Json};
 
@@ -19,7 +21,7 @@ use crate::{
         progress, usage,
     },
     model::{
-        ChunkId, ChunkState, DatasetId, FinishedChunk, JobId, JobState, QuotaShare, Refusal, UserId, outcome,
+        ChunkId, ChunkState, DatasetId, DuplicateScope, FinishedChunk, JobId, JobState, QuotaShare, Refusal, UserId, outcome,
         shares_of_missing,
     },
 };
@@ -122,6 +124,9 @@ pub async fn end_chunk(
     chunk: &ClaimedChunk,
     end: &ChunkEnd,
 ) -> sqlx::Result<Option<EndedChunk>> {
+    if chunk.rules.duplicates_within == DuplicateScope::User {
+        super::lock_datasets_of(connection, chunk.user_id).await?;
+    }
     lock_dataset(connection, chunk.dataset_id).await?;
     lock_rows(connection, chunk.job_id).await?;
     let (state, reason) = match end {
@@ -261,7 +266,8 @@ pub async fn retry(
     }
     sqlx::query(
         "update pixcrawler.job
-            set judged = judged - $2, wanted = $3, wanted_is_default = wanted_is_default and not $4
+            set judged = judged - $2, wanted = $3, wanted_is_default = wanted_is_default and not $4,
+                gives_way = false
           where job_id = $1",
     )
     .bind(job)
@@ -340,10 +346,18 @@ pub async fn delete(connection: &mut PgConnection, user: UserId, job: JobId) -> 
 
 /// Locks a job of this user in the common order; none when there is no such job.
 pub async fn lock(connection: &mut PgConnection, user: UserId, job: JobId) -> sqlx::Result<Option<JobRow>> {
-    let dataset =
-        sqlx::query_scalar("select dataset_id from public.crawl_jobs where id = $1 and user_id = $2");
-    let dataset = dataset.bind(job).bind(user).fetch_optional(&mut *connection).await?;
-    let Some(dataset) = dataset else { return Ok(None) };
+    let found: Option<(DatasetId, bool)> = sqlx::query_as(
+        "select dataset_id, rules ->> 'duplicates_within' is not distinct from 'user'
+           from public.crawl_jobs where id = $1 and user_id = $2",
+    )
+    .bind(job)
+    .bind(user)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some((dataset, is_of_user)) = found else { return Ok(None) };
+    if is_of_user {
+        super::lock_datasets_of(connection, user).await?;
+    }
     lock_dataset(connection, dataset).await?;
     lock_rows(connection, job).await?;
     // Last, as by those who refresh it; the frontend may write it, too.
@@ -374,6 +388,71 @@ async fn lock_rows(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()
         sqlx::query(rows).bind(job).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// Locks what a batch of verdicts looks at and may change: the dataset, and where the job looks at all datasets
+/// of its user, those of its jobs that do so, too, and may lose pictures. Others are only looked at.
+pub(super) async fn lock_compared(connection: &mut PgConnection, chunk: &ClaimedChunk) -> sqlx::Result<()> {
+    let mut datasets = BTreeSet::from([chunk.dataset_id]);
+    if chunk.rules.duplicates_within == DuplicateScope::User {
+        super::lock_datasets_of(connection, chunk.user_id).await?;
+        let others: Vec<DatasetId> = sqlx::query_scalar(
+            "select distinct c.dataset_id from public.crawl_jobs c join pixcrawler.job j on j.job_id = c.id
+              where c.user_id = $1 and c.rules ->> 'duplicates_within' = 'user'
+                and (c.status in ('pending', 'running') or j.gives_way)",
+        )
+        .bind(chunk.user_id)
+        .fetch_all(&mut *connection)
+        .await?;
+        datasets.extend(others);
+    }
+    for dataset in datasets {
+        super::lock_dataset(connection, dataset).await?;
+    }
+    Ok(())
+}
+
+/// Locks the rows of jobs of which pictures are about to lose their place, in the common order. Their dataset
+/// is locked.
+pub(super) async fn lock_losers(connection: &mut PgConnection, jobs: &BTreeSet<JobId>) -> sqlx::Result<()> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let jobs: Vec<JobId> = jobs.iter().copied().collect();
+    for rows in [
+        "select from pixcrawler.chunk where job_id = any ($1) order by id for update",
+        "select from pixcrawler.job where job_id = any ($1) order by job_id for update",
+    ] {
+        sqlx::query(rows).bind(&jobs).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Shares out what these jobs lack since pictures of them have lost their place; those that are over say how
+/// many they have by now.
+pub(super) async fn make_up(
+    connection: &mut PgConnection,
+    jobs: &BTreeSet<JobId>,
+) -> sqlx::Result<Vec<(JobId, ToEnqueue)>> {
+    let states: Vec<(JobId, LenientStatus)> =
+        sqlx::query_as("select id, status from public.crawl_jobs where id = any ($1) order by id")
+            .bind(jobs.iter().copied().collect::<Vec<_>>())
+            .fetch_all(&mut *connection)
+            .await?;
+    let mut queued = Vec::new();
+    for (job, status) in states {
+        if status.0.is_over() {
+            let reason = how_it_ended(connection, job).await?.reason;
+            sqlx::query("update public.crawl_jobs set error = $2 where id = $1 and status = 'completed'")
+                .bind(job)
+                .bind(reason.as_deref().map(short))
+                .execute(&mut *connection)
+                .await?;
+        } else {
+            queued.push((job, redistribute(connection, job).await?));
+        }
+    }
+    Ok(queued)
 }
 
 /// Gives the slots that nobody works on to chunks that had reached their share but
@@ -460,6 +539,13 @@ async fn finish_if_over(connection: &mut PgConnection, job: JobId) -> sqlx::Resu
         progress::refresh(connection, job).await?;
         return Ok(None);
     }
+    let ended = how_it_ended(connection, job).await?;
+    end_job(connection, job, &ended).await?;
+    Ok(Some(ended))
+}
+
+/// How a job ends, or has ended, of which no chunk is to be worked on.
+async fn how_it_ended(connection: &mut PgConnection, job: JobId) -> sqlx::Result<EndedJob> {
     let (kept, wanted, is_default, status): (i32, i32, bool, LenientStatus) = sqlx::query_as(
         "select kept, wanted, wanted_is_default, status
            from pixcrawler.job join public.crawl_jobs on id = job_id where id = $1",
@@ -469,9 +555,7 @@ async fn finish_if_over(connection: &mut PgConnection, job: JobId) -> sqlx::Resu
     .await?;
     // The frontend writes that by itself, and it is the user's last word.
     if status.0 == JobState::Cancelled {
-        let ended = EndedJob { state: JobState::Cancelled, kept, wanted, failed: 0, reason: None };
-        end_job(connection, job, &ended).await?;
-        return Ok(Some(ended));
+        return Ok(EndedJob { state: JobState::Cancelled, kept, wanted, failed: 0, reason: None });
     }
     let chunks: Vec<FinishedChunk> = sqlx::query_as::<_, (_, _, _, Json<_>)>(
         "select source, state, reason, warnings from pixcrawler.chunk where job_id = $1 order by input, rank",
@@ -484,9 +568,7 @@ async fn finish_if_over(connection: &mut PgConnection, job: JobId) -> sqlx::Resu
     .collect();
     let (state, reason) = outcome(kept, wanted, is_default, &chunks);
     let failed = chunks.iter().filter(|chunk| chunk.state == ChunkState::Failed).count();
-    let ended = EndedJob { state, kept, wanted, failed, reason };
-    end_job(connection, job, &ended).await?;
-    Ok(Some(ended))
+    Ok(EndedJob { state, kept, wanted, failed, reason })
 }
 
 /// Writes the end of a job, each one once: the only place that does, so that whoever is to hear of one
@@ -506,15 +588,7 @@ async fn end_job(connection: &mut PgConnection, job: JobId, ended: &EndedJob) ->
     .bind(&reason)
     .fetch_one(&mut *connection)
     .await?;
-    // What it has was promised: from now on it stays, whatever looks like it and is better.
-    sqlx::query(
-        "update pixcrawler.job
-            set fixed_to = coalesce((select max(id) from public.images where crawl_job_id = $1), 0)
-          where job_id = $1",
-    )
-    .bind(job)
-    .execute(&mut *connection)
-    .await?;
+    fix_pictures(connection, job).await?;
     publish_chunks(connection, job).await?;
     publish_dataset(connection, dataset).await?;
     usage::settle(connection, user, job).await?;
@@ -534,6 +608,47 @@ async fn end_job(connection: &mut PgConnection, job: JobId, ended: &EndedJob) ->
     progress::refresh(connection, job).await?;
     // Of one without parts nobody is told by a refresh.
     progress::notify(connection, &format!("job:{job}")).await
+}
+
+/// Fixes pictures at the end of a job: what it has was promised, and stays from now on, whatever looks like it
+/// and is better. But of jobs that are under way together it must not make a difference which one ends first.
+/// So one whose sources have no more keeps its pictures open until no job of the dataset is under way: what
+/// others take from it is nothing that it could have had beside. One that has what was asked for, or was
+/// cancelled, is not touched any more.
+///
+/// Under way together are jobs of one dataset, and those of one user that look at all datasets.
+async fn fix_pictures(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()> {
+    sqlx::query(
+        "update pixcrawler.job
+            set gives_way = not fixed.at_once,
+                fixed_to = case when fixed.at_once
+                                then coalesce((select max(id) from public.images where crawl_job_id = $1), 0)
+                                else fixed_to end
+           from (select exists (select from pixcrawler.chunk
+                                 where job_id = $1 and state in ('satisfied', 'cancelled')) as at_once) as fixed
+          where job_id = $1",
+    )
+    .bind(job)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "update pixcrawler.job j
+            set gives_way = false,
+                fixed_to = coalesce((select max(id) from public.images where crawl_job_id = j.job_id), 0)
+           from public.crawl_jobs ended, public.crawl_jobs c
+          where ended.id = $1 and c.id = j.job_id and j.gives_way and c.user_id = ended.user_id
+            and (c.dataset_id = ended.dataset_id
+                 or c.rules ->> 'duplicates_within' = 'user' and ended.rules ->> 'duplicates_within' = 'user')
+            and not exists (
+                select from public.crawl_jobs o
+                 where o.user_id = c.user_id and o.status in ('pending', 'running')
+                   and (o.dataset_id = c.dataset_id
+                        or o.rules ->> 'duplicates_within' = 'user' and c.rules ->> 'duplicates_within' = 'user'))",
+    )
+    .bind(job)
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// Of a reason as much as a row may hold that every change is sent of: how it begins and how it ends,

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, types::Json};
 
 use crate::{
     db::chunks::ClaimedChunk,
-    model::{Candidate, ImageId, JobId, MOST_LABELS, Sha256},
+    model::{Candidate, DatasetId, ImageId, JobId, MOST_LABELS, Sha256, UserId},
 };
 
 /// The classes of a picture of this chunk of which its source says `own`, each once: the one that the
@@ -88,14 +88,15 @@ pub(super) async fn add_to_known(
     .execute(&mut *connection)
     .await?;
     let images = changed.into_iter().filter_map(|(_, Json(labels), image, _)| Some((image?, labels)));
-    add_to_images(connection, chunk, images).await
+    add_to_images(connection, chunk.user_id, chunk.dataset_id, images).await
 }
 
 /// Adds classes to images that this dataset has kept. It is locked. Gives the jobs of those that had not
 /// had all of them.
 pub(super) async fn add_to_images(
     connection: &mut PgConnection,
-    chunk: &ClaimedChunk,
+    user: UserId,
+    dataset: DatasetId,
     more: impl IntoIterator<Item = (ImageId, Vec<String>)>,
 ) -> sqlx::Result<BTreeSet<JobId>> {
     let mut added: HashMap<ImageId, Vec<String>> = HashMap::new();
@@ -113,8 +114,8 @@ pub(super) async fn add_to_images(
           order by id for update",
     )
     .bind(added.keys().copied().collect::<Vec<_>>())
-    .bind(chunk.user_id)
-    .bind(chunk.dataset_id)
+    .bind(user)
+    .bind(dataset)
     .fetch_all(&mut *connection)
     .await?;
     let (mut images, mut all, mut jobs) = (Vec::new(), Vec::new(), BTreeSet::new());

@@ -127,6 +127,15 @@ pub async fn write(pool: &PgPool, measured: &[Measured]) -> sqlx::Result<()> {
     .bind(&ids)
     .fetch_all(&mut *tx)
     .await?;
+    let users: Vec<UserId> = sqlx::query_scalar(
+        "select distinct user_id from public.images where id = any ($1) and user_id is not null order by user_id",
+    )
+    .bind(&ids)
+    .fetch_all(&mut *tx)
+    .await?;
+    for user in users {
+        super::lock_datasets_of(&mut tx, user).await?;
+    }
     for dataset in datasets {
         super::lock_dataset(&mut tx, dataset).await?;
     }

@@ -11,6 +11,19 @@ pub struct PictureHash {
     pub quality: u8,
     /// Of what is within uniform borders, where there are any and enough is to be seen within.
     pub trimmed: Option<Pdq>,
+    /// The same, mirrored and turned; none where it was not measured, or little is to be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turned: Option<TurnedHash>,
+}
+
+/// What a picture looks like in each of the seven ways in which it can be mirrored and turned by quarters. It
+/// is compared with what is stored, and not stored itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnedHash {
+    /// Of the whole picture.
+    pub pdq: [Pdq; 7],
+    /// Of what is within uniform borders.
+    pub trimmed: Option<[Pdq; 7]>,
 }
 
 /// A hash by PDQ: 256 bits, of which pictures that look alike differ in few, up to 31.
@@ -38,6 +51,12 @@ impl PictureHash {
     pub fn telling(&self) -> impl Iterator<Item = Pdq> + use<> {
         let whole = (self.quality >= Pdq::LEAST_QUALITY).then_some(self.pdq);
         whole.into_iter().chain(self.trimmed)
+    }
+
+    /// The hashes of the picture mirrored and turned by which others may be found, as far as they are known.
+    pub fn telling_turned(&self) -> impl Iterator<Item = Pdq> + use<> {
+        let whole = self.turned.filter(|_| self.quality >= Pdq::LEAST_QUALITY).map(|turned| turned.pdq);
+        whole.into_iter().chain(self.turned.and_then(|turned| turned.trimmed)).flatten()
     }
 }
 

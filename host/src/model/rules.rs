@@ -21,6 +21,30 @@ pub struct Rules {
     /// [`Pdq::ALIKE`]. Requests that were recorded before there was this are still the same.
     #[serde(skip_serializing_if = "is_usual")]
     pub near_duplicates: u8,
+    /// Among which pictures a picture must be the only one of its look.
+    #[serde(skip_serializing_if = "DuplicateScope::is_dataset")]
+    pub duplicates_within: DuplicateScope,
+    /// Whether a picture that is mirrored, or turned by quarters, looks like the one that it was made of.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub turned_duplicates: bool,
+}
+
+/// Among which pictures one is looked for that looks like another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum DuplicateScope {
+    /// Those of the same dataset.
+    #[default]
+    Dataset,
+    /// Those of all datasets of the same user.
+    User,
+}
+
+impl DuplicateScope {
+    /// Serde calls it with a reference.
+    const fn is_dataset(&self) -> bool {
+        matches!(self, Self::Dataset)
+    }
 }
 
 /// Serde calls it with a reference.
@@ -36,6 +60,8 @@ impl Default for Rules {
             min_height: 0,
             formats: Vec::new(),
             near_duplicates: Pdq::ALIKE,
+            duplicates_within: DuplicateScope::Dataset,
+            turned_duplicates: false,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{ops::Range, sync::LazyLock};
 
 use ::image::metadata::Orientation;
 
-use crate::model::{Pdq, PictureHash};
+use crate::model::{Pdq, PictureHash, TurnedHash};
 
 /// Most bytes that hashing takes: the cells, what is made of them and a row of the longest.
 pub(super) const MEMORY: u64 = 3 << 20;
@@ -133,10 +133,15 @@ impl Rows {
         cells.resize(cells.len() + BLOCK, 0);
         let picture = Cells { orientation, across, down, cells };
         let whole = (0..across.pixels, 0..down.pixels);
-        let (pdq, quality) = picture.hash(whole);
+        let (waves, quality) = picture.hash(whole);
         let trimmed = picture.inner().map(|inner| picture.hash(inner));
-        let trimmed = trimmed.filter(|(_, quality)| *quality >= Pdq::LEAST_QUALITY).map(|(pdq, _)| pdq);
-        Ok(PictureHash { pdq, quality, trimmed })
+        let trimmed = trimmed.filter(|(_, quality)| *quality >= Pdq::LEAST_QUALITY).map(|(waves, _)| waves);
+        let is_telling = quality >= Pdq::LEAST_QUALITY || trimmed.is_some();
+        let turned = is_telling.then(|| TurnedHash {
+            pdq: waves.turned(),
+            trimmed: trimmed.as_ref().map(Waves::turned),
+        });
+        Ok(PictureHash { pdq: waves.hash(), quality, trimmed: trimmed.as_ref().map(Waves::hash), turned })
     }
 
     fn take_row(&mut self) {
@@ -241,10 +246,10 @@ struct Cells {
 }
 
 impl Cells {
-    /// Hash and quality of a part of the picture, in pixels across and down.
-    fn hash(&self, (across, down): (Range<usize>, Range<usize>)) -> (Pdq, u8) {
+    /// Waves and quality of a part of the picture, in pixels across and down.
+    fn hash(&self, (across, down): (Range<usize>, Range<usize>)) -> (Waves, u8) {
         if across.len() < SMALLEST_SIDE || down.len() < SMALLEST_SIDE {
-            return (Pdq([0; 32]), 0);
+            return (Waves([0.0; WAVES * WAVES]), 0);
         }
         let turn = Turn::of(self.orientation);
         let columns: Vec<_> = weights(self.across, across, turn.mirrored);
@@ -263,7 +268,7 @@ impl Cells {
         if turn.on_its_side {
             looked_at = std::array::from_fn(|y| std::array::from_fn(|x| looked_at[x][y]));
         }
-        (hash(&looked_at), quality(&looked_at))
+        (Waves::of(&looked_at), quality(&looked_at))
     }
 
     /// What is within uniform borders, where there are any that matter.
@@ -403,36 +408,63 @@ impl Weights {
     }
 }
 
-/// Which of the waves are stronger than half of all.
-fn hash(picture: &[[f32; PLACES]; PLACES]) -> Pdq {
-    static WAVE: LazyLock<[[f32; PLACES]; WAVES]> = LazyLock::new(|| {
-        std::array::from_fn(|wave| {
-            std::array::from_fn(|at| {
-                let angle = std::f64::consts::PI / (2 * PLACES) as f64 * ((wave + 1) * (2 * at + 1)) as f64;
-                angle.cos() as f32
+/// Strengths of the lowest waves of a picture: those down it, and of each of these those across it.
+struct Waves([f32; WAVES * WAVES]);
+
+impl Waves {
+    fn of(picture: &[[f32; PLACES]; PLACES]) -> Self {
+        static WAVE: LazyLock<[[f32; PLACES]; WAVES]> = LazyLock::new(|| {
+            std::array::from_fn(|wave| {
+                std::array::from_fn(|at| {
+                    let angle =
+                        std::f64::consts::PI / (2 * PLACES) as f64 * ((wave + 1) * (2 * at + 1)) as f64;
+                    angle.cos() as f32
+                })
             })
+        });
+        let mut half = [[0.0; PLACES]; WAVES];
+        for (wave, half) in WAVE.iter().zip(&mut half) {
+            for (weight, row) in wave.iter().zip(picture) {
+                half.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
+            }
+        }
+        let mut waves = [0.0; WAVES * WAVES];
+        let (rows, _) = waves.as_chunks_mut::<WAVES>();
+        for (row, half) in rows.iter_mut().zip(&half) {
+            for (strength, wave) in row.iter_mut().zip(WAVE.iter()) {
+                *strength = wave.iter().zip(half).map(|(weight, value)| weight * value).sum();
+            }
+        }
+        Self(waves)
+    }
+
+    /// Which of them are stronger than half of all.
+    fn hash(&self) -> Pdq {
+        let mut sorted = self.0;
+        let (_, median, _) = sorted.select_nth_unstable_by(self.0.len() / 2 - 1, f32::total_cmp);
+        let mut bytes = [0; 32];
+        for (bit, _) in self.0.iter().enumerate().filter(|(_, strength)| **strength > *median) {
+            bytes[31 - bit / 8] |= 1 << (bit % 8);
+        }
+        Pdq(bytes)
+    }
+
+    /// The hashes of the picture mirrored, upside down and on its side, in all ways but none of the three.
+    fn turned(&self) -> [Pdq; 7] {
+        std::array::from_fn(|way| {
+            let [mirrored, upside_down, on_its_side] = [1, 2, 4].map(|what| (way + 1) & what != 0);
+            let turned = std::array::from_fn(|bit| {
+                let (row, column) = (bit / WAVES, bit % WAVES);
+                let (down, across) = if on_its_side { (column, row) } else { (row, column) };
+                // A wave that has its highest point on one side and its lowest on the other, as every second one
+                // from the first on, is its own opposite in a mirror.
+                let is_opposite = (mirrored && across % 2 == 0) != (upside_down && down % 2 == 0);
+                let strength = self.0[down * WAVES + across];
+                if is_opposite { -strength } else { strength }
+            });
+            Self(turned).hash()
         })
-    });
-    let mut half = [[0.0; PLACES]; WAVES];
-    for (wave, half) in WAVE.iter().zip(&mut half) {
-        for (weight, row) in wave.iter().zip(picture) {
-            half.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
-        }
     }
-    let mut waves = [0.0; WAVES * WAVES];
-    let (rows, _) = waves.as_chunks_mut::<WAVES>();
-    for (row, half) in rows.iter_mut().zip(&half) {
-        for (strength, wave) in row.iter_mut().zip(WAVE.iter()) {
-            *strength = wave.iter().zip(half).map(|(weight, value)| weight * value).sum();
-        }
-    }
-    let mut sorted = waves;
-    let (_, median, _) = sorted.select_nth_unstable_by(waves.len() / 2 - 1, f32::total_cmp);
-    let mut bytes = [0; 32];
-    for (bit, _) in waves.iter().enumerate().filter(|(_, strength)| **strength > *median) {
-        bytes[31 - bit / 8] |= 1 << (bit % 8);
-    }
-    Pdq(bytes)
 }
 
 /// How much there is to see, 0 to 100: steps between neighbours, those of less than a hundredth not counted.

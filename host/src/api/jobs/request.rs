@@ -10,6 +10,8 @@ use poem_openapi::{
 };
 use serde_json::{Value, json};
 
+use super::shape::DuplicateScope;
+
 /// What to crawl. At least one keyword or address is required.
 #[derive(Object)]
 #[oai(example, deny_unknown_fields, skip_serializing_if_is_none)]
@@ -92,6 +94,12 @@ struct Rules {
     /// the best is kept, which has most pixels, and of these the more open licence. 31 by default.
     #[oai(validator(minimum(value = "0"), maximum(value = "31")))]
     near_duplicates: Option<u8>,
+    /// Among which pictures a picture must be the only one of its look, and of its bytes: those of the `dataset`,
+    /// which is the default, or of all datasets of the `user`.
+    duplicates_within: Option<DuplicateScope>,
+    /// Whether a picture that is mirrored, or turned by quarters, looks like the one that it was made of. False by
+    /// default: letters and signs are not the same in a mirror.
+    turned_duplicates: Option<bool>,
 }
 
 impl Example for CreateCrawlJob {
@@ -103,6 +111,8 @@ impl Example for CreateCrawlJob {
             min_height: Some(256),
             formats: Some(vec!["jpeg".to_owned(), "png".to_owned()]),
             near_duplicates: Some(31),
+            duplicates_within: Some(DuplicateScope::Dataset),
+            turned_duplicates: Some(false),
         };
         Self {
             name: "Red pandas".to_owned(),

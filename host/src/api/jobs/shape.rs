@@ -143,6 +143,20 @@ struct Rules {
     formats: Vec<String>,
     /// Bits, of 256, in which the perceptual hashes of two pictures may differ that look alike.
     near_duplicates: u8,
+    /// Among which pictures a picture is the only one of its look.
+    duplicates_within: DuplicateScope,
+    /// Whether a picture that is mirrored, or turned by quarters, looks like the one that it was made of.
+    turned_duplicates: bool,
+}
+
+/// Among which pictures one is looked for that looks like another.
+#[derive(Clone, Copy, Enum)]
+#[oai(rename_all = "lowercase", remote = "model::DuplicateScope")]
+pub(super) enum DuplicateScope {
+    /// Those of the same dataset.
+    Dataset,
+    /// Those of all datasets of the same user.
+    User,
 }
 
 /// A page of jobs.
@@ -241,9 +255,26 @@ impl Options {
 
 impl From<model::Rules> for Rules {
     fn from(rules: model::Rules) -> Self {
-        let model::Rules { licenses, min_width, min_height, formats, near_duplicates } = rules;
+        let model::Rules {
+            licenses,
+            min_width,
+            min_height,
+            formats,
+            near_duplicates,
+            duplicates_within,
+            turned_duplicates,
+        } = rules;
         let formats = formats.into_iter().map(Format::name).map(str::to_owned).collect();
-        Self { licenses, min_width, min_height, formats, near_duplicates }
+        let duplicates_within = duplicates_within.into();
+        Self {
+            licenses,
+            min_width,
+            min_height,
+            formats,
+            near_duplicates,
+            duplicates_within,
+            turned_duplicates,
+        }
     }
 }
 
@@ -287,6 +318,8 @@ impl Example for CrawlJob {
                 min_height: 256,
                 formats: vec!["jpeg".to_owned(), "png".to_owned()],
                 near_duplicates: 31,
+                duplicates_within: DuplicateScope::Dataset,
+                turned_duplicates: false,
             },
             error: None.into(),
             revision: 17,

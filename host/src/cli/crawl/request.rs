@@ -16,7 +16,7 @@ use super::listed;
 use crate::{
     cli::{tell, wrong_usage},
     dataset,
-    model::{Format, Input},
+    model::{DuplicateScope, Format, Input},
     plugins::LoadedPlugin,
     services::create::JobRequest,
 };
@@ -98,6 +98,13 @@ pub(in crate::cli) struct CrawlArgs {
     /// perceptual hashes [default: 31]
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(0..=31))]
     near_duplicates: Option<u8>,
+    /// Among which pictures a picture must be the only one of its look, and of its bytes: those of the dataset,
+    /// or those of the user, in all datasets: `dataset` or `user` [default: dataset]
+    #[arg(long, value_name = "SCOPE", hide_possible_values = true)]
+    duplicates_within: Option<DuplicateScope>,
+    /// A picture that is mirrored, or turned by quarters, looks like the one that it was made of
+    #[arg(long)]
+    turned_duplicates: bool,
     /// Language of the keywords, such as `de` or `pt-BR`
     #[arg(long, value_name = "TAG")]
     language: Option<String>,
@@ -255,6 +262,12 @@ impl CrawlArgs {
         if let Some(bits) = self.near_duplicates {
             request.rules.near_duplicates = bits;
         }
+        if let Some(scope) = self.duplicates_within {
+            request.rules.duplicates_within = scope;
+        }
+        if self.turned_duplicates {
+            request.rules.turned_duplicates = true;
+        }
         if self.language.is_some() {
             request.language.clone_from(&self.language);
         }
@@ -365,6 +378,8 @@ pub(super) fn argument(pointer: &str) -> String {
         ("rules", Some("formats")) => "--format".to_owned(),
         ("rules", Some("min_width" | "min_height")) => "--min-size".to_owned(),
         ("rules", Some("near_duplicates")) => "--near-duplicates".to_owned(),
+        ("rules", Some("duplicates_within")) => "--duplicates-within".to_owned(),
+        ("rules", Some("turned_duplicates")) => "--turned-duplicates".to_owned(),
         ("rules", _) => "--license, --format or --min-size".to_owned(),
         (field, _) => format!("--{field}"),
     }

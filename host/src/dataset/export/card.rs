@@ -9,7 +9,9 @@ use super::{
     facts::{CrawlFacts, ExportFacts},
     labels::quoted,
 };
-use crate::model::{Derivative, DerivedFormat, ExportFormat, ExportOptions, Fit, Format, Pdq};
+use crate::model::{
+    Derivative, DerivedFormat, DuplicateScope, ExportFormat, ExportOptions, Fit, Format, Pdq,
+};
 
 /// By this line a card is known as one that may be written anew.
 pub const MARK: &str =
@@ -465,7 +467,13 @@ fn command(crawl: &CrawlFacts, folder: Option<&str>) -> String {
     if rules.near_duplicates != Pdq::ALIKE {
         option("--near-duplicates", rules.near_duplicates.to_string());
     }
+    if rules.duplicates_within == DuplicateScope::User {
+        option("--duplicates-within", "user".to_owned());
+    }
     language.iter().for_each(|language| option("--language", language.clone()));
+    if rules.turned_duplicates {
+        words.push("--turned-duplicates".to_owned());
+    }
     if !safe_search {
         words.push("--unsafe".to_owned());
     }

@@ -301,7 +301,15 @@ impl JobRequest {
     }
 
     fn rules(&self, report: &mut Violations) -> Rules {
-        let Rules { licenses, min_width, min_height, formats, near_duplicates } = &self.rules;
+        let Rules {
+            licenses,
+            min_width,
+            min_height,
+            formats,
+            near_duplicates,
+            duplicates_within,
+            turned_duplicates,
+        } = &self.rules;
         let mut accepted: Vec<String> = Vec::new();
         for (index, license) in report.texts("/rules/licenses", licenses, MOST_LICENSES, LONGEST_NAME) {
             match license_ids(&license) {
@@ -327,6 +335,8 @@ impl JobRequest {
             near_duplicates: report
                 .number("/rules/near_duplicates", Some((*near_duplicates).into()), 0..=Pdq::ALIKE.into())
                 .unwrap_or_default(),
+            duplicates_within: *duplicates_within,
+            turned_duplicates: *turned_duplicates,
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    model::{Format, Pdq, Rules},
+    model::{DuplicateScope, Format, Pdq, Rules},
     services::{
         form::Form,
         violation::{Violations, list_of_at_most},
@@ -157,9 +157,22 @@ impl Form<'_> {
             near_duplicates: self
                 .number("near_duplicates")
                 .map_or(Pdq::ALIKE, |bits| u8::try_from(bits).unwrap_or(u8::MAX)),
+            duplicates_within: self.duplicate_scope(),
+            turned_duplicates: self.boolean("turned_duplicates").unwrap_or_default(),
         };
         self.end();
         rules
+    }
+
+    fn duplicate_scope(&mut self) -> DuplicateScope {
+        match self.text("duplicates_within").as_deref() {
+            None | Some("dataset") => DuplicateScope::Dataset,
+            Some("user") => DuplicateScope::User,
+            Some(_) => {
+                self.broken("/duplicates_within", "must be `dataset` or `user`");
+                DuplicateScope::Dataset
+            }
+        }
     }
 
     fn formats(&mut self) -> Vec<Format> {

@@ -97,6 +97,32 @@ fn the_hash_is_pdq() {
     }
 }
 
+/// A picture has the hash of each way to turn it, up to what rounding makes of it.
+#[test]
+fn a_turned_picture_has_the_hashes_of_the_upright_one() {
+    let scene = leaves(320, 240);
+    let turned = hash(&samples::png(&scene.clone().into())).turned.unwrap();
+    for on_its_side in [false, true] {
+        for (mirrored, upside_down) in [(false, false), (true, false), (false, true), (true, true)] {
+            let mut other = if on_its_side {
+                imageops::flip_horizontal(&imageops::rotate90(&scene))
+            } else {
+                scene.clone()
+            };
+            if mirrored {
+                imageops::flip_horizontal_in_place(&mut other);
+            }
+            if upside_down {
+                imageops::flip_vertical_in_place(&mut other);
+            }
+            let found = hash(&samples::png(&other.into())).pdq;
+            let near = turned.pdq.iter().filter(|hash| distance(**hash, found) <= 10).count();
+            let is_turned = on_its_side || mirrored || upside_down;
+            assert_eq!(near, usize::from(is_turned), "{mirrored} {upside_down} {on_its_side}");
+        }
+    }
+}
+
 /// Values that stand here for ever: what is stored is compared with what is hashed later.
 #[test]
 fn the_hash_stays_what_it_is() {
@@ -108,7 +134,8 @@ fn the_hash_stays_what_it_is() {
     assert_eq!((white.quality, white.trimmed), (0, None));
     for (width, height) in [(4, 300), (300, 4), (1, 1)] {
         let found = hash(&samples::png(&leaves(width, height).into()));
-        assert_eq!(found, PictureHash { pdq: Pdq([0; 32]), quality: 0, trimmed: None }, "{width}×{height}");
+        let nothing = PictureHash { pdq: Pdq([0; 32]), quality: 0, trimmed: None, turned: None };
+        assert_eq!(found, nothing, "{width}×{height}");
     }
 }
 

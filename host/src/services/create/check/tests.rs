@@ -157,14 +157,16 @@ fn broken_rules_are_said_where_they_are() {
         ),
         (json!({ "rules": { "formats": ["JPG", "image/png", "tiff"] } }), vec!["/rules/formats/2"]),
         (
-            json!({ "rules": { "min_width": -1, "min_height": 1e9, "formats": ["jpeg", "bmp"], "licenses": [1], "max": 1, "near_duplicates": 32 } }),
+            json!({ "rules": { "min_width": -1, "min_height": 1e9, "formats": ["jpeg", "bmp"], "licenses": [1], "max": 1, "near_duplicates": 32, "duplicates_within": "all", "turned_duplicates": "yes" } }),
             vec![
+                "/rules/duplicates_within",
                 "/rules/formats/1",
                 "/rules/licenses/0",
                 "/rules/max",
                 "/rules/min_height",
                 "/rules/min_width",
                 "/rules/near_duplicates",
+                "/rules/turned_duplicates",
             ],
         ),
         (json!({ "dataset_id": 1, "project_id": 1 }), vec!["/project_id"]),
