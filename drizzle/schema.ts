@@ -236,6 +236,10 @@ export const images = pgTable(
     pdq: text('pdq'),
     pdqQuality: smallint('pdq_quality'),
     pdqTrimmed: text('pdq_trimmed'),
+    brightness: smallint('brightness'),
+    contrast: smallint('contrast'),
+    sharpness: smallint('sharpness'),
+    jpegQuality: smallint('jpeg_quality'),
   },
   (t) => [
     index('images_crawl_job_id_idx').on(t.crawlJobId, t.id),

@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     recovery::files,
     support::{
-    bucket::age,
-    process::System,
-    site::{ORIGIN, Reply, Site, enlarged, page, picture},
+        bucket::age,
+        process::System,
+        site::{ORIGIN, Reply, Site, enlarged, page, picture},
     },
 };
 
@@ -257,7 +257,11 @@ async fn bytes_that_nobody_keeps_are_swept() {
         serde_json::from_str(&system.tool(&["sweep", "--json"], &[]).await).unwrap()
     };
     let swept = sweep().await;
-    assert_eq!((&swept["objects"], &swept["swept"]), (&json!(2), &json!(0)), "one is kept elsewhere: {swept}");
+    assert_eq!(
+        (&swept["objects"], &swept["swept"]),
+        (&json!(2), &json!(0)),
+        "one is kept elsewhere: {swept}"
+    );
     system.call("DELETE", &format!("/api/v1/crawl-jobs/{elsewhere}"), None).await.expect(204);
     let swept = sweep().await;
     assert_eq!((&swept["swept"], &swept["missing"]), (&json!(1), &json!(0)), "{swept}");
@@ -297,7 +301,8 @@ async fn mirrored_and_turned_ones_look_alike_where_that_is_asked_for() {
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
     let one = image::load_from_memory(&enlarged("one", 4)).unwrap();
-    let turned = [one.fliph(), one.flipv(), one.rotate90(), one.rotate180(), one.rotate270(), one.rotate90().fliph()];
+    let turned =
+        [one.fliph(), one.flipv(), one.rotate90(), one.rotate180(), one.rotate270(), one.rotate90().fliph()];
     let turned = turned.map(|turned| encoded(&turned, ImageFormat::Jpeg));
     show(&site, "/first", turned[..3].iter().cloned().chain([enlarged("one", 5), picture("two")]));
     show(&site, "/more", turned[3..].to_vec());
@@ -348,7 +353,10 @@ async fn a_dataset_is_rid_of_what_looks_alike() {
     for image in images(&system, &early).await.iter().filter(|image| image["verdict"] == "duplicate") {
         assert_eq!(image["duplicate_of"], best["id"], "{image:#}");
     }
-    assert_eq!(system.job(early["id"].as_i64().unwrap()).await["error"], "kept 1 of 100: the sources have no more");
+    assert_eq!(
+        system.job(early["id"].as_i64().unwrap()).await["error"],
+        "kept 1 of 100: the sources have no more"
+    );
     let told = system.fails(&["dataset", "dedupe", "4711"], &[]).await;
     assert!(told.contains("there is no dataset"), "{told}");
 }

@@ -35,6 +35,7 @@ mod quotas;
 mod recovery;
 mod requests;
 mod routes;
+mod rules;
 mod secrets;
 mod sources;
 mod support;

@@ -14,6 +14,8 @@ mod derive;
 mod exports;
 #[path = "strangers/openapi.rs"]
 mod openapi;
+#[path = "strangers/scores.rs"]
+mod scores;
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 

@@ -138,8 +138,15 @@ async fn pictures(pool: &PgPool, chunk: &ClaimedChunk, batch: i64) -> anyhow::Re
         let address = format!("http://site.example/{id}");
         let body = ReceivedBody { final_url: address.clone(), size: 100_000, sha256 };
         let hash = PictureHash { pdq: Pdq(rand::random()), quality: 100, trimmed: None, turned: None };
-        let accepted =
-            AcceptedImage { format: Format::Jpeg, width: 800, height: 600, frames: 1, sha256, crc32: 1, hash };
+        let accepted = AcceptedImage {
+            format: Format::Jpeg,
+            width: 800,
+            height: 600,
+            frames: 1,
+            sha256,
+            crc32: 1,
+            hash,
+        };
         JudgedImage {
             id,
             candidate: Candidate { url: address.clone(), ..Candidate::default() },

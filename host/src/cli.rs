@@ -19,6 +19,7 @@ mod migrate;
 mod objects;
 mod openapi;
 mod plugin;
+mod rules;
 mod serve;
 mod stop;
 mod sweep;

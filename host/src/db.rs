@@ -4,6 +4,7 @@
 
 pub mod activity;
 pub mod api_keys;
+pub mod checks;
 pub mod chunks;
 pub mod column;
 pub mod dashboard;

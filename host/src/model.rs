@@ -12,6 +12,7 @@ mod export;
 mod id;
 mod image;
 mod job;
+mod level;
 mod meant;
 mod option;
 mod pdq;
@@ -19,6 +20,7 @@ mod permission;
 mod provenance;
 mod refusal;
 mod rules;
+mod scores;
 mod source_info;
 mod source_stats;
 mod step;
@@ -36,13 +38,15 @@ pub use export::{
 pub use id::{ApiKeyId, ChunkId, DatasetId, ExportId, ExportKey, ImageId, JobId, ProjectId, UserId};
 pub use image::{AcceptedImage, Decoded, Format, Sha256, Verdict};
 pub use job::{Destination, JobSpec, JobState};
+pub use level::{Animation, AspectRatio, Level};
 pub use meant::meant;
 pub use option::plain_text;
 pub use pdq::{Pdq, PictureHash, TurnedHash};
 pub use permission::Permission;
 pub use provenance::Provenance;
 pub use refusal::{Refusal, RefusalHelp, Rejection};
-pub use rules::{DuplicateScope, KNOWN_LICENSES, Rules, license_ids, openness};
+pub use rules::{DuplicateScope, KNOWN_LICENSES, PictureFacts, Rules, license_ids, openness};
+pub use scores::Scores;
 pub use source_info::{
     CredentialKind, CredentialSpec, GrantedSecret, Grants, HostKind, HostRule, Input, OptionKind, OptionSpec,
     SourceInfo,

@@ -5,6 +5,7 @@
 
 pub mod api_keys;
 pub mod backup;
+pub mod checks;
 pub mod copy;
 pub mod create;
 pub mod datasets;

@@ -1,7 +1,7 @@
 //! Bytes in, verdict out. Pure: nothing is read or written, and no clock is asked.
 //!
 //! The order of the checks is: size → magic bytes → dimensions, frames and pixels from
-//! the container → full decode of every frame, and the perceptual hash → the job's rules.
+//! the container → full decode of every frame, the perceptual hash and scores → the job's rules.
 //! Whatever the header can tell is refused before anything is decoded. One file a format
 //! holds both what its container says and how it is decoded.
 
@@ -11,6 +11,7 @@ mod jpeg;
 mod pdq;
 mod png;
 mod reader;
+mod scores;
 mod sniff;
 mod webp;
 
@@ -20,7 +21,7 @@ use ::image::metadata::Orientation;
 
 pub use checksum::check as check_checksum;
 
-use crate::model::{AcceptedImage, Decoded, Format, Refusal, Rejection, Rules, Sha256};
+use crate::model::{AcceptedImage, Decoded, Format, PictureFacts, Refusal, Rejection, Rules, Sha256};
 
 /// Checks `bytes` completely: [`inspect`], [`decode`], then the rules.
 ///
@@ -29,7 +30,7 @@ use crate::model::{AcceptedImage, Decoded, Format, Refusal, Rejection, Rules, Sh
 pub fn validate(bytes: &[u8], limits: &DecodeLimits, rules: &Rules) -> Result<AcceptedImage, Rejection> {
     let header = inspect(bytes, limits)?;
     let decoded = decode(bytes, &header)?;
-    rules.check_picture(header.format, header.width, header.height)?;
+    rules.check_picture(&header.facts(bytes.len() as u64, &decoded))?;
     Ok(header.accept(Sha256::of(bytes), crc32fast::hash(bytes), decoded))
 }
 
@@ -200,12 +201,19 @@ impl Header {
         self.pixels
     }
 
+    /// What rules look at, of a file of so many bytes.
+    #[must_use]
+    pub const fn facts(&self, bytes: u64, decoded: &Decoded) -> PictureFacts {
+        let Self { format, width, height, .. } = *self;
+        PictureFacts { format, width, height, bytes, frames: decoded.frames, scores: decoded.scores }
+    }
+
     /// The picture as measured, its bytes with these digests, when it passed every check.
     #[must_use]
     pub const fn accept(&self, sha256: Sha256, crc32: u32, decoded: Decoded) -> AcceptedImage {
         let Self { format, width, height, .. } = *self;
-        let Decoded { hash, frames } = decoded;
-        AcceptedImage { format, width, height, frames, sha256, crc32, hash }
+        let Decoded { hash, scores, frames } = decoded;
+        AcceptedImage { format, width, height, frames, sha256, crc32, hash, scores }
     }
 }
 

@@ -50,8 +50,9 @@ async fn datasets_are_looked_at_and_measured() {
     assert_eq!((&nothing["lacking"], &nothing["faults"]), (&json!(0), &json!([])));
     let pool = &shell.database.pool;
     sqlx::raw_sql(
-        "create table before as select id, pdq, pdq_quality from images;
-         update images set crc32 = null, pdq = null, pdq_quality = null;
+        "create table before as select id, pdq, pdq_quality, brightness, contrast, sharpness from images;
+         update images set crc32 = null, pdq = null, pdq_quality = null, brightness = null, contrast = null,
+                           sharpness = null;
          delete from pixcrawler.picture_batch",
     )
     .execute(pool)
@@ -75,12 +76,14 @@ async fn datasets_are_looked_at_and_measured() {
     assert_eq!(text, "Nothing lacks a measurement.\n");
     let other: i64 = sqlx::query_scalar(
         "select count(*) from images join before using (id)
-          where (images.pdq, images.pdq_quality) is distinct from (before.pdq, before.pdq_quality)",
+          where (images.pdq, images.pdq_quality, images.brightness, images.contrast, images.sharpness)
+                is distinct from (before.pdq, before.pdq_quality, before.brightness, before.contrast, before.sharpness)
+             or images.is_valid and before.sharpness is null",
     )
     .fetch_one(pool)
     .await
     .unwrap();
-    assert_eq!(other, 0, "hashes are others than before");
+    assert_eq!(other, 0, "hashes or scores are others than before");
     let known = sqlx::query_scalar::<_, i64>("select count(*) from pixcrawler.picture_batch, unnest(images)");
     assert_eq!(known.fetch_one(pool).await.unwrap(), 3, "what looks like them is not found");
     let measured: Vec<(String, i64)> =

@@ -1,5 +1,6 @@
 //! `dataset`: what was gathered, what is in it, and what is done with all of it.
 
+mod check;
 mod dedupe;
 mod export;
 mod exports;
@@ -14,7 +15,8 @@ use indicatif::MultiProgress;
 
 use crate::config::Config;
 
-/// List datasets, look at one, export it, keep each picture once, and measure what older versions did not
+/// List datasets, look at one, export it, keep each picture once, check it by other rules, and measure
+/// what older versions did not
 ///
 /// Works on the database of the settings: `DATABASE_URL`, else the private Postgres of the data folder,
 /// which is started when nothing runs there. No server is needed, and one that runs may go on.
@@ -24,7 +26,8 @@ use crate::config::Config;
     pixcrawler dataset show 3 --json | jq .licenses\n  \
     pixcrawler dataset export 3 --format webdataset --size 256\n  \
     pixcrawler dataset measure --all-users\n  \
-    pixcrawler dataset dedupe 3 --dry-run\n\n\
+    pixcrawler dataset dedupe 3 --dry-run\n  \
+    pixcrawler dataset check 3 --level strict --dry-run\n\n\
     Exit codes: 0 done, 1 there is no such dataset or it cannot be done, 2 wrong usage.")]
 pub(super) struct Dataset {
     #[command(subcommand)]
@@ -41,6 +44,7 @@ enum DatasetCommand {
     Dedupe(dedupe::DedupeArgs),
     Export(export::ExportArgs),
     Exports(exports::Exports),
+    Check(check::CheckArgs),
 }
 
 /// Id of a dataset as it was given.
@@ -60,6 +64,7 @@ impl Dataset {
             DatasetCommand::Dedupe(command) => command.run(&config, terminal).await,
             DatasetCommand::Export(command) => command.run(config, terminal).await,
             DatasetCommand::Exports(command) => command.run(&config).await,
+            DatasetCommand::Check(command) => command.run(&config, terminal).await,
         }
     }
 }

@@ -183,7 +183,7 @@ impl ChunkContext {
             None => self.decoders.decode(self.owner, sha256, bytes.clone(), header.clone()).await?,
         };
         let result = decoded.and_then(|decoded| {
-            self.rules.check_picture(header.format, header.width, header.height)?;
+            self.rules.check_picture(&header.facts(bytes.len() as u64, &decoded))?;
             checksum?;
             Ok(header.accept(sha256, crc32, decoded))
         });

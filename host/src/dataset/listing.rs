@@ -57,6 +57,7 @@ impl ListedImage {
             size: u64::try_from(record.size).unwrap_or_default(),
             sha256: record.sha256.clone(),
             pdq: record.pdq.clone(),
+            scores: record.scores,
             original: None,
         }
     }

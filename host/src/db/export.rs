@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgPool};
 
 use crate::{
     db::images::ImageScope,
-    model::{ImageId, JobId, Provenance, UserId},
+    model::{ImageId, JobId, Provenance, Scores, UserId},
 };
 
 /// A kept image with its provenance, under the keys of `metadata.jsonl`.
@@ -44,6 +44,10 @@ pub struct DatasetRecord {
     pub sha256: String,
     /// Perceptual hash, 64 hexadecimal digits.
     pub pdq: Option<String>,
+    /// How good it looks.
+    #[serde(flatten)]
+    #[sqlx(flatten)]
+    pub scores: Scores,
     /// Format, as in `Format::name`.
     #[serde(skip)]
     pub format: String,
@@ -104,11 +108,12 @@ pub async fn kept(
     sqlx::query_as(AssertSqlSafe(format!(
         "select id, coalesce(labels ->> 0, '') as label, coalesce(to_jsonb(labels), '[]') as labels,
                 coalesce(to_jsonb(metadata) -> 'tags', '[]') as tags, original_url as url, asked_url, source, {provenance},
-                width, height, file_size as size, hash as sha256, pdq, format
+                width, height, file_size as size, hash as sha256, pdq, {scores}, format
            from public.images
           where user_id = $1 and {column} = $2 and id > $3 and is_valid and not is_duplicate
           order by id limit $4",
         provenance = Provenance::COLUMNS,
+        scores = Scores::COLUMNS,
     )))
     .bind(user)
     .bind(id)

@@ -13,7 +13,7 @@ use crate::{
     db::export::DatasetRecord,
     model::{
         DatasetId, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportKey, ExportOptions, ExportOrder,
-        ExportRecord, Format, ImageId, Provenance, Sha256, UserId,
+        ExportRecord, Format, ImageId, Provenance, Scores, Sha256, UserId,
     },
 };
 
@@ -121,7 +121,7 @@ pub struct FileClaim {
 
 /// Version of the rules by which the bytes of files follow from rows and options. It rises with every change
 /// of them: lengths and hashes from before do not count then, and clients begin anew.
-pub const LAYOUT: i16 = 1;
+pub const LAYOUT: i16 = 2;
 /// How long a claim is good without a word.
 const CLAIM: Duration = Duration::from_secs(60);
 /// After how many failures nobody tries any more.
@@ -141,9 +141,10 @@ fn kept(user: UserId, dataset: DatasetId) -> String {
         "select id, coalesce(labels ->> 0, '') as label, coalesce(to_jsonb(labels), '[]') as labels,
                 coalesce(to_jsonb(metadata) -> 'tags', '[]') as tags, original_url as url, asked_url, source,
                 {provenance}, coalesce(width, 0) as width, coalesce(height, 0) as height,
-                coalesce(file_size, 0) as size, hash as sha256, pdq, format, crc32
+                coalesce(file_size, 0) as size, hash as sha256, pdq, {scores}, format, crc32
            from public.images where user_id = '{user}' and dataset_id = {dataset} and {KEPT}",
         provenance = Provenance::COLUMNS,
+        scores = Scores::COLUMNS,
     )
 }
 

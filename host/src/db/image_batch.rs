@@ -20,7 +20,8 @@ use crate::{
         progress,
     },
     model::{
-        AcceptedImage, Candidate, ChunkId, ImageId, JobId, Pdq, Provenance, Rejection, Verdict, openness,
+        AcceptedImage, Candidate, ChunkId, ImageId, JobId, Pdq, Provenance, Rejection, Scores, Verdict,
+        openness,
     },
 };
 
@@ -495,8 +496,11 @@ pub(super) async fn displace(
     ] {
         sqlx::query(statement).bind(&images).bind(&to).execute(&mut *connection).await?;
     }
-    let of_others: Vec<ChunkId> =
-        lost.iter().filter_map(|lost| lost.chunk).filter(|other| own.is_none_or(|own| own.id != *other)).collect();
+    let of_others: Vec<ChunkId> = lost
+        .iter()
+        .filter_map(|lost| lost.chunk)
+        .filter(|other| own.is_none_or(|own| own.id != *other))
+        .collect();
     sqlx::query(
         "update pixcrawler.chunk c
             set kept = kept - lost.pictures,
@@ -542,6 +546,8 @@ struct ImageInsert<'a> {
     pdq: Option<Pdq>,
     pdq_quality: Option<u8>,
     pdq_trimmed: Option<Pdq>,
+    #[serde(flatten)]
+    scores: Scores,
     is_valid: bool,
     is_duplicate: bool,
     duplicate_of: Option<ImageId>,
@@ -586,6 +592,7 @@ impl<'a> ImageInsert<'a> {
             pdq: accepted.map(|accepted| accepted.hash.pdq),
             pdq_quality: accepted.map(|accepted| accepted.hash.quality),
             pdq_trimmed: accepted.and_then(|accepted| accepted.hash.trimmed),
+            scores: accepted.map(|accepted| accepted.scores).unwrap_or_default(),
             is_valid: accepted.is_some(),
             is_duplicate: false,
             duplicate_of: None,
@@ -631,13 +638,13 @@ async fn insert(
                    id, crawl_job_id, chunk_id, user_id, dataset_id, source, labels, storage_url, duplicate_of,
                    original_url, asked_url, filename, width, height, file_size, format, frames, hash, crc32,
                    pdq, pdq_quality, pdq_trimmed, is_valid, is_duplicate, reason, metadata, source_id, declared_width, declared_height,
-                   declared_mime, declared_size, {provenance})
+                   declared_mime, declared_size, {provenance}, {scores})
             select id, $1, $2, $3, $4, $6, labels,
                    case when is_valid and not is_duplicate then '/api/v1/images/' || id || '/file' end,
                    duplicate_of,
                    original_url, asked_url, filename, width, height, file_size, format, frames, hash, crc32,
                    pdq, pdq_quality, pdq_trimmed, is_valid, is_duplicate, reason, jsonb_strip_nulls(metadata), source_id, declared_width,
-                   declared_height, declared_mime, declared_size, {provenance}
+                   declared_height, declared_mime, declared_size, {provenance}, {scores}
               from judged
                 on conflict (id) do update
                set labels = excluded.labels, original_url = excluded.original_url, asked_url = excluded.asked_url,
@@ -645,12 +652,15 @@ async fn insert(
                    height = excluded.height, file_size = excluded.file_size, format = excluded.format,
                    frames = excluded.frames, hash = excluded.hash, crc32 = excluded.crc32, pdq = excluded.pdq,
                    pdq_quality = excluded.pdq_quality, pdq_trimmed = excluded.pdq_trimmed,
+                   brightness = excluded.brightness, contrast = excluded.contrast,
+                   sharpness = excluded.sharpness, jpeg_quality = excluded.jpeg_quality,
                    is_valid = excluded.is_valid, is_duplicate = excluded.is_duplicate,
                    duplicate_of = excluded.duplicate_of, reason = excluded.reason,
                    metadata = excluded.metadata, downloaded_at = now())
          update pixcrawler.candidate c set verdict = judged.judged_image ->> 'verdict', image_id = judged.id
            from judged where c.id = (judged.judged_image ->> 'candidate')::bigint",
         provenance = Provenance::COLUMNS,
+        scores = Scores::COLUMNS,
     )))
     .bind(chunk.job_id)
     .bind(chunk.id)
@@ -709,6 +719,7 @@ mod tests {
                 sha256: Sha256([self.bytes; 32]),
                 crc32: 0,
                 hash: PictureHash { pdq: self.hash(), quality: 100, trimmed: None, turned: None },
+                scores: Scores::default(),
             };
             let address = String::new();
             JudgedImage {

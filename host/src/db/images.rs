@@ -7,8 +7,8 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, types::Json};
 use crate::{
     db::column::{LenientJson, Texts, Timestamp},
     model::{
-        ChunkId, DatasetId, Decoded, ImageId, JobId, PictureHash, Provenance, Refusal, Rejection, Sha256,
-        UserId, Verdict,
+        ChunkId, DatasetId, Decoded, ImageId, JobId, PictureHash, Provenance, Refusal, Rejection, Scores,
+        Sha256, UserId, Verdict,
     },
 };
 
@@ -33,6 +33,8 @@ pub struct ImageRow {
     pub pdq: Option<String>,
     pub pdq_quality: Option<i16>,
     pub pdq_trimmed: Option<String>,
+    #[sqlx(flatten)]
+    pub scores: Scores,
     pub frames: Option<i32>,
     pub is_valid: bool,
     pub is_duplicate: bool,
@@ -231,16 +233,20 @@ pub async fn known_bytes(
     dataset: DatasetId,
     sha256: &Sha256,
 ) -> sqlx::Result<Option<Result<Decoded, Rejection>>> {
-    /// The hash and the frames of a sound one, or why it was refused and how.
-    type KnownBytesRow = (Option<Json<PictureHash>>, Option<i32>, Option<Json<Refusal>>, Option<String>);
+    /// The hash, the scores and the frames of a sound one, or why it was refused and how.
+    type KnownBytesRow =
+        (Option<Json<PictureHash>>, Option<Json<Scores>>, Option<i32>, Option<Json<Refusal>>, Option<String>);
     let row: Option<KnownBytesRow> = sqlx::query_as(
-        "(select jsonb_build_object('pdq', pdq, 'quality', pdq_quality, 'trimmed', pdq_trimmed), frames, null::jsonb, null
+        "(select jsonb_build_object('pdq', pdq, 'quality', pdq_quality, 'trimmed', pdq_trimmed),
+                jsonb_build_object('brightness', brightness, 'contrast', contrast, 'sharpness', sharpness,
+                                   'jpeg_quality', jpeg_quality),
+                frames, null::jsonb, null
             from public.images
            where dataset_id = $1 and hash = $2 and is_valid and not is_duplicate
-             -- Rows of earlier versions have another hash.
-             and pdq is not null and pdq_quality is not null)
+             -- Rows of earlier versions have another hash, and no scores.
+             and pdq is not null and pdq_quality is not null and sharpness is not null)
          union all
-         (select null, null, to_jsonb(reason), metadata->>'detail' from public.images i
+         (select null, null, null, to_jsonb(reason), metadata->>'detail' from public.images i
            where dataset_id = $1 and hash = $2 and reason in ('corrupt', 'decoder-fault', 'too-costly', 'truncated', 'unsupported-format')
              -- The limits of another day may be others.
              and (reason <> 'too-costly' or created_at > now() - interval '1 day')
@@ -252,13 +258,14 @@ pub async fn known_bytes(
     .fetch_optional(pool)
     .await?;
     Ok(row.and_then(|row| match row {
-        (Some(Json(hash)), frames, ..) => {
+        (Some(Json(hash)), scores, frames, ..) => {
             let frames = frames.and_then(|frames| u32::try_from(frames).ok()).unwrap_or(1);
-            Some(Ok(Decoded { hash, frames }))
+            let scores = scores.map(|Json(scores)| scores).unwrap_or_default();
+            Some(Ok(Decoded { hash, scores, frames }))
         }
-        (None, _, Some(Json(reason)), detail) => {
+        (None, _, _, Some(Json(reason)), detail) => {
             Some(Err(Rejection::new(reason, detail.unwrap_or_default())))
         }
-        (None, _, None, _) => None,
+        (None, _, _, None, _) => None,
     }))
 }

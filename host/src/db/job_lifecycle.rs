@@ -21,8 +21,8 @@ use crate::{
         progress, usage,
     },
     model::{
-        ChunkId, ChunkState, DatasetId, DuplicateScope, FinishedChunk, JobId, JobState, QuotaShare, Refusal, UserId, outcome,
-        shares_of_missing,
+        ChunkId, ChunkState, DatasetId, DuplicateScope, FinishedChunk, JobId, JobState, QuotaShare, Refusal,
+        UserId, outcome, shares_of_missing,
     },
 };
 
@@ -370,7 +370,7 @@ pub async fn lock(connection: &mut PgConnection, user: UserId, job: JobId) -> sq
 
 /// The dataset, and its row before those of its jobs: a project that is deleted lets go of its datasets
 /// first and then of their jobs.
-async fn lock_dataset(connection: &mut PgConnection, dataset: DatasetId) -> sqlx::Result<()> {
+pub(super) async fn lock_dataset(connection: &mut PgConnection, dataset: DatasetId) -> sqlx::Result<()> {
     super::lock_dataset(connection, dataset).await?;
     sqlx::query("select from public.datasets where id = $1 for no key update")
         .bind(dataset)

@@ -9,7 +9,7 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::{
     db::look_alikes,
-    model::{DatasetId, Format, ImageId, PictureHash, Sha256, UserId},
+    model::{DatasetId, Format, ImageId, PictureHash, Scores, Sha256, UserId},
 };
 
 /// Set in a session that lives as long as objects are read.
@@ -54,6 +54,8 @@ pub struct Measured {
     pub crc32: u32,
     /// What it looks like.
     pub hash: PictureHash,
+    /// How good it looks.
+    pub scores: Scores,
 }
 
 impl LackingList {
@@ -68,7 +70,7 @@ impl LackingList {
                from (select user_id, hash, min(format) as format, max(file_size) as bytes,
                             array_agg(id order by id) as images
                        from public.images
-                      where (crc32 is null or pdq is null)
+                      where (crc32 is null or pdq is null or sharpness is null)
                         and is_valid and user_id is not null and hash ~ '^[0-9a-f]{64}$'
                         and ($1::uuid is null or user_id = $1) and ($2::integer is null or dataset_id = $2)
                       group by user_id, hash
@@ -146,6 +148,27 @@ pub async fn write(pool: &PgPool, measured: &[Measured]) -> sqlx::Result<()> {
     )
     .bind(&ids)
     .bind(&crcs)
+    .execute(&mut *tx)
+    .await?;
+    let scores: HashMap<ImageId, Scores> = measured
+        .iter()
+        .flat_map(|object| object.images.iter().map(|image| (*image, object.scores)))
+        .collect();
+    let of_score =
+        |score: fn(&Scores) -> Option<i16>| ids.iter().map(|id| score(&scores[id])).collect::<Vec<_>>();
+    sqlx::query(
+        "update public.images i
+            set brightness = measured.brightness, contrast = measured.contrast, sharpness = measured.sharpness,
+                jpeg_quality = measured.jpeg_quality
+           from unnest($1::integer[], $2::smallint[], $3::smallint[], $4::smallint[], $5::smallint[])
+                as measured (id, brightness, contrast, sharpness, jpeg_quality)
+          where i.id = measured.id and i.sharpness is null",
+    )
+    .bind(&ids)
+    .bind(of_score(|scores| scores.brightness))
+    .bind(of_score(|scores| scores.contrast))
+    .bind(of_score(|scores| scores.sharpness))
+    .bind(of_score(|scores| scores.jpeg_quality))
     .execute(&mut *tx)
     .await?;
     let of = |text: fn(&PictureHash) -> Option<String>| -> Vec<Option<String>> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Derivative, Format, ImageId, Provenance, Sha256};
+use super::{Derivative, Format, ImageId, Provenance, Scores, Sha256};
 
 /// How an export is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -234,6 +234,9 @@ pub struct ExportRecord {
     pub sha256: String,
     /// Perceptual hash by PDQ, in hexadecimal.
     pub pdq: Option<String>,
+    /// How good it looks.
+    #[serde(flatten)]
+    pub scores: Scores,
     /// Of the original that a picture was made of: there are keys of it only then.
     #[serde(flatten)]
     pub original: Option<OriginalPicture>,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-use super::PictureHash;
+use super::{PictureHash, Scores};
 
 /// A picture that passed every check: what was measured, never what was declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct AcceptedImage {
     pub crc32: u32,
     /// What it looks like, upright (EXIF orientation applied).
     pub hash: PictureHash,
+    /// How good it looks.
+    pub scores: Scores,
 }
 
 /// What decoding tells of a picture that is whole.
@@ -29,6 +31,8 @@ pub struct AcceptedImage {
 pub struct Decoded {
     /// What the first frame looks like.
     pub hash: PictureHash,
+    /// How good it looks.
+    pub scores: Scores,
     /// Frames that can be shown: all of the container's, or the first alone where a later one is
     /// broken, as viewers then show the first.
     pub frames: u32,

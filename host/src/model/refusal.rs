@@ -52,6 +52,24 @@ pub enum Refusal {
     TooSmall,
     /// A format that the job's rules leave out.
     FormatNotWanted,
+    /// Larger than the job's rules ask for.
+    SizeNotWanted,
+    /// Longer and narrower than the job's rules allow.
+    AspectRatioNotWanted,
+    /// Fewer or more bytes than the job's rules ask for.
+    BytesNotWanted,
+    /// Of several frames, which the job's rules leave out.
+    Animated,
+    /// Blank, or nearly.
+    Uniform,
+    /// Darker than the job's rules ask for.
+    TooDark,
+    /// Brighter than the job's rules ask for.
+    TooBright,
+    /// Less sharp than the job's rules ask for.
+    Blurred,
+    /// A JPEG of less quality than the job's rules ask for.
+    OverCompressed,
     /// A licence that the job's rules leave out.
     LicenseNotAllowed,
     /// Not the bytes that the source declared.
@@ -69,7 +87,7 @@ pub struct RefusalHelp {
 
 impl Refusal {
     /// All of them, in the order of what is looked at.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 34] = [
         Self::BadUrl,
         Self::PrivateAddress,
         Self::Robots,
@@ -93,6 +111,15 @@ impl Refusal {
         Self::TooCostly,
         Self::TooSmall,
         Self::FormatNotWanted,
+        Self::SizeNotWanted,
+        Self::AspectRatioNotWanted,
+        Self::BytesNotWanted,
+        Self::Animated,
+        Self::Uniform,
+        Self::TooDark,
+        Self::TooBright,
+        Self::Blurred,
+        Self::OverCompressed,
         Self::LicenseNotAllowed,
         Self::ChecksumMismatch,
     ];
@@ -198,6 +225,42 @@ impl Refusal {
                 "It has a format that the job's rules leave out.",
                 "Add the format to `formats` (`--format`) in a new job.",
             ),
+            Self::SizeNotWanted => (
+                "It has more pixels on a side than the job's rules allow.",
+                "Ask for a larger `max_width` and `max_height` (`--max-size`) in a new job.",
+            ),
+            Self::AspectRatioNotWanted => (
+                "It is longer and narrower than the job's rules allow, such as a banner.",
+                "Ask for a larger `max_aspect_ratio` (`--max-aspect-ratio`) in a new job.",
+            ),
+            Self::BytesNotWanted => (
+                "The file has fewer or more bytes than the job's rules ask for.",
+                "Ask for others by `min_bytes` and `max_bytes` (`--min-bytes`, `--max-bytes`) in a new job.",
+            ),
+            Self::Animated => (
+                "It is an animation, and the job's rules ask for still pictures.",
+                "Allow it with `animation` (`--animation allowed`) in a new job.",
+            ),
+            Self::Uniform => (
+                "It is blank, or nearly: its contrast is lower than the job's rules ask for.",
+                "Ask for a lower `min_contrast` (`--min-contrast`) in a new job.",
+            ),
+            Self::TooDark => (
+                "It is darker than the job's rules ask for.",
+                "Ask for a lower `min_brightness` (`--min-brightness`) in a new job.",
+            ),
+            Self::TooBright => (
+                "It is brighter than the job's rules ask for, nearly white.",
+                "Ask for a higher `max_brightness` (`--max-brightness`) in a new job.",
+            ),
+            Self::Blurred => (
+                "It is less sharp than the job's rules ask for.",
+                "Ask for a lower `min_sharpness` (`--min-sharpness`) in a new job.",
+            ),
+            Self::OverCompressed => (
+                "It is a JPEG that was encoded with less quality than the job's rules ask for.",
+                "Ask for a lower `min_jpeg_quality` (`--min-jpeg-quality`) in a new job.",
+            ),
             Self::LicenseNotAllowed => (
                 "Its licence is not one that the job's rules allow, or not known.",
                 "Add the licence to `licenses` (`--license`) in a new job, if you may use it.",
@@ -237,6 +300,15 @@ impl Refusal {
             Self::TooCostly => "too-costly",
             Self::TooSmall => "too-small",
             Self::FormatNotWanted => "format-not-wanted",
+            Self::SizeNotWanted => "size-not-wanted",
+            Self::AspectRatioNotWanted => "aspect-ratio-not-wanted",
+            Self::BytesNotWanted => "bytes-not-wanted",
+            Self::Animated => "animated",
+            Self::Uniform => "uniform",
+            Self::TooDark => "too-dark",
+            Self::TooBright => "too-bright",
+            Self::Blurred => "blurred",
+            Self::OverCompressed => "over-compressed",
             Self::LicenseNotAllowed => "license-not-allowed",
             Self::ChecksumMismatch => "checksum-mismatch",
         }

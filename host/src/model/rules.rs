@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Format, Pdq, Refusal, Rejection};
+use super::{Animation, AspectRatio, Format, Level, Pdq, Refusal, Rejection, Scores};
 
 /// What a job accepts beyond being a sound picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,9 +11,9 @@ pub struct Rules {
     /// Licence ids that are accepted; empty accepts all. `*` at the end stands for any version:
     /// `cc-by-*` has `cc-by-4.0`, but not `cc-by-nc-4.0`.
     pub licenses: Vec<String>,
-    /// In pixels.
+    /// In pixels; 0 is what the level says.
     pub min_width: u32,
-    /// In pixels.
+    /// In pixels; 0 is what the level says.
     pub min_height: u32,
     /// Empty accepts all.
     pub formats: Vec<Format>,
@@ -27,6 +27,43 @@ pub struct Rules {
     /// Whether a picture that is mirrored, or turned by quarters, looks like the one that it was made of.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub turned_duplicates: bool,
+    /// What holds where a rule is not given. As with all below, requests that were recorded before there was
+    /// this are still the same.
+    #[serde(skip_serializing_if = "is_basic")]
+    pub level: Level,
+    /// In pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_width: Option<u32>,
+    /// In pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_height: Option<u32>,
+    /// How many times as long as the shorter side the longer one may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_aspect_ratio: Option<AspectRatio>,
+    /// Of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_bytes: Option<u64>,
+    /// Of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
+    /// Whether pictures of several frames are accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub animation: Option<Animation>,
+    /// Of [`Scores::contrast`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_contrast: Option<u8>,
+    /// Of [`Scores::brightness`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_brightness: Option<u8>,
+    /// Of [`Scores::brightness`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_brightness: Option<u8>,
+    /// Of [`Scores::sharpness`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_sharpness: Option<u8>,
+    /// Of [`Scores::jpeg_quality`]; pictures in other formats have none and pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_jpeg_quality: Option<u8>,
 }
 
 /// Among which pictures one is looked for that looks like another.
@@ -47,9 +84,31 @@ impl DuplicateScope {
     }
 }
 
+/// What rules look at of a sound picture.
+#[derive(Clone, Copy, Debug)]
+pub struct PictureFacts {
+    /// By the bytes.
+    pub format: Format,
+    /// In pixels, as stored.
+    pub width: u32,
+    /// In pixels, as stored.
+    pub height: u32,
+    /// Of the file.
+    pub bytes: u64,
+    /// 1 for a still picture.
+    pub frames: u32,
+    /// As far as they were measured; what was not passes.
+    pub scores: Scores,
+}
+
 /// Serde calls it with a reference.
 const fn is_usual(near_duplicates: &u8) -> bool {
     *near_duplicates == Pdq::ALIKE
+}
+
+/// Serde calls it with a reference.
+fn is_basic(level: &Level) -> bool {
+    *level == Level::Basic
 }
 
 impl Default for Rules {
@@ -62,11 +121,26 @@ impl Default for Rules {
             near_duplicates: Pdq::ALIKE,
             duplicates_within: DuplicateScope::Dataset,
             turned_duplicates: false,
+            level: Level::Basic,
+            max_width: None,
+            max_height: None,
+            max_aspect_ratio: None,
+            min_bytes: None,
+            max_bytes: None,
+            animation: None,
+            min_contrast: None,
+            min_brightness: None,
+            max_brightness: None,
+            min_sharpness: None,
+            min_jpeg_quality: None,
         }
     }
 }
 
 impl Rules {
+    /// Longest side that may be asked for or allowed, in pixels.
+    pub const LONGEST_SIDE: u32 = 100_000;
+
     /// Checks the licence under which a picture is offered, which is known before its bytes are. A
     /// job that names licences takes nothing whose licence is unknown.
     ///
@@ -80,20 +154,106 @@ impl Rules {
         Err(Rejection::new(Refusal::LicenseNotAllowed, format!("its licence is {id}")))
     }
 
-    /// Checks what the header of a picture says, `width` and `height` in pixels.
+    /// The same with what the level says in place of what is not given.
+    #[must_use]
+    pub fn resolved(self) -> Self {
+        let level = self.level.rules();
+        let side = |given: u32, by_level: u32| if given == 0 { by_level } else { given };
+        Self {
+            min_width: side(self.min_width, level.min_width),
+            min_height: side(self.min_height, level.min_height),
+            max_width: self.max_width.or(level.max_width),
+            max_height: self.max_height.or(level.max_height),
+            max_aspect_ratio: self.max_aspect_ratio.or(level.max_aspect_ratio),
+            min_bytes: self.min_bytes.or(level.min_bytes),
+            max_bytes: self.max_bytes.or(level.max_bytes),
+            animation: self.animation.or(level.animation),
+            min_contrast: self.min_contrast.or(level.min_contrast),
+            min_brightness: self.min_brightness.or(level.min_brightness),
+            max_brightness: self.max_brightness.or(level.max_brightness),
+            min_sharpness: self.min_sharpness.or(level.min_sharpness),
+            min_jpeg_quality: self.min_jpeg_quality.or(level.min_jpeg_quality),
+            ..self
+        }
+    }
+
+    /// Whether any of the rules is about scores.
+    #[must_use]
+    pub const fn ask_for_scores(&self) -> bool {
+        self.min_contrast.is_some()
+            || self.min_brightness.is_some()
+            || self.max_brightness.is_some()
+            || self.min_sharpness.is_some()
+            || self.min_jpeg_quality.is_some()
+    }
+
+    /// Checks what was measured of a sound picture, when the rules are [resolved](Self::resolved).
     ///
     /// # Errors
-    /// `too-small` or `format-not-wanted`.
-    pub fn check_picture(&self, format: Format, width: u32, height: u32) -> Result<(), Rejection> {
-        let Self { min_width, min_height, formats, .. } = self;
+    /// The first rule that it breaks: `too-small`, `format-not-wanted`, `size-not-wanted`,
+    /// `aspect-ratio-not-wanted`, `bytes-not-wanted`, `animated`, `uniform`, `too-dark`, `too-bright`, `blurred`
+    /// or `over-compressed`.
+    pub fn check_picture(&self, picture: &PictureFacts) -> Result<(), Rejection> {
+        self.check_size(picture)?;
+        let PictureFacts { format, bytes, frames, scores, .. } = *picture;
+        let outside = |at_least: Option<u64>, at_most: Option<u64>| {
+            let too_few = at_least.filter(|least| bytes < *least).map(|least| format!("at least {least}"));
+            too_few.or_else(|| at_most.filter(|most| bytes > *most).map(|most| format!("at most {most}")))
+        };
+        if let Some(asked) = outside(self.min_bytes, self.max_bytes) {
+            let detail = format!("{bytes} bytes, {asked} wanted");
+            return Err(Rejection::new(Refusal::BytesNotWanted, detail));
+        }
+        if !self.formats.is_empty() && !self.formats.contains(&format) {
+            return Err(Rejection::new(Refusal::FormatNotWanted, format!("{} is not wanted", format.name())));
+        }
+        if frames > 1 && self.animation == Some(Animation::Refused) {
+            let detail = format!("{frames} frames, still pictures are wanted");
+            return Err(Rejection::new(Refusal::Animated, detail));
+        }
+        at_least(Refusal::Uniform, "contrast", scores.contrast, self.min_contrast)?;
+        at_least(Refusal::TooDark, "brightness", scores.brightness, self.min_brightness)?;
+        if let (Some(score), Some(most)) = (scores.brightness, self.max_brightness)
+            && score > most.into()
+        {
+            let detail = format!("brightness {score}, at most {most} wanted");
+            return Err(Rejection::new(Refusal::TooBright, detail));
+        }
+        at_least(Refusal::Blurred, "sharpness", scores.sharpness, self.min_sharpness)?;
+        at_least(Refusal::OverCompressed, "JPEG quality", scores.jpeg_quality, self.min_jpeg_quality)
+    }
+
+    fn check_size(&self, picture: &PictureFacts) -> Result<(), Rejection> {
+        let PictureFacts { width, height, .. } = *picture;
+        let Self { min_width, min_height, max_width, max_height, max_aspect_ratio, .. } = self;
         if width < *min_width || height < *min_height {
             let detail = format!("{width}×{height} pixels, at least {min_width}×{min_height} wanted");
             return Err(Rejection::new(Refusal::TooSmall, detail));
         }
-        if !formats.is_empty() && !formats.contains(&format) {
-            return Err(Rejection::new(Refusal::FormatNotWanted, format!("{} is not wanted", format.name())));
+        let is_more = |side: u32, most: Option<u32>| most.is_some_and(|most| side > most);
+        if is_more(width, *max_width) || is_more(height, *max_height) {
+            let most = |most: Option<u32>| most.map_or_else(|| "any".to_owned(), |most| most.to_string());
+            let (most_across, most_down) = (most(*max_width), most(*max_height));
+            let detail = format!("{width}×{height} pixels, at most {most_across}×{most_down} wanted");
+            return Err(Rejection::new(Refusal::SizeNotWanted, detail));
+        }
+        if let Some(ratio) = max_aspect_ratio.filter(|ratio| ratio.is_exceeded_by(width, height)) {
+            let is = f64::from(width.max(height)) / f64::from(width.min(height));
+            let ratio = ratio.value();
+            let detail = format!("{width}×{height} pixels are {is:.2} to 1, at most {ratio} to 1 wanted");
+            return Err(Rejection::new(Refusal::AspectRatioNotWanted, detail));
         }
         Ok(())
+    }
+}
+
+/// Refuses a score that is lower than asked for.
+fn at_least(reason: Refusal, name: &str, score: Option<i16>, asked: Option<u8>) -> Result<(), Rejection> {
+    match (score, asked) {
+        (Some(score), Some(asked)) if score < asked.into() => {
+            Err(Rejection::new(reason, format!("{name} {score}, at least {asked} wanted")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -311,6 +471,165 @@ mod tests {
                 && !covers("cc-by-4.0", "cc-by-3.0")
         );
         assert!(KNOWN_LICENSES.iter().all(|known| license_ids(known).is_some()));
+    }
+
+    /// A picture that keeps every level.
+    fn picture() -> PictureFacts {
+        let scores =
+            Scores { brightness: Some(50), contrast: Some(40), sharpness: Some(70), jpeg_quality: Some(90) };
+        PictureFacts { format: Format::Jpeg, width: 800, height: 600, bytes: 9_000, frames: 1, scores }
+    }
+
+    #[test]
+    fn each_rule_refuses_by_its_code_and_says_the_numbers() {
+        let check =
+            |rules: Rules, kept: PictureFacts, broken: PictureFacts, reason: Refusal, detail: &str| {
+                assert_eq!(rules.check_picture(&kept), Ok(()), "{rules:?}");
+                assert_eq!(rules.check_picture(&broken), Err(Rejection::new(reason, detail)), "{rules:?}");
+                assert_eq!(Rules::default().check_picture(&broken), Ok(()));
+            };
+        let of = |change: fn(&mut PictureFacts)| {
+            let mut facts = picture();
+            change(&mut facts);
+            facts
+        };
+        let with = |change: fn(&mut Rules)| {
+            let mut rules = Rules::default();
+            change(&mut rules);
+            rules
+        };
+        check(
+            with(|rules| rules.min_height = 600),
+            picture(),
+            of(|facts| facts.height = 599),
+            Refusal::TooSmall,
+            "800×599 pixels, at least 0×600 wanted",
+        );
+        check(
+            with(|rules| rules.max_width = Some(800)),
+            picture(),
+            of(|facts| facts.width = 801),
+            Refusal::SizeNotWanted,
+            "801×600 pixels, at most 800×any wanted",
+        );
+        check(
+            with(|rules| rules.max_aspect_ratio = AspectRatio::new(1.5)),
+            of(|facts| (facts.width, facts.height) = (400, 600)),
+            of(|facts| (facts.width, facts.height) = (399, 600)),
+            Refusal::AspectRatioNotWanted,
+            "399×600 pixels are 1.50 to 1, at most 1.5 to 1 wanted",
+        );
+        check(
+            with(|rules| rules.min_bytes = Some(9_000)),
+            picture(),
+            of(|facts| facts.bytes = 8_999),
+            Refusal::BytesNotWanted,
+            "8999 bytes, at least 9000 wanted",
+        );
+        check(
+            with(|rules| rules.max_bytes = Some(9_000)),
+            picture(),
+            of(|facts| facts.bytes = 9_001),
+            Refusal::BytesNotWanted,
+            "9001 bytes, at most 9000 wanted",
+        );
+        check(
+            with(|rules| rules.animation = Some(Animation::Refused)),
+            picture(),
+            of(|facts| facts.frames = 12),
+            Refusal::Animated,
+            "12 frames, still pictures are wanted",
+        );
+        check(
+            with(|rules| rules.min_contrast = Some(40)),
+            picture(),
+            of(|facts| facts.scores.contrast = Some(39)),
+            Refusal::Uniform,
+            "contrast 39, at least 40 wanted",
+        );
+        check(
+            with(|rules| rules.min_brightness = Some(50)),
+            picture(),
+            of(|facts| facts.scores.brightness = Some(49)),
+            Refusal::TooDark,
+            "brightness 49, at least 50 wanted",
+        );
+        check(
+            with(|rules| rules.max_brightness = Some(50)),
+            picture(),
+            of(|facts| facts.scores.brightness = Some(51)),
+            Refusal::TooBright,
+            "brightness 51, at most 50 wanted",
+        );
+        check(
+            with(|rules| rules.min_sharpness = Some(70)),
+            picture(),
+            of(|facts| facts.scores.sharpness = Some(12)),
+            Refusal::Blurred,
+            "sharpness 12, at least 70 wanted",
+        );
+        check(
+            with(|rules| rules.min_jpeg_quality = Some(90)),
+            of(|facts| facts.scores.jpeg_quality = None),
+            of(|facts| facts.scores.jpeg_quality = Some(89)),
+            Refusal::OverCompressed,
+            "JPEG quality 89, at least 90 wanted",
+        );
+        // What was not measured is not refused for it.
+        let unmeasured = of(|facts| facts.scores = Scores::default());
+        assert_eq!(Level::Strict.rules().check_picture(&unmeasured), Ok(()));
+        assert_eq!(Level::Strict.rules().check_picture(&picture()), Ok(()));
+    }
+
+    #[test]
+    fn a_rule_that_is_given_overrides_the_level() {
+        assert_eq!(Rules::default().resolved(), Rules::default(), "nothing is stricter unless asked for");
+        for level in Level::ALL {
+            assert_eq!(Rules { level, ..Rules::default() }.resolved(), level.rules());
+            assert_eq!(Level::named(level.name()), Some(level));
+        }
+        let given = Rules {
+            min_width: 1,
+            max_aspect_ratio: AspectRatio::new(1_000.0),
+            animation: Some(Animation::Allowed),
+            min_sharpness: Some(0),
+            ..Level::Basic.rules()
+        };
+        let rules = Rules { level: Level::Strict, ..given.clone() }.resolved();
+        let strict = Level::Strict.rules();
+        assert_eq!(
+            rules,
+            Rules {
+                min_width: 1,
+                max_aspect_ratio: given.max_aspect_ratio,
+                animation: given.animation,
+                min_sharpness: given.min_sharpness,
+                ..strict
+            }
+        );
+    }
+
+    #[test]
+    fn a_stricter_level_asks_for_more() {
+        let [basic, standard, strict] = Level::ALL.map(Level::rules);
+        for (one, more) in [(&basic, &standard), (&standard, &strict)] {
+            assert!(one.min_width < more.min_width && one.min_height < more.min_height);
+            assert!(one.min_contrast < more.min_contrast && one.min_brightness < more.min_brightness);
+            assert!(one.min_sharpness < more.min_sharpness && one.min_jpeg_quality < more.min_jpeg_quality);
+            assert!(one.max_aspect_ratio.is_none_or(|ratio| more.max_aspect_ratio < Some(ratio)));
+        }
+    }
+
+    /// As rows and folders of earlier versions have them.
+    #[test]
+    fn rules_are_recorded_as_ever() {
+        let recorded = r#"{"licenses":[],"min_width":0,"min_height":480,"formats":["png"]}"#;
+        let rules: Rules = serde_json::from_str(recorded).unwrap();
+        assert_eq!(serde_json::to_string(&rules).unwrap(), recorded);
+        let rules = Level::Strict.rules();
+        let text = serde_json::to_string(&rules).unwrap();
+        assert!(text.contains(r#""level":"strict""#) && text.contains(r#""max_aspect_ratio":3.0"#), "{text}");
+        assert_eq!(serde_json::from_str::<Rules>(&text).unwrap(), rules);
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod check;
 mod request;
 
 pub(super) use check::{IDS, LONGEST_KEYWORD, LONGEST_NAME, MAX_IMAGES, MOST_PUBLISHED};
-pub use check::{ParseUrl, SourceOffer};
+pub use check::{ParseUrl, SourceOffer, check_rules};
 pub use request::{JobRequest, QueryRequest, RetryRequest};
 pub(super) use request::{MOST_KEYWORDS, MOST_SOURCES};
 

@@ -169,11 +169,7 @@ async fn best<'a>(
 }
 
 /// Groups of more than one picture, or none when it is to stop.
-fn groups(
-    pictures: &dedupe::Pictures,
-    distance: u8,
-    stop: &CancellationToken,
-) -> Option<Vec<Vec<ImageId>>> {
+fn groups(pictures: &dedupe::Pictures, distance: u8, stop: &CancellationToken) -> Option<Vec<Vec<ImageId>>> {
     let number: HashMap<ImageId, usize> =
         pictures.images.iter().enumerate().map(|(number, image)| (*image, number)).collect();
     let mut sets = Sets::new(pictures.images.len());

@@ -55,6 +55,11 @@ impl<'a> Form<'a> {
         self.take(name).map(|value| value.as_i64().unwrap_or(i64::MIN))
     }
 
+    /// Like [`Self::number`], whole or not.
+    pub(super) fn decimal(&mut self, name: &str) -> Option<f64> {
+        self.take(name).map(|value| value.as_f64().unwrap_or(f64::NEG_INFINITY))
+    }
+
     pub(super) fn boolean(&mut self, name: &str) -> Option<bool> {
         let value = self.take(name)?.as_bool();
         if value.is_none() {

@@ -8,7 +8,7 @@ use crate::{
         self, PgPool,
         measurements::{self, LackingList, LackingObject, MeasureScope, Measured},
     },
-    model::Rejection,
+    model::{Decoded, Rejection},
     services::backup::{Faults, sound},
     store::{Store, StoreError},
     validate::{self, DecodeLimits},
@@ -118,8 +118,8 @@ async fn measure_object(db: &PgPool, store: &Store, object: &LackingObject) -> R
         // What it may be was decided when it was kept.
         let limits = DecodeLimits { max_bytes: u64::MAX, max_pixels: u64::MAX, max_frames: u32::MAX };
         let header = validate::inspect(&bytes, &limits)?;
-        let hash = validate::decode(&bytes, &header)?.hash;
-        Ok::<_, Rejection>(Measured { images, crc32: crc32fast::hash(&bytes), hash })
+        let Decoded { hash, scores, .. } = validate::decode(&bytes, &header)?;
+        Ok::<_, Rejection>(Measured { images, crc32: crc32fast::hash(&bytes), hash, scores })
     });
     Ok(match measured.await {
         Ok(Ok(measured)) => Outcome::Measured(measured, size),

@@ -71,7 +71,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
     })
 }
 
-/// Decodes every frame and gives the perceptual hash of the first, on white.
+/// Decodes every frame and gives the hash and scores of the first, on white.
 pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejection> {
     let explain = |error: gif::DecodingError| error.to_string();
     let mut options = DecodeOptions::new();
@@ -96,10 +96,10 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecti
             *to = shades[usize::from(*from)];
         }
     }
-    let hash = canvas.hash()?;
+    let looks = canvas.looks()?;
     // Of a film with a broken frame the first is shown.
     let is_whole = (1..header.frames).all(|_| next(&mut decoder, &mut indices).is_ok());
-    Ok(Decoded { hash, frames: if is_whole { header.frames } else { 1 } })
+    Ok(looks.of_frames(if is_whole { header.frames } else { 1 }))
 }
 
 /// What is needed of a frame to draw it.

@@ -2,6 +2,7 @@
 //! brightness apart.
 
 mod bits;
+mod quality;
 mod scan;
 mod segment;
 
@@ -16,8 +17,11 @@ use zune_jpeg::{
 use self::segment::{
     APP1, APP2, APP14, DHT, DQT, DRI, EOI, RST0, RST7, SOF0, SOF2, SOI, SOS, Segment, Segments,
 };
-use super::{DecodeLimits, Decoded, Header, Rejection, Still, pdq};
-use crate::model::{Format, PictureHash, Refusal};
+use super::{
+    DecodeLimits, Decoded, Header, Rejection, Still,
+    pdq::{self, Looks},
+};
+use crate::model::{Format, Refusal, Scores};
 
 const SOF15: u8 = 0xcf;
 /// Tables of arithmetic coding; without it they mean nothing.
@@ -88,14 +92,17 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
     })
 }
 
-/// Makes sure that the picture is whole, and gives the perceptual hash.
+/// Makes sure that the picture is whole, and gives its hash and scores.
 ///
 /// # Errors
 /// `truncated` or `corrupt` where it is not whole, `unsupported-format` where it is and the decoder
 /// can do nothing with it.
 pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejection> {
-    let Plain { frame, mut bytes, scans, restarts } = Plain::of(picture, None)?;
-    let still = |hash| Decoded { hash, frames: 1 };
+    let Plain { frame, mut bytes, scans, restarts, quality } = Plain::of(picture, None)?;
+    let still = |looks: Looks| {
+        let scores = Scores { jpeg_quality: quality, ..looks.scores };
+        Looks { scores, ..looks }.of_frames(1)
+    };
     if let [scan] = &scans[..]
         && !frame.progressive
         // With restart markers the decoder goes on wherever it finds the next one.
@@ -106,28 +113,26 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecti
         // the marker, running out of data is an error. Most pictures go this way, which costs least.
         let end = bytes.len();
         bytes.extend(NO_CODE);
-        if let Ok(hash) = hash(&bytes, &frame, header.orientation, true) {
-            return Ok(still(hash));
+        if let Ok(looks) = looks(&bytes, &frame, header.orientation, true) {
+            return Ok(still(looks));
         }
         bytes.truncate(end);
     }
     bytes.extend([0xff, EOI]);
     scan::check(&bytes, &frame)?;
     // Nothing is missing: what the decoder cannot do now is its own fault.
-    let hashed = match frame.first_alone(&scans) {
+    let seen = match frame.first_alone(&scans) {
         Some(id) => {
             let Plain { frame, mut bytes, .. } = Plain::of(picture, Some(id))?;
             bytes.extend([0xff, EOI]);
-            hash(&bytes, &frame, header.orientation, false)
+            looks(&bytes, &frame, header.orientation, false)
         }
         None if !frame.progressive && scans.len() > 1 && scans.iter().any(|scan| scan.len() > 1) => {
             Err("scans of several components".to_owned())
         }
-        None => hash(&bytes, &frame, header.orientation, false),
+        None => looks(&bytes, &frame, header.orientation, false),
     };
-    hashed
-        .map(still)
-        .map_err(|why| Rejection::unsupported(format!("the decoder cannot read this JPEG: {why}")))
+    seen.map(still).map_err(|why| Rejection::unsupported(format!("the decoder cannot read this JPEG: {why}")))
 }
 
 /// The picture with nothing but what makes its pixels.
@@ -170,8 +175,8 @@ pub(super) fn walk(picture: &[u8]) -> Result<(), Rejection> {
     scan::check(&bytes, &frame)
 }
 
-/// Decodes and gives the perceptual hash. What is not `strict` makes do with what it can read.
-fn hash(input: &[u8], frame: &Frame, orientation: Orientation, strict: bool) -> Result<PictureHash, String> {
+/// Decodes and gives hash and scores. What is not `strict` makes do with what it can read.
+fn looks(input: &[u8], frame: &Frame, orientation: Orientation, strict: bool) -> Result<Looks, String> {
     let options = DecoderOptions::default()
         .set_strict_mode(strict)
         .set_max_width(usize::from(u16::MAX))
@@ -204,6 +209,8 @@ struct Plain {
     scans: Vec<Vec<u8>>,
     /// There are restart markers within the scans, or should be.
     restarts: bool,
+    /// At which brightness was encoded, 1 to 100.
+    quality: Option<i16>,
 }
 
 impl Plain {
@@ -214,11 +221,15 @@ impl Plain {
         segment::write(&mut bytes, DHT, segment::USUAL_TABLES);
         let (mut found, mut adobe, mut scans): (Option<Frame>, _, Vec<Vec<u8>>) = (None, None, Vec::new());
         let mut restarts = false;
+        let mut tables = quality::Tables::default();
         let mut segments = Segments::new(picture);
         while let Some(segment) = segments.next()? {
             let Segment { marker, content, data } = segment;
             match (marker, &found) {
                 (DHT | DQT | DRI, _) => {
+                    if marker == DQT {
+                        tables.read(content);
+                    }
                     restarts |= marker == DRI && content != [0, 0];
                     segment::write(&mut bytes, marker, &[content]);
                 }
@@ -258,7 +269,8 @@ impl Plain {
             }
         }
         let frame = found.ok_or_else(|| Rejection::corrupt("no frame header"))?;
-        Ok(Self { frame: Frame { adobe, ..frame }, bytes, scans, restarts })
+        let quality = frame.components.first().and_then(|first| tables.quality(first.table));
+        Ok(Self { frame: Frame { adobe, ..frame }, bytes, scans, restarts, quality })
     }
 }
 
@@ -374,7 +386,7 @@ impl Frame {
     fn memory(&self, scans: u32) -> u64 {
         let (width, height) = (u64::from(self.width), u64::from(self.height));
         let (across, down) = self.sampling();
-        // Grey alone is decoded where brightness is stored apart; see `hash`.
+        // Grey alone is decoded where brightness is stored apart; see `looks`.
         let is_grey = self.components.len() == 1 || self.is_grey_and_colour() && (across, down) != (1, 2);
         let channels = if is_grey { 1 } else { 3 };
         let units = width.div_ceil(8 * across as u64) * height.div_ceil(8 * down as u64);

@@ -12,7 +12,8 @@ use std::{ops::Range, sync::LazyLock};
 
 use ::image::metadata::Orientation;
 
-use crate::model::{Pdq, PictureHash, TurnedHash};
+use super::scores::scores;
+use crate::model::{Decoded, Pdq, PictureHash, Scores, TurnedHash};
 
 /// Most bytes that hashing takes: the cells, what is made of them and a row of the longest.
 pub(super) const MEMORY: u64 = 3 << 20;
@@ -55,12 +56,27 @@ pub(super) struct Rows {
     cells: Vec<u8>,
 }
 
+/// What rows come to.
+#[derive(Clone, Copy)]
+pub(super) struct Looks {
+    pub(super) hash: PictureHash,
+    pub(super) scores: Scores,
+}
+
+impl Looks {
+    /// Of the first of so many frames.
+    pub(super) const fn of_frames(self, frames: u32) -> Decoded {
+        let Self { hash, scores } = self;
+        Decoded { hash, scores, frames }
+    }
+}
+
 /// A side of the picture.
 #[derive(Clone, Copy)]
-struct Side {
-    pixels: usize,
+pub(super) struct Side {
+    pub(super) pixels: usize,
     /// Pixels of a cell; the last one may have fewer.
-    cell: usize,
+    pub(super) cell: usize,
 }
 
 impl Side {
@@ -69,7 +85,7 @@ impl Side {
         Self { pixels, cell: pixels.div_ceil(MOST_CELLS) }
     }
 
-    const fn cells(self) -> usize {
+    pub(super) const fn cells(self) -> usize {
         self.pixels.div_ceil(self.cell)
     }
 }
@@ -114,21 +130,22 @@ impl Rows {
     ///
     /// # Errors
     /// When there are not as many as the picture has.
-    pub(super) fn all(mut self, pixels: &[u8]) -> Result<PictureHash, String> {
+    pub(super) fn all(mut self, pixels: &[u8]) -> Result<Looks, String> {
         pixels.chunks_exact(self.row.len()).for_each(|row| self.add(row));
-        self.hash()
+        self.looks()
     }
 
-    /// The hash, when every row was written.
+    /// Hash and scores, when every row was written.
     ///
     /// # Errors
     /// When there are not as many rows as the picture has.
-    pub(super) fn hash(mut self) -> Result<PictureHash, String> {
+    pub(super) fn looks(mut self) -> Result<Looks, String> {
         self.take_row();
         let Self { orientation, across, down, rows, mut cells, .. } = self;
         if rows != down.pixels {
             return Err(format!("{rows} rows of {}", down.pixels));
         }
+        let scores = scores(&cells, across, down);
         // What a block takes beyond the last row of cells has no weight.
         cells.resize(cells.len() + BLOCK, 0);
         let picture = Cells { orientation, across, down, cells };
@@ -137,11 +154,11 @@ impl Rows {
         let trimmed = picture.inner().map(|inner| picture.hash(inner));
         let trimmed = trimmed.filter(|(_, quality)| *quality >= Pdq::LEAST_QUALITY).map(|(waves, _)| waves);
         let is_telling = quality >= Pdq::LEAST_QUALITY || trimmed.is_some();
-        let turned = is_telling.then(|| TurnedHash {
-            pdq: waves.turned(),
-            trimmed: trimmed.as_ref().map(Waves::turned),
-        });
-        Ok(PictureHash { pdq: waves.hash(), quality, trimmed: trimmed.as_ref().map(Waves::hash), turned })
+        let turned = is_telling
+            .then(|| TurnedHash { pdq: waves.turned(), trimmed: trimmed.as_ref().map(Waves::turned) });
+        let hash =
+            PictureHash { pdq: waves.hash(), quality, trimmed: trimmed.as_ref().map(Waves::hash), turned };
+        Ok(Looks { hash, scores })
     }
 
     fn take_row(&mut self) {

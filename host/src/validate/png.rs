@@ -88,7 +88,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
     })
 }
 
-/// Decodes every frame and gives the perceptual hash of the first picture in the file.
+/// Decodes every frame and gives the hash and scores of the first picture in the file.
 pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejection> {
     let whole = frames(picture, header, header.frames);
     // What is wrong may be beside the picture, or in a later frame: viewers then show the picture.
@@ -107,7 +107,7 @@ fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejec
 
     let channels = reader.output_color_type().0.samples();
     let mut rows = pdq::Rows::new(header.width, header.height, channels, header.orientation)?;
-    let hash = if reader.info().interlaced {
+    let looks = if reader.info().interlaced {
         let mut pixels = vec![0; reader.output_buffer_size().ok_or_else(|| Rejection::corrupt("too large"))?];
         reader.next_frame(&mut pixels).map_err(explain)?;
         rows.all(&pixels)?
@@ -116,7 +116,7 @@ fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejec
             let row = reader.read_row(rows.next()).map_err(explain)?;
             row.ok_or_else(|| Rejection::corrupt("a frame smaller than the picture"))?;
         }
-        rows.hash()?
+        rows.looks()?
     };
 
     if frames > 1 {
@@ -129,7 +129,7 @@ fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejec
         }
     }
     reader.finish().map_err(explain)?;
-    Ok(Decoded { hash, frames })
+    Ok(looks.of_frames(frames))
 }
 
 /// The picture with nothing but what makes its pixels, and its profile.

@@ -5,6 +5,7 @@ mod damage;
 mod harmless;
 mod hashes;
 mod samples;
+mod scores;
 
 use ::image::{DynamicImage, RgbImage};
 use jpeg_encoder::{Encoder, SamplingFactor};

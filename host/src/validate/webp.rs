@@ -90,7 +90,7 @@ pub(super) fn inspect(bytes: &[u8], limits: &DecodeLimits) -> Result<Header, Rej
     })
 }
 
-/// Decodes every frame and gives the perceptual hash of the first.
+/// Decodes every frame and gives the hash and scores of the first.
 pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejection> {
     let explain = |error: DecodingError| error.to_string();
     let mut options = WebPDecodeOptions::default();
@@ -111,10 +111,10 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecti
     } else {
         decoder.read_image(&mut pixels).map_err(explain)?;
     }
-    let hash = pdq::Rows::new(width, height, channels, header.orientation)?.all(&pixels)?;
+    let looks = pdq::Rows::new(width, height, channels, header.orientation)?.all(&pixels)?;
     // Of a film with a broken frame the first is shown.
     let is_whole = (1..header.frames).all(|_| decoder.read_frame(&mut pixels).is_ok());
-    Ok(Decoded { hash, frames: if is_whole { header.frames } else { 1 } })
+    Ok(looks.of_frames(if is_whole { header.frames } else { 1 }))
 }
 
 /// The file with nothing but what makes pixels, and its profile.

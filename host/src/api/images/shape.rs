@@ -87,6 +87,15 @@ pub(super) struct Image {
     pdq_quality: Nullable<i16>,
     /// The hash of what is within uniform borders; null where there are none.
     pdq_trimmed: Nullable<String>,
+    /// Mean luma: 0 is black, 100 is white.
+    brightness: Nullable<i16>,
+    /// Standard deviation of luma: 0 is one shade, 100 is half black and half white.
+    contrast: Nullable<i16>,
+    /// 0 to 100, by the energy of the Laplacian in the sharpest quarter of the picture, as if its longer side
+    /// had 256 pixels; tenfold energy is 20 more.
+    sharpness: Nullable<i16>,
+    /// Quality at which a JPEG was encoded, by its quantization table, 1 to 100; null in other formats.
+    jpeg_quality: Nullable<i16>,
     /// 1 for a still picture.
     frames: Nullable<i32>,
     /// Passed every check.
@@ -167,6 +176,10 @@ impl Image {
             pdq: row.pdq.into(),
             pdq_quality: row.pdq_quality.into(),
             pdq_trimmed: row.pdq_trimmed.into(),
+            brightness: row.scores.brightness.into(),
+            contrast: row.scores.contrast.into(),
+            sharpness: row.scores.sharpness.into(),
+            jpeg_quality: row.scores.jpeg_quality.into(),
             frames: row.frames.into(),
             is_valid: row.is_valid,
             is_duplicate: row.is_duplicate,
@@ -221,6 +234,10 @@ impl Example for Image {
             pdq: Some("c3a1f00fe0781e87".repeat(4)).into(),
             pdq_quality: Some(100).into(),
             pdq_trimmed: None.into(),
+            brightness: Some(48).into(),
+            contrast: Some(45).into(),
+            sharpness: Some(67).into(),
+            jpeg_quality: Some(85).into(),
             frames: Some(1).into(),
             is_valid: true,
             is_duplicate: false,

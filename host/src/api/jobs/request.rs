@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 
 use poem_openapi::{
-    Object,
+    Enum, Object,
     types::{Any, Example},
 };
 use serde_json::{Value, json};
 
 use super::shape::DuplicateScope;
+use crate::model;
 
 /// What to crawl. At least one keyword or address is required.
 #[derive(Object)]
@@ -81,10 +82,10 @@ struct Rules {
     /// The job shows the ids that were understood; what no source can mean is refused. All by default.
     #[oai(validator(max_items = 100, min_length = 1, max_length = 100))]
     licenses: Option<Vec<String>>,
-    /// In pixels.
+    /// In pixels; 0, as by default, is what the level says, and 1 is any.
     #[oai(validator(minimum(value = "0"), maximum(value = "100000")))]
     min_width: Option<u32>,
-    /// In pixels.
+    /// In pixels; 0, as by default, is what the level says, and 1 is any.
     #[oai(validator(minimum(value = "0"), maximum(value = "100000")))]
     min_height: Option<u32>,
     /// `jpeg`, `png`, `gif` or `webp`, also as `jpg`, `.png` or `image/webp`; all by default.
@@ -100,6 +101,66 @@ struct Rules {
     /// Whether a picture that is mirrored, or turned by quarters, looks like the one that it was made of. False by
     /// default: letters and signs are not the same in a mirror.
     turned_duplicates: Option<bool>,
+    /// What holds where one of the rules below, or a smallest size, is not given. `basic`, the default, accepts
+    /// every sound picture. `standard` asks for 100 × 100 pixels, an aspect ratio of at most 5, a contrast of 3,
+    /// a brightness of 4, a sharpness of 20 and a JPEG quality of 25. `strict` asks for 256 × 256 pixels, an
+    /// aspect ratio of at most 3, still pictures, a contrast of 8, a brightness of 8 to 97, a sharpness of 35 and
+    /// a JPEG quality of 50.
+    level: Option<RuleLevel>,
+    /// In pixels.
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
+    max_width: Option<u32>,
+    /// In pixels.
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
+    max_height: Option<u32>,
+    /// How many times as long as the shorter side the longer one may be, to a hundredth.
+    #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
+    max_aspect_ratio: Option<f64>,
+    /// Of the file.
+    #[oai(validator(minimum(value = "0"), maximum(value = "1000000000")))]
+    min_bytes: Option<u64>,
+    /// Of the file.
+    #[oai(validator(minimum(value = "1"), maximum(value = "1000000000")))]
+    max_bytes: Option<u64>,
+    /// Pictures of several frames.
+    animation: Option<RuleAnimation>,
+    /// Lowest `contrast`: what has less is blank, or nearly.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100")))]
+    min_contrast: Option<u8>,
+    /// Lowest `brightness`.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100")))]
+    min_brightness: Option<u8>,
+    /// Highest `brightness`.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100")))]
+    max_brightness: Option<u8>,
+    /// Lowest `sharpness`.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100")))]
+    min_sharpness: Option<u8>,
+    /// Lowest `jpeg_quality`; pictures in other formats have none and pass.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100")))]
+    min_jpeg_quality: Option<u8>,
+}
+
+/// What a job accepts, in a word.
+#[derive(Clone, Copy, Enum)]
+#[oai(remote = "model::Level", rename_all = "lowercase")]
+pub(super) enum RuleLevel {
+    /// Every sound picture.
+    Basic,
+    /// Not what nobody would miss.
+    Standard,
+    /// What shows something well.
+    Strict,
+}
+
+/// Whether pictures of several frames are accepted.
+#[derive(Clone, Copy, Enum)]
+#[oai(remote = "model::Animation", rename_all = "lowercase")]
+pub(super) enum RuleAnimation {
+    /// Like others.
+    Allowed,
+    /// Still pictures only.
+    Refused,
 }
 
 impl Example for CreateCrawlJob {
@@ -110,9 +171,21 @@ impl Example for CreateCrawlJob {
             min_width: Some(256),
             min_height: Some(256),
             formats: Some(vec!["jpeg".to_owned(), "png".to_owned()]),
-            near_duplicates: Some(31),
-            duplicates_within: Some(DuplicateScope::Dataset),
-            turned_duplicates: Some(false),
+            near_duplicates: Some(24),
+            duplicates_within: Some(DuplicateScope::User),
+            turned_duplicates: Some(true),
+            level: Some(RuleLevel::Standard),
+            max_width: Some(8000),
+            max_height: Some(8000),
+            max_aspect_ratio: Some(2.5),
+            min_bytes: Some(1000),
+            max_bytes: Some(10_000_000),
+            animation: Some(RuleAnimation::Refused),
+            min_contrast: Some(5),
+            min_brightness: Some(5),
+            max_brightness: Some(95),
+            min_sharpness: Some(30),
+            min_jpeg_quality: Some(40),
         };
         Self {
             name: "Red pandas".to_owned(),

@@ -10,13 +10,16 @@ use poem_openapi::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::PREFIX;
+use super::{
+    PREFIX,
+    request::{RuleAnimation, RuleLevel},
+};
 use crate::{
     api::{compat::paging::PageNumbers, nullable::Nullable},
     app::App,
     auth::link::{LIFETIME, LinkHolder},
     db,
-    model::{self, Format, JobState},
+    model::{self, AspectRatio, Format, JobState},
 };
 
 /// Where a job stands.
@@ -143,6 +146,30 @@ struct Rules {
     formats: Vec<String>,
     /// Bits, of 256, in which the perceptual hashes of two pictures may differ that look alike.
     near_duplicates: u8,
+    /// What held where a rule was not given.
+    level: RuleLevel,
+    /// In pixels.
+    max_width: Nullable<u32>,
+    /// In pixels.
+    max_height: Nullable<u32>,
+    /// How many times as long as the shorter side the longer one may be.
+    max_aspect_ratio: Nullable<f64>,
+    /// Of the file.
+    min_bytes: Nullable<u64>,
+    /// Of the file.
+    max_bytes: Nullable<u64>,
+    /// Pictures of several frames; null is `allowed`.
+    animation: Nullable<RuleAnimation>,
+    /// Lowest `contrast`.
+    min_contrast: Nullable<u8>,
+    /// Lowest `brightness`.
+    min_brightness: Nullable<u8>,
+    /// Highest `brightness`.
+    max_brightness: Nullable<u8>,
+    /// Lowest `sharpness`.
+    min_sharpness: Nullable<u8>,
+    /// Lowest `jpeg_quality`.
+    min_jpeg_quality: Nullable<u8>,
     /// Among which pictures a picture is the only one of its look.
     duplicates_within: DuplicateScope,
     /// Whether a picture that is mirrored, or turned by quarters, looks like the one that it was made of.
@@ -255,25 +282,26 @@ impl Options {
 
 impl From<model::Rules> for Rules {
     fn from(rules: model::Rules) -> Self {
-        let model::Rules {
-            licenses,
-            min_width,
-            min_height,
-            formats,
-            near_duplicates,
-            duplicates_within,
-            turned_duplicates,
-        } = rules;
-        let formats = formats.into_iter().map(Format::name).map(str::to_owned).collect();
-        let duplicates_within = duplicates_within.into();
         Self {
-            licenses,
-            min_width,
-            min_height,
-            formats,
-            near_duplicates,
-            duplicates_within,
-            turned_duplicates,
+            formats: rules.formats.into_iter().map(Format::name).map(str::to_owned).collect(),
+            licenses: rules.licenses,
+            min_width: rules.min_width,
+            min_height: rules.min_height,
+            near_duplicates: rules.near_duplicates,
+            duplicates_within: rules.duplicates_within.into(),
+            turned_duplicates: rules.turned_duplicates,
+            level: rules.level.into(),
+            max_width: rules.max_width.into(),
+            max_height: rules.max_height.into(),
+            max_aspect_ratio: rules.max_aspect_ratio.map(AspectRatio::value).into(),
+            min_bytes: rules.min_bytes.into(),
+            max_bytes: rules.max_bytes.into(),
+            animation: rules.animation.map(RuleAnimation::from).into(),
+            min_contrast: rules.min_contrast.into(),
+            min_brightness: rules.min_brightness.into(),
+            max_brightness: rules.max_brightness.into(),
+            min_sharpness: rules.min_sharpness.into(),
+            min_jpeg_quality: rules.min_jpeg_quality.into(),
         }
     }
 }
@@ -312,15 +340,11 @@ impl Example for CrawlJob {
                 safe_search: true,
                 language: Some("en".to_owned()).into(),
             },
-            rules: Rules {
+            rules: Rules::from(model::Rules {
                 licenses: vec!["cc0-1.0".to_owned(), "cc-by-*".to_owned()],
-                min_width: 256,
-                min_height: 256,
-                formats: vec!["jpeg".to_owned(), "png".to_owned()],
-                near_duplicates: 31,
-                duplicates_within: DuplicateScope::Dataset,
-                turned_duplicates: false,
-            },
+                formats: vec![Format::Jpeg, Format::Png],
+                ..model::Level::Strict.rules()
+            }),
             error: None.into(),
             revision: 17,
             started_at: Some(DateTime::UNIX_EPOCH).into(),

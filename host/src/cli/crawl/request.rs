@@ -14,9 +14,12 @@ use url::Url;
 
 use super::listed;
 use crate::{
-    cli::{tell, wrong_usage},
+    cli::{
+        rules::{self, RulesArgs},
+        tell, wrong_usage,
+    },
     dataset,
-    model::{DuplicateScope, Format, Input},
+    model::{DuplicateScope, Input},
     plugins::LoadedPlugin,
     services::create::JobRequest,
 };
@@ -43,7 +46,7 @@ const LONGEST_NAME: usize = 100;
         pixcrawler crawl [OPTIONS] --out <DIR>",
     after_help = "Examples:\n  \
     pixcrawler crawl \"red panda\" --source openverse --max 200 --out ./red-panda\n  \
-    pixcrawler crawl lion tiger --license cc0 --license cc-by --min-size 640x480\n  \
+    pixcrawler crawl lion tiger --license cc0 --license cc-by --min-size 640x480 --level standard\n  \
     pixcrawler crawl https://example.org/gallery --out ./gallery\n  \
     pixcrawler crawl --out ./gallery --update\n  \
     pixcrawler crawl cats=https://example.org/cats dogs=https://example.org/dogs --out ./pets\n  \
@@ -83,17 +86,6 @@ pub(in crate::cli) struct CrawlArgs {
     /// Option of a source, see `pixcrawler plugin list`; may be repeated
     #[arg(long, value_name = "SOURCE.NAME=VALUE", value_parser = option)]
     option: Vec<[String; 3]>,
-    /// Licence that is accepted: `cc0`, `pdm`, `public domain`, `cc-by` and the like of any version, or of one
-    /// (`cc-by-4.0`); others by SPDX id; may be repeated [default: any, or none known]
-    #[arg(long, value_name = "LICENCE", value_delimiter = ',')]
-    license: Vec<String>,
-    /// Smallest picture that is accepted, in pixels: width and height, or one number that both sides must
-    /// have (512 is 512x512)
-    #[arg(long, value_name = "WxH", value_parser = size)]
-    min_size: Option<(u32, u32)>,
-    /// Format that is accepted: jpeg (or jpg), png, gif, webp; may be repeated [default: all]
-    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = Format::understood)]
-    format: Vec<Format>,
     /// How far two pictures may differ that look alike, of which the best is kept: 0 to 31 bits of their
     /// perceptual hashes [default: 31]
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(0..=31))]
@@ -121,6 +113,8 @@ pub(in crate::cli) struct CrawlArgs {
     /// Print one JSON object at the end
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    rules: RulesArgs,
 }
 
 /// A keyword or an address as it was given.
@@ -146,15 +140,6 @@ fn option(text: &str) -> Result<[String; 3], String> {
         (!source.is_empty() && !name.is_empty()).then(|| [source, name, value].map(str::to_owned))
     });
     parts.ok_or_else(|| "expected SOURCE.NAME=VALUE".to_owned())
-}
-
-/// Width and height of `640x480`, or of `512` for both sides.
-fn size(text: &str) -> Result<(u32, u32), String> {
-    let (width, height) = text.split_once(['x', '×']).unwrap_or((text, text));
-    match (width.parse(), height.parse()) {
-        (Ok(width), Ok(height)) => Ok((width, height)),
-        _ => Err("expected a size such as 640x480, or 512 for both sides".to_owned()),
-    }
 }
 
 /// What is looked for, as the API takes it.
@@ -250,15 +235,7 @@ impl CrawlArgs {
         if !self.source.is_empty() {
             request.sources.clone_from(&self.source);
         }
-        if !self.license.is_empty() {
-            request.rules.licenses.clone_from(&self.license);
-        }
-        if !self.format.is_empty() {
-            request.rules.formats.clone_from(&self.format);
-        }
-        if let Some((width, height)) = self.min_size {
-            (request.rules.min_width, request.rules.min_height) = (width, height);
-        }
+        self.rules.put(&mut request.rules);
         if let Some(bits) = self.near_duplicates {
             request.rules.near_duplicates = bits;
         }
@@ -374,13 +351,8 @@ pub(super) fn argument(pointer: &str) -> String {
         ("safe_search", _) => "--unsafe".to_owned(),
         ("options", Some(source)) => format!("--option {source}.{}", second.unwrap_or("…")),
         ("options", None) => "--option".to_owned(),
-        ("rules", Some("licenses")) => "--license".to_owned(),
-        ("rules", Some("formats")) => "--format".to_owned(),
-        ("rules", Some("min_width" | "min_height")) => "--min-size".to_owned(),
-        ("rules", Some("near_duplicates")) => "--near-duplicates".to_owned(),
-        ("rules", Some("duplicates_within")) => "--duplicates-within".to_owned(),
-        ("rules", Some("turned_duplicates")) => "--turned-duplicates".to_owned(),
-        ("rules", _) => "--license, --format or --min-size".to_owned(),
+        ("rules", Some(field)) => rules::argument(field),
+        ("rules", None) => "the rules (--level, --license, --min-size and the like)".to_owned(),
         (field, _) => format!("--{field}"),
     }
 }
@@ -444,12 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_options() {
-        assert_eq!(size("640x480"), Ok((640, 480)));
-        assert_eq!(size("512"), Ok((512, 512)));
-        for wrong in ["", "x", "640x", "-1x2", "1x2x3"] {
-            assert!(size(wrong).is_err(), "{wrong}");
-        }
+    fn options_and_labels() {
         assert_eq!(
             option("openverse.category=photo=graph").unwrap(),
             ["openverse", "category", "photo=graph"]

@@ -60,9 +60,10 @@ impl DedupeArgs {
             let user = whose.owner_of_dataset(&database.pool, dataset).await?;
             bar.say("comparing");
             let (distance, dry_run) = (self.near_duplicates, self.dry_run);
-            let done = dedupe(&database.pool, &store, (user, dataset), distance, dry_run, &stop, |progress| {
-                show(&bar, progress);
-            });
+            let done =
+                dedupe(&database.pool, &store, (user, dataset), distance, dry_run, &stop, |progress| {
+                    show(&bar, progress);
+                });
             anyhow::Ok(done.await?)
         };
         let done = done.await;

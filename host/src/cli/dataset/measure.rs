@@ -27,8 +27,8 @@ use crate::{
 
 /// Measure the pictures that an earlier version kept, where it did not do what this one does
 ///
-/// Each object whose rows lack something (its CRC-32, which archives need, or its perceptual
-/// hash, by which copies are found) is read once and compared with
+/// Each object whose rows lack something (its CRC-32, which archives need, its perceptual
+/// hash, by which copies are found, or its scores, which rules ask for) is read once and compared with
 /// its hash. What is done is not done again, so that it may be interrupted and given again; `serve` and `worker`
 /// may go on.
 #[derive(Args, Debug)]

@@ -10,7 +10,8 @@ use super::{
     labels::quoted,
 };
 use crate::model::{
-    Derivative, DerivedFormat, DuplicateScope, ExportFormat, ExportOptions, Fit, Format, Pdq,
+    AspectRatio, Derivative, DerivedFormat, DuplicateScope, ExportFormat, ExportOptions, Fit, Format, Level,
+    Pdq, Rules,
 };
 
 /// By this line a card is known as one that may be written anew.
@@ -461,8 +462,36 @@ fn command(crawl: &CrawlFacts, folder: Option<&str>) -> String {
     }
     rules.licenses.iter().for_each(|license| option("--license", license.clone()));
     rules.formats.iter().for_each(|format| option("--format", Format::name(*format).to_owned()));
-    if rules.min_width > 0 || rules.min_height > 0 {
+    // What is as the level says is said by the level.
+    let by_level = rules.level.rules();
+    if rules.level != Level::Basic {
+        option("--level", rules.level.name().to_owned());
+    }
+    if (rules.min_width, rules.min_height) != (by_level.min_width, by_level.min_height) {
         option("--min-size", format!("{}x{}", rules.min_width, rules.min_height));
+    }
+    if rules.max_width.or(rules.max_height).is_some() {
+        let most = |side: Option<u32>| side.unwrap_or(Rules::LONGEST_SIDE);
+        option("--max-size", format!("{}x{}", most(rules.max_width), most(rules.max_height)));
+    }
+    let ratio = |rules: &Rules| rules.max_aspect_ratio.map(AspectRatio::value);
+    let score = |score: Option<u8>| score.map(u64::from);
+    for (name, value, value_by_level) in [
+        ("--min-bytes", rules.min_bytes, by_level.min_bytes),
+        ("--max-bytes", rules.max_bytes, by_level.max_bytes),
+        ("--min-contrast", score(rules.min_contrast), score(by_level.min_contrast)),
+        ("--min-brightness", score(rules.min_brightness), score(by_level.min_brightness)),
+        ("--max-brightness", score(rules.max_brightness), score(by_level.max_brightness)),
+        ("--min-sharpness", score(rules.min_sharpness), score(by_level.min_sharpness)),
+        ("--min-jpeg-quality", score(rules.min_jpeg_quality), score(by_level.min_jpeg_quality)),
+    ] {
+        value.filter(|_| value != value_by_level).iter().for_each(|value| option(name, value.to_string()));
+    }
+    if let Some(ratio) = ratio(rules).filter(|_| ratio(rules) != ratio(&by_level)) {
+        option("--max-aspect-ratio", ratio.to_string());
+    }
+    if let Some(animation) = rules.animation.filter(|_| rules.animation != by_level.animation) {
+        option("--animation", animation.name().to_owned());
     }
     if rules.near_duplicates != Pdq::ALIKE {
         option("--near-duplicates", rules.near_duplicates.to_string());

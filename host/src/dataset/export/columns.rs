@@ -48,8 +48,13 @@ impl Column {
     }
 }
 
+/// Scores are not negative.
+fn score(score: Option<i16>) -> Option<u64> {
+    score.and_then(|score| u64::try_from(score).ok())
+}
+
 /// Fields of pictures that are what was found, in the order of a record.
-const COLUMNS: [Column; 20] = {
+const COLUMNS: [Column; 24] = {
     use Cell::{Integer, Text, Texts};
     [
         Column::new("file_name", Kind::Text, "path of the picture among the class folders", |r| {
@@ -90,6 +95,21 @@ const COLUMNS: [Column; 20] = {
         Column::new("size", Kind::Integer, "in bytes", |r| Integer(Some(r.size))),
         Column::new("sha256", Kind::Text, "SHA-256 of the bytes, in hexadecimal", |r| Text(Some(&r.sha256))),
         Column::new("pdq", Kind::Text, "perceptual hash by PDQ, in hexadecimal", |r| Text(r.pdq.as_deref())),
+        Column::new("brightness", Kind::Integer, "mean luma, 0 (black) to 100 (white)", |r| {
+            Integer(score(r.scores.brightness))
+        }),
+        Column::new("contrast", Kind::Integer, "standard deviation of luma, 0 (one shade) to 100", |r| {
+            Integer(score(r.scores.contrast))
+        }),
+        Column::new(
+            "sharpness",
+            Kind::Integer,
+            "energy of the Laplacian at 256 pixels, 0 (soft) to 100",
+            |r| Integer(score(r.scores.sharpness)),
+        ),
+        Column::new("jpeg_quality", Kind::Integer, "quality of a JPEG, 1 to 100", |r| {
+            Integer(score(r.scores.jpeg_quality))
+        }),
     ]
 };
 
@@ -152,7 +172,7 @@ mod tests {
                 let is_kind = match kind {
                     Kind::Text => value.is_string() || value.is_null(),
                     Kind::Texts => value.is_array(),
-                    Kind::Integer => value.is_u64(),
+                    Kind::Integer => value.is_u64() || value.is_null(),
                 };
                 assert!(is_kind, "{name}");
             }

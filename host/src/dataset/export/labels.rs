@@ -172,8 +172,9 @@ mod tests {
         let records = records();
         let csv = file(LabelFormat::Csv, &records);
         let names = "file_name,label,labels,tags,url,asked_url,source,page_url,title,description,creator,creator_url,\
-            license,license_url,attribution,width,height,size,sha256,pdq\r\n";
-        let first = "cat/ab.jpg,cat,\"[\"\"cat\"\",\"\"a, \\\"\"b\\\"\"\"\"]\",[],https://x.example/a.jpg,,,,,,,,,,,4,3,5,ab,\r\n";
+            license,license_url,attribution,width,height,size,sha256,pdq,\
+            brightness,contrast,sharpness,jpeg_quality\r\n";
+        let first = "cat/ab.jpg,cat,\"[\"\"cat\"\",\"\"a, \\\"\"b\\\"\"\"\"]\",[],https://x.example/a.jpg,,,,,,,,,,,4,3,5,ab,,,,,\r\n";
         assert!(csv.starts_with(&[names, first].concat()), "{csv}");
         assert!(csv.contains(",\"=\"\"two\nlines\"\", \u{85}\u{2028}\u{feff}\u{1f408}\",\"\",,"), "{csv}");
 

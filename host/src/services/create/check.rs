@@ -34,7 +34,13 @@ pub(in crate::services) const MAX_IMAGES: std::ops::RangeInclusive<i64> = 1..=10
 /// Images that a job asks for when it does not say.
 const DEFAULT_IMAGES: i32 = 1_000;
 /// Pixels that a job may ask for on a side.
-const MIN_SIDE: std::ops::RangeInclusive<i64> = 0..=100_000;
+const MIN_SIDE: std::ops::RangeInclusive<i64> = 0..=Rules::LONGEST_SIDE as i64;
+/// Pixels that a job may allow on a side.
+const MAX_SIDE: std::ops::RangeInclusive<i64> = 1..=Rules::LONGEST_SIDE as i64;
+/// Bytes that a job may ask for, or allow, of a file.
+const MOST_BYTES: i64 = 1_000_000_000;
+/// What a score may be.
+const SCORES: std::ops::RangeInclusive<i64> = 0..=100;
 /// Ids of rows.
 pub(in crate::services) const IDS: std::ops::RangeInclusive<i64> = 1..=i32::MAX as i64;
 /// Candidates that one source alone is asked for when nothing is said.
@@ -300,16 +306,9 @@ impl JobRequest {
         labels
     }
 
+    /// What the rules are with what the level says.
     fn rules(&self, report: &mut Violations) -> Rules {
-        let Rules {
-            licenses,
-            min_width,
-            min_height,
-            formats,
-            near_duplicates,
-            duplicates_within,
-            turned_duplicates,
-        } = &self.rules;
+        let Rules { licenses, min_width, min_height, formats, near_duplicates, .. } = &self.rules;
         let mut accepted: Vec<String> = Vec::new();
         for (index, license) in report.texts("/rules/licenses", licenses, MOST_LICENSES, LONGEST_NAME) {
             match license_ids(&license) {
@@ -326,8 +325,22 @@ impl JobRequest {
             }
         }
         let mut seen = BTreeSet::new();
+        let mut number = |name: &str, number: Option<u64>, range| {
+            let number = number.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+            report.number::<i64>(&format!("/rules/{name}"), number, range);
+        };
+        let rules = &self.rules;
+        number("max_width", rules.max_width.map(u64::from), MAX_SIDE);
+        number("max_height", rules.max_height.map(u64::from), MAX_SIDE);
+        number("min_bytes", rules.min_bytes, 0..=MOST_BYTES);
+        number("max_bytes", rules.max_bytes, 1..=MOST_BYTES);
+        number("min_contrast", rules.min_contrast.map(u64::from), SCORES);
+        number("min_brightness", rules.min_brightness.map(u64::from), SCORES);
+        number("max_brightness", rules.max_brightness.map(u64::from), SCORES);
+        number("min_sharpness", rules.min_sharpness.map(u64::from), SCORES);
+        number("min_jpeg_quality", rules.min_jpeg_quality.map(u64::from), SCORES);
         let mut side = |pointer, side: u32| report.number(pointer, Some(side.into()), MIN_SIDE);
-        Rules {
+        let rules = Rules {
             licenses: accepted,
             min_width: side("/rules/min_width", *min_width).unwrap_or_default(),
             min_height: side("/rules/min_height", *min_height).unwrap_or_default(),
@@ -335,9 +348,27 @@ impl JobRequest {
             near_duplicates: report
                 .number("/rules/near_duplicates", Some((*near_duplicates).into()), 0..=Pdq::ALIKE.into())
                 .unwrap_or_default(),
-            duplicates_within: *duplicates_within,
-            turned_duplicates: *turned_duplicates,
+            ..rules.clone()
         }
+        .resolved();
+        let least_side = |side: u32| Some(u64::from(side));
+        for (names, least, most) in [
+            (["min_width", "max_width"], least_side(rules.min_width), rules.max_width.map(u64::from)),
+            (["min_height", "max_height"], least_side(rules.min_height), rules.max_height.map(u64::from)),
+            (["min_bytes", "max_bytes"], rules.min_bytes, rules.max_bytes),
+            (
+                ["min_brightness", "max_brightness"],
+                rules.min_brightness.map(u64::from),
+                rules.max_brightness.map(u64::from),
+            ),
+        ] {
+            if least > most && most.is_some() {
+                let detail =
+                    format!("must be at least `{}`, which is {}", names[0], least.unwrap_or_default());
+                report.broken(format!("/rules/{}", names[1]), detail);
+            }
+        }
+        rules
     }
 
     fn destination(&self, report: &mut Violations) -> Destination {
@@ -353,6 +384,17 @@ impl JobRequest {
             (None, None) => Destination::New,
         }
     }
+}
+
+/// Checks rules by themselves, for what is there already: what they are with what the level says.
+///
+/// # Errors
+/// Every broken rule.
+pub fn check_rules(rules: &Rules) -> Result<Rules, Vec<Violation>> {
+    let mut report = Violations::default();
+    let rules = JobRequest { rules: rules.clone(), ..JobRequest::default() }.rules(&mut report);
+    report.into_result()?;
+    Ok(rules)
 }
 
 impl RetryRequest {

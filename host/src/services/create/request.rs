@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    model::{DuplicateScope, Format, Pdq, Rules},
+    model::{Animation, AspectRatio, DuplicateScope, Format, Level, Pdq, Rules},
     services::{
         form::Form,
         violation::{Violations, list_of_at_most},
@@ -27,7 +27,7 @@ const MOST_OPTIONS: usize = 100;
 /// Most fields of the original's settings, of which none has a meaning here.
 const MOST_CONFIG: usize = 100;
 /// Most fields of the rules, known or not.
-const MOST_RULES: usize = 12;
+const MOST_RULES: usize = 32;
 
 /// A job that is asked for. What is not given is none or empty, and has its default in
 /// [`check`](Self::check).
@@ -149,6 +149,8 @@ impl Form<'_> {
     fn into_rules(mut self) -> Rules {
         let pixels =
             |number: Option<i64>| number.map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX));
+        let level = self.named("level", Level::named, &Level::ALL.map(Level::name));
+        let animation = self.named("animation", Animation::named, &Animation::ALL.map(Animation::name));
         let rules = Rules {
             licenses: self.texts("licenses", MOST_LICENSES),
             min_width: pixels(self.number("min_width")),
@@ -159,6 +161,19 @@ impl Form<'_> {
                 .map_or(Pdq::ALIKE, |bits| u8::try_from(bits).unwrap_or(u8::MAX)),
             duplicates_within: self.duplicate_scope(),
             turned_duplicates: self.boolean("turned_duplicates").unwrap_or_default(),
+            level: level.unwrap_or_default(),
+            animation,
+            // What does not fit becomes what no rule accepts.
+            max_width: self.number("max_width").map(|side| side.try_into().unwrap_or(0)),
+            max_height: self.number("max_height").map(|side| side.try_into().unwrap_or(0)),
+            max_aspect_ratio: self.aspect_ratio(),
+            min_bytes: self.number("min_bytes").map(|bytes| bytes.try_into().unwrap_or(u64::MAX)),
+            max_bytes: self.number("max_bytes").map(|bytes| bytes.try_into().unwrap_or(0)),
+            min_contrast: self.score("min_contrast"),
+            min_brightness: self.score("min_brightness"),
+            max_brightness: self.score("max_brightness"),
+            min_sharpness: self.score("min_sharpness"),
+            min_jpeg_quality: self.score("min_jpeg_quality"),
         };
         self.end();
         rules
@@ -173,6 +188,30 @@ impl Form<'_> {
                 DuplicateScope::Dataset
             }
         }
+    }
+
+    fn score(&mut self, name: &str) -> Option<u8> {
+        self.number(name).map(|score| u8::try_from(score).unwrap_or(u8::MAX))
+    }
+
+    fn aspect_ratio(&mut self) -> Option<AspectRatio> {
+        let ratio = self.decimal("max_aspect_ratio")?;
+        let sound = AspectRatio::new(ratio);
+        if sound.is_none() {
+            let (least, most) = AspectRatio::RANGE.into_inner();
+            self.broken("/max_aspect_ratio", format!("must be a number from {least} to {most}"));
+        }
+        sound
+    }
+
+    /// One of several by its name.
+    fn named<T>(&mut self, name: &str, find: impl Fn(&str) -> Option<T>, names: &[&str]) -> Option<T> {
+        let text = self.text(name)?;
+        let found = find(&text);
+        if found.is_none() {
+            self.broken(&format!("/{name}"), format!("must be one of: {}", names.join(", ")));
+        }
+        found
     }
 
     fn formats(&mut self) -> Vec<Format> {

@@ -6,7 +6,7 @@ use super::*;
 
 /// Discs of all sizes that lie over one another, as leaves do: like most pictures, it has waves of all lengths,
 /// and the longer ones are stronger.
-fn leaves(width: u32, height: u32) -> RgbImage {
+pub(super) fn leaves(width: u32, height: u32) -> RgbImage {
     let mut seed = 7u32;
     let mut random = |below: u32| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -202,7 +202,7 @@ fn what_cannot_be_read_is_told_beside_the_rules() {
             "sources must be a list of at most 100 texts".to_owned(),
             "options must be an object of at most 100 fields".to_owned(),
             "safe_search must be true or false".to_owned(),
-            "rules must be an object of at most 12 fields".to_owned(),
+            "rules must be an object of at most 32 fields".to_owned(),
             "colour is not a field; see /docs".to_owned(),
             format!("name {text} 100 characters, none of them a control character"),
             format!("urls/0 {text} 8192 characters, none of them a control character"),
