@@ -33,6 +33,7 @@ mod progress;
 mod published_hashes;
 mod quotas;
 mod recovery;
+mod removals;
 mod requests;
 mod routes;
 mod rules;

@@ -18,7 +18,7 @@ const OPEN: [&str; 3] = ["/api/v1/health", "/api/v1/health/detailed", "/api/v1/h
 
 /// What an API key needs for each operation, beside `admin`: one of these permissions, any at all, or nothing
 /// that a key has.
-const NEEDS: [(&str, &str); 88] = [
+const NEEDS: [(&str, &str); 91] = [
     ("getMe", "read"),
     ("changeMe", "a user"),
     ("deleteMe", "a user"),
@@ -36,6 +36,9 @@ const NEEDS: [(&str, &str); 88] = [
     ("getCrawlJobManifest", "read datasets:export"),
     ("listDatasetImages", "read crawl_jobs:read datasets:read"),
     ("updateImage", "write"),
+    ("deleteImage", "delete"),
+    ("removeFromDataset", "delete"),
+    ("removeImages", "delete"),
     ("getImageFile", "read crawl_jobs:read datasets:read datasets:export"),
     ("getImageThumbnail", "read crawl_jobs:read datasets:read datasets:export"),
     ("listSources", "any"),

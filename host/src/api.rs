@@ -46,6 +46,7 @@ mod pages;
 mod projects;
 mod provenance;
 mod ranges;
+mod removals;
 mod sources;
 mod statistics;
 
@@ -56,6 +57,7 @@ type Routes = (
     jobs::JobsApi,
     events::EventsApi,
     images::ImagesApi,
+    removals::RemovalsApi,
     sources::SourcesApi,
     notifications::NotificationsApi,
     activity::ActivityApi,
@@ -254,6 +256,7 @@ fn parts() -> OpenApiService<Routes, ()> {
         jobs::JobsApi,
         events::EventsApi,
         images::ImagesApi,
+        removals::RemovalsApi,
         sources::SourcesApi::default(),
         notifications::NotificationsApi,
         activity::ActivityApi,

@@ -11,6 +11,7 @@ mod dataset;
 mod decode;
 mod demo;
 mod doctor;
+mod hash;
 mod jobs;
 mod keys;
 mod lock;
@@ -74,6 +75,7 @@ enum TopCommand {
     Jobs(jobs::Jobs),
     #[command(alias = "datasets")]
     Dataset(dataset::Dataset),
+    Hash(hash::HashArgs),
     Token(token::TokenArgs),
     #[command(alias = "api-keys")]
     ApiKey(api_key::ApiKey),
@@ -191,6 +193,7 @@ async fn run(cli: Cli, terminal: &MultiProgress) -> anyhow::Result<ExitCode> {
         TopCommand::Worker(command) => command.run(cli.config).await,
         TopCommand::Jobs(command) => command.run(cli.config).await,
         TopCommand::Dataset(command) => command.run(cli.config, terminal).await,
+        TopCommand::Hash(command) => command.run(&cli.config).await,
         TopCommand::Token(command) => command.run(&cli.config),
         TopCommand::ApiKey(command) => command.run(cli.config).await,
         TopCommand::Keys(command) => command.run(cli.config).await,

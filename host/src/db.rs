@@ -34,6 +34,7 @@ pub mod pace;
 pub mod profiles;
 pub mod progress;
 pub mod projects;
+pub mod removals;
 pub mod secrets;
 pub mod usage;
 pub mod job_lifecycle;

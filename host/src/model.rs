@@ -19,6 +19,7 @@ mod pdq;
 mod permission;
 mod provenance;
 mod refusal;
+mod removal;
 mod rules;
 mod scores;
 mod source_info;
@@ -45,6 +46,7 @@ pub use pdq::{Pdq, PictureHash, TurnedHash};
 pub use permission::Permission;
 pub use provenance::Provenance;
 pub use refusal::{Refusal, RefusalHelp, Rejection};
+pub use removal::{RemovalCriterion, RemovalKey, RemovalScope};
 pub use rules::{DuplicateScope, KNOWN_LICENSES, PictureFacts, Rules, license_ids, openness};
 pub use scores::Scores;
 pub use source_info::{

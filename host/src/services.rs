@@ -28,6 +28,7 @@ pub mod profiles;
 pub mod projects;
 pub mod quotas;
 pub mod readiness;
+pub mod removals;
 pub mod search_engines;
 pub mod sources;
 pub mod users;

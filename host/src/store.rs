@@ -256,6 +256,21 @@ impl Store {
         Ok(meta.map(|meta| meta.size))
     }
 
+    /// Finds when an object was last put; none when there is no such object.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn written(
+        &self,
+        user: UserId,
+        sha256: &Sha256,
+        format: Format,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let path = Self::path(user, sha256, format);
+        let meta = self.meta(&Location::from(path.as_str())).await?;
+        Ok(meta.map(|meta| meta.last_modified))
+    }
+
     /// Keeps a file of an export that was made, whatever its size. When this returns, it survives a crash.
     ///
     /// # Errors
@@ -464,6 +479,15 @@ impl Store {
             return Ok(false);
         }
         self.delete(&aside).await
+    }
+
+    /// Deletes the object with this content, which the caller keeps others from putting. Tells whether it was
+    /// there, which a bucket does not know: it says yes.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn remove(&self, user: UserId, sha256: &Sha256, format: Format) -> Result<bool, StoreError> {
+        self.delete(&Location::from(Self::path(user, sha256, format))).await
     }
 
     /// Deletes an object, however old. Tells whether it was there, which a bucket does not know: it says yes.

@@ -291,3 +291,59 @@ async fn datasets_are_exported_and_what_was_interrupted_goes_on() {
         export(arguments).await.expect(code).says(&[said]);
     }
 }
+
+#[tokio::test]
+async fn a_list_of_hashes_keeps_pictures_out() {
+    let site = Site::start().await;
+    let pictures = site.gallery("/a", 3, None);
+    let shell = Shell::on(&site).await;
+    fs::write(shell.path("one.png"), picture(&pictures[0])).unwrap();
+    fs::write(shell.path("broken.png"), &picture(&pictures[1])[..100]).unwrap();
+    let mut flat = std::io::Cursor::new(Vec::new());
+    let grey = image::RgbImage::from_pixel(40, 40, image::Rgb([90, 120, 60]));
+    grey.write_to(&mut flat, image::ImageFormat::Png).unwrap();
+    fs::write(shell.path("flat.png"), flat.into_inner()).unwrap();
+
+    let list = shell.run(&["hash", "one.png", "flat.png"]).await.expect(0);
+    list.says(&["flat.png: little to see (quality ", "), left out"]);
+    let (hash, name) = list.stdout.trim_end().split_once("  # ").unwrap();
+    assert_eq!((hash.len(), name), (64, "one.png"));
+    let told =
+        shell.run(&["hash", "flat.png", "broken.png", "none.png", "one.png", "--json"]).await.expect(1);
+    told.says(&["broken.png: truncated: ", "none.png: "]);
+    let told: Vec<Value> = told.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(told[0]["quality"].as_u64().unwrap() < 50 && told[1]["pdq"] == hash, "{told:?}");
+
+    let start = format!("{ORIGIN}/a");
+    let crawl = ["crawl", "--url", &start, "--out", "out", "--unlike", "unwanted.txt", "--json"];
+    shell.run(&crawl).await.expect(1).says(&["cannot read unwanted.txt"]);
+    fs::write(shell.path("unwanted.txt"), format!("{}# more\n{}\n", list.stdout, &hash[1..])).unwrap();
+    shell.run(&crawl).await.expect(2).says(&["--unlike: unwanted.txt: line 3 is not a PDQ hash"]);
+    fs::write(shell.path("unwanted.txt"), &list.stdout).unwrap();
+    let done = shell.run(&crawl).await.expect(0).json();
+    assert_eq!((&done["kept"], &done["refused"]), (&json!(2), &json!({ "unwanted": 1 })), "{done}");
+    // What goes on is the same request, also where the list is not given again.
+    let more = shell.run(&["crawl", "--out", "out", "--update", "--json"]).await.expect(0).json();
+    assert_eq!((&more["kept"], &more["refused"]), (&json!(2), &json!({ "unwanted": 1 })), "{more}");
+
+    let id =
+        shell.run(&["dataset", "list", "--json"]).await.expect(0).json()["datasets"][0]["id"].to_string();
+    let remove = ["dataset", "remove", &id, "--sha256", &hashes(&pictures[1..2]).pop_first().unwrap()];
+    let dry = shell.run(&[&remove[..], &["--dry-run"]].concat()).await.expect(0).stdout;
+    assert_eq!(dry, "1 image would be taken out, of 1 dataset.\n");
+    shell.run(&[&remove[..], &["--yes"]].concat()).await.expect(0);
+    let more = shell.run(&["crawl", "--out", "out", "--update", "--json"]).await.expect(0).json();
+    assert_eq!(
+        (&more["kept"], &more["refused"]),
+        (&json!(1), &json!({ "removed": 1, "unwanted": 1 })),
+        "{more}"
+    );
+    for (arguments, said) in [
+        (&["--host", "org"][..], "--host must be the name of a host"),
+        (&["--pdq", "00"], "--pdq must be a PDQ hash"),
+        (&["--host", "example.org", "--creator", "Ann"], "cannot be used with"),
+        (&[], "required arguments were not provided"),
+    ] {
+        shell.run(&[&["dataset", "remove", &id], arguments].concat()).await.expect(2).says(&[said]);
+    }
+}

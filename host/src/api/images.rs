@@ -341,7 +341,7 @@ async fn page(
     Ok(ImagePage { items, next })
 }
 
-fn not_found() -> Problem {
+pub(super) fn not_found() -> Problem {
     Problem::not_found("image")
 }
 
@@ -376,7 +376,7 @@ fn object(image: &db::images::ImageRow) -> Option<(Sha256, Format)> {
 }
 
 /// Id of the image in all examples.
-const fn example_id() -> i32 {
+pub(super) const fn example_id() -> i32 {
     1
 }
 

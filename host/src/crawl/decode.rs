@@ -12,6 +12,7 @@ mod turns;
 
 use std::{
     io,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -34,7 +35,7 @@ use crate::{
     app::{App, decode_limits},
     config::{self, Config},
     model::{Decoded, Refusal, Rejection, Sha256},
-    validate::{DecodeLimits, Header},
+    validate::{self, DecodeLimits, Header},
 };
 
 /// Processor time after which a picture is slow: most are done in a tenth of it.
@@ -205,6 +206,60 @@ impl Decoders {
         self.shared.put(DecodeTask { owner, sha256, bytes, header, memory, ends: 0, answer }, slow);
         // The tasks end only with this.
         decoded.await.unwrap_or_else(|_| Err(DecoderUnavailable(io::ErrorKind::Interrupted.into())))
+    }
+}
+
+/// Decodes files one after the other, outside of a crawl, in a child as a crawl does.
+pub struct FileDecoder {
+    program: Option<PathBuf>,
+    limits: DecodeLimits,
+    child: Option<DecoderChild>,
+}
+
+impl FileDecoder {
+    /// Starts no child yet.
+    #[must_use]
+    pub fn new(program: Option<&Path>, limits: DecodeLimits) -> Self {
+        Self { program: program.map(Path::to_owned), limits, child: None }
+    }
+
+    /// What decoding a file tells, or why it is no sound picture.
+    ///
+    /// # Errors
+    /// When no child can be started.
+    pub async fn decode(&mut self, bytes: Bytes) -> io::Result<Result<Decoded, Rejection>> {
+        let (file, limits) = (bytes.clone(), self.limits);
+        let inspected = tokio::task::spawn_blocking(move || validate::inspect(&file, &limits));
+        let header = match inspected.await.map_err(io::Error::other)? {
+            Ok(header) => header,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        let mut child = match self.child.take() {
+            Some(child) => child,
+            None => DecoderChild::start(self.program.as_deref(), &self.limits)?,
+        };
+        let memory = header.memory().saturating_add(bytes.len() as u64);
+        let decoded = tokio::time::timeout(PATIENCE, async {
+            child.give(&bytes, memory).await?;
+            child.answer().await
+        });
+        match decoded.await {
+            Ok(Ok((decoded, _))) => {
+                self.child = Some(child);
+                Ok(decoded)
+            }
+            ended => {
+                child.kill().await;
+                let detail = match ended {
+                    Ok(_) => format!(
+                        "the decoder ended in the middle of it; it had {} MiB of memory",
+                        memory >> 20
+                    ),
+                    Err(_) => format!("decoding takes longer than {} s", PATIENCE.as_secs()),
+                };
+                Ok(Err(Rejection::new(Refusal::TooCostly, detail)))
+            }
+        }
     }
 }
 

@@ -22,10 +22,12 @@ use crate::{
     db::{
         chunks::{BacklogEntry, Deferral, MOST_INTERRUPTIONS, ReceivedBody, RejectedCopy},
         image_batch::JudgedImage,
-        images,
+        images, removals,
     },
     fetch::{CookieJar, Fetcher},
-    model::{AcceptedImage, Checksum, DatasetId, Grants, Refusal, Rejection, Rules, Sha256},
+    model::{
+        AcceptedImage, Checksum, DatasetId, Decoded, Grants, Refusal, Rejection, RemovalKey, Rules, Sha256,
+    },
     runner::ResponseCache,
     services::objects::KeepError,
     validate,
@@ -56,6 +58,8 @@ pub(super) struct ChunkContext {
     pub(super) owner: Owner,
     pub(super) dataset: DatasetId,
     pub(super) rules: Rules,
+    /// Perceptual hashes of pictures that the job does not want, 32 bytes each.
+    pub(super) unlike: Vec<u8>,
     pub(super) grants: Grants,
     /// Those that are in the grants, so that what is said of them is not said of later ones.
     pub(super) credentials: Arc<CredentialSet>,
@@ -95,6 +99,11 @@ impl ChunkContext {
             return reject(entry, None, rejection);
         }
         let url = entry.address().to_owned();
+        let mut keys = RemovalKey::of_candidate(&entry.candidate);
+        keys.extend(RemovalKey::of_address(&url));
+        if let Some(rejection) = self.kept_out(&keys).await {
+            return reject(entry, None, rejection);
+        }
         let metrics = &self.app.metrics;
         let download = self.fetcher.download(&self.grants, &entry.candidate, &url);
         let download = match metrics.download(download).await {
@@ -128,6 +137,11 @@ impl ChunkContext {
             Ok(image) => image,
             Err(rejection) => return next_copy_or_reject(entry, Some(body), rejection),
         };
+        let mut keys = vec![RemovalKey::of_bytes(&sha256)];
+        keys.extend(RemovalKey::of_address(&body.final_url));
+        if let Some(rejection) = self.kept_out(&keys).await {
+            return reject(entry, Some(body), rejection);
+        }
         match self.app.keep_object(self.owner.user, &sha256, image.format, download.bytes).await {
             Ok(()) => {}
             Err(KeepError::Deleting) => {
@@ -185,9 +199,25 @@ impl ChunkContext {
         let result = decoded.and_then(|decoded| {
             self.rules.check_picture(&header.facts(bytes.len() as u64, &decoded))?;
             checksum?;
+            self.check_unlike(&decoded)?;
             Ok(header.accept(sha256, crc32, decoded))
         });
         Ok(CheckedFile { sha256, result })
+    }
+
+    /// Refuses what looks like a picture that the job does not want.
+    fn check_unlike(&self, decoded: &Decoded) -> Result<(), Rejection> {
+        let Some(bits) = decoded.hash.nearest(&self.unlike) else { return Ok(()) };
+        let detail = format!("it looks like a picture of the list of unwanted ones: {bits} bits differ");
+        Err(Rejection::new(Refusal::Unwanted, detail))
+    }
+
+    /// Why a picture is not even stored of which one of these was taken out. Where that cannot be seen now, it is
+    /// when the verdict is written.
+    async fn kept_out(&self, keys: &[RemovalKey]) -> Option<Rejection> {
+        let found = removals::kept_out(&self.app.db, self.owner.user, self.dataset, keys).await;
+        let found = found.inspect_err(|error| tracing::debug!(%error, "what was taken out cannot be seen"));
+        found.ok()?.map(removals::removed)
     }
 
     /// What is known of these bytes.
@@ -231,8 +261,7 @@ fn next_copy_or_reject(
     body: Option<ReceivedBody>,
     rejection: Rejection,
 ) -> ImageOutcome {
-    // Who opts out means the picture, not a copy of it.
-    let may_go_on = rejection.reason != Refusal::OptOut;
+    let may_go_on = !rejection.reason.is_of_all_copies();
     match next_copy(&entry, |_| may_go_on) {
         Some(next) => with_copy(entry, next, body, rejection),
         None => reject(entry, body, rejection),

@@ -321,6 +321,7 @@ impl Worker {
             owner: Owner { user: chunk.user_id, chunk: chunk.id },
             dataset: chunk.dataset_id,
             rules: chunk.rules.clone(),
+            unlike: db::jobs::unlike(&self.app.db, chunk.job_id).await?,
             grants: credentials.grants(&plugin),
             credentials,
             stats: Arc::clone(stats),

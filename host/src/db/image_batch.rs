@@ -18,6 +18,7 @@ use crate::{
         labels,
         look_alikes::LookAlikes,
         progress,
+        removals::{self, KeptOut},
     },
     model::{
         AcceptedImage, Candidate, ChunkId, ImageId, JobId, Pdq, Provenance, Rejection, Scores, Verdict,
@@ -72,12 +73,19 @@ pub async fn record(
 ) -> sqlx::Result<Option<BatchResult>> {
     let hashes = batch.iter().map(|judged| judged.outcome.as_ref().ok().map(|accepted| accepted.hash));
     let mut look_alikes = LookAlikes::new(chunk, hashes);
+    let mut kept_out = KeptOut::new(chunk, batch);
     // Nearly all of them before anybody has to wait, and then those that came in between.
     look_alikes.search(connection).await?;
+    kept_out.search(connection).await?;
     job_lifecycle::lock_compared(connection, chunk).await?;
     look_alikes.search(connection).await?;
+    kept_out.search(connection).await?;
+    let batch = &*kept_out.refuse();
     let Some(quota) = Quota::lock(connection, chunk).await? else { return Ok(None) };
-    let known = Known::read(connection, chunk, batch, &look_alikes).await?;
+    let mut known = Known::read(connection, chunk, batch, &look_alikes).await?;
+    let good = batch.iter().filter_map(|judged| judged.outcome.as_ref().ok());
+    let good = good.map(|accepted| accepted.sha256.to_string()).collect();
+    known.gone = removals::gone(connection, chunk.user_id, good).await?;
     let ids = ids(connection, batch).await?;
     let labels = labels::in_backlog(connection, batch.iter().map(|judged| judged.id).collect()).await?;
     let mut verdicts = Verdicts::new(chunk, known, quota);
@@ -229,6 +237,8 @@ struct Known {
     of_bytes: HashMap<String, Vec<ImageId>>,
     /// Hashes of the bytes of all these pictures, as far as they are in the dataset of the batch.
     bytes: HashSet<String>,
+    /// Hashes of objects that are there no more, though they were put for this batch.
+    gone: HashSet<String>,
 }
 
 impl Known {
@@ -347,6 +357,10 @@ impl<'a> Verdicts<'a> {
             let mut row = ImageInsert::new(*id, judged, labels);
             if let Ok(accepted) = &judged.outcome {
                 let hash = accepted.sha256.to_string();
+                // It stays in the backlog, and is put again.
+                if self.known.gone.contains(&hash) {
+                    continue;
+                }
                 let Some(of) = self.place(at, &row, &hash, look_alikes) else { continue };
                 if of == *id {
                     self.known.of_bytes.entry(hash.clone()).or_default().push(of);

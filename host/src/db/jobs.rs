@@ -283,6 +283,15 @@ pub async fn owner(db: &PgPool, job: JobId) -> sqlx::Result<Option<UserId>> {
         .await
 }
 
+/// Perceptual hashes of pictures that a job does not want, 32 bytes each: for the worker, never for a user.
+pub async fn unlike(db: &PgPool, job: JobId) -> sqlx::Result<Vec<u8>> {
+    sqlx::query_scalar("select coalesce(unlike, '') from pixcrawler.job where job_id = $1")
+        .bind(job)
+        .fetch_optional(db)
+        .await
+        .map(Option::unwrap_or_default)
+}
+
 /// How many different pictures the sources have named for a job of this user so far.
 pub async fn found(db: &PgPool, user: UserId, job: JobId) -> sqlx::Result<i64> {
     sqlx::query_scalar(

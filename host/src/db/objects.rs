@@ -54,6 +54,20 @@ impl StoreHold {
         Self::take(pool, "select pg_try_advisory_lock(hashtext('pixcrawler.objects'))").await
     }
 
+    /// The same for what takes a moment: others who do that are waited for, for some seconds.
+    pub async fn to_delete_some(pool: &PgPool) -> sqlx::Result<Option<Self>> {
+        let mut connection = pool.acquire().await?.detach();
+        let lock = sqlx::query("select pg_advisory_lock(hashtext('pixcrawler.objects'))");
+        match lock.execute(&mut connection).await {
+            Ok(_) => Ok(Some(Self { connection })),
+            Err(error) if super::is_busy(&error) => {
+                connection.close().await?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// To read objects, beside others who read; none while one deletes.
     pub async fn to_read(pool: &PgPool) -> sqlx::Result<Option<Self>> {
         Self::take(pool, "select pg_try_advisory_lock_shared(hashtext('pixcrawler.objects'))").await

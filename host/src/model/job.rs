@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChunkSpec, DatasetId, ProjectId, Rules};
+use super::{ChunkSpec, DatasetId, Pdq, ProjectId, Rules};
 
 /// What a user asked for, checked: every field is within its limits, every
 /// source exists, and every input has a source that takes it.
@@ -34,6 +34,8 @@ pub struct JobSpec {
     pub labels: BTreeMap<String, String>,
     /// What is accepted.
     pub rules: Rules,
+    /// Hashes of pictures that are not wanted, nor what looks like them; each once.
+    pub unlike: Vec<Pdq>,
     /// One for each input and source that takes it, in the order in which shares are given.
     pub chunks: Vec<ChunkSpec>,
 }

@@ -47,6 +47,15 @@ impl Pdq {
 }
 
 impl PictureHash {
+    /// In how many bits the picture differs from the nearest of these hashes, 32 bytes each, where it looks like
+    /// one: in [`Pdq::ALIKE`] at most. One with little to see looks like none.
+    #[must_use]
+    pub fn nearest(&self, hashes: &[u8]) -> Option<u32> {
+        let (hashes, _) = hashes.as_chunks::<32>();
+        let bits = |own: Pdq| hashes.iter().map(|hash| differing_bits(&own.0, hash)).min();
+        self.telling().filter_map(bits).min().filter(|bits| *bits <= Pdq::ALIKE.into())
+    }
+
     /// The hashes by which others may be found to look like this picture: none of one with little to see.
     pub fn telling(&self) -> impl Iterator<Item = Pdq> + use<> {
         let whole = (self.quality >= Pdq::LEAST_QUALITY).then_some(self.pdq);
@@ -58,6 +67,15 @@ impl PictureHash {
         let whole = self.turned.filter(|_| self.quality >= Pdq::LEAST_QUALITY).map(|turned| turned.pdq);
         whole.into_iter().chain(self.turned.and_then(|turned| turned.trimmed)).flatten()
     }
+}
+
+fn differing_bits(one: &[u8; 32], other: &[u8; 32]) -> u32 {
+    let (one, _) = one.as_chunks::<8>();
+    let (other, _) = other.as_chunks::<8>();
+    one.iter()
+        .zip(other)
+        .map(|(one, other)| (u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*other)).count_ones())
+        .sum()
 }
 
 impl TryFrom<String> for Pdq {
@@ -83,5 +101,34 @@ impl std::fmt::Display for Pdq {
 impl std::fmt::Debug for Pdq {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hash with so many bits set.
+    fn hash(bits: u32) -> Pdq {
+        Pdq(std::array::from_fn(|byte| {
+            let set = bits.saturating_sub(8 * u32::try_from(byte).unwrap()).min(8);
+            u8::try_from((1u32 << set) - 1).unwrap()
+        }))
+    }
+
+    #[test]
+    fn what_looks_like_one_of_a_list() {
+        let list: Vec<u8> = [hash(200), hash(256)].iter().flat_map(|hash| hash.0).collect();
+        let picture = |bits, quality, trimmed| PictureHash { pdq: hash(bits), quality, trimmed };
+        assert_eq!(picture(200, 100, None).nearest(&list), Some(0));
+        assert_eq!(picture(225, 50, None).nearest(&list), Some(25));
+        assert_eq!(picture(226, 100, None).nearest(&list[32..]), Some(30));
+        assert_eq!(picture(224, 100, None).nearest(&list[32..]), None);
+        assert_eq!(picture(169, 100, None).nearest(&list), Some(31));
+        assert_eq!(picture(168, 100, None).nearest(&list), None);
+        // With little to see, what is within the borders may tell.
+        assert_eq!(picture(200, 49, None).nearest(&list), None);
+        assert_eq!(picture(0, 49, Some(hash(198))).nearest(&list), Some(2));
+        assert_eq!(picture(200, 100, None).nearest(&[]), None);
     }
 }

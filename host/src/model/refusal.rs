@@ -74,6 +74,10 @@ pub enum Refusal {
     LicenseNotAllowed,
     /// Not the bytes that the source declared.
     ChecksumMismatch,
+    /// Looks like a picture that the job does not want.
+    Unwanted,
+    /// Taken out of the dataset, or kept out since.
+    Removed,
 }
 
 /// What a code says to the person whose picture it is, in Markdown.
@@ -87,7 +91,7 @@ pub struct RefusalHelp {
 
 impl Refusal {
     /// All of them, in the order of what is looked at.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::BadUrl,
         Self::PrivateAddress,
         Self::Robots,
@@ -122,6 +126,8 @@ impl Refusal {
         Self::OverCompressed,
         Self::LicenseNotAllowed,
         Self::ChecksumMismatch,
+        Self::Unwanted,
+        Self::Removed,
     ];
 
     /// The refusal with this code.
@@ -269,6 +275,14 @@ impl Refusal {
                 "The bytes are not those that the source declared.",
                 "Update the job later; if it stays, the source or its cache has another file.",
             ),
+            Self::Unwanted => (
+                "It looks like a picture that the job's list of unwanted ones has.",
+                "Nothing where it is that; else leave its hash out of `unlike` (`--unlike`) in a new job.",
+            ),
+            Self::Removed => (
+                "It was taken out, or it looks like, has the address of or is by the creator of what was.",
+                "Nothing; whoever had it taken out does not want it in the dataset.",
+            ),
         };
         RefusalHelp { meaning, advice }
     }
@@ -311,6 +325,8 @@ impl Refusal {
             Self::OverCompressed => "over-compressed",
             Self::LicenseNotAllowed => "license-not-allowed",
             Self::ChecksumMismatch => "checksum-mismatch",
+            Self::Unwanted => "unwanted",
+            Self::Removed => "removed",
         }
     }
 
@@ -343,6 +359,12 @@ impl Refusal {
                 | Self::Corrupt
                 | Self::ChecksumMismatch
         )
+    }
+
+    /// Whether it is about the picture, wherever it is: no other copy of it is tried then.
+    #[must_use]
+    pub const fn is_of_all_copies(self) -> bool {
+        matches!(self, Self::OptOut | Self::Unwanted | Self::Removed)
     }
 
     /// When a picture is tried again, in a word.

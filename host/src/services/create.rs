@@ -23,6 +23,7 @@ mod request;
 
 pub(super) use check::{IDS, LONGEST_KEYWORD, LONGEST_NAME, MAX_IMAGES, MOST_PUBLISHED};
 pub use check::{ParseUrl, SourceOffer, check_rules};
+pub(crate) use request::MOST_UNLIKE;
 pub use request::{JobRequest, QueryRequest, RetryRequest};
 pub(super) use request::{MOST_KEYWORDS, MOST_SOURCES};
 

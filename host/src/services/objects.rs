@@ -161,8 +161,7 @@ impl App {
         format: Format,
         bytes: Bytes,
     ) -> Result<(), KeepError> {
-        // A folder sees to that by itself.
-        if self.store.is_bucket() && !db::objects::spare(&self.db, user, sha256).await? {
+        if !db::objects::spare(&self.db, user, sha256).await? {
             return Err(KeepError::Deleting);
         }
         Ok(self.store.put(user, sha256, format, bytes).await?)
@@ -277,7 +276,7 @@ pub async fn sweep(db: &PgPool, store: &Store, dry_run: bool) -> Result<Sweep, S
             }
         }
     }
-    if store.is_bucket() && !dry_run {
+    if !dry_run {
         hold.forget_notes().await?;
     }
     hold.end().await?;

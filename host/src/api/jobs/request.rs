@@ -46,6 +46,11 @@ pub(super) struct CreateCrawlJob {
     labels: Option<BTreeMap<String, String>>,
     /// What is accepted.
     rules: Option<Rules>,
+    /// Perceptual hashes (PDQ) of pictures that are not wanted, such as those of a benchmark: what differs from
+    /// one in 31 bits at most is refused as `unwanted`. Each has 64 hexadecimal digits; at most 100 000, of which
+    /// a body has room for some 15 000.
+    #[oai(validator(max_items = 100000, min_length = 64, max_length = 64))]
+    unlike: Option<Vec<String>>,
     /// An existing dataset that the images go to. A new one is made without it.
     #[oai(validator(minimum(value = "1")))]
     dataset_id: Option<i32>,
@@ -198,6 +203,7 @@ impl Example for CreateCrawlJob {
             language: Some("en".to_owned()),
             labels: Some(BTreeMap::from([("red panda".to_owned(), "panda".to_owned())])),
             rules: Some(rules),
+            unlike: None,
             dataset_id: None,
             project_id: None,
             search_engine: None,
@@ -249,6 +255,7 @@ mod tests {
         example["project_id"] = json!(1);
         example["search_engine"] = json!("bing");
         example["config"] = json!({ "safe": true });
+        example["unlike"] = json!(["0f".repeat(32)]);
         let request = JobRequest::from(example);
         assert_eq!(request.misread, Violations::default());
         assert_eq!(documented::<Rules>(), fields(&request.rules));

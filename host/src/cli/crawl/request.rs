@@ -1,7 +1,7 @@
 //! The arguments of `crawl`, and from them the request that the API would be sent.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -19,9 +19,9 @@ use crate::{
         tell, wrong_usage,
     },
     dataset,
-    model::{DuplicateScope, Input},
+    model::{DuplicateScope, Input, Pdq},
     plugins::LoadedPlugin,
-    services::create::JobRequest,
+    services::create::{JobRequest, MOST_UNLIKE},
 };
 
 /// How a table of pictures is read.
@@ -97,6 +97,11 @@ pub(in crate::cli) struct CrawlArgs {
     /// A picture that is mirrored, or turned by quarters, looks like the one that it was made of
     #[arg(long)]
     turned_duplicates: bool,
+    /// File of perceptual hashes (PDQ) of pictures that are not wanted, such as those of a benchmark, nor what
+    /// looks like them: 64 hexadecimal digits a line, at most 100000; what is behind a `#` is skipped. `pixcrawler
+    /// hash` makes such a list; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    unlike: Option<PathBuf>,
     /// Language of the keywords, such as `de` or `pt-BR`
     #[arg(long, value_name = "TAG")]
     language: Option<String>,
@@ -140,6 +145,32 @@ fn option(text: &str) -> Result<[String; 3], String> {
         (!source.is_empty() && !name.is_empty()).then(|| [source, name, value].map(str::to_owned))
     });
     parts.ok_or_else(|| "expected SOURCE.NAME=VALUE".to_owned())
+}
+
+/// The hashes of a list, each once.
+///
+/// # Errors
+/// What is wrong, and in which line.
+fn hashes(text: &str) -> Result<Vec<String>, String> {
+    let mut seen = BTreeSet::new();
+    let mut hashes = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let hash = line.split('#').next().unwrap_or_default().trim();
+        if hash.is_empty() {
+            continue;
+        }
+        let hash = Pdq::parse(hash)
+            .ok_or_else(|| format!("line {number} is not a PDQ hash, which has 64 hexadecimal digits"))?;
+        if seen.insert(hash) {
+            if hashes.len() == MOST_UNLIKE {
+                return Err(format!(
+                    "line {number} is one hash more than the {MOST_UNLIKE} that a list may have"
+                ));
+            }
+            hashes.push(hash.to_string());
+        }
+    }
+    Ok(hashes)
 }
 
 /// What is looked for, as the API takes it.
@@ -199,7 +230,7 @@ impl CrawlArgs {
         }
         let name = Some(inputs.name());
         let mut request = JobRequest { name, safe_search: Some(true), ..JobRequest::default() };
-        self.put_options(&mut request, inputs);
+        self.put_options(&mut request, inputs)?;
         Ok(request)
     }
 
@@ -222,12 +253,15 @@ impl CrawlArgs {
         for [input, name] in &self.label {
             inputs.add_label(input, name)?;
         }
-        self.put_options(&mut request, inputs);
+        self.put_options(&mut request, inputs)?;
         Ok(request)
     }
 
     /// Puts the inputs and every option that is given into a request.
-    fn put_options(&self, request: &mut JobRequest, inputs: Inputs) {
+    ///
+    /// # Errors
+    /// When the list of unwanted pictures cannot be read.
+    fn put_options(&self, request: &mut JobRequest, inputs: Inputs) -> anyhow::Result<()> {
         (request.keywords, request.urls, request.labels) = (inputs.keywords, inputs.urls, inputs.labels);
         for [source, name, value] in self.option.clone() {
             request.options.entry(source).or_default().insert(name, value.into());
@@ -254,6 +288,13 @@ impl CrawlArgs {
         if let Some(max) = self.max {
             request.max_images = Some(max.into());
         }
+        if let Some(file) = &self.unlike {
+            let shown = file.display();
+            let text = read(file).with_context(|| format!("cannot read {shown}"))?;
+            request.unlike =
+                hashes(&text).map_err(|wrong| wrong_usage(format!("--unlike: {shown}: {wrong}")))?;
+        }
+        Ok(())
     }
 
     fn inputs(&self) -> anyhow::Result<Inputs> {
@@ -413,6 +454,23 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn lists_of_hashes() {
+        let (one, other) = ("0f".repeat(32), "A0".repeat(32));
+        let list = format!("# a benchmark\n\n{one}  # a.jpg\n {other}\r\n{one}\n");
+        assert_eq!(hashes(&list), Ok(vec![one.clone(), other.to_lowercase()]));
+        assert_eq!(hashes(""), Ok(Vec::new()));
+        for wrong in [&one[1..], "a.jpg", &format!("{one} {other}"), &"g0".repeat(32)] {
+            let error = hashes(&format!("{one}\n# {other}\n{wrong}\n")).unwrap_err();
+            assert!(error.starts_with("line 3 is not a PDQ hash"), "{error}");
+        }
+        let many: String = (0..=MOST_UNLIKE).map(|number| format!("{number:064x}\n")).collect();
+        let error = hashes(&many).unwrap_err();
+        assert!(error.starts_with("line 100001 is one hash more than the 100000"), "{error}");
+        let (last, _) = many.trim_end().rsplit_once('\n').unwrap();
+        assert_eq!(hashes(last).map(|hashes| hashes.len()), Ok(MOST_UNLIKE));
     }
 
     #[test]

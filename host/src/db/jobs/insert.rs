@@ -101,14 +101,15 @@ async fn begin(
 ) -> sqlx::Result<Vec<(ChunkId, i32)>> {
     // As if refreshed long ago, so that the first image shows at once.
     sqlx::query(
-        "insert into pixcrawler.job (job_id, dataset_id, wanted, wanted_is_default, refreshed_at, input)
-         values ($1, $2, $3, $4, '-infinity', $5)",
+        "insert into pixcrawler.job (job_id, dataset_id, wanted, wanted_is_default, refreshed_at, input, unlike)
+         values ($1, $2, $3, $4, '-infinity', $5, nullif($6, ''::bytea))",
     )
     .bind(job)
     .bind(dataset)
     .bind(spec.max_images)
     .bind(spec.max_is_default)
     .bind(Json(Inputs { urls: spec.urls.clone(), labels: spec.labels.clone() }))
+    .bind(spec.unlike.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>())
     .execute(&mut *transaction)
     .await?;
     sqlx::query("update public.datasets set crawl_job_id = $2, status = 'processing' where id = $1")

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::request::{
-    JobRequest, MOST_KEYWORDS, MOST_LICENSES, MOST_SOURCES, MOST_URLS, QueryRequest, RetryRequest,
+    JobRequest, MOST_KEYWORDS, MOST_LICENSES, MOST_SOURCES, MOST_UNLIKE, MOST_URLS, QueryRequest,
+    RetryRequest,
 };
 use crate::{
     db::job_lifecycle::RetryOptions,
@@ -17,7 +18,7 @@ use crate::{
     },
     services::{
         search_engines,
-        violation::{Violation, Violations, pointer},
+        violation::{Violation, Violations, list_of_at_most, pointer},
     },
 };
 
@@ -101,6 +102,7 @@ impl JobRequest {
         let language = language(self.language.as_deref(), &mut report);
         let labels = self.labels(&keywords, &urls, &mut report);
         let rules = self.rules(&mut report);
+        let unlike = self.unlike(&mut report);
         let destination = self.destination(&mut report);
         report.into_result()?;
 
@@ -117,6 +119,7 @@ impl JobRequest {
             language,
             labels,
             rules,
+            unlike,
             chunks: Vec::new(),
         };
         small_enough(&spec)?;
@@ -369,6 +372,22 @@ impl JobRequest {
             }
         }
         rules
+    }
+
+    fn unlike(&self, report: &mut Violations) -> Vec<Pdq> {
+        if self.unlike.len() > MOST_UNLIKE {
+            report.broken("/unlike", list_of_at_most(MOST_UNLIKE));
+            return Vec::new();
+        }
+        let mut seen = BTreeSet::new();
+        let mut read = |(index, text): (usize, &String)| match Pdq::parse(text.trim()) {
+            Some(hash) => seen.insert(hash).then_some(hash),
+            None => {
+                report.broken(format!("/unlike/{index}"), "must be a PDQ hash: 64 hexadecimal digits");
+                None
+            }
+        };
+        self.unlike.iter().enumerate().filter_map(&mut read).collect()
     }
 
     fn destination(&self, report: &mut Violations) -> Destination {

@@ -18,6 +18,8 @@ use crate::{
 pub(in crate::services) const MOST_KEYWORDS: usize = 50;
 /// Most addresses of a job.
 pub(super) const MOST_URLS: usize = 1_000;
+/// Most hashes of pictures that a job does not want.
+pub(crate) const MOST_UNLIKE: usize = 100_000;
 /// Most sources of a job.
 pub(in crate::services) const MOST_SOURCES: usize = 100;
 /// Most licences that a job accepts by name.
@@ -52,6 +54,8 @@ pub struct JobRequest {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     pub rules: Rules,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlike: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dataset_id: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,6 +104,7 @@ impl From<Value> for JobRequest {
             language: form.text("language"),
             labels: form.object("labels", MOST_KEYWORDS + MOST_URLS).into_texts(),
             rules: form.object("rules", MOST_RULES).into_rules(),
+            unlike: form.texts("unlike", MOST_UNLIKE),
             dataset_id: form.number("dataset_id"),
             project_id: form.number("project_id"),
             search_engine: form.text("search_engine"),

@@ -106,6 +106,8 @@ fn broken_rules_are_said_where_they_are() {
         (json!({ "sources": vec![0; 101] }), vec!["/sources"]),
         (json!({ "rules": { "licenses": vec![0; 101] } }), vec!["/rules/licenses"]),
         (json!({ "rules": { "formats": vec![0; 5] } }), vec!["/rules/formats"]),
+        (json!({ "unlike": ["0f".repeat(32), "0f", 5] }), vec!["/unlike/1", "/unlike/2"]),
+        (json!({ "unlike": vec![0; 100_001] }), vec!["/unlike"]),
         (json!({ "labels": keys(1_051) }), vec!["/labels"]),
         (json!({ "options": keys(101) }), vec!["/options"]),
         (json!({ "options": { "openverse": keys(101) } }), vec!["/options/openverse"]),

@@ -1,0 +1,630 @@
+//! What was taken out of datasets and is kept out since: of one, of all of a user, or of everybody's.
+//!
+//! Its functions fail when the database does.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap, HashSet},
+};
+
+use serde_json::json;
+use sqlx::{FromRow, PgConnection, PgPool};
+
+use crate::{
+    db::{
+        activity::{self, Action},
+        chunks::ClaimedChunk,
+        image_batch::JudgedImage,
+        job_lifecycle, progress,
+    },
+    model::{
+        ChunkId, DatasetId, ExportKey, Format, ImageId, JobId, Pdq, PictureHash, Refusal, Rejection,
+        RemovalCriterion, RemovalKey, RemovalScope, Sha256, UserId,
+    },
+};
+
+/// Rows that are looked at in one go.
+const PAGE: i64 = 2000;
+
+/// A removal that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct RemovalId(i64);
+
+/// Notes what is to be taken out, and keeps it out from now on. What was asked for before is the same removal.
+pub async fn begin(
+    connection: &mut PgConnection,
+    scope: RemovalScope,
+    criterion: &RemovalCriterion,
+    reason: Option<&str>,
+) -> sqlx::Result<RemovalId> {
+    let (id, is_new): (RemovalId, bool) = sqlx::query_as(
+        "insert into pixcrawler.removal as asked (user_id, dataset_id, kind, value, digest, reason)
+         values ($1, $2, $3, $4, $5, $6)
+             on conflict (digest, user_id, dataset_id) do update set reason = coalesce(excluded.reason, asked.reason)
+      returning id, xmax = 0",
+    )
+    .bind(scope.user())
+    .bind(scope.dataset())
+    .bind(criterion.kind())
+    .bind(criterion.value())
+    .bind(criterion.key().digest.0)
+    .bind(reason)
+    .fetch_one(&mut *connection)
+    .await?;
+    if is_new {
+        let hashes = if let RemovalCriterion::Pdq(pdq) = criterion { pdq.0.to_vec() } else { Vec::new() };
+        keep_out(connection, scope, id, criterion.kept_out().as_slice(), hashes).await?;
+    }
+    Ok(id)
+}
+
+async fn keep_out(
+    connection: &mut PgConnection,
+    scope: RemovalScope,
+    removal: RemovalId,
+    keys: &[RemovalKey],
+    hashes: Vec<u8>,
+) -> sqlx::Result<()> {
+    if keys.is_empty() && hashes.is_empty() {
+        return Ok(());
+    }
+    // Until the end of the transaction: a number that can be seen has none below it that cannot.
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.removals'))")
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "with batch as (
+             insert into pixcrawler.removal_batch (removal_id, user_id, dataset_id, hashes)
+             values ($1, $2, $3, $4) returning sequence)
+         insert into pixcrawler.removal_key (digest, sequence)
+         select distinct digest, sequence from unnest($5::bytea[]) as digest, batch",
+    )
+    .bind(removal)
+    .bind(scope.user())
+    .bind(scope.dataset())
+    .bind(hashes)
+    .bind(keys.iter().map(|key| key.digest.0.to_vec()).collect::<Vec<_>>())
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Which of these, if any, is kept out of a dataset of a user.
+pub async fn kept_out(
+    pool: &PgPool,
+    user: UserId,
+    dataset: DatasetId,
+    keys: &[RemovalKey],
+) -> sqlx::Result<Option<RemovalKey>> {
+    let mut connection = pool.acquire().await?;
+    let found = keys_after(&mut connection, user, dataset, 0, keys.iter()).await?;
+    Ok(keys.iter().find(|key| found.contains(key.digest.0.as_slice())).copied())
+}
+
+/// Those of these digests that are kept out, by batches after `sequence`.
+async fn keys_after(
+    connection: &mut PgConnection,
+    user: UserId,
+    dataset: DatasetId,
+    sequence: i64,
+    keys: impl Iterator<Item = &RemovalKey>,
+) -> sqlx::Result<HashSet<Vec<u8>>> {
+    let found: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select digest from pixcrawler.removal_key join pixcrawler.removal_batch b using (sequence)
+          where digest = any ($1) and sequence > $2
+            and (b.user_id is null or b.user_id = $3) and (b.dataset_id is null or b.dataset_id = $4)",
+    )
+    .bind(keys.map(|key| key.digest.0.to_vec()).collect::<Vec<_>>())
+    .bind(sequence)
+    .bind(user)
+    .bind(dataset)
+    .fetch_all(connection)
+    .await?;
+    Ok(found.into_iter().collect())
+}
+
+/// What a batch of verdicts has that is kept out of its dataset.
+pub(super) struct KeptOut<'a> {
+    user: UserId,
+    dataset: DatasetId,
+    batch: &'a [JudgedImage],
+    /// Of each good picture of the batch.
+    keys: Vec<Vec<RemovalKey>>,
+    /// Why each is refused, as far as was read.
+    rejections: HashMap<usize, Rejection>,
+    /// The last batch of removals that was read.
+    sequence: i64,
+}
+
+impl<'a> KeptOut<'a> {
+    pub(super) fn new(chunk: &ClaimedChunk, batch: &'a [JudgedImage]) -> Self {
+        let keys = batch.iter().map(|judged| match &judged.outcome {
+            Ok(accepted) => {
+                let addresses = judged.body.iter().map(|body| &body.final_url).chain([&judged.address]);
+                let mut keys = RemovalKey::of_candidate(&judged.candidate);
+                keys.extend(addresses.flat_map(|address| RemovalKey::of_address(address)));
+                keys.push(RemovalKey::of_bytes(&accepted.sha256));
+                keys
+            }
+            Err(_) => Vec::new(),
+        });
+        let (user, dataset) = (chunk.user_id, chunk.dataset_id);
+        Self { user, dataset, batch, keys: keys.collect(), rejections: HashMap::new(), sequence: 0 }
+    }
+
+    /// Looks at what was kept out since the last call.
+    pub(super) async fn search(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let before = self.sequence;
+        loop {
+            let page: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+                "select sequence, hashes from pixcrawler.removal_batch
+                  where sequence > $1 and (user_id is null or user_id = $2)
+                    and (dataset_id is null or dataset_id = $3)
+                  order by sequence limit 1000",
+            )
+            .bind(self.sequence)
+            .bind(self.user)
+            .bind(self.dataset)
+            .fetch_all(&mut *connection)
+            .await?;
+            let Some((last, _)) = page.last() else { break };
+            self.sequence = *last;
+            for (_, hashes) in &page {
+                self.compare(hashes);
+            }
+        }
+        if self.sequence == before {
+            return Ok(());
+        }
+        let keys = self.keys.iter().flatten();
+        let found = keys_after(connection, self.user, self.dataset, before, keys).await?;
+        for (at, keys) in self.keys.iter().enumerate() {
+            if let Some(key) = keys.iter().find(|key| found.contains(key.digest.0.as_slice())) {
+                self.rejections.insert(at, removed(*key));
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, hashes: &[u8]) {
+        for (at, judged) in self.batch.iter().enumerate() {
+            let Ok(accepted) = &judged.outcome else { continue };
+            if let Some(bits) = accepted.hash.nearest(hashes) {
+                let detail = format!("it looks like a picture that was taken out: {bits} bits differ");
+                self.rejections.entry(at).or_insert_with(|| Rejection::new(Refusal::Removed, detail));
+            }
+        }
+    }
+
+    /// The batch with these refused.
+    pub(super) fn refuse(self) -> Cow<'a, [JudgedImage]> {
+        if self.rejections.is_empty() {
+            return Cow::Borrowed(self.batch);
+        }
+        let mut batch = self.batch.to_vec();
+        for (at, rejection) in self.rejections {
+            batch[at].outcome = Err(rejection);
+        }
+        Cow::Owned(batch)
+    }
+}
+
+/// Why a picture is refused of which this is kept out.
+#[must_use]
+pub fn removed(key: RemovalKey) -> Rejection {
+    let detail = match key.kind {
+        "url" => "its address, or that of its page, was taken out",
+        "host" => "what its host has was taken out",
+        "creator" => "what its creator made was taken out",
+        _ => "the same picture was taken out",
+    };
+    Rejection::new(Refusal::Removed, detail)
+}
+
+/// At most a thousand datasets in this scope, in order, after `after`, each with whose it is.
+pub async fn datasets(
+    pool: &PgPool,
+    scope: RemovalScope,
+    after: Option<DatasetId>,
+) -> sqlx::Result<Vec<(DatasetId, UserId)>> {
+    sqlx::query_as(
+        "select id, user_id from public.datasets
+          where ($1::uuid is null or user_id = $1) and ($2::integer is null or id = $2) and id > coalesce($3, 0)
+          order by id limit 1000",
+    )
+    .bind(scope.user())
+    .bind(scope.dataset())
+    .bind(after)
+    .fetch_all(pool)
+    .await
+}
+
+/// Waits for those who write verdicts on pictures of a dataset at the moment: whoever does after that sees what
+/// is kept out by now.
+pub async fn wait_for_verdicts(pool: &PgPool, dataset: DatasetId) -> sqlx::Result<()> {
+    let mut tx = pool.begin().await?;
+    super::lock_dataset(&mut tx, dataset).await?;
+    tx.commit().await
+}
+
+/// A search for the pictures of a dataset that are to be taken out.
+#[derive(Debug)]
+pub struct Search<'a> {
+    dataset: DatasetId,
+    criterion: &'a RemovalCriterion,
+    after: i32,
+}
+
+/// What tells whether a picture is meant.
+#[derive(FromRow)]
+struct PlaceRow {
+    id: ImageId,
+    original_url: String,
+    asked_url: Option<String>,
+    final_url: Option<String>,
+    page_url: Option<String>,
+    creator: Option<String>,
+}
+
+impl PlaceRow {
+    fn has(&self, wanted: RemovalKey) -> bool {
+        let Self { original_url, asked_url, final_url, page_url, creator, .. } = self;
+        let addresses = [Some(original_url), asked_url.as_ref(), final_url.as_ref(), page_url.as_ref()];
+        if wanted.kind == "creator" {
+            return creator.as_deref().is_some_and(|creator| RemovalKey::of_creator(creator) == wanted);
+        }
+        addresses
+            .into_iter()
+            .flatten()
+            .any(|address| RemovalKey::of_address(address).any(|key| key == wanted))
+    }
+}
+
+impl<'a> Search<'a> {
+    /// Begins one.
+    #[must_use]
+    pub const fn new(dataset: DatasetId, criterion: &'a RemovalCriterion) -> Self {
+        Self { dataset, criterion, after: 0 }
+    }
+
+    /// The next of them, some of which may have been taken out by now; none at the end.
+    pub async fn next(&mut self, pool: &PgPool) -> sqlx::Result<Option<Vec<ImageId>>> {
+        match self.criterion {
+            RemovalCriterion::Image(image) => {
+                let is_first = std::mem::replace(&mut self.after, i32::MAX) == 0;
+                Ok(is_first.then(|| vec![*image]))
+            }
+            RemovalCriterion::Pdq(pdq) => self.next_alike(pool, *pdq).await,
+            RemovalCriterion::Sha256(sha256) => {
+                let found: Vec<ImageId> = sqlx::query_scalar(
+                    "select id from public.images
+                      where dataset_id = $1 and hash = $2 and id > $3 and (is_valid or is_duplicate)
+                      order by id limit $4",
+                )
+                .bind(self.dataset)
+                .bind(sha256.to_string())
+                .bind(self.after)
+                .bind(PAGE)
+                .fetch_all(pool)
+                .await?;
+                Ok(self.page(found.last().copied(), found))
+            }
+            RemovalCriterion::Url(_) | RemovalCriterion::Host(_) | RemovalCriterion::Creator(_) => {
+                let rows: Vec<PlaceRow> = sqlx::query_as(
+                    "select id, original_url, asked_url, page_url, creator,
+                            to_jsonb(metadata) ->> 'final_url' as final_url
+                       from public.images
+                      where dataset_id = $1 and id > $2 and (is_valid or is_duplicate)
+                      order by id limit $3",
+                )
+                .bind(self.dataset)
+                .bind(self.after)
+                .bind(PAGE)
+                .fetch_all(pool)
+                .await?;
+                let wanted = self.criterion.key();
+                let last = rows.last().map(|row| row.id);
+                let found = rows.into_iter().filter(|row| row.has(wanted)).map(|row| row.id).collect();
+                Ok(self.page(last, found))
+            }
+        }
+    }
+
+    fn page(&mut self, last: Option<ImageId>, found: Vec<ImageId>) -> Option<Vec<ImageId>> {
+        self.after = last?.0;
+        Some(found)
+    }
+
+    async fn next_alike(&mut self, pool: &PgPool, pdq: Pdq) -> sqlx::Result<Option<Vec<ImageId>>> {
+        let batches: Vec<(i32, Vec<ImageId>, Vec<u8>)> = sqlx::query_as(
+            "select sequence, images, hashes from pixcrawler.picture_batch
+              where dataset_id = $1 and sequence > $2 order by sequence limit 100",
+        )
+        .bind(self.dataset)
+        .bind(self.after)
+        .fetch_all(pool)
+        .await?;
+        let Some((last, ..)) = batches.last() else { return Ok(None) };
+        self.after = *last;
+        let picture = PictureHash { pdq, quality: 100, trimmed: None };
+        let found = batches.iter().flat_map(|(_, images, hashes)| {
+            let (hashes, _) = hashes.as_chunks::<32>();
+            images.iter().zip(hashes).filter(|(_, hash)| picture.nearest(hash.as_slice()).is_some())
+        });
+        Ok(Some(found.map(|(image, _)| *image).collect()))
+    }
+}
+
+/// The pictures that stand for these: themselves, or those of which they are duplicates. What is not of the
+/// dataset, or was taken out, is left out.
+pub async fn heads(
+    connection: &mut PgConnection,
+    dataset: DatasetId,
+    images: &[ImageId],
+) -> sqlx::Result<Vec<ImageId>> {
+    sqlx::query_scalar(
+        "select distinct coalesce(duplicate_of, id) from public.images
+          where dataset_id = $1 and id = any ($2) and (is_valid or is_duplicate)",
+    )
+    .bind(dataset)
+    .bind(images)
+    .fetch_all(connection)
+    .await
+}
+
+/// How many pictures were kept of these groups, and how many are duplicates of them.
+pub async fn count(pool: &PgPool, dataset: DatasetId, heads: &[ImageId]) -> sqlx::Result<(i64, i64)> {
+    sqlx::query_as(
+        "select count(*) filter (where not is_duplicate), count(*) filter (where is_duplicate)
+           from public.images
+          where dataset_id = $1 and (id = any ($2) or duplicate_of = any ($2)) and (is_valid or is_duplicate)",
+    )
+    .bind(dataset)
+    .bind(heads)
+    .fetch_one(pool)
+    .await
+}
+
+/// What was taken out, and what is to be deleted for it.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Pictures that were kept.
+    pub images: u64,
+    /// Duplicates of them.
+    pub duplicates: u64,
+    /// Objects that no row of the user names any more. Nobody puts one of them for some minutes, unless
+    /// [`objects_are_gone`] says that they are.
+    pub objects: Vec<(Sha256, Format)>,
+    /// Files that were made of exports that had one of them: export, number and revision.
+    pub made: Vec<(ExportKey, i32, i32)>,
+}
+
+/// A picture that is taken out.
+#[derive(FromRow)]
+struct TakenRow {
+    id: ImageId,
+    crawl_job_id: JobId,
+    chunk_id: Option<ChunkId>,
+    hash: Option<String>,
+    format: Option<String>,
+    file_size: Option<i32>,
+    pdq: Option<String>,
+    pdq_quality: Option<i16>,
+    pdq_trimmed: Option<String>,
+    is_duplicate: bool,
+}
+
+impl TakenRow {
+    fn picture(&self) -> Option<PictureHash> {
+        let quality = self.pdq_quality.and_then(|quality| u8::try_from(quality).ok())?;
+        let parse = |hash: &Option<String>| hash.as_deref().and_then(Pdq::parse);
+        Some(PictureHash { pdq: parse(&self.pdq)?, quality, trimmed: parse(&self.pdq_trimmed) })
+    }
+
+    fn sha256(&self) -> Option<Sha256> {
+        self.hash.as_deref().and_then(Sha256::parse)
+    }
+
+    fn object(&self) -> Option<(Sha256, Format)> {
+        self.sha256().zip(self.format.as_deref().and_then(Format::named))
+    }
+}
+
+/// Takes pictures out of a dataset, each with its duplicates, in one transaction: their rows are refusals from
+/// now on, the counters of their jobs are lower, and what looks like them is kept out.
+pub async fn take_out(
+    connection: &mut PgConnection,
+    scope: RemovalScope,
+    removal: RemovalId,
+    (dataset, user): (DatasetId, UserId),
+    images: &[ImageId],
+    criterion: &RemovalCriterion,
+    reason: Option<&str>,
+) -> sqlx::Result<Taken> {
+    job_lifecycle::lock_dataset(connection, dataset).await?;
+    let heads = heads(connection, dataset, images).await?;
+    if heads.is_empty() {
+        return Ok(Taken::default());
+    }
+    let rows: Vec<TakenRow> = sqlx::query_as(
+        "select id, crawl_job_id, chunk_id, hash, format, file_size, pdq, pdq_quality, pdq_trimmed, is_duplicate
+           from public.images
+          where dataset_id = $1 and (id = any ($2) or duplicate_of = any ($2)) and (is_valid or is_duplicate)
+          order by id",
+    )
+    .bind(dataset)
+    .bind(&heads)
+    .fetch_all(&mut *connection)
+    .await?;
+    let ids: Vec<ImageId> = rows.iter().map(|row| row.id).collect();
+    let kept: Vec<&TakenRow> = rows.iter().filter(|row| !row.is_duplicate).collect();
+    give_back_places(connection, &kept).await?;
+    let made = made_of(connection, &ids).await?;
+    refuse(connection, &ids, criterion, reason).await?;
+    let keys: Vec<_> =
+        rows.iter().filter_map(TakenRow::sha256).map(|hash| RemovalKey::of_bytes(&hash)).collect();
+    let hashes = rows.iter().filter_map(TakenRow::picture).flat_map(|picture| picture.telling());
+    let hashes: BTreeSet<[u8; 32]> = hashes.map(|hash| hash.0).collect();
+    keep_out(connection, scope, removal, &keys, hashes.into_iter().collect::<Vec<_>>().concat()).await?;
+    let (images, duplicates) = (kept.len(), rows.len() - kept.len());
+    let jobs: BTreeSet<JobId> = rows.iter().map(|row| row.crawl_job_id).collect();
+    for job in jobs {
+        progress::refresh(connection, job).await?;
+    }
+    job_lifecycle::publish_dataset(connection, dataset).await?;
+    let metadata = json!({ "removed": { criterion.kind(): criterion.value(), "images": images } });
+    activity::log(connection, user, Action::UpdateDataset, dataset, metadata).await?;
+    let objects = forget_objects(connection, user, &rows).await?;
+    Ok(Taken { images: images as u64, duplicates: duplicates as u64, objects, made })
+}
+
+/// Lowers the counters of the chunks and jobs of pictures that were kept. Of a job that runs, the chunks that
+/// are not over may keep others in their place; what those that are gave is shared out when one ends.
+async fn give_back_places(connection: &mut PgConnection, kept: &[&TakenRow]) -> sqlx::Result<()> {
+    let jobs: Vec<JobId> = kept.iter().map(|row| row.crawl_job_id).collect();
+    let chunks: Vec<ChunkId> = kept.iter().filter_map(|row| row.chunk_id).collect();
+    sqlx::query("select from pixcrawler.chunk where id = any ($1) order by id for update")
+        .bind(&chunks)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("select from pixcrawler.job where job_id = any ($1) order by job_id for update")
+        .bind(&jobs)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "update pixcrawler.chunk c
+            set kept = c.kept - lost.pictures,
+                share = case when state in ('queued', 'running', 'waiting') then share else share - lost.pictures end
+           from (select id, count(*)::integer as pictures from unnest($1::integer[]) as id group by id) as lost
+          where c.id = lost.id",
+    )
+    .bind(&chunks)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "update pixcrawler.job j set kept = j.kept - lost.pictures, bytes = j.bytes - lost.bytes
+           from (select job, count(*)::integer as pictures, sum(bytes)::bigint as bytes
+                   from unnest($1::integer[], $2::bigint[]) as lost (job, bytes) group by job) as lost
+          where j.job_id = lost.job",
+    )
+    .bind(&jobs)
+    .bind(kept.iter().map(|row| row.file_size.map_or(0, i64::from)).collect::<Vec<_>>())
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Files that were made of exports that have one of these pictures, as of now.
+async fn made_of(
+    connection: &mut PgConnection,
+    images: &[ImageId],
+) -> sqlx::Result<Vec<(ExportKey, i32, i32)>> {
+    sqlx::query_as(
+        "select distinct e.key, f.number, f.revision
+           from pixcrawler.export_item i
+           join pixcrawler.export e on e.id = i.export_id
+           join pixcrawler.export_file f on f.export_id = e.id
+            and (f.kind = 'zip' or i.position >= f.first_position and i.position < f.end_position)
+          where i.image_id = any ($1)",
+    )
+    .bind(images)
+    .fetch_all(connection)
+    .await
+}
+
+async fn refuse(
+    connection: &mut PgConnection,
+    images: &[ImageId],
+    criterion: &RemovalCriterion,
+    reason: Option<&str>,
+) -> sqlx::Result<()> {
+    let what = match criterion {
+        RemovalCriterion::Image(_) => "taken out".to_owned(),
+        other => format!("taken out with {} {}", other.kind(), other.value()),
+    };
+    let detail = reason.map_or_else(|| what.clone(), |reason| format!("{what}: {reason}"));
+    sqlx::query(
+        "update public.images
+            set is_valid = false, is_duplicate = false, duplicate_of = null, storage_url = null, reason = $2,
+                metadata = coalesce(to_jsonb(metadata), '{}') || jsonb_build_object('detail', $3::text, 'removed_at', now())
+          where id = any ($1)",
+    )
+    .bind(images)
+    .bind(Refusal::Removed.code())
+    .bind(detail)
+    .execute(&mut *connection)
+    .await?;
+    // No retry or update of a job tries these again.
+    sqlx::query("update pixcrawler.candidate set verdict = 'refused' where image_id = any ($1) and verdict is not null")
+        .bind(images)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Notes which objects of these rows no other row of the user names, so that nobody takes one for kept that is
+/// about to be deleted: who puts one from now on waits, and who has put one before finds the note.
+async fn forget_objects(
+    connection: &mut PgConnection,
+    user: UserId,
+    rows: &[TakenRow],
+) -> sqlx::Result<Vec<(Sha256, Format)>> {
+    let objects: HashMap<String, (Sha256, Format)> =
+        rows.iter().filter_map(TakenRow::object).map(|object| (object.0.to_string(), object)).collect();
+    // Waits for those who did not find the note and write rows: these count.
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.gone'), hashtext($1::text))")
+        .bind(user)
+        .execute(&mut *connection)
+        .await?;
+    let noted: Vec<String> = sqlx::query_scalar(
+        "insert into pixcrawler.object_to_delete (user_id, hash, deleting_at)
+         select $1, gone.hash, now() from unnest($2::text[]) as gone (hash)
+          where not exists (select from public.datasets d join public.images i on i.dataset_id = d.id
+                             where d.user_id = $1 and i.hash = gone.hash and i.is_valid and not i.is_duplicate)
+          order by 2
+             on conflict (user_id, hash) do update set noted_at = now(), deleting_at = now()
+      returning hash",
+    )
+    .bind(user)
+    .bind(objects.keys().collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(noted.iter().filter_map(|hash| objects.get(hash).copied()).collect())
+}
+
+/// Of these objects, which are to get rows now, those that a removal has deleted since they were put, or is
+/// about to. They may be put again.
+pub(super) async fn gone(
+    connection: &mut PgConnection,
+    user: UserId,
+    hashes: Vec<String>,
+) -> sqlx::Result<HashSet<String>> {
+    if hashes.is_empty() {
+        return Ok(HashSet::new());
+    }
+    sqlx::query("select pg_advisory_xact_lock_shared(hashtext('pixcrawler.gone'), hashtext($1::text))")
+        .bind(user)
+        .execute(&mut *connection)
+        .await?;
+    let gone: Vec<String> = sqlx::query_scalar(
+        "select hash from pixcrawler.object_to_delete where user_id = $1 and hash = any ($2)",
+    )
+    .bind(user)
+    .bind(hashes)
+    .fetch_all(connection)
+    .await?;
+    Ok(gone.into_iter().collect())
+}
+
+/// No request that deletes one of these is on its way any more: whoever wants one may put it.
+pub async fn objects_are_gone(pool: &PgPool, user: UserId, objects: &[(Sha256, Format)]) -> sqlx::Result<()> {
+    sqlx::query(
+        "update pixcrawler.object_to_delete set deleting_at = null where user_id = $1 and hash = any ($2)",
+    )
+    .bind(user)
+    .bind(objects.iter().map(|(sha256, _)| sha256.to_string()).collect::<Vec<_>>())
+    .execute(pool)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,383 @@
+//! Taking pictures out of datasets, and keeping them out.
+
+use std::collections::HashSet;
+
+use chrono::Utc;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::App,
+    db::{
+        self, PgPool, datasets, images,
+        objects::StoreHold,
+        removals::{self, RemovalId, Search, Taken},
+    },
+    error::chain,
+    model::{DatasetId, ImageId, Pdq, Refusal, RemovalCriterion, RemovalScope, Sha256, UserId},
+    services::{
+        form::Form,
+        objects::Share,
+        violation::{Violation, Violations},
+    },
+    store::{MadePlace, Store, StoreError},
+};
+
+/// Longest address, in characters.
+const LONGEST_URL: usize = 8_192;
+/// Longest creator, in characters.
+const LONGEST_CREATOR: usize = 1_000;
+/// Longest reason, in characters.
+const LONGEST_REASON: usize = 500;
+/// Pictures that are looked for in a dataset and taken out in one transaction, without their duplicates.
+const AT_A_TIME: usize = 200;
+/// Pictures after which a request of the API ends: the same again goes on.
+const MOST_AT_ONCE: u64 = 10_000;
+
+/// What is to be taken out, as it is asked for, read like a [`JobRequest`](crate::services::create::JobRequest).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "meanings are in the API's document")]
+pub struct RemovalRequest {
+    /// Named by the path of the API, and so not in its JSON.
+    pub image: Option<ImageId>,
+    pub url: Option<String>,
+    pub host: Option<String>,
+    pub creator: Option<String>,
+    pub sha256: Option<String>,
+    pub pdq: Option<String>,
+    pub reason: Option<String>,
+    pub dry_run: Option<bool>,
+    pub misread: Violations,
+}
+
+/// A removal that keeps the rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovalSpec {
+    /// Which pictures.
+    pub criterion: RemovalCriterion,
+    /// For people.
+    pub reason: Option<String>,
+    /// Nothing is taken out: it is only counted.
+    pub dry_run: bool,
+}
+
+/// What was taken out so far, or would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Removed {
+    /// Pictures that were kept.
+    pub images: u64,
+    /// Their duplicates.
+    pub duplicates: u64,
+    /// Datasets that had one.
+    pub datasets: u64,
+    /// Objects that were deleted.
+    pub objects: u64,
+    /// Those of them that are left to a sweep: a backup reads them, another database may name them, or the
+    /// store failed.
+    pub objects_left: u64,
+    /// It ended before the last: the same again goes on.
+    pub more: bool,
+}
+
+/// Why pictures were not taken out, or not all: the same again goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum RemovalError {
+    /// The user has no such dataset.
+    #[error("there is no such dataset")]
+    NoDataset,
+    /// The user has no such image.
+    #[error("there is no such image")]
+    NoImage,
+    /// It was refused for another reason, so that it is in no dataset.
+    #[error("the image was not kept")]
+    NotKept,
+    /// The request is refused.
+    #[error("the request breaks rules")]
+    Rules(Vec<Violation>),
+    /// The database failed.
+    #[error("the database failed; the same again goes on")]
+    Database(#[from] db::Error),
+}
+
+impl From<Value> for RemovalRequest {
+    fn from(body: Value) -> Self {
+        let mut misread = Violations::default();
+        let mut form = Form::new(body, &mut misread);
+        let mut request = Self {
+            image: None,
+            url: form.text("url"),
+            host: form.text("host"),
+            creator: form.text("creator"),
+            sha256: form.text("sha256"),
+            pdq: form.text("pdq"),
+            reason: form.text("reason"),
+            dry_run: form.boolean("dry_run"),
+            misread: Violations::default(),
+        };
+        form.end();
+        request.misread = misread;
+        request
+    }
+}
+
+impl RemovalRequest {
+    /// Checks what is asked for.
+    ///
+    /// # Errors
+    /// Every broken rule.
+    pub fn check(&self) -> Result<RemovalSpec, Vec<Violation>> {
+        let mut report = self.misread.clone();
+        let mut given: Vec<_> =
+            self.image.map(|image| Some(RemovalCriterion::Image(image))).into_iter().collect();
+        let mut read = |place: &str, text: &Option<String>, longest, must: &str, read: &dyn Fn(&str) -> _| {
+            let Some(text) = text else { return };
+            let criterion = report.text(place, text, longest).map(|text| read(&text));
+            if let Some(None) = criterion {
+                report.broken(place, must);
+            }
+            given.push(criterion.flatten());
+        };
+        read(
+            "/url",
+            &self.url,
+            LONGEST_URL,
+            "must be an address that begins with http:// or https://",
+            &|text| RemovalCriterion::url(text),
+        );
+        read(
+            "/host",
+            &self.host,
+            LONGEST_URL,
+            "must be the name of a host, such as `example.org`",
+            &|text| RemovalCriterion::host(text),
+        );
+        read("/creator", &self.creator, LONGEST_CREATOR, "must be a name", &|text| {
+            RemovalCriterion::creator(text)
+        });
+        read("/sha256", &self.sha256, 64, "must be a SHA-256: 64 hexadecimal digits", &|text| {
+            Sha256::parse(text).map(RemovalCriterion::Sha256)
+        });
+        read("/pdq", &self.pdq, 64, "must be a PDQ hash: 64 hexadecimal digits", &|text| {
+            Pdq::parse(text).map(RemovalCriterion::Pdq)
+        });
+        let reason = self.reason.as_ref().and_then(|reason| report.text("/reason", reason, LONGEST_REASON));
+        if given.len() != 1 {
+            report.broken("", "exactly one of `url`, `host`, `creator`, `sha256` and `pdq` must be given");
+        }
+        report.into_result()?;
+        let criterion = given.into_iter().flatten().next();
+        // What is not read is reported.
+        let criterion = criterion.ok_or_else(Vec::new)?;
+        Ok(RemovalSpec { criterion, reason, dry_run: self.dry_run.unwrap_or_default() })
+    }
+}
+
+impl App {
+    /// Takes pictures out of a dataset of a user, or of all, ten thousand at most: where there are more, the
+    /// same again goes on.
+    ///
+    /// # Errors
+    /// When there is no such dataset, the request is refused, or not all could be done.
+    pub async fn remove(
+        &self,
+        user: UserId,
+        dataset: Option<DatasetId>,
+        request: &RemovalRequest,
+    ) -> Result<Removed, RemovalError> {
+        let spec = request.check().map_err(RemovalError::Rules)?;
+        let scope = match dataset {
+            Some(dataset) if datasets::exists(&self.db, user, dataset).await? => {
+                RemovalScope::Dataset(dataset, user)
+            }
+            Some(_) => return Err(RemovalError::NoDataset),
+            None => RemovalScope::User(user),
+        };
+        self.remove_in(scope, spec).await
+    }
+
+    /// Takes one picture out of its dataset, with its duplicates.
+    ///
+    /// # Errors
+    /// When there is none, it was never in a dataset, or it could not be done.
+    pub async fn remove_image(
+        &self,
+        user: UserId,
+        image: ImageId,
+        reason: Option<String>,
+    ) -> Result<Removed, RemovalError> {
+        let row = images::show(&self.db, user, image).await?.ok_or(RemovalError::NoImage)?;
+        let dataset = row.dataset_id.ok_or(RemovalError::NotKept)?;
+        if !row.is_valid && !row.is_duplicate {
+            // It may be that somebody else did it before.
+            let is_gone = row.reason.as_deref() == Some(Refusal::Removed.code());
+            return if is_gone { Ok(Removed::default()) } else { Err(RemovalError::NotKept) };
+        }
+        let spec = RemovalSpec { criterion: RemovalCriterion::Image(image), reason, dry_run: false };
+        self.remove_in(RemovalScope::Dataset(dataset, user), spec).await
+    }
+
+    /// To its end, whoever waits for it.
+    async fn remove_in(&self, scope: RemovalScope, spec: RemovalSpec) -> Result<Removed, RemovalError> {
+        let app = self.clone();
+        let removal = tokio::spawn(async move {
+            let never = CancellationToken::new();
+            remove(&app.db, &app.store, scope, &spec, Some(MOST_AT_ONCE), &never, |_| {}).await
+        });
+        removal.await.unwrap_or_else(|panicked| Err(db::Error::Io(std::io::Error::other(panicked)).into()))
+    }
+}
+
+/// Takes pictures out, dataset by dataset and some at a time, until all are out, `most` are, or it is to `stop`;
+/// what is out stays out. From the beginning on nothing of that address, host, creator or look comes in.
+///
+/// # Errors
+/// When not all could be done; the same again goes on.
+pub async fn remove(
+    db: &PgPool,
+    store: &Store,
+    scope: RemovalScope,
+    spec: &RemovalSpec,
+    most: Option<u64>,
+    stop: &CancellationToken,
+    tell: impl Fn(&Removed),
+) -> Result<Removed, RemovalError> {
+    let mut removed = Removed::default();
+    let removal = if spec.dry_run {
+        None
+    } else {
+        let mut tx = db.begin().await?;
+        let removal = removals::begin(&mut tx, scope, &spec.criterion, spec.reason.as_deref()).await?;
+        tx.commit().await?;
+        Some(removal)
+    };
+    let mut after = None;
+    loop {
+        let page = removals::datasets(db, scope, after).await?;
+        let Some((last, _)) = page.last() else { return Ok(removed) };
+        after = Some(*last);
+        for owned in page {
+            let (images, duplicates) = (removed.images, removed.duplicates);
+            let mut dataset = DatasetRemoval { db, store, scope, spec, owned, removed: &mut removed };
+            let is_over = match removal {
+                Some(removal) => dataset.take_out(removal, most, stop, &tell).await?,
+                None => dataset.count(stop).await?,
+            };
+            removed.datasets += u64::from((removed.images, removed.duplicates) != (images, duplicates));
+            tell(&removed);
+            if !is_over {
+                removed.more = true;
+                return Ok(removed);
+            }
+        }
+    }
+}
+
+/// What is done in one dataset.
+struct DatasetRemoval<'a> {
+    db: &'a PgPool,
+    store: &'a Store,
+    scope: RemovalScope,
+    spec: &'a RemovalSpec,
+    /// Which dataset, and whose it is.
+    owned: (DatasetId, UserId),
+    removed: &'a mut Removed,
+}
+
+impl DatasetRemoval<'_> {
+    /// Counts what would be taken out; false when it ended before.
+    async fn count(&mut self, stop: &CancellationToken) -> Result<bool, RemovalError> {
+        let Self { db, spec, owned: (dataset, _), .. } = *self;
+        let mut search = Search::new(dataset, &spec.criterion);
+        let mut seen = HashSet::new();
+        while let Some(found) = search.next(db).await? {
+            let mut connection = db.acquire().await?;
+            let mut heads = removals::heads(&mut connection, dataset, &found).await?;
+            drop(connection);
+            heads.retain(|head| seen.insert(*head));
+            let (images, duplicates) = removals::count(db, dataset, &heads).await?;
+            self.removed.images += images.unsigned_abs();
+            self.removed.duplicates += duplicates.unsigned_abs();
+            if stop.is_cancelled() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes them out; false when it ended before.
+    async fn take_out(
+        &mut self,
+        removal: RemovalId,
+        most: Option<u64>,
+        stop: &CancellationToken,
+        tell: &impl Fn(&Removed),
+    ) -> Result<bool, RemovalError> {
+        let Self { db, scope, spec, owned, .. } = *self;
+        // Those whose verdicts are on their way have rows after that, or see that they are kept out.
+        removals::wait_for_verdicts(db, owned.0).await?;
+        let mut search = Search::new(owned.0, &spec.criterion);
+        while let Some(found) = search.next(db).await? {
+            for images in found.chunks(AT_A_TIME) {
+                if stop.is_cancelled() || most.is_some_and(|most| self.removed.images >= most) {
+                    return Ok(false);
+                }
+                let mut tx = db.begin().await?;
+                let reason = spec.reason.as_deref();
+                let taken =
+                    removals::take_out(&mut tx, scope, removal, owned, images, &spec.criterion, reason);
+                let taken = taken.await?;
+                tx.commit().await?;
+                self.removed.images += taken.images;
+                self.removed.duplicates += taken.duplicates;
+                self.delete(&taken).await?;
+                tell(self.removed);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Deletes what no row names any more, as far as it may be.
+    async fn delete(&mut self, taken: &Taken) -> Result<(), RemovalError> {
+        let user = self.owned.1;
+        if taken.objects.is_empty() && taken.made.is_empty() {
+            return Ok(());
+        }
+        let before = self.removed.objects;
+        if let Err(error) = self.delete_objects(taken).await {
+            tracing::warn!(%user, error = %chain(&error), "not all that was taken out is deleted yet; a sweep does that");
+        }
+        let objects = taken.objects.len() as u64;
+        self.removed.objects_left += objects - (self.removed.objects - before).min(objects);
+        Ok(removals::objects_are_gone(self.db, user, &taken.objects).await?)
+    }
+
+    async fn delete_objects(&mut self, taken: &Taken) -> Result<(), DeletionError> {
+        let Self { db, store, owned: (_, user), .. } = *self;
+        let Some(hold) = StoreHold::to_delete_some(db).await? else { return Ok(()) };
+        let share = Share::of::<DeletionError>(db, store).await?;
+        for (sha256, format) in &taken.objects {
+            let written = store.written(user, sha256, *format).await?;
+            if written.is_none_or(|written| share.is_own_since(written)) {
+                store.remove(user, sha256, *format).await?;
+                self.removed.objects += 1;
+            }
+        }
+        if share.is_own_since(Utc::now()) {
+            for (export, number, revision) in &taken.made {
+                let place = MadePlace { export: *export, number: *number, revision: *revision };
+                store.delete_made(user, place).await?;
+            }
+        }
+        hold.end().await?;
+        Ok(())
+    }
+}
+
+/// Why objects were not deleted.
+#[derive(Debug, thiserror::Error)]
+enum DeletionError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the database failed")]
+    Database(#[from] db::Error),
+}

@@ -1,0 +1,424 @@
+//! What was taken out of datasets goes, wherever it is, and does not come back.
+
+use std::{fs, path::Path};
+
+use image::{ImageFormat, imageops::FilterType};
+use serde_json::{Value, json};
+
+use crate::support::{
+    process::System,
+    site::{ORIGIN, Reply, Site, enlarged, page, picture},
+};
+
+/// The picture of this name as a JPEG, soft and with so many times the pixels on each side: it looks like others
+/// of that name.
+fn soft(name: &str, times: u32) -> Vec<u8> {
+    let small = image::load_from_memory(&picture(name)).unwrap();
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let large = small.resize_exact(16 * times, 16 * times, FilterType::Triangle);
+    large.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+    bytes.into_inner()
+}
+
+/// Puts these pictures on a page.
+fn show(site: &Site, path: &str, pictures: impl IntoIterator<Item = Vec<u8>>) {
+    let addresses: Vec<String> = (0..)
+        .zip(pictures)
+        .map(|(number, bytes)| {
+            let address = format!("{path}/{number}");
+            site.on(&address, [Reply::Bytes(bytes.into())]);
+            address
+        })
+        .collect();
+    site.on(path, [page(&addresses, None)]);
+}
+
+async fn images(system: &System, job: &Value) -> Vec<Value> {
+    let path = format!("/api/v1/crawl-jobs/{}/images?limit=100", job["id"]);
+    system.get(&path).await.expect(200).json()["items"].as_array().unwrap().clone()
+}
+
+fn named<'a>(images: &'a [Value], end: &str) -> &'a Value {
+    images.iter().find(|image| image["original_url"].as_str().unwrap().ends_with(end)).unwrap()
+}
+
+/// Takes out what the body says, of a dataset or of all.
+async fn remove(system: &System, dataset: Option<&Value>, body: Value) -> Value {
+    let path = match dataset {
+        Some(dataset) => format!("/api/v1/datasets/{dataset}/removals"),
+        None => "/api/v1/removals".to_owned(),
+    };
+    system.post(&path, &body).await.expect(200).json()
+}
+
+async fn remove_image(system: &System, image: &Value) -> Value {
+    let path = format!("/api/v1/images/{}", image["id"]);
+    system.call("DELETE", &path, None).await.expect(200).json()
+}
+
+fn removal(images: u64, duplicates: u64, datasets: u64) -> Value {
+    json!({ "images": images, "duplicates": duplicates, "datasets": datasets, "more": false })
+}
+
+/// A job of another user, which is over.
+async fn theirs(system: &System) -> Value {
+    let job = system.ask_as("bob@example.org", &["/page"], 100).await.expect(201).json();
+    let over = async || {
+        let id = i32::try_from(job["id"].as_i64().unwrap()).unwrap();
+        sqlx::query_scalar::<_, bool>("select status = 'completed' from crawl_jobs where id = $1")
+            .bind(id)
+            .fetch_one(&system.pool)
+            .await
+            .unwrap()
+    };
+    while !over().await {}
+    job
+}
+
+/// Whether the bytes of an image are stored.
+fn is_stored(system: &System, image: &Value) -> bool {
+    fn holds(folder: &Path, name: &str) -> bool {
+        fs::read_dir(folder).into_iter().flatten().any(|entry| {
+            let path = entry.unwrap().path();
+            path.is_dir() && holds(&path, name) || path.file_name().is_some_and(|file| file == name)
+        })
+    }
+    holds(&system.objects(), image["filename"].as_str().unwrap())
+}
+
+fn told(job: &Value) -> (&Value, &Value, &Value) {
+    (&job["kept"], &job["duplicates"], &job["refused"])
+}
+
+#[tokio::test]
+async fn a_picture_goes_with_its_duplicates_and_does_not_come_back() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    let seen = [enlarged("one", 5), soft("one", 4), picture("two"), picture("three")];
+    show(&site, "/page", seen);
+    let job = system.create(&["/page"], 100).await;
+    let job = system.until_status(job, "completed").await;
+    assert_eq!(told(&job), (&json!(3), &json!(1), &json!({})), "{job:#}");
+    let before = images(&system, &job).await;
+    let one = named(&before, "/page/0");
+    assert!(is_stored(&system, one) && is_stored(&system, named(&before, "/page/1")));
+    let exports = format!("/api/v1/datasets/{}/exports", job["dataset_id"]);
+    let export = system.post(&exports, &json!({ "format": "jsonl" })).await.expect(201).json();
+    let export = format!("{exports}/{}", export["id"]);
+    let card = system.get(&format!("{export}/manifest.json")).await.expect(200);
+
+    // By the one that is not kept, too.
+    assert_eq!(remove_image(&system, named(&before, "/page/1")).await, removal(1, 1, 1));
+    assert_eq!(remove_image(&system, one).await, removal(0, 0, 0));
+    let left = system.job(job["id"].as_i64().unwrap()).await;
+    assert_eq!(told(&left), (&json!(2), &json!(0), &json!({ "removed": 2 })), "{left:#}");
+    assert_eq!(
+        (&left["status"], &left["valid_images"], &left["progress"]),
+        (&json!("completed"), &json!(2), &json!(100))
+    );
+    for end in ["/page/0", "/page/1"] {
+        let rows = images(&system, &job).await;
+        let (row, was) = (named(&rows, end), named(&before, end));
+        assert_eq!((&row["verdict"], &row["reason"]), (&json!("refused"), &json!("removed")), "{row:#}");
+        assert_eq!((&row["storage_url"], &row["duplicate_of"]), (&Value::Null, &Value::Null), "{row:#}");
+        assert_eq!(
+            (&row["labels"], &row["hash"], &row["width"]),
+            (&was["labels"], &was["hash"], &was["width"])
+        );
+        assert_eq!(row["metadata"]["detail"], "taken out", "{row:#}");
+        for part in ["file", "thumbnail"] {
+            system.get(&format!("/api/v1/images/{}/{part}", row["id"])).await.expect(404);
+        }
+        assert!(!is_stored(&system, was), "{was:#}");
+    }
+    let shown = system.get(&export).await.expect(200).json();
+    assert_eq!(
+        (&shown["images"], &shown["removed"], &shown["revision"]),
+        (&json!(2), &json!(1), &json!(1)),
+        "{shown:#}"
+    );
+    let manifest = system.get(&format!("{export}/manifest.json")).await.expect(200);
+    assert_ne!(manifest.header("etag"), card.header("etag"));
+    assert_eq!(manifest.json()["files"][0]["removed"], 1, "{manifest:?}");
+    let dataset = system.get(&format!("/api/v1/datasets/{}", job["dataset_id"])).await.expect(200).json();
+    assert_eq!(
+        (&dataset["image_count"], &dataset["images_collected"], &dataset["refused_count"]),
+        (&json!(2), &json!(2), &json!(2))
+    );
+
+    // The same bytes, and others that look like them.
+    show(&site, "/again", [enlarged("one", 5), soft("one", 7), picture("two"), picture("four")]);
+    let more = json!({ "dataset_id": job["dataset_id"], "rules": { "near_duplicates": 0 } });
+    let again = system.create_with(&["/again"], 100, more).await;
+    let again = system.until_status(again, "completed").await;
+    assert_eq!(told(&again), (&json!(1), &json!(1), &json!({ "removed": 2 })), "{again:#}");
+    let rows = images(&system, &again).await;
+    let detail = named(&rows, "/again/1")["metadata"]["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("it looks like a picture that was taken out: "), "{detail}");
+    assert!(!is_stored(&system, named(&before, "/page/0")), "what is known is not stored again");
+    // Nor by way of the job that had it.
+    let path = format!("/api/v1/crawl-jobs/{}/retry", job["id"]);
+    system.post(&path, &json!({ "update": true })).await.expect(200);
+    let updated = system.until_status(job["id"].as_i64().unwrap(), "completed").await;
+    assert_eq!(told(&updated), (&json!(2), &json!(0), &json!({ "removed": 2 })), "{updated:#}");
+    // Another dataset may have it.
+    let other = system.create(&["/again"], 100).await;
+    let other = system.until_status(other, "completed").await;
+    assert_eq!(told(&other), (&json!(3), &json!(1), &json!({})), "{other:#}");
+}
+
+#[tokio::test]
+async fn addresses_and_hosts_are_kept_out_before_anything_is_downloaded() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    let hosts = ["http://a.example.net", "http://b.example.net", "http://example.org"];
+    let pictures: Vec<String> =
+        hosts.iter().flat_map(|host| (0..2).map(move |at| format!("{host}/{at}"))).collect();
+    for address in &pictures {
+        let path = address.strip_prefix("http:").unwrap();
+        site.on(path, [Reply::Bytes(picture(address).into())]);
+    }
+    site.on("/page", [page(&pictures, None)]);
+    let job = system.create(&["/page"], 100).await;
+    let job = system.until_status(job, "completed").await;
+    assert_eq!(job["kept"], 6, "{job:#}");
+    let dataset = &job["dataset_id"];
+    let theirs = theirs(&system).await;
+
+    let host = json!({ "host": "Example.net", "reason": "the site asked for it" });
+    let mut dry = host.clone();
+    dry["dry_run"] = json!(true);
+    assert_eq!(remove(&system, Some(dataset), dry.clone()).await, removal(4, 0, 1));
+    assert_eq!(remove(&system, None, dry).await, removal(4, 0, 1));
+    assert_eq!(system.job(job["id"].as_i64().unwrap()).await["kept"], 6, "nothing was taken out");
+    assert_eq!(remove(&system, None, host.clone()).await, removal(4, 0, 1));
+    assert_eq!(remove(&system, None, host).await, removal(0, 0, 0));
+    let url = json!({ "url": "HTTP://example.org:80/0#part" });
+    assert_eq!(remove(&system, Some(dataset), url).await, removal(1, 0, 1));
+    let rows = images(&system, &job).await;
+    let detail = &named(&rows, "a.example.net/0")["metadata"]["detail"];
+    assert_eq!(detail, "taken out with host example.net: the site asked for it");
+
+    let requests = || [0, 1].map(|at| site.requests(&format!("/{at}")).len());
+    let before = requests();
+    let again = system.create_with(&["/page"], 100, json!({ "dataset_id": dataset })).await;
+    let again = system.until_status(again, "completed").await;
+    assert_eq!(told(&again), (&json!(0), &json!(1), &json!({ "removed": 5 })), "{again:#}");
+    assert_eq!(requests(), [before[0], before[1] + 1], "what is kept out was downloaded");
+    // The host is kept out of all of the user's datasets, the address of that one only.
+    let new = system.create(&["/page"], 100).await;
+    let new = system.until_status(new, "completed").await;
+    assert_eq!(told(&new), (&json!(2), &json!(0), &json!({ "removed": 4 })), "{new:#}");
+    // And nobody else is concerned.
+    let kept: i64 = sqlx::query_scalar(
+        "select count(*) from images where crawl_job_id = $1 and is_valid and not is_duplicate",
+    )
+    .bind(i32::try_from(theirs["id"].as_i64().unwrap()).unwrap())
+    .fetch_one(&system.pool)
+    .await
+    .unwrap();
+    assert_eq!(kept, 6);
+}
+
+#[tokio::test]
+async fn by_what_they_are() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/page", [picture("one"), soft("one", 5), picture("two"), picture("three")]);
+    let rules = json!({ "rules": { "near_duplicates": 0 } });
+    let job = system.create_with(&["/page"], 100, rules).await;
+    let job = system.until_status(job, "completed").await;
+    assert_eq!(job["kept"], 4, "{job:#}");
+    let rows = images(&system, &job).await;
+    let dataset = Some(&job["dataset_id"]);
+    // Exactly that one, and then all that look like it.
+    let of = |end: &str, field: &str| json!({ field: named(&rows, end)[field] });
+    let sha256 = json!({ "sha256": named(&rows, "/page/2")["hash"] });
+    assert_eq!(remove(&system, dataset, sha256).await, removal(1, 0, 1));
+    assert_eq!(remove(&system, dataset, of("/page/0", "pdq")).await, removal(2, 0, 1));
+    let other = system.create(&["/page"], 100).await;
+    let other = system.until_status(other, "completed").await;
+    assert_eq!(other["kept"], 3, "{other:#}");
+    assert_eq!(remove(&system, None, of("/page/0", "pdq")).await, removal(1, 1, 1));
+
+    for (body, places) in [
+        (json!({}), &[""][..]),
+        (json!({ "host": "example.org", "creator": "Ann" }), &[""]),
+        (json!({ "host": "org", "dry_run": "yes" }), &["/dry_run", "/host"]),
+        (json!({ "url": "example.org" }), &["/url"]),
+        (json!({ "sha256": "00", "reason": "x".repeat(501) }), &["/reason", "/sha256"]),
+        (json!({ "pdq": "z".repeat(64) }), &["/pdq"]),
+    ] {
+        let told = system.post("/api/v1/removals", &body).await.expect(422).json();
+        assert_eq!(crate::support::api::pointers(&told), places, "{told:#}");
+    }
+}
+
+/// What is taken from a job that runs is made up for; others are found in its place.
+#[tokio::test]
+async fn a_job_that_runs_gets_what_it_was_asked_for() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let pictures = site.gallery("/page", 6, None);
+    site.hold(&pictures[3..]);
+    let job = system.create(&["/page"], 4).await;
+    let _worker = system.worker(&[]).await;
+    let running = system.until(job, "three of four", |job| job["kept"] == 3).await;
+    let rows = images(&system, &running).await;
+    assert_eq!(remove_image(&system, &rows[0]).await, removal(1, 0, 1));
+    let left = system.job(job).await;
+    assert_eq!((&left["kept"], &left["status"]), (&json!(2), &json!("running")), "{left:#}");
+    site.release(&pictures[3..]);
+    let over = system.until_status(job, "completed").await;
+    assert_eq!(told(&over), (&json!(4), &json!(0), &json!({ "removed": 1 })), "{over:#}");
+    let kept: i64 =
+        over["chunks"].as_array().unwrap().iter().map(|chunk| chunk["kept"].as_i64().unwrap()).sum();
+    assert_eq!(kept, 4, "{over:#}");
+}
+
+/// A verdict that is on its way when something is taken out is written before, and the picture is taken out, or
+/// after, and it is refused.
+#[tokio::test]
+async fn what_is_on_its_way_does_not_slip_through() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let pictures = site.gallery("/page", 2, None);
+    site.hold(&pictures);
+    let job = system.create(&["/page"], 100).await;
+    let _worker = system.worker(&[]).await;
+    site.busy("/page/", 2).await;
+    let dataset = system.job(job).await["dataset_id"].clone();
+    let mut tx = system.pool.begin().await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.dataset'), $1)")
+        .bind(i32::try_from(dataset.as_i64().unwrap()).unwrap())
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    site.release(&pictures);
+    site.closed("/page/").await;
+    let host = ORIGIN.strip_prefix("http://").unwrap();
+    let asked = remove(&system, Some(&dataset), json!({ "host": host }));
+    let unlocked = async {
+        while sqlx::query_scalar::<_, i64>("select count(*) from pixcrawler.removal_key")
+            .fetch_one(&system.pool)
+            .await
+            .unwrap()
+            == 0
+        {}
+        tx.rollback().await.unwrap();
+    };
+    let (removed, ()) = tokio::join!(asked, unlocked);
+    assert_eq!(removed["more"], false);
+    let over = system.until_status(job, "completed").await;
+    assert_eq!(told(&over), (&json!(0), &json!(0), &json!({ "removed": 2 })), "{over:#}");
+}
+
+/// The bytes stay as long as another dataset of the user has them, and one that is about to have them gets them.
+#[tokio::test]
+async fn bytes_are_deleted_with_the_last_that_has_them() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/page", [picture("one")]);
+    let mut jobs = Vec::new();
+    for _ in 0..2 {
+        let job = system.create(&["/page"], 100).await;
+        jobs.push(system.until_status(job, "completed").await);
+    }
+    let first = images(&system, &jobs[0]).await.remove(0);
+    let second = images(&system, &jobs[1]).await.remove(0);
+    assert_eq!(remove_image(&system, &first).await, removal(1, 0, 1));
+    assert!(is_stored(&system, &second));
+    system.get(&format!("/api/v1/images/{}/file", second["id"])).await.expect(200);
+
+    // A third one has put them, and its verdict is on its way.
+    site.on("/page/0", [Reply::Held(Box::new(Reply::Bytes(picture("one").into())))]);
+    let third = system.create(&["/page"], 100).await;
+    site.busy("/page/0", 1).await;
+    let dataset = system.job(third).await["dataset_id"].clone();
+    let mut tx = system.pool.begin().await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.dataset'), $1)")
+        .bind(i32::try_from(dataset.as_i64().unwrap()).unwrap())
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    site.release(&["/page/0"]);
+    let waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted and database =
+                 (select oid from pg_database where datname = current_database())";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&system.pool).await.unwrap() == 0 {}
+    assert_eq!(remove_image(&system, &second).await, removal(1, 0, 1));
+    assert!(!is_stored(&system, &second));
+    tx.rollback().await.unwrap();
+    let third = system.until_status(third, "completed").await;
+    assert_eq!(told(&third), (&json!(1), &json!(0), &json!({})), "{third:#}");
+    let third = images(&system, &third).await.remove(0);
+    assert!(is_stored(&system, &third));
+    system.get(&format!("/api/v1/images/{}/file", third["id"])).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_operator_takes_out_for_everybody() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/page", [picture("one"), picture("two")]);
+    let job = system.create(&["/page"], 100).await;
+    let job = system.until_status(job, "completed").await;
+    let theirs = theirs(&system).await;
+    let url = format!("{ORIGIN}/page/0");
+    let run = async |arguments: &[&str]| -> Value {
+        let all = [&["dataset", "remove", "--url", &url, "--json"], arguments].concat();
+        serde_json::from_str(&system.tool(&all, &[]).await).unwrap()
+    };
+    let dry = run(&["--all-users", "--dry-run"]).await;
+    assert_eq!((&dry["images"], &dry["datasets"], &dry["dry_run"]), (&json!(2), &json!(2), &json!(true)));
+    let of_one = run(&["--user", "bob@example.org", "--dry-run"]).await;
+    assert_eq!((&of_one["images"], &of_one["datasets"]), (&json!(1), &json!(1)));
+    let asked = system.fails(&["dataset", "remove", "--url", &url, "--all-users"], &[]).await;
+    assert!(asked.contains("there is no terminal to ask on"), "{asked}");
+    let done = run(&["--all-users", "--yes", "--reason", "a court said so"]).await;
+    assert_eq!((&done["images"], &done["objects"], &done["objects_left"]), (&json!(2), &json!(2), &json!(0)));
+    for job in [&job, &theirs] {
+        let reasons: Vec<String> = sqlx::query_scalar(
+            "select metadata ->> 'detail' from images where crawl_job_id = $1 and reason = 'removed'",
+        )
+        .bind(i32::try_from(job["id"].as_i64().unwrap()).unwrap())
+        .fetch_all(&system.pool)
+        .await
+        .unwrap();
+        assert_eq!(reasons, [format!("taken out with url {url}: a court said so")]);
+    }
+    let again = system.create(&["/page"], 100).await;
+    let again = system.until_status(again, "completed").await;
+    assert_eq!(told(&again), (&json!(1), &json!(0), &json!({ "removed": 1 })), "{again:#}");
+    // The picture of the page's other address, by its id.
+    let rows = images(&system, &again).await;
+    let id = named(&rows, "/page/1")["id"].to_string();
+    let wrong = system.fails(&["dataset", "remove", "--image", &id, "--yes"], &[]).await;
+    assert!(wrong.contains("there is no dataset"), "{wrong}");
+    let text = system.tool(&["dataset", "remove", "--image", &id, "--all-users", "--yes"], &[]).await;
+    assert_eq!(text, "1 image taken out, of 1 dataset.\n");
+}
+
+#[tokio::test]
+async fn what_resembles_a_list_is_not_wanted() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/page", [picture("one"), soft("one", 5), picture("two")]);
+    let job = system.create(&["/page"], 100).await;
+    let job = system.until_status(job, "completed").await;
+    let rows = images(&system, &job).await;
+    let hash = named(&rows, "/page/1")["pdq"].as_str().unwrap().to_uppercase();
+    let more = json!({ "unlike": [hash, hash], "rules": { "near_duplicates": 0 } });
+    let again = system.create_with(&["/page"], 100, more).await;
+    let again = system.until_status(again, "completed").await;
+    assert_eq!(told(&again), (&json!(1), &json!(0), &json!({ "unwanted": 2 })), "{again:#}");
+    let rows = images(&system, &again).await;
+    let detail = &named(&rows, "/page/0")["metadata"]["detail"];
+    assert!(detail.as_str().unwrap().contains("the list of unwanted ones"), "{detail}");
+    assert_eq!(again.get("unlike"), None, "every change of a job is sent, and the list is long");
+}
