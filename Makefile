@@ -52,6 +52,7 @@ target/tools/bench/python: host/benches/requirements.txt | setup
 .PHONY: strangers
 strangers: target/tools/strangers/node_modules target/tools/strangers/python target/tools/nginx ## Ask judges from outside, which are fetched and take long
 	@tests/setup.sh browser
+	@tests/setup.sh metadata
 	cp drizzle/schema.ts tests/strangers/*.json tests/strangers/*.ts tests/strangers/*.mjs target/tools/strangers
 	@[ -z "$${PIXCRAWLER_REALTIME-}" ] || tests/setup.sh realtime
 	cargo test --test strangers -- --nocapture

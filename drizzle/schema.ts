@@ -240,6 +240,7 @@ export const images = pgTable(
     contrast: smallint('contrast'),
     sharpness: smallint('sharpness'),
     jpegQuality: smallint('jpeg_quality'),
+    consent: jsonb('consent'),
   },
   (t) => [
     index('images_crawl_job_id_idx').on(t.crawlJobId, t.id),

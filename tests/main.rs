@@ -9,6 +9,7 @@ mod backup;
 mod bucket;
 mod cli;
 mod compat;
+mod consent;
 mod contract;
 mod copies;
 mod database;

@@ -2,7 +2,7 @@
 # Installs what building and testing need and this machine lacks; says what to do where it cannot.
 # With `languages`: what sources in JavaScript and Python need; with `judges`: what those of `make strangers`
 # need; with `realtime`: what Supabase's Realtime needs; with `proxy FOLDER`: nginx, unpacked there; with
-# `browser`: Chromium.
+# `browser`: Chromium; with `metadata`: exiftool.
 set -euo pipefail
 
 fail() {
@@ -41,6 +41,13 @@ if [ "${1-}" = proxy ]; then
     mkdir -p "$(dirname "$2")" && mv "$work/unpacked" "$2" && rm -r "$work"
   fi
   mkdir -p "$2"
+  exit
+fi
+
+if [ "${1-}" = metadata ]; then
+  command -v exiftool >/dev/null && exit
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "exiftool is missing (Debian: \`sudo apt install libimage-exiftool-perl\`): install it, then run this again"
+  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes libimage-exiftool-perl
   exit
 fi
 

@@ -8,6 +8,8 @@
     reason = "they say what they found, and what was skipped"
 )]
 
+#[path = "strangers/consent.rs"]
+mod consent;
 #[path = "strangers/derive.rs"]
 mod derive;
 #[path = "strangers/exports.rs"]

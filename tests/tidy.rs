@@ -21,14 +21,14 @@ const ONLY_UNDER: [(&str, &[&str]); 9] = [
     ("sqlx", &["db", "model", "queue", "postgres"]),
 ];
 
-/// What the domain, `validate` and `derive`, which are pure, must not name.
+/// What the domain, `consent`, `validate` and `derive`, which are pure, must not name.
 const INPUT_AND_OUTPUT: [&str; 5] = ["std::fs", "std::net", "std::process", "tokio", "tracing"];
-const PURE: [&str; 3] = ["model", "validate", "derive"];
+const PURE: [&str; 4] = ["model", "consent", "validate", "derive"];
 
 /// Modules by level, lowest first. A module sees those of lower levels.
 const LEVELS: [&[&str]; 10] = [
     &["model"],
-    &["config", "error", "metrics", "atomic_write", "private", "subprocess"],
+    &["config", "error", "metrics", "atomic_write", "private", "subprocess", "consent"],
     &["sandbox", "fetch", "validate", "store", "db", "postgres", "queue", "auth"],
     &["plugins", "derive"],
     &["runner"],

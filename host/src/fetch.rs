@@ -2,7 +2,7 @@
 //!
 //! Every request passes the same gates, again on every redirect, in one function (`client`): the address
 //! policy (against SSRF; with DNS rebinding in mind, names are checked once more as they are resolved),
-//! grants, robots.txt, credentials at home only, and the throttle of its host with its rate limit,
+//! grants, robots.txt (and tdmrep.json), credentials at home only, and the throttle of its host with its rate limit,
 //! `Retry-After` and circuit breaker. What may pass is retried with a backoff. Bodies are bounded on the wire
 //! and decompressed (decompression bombs), in time and in memory. Nothing here sleeps longer than a few
 //! seconds; who must wait longer is told. Sockets are served, and bodies decompressed, on a runtime of their
@@ -13,9 +13,9 @@
 //! ```text
 //! source_request download              methods of `Fetcher`: what is asked, and what is seen of the
 //! operator_service                     answer
-//! retry client robots bearer_token     attempts and gates; robots.txt and tokens are requests, too, so
-//!                                      these four need each other
-//! redirect connector robots_rules
+//! retry client robots bearer_token     attempts and gates; robots.txt, tdmrep.json and tokens are requests,
+//!                                      too, so these four need each other
+//! redirect connector
 //! request throttle
 //! credentials cookies body user_agent io_runtime memory_budget expiring_cache
 //! error
@@ -44,7 +44,6 @@ mod referrer;
 mod request;
 mod retry;
 mod robots;
-mod robots_rules;
 mod operator_service;
 mod source_request;
 mod throttle;
@@ -69,7 +68,7 @@ pub use error::{FetchError, FetchSetupError};
 pub use operator_service::ServiceClient;
 pub use source_request::check_named;
 
-use crate::config;
+use crate::{config, model::ConsentPolicy};
 
 /// Performs the requests of sources and downloads images. Cheap to clone; clones share
 /// connections, throttle and what is known of sites. Every future may be dropped at any
@@ -78,6 +77,7 @@ use crate::config;
 pub struct Fetcher {
     client: Arc<client::OutboundClient>,
     cookies: Option<CookieJar>,
+    consent: ConsentPolicy,
 }
 
 impl Fetcher {
@@ -96,6 +96,7 @@ impl Fetcher {
             connector,
             throttle: throttle::Throttle::new(config.per_host, rate.ok_or(FetchSetupError::NoPace)?),
             robots: robots::cache(),
+            tdm: robots::tdm_cache(),
             tokens: expiring_cache::expiring_cache(1_000, |_| 1),
             memory: memory_budget::MemoryBudget::new(config.max_image_bytes),
             max_image_bytes: config.max_image_bytes,
@@ -105,14 +106,20 @@ impl Fetcher {
             was_answered: AtomicBool::new(false),
             was_unanswered: AtomicBool::new(false),
         };
-        Ok(Self { client: Arc::new(client), cookies: None })
+        Ok(Self { client: Arc::new(client), cookies: None, consent: ConsentPolicy::default() })
     }
 
     /// The same for one crawl: cookies that granted hosts set are put into `jar`, and sent
     /// to granted hosts by the standard rules. Without a jar there are no cookies.
     #[must_use]
     pub fn with_cookies(&self, jar: CookieJar) -> Self {
-        Self { client: Arc::clone(&self.client), cookies: Some(jar) }
+        Self { cookies: Some(jar), ..self.clone() }
+    }
+
+    /// The same for images of which what owners say of their use is judged by `policy`.
+    #[must_use]
+    pub fn with_consent(&self, policy: ConsentPolicy) -> Self {
+        Self { consent: policy, ..self.clone() }
     }
 
     /// Parses an address that a user named and checks what can be checked without asking anyone.

@@ -12,7 +12,7 @@
 //! runner
 //! plugins derive
 //! sandbox fetch validate store db postgres queue auth
-//! config error metrics atomic_write private subprocess
+//! config error metrics atomic_write private subprocess consent
 //! model
 //! ```
 //!
@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod atomic_write;
 pub mod private;
 pub mod subprocess;
+pub mod consent;
 // What the host can do, each part alone.
 pub mod sandbox;
 pub mod fetch;

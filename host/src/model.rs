@@ -5,6 +5,7 @@ mod address;
 mod answers;
 mod candidate;
 mod chunk;
+mod consent;
 mod cookies;
 mod derivative;
 mod exchange;
@@ -30,6 +31,9 @@ pub use address::{address, encoding_of};
 pub use answers::{AnswerBudget, Answers};
 pub use candidate::{Candidate, Checksum, Digest, LONGEST_LABEL, License, MOST_LABELS, normalise};
 pub use chunk::{ChunkSpec, ChunkState, FinishedChunk, QuotaShare, outcome, shares, shares_of_missing};
+pub use consent::{
+    ConsentMeaning, ConsentPlace, ConsentPolicy, ConsentSignal, ConsentVocabulary, add_signals,
+};
 pub use cookies::Cookies;
 pub use derivative::{Derivative, DerivedFormat, Fit};
 pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts_header};

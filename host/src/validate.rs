@@ -6,6 +6,7 @@
 //! holds both what its container says and how it is decoded.
 
 mod checksum;
+mod embedded;
 mod gif;
 mod jpeg;
 mod pdq;
@@ -20,6 +21,7 @@ use std::panic::{UnwindSafe, catch_unwind};
 use ::image::metadata::Orientation;
 
 pub use checksum::check as check_checksum;
+pub use embedded::{Embedded, embedded};
 
 use crate::model::{AcceptedImage, Decoded, Format, PictureFacts, Refusal, Rejection, Rules, Sha256};
 

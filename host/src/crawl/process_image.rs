@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::{
     app::{App, CredentialSet},
+    consent,
     crawl::{
         decode::{DecodeResult, DecoderUnavailable, Decoders, Owner},
         failpoint::Failpoint,
@@ -26,7 +27,8 @@ use crate::{
     },
     fetch::{CookieJar, Fetcher},
     model::{
-        AcceptedImage, Checksum, DatasetId, Decoded, Grants, Refusal, Rejection, RemovalKey, Rules, Sha256,
+        AcceptedImage, Checksum, ConsentSignal, DatasetId, Decoded, Grants, Refusal, Rejection, RemovalKey,
+        Rules, Sha256, add_signals,
     },
     runner::ResponseCache,
     services::objects::KeepError,
@@ -83,6 +85,8 @@ pub(super) enum ImageOutcome {
 /// A file that was checked.
 struct CheckedFile {
     sha256: Sha256,
+    /// What it says itself of its use.
+    signals: Vec<ConsentSignal>,
     result: Result<AcceptedImage, Rejection>,
 }
 
@@ -92,17 +96,21 @@ impl ChunkContext {
         let id = entry.id;
         if entry.interruptions > MOST_INTERRUPTIONS {
             let detail = format!("the worker died {} times while it tried this picture", entry.interruptions);
-            return reject(entry, None, Rejection { reason: Refusal::DecoderFault, detail });
+            return reject(entry, None, Rejection { reason: Refusal::DecoderFault, detail }, Vec::new());
+        }
+        let mut signals = entry.candidate.consent.clone();
+        if let Err(rejection) = self.rules.consent.check(&signals) {
+            return reject(entry, None, rejection, signals);
         }
         let license = entry.candidate.license.as_ref().map(|license| license.id.as_str());
         if let Err(rejection) = self.rules.check_license(license) {
-            return reject(entry, None, rejection);
+            return reject(entry, None, rejection, signals);
         }
         let url = entry.address().to_owned();
         let mut keys = RemovalKey::of_candidate(&entry.candidate);
         keys.extend(RemovalKey::of_address(&url));
         if let Some(rejection) = self.kept_out(&keys).await {
-            return reject(entry, None, rejection);
+            return reject(entry, None, rejection, signals);
         }
         let metrics = &self.app.metrics;
         let download = self.fetcher.download(&self.grants, &entry.candidate, &url);
@@ -115,9 +123,10 @@ impl ChunkContext {
             }
             Err(error) => {
                 let rejection = Rejection::new(error.refusal(), error.to_string());
+                add_signals(&mut signals, error.signals().iter().cloned());
                 return match error.retry_after {
                     Some(after) => defer_or_next_copy(entry, rejection, after),
-                    None => next_copy_or_reject(entry, None, rejection),
+                    None => next_copy_or_reject(entry, None, rejection, signals),
                 };
             }
         };
@@ -125,7 +134,10 @@ impl ChunkContext {
         self.failpoint.hit("decode", &url);
         // Another copy may have other bytes.
         let declared = entry.candidate.checksum.clone().filter(|_| url == entry.candidate.url);
-        let CheckedFile { sha256, result } = match self.check(&download.bytes, declared, entry.again).await {
+        let CheckedFile { sha256, signals: in_file, result } = match self
+            .check(&download.bytes, declared, entry.again)
+            .await
+        {
             Ok(checked) => checked,
             Err(error) => {
                 tracing::error!(error = %crate::error::chain(&error), "pictures cannot be decoded");
@@ -133,14 +145,15 @@ impl ChunkContext {
             }
         };
         let body = ReceivedBody { final_url: download.url, size: download.bytes.len() as u64, sha256 };
+        add_signals(&mut signals, download.signals.into_iter().chain(in_file));
         let image = match result {
             Ok(image) => image,
-            Err(rejection) => return next_copy_or_reject(entry, Some(body), rejection),
+            Err(rejection) => return next_copy_or_reject(entry, Some(body), rejection, signals),
         };
         let mut keys = vec![RemovalKey::of_bytes(&sha256)];
         keys.extend(RemovalKey::of_address(&body.final_url));
         if let Some(rejection) = self.kept_out(&keys).await {
-            return reject(entry, Some(body), rejection);
+            return reject(entry, Some(body), rejection, signals);
         }
         match self.app.keep_object(self.owner.user, &sha256, image.format, download.bytes).await {
             Ok(()) => {}
@@ -149,7 +162,8 @@ impl ChunkContext {
             }
             Err(KeepError::Store(error)) if error.is_too_large() => {
                 let detail = format!("the bucket takes no object of {} bytes", body.size);
-                return next_copy_or_reject(entry, Some(body), Rejection::new(Refusal::TooLarge, detail));
+                let rejection = Rejection::new(Refusal::TooLarge, detail);
+                return next_copy_or_reject(entry, Some(body), rejection, signals);
             }
             Err(error) => {
                 tracing::error!(error = %crate::error::chain(&error), "an image cannot be stored");
@@ -164,11 +178,12 @@ impl ChunkContext {
             candidate: entry.candidate,
             body: Some(body),
             rejected_copies: entry.refused,
+            consent: signals,
             outcome: Ok(image),
         }))
     }
 
-    /// Checks a file completely. Bytes that this process decoded not long ago, or that the dataset
+    /// Checks a file completely; what it reserves is not decoded. Bytes that this process decoded not long ago, or that the dataset
     /// has a row of, are not decoded again, unless they are to be tried `again`.
     async fn check(
         &self,
@@ -181,13 +196,21 @@ impl ChunkContext {
         let inspected = tokio::task::spawn_blocking(move || {
             let header = validate::inspect(&file, &limits);
             let checksum = declared.map_or(Ok(()), |declared| validate::check_checksum(&file, &declared));
-            (Sha256::of(&file), crc32fast::hash(&file), header, checksum)
+            let signals = header.as_ref().map_or_else(
+                |_| Vec::new(),
+                |header| {
+                    let embedded = validate::embedded(&file, header.format);
+                    consent::in_file(&embedded.xmp, embedded.has_c2pa)
+                },
+            );
+            (Sha256::of(&file), crc32fast::hash(&file), header, checksum, signals)
         });
-        let (sha256, crc32, header, checksum) =
+        let (sha256, crc32, header, checksum, signals) =
             inspected.await.map_err(|error| DecoderUnavailable::new(error.into()))?;
+        let header = header.and_then(|header| self.rules.consent.check(&signals).map(|()| header));
         let header = match header {
             Ok(header) => header,
-            Err(rejected) => return Ok(CheckedFile { sha256, result: Err(rejected) }),
+            Err(rejected) => return Ok(CheckedFile { sha256, signals, result: Err(rejected) }),
         };
         if again {
             self.decoders.forget(&sha256);
@@ -202,7 +225,7 @@ impl ChunkContext {
             self.check_unlike(&decoded)?;
             Ok(header.accept(sha256, crc32, decoded))
         });
-        Ok(CheckedFile { sha256, result })
+        Ok(CheckedFile { sha256, signals, result })
     }
 
     /// Refuses what looks like a picture that the job does not want.
@@ -247,7 +270,7 @@ fn later(after: Duration) -> DateTime<Utc> {
 /// has is deferred as well.
 fn defer_or_next_copy(entry: BacklogEntry, rejection: Rejection, after: Duration) -> ImageOutcome {
     if entry.holds >= MOST_HOLDS {
-        return next_copy_or_reject(entry, None, rejection);
+        return next_copy_or_reject(entry, None, rejection, Vec::new());
     }
     match next_copy(&entry, |url| !is_same_origin(url, entry.address())) {
         Some(next) if after > WORTH_WAITING => with_copy(entry, next, None, rejection),
@@ -260,11 +283,12 @@ fn next_copy_or_reject(
     entry: BacklogEntry,
     body: Option<ReceivedBody>,
     rejection: Rejection,
+    signals: Vec<ConsentSignal>,
 ) -> ImageOutcome {
     let may_go_on = !rejection.reason.is_of_all_copies();
     match next_copy(&entry, |_| may_go_on) {
         Some(next) => with_copy(entry, next, body, rejection),
-        None => reject(entry, body, rejection),
+        None => reject(entry, body, rejection, signals),
     }
 }
 
@@ -301,7 +325,12 @@ fn is_same_origin(one: &str, other: &str) -> bool {
 
 /// Rejects a picture of which no copy is left. Of several refusals the first that may pass tells whether a retry tries again;
 /// else the first tells why the one that was asked for is not there.
-fn reject(entry: BacklogEntry, body: Option<ReceivedBody>, rejection: Rejection) -> ImageOutcome {
+fn reject(
+    entry: BacklogEntry,
+    body: Option<ReceivedBody>,
+    rejection: Rejection,
+    signals: Vec<ConsentSignal>,
+) -> ImageOutcome {
     let url = entry.address().to_owned();
     let mut copies = entry.refused;
     copies.push(RejectedCopy { url, rejection, body });
@@ -313,6 +342,7 @@ fn reject(entry: BacklogEntry, body: Option<ReceivedBody>, rejection: Rejection)
         address: url,
         body,
         rejected_copies: copies,
+        consent: signals,
         outcome: Err(rejection),
     }))
 }
@@ -342,7 +372,7 @@ mod tests {
         loop {
             tried.push(entry.address().to_owned());
             let rejection = Rejection { reason: *reasons.next().unwrap(), detail: tried.len().to_string() };
-            match next_copy_or_reject(entry, None, rejection) {
+            match next_copy_or_reject(entry, None, rejection, Vec::new()) {
                 ImageOutcome::NextCopy(next) => entry = *next,
                 ImageOutcome::Judged(judged) => return (tried, *judged),
                 _ => unreachable!(),

@@ -4,8 +4,10 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use chrono::Utc;
+use url::Url;
 
 use crate::{
+    consent,
     crawl::process_image::ChunkContext,
     db::{
         self,
@@ -14,7 +16,10 @@ use crate::{
         sources::SourceProblem,
         steps::Usage,
     },
-    model::{Answer, Failure, Request, Sha256, SourceError, Step},
+    model::{
+        Answer, ConsentSignal, Failure, Grants, HostKind, Request, Sha256, SourceError, Step, add_signals,
+        normalise,
+    },
     plugins::LoadedPlugin,
     runner::{self, Deferred, Live, Logged, Paced, Performed, Schedule, TransportError, rest, without_query},
     sandbox::{MOST_AGAIN, MeteredStep, StepError},
@@ -145,7 +150,9 @@ impl StepTask {
     ) -> Result<StepOutcome, db::Error> {
         let error = match made {
             Ok(made) => {
-                return Ok(StepOutcome::Made { step: made.step, digest: self.source.digest, answers, usage });
+                let mut step = made.step;
+                self.put_consent(&mut step, &answers).await;
+                return Ok(StepOutcome::Made { step, digest: self.source.digest, answers, usage });
             }
             Err(fault) if fault.is_plugins_fault() => return self.fault(&fault, usage).await,
             Err(StepError::Source(error)) => error,
@@ -183,6 +190,29 @@ impl StepTask {
             app.report_problem(&self.source, credentials, &self.chunk, problem, message).await?;
         }
         Ok(StepOutcome::Failed(cause.unwrap_or_else(|| error.to_string())))
+    }
+
+    /// Puts what pages say of the pictures on them to these: to a picture what its own page says, and where that
+    /// was not asked for, what any answer says that led to it.
+    async fn put_consent(&self, step: &mut Step, answers: &Arc<Vec<Answer>>) {
+        if step.candidates.is_empty() || self.context.grants.ignores_robots {
+            return;
+        }
+        let (context, answers) = (Arc::clone(&self.context), Arc::clone(answers));
+        // A large page takes a while.
+        let read = tokio::task::spawn_blocking(move || said_by_pages(&answers, &context.grants));
+        let Ok(pages) = read.await else { return };
+        if pages.iter().all(|(_, signals)| signals.is_empty()) {
+            return;
+        }
+        for candidate in &mut step.candidates {
+            let own = candidate.page_url.as_deref().and_then(page_key);
+            let is_own = |addresses: &[String]| own.as_ref().is_some_and(|own| addresses.contains(own));
+            let has_own = pages.iter().any(|(addresses, _)| is_own(addresses));
+            for (_, signals) in pages.iter().filter(|(addresses, _)| !has_own || is_own(addresses)) {
+                add_signals(&mut candidate.consent, signals.iter().cloned());
+            }
+        }
     }
 
     /// The chunk fails by the plugin's fault; but where there is an earlier build to go back
@@ -227,6 +257,24 @@ impl StepTask {
         }
         StepOutcome::Deferred(deferral, usage)
     }
+}
+
+/// What answers of websites say of the use of pictures, each with the addresses that it is known by. APIs are used
+/// under their own terms.
+fn said_by_pages(answers: &[Answer], grants: &Grants) -> Vec<(Vec<String>, Vec<ConsentSignal>)> {
+    let pages = answers.iter().filter_map(|answer| {
+        let response = answer.outcome.as_ref().ok()?;
+        let host = Url::parse(&response.url).ok()?;
+        let rule = grants.rule(host.host_str()?)?;
+        let addresses = [&answer.url, &response.url].into_iter().filter_map(|url| page_key(url)).collect();
+        (rule.kind == HostKind::Web).then(|| (addresses, consent::of_page(response)))
+    });
+    pages.collect()
+}
+
+/// The form in which addresses of pages are compared.
+fn page_key(url: &str) -> Option<String> {
+    Url::parse(url).ok().map(|url| normalise(&url))
 }
 
 /// Why the same requests would bring no more another time, where nothing that went wrong may pass.

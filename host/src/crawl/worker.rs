@@ -312,7 +312,7 @@ impl Worker {
         }
         let context = ChunkContext {
             app: self.app.clone(),
-            fetcher: self.app.fetcher.with_cookies(jar.clone()),
+            fetcher: self.app.fetcher.with_cookies(jar.clone()).with_consent(chunk.rules.consent),
             jar,
             decoders: Arc::clone(&self.decoders),
             failpoint: Arc::clone(&self.failpoint),

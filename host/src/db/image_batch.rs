@@ -21,8 +21,8 @@ use crate::{
         removals::{self, KeptOut},
     },
     model::{
-        AcceptedImage, Candidate, ChunkId, ImageId, JobId, Pdq, Provenance, Rejection, Scores, Verdict,
-        openness,
+        AcceptedImage, Candidate, ChunkId, ConsentSignal, ImageId, JobId, Pdq, Provenance, Rejection, Scores,
+        Verdict, openness,
     },
 };
 
@@ -39,6 +39,8 @@ pub struct JudgedImage {
     pub body: Option<ReceivedBody>,
     /// Copies that were rejected besides.
     pub rejected_copies: Vec<RejectedCopy>,
+    /// What was read of its use.
+    pub consent: Vec<ConsentSignal>,
     /// Whether it is a picture that the job accepts.
     pub outcome: Result<AcceptedImage, Rejection>,
 }
@@ -573,6 +575,7 @@ struct ImageInsert<'a> {
     declared_height: Option<i32>,
     declared_mime: Option<&'a str>,
     declared_size: Option<i64>,
+    consent: &'a [ConsentSignal],
     metadata: serde_json::Value,
 }
 
@@ -617,6 +620,7 @@ impl<'a> ImageInsert<'a> {
             declared_height: candidate.dimensions.map(|(_, height)| integer(height)),
             declared_mime: candidate.mime.as_deref(),
             declared_size: candidate.byte_size.map(|size| i64::try_from(size).unwrap_or(i64::MAX)),
+            consent: &judged.consent,
             metadata: serde_json::json!({
                 "detail": rejection.map(|rejection| &rejection.detail),
                 "final_url": (final_url != original_url).then_some(final_url),
@@ -652,13 +656,13 @@ async fn insert(
                    id, crawl_job_id, chunk_id, user_id, dataset_id, source, labels, storage_url, duplicate_of,
                    original_url, asked_url, filename, width, height, file_size, format, frames, hash, crc32,
                    pdq, pdq_quality, pdq_trimmed, is_valid, is_duplicate, reason, metadata, source_id, declared_width, declared_height,
-                   declared_mime, declared_size, {provenance}, {scores})
+                   declared_mime, declared_size, consent, {provenance}, {scores})
             select id, $1, $2, $3, $4, $6, labels,
                    case when is_valid and not is_duplicate then '/api/v1/images/' || id || '/file' end,
                    duplicate_of,
                    original_url, asked_url, filename, width, height, file_size, format, frames, hash, crc32,
                    pdq, pdq_quality, pdq_trimmed, is_valid, is_duplicate, reason, jsonb_strip_nulls(metadata), source_id, declared_width,
-                   declared_height, declared_mime, declared_size, {provenance}, {scores}
+                   declared_height, declared_mime, declared_size, consent, {provenance}, {scores}
               from judged
                 on conflict (id) do update
                set labels = excluded.labels, original_url = excluded.original_url, asked_url = excluded.asked_url,
@@ -670,7 +674,7 @@ async fn insert(
                    sharpness = excluded.sharpness, jpeg_quality = excluded.jpeg_quality,
                    is_valid = excluded.is_valid, is_duplicate = excluded.is_duplicate,
                    duplicate_of = excluded.duplicate_of, reason = excluded.reason,
-                   metadata = excluded.metadata, downloaded_at = now())
+                   consent = excluded.consent, metadata = excluded.metadata, downloaded_at = now())
          update pixcrawler.candidate c set verdict = judged.judged_image ->> 'verdict', image_id = judged.id
            from judged where c.id = (judged.judged_image ->> 'candidate')::bigint",
         provenance = Provenance::COLUMNS,
@@ -742,6 +746,7 @@ mod tests {
                 address,
                 body: None,
                 rejected_copies: Vec::new(),
+                consent: Vec::new(),
                 outcome: Ok(accepted),
             }
         }

@@ -7,8 +7,8 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, types::Json};
 use crate::{
     db::column::{LenientJson, Texts, Timestamp},
     model::{
-        ChunkId, DatasetId, Decoded, ImageId, JobId, PictureHash, Provenance, Refusal, Rejection, Scores,
-        Sha256, UserId, Verdict,
+        ChunkId, ConsentSignal, DatasetId, Decoded, ImageId, JobId, PictureHash, Provenance, Refusal,
+        Rejection, Scores, Sha256, UserId, Verdict,
     },
 };
 
@@ -49,6 +49,7 @@ pub struct ImageRow {
     pub declared_mime: Option<String>,
     pub declared_size: Option<i64>,
     pub labels: Option<LenientJson<Texts>>,
+    pub consent: Option<LenientJson<Vec<ConsentSignal>>>,
     pub metadata: Option<Json<serde_json::Value>>,
     pub downloaded_at: Timestamp,
     pub created_at: Timestamp,

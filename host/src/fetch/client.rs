@@ -23,11 +23,14 @@ use super::{
     redirect::RedirectState,
     request::{OutboundRequest, RobotsScope},
     retry::Attempts,
-    robots::{self, RobotsCache},
+    robots::{RobotsAnswer, RobotsCache, TdmCache},
     throttle::{self, Throttle, ThrottlePermit},
     user_agent::UserAgents,
 };
-use crate::model::{CredentialKind, GrantedSecret, Grants, HostKind};
+use crate::{
+    consent,
+    model::{ConsentPlace, ConsentSignal, CredentialKind, GrantedSecret, Grants, HostKind, add_signals},
+};
 
 /// All that clones of a [`super::Fetcher`] share.
 pub(super) struct OutboundClient {
@@ -36,6 +39,7 @@ pub(super) struct OutboundClient {
     pub(super) connector: Connector,
     pub(super) throttle: Throttle,
     pub(super) robots: RobotsCache,
+    pub(super) tdm: TdmCache,
     pub(super) tokens: TokenCache,
     pub(super) memory: MemoryBudget,
     pub(super) max_image_bytes: u64,
@@ -61,6 +65,8 @@ pub(super) struct OutboundResponse {
     pub(super) memory: Option<MemoryPermit>,
     /// What must not be seen in the answer.
     pub(super) secrets: Vec<String>,
+    /// What owners say of the use of the answer, where that is read.
+    pub(super) signals: Vec<ConsentSignal>,
 }
 
 /// A hop that has passed all gates.
@@ -68,8 +74,6 @@ struct AuthorizedHop<'a> {
     request: reqwest::Request,
     /// May send and get cookies.
     cookies: Option<&'a CookieJar>,
-    /// `X-Robots-Tag` is heeded.
-    heeds_robots: bool,
     permit: ThrottlePermit,
 }
 
@@ -84,8 +88,9 @@ impl OutboundClient {
         let policy = &request.policy;
         let mut hop = RedirectState::first(request, url);
         let mut secrets = policy.grants.map(credentials::secrets).unwrap_or_default();
+        let mut signals = Vec::new();
         loop {
-            let authorized = self.authorize(request, &mut hop, &mut secrets).await?;
+            let authorized = self.authorize(request, &mut hop, &mut secrets, &mut signals).await?;
             // Held until the body is there.
             let permit = authorized.permit;
             attempts.origin = Some(Arc::clone(&permit.origin));
@@ -113,24 +118,30 @@ impl OutboundClient {
                 hop.follow(request, status, next)?;
                 continue;
             }
-            if authorized.heeds_robots && status.is_success() {
-                robots::check_opt_out(&headers)?;
+            if let Some(consent) = policy.consent.filter(|_| status.is_success()) {
+                add_signals(&mut signals, consent::in_header(&headers, ConsentPlace::Header, None));
+                // Once all is known, because a header may outweigh a file; and before the body.
+                if let Err(rejection) = consent.check(&signals) {
+                    return Err(FetchErrorKind::Reserved { rejection, signals }.into());
+                }
             }
             let (body, memory) = self.receive(request, response, attempts).await?;
-            return Ok(OutboundResponse { url: hop.url, status, headers, body, memory, secrets });
+            return Ok(OutboundResponse { url: hop.url, status, headers, body, memory, secrets, signals });
         }
     }
 
     /// The gates, in the order in which each hop passes them. What must not be seen in its answer is
-    /// added to `secrets`.
+    /// added to `secrets`, and what its host says of the use of that to `signals`.
     ///
     /// # Errors
-    /// Of the first gate that does not let it pass; nothing was sent to its host by then, but for robots.txt.
+    /// Of the first gate that does not let it pass; nothing was sent to its host by then, but for robots.txt and
+    /// tdmrep.json.
     async fn authorize<'a>(
         &self,
         request: &OutboundRequest<'a>,
         hop: &mut RedirectState,
         secrets: &mut Vec<String>,
+        signals: &mut Vec<ConsentSignal>,
     ) -> Result<AuthorizedHop<'a>, FetchError> {
         let policy = &request.policy;
 
@@ -153,10 +164,16 @@ impl OutboundClient {
             RobotsScope::Websites => rule.is_some_and(|rule| rule.kind == HostKind::Web),
             RobotsScope::None => false,
         };
-        let interval = match heeds_robots {
+        let RobotsAnswer { interval, usage } = match heeds_robots {
             true => self.check_robots(&hop.url, request.user_agent).await?,
-            false => Duration::ZERO,
+            false => RobotsAnswer::default(),
         };
+        // What is asked for may be reserved only in files beside it. They come before it, as it must not wait for
+        // them while it holds its host.
+        if policy.consent.is_some() {
+            add_signals(signals, usage);
+            add_signals(signals, self.tdm_reservation(&hop.url, request.user_agent).await?);
+        }
 
         let mut outgoing = reqwest::Request::new(hop.method.clone(), hop.url.clone());
         *outgoing.body_mut() = hop.body.clone().map(Into::into);
@@ -187,7 +204,7 @@ impl OutboundClient {
         // may have to be waited for before the request is sent; and who waits for it, perhaps for long,
         // must hold nothing that others wait for.
         let permit = self.throttle.acquire(&hop.url, interval).await?;
-        Ok(AuthorizedHop { request: outgoing, cookies, heeds_robots, permit })
+        Ok(AuthorizedHop { request: outgoing, cookies, permit })
     }
 
     /// Adds `credential` where it may be sent; says what must not be seen in the answer beside the

@@ -10,7 +10,7 @@ use super::{
     redact::redact,
     request::{OutboundRequest, RequestPolicy, plugin_header},
 };
-use crate::model::{Candidate, Grants};
+use crate::model::{Candidate, ConsentSignal, Grants};
 
 /// Formats that every site has as they were made. A site that reads more of `Accept` than it says makes
 /// WebP or AVIF of its originals for who names them; what it has in no other form comes all the same.
@@ -26,6 +26,8 @@ pub struct Download {
     pub url: String,
     /// As declared by the site.
     pub content_type: Option<String>,
+    /// What the site says of its use: in robots.txt, in tdmrep.json and in the header.
+    pub signals: Vec<ConsentSignal>,
 }
 
 impl Fetcher {
@@ -33,6 +35,8 @@ impl Fetcher {
     /// hosts in `grants` only, and no further than the first origin. Where it has no `referer`, not
     /// even an empty one, its page is named as a browser would by default; so it is where `url` is of
     /// another origin than the candidate's own, unless that `referer` is empty.
+    ///
+    /// What the site reserves is not received, where the policy is to refuse it.
     ///
     /// # Errors
     /// Of which [`FetchError::refusal`] is stored. While the host must be left alone for more than 5 s, the
@@ -59,7 +63,7 @@ impl Fetcher {
             name.eq_ignore_ascii_case("referer") && (same_origin || value.trim().is_empty())
         });
         let page = candidate.page_url.as_deref().filter(|_| !has_referer);
-        let policy = RequestPolicy::image(grants, self.client.max_image_bytes);
+        let policy = RequestPolicy::image(grants, self.consent, self.client.max_image_bytes);
         let request = OutboundRequest {
             headers: HeaderMap::from_iter([(header::ACCEPT, ACCEPT), (header::ACCEPT_ENCODING, IDENTITY)]),
             plugin_headers,
@@ -85,6 +89,7 @@ impl Fetcher {
             bytes: response.memory.map_or_else(Bytes::new, |memory| memory.keep(response.body)),
             url: redacted(response.url.into()),
             content_type: content_type.map(redacted),
+            signals: response.signals,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::{error::Error, io, iter::successors, time::Duration};
 use super::{address_policy::Blocked, dns::NoSuchName};
 use crate::{
     config,
-    model::{Failure, Refusal},
+    model::{ConsentSignal, Failure, Refusal, Rejection},
 };
 
 /// Why a request brought nothing, after all attempts. Its text is for people and holds no secret.
@@ -32,9 +32,9 @@ pub(super) enum FetchErrorKind {
     /// By robots.txt, or because it could not be read.
     #[error("{0}")]
     Robots(String),
-    /// By `X-Robots-Tag`.
-    #[error("the site opts out by `X-Robots-Tag: {0}`")]
-    OptOut(String),
+    /// By what owners say of the use of an image.
+    #[error("{}", rejection.detail)]
+    Reserved { rejection: Rejection, signals: Vec<ConsentSignal> },
     /// The configured credential is not accepted.
     #[error("{0}")]
     Unauthorized(String),
@@ -105,7 +105,7 @@ impl FetchError {
             FetchErrorKind::Blocked(_)
             | FetchErrorKind::Denied(_)
             | FetchErrorKind::Unauthorized(_)
-            | FetchErrorKind::OptOut(_) => Failure::Denied(detail),
+            | FetchErrorKind::Reserved { .. } => Failure::Denied(detail),
             FetchErrorKind::Robots(_) => Failure::Robots(detail),
             FetchErrorKind::TooLarge(limit) => Failure::TooLarge(limit),
             FetchErrorKind::Timeout | FetchErrorKind::LateHead(_) => Failure::Timeout,
@@ -116,6 +116,15 @@ impl FetchError {
             FetchErrorKind::Status(status)
             | FetchErrorKind::NotAnImage(status)
             | FetchErrorKind::Held { status: Some(status), .. } => Failure::Status(status),
+        }
+    }
+
+    /// What was read by then of the use of an image, where that is why it was not taken.
+    #[must_use]
+    pub fn signals(&self) -> &[ConsentSignal] {
+        match &self.kind {
+            FetchErrorKind::Reserved { signals, .. } => signals,
+            _ => &[],
         }
     }
 
@@ -131,7 +140,7 @@ impl FetchError {
                 Refusal::HttpStatus
             }
             FetchErrorKind::Robots(_) => Refusal::Robots,
-            FetchErrorKind::OptOut(_) => Refusal::OptOut,
+            FetchErrorKind::Reserved { rejection: Rejection { reason, .. }, .. } => reason,
             FetchErrorKind::TooManyRedirects(_) => Refusal::TooManyRedirects,
             FetchErrorKind::TooLarge(_) => Refusal::TooLarge,
             FetchErrorKind::Timeout | FetchErrorKind::LateHead(_) => Refusal::Timeout,

@@ -5,12 +5,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use url::Url;
 
 use super::{body::BodyLimits, cookies::CookieJar, user_agent::UserAgent};
-use crate::model::{GrantedSecret, Grants, is_hosts_header};
+use crate::{
+    consent::{MAX_TDMREP_BYTES, robots_txt::MAX_ROBOTS_BYTES},
+    model::{ConsentPolicy, GrantedSecret, Grants, is_hosts_header},
+};
 
 /// Most bytes of an answer to a source.
 pub(super) const MAX_SOURCE_BYTES: u64 = 16 << 20;
-/// Most bytes of a robots.txt; RFC 9309 asks for at least as many.
-pub(super) const MAX_ROBOTS_BYTES: usize = 500 << 10;
 /// Most bytes of what a token endpoint says.
 const MAX_TOKEN_BYTES: u64 = 64 << 10;
 
@@ -47,9 +48,11 @@ pub(super) struct RequestPolicy<'a> {
     /// The body is that of an image: read only where the status says so, and in the memory for images.
     pub(super) is_image: bool,
     pub(super) body: BodyLimits,
+    /// What owners say of the use of the answer is read, and judged by this.
+    pub(super) consent: Option<ConsentPolicy>,
 }
 
-/// Of which hosts robots.txt and `X-Robots-Tag` are heeded.
+/// Of which hosts robots.txt is heeded.
 #[derive(Clone, Copy)]
 pub(super) enum RobotsScope {
     All,
@@ -71,6 +74,7 @@ impl<'a> RequestPolicy<'a> {
             accepts_partial: false,
             is_image: false,
             body: BodyLimits { bytes: MAX_TOKEN_BYTES, truncates: false },
+            consent: None,
         }
     }
 
@@ -78,6 +82,12 @@ impl<'a> RequestPolicy<'a> {
     pub(super) const fn robots_txt() -> Self {
         let body = BodyLimits { bytes: MAX_ROBOTS_BYTES as u64, truncates: true };
         Self { max_redirects: 5, may_downgrade: true, body, ..Self::token() }
+    }
+
+    /// A tdmrep.json, as a robots.txt; but of a part of it nobody knows what it says.
+    pub(super) const fn tdmrep() -> Self {
+        let body = BodyLimits { bytes: MAX_TDMREP_BYTES as u64, truncates: false };
+        Self { body, robots: RobotsScope::All, ..Self::robots_txt() }
     }
 
     /// A source's own request: to granted hosts only.
@@ -94,7 +104,7 @@ impl<'a> RequestPolicy<'a> {
     }
 
     /// An image, from any public host.
-    pub(super) const fn image(grants: &'a Grants, max_bytes: u64) -> Self {
+    pub(super) const fn image(grants: &'a Grants, consent: ConsentPolicy, max_bytes: u64) -> Self {
         Self {
             grants: Some(grants),
             robots: RobotsScope::All,
@@ -102,6 +112,7 @@ impl<'a> RequestPolicy<'a> {
             may_downgrade: true,
             is_image: true,
             body: BodyLimits { bytes: max_bytes, truncates: false },
+            consent: Some(consent),
             ..Self::token()
         }
     }

@@ -1,11 +1,11 @@
-//! What sites ask of crawlers: robots.txt (RFC 9309) and `X-Robots-Tag`.
+//! What sites ask of crawlers in files of their own: robots.txt (RFC 9309), and tdmrep.json of the TDM Reservation
+//! Protocol.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use http::HeaderMap;
 use url::Url;
 
 use super::{
@@ -13,17 +13,25 @@ use super::{
     error::{FetchError, FetchErrorKind},
     expiring_cache::{Expiring, ExpiringCache, expiring_cache},
     request::{OutboundRequest, RequestPolicy},
-    robots_rules::RobotsRules,
-    user_agent::{PRODUCT, UserAgent},
+    user_agent::UserAgent,
+};
+use crate::{
+    consent::{TdmRules, robots_txt::RobotsRules},
+    model::ConsentSignal,
 };
 
 /// The rules of each origin for each name of ours, or why they could not be read.
 pub(super) type RobotsCache = ExpiringCache<KnownRobots>;
 type KnownRobots = Result<Arc<RobotsRules>, FetchError>;
 
-/// How long a robots.txt that was read is good.
+/// The tdmrep.json of each origin; where there is none, or none that can be read, no rules.
+pub(super) type TdmCache = ExpiringCache<Arc<TdmRules>>;
+
+/// Where a site says what it reserves.
+const TDMREP: &str = "/.well-known/tdmrep.json";
+/// How long a file that was read is good.
 const GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
-/// How long a site is left alone whose robots.txt could not be read.
+/// How long a site is left alone whose robots.txt could not be read, and a tdmrep.json is not asked for again.
 const UNREADABLE_FOR: Duration = Duration::from_secs(300);
 /// Most bytes of rules in memory, of all origins, and what an origin counts at least.
 const MAX_BYTES: u64 = 32 << 20;
@@ -37,14 +45,28 @@ pub(super) fn cache() -> RobotsCache {
     expiring_cache(MAX_BYTES, |rules| MIN_BYTES + rules.as_ref().map_or(0, |rules| rules.weight()))
 }
 
+/// Holds nothing yet.
+pub(super) fn tdm_cache() -> TdmCache {
+    expiring_cache(MAX_BYTES, |rules| MIN_BYTES + rules.weight())
+}
+
+/// What a robots.txt says of an address that it does not forbid.
+#[derive(Default)]
+pub(super) struct RobotsAnswer {
+    /// Time that is to be kept from one request to the next.
+    pub(super) interval: Duration,
+    /// What the answer may be used for.
+    pub(super) usage: Vec<ConsentSignal>,
+}
+
 impl OutboundClient {
-    /// The time that the robots.txt of `url`'s origin asks `user_agent` to keep from one request to the next;
-    /// an error when it forbids that address, or cannot be read.
+    /// What the robots.txt of `url`'s origin says to `user_agent`; an error when it forbids that address, or
+    /// cannot be read.
     pub(super) async fn check_robots(
         &self,
         url: &Url,
         user_agent: &UserAgent,
-    ) -> Result<Duration, FetchError> {
+    ) -> Result<RobotsAnswer, FetchError> {
         let origin = url.origin().ascii_serialization();
         // A robots.txt is itself asked for by a request, which passes the same gates; hence the box.
         let read = Box::pin(self.read_robots(url, user_agent));
@@ -106,92 +128,74 @@ impl OutboundClient {
         let good_for = if rules.is_ok() { GOOD_FOR } else { UNREADABLE_FOR };
         Ok(Expiring { until: Instant::now() + good_for, value: rules })
     }
+
+    /// What the tdmrep.json of `url`'s origin says of that address. A site that does not give the file does not
+    /// speak the protocol.
+    ///
+    /// # Errors
+    /// While the host is left alone, or may not be asked.
+    pub(super) async fn tdm_reservation(
+        &self,
+        url: &Url,
+        user_agent: &UserAgent,
+    ) -> Result<Option<ConsentSignal>, FetchError> {
+        let origin = url.origin().ascii_serialization();
+        let file = format!("{origin}{TDMREP}");
+        // It, too, is asked for by a request.
+        let read = Box::pin(self.read_tdmrep(url, user_agent));
+        let known = self.tdm.try_get_with(origin, read).await.map_err(|error| (*error).clone())?;
+        let rules = known.value;
+        if rules.len() <= QUICK_RULES {
+            return Ok(rules.signal(path(url), &file));
+        }
+        let url = url.clone();
+        let search = tokio::task::spawn_blocking(move || rules.signal(path(&url), &file));
+        search.await.map_err(|_| FetchError::lasting("tdmrep.json could not be searched"))
+    }
+
+    /// What is to be remembered of the tdmrep.json of `url`'s origin.
+    async fn read_tdmrep(
+        &self,
+        url: &Url,
+        user_agent: &UserAgent,
+    ) -> Result<Expiring<Arc<TdmRules>>, FetchError> {
+        let address =
+            url.join(TDMREP).map_err(|_| FetchError::lasting("no tdmrep.json for such an address"))?;
+        let request = OutboundRequest::get(RequestPolicy::tdmrep(), user_agent);
+        let (rules, good_for) = match self.perform(&request, &address).await {
+            Ok(response) if response.status.is_success() => {
+                let parsed = tokio::task::spawn_blocking(move || TdmRules::parse(&response.body)).await;
+                (parsed.map_err(|_| FetchError::lasting("tdmrep.json could not be parsed"))?, GOOD_FOR)
+            }
+            Ok(_) => (TdmRules::default(), GOOD_FOR),
+            // Of the host and not of its tdmrep.json.
+            Err(error) if matches!(error.kind, FetchErrorKind::Blocked(_) | FetchErrorKind::Held { .. }) => {
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::debug!(%error, file = %address, "a tdmrep.json cannot be read");
+                (TdmRules::default(), UNREADABLE_FOR)
+            }
+        };
+        Ok(Expiring { until: Instant::now() + good_for, value: Arc::new(rules) })
+    }
 }
 
-fn check_rules(rules: &RobotsRules, origin: &str, url: &Url) -> Result<Duration, FetchError> {
-    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    match rules.forbidding(path) {
-        None => Ok(rules.interval),
+/// The path and the query.
+fn path(url: &Url) -> &str {
+    &url[url::Position::BeforePath..url::Position::AfterQuery]
+}
+
+fn check_rules(rules: &RobotsRules, origin: &str, url: &Url) -> Result<RobotsAnswer, FetchError> {
+    match rules.forbidding(path(url)) {
+        None => {
+            let usage = rules.usage(path(url), &format!("{origin}/robots.txt"));
+            Ok(RobotsAnswer { interval: rules.interval, usage })
+        }
         Some(pattern) => Err(FetchErrorKind::Robots(format!(
             "{origin}/robots.txt disallows `{pattern}` for `{}`",
             rules.agent
         ))
         .into()),
-    }
-}
-
-/// An error when `X-Robots-Tag` says `noai` or `noimageai` to all or to us.
-pub(super) fn check_opt_out(headers: &HeaderMap) -> Result<(), FetchError> {
-    for value in headers.get_all("x-robots-tag") {
-        // `agent: a, b` is meant for that agent only, up to the next agent.
-        let mut for_us = true;
-        for part in String::from_utf8_lossy(value.as_bytes()).split(',') {
-            let directive = match part.split_once(':') {
-                Some((agent, rest)) if is_agent(agent.trim()) => {
-                    for_us = matches!(agent.trim(), "*") || agent.trim().eq_ignore_ascii_case(PRODUCT);
-                    rest
-                }
-                _ => part,
-            };
-            let directive = directive.trim().to_ascii_lowercase();
-            if for_us && matches!(directive.as_str(), "noai" | "noimageai") {
-                return Err(FetchErrorKind::OptOut(directive).into());
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether what stands before a colon names a crawler, and is not a directive that
-/// takes a value, nor part of a date such as `25 Jun 2010 15:00:00`.
-fn is_agent(text: &str) -> bool {
-    const VALUED: [&str; 4] = ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
-    !text.is_empty()
-        && !text.contains(char::is_whitespace)
-        && !VALUED.iter().any(|directive| directive.eq_ignore_ascii_case(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags() {
-        let check = |values: &[&str], expect: Option<&str>| {
-            let headers = values
-                .iter()
-                .map(|value| (http::HeaderName::from_static("x-robots-tag"), value.parse().unwrap()));
-            let found = match check_opt_out(&headers.collect()).map_err(|error| error.kind) {
-                Err(FetchErrorKind::OptOut(directive)) => Some(directive),
-                _ => None,
-            };
-            assert_eq!(found.as_deref(), expect, "{values:?}");
-        };
-        check(&[], None);
-        check(&["noindex, nofollow"], None);
-        check(&["noai"], Some("noai"));
-        check(&["noindex", "NoImageAI"], Some("noimageai"));
-        check(&["noindex, noai"], Some("noai"));
-        check(&["otherbot: noai, noimageai"], None);
-        check(&["otherbot: noai", "noai"], Some("noai"));
-        check(&["pixcrawler: noai"], Some("noai"));
-        check(&["PixCrawler : noindex, noimageai"], Some("noimageai"));
-        check(&["*: noai"], Some("noai"));
-        check(&["otherbot: noai, pixcrawler: noimageai"], Some("noimageai"));
-        check(&["pixcrawler: noindex, otherbot: noai"], None);
-        check(&["unavailable_after: 25 Jun 2010 15:00:00 PST, noai"], Some("noai"));
-        check(&["unavailable_after: Friday, 25-Jun-10 15:00:00 UTC, noai"], Some("noai"));
-        check(&["max-snippet: 5, noai"], Some("noai"));
-        check(&["noaix, xnoai"], None);
-        check(&[",:,"], None);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_tag_is_read(tag: Vec<u8>) {
-            if let Ok(value) = http::HeaderValue::from_bytes(&tag) {
-                let _ = check_opt_out(&HeaderMap::from_iter([(http::HeaderName::from_static("x-robots-tag"), value)]));
-            }
-        }
     }
 }

@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use http::HeaderValue;
 
 use super::error::FetchSetupError;
-use crate::config;
-
-/// Our name in `User-Agent` and robots.txt.
-pub(super) const PRODUCT: &str = "PixCrawler";
+use crate::{config, consent::PRODUCT};
 
 /// One name towards sites.
 pub(super) struct UserAgent {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ConsentSignal;
+
 /// Longest name of a class, in characters.
 pub const LONGEST_LABEL: usize = 100;
 /// Classes of a picture.
@@ -70,6 +72,9 @@ pub struct Candidate {
     /// What has no field of its own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<(String, String)>,
+    /// What its page says of its use, as the host read it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub consent: Vec<ConsentSignal>,
 }
 
 /// Under which terms a picture is offered.

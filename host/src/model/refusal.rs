@@ -12,8 +12,10 @@ pub enum Refusal {
     PrivateAddress,
     /// The site's robots.txt forbids it.
     Robots,
-    /// The site opts out of image datasets (`noai`, `noimageai`).
+    /// Training of models, or text and data mining, is reserved: by the site, the page or the file.
     OptOut,
+    /// The file says that a generative model made it.
+    AiGenerated,
     /// 404 or 410.
     NotFound,
     /// Another status that will not pass.
@@ -91,11 +93,12 @@ pub struct RefusalHelp {
 
 impl Refusal {
     /// All of them, in the order of what is looked at.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::BadUrl,
         Self::PrivateAddress,
         Self::Robots,
         Self::OptOut,
+        Self::AiGenerated,
         Self::NotFound,
         Self::HttpStatus,
         Self::RateLimited,
@@ -154,8 +157,12 @@ impl Refusal {
                 "Ask the site for permission, or take the picture from a source that allows it.",
             ),
             Self::OptOut => (
-                "The site says `noai` or `noimageai`: its pictures are not for datasets.",
-                "Nothing; it is the wish of the picture's owner.",
+                "The site, the page or the file reserves AI training or data mining; the detail says what was read where.",
+                "Nothing; it is the wish of the picture's owner. If you have their leave, ask for `consent: record` (`--consent record`) in a new job.",
+            ),
+            Self::AiGenerated => (
+                "The file says that a generative model made it, or a part of it.",
+                "Ask for `consent: respect` (`--consent respect`) in a new job, if such pictures are wanted.",
             ),
             Self::NotFound => (
                 "The site says that there is nothing at the address (status 404 or 410).",
@@ -295,6 +302,7 @@ impl Refusal {
             Self::PrivateAddress => "private-address",
             Self::Robots => "robots",
             Self::OptOut => "opt-out",
+            Self::AiGenerated => "ai-generated",
             Self::NotFound => "not-found",
             Self::HttpStatus => "http-status",
             Self::RateLimited => "rate-limited",
@@ -364,7 +372,7 @@ impl Refusal {
     /// Whether it is about the picture, wherever it is: no other copy of it is tried then.
     #[must_use]
     pub const fn is_of_all_copies(self) -> bool {
-        matches!(self, Self::OptOut | Self::Unwanted | Self::Removed)
+        matches!(self, Self::OptOut | Self::AiGenerated | Self::Unwanted | Self::Removed)
     }
 
     /// When a picture is tried again, in a word.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Animation, AspectRatio, Format, Level, Pdq, Refusal, Rejection, Scores};
+use super::{Animation, AspectRatio, ConsentPolicy, Format, Level, Pdq, Refusal, Rejection, Scores};
 
 /// What a job accepts beyond being a sound picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct Rules {
     /// [`Pdq::ALIKE`]. Requests that were recorded before there was this are still the same.
     #[serde(skip_serializing_if = "is_usual")]
     pub near_duplicates: u8,
+    /// What is made of what owners say of AI training and data mining.
+    #[serde(skip_serializing_if = "ConsentPolicy::is_usual")]
+    pub consent: ConsentPolicy,
     /// Among which pictures a picture must be the only one of its look.
     #[serde(skip_serializing_if = "DuplicateScope::is_dataset")]
     pub duplicates_within: DuplicateScope,
@@ -133,6 +136,7 @@ impl Default for Rules {
             max_brightness: None,
             min_sharpness: None,
             min_jpeg_quality: None,
+            consent: ConsentPolicy::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cassette::pairs;
-use crate::model::{Candidate, Checksum, License};
+use crate::model::{Candidate, Checksum, ConsentSignal, License};
 
 /// A candidate under the names of its fields; what is empty is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,9 @@ struct CandidateFields {
     credential: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
     extra: Vec<(String, String)>,
+    /// The host's, and not the source's.
+    #[serde(skip)]
+    consent: Vec<ConsentSignal>,
 }
 
 mod dimensions {

@@ -189,6 +189,7 @@ fn candidate(candidate: wit::Candidate) -> model::Candidate {
         headers: candidate.headers,
         credential: candidate.credential,
         extra,
+        consent: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use ::image::metadata::Orientation;
 use gif::{ColorOutput, DecodeOptions, MemoryLimit};
 
-use super::{DecodeLimits, Decoded, Header, Rejection, pdq, reader::ByteReader};
+use super::{DecodeLimits, Decoded, Embedded, Header, Rejection, pdq, reader::ByteReader};
 use crate::model::Format;
 
 const EXTENSION: u8 = 0x21;
@@ -100,6 +100,50 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecti
     // Of a film with a broken frame the first is shown.
     let is_whole = (1..header.frames).all(|_| next(&mut decoder, &mut indices).is_ok());
     Ok(looks.of_frames(if is_whole { header.frames } else { 1 }))
+}
+
+/// XMP and C2PA in application extensions.
+pub(super) fn embedded(picture: &[u8], found: &mut Embedded) -> Result<(), Rejection> {
+    const APPLICATION: u8 = 0xff;
+    let mut reader = ByteReader::new(picture, 10);
+    let [packed, _background, _aspect] = reader.array()?;
+    skip_palette(&mut reader, packed)?;
+    loop {
+        match reader.byte()? {
+            EXTENSION if reader.byte()? == APPLICATION => {
+                let length = reader.byte()?;
+                let name = reader.take(length.into())?;
+                let begin = reader.position();
+                skip_sub_blocks(&mut reader)?;
+                let content = picture.get(begin..reader.position()).unwrap_or_default();
+                match name {
+                    b"XMP DataXMP" => found.add_xmp(packet(content)),
+                    b"C2PA_GIF\x01\0\0" => found.add_jumbf(content.get(1..).unwrap_or_default()),
+                    _ => {}
+                }
+            }
+            EXTENSION => skip_sub_blocks(&mut reader)?,
+            IMAGE => {
+                let [_, _, _, _, _, _, _, _, packed] = reader.array()?;
+                skip_palette(&mut reader, packed)?;
+                reader.byte()?;
+                skip_sub_blocks(&mut reader)?;
+            }
+            0 => {}
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// An XMP packet: it is not cut into sub-blocks, but its letters are taken for their lengths, and what follows
+/// leads to their end wherever one comes out.
+fn packet(content: &[u8]) -> &[u8] {
+    /// Bytes that follow: 1, then from 255 down to 0, and the end.
+    const AFTER: usize = 258;
+    match content.split_last_chunk::<AFTER>() {
+        Some((packet, [1, 255, ..])) => packet,
+        _ => content,
+    }
 }
 
 /// What is needed of a frame to draw it.

@@ -15,7 +15,7 @@ use zune_jpeg::{
 };
 
 use self::segment::{
-    APP1, APP2, APP14, DHT, DQT, DRI, EOI, RST0, RST7, SOF0, SOF2, SOI, SOS, Segment, Segments,
+    APP1, APP2, APP11, APP14, DHT, DQT, DRI, EOI, RST0, RST7, SOF0, SOF2, SOI, SOS, Segment, Segments,
 };
 use super::{
     DecodeLimits, Decoded, Header, Rejection, Still,
@@ -165,6 +165,43 @@ fn profile(picture: &[u8]) -> Option<Vec<u8>> {
         }
     }
     (!parts.is_empty()).then(|| parts.into_values().flatten().copied().collect())
+}
+
+/// XMP and C2PA in segments before the first scan. Of XMP, what does not fit into one segment lies in parts in
+/// others, each with the digest of the whole, by which the packet in the one names it.
+pub(super) fn embedded(picture: &[u8], found: &mut Embedded) -> Result<(), Rejection> {
+    let mut extended: BTreeMap<[u8; 32], BTreeMap<u32, &[u8]>> = BTreeMap::new();
+    let mut segments = Segments::new(picture);
+    while let Some(Segment { marker, content, .. }) = segments.next()? {
+        match marker {
+            SOS => break,
+            APP1 => {
+                if let Some(packet) = content.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0") {
+                    found.add_xmp(packet);
+                } else if let Some(rest) = content.strip_prefix(b"http://ns.adobe.com/xmp/extension/\0")
+                    && let Some((digest, rest)) = rest.split_first_chunk()
+                    && let Some(([_, _, _, _, at @ ..], part)) = rest.split_first_chunk::<8>()
+                {
+                    extended.entry(*digest).or_default().entry(u32::from_be_bytes(*at)).or_insert(part);
+                }
+            }
+            // Of its parts the first one begins with what says what it is.
+            APP11 => {
+                if let Some(rest) = content.strip_prefix(b"JP") {
+                    found.add_jumbf(rest.get(6..).unwrap_or_default());
+                }
+            }
+            _ => {}
+        }
+    }
+    for (digest, parts) in extended {
+        let is_named = found.xmp.iter().any(|packet| memchr::memmem::find(packet, &digest).is_some());
+        if is_named {
+            let whole: Vec<u8> = parts.into_values().flatten().copied().take(found.room()).collect();
+            found.add_xmp(&whole);
+        }
+    }
+    Ok(())
 }
 
 /// Whether all of a picture is there, without asking the decoder.

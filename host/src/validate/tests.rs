@@ -1,5 +1,6 @@
 //! Every kind of picture and of damage, as tables.
 
+mod beside;
 mod cuts;
 mod damage;
 mod harmless;

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use image_webp::{DecodingError, UpsamplingMethod, WebPDecodeOptions, WebPDecoder};
 
-use super::{DecodeLimits, Decoded, Header, Rejection, Still, pdq, reader::ByteReader};
+use super::{DecodeLimits, Decoded, Embedded, Header, Rejection, Still, pdq, reader::ByteReader};
 use crate::model::{Format, Refusal};
 
 /// Flags of a `VP8X` chunk.
@@ -126,6 +126,19 @@ pub(super) fn still(picture: &[u8], header: &Header) -> Result<Still, Rejection>
         profile = Some(content.to_vec()).filter(|_| &kind == b"ICCP");
     }
     Ok(Still { bytes: plain(picture, header)?, profile, inverted: false })
+}
+
+/// XMP and C2PA in chunks of their own.
+pub(super) fn embedded(picture: &[u8], found: &mut Embedded) -> Result<(), Rejection> {
+    let mut reader = ByteReader::new(picture, 12);
+    while !reader.is_at_end() {
+        match chunk(&mut reader)? {
+            (kind, content) if &kind == b"XMP " => found.add_xmp(content),
+            (kind, content) if &kind == b"C2PA" => found.add_jumbf(content),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The file with nothing but what makes pixels, and with what it then says of itself: the decoder

@@ -37,7 +37,6 @@ fn read_into(pictures: Pictures, page: Tokens<'_>, url: &str, depth: usize) -> P
         refreshed_bare: false,
         based: false,
         bare: false,
-        opted_out: false,
         has_scripts: false,
         described: None,
         data: None,
@@ -80,8 +79,6 @@ struct Reader<'a> {
     based: bool,
     /// A `noscript` is open.
     bare: bool,
-    /// The page asks not to be used for what this is.
-    opted_out: bool,
     has_scripts: bool,
     /// Index and width of the picture that the page's head describes.
     described: Option<(usize, Option<u32>)>,
@@ -126,18 +123,13 @@ impl Reader<'_> {
     }
 
     fn finish(self) -> Page {
-        let Self { url, pictures, opted_out, has_scripts, refreshed_bare, .. } = self;
+        let Self { url, pictures, has_scripts, refreshed_bare, .. } = self;
         let left_out = pictures.left_out();
         let candidates = pictures.finish();
         let refreshed = self.refreshed.filter(|_| candidates.is_empty() || !refreshed_bare);
         let is_last = refreshed.is_none();
         let next = self.next.or(refreshed);
         let mut page = Page { url: url.to_owned(), candidates, next, ..Page::default() };
-        if opted_out {
-            page.candidates.clear();
-            page.warnings.push(format!("{url} asks not to be used for datasets (noai)"));
-            return page;
-        }
         if page.candidates.is_empty() && is_last {
             let script = if has_scripts { "; a script in the browser may load them" } else { "" };
             page.warnings.push(format!("no pictures found on {url}{script}"));
@@ -190,11 +182,6 @@ impl Reader<'_> {
             ("og:image:height", Some(candidate)) => {
                 let width = self.described.and_then(|(_, width)| width);
                 candidate.dimensions = Dimensions::known(width, pixels(&content));
-            }
-            ("robots" | "pixcrawler", _) => {
-                self.opted_out |= content.split(',').any(|word| {
-                    word.trim().eq_ignore_ascii_case("noai") || word.trim().eq_ignore_ascii_case("noimageai")
-                });
             }
             ("referrer", _) => self.pictures.set_policy(&content),
             _ => {}

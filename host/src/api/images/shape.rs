@@ -42,6 +42,106 @@ enum ImageFormat {
     Webp,
 }
 
+/// In which vocabulary something is said of the use of a picture.
+#[derive(Clone, Copy, Enum)]
+#[oai(remote = "model::ConsentVocabulary", rename_all = "kebab-case")]
+enum ConsentVocabulary {
+    /// `noai` or `noimageai`, for robots.
+    Noai,
+    /// `Content-Usage`, AI preferences of the IETF.
+    ContentUsage,
+    /// `Content-Signal` in robots.txt.
+    ContentSignal,
+    /// `tdm-reservation`, of the TDM Reservation Protocol.
+    TdmReservation,
+    /// `plus:DataMining`, of PLUS and IPTC.
+    DataMining,
+    /// `Iptc4xmpExt:DigitalSourceType`, of IPTC.
+    DigitalSourceType,
+    /// A C2PA manifest, of which nothing but its presence is read.
+    C2pa,
+    /// An XMP packet that cannot be read.
+    Xmp,
+}
+
+/// Where something is said of the use of a picture.
+#[derive(Clone, Copy, Enum)]
+#[oai(remote = "model::ConsentPlace", rename_all = "kebab-case")]
+enum ConsentPlace {
+    /// In a robots.txt.
+    RobotsTxt,
+    /// In a `/.well-known/tdmrep.json`.
+    TdmrepJson,
+    /// In the header of the answer with the picture.
+    Header,
+    /// In the file.
+    File,
+    /// In the header of the answer with its page.
+    PageHeader,
+    /// In a `meta` element of its page.
+    PageMeta,
+}
+
+/// What is said of AI training and of text and data mining.
+#[derive(Clone, Copy, Enum)]
+#[oai(remote = "model::ConsentMeaning", rename_all = "lowercase")]
+enum ConsentMeaning {
+    /// They are reserved.
+    Reserved,
+    /// They are allowed.
+    Allowed,
+    /// The picture was made by a generative model, or partly.
+    Generated,
+    /// Neither.
+    Noted,
+    /// It breaks its own specification, and says nothing by that.
+    Unreadable,
+}
+
+/// One thing that is said of the use of a picture.
+#[derive(Object)]
+struct ConsentSignal {
+    /// In which vocabulary.
+    signal: ConsentVocabulary,
+    /// Where it was read.
+    place: ConsentPlace,
+    /// Address of that file or page; null for what came with the picture itself.
+    url: Nullable<String>,
+    /// As it is written there, at most 200 characters.
+    value: String,
+    /// What it says.
+    meaning: ConsentMeaning,
+    /// Address of the terms under which what is reserved may be had.
+    policy: Nullable<String>,
+}
+
+impl From<model::ConsentSignal> for ConsentSignal {
+    fn from(signal: model::ConsentSignal) -> Self {
+        let model::ConsentSignal { signal, place, url, value, meaning, policy } = signal;
+        Self {
+            signal: signal.into(),
+            place: place.into(),
+            url: url.into(),
+            value,
+            meaning: meaning.into(),
+            policy: policy.into(),
+        }
+    }
+}
+
+impl Example for ConsentSignal {
+    fn example() -> Self {
+        Self {
+            signal: ConsentVocabulary::TdmReservation,
+            place: ConsentPlace::TdmrepJson,
+            url: Some("https://images.example.org/.well-known/tdmrep.json".to_owned()).into(),
+            value: "0".to_owned(),
+            meaning: ConsentMeaning::Allowed,
+            policy: None.into(),
+        }
+    }
+}
+
 /// A row of `images`.
 #[derive(Object)]
 #[oai(example)]
@@ -122,6 +222,8 @@ pub(super) struct Image {
     declared_size: Nullable<i64>,
     /// Its classes, that of its folder first.
     labels: Nullable<Vec<String>>,
+    /// What its owner says of its use by machines, and where that was read; null where nobody looked.
+    consent: Nullable<Vec<ConsentSignal>>,
     /// What has no column of its own: `detail` of a refusal in words, `tags` of the source, and
     /// `refused_copies`.
     metadata: Nullable<Any<Value>>,
@@ -193,6 +295,10 @@ impl Image {
             declared_mime: row.declared_mime.into(),
             declared_size: row.declared_size.into(),
             labels: row.labels.map(|labels| labels.0.0).into(),
+            consent: row
+                .consent
+                .map(|signals| signals.0.into_iter().map(ConsentSignal::from).collect())
+                .into(),
             metadata: row.metadata.map(|metadata| Any(metadata.0)).into(),
             downloaded_at: row.downloaded_at.into(),
             created_at: row.created_at.into(),
@@ -251,6 +357,7 @@ impl Example for Image {
             declared_mime: Some("image/jpeg".to_owned()).into(),
             declared_size: None.into(),
             labels: Some(vec!["panda".to_owned()]).into(),
+            consent: Some(vec![ConsentSignal::example()]).into(),
             metadata: None.into(),
             downloaded_at: DateTime::UNIX_EPOCH,
             created_at: DateTime::UNIX_EPOCH,

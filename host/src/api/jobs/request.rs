@@ -100,6 +100,11 @@ struct Rules {
     /// the best is kept, which has most pixels, and of these the more open licence. 31 by default.
     #[oai(validator(minimum(value = "0"), maximum(value = "31")))]
     near_duplicates: Option<u8>,
+    /// What is made of what owners say of AI training and data mining, which is recorded with every image:
+    /// `record` refuses nothing for it, `respect` refuses what is reserved (`opt-out`), `strict` also what is said
+    /// to be made by a generative model (`ai-generated`). `respect` by default.
+    #[oai(validator(min_length = 1))]
+    consent: Option<String>,
     /// Among which pictures a picture must be the only one of its look, and of its bytes: those of the `dataset`,
     /// which is the default, or of all datasets of the `user`.
     duplicates_within: Option<DuplicateScope>,
@@ -177,6 +182,7 @@ impl Example for CreateCrawlJob {
             min_height: Some(256),
             formats: Some(vec!["jpeg".to_owned(), "png".to_owned()]),
             near_duplicates: Some(24),
+            consent: Some("strict".to_owned()),
             duplicates_within: Some(DuplicateScope::User),
             turned_duplicates: Some(true),
             level: Some(RuleLevel::Standard),

@@ -146,6 +146,8 @@ struct Rules {
     formats: Vec<String>,
     /// Bits, of 256, in which the perceptual hashes of two pictures may differ that look alike.
     near_duplicates: u8,
+    /// What is made of what owners say of AI training and data mining: `record`, `respect` or `strict`.
+    consent: String,
     /// What held where a rule was not given.
     level: RuleLevel,
     /// In pixels.
@@ -290,6 +292,7 @@ impl From<model::Rules> for Rules {
             near_duplicates: rules.near_duplicates,
             duplicates_within: rules.duplicates_within.into(),
             turned_duplicates: rules.turned_duplicates,
+            consent: rules.consent.name().to_owned(),
             level: rules.level.into(),
             max_width: rules.max_width.into(),
             max_height: rules.max_height.into(),

@@ -499,6 +499,9 @@ fn command(crawl: &CrawlFacts, folder: Option<&str>) -> String {
     if rules.duplicates_within == DuplicateScope::User {
         option("--duplicates-within", "user".to_owned());
     }
+    if !rules.consent.is_usual() {
+        option("--consent", rules.consent.name().to_owned());
+    }
     language.iter().for_each(|language| option("--language", language.clone()));
     if rules.turned_duplicates {
         words.push("--turned-duplicates".to_owned());

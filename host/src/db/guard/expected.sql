@@ -99,6 +99,7 @@ alter table public.images add column asked_url text;
 alter table public.images add column attribution text;
 alter table public.images add column brightness smallint;
 alter table public.images add column chunk_id integer;
+alter table public.images add column consent jsonb;
 alter table public.images add column contrast smallint;
 alter table public.images add column crawl_job_id integer not null;
 alter table public.images add column crc32 bigint;

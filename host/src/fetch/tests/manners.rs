@@ -12,11 +12,14 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 
 use super::{
-    super::{Fetcher, request::MAX_ROBOTS_BYTES},
+    super::Fetcher,
     config, download, fetcher, get, grants, refusal,
     site::{Act, Site, answer, header, path, redirect},
 };
-use crate::model::{Failure, HostKind, Refusal};
+use crate::{
+    consent::{MAX_TDMREP_BYTES, robots_txt::MAX_ROBOTS_BYTES},
+    model::{ConsentMeaning, ConsentPolicy, Failure, HostKind, Refusal},
+};
 
 /// Answers every robots.txt by its host's name, and everything else with bytes.
 async fn site_with_robots() -> Site {
@@ -180,21 +183,116 @@ async fn robots_bind_web_sources_only() {
     assert!(fetcher.ask(&grants(&[("closed.test", HostKind::Api)]), &request).await.is_ok());
 }
 
+/// Reserves by the first part of its name, and asks for the file with what it says there.
+async fn site_with_reservations() -> Site {
+    Site::start_with_tdmrep(|request| {
+        let host = header(request, "host").unwrap_or_default().trim_end_matches(".test");
+        let reserved =
+            r#"[{ "location": "/free/", "tdm-reservation": 0 }, { "location": "/", "tdm-reservation": 1 }]"#;
+        match (path(request), host) {
+            ("/robots.txt", "robots") => {
+                answer(200, &[], "user-agent: *\ncontent-usage: train-ai=n\ncontent-usage: /free/ train-ai=y")
+            }
+            ("/robots.txt", "closed") => answer(200, &[], "user-agent: *\ndisallow: /.well-known/"),
+            ("/robots.txt", _) => answer(404, &[], ""),
+            ("/.well-known/tdmrep.json", "tdmrep" | "outweighed" | "closed") => answer(200, &[], reserved),
+            ("/.well-known/tdmrep.json", "moved") => redirect("https://tdmrep.test/.well-known/tdmrep.json"),
+            ("/.well-known/tdmrep.json", "inward") => redirect("http://127.0.0.1/tdmrep.json"),
+            ("/.well-known/tdmrep.json", "large") => {
+                answer(200, &[], format!("{reserved}{}", " ".repeat(MAX_TDMREP_BYTES)))
+            }
+            ("/.well-known/tdmrep.json", "failing") => answer(500, &[], ""),
+            ("/.well-known/tdmrep.json", "page") => answer(200, &["content-type: text/html"], "<html>"),
+            ("/.well-known/tdmrep.json", "broken") => answer(200, &[], "{}"),
+            ("/.well-known/tdmrep.json", "many") => {
+                let rule = |number| format!(r#"{{ "location": "/{number}$", "tdm-reservation": 1 }}"#);
+                answer(200, &[], format!("[{}]", (0..999).map(rule).collect::<Vec<_>>().join(",")))
+            }
+            ("/.well-known/tdmrep.json", _) => answer(404, &[], ""),
+            ("/to", _) => redirect("https://open.test/a"),
+            (_, "tagged") => answer(200, &["x-robots-tag: noindex", "X-Robots-Tag: noimageai"], "bytes"),
+            (_, "usage") => answer(200, &["content-usage: search=y", "content-usage: train-ai=n"], "bytes"),
+            (_, "header") => answer(200, &["tdm-reservation: 1", "tdm-policy: https://a.test/p"], "bytes"),
+            (_, "outweighed") => answer(200, &["tdm-reservation: 0"], "bytes"),
+            _ => answer(200, &[], "bytes"),
+        }
+    })
+    .await
+}
+
 #[tokio::test]
-async fn pages_opt_out_as_pictures_do() {
-    let site = site_with_robots().await;
+async fn what_sites_reserve_is_refused_or_recorded() {
+    let site = site_with_reservations().await;
     let fetcher = fetcher(&site);
-    let (page, absent) = (get("https://open.test/out"), get("https://open.test/out/absent"));
-    let mut web = grants(&[("open.test", HostKind::Web)]);
-    let failure = fetcher.ask(&web, &page).await.unwrap_err().failure();
-    assert!(
-        matches!(&failure, Failure::Denied(why) if why.contains("`X-Robots-Tag: noimageai`")),
-        "{failure:?}"
-    );
-    assert_eq!(fetcher.ask(&web, &absent).await.unwrap().status, 404);
-    web.ignores_robots = true;
-    assert!(fetcher.ask(&web, &page).await.is_ok());
-    assert!(fetcher.ask(&grants(&[("open.test", HostKind::Api)]), &page).await.is_ok());
+    let lenient = fetcher.with_consent(ConsentPolicy::Record);
+    for (address, expect) in [
+        ("https://open.test/a", None),
+        ("https://tagged.test/a", Some("the header of the picture says `X-Robots-Tag: noimageai`")),
+        (
+            "https://usage.test/a",
+            Some("the header of the picture says `Content-Usage: search=y, train-ai=n`"),
+        ),
+        ("https://header.test/a", Some("the header of the picture says `tdm-reservation: 1`")),
+        ("https://robots.test/a", Some("https://robots.test/robots.txt says `Content-Usage: train-ai=n`")),
+        ("https://robots.test/free/a", None),
+        (
+            "https://tdmrep.test/a",
+            Some("https://tdmrep.test/.well-known/tdmrep.json says `tdm-reservation: 1`"),
+        ),
+        ("https://tdmrep.test/free/a", None),
+        (
+            "https://tdmrep.test/to",
+            Some("https://tdmrep.test/.well-known/tdmrep.json says `tdm-reservation: 1`"),
+        ),
+        (
+            "https://moved.test/a",
+            Some("https://moved.test/.well-known/tdmrep.json says `tdm-reservation: 1`"),
+        ),
+        (
+            "https://many.test/998",
+            Some("https://many.test/.well-known/tdmrep.json says `tdm-reservation: 1`"),
+        ),
+        ("https://many.test/999", None),
+        // The header outweighs the file, and what cannot be read says nothing.
+        ("https://outweighed.test/a", None),
+        ("https://closed.test/a", None),
+        ("https://large.test/a", None),
+        ("https://failing.test/a", None),
+        ("https://page.test/a", None),
+        ("https://broken.test/a", None),
+    ] {
+        let refused = download(&fetcher, address).await.err();
+        assert_eq!(refused.as_ref().map(ToString::to_string).as_deref(), expect, "{address}");
+        let recorded = download(&lenient, address).await.unwrap().signals;
+        if let Some(refused) = refused {
+            assert_eq!((refused.refusal(), refused.retry_after), (Refusal::OptOut, None), "{address}");
+            assert_eq!(refused.signals(), recorded, "{address}");
+        }
+    }
+    let failure = download(&fetcher, "https://inward.test/a").await.unwrap_err();
+    assert_eq!(failure.refusal(), Refusal::PrivateAddress);
+    let recorded = download(&lenient, "https://header.test/a").await.unwrap().signals;
+    assert_eq!(recorded[0].policy.as_deref(), Some("https://a.test/p"));
+    let recorded = download(&lenient, "https://broken.test/a").await.unwrap().signals;
+    assert_eq!(recorded[0].meaning, ConsentMeaning::Unreadable);
+    // Each file is asked for once, however often a picture is.
+    let asked = |host: &str| {
+        let requests = site.requests();
+        let is_of = |request: &&String| header(request, "host") == Some(host);
+        requests.iter().filter(is_of).filter(|request| path(request) == "/.well-known/tdmrep.json").count()
+    };
+    assert_eq!((asked("robots.test"), asked("broken.test"), asked("closed.test")), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn pages_are_read_whatever_they_reserve() {
+    let site = site_with_reservations().await;
+    let fetcher = fetcher(&site);
+    for host in ["tagged.test", "header.test", "tdmrep.test", "robots.test"] {
+        let page = fetcher.ask(&grants(&[(host, HostKind::Web)]), &get(&format!("https://{host}/a"))).await;
+        assert_eq!(page.unwrap().status, 200, "{host}");
+    }
+    assert!(!site.requests().iter().any(|request| path(request).contains("tdmrep")));
 }
 
 #[tokio::test]

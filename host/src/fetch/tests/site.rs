@@ -35,6 +35,7 @@ pub(super) struct Site {
 struct Script<F> {
     state: Arc<SiteState>,
     script: F,
+    has_tdmrep: bool,
 }
 
 #[derive(Default)]
@@ -44,10 +45,19 @@ struct SiteState {
 }
 
 impl Site {
-    /// Answers each request (head and body as text) by `script`.
+    /// Answers each request (head and body as text) by `script`, but for the tdmrep.json that it has not.
     pub(super) async fn start(script: impl Fn(&str) -> Act + Send + Sync + 'static) -> Self {
+        Self::begin(script, false).await
+    }
+
+    /// Answers each request by `script`, with its tdmrep.json.
+    pub(super) async fn start_with_tdmrep(script: impl Fn(&str) -> Act + Send + Sync + 'static) -> Self {
+        Self::begin(script, true).await
+    }
+
+    async fn begin(script: impl Fn(&str) -> Act + Send + Sync + 'static, has_tdmrep: bool) -> Self {
         let state = Arc::new(SiteState::default());
-        let script = Script { state: state.clone(), script };
+        let script = Script { state: state.clone(), script, has_tdmrep };
         let server = RawServer::start(Ipv4Addr::LOCALHOST, script).await.unwrap();
         Self { address: server.address, state, _server: server }
     }
@@ -72,6 +82,12 @@ impl Site {
 
 impl<F: Fn(&str) -> Act + Send + Sync + 'static> Answer for Script<F> {
     async fn answer(&self, request: String, client: &mut Client) -> ControlFlow<()> {
+        if path(&request) == "/.well-known/tdmrep.json" && !self.has_tdmrep {
+            if let Act::Send(answer) = answer(404, &[], "") {
+                client.send(&answer).await?;
+            }
+            return ControlFlow::Break(());
+        }
         self.state.requests.lock().unwrap().push(request.clone());
         match (self.script)(&request) {
             Act::Send(answer) => client.send(&answer).await,

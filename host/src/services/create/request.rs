@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    model::{Animation, AspectRatio, DuplicateScope, Format, Level, Pdq, Rules},
+    model::{Animation, AspectRatio, ConsentPolicy, DuplicateScope, Format, Level, Pdq, Rules},
     services::{
         form::Form,
         violation::{Violations, list_of_at_most},
@@ -164,6 +164,7 @@ impl Form<'_> {
             near_duplicates: self
                 .number("near_duplicates")
                 .map_or(Pdq::ALIKE, |bits| u8::try_from(bits).unwrap_or(u8::MAX)),
+            consent: self.consent(),
             duplicates_within: self.duplicate_scope(),
             turned_duplicates: self.boolean("turned_duplicates").unwrap_or_default(),
             level: level.unwrap_or_default(),
@@ -217,6 +218,16 @@ impl Form<'_> {
             self.broken(&format!("/{name}"), format!("must be one of: {}", names.join(", ")));
         }
         found
+    }
+
+    fn consent(&mut self) -> ConsentPolicy {
+        let policy = self
+            .text("consent")
+            .map_or(Ok(ConsentPolicy::default()), |name| ConsentPolicy::understood(&name));
+        policy.unwrap_or_else(|must| {
+            self.broken("/consent", must);
+            ConsentPolicy::default()
+        })
     }
 
     fn formats(&mut self) -> Vec<Format> {

@@ -15,6 +15,7 @@ pub(super) const DQT: u8 = 0xdb;
 pub(super) const DRI: u8 = 0xdd;
 pub(super) const APP1: u8 = 0xe1;
 pub(super) const APP2: u8 = 0xe2;
+pub(super) const APP11: u8 = 0xeb;
 pub(super) const APP14: u8 = 0xee;
 /// Stands alone, without a length.
 const TEM: u8 = 0x01;

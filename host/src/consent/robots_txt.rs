@@ -1,19 +1,62 @@
 //! What a robots.txt says to one crawler: by RFC 9309, and as its authors mean it where they do not
-//! keep to that. Pure.
+//! keep to that; and what it says of use, by draft-ietf-aipref-attach.
 
 use std::{cmp::Reverse, time::Duration};
 
-use super::request::MAX_ROBOTS_BYTES;
+use super::content_usage;
+use crate::model::{ConsentMeaning, ConsentPlace, ConsentSignal, ConsentVocabulary};
+
+/// Most bytes of a robots.txt; RFC 9309 asks for at least as many.
+pub const MAX_ROBOTS_BYTES: usize = 500 << 10;
+
+/// Most bytes of a statement on use that are kept.
+const LONGEST_USAGE: usize = 800;
 
 /// What one crawler is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct RobotsRules {
+pub struct RobotsRules {
     /// The name under which it is asked that, as in the file; `*` where that is everybody.
-    pub(super) agent: String,
+    pub agent: String,
     /// Those that decide before others first.
     rules: Vec<PathRule>,
     /// Time from one request to the next (`Crawl-delay`, `Request-rate`); zero where nothing is said.
-    pub(super) interval: Duration,
+    pub interval: Duration,
+    /// `Content-Usage` and `Content-Signal`, in the order of the file.
+    usage: Vec<UsageRule>,
+}
+
+/// What pictures below a path may be used for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct UsageRule {
+    vocabulary: ConsentVocabulary,
+    pattern: PathPattern,
+    /// As it is written, with the path.
+    value: String,
+    meaning: ConsentMeaning,
+}
+
+/// A pattern of paths, as robots.txt has them (RFC 9309, 2.2.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PathPattern(String);
+
+impl PathPattern {
+    pub(super) fn new(pattern: &[u8]) -> Self {
+        Self(normal(pattern, true))
+    }
+
+    /// A path with its query, as patterns are compared with it.
+    pub(super) fn path(path: &str) -> String {
+        normal(path.as_bytes(), false)
+    }
+
+    /// Whether what [`path`](Self::path) gave begins so.
+    pub(super) fn matches(&self, path: &str) -> bool {
+        matches(&self.0, path)
+    }
+
+    pub(super) const fn weight(&self) -> usize {
+        self.0.len()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +68,8 @@ struct PathRule {
 
 impl RobotsRules {
     /// Reads what `file` says to the crawler of that product token.
-    pub(super) fn parse(file: &[u8], product: &str) -> Self {
+    #[must_use]
+    pub fn parse(file: &[u8], product: &str) -> Self {
         // Of a line that was cut nobody knows what it forbids.
         let whole = file.get(..MAX_ROBOTS_BYTES).map(|cut| cut.iter().rposition(is_end).unwrap_or_default());
         let file = &file[..whole.unwrap_or(file.len())];
@@ -54,6 +98,11 @@ impl RobotsRules {
                     group.rule = (is_meant && !value.is_empty())
                         .then(|| PathRule { pattern: normal(value, true), allow });
                 }
+                RobotsKey::Usage(vocabulary) => {
+                    names_go_on = false;
+                    let is_meant = group.is_ours || group.is_everybodys;
+                    group.usage = is_meant.then(|| UsageRule::new(vocabulary, value));
+                }
                 // Neither ends a group, nor do records that are not known (2.2.4).
                 RobotsKey::Interval(interval) => group.interval = group.interval.max(interval(value)),
             }
@@ -62,38 +111,72 @@ impl RobotsRules {
                     rules.get_or_insert_with(Self::default).take(&group);
                 }
             }
-            group.rule = None;
+            (group.rule, group.usage) = (None, None);
         }
-        let (agent, Self { mut rules, interval, .. }) = match (ours, everybodys) {
+        let (agent, Self { mut rules, interval, usage, .. }) = match (ours, everybodys) {
             (Some(ours), _) => (product.to_ascii_lowercase(), ours),
             (None, everybodys) => ("*".to_owned(), everybodys.unwrap_or_default()),
         };
         // The longest decides, and of two that are as long the one that allows (2.2.2).
         rules.sort_unstable_by(|one, other| one.rank().cmp(&other.rank()));
         rules.dedup();
-        Self { agent, rules, interval }
+        Self { agent, rules, interval, usage }
     }
 
     fn take(&mut self, group: &RobotsGroup) {
         self.interval = self.interval.max(group.interval);
         self.rules.extend(group.rule.clone());
+        self.usage.extend(group.usage.clone());
     }
 
     /// The pattern that forbids this path and query, if one does.
-    pub(super) fn forbidding(&self, path: &str) -> Option<&str> {
+    #[must_use]
+    pub fn forbidding(&self, path: &str) -> Option<&str> {
         let path = normal(path.as_bytes(), false);
         let deciding = self.rules.iter().find(|rule| rule.matches(&path));
         deciding.filter(|rule| !rule.allow && path != "/robots.txt").map(|rule| rule.pattern.as_str())
     }
 
-    pub(super) const fn len(&self) -> usize {
-        self.rules.len()
+    /// What is said of the use of this path and query: by the longest pattern that fits, and where that stands
+    /// more than once, by each of these. `file` is the address of the robots.txt.
+    #[must_use]
+    pub fn usage(&self, path: &str, file: &str) -> Vec<ConsentSignal> {
+        let path = PathPattern::path(path);
+        let fitting = |vocabulary| {
+            let of_it = self.usage.iter().filter(move |rule| rule.vocabulary == vocabulary);
+            of_it.filter(|rule| rule.pattern.matches(&path))
+        };
+        let mut signals = Vec::new();
+        for vocabulary in [ConsentVocabulary::ContentUsage, ConsentVocabulary::ContentSignal] {
+            let longest = fitting(vocabulary).map(|rule| rule.pattern.weight()).max();
+            let deciding = fitting(vocabulary).filter(|rule| Some(rule.pattern.weight()) == longest);
+            signals.extend(deciding.map(|rule| {
+                let place = ConsentPlace::RobotsTxt;
+                ConsentSignal::new(vocabulary, place, Some(file), &rule.value, rule.meaning)
+            }));
+        }
+        signals
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.rules.len() + self.usage.len()
+    }
+
+    /// Whether nothing is asked by any rule.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// About the bytes that they take in memory.
-    pub(super) fn weight(&self) -> usize {
+    #[must_use]
+    pub fn weight(&self) -> usize {
         const EACH: usize = size_of::<PathRule>() + 16;
-        self.rules.iter().map(|rule| rule.pattern.len() + EACH).sum()
+        const EACH_USAGE: usize = size_of::<UsageRule>() + 32;
+        let usage = self.usage.iter().map(|rule| rule.pattern.weight() + rule.value.len() + EACH_USAGE);
+        self.rules.iter().map(|rule| rule.pattern.len() + EACH).chain(usage).sum()
     }
 }
 
@@ -105,6 +188,8 @@ struct RobotsGroup {
     interval: Duration,
     /// Of the record that was read last.
     rule: Option<PathRule>,
+    /// The same, where it speaks of use.
+    usage: Option<UsageRule>,
 }
 
 /// Records that mean something here.
@@ -113,6 +198,7 @@ enum RobotsKey {
     Rule {
         allow: bool,
     },
+    Usage(ConsentVocabulary),
     /// How its value is read.
     Interval(fn(&[u8]) -> Duration),
 }
@@ -145,6 +231,8 @@ fn key(name: &[u8]) -> Option<RobotsKey> {
         b"disallow" | b"dissallow" | b"dissalow" | b"disalow" | b"diasllow" | b"disallaw" => {
             RobotsKey::Rule { allow: false }
         }
+        b"contentusage" => RobotsKey::Usage(ConsentVocabulary::ContentUsage),
+        b"contentsignal" => RobotsKey::Usage(ConsentVocabulary::ContentSignal),
         b"crawldelay" => RobotsKey::Interval(delay),
         b"requestrate" => RobotsKey::Interval(rate),
         _ => return None,
@@ -206,6 +294,23 @@ fn number(text: &[u8]) -> Option<(f64, &[u8])> {
 fn duration(seconds: f64) -> Duration {
     const DAY: f64 = 86_400.0;
     Duration::try_from_secs_f64(if seconds > DAY { DAY } else { seconds }).unwrap_or_default()
+}
+
+impl UsageRule {
+    /// `train-ai=n`, or `/path train-ai=n`.
+    fn new(vocabulary: ConsentVocabulary, value: &[u8]) -> Self {
+        let end = value.iter().position(|byte| matches!(byte, b' ' | b'\t'));
+        let (path, statement) = match (value.first(), end) {
+            (Some(b'/'), end) => value.split_at(end.unwrap_or(value.len())),
+            _ => (&b""[..], value),
+        };
+        Self {
+            vocabulary,
+            pattern: PathPattern::new(path),
+            value: String::from_utf8_lossy(&value[..value.len().min(LONGEST_USAGE)]).into_owned(),
+            meaning: content_usage::meaning(vocabulary, statement.trim_ascii()),
+        }
+    }
 }
 
 impl PathRule {
@@ -521,6 +626,64 @@ mod tests {
         assert_eq!(rules.interval, Duration::from_secs(86_400));
     }
 
+    /// What is said of the use of a path.
+    fn usage(file: &str, product: &str, path: &str) -> Vec<(String, ConsentMeaning)> {
+        let signals = RobotsRules::parse(file.as_bytes(), product).usage(path, "https://a.test/robots.txt");
+        signals.into_iter().map(|signal| (signal.value, signal.meaning)).collect()
+    }
+
+    #[test]
+    fn the_example_of_ai_preferences() {
+        use ConsentMeaning::{Allowed, Reserved};
+        let file = "User-Agent: *\nAllow: /\nDisallow: /never/\nContent-Usage: train-ai=n\n\
+                    Content-Usage: /ai-ok/ train-ai=y\n\n\
+                    User-Agent: ExampleBot\nAllow: /\nContent-Usage: train-ai=y\n";
+        let check = |product: &str, path: &str, value: &str, meaning| {
+            assert_eq!(usage(file, product, path), [(value.to_owned(), meaning)], "{product} {path}");
+        };
+        check("pixcrawler", "/test", "train-ai=n", Reserved);
+        check("pixcrawler", "/ai-ok/test", "/ai-ok/ train-ai=y", Allowed);
+        check("ExampleBot", "/test", "train-ai=y", Allowed);
+        check("examplebot", "/ai-ok/test", "train-ai=y", Allowed);
+        let forbidden = |path| RobotsRules::parse(file.as_bytes(), "pixcrawler").forbidding(path).is_some();
+        assert_eq!(["/test", "/never/test", "/ai-ok/test"].map(forbidden), [false, true, false]);
+    }
+
+    #[test]
+    fn statements_on_use_as_they_are_written() {
+        use ConsentMeaning::{Allowed, Reserved, Unreadable};
+        let meanings = |lines: &str, path: &str| -> Vec<ConsentMeaning> {
+            let file = format!("user-agent: *\n{lines}");
+            usage(&file, "pixcrawler", path).into_iter().map(|(_, meaning)| meaning).collect()
+        };
+        for line in [
+            "Content-Usage:train-ai=n",
+            "\tcontent-usage \t: train-ai=n # not for that",
+            "CONTENT-USAGE: /a\ttrain-ai=n",
+            "Content-Usage: /*.jpg$   train-ai=n",
+            "Content-Usage: /%61 train-ai=n",
+            "Content-Signal: search=yes, ai-train=no",
+            "Content-signal: /a ai-train=no",
+        ] {
+            assert_eq!(meanings(line, "/a.jpg"), [Reserved], "{line}");
+        }
+        assert_eq!(meanings("Content-Usage: /b train-ai=n", "/a.jpg"), []);
+        // No statement, and none that can be read, of the path that decides.
+        assert_eq!(meanings("Content-Usage: train-ai=n\nContent-Usage: /a (", "/a.jpg"), [Unreadable]);
+        assert_eq!(meanings("Content-Usage: /a", "/a.jpg"), [ConsentMeaning::Noted]);
+        // Of two for one path both are said, and of each vocabulary.
+        let twice =
+            "Content-Usage: /a train-ai=y\nContent-Usage: /a train-ai=n\nContent-Signal: ai-train=yes";
+        assert_eq!(meanings(twice, "/a.jpg"), [Allowed, Reserved, Allowed]);
+        // A group goes on, and another is not ours.
+        assert_eq!(
+            meanings("Content-Usage: train-ai=n\nuser-agent: b\nContent-Usage: train-ai=y", "/"),
+            [Reserved]
+        );
+        assert_eq!(usage("Content-Usage: train-ai=n", "pixcrawler", "/"), []);
+        assert!(!may("user-agent: *\ncontent-usage: train-ai=n\ndisallow: /a", "/a"));
+    }
+
     #[test]
     fn every_rule_of_a_long_file_counts() {
         let check = |file: String, expect: usize, agent: &str| {
@@ -553,7 +716,7 @@ mod tests {
         #[test]
         fn any_file_is_read(
             noise: Vec<u8>,
-            likely in "((user-agent|Disallow|allow|sitemap|crawl-delay|request-rate)?[: ]{0,2}(\\*|/|\\$|%2F|%|9|pixcrawler|ü|a|https://a\\.test/){0,4}[ #\r\n]){0,20}",
+            likely in "((user-agent|Disallow|allow|sitemap|crawl-delay|request-rate|content-usage)?[: ]{0,2}(\\*|/|train-ai=n| |\\$|%2F|%|9|pixcrawler|ü|a|https://a\\.test/){0,4}[ #\r\n]){0,20}",
             path in "(/|\\*|%2f|a|\\?|ü){0,20}",
         ) {
             for file in [&noise[..], likely.as_bytes(), &[likely.as_bytes(), &noise].concat()] {
@@ -562,6 +725,7 @@ mod tests {
                 proptest::prop_assert_eq!(&rules, &RobotsRules::parse(file, "PixCrawler"));
                 let once = normal(path.as_bytes(), false);
                 proptest::prop_assert_eq!(rules.forbidding(&path), rules.forbidding(&once));
+                proptest::prop_assert_eq!(rules.usage(&path, "a"), rules.usage(&once, "a"));
             }
         }
     }

@@ -1,0 +1,206 @@
+//! What owners say of the use of their pictures: read wherever it stands, recorded, and honoured by the policy of
+//! a job.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    process::System,
+    site::{Reply, Site, page, picture},
+};
+
+const RDF: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
+
+/// The picture of this name as a PNG, with this chunk behind its header.
+fn with_chunk(name: &str, kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    const HEADER: usize = 33;
+    let png = picture(name);
+    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+    let checked = [kind, content].concat();
+    let checksum = crc32fast::hash(&checked).to_be_bytes();
+    [&png[..HEADER], &length, &checked, &checksum, &png[HEADER..]].concat()
+}
+
+/// The same with a property in XMP.
+fn with_xmp(name: &str, namespace: &str, property: &str, value: &str) -> Vec<u8> {
+    let xmp = format!(
+        "<x:xmpmeta xmlns:x='adobe:ns:meta/'><r:RDF xmlns:r='{RDF}'><r:Description r:about='' xmlns:n='{namespace}'>\
+         <n:{property}>{value}</n:{property}></r:Description></r:RDF></x:xmpmeta>"
+    );
+    with_chunk(name, b"iTXt", &[b"XML:com.adobe.xmp\0\0\0\0\0", xmp.as_bytes()].concat())
+}
+
+/// An answer with this picture and these lines in its header.
+fn answer(bytes: &[u8], lines: &str) -> Reply {
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n{lines}\r\n", bytes.len());
+    Reply::Raw([head.as_bytes(), bytes].concat())
+}
+
+fn text(text: &str) -> Reply {
+    answer(text.as_bytes(), "")
+}
+
+/// What is read of a picture, what it says, and the code with which `respect` and `strict` refuse it.
+struct Case {
+    host: &'static str,
+    /// Vocabulary, place, value and meaning.
+    signal: Option<[&'static str; 4]>,
+    respect: Option<&'static str>,
+    strict: Option<&'static str>,
+}
+
+const fn case(host: &'static str, signal: [&'static str; 4], refused: [Option<&'static str>; 2]) -> Case {
+    let [respect, strict] = refused;
+    Case { host, signal: Some(signal), respect, strict }
+}
+
+const RESERVED: [Option<&str>; 2] = [Some("opt-out"), Some("opt-out")];
+const KEPT: [Option<&str>; 2] = [None, None];
+
+const CASES: [Case; 16] = [
+    Case { host: "plain", signal: None, respect: None, strict: None },
+    case("tag", ["noai", "header", "noimageai", "reserved"], RESERVED),
+    case("usage", ["content-usage", "header", "train-ai=n", "reserved"], RESERVED),
+    case("usage-yes", ["content-usage", "header", "train-ai=y", "allowed"], KEPT),
+    case("usage-odd", ["content-usage", "header", "train-ai: n", "unreadable"], KEPT),
+    case("robots", ["content-usage", "robots-txt", "/p train-ai=n", "reserved"], RESERVED),
+    case("signal", ["content-signal", "robots-txt", "search=yes, ai-train=no", "reserved"], RESERVED),
+    case("tdm", ["tdm-reservation", "header", "1", "reserved"], RESERVED),
+    case("tdm-odd", ["tdm-reservation", "header", "maybe", "unreadable"], KEPT),
+    case("tdmrep", ["tdm-reservation", "tdmrep-json", "1", "reserved"], RESERVED),
+    case("mining", ["data-mining", "file", "DMI-PROHIBITED-AIMLTRAINING", "reserved"], RESERVED),
+    case("mining-yes", ["data-mining", "file", "DMI-ALLOWED", "allowed"], KEPT),
+    case(
+        "made",
+        ["digital-source-type", "file", "trainedAlgorithmicMedia", "generated"],
+        [None, Some("ai-generated")],
+    ),
+    case("c2pa", ["c2pa", "file", "manifest", "noted"], KEPT),
+    case("page-meta", ["tdm-reservation", "page-meta", "1", "reserved"], RESERVED),
+    case("page-header", ["noai", "page-header", "noai", "reserved"], RESERVED),
+];
+
+/// A site that says all of it, each about a picture of its own. Gives the pages.
+fn site_of_all(site: &Site) -> [&'static str; 3] {
+    const PLUS: &str = "http://ns.useplus.org/ldf/xmp/1.0/";
+    const IPTC: &str = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
+    let mut on_page = Vec::new();
+    for Case { host, .. } in CASES {
+        let bytes = picture(host);
+        let line = |line: &str| answer(&bytes, &format!("{line}\r\n"));
+        let reply = match host {
+            "tag" => line("X-Robots-Tag: noindex, noimageai"),
+            "usage" => line("Content-Usage: train-ai=n"),
+            "usage-yes" => line("Content-Usage: train-ai=y"),
+            "usage-odd" => line("Content-Usage: train-ai: n"),
+            "tdm" => line("tdm-reservation: 1\r\ntdm-policy: https://a.example/policy.json"),
+            "tdm-odd" => line("tdm-reservation: maybe"),
+            "mining" => {
+                let term = "http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED-AIMLTRAINING";
+                Reply::Bytes(with_xmp(host, PLUS, "DataMining", term).into())
+            }
+            "mining-yes" => Reply::Bytes(with_xmp(host, PLUS, "DataMining", "DMI-ALLOWED").into()),
+            "made" => {
+                let term = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
+                Reply::Bytes(with_xmp(host, IPTC, "DigitalSourceType", term).into())
+            }
+            "c2pa" => {
+                let manifest =
+                    b"\0\0\0\x40jumb\0\0\0\x1ejumdc2pa\0\x11\0\x10\x80\0\0\xaa\0\x38\x9b\x71\x03c2pa\0";
+                Reply::Bytes(with_chunk(host, b"caBX", manifest).into())
+            }
+            _ => Reply::Bytes(bytes.clone().into()),
+        };
+        site.on(&format!("//{host}.example/p.png"), [reply]);
+        let address = format!("http://{host}.example/p.png");
+        match host {
+            "page-meta" => site.on(
+                "/meta",
+                [Reply::Page(format!("<meta name=tdm-reservation content=1><img src='{address}'>"))],
+            ),
+            "page-header" => {
+                let html = format!("<img src='{address}'>");
+                site.on(
+                    "/header",
+                    [answer(html.as_bytes(), "content-type: text/html\r\nx-robots-tag: noai\r\n")],
+                );
+            }
+            _ => on_page.push(address),
+        }
+    }
+    site.on(
+        "//robots.example/robots.txt",
+        [text("user-agent: *\nContent-Usage: train-ai=y\nContent-Usage: /p train-ai=n\n")],
+    );
+    site.on(
+        "//signal.example/robots.txt",
+        [text("user-agent: *\nContent-Signal: search=yes, ai-train=no\nallow: /\n")],
+    );
+    let rules = r#"[{ "location": "/*.png$", "tdm-reservation": 1 }]"#;
+    site.on("//tdmrep.example/.well-known/tdmrep.json", [text(rules)]);
+    site.on("/page", [page(&on_page, None)]);
+    ["/page", "/meta", "/header"]
+}
+
+async fn images(system: &System, job: &Value) -> Vec<Value> {
+    let path = format!("/api/v1/crawl-jobs/{}/images?limit=100", job["id"]);
+    system.get(&path).await.expect(200).json()["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn each_signal_is_recorded_and_honoured_by_the_policy() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    let pages = site_of_all(&site);
+    for policy in [None, Some("record"), Some("Respect"), Some("strict")] {
+        let rules = policy.map_or(json!({}), |policy| json!({ "consent": policy }));
+        let job = system.create_with(&pages, 100, json!({ "rules": rules })).await;
+        let shown = system.until_status(job, "completed").await;
+        let name = policy.unwrap_or("respect").to_lowercase();
+        assert_eq!(shown["rules"]["consent"], name, "{shown:#}");
+        let images = images(&system, &shown).await;
+        assert_eq!(images.len(), CASES.len(), "{shown:#}");
+        for Case { host, signal, respect, strict } in CASES {
+            let address = format!("http://{host}.example/p.png");
+            let image = images.iter().find(|image| image["original_url"] == address.as_str()).unwrap();
+            let reason = match name.as_str() {
+                "record" => None,
+                "respect" => respect,
+                _ => strict,
+            };
+            assert_eq!(image["reason"], json!(reason), "{name} {host}: {image:#}");
+            assert_eq!(image["verdict"], if reason.is_some() { "refused" } else { "kept" }, "{name} {host}");
+            let said = image["consent"].as_array().unwrap();
+            let Some([vocabulary, place, value, meaning]) = signal else {
+                assert_eq!(said[..], [], "{name} {host}");
+                continue;
+            };
+            assert_eq!(said.len(), 1, "{name} {host}: {image:#}");
+            let [first, ..] = &said[..] else { unreachable!() };
+            let found = ["signal", "place", "value", "meaning"].map(|key| first[key].as_str().unwrap());
+            assert_eq!(found, [vocabulary, place, value, meaning], "{name} {host}");
+            let url = match host {
+                "robots" | "signal" => json!(format!("http://{host}.example/robots.txt")),
+                "tdmrep" => json!("http://tdmrep.example/.well-known/tdmrep.json"),
+                "page-meta" => json!("http://site.example/meta"),
+                "page-header" => json!("http://site.example/header"),
+                _ => Value::Null,
+            };
+            assert_eq!(first["url"], url, "{name} {host}");
+            if let Some(reason) = reason {
+                let detail = image["metadata"]["detail"].as_str().unwrap();
+                assert!(detail.contains(value), "{reason} says what was read: {detail}");
+            }
+        }
+        let tdm = images.iter().find(|image| image["original_url"] == "http://tdm.example/p.png").unwrap();
+        assert_eq!(tdm["consent"][0]["policy"], "https://a.example/policy.json");
+    }
+    let answer = system
+        .call("POST", "/api/v1/crawl-jobs/", Some(&json!({
+            "name": "x", "urls": ["http://site.example/page"], "max_images": 1, "rules": { "consent": "ignore" }
+        })))
+        .await;
+    let problem = answer.expect(422).json();
+    assert!(problem.to_string().contains("must be one of: record, respect, strict"), "{problem:#}");
+}
