@@ -15,7 +15,7 @@ use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use crate::support::{
     postgres::{DataDir, TestDatabase, data_dir, database, empty_database},
-    site::{ORIGIN, PATIENCE, Reply, Site, hashes, page, picture},
+    site::{ORIGIN, PATIENCE, Reply, Site, enlarged, hashes, page, picture},
 };
 
 mod author;
@@ -135,6 +135,7 @@ async fn every_command_explains_itself() {
         "dataset dedupe -h",
         "dataset export -h",
         "dataset check -h",
+        "dataset report -h",
         "token -h",
         "keys -h",
         "keys rotate -h",
@@ -472,5 +473,9 @@ async fn the_demo_finds_what_it_planted_and_leaves_other_files_alone() {
     let listed = fs::read_to_string(out.join("metadata.jsonl")).unwrap();
     assert_eq!(listed.lines().count(), 38);
     assert_eq!(jobs().await["jobs"][0]["kept"], 38);
+    let alike = done.stdout.lines().find(|line| line.starts_with("that only looks alike")).unwrap();
+    assert_eq!(alike.split_whitespace().skip(4).collect::<Vec<_>>(), ["4", "4"], "{done:#?}");
+    let report = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.matches("<img ").count() >= 38 + 2 && report.ends_with("</html>\n"));
     assert!(!folder.path().join("data/demo/postgres/postmaster.pid").exists(), "a database was left running");
 }

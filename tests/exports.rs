@@ -1,6 +1,9 @@
 //! Exports, through the front door: what comes out of a dataset, whole, in parts, and while pictures go.
 
-use std::io::{Cursor, Read as _};
+use std::{
+    collections::BTreeMap,
+    io::{Cursor, Read as _},
+};
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -543,6 +546,178 @@ async fn pictures_are_made_of_others() {
     api.stop().await;
 }
 
+/// Pictures with a part each, by label: from the folders of an archive, names of files or a column.
+fn parts(records: &[Value]) -> BTreeMap<(String, String), usize> {
+    let mut parts = BTreeMap::new();
+    for record in records {
+        let [part, label] = ["split", "label"].map(|key| record[key].as_str().unwrap().to_owned());
+        *parts.entry((part, label)).or_default() += 1;
+    }
+    parts
+}
+
+#[tokio::test]
+async fn an_export_is_split_with_what_looks_alike_on_one_side() {
+    let api = Api::start().await;
+    let (ann, bob) = (api.user("ann@example.org"), api.user("bob@example.org"));
+    let pictures: Vec<(&str, Vec<u8>)> =
+        (0..60u8).map(|number| (if number < 40 { "cat" } else { "dog" }, vec![number; 50])).collect();
+    let hers = Kept::make(&api, &ann, &pictures).await;
+    let his = Kept::make(&api, &bob, &pictures.iter().rev().cloned().collect::<Vec<_>>()).await;
+    // As crawls leave them that were asked to, or were over: the first six look alike, but for a bit each; one of
+    // these has too little to see, and one is like them by what is within its border.
+    let alike: Vec<String> = pictures[..6].iter().map(|(_, bytes)| Sha256::of(bytes).to_string()).collect();
+    for (sql, hashes) in [
+        ("update images set pdq = hash, pdq_quality = 100 where not hash = any($1)", &alike[..]),
+        (
+            "update images set pdq = repeat('0', 63 - at::int) || '1' || repeat('0', at::int), pdq_quality = 100
+               from unnest($1::text[]) with ordinality as alike (of, at) where hash = of",
+            &alike,
+        ),
+        ("update images set pdq_quality = 49 where hash = any($1)", &alike[4..5]),
+        (
+            "update images set pdq = repeat('7', 64), pdq_trimmed = repeat('0', 64) where hash = any($1)",
+            &alike[5..],
+        ),
+    ] {
+        sqlx::query(sql).bind(hashes).execute(&api.database.pool).await.unwrap();
+    }
+    let split = json!({ "train": 70, "validation": 20, "test": 10 });
+    let expected: BTreeMap<(String, String), usize> = [
+        ("train", "cat", 28),
+        ("train", "dog", 14),
+        ("validation", "cat", 8),
+        ("validation", "dog", 4),
+        ("test", "cat", 4),
+        ("test", "dog", 2),
+    ]
+    .map(|(part, label, images)| ((part.to_owned(), label.to_owned()), images))
+    .into();
+    let mut seen = Vec::new();
+    for (body, names) in [
+        (json!({ "format": "jsonl", "split": split, "seed": 5 }), &["data.jsonl"][..]),
+        (json!({ "format": "zip", "split": split, "seed": 5, "order": "shuffled" }), &["data.zip"]),
+        (
+            json!({ "format": "webdataset", "split": split, "seed": 5, "shard_images": 20, "parquet_beside": true }),
+            &[
+                "train-00000.tar",
+                "train-00000.parquet",
+                "train-00001.tar",
+                "train-00001.parquet",
+                "train-00002.tar",
+                "train-00002.parquet",
+                "validation-00000.tar",
+                "validation-00000.parquet",
+                "test-00000.tar",
+                "test-00000.parquet",
+            ],
+        ),
+        (
+            json!({ "format": "parquet", "split": split, "seed": 5 }),
+            &["train-00000.parquet", "validation-00000.parquet", "test-00000.parquet"],
+        ),
+    ] {
+        let (export, twin) = (hers.export(&ann, &body).await, his.export(&bob, &body).await);
+        finish(&api).await;
+        let (export, twin) = (hers.shown(&ann, &export).await, his.shown(&bob, &twin).await);
+        assert_eq!(export["options"]["split"], split);
+        let files = export["files"].as_array().unwrap();
+        let found: Vec<&str> = files.iter().map(|file| file["name"].as_str().unwrap()).collect();
+        assert_eq!(found, [names, &["attribution.csv", "README.md"]].concat(), "{body}");
+        let mut records: Vec<Value> = Vec::new();
+        for (file, other) in files.iter().zip(twin["files"].as_array().unwrap()) {
+            assert_eq!(file["sha256"], other["sha256"], "{body} {file:#}");
+            let (_, whole) = bytes(api.request("GET", file["url"].as_str().unwrap()), 200).await;
+            let name = file["name"].as_str().unwrap();
+            if name.ends_with(".tar") {
+                let texts = members(&whole).into_iter().filter(|(name, _)| name.ends_with(".json"));
+                let some: Vec<Value> = texts.map(|(_, text)| serde_json::from_slice(text).unwrap()).collect();
+                assert!(
+                    some.iter().all(|record| name.starts_with(record["split"].as_str().unwrap())),
+                    "{name}"
+                );
+                records.extend(some);
+            } else if name.ends_with(".jsonl") {
+                let text = String::from_utf8(whole.to_vec()).unwrap();
+                records.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+                // By part, then as without.
+                let order = ["train", "validation", "test"];
+                assert!(records.is_sorted_by_key(|record| {
+                    let [part, label, hash] =
+                        ["split", "label", "sha256"].map(|key| record[key].as_str().unwrap());
+                    let part = order.iter().position(|name| *name == part);
+                    (part, label.to_owned(), hash.to_owned())
+                }));
+            } else if name.ends_with(".zip") {
+                records.extend(of_split_zip(&whole));
+            } else if name == "README.md" {
+                let text = String::from_utf8(whole.to_vec()).unwrap();
+                assert!(text.contains("\n| validation | 20 % | 12 |\n"), "{text}");
+            }
+        }
+        if !records.is_empty() {
+            assert_eq!(parts(&records), expected, "{body}");
+            let part_of = |hash: &String| {
+                records.iter().find(|record| record["sha256"] == **hash).unwrap()["split"].clone()
+            };
+            let group: Vec<Value> = [&alike[..4], &alike[5..]].concat().iter().map(part_of).collect();
+            assert!(group.iter().all(|part| *part == group[0]), "{group:?}");
+            let mut all: Vec<(String, String)> = records
+                .iter()
+                .map(|record| ["sha256", "split"].map(|key| record[key].as_str().unwrap().to_owned()).into())
+                .collect();
+            all.sort_unstable();
+            seen.push(all);
+        }
+    }
+    assert!(
+        seen.len() == 3 && seen.iter().all(|all| *all == seen[0]),
+        "the format or the order has changed parts"
+    );
+    // Another seed, another split.
+    let export = hers.export(&ann, &json!({ "format": "csv", "split": split, "seed": 6 })).await;
+    let (_, csv) = bytes(ann.request("GET", &hers.file(&export, "data.csv")), 200).await;
+    let csv = String::from_utf8(csv.to_vec()).unwrap();
+    let differ = seen[0].iter().any(|(hash, part)| {
+        let line = csv.lines().find(|line| line.contains(hash)).unwrap();
+        !line.ends_with(&format!(",{part}"))
+    });
+    assert!(csv.lines().next().unwrap().ends_with(",pdq,split") && differ, "{csv}");
+    // A dataset of nothing, and parts of which some stay empty.
+    let empty = Kept::make(&api, &ann, &[]).await;
+    let export = empty.export(&ann, &json!({ "format": "webdataset", "split": split })).await;
+    assert_eq!(export["files"][0]["name"], "data-00000.tar");
+    let few = Kept::make(&api, &ann, &pictures[..2]).await;
+    let export = few.export(&ann, &json!({ "format": "zip", "split": split })).await;
+    let (_, zip) = bytes(ann.request("GET", &few.file(&export, "data.zip")), 200).await;
+    assert_eq!(of_split_zip(&zip).len(), 2);
+    api.stop().await;
+}
+
+/// The records of an archive that is split; a picture is where its record says, beside the listing of its part.
+fn of_split_zip(bytes: &[u8]) -> Vec<Value> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let listings: Vec<String> =
+        archive.file_names().filter(|name| name.ends_with("metadata.jsonl")).map(str::to_owned).collect();
+    let mut records = Vec::new();
+    for listing in listings {
+        let part = listing.strip_suffix("/metadata.jsonl").unwrap();
+        let mut text = String::new();
+        archive.by_name(&listing).unwrap().read_to_string(&mut text).unwrap();
+        assert!(!text.is_empty(), "{listing}");
+        for line in text.lines() {
+            let record: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(record["split"], part);
+            let mut picture = Vec::new();
+            let name = format!("{part}/{}", record["file_name"].as_str().unwrap());
+            archive.by_name(&name).unwrap().read_to_end(&mut picture).unwrap();
+            assert_eq!(record["sha256"], json!(Sha256::of(&picture).to_string()));
+            records.push(record);
+        }
+    }
+    records
+}
+
 #[tokio::test]
 async fn what_may_not_be_asked_for_is_said() {
     let api = Api::start().await;
@@ -553,6 +728,12 @@ async fn what_may_not_be_asked_for_is_said() {
         (json!({ "format": "folder" }), &["/format"]),
         (json!({ "format": "zip", "order": "size", "shard": 1 }), &["/order", "/shard"]),
         (json!({ "format": "zip", "parquet_beside": true }), &["/parquet_beside"]),
+        (json!({ "format": "zip", "split": { "train": 80, "validation": 10, "test": 5 } }), &["/split"]),
+        (
+            json!({ "format": "zip", "split": { "train": -1, "test": "x", "rest": 1 } }),
+            &["/split/rest", "/split/test", "/split/train", "/split/validation"],
+        ),
+        (json!({ "format": "zip", "split": 80 }), &["/split"]),
         (
             json!({ "format": "zip", "pictures": { "width": 0, "fit": "stretch", "quality": 101 } }),
             &["/pictures/fit", "/pictures/height", "/pictures/quality", "/pictures/width"],

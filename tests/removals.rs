@@ -86,6 +86,13 @@ fn is_stored(system: &System, image: &Value) -> bool {
     holds(&system.objects(), image["filename"].as_str().unwrap())
 }
 
+/// How many files were made of exports and are stored.
+fn made(system: &System) -> usize {
+    let users = fs::read_dir(system.objects()).unwrap().map(|entry| entry.unwrap().path().join("exports"));
+    let exports = users.flat_map(|exports| fs::read_dir(exports).into_iter().flatten());
+    exports.map(|export| fs::read_dir(export.unwrap().path()).unwrap().count()).sum()
+}
+
 fn told(job: &Value) -> (&Value, &Value, &Value) {
     (&job["kept"], &job["duplicates"], &job["refused"])
 }
@@ -107,6 +114,10 @@ async fn a_picture_goes_with_its_duplicates_and_does_not_come_back() {
     let export = system.post(&exports, &json!({ "format": "jsonl" })).await.expect(201).json();
     let export = format!("{exports}/{}", export["id"]);
     let card = system.get(&format!("{export}/manifest.json")).await.expect(200);
+    let table = system.post(&exports, &json!({ "format": "parquet" })).await.expect(201).json();
+    let table = format!("{exports}/{}", table["id"]);
+    while system.get(&table).await.expect(200).json()["state"] != "complete" {}
+    assert_eq!(made(&system), 1);
 
     // By the one that is not kept, too.
     assert_eq!(remove_image(&system, named(&before, "/page/1")).await, removal(1, 1, 1));
@@ -141,6 +152,8 @@ async fn a_picture_goes_with_its_duplicates_and_does_not_come_back() {
     let manifest = system.get(&format!("{export}/manifest.json")).await.expect(200);
     assert_ne!(manifest.header("etag"), card.header("etag"));
     assert_eq!(manifest.json()["files"][0]["removed"], 1, "{manifest:?}");
+    while system.get(&table).await.expect(200).json()["state"] != "complete" {}
+    assert_eq!(made(&system), 1, "what was made with it is there still");
     let dataset = system.get(&format!("/api/v1/datasets/{}", job["dataset_id"])).await.expect(200).json();
     assert_eq!(
         (&dataset["image_count"], &dataset["images_collected"], &dataset["refused_count"]),
@@ -255,6 +268,32 @@ async fn by_what_they_are() {
         let told = system.post("/api/v1/removals", &body).await.expect(422).json();
         assert_eq!(crate::support::api::pointers(&told), places, "{told:#}");
     }
+}
+
+/// A picture of one dataset may stand for those of another: they go together, where both are meant.
+#[tokio::test]
+async fn duplicates_of_another_dataset() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/first", [enlarged("one", 5)]);
+    show(&site, "/second", [soft("one", 4), picture("two")]);
+    let mut jobs = Vec::new();
+    for path in ["/first", "/second"] {
+        let job = system.create_with(&[path], 100, json!({ "rules": { "duplicates_within": "user" } })).await;
+        jobs.push(system.until_status(job, "completed").await);
+    }
+    assert_eq!(told(&jobs[1]), (&json!(1), &json!(1), &json!({})), "{:#}", jobs[1]);
+    let url = json!({ "url": format!("{ORIGIN}/second/0") });
+    let mut dry = url.clone();
+    dry["dry_run"] = json!(true);
+    assert_eq!(remove(&system, Some(&jobs[1]["dataset_id"]), dry.clone()).await, removal(0, 1, 1));
+    assert_eq!(remove(&system, None, dry).await, removal(1, 1, 1));
+    assert_eq!(remove(&system, None, url).await, removal(1, 1, 1));
+    let [first, second] = [0, 1].map(|at| jobs[at]["id"].as_i64().unwrap());
+    let (first, second) = (system.job(first).await, system.job(second).await);
+    assert_eq!(told(&first), (&json!(0), &json!(0), &json!({ "removed": 1 })), "{first:#}");
+    assert_eq!(told(&second), (&json!(1), &json!(0), &json!({ "removed": 1 })), "{second:#}");
 }
 
 /// What is taken from a job that runs is made up for; others are found in its place.

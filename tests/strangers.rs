@@ -14,8 +14,12 @@ mod consent;
 mod derive;
 #[path = "strangers/exports.rs"]
 mod exports;
+#[path = "strangers/look_alikes.rs"]
+mod look_alikes;
 #[path = "strangers/openapi.rs"]
 mod openapi;
+#[path = "strangers/report.rs"]
+mod report;
 #[path = "strangers/scores.rs"]
 mod scores;
 #[expect(dead_code, reason = "the other tests use the rest")]

@@ -13,7 +13,7 @@ use pixcrawler::{
     },
     model::{
         AcceptedImage, Candidate, ChunkId, Cookies, DatasetId, Format, JobId, Pdq, PictureHash, Query, Rules,
-        Sha256, UserId,
+        Scores, Sha256, UserId,
     },
     postgres::{Durability, PrivatePostgres},
 };
@@ -139,6 +139,7 @@ async fn pictures(pool: &PgPool, chunk: &ClaimedChunk, batch: i64) -> anyhow::Re
         let body = ReceivedBody { final_url: address.clone(), size: 100_000, sha256 };
         let hash = PictureHash { pdq: Pdq(rand::random()), quality: 100, trimmed: None, turned: None };
         let accepted = AcceptedImage {
+            scores: Scores::default(),
             format: Format::Jpeg,
             width: 800,
             height: 600,
@@ -153,6 +154,7 @@ async fn pictures(pool: &PgPool, chunk: &ClaimedChunk, batch: i64) -> anyhow::Re
             address,
             body: Some(body),
             rejected_copies: Vec::new(),
+            consent: Vec::new(),
             outcome: Ok(accepted),
         }
     });

@@ -8,6 +8,7 @@ mod draft;
 pub mod export;
 mod listing;
 mod refusals;
+pub mod report;
 
 use std::{
     collections::BTreeSet,
@@ -123,7 +124,8 @@ pub async fn export(app: &App, user: UserId, job: JobId, folder: &Path) -> Resul
     let mut connection = app.db.acquire().await?;
     let asked = ExportFacts::of(&mut connection, user, Scope::Job(job)).await?.ok_or(ExportError::Deleted)?;
     let facts = ExportFacts { counts, ..asked };
-    documents::write(folder, &facts, &ExportOptions::default(), listing, attributed, refusals)?;
+    let listings = vec![(LISTING, facts.counts.images, listing)];
+    documents::write(folder, &facts, &ExportOptions::default(), listings, attributed, refusals)?;
     Ok(Exported { files, refusals })
 }
 
@@ -140,9 +142,9 @@ async fn remove(gone: Vec<PathBuf>) -> Result<(), ExportError> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot_write(&gone)(error)),
             _ => {}
         }
-        // A class that is empty now; any other folder is left.
-        if let Some(class) = gone.parent() {
-            let _ = tokio::fs::remove_dir(class).await;
+        // A class that is empty now, and a part of a split; any other folder is left.
+        for folder in gone.ancestors().skip(1).take(2) {
+            let _ = tokio::fs::remove_dir(folder).await;
         }
     }
     Ok(())

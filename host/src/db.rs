@@ -35,6 +35,7 @@ pub mod profiles;
 pub mod progress;
 pub mod projects;
 pub mod removals;
+pub mod report;
 pub mod secrets;
 pub mod usage;
 pub mod job_lifecycle;

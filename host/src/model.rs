@@ -39,6 +39,7 @@ pub use derivative::{Derivative, DerivedFormat, Fit};
 pub use exchange::{Answer, Content, Failure, Method, Request, Response, is_hosts_header};
 pub use export::{
     ExportFileKind, ExportFormat, ExportItem, ExportOptions, ExportOrder, ExportRecord, OriginalPicture,
+    Split, SplitPart,
 };
 pub use id::{ApiKeyId, ChunkId, DatasetId, ExportId, ExportKey, ImageId, JobId, ProjectId, UserId};
 pub use image::{AcceptedImage, Decoded, Format, Sha256, Verdict};

@@ -130,6 +130,85 @@ async fn labels_that_a_person_gave_are_in_the_folder() {
     assert_eq!(listed.lines().filter(|line| line.contains("\"file_name\":\"tiger/")).count(), 1, "{listed}");
 }
 
+#[tokio::test]
+async fn a_dataset_is_shown_as_a_page() {
+    let site = Site::start().await;
+    let mut pictures = site.gallery("/a", 3, None);
+    // Two more look like one of them, one is twice there, and one is lost.
+    let copies = [enlarged("/a/0.png", 2), enlarged("/a/0.png", 3), picture("/a/0.png")];
+    for (at, bytes) in copies.into_iter().enumerate() {
+        let path = format!("/a/copy-{at}.png");
+        site.on(&path, [Reply::Bytes(bytes.into())]);
+        pictures.push(path);
+    }
+    pictures.push("/a/lost.png".to_owned());
+    site.on("/a", [page(&pictures, None)]);
+    let shell = Shell::on(&site).await;
+    let start = format!("{ORIGIN}/a");
+    let label = format!("{start}=fox & <hound>");
+    shell.run(&["crawl", "--url", &start, "--label", &label, "--out", "out"]).await.expect(0);
+    let id = shell.run(&["dataset", "ls", "--json"]).await.expect(0).json()["datasets"][0]["id"].to_string();
+    let pool = &shell.database.pool;
+    for sql in [
+        "update datasets set name = 'A <b>\"dataset\"</b>', description = 'Of <i>foxes</i>'",
+        "update images set title = '<script>alert(1)</script>', page_url = 'javascript:alert(1)',
+                license = 'cc-by-4.0' where is_valid and not is_duplicate",
+    ] {
+        sqlx::query(sql).execute(pool).await.unwrap();
+    }
+    let said = shell.run(&["dataset", "report", &id]).await.expect(0).stdout;
+    assert!(said.starts_with(&format!("Dataset {id} of 3 images is shown in dataset-{id}.html (")), "{said}");
+    let html = fs::read_to_string(shell.path(&format!("dataset-{id}.html"))).unwrap();
+    for part in [
+        "<title>A &lt;b&gt;&quot;dataset&quot;&lt;/b&gt; – dataset report</title>",
+        "<bdi>Of &lt;i&gt;foxes&lt;/i&gt;</bdi>",
+        "<h3><bdi>fox &amp; &lt;hound&gt;</bdi><small>3 pictures</small></h3>",
+        "<h3><bdi>fox &amp; &lt;hound&gt;</bdi><small>2 pictures like it</small></h3>",
+        "48 × 48</span> <span class=\"meta\"><bdi>cc-by-4.0</bdi>",
+        "<dt>duplicates</dt><dd>3</dd>",
+        "<h3>Detail</h3>",
+        "<bdi>cc-by-4.0</bdi>",
+        "<code>not-found</code>",
+        "content=\"default-src &#39;none&#39;".replace("&#39;", "'").as_str(),
+    ] {
+        assert!(html.contains(part), "`{part}` is missing: {html}");
+    }
+    // Three that were kept and the one of the group; of what was not kept the objects may be gone.
+    let (shown, gone) =
+        (html.matches("<img src=\"data:image/").count(), html.matches("not stored any more").count());
+    assert!(shown >= 4 && shown + gone == 6, "{shown} {gone}");
+    for never in ["<script", "javascript:", "style=", "src=\"http", "<iframe", " onerror"] {
+        assert!(!html.contains(never), "`{never}` is there: {html}");
+    }
+    // The same again, and fewer.
+    shell.run(&["dataset", "report", &id, "--out", "again.html"]).await.expect(0);
+    assert!(fs::read_to_string(shell.path("again.html")).unwrap() == html);
+    let few = ["dataset", "report", &id, "-o", "again.html", "--per-label", "1", "--json"];
+    let few = shell.run(&few).await.expect(0).json();
+    assert_eq!((&few["images"], &few["look_alikes"]), (&json!(3), &json!(1)), "{few}");
+    assert_eq!(few["shown"], json!(shown - 2), "{few}");
+    assert!(fs::read_to_string(shell.path("again.html")).unwrap().contains("<small>1 of 3 pictures</small>"));
+    // Nothing of others is written over, and nothing half is left.
+    fs::write(shell.path("thesis.html"), "important").unwrap();
+    for (arguments, code, said) in [
+        (&[&*id, "--out", "thesis.html"][..], 2, "thesis.html is no report"),
+        (&[&*id, "--out", "gone/report.html"], 1, "cannot write gone/report.html"),
+        (&["99999"], 1, "there is no dataset 99999"),
+        (&[&*id, "--per-label", "0"], 2, "0 is not in 1..=500"),
+    ] {
+        shell.run(&[&["dataset", "report"], arguments].concat()).await.expect(code).says(&[said]);
+    }
+    assert_eq!(fs::read_to_string(shell.path("thesis.html")).unwrap(), "important");
+    // Of nothing there is one, too.
+    sqlx::query("delete from images").execute(pool).await.unwrap();
+    shell.run(&["dataset", "report", &id]).await.expect(0);
+    let html = fs::read_to_string(shell.path(&format!("dataset-{id}.html"))).unwrap();
+    assert!(html.contains("The dataset has kept no picture.") && !html.contains("<img"), "{html}");
+    let left: Vec<_> =
+        tree(&shell.path(".")).into_keys().filter(|path| path.extension() == Some("part".as_ref())).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 /// What lies in a folder, hidden files included: paths and bytes.
 fn tree(folder: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     let mut files = std::collections::BTreeMap::new();
@@ -195,11 +274,38 @@ async fn datasets_are_exported_and_what_was_interrupted_goes_on() {
     let lines = String::from_utf8(small[Path::new("metadata.jsonl")].clone()).unwrap();
     assert!(lines.lines().count() == 3 && lines.contains(r#""original_width":16"#), "{lines}");
 
+    // In parts for training and testing, and together again.
+    export(&["--out", "small", "--size", "8", "--split", "34/33/33", "--restart"]).await.expect(0);
+    let apart = tree(&shell.path("small"));
+    let folders: Vec<String> =
+        apart.keys().map(|path| path.display().to_string()).filter(|path| !path.ends_with(".jpg")).collect();
+    assert_eq!(
+        folders,
+        [
+            "README.md",
+            "attribution.csv",
+            "croissant.json",
+            "manifest.json",
+            "test/metadata.jsonl",
+            "train/metadata.jsonl",
+            "validation/metadata.jsonl"
+        ]
+    );
+    for part in ["test", "train", "validation"] {
+        let listed = &apart[&Path::new(part).join("metadata.jsonl")];
+        let record: Value = serde_json::from_slice(listed).unwrap();
+        assert_eq!(record["split"], part);
+        assert!(apart.contains_key(&Path::new(part).join(record["file_name"].as_str().unwrap())), "{record}");
+    }
+    export(&["--out", "small", "--size", "8", "--quality", "80", "--restart"]).await.expect(0);
+    assert!(tree(&shell.path("small")) == small && !shell.path("small/train").exists());
+
     // Files, the same each time, and none beside them is left.
     for (arguments, expected) in [
         (&["--format", "zip"][..], &["data.zip"][..]),
         (&["--format", "webdataset", "--shard-images", "2"], &["data-00000.tar", "data-00001.tar"]),
         (&["--format", "parquet"], &["data-00000.parquet"]),
+        (&["--format", "parquet", "--split", "70/0/30"], &["test-00000.parquet", "train-00000.parquet"]),
         (&["--format", "webdataset", "--size", "8", "--fit", "border"], &["data-00000.tar"]),
         (&["--format", "csv", "--order", "shuffled", "--seed", "-3"], &["data.csv"]),
     ] {
@@ -279,6 +385,8 @@ async fn datasets_are_exported_and_what_was_interrupted_goes_on() {
     for (arguments, code, said) in [
         (&["--size", "0"][..], 2, "--size must be"),
         (&["--fit", "border"], 2, "--size is required"),
+        (&["--split", "80/20"], 2, "three whole numbers that add up to 100"),
+        (&["--split", "80/20/20"], 2, "three whole numbers that add up to 100"),
         (&["--quality", "80", "--pictures", "png"], 2, "--quality is for JPEG"),
         (
             &["--format", "csv", "--size", "8"],
@@ -339,9 +447,9 @@ async fn a_list_of_hashes_keeps_pictures_out() {
         "{more}"
     );
     for (arguments, said) in [
-        (&["--host", "org"][..], "--host must be the name of a host"),
+        (&["--from-host", "org"][..], "--from-host must be the name of a host"),
         (&["--pdq", "00"], "--pdq must be a PDQ hash"),
-        (&["--host", "example.org", "--creator", "Ann"], "cannot be used with"),
+        (&["--from-host", "example.org", "--creator", "Ann"], "cannot be used with"),
         (&[], "required arguments were not provided"),
     ] {
         shell.run(&[&["dataset", "remove", &id], arguments].concat()).await.expect(2).says(&[said]);

@@ -14,10 +14,17 @@ use pixcrawler::{
     },
     model::{ExportFormat, ExportOptions, ExportRecord, Provenance, Sha256},
 };
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::{support::postgres, text};
+use crate::{
+    support::{
+        postgres,
+        site::{ORIGIN, Site},
+    },
+    text,
+};
 
 /// Texts that some format takes for something else.
 const ODD: [&str; 8] = [
@@ -95,7 +102,7 @@ fn put(folder: &Path, name: &str, bytes: &[u8]) -> ExportFile {
 
 fn lines(format: LabelFormat, pictures: &[(ExportRecord, Vec<u8>)]) -> Vec<u8> {
     let records: Vec<_> = pictures.iter().map(|(record, _)| format.record(record)).collect();
-    let (head, foot) = (format.head(pictures.len()), format.foot(pictures.len()));
+    let (head, foot) = (format.head(pictures.len(), false), format.foot(pictures.len()));
     [&head[..], &records.join(format.separator()), foot].concat()
 }
 
@@ -233,4 +240,38 @@ async fn libraries_read_what_is_exported() {
         };
         assert_eq!((known, unknown), (&expect, &without), "{}", format.name());
     }
+}
+
+/// A dataset that was crawled, written by `dataset export` in parts: each loader has the parts that there are.
+#[tokio::test]
+async fn loaders_know_the_parts_of_a_split() {
+    let site = Site::start().await;
+    for (page, count) in [("/cats", 30), ("/dogs", 20)] {
+        site.gallery(page, count, None);
+    }
+    let (database, data) = (postgres::database().await, postgres::data_dir());
+    let run = async |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+        command.args(arguments).current_dir(data.path());
+        command.env("DATABASE_URL", database.url.expose_secret());
+        command.env("PIXCRAWLER_DATA_DIR", data.of_host()).env("PIXCRAWLER_MAP_ORIGIN", site.mapping());
+        let ended = command.output().await.unwrap();
+        assert!(ended.status.success(), "{}", text(&ended));
+        String::from_utf8(ended.stdout).unwrap()
+    };
+    let [cats, dogs] = ["cat=", "dog="].map(|label| format!("{label}{ORIGIN}/{}s", &label[..3]));
+    run(&["crawl", &cats, &dogs, "--out", "out"]).await;
+    let listed: Value = serde_json::from_str(&run(&["dataset", "list", "--json"]).await).unwrap();
+    let id = listed["datasets"][0]["id"].to_string();
+    for format in ["folder", "parquet", "webdataset", "jsonl"] {
+        let asked = ["--format", format, "--split", "60/20/20", "--seed", "3", "--out"];
+        run(&[&["dataset", "export", &id], &asked[..], &[&format!("exports/{format}")]].concat()).await;
+    }
+    let found = asked("split.py", &data.path().join("exports")).await;
+    println!("{found:#}");
+    let expected = json!({
+        "train": { "cat": 18, "dog": 12 }, "validation": { "cat": 6, "dog": 4 }, "test": { "cat": 6, "dog": 4 },
+    });
+    let readers = found.as_object().unwrap();
+    assert!(readers.len() == 8 && readers.values().all(|parts| *parts == expected), "{found:#}");
 }

@@ -241,7 +241,7 @@ async fn the_api_is_fuzzed() {
 
 /// Chromium, by the names that it has.
 #[expect(clippy::disallowed_methods, reason = "where programs are")]
-fn browser() -> PathBuf {
+pub(crate) fn browser() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let mut places = std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));

@@ -139,8 +139,10 @@ struct ExportOptions {
     pictures: Nullable<Pictures>,
     /// How they follow one another.
     order: ExportOrder,
-    /// Of the order, where that is shuffled.
+    /// Of the order, where that is shuffled, and of the split.
     seed: i64,
+    /// How they are divided for training and testing; null where they are not.
+    split: Nullable<Split>,
     /// Most pictures of a shard; null leaves it to the format.
     shard_images: Nullable<u32>,
     /// Most bytes of the pictures of a shard, as stored; null leaves it to the format.
@@ -157,6 +159,22 @@ enum ExportOrder {
     Label,
     /// By chance, the same for the same seed.
     Shuffled,
+}
+
+/// Shares of an export in percent, of 100 together. Each label is shared out like the whole, and pictures that look
+/// alike are in one part.
+#[derive(Clone, Object)]
+#[oai(rename = "ExportSplit", deny_unknown_fields)]
+struct Split {
+    /// To learn from.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100")))]
+    train: u8,
+    /// To choose by while learning.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100")))]
+    validation: u8,
+    /// To judge by in the end.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100")))]
+    test: u8,
 }
 
 /// What pictures are made into.
@@ -211,8 +229,10 @@ struct CreateExport {
     format: ExportFormat,
     /// How the pictures follow one another; `label` by default.
     order: Option<ExportOrder>,
-    /// Of the order, where that is shuffled; 0 by default.
+    /// Of the order, where that is shuffled, and of the split; 0 by default.
     seed: Option<i64>,
+    /// How they are divided for training and testing; not at all by default.
+    split: Option<Split>,
     /// Most pictures of a shard; by default 10 000 for `webdataset` and `parquet`, and as many as there are for
     /// the rest.
     #[oai(validator(minimum(value = "1"), maximum(value = "1000000")))]
@@ -616,10 +636,17 @@ impl From<model::ExportOptions> for ExportOptions {
                 model::ExportOrder::Shuffled => ExportOrder::Shuffled,
             },
             seed: options.seed,
+            split: options.split.map(Split::from).into(),
             shard_images: options.shard_images.into(),
             shard_bytes: options.shard_bytes.into(),
             parquet_beside: options.parquet_beside,
         }
+    }
+}
+
+impl From<model::Split> for Split {
+    fn from(model::Split { train, validation, test }: model::Split) -> Self {
+        Self { train, validation, test }
     }
 }
 
@@ -692,6 +719,7 @@ impl Example for CreateExport {
             format: ExportFormat::Webdataset,
             order: Some(ExportOrder::Shuffled),
             seed: Some(42),
+            split: Some(model::Split { train: 80, validation: 10, test: 10 }.into()),
             shard_images: Some(1000),
             shard_bytes: None,
             parquet_beside: None,

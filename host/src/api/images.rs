@@ -13,12 +13,13 @@ use uuid::Uuid;
 
 use super::{
     PREFIX, Tag,
-    bearer::{Access, AccessOrLink, EXPORT_DATASETS, Link, READ_FILES, READ_IMAGES, WRITE},
+    bearer::{Access, AccessOrLink, DELETE, EXPORT_DATASETS, Link, READ_FILES, READ_IMAGES, WRITE},
     body::JsonBody,
     cut, datasets,
     error::{BODY, CONFLICT, NOT_FOUND, PARAMETER, Problem, ProblemCode, ProblemSet, RANGE, SIGNED_IN},
     jobs,
     ranges::Conditions,
+    removals::Removal,
 };
 use crate::{
     app::{App, DerivationError, ThumbnailError, Thumbnails},
@@ -146,6 +147,25 @@ impl ImagesApi {
         app.update_image(caller.user, image, &ImageRequest::from(body.value)).await?;
         let row = db::images::show(&app.db, caller.user, image).await?.ok_or_else(not_found)?;
         Ok(Json(Image::new(row, app, caller.holder(), Utc::now())))
+    }
+
+    /// Take an image out of its dataset
+    ///
+    /// With its duplicates. Their rows stay, as refusals with the code `removed`; the bytes are deleted, unless
+    /// another image of yours has them, and exports that were made before show the gap. What has these bytes or
+    /// looks like them does not come into the dataset again. It cannot be undone. An image that was taken out
+    /// before is answered with none.
+    #[oai(path = "/images/:id", method = "delete", operation_id = "deleteImage")]
+    async fn delete(
+        &self,
+        Data(app): Data<&App>,
+        Access(caller): Access<DELETE>,
+        /// Id of the image.
+        #[oai(example = "example_id")]
+        Path(id): Path<i32>,
+    ) -> Result<Json<Removal>, ProblemSet<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
+        app.is_signed_in(&caller).await?;
+        Ok(Json(app.remove_image(caller.user, ImageId(id), None).await?.into()))
     }
 
     /// List all that a crawl job has kept, with links
@@ -376,7 +396,7 @@ fn object(image: &db::images::ImageRow) -> Option<(Sha256, Format)> {
 }
 
 /// Id of the image in all examples.
-pub(super) const fn example_id() -> i32 {
+const fn example_id() -> i32 {
     1
 }
 

@@ -8,12 +8,12 @@ use super::{
     bearer::{Access, DELETE},
     body::JsonBody,
     datasets,
-    error::{BODY, CONFLICT, NOT_FOUND, Problem, ProblemCode, ProblemSet, SIGNED_IN},
+    error::{BODY, NOT_FOUND, Problem, ProblemCode, ProblemSet, SIGNED_IN},
     images,
 };
 use crate::{
     app::App,
-    model::{DatasetId, ImageId},
+    model::DatasetId,
     services::removals::{RemovalError, RemovalRequest, Removed},
 };
 
@@ -63,25 +63,6 @@ pub(super) struct Removal {
 
 #[OpenApi(tag = "Tag::Images")]
 impl RemovalsApi {
-    /// Take an image out of its dataset
-    ///
-    /// With its duplicates. Their rows stay, as refusals with the code `removed`; the bytes are deleted, unless
-    /// another image of yours has them, and exports that were made before show the gap. What has these bytes or
-    /// looks like them does not come into the dataset again. It cannot be undone. An image that was taken out
-    /// before is answered with none.
-    #[oai(path = "/images/:id", method = "delete", operation_id = "deleteImage")]
-    async fn image(
-        &self,
-        Data(app): Data<&App>,
-        Access(caller): Access<DELETE>,
-        /// Id of the image.
-        #[oai(example = "images::example_id")]
-        Path(id): Path<i32>,
-    ) -> Result<Json<Removal>, ProblemSet<{ SIGNED_IN | NOT_FOUND | CONFLICT }>> {
-        app.is_signed_in(&caller).await?;
-        Ok(Json(app.remove_image(caller.user, ImageId(id), None).await?.into()))
-    }
-
     /// Take images out of a dataset
     ///
     /// By address, host, creator or hash; each with its duplicates, as `DELETE /images/{id}` does. What has that
@@ -89,7 +70,7 @@ impl RemovalsApi {
     /// the source tells, it is not even downloaded. Ten thousand images go at a time: while `more` is true, the
     /// same request goes on.
     #[oai(path = "/datasets/:id/removals", method = "post", operation_id = "removeFromDataset")]
-    async fn from_dataset(
+    async fn of_dataset(
         &self,
         Data(app): Data<&App>,
         Access(caller): Access<DELETE>,
@@ -107,7 +88,7 @@ impl RemovalsApi {
     ///
     /// As `POST /datasets/{id}/removals` does, of all of the caller's, those included that are made later.
     #[oai(path = "/removals", method = "post", operation_id = "removeImages")]
-    async fn from_all(
+    async fn of_all(
         &self,
         Data(app): Data<&App>,
         Access(caller): Access<DELETE>,

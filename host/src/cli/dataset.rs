@@ -7,6 +7,7 @@ mod exports;
 mod list;
 mod measure;
 mod remove;
+mod report;
 mod show;
 
 use std::process::ExitCode;
@@ -16,8 +17,8 @@ use indicatif::MultiProgress;
 
 use crate::config::Config;
 
-/// List datasets, look at one, export it, keep each picture once, check it by other rules, take
-/// pictures out, and measure what older versions did not
+/// List datasets, look at one, export it, make a page of it, keep each picture once, check it by
+/// other rules, take pictures out, and measure what older versions did not
 ///
 /// Works on the database of the settings: `DATABASE_URL`, else the private Postgres of the data folder,
 /// which is started when nothing runs there. No server is needed, and one that runs may go on.
@@ -27,9 +28,10 @@ use crate::config::Config;
     pixcrawler dataset show 3 --json | jq .licenses\n  \
     pixcrawler dataset export 3 --format webdataset --size 256\n  \
     pixcrawler dataset measure --all-users\n  \
+    pixcrawler dataset report 3\n  \
     pixcrawler dataset dedupe 3 --dry-run\n  \
     pixcrawler dataset check 3 --level strict --dry-run\n  \
-    pixcrawler dataset remove 3 --host example.org --dry-run\n\n\
+    pixcrawler dataset remove 3 --from-host example.org --dry-run\n\n\
     Exit codes: 0 done, 1 there is no such dataset or it cannot be done, 2 wrong usage.")]
 pub(super) struct Dataset {
     #[command(subcommand)]
@@ -48,6 +50,7 @@ enum DatasetCommand {
     Exports(exports::Exports),
     Check(check::CheckArgs),
     Remove(remove::RemoveArgs),
+    Report(report::ReportArgs),
 }
 
 /// Id of a dataset as it was given.
@@ -69,6 +72,7 @@ impl Dataset {
             DatasetCommand::Exports(command) => command.run(&config).await,
             DatasetCommand::Check(command) => command.run(&config, terminal).await,
             DatasetCommand::Remove(command) => command.run(&config, terminal).await,
+            DatasetCommand::Report(command) => command.run(config, terminal).await,
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Deserialize;
@@ -26,13 +26,16 @@ use crate::{
     cli::{client::Client, say, stop},
     config::{self, Config},
     crawl::Worker,
-    dataset,
-    model::JobId,
+    dataset, db,
+    model::{DatasetId, JobId},
     private,
     services::host::RunningHost,
 };
 
 use gallery::{Expected, Gallery};
+
+/// Pictures in the report.
+const PER_LABEL: u32 = 60;
 
 /// See it work: a crawl of a gallery on this machine, from job to dataset
 ///
@@ -43,7 +46,7 @@ use gallery::{Expected, Gallery};
 #[command(after_help = "Examples:\n  pixcrawler demo\n  pixcrawler demo --out /tmp/gallery\n\n\
     Exit codes: 0 the result is what was planted, 1 it is not or something failed.")]
 pub(super) struct Demo {
-    /// Folder for the dataset and the contact sheet
+    /// Folder for the dataset, the contact sheet and the report
     #[arg(long, default_value = "pixcrawler-demo", value_name = "DIR")]
     out: PathBuf,
 }
@@ -52,6 +55,7 @@ pub(super) struct Demo {
 #[derive(Debug, Deserialize)]
 struct DemoJob {
     id: JobId,
+    dataset_id: DatasetId,
     status: String,
     total_images: u64,
     kept: u32,
@@ -126,12 +130,22 @@ impl Demo {
         if let Some(error) = &job.error {
             say(&format!("The job says: {error}"));
         }
-        let matches = compare(&job, expected);
+        let (groups, _) = db::report::groups(&app.db, caller.user, job.dataset_id, i64::MAX).await?;
+        let look_alikes = groups.iter().map(|group| group.others).sum::<i64>();
+        let matches = compare(&job, u32::try_from(look_alikes)?, expected);
 
         let files = dataset::export(app, caller.user, job.id, &self.out).await?.files;
         let sheet = self.out.join("contact-sheet.png");
         draw(files, &sheet).await?;
-        say(&format!("\nDataset folder: {}\nContact sheet:  {}", self.out.display(), sheet.display()));
+        let page = self.out.join("report.html");
+        ensure!(dataset::report::may_write(&page), "{} is no report; choose another --out", page.display());
+        dataset::report::write(app, caller.user, job.dataset_id, &page, PER_LABEL, &|_, _| ()).await?;
+        say(&format!(
+            "\nDataset folder: {}\nContact sheet:  {}\nReport:         {}",
+            self.out.display(),
+            sheet.display(),
+            page.display()
+        ));
         Ok(matches)
     }
 }
@@ -165,7 +179,7 @@ async fn watch(
 }
 
 /// Shows the table; whether every number is as planted.
-fn compare(job: &DemoJob, expected: &Expected) -> bool {
+fn compare(job: &DemoJob, look_alikes: u32, expected: &Expected) -> bool {
     let mut codes: BTreeMap<&str, [u32; 2]> = BTreeMap::new();
     for (code, count) in &job.refused {
         codes.entry(code).or_default()[0] = *count;
@@ -176,6 +190,7 @@ fn compare(job: &DemoJob, expected: &Expected) -> bool {
     let mut rows = vec![
         ("kept".to_owned(), [job.kept, expected.kept]),
         ("duplicate".to_owned(), [job.duplicates, expected.duplicates]),
+        ("that only looks alike".to_owned(), [look_alikes, expected.look_alikes]),
     ];
     rows.extend(codes.into_iter().map(|(code, counts)| (format!("refused: {code}"), counts)));
     say(&format!("\n{:<28}{:>8}{:>9}", "", "found", "planted"));

@@ -59,7 +59,7 @@ impl HashArgs {
     fn report(&self, file: &Path, hash: &PictureHash) {
         let shown = file.display().to_string();
         if self.json {
-            let PictureHash { pdq, quality, trimmed } = hash;
+            let PictureHash { pdq, quality, trimmed, .. } = hash;
             say(&json!({ "file": shown, "pdq": pdq, "quality": quality, "trimmed": trimmed }).to_string());
             return;
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    ATTRIBUTION, CARD, CROISSANT, ExportError, LISTING, REFUSALS, cannot_write,
+    ATTRIBUTION, CARD, CROISSANT, ExportError, REFUSALS, cannot_write,
     draft::{Draft, Finished},
     export::{
         attribution,
@@ -28,7 +28,7 @@ use crate::{
 const HEAD: u64 = 1 << 20;
 
 /// Whether there is no such file, or one that was written here: it has this in it.
-fn is_ours(path: &Path, mark: &[u8]) -> bool {
+pub(super) fn is_ours(path: &Path, mark: &[u8]) -> bool {
     let mut head = Vec::new();
     match File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head)) {
         Ok(_) => memchr::memmem::find(&head, mark).is_some(),
@@ -48,12 +48,13 @@ pub(super) async fn begin_attribution(folder: &Path) -> Result<Option<Draft>, Ex
     Ok(Some(draft))
 }
 
-/// Writes the card and the description for programs. Gives what that says of the other files.
+/// Writes the card and the description for programs. Gives what that says of the other files, of which the listings
+/// are given by name, with how many pictures each lists.
 pub(super) fn write(
     folder: &Path,
     facts: &ExportFacts,
     options: &ExportOptions,
-    listing: Finished,
+    listings: Vec<(&'static str, u64, Finished)>,
     attribution: Option<Finished>,
     has_refusals: bool,
 ) -> Result<Vec<ExportFile>, ExportError> {
@@ -63,15 +64,15 @@ pub(super) fn write(
     let format = ExportFormat::Folder;
     let card = Card { facts, format, options, folder: name.as_deref(), refusals };
     replace(&folder.join(CARD), &card.text(), card::MARK)?;
-    let file = |name: &str, file: Finished| ExportFile {
+    let file = |(name, images, file): (&str, u64, Finished)| ExportFile {
         name: name.to_owned(),
         bytes: Some(file.bytes),
         sha256: Some(file.sha256),
-        images: facts.counts.images,
+        images,
         ..ExportFile::default()
     };
-    let attribution = attribution.map(|finished| file(ATTRIBUTION, finished));
-    let files: Vec<ExportFile> = [file(LISTING, listing)].into_iter().chain(attribution).collect();
+    let attribution = attribution.map(|finished| (ATTRIBUTION, facts.counts.images, finished));
+    let files: Vec<ExportFile> = listings.into_iter().chain(attribution).map(file).collect();
     let text = Croissant { facts, format, options, files: &files }.text();
     replace(&folder.join(CROISSANT), &text, croissant::MARK)?;
     Ok(files)

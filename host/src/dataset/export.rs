@@ -12,6 +12,7 @@ pub mod croissant;
 mod csv;
 pub mod facts;
 mod file;
+mod groups;
 pub mod labels;
 pub mod local;
 pub mod make;
@@ -19,6 +20,7 @@ pub mod manifest;
 pub mod parquet;
 pub mod segments;
 mod snapshot;
+mod split;
 pub mod tar;
 mod walk;
 pub mod zip;
@@ -27,6 +29,7 @@ use std::io;
 
 use crate::{db, model::Sha256, store::StoreError};
 
+pub use columns::Besides;
 pub use file::{OpenFile, delete_export};
 pub use snapshot::{ARCHIVE, CreateExportError};
 

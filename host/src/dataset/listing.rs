@@ -58,6 +58,7 @@ impl ListedImage {
             sha256: record.sha256.clone(),
             pdq: record.pdq.clone(),
             scores: record.scores,
+            split: None,
             original: None,
         }
     }

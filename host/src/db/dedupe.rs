@@ -10,7 +10,7 @@ use crate::{
     db::{
         image_batch::{self, LostPlace, Rank},
         job_lifecycle::{self, ToEnqueue},
-        labels, look_alikes, progress,
+        labels, look_alikes, progress, removals,
     },
     model::{ChunkId, DatasetId, Format, ImageId, JobId, Sha256, UserId},
 };
@@ -70,7 +70,7 @@ pub async fn read(pool: &PgPool, dataset: DatasetId) -> sqlx::Result<Pictures> {
 /// Locks the dataset and reads the pictures of groups, those that are there still.
 pub async fn lock(
     connection: &mut PgConnection,
-    dataset: DatasetId,
+    (user, dataset): (UserId, DatasetId),
     groups: &[Vec<ImageId>],
 ) -> sqlx::Result<HashMap<ImageId, Member>> {
     #[derive(sqlx::FromRow)]
@@ -97,8 +97,11 @@ pub async fn lock(
     )
     .bind(dataset)
     .bind(groups.concat())
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
+    // Objects of what was taken out elsewhere may be there for another moment only.
+    let hashes = rows.iter().filter_map(|row| row.hash.clone()).collect();
+    let gone = removals::gone(connection, user, hashes).await?;
     let members = rows.into_iter().map(|row| {
         let hash = row.hash.unwrap_or_default();
         let labels = row.labels.and_then(|Json(labels)| serde_json::from_value(labels).ok());
@@ -106,7 +109,9 @@ pub async fn lock(
             id: row.id,
             is_kept: row.is_kept,
             free: row.free,
-            object: Sha256::parse(&hash).zip(row.format.as_deref().and_then(Format::named)),
+            object: Sha256::parse(&hash)
+                .filter(|_| !gone.contains(&hash))
+                .zip(row.format.as_deref().and_then(Format::named)),
             rank: Rank::new(row.width, row.height, row.license.as_deref(), &hash),
             job: row.crawl_job_id,
             chunk: row.chunk_id,

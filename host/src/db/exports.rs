@@ -5,6 +5,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool, Postgres, Row as _, Transaction, types::Json};
 use uuid::Uuid;
@@ -13,7 +14,7 @@ use crate::{
     db::export::DatasetRecord,
     model::{
         DatasetId, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportKey, ExportOptions, ExportOrder,
-        ExportRecord, Format, ImageId, Provenance, Scores, Sha256, UserId,
+        ExportRecord, Format, ImageId, Pdq, Provenance, Scores, Sha256, SplitPart, UserId,
     },
 };
 
@@ -106,6 +107,22 @@ pub struct SnapshotRow {
     pub record: DatasetRecord,
     /// CRC-32 of the bytes, where it is known.
     pub crc32: Option<i64>,
+    /// Number of its part, where the snapshot is split.
+    #[sqlx(default)]
+    pub part: Option<i16>,
+}
+
+/// What the part of a kept image in a split depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct LookRow {
+    /// Which image.
+    pub image: ImageId,
+    /// Number of its first label, in their order.
+    pub label: u32,
+    /// Of the bytes.
+    pub sha256: Sha256,
+    /// By which others are found to look like it, as far as they say anything.
+    pub hashes: [Option<Pdq>; 2],
 }
 
 /// Work on a file that nobody else does until then.
@@ -135,14 +152,18 @@ const FILE: &str = "f.export_id, f.number, f.name, f.kind, f.first_position, f.e
 const KEPT: &str =
     "is_valid and not is_duplicate and hash ~ '^[0-9a-f]{64}$' and format in ('jpeg', 'png', 'gif', 'webp')";
 
-/// Rows of what a dataset of a user has kept.
-fn kept(user: UserId, dataset: DatasetId) -> String {
+/// Rows of what a dataset of a user has kept, each in its part if they are split.
+fn kept(user: UserId, dataset: DatasetId, is_split: bool) -> String {
+    let (part, parts) = match is_split {
+        true => (", part", "join pg_temp.export_part on export_part.image_id = images.id"),
+        false => ("", ""),
+    };
     format!(
         "select id, coalesce(labels ->> 0, '') as label, coalesce(to_jsonb(labels), '[]') as labels,
                 coalesce(to_jsonb(metadata) -> 'tags', '[]') as tags, original_url as url, asked_url, source,
                 {provenance}, coalesce(width, 0) as width, coalesce(height, 0) as height,
-                coalesce(file_size, 0) as size, hash as sha256, pdq, {scores}, format, crc32
-           from public.images where user_id = '{user}' and dataset_id = {dataset} and {KEPT}",
+                coalesce(file_size, 0) as size, hash as sha256, pdq, {scores}, format, crc32{part}
+           from public.images {parts} where user_id = '{user}' and dataset_id = {dataset} and {KEPT}",
         provenance = Provenance::COLUMNS,
         scores = Scores::COLUMNS,
     )
@@ -156,7 +177,7 @@ fn fingerprint(user: UserId, dataset: DatasetId) -> String {
                            (select hashtextextended(row(name, description, keywords)::text, 0)
                               from public.datasets where id = {dataset}))
             from ({rows}) as kept)",
-        rows = kept(user, dataset),
+        rows = kept(user, dataset, false),
     )
 }
 
@@ -202,24 +223,75 @@ impl Snapshot {
         .await
     }
 
-    /// Begins to read what the dataset has kept, in this order.
+    /// What the parts of those that the dataset has kept depend on, at most so many.
+    pub async fn looks(
+        &mut self,
+        user: UserId,
+        dataset: DatasetId,
+        most: usize,
+    ) -> sqlx::Result<Vec<LookRow>> {
+        type Columns = (ImageId, i64, Vec<u8>, Option<String>, Option<String>);
+        // They are compared meanwhile.
+        sqlx::raw_sql("set local idle_in_transaction_session_timeout = '15min'")
+            .execute(&mut *self.tx)
+            .await?;
+        let query = format!(
+            "select id, dense_rank() over (order by coalesce(labels ->> 0, '') collate \"C\"), decode(hash, 'hex'),
+                    case when pdq_quality >= {least} then pdq end, pdq_trimmed
+               from public.images where user_id = $1 and dataset_id = $2 and {KEPT} limit $3",
+            least = Pdq::LEAST_QUALITY,
+        );
+        let rows = sqlx::query_as::<_, Columns>(AssertSqlSafe(query));
+        let rows = rows.bind(user).bind(dataset).bind(i64::try_from(most).unwrap_or(i64::MAX));
+        let look = |(image, label, sha256, pdq, trimmed): Columns| {
+            let sha256 = Sha256(sha256.try_into().map_err(|_| unreadable("hash"))?);
+            let hashes = [pdq, trimmed].map(|hash| Pdq::parse(&hash?));
+            Ok(LookRow { image, label: u32::try_from(label).unwrap_or(u32::MAX), sha256, hashes })
+        };
+        rows.fetch(&mut *self.tx).and_then(|row| std::future::ready(look(row))).try_collect().await
+    }
+
+    /// Notes in which part each of them is.
+    pub async fn divide(&mut self, parts: &[(ImageId, SplitPart)]) -> sqlx::Result<()> {
+        sqlx::raw_sql(
+            "create temporary table export_part (image_id integer primary key, part smallint not null) on commit drop",
+        )
+        .execute(&mut *self.tx)
+        .await?;
+        for some in parts.chunks(50_000) {
+            sqlx::query(
+                "insert into pg_temp.export_part select * from unnest($1::integer[], $2::smallint[])",
+            )
+            .bind(some.iter().map(|(image, _)| *image).collect::<Vec<_>>())
+            .bind(some.iter().map(|(_, part)| *part as i16).collect::<Vec<_>>())
+            .persistent(false)
+            .execute(&mut *self.tx)
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Begins to read what the dataset has kept, in the order that is asked for: by part first, if it is split,
+    /// after these were noted.
     pub async fn open(
         &mut self,
         user: UserId,
         dataset: DatasetId,
-        order: ExportOrder,
-        seed: i64,
+        options: &ExportOptions,
     ) -> sqlx::Result<()> {
         // Of bytes, not of a language: the same everywhere.
-        let order = match order {
+        let order = match options.order {
             ExportOrder::Label => "coalesce(labels ->> 0, '') collate \"C\", hash collate \"C\"".to_owned(),
             ExportOrder::Shuffled => {
+                let seed = options.seed;
                 format!("sha256(convert_to('{seed}:' || hash, 'UTF8')), hash collate \"C\"")
             }
         };
+        let is_split = options.split.is_some();
+        let part = if is_split { "part, " } else { "" };
         sqlx::raw_sql(AssertSqlSafe(format!(
-            "declare kept no scroll cursor for {rows} order by {order}",
-            rows = kept(user, dataset),
+            "declare kept no scroll cursor for {rows} order by {part}{order}",
+            rows = kept(user, dataset, is_split),
         )))
         .execute(&mut *self.tx)
         .await

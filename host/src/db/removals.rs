@@ -347,7 +347,7 @@ impl<'a> Search<'a> {
         .await?;
         let Some((last, ..)) = batches.last() else { return Ok(None) };
         self.after = *last;
-        let picture = PictureHash { pdq, quality: 100, trimmed: None };
+        let picture = PictureHash { pdq, quality: 100, trimmed: None, turned: None };
         let found = batches.iter().flat_map(|(_, images, hashes)| {
             let (hashes, _) = hashes.as_chunks::<32>();
             images.iter().zip(hashes).filter(|(_, hash)| picture.nearest(hash.as_slice()).is_some())
@@ -373,14 +373,15 @@ pub async fn heads(
     .await
 }
 
-/// How many pictures were kept of these groups, and how many are duplicates of them.
-pub async fn count(pool: &PgPool, dataset: DatasetId, heads: &[ImageId]) -> sqlx::Result<(i64, i64)> {
+/// How many pictures of these groups, as far as they are in this scope, were kept, and how many are duplicates.
+pub async fn count(pool: &PgPool, scope: RemovalScope, heads: &[ImageId]) -> sqlx::Result<(i64, i64)> {
     sqlx::query_as(
         "select count(*) filter (where not is_duplicate), count(*) filter (where is_duplicate)
            from public.images
-          where dataset_id = $1 and (id = any ($2) or duplicate_of = any ($2)) and (is_valid or is_duplicate)",
+          where (id = any ($2) or duplicate_of = any ($2)) and (is_valid or is_duplicate)
+            and ($1::integer is null or dataset_id = $1)",
     )
-    .bind(dataset)
+    .bind(scope.dataset())
     .bind(heads)
     .fetch_one(pool)
     .await
@@ -419,7 +420,8 @@ impl TakenRow {
     fn picture(&self) -> Option<PictureHash> {
         let quality = self.pdq_quality.and_then(|quality| u8::try_from(quality).ok())?;
         let parse = |hash: &Option<String>| hash.as_deref().and_then(Pdq::parse);
-        Some(PictureHash { pdq: parse(&self.pdq)?, quality, trimmed: parse(&self.pdq_trimmed) })
+        let (pdq, trimmed) = (parse(&self.pdq)?, parse(&self.pdq_trimmed));
+        Some(PictureHash { pdq, quality, trimmed, turned: None })
     }
 
     fn sha256(&self) -> Option<Sha256> {
@@ -431,7 +433,8 @@ impl TakenRow {
     }
 }
 
-/// Takes pictures out of a dataset, each with its duplicates, in one transaction: their rows are refusals from
+/// Takes pictures out of a dataset, each with those that it is a duplicate of or that are duplicates of it, as far
+/// as these are in the scope, in one transaction: their rows are refusals from
 /// now on, the counters of their jobs are lower, and what looks like them is kept out.
 pub async fn take_out(
     connection: &mut PgConnection,
@@ -442,7 +445,10 @@ pub async fn take_out(
     criterion: &RemovalCriterion,
     reason: Option<&str>,
 ) -> sqlx::Result<Taken> {
-    job_lifecycle::lock_dataset(connection, dataset).await?;
+    let datasets = datasets_of_groups(connection, scope, dataset, images).await?;
+    for dataset in &datasets {
+        job_lifecycle::lock_dataset(connection, *dataset).await?;
+    }
     let heads = heads(connection, dataset, images).await?;
     if heads.is_empty() {
         return Ok(Taken::default());
@@ -450,11 +456,14 @@ pub async fn take_out(
     let rows: Vec<TakenRow> = sqlx::query_as(
         "select id, crawl_job_id, chunk_id, hash, format, file_size, pdq, pdq_quality, pdq_trimmed, is_duplicate
            from public.images
-          where dataset_id = $1 and (id = any ($2) or duplicate_of = any ($2)) and (is_valid or is_duplicate)
+          where (id = any ($1) or duplicate_of = any ($1)) and (is_valid or is_duplicate)
+            -- A duplicate takes no place, wherever it is.
+            and (dataset_id = any ($2) or is_duplicate and $3)
           order by id",
     )
-    .bind(dataset)
     .bind(&heads)
+    .bind(datasets.iter().copied().collect::<Vec<_>>())
+    .bind(scope.dataset().is_none())
     .fetch_all(&mut *connection)
     .await?;
     let ids: Vec<ImageId> = rows.iter().map(|row| row.id).collect();
@@ -472,11 +481,37 @@ pub async fn take_out(
     for job in jobs {
         progress::refresh(connection, job).await?;
     }
-    job_lifecycle::publish_dataset(connection, dataset).await?;
+    for dataset in datasets {
+        job_lifecycle::publish_dataset(connection, dataset).await?;
+    }
     let metadata = json!({ "removed": { criterion.kind(): criterion.value(), "images": images } });
     activity::log(connection, user, Action::UpdateDataset, dataset, metadata).await?;
     let objects = forget_objects(connection, user, &rows).await?;
     Ok(Taken { images: images as u64, duplicates: duplicates as u64, objects, made })
+}
+
+/// The datasets that have the pictures that stand for these, in order, and that of these themselves: pictures may
+/// be duplicates of one in another dataset of their user. Only the latter, where nothing is taken out of others.
+async fn datasets_of_groups(
+    connection: &mut PgConnection,
+    scope: RemovalScope,
+    dataset: DatasetId,
+    images: &[ImageId],
+) -> sqlx::Result<BTreeSet<DatasetId>> {
+    let mut datasets = BTreeSet::from([dataset]);
+    if scope.dataset().is_none() {
+        let others: Vec<DatasetId> = sqlx::query_scalar(
+            "select distinct head.dataset_id from public.images member
+               join public.images head on head.id = member.duplicate_of and head.user_id = member.user_id
+              where member.dataset_id = $1 and member.id = any ($2) and head.dataset_id is not null",
+        )
+        .bind(dataset)
+        .bind(images)
+        .fetch_all(connection)
+        .await?;
+        datasets.extend(others);
+    }
+    Ok(datasets)
 }
 
 /// Lowers the counters of the chunks and jobs of pictures that were kept. Of a job that runs, the chunks that

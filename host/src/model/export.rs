@@ -79,8 +79,10 @@ pub struct ExportOptions {
     pub pictures: Option<Derivative>,
     /// How the pictures follow one another.
     pub order: ExportOrder,
-    /// Of the order, where that is shuffled.
+    /// Of the order, where that is shuffled, and of the split.
     pub seed: i64,
+    /// How the pictures are divided for training and testing; none leaves them together.
+    pub split: Option<Split>,
     /// Most pictures of a shard; none leaves it to the format, see [`ExportOptions::most_images`].
     pub shard_images: Option<u32>,
     /// Most bytes of pictures of a shard, as stored; none leaves it to the format, see
@@ -110,6 +112,62 @@ impl ExportOptions {
             _ => u64::MAX,
         };
         self.shard_bytes.unwrap_or(by_format)
+    }
+}
+
+/// Shares of an export, in percent; together they are all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// To learn from.
+    pub train: u8,
+    /// To choose by while learning.
+    pub validation: u8,
+    /// To judge by in the end.
+    pub test: u8,
+}
+
+impl Split {
+    /// The share of a part, in percent.
+    #[must_use]
+    pub const fn share(self, part: SplitPart) -> u8 {
+        match part {
+            SplitPart::Train => self.train,
+            SplitPart::Validation => self.validation,
+            SplitPart::Test => self.test,
+        }
+    }
+}
+
+/// A part of an export that is split. Their order is that of their pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SplitPart {
+    /// To learn from.
+    Train,
+    /// To choose by while learning.
+    Validation,
+    /// To judge by in the end.
+    Test,
+}
+
+impl SplitPart {
+    /// Every part, in order.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// As loaders of datasets call it, and its folder.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+
+    /// The part of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.name() == name)
     }
 }
 
@@ -208,6 +266,7 @@ pub struct ExportItem {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportRecord {
     /// Its path among the class folders, under the key that dataset loaders of the image-folder kind look for.
+    /// Where the export is split, these are in the folder of the part: see [`ExportRecord::path`].
     pub file_name: String,
     /// Class of the image: that of its folder.
     pub label: String,
@@ -237,6 +296,9 @@ pub struct ExportRecord {
     /// How good it looks.
     #[serde(flatten)]
     pub scores: Scores,
+    /// The part that it is in: there is such a key only where the export is split.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub split: Option<SplitPart>,
     /// Of the original that a picture was made of: there are keys of it only then.
     #[serde(flatten)]
     pub original: Option<OriginalPicture>,
@@ -256,6 +318,15 @@ pub struct OriginalPicture {
 }
 
 impl ExportRecord {
+    /// Its path in a folder or archive with all pictures.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match self.split {
+            None => self.file_name.clone(),
+            Some(part) => format!("{}/{}", part.name(), self.file_name),
+        }
+    }
+
     /// Path of the picture that is made of this one in another format.
     #[must_use]
     pub fn made_file_name(&self, format: Format) -> String {

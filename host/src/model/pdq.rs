@@ -44,6 +44,16 @@ impl Pdq {
         hex::decode_to_slice(hex, &mut bytes).ok()?;
         Some(Self(bytes))
     }
+
+    /// Bits in which two hashes differ.
+    #[must_use]
+    pub fn distance(&self, other: &Self) -> u32 {
+        let ((one, _), (other, _)) = (self.0.as_chunks::<8>(), other.0.as_chunks::<8>());
+        let differ = |(one, other): (&[u8; 8], &[u8; 8])| {
+            (u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*other)).count_ones()
+        };
+        one.iter().zip(other).map(differ).sum()
+    }
 }
 
 impl PictureHash {
@@ -119,7 +129,8 @@ mod tests {
     #[test]
     fn what_looks_like_one_of_a_list() {
         let list: Vec<u8> = [hash(200), hash(256)].iter().flat_map(|hash| hash.0).collect();
-        let picture = |bits, quality, trimmed| PictureHash { pdq: hash(bits), quality, trimmed };
+        let picture =
+            |bits, quality, trimmed| PictureHash { pdq: hash(bits), quality, trimmed, turned: None };
         assert_eq!(picture(200, 100, None).nearest(&list), Some(0));
         assert_eq!(picture(225, 50, None).nearest(&list), Some(25));
         assert_eq!(picture(226, 100, None).nearest(&list[32..]), Some(30));

@@ -103,7 +103,7 @@ pub async fn dedupe(
             return Err(DedupeError::Stopped);
         }
         let mut tx = db.begin().await?;
-        let mut members = dedupe::lock(&mut tx, dataset, some).await?;
+        let mut members = dedupe::lock(&mut tx, (user, dataset), some).await?;
         let mut free: HashMap<JobId, i32> =
             members.values().map(|member| (member.job, member.free)).collect();
         let mut changes = Vec::new();

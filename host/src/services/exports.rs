@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    model::{Derivative, DerivedFormat, ExportFormat, ExportOptions, ExportOrder, Fit},
+    model::{Derivative, DerivedFormat, ExportFormat, ExportOptions, ExportOrder, Fit, Split},
     services::{
         form::Form,
         violation::{Violation, Violations},
@@ -14,7 +14,7 @@ use crate::{
 const SHARD_IMAGES: std::ops::RangeInclusive<i64> = 1..=1_000_000;
 /// Most bytes of a shard: from 1 MiB to 64 GiB.
 const SHARD_BYTES: std::ops::RangeInclusive<i64> = 1 << 20..=64 << 30;
-/// Fields of `pictures`.
+/// Fields of `pictures` and `split`.
 const MOST_FIELDS: usize = 20;
 
 /// A new export as it is asked for, read like a [`JobRequest`](crate::services::create::JobRequest).
@@ -23,11 +23,20 @@ pub struct ExportRequest {
     format: Option<String>,
     order: Option<String>,
     seed: Option<i64>,
+    split: Option<SplitRequest>,
     shard_images: Option<i64>,
     shard_bytes: Option<i64>,
     parquet_beside: Option<bool>,
     pictures: Option<PicturesRequest>,
     misread: Violations,
+}
+
+/// How they are to be divided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct SplitRequest {
+    train: Option<i64>,
+    validation: Option<i64>,
+    test: Option<i64>,
 }
 
 /// What is to be made of the pictures.
@@ -43,7 +52,8 @@ struct PicturesRequest {
 
 impl From<Value> for ExportRequest {
     fn from(body: Value) -> Self {
-        let has_pictures = body.get("pictures").is_some_and(|pictures| !pictures.is_null());
+        let has = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
+        let (has_pictures, has_split) = (has("pictures"), has("split"));
         let mut misread = Violations::default();
         let mut form = Form::new(body, &mut misread);
         let mut request = Self {
@@ -55,6 +65,13 @@ impl From<Value> for ExportRequest {
             parquet_beside: form.boolean("parquet_beside"),
             ..Self::default()
         };
+        let mut shares = form.object("split", MOST_FIELDS);
+        let split = SplitRequest {
+            train: shares.number("train"),
+            validation: shares.number("validation"),
+            test: shares.number("test"),
+        };
+        shares.end();
         let mut pictures = form.object("pictures", MOST_FIELDS);
         let wanted = PicturesRequest {
             width: pictures.number("width"),
@@ -67,6 +84,7 @@ impl From<Value> for ExportRequest {
         pictures.end();
         form.end();
         request.pictures = has_pictures.then_some(wanted);
+        request.split = has_split.then_some(split);
         request.misread = misread;
         request
     }
@@ -97,6 +115,7 @@ impl ExportRequest {
         let shard_images = report.number("/shard_images", self.shard_images, SHARD_IMAGES);
         let shard_bytes = report.number("/shard_bytes", self.shard_bytes, SHARD_BYTES);
         let seed = report.number("/seed", self.seed, i64::MIN + 1..=i64::MAX);
+        let split = self.split.as_ref().map(|split| split.check(&mut report));
         let pictures = self.pictures.as_ref().map(|pictures| pictures.check(&mut report));
         if pictures.is_some() && !format.has_pictures() {
             report.broken(
@@ -113,6 +132,7 @@ impl ExportRequest {
             pictures,
             order: order.flatten().unwrap_or_default(),
             seed: seed.unwrap_or_default(),
+            split,
             shard_images,
             shard_bytes,
             parquet_beside,
@@ -130,6 +150,29 @@ const FITS: [(&str, Fit); 4] = [
 ];
 const FORMATS: [(&str, DerivedFormat); 3] =
     [("jpeg", DerivedFormat::Jpeg), ("png", DerivedFormat::Png), ("webp", DerivedFormat::Webp)];
+
+impl SplitRequest {
+    fn check(&self, report: &mut Violations) -> Split {
+        let mut share = |pointer: &str, share: Option<i64>| -> u8 {
+            if share.is_none() {
+                report.broken(pointer, "is required");
+            }
+            report.number(pointer, share, 0..=100).unwrap_or_default()
+        };
+        let split = Split {
+            train: share("/split/train", self.train),
+            validation: share("/split/validation", self.validation),
+            test: share("/split/test", self.test),
+        };
+        // One that is no share has been told of.
+        let given = [self.train, self.validation, self.test];
+        let are_shares = given.iter().all(|share| share.is_some_and(|share| (0..=100).contains(&share)));
+        if are_shares && given.into_iter().flatten().sum::<i64>() != 100 {
+            report.broken("/split", "must add up to 100");
+        }
+        split
+    }
+}
 
 impl PicturesRequest {
     fn check(&self, report: &mut Violations) -> Derivative {

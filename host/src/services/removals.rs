@@ -250,7 +250,7 @@ pub async fn remove(
         tx.commit().await?;
         Some(removal)
     };
-    let mut after = None;
+    let (mut after, mut seen) = (None, HashSet::new());
     loop {
         let page = removals::datasets(db, scope, after).await?;
         let Some((last, _)) = page.last() else { return Ok(removed) };
@@ -260,7 +260,7 @@ pub async fn remove(
             let mut dataset = DatasetRemoval { db, store, scope, spec, owned, removed: &mut removed };
             let is_over = match removal {
                 Some(removal) => dataset.take_out(removal, most, stop, &tell).await?,
-                None => dataset.count(stop).await?,
+                None => dataset.count(&mut seen, stop).await?,
             };
             removed.datasets += u64::from((removed.images, removed.duplicates) != (images, duplicates));
             tell(&removed);
@@ -284,17 +284,20 @@ struct DatasetRemoval<'a> {
 }
 
 impl DatasetRemoval<'_> {
-    /// Counts what would be taken out; false when it ended before.
-    async fn count(&mut self, stop: &CancellationToken) -> Result<bool, RemovalError> {
-        let Self { db, spec, owned: (dataset, _), .. } = *self;
+    /// Counts what would be taken out, of groups that were not seen before; false when it ended before.
+    async fn count(
+        &mut self,
+        seen: &mut HashSet<ImageId>,
+        stop: &CancellationToken,
+    ) -> Result<bool, RemovalError> {
+        let Self { db, scope, spec, owned: (dataset, _), .. } = *self;
         let mut search = Search::new(dataset, &spec.criterion);
-        let mut seen = HashSet::new();
         while let Some(found) = search.next(db).await? {
             let mut connection = db.acquire().await?;
             let mut heads = removals::heads(&mut connection, dataset, &found).await?;
             drop(connection);
             heads.retain(|head| seen.insert(*head));
-            let (images, duplicates) = removals::count(db, dataset, &heads).await?;
+            let (images, duplicates) = removals::count(db, scope, &heads).await?;
             self.removed.images += images.unsigned_abs();
             self.removed.duplicates += duplicates.unsigned_abs();
             if stop.is_cancelled() {

@@ -18,7 +18,7 @@ use self::segment::{
     APP1, APP2, APP11, APP14, DHT, DQT, DRI, EOI, RST0, RST7, SOF0, SOF2, SOI, SOS, Segment, Segments,
 };
 use super::{
-    DecodeLimits, Decoded, Header, Rejection, Still,
+    DecodeLimits, Decoded, Embedded, Header, Rejection, Still,
     pdq::{self, Looks},
 };
 use crate::model::{Format, Refusal, Scores};

@@ -50,6 +50,7 @@ use crate::{
     pixcrawler dataset export 3\n  \
     pixcrawler dataset export 3 --format webdataset --size 256 --fit center-crop --out shards\n  \
     pixcrawler dataset export 3 --format parquet --order shuffled --seed 7\n  \
+    pixcrawler dataset export 3 --split 80/10/10\n  \
     pixcrawler dataset export 3 --format csv --json | jq .files\n\n\
     Exit codes: 0 done, 1 there is no such dataset or it cannot be done, 2 wrong usage, 130 interrupted.")]
 pub(super) struct ExportArgs {
@@ -86,7 +87,11 @@ pub(super) struct ExportArgs {
     /// How the pictures follow one another
     #[arg(long, value_name = "ORDER", default_value = "label", value_parser = ["label", "shuffled"])]
     order: String,
-    /// Of the shuffled order
+    /// Divide the pictures for training, validation and testing, in percent, such as 80/10/10; what looks alike is
+    /// on one side
+    #[arg(long, value_name = "TRAIN/VALIDATION/TEST", value_parser = shares)]
+    split: Option<[u8; 3]>,
+    /// Of the shuffled order and of the split
     #[arg(long, value_name = "NUMBER", default_value_t = 0, allow_negative_numbers = true)]
     seed: i64,
     /// Most pictures of a file
@@ -106,6 +111,15 @@ pub(super) struct ExportArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// Reads the shares of a split.
+fn shares(text: &str) -> Result<[u8; 3], String> {
+    let shares: Option<Vec<u8>> = text.split('/').map(|share| share.trim().parse().ok()).collect();
+    let shares = shares.and_then(|shares| <[u8; 3]>::try_from(shares).ok());
+    shares
+        .filter(|shares| shares.iter().map(|share| u16::from(*share)).sum::<u16>() == 100)
+        .ok_or_else(|| "must be three whole numbers that add up to 100, such as 80/10/10".to_owned())
 }
 
 /// How an export is packed.
@@ -200,6 +214,9 @@ impl ExportArgs {
         let name = if format == ExportFormat::Folder { ExportFormat::Zip } else { format }.name();
         let mut body = json!({
             "format": name, "pictures": pictures, "order": self.order, "seed": self.seed,
+            "split": self.split.map(|[train, validation, test]| {
+                json!({ "train": train, "validation": validation, "test": test })
+            }),
             "shard_images": self.shard_images, "shard_bytes": self.shard_bytes,
             "parquet_beside": self.parquet_beside,
         });

@@ -34,11 +34,11 @@ use crate::{
 /// Folders that `crawl` wrote have it still until their crawl goes on.
 #[derive(Args, Debug)]
 #[command(
-    override_usage = "pixcrawler dataset remove [OPTIONS] [ID] <--image <ID>|--url <ADDRESS>|--host <NAME>|--creator <NAME>|--sha256 <HASH>|--pdq <HASH>>",
+    override_usage = "pixcrawler dataset remove [OPTIONS] [ID] <--image <ID>|--url <ADDRESS>|--from-host <NAME>|--creator <NAME>|--sha256 <HASH>|--pdq <HASH>>",
     after_help = "Examples:\n  \
     pixcrawler dataset remove 3 --image 17 --yes\n  \
     pixcrawler dataset remove 3 --url https://example.org/a.jpg --dry-run\n  \
-    pixcrawler dataset remove --all-users --host example.org --reason \"the site asked for it\"\n  \
+    pixcrawler dataset remove --all-users --from-host example.org --reason \"the site asked for it\"\n  \
     pixcrawler dataset remove --user you@example.org --creator \"Ann Example\" --yes --json\n\n\
     Exit codes: 0 done, 1 there is no such dataset or image, it failed, or nothing was changed, 2 wrong usage,\n\
     130 interrupted (the same command again goes on)."
@@ -77,7 +77,7 @@ struct WhatArgs {
     url: Option<String>,
     /// Pictures from this host or one below it, and those that its pages show
     #[arg(long, value_name = "NAME")]
-    host: Option<String>,
+    from_host: Option<String>,
     /// Pictures by this creator, as their sources say, in any case
     #[arg(long, value_name = "NAME")]
     creator: Option<String>,
@@ -114,11 +114,11 @@ impl RemoveArgs {
     }
 
     fn spec(&self) -> anyhow::Result<RemovalSpec> {
-        let WhatArgs { image, url, host, creator, sha256, pdq } = &self.what;
+        let WhatArgs { image, url, from_host, creator, sha256, pdq } = &self.what;
         let request = RemovalRequest {
             image: image.map(ImageId),
             url: url.clone(),
-            host: host.clone(),
+            host: from_host.clone(),
             creator: creator.clone(),
             sha256: sha256.clone(),
             pdq: pdq.clone(),
@@ -127,7 +127,11 @@ impl RemoveArgs {
             ..RemovalRequest::default()
         };
         request.check().map_err(|broken| {
-            broken_rules(&broken, |rule| format!("--{}", rule.pointer.trim_start_matches('/')))
+            broken_rules(&broken, |rule| match rule.pointer.trim_start_matches('/') {
+                // A setting has the short name.
+                "host" => "--from-host".to_owned(),
+                other => format!("--{other}"),
+            })
         })
     }
 

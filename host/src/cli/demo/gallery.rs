@@ -38,8 +38,10 @@ pub(in crate::cli) struct Gallery {
 pub(in crate::cli) struct Expected {
     /// Pictures that are kept.
     pub(in crate::cli) kept: u32,
-    /// Pictures with the same bytes as one that is kept.
+    /// Pictures with the same bytes as one that is kept, or that look like it.
     pub(in crate::cli) duplicates: u32,
+    /// Those of them with other bytes.
+    pub(in crate::cli) look_alikes: u32,
     /// Candidates refused, by code.
     pub(in crate::cli) refused: BTreeMap<Refusal, u32>,
 }
@@ -116,12 +118,27 @@ impl Gallery {
         plant("/latest.jpg", PlannedAnswer::redirect(302, &exhibits[2].path));
         self.expected.duplicates += 3;
 
+        let mosaic = paint::mosaic(&mut SmallRng::seed_from_u64(7), 900, 600);
+        let smaller = image::imageops::thumbnail(&mosaic, 600, 400);
+        let mut framed = image::RgbImage::from_pixel(660, 460, image::Rgb([255; 3]));
+        image::imageops::replace(&mut framed, &smaller, 30, 30);
+        plant("/mosaic.jpg", PlannedAnswer::new(jpeg, paint::jpeg(&mosaic, 1)?));
+        self.expected.kept += 1;
+        plant("/mosaic-small.jpg", PlannedAnswer::new(jpeg, paint::small(&mosaic, 320)?));
+        plant("/mosaic-framed.jpg", PlannedAnswer::new(jpeg, paint::jpeg(&framed, 1)?));
+        let as_png = paint::encoded(&smaller, ImageFormat::Png)?;
+        plant("/mosaic-as.png", PlannedAnswer::new(Format::Png.media_type(), as_png));
+        self.expected.duplicates += 3;
+        self.expected.look_alikes += 3;
+
         plant(
             "/resized.jpg",
             PlannedAnswer::new(jpeg, paint::small(&image::load_from_memory(&first)?.into_rgb8(), 480)?),
         );
+        self.expected.duplicates += 1;
+        self.expected.look_alikes += 1;
         plant("/old/moved.jpg", PlannedAnswer::redirect(301, "/new/moved.jpg"));
-        self.expected.kept += 2;
+        self.expected.kept += 1;
 
         let mut refuse = |refusal, path: &str, answer: PlannedAnswer| {
             plant(path, answer);
@@ -223,7 +240,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::{model::Rules, validate};
+    use crate::{
+        model::{Pdq, Rules},
+        validate,
+    };
 
     /// What a polite crawler finds at an address: bytes, or why there are none.
     fn download<'a>(gallery: &'a Gallery, path: &str) -> Result<&'a Bytes, Refusal> {
@@ -245,7 +265,7 @@ mod tests {
     fn what_is_expected_is_what_is_there() {
         let (gallery, exhibits) = Gallery::with_exhibits().unwrap();
         let mut found = Expected::default();
-        let mut kept = BTreeSet::new();
+        let (mut kept, mut hashes) = (BTreeSet::new(), Vec::<Pdq>::new());
         let (mut bytes, mut pixels) = (0, 0);
         for exhibit in &exhibits {
             let measured = download(&gallery, &exhibit.path).and_then(|body| {
@@ -256,9 +276,19 @@ mod tests {
             match measured {
                 Err(refusal) => *found.refused.entry(refusal).or_default() += 1,
                 Ok((measured, _)) if !kept.insert(measured.sha256) => found.duplicates += 1,
+                Ok((measured, _))
+                    if measured
+                        .hash
+                        .telling()
+                        .any(|own| hashes.iter().any(|hash| own.distance(hash) <= Pdq::ALIKE.into())) =>
+                {
+                    found.duplicates += 1;
+                    found.look_alikes += 1;
+                }
                 Ok((measured, length)) => {
                     found.kept += 1;
-                    if measured.format == Format::Jpeg {
+                    hashes.extend(measured.hash.telling());
+                    if measured.format == Format::Jpeg && exhibit.path.starts_with("/photos/") {
                         bytes += length;
                         pixels += measured.width * measured.height;
                     }

@@ -30,8 +30,9 @@ pub fn head() -> Vec<u8> {
 #[must_use]
 pub fn row(record: &ExportRecord) -> Vec<u8> {
     let provenance = &record.provenance;
+    let path = record.path();
     let fields = [
-        Some(&*record.file_name),
+        Some(&*path),
         provenance.title.as_deref(),
         provenance.creator.as_deref(),
         provenance.creator_url.as_deref(),

@@ -5,18 +5,20 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
-    columns::{Kind, columns},
+    columns::{Besides, Kind, columns},
     facts::{CrawlFacts, ExportFacts},
     labels::quoted,
 };
 use crate::model::{
     AspectRatio, Derivative, DerivedFormat, DuplicateScope, ExportFormat, ExportOptions, Fit, Format, Level,
-    Pdq, Rules,
+    Pdq, Rules, Split, SplitPart,
 };
 
 /// By this line a card is known as one that may be written anew.
 pub const MARK: &str =
     "<!-- Written by PixCrawler, and written anew by it: to keep changes of your own, delete this line. -->";
+/// Name of the file that lists pictures, beside their class folders.
+const LISTING: &str = "metadata.jsonl";
 /// Crawls that are described.
 const MOST_CRAWLS: usize = 20;
 /// Numbers of pictures and what Hugging Face calls datasets with fewer.
@@ -96,6 +98,9 @@ impl Card<'_> {
             let _ = writeln!(text, "\n{}", derived(made));
         }
         let _ = write!(text, "\n## Load\n\n{}", self.load());
+        if let Some(split) = options.split {
+            text += &self.split(split);
+        }
         let class_rows = counts
             .classes
             .iter()
@@ -127,14 +132,20 @@ impl Card<'_> {
             let rows = named(("Why", "Pictures"), &facts.refused);
             let _ = write!(text, "\n## Not kept\n\nWhat the sources named, too.{each}\n\n{rows}");
         }
+        let alike = if options.split.is_some() {
+            "- Of pictures that look alike one is here, unless a crawl was asked for more or had ended before. What \
+             still looks alike is in one part of the split."
+        } else {
+            "- Of pictures that look alike one is here, unless a crawl was asked for more or had ended before. Keep \
+             what still looks alike on one side when you split."
+        };
         let _ = write!(
             text,
             "\n## Limits\n\n- A label is what was asked for or what the source says, and nobody has looked at the \
              pictures: some show something else.\n- What search engines and collections name first is not a fair \
-             sample of the world; people and places that are pictured more often are here more often.\n- The same \
-             bytes are here once. Pictures that only look alike may be here more than once: keep them on one side \
-             when you split.\n- Who is in a picture was not asked.\n- Addresses were right when the pictures were \
-             fetched, and may not be now.\n"
+             sample of the world; people and places that are pictured more often are here more often.\n{alike}\n- \
+             Who is in a picture was not asked.\n- Addresses were right when the pictures were fetched, and may not \
+             be now.\n"
         );
         let _ = write!(
             text,
@@ -189,20 +200,60 @@ impl Card<'_> {
         };
         // A dataset without pictures has no files, and a pattern must have one.
         if counts.images > 0 {
-            let paths: String = paths.iter().map(|path| format!("    - \"{path}\"\n")).collect();
-            head += &format!(
-                "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path:\n{paths}"
-            );
+            head += "configs:\n- config_name: default\n  data_files:\n";
+            let mut put = |split: &str, paths: &[&str]| {
+                let paths: String = paths.iter().map(|path| format!("    - \"{path}\"\n")).collect();
+                head += &format!("  - split: {split}\n    path:\n{paths}");
+            };
+            if self.is_in_parts() {
+                for part in counts.splits.keys().map(|part| part.name()) {
+                    match self.format {
+                        ExportFormat::Webdataset => put(part, &[&format!("{part}-*.tar")]),
+                        ExportFormat::Parquet => put(part, &[&format!("{part}-*.parquet")]),
+                        _ => put(part, &[&format!("{part}/{LISTING}"), &format!("{part}/*/*")]),
+                    }
+                }
+            } else {
+                put("train", paths);
+            }
             head += &self.features();
         }
         head
     }
 
+    /// Whether each part of a split is in files of its own.
+    fn is_in_parts(&self) -> bool {
+        self.options.split.is_some() && self.format.has_pictures()
+    }
+
+    /// How it is split.
+    fn split(&self, split: Split) -> String {
+        let Self { facts, options, format, .. } = self;
+        let Split { train, validation, test } = split;
+        let place = match format {
+            ExportFormat::Folder | ExportFormat::Zip => "Each part is a folder, with the classes in it",
+            ExportFormat::Webdataset | ExportFormat::Parquet => "The name of a file begins with its part",
+            ExportFormat::Txt => "The third word of a line is its part",
+            _ => "`split` says the part",
+        };
+        let rows = SplitPart::ALL.map(|part| {
+            let images = facts.counts.splits.get(&part).copied().unwrap_or_default();
+            [part.name().to_owned(), format!("{} %", split.share(part)), images.to_string()]
+        });
+        format!(
+            "\n## Split\n\n{train} % to train, {validation} % to validate and {test} % to test, by chance from the \
+             seed {seed}: each class is shared out like the whole, and pictures that look alike are in one part. \
+             {place}.\n\n{}",
+            table(&["Part", "Asked", "Pictures"], rows.into_iter()),
+            seed = options.seed,
+        )
+    }
+
     /// Types of columns where the loader would guess them from the first few pictures, which may lack some.
     fn features(&self) -> String {
-        let are_made = self.options.pictures.is_some() && self.format.has_pictures();
+        let besides = Besides::of(self.format, self.options);
         let fields = |indent: &str| -> String {
-            columns(are_made)
+            columns(besides)
                 .map(|column| {
                     let kind = match column.kind {
                         Kind::Text => "dtype: string",
@@ -240,6 +291,10 @@ impl Card<'_> {
     /// Where what is.
     fn layout(&self) -> &'static str {
         match self.format {
+            ExportFormat::Folder | ExportFormat::Zip if self.is_in_parts() => {
+                "In the folder of each part, each class is a folder with the pictures; `metadata.jsonl` there has for \
+                 each where it came from, its title, creator, licence, size and hashes."
+            }
             ExportFormat::Folder | ExportFormat::Zip => {
                 "Each class is a folder with the pictures; `metadata.jsonl` has for each where it came from, its \
                  title, creator, licence, size and hashes."
@@ -269,6 +324,7 @@ impl Card<'_> {
             ExportFormat::Folder | ExportFormat::Zip => {
                 let unpack =
                     if self.format == ExportFormat::Zip { "Unpack the archives first.\n\n" } else { "" };
+                let below = if self.is_in_parts() { "/train" } else { "" };
                 format!(
                     "{unpack}{}\n{}",
                     python(
@@ -276,9 +332,10 @@ impl Card<'_> {
                          data_dir=\"path/to/this/folder\", split=\"train\")\npictures = \
                          pictures.class_encode_column(\"label\")\n"
                     ),
-                    python(
-                        "from torchvision.datasets import ImageFolder\n\npictures = ImageFolder(\"path/to/this/folder\")\n"
-                    )
+                    python(&format!(
+                        "from torchvision.datasets import ImageFolder\n\npictures = \
+                         ImageFolder(\"path/to/this/folder{below}\")\n"
+                    ))
                 )
             }
             ExportFormat::Webdataset => {
@@ -289,12 +346,14 @@ impl Card<'_> {
                 } else {
                     ""
                 };
+                let stem = if self.is_in_parts() { "train-" } else { "" };
                 format!(
                     "{}\n{}{several}",
-                    python(
-                        "from glob import glob\n\nimport webdataset\n\narchives = sorted(glob(\"path/to/this/folder/*.tar\"))\npictures = \
+                    python(&format!(
+                        "from glob import glob\n\nimport webdataset\n\narchives = \
+                         sorted(glob(\"path/to/this/folder/{stem}*.tar\"))\npictures = \
                          webdataset.WebDataset(archives, shardshuffle=False).decode(\"pil\")\n"
-                    ),
+                    )),
                     python(
                         "from datasets import load_dataset  # Hugging Face\n\npictures = \
                          load_dataset(\"path/to/this/folder\", split=\"train\")\n"
@@ -328,10 +387,10 @@ impl Card<'_> {
         if self.format == ExportFormat::Txt {
             return "The address of the picture and its first label.\n".to_owned();
         }
-        let are_made = self.options.pictures.is_some() && self.format.has_pictures();
         table(
             &["Field", "What it is"],
-            columns(are_made).map(|column| [escaped(column.name), column.meaning.to_owned()]),
+            columns(Besides::of(self.format, self.options))
+                .map(|column| [escaped(column.name), column.meaning.to_owned()]),
         )
     }
 }
@@ -581,6 +640,46 @@ mod tests {
             assert!(card.contains(part), "`{part}` is missing: {card}");
         }
         assert!(!card.contains("dataset_info"));
+    }
+
+    #[test]
+    fn a_split_is_what_loaders_look_for() {
+        let mut facts = facts();
+        facts.counts.splits = BTreeMap::from([(SplitPart::Train, 2), (SplitPart::Test, 1)]);
+        let split = Split { train: 80, validation: 10, test: 10 };
+        let options = ExportOptions { split: Some(split), seed: 7, ..ExportOptions::default() };
+        for (format, train, test) in [
+            (
+                ExportFormat::Folder,
+                "\"train/metadata.jsonl\"\n    - \"train/*/*\"",
+                "\"test/metadata.jsonl\"\n    - \"test/*/*\"",
+            ),
+            (ExportFormat::Webdataset, "\"train-*.tar\"", "\"test-*.tar\""),
+            (ExportFormat::Parquet, "\"train-*.parquet\"", "\"test-*.parquet\""),
+        ] {
+            let card = Card { facts: &facts, format, options: &options, folder: None, refusals: None }.text();
+            let files = format!(
+                "  data_files:\n  - split: train\n    path:\n    - {train}\n  - split: test\n    path:\n    - {test}\n"
+            );
+            assert!(card.contains(&files), "{card}");
+            assert!(
+                card.contains("the seed 7: ") && card.contains("\n| validation | 10 % | 0 |\n"),
+                "{card}"
+            );
+            assert!(card.contains("\n| split | part of the split"), "{card}");
+        }
+        let card = Card {
+            facts: &facts,
+            format: ExportFormat::Csv,
+            options: &options,
+            folder: None,
+            refusals: None,
+        };
+        assert!(
+            card.text().contains("  - split: train\n    path:\n    - \"data*.csv\"\n---"),
+            "{}",
+            card.text()
+        );
     }
 
     #[test]

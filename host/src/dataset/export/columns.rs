@@ -1,7 +1,7 @@
 //! The fields of a record as columns of a table: under which names, in which order and of what kind. Every
 //! format that has columns takes them from here.
 
-use crate::model::ExportRecord;
+use crate::model::{ExportFormat, ExportOptions, ExportRecord, SplitPart};
 
 /// What is in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,26 @@ impl Column {
 /// Scores are not negative.
 fn score(score: Option<i16>) -> Option<u64> {
     score.and_then(|score| u64::try_from(score).ok())
+}
+
+/// Which columns an export has besides those of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Besides {
+    /// The part that each picture is in.
+    pub is_split: bool,
+    /// What the pictures were made of.
+    pub are_made: bool,
+}
+
+impl Besides {
+    /// Of an export in this format with these options.
+    #[must_use]
+    pub const fn of(format: ExportFormat, options: &ExportOptions) -> Self {
+        Self {
+            is_split: options.split.is_some(),
+            are_made: options.pictures.is_some() && format.has_pictures(),
+        }
+    }
 }
 
 /// Fields of pictures that are what was found, in the order of a record.
@@ -113,6 +133,12 @@ const COLUMNS: [Column; 24] = {
     ]
 };
 
+/// The field that pictures of an export have besides that is split.
+const OF_SPLIT: [Column; 1] =
+    [Column::new("split", Kind::Text, "part of the split: `train`, `validation` or `test`", |r| {
+        Cell::Text(r.split.map(SplitPart::name))
+    })];
+
 /// Fields that pictures have besides, which were made of what was found.
 const OF_ORIGINAL: [Column; 4] = {
     use Cell::{Integer, Text};
@@ -132,9 +158,11 @@ const OF_ORIGINAL: [Column; 4] = {
     ]
 };
 
-/// The columns of an export, `are_made` if its pictures were made of what was found.
-pub(super) fn columns(are_made: bool) -> impl Iterator<Item = &'static Column> {
-    const { &COLUMNS }.iter().chain(const { &OF_ORIGINAL }.iter().take_while(move |_| are_made))
+/// The columns of an export.
+pub(super) fn columns(Besides { is_split, are_made }: Besides) -> impl Iterator<Item = &'static Column> {
+    let of_split = const { &OF_SPLIT }.iter().filter(move |_| is_split);
+    let of_original = const { &OF_ORIGINAL }.iter().filter(move |_| are_made);
+    const { &COLUMNS }.iter().chain(of_split).chain(of_original)
 }
 
 #[cfg(test)]
@@ -150,18 +178,20 @@ mod tests {
             original_sha256: "ab".to_owned(),
             original_size: 5,
         };
-        for are_made in [false, true] {
+        for besides in [(false, false), (false, true), (true, false), (true, true)] {
+            let besides = Besides { is_split: besides.0, are_made: besides.1 };
             let record = ExportRecord {
                 label: "cat".to_owned(),
                 labels: vec!["cat".to_owned()],
                 width: 2,
-                original: are_made.then(|| original.clone()),
+                split: besides.is_split.then_some(SplitPart::Test),
+                original: besides.are_made.then(|| original.clone()),
                 ..ExportRecord::default()
             };
             let text = record.json();
             let json: serde_json::Value = serde_json::from_str(&text).unwrap();
             let mut end = 0;
-            for Column { name, kind, cell, .. } in columns(are_made) {
+            for Column { name, kind, cell, .. } in columns(besides) {
                 end += text[end..].find(&format!("\"{name}\":")).unwrap_or_else(|| panic!("{name}"));
                 let value = match cell(&record) {
                     Cell::Text(text) => serde_json::json!(text),
@@ -176,7 +206,7 @@ mod tests {
                 };
                 assert!(is_kind, "{name}");
             }
-            assert_eq!(json.as_object().unwrap().len(), columns(are_made).count());
+            assert_eq!(json.as_object().unwrap().len(), columns(besides).count());
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     card::citation,
-    columns::{Kind, columns},
+    columns::{Besides, Kind, columns},
     facts::ExportFacts,
     manifest::ExportFile,
 };
@@ -15,6 +15,8 @@ use crate::model::{ExportFormat, ExportOptions};
 pub const MARK: &str = "crawled with PixCrawler";
 /// File with the records of a folder.
 const LISTING: &str = "metadata.jsonl";
+/// Such files, one for each part of a split.
+const LISTINGS: &str = "*/metadata.jsonl";
 /// The files with the pictures, and what they hold.
 const PICTURE_FILES: &str = "picture-files";
 const PICTURES: &str = "pictures";
@@ -26,6 +28,10 @@ const RECORDS: &str = "records";
 /// What a picture and its record have in common.
 const PATH: &str = "path of the picture: `file_name` of its record";
 const NAME: &str = "name in the archives, which a picture shares with its record";
+
+/// The parts of a split, by name.
+const SPLITS: &str = "splits";
+const SPLIT_NAME: &str = "splits/split_name";
 
 /// How the field of this name is taken out of a record.
 type Extract = fn(&str) -> Value;
@@ -61,7 +67,7 @@ impl Croissant<'_> {
             .collect();
         let (source, extract) = self.records();
         let mut distribution: Vec<Value> = self.files.iter().filter_map(file_object).collect();
-        distribution.extend(self.archive().map(|archive| {
+        distribution.extend(self.archive().filter(|_| self.options.split.is_none()).map(|archive| {
             json!({ "@type": "cr:FileObject", "@id": LISTING, "name": LISTING, "contentUrl": LISTING,
                 "containedIn": { "@id": archive.name }, "encodingFormat": "application/jsonlines" })
         }));
@@ -95,7 +101,7 @@ impl Croissant<'_> {
         let set = || json!({ "fileSet": { "@id": RECORD_FILES } });
         match self.format {
             ExportFormat::Folder | ExportFormat::Zip
-                if self.is_known(LISTING) || self.archive().is_some() =>
+                if self.options.split.is_none() && (self.is_known(LISTING) || self.archive().is_some()) =>
             {
                 (json!({ "fileObject": { "@id": LISTING } }), Some(column))
             }
@@ -147,12 +153,15 @@ impl Croissant<'_> {
             ExportFormat::Folder => "",
             format => {
                 let media = media_type(format.name()).unwrap_or("text/plain");
-                return vec![set(
-                    RECORD_FILES,
-                    &[media],
-                    &[format!("data*.{}", format.name())],
-                    &Value::Null,
-                )];
+                let stems: Vec<&str> = match self.options.split {
+                    Some(_) if format.has_pictures() => {
+                        self.facts.counts.splits.keys().map(|part| part.name()).collect()
+                    }
+                    _ => vec!["data"],
+                };
+                let includes: Vec<String> =
+                    stems.iter().map(|stem| format!("{stem}*.{}", format.name())).collect();
+                return vec![set(RECORD_FILES, &[media], &includes, &Value::Null)];
             }
         };
         let mut sets = Vec::new();
@@ -171,7 +180,12 @@ impl Croissant<'_> {
             json!({ "@id": ARCHIVES })
         };
         let formats = &self.facts.counts.formats;
-        let folder = if self.format == ExportFormat::Webdataset { "" } else { "*/" };
+        let is_split = self.options.split.is_some();
+        let folder = match self.format {
+            ExportFormat::Webdataset => "",
+            _ if is_split => "*/*/",
+            _ => "*/",
+        };
         let includes: Vec<String> =
             formats.keys().map(|extension| format!("{folder}*.{extension}")).collect();
         let media: Vec<&str> = formats.keys().filter_map(|extension| media_type(extension)).collect();
@@ -184,6 +198,7 @@ impl Croissant<'_> {
                     ("application/x-parquet", "*.parquet", &Value::Null)
                 }
                 ExportFormat::Webdataset => ("application/json", "*.json", &within),
+                _ if is_split => ("application/jsonlines", LISTINGS, &within),
                 _ => ("application/jsonlines", LISTING, &within),
             };
             sets.push(set(RECORD_FILES, &[media], &[includes.to_owned()], within));
@@ -197,8 +212,7 @@ impl Croissant<'_> {
             let source = source.as_object().into_iter().chain(extract.as_object()).flatten();
             Value::Object(source.map(|(name, value)| (name.clone(), value.clone())).collect())
         };
-        let are_made = self.options.pictures.is_some() && self.format.has_pictures();
-        let mut fields: Vec<Value> = columns(are_made)
+        let mut fields: Vec<Value> = columns(Besides::of(self.format, self.options))
             .map(|column| {
                 let kind = match column.kind {
                     Kind::Integer => "sc:Integer",
@@ -210,6 +224,9 @@ impl Croissant<'_> {
                 if column.kind == Kind::Texts && self.format != ExportFormat::Csv {
                     field["repeated"] = json!(true);
                 }
+                if column.name == "split" {
+                    field["references"] = json!({ "field": { "@id": SPLIT_NAME } });
+                }
                 field
             })
             .collect();
@@ -219,7 +236,9 @@ impl Croissant<'_> {
             source
         };
         let content = || picture(json!({ "extract": { "fileProperty": "content" } }));
-        let (path, stem) = (property("fullpath", "^(.+)$"), property("filename", "^(.+)\\.[^.]+$"));
+        // Which `file_name` does not have the part of.
+        let path = if self.options.split.is_some() { "^[^/]+/(.+)$" } else { "^(.+)$" };
+        let (path, stem) = (property("fullpath", path), property("filename", "^(.+)\\.[^.]+$"));
         let mut pictures = Vec::new();
         match self.format {
             ExportFormat::Folder if self.facts.counts.images > 0 => {
@@ -246,12 +265,24 @@ impl Croissant<'_> {
         }
         let set = |id: &str, key: &str, fields: Vec<Value>| json!({ "@type": "cr:RecordSet", "@id": id, "name": id, "key": { "@id": format!("{id}/{key}") }, "field": fields });
         let mut sets = vec![set(RECORDS, "file_name", fields)];
+        if self.options.split.is_some() {
+            sets.push(self.splits());
+        }
         if !pictures.is_empty() {
             pictures.push(field(PICTURES, "image", "the picture", "sc:ImageObject", content()));
             let key = if self.format == ExportFormat::Zip { "path" } else { "name" };
             sets.push(set(PICTURES, key, pictures));
         }
         sets
+    }
+
+    /// The parts of the split.
+    fn splits(&self) -> Value {
+        let parts = self.facts.counts.splits.keys().map(|part| json!({ SPLIT_NAME: part.name() }));
+        json!({ "@type": "cr:RecordSet", "@id": SPLITS, "name": SPLITS, "dataType": "cr:Split",
+            "description": "parts of the split", "key": { "@id": SPLIT_NAME },
+            "field": [{ "@type": "cr:Field", "@id": SPLIT_NAME, "name": "split_name", "dataType": "sc:Text" }],
+            "data": parts.collect::<Vec<_>>() })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         self,
         facts::{self, CrawlRow, Scope},
     },
-    model::{ExportRecord, Rules, UserId},
+    model::{ExportRecord, Rules, SplitPart, UserId},
 };
 
 /// Keywords and addresses of a crawl that are named; of the rest only the number is known.
@@ -80,6 +80,8 @@ pub struct Counts {
     pub licenses: BTreeMap<String, LicenseCount>,
     /// By source.
     pub sources: BTreeMap<String, u64>,
+    /// By part, where it is split.
+    pub splits: BTreeMap<SplitPart, u64>,
     /// By extension of the files.
     pub formats: BTreeMap<String, u64>,
 }
@@ -174,6 +176,9 @@ impl Counts {
             license.url = Some(url.clone());
         }
         *self.sources.entry(record.source.clone().unwrap_or_default()).or_default() += 1;
+        if let Some(part) = record.split {
+            *self.splits.entry(part).or_default() += 1;
+        }
         let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
         *self.formats.entry(extension.to_owned()).or_default() += 1;
     }

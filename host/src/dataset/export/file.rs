@@ -28,7 +28,7 @@ use crate::{
     error::chain,
     model::{
         DatasetId, ExportFileKind, ExportFormat, ExportId, ExportOptions, ExportRecord, Format, Sha256,
-        UserId,
+        SplitPart, UserId,
     },
     store::{MadePlace, Store},
 };
@@ -336,7 +336,7 @@ pub(super) fn layout(
         ExportFileKind::Card => Box::new(FixedFile(card(export, facts))),
         ExportFileKind::Labels | ExportFileKind::Parquet | ExportFileKind::Table => {
             let format = LabelFormat::of(export.format).unwrap_or(LabelFormat::Jsonl);
-            Box::new(RowFile::new(Rows::Labels(format), records))
+            Box::new(RowFile::new(Rows::Labels(format, export.options.split.is_some()), records))
         }
     }
 }
@@ -344,6 +344,7 @@ pub(super) fn layout(
 /// A zip archive of so many pictures, with what lies beside them in a folder.
 pub(super) fn zip(export: &ExportRow, facts: &ExportFacts, records: usize, known: &[TextMeasure]) -> ZipFile {
     let card = card(export, facts);
+    let parts = facts.counts.splits.clone().into_keys();
     let (facts, options) = (facts.clone(), export.options.clone());
     let describe: Describe = Box::new(move |before| {
         let files: Vec<ExportFile> = before
@@ -360,13 +361,26 @@ pub(super) fn zip(export: &ExportRow, facts: &ExportFacts, records: usize, known
         let format = ExportFormat::Folder;
         Croissant { facts: &facts, format, options: &options, files: &files }.text()
     });
-    let texts = vec![
-        ZipText::of_rows(LISTING, Rows::Labels(LabelFormat::Jsonl), records),
+    let mut texts: Vec<ZipText> =
+        parts.map(|part| ZipText::of_rows(listing_of(part), Rows::Part(part), records)).collect();
+    if export.options.split.is_none() {
+        texts.push(ZipText::of_rows(LISTING, Rows::Labels(LabelFormat::Jsonl, false), records));
+    }
+    texts.extend([
         ZipText::of_rows(ATTRIBUTION, attribution(export), records),
         ZipText::fixed(CARD, Box::new(move |_| card.clone())),
         ZipText::fixed(CROISSANT, describe),
-    ];
+    ]);
     ZipFile::new(texts, known)
+}
+
+/// Name of the file that lists the pictures of a part, which are beside it.
+pub(super) const fn listing_of(part: SplitPart) -> &'static str {
+    match part {
+        SplitPart::Train => "train/metadata.jsonl",
+        SplitPart::Validation => "validation/metadata.jsonl",
+        SplitPart::Test => "test/metadata.jsonl",
+    }
 }
 
 fn attribution(export: &ExportRow) -> Rows {

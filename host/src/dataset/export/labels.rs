@@ -2,7 +2,7 @@
 //! with a separator between, and a foot, so its length is a sum.
 
 use super::{
-    columns::{Cell, columns},
+    columns::{Besides, Cell, columns},
     csv,
 };
 use crate::model::{ExportFormat, ExportRecord};
@@ -20,8 +20,8 @@ pub enum LabelFormat {
     Jsonl,
     /// One list of the same.
     Yaml,
-    /// Address and first label, with a tab between and no row of names; a tab or the end of a line in them
-    /// becomes a space.
+    /// Address and first label, and the part of a split export, with a tab between and no row of names; a tab or
+    /// the end of a line in them becomes a space.
     Txt,
 }
 
@@ -41,11 +41,11 @@ impl LabelFormat {
         }
     }
 
-    /// What a file with this number of records begins with.
+    /// What a file with this number of records begins with, of an export that is split or not.
     #[must_use]
-    pub fn head(self, records: usize) -> Vec<u8> {
+    pub fn head(self, records: usize, is_split: bool) -> Vec<u8> {
         match self {
-            Self::Csv => csv::row(columns(false).map(|column| Some(column.name))),
+            Self::Csv => csv::row(columns(besides(is_split)).map(|column| Some(column.name))),
             Self::Json => b"[\n".to_vec(),
             // Without items it would be no list.
             Self::Yaml if records == 0 => b"[]\n".to_vec(),
@@ -58,7 +58,7 @@ impl LabelFormat {
     pub fn record(self, record: &ExportRecord) -> Vec<u8> {
         match self {
             Self::Csv => {
-                let texts: Vec<_> = columns(false).map(|column| text((column.cell)(record))).collect();
+                let texts: Vec<_> = columns(of(record)).map(|column| text((column.cell)(record))).collect();
                 csv::row(texts.iter().map(Option::as_deref))
             }
             Self::Json => record.json().into_bytes(),
@@ -66,7 +66,8 @@ impl LabelFormat {
             Self::Yaml => yaml(record),
             Self::Txt => {
                 let plain = |text: &str| text.replace(['\t', '\n', '\r'], " ");
-                format!("{}\t{}\n", plain(&record.url), plain(&record.label)).into_bytes()
+                let part = record.split.map_or_else(String::new, |part| format!("\t{}", part.name()));
+                format!("{}\t{}{part}\n", plain(&record.url), plain(&record.label)).into_bytes()
             }
         }
     }
@@ -99,6 +100,15 @@ pub fn keyed(key: &str, record: &ExportRecord) -> String {
     format!("{{\"key\":{},{}", serde_json::Value::from(key), json.strip_prefix('{').unwrap_or_default())
 }
 
+/// Pictures of label files are what was found.
+const fn besides(is_split: bool) -> Besides {
+    Besides { is_split, are_made: false }
+}
+
+const fn of(record: &ExportRecord) -> Besides {
+    besides(record.split.is_some())
+}
+
 fn text(cell: Cell<'_>) -> Option<String> {
     match cell {
         Cell::Text(text) => text.map(str::to_owned),
@@ -110,7 +120,7 @@ fn text(cell: Cell<'_>) -> Option<String> {
 /// An item of a list. Every text is in quotes, on one line: so no text can be taken for anything else.
 fn yaml(record: &ExportRecord) -> Vec<u8> {
     let mut item = String::new();
-    for column in columns(false) {
+    for column in columns(of(record)) {
         let value = match (column.cell)(record) {
             Cell::Text(text) => text.map_or_else(|| "null".to_owned(), quoted),
             Cell::Texts(texts) => {
@@ -140,7 +150,7 @@ pub(super) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Provenance;
+    use crate::model::{Provenance, SplitPart};
 
     fn records() -> [ExportRecord; 2] {
         let plain = ExportRecord {
@@ -162,8 +172,12 @@ mod tests {
 
     fn file(format: LabelFormat, records: &[ExportRecord]) -> String {
         let texts: Vec<Vec<u8>> = records.iter().map(|record| format.record(record)).collect();
-        let bytes =
-            [&format.head(records.len())[..], &texts.join(format.separator()), format.foot(records.len())];
+        let is_split = records.iter().any(|record| record.split.is_some());
+        let bytes = [
+            &format.head(records.len(), is_split)[..],
+            &texts.join(format.separator()),
+            format.foot(records.len()),
+        ];
         String::from_utf8(bytes.concat()).unwrap()
     }
 
@@ -190,6 +204,24 @@ mod tests {
         assert!(yaml.contains("\n  title: \"=\\\"two\\nlines\\\", \\u0085\\u2028\\ufeff\u{1f408}\"\n  description: \"\"\n  creator: null\n"), "{yaml}");
         let txt = "https://x.example/a.jpg\tcat\nhttps://x.example/a.jpg\ta b\n";
         assert_eq!(file(LabelFormat::Txt, &records), txt);
+    }
+
+    #[test]
+    fn the_part_of_a_split_is_said() {
+        let parts = [SplitPart::Train, SplitPart::Test];
+        let records: Vec<ExportRecord> = records()
+            .into_iter()
+            .zip(parts)
+            .map(|(record, part)| ExportRecord { split: Some(part), ..record })
+            .collect();
+        let csv = file(LabelFormat::Csv, &records);
+        assert!(
+            csv.lines().next().unwrap().ends_with(",sha256,pdq,split") && csv.contains(",ab,,train\r\n"),
+            "{csv}"
+        );
+        assert!(file(LabelFormat::Jsonl, &records).contains(r#""pdq":null,"split":"test"}"#));
+        assert!(file(LabelFormat::Yaml, &records).ends_with("  pdq: null\n  split: \"test\"\n"));
+        assert!(file(LabelFormat::Txt, &records).ends_with("\ta b\ttest\n"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::{
     ExportFileError, OpenFile, attribution, card,
     croissant::Croissant,
     facts::Counts,
-    file::facts,
+    file::{facts, listing_of},
     make::{made_item, picture},
     manifest::{ExportFile, Manifest, WholeExport},
 };
@@ -35,7 +35,7 @@ use crate::{
     error::chain,
     model::{
         DatasetId, Derivative, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportOptions, Format,
-        Sha256,
+        Sha256, SplitPart,
     },
     private, validate,
 };
@@ -142,8 +142,10 @@ impl LocalExport {
     /// # Errors
     /// When something cannot be taken away.
     pub async fn remove_whole(folder: &Path, whole: &WholeExport) -> Result<(), ExportError> {
-        remove(gone(folder, listed(&folder.join(LISTING)).await?, &[])).await?;
-        let is_inside = |name: &str| Path::new(name).file_name().is_some_and(|file| file == name);
+        remove(gone(folder, listed_in_parts(folder).await?, &[])).await?;
+        let is_listing = |name: &str| listings_of_all().any(|listing| listing == name);
+        let is_inside =
+            |name: &str| is_listing(name) || Path::new(name).file_name().is_some_and(|file| file == name);
         let names = whole.files.iter().map(|file| file.name.as_str()).filter(|name| is_inside(name));
         remove(names.chain([CROISSANT, MANIFEST]).map(|name| folder.join(name)).collect()).await
     }
@@ -301,8 +303,10 @@ impl LocalExport {
         // Which has all pictures.
         let all = rows.iter().find(|row| row.kind == ExportFileKind::Card);
         let all = all.ok_or(ExportFileError::Unreadable)?;
-        let listing = folder.join(LISTING);
-        let mut lines = Draft::begin(&listing).await?;
+        let mut listings: Vec<(&'static str, u64, Draft)> = Vec::new();
+        if export.options.split.is_none() {
+            listings.push((LISTING, 0, Draft::begin(&folder.join(LISTING)).await?));
+        }
         let mut attribution = documents::begin_attribution(folder).await?;
         let (mut counts, mut files) = (Counts::default(), Vec::new());
         let total = export.left();
@@ -323,19 +327,35 @@ impl LocalExport {
                     }
                     Err(error) => return Err(error),
                 };
-                lines.push_json(&record).await?;
+                // Parts come one after another.
+                let listing = record.split.map_or(LISTING, listing_of);
+                if listings.last().is_none_or(|(last, ..)| *last != listing) {
+                    listings.push((listing, 0, Draft::begin(&folder.join(listing)).await?));
+                }
+                if let Some((_, images, lines)) = listings.last_mut() {
+                    *images += 1;
+                    lines.push_json(&record).await?;
+                }
                 if let Some(attribution) = &mut attribution {
                     attribution.push(&attribution::row(&record)).await?;
                 }
                 counts.add(&record);
-                files.push(folder.join(&record.file_name));
+                files.push(folder.join(record.path()));
                 tell(LocalProgress { what: "pictures", done: files.len() as u64, total });
             }
         }
         let images = files.len() as u64;
-        let finished = lines.finish().await?;
-        let before = listed(&listing).await?;
-        lines.replace().await?;
+        let mut finished = Vec::new();
+        for (name, images, lines) in &mut listings {
+            finished.push((*name, *images, lines.finish().await?));
+        }
+        let before = listed_in_parts(folder).await?;
+        for (.., lines) in listings {
+            lines.replace().await?;
+        }
+        // An export before may have been split in another way, or not at all.
+        let others = listings_of_all().filter(|name| finished.iter().all(|(there, ..)| there != name));
+        remove(others.map(|name| folder.join(name)).collect()).await?;
         remove(gone(folder, before, &files)).await?;
         remove(strays(folder, &files)?).await?;
         let mut attributed = None;
@@ -390,7 +410,7 @@ async fn put(
     goes_on: bool,
 ) -> Result<ExportItem, ExportError> {
     let Some(wish) = export.options.pictures else {
-        let path = folder.join(&item.record.file_name);
+        let path = folder.join(item.record.path());
         let is_there = hashed(&path).await.is_ok_and(|(hash, _)| hash.finalize()[..] == item.sha256.0);
         if !is_there {
             let (_, bytes) = picture(app, export, item.clone()).await?;
@@ -398,7 +418,7 @@ async fn put(
         }
         return Ok(item);
     };
-    let path = folder.join(item.record.made_file_name(wish.format.format()));
+    let path = folder.join(item.record.path()).with_extension(wish.format.format().extension());
     if goes_on && let Some(there) = made_before(app, &path, &item, &wish).await {
         return Ok(there);
     }
@@ -426,9 +446,14 @@ fn strays(folder: &Path, now: &[PathBuf]) -> Result<Vec<PathBuf>, ExportError> {
         std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
     };
     let mut strays = Vec::new();
-    for class in entries(folder).map_err(cannot_write(folder))?.into_iter().filter(|class| class.is_dir()) {
-        let files = entries(&class).map_err(cannot_write(&class))?;
-        strays.extend(files.into_iter().filter(|file| is_picture_name(file) && !now.contains(file)));
+    let parts = SplitPart::ALL.map(|part| folder.join(part.name()));
+    for folder in parts.into_iter().filter(|part| part.is_dir()).chain([folder.to_owned()]) {
+        for class in
+            entries(&folder).map_err(cannot_write(&folder))?.into_iter().filter(|class| class.is_dir())
+        {
+            let files = entries(&class).map_err(cannot_write(&class))?;
+            strays.extend(files.into_iter().filter(|file| is_picture_name(file) && !now.contains(file)));
+        }
     }
     Ok(strays)
 }
@@ -456,6 +481,21 @@ async fn hashed(path: &Path) -> io::Result<(Hash, u64)> {
 
 fn hex(hash: Hash) -> String {
     Sha256(hash.finalize().into()).to_string()
+}
+
+/// The listings that there may be in a folder.
+fn listings_of_all() -> impl Iterator<Item = &'static str> {
+    [LISTING].into_iter().chain(SplitPart::ALL.map(listing_of))
+}
+
+/// The files that all listings of a folder name, below it.
+async fn listed_in_parts(folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
+    let mut files = Vec::new();
+    for name in listings_of_all() {
+        let beside = Path::new(name).parent().unwrap_or(Path::new(""));
+        files.extend(listed(&folder.join(name)).await?.into_iter().map(|file| beside.join(file)));
+    }
+    Ok(files)
 }
 
 /// Removes what was begun of other versions of a file.

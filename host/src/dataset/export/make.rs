@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ExportFileError,
+    columns::Besides,
     facts::ExportFacts,
     file,
     parquet::{GROUP_BYTES, GROUP_ROWS, ParquetLayout, ParquetRow, ParquetWriter},
@@ -158,8 +159,8 @@ impl Source {
     }
 
     fn table(&self, sink: Sink, pictures: bool) -> Result<Sink, ExportFileError> {
-        let are_made = self.export.options.pictures.is_some();
-        let layout = ParquetLayout { pictures, keys: !pictures, are_made };
+        let besides = Besides::of(self.export.format, &self.export.options);
+        let layout = ParquetLayout { pictures, keys: !pictures, besides };
         let mut writer = ParquetWriter::new(sink, layout)?;
         let (mut group, mut bytes) = (Vec::<(ExportItem, Bytes)>::new(), 0);
         let mut write = |group: &mut Vec<(ExportItem, Bytes)>| {

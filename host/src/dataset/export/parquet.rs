@@ -19,7 +19,7 @@ use parquet::{
     schema::{parser::parse_message_type, types::ColumnPath},
 };
 
-use super::columns::{Cell, Kind, columns};
+use super::columns::{Besides, Cell, Kind, columns};
 use crate::model::ExportRecord;
 
 /// Most rows of a row group.
@@ -36,8 +36,8 @@ pub struct ParquetLayout {
     pub pictures: bool,
     /// A column `key`, as archives of the webdataset kind name their members: see [`key`].
     pub keys: bool,
-    /// Pictures are made of what was found: columns of the original.
-    pub are_made: bool,
+    /// What the records have besides.
+    pub besides: Besides,
 }
 
 /// A row.
@@ -143,7 +143,7 @@ impl<W: Write + Send> ParquetWriter<W> {
             column.typed::<ByteArrayType>().write_batch(&keys, Some(&vec![1; keys.len()]), None)?;
             column.close()?;
         }
-        for column in columns(self.layout.are_made) {
+        for column in columns(self.layout.besides) {
             write_column(&mut group, rows.iter().map(|row| (column.cell)(row.record)), column.kind)?;
         }
         group.close()?;
@@ -214,7 +214,7 @@ fn schema(layout: ParquetLayout) -> String {
     if layout.keys {
         schema += "optional binary key (STRING);\n";
     }
-    for column in columns(layout.are_made) {
+    for column in columns(layout.besides) {
         let name = column.name;
         schema += &match column.kind {
             Kind::Text => format!("optional binary {name} (STRING);\n"),
@@ -240,7 +240,7 @@ fn features(layout: ParquetLayout) -> serde_json::Value {
     if layout.keys {
         features.insert("key".to_owned(), value("string"));
     }
-    for column in columns(layout.are_made) {
+    for column in columns(layout.besides) {
         let feature = match column.kind {
             Kind::Text => value("string"),
             Kind::Texts => serde_json::json!({ "feature": value("string"), "_type": "Sequence" }),
@@ -297,7 +297,8 @@ mod tests {
     #[test]
     fn a_table_has_what_the_records_have() {
         for (pictures, keys, are_made) in [(true, false, false), (true, false, true), (false, true, false)] {
-            let layout = ParquetLayout { pictures, keys, are_made };
+            let besides = Besides { are_made, is_split: keys };
+            let layout = ParquetLayout { pictures, keys, besides };
             let records = records(7, are_made);
             let bytes = table(layout, &records, 3);
             assert_eq!(bytes, table(layout, &records, 3), "the same rows, the same bytes");
@@ -309,7 +310,7 @@ mod tests {
             for (index, (row, record)) in rows.iter().zip(&records).enumerate() {
                 let fields: std::collections::BTreeMap<_, _> =
                     row.get_column_iter().map(|(name, field)| (name.clone(), field.clone())).collect();
-                let count = columns(are_made).count() + usize::from(pictures) + usize::from(keys);
+                let count = columns(besides).count() + usize::from(pictures) + usize::from(keys);
                 assert_eq!(fields.len(), count);
                 let text = |text: &str| Field::Str(text.to_owned());
                 assert_eq!(fields["title"], record.provenance.title.as_deref().map_or(Field::Null, text));

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{attribution, labels::LabelFormat};
-use crate::model::{ExportItem, ExportRecord, Format, Sha256};
+use crate::model::{ExportItem, ExportRecord, Format, Sha256, SplitPart};
 
 /// A part of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +62,10 @@ pub struct RowFile {
 /// What the rows of a file say.
 #[derive(Clone, Copy, Debug)]
 pub enum Rows {
-    /// What is known of each picture.
-    Labels(LabelFormat),
+    /// What is known of each picture, of an export that is split or not.
+    Labels(LabelFormat, bool),
+    /// What is known of each picture of this part, a record a line.
+    Part(SplitPart),
     /// Whom to name for it, by the name that it has where it is made into this format.
     Attribution(Option<Format>),
 }
@@ -149,7 +151,8 @@ impl RowFile {
     pub fn head(&mut self) -> Vec<u8> {
         self.is_first = true;
         match self.rows {
-            Rows::Labels(format) => format.head(self.records),
+            Rows::Labels(format, is_split) => format.head(self.records, is_split),
+            Rows::Part(_) => Vec::new(),
             Rows::Attribution(_) => attribution::head(),
         }
     }
@@ -159,8 +162,10 @@ impl RowFile {
     pub fn row(&mut self, record: &ExportRecord) -> Vec<u8> {
         let is_first = std::mem::take(&mut self.is_first);
         match self.rows {
-            Rows::Labels(format) if is_first => format.record(record),
-            Rows::Labels(format) => [format.separator(), &format.record(record)].concat(),
+            Rows::Labels(format, _) if is_first => format.record(record),
+            Rows::Labels(format, _) => [format.separator(), &format.record(record)].concat(),
+            Rows::Part(part) if record.split == Some(part) => LabelFormat::Jsonl.record(record),
+            Rows::Part(_) => Vec::new(),
             Rows::Attribution(None) => attribution::row(record),
             Rows::Attribution(Some(format)) => {
                 attribution::row(&ExportRecord { file_name: record.made_file_name(format), ..record.clone() })
@@ -172,8 +177,8 @@ impl RowFile {
     #[must_use]
     pub const fn foot(&self) -> &'static [u8] {
         match self.rows {
-            Rows::Labels(format) => format.foot(self.records),
-            Rows::Attribution(_) => b"",
+            Rows::Labels(format, _) => format.foot(self.records),
+            Rows::Part(_) | Rows::Attribution(_) => b"",
         }
     }
 }

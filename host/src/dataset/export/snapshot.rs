@@ -1,23 +1,25 @@
 //! The beginning of an export: what a dataset has kept is fixed, cut into files, and measured.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     ExportFileError,
     facts::{Counts, ExportFacts},
     file::{MadeAs, measure_files},
+    split::{MOST_IMAGES, Member, parts},
 };
 use crate::{
     app::App,
     dataset::{ATTRIBUTION, CARD, ExportError, ListedImage, class::Folders},
     db::{
         self,
-        exports::{NewExportFile, Snapshot, SnapshotRow, begin_to_settle},
+        exports::{LookRow, NewExportFile, Snapshot, SnapshotRow, begin_to_settle},
         facts::Scope,
         measurements::MeasureScope,
     },
     model::{
-        DatasetId, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportOptions, Format, Sha256, UserId,
+        DatasetId, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportOptions, ExportRecord, Format,
+        Sha256, SplitPart, UserId,
     },
     services::{
         Violation,
@@ -81,8 +83,10 @@ enum Purpose {
 struct Shards {
     most_images: u32,
     most_bytes: u64,
-    /// Positions of the first picture of each.
-    firsts: Vec<i32>,
+    /// Whether each is of one part of a split.
+    is_by_part: bool,
+    /// Position of the first picture of each, and its part.
+    firsts: Vec<(i32, Option<SplitPart>)>,
     images: u32,
     bytes: u64,
 }
@@ -167,7 +171,8 @@ impl App {
         if purpose == Purpose::Current {
             snapshot.reuse(user, dataset, export).await?;
         }
-        snapshot.open(user, dataset, options.order, options.seed).await?;
+        divide(&mut snapshot, user, dataset, options).await?;
+        snapshot.open(user, dataset, options).await?;
         let (mut position, mut counts, mut shards) = (0, Counts::default(), Shards::new(format, options));
         let made_as = MadeAs::of(options, format);
         loop {
@@ -206,13 +211,41 @@ impl App {
     }
 }
 
+/// Notes in which part each picture is, if the export is split.
+async fn divide(
+    snapshot: &mut Snapshot,
+    user: UserId,
+    dataset: DatasetId,
+    options: &ExportOptions,
+) -> Result<(), CreateExportError> {
+    let (Some(split), seed) = (options.split, options.seed) else { return Ok(()) };
+    let impossible =
+        |detail: String| CreateExportError::Rules(vec![Violation { pointer: "/split".to_owned(), detail }]);
+    let looks = snapshot.looks(user, dataset, MOST_IMAGES + 1).await?;
+    if looks.len() > MOST_IMAGES {
+        return Err(impossible(format!("is for at most {MOST_IMAGES} pictures")));
+    }
+    let divided = tokio::task::spawn_blocking(move || {
+        let member = |look: &LookRow| Member { label: look.label, sha256: look.sha256, hashes: look.hashes };
+        let members: Vec<Member> = looks.iter().map(member).collect();
+        let parts = parts(&members, split, seed)?;
+        Some(looks.iter().map(|look| look.image).zip(parts).collect::<Vec<_>>())
+    });
+    let divided = divided.await.map_err(|_| ExportFileError::Stopped)?;
+    let divided = divided.ok_or_else(|| {
+        impossible("cannot be made: too many pictures of the dataset look nearly alike".to_owned())
+    })?;
+    Ok(snapshot.divide(&divided).await?)
+}
+
 fn item(row: SnapshotRow, position: i32, folders: &Folders) -> Result<ExportItem, ExportError> {
-    let SnapshotRow { record, crc32 } = row;
+    let SnapshotRow { record, crc32, part } = row;
     let object = Sha256::parse(&record.sha256).zip(Format::named(&record.format));
     let (sha256, format) = object.ok_or(ExportError::Unreadable(record.id))?;
     let image = record.id;
     let listed = ListedImage::new(folders, (sha256, format), record);
-    let record = listed.export_record();
+    let part = part.and_then(|part| SplitPart::ALL.get(usize::try_from(part).ok()?).copied());
+    let record = ExportRecord { split: part, ..listed.export_record() };
     let size = record.size;
     let crc32 = crc32.and_then(|crc32| u32::try_from(crc32).ok());
     Ok(ExportItem { position, image, sha256, format, size, crc32, record })
@@ -221,15 +254,20 @@ fn item(row: SnapshotRow, position: i32, folders: &Folders) -> Result<ExportItem
 impl Shards {
     fn new(format: ExportFormat, options: &ExportOptions) -> Self {
         let (most_images, most_bytes) = (options.most_images(format), options.most_bytes(format));
+        // Other files say of each picture in which part it is.
+        let is_by_part = matches!(format, ExportFormat::Webdataset | ExportFormat::Parquet);
         // There is always one, be it empty.
-        Self { most_images, most_bytes, firsts: vec![0], images: 0, bytes: 0 }
+        Self { most_images, most_bytes, is_by_part, firsts: vec![(0, None)], images: 0, bytes: 0 }
     }
 
     fn add(&mut self, item: &ExportItem) {
         let is_full =
             self.images >= self.most_images || self.bytes.saturating_add(item.size) > self.most_bytes;
-        if self.images > 0 && is_full {
-            self.firsts.push(item.position);
+        let part = item.record.split.filter(|_| self.is_by_part);
+        if self.images == 0 {
+            self.firsts = vec![(item.position, part)];
+        } else if is_full || self.firsts.last().is_some_and(|(_, before)| *before != part) {
+            self.firsts.push((item.position, part));
             (self.images, self.bytes) = (0, 0);
         }
         self.images += 1;
@@ -238,7 +276,12 @@ impl Shards {
 }
 
 /// The files of an export whose shards begin at these positions.
-fn files(format: ExportFormat, options: &ExportOptions, firsts: Vec<i32>, end: i32) -> Vec<NewExportFile> {
+fn files(
+    format: ExportFormat,
+    options: &ExportOptions,
+    firsts: Vec<(i32, Option<SplitPart>)>,
+    end: i32,
+) -> Vec<NewExportFile> {
     let (kind, extension) = match format {
         // In no file that is made of several.
         ExportFormat::Folder => return documents(end),
@@ -248,10 +291,13 @@ fn files(format: ExportFormat, options: &ExportOptions, firsts: Vec<i32>, end: i
         format => (ExportFileKind::Labels, format.name()),
     };
     let is_one = firsts.len() == 1 && !matches!(format, ExportFormat::Webdataset | ExportFormat::Parquet);
-    let ends = firsts.iter().skip(1).copied().chain([end]);
-    let mut files = Vec::new();
-    for (number, (first, end)) in firsts.iter().copied().zip(ends).enumerate() {
-        let stem = if is_one { "data".to_owned() } else { format!("data-{number:05}") };
+    let ends = firsts.iter().skip(1).map(|(first, _)| *first).chain([end]);
+    let (mut files, mut numbers) = (Vec::new(), BTreeMap::new());
+    for ((first, part), end) in firsts.iter().copied().zip(ends) {
+        let number: &mut usize = numbers.entry(part).or_default();
+        let name = part.map_or("data", SplitPart::name);
+        let stem = if is_one { name.to_owned() } else { format!("{name}-{number:05}") };
+        *number += 1;
         files.push(NewExportFile { name: format!("{stem}.{extension}"), kind, first, end });
         if options.parquet_beside {
             let name = format!("{stem}.parquet");

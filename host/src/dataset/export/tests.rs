@@ -15,7 +15,7 @@ use super::{
 };
 use crate::model::{ExportItem, ExportRecord, Format, ImageId, Sha256};
 
-const LINES: Rows = Rows::Labels(LabelFormat::Jsonl);
+const LINES: Rows = Rows::Labels(LabelFormat::Jsonl, false);
 
 /// Pictures are numbers over and over, that of their item.
 fn picture(item: &ExportItem) -> Vec<u8> {
@@ -241,7 +241,7 @@ proptest! {
         let files: [(Box<dyn Layout>, Option<u64>); 3] = [
             (Box::new(zip), Some(size)),
             (Box::new(TarFile), None),
-            (Box::new(RowFile::new(Rows::Labels(LabelFormat::Json), items.len())), None),
+            (Box::new(RowFile::new(Rows::Labels(LabelFormat::Json, false), items.len())), None),
         ];
         for (mut file, size) in files {
             let whole = bytes(&mut *file, &items, 0..u64::MAX);

@@ -174,12 +174,9 @@ impl Layout for ZipFile {
     }
 
     fn item(&mut self, pass: usize, item: &ExportItem, out: &mut Vec<Segment>) {
-        let entry = Entry {
-            name: &item.record.file_name,
-            crc32: item.crc32.unwrap_or_default(),
-            size: item.size,
-            start: self.at,
-        };
+        let name = item.record.path();
+        let entry =
+            Entry { name: &name, crc32: item.crc32.unwrap_or_default(), size: item.size, start: self.at };
         if pass == 0 {
             out.push(entry.header().into());
             out.push(Segment::picture(item));

@@ -140,6 +140,23 @@ fn mix(from: Colour, to: Colour, part: f32) -> Colour {
     })
 }
 
+/// Discs of all colours, with more to see than a landscape has.
+pub(super) fn mosaic(random: &mut impl Rng, width: u32, height: u32) -> RgbImage {
+    let mut picture = RgbImage::from_pixel(width, height, Rgb([128; 3]));
+    for _ in 0..150 {
+        let radius = random.random_range(height / 30..height / 8);
+        let (x, y) = (random.random_range(0..width), random.random_range(0..height));
+        let colour = Rgb(std::array::from_fn(|_| random.random()));
+        for row in y.saturating_sub(radius)..(y + radius).min(height) {
+            let half_chord = radius.pow(2).saturating_sub(row.abs_diff(y).pow(2)).isqrt();
+            for column in x.saturating_sub(half_chord)..(x + half_chord).min(width) {
+                picture.put_pixel(column, row, colour);
+            }
+        }
+    }
+    picture
+}
+
 /// Baseline JPEG that says by EXIF how it is to be turned (1: not at all).
 pub(super) fn jpeg(picture: &RgbImage, orientation: u8) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();

@@ -1,0 +1,219 @@
+//! Which pictures look alike, directly or by way of others: all pairs of hashes that are near each other are
+//! found, however many hashes there are, without comparing each with each.
+
+use crate::model::Pdq;
+
+/// Parts of a hash by which hashes are sorted into cells: of two that are near, one part is the same or differs
+/// in one bit, as there are too few bits in which they may differ for two of each.
+const BANDS: usize = 16;
+/// Values of a part.
+const CELLS: usize = 1 << 16;
+const _: () = assert!((Pdq::ALIKE as usize) < 2 * BANDS);
+/// Most pairs that are looked at, some minutes of one processor. Of hashes that are spread as those of pictures
+/// are, a million have a tenth of it.
+const MOST_PAIRS: u64 = 20_000_000_000;
+
+/// Sets of things that are joined until they are asked for.
+struct Sets {
+    /// Of each thing one that is in the same set and not after it, itself in the first of a set.
+    parents: Vec<u32>,
+}
+
+impl Sets {
+    fn new(count: usize) -> Self {
+        Self { parents: (0..).take(count).collect() }
+    }
+
+    fn first(&mut self, mut of: u32) -> u32 {
+        while self.parents[of as usize] != of {
+            let above = self.parents[self.parents[of as usize] as usize];
+            self.parents[of as usize] = above;
+            of = above;
+        }
+        of
+    }
+
+    fn join(&mut self, one: u32, other: u32) {
+        let (one, other) = (self.first(one), self.first(other));
+        self.parents[one.max(other) as usize] = one.min(other);
+    }
+}
+
+/// Hashes by their value in one band.
+struct Cells {
+    /// Where in `order` those of each value begin, and the end.
+    starts: Vec<u32>,
+    /// The hashes, by value.
+    order: Vec<u32>,
+}
+
+impl Cells {
+    fn new(hashes: &[Pdq], band: usize) -> Self {
+        let mut starts = vec![0; CELLS + 1];
+        hashes.iter().for_each(|hash| starts[value(hash, band) + 1] += 1);
+        for cell in 0..CELLS {
+            starts[cell + 1] += starts[cell];
+        }
+        let (mut next, mut order) = (starts.clone(), vec![0; hashes.len()]);
+        for (number, hash) in (0..).zip(hashes) {
+            let place = &mut next[value(hash, band)];
+            order[*place as usize] = number;
+            *place += 1;
+        }
+        Self { starts, order }
+    }
+
+    fn of(&self, value: usize) -> &[u32] {
+        &self.order[self.starts[value] as usize..self.starts[value + 1] as usize]
+    }
+
+    /// Cells whose hashes may be near each other, each two once.
+    fn pairs(&self) -> impl Iterator<Item = (&[u32], &[u32])> {
+        let beside = |value: usize| (0..16).map(move |bit| value ^ (1 << bit)).filter(move |of| *of > value);
+        (0..CELLS)
+            .filter(|value| !self.of(*value).is_empty())
+            .flat_map(move |value| beside(value).map(move |other| (self.of(value), self.of(other))))
+    }
+
+    /// Cells of more than one hash.
+    fn shared(&self) -> impl Iterator<Item = &[u32]> {
+        (0..CELLS).map(|value| self.of(value)).filter(|cell| cell.len() > 1)
+    }
+
+    /// Pairs of hashes that it takes to look at.
+    fn cost(&self) -> u64 {
+        let across: u64 = self.pairs().map(|(one, other)| one.len() as u64 * other.len() as u64).sum();
+        across + self.shared().map(|cell| triangle(cell.len() as u64)).sum::<u64>()
+    }
+}
+
+const fn triangle(of: u64) -> u64 {
+    of * of.saturating_sub(1) / 2
+}
+
+fn value(hash: &Pdq, band: usize) -> usize {
+    usize::from(u16::from_be_bytes([hash.0[2 * band], hash.0[2 * band + 1]]))
+}
+
+/// Tells of each picture the first that it is connected with, be it itself. Each hash is that of a picture, which
+/// may have several; those that differ in 31 bits at most connect their pictures, and so do `equal` ones.
+/// None where that takes too long, because very many are nearly alike.
+///
+/// It takes 16 bytes a picture, and 60 a hash.
+pub(super) fn groups(pictures: usize, hashes: &[(u32, Pdq)], equal: &[(u32, u32)]) -> Option<Vec<u32>> {
+    let mut sets = Sets::new(pictures);
+    equal.iter().for_each(|(one, other)| sets.join(*one, *other));
+    // The same hash once.
+    let mut sorted: Vec<(Pdq, u32)> = hashes.iter().map(|(picture, hash)| (*hash, *picture)).collect();
+    sorted.sort_unstable();
+    let (mut unique, mut owners): (Vec<Pdq>, Vec<u32>) = (Vec::new(), Vec::new());
+    for (hash, picture) in sorted {
+        if unique.last() == Some(&hash) {
+            sets.join(owners[owners.len() - 1], picture);
+        } else {
+            unique.push(hash);
+            owners.push(picture);
+        }
+    }
+    let mut join = |one: u32, other: u32| {
+        if unique[one as usize].distance(&unique[other as usize]) <= u32::from(Pdq::ALIKE) {
+            sets.join(owners[one as usize], owners[other as usize]);
+        }
+    };
+    let all = triangle(unique.len() as u64);
+    // It takes as long to go through the cells as to look at some pairs.
+    let of_cells = (BANDS * CELLS) as u64;
+    let by_cells = if all > of_cells {
+        of_cells + (0..BANDS).map(|band| Cells::new(&unique, band).cost()).sum::<u64>()
+    } else {
+        of_cells
+    };
+    if all.min(by_cells) > MOST_PAIRS {
+        return None;
+    }
+    if all <= by_cells {
+        let count = u32::try_from(unique.len()).unwrap_or(u32::MAX);
+        (0..count).for_each(|one| (0..one).for_each(|other| join(one, other)));
+    } else {
+        for band in 0..BANDS {
+            let cells = Cells::new(&unique, band);
+            for (one, other) in cells.pairs() {
+                one.iter().for_each(|one| other.iter().for_each(|other| join(*one, *other)));
+            }
+            for cell in cells.shared() {
+                for (at, one) in cell.iter().enumerate() {
+                    cell[..at].iter().for_each(|other| join(*one, *other));
+                }
+            }
+        }
+    }
+    Some((0..).take(pictures).map(|picture| sets.first(picture)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+
+    use super::*;
+
+    /// By comparing each with each.
+    fn plainly(pictures: usize, hashes: &[(u32, Pdq)]) -> Vec<u32> {
+        let mut sets = Sets::new(pictures);
+        for (at, (one, hash)) in hashes.iter().enumerate() {
+            for (other, near) in &hashes[..at] {
+                if hash.distance(near) <= 31 {
+                    sets.join(*one, *other);
+                }
+            }
+        }
+        (0..).take(pictures).map(|picture| sets.first(picture)).collect()
+    }
+
+    fn random(random: &mut SmallRng) -> Pdq {
+        Pdq(std::array::from_fn(|_| random.random()))
+    }
+
+    /// The same with this many other bits.
+    fn near(hash: Pdq, bits: usize, random: &mut SmallRng) -> Pdq {
+        let mut places: Vec<usize> = (0..256).collect();
+        let mut hash = hash;
+        for _ in 0..bits {
+            let bit = places.swap_remove(random.random_range(0..places.len()));
+            hash.0[bit / 8] ^= 1 << (bit % 8);
+        }
+        hash
+    }
+
+    #[test]
+    fn all_that_are_near_are_found() {
+        let random_numbers = &mut SmallRng::seed_from_u64(7);
+        // Enough for cells to be less work than all pairs.
+        let mut hashes: Vec<(u32, Pdq)> = (0..3000).map(|number| (number, random(random_numbers))).collect();
+        for number in 0..600_u32 {
+            let (of, hash) = hashes[random_numbers.random_range(0..hashes.len())];
+            let distance = [1, 15, 30, 31, 32, 33][number as usize % 6];
+            // Some are a second hash of a picture.
+            let picture = if number % 10 == 0 { of / 2 } else { 3000 + number };
+            hashes.push((picture, near(hash, distance, random_numbers)));
+        }
+        let found = groups(3600, &hashes, &[]).unwrap();
+        assert_eq!(found, plainly(3600, &hashes));
+        let connected = (0..).zip(&found).filter(|(number, first)| number != *first).count();
+        assert!((300..600).contains(&connected), "{connected}");
+    }
+
+    /// Where all are in the same cells, they are compared each with each, and no more often.
+    #[test]
+    fn many_that_are_nearly_alike_take_no_longer_than_all_pairs() {
+        let random_numbers = &mut SmallRng::seed_from_u64(8);
+        let hash = random(random_numbers);
+        let hashes: Vec<(u32, Pdq)> =
+            (0..2000).map(|number| (number, near(hash, 20, random_numbers))).collect();
+        assert_eq!(groups(2000, &hashes, &[]).unwrap(), plainly(2000, &hashes));
+        // The same hash is one, and the same bytes are one picture.
+        let same: Vec<(u32, Pdq)> = (0..300_000).map(|number| (number, hash)).collect();
+        assert_eq!(groups(300_000, &same, &[]).unwrap(), vec![0; 300_000]);
+        assert_eq!(groups(3, &[], &[(1, 2)]).unwrap(), [0, 1, 1]);
+        assert!(groups(0, &[], &[]).unwrap().is_empty());
+    }
+}
