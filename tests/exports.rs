@@ -682,7 +682,7 @@ async fn an_export_is_split_with_what_looks_alike_on_one_side() {
         let line = csv.lines().find(|line| line.contains(hash)).unwrap();
         !line.ends_with(&format!(",{part}"))
     });
-    assert!(csv.lines().next().unwrap().ends_with(",pdq,split") && differ, "{csv}");
+    assert!(csv.lines().next().unwrap().ends_with(",jpeg_quality,split") && differ, "{csv}");
     // A dataset of nothing, and parts of which some stay empty.
     let empty = Kept::make(&api, &ann, &[]).await;
     let export = empty.export(&ann, &json!({ "format": "webdataset", "split": split })).await;

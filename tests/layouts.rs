@@ -161,6 +161,12 @@ async fn every_operation_works_over_every_layout() {
         system.get(&export).await.expect(200);
         system.call("DELETE", &export, None).await.expect(200);
         system.get(&format!("{dataset}/export/zip")).await.expect(200);
+        let taken_out = system.call("DELETE", &image, None).await;
+        assert_eq!(taken_out.status / 100, 2, "{layout:?}: {}", taken_out.text);
+        for removals in ["/api/v1/removals", &format!("{dataset}/removals")] {
+            let nothing = json!({ "host": "nothing.example" });
+            assert_eq!(system.post(removals, &nothing).await.expect(200).json()["images"], 0, "{layout:?}");
+        }
 
         let made = json!({ "name": "Training", "permissions": ["read"] });
         let made = system.post("/api/v1/api-keys", &made).await.expect(201).json();

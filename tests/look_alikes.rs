@@ -207,6 +207,9 @@ async fn either_may_end_first(more: impl Fn(&Value) -> Value) {
             let shown = system.job(job).await;
             let said = format!("kept {kept} of 100: the sources have no more");
             assert_eq!((&shown["kept"], &shown["error"]), (&json!(kept), &json!(said)), "{shown:#}");
+            let path = format!("/api/v1/datasets/{}", shown["dataset_id"]);
+            let dataset = system.get(&path).await.expect(200).json();
+            assert_eq!(dataset["images_collected"], dataset["image_count"], "{dataset:#}");
         }
         let later = system.create_with(&[&later], 100, beside).await;
         let later = system.until_status(later, "completed").await;
@@ -390,4 +393,32 @@ async fn what_has_little_to_see_is_compared_by_bytes() {
     let job = system.create(&["/page"], 100).await;
     let shown = system.until_status(job, "completed").await;
     assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(2), &json!(1)), "{shown:#}");
+}
+
+/// Where other rules refuse what stands for others, a job that runs judges these again.
+#[tokio::test]
+async fn copies_of_what_is_refused_later_are_tried_again() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/first", [enlarged("one", 5), soft("one", 3)]);
+    let second = site.gallery("/second", 2, None);
+    site.hold(&second);
+    let job = system.create(&["/first", "/second"], 100).await;
+    let is_done = |job: &Value| {
+        let first = &job["chunks"][0];
+        first["state"] == "exhausted" && first["kept"] == 1
+    };
+    let before = system.until(job, "the first part is done", is_done).await;
+    assert_eq!((&before["kept"], &before["duplicates"]), (&json!(1), &json!(1)), "{before:#}");
+    let dataset = before["dataset_id"].to_string();
+    let check = ["dataset", "check", &dataset, "--max-size", "60x60", "--all-users", "--yes", "--json"];
+    let told: Value = serde_json::from_str(&system.tool(&check, &[]).await).unwrap();
+    assert_eq!(told["refused"], 1, "{told}");
+    let during = system.until(job, "the copy is kept", is_done).await;
+    assert_eq!((&during["kept"], &during["duplicates"]), (&json!(1), &json!(0)), "{during:#}");
+    site.release(&second);
+    let over = system.until_status(job, "completed").await;
+    assert_eq!((&over["kept"], &over["duplicates"]), (&json!(3), &json!(0)), "{over:#}");
+    assert_eq!(named(&images(&system, &over).await, "/first/1")["verdict"], "kept");
 }

@@ -339,17 +339,23 @@ impl Photo {
         Some(Self { bytes: bytes.into(), size })
     }
 
-    /// Hills with grain, 0.2 to 0.4 bytes a pixel, of a size of its own.
+    /// Clouds with grain, 0.2 to 0.4 bytes a pixel, of a size of its own; no two look alike.
     fn paint(number: u32) -> Self {
         let (width, height) = (640 + 16 * number, 480 + 8 * number);
         let mut seed = number;
+        let clouds: Vec<u8> = (0..3u8)
+            .flat_map(|part| Sha256::new().chain_update(number.to_be_bytes()).chain_update([part]).finalize())
+            .collect();
         let picture = RgbImage::from_fn(width, height, |x, y| {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let grain = f64::from(seed >> 28) - 8.0;
             let (u, v) = (f64::from(x) / f64::from(width), f64::from(y) / f64::from(height));
-            let hills =
-                (u * f64::from(7 + number) + v * 5.0).sin() * 60.0 + (v * 11.0 - u * 3.0).cos() * 45.0;
-            Rgb([120.0, 125.0, 110.0].map(|base| (base + hills + grain).clamp(0.0, 255.0) as u8))
+            let (left, above) = ((u * 8.0) as usize, (v * 8.0) as usize);
+            let (u, v) = (u * 8.0 - left as f64, v * 8.0 - above as f64);
+            let at = |x: usize, y: usize| f64::from(clouds[(left + x + 9 * (above + y)) % clouds.len()]);
+            let cloud =
+                (at(0, 0) * (1.0 - u) + at(1, 0) * u) * (1.0 - v) + (at(0, 1) * (1.0 - u) + at(1, 1) * u) * v;
+            Rgb([0.1, 0.0, -0.1].map(|tint| (30.0 + cloud * (0.7 + tint) + grain).clamp(0.0, 255.0) as u8))
         });
         let mut bytes = Vec::new();
         picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Jpeg).unwrap();

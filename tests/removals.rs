@@ -57,7 +57,7 @@ async fn remove_image(system: &System, image: &Value) -> Value {
 }
 
 fn removal(images: u64, duplicates: u64, datasets: u64) -> Value {
-    json!({ "images": images, "duplicates": duplicates, "datasets": datasets, "more": false })
+    json!({ "images": images, "duplicates": duplicates, "unmeasured": 0, "datasets": datasets, "more": false })
 }
 
 /// A job of another user, which is over.
@@ -128,6 +128,7 @@ async fn a_picture_goes_with_its_duplicates_and_does_not_come_back() {
         (&left["status"], &left["valid_images"], &left["progress"]),
         (&json!("completed"), &json!(2), &json!(100))
     );
+    assert_eq!(left["error"], "kept 2 of 100: the sources have no more", "{left:#}");
     for end in ["/page/0", "/page/1"] {
         let rows = images(&system, &job).await;
         let (row, was) = (named(&rows, end), named(&before, end));
@@ -460,4 +461,69 @@ async fn what_resembles_a_list_is_not_wanted() {
     let detail = &named(&rows, "/page/0")["metadata"]["detail"];
     assert!(detail.as_str().unwrap().contains("the list of unwanted ones"), "{detail}");
     assert_eq!(again.get("unlike"), None, "every change of a job is sent, and the list is long");
+}
+
+/// A mirrored or turned copy is the picture that was taken out, whatever the job says of duplicates.
+#[tokio::test]
+async fn mirrored_ones_do_not_come_back() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    let one = image::load_from_memory(&enlarged("one", 5)).unwrap();
+    let mirrored = [one.fliph(), one.rotate90()].map(|picture| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    });
+    show(&site, "/page", [enlarged("one", 5)]);
+    show(&site, "/mirrored", mirrored);
+    let job = system.create(&["/page"], 100).await;
+    let job = system.until_status(job, "completed").await;
+    let one = images(&system, &job).await.remove(0);
+    assert_eq!(remove_image(&system, &one).await, removal(1, 0, 1));
+    let again = system.create_with(&["/mirrored"], 100, json!({ "dataset_id": job["dataset_id"] })).await;
+    let again = system.until_status(again, "completed").await;
+    assert_eq!(told(&again), (&json!(0), &json!(0), &json!({ "removed": 2 })), "{again:#}");
+}
+
+/// Of what was never measured only the bytes are known: that is said.
+#[tokio::test]
+async fn unmeasured_ones_are_told() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/page", [picture("one"), picture("two")]);
+    let job = system.create(&["/page"], 100).await;
+    let job = system.until_status(job, "completed").await;
+    let forget =
+        "update images set pdq = null, pdq_quality = null, pdq_trimmed = null where original_url like '%/0'";
+    sqlx::query(forget).execute(&system.pool).await.unwrap();
+    let host = ORIGIN.strip_prefix("http://").unwrap();
+    let dry = json!({ "host": host, "dry_run": true });
+    assert_eq!(remove(&system, Some(&job["dataset_id"]), dry).await["unmeasured"], 1);
+    let rows = images(&system, &job).await;
+    for (end, unmeasured) in [("/page/0", 1), ("/page/1", 0)] {
+        let gone = remove_image(&system, named(&rows, end)).await;
+        assert_eq!((&gone["images"], &gone["unmeasured"]), (&json!(1), &json!(unmeasured)), "{gone}");
+    }
+}
+
+/// A part that was done goes on at once when a picture of its job is taken out.
+#[tokio::test]
+async fn a_part_that_was_done_goes_on() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show(&site, "/first", ["one", "two", "three"].map(picture));
+    let second = site.gallery("/second", 2, None);
+    site.hold(&second);
+    let job = system.create(&["/first", "/second"], 4).await;
+    let is_done = |job: &Value| job["chunks"][0]["state"] == "satisfied" && job["chunks"][0]["kept"] == 2;
+    let before = system.until(job, "the first part has its share", is_done).await;
+    assert_eq!(remove_image(&system, &images(&system, &before).await[0]).await, removal(1, 0, 1));
+    let has_another = |job: &Value| job["chunks"][0]["kept"] == 2;
+    system.until(job, "the first part has its share again", has_another).await;
+    site.release(&second);
+    let over = system.until_status(job, "completed").await;
+    assert_eq!((&over["kept"], &over["error"]), (&json!(4), &Value::Null), "{over:#}");
 }

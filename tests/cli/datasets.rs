@@ -362,11 +362,21 @@ async fn datasets_are_exported_and_what_was_interrupted_goes_on() {
     assert_eq!(names("cut"), txt);
     let whole_folder = ["--out", "folder"];
     export(&whole_folder).await.expect(0);
-    // What another one left there that was killed before it could list it.
-    let stray = shell.path("folder/fox").join(format!("{}.jpg", "0".repeat(64)));
-    fs::write(&stray, "x").unwrap();
+    // What another one left there that was killed before it could list it goes; what is of others stays.
+    let [stray, other] = ["0", "1"].map(|digit| format!("fox/{}.jpg", digit.repeat(64)));
+    let in_folder = |name: &str| shell.path("folder").join(name);
+    for picture in [&stray, &other] {
+        fs::write(in_folder(picture), "x").unwrap();
+    }
+    fs::write(in_folder(".pixcrawler-export.pictures"), format!("{stray}\n../{other}\n")).unwrap();
     export(&whole_folder).await.expect(0);
-    assert!(!stray.exists());
+    assert!(!in_folder(&stray).exists() && in_folder(&other).exists());
+    fs::remove_file(in_folder(&other)).unwrap();
+    // A dataset in a folder that is called like a part.
+    shell.run(&["crawl", "--url", &format!("{ORIGIN}/b"), "--out", "beside/train"]).await.expect(0);
+    let before = tree(&shell.path("beside/train"));
+    export(&["--out", "beside"]).await.expect(2).says(&["beside holds files that are of no export"]);
+    assert!(tree(&shell.path("beside/train")) == before);
     export(&["--out", "folder", "--size", "8"]).await.expect(1).says(&["with other options"]);
     export(&["--out", "folder", "--format", "txt", "--restart"]).await.expect(0);
     assert_eq!(names("folder"), txt);

@@ -12,7 +12,7 @@ use crate::support::site::picture;
 
 /// exiftool before 12.67 does not know the field.
 const FIELDS: &str =
-    "%Image::ExifTool::UserDefined = ('Image::ExifTool::XMP::plus' => { DataMining => { } }); 1;";
+    "%Image::ExifTool::UserDefined = ('Image::ExifTool::PLUS::XMP' => { DataMining => { } }); 1;";
 
 /// What is read of a file: vocabulary, value and meaning of each signal.
 fn read(file: &Path, format: Format) -> Vec<(ConsentVocabulary, String, ConsentMeaning)> {

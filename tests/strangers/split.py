@@ -34,6 +34,10 @@ for name, arguments in (
     count(name, loaded)
 loaded = load_dataset(str(root / "webdataset"))
 count("webdataset", {part: [sample["json"] for sample in samples] for part, samples in loaded.items()})
+def text(value):
+    return value.decode() if isinstance(value, bytes) else value
+
+
 for name in ("folder", "parquet", "jsonl"):
     described = mlcroissant.Dataset(jsonld=str(root / name / "croissant.json"))
     parts = {}
@@ -41,6 +45,6 @@ for name in ("folder", "parquet", "jsonl"):
         fields = {key.split("/")[1]: value for key, value in record.items()}
         parts.setdefault(fields["split"].decode(), []).append({"label": fields["label"].decode()})
     count(f"croissant {name}", parts)
-    names = [record["splits/split_name"].decode() for record in described.records("splits")]
+    names = [text(record["splits/split_name"]) for record in described.records("splits")]
     assert sorted(names) == sorted(parts), names
 print(json.dumps(found))

@@ -181,9 +181,11 @@ impl Site {
     }
 }
 
-/// The requests for paths that begin so.
+/// The requests for paths that begin so, but for that file of the site which is asked for beside any picture.
 fn asked<'a>(state: &'a State, start: &'a str) -> impl Iterator<Item = &'a String> {
-    state.requests.iter().filter(move |request| path(request).starts_with(start))
+    const BESIDE: &str = "/.well-known/tdmrep.json";
+    let meant = move |asked: &str| asked.starts_with(start) && (asked != BESIDE || start == BESIDE);
+    state.requests.iter().filter(move |request| meant(path(request)))
 }
 
 /// Bytes sent of each open answer to paths that begin so.

@@ -46,6 +46,16 @@ impl Client {
         Self { http: reqwest::Client::new(), api, base: format!("http://{api}/api/v1/crawl-jobs/"), token }
     }
 
+    /// Creates a job that crawls `list` to its end, and follows it.
+    ///
+    /// # Errors
+    /// When the API refuses, or the job does not complete.
+    pub(crate) async fn crawl(&self, list: &str, images: usize) -> anyhow::Result<Followed> {
+        let begun = Instant::now();
+        let job = self.create(list, images).await?;
+        self.follow(&job, begun).await
+    }
+
     /// Creates a job that crawls `list` to its end.
     ///
     /// # Errors

@@ -6,10 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::mpsc::{self, RecvTimeoutError, Sender},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -43,7 +40,7 @@ pub(crate) struct Processes {
 
 /// Looks at how much memory is held, again and again.
 pub(crate) struct Watch {
-    is_over: Arc<AtomicBool>,
+    over: Sender<()>,
     thread: JoinHandle<u64>,
 }
 
@@ -206,22 +203,20 @@ impl Processes {
 impl Watch {
     /// `memory` says what is held now, in MiB.
     pub(crate) fn start(memory: impl Fn() -> u64 + Send + 'static) -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let ends = Arc::clone(&is_over);
+        let (over, ends) = mpsc::channel();
         let thread = thread::spawn(move || {
-            let mut peak = 0;
-            while !ends.load(Ordering::Relaxed) {
+            let mut peak = memory();
+            while ends.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
                 peak = memory().max(peak);
-                thread::sleep(LOOK);
             }
             peak
         });
-        Self { is_over, thread }
+        Self { over, thread }
     }
 
     /// The most that was held, in MiB.
     pub(crate) fn peak(self) -> u64 {
-        self.is_over.store(true, Ordering::Relaxed);
+        drop(self.over);
         self.thread.join().unwrap_or_default()
     }
 }

@@ -55,6 +55,9 @@ pub(super) struct Removal {
     images: u64,
     /// Duplicates of them.
     duplicates: u64,
+    /// Those of all of these that were never measured: what has the same bytes is kept out, and what only looks like
+    /// them is not. Have the operator measure the dataset before, with `pixcrawler dataset measure`.
+    unmeasured: u64,
     /// Datasets that had one.
     datasets: u64,
     /// There are more: the same request goes on.
@@ -66,8 +69,9 @@ impl RemovalsApi {
     /// Take images out of a dataset
     ///
     /// By address, host, creator or hash; each with its duplicates, as `DELETE /images/{id}` does. What has that
-    /// address, host or creator, or looks like what was taken out, does not come into the dataset again; where
-    /// the source tells, it is not even downloaded. Ten thousand images go at a time: while `more` is true, the
+    /// address, host or creator, or looks like what was taken out, also mirrored or turned, does not come into the
+    /// dataset again; where the source tells, it is not even downloaded. Of what was never measured, see `unmeasured`,
+    /// only the same bytes are kept out. Jobs that are under way look for others in their place. Ten thousand images go at a time: while `more` is true, the
     /// same request goes on.
     #[oai(path = "/datasets/:id/removals", method = "post", operation_id = "removeFromDataset")]
     async fn of_dataset(
@@ -101,8 +105,8 @@ impl RemovalsApi {
 }
 
 impl From<Removed> for Removal {
-    fn from(Removed { images, duplicates, datasets, more, .. }: Removed) -> Self {
-        Self { images, duplicates, datasets, more }
+    fn from(Removed { images, duplicates, unmeasured, datasets, more, .. }: Removed) -> Self {
+        Self { images, duplicates, unmeasured, datasets, more }
     }
 }
 
@@ -118,6 +122,7 @@ impl From<RemovalError> for Problem {
             }
             RemovalError::Rules(broken) => Self::rules(broken),
             RemovalError::Database(error) => error.into(),
+            RemovalError::Queue(error) => Self::internal(error),
         }
     }
 }
@@ -138,6 +143,6 @@ impl Example for RemoveImages {
 
 impl Example for Removal {
     fn example() -> Self {
-        Self { images: 12, duplicates: 3, datasets: 1, more: false }
+        Self { images: 12, duplicates: 3, unmeasured: 0, datasets: 1, more: false }
     }
 }

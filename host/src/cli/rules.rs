@@ -88,7 +88,8 @@ impl RulesArgs {
             rules.formats.clone_from(&self.format);
         }
         if let Some((width, height)) = self.min_size {
-            (rules.min_width, rules.min_height) = (width, height);
+            // 0 would mean what the level says.
+            (rules.min_width, rules.min_height) = (width.max(1), height.max(1));
         }
         if let Some((width, height)) = self.max_size {
             (rules.max_width, rules.max_height) = (Some(width), Some(height));

@@ -1,5 +1,6 @@
-//! Preferences written as a dictionary of structured fields (RFC 9651): `Content-Usage` by the AI preferences
-//! of the IETF (draft-ietf-aipref-vocab and -attach), and `Content-Signal` in robots.txt.
+//! Preferences: `Content-Usage` by the AI preferences of the IETF (draft-ietf-aipref-vocab and -attach), which is a
+//! dictionary of structured fields (RFC 9651), and `Content-Signal` in robots.txt, which looks like one but has no
+//! grammar.
 
 use http::HeaderMap;
 use sfv::{BareItem, Dictionary, Item, ListEntry, Parser};
@@ -22,21 +23,41 @@ pub(super) fn in_header(
 /// What a statement says of training. Categories that are not known, and values that are neither yes nor
 /// no, say nothing; nor does what is no dictionary.
 pub(super) fn meaning(vocabulary: ConsentVocabulary, statement: &[u8]) -> ConsentMeaning {
-    let (category, yes, no) = match vocabulary {
-        ConsentVocabulary::ContentSignal => ("ai-train", "yes", "no"),
-        _ => ("train-ai", "y", "n"),
-    };
+    if vocabulary == ConsentVocabulary::ContentSignal {
+        return of_signal(&String::from_utf8_lossy(statement));
+    }
     let Ok(statement) = Parser::new(statement).parse::<Dictionary>() else {
         return ConsentMeaning::Unreadable;
     };
-    match statement.get(category) {
+    match statement.get("train-ai") {
         Some(ListEntry::Item(Item { bare_item: BareItem::Token(value), .. })) => match value.as_str() {
-            value if value == yes => ConsentMeaning::Allowed,
-            value if value == no => ConsentMeaning::Reserved,
+            "y" => ConsentMeaning::Allowed,
+            "n" => ConsentMeaning::Reserved,
             _ => ConsentMeaning::Noted,
         },
         _ => ConsentMeaning::Noted,
     }
+}
+
+/// The same of `Content-Signal`, as people write it: in any case, and with space and commas anywhere. Of several
+/// values the one that reserves counts.
+fn of_signal(statement: &str) -> ConsentMeaning {
+    if !statement.trim().is_empty() && !statement.contains('=') {
+        return ConsentMeaning::Unreadable;
+    }
+    let pairs = statement.split(',').filter_map(|pair| pair.split_once('='));
+    let mut meaning = ConsentMeaning::Noted;
+    for (_, value) in pairs.filter(|(category, _)| category.trim().eq_ignore_ascii_case("ai-train")) {
+        // Parameters mean nothing.
+        let value = value.split(';').next().unwrap_or_default().trim();
+        if value.eq_ignore_ascii_case("no") {
+            return ConsentMeaning::Reserved;
+        }
+        if value.eq_ignore_ascii_case("yes") {
+            meaning = ConsentMeaning::Allowed;
+        }
+    }
+    meaning
 }
 
 #[cfg(test)]
@@ -76,6 +97,17 @@ mod tests {
             ("search=yes, ai-train=no", Reserved),
             ("search=yes,ai-train=yes", Allowed),
             ("ai-input=no", Noted),
+            ("Search=yes, AI-train=no", Reserved),
+            ("ai-train = no", Reserved),
+            ("ai-train=No", Reserved),
+            ("search=yes, ai-train=no,", Reserved),
+            ("ai-train=no;until=never", Reserved),
+            ("(, ai-train=no", Reserved),
+            ("ai-train=no, ai-train=yes", Reserved),
+            ("AI-Train = YES ,", Allowed),
+            ("ai-train=maybe, xai-train=no", Noted),
+            ("", Noted),
+            ("ai-train: no", Unreadable),
         ] {
             assert_eq!(
                 meaning(ConsentVocabulary::ContentSignal, statement.as_bytes()),
@@ -107,6 +139,7 @@ mod tests {
         ) {
             for statement in [&noise[..], likely.as_bytes()] {
                 let _ = meaning(ConsentVocabulary::ContentUsage, statement);
+                let _ = meaning(ConsentVocabulary::ContentSignal, statement);
             }
         }
     }

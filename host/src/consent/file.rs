@@ -19,6 +19,9 @@ const TDM: &str = "http://www.w3.org/ns/tdmrep/";
 /// bound the work; entities are never expanded.
 const MAX_DEPTH: usize = 64;
 const MAX_NAMESPACES: usize = 64;
+/// Names that are looked up, each among all namespaces that are declared around it. There are a handful, as no
+/// other has the letters of one that is read.
+const MAX_LOOK_UPS: usize = 1000;
 /// Longest value that is read, in bytes.
 const LONGEST_VALUE: usize = 4096;
 
@@ -69,13 +72,20 @@ impl Property {
     ];
 
     /// The property of this name, by its namespace.
-    fn named(name: QName<'_>, reader: &NsReader<&[u8]>, is_attribute: bool) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Of [`Packet::is_in`].
+    fn named(name: QName<'_>, packet: &mut Packet<'_>, is_attribute: bool) -> Result<Option<Self>, String> {
         let local = name.local_name();
         // Looking up a namespace costs more than looking at a name.
-        let mut fitting = Self::ALL.into_iter().filter(|(.., name)| local.as_ref() == name.as_bytes());
-        fitting.find_map(|(property, namespace, _)| {
-            is_in(name, namespace, reader, is_attribute).then_some(property)
-        })
+        for (property, namespace, _) in
+            Self::ALL.into_iter().filter(|(.., name)| local.as_ref() == name.as_bytes())
+        {
+            if packet.is_in(name, namespace, is_attribute)? {
+                return Ok(Some(property));
+            }
+        }
+        Ok(None)
     }
 
     /// What a value says.
@@ -106,12 +116,35 @@ impl Property {
     }
 }
 
-/// Whether a name is of this namespace.
-fn is_in(name: QName<'_>, namespace: &str, reader: &NsReader<&[u8]>, is_attribute: bool) -> bool {
-    let resolver = reader.resolver();
-    let (found, _) =
-        if is_attribute { resolver.resolve_attribute(name) } else { resolver.resolve_element(name) };
-    matches!(found, ResolveResult::Bound(found) if found.as_ref() == namespace.as_bytes())
+/// A packet while it is read.
+struct Packet<'a> {
+    reader: NsReader<&'a [u8]>,
+    /// Names that were looked up.
+    look_ups: usize,
+}
+
+impl<'a> Packet<'a> {
+    fn new(text: &'a str) -> Self {
+        let mut reader = NsReader::from_reader(text.as_bytes());
+        reader.config_mut().expand_empty_elements = true;
+        reader.resolver_mut().set_max_declarations_per_element(MAX_NAMESPACES);
+        Self { reader, look_ups: 0 }
+    }
+
+    /// Whether a name is of this namespace.
+    ///
+    /// # Errors
+    /// When too many were looked up.
+    fn is_in(&mut self, name: QName<'_>, namespace: &str, is_attribute: bool) -> Result<bool, String> {
+        self.look_ups += 1;
+        if self.look_ups > MAX_LOOK_UPS {
+            return Err(format!("more than {MAX_LOOK_UPS} names that may be of a namespace"));
+        }
+        let resolver = self.reader.resolver();
+        let (found, _) =
+            if is_attribute { resolver.resolve_attribute(name) } else { resolver.resolve_element(name) };
+        Ok(matches!(found, ResolveResult::Bound(found) if found.as_ref() == namespace.as_bytes()))
+    }
 }
 
 /// Reads the properties of what the packet describes, and not those of parts of it, such as of a picture that it
@@ -122,14 +155,11 @@ fn is_in(name: QName<'_>, namespace: &str, reader: &NsReader<&[u8]>, is_attribut
 fn read(packet: &[u8], properties: &mut Vec<(Property, String)>) -> Result<(), String> {
     // UTF-8, or what a byte order mark says. Files have padding behind it.
     let (text, ..) = encoding_rs::UTF_8.decode(packet);
-    let text = text.trim_end_matches('\0');
-    let mut reader = NsReader::from_reader(text.as_bytes());
-    reader.config_mut().expand_empty_elements = true;
-    reader.resolver_mut().set_max_declarations_per_element(MAX_NAMESPACES);
+    let mut packet = Packet::new(text.trim_end_matches('\0'));
     let (mut depth, mut root, mut open): (usize, Option<usize>, Option<Property>) = (0, None, None);
     let mut value = String::new();
     loop {
-        match reader.read_event().map_err(|error| error.to_string())? {
+        match packet.reader.read_event().map_err(|error| error.to_string())? {
             Event::Start(element) => {
                 depth += 1;
                 if depth > MAX_DEPTH {
@@ -138,17 +168,18 @@ fn read(packet: &[u8], properties: &mut Vec<(Property, String)>) -> Result<(), S
                 let name = element.name();
                 match root.map(|root| depth - root) {
                     None if name.local_name().as_ref() == b"RDF" => {
-                        root = is_in(name, RDF, &reader, false).then_some(depth);
+                        root = packet.is_in(name, RDF, false)?.then_some(depth);
                     }
                     None => {}
-                    Some(1) => of_node(&element, &reader, properties)?,
+                    Some(1) => of_node(&element, &mut packet, properties)?,
                     Some(level) => {
                         if level == 2 {
-                            open = Property::named(name, &reader, false);
+                            open = Property::named(name, &mut packet, false)?;
                         }
                         value.clear();
                         if let Some(property) = open {
-                            properties.extend(resource(&element, &reader)?.map(|value| (property, value)));
+                            properties
+                                .extend(resource(&element, &mut packet)?.map(|value| (property, value)));
                         }
                     }
                 }
@@ -186,12 +217,12 @@ fn add(value: &mut String, text: &[u8]) {
 /// Properties that stand as attributes of a node.
 fn of_node(
     node: &BytesStart<'_>,
-    reader: &NsReader<&[u8]>,
+    packet: &mut Packet<'_>,
     properties: &mut Vec<(Property, String)>,
 ) -> Result<(), String> {
     for attribute in node.attributes().with_checks(false) {
         let attribute = attribute.map_err(|error| error.to_string())?;
-        if let Some(property) = Property::named(attribute.key, reader, true) {
+        if let Some(property) = Property::named(attribute.key, packet, true)? {
             let mut value = String::new();
             add(&mut value, &attribute.value);
             properties.push((property, value));
@@ -201,10 +232,10 @@ fn of_node(
 }
 
 /// The value of a property that is an address: `rdf:resource`.
-fn resource(element: &BytesStart<'_>, reader: &NsReader<&[u8]>) -> Result<Option<String>, String> {
+fn resource(element: &BytesStart<'_>, packet: &mut Packet<'_>) -> Result<Option<String>, String> {
     for attribute in element.attributes().with_checks(false) {
         let attribute = attribute.map_err(|error| error.to_string())?;
-        if attribute.key.local_name().as_ref() == b"resource" && is_in(attribute.key, RDF, reader, true) {
+        if attribute.key.local_name().as_ref() == b"resource" && packet.is_in(attribute.key, RDF, true)? {
             let mut value = String::new();
             add(&mut value, &attribute.value);
             return Ok(Some(value));
@@ -301,7 +332,7 @@ mod tests {
             "<other:DataMining>DMI-PROHIBITED</other:DataMining>".to_owned(),
             "<plus:DataMinings>DMI-PROHIBITED</plus:DataMinings>".to_owned(),
             "<plus:DataMining/>".to_owned(),
-            format!("<p xmlns:plus='http://other.test/'/><DataMining>DMI-PROHIBITED</DataMining>"),
+            "<p xmlns:plus='http://other.test/'/><DataMining>DMI-PROHIBITED</DataMining>".to_owned(),
         ] {
             assert_eq!(said(&packet("", &content)), [], "{content}");
         }
@@ -332,6 +363,21 @@ mod tests {
         assert!(unreadable(&format!("<a{many}/>")));
         let wide: String = (0..99_999).map(|number| format!(" a{number}='b'")).collect();
         assert_eq!(said(&packet(&wide, "")), []);
+        // Very many names that are of another namespace: what came before them counts.
+        for (attributes, content) in [
+            (r#" x:policy="""#.repeat(2000), String::new()),
+            (String::new(), "<x:policy/>".repeat(2000)),
+            (
+                String::new(),
+                format!("<plus:DataMining>{}</plus:DataMining>", "<a x:resource=''/>".repeat(2000)),
+            ),
+        ] {
+            let said = said(&packet(&format!("plus:DataMining='DMI-PROHIBITED' {attributes}"), &content));
+            let meanings: Vec<_> = said.iter().map(|(_, meaning)| *meaning).collect();
+            assert_eq!(meanings, [ConsentMeaning::Reserved, ConsentMeaning::Unreadable], "{said:?}");
+            assert_eq!(said[1].0, format!("more than {MAX_LOOK_UPS} names that may be of a namespace"));
+        }
+        assert!(unreadable(&"<RDF/>".repeat(2000)) && !unreadable(&"<RDF/>".repeat(1000)));
         let long = packet("", &format!("<plus:DataMining>{}</plus:DataMining>", "<a>x</a>".repeat(50_000)));
         assert!(said(&long).len() <= 64);
     }

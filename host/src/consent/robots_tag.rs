@@ -12,9 +12,13 @@ pub(super) fn signals(headers: &HeaderMap, place: ConsentPlace, url: Option<&str
         // `agent: a, b` is meant for that agent only, up to the next agent.
         let mut for_us = true;
         for part in String::from_utf8_lossy(value.as_bytes()).split(',') {
-            let directive = match part.split_once(':') {
-                Some((agent, rest)) if is_agent(agent.trim()) => {
-                    for_us = matches!(agent.trim(), "*") || agent.trim().eq_ignore_ascii_case(PRODUCT);
+            let directive = match part.split_once(':').map(|(agent, rest)| (agent.trim(), rest)) {
+                Some((agent, rest)) if agent == "*" || agent.eq_ignore_ascii_case(PRODUCT) => {
+                    for_us = true;
+                    rest
+                }
+                Some((agent, rest)) if is_agent(agent) && is_directive(rest) => {
+                    for_us = false;
                     rest
                 }
                 _ => part,
@@ -33,13 +37,48 @@ pub(super) fn signal(directive: &str, place: ConsentPlace, url: Option<&str>) ->
     })
 }
 
-/// Whether what stands before a colon names a crawler, and is not a directive that
+/// Directives that take a value.
+const VALUED: [&str; 4] = ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
+/// Those that take none.
+const PLAIN: [&str; 19] = [
+    "all",
+    "none",
+    "index",
+    "noindex",
+    "follow",
+    "nofollow",
+    "archive",
+    "noarchive",
+    "nocache",
+    "nosnippet",
+    "noimageindex",
+    "notranslate",
+    "indexifembedded",
+    "nositelinkssearchbox",
+    "noodp",
+    "noydir",
+    "noai",
+    "noimageai",
+    "noml",
+];
+
+/// Whether what stands before a colon may name a crawler, and is not a directive that
 /// takes a value, nor part of a date such as `25 Jun 2010 15:00:00`.
 fn is_agent(text: &str) -> bool {
-    const VALUED: [&str; 4] = ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
-    !text.is_empty()
-        && !text.contains(char::is_whitespace)
-        && !VALUED.iter().any(|directive| directive.eq_ignore_ascii_case(text))
+    !text.is_empty() && !text.contains(char::is_whitespace) && !is_one_of(&VALUED, text)
+}
+
+/// Whether what stands after that colon is a directive. Otherwise it is the value of one that is not known here, and
+/// what came before goes on.
+fn is_directive(text: &str) -> bool {
+    match text.split_once(':') {
+        Some((directive, _)) => is_one_of(&VALUED, directive.trim()),
+        None => is_one_of(&PLAIN, text.trim()),
+    }
+}
+
+fn is_one_of(directives: &[&str], text: &str) -> bool {
+    directives.iter().any(|directive| directive.eq_ignore_ascii_case(text))
 }
 
 #[cfg(test)]
@@ -70,6 +109,14 @@ mod tests {
         check(&["unavailable_after: 25 Jun 2010 15:00:00 PST, noai"], Some("noai"));
         check(&["unavailable_after: Friday, 25-Jun-10 15:00:00 UTC, noai"], Some("noai"));
         check(&["max-snippet: 5, noai"], Some("noai"));
+        check(&["foo: 5, noai"], Some("noai"));
+        check(&["max-foo-preview: large, noai"], Some("noai"));
+        check(&["foo:, noai"], Some("noai"));
+        check(&["otherbot: max-snippet: 5, noai"], None);
+        check(&["otherbot: unavailable_after: 25 Jun 2010 15:00:00 PST, noai"], None);
+        check(&["otherbot: noindex, foo: 5, noai"], None);
+        check(&["otherbot: NoIndex, noai"], None);
+        check(&["otherbot: noindex, pixcrawler: foo, noai"], Some("noai"));
         check(&["noaix, xnoai"], None);
         check(&[",:,"], None);
     }

@@ -664,6 +664,7 @@ mod tests {
             "Content-Usage: /%61 train-ai=n",
             "Content-Signal: search=yes, ai-train=no",
             "Content-signal: /a ai-train=no",
+            "Content-Signal: Search=yes, AI-train = No,",
         ] {
             assert_eq!(meanings(line, "/a.jpg"), [Reserved], "{line}");
         }

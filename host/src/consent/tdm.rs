@@ -94,15 +94,19 @@ impl TdmRules {
     }
 }
 
-/// What a header says.
+/// What a header says. Of several lines one that reserves counts, else the first.
 pub(super) fn in_header(
     headers: &HeaderMap,
     place: ConsentPlace,
     url: Option<&str>,
 ) -> Option<ConsentSignal> {
-    let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let policy = text("tdm-policy").and_then(|address| policy(&address));
-    Some(signal(&text("tdm-reservation")?, policy, place, url))
+    let lines = |name: &'static str| {
+        headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()))
+    };
+    let policy = lines("tdm-policy").find_map(|address| policy(&address));
+    let reserving = lines("tdm-reservation").find(|reservation| reservation.trim() == "1");
+    let reservation = reserving.or_else(|| lines("tdm-reservation").next())?;
+    Some(signal(&reservation, policy, place, url))
 }
 
 /// A reservation: 1 or 0. Other values are errors, and leave it unset.
@@ -204,7 +208,10 @@ mod tests {
     fn headers() {
         let check = |fields: &[(&'static str, &str)], expect: Option<(ConsentMeaning, Option<&str>)>| {
             let name = http::HeaderName::from_static;
-            let headers = fields.iter().map(|(field, value)| (name(field), value.parse().unwrap())).collect();
+            let mut headers = HeaderMap::new();
+            for (field, value) in fields {
+                headers.append(name(field), value.parse().unwrap());
+            }
             let found = in_header(&headers, ConsentPlace::Header, None);
             let found = found.as_ref().map(|found| (found.meaning, found.policy.as_deref()));
             assert_eq!(found, expect, "{fields:?}");
@@ -216,6 +223,13 @@ mod tests {
         let both = [("tdm-reservation", "1"), ("tdm-policy", policy)];
         check(&both, Some((ConsentMeaning::Reserved, Some(policy))));
         check(&[("tdm-reservation", "0"), ("tdm-policy", policy)], Some((ConsentMeaning::Allowed, None)));
+        // Several lines, in any order.
+        for lines in [["0", "1"], ["1", "0"], ["maybe", "1"]] {
+            let fields = lines.map(|line| ("tdm-reservation", line));
+            check(&fields, Some((ConsentMeaning::Reserved, None)));
+        }
+        let lines = [("tdm-reservation", "0"), ("tdm-reservation", "maybe")];
+        check(&lines, Some((ConsentMeaning::Allowed, None)));
         for broken in ["", "2", "yes", "1, 0"] {
             check(&[("tdm-reservation", broken)], Some((ConsentMeaning::Unreadable, None)));
         }

@@ -120,7 +120,7 @@ struct DecodeTask {
 
 /// What became of a picture in a child.
 enum ChildOutcome {
-    Decoded(DecodeResult),
+    Decoded(Box<DecodeResult>),
     /// The child is of no more use.
     Killed(ChildEnded),
 }
@@ -356,7 +356,7 @@ impl DecoderPool {
                 ChildOutcome::Decoded(decoded) => {
                     drop(place);
                     child = Some(running);
-                    self.finish(work, decoded);
+                    self.finish(work, *decoded);
                     continue;
                 }
                 ChildOutcome::Killed(ended) => ended,
@@ -429,7 +429,7 @@ impl DecoderPool {
             match tokio::time::timeout(look, &mut decoding).await {
                 Ok(Ok((decoded, took))) => {
                     self.app.metrics.decoded(took);
-                    return ChildOutcome::Decoded(decoded);
+                    return ChildOutcome::Decoded(Box::new(decoded));
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(%error, sha256 = %work.sha256, "a child that decodes pictures ended");

@@ -125,7 +125,7 @@ impl ChunkContext {
                 let rejection = Rejection::new(error.refusal(), error.to_string());
                 add_signals(&mut signals, error.signals().iter().cloned());
                 return match error.retry_after {
-                    Some(after) => defer_or_next_copy(entry, rejection, after),
+                    Some(after) => defer_or_next_copy(entry, rejection, after, signals),
                     None => next_copy_or_reject(entry, None, rejection, signals),
                 };
             }
@@ -268,12 +268,17 @@ fn later(after: Duration) -> DateTime<Utc> {
 
 /// Waits for the copy, unless that is long and another origin may have one now. What else its own
 /// has is deferred as well.
-fn defer_or_next_copy(entry: BacklogEntry, rejection: Rejection, after: Duration) -> ImageOutcome {
+fn defer_or_next_copy(
+    entry: BacklogEntry,
+    rejection: Rejection,
+    after: Duration,
+    signals: Vec<ConsentSignal>,
+) -> ImageOutcome {
     if entry.holds >= MOST_HOLDS {
-        return next_copy_or_reject(entry, None, rejection, Vec::new());
+        return next_copy_or_reject(entry, None, rejection, signals);
     }
     match next_copy(&entry, |url| !is_same_origin(url, entry.address())) {
-        Some(next) if after > WORTH_WAITING => with_copy(entry, next, None, rejection),
+        Some(next) if after > WORTH_WAITING => with_copy(entry, next, None, rejection, signals),
         _ => ImageOutcome::Deferred { until: later(after) },
     }
 }
@@ -287,18 +292,21 @@ fn next_copy_or_reject(
 ) -> ImageOutcome {
     let may_go_on = !rejection.reason.is_of_all_copies();
     match next_copy(&entry, |_| may_go_on) {
-        Some(next) => with_copy(entry, next, body, rejection),
+        Some(next) => with_copy(entry, next, body, rejection, signals),
         None => reject(entry, body, rejection, signals),
     }
 }
 
-/// Refuses the copy, and goes on to this one.
+/// Refuses the copy, and goes on to this one. What was read with the one is said of the picture, and recorded with
+/// what is read with the next.
 fn with_copy(
     mut entry: BacklogEntry,
     next: i16,
     body: Option<ReceivedBody>,
     rejection: Rejection,
+    signals: Vec<ConsentSignal>,
 ) -> ImageOutcome {
+    add_signals(&mut entry.candidate.consent, signals);
     let url = entry.address().to_owned();
     entry.refused.push(RejectedCopy { url, rejection, body });
     entry.copy = next;
@@ -323,8 +331,9 @@ fn is_same_origin(one: &str, other: &str) -> bool {
     origin(one) == origin(other)
 }
 
-/// Rejects a picture of which no copy is left. Of several refusals the first that may pass tells whether a retry tries again;
-/// else the first tells why the one that was asked for is not there.
+/// Rejects a picture of which no copy is left. What is refused of all copies stays refused, whatever became of
+/// others. Else the first refusal that may pass tells whether a retry tries again, or the first why the one that
+/// was asked for is not there.
 fn reject(
     entry: BacklogEntry,
     body: Option<ReceivedBody>,
@@ -334,7 +343,8 @@ fn reject(
     let url = entry.address().to_owned();
     let mut copies = entry.refused;
     copies.push(RejectedCopy { url, rejection, body });
-    let shown = copies.iter().position(|copy| copy.rejection.reason.may_pass()).unwrap_or(0);
+    let first = |fits: fn(Refusal) -> bool| copies.iter().position(|copy| fits(copy.rejection.reason));
+    let shown = first(Refusal::is_of_all_copies).or_else(|| first(Refusal::may_pass)).unwrap_or(0);
     let RejectedCopy { url, rejection, body } = copies.remove(shown);
     ImageOutcome::Judged(Box::new(JudgedImage {
         id: entry.id,
@@ -350,6 +360,7 @@ fn reject(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{ConsentMeaning, ConsentPlace, ConsentVocabulary};
 
     fn entry(alternates: &[&str]) -> BacklogEntry {
         let candidate = serde_json::json!({ "url": "http://a/0", "alternates": alternates });
@@ -404,7 +415,7 @@ mod tests {
     /// is waited for.
     fn defer(entry: BacklogEntry, seconds: u64) -> Option<BacklogEntry> {
         let rejection = Rejection { reason: Refusal::RateLimited, detail: String::new() };
-        match defer_or_next_copy(entry, rejection, Duration::from_secs(seconds)) {
+        match defer_or_next_copy(entry, rejection, Duration::from_secs(seconds), Vec::new()) {
             ImageOutcome::NextCopy(next) => Some(*next),
             ImageOutcome::Deferred { .. } => None,
             _ => unreachable!(),
@@ -441,5 +452,38 @@ mod tests {
         assert_eq!(judged.outcome.unwrap_err().reason, Refusal::Timeout);
         let (tried, judged) = refuse_all(copies(), &[Refusal::OptOut]);
         assert_eq!((tried.len(), judged.outcome.unwrap_err().reason), (1, Refusal::OptOut));
+        // Also where another copy was refused for what may pass: no retry opens it again.
+        for lasting in [Refusal::OptOut, Refusal::AiGenerated, Refusal::Unwanted, Refusal::Removed] {
+            let (tried, judged) = refuse_all(copies(), &[Refusal::Timeout, lasting]);
+            assert_eq!((tried.len(), &*judged.address), (2, "http://b/1"));
+            assert_eq!(judged.outcome.unwrap_err().reason, lasting);
+            assert_eq!(judged.rejected_copies[0].rejection.reason, Refusal::Timeout);
+        }
+    }
+
+    #[test]
+    fn what_was_read_with_one_copy_goes_on_to_the_next() {
+        let said = |value: &str| {
+            let (place, meaning) = (ConsentPlace::File, ConsentMeaning::Noted);
+            ConsentSignal::new(ConsentVocabulary::DataMining, place, None, value, meaning)
+        };
+        let rejection = |reason| Rejection { reason, detail: String::new() };
+        let copies = || entry(&["http://b/1", "http://b/2"]);
+        let hour = Duration::from_hours(1);
+        let held = BacklogEntry { holds: MOST_HOLDS, ..copies() };
+        for outcome in [
+            next_copy_or_reject(copies(), None, rejection(Refusal::Truncated), vec![said("a")]),
+            defer_or_next_copy(copies(), rejection(Refusal::RateLimited), hour, vec![said("a")]),
+            defer_or_next_copy(held, rejection(Refusal::RateLimited), hour, vec![said("a")]),
+        ] {
+            let ImageOutcome::NextCopy(next) = outcome else { unreachable!() };
+            assert_eq!(next.candidate.consent, [said("a")]);
+        }
+        // The last one, which is held too often.
+        let last = BacklogEntry { holds: MOST_HOLDS, ..entry(&[]) };
+        let signals = vec![said("a"), said("b")];
+        let outcome = defer_or_next_copy(last, rejection(Refusal::RateLimited), hour, signals);
+        let ImageOutcome::Judged(judged) = outcome else { unreachable!() };
+        assert_eq!(judged.consent, [said("a"), said("b")]);
     }
 }

@@ -3,12 +3,15 @@
 //!
 //! Its functions fail when the database does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
-    db::{job_lifecycle, progress},
+    db::{
+        job_lifecycle::{self, PlaceGivenBack, ToEnqueue},
+        progress,
+    },
     model::{ChunkId, DatasetId, Format, ImageId, JobId, PictureFacts, Rejection, Scores},
 };
 
@@ -26,15 +29,6 @@ pub struct KeptRow {
     frames: Option<i32>,
     #[sqlx(flatten)]
     scores: Scores,
-}
-
-/// What went out of a dataset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Refused {
-    /// Pictures that were kept until now.
-    pub images: u64,
-    /// Of all of them.
-    pub bytes: u64,
 }
 
 impl KeptRow {
@@ -90,14 +84,14 @@ pub async fn page(
 }
 
 /// Makes refusals of pictures that the dataset has kept still: its jobs have as many less, and those that go on
-/// look for others. Objects are left to the sweep.
+/// look for others, also among the copies for which these stood. Objects are left to the sweep. Gives the chunks
+/// that go on for it, to enqueue in the same transaction.
 pub async fn refuse(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     dataset: DatasetId,
     broken: &[(ImageId, Rejection)],
-) -> sqlx::Result<Refused> {
-    let mut tx = pool.begin().await?;
-    job_lifecycle::lock_dataset(&mut tx, dataset).await?;
+) -> sqlx::Result<Vec<(JobId, ToEnqueue)>> {
+    job_lifecycle::lock_dataset(connection, dataset).await?;
     let images: Vec<ImageId> = broken.iter().map(|(image, _)| *image).collect();
     let kept: Vec<(ImageId, JobId, Option<ChunkId>, i64)> = sqlx::query_as(
         "select id, crawl_job_id, chunk_id, coalesce(file_size, 0)::bigint from public.images
@@ -105,67 +99,85 @@ pub async fn refuse(
     )
     .bind(dataset)
     .bind(&images)
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut *connection)
     .await?;
     if kept.is_empty() {
-        return Ok(Refused::default());
+        return Ok(Vec::new());
     }
-    let mut of_chunks: BTreeMap<ChunkId, i32> = BTreeMap::new();
-    let mut of_jobs: BTreeMap<JobId, (i32, i64)> = BTreeMap::new();
-    for (_, job, chunk, bytes) in &kept {
-        let (images, all_bytes) = of_jobs.entry(*job).or_default();
-        (*images, *all_bytes) = (*images + 1, *all_bytes + bytes);
-        if let Some(chunk) = chunk {
-            *of_chunks.entry(*chunk).or_default() += 1;
-        }
-    }
-    lower_counters(&mut tx, &of_chunks, &of_jobs).await?;
     let still: BTreeSet<ImageId> = kept.iter().map(|(image, ..)| *image).collect();
-    write_refusals(&mut tx, broken.iter().filter(|(image, _)| still.contains(image))).await?;
-    for job in of_jobs.keys() {
-        progress::refresh(&mut tx, *job).await?;
+    let copies = copies_of_jobs_under_way(connection, dataset, &still).await?;
+    let of_kept = kept.iter().map(|(_, job, ..)| *job);
+    let jobs: BTreeSet<JobId> = of_kept.chain(copies.iter().map(|copy| copy.job_id)).collect();
+    let given: Vec<PlaceGivenBack> = kept
+        .iter()
+        .map(|(_, job, chunk, bytes)| PlaceGivenBack { job: *job, chunk: *chunk, bytes: *bytes })
+        .collect();
+    job_lifecycle::lock_losers(connection, &jobs).await?;
+    job_lifecycle::give_back(connection, &given).await?;
+    write_refusals(connection, broken.iter().filter(|(image, _)| still.contains(image))).await?;
+    try_again(connection, &copies).await?;
+    let queued = job_lifecycle::make_up(connection, &jobs).await?;
+    for job in jobs {
+        progress::refresh(connection, job).await?;
     }
-    job_lifecycle::publish_dataset(&mut tx, dataset).await?;
-    tx.commit().await?;
-    let bytes: i64 = kept.iter().map(|(.., bytes)| bytes).sum();
-    Ok(Refused { images: kept.len() as u64, bytes: u64::try_from(bytes).unwrap_or_default() })
+    job_lifecycle::publish_fewer(connection, dataset, kept.len() as i64).await?;
+    Ok(queued)
 }
 
-/// Counts what went off chunks and jobs, in the common order. Chunks that are over gave as many less.
-async fn lower_counters(
+/// A candidate that has the verdict that it is a duplicate.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+struct CopyRow {
+    id: i64,
+    job_id: JobId,
+    chunk_id: ChunkId,
+}
+
+/// Those of these pictures' duplicates that jobs under way have found in the dataset.
+async fn copies_of_jobs_under_way(
     connection: &mut PgConnection,
-    of_chunks: &BTreeMap<ChunkId, i32>,
-    of_jobs: &BTreeMap<JobId, (i32, i64)>,
-) -> sqlx::Result<()> {
-    let chunks: Vec<ChunkId> = of_chunks.keys().copied().collect();
-    let jobs: Vec<JobId> = of_jobs.keys().copied().collect();
-    sqlx::query("select from pixcrawler.chunk where id = any ($1) order by id for update")
-        .bind(&chunks)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query("select from pixcrawler.job where job_id = any ($1) order by job_id for update")
-        .bind(&jobs)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query(
-        "update pixcrawler.chunk c
-            set kept = kept - gone.images,
-                share = case when state in ('queued', 'running', 'waiting') then share else share - gone.images end
-           from unnest($1::integer[], $2::integer[]) as gone (id, images)
-          where c.id = gone.id",
+    dataset: DatasetId,
+    images: &BTreeSet<ImageId>,
+) -> sqlx::Result<Vec<CopyRow>> {
+    sqlx::query_as(
+        "select c.id, c.job_id, c.chunk_id
+           from public.images i
+           join pixcrawler.candidate c on c.image_id = i.id
+           join public.crawl_jobs j on j.id = c.job_id
+          where i.duplicate_of = any ($2) and i.is_duplicate and i.dataset_id = $1 and c.verdict is not null
+            and j.status in ('pending', 'running')",
     )
-    .bind(&chunks)
-    .bind(of_chunks.values().copied().collect::<Vec<_>>())
+    .bind(dataset)
+    .bind(images.iter().copied().collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await
+}
+
+/// Has candidates judged again, by jobs whose rows are locked: what they repeat is not kept any more.
+async fn try_again(connection: &mut PgConnection, copies: &[CopyRow]) -> sqlx::Result<()> {
+    if copies.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update pixcrawler.candidate
+            set verdict = null, not_before = null, holds = 0, interruptions = 0, copy = 0, refused = '[]'
+          where id = any ($1)",
+    )
+    .bind(copies.iter().map(|copy| copy.id).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    // One that had nothing more may be asked for these.
+    sqlx::query(
+        "update pixcrawler.chunk set state = 'satisfied', share = kept where id = any ($1) and state = 'exhausted'",
+    )
+    .bind(copies.iter().map(|copy| copy.chunk_id).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "update pixcrawler.job j set kept = kept - gone.images, bytes = j.bytes - gone.bytes
-           from unnest($1::integer[], $2::integer[], $3::bigint[]) as gone (id, images, bytes)
-          where j.job_id = gone.id",
+        "update pixcrawler.job j set judged = j.judged - again.pictures
+           from (select job, count(*)::integer as pictures from unnest($1::integer[]) as job group by job) as again
+          where j.job_id = again.job",
     )
-    .bind(&jobs)
-    .bind(of_jobs.values().map(|(images, _)| *images).collect::<Vec<_>>())
-    .bind(of_jobs.values().map(|(_, bytes)| *bytes).collect::<Vec<_>>())
+    .bind(copies.iter().map(|copy| copy.job_id).collect::<Vec<_>>())
     .execute(connection)
     .await
     .map(drop)

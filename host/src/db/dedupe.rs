@@ -67,10 +67,30 @@ pub async fn read(pool: &PgPool, dataset: DatasetId) -> sqlx::Result<Pictures> {
     })
 }
 
-/// Locks the dataset and reads the pictures of groups, those that are there still.
+/// Locks the dataset and reads the pictures of groups, those that are there still. Objects that may be there for
+/// another moment only are left out.
 pub async fn lock(
     connection: &mut PgConnection,
     (user, dataset): (UserId, DatasetId),
+    groups: &[Vec<ImageId>],
+) -> sqlx::Result<HashMap<ImageId, Member>> {
+    job_lifecycle::lock_dataset(connection, dataset).await?;
+    // Before they are read: what is taken out elsewhere takes its duplicates with it.
+    removals::lock_objects(connection, user).await?;
+    let mut members = members(connection, dataset, groups).await?;
+    let objects = members.values().filter_map(|member| member.object);
+    let hashes = objects.map(|(sha256, _)| sha256.to_string()).collect();
+    let gone = removals::gone(connection, user, hashes).await?;
+    for member in members.values_mut() {
+        member.object = member.object.filter(|(sha256, _)| !gone.contains(&sha256.to_string()));
+    }
+    Ok(members)
+}
+
+/// Reads the pictures of groups, those that are there.
+pub async fn members(
+    connection: &mut PgConnection,
+    dataset: DatasetId,
     groups: &[Vec<ImageId>],
 ) -> sqlx::Result<HashMap<ImageId, Member>> {
     #[derive(sqlx::FromRow)]
@@ -88,7 +108,6 @@ pub async fn lock(
         file_size: Option<i32>,
         labels: Option<Json<serde_json::Value>>,
     }
-    super::lock_dataset(connection, dataset).await?;
     let rows: Vec<MemberRow> = sqlx::query_as(
         "select i.id, not i.is_duplicate as is_kept, coalesce(j.wanted - j.kept, 0) as free, i.crawl_job_id,
                 i.chunk_id, i.width, i.height, i.license, i.hash, i.format, i.file_size, to_jsonb(i.labels) as labels
@@ -97,11 +116,8 @@ pub async fn lock(
     )
     .bind(dataset)
     .bind(groups.concat())
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await?;
-    // Objects of what was taken out elsewhere may be there for another moment only.
-    let hashes = rows.iter().filter_map(|row| row.hash.clone()).collect();
-    let gone = removals::gone(connection, user, hashes).await?;
     let members = rows.into_iter().map(|row| {
         let hash = row.hash.unwrap_or_default();
         let labels = row.labels.and_then(|Json(labels)| serde_json::from_value(labels).ok());
@@ -109,9 +125,7 @@ pub async fn lock(
             id: row.id,
             is_kept: row.is_kept,
             free: row.free,
-            object: Sha256::parse(&hash)
-                .filter(|_| !gone.contains(&hash))
-                .zip(row.format.as_deref().and_then(Format::named)),
+            object: Sha256::parse(&hash).zip(row.format.as_deref().and_then(Format::named)),
             rank: Rank::new(row.width, row.height, row.license.as_deref(), &hash),
             job: row.crawl_job_id,
             chunk: row.chunk_id,
@@ -143,7 +157,8 @@ pub async fn replace(
     let mut changed = losers.clone();
     changed.extend(added.iter().map(|best| best.job));
     job_lifecycle::lock_losers(connection, &changed).await?;
-    image_batch::displace(connection, None, &lost).await?;
+    image_batch::displace(connection, &lost).await?;
+    let fewer = lost.len() as i64 - added.len() as i64;
     for Member { id, job, chunk, bytes, .. } in added {
         sqlx::query(
             "update public.images set is_duplicate = false, duplicate_of = null,
@@ -164,11 +179,13 @@ pub async fn replace(
             .execute(&mut *connection)
             .await?;
     }
-    changed.extend(labels::add_to_images(connection, user, dataset, more).await?);
+    let labelled = labels::add_to_images(connection, user, dataset, more).await?;
+    // Those whose rows are locked.
     let queued = job_lifecycle::make_up(connection, &changed).await?;
+    changed.extend(labelled);
     for job in changed {
         progress::refresh(connection, job).await?;
     }
-    job_lifecycle::publish_dataset(connection, dataset).await?;
+    job_lifecycle::publish_fewer(connection, dataset, fewer).await?;
     Ok(queued)
 }

@@ -251,6 +251,30 @@ impl Snapshot {
         rows.fetch(&mut *self.tx).and_then(|row| std::future::ready(look(row))).try_collect().await
     }
 
+    /// Hashes of pictures that those stand for, which look like others in turn; at most of so many.
+    pub async fn stood_for(
+        &mut self,
+        user: UserId,
+        dataset: DatasetId,
+        most: usize,
+    ) -> sqlx::Result<Vec<(ImageId, Pdq)>> {
+        let query = format!(
+            "select duplicate_of, case when pdq_quality >= {least} then pdq end, pdq_trimmed
+               from public.images
+              where user_id = $1 and dataset_id = $2 and is_valid and is_duplicate and duplicate_of is not null
+              order by id limit $3",
+            least = Pdq::LEAST_QUALITY,
+        );
+        let rows = sqlx::query_as::<_, (ImageId, Option<String>, Option<String>)>(AssertSqlSafe(query));
+        let rows = rows.bind(user).bind(dataset).bind(i64::try_from(most).unwrap_or(i64::MAX));
+        let rows = rows.fetch_all(&mut *self.tx).await?;
+        let hashes = |(image, pdq, trimmed): (ImageId, Option<String>, Option<String>)| {
+            let hashes = [pdq, trimmed].into_iter().flatten().filter_map(|hash| Pdq::parse(&hash));
+            hashes.map(move |hash| (image, hash)).collect::<Vec<_>>()
+        };
+        Ok(rows.into_iter().flat_map(hashes).collect())
+    }
+
     /// Notes in which part each of them is.
     pub async fn divide(&mut self, parts: &[(ImageId, SplitPart)]) -> sqlx::Result<()> {
         sqlx::raw_sql(

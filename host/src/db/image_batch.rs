@@ -14,15 +14,15 @@ use sqlx::{AssertSqlSafe, PgConnection, types::Json};
 use crate::{
     db::{
         chunks::{ChunkProgress, ClaimedChunk, ReceivedBody, RejectedCopy},
-        job_lifecycle::{self, ToEnqueue},
+        job_lifecycle::{self, PlaceGivenBack, ToEnqueue},
         labels,
         look_alikes::LookAlikes,
         progress,
         removals::{self, KeptOut},
     },
     model::{
-        AcceptedImage, Candidate, ChunkId, ConsentSignal, ImageId, JobId, Pdq, Provenance, Rejection, Scores,
-        Verdict, openness,
+        AcceptedImage, Candidate, ChunkId, ConsentSignal, DatasetId, ImageId, JobId, Pdq, Provenance,
+        Rejection, Scores, Verdict, openness,
     },
 };
 
@@ -84,10 +84,11 @@ pub async fn record(
     kept_out.search(connection).await?;
     let batch = &*kept_out.refuse();
     let Some(quota) = Quota::lock(connection, chunk).await? else { return Ok(None) };
-    let mut known = Known::read(connection, chunk, batch, &look_alikes).await?;
     let good = batch.iter().filter_map(|judged| judged.outcome.as_ref().ok());
     let good = good.map(|accepted| accepted.sha256.to_string()).collect();
-    known.gone = removals::gone(connection, chunk.user_id, good).await?;
+    // Before it is looked what is known: nobody takes any of that out from now on.
+    let gone = removals::gone(connection, chunk.user_id, good).await?;
+    let known = Known { gone, ..Known::read(connection, chunk, batch, &look_alikes).await? };
     let ids = ids(connection, batch).await?;
     let labels = labels::in_backlog(connection, batch.iter().map(|judged| judged.id).collect()).await?;
     let mut verdicts = Verdicts::new(chunk, known, quota);
@@ -96,7 +97,7 @@ pub async fn record(
     let Verdicts { rows, labels, added, .. } = verdicts.settled();
     let losers: BTreeSet<JobId> = lost.iter().map(|lost| lost.job).collect();
     job_lifecycle::lock_losers(connection, &losers).await?;
-    displace(connection, Some(chunk), &lost).await?;
+    displace(connection, &lost).await?;
     insert(connection, chunk, &rows).await?;
     look_alikes.add(connection, added.into_iter()).await?;
     let mut changed = labels::add_to_images(connection, chunk.user_id, chunk.dataset_id, labels).await?;
@@ -108,9 +109,6 @@ pub async fn record(
         rows.iter().filter(|row| is_kept(row)).filter_map(|row| row.file_size.map(i64::from)).sum();
     let downloaded = integer(rows.iter().filter(|row| row.hash.is_some()).count());
     let got_on = !rows.is_empty();
-    let of_chunk = lost.iter().filter(|lost| lost.chunk == Some(chunk.id)).count();
-    let of_job = lost.iter().filter(|lost| lost.job == chunk.job_id);
-    let (of_job, bytes_of_job) = of_job.fold((0, 0), |(count, bytes), lost| (count + 1, bytes + lost.bytes));
     let progress: ChunkProgress = sqlx::query_as(
         "update pixcrawler.chunk
             set kept = kept + $2, crash_count = case when $3 then 0 else crash_count end,
@@ -119,7 +117,7 @@ pub async fn record(
       returning kept, steps, asked, received, crash_count, errors_in_row, step_not_before, idle_since",
     )
     .bind(chunk.id)
-    .bind(integer(kept) - integer(of_chunk))
+    .bind(integer(kept))
     .bind(got_on)
     .fetch_one(&mut *connection)
     .await?;
@@ -129,13 +127,14 @@ pub async fn record(
           where job_id = $1",
     )
     .bind(chunk.job_id)
-    .bind(integer(kept) - of_job)
+    .bind(integer(kept))
     .bind(integer(rows.len()))
     .bind(downloaded)
-    .bind(bytes - bytes_of_job)
+    .bind(bytes)
     .execute(&mut *connection)
     .await?;
     let queued = job_lifecycle::make_up(connection, &losers).await?;
+    publish_others(connection, chunk, &lost).await?;
     let refreshed = progress::refresh_if_due(connection, chunk.job_id).await?;
     changed.extend(losers);
     changed.remove(&chunk.job_id);
@@ -144,6 +143,32 @@ pub async fn record(
     }
     chunk.progress = progress;
     Ok(Some(BatchResult { kept, duplicates, written: got_on, refreshed, queued }))
+}
+
+/// Says in the rows of other datasets how many pictures they have lost by jobs that are over: the end of the others
+/// counts anew.
+async fn publish_others(
+    connection: &mut PgConnection,
+    chunk: &ClaimedChunk,
+    lost: &[LostPlace],
+) -> sqlx::Result<()> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let fewer: Vec<(DatasetId, i64)> = sqlx::query_as(
+        "select c.dataset_id, count(*) from unnest($1::integer[]) as lost (job)
+           join public.crawl_jobs c on c.id = lost.job
+          where c.dataset_id <> $2 and c.status in ('completed', 'failed', 'cancelled')
+          group by c.dataset_id order by c.dataset_id",
+    )
+    .bind(lost.iter().map(|lost| lost.job).collect::<Vec<_>>())
+    .bind(chunk.dataset_id)
+    .fetch_all(&mut *connection)
+    .await?;
+    for (dataset, fewer) in fewer {
+        job_lifecycle::publish_fewer(connection, dataset, fewer).await?;
+    }
+    Ok(())
 }
 
 /// What a batch may still add.
@@ -491,14 +516,9 @@ impl<'a> Verdicts<'a> {
     }
 }
 
-/// Takes their place from pictures, which are duplicates from now on, as is what repeats them. The chunks
-/// of others than the `own`, which the caller counts, may keep as many more; those that are over gave as many
-/// less.
-pub(super) async fn displace(
-    connection: &mut PgConnection,
-    own: Option<&ClaimedChunk>,
-    lost: &[LostPlace],
-) -> sqlx::Result<()> {
+/// Takes their place from pictures, which are duplicates from now on, as is what repeats them. The rows of their
+/// chunks and jobs are locked.
+pub(super) async fn displace(connection: &mut PgConnection, lost: &[LostPlace]) -> sqlx::Result<()> {
     if lost.is_empty() {
         return Ok(());
     }
@@ -512,33 +532,9 @@ pub(super) async fn displace(
     ] {
         sqlx::query(statement).bind(&images).bind(&to).execute(&mut *connection).await?;
     }
-    let of_others: Vec<ChunkId> = lost
-        .iter()
-        .filter_map(|lost| lost.chunk)
-        .filter(|other| own.is_none_or(|own| own.id != *other))
-        .collect();
-    sqlx::query(
-        "update pixcrawler.chunk c
-            set kept = kept - lost.pictures,
-                share = case when state in ('queued', 'running', 'waiting') then share else share - lost.pictures end
-           from (select id, count(*)::integer as pictures from unnest($1::integer[]) as id group by id) as lost
-          where c.id = lost.id",
-    )
-    .bind(of_others)
-    .execute(&mut *connection)
-    .await?;
-    let of_others = || lost.iter().filter(|lost| own.is_none_or(|own| own.job_id != lost.job));
-    sqlx::query(
-        "update pixcrawler.job j set kept = kept - lost.pictures, bytes = j.bytes - lost.bytes
-           from (select job, count(*)::integer as pictures, sum(bytes)::bigint as bytes
-                   from unnest($1::integer[], $2::bigint[]) as lost (job, bytes) group by job) as lost
-          where j.job_id = lost.job",
-    )
-    .bind(of_others().map(|lost| lost.job).collect::<Vec<_>>())
-    .bind(of_others().map(|lost| lost.bytes).collect::<Vec<_>>())
-    .execute(connection)
-    .await
-    .map(drop)
+    let given =
+        lost.iter().map(|lost| PlaceGivenBack { job: lost.job, chunk: lost.chunk, bytes: lost.bytes });
+    job_lifecycle::give_back(connection, &given.collect::<Vec<_>>()).await
 }
 
 /// A row of `public.images` as a batch writes it, under the names of its columns, and what
@@ -709,7 +705,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Cookies, DatasetId, Format, License, Pdq, PictureHash, Query, Rules, Sha256, UserId};
+    use crate::model::{Cookies, Format, License, Pdq, PictureHash, Query, Rules, Sha256, UserId};
 
     /// A picture that looks like those whose `look` is at most one away.
     #[derive(Clone, Debug)]

@@ -391,7 +391,8 @@ async fn lock_rows(connection: &mut PgConnection, job: JobId) -> sqlx::Result<()
 }
 
 /// Locks what a batch of verdicts looks at and may change: the dataset, and where the job looks at all datasets
-/// of its user, those of its jobs that do so, too, and may lose pictures. Others are only looked at.
+/// of its user, those of its jobs that do so, too, and may lose pictures, with their rows. Others are only looked
+/// at.
 pub(super) async fn lock_compared(connection: &mut PgConnection, chunk: &ClaimedChunk) -> sqlx::Result<()> {
     let mut datasets = BTreeSet::from([chunk.dataset_id]);
     if chunk.rules.duplicates_within == DuplicateScope::User {
@@ -407,7 +408,11 @@ pub(super) async fn lock_compared(connection: &mut PgConnection, chunk: &Claimed
         datasets.extend(others);
     }
     for dataset in datasets {
-        super::lock_dataset(connection, dataset).await?;
+        if dataset == chunk.dataset_id {
+            super::lock_dataset(connection, dataset).await?;
+        } else {
+            lock_dataset(connection, dataset).await?;
+        }
     }
     Ok(())
 }
@@ -428,17 +433,54 @@ pub(super) async fn lock_losers(connection: &mut PgConnection, jobs: &BTreeSet<J
     Ok(())
 }
 
+/// A picture that was kept and is not any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlaceGivenBack {
+    pub(super) job: JobId,
+    pub(super) chunk: Option<ChunkId>,
+    /// Of the file.
+    pub(super) bytes: i64,
+}
+
+/// Lowers the counters of chunks and jobs, whose rows the caller has locked. Chunks that are not over may keep as
+/// many others; those that are gave as many less.
+pub(super) async fn give_back(connection: &mut PgConnection, given: &[PlaceGivenBack]) -> sqlx::Result<()> {
+    sqlx::query(
+        "update pixcrawler.chunk c
+            set kept = kept - given.pictures,
+                share = case when state in ('queued', 'running', 'waiting') then share else share - given.pictures end
+           from (select id, count(*)::integer as pictures from unnest($1::integer[]) as id group by id) as given
+          where c.id = given.id",
+    )
+    .bind(given.iter().filter_map(|given| given.chunk).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "update pixcrawler.job j set kept = j.kept - given.pictures, bytes = j.bytes - given.bytes
+           from (select job, count(*)::integer as pictures, sum(bytes)::bigint as bytes
+                   from unnest($1::integer[], $2::bigint[]) as given (job, bytes) group by job) as given
+          where j.job_id = given.job",
+    )
+    .bind(given.iter().map(|given| given.job).collect::<Vec<_>>())
+    .bind(given.iter().map(|given| given.bytes).collect::<Vec<_>>())
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
 /// Shares out what these jobs lack since pictures of them have lost their place; those that are over say how
-/// many they have by now.
+/// many they have by now. The caller has locked their rows; what others wrote and has no parts stays as it is.
 pub(super) async fn make_up(
     connection: &mut PgConnection,
     jobs: &BTreeSet<JobId>,
 ) -> sqlx::Result<Vec<(JobId, ToEnqueue)>> {
     let states: Vec<(JobId, LenientStatus)> =
-        sqlx::query_as("select id, status from public.crawl_jobs where id = any ($1) order by id")
-            .bind(jobs.iter().copied().collect::<Vec<_>>())
-            .fetch_all(&mut *connection)
-            .await?;
+        sqlx::query_as(
+            "select id, status from public.crawl_jobs join pixcrawler.job on job_id = id where id = any ($1) order by id",
+        )
+        .bind(jobs.iter().copied().collect::<Vec<_>>())
+        .fetch_all(&mut *connection)
+        .await?;
     let mut queued = Vec::new();
     for (job, status) in states {
         if status.0.is_over() {
@@ -660,6 +702,30 @@ fn short(reason: &str) -> String {
     let begin = reason.floor_char_boundary(LONGEST_REASON / 2);
     let end = reason.ceil_char_boundary(reason.len() - LONGEST_REASON / 2);
     format!("{} … {}", &reason[..begin], &reason[end..])
+}
+
+/// The dataset's row where it holds so many pictures less: they are not counted anew, which takes longer the
+/// more there are. The end of a job does that.
+pub(super) async fn publish_fewer(
+    connection: &mut PgConnection,
+    dataset: DatasetId,
+    fewer: i64,
+) -> sqlx::Result<()> {
+    if fewer == 0 {
+        return Ok(());
+    }
+    sqlx::query(
+        "update public.datasets d
+            set images_collected = left_over.images, updated_at = now(),
+                progress = least(100, left_over.images * 100.0 / greatest(d.max_images, 1))
+           from (select greatest(images_collected - $2, 0) as images from public.datasets where id = $1) as left_over
+          where d.id = $1",
+    )
+    .bind(dataset)
+    .bind(fewer)
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// The dataset's row: what it holds, and how its jobs stand, of which one that is under

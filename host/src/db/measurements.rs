@@ -23,6 +23,8 @@ pub struct MeasureScope {
     pub user: Option<UserId>,
     /// In this dataset.
     pub dataset: Option<DatasetId>,
+    /// Only those that lack their CRC-32, for who waits for an archive: nothing is decoded.
+    pub only_crc32: bool,
 }
 
 /// A list of the objects whose rows lack a measurement, as of one moment.
@@ -52,10 +54,8 @@ pub struct Measured {
     pub images: Vec<ImageId>,
     /// CRC-32 of the bytes.
     pub crc32: u32,
-    /// What it looks like.
-    pub hash: PictureHash,
-    /// How good it looks.
-    pub scores: Scores,
+    /// What it looks like, and how good; none where it was not decoded.
+    pub looks: Option<(PictureHash, Scores)>,
 }
 
 impl LackingList {
@@ -70,7 +70,7 @@ impl LackingList {
                from (select user_id, hash, min(format) as format, max(file_size) as bytes,
                             array_agg(id order by id) as images
                        from public.images
-                      where (crc32 is null or pdq is null or sharpness is null)
+                      where (crc32 is null or not $3 and (pdq is null or sharpness is null))
                         and is_valid and user_id is not null and hash ~ '^[0-9a-f]{64}$'
                         and ($1::uuid is null or user_id = $1) and ($2::integer is null or dataset_id = $2)
                       group by user_id, hash
@@ -79,6 +79,7 @@ impl LackingList {
         )
         .bind(scope.user)
         .bind(scope.dataset)
+        .bind(scope.only_crc32)
         .execute(&mut connection)
         .await?;
         sqlx::raw_sql("create index on pg_temp.lacking_object (number)").execute(&mut connection).await?;
@@ -116,8 +117,11 @@ impl LackingList {
 /// Writes measurements into the rows that still lack them; what was measured meanwhile stays. What looks like
 /// these pictures is found from now on; among themselves they are not compared.
 pub async fn write(pool: &PgPool, measured: &[Measured]) -> sqlx::Result<()> {
-    let hashes: HashMap<ImageId, PictureHash> =
-        measured.iter().flat_map(|object| object.images.iter().map(|image| (*image, object.hash))).collect();
+    let looks: HashMap<ImageId, (PictureHash, Scores)> = measured
+        .iter()
+        .filter_map(|object| object.looks.map(|looks| (object, looks)))
+        .flat_map(|(object, looks)| object.images.iter().map(move |image| (*image, looks)))
+        .collect();
     let (ids, crcs): (Vec<ImageId>, Vec<i64>) = measured
         .iter()
         .flat_map(|object| object.images.iter().map(|image| (*image, i64::from(object.crc32))))
@@ -150,12 +154,9 @@ pub async fn write(pool: &PgPool, measured: &[Measured]) -> sqlx::Result<()> {
     .bind(&crcs)
     .execute(&mut *tx)
     .await?;
-    let scores: HashMap<ImageId, Scores> = measured
-        .iter()
-        .flat_map(|object| object.images.iter().map(|image| (*image, object.scores)))
-        .collect();
+    let ids: Vec<ImageId> = looks.keys().copied().collect();
     let of_score =
-        |score: fn(&Scores) -> Option<i16>| ids.iter().map(|id| score(&scores[id])).collect::<Vec<_>>();
+        |score: fn(&Scores) -> Option<i16>| ids.iter().map(|id| score(&looks[id].1)).collect::<Vec<_>>();
     sqlx::query(
         "update public.images i
             set brightness = measured.brightness, contrast = measured.contrast, sharpness = measured.sharpness,
@@ -172,7 +173,7 @@ pub async fn write(pool: &PgPool, measured: &[Measured]) -> sqlx::Result<()> {
     .execute(&mut *tx)
     .await?;
     let of = |text: fn(&PictureHash) -> Option<String>| -> Vec<Option<String>> {
-        ids.iter().map(|id| text(&hashes[id])).collect()
+        ids.iter().map(|id| text(&looks[id].0)).collect()
     };
     let hashed: Vec<(ImageId, Option<DatasetId>)> = sqlx::query_as(
         "update public.images i
@@ -183,14 +184,14 @@ pub async fn write(pool: &PgPool, measured: &[Measured]) -> sqlx::Result<()> {
     )
     .bind(&ids)
     .bind(of(|hash| Some(hash.pdq.to_string())))
-    .bind(ids.iter().map(|id| i16::from(hashes[id].quality)).collect::<Vec<_>>())
+    .bind(ids.iter().map(|id| i16::from(looks[id].0.quality)).collect::<Vec<_>>())
     .bind(of(|hash| hash.trimmed.map(|hash| hash.to_string())))
     .fetch_all(&mut *tx)
     .await?;
     let mut of_dataset: BTreeMap<DatasetId, Vec<(ImageId, PictureHash)>> = BTreeMap::new();
     for (image, dataset) in hashed {
         if let Some(dataset) = dataset {
-            of_dataset.entry(dataset).or_default().push((image, hashes[&image]));
+            of_dataset.entry(dataset).or_default().push((image, looks[&image].0));
         }
     }
     for (dataset, pictures) in of_dataset {

@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeSet, HashMap, HashSet},
 };
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{FromRow, PgConnection, PgPool};
 
@@ -15,7 +16,8 @@ use crate::{
         activity::{self, Action},
         chunks::ClaimedChunk,
         image_batch::JudgedImage,
-        job_lifecycle, progress,
+        job_lifecycle::{self, PlaceGivenBack, ToEnqueue},
+        progress,
     },
     model::{
         ChunkId, DatasetId, ExportKey, Format, ImageId, JobId, Pdq, PictureHash, Refusal, Rejection,
@@ -133,7 +135,7 @@ pub(super) struct KeptOut<'a> {
     keys: Vec<Vec<RemovalKey>>,
     /// Why each is refused, as far as was read.
     rejections: HashMap<usize, Rejection>,
-    /// The last batch of removals that was read.
+    /// The last batch of removals that was there at the last look, whomever it concerns.
     sequence: i64,
 }
 
@@ -156,25 +158,32 @@ impl<'a> KeptOut<'a> {
     /// Looks at what was kept out since the last call.
     pub(super) async fn search(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
         let before = self.sequence;
+        let last: Option<i64> = sqlx::query_scalar("select max(sequence) from pixcrawler.removal_batch")
+            .fetch_one(&mut *connection)
+            .await?;
+        let Some(last) = last.filter(|last| *last > before) else { return Ok(()) };
         loop {
             let page: Vec<(i64, Vec<u8>)> = sqlx::query_as(
                 "select sequence, hashes from pixcrawler.removal_batch
-                  where sequence > $1 and (user_id is null or user_id = $2)
+                  where sequence > $1 and sequence <= $4 and (user_id is null or user_id = $2)
                     and (dataset_id is null or dataset_id = $3)
                   order by sequence limit 1000",
             )
             .bind(self.sequence)
             .bind(self.user)
             .bind(self.dataset)
+            .bind(last)
             .fetch_all(&mut *connection)
             .await?;
-            let Some((last, _)) = page.last() else { break };
-            self.sequence = *last;
+            let Some((read, _)) = page.last() else { break };
+            self.sequence = *read;
             for (_, hashes) in &page {
                 self.compare(hashes);
             }
         }
-        if self.sequence == before {
+        let is_any = self.sequence > before;
+        self.sequence = last;
+        if !is_any {
             return Ok(());
         }
         let keys = self.keys.iter().flatten();
@@ -373,10 +382,12 @@ pub async fn heads(
     .await
 }
 
-/// How many pictures of these groups, as far as they are in this scope, were kept, and how many are duplicates.
-pub async fn count(pool: &PgPool, scope: RemovalScope, heads: &[ImageId]) -> sqlx::Result<(i64, i64)> {
+/// How many pictures of these groups, as far as they are in this scope, were kept, how many are duplicates, and of
+/// how many of all of these it is not known what they look like.
+pub async fn count(pool: &PgPool, scope: RemovalScope, heads: &[ImageId]) -> sqlx::Result<(i64, i64, i64)> {
     sqlx::query_as(
-        "select count(*) filter (where not is_duplicate), count(*) filter (where is_duplicate)
+        "select count(*) filter (where not is_duplicate), count(*) filter (where is_duplicate),
+                count(*) filter (where pdq is null)
            from public.images
           where (id = any ($2) or duplicate_of = any ($2)) and (is_valid or is_duplicate)
             and ($1::integer is null or dataset_id = $1)",
@@ -394,17 +405,24 @@ pub struct Taken {
     pub images: u64,
     /// Duplicates of them.
     pub duplicates: u64,
+    /// Those of all of these that were never measured: what looks like them is not kept out.
+    pub unmeasured: u64,
     /// Objects that no row of the user names any more. Nobody puts one of them for some minutes, unless
     /// [`objects_are_gone`] says that they are.
     pub objects: Vec<(Sha256, Format)>,
+    /// Not later than these were noted.
+    pub noted_at: DateTime<Utc>,
     /// Files that were made of exports that had one of them: export, number and revision.
     pub made: Vec<(ExportKey, i32, i32)>,
+    /// Chunks that go on because their jobs lack pictures now, to enqueue in the same transaction.
+    pub queued: Vec<(JobId, ToEnqueue)>,
 }
 
 /// A picture that is taken out.
 #[derive(FromRow)]
 struct TakenRow {
     id: ImageId,
+    dataset_id: Option<DatasetId>,
     crawl_job_id: JobId,
     chunk_id: Option<ChunkId>,
     hash: Option<String>,
@@ -449,12 +467,16 @@ pub async fn take_out(
     for dataset in &datasets {
         job_lifecycle::lock_dataset(connection, *dataset).await?;
     }
+    // Before any other row: duplicates are changed in datasets that are not locked, and who writes verdicts there
+    // has this lock before rows of jobs and images.
+    lock_objects_alone(connection, user).await?;
     let heads = heads(connection, dataset, images).await?;
     if heads.is_empty() {
         return Ok(Taken::default());
     }
     let rows: Vec<TakenRow> = sqlx::query_as(
-        "select id, crawl_job_id, chunk_id, hash, format, file_size, pdq, pdq_quality, pdq_trimmed, is_duplicate
+        "select id, dataset_id, crawl_job_id, chunk_id, hash, format, file_size, pdq, pdq_quality, pdq_trimmed,
+                is_duplicate
            from public.images
           where (id = any ($1) or duplicate_of = any ($1)) and (is_valid or is_duplicate)
             -- A duplicate takes no place, wherever it is.
@@ -468,26 +490,46 @@ pub async fn take_out(
     .await?;
     let ids: Vec<ImageId> = rows.iter().map(|row| row.id).collect();
     let kept: Vec<&TakenRow> = rows.iter().filter(|row| !row.is_duplicate).collect();
-    give_back_places(connection, &kept).await?;
+    let given: Vec<PlaceGivenBack> = kept
+        .iter()
+        .map(|row| PlaceGivenBack {
+            job: row.crawl_job_id,
+            chunk: row.chunk_id,
+            bytes: row.file_size.map_or(0, i64::from),
+        })
+        .collect();
+    let losers: BTreeSet<JobId> = kept.iter().map(|row| row.crawl_job_id).collect();
+    job_lifecycle::lock_losers(connection, &losers).await?;
+    job_lifecycle::give_back(connection, &given).await?;
     let made = made_of(connection, &ids).await?;
     refuse(connection, &ids, criterion, reason).await?;
     let keys: Vec<_> =
         rows.iter().filter_map(TakenRow::sha256).map(|hash| RemovalKey::of_bytes(&hash)).collect();
     let hashes = rows.iter().filter_map(TakenRow::picture).flat_map(|picture| picture.telling());
     let hashes: BTreeSet<[u8; 32]> = hashes.map(|hash| hash.0).collect();
-    keep_out(connection, scope, removal, &keys, hashes.into_iter().collect::<Vec<_>>().concat()).await?;
     let (images, duplicates) = (kept.len(), rows.len() - kept.len());
-    let jobs: BTreeSet<JobId> = rows.iter().map(|row| row.crawl_job_id).collect();
-    for job in jobs {
-        progress::refresh(connection, job).await?;
+    let unmeasured = rows.iter().filter(|row| row.pdq.is_none()).count();
+    let noted_at = Utc::now();
+    let objects = forget_objects(connection, user, &rows).await?;
+    let queued = job_lifecycle::make_up(connection, &losers).await?;
+    for job in &losers {
+        progress::refresh(connection, *job).await?;
+    }
+    // The counters of the others, whose rows are not locked, are the same as before.
+    let others: BTreeSet<JobId> = rows.iter().map(|row| row.crawl_job_id).collect();
+    for job in others.difference(&losers) {
+        progress::notify(connection, &format!("job:{job}")).await?;
     }
     for dataset in datasets {
-        job_lifecycle::publish_dataset(connection, dataset).await?;
+        let fewer = kept.iter().filter(|row| row.dataset_id == Some(dataset)).count();
+        job_lifecycle::publish_fewer(connection, dataset, fewer as i64).await?;
     }
     let metadata = json!({ "removed": { criterion.kind(): criterion.value(), "images": images } });
     activity::log(connection, user, Action::UpdateDataset, dataset, metadata).await?;
-    let objects = forget_objects(connection, user, &rows).await?;
-    Ok(Taken { images: images as u64, duplicates: duplicates as u64, objects, made })
+    // Last, because everybody who takes something out waits for the end of the transaction then.
+    keep_out(connection, scope, removal, &keys, hashes.into_iter().collect::<Vec<_>>().concat()).await?;
+    let [images, duplicates, unmeasured] = [images, duplicates, unmeasured].map(|pictures| pictures as u64);
+    Ok(Taken { images, duplicates, unmeasured, objects, noted_at, made, queued })
 }
 
 /// The datasets that have the pictures that stand for these, in order, and that of these themselves: pictures may
@@ -512,42 +554,6 @@ async fn datasets_of_groups(
         datasets.extend(others);
     }
     Ok(datasets)
-}
-
-/// Lowers the counters of the chunks and jobs of pictures that were kept. Of a job that runs, the chunks that
-/// are not over may keep others in their place; what those that are gave is shared out when one ends.
-async fn give_back_places(connection: &mut PgConnection, kept: &[&TakenRow]) -> sqlx::Result<()> {
-    let jobs: Vec<JobId> = kept.iter().map(|row| row.crawl_job_id).collect();
-    let chunks: Vec<ChunkId> = kept.iter().filter_map(|row| row.chunk_id).collect();
-    sqlx::query("select from pixcrawler.chunk where id = any ($1) order by id for update")
-        .bind(&chunks)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query("select from pixcrawler.job where job_id = any ($1) order by job_id for update")
-        .bind(&jobs)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query(
-        "update pixcrawler.chunk c
-            set kept = c.kept - lost.pictures,
-                share = case when state in ('queued', 'running', 'waiting') then share else share - lost.pictures end
-           from (select id, count(*)::integer as pictures from unnest($1::integer[]) as id group by id) as lost
-          where c.id = lost.id",
-    )
-    .bind(&chunks)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "update pixcrawler.job j set kept = j.kept - lost.pictures, bytes = j.bytes - lost.bytes
-           from (select job, count(*)::integer as pictures, sum(bytes)::bigint as bytes
-                   from unnest($1::integer[], $2::bigint[]) as lost (job, bytes) group by job) as lost
-          where j.job_id = lost.job",
-    )
-    .bind(&jobs)
-    .bind(kept.iter().map(|row| row.file_size.map_or(0, i64::from)).collect::<Vec<_>>())
-    .execute(connection)
-    .await
-    .map(drop)
 }
 
 /// Files that were made of exports that have one of these pictures, as of now.
@@ -598,8 +604,28 @@ async fn refuse(
         .map(drop)
 }
 
+/// Waits for those who write rows of a user and did not find notes of objects that are to be deleted, and keeps
+/// others from it: what they wrote counts, and those who come later find what is noted in this transaction.
+async fn lock_objects_alone(connection: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.gone'), hashtext($1::text))")
+        .bind(user)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Keeps everybody from taking out pictures of a user until the end of the transaction, and waits for those who do.
+pub(super) async fn lock_objects(connection: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock_shared(hashtext('pixcrawler.gone'), hashtext($1::text))")
+        .bind(user)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
 /// Notes which objects of these rows no other row of the user names, so that nobody takes one for kept that is
-/// about to be deleted: who puts one from now on waits, and who has put one before finds the note.
+/// about to be deleted: who puts one from now on waits, and who has put one before finds the note. The caller has
+/// [locked](lock_objects_alone) them.
 async fn forget_objects(
     connection: &mut PgConnection,
     user: UserId,
@@ -607,18 +633,14 @@ async fn forget_objects(
 ) -> sqlx::Result<Vec<(Sha256, Format)>> {
     let objects: HashMap<String, (Sha256, Format)> =
         rows.iter().filter_map(TakenRow::object).map(|object| (object.0.to_string(), object)).collect();
-    // Waits for those who did not find the note and write rows: these count.
-    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.gone'), hashtext($1::text))")
-        .bind(user)
-        .execute(&mut *connection)
-        .await?;
+    // The clock is that of the statement: the transaction may have begun long before it had its locks.
     let noted: Vec<String> = sqlx::query_scalar(
         "insert into pixcrawler.object_to_delete (user_id, hash, deleting_at)
-         select $1, gone.hash, now() from unnest($2::text[]) as gone (hash)
+         select $1, gone.hash, clock_timestamp() from unnest($2::text[]) as gone (hash)
           where not exists (select from public.datasets d join public.images i on i.dataset_id = d.id
                              where d.user_id = $1 and i.hash = gone.hash and i.is_valid and not i.is_duplicate)
           order by 2
-             on conflict (user_id, hash) do update set noted_at = now(), deleting_at = now()
+             on conflict (user_id, hash) do update set noted_at = clock_timestamp(), deleting_at = clock_timestamp()
       returning hash",
     )
     .bind(user)
@@ -638,10 +660,7 @@ pub(super) async fn gone(
     if hashes.is_empty() {
         return Ok(HashSet::new());
     }
-    sqlx::query("select pg_advisory_xact_lock_shared(hashtext('pixcrawler.gone'), hashtext($1::text))")
-        .bind(user)
-        .execute(&mut *connection)
-        .await?;
+    lock_objects(connection, user).await?;
     let gone: Vec<String> = sqlx::query_scalar(
         "select hash from pixcrawler.object_to_delete where user_id = $1 and hash = any ($2)",
     )

@@ -22,12 +22,31 @@ pub struct Score {
 }
 
 /// The scores of which there are histograms.
-pub const SCORES: &[Score] = &[Score {
-    title: "Detail",
-    meaning: "quality of the PDQ hash; below 50 a picture is told from others by its bytes alone",
-    expression: "pdq_quality",
-    bins: &[0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0],
-}];
+pub const SCORES: &[Score] = &[
+    Score {
+        title: "Detail",
+        meaning: "quality of the PDQ hash; below 50 a picture is told from others by its bytes alone",
+        expression: "pdq_quality",
+        bins: TENTHS,
+    },
+    Score { title: "Brightness", meaning: "0 is black, 100 white", expression: "brightness", bins: TENTHS },
+    Score {
+        title: "Contrast",
+        meaning: "0 is one shade; photographs have 20 to 60",
+        expression: "contrast",
+        bins: TENTHS,
+    },
+    Score { title: "Sharpness", meaning: "photographs have 45 to 85", expression: "sharpness", bins: TENTHS },
+    Score {
+        title: "JPEG quality",
+        meaning: "by the quantization table",
+        expression: "jpeg_quality",
+        bins: TENTHS,
+    },
+];
+
+/// Of scores from 0 to 100.
+const TENTHS: Bins = &[0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0];
 
 /// A first label, and how many kept pictures have it.
 #[derive(Clone, Debug, FromRow)]

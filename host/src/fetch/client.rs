@@ -20,6 +20,7 @@ use super::{
     credentials,
     error::{FetchError, FetchErrorKind},
     memory_budget::{MemoryBudget, MemoryPermit},
+    redact::redact,
     redirect::RedirectState,
     request::{OutboundRequest, RobotsScope},
     retry::Attempts,
@@ -119,7 +120,9 @@ impl OutboundClient {
                 continue;
             }
             if let Some(consent) = policy.consent.filter(|_| status.is_success()) {
-                add_signals(&mut signals, consent::in_header(&headers, ConsentPlace::Header, None));
+                // With where it was read, because it speaks for no other site that led there.
+                let url = redact(hop.url.to_string(), &secrets);
+                add_signals(&mut signals, consent::in_header(&headers, ConsentPlace::Header, Some(&url)));
                 // Once all is known, because a header may outweigh a file; and before the body.
                 if let Err(rejection) = consent.check(&signals) {
                     return Err(FetchErrorKind::Reserved { rejection, signals }.into());

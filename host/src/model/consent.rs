@@ -3,13 +3,15 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use url::{Origin, Url};
 
 use super::{Refusal, Rejection};
 
 /// Longest text of a signal, in characters; what is longer is cut.
 const LONGEST_VALUE: usize = 200;
-/// Signals of one picture; the rest is left out.
-const MOST_SIGNALS: usize = 32;
+/// Signals of one picture that are in one vocabulary, were read in one kind of place and mean the same; the rest is
+/// left out.
+const MOST_OF_A_KIND: usize = 8;
 
 /// What a job makes of the signals that are read of a picture. All are recorded in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +81,8 @@ pub struct ConsentSignal {
     pub signal: ConsentVocabulary,
     /// Where it was read.
     pub place: ConsentPlace,
-    /// The address of that file or page; none for what came with the picture itself.
+    /// The address of that file or page, and where the picture came from for what its header says; none for what is
+    /// within it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// As it is written there, at most 200 characters.
@@ -148,7 +151,7 @@ pub enum ConsentMeaning {
 }
 
 impl ConsentSignal {
-    /// What was read at `place`, whose address is `url` where it is not the picture's.
+    /// What was read at `place`, whose address is `url` where it is not within the picture.
     #[must_use]
     pub fn new(
         signal: ConsentVocabulary,
@@ -163,21 +166,29 @@ impl ConsentSignal {
         Self { signal, place, url: url.map(str::to_owned), value, meaning, policy: None }
     }
 
-    /// Whether this is what it comes to: by the TDM Reservation Protocol the header outweighs the file, and
-    /// in a page its `meta` element the header.
+    /// Whether this is what it comes to.
     fn counts_as(&self, meaning: ConsentMeaning, all: &[Self]) -> bool {
-        let outweighed_by = match self.place {
-            ConsentPlace::TdmrepJson => ConsentPlace::Header,
-            ConsentPlace::PageHeader => ConsentPlace::PageMeta,
-            _ => return self.meaning == meaning,
-        };
-        self.meaning == meaning
-            && !(self.signal == ConsentVocabulary::TdmReservation
-                && all.iter().any(|other| {
-                    other.signal == self.signal
-                        && other.place == outweighed_by
-                        && other.meaning == ConsentMeaning::Allowed
-                }))
+        self.meaning == meaning && !all.iter().any(|other| other.allows_in_spite_of(self))
+    }
+
+    /// By the TDM Reservation Protocol the header outweighs the file of its own site, and in a page its `meta`
+    /// element the header. What another site or another page says is about something else.
+    fn allows_in_spite_of(&self, other: &Self) -> bool {
+        let is_of_the_protocol = |signal: &Self| signal.signal == ConsentVocabulary::TdmReservation;
+        self.meaning == ConsentMeaning::Allowed
+            && is_of_the_protocol(self)
+            && is_of_the_protocol(other)
+            && match (self.place, other.place) {
+                (ConsentPlace::Header, ConsentPlace::TdmrepJson) => {
+                    self.origin().is_some_and(|origin| other.origin() == Some(origin))
+                }
+                (ConsentPlace::PageMeta, ConsentPlace::PageHeader) => self.url == other.url,
+                _ => false,
+            }
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Url::parse(self.url.as_deref()?).ok().map(|url| url.origin())
     }
 
     /// What stands before the value where it was read.
@@ -211,13 +222,13 @@ impl fmt::Display for ConsentSignal {
     }
 }
 
-/// Adds what is not among them, up to a bound.
+/// Adds what is not among them, up to a bound for each kind: nothing that may refuse a picture, or keep it, is left out
+/// for what something else says very often.
 pub fn add_signals(signals: &mut Vec<ConsentSignal>, more: impl IntoIterator<Item = ConsentSignal>) {
+    let kind = |signal: &ConsentSignal| (signal.signal, signal.place, signal.meaning);
     for signal in more {
-        // What may refuse a picture is not left out for what says little.
-        let is_weighty = matches!(signal.meaning, ConsentMeaning::Reserved | ConsentMeaning::Generated);
-        let has_room = signals.len() < if is_weighty { 2 * MOST_SIGNALS } else { MOST_SIGNALS };
-        if has_room && !signals.contains(&signal) {
+        let of_its_kind = signals.iter().filter(|other| kind(other) == kind(&signal)).count();
+        if of_its_kind < MOST_OF_A_KIND && !signals.contains(&signal) {
             signals.push(signal);
         }
     }
@@ -279,6 +290,24 @@ mod tests {
         check(&[(PageHeader, Allowed), (PageMeta, Reserved)], true);
         // A page and a picture each speak for themselves.
         check(&[(PageMeta, Reserved), (Header, Allowed)], true);
+        // So do sites, of which one leads to another, and pages.
+        let at = |signal: ConsentSignal, url: Option<&str>| ConsentSignal {
+            url: url.map(str::to_owned),
+            ..signal
+        };
+        for (one, other, url, is_reserved) in [
+            (TdmrepJson, Header, Some("https://a.test:443/other?b"), false),
+            (TdmrepJson, Header, Some("http://a.test/x"), true),
+            (TdmrepJson, Header, Some("https://b.test/x"), true),
+            (TdmrepJson, Header, Some("data:,"), true),
+            (TdmrepJson, Header, None, true),
+            (PageHeader, PageMeta, Some("https://a.test/x"), false),
+            (PageHeader, PageMeta, Some("https://a.test/y"), true),
+        ] {
+            let signals = [tdm(one, Reserved), at(tdm(other, Allowed), url)];
+            let refused = ConsentPolicy::Respect.check(&signals).is_err();
+            assert_eq!(refused, is_reserved, "{one:?} {other:?} {url:?}");
+        }
         let noai = ConsentSignal { signal: ConsentVocabulary::Noai, ..tdm(PageHeader, Reserved) };
         assert!(ConsentPolicy::Respect.check(&[noai, tdm(PageMeta, Allowed)]).is_err());
     }
@@ -300,8 +329,24 @@ mod tests {
         };
         let mut signals = Vec::new();
         add_signals(&mut signals, (0..100).map(|number| numbered(number % 50, ConsentMeaning::Noted)));
-        assert_eq!(signals.len(), MOST_SIGNALS);
+        assert_eq!(signals.len(), MOST_OF_A_KIND);
         add_signals(&mut signals, [numbered(99, ConsentMeaning::Reserved)]);
         assert!(ConsentPolicy::Respect.check(&signals).is_err());
+        // However much one file says, what else is said is there, be it what allows.
+        for meaning in [ConsentMeaning::Reserved, ConsentMeaning::Allowed] {
+            let robots = (0..100).map(|number| ConsentSignal {
+                signal: ConsentVocabulary::ContentUsage,
+                value: number.to_string(),
+                ..tdm(ConsentPlace::RobotsTxt, meaning)
+            });
+            let mut signals = Vec::new();
+            add_signals(&mut signals, robots);
+            assert_eq!(signals.len(), MOST_OF_A_KIND);
+            for last in [ConsentMeaning::Reserved, ConsentMeaning::Allowed] {
+                let last = tdm(ConsentPlace::Header, last);
+                add_signals(&mut signals, [last.clone(), last.clone()]);
+                assert_eq!(signals.iter().filter(|signal| **signal == last).count(), 1);
+            }
+        }
     }
 }

@@ -58,12 +58,16 @@ impl Pdq {
 
 impl PictureHash {
     /// In how many bits the picture differs from the nearest of these hashes, 32 bytes each, where it looks like
-    /// one: in [`Pdq::ALIKE`] at most. One with little to see looks like none.
+    /// one, as it is or mirrored and turned: in [`Pdq::ALIKE`] at most. One with little to see looks like none.
     #[must_use]
     pub fn nearest(&self, hashes: &[u8]) -> Option<u32> {
         let (hashes, _) = hashes.as_chunks::<32>();
         let bits = |own: Pdq| hashes.iter().map(|hash| differing_bits(&own.0, hash)).min();
-        self.telling().filter_map(bits).min().filter(|bits| *bits <= Pdq::ALIKE.into())
+        self.telling()
+            .chain(self.telling_turned())
+            .filter_map(bits)
+            .min()
+            .filter(|bits| *bits <= Pdq::ALIKE.into())
     }
 
     /// The hashes by which others may be found to look like this picture: none of one with little to see.
@@ -141,5 +145,13 @@ mod tests {
         assert_eq!(picture(200, 49, None).nearest(&list), None);
         assert_eq!(picture(0, 49, Some(hash(198))).nearest(&list), Some(2));
         assert_eq!(picture(200, 100, None).nearest(&[]), None);
+        // Mirrored or turned it may look like one, too.
+        let mut ways = [hash(0); 7];
+        ways[6] = hash(203);
+        let turned = Some(TurnedHash { pdq: ways, trimmed: None });
+        assert_eq!(PictureHash { turned, ..picture(100, 100, None) }.nearest(&list), Some(3));
+        assert_eq!(PictureHash { turned, ..picture(100, 49, None) }.nearest(&list), None);
+        let turned = Some(TurnedHash { pdq: [hash(0); 7], trimmed: Some(ways) });
+        assert_eq!(PictureHash { turned, ..picture(100, 49, None) }.nearest(&list), Some(3));
     }
 }

@@ -6,8 +6,11 @@ use crate::{
     db::{
         self, PgPool,
         checks::{self, KeptRow},
+        fairness,
     },
     model::{DatasetId, ImageId, Rejection, Rules},
+    queue::{Queue, QueueError},
+    services::jobs::messages,
 };
 
 /// Pictures that are looked at, and refused, in one go.
@@ -30,21 +33,33 @@ pub struct CheckProgress {
     pub unmeasured: u64,
 }
 
+/// Why not all was looked at; the same again goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The database failed.
+    #[error("the database failed; the same command again goes on")]
+    Database(#[from] db::Error),
+    /// What goes on cannot be queued.
+    #[error("a crawl that goes on cannot be queued; the same command again goes on")]
+    Queue(#[from] QueueError),
+}
+
 /// Looks at what a dataset has kept and, unless it is a `dry_run`, makes refusals of what breaks the rules, which
 /// are [resolved](Rules::resolved). What was done stays when it is interrupted.
 ///
 /// # Errors
-/// When the database fails.
+/// When the database or the queue fails.
 pub async fn check(
     db: &PgPool,
     dataset: DatasetId,
     rules: &Rules,
     dry_run: bool,
     tell: impl Fn(&CheckProgress),
-) -> Result<CheckProgress, db::Error> {
+) -> Result<CheckProgress, CheckError> {
     let images = checks::count(db, dataset).await?;
     let mut progress =
         CheckProgress { images: u64::try_from(images).unwrap_or_default(), ..CheckProgress::default() };
+    let queue = Queue::new(db);
     let mut after = ImageId(0);
     loop {
         tell(&progress);
@@ -66,7 +81,12 @@ pub async fn check(
             }
         }
         if !dry_run && !broken.is_empty() {
-            checks::refuse(db, dataset, &broken).await?;
+            let mut tx = db.begin().await?;
+            for (job, chunks) in checks::refuse(&mut tx, dataset, &broken).await? {
+                let turns = fairness::turns(&mut tx, job, &chunks, None).await?;
+                queue.enqueue(&mut tx, job, &messages(&turns), None).await?;
+            }
+            tx.commit().await?;
         }
     }
 }

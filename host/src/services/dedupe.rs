@@ -1,8 +1,9 @@
 //! The rule of one picture of each look, applied to what a dataset has: of pictures that look alike the best is
 //! kept, also where crawls that have ended kept another one, or several.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
         fairness,
         objects::StoreHold,
     },
-    model::{DatasetId, ImageId, JobId, UserId},
+    model::{DatasetId, Format, ImageId, JobId, Sha256, UserId},
     queue::{Queue, QueueError},
     services::jobs::messages,
     store::{Store, StoreError},
@@ -20,6 +21,8 @@ use crate::{
 
 /// Groups that are settled in one transaction, for which crawls into the dataset wait.
 const GROUPS: usize = 50;
+/// Objects that are looked for at a time.
+const LOOKS_AT_A_TIME: usize = 8;
 /// Pictures between two looks whether it is to stop.
 const LOOK: usize = 1024;
 /// Hashes are found by parts of 16 bits: of as many as differ in all, fewer than two differ in one of them.
@@ -102,6 +105,7 @@ pub async fn dedupe(
         if stop.is_cancelled() {
             return Err(DedupeError::Stopped);
         }
+        let there = there(db, store, (user, dataset), some).await?;
         let mut tx = db.begin().await?;
         let mut members = dedupe::lock(&mut tx, (user, dataset), some).await?;
         let mut free: HashMap<JobId, i32> =
@@ -109,7 +113,7 @@ pub async fn dedupe(
         let mut changes = Vec::new();
         for group in some {
             let group: Vec<Member> = group.iter().filter_map(|id| members.remove(id)).collect();
-            let Some(best) = best(store, user, &group, &free).await? else { continue };
+            let Some(best) = best(&group, &there, &free) else { continue };
             let lost: Vec<&Member> =
                 group.iter().filter(|member| member.is_kept && member.id != best.id).collect();
             if lost.is_empty() {
@@ -140,32 +144,51 @@ pub async fn dedupe(
     Ok(progress)
 }
 
-/// The best of a group that is kept, or could be; none where nothing of it is kept.
-async fn best<'a>(
+/// Those of the objects of pictures that could be kept in place of others that are there. It is looked for them before
+/// anybody has to wait for the answers; no sweep deletes one meanwhile.
+async fn there(
+    db: &PgPool,
     store: &Store,
-    user: UserId,
-    group: &'a [Member],
-    free: &HashMap<JobId, i32>,
-) -> Result<Option<&'a Member>, StoreError> {
-    let kept = group.iter().filter(|member| member.is_kept).max_by_key(|member| &member.rank);
-    let Some(kept) = kept else { return Ok(None) };
+    (user, dataset): (UserId, DatasetId),
+    groups: &[Vec<ImageId>],
+) -> Result<HashSet<Sha256>, DedupeError> {
+    let mut connection = db.acquire().await?;
+    let mut members = dedupe::members(&mut connection, dataset, groups).await?;
+    drop(connection);
+    let mut objects: HashSet<(Sha256, Format)> = HashSet::new();
+    for group in groups {
+        let group: Vec<Member> = group.iter().filter_map(|id| members.remove(id)).collect();
+        let Some(kept) = best_kept(&group) else { continue };
+        objects.extend(better(&group, kept).filter_map(|member| member.object));
+    }
+    let looks = futures_util::stream::iter(objects).map(|(sha256, format)| async move {
+        let size = store.size(user, &sha256, format).await?;
+        Ok::<_, StoreError>(size.map(|_| sha256))
+    });
+    let there: Vec<Option<Sha256>> = looks.buffer_unordered(LOOKS_AT_A_TIME).try_collect().await?;
+    Ok(there.into_iter().flatten().collect())
+}
+
+fn best_kept(group: &[Member]) -> Option<&Member> {
+    group.iter().filter(|member| member.is_kept).max_by_key(|member| &member.rank)
+}
+
+/// Those that are not kept and better than this one.
+fn better<'a>(group: &'a [Member], kept: &'a Member) -> impl Iterator<Item = &'a Member> {
+    group.iter().filter(move |member| !member.is_kept && member.rank > kept.rank)
+}
+
+/// The best of a group that is kept, or could be, where its object is there; none where nothing of it is kept.
+fn best<'a>(group: &'a [Member], there: &HashSet<Sha256>, free: &HashMap<JobId, i32>) -> Option<&'a Member> {
+    let kept = best_kept(group)?;
     // Those of its own job give way to it.
     let has_place = |member: &Member| {
         let gives_way = |other: &&Member| other.is_kept && other.job == member.job;
         free.get(&member.job).is_some_and(|free| *free > 0) || group.iter().any(|other| gives_way(&other))
     };
-    let mut better: Vec<&Member> = group
-        .iter()
-        .filter(|member| !member.is_kept && member.rank > kept.rank && has_place(member))
-        .collect();
-    better.sort_by(|one, other| other.rank.cmp(&one.rank));
-    for member in better {
-        let Some((sha256, format)) = member.object else { continue };
-        if store.size(user, &sha256, format).await?.is_some() {
-            return Ok(Some(member));
-        }
-    }
-    Ok(Some(kept))
+    let is_there = |member: &Member| member.object.is_some_and(|(sha256, _)| there.contains(&sha256));
+    let better = better(group, kept).filter(|member| has_place(member) && is_there(member));
+    Some(better.max_by_key(|member| &member.rank).unwrap_or(kept))
 }
 
 /// Groups of more than one picture, or none when it is to stop.

@@ -8,7 +8,7 @@ use crate::{
         self, PgPool,
         measurements::{self, LackingList, LackingObject, MeasureScope, Measured},
     },
-    model::{Decoded, Rejection},
+    model::{Decoded, PictureHash, Rejection, Scores},
     services::backup::{Faults, sound},
     store::{Store, StoreError},
     validate::{self, DecodeLimits},
@@ -47,7 +47,7 @@ pub enum MeasureError {
 
 /// What became of an object.
 enum Outcome {
-    Measured(Measured, u64),
+    Measured(Box<Measured>, u64),
     /// Its rows went meanwhile.
     Gone,
     Faulty(&'static str),
@@ -75,22 +75,27 @@ pub async fn measure(
         let Some(last) = page.last() else { break };
         after = last.number;
         let mut reads = futures_util::stream::iter(page)
-            .map(|object| async move { measure_object(db, store, &object).await.map(|done| (object, done)) })
+            .map(|object| async move {
+                measure_object(db, store, &object, scope.only_crc32).await.map(|done| (object, done))
+            })
             .buffer_unordered(READS);
         let mut measured = Vec::new();
         while let Some((object, outcome)) = reads.try_next().await? {
             match outcome {
-                Outcome::Measured(object, bytes) => {
-                    progress.measured += 1;
-                    progress.images += object.images.len() as u64;
+                Outcome::Measured(done, bytes) => {
+                    if done.looks.is_some() || scope.only_crc32 {
+                        progress.measured += 1;
+                        progress.images += done.images.len() as u64;
+                    } else {
+                        faults.add(&name_of(&object), "cannot be decoded");
+                        progress.faulty += 1;
+                    }
                     progress.bytes += bytes;
-                    measured.push(object);
+                    measured.push(*done);
                 }
                 Outcome::Gone => progress.lacking -= 1,
                 Outcome::Faulty(what) => {
-                    let LackingObject { user, sha256, format, .. } = object;
-                    let name = format.map(|format| Store::path(user, &sha256, format));
-                    faults.add(&name.unwrap_or_else(|| format!("{user}: {sha256}")), what);
+                    faults.add(&name_of(&object), what);
                     progress.faulty += 1;
                 }
             }
@@ -102,8 +107,20 @@ pub async fn measure(
     Ok((progress, faults))
 }
 
+/// How people are told of it.
+fn name_of(object: &LackingObject) -> String {
+    let LackingObject { user, sha256, format, .. } = object;
+    let name = format.map(|format| Store::path(*user, sha256, format));
+    name.unwrap_or_else(|| format!("{user}: {sha256}"))
+}
+
 /// Reads an object and measures all that its rows may lack.
-async fn measure_object(db: &PgPool, store: &Store, object: &LackingObject) -> Result<Outcome, MeasureError> {
+async fn measure_object(
+    db: &PgPool,
+    store: &Store,
+    object: &LackingObject,
+    only_crc32: bool,
+) -> Result<Outcome, MeasureError> {
     let LackingObject { user, sha256, format, ref images, .. } = *object;
     let Some(format) = format else { return Ok(Outcome::Faulty("has no format that is known")) };
     let bytes = match sound(store, user, sha256, format).await? {
@@ -115,14 +132,19 @@ async fn measure_object(db: &PgPool, store: &Store, object: &LackingObject) -> R
     };
     let (images, size) = (images.clone(), bytes.len() as u64);
     let measured = tokio::task::spawn_blocking(move || {
-        // What it may be was decided when it was kept.
-        let limits = DecodeLimits { max_bytes: u64::MAX, max_pixels: u64::MAX, max_frames: u32::MAX };
-        let header = validate::inspect(&bytes, &limits)?;
-        let Decoded { hash, scores, .. } = validate::decode(&bytes, &header)?;
-        Ok::<_, Rejection>(Measured { images, crc32: crc32fast::hash(&bytes), hash, scores })
+        let crc32 = crc32fast::hash(&bytes);
+        (crc32, (!only_crc32).then(|| decoded(&bytes)).and_then(Result::ok))
     });
     Ok(match measured.await {
-        Ok(Ok(measured)) => Outcome::Measured(measured, size),
-        Ok(Err(_)) | Err(_) => Outcome::Faulty("cannot be decoded"),
+        Ok((crc32, looks)) => Outcome::Measured(Box::new(Measured { images, crc32, looks }), size),
+        Err(_) => Outcome::Faulty("cannot be decoded"),
     })
+}
+
+fn decoded(bytes: &[u8]) -> Result<(PictureHash, Scores), Rejection> {
+    // What it may be was decided when it was kept.
+    let limits = DecodeLimits { max_bytes: u64::MAX, max_pixels: u64::MAX, max_frames: u32::MAX };
+    let header = validate::inspect(bytes, &limits)?;
+    let Decoded { hash, scores, .. } = validate::decode(bytes, &header)?;
+    Ok((hash, scores))
 }

@@ -2,21 +2,24 @@
 
 use std::collections::HashSet;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
+use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::App,
     db::{
-        self, PgPool, datasets, images,
+        self, PgPool, datasets, fairness, images,
         objects::StoreHold,
         removals::{self, RemovalId, Search, Taken},
     },
     error::chain,
     model::{DatasetId, ImageId, Pdq, Refusal, RemovalCriterion, RemovalScope, Sha256, UserId},
+    queue::{Queue, QueueError},
     services::{
         form::Form,
+        jobs::messages,
         objects::Share,
         violation::{Violation, Violations},
     },
@@ -33,6 +36,11 @@ const LONGEST_REASON: usize = 500;
 const AT_A_TIME: usize = 200;
 /// Pictures after which a request of the API ends: the same again goes on.
 const MOST_AT_ONCE: u64 = 10_000;
+/// Objects that are deleted at a time.
+const DELETIONS_AT_A_TIME: usize = 8;
+/// Within which of its note the deletion of an object must be sent, by the clock of the wall, as by a sweep. What is
+/// put at the same moment waits for longer, see [`db::objects::spare`].
+const BEGUN: TimeDelta = TimeDelta::minutes(1);
 
 /// What is to be taken out, as it is asked for, read like a [`JobRequest`](crate::services::create::JobRequest).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +76,8 @@ pub struct Removed {
     pub images: u64,
     /// Their duplicates.
     pub duplicates: u64,
+    /// Those of all of these that were never measured: their bytes are kept out, and what looks like them is not.
+    pub unmeasured: u64,
     /// Datasets that had one.
     pub datasets: u64,
     /// Objects that were deleted.
@@ -97,6 +107,9 @@ pub enum RemovalError {
     /// The database failed.
     #[error("the database failed; the same again goes on")]
     Database(#[from] db::Error),
+    /// What goes on cannot be queued.
+    #[error("a crawl that goes on cannot be queued; the same again goes on")]
+    Queue(#[from] QueueError),
 }
 
 impl From<Value> for RemovalRequest {
@@ -297,9 +310,10 @@ impl DatasetRemoval<'_> {
             let mut heads = removals::heads(&mut connection, dataset, &found).await?;
             drop(connection);
             heads.retain(|head| seen.insert(*head));
-            let (images, duplicates) = removals::count(db, scope, &heads).await?;
+            let (images, duplicates, unmeasured) = removals::count(db, scope, &heads).await?;
             self.removed.images += images.unsigned_abs();
             self.removed.duplicates += duplicates.unsigned_abs();
+            self.removed.unmeasured += unmeasured.unsigned_abs();
             if stop.is_cancelled() {
                 return Ok(false);
             }
@@ -318,6 +332,7 @@ impl DatasetRemoval<'_> {
         let Self { db, scope, spec, owned, .. } = *self;
         // Those whose verdicts are on their way have rows after that, or see that they are kept out.
         removals::wait_for_verdicts(db, owned.0).await?;
+        let queue = Queue::new(db);
         let mut search = Search::new(owned.0, &spec.criterion);
         while let Some(found) = search.next(db).await? {
             for images in found.chunks(AT_A_TIME) {
@@ -329,9 +344,14 @@ impl DatasetRemoval<'_> {
                 let taken =
                     removals::take_out(&mut tx, scope, removal, owned, images, &spec.criterion, reason);
                 let taken = taken.await?;
+                for (job, chunks) in &taken.queued {
+                    let turns = fairness::turns(&mut tx, *job, chunks, None).await?;
+                    queue.enqueue(&mut tx, *job, &messages(&turns), None).await?;
+                }
                 tx.commit().await?;
                 self.removed.images += taken.images;
                 self.removed.duplicates += taken.duplicates;
+                self.removed.unmeasured += taken.unmeasured;
                 self.delete(&taken).await?;
                 tell(self.removed);
             }
@@ -346,24 +366,58 @@ impl DatasetRemoval<'_> {
             return Ok(());
         }
         let before = self.removed.objects;
-        if let Err(error) = self.delete_objects(taken).await {
+        let mut unanswered = HashSet::new();
+        if let Err(error) = self.delete_objects(taken, &mut unanswered).await {
             tracing::warn!(%user, error = %chain(&error), "not all that was taken out is deleted yet; a sweep does that");
         }
         let objects = taken.objects.len() as u64;
         self.removed.objects_left += objects - (self.removed.objects - before).min(objects);
-        Ok(removals::objects_are_gone(self.db, user, &taken.objects).await?)
+        // A request without an answer may be on its way.
+        let over: Vec<_> =
+            taken.objects.iter().filter(|(sha256, _)| !unanswered.contains(sha256)).copied().collect();
+        Ok(removals::objects_are_gone(self.db, user, &over).await?)
     }
 
-    async fn delete_objects(&mut self, taken: &Taken) -> Result<(), DeletionError> {
+    /// Deletes objects, some at a time and within a minute of their note: later somebody may have put one again.
+    /// Adds those to `unanswered` whose requests failed.
+    async fn delete_objects(
+        &mut self,
+        taken: &Taken,
+        unanswered: &mut HashSet<Sha256>,
+    ) -> Result<(), DeletionError> {
         let Self { db, store, owned: (_, user), .. } = *self;
         let Some(hold) = StoreHold::to_delete_some(db).await? else { return Ok(()) };
         let share = Share::of::<DeletionError>(db, store).await?;
-        for (sha256, format) in &taken.objects {
-            let written = store.written(user, sha256, *format).await?;
-            if written.is_none_or(|written| share.is_own_since(written)) {
-                store.remove(user, sha256, *format).await?;
-                self.removed.objects += 1;
+        let (share, noted_at) = (&share, taken.noted_at);
+        // All of them: a request that is on its way is waited for, also where another failed.
+        let deleted: Vec<_> = futures_util::stream::iter(taken.objects.clone())
+            .map(|(sha256, format)| async move {
+                let deleted: Result<bool, StoreError> = async {
+                    let written = store.written(user, &sha256, format).await?;
+                    let is_shared = written.is_some_and(|written| !share.is_own_since(written));
+                    if is_shared || Utc::now() - noted_at > BEGUN {
+                        return Ok(false);
+                    }
+                    store.remove(user, &sha256, format).await.map(|_| true)
+                }
+                .await;
+                (sha256, deleted)
+            })
+            .buffer_unordered(DELETIONS_AT_A_TIME)
+            .collect()
+            .await;
+        let mut failure: Option<StoreError> = None;
+        for (sha256, deleted) in deleted {
+            match deleted {
+                Ok(is_deleted) => self.removed.objects += u64::from(is_deleted),
+                Err(error) => {
+                    unanswered.insert(sha256);
+                    failure = Some(error);
+                }
             }
+        }
+        if let Some(error) = failure {
+            return Err(error.into());
         }
         if share.is_own_since(Utc::now()) {
             for (export, number, revision) in &taken.made {

@@ -9,7 +9,11 @@ use crate::model::Format;
 /// Most bytes of all packets of a file; beyond them they are cut. Usual ones have some thousands.
 const MAX_BYTES: usize = 4 << 20;
 /// Most packets; a file should have one.
-const MAX_PACKETS: usize = 8;
+pub(super) const MAX_PACKETS: usize = 8;
+/// Bytes that all compressed packets of a file may have, packed or unpacked, whichever is more.
+pub(super) const MAX_UNPACKING: usize = MAX_BYTES;
+/// What trying to unpack a packet counts as at least: a decoder is made, even where nothing comes out of it.
+const LEAST_UNPACKING: usize = 64 << 10;
 
 /// What was found in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,19 +41,29 @@ pub fn embedded(bytes: &[u8], format: Format) -> Embedded {
 impl Embedded {
     /// Takes a packet.
     pub(super) fn add_xmp(&mut self, packet: &[u8]) {
-        let room = self.room();
-        if self.xmp.len() < MAX_PACKETS && room > 0 && !packet.is_empty() {
-            self.xmp.push(packet[..packet.len().min(room)].to_vec());
+        if !self.is_full() && !packet.is_empty() {
+            self.xmp.push(packet[..packet.len().min(self.room())].to_vec());
         }
     }
 
-    /// Takes a packet that zlib compressed, as far as it can be unpacked.
-    pub(super) fn add_compressed_xmp(&mut self, packed: &[u8]) {
+    /// Takes a packet that zlib compressed, as far as it can be unpacked and the `budget` of the file goes, which
+    /// begins with [`MAX_UNPACKING`].
+    pub(super) fn add_compressed_xmp(&mut self, packed: &[u8], budget: &mut usize) {
+        if self.is_full() || *budget == 0 {
+            return;
+        }
+        let packed = &packed[..packed.len().min(*budget)];
+        let room = self.room().min(*budget) as u64;
         let mut packet = Vec::new();
-        let room = self.room() as u64;
         // An error leaves what came before it.
         let _ = flate2::read::ZlibDecoder::new(packed).take(room).read_to_end(&mut packet);
+        *budget = budget.saturating_sub(packet.len().max(packed.len()).max(LEAST_UNPACKING));
         self.add_xmp(&packet);
+    }
+
+    /// Whether no more packets are taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.xmp.len() >= MAX_PACKETS || self.room() == 0
     }
 
     /// Bytes that packets may still have.

@@ -19,6 +19,7 @@ use self::segment::{
 };
 use super::{
     DecodeLimits, Decoded, Embedded, Header, Rejection, Still,
+    embedded::MAX_PACKETS,
     pdq::{self, Looks},
 };
 use crate::model::{Format, Refusal, Scores};
@@ -31,6 +32,9 @@ const DAC: u8 = 0xcc;
 const MAX_SCANS: u32 = 100;
 /// A profile or other metadata of 64 MB needs about a thousand.
 const MAX_SEGMENTS: u32 = 2048;
+/// Most parts of all extended packets. One has up to 64 KiB, so that these are many more than are kept; the rest is
+/// left out.
+const MAX_PARTS: usize = 256;
 /// Ones, which are no code: as many as the decoder ever holds of bits that it does not use.
 const NO_CODE: [u8; 16] = [0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0];
 
@@ -170,7 +174,6 @@ fn profile(picture: &[u8]) -> Option<Vec<u8>> {
 /// XMP and C2PA in segments before the first scan. Of XMP, what does not fit into one segment lies in parts in
 /// others, each with the digest of the whole, by which the packet in the one names it.
 pub(super) fn embedded(picture: &[u8], found: &mut Embedded) -> Result<(), Rejection> {
-    let mut extended: BTreeMap<[u8; 32], BTreeMap<u32, &[u8]>> = BTreeMap::new();
     let mut segments = Segments::new(picture);
     while let Some(Segment { marker, content, .. }) = segments.next()? {
         match marker {
@@ -178,11 +181,6 @@ pub(super) fn embedded(picture: &[u8], found: &mut Embedded) -> Result<(), Rejec
             APP1 => {
                 if let Some(packet) = content.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0") {
                     found.add_xmp(packet);
-                } else if let Some(rest) = content.strip_prefix(b"http://ns.adobe.com/xmp/extension/\0")
-                    && let Some((digest, rest)) = rest.split_first_chunk()
-                    && let Some(([_, _, _, _, at @ ..], part)) = rest.split_first_chunk::<8>()
-                {
-                    extended.entry(*digest).or_default().entry(u32::from_be_bytes(*at)).or_insert(part);
                 }
             }
             // Of its parts the first one begins with what says what it is.
@@ -194,14 +192,60 @@ pub(super) fn embedded(picture: &[u8], found: &mut Embedded) -> Result<(), Rejec
             _ => {}
         }
     }
-    for (digest, parts) in extended {
-        let is_named = found.xmp.iter().any(|packet| memchr::memmem::find(packet, &digest).is_some());
-        if is_named {
-            let whole: Vec<u8> = parts.into_values().flatten().copied().take(found.room()).collect();
-            found.add_xmp(&whole);
-        }
+    for parts in extended(picture, &named_extensions(&found.xmp))? {
+        let whole: Vec<u8> = parts.into_values().flatten().copied().take(found.room()).collect();
+        found.add_xmp(&whole);
     }
     Ok(())
+}
+
+/// The parts of each of the extended packets with these digests, by their places. Whatever else calls itself a part
+/// costs no more than being passed over.
+fn extended<'a>(picture: &'a [u8], named: &[[u8; 32]]) -> Result<Vec<BTreeMap<u32, &'a [u8]>>, Rejection> {
+    let mut extended = vec![BTreeMap::new(); named.len()];
+    let mut left = MAX_PARTS;
+    let mut segments = Segments::new(picture);
+    while !named.is_empty()
+        && left > 0
+        && let Some(Segment { marker, content, .. }) = segments.next()?
+        && marker != SOS
+    {
+        if marker == APP1
+            && let Some(rest) = content.strip_prefix(b"http://ns.adobe.com/xmp/extension/\0")
+            && let Some((digest, rest)) = rest.split_first_chunk::<32>()
+            && let Some(([_, _, _, _, at @ ..], part)) = rest.split_first_chunk::<8>()
+            && let Some(parts) =
+                named.iter().position(|named| named == digest).and_then(|index| extended.get_mut(index))
+        {
+            parts.entry(u32::from_be_bytes(*at)).or_insert(part);
+            left -= 1;
+        }
+    }
+    Ok(extended)
+}
+
+/// The digests by which packets name what extends them: values of `xmpNote:HasExtendedXMP`, be that an attribute or an
+/// element.
+fn named_extensions(packets: &[Vec<u8>]) -> Vec<[u8; 32]> {
+    const NAME: &[u8] = b"HasExtendedXMP";
+    /// What may stand between name and value, such as ` = "`.
+    const BETWEEN: usize = 16;
+    let mut named = Vec::new();
+    for packet in packets {
+        for at in memchr::memmem::find_iter(packet, NAME) {
+            let rest = packet.get(at + NAME.len()..).unwrap_or_default();
+            let begin = rest.iter().take(BETWEEN).position(u8::is_ascii_hexdigit);
+            let digest = begin.and_then(|begin| rest.get(begin..)?.first_chunk::<32>());
+            if let Some(digest) = digest
+                && digest.iter().all(u8::is_ascii_hexdigit)
+                && named.len() < MAX_PACKETS
+                && !named.contains(digest)
+            {
+                named.push(*digest);
+            }
+        }
+    }
+    named
 }
 
 /// Whether all of a picture is there, without asking the decoder.

@@ -5,7 +5,10 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use png::{Decoder, Limits as Memory, Transformations};
 
-use super::{DecodeLimits, Decoded, Embedded, Header, Rejection, Still, pdq, reader::ByteReader};
+use super::{
+    DecodeLimits, Decoded, Embedded, Header, Rejection, Still, embedded::MAX_UNPACKING, pdq,
+    reader::ByteReader,
+};
 use crate::model::Format;
 
 const SIGNATURE: usize = 8;
@@ -167,16 +170,17 @@ fn stripped(picture: &[u8], with_profile: bool) -> Result<Vec<u8>, Rejection> {
 /// XMP in a text of its name, and C2PA in a chunk of its own.
 pub(super) fn embedded(picture: &[u8], found: &mut Embedded) -> Result<(), Rejection> {
     let mut reader = ByteReader::new(picture, SIGNATURE);
+    let mut budget = MAX_UNPACKING;
     while !reader.is_at_end() {
         match chunk(&mut reader)? {
-            (kind, content) if &kind == b"iTXt" => {
+            (kind, content) if &kind == b"iTXt" && !found.is_full() => {
                 let Some(text) = content.strip_prefix(b"XML:com.adobe.xmp\0") else { continue };
                 // Whether it is compressed and how, a language, and the name in it.
                 let mut parts = text.get(2..).unwrap_or_default().splitn(3, |byte| *byte == 0);
                 let packet = parts.nth(2).unwrap_or_default();
                 match text.first() {
                     Some(0) => found.add_xmp(packet),
-                    _ => found.add_compressed_xmp(packet),
+                    _ => found.add_compressed_xmp(packet, &mut budget),
                 }
             }
             (kind, content) if &kind == b"caBX" => found.add_jumbf(content),

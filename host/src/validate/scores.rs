@@ -103,7 +103,7 @@ impl<'a> Grid<'a> {
         }
         let mut done = 0;
         for (place, (cell, part)) in places.iter_mut().zip(ends) {
-            let sum = before[*cell] + (u32::from(sums[*cell]) * *part >> 8);
+            let sum = before[*cell] + ((u32::from(sums[*cell]) * *part) >> 8);
             *place = ((sum - std::mem::replace(&mut done, sum)) as f32 * *scale) as i16;
         }
     }

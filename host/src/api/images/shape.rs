@@ -105,7 +105,7 @@ struct ConsentSignal {
     signal: ConsentVocabulary,
     /// Where it was read.
     place: ConsentPlace,
-    /// Address of that file or page; null for what came with the picture itself.
+    /// Address of that file or page; null for what is within the picture.
     url: Nullable<String>,
     /// As it is written there, at most 200 characters.
     value: String,

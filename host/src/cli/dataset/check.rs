@@ -33,7 +33,8 @@ use crate::{
 ///
 /// The rules are those of `crawl`. Each picture that breaks one becomes a refusal with its code and the numbers,
 /// as if it had been refused when it came: it is taken out of all exports, and `sweep` deletes its object. Copies
-/// that it stood for stay out; a later crawl may find them. It is said first how many go. What is done is not
+/// that it stood for are tried again by crawls of the dataset that run; else they stay out, and a later crawl may
+/// find them. Crawls that run look for others in its place. It is said first how many go. What is done is not
 /// done again, so that it may be interrupted and given again; `serve` and `worker` may go on.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \

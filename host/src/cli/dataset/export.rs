@@ -300,7 +300,7 @@ impl ExportArgs {
         }
         if format == ExportFormat::Zip && options.pictures.is_none() {
             bar.say("measuring pictures of an earlier version");
-            let scope = MeasureScope { user: Some(user), dataset: Some(dataset) };
+            let scope = MeasureScope { user: Some(user), dataset: Some(dataset), only_crc32: true };
             measure(&app.db, &app.store, scope, |_| ()).await?;
         }
         bar.say("listing pictures");

@@ -113,7 +113,7 @@ impl From<ExportRow> for ExportLine {
             format: row.format,
             options: row.options,
             removed: row.removed,
-            created_at: row.created_at.into(),
+            created_at: row.created_at,
         }
     }
 }

@@ -70,7 +70,7 @@ impl MeasureArgs {
                 (Whose::User(user, _), None) => Some(*user),
                 (Whose::All, None) => None,
             };
-            let scope = MeasureScope { user, dataset };
+            let scope = MeasureScope { user, dataset, only_crc32: false };
             let measured = measure(&database.pool, &store, scope, |progress| show(&bar, progress));
             anyhow::Ok(measured.await?)
         });

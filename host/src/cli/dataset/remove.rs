@@ -29,8 +29,9 @@ use crate::{
 ///
 /// Each goes with its duplicates: their rows become refusals with the code `removed`, their bytes are deleted
 /// unless another dataset of the same user has them, and exports show the gap. What has the same bytes or looks
-/// like them does not come in again, nor what has the address, host or creator that was named, in datasets that are
-/// made later, too. It cannot be undone. It may be interrupted and given again; `serve` and `worker` may go on.
+/// like them, also mirrored or turned, does not come in again, nor what has the address, host or creator that was
+/// named, in datasets that are made later, too. Of pictures of earlier versions that were never measured only the
+/// same bytes are kept out: run `dataset measure` first to keep look-alikes out. It cannot be undone. It may be interrupted and given again; `serve` and `worker` may go on.
 /// Folders that `crawl` wrote have it still until their crawl goes on.
 #[derive(Args, Debug)]
 #[command(
@@ -155,6 +156,8 @@ impl RemoveArgs {
         let counted = RemovalSpec { dry_run: true, ..spec.clone() };
         if !spec.dry_run && !self.yes {
             let found = remove(db, &store, scope, &counted, None, stop, |_| {}).await?;
+            // When they are out, it is too late.
+            tell_of_unmeasured(&found);
             let question = format!("Take {} out of {}, for good?", pictures(&found), of(&found));
             if !consent::agreed(&question, false)? {
                 return Ok(None);
@@ -192,6 +195,7 @@ impl RemoveArgs {
         } else {
             say(&format!("{} taken out, of {}.", pictures(removed), of(removed)));
         }
+        tell_of_unmeasured(removed);
         if removed.objects_left > 0 {
             tell(&format!(
                 "{} could not be deleted now: a backup reads them, another database may name them, or the log says \
@@ -202,6 +206,17 @@ impl RemoveArgs {
         if removed.more {
             tell("Interrupted; the same command again goes on.");
         }
+    }
+}
+
+/// Says it when something is kept out by its bytes only.
+fn tell_of_unmeasured(removed: &Removed) {
+    if removed.unmeasured > 0 {
+        tell(&format!(
+            "Never measured: {}, of which only the same bytes are kept out; run `pixcrawler dataset measure` first to \
+             keep look-alikes out, too.",
+            counted(removed.unmeasured, "picture"),
+        ));
     }
 }
 

@@ -241,7 +241,7 @@ impl Croissant<'_> {
         let (path, stem) = (property("fullpath", path), property("filename", "^(.+)\\.[^.]+$"));
         let mut pictures = Vec::new();
         match self.format {
-            ExportFormat::Folder if self.facts.counts.images > 0 => {
+            ExportFormat::Folder if self.facts.counts.images > 0 && self.options.split.is_none() => {
                 let mut path = field(RECORDS, "path", PATH, "sc:Text", picture(path));
                 path["references"] = from(extract("file_name"));
                 fields.push(path);
@@ -252,8 +252,9 @@ impl Croissant<'_> {
                     from(json!({ "extract": { "column": "image" }, "transform": { "jsonPath": "bytes" } }));
                 fields.push(field(RECORDS, "image", "the picture", "sc:ImageObject", source));
             }
-            // Readers do not join what is in archives: the records and the pictures are two sets.
-            ExportFormat::Zip if self.facts.counts.images > 0 => {
+            // Readers do not join what is in archives, nor files with what several files say of them: the records and
+            // the pictures are two sets.
+            ExportFormat::Zip | ExportFormat::Folder if self.facts.counts.images > 0 => {
                 pictures.push(field(PICTURES, "path", PATH, "sc:Text", picture(path)));
             }
             ExportFormat::Webdataset if self.facts.counts.images > 0 => {

@@ -216,11 +216,12 @@ mod tests {
             .collect();
         let csv = file(LabelFormat::Csv, &records);
         assert!(
-            csv.lines().next().unwrap().ends_with(",sha256,pdq,split") && csv.contains(",ab,,train\r\n"),
+            csv.lines().next().unwrap().ends_with(",jpeg_quality,split")
+                && csv.contains(",ab,,,,,,train\r\n"),
             "{csv}"
         );
-        assert!(file(LabelFormat::Jsonl, &records).contains(r#""pdq":null,"split":"test"}"#));
-        assert!(file(LabelFormat::Yaml, &records).ends_with("  pdq: null\n  split: \"test\"\n"));
+        assert!(file(LabelFormat::Jsonl, &records).contains(r#""jpeg_quality":null,"split":"test"}"#));
+        assert!(file(LabelFormat::Yaml, &records).ends_with("  jpeg_quality: null\n  split: \"test\"\n"));
         assert!(file(LabelFormat::Txt, &records).ends_with("\ta b\ttest\n"));
     }
 

@@ -2,9 +2,10 @@
 //! is kept, and one that was begun is continued.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-    path::{Path, PathBuf},
+    collections::BTreeMap,
+    io::{self, Write as _},
+    path::{Component, Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -42,6 +43,8 @@ use crate::{
 
 /// Name of the file that tells of an export that is not finished.
 const UNFINISHED: &str = ".pixcrawler-export.json";
+/// Name of the file that names the pictures that an unfinished export has put into the folder.
+const PUT: &str = ".pixcrawler-export.pictures";
 /// Rows read at a time.
 const PAGE: i64 = 200;
 /// How often all is written anew because pictures go meanwhile.
@@ -128,6 +131,11 @@ impl LocalExport {
         let card = std::fs::read_to_string(folder.join(CARD)).unwrap_or_default();
         // The folder of a crawl has no manifest.
         let is_export = is_there(MANIFEST) && card.contains(card::MARK);
+        let is_split = Self::whole(folder).is_some_and(|whole| whole.identity.options.split.is_some());
+        // A dataset in a folder that is called like a part is not a part.
+        if !is_split && SplitPart::ALL.map(listing_of).into_iter().any(is_there) {
+            return false;
+        }
         is_export || ![LISTING, CARD, ATTRIBUTION, MANIFEST, CROISSANT].into_iter().any(is_there)
     }
 
@@ -142,8 +150,9 @@ impl LocalExport {
     /// # Errors
     /// When something cannot be taken away.
     pub async fn remove_whole(folder: &Path, whole: &WholeExport) -> Result<(), ExportError> {
-        remove(gone(folder, listed_in_parts(folder).await?, &[])).await?;
-        let is_listing = |name: &str| listings_of_all().any(|listing| listing == name);
+        let listings = listings(whole.identity.options.split.is_some());
+        remove(gone(folder, listed_in(folder, &listings).await?, &[])).await?;
+        let is_listing = |name: &str| listings.contains(&name);
         let is_inside =
             |name: &str| is_listing(name) || Path::new(name).file_name().is_some_and(|file| file == name);
         let names = whole.files.iter().map(|file| file.name.as_str()).filter(|name| is_inside(name));
@@ -183,11 +192,12 @@ impl LocalExport {
     /// # Errors
     /// When something cannot be taken away.
     pub async fn remove(&self, folder: &Path) -> Result<(), ExportError> {
-        remove(strays(folder, &[])?).await?;
+        remove(gone(folder, put_before(folder)?, &[])).await?;
         for name in self.done.keys() {
             remove_parts(folder, name).await?;
         }
-        remove(self.done.keys().map(|name| folder.join(name)).collect()).await
+        remove(self.done.keys().map(String::as_str).chain([PUT]).map(|name| folder.join(name)).collect())
+            .await
     }
 
     /// Writes all of it into its folder, where it was noted before, and gives its files.
@@ -311,11 +321,12 @@ impl LocalExport {
         let (mut counts, mut files) = (Counts::default(), Vec::new());
         let total = export.left();
         let mut after = all.first - 1;
+        let log = PutLog::open(folder)?;
         loop {
             let page = exports::items(&app.db, all, after, PAGE).await?.ok_or(ExportFileError::Changed)?;
             let Some(last) = page.last() else { break };
             after = last.position;
-            let put = |item| put(app, export, item, folder, self.goes_on);
+            let put = |item| put(app, export, item, (folder, &log), self.goes_on);
             let mut items = stream::iter(page).map(put).buffered(app.derivations.at_once());
             while let Some(item) = items.next().await {
                 let record = match item {
@@ -349,15 +360,18 @@ impl LocalExport {
         for (name, images, lines) in &mut listings {
             finished.push((*name, *images, lines.finish().await?));
         }
-        let before = listed_in_parts(folder).await?;
+        // An export before may have been split in another way, or not at all.
+        let was_split = Self::whole(folder).is_some_and(|whole| whole.identity.options.split.is_some());
+        let listings_before = self::listings(was_split || self.goes_on && export.options.split.is_some());
+        let mut before = listed_in(folder, &listings_before).await?;
+        // What was interrupted before it could list them; who trains on the folder would find them.
+        before.extend(put_before(folder)?);
         for (.., lines) in listings {
             lines.replace().await?;
         }
-        // An export before may have been split in another way, or not at all.
-        let others = listings_of_all().filter(|name| finished.iter().all(|(there, ..)| there != name));
+        let others = listings_before.iter().filter(|name| finished.iter().all(|(there, ..)| there != *name));
         remove(others.map(|name| folder.join(name)).collect()).await?;
         remove(gone(folder, before, &files)).await?;
-        remove(strays(folder, &files)?).await?;
         let mut attributed = None;
         if let Some(mut draft) = attribution {
             attributed = Some(draft.finish().await?);
@@ -369,6 +383,7 @@ impl LocalExport {
         let ExportRow { format, ref options, .. } = *export;
         let manifest = Manifest { name: &facts.name, format, options, images, files: &said };
         put_text(&folder.join(MANIFEST), &manifest.text())?;
+        remove(vec![folder.join(PUT)]).await?;
         Ok(said)
     }
 }
@@ -406,7 +421,7 @@ async fn put(
     app: &App,
     export: &ExportRow,
     item: ExportItem,
-    folder: &Path,
+    (folder, log): (&Path, &PutLog),
     goes_on: bool,
 ) -> Result<ExportItem, ExportError> {
     let Some(wish) = export.options.pictures else {
@@ -414,6 +429,7 @@ async fn put(
         let is_there = hashed(&path).await.is_ok_and(|(hash, _)| hash.finalize()[..] == item.sha256.0);
         if !is_there {
             let (_, bytes) = picture(app, export, item.clone()).await?;
+            log.note(&item.record.path())?;
             put_picture(&path, &bytes).await?;
         }
         return Ok(item);
@@ -424,6 +440,7 @@ async fn put(
     }
     let (item, bytes) = picture(app, export, item).await?;
     if tokio::fs::read(&path).await.ok().is_none_or(|there| there != bytes) {
+        log.note(&item.record.path())?;
         put_picture(&path, &bytes).await?;
     }
     Ok(item)
@@ -438,24 +455,36 @@ async fn made_before(app: &App, path: &Path, item: &ExportItem, wish: &Derivativ
     (header.format == format).then(|| made_item(item.clone(), &bytes, format, size))
 }
 
-/// Pictures in class folders that are none of these: another export was interrupted before it listed them, and who
-/// trains on the folder would find them.
-fn strays(folder: &Path, now: &[PathBuf]) -> Result<Vec<PathBuf>, ExportError> {
-    let now: BTreeSet<&PathBuf> = now.iter().collect();
-    let entries = |folder: &Path| -> io::Result<Vec<PathBuf>> {
-        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
-    };
-    let mut strays = Vec::new();
-    let parts = SplitPart::ALL.map(|part| folder.join(part.name()));
-    for folder in parts.into_iter().filter(|part| part.is_dir()).chain([folder.to_owned()]) {
-        for class in
-            entries(&folder).map_err(cannot_write(&folder))?.into_iter().filter(|class| class.is_dir())
-        {
-            let files = entries(&class).map_err(cannot_write(&class))?;
-            strays.extend(files.into_iter().filter(|file| is_picture_name(file) && !now.contains(file)));
-        }
+/// Names each picture before it is put into a folder, for who finds the folder as it is when this was killed.
+struct PutLog {
+    path: PathBuf,
+    file: Mutex<std::fs::File>,
+}
+
+impl PutLog {
+    fn open(folder: &Path) -> Result<Self, ExportError> {
+        let path = folder.join(PUT);
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+        Ok(Self { file: Mutex::new(file.map_err(cannot_write(&path))?), path })
     }
-    Ok(strays)
+
+    fn note(&self, picture: &str) -> Result<(), ExportError> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(format!("{picture}\n").as_bytes()).map_err(cannot_write(&self.path))
+    }
+}
+
+/// The pictures that an unfinished export has put into a folder, below it.
+fn put_before(folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
+    let path = folder.join(PUT);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot_write(&path)(error)),
+    };
+    let is_below = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
+    let lines = String::from_utf8_lossy(&text);
+    Ok(lines.lines().map(PathBuf::from).filter(|path| is_below(path) && is_picture_name(path)).collect())
 }
 
 /// Whether a picture that is called by its hash has such a name.
@@ -483,15 +512,16 @@ fn hex(hash: Hash) -> String {
     Sha256(hash.finalize().into()).to_string()
 }
 
-/// The listings that there may be in a folder.
-fn listings_of_all() -> impl Iterator<Item = &'static str> {
-    [LISTING].into_iter().chain(SplitPart::ALL.map(listing_of))
+/// The listings that there may be in a folder, which may have parts.
+fn listings(has_parts: bool) -> Vec<&'static str> {
+    let parts = SplitPart::ALL.map(listing_of).into_iter().filter(|_| has_parts);
+    [LISTING].into_iter().chain(parts).collect()
 }
 
-/// The files that all listings of a folder name, below it.
-async fn listed_in_parts(folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
+/// The files that these listings of a folder name, below it.
+async fn listed_in(folder: &Path, listings: &[&str]) -> Result<Vec<PathBuf>, ExportError> {
     let mut files = Vec::new();
-    for name in listings_of_all() {
+    for name in listings {
         let beside = Path::new(name).parent().unwrap_or(Path::new(""));
         files.extend(listed(&folder.join(name)).await?.into_iter().map(|file| beside.join(file)));
     }

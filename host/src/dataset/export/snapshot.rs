@@ -1,6 +1,9 @@
 //! The beginning of an export: what a dataset has kept is fixed, cut into files, and measured.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use super::{
     ExportFileError,
@@ -19,7 +22,7 @@ use crate::{
     },
     model::{
         DatasetId, ExportFileKind, ExportFormat, ExportId, ExportItem, ExportOptions, ExportRecord, Format,
-        Sha256, SplitPart, UserId,
+        ImageId, Sha256, SplitPart, UserId,
     },
     services::{
         Violation,
@@ -146,7 +149,7 @@ impl App {
         let _turn = turn.map_err(|_| CreateExportError::Busy)?;
         let needs_crc32 = format == ExportFormat::Zip && options.pictures.is_none();
         if needs_crc32 {
-            let scope = MeasureScope { user: Some(user), dataset: Some(dataset) };
+            let scope = MeasureScope { user: Some(user), dataset: Some(dataset), only_crc32: true };
             let measured = measure(&self.db, &self.store, scope, |_| ());
             match tokio::time::timeout(PATIENCE, measured).await {
                 Err(_) => return Err(CreateExportError::Measuring),
@@ -225,10 +228,13 @@ async fn divide(
     if looks.len() > MOST_IMAGES {
         return Err(impossible(format!("is for at most {MOST_IMAGES} pictures")));
     }
+    let stood_for = snapshot.stood_for(user, dataset, MOST_IMAGES).await?;
     let divided = tokio::task::spawn_blocking(move || {
         let member = |look: &LookRow| Member { label: look.label, sha256: look.sha256, hashes: look.hashes };
         let members: Vec<Member> = looks.iter().map(member).collect();
-        let parts = parts(&members, split, seed)?;
+        let numbers: HashMap<ImageId, u32> = looks.iter().map(|look| look.image).zip(0..).collect();
+        let stood_for = stood_for.into_iter().filter_map(|(image, hash)| Some((*numbers.get(&image)?, hash)));
+        let parts = parts(&members, &stood_for.collect::<Vec<_>>(), split, seed)?;
         Some(looks.iter().map(|look| look.image).zip(parts).collect::<Vec<_>>())
     });
     let divided = divided.await.map_err(|_| ExportFileError::Stopped)?;

@@ -32,12 +32,18 @@ struct Group {
     first: u32,
 }
 
-/// The part of each member. None where it takes too long to tell which look alike.
+/// The part of each member; `stood_for` are hashes of pictures that members stand for, which connect them, too. None
+/// where it takes too long to tell which look alike.
 ///
 /// Groups are gone through by label, the largest of each first and those of one size by chance, and each is given
 /// to the part that lacks most of what it should have by then. So the parts of a label, as those of the whole, have
 /// what they should, but for one or two pictures or what a group has too many.
-pub(super) fn parts(members: &[Member], split: Split, seed: i64) -> Option<Vec<SplitPart>> {
+pub(super) fn parts(
+    members: &[Member],
+    stood_for: &[(u32, Pdq)],
+    split: Split,
+    seed: i64,
+) -> Option<Vec<SplitPart>> {
     let mut by_hash: Vec<u32> = (0..).take(members.len()).collect();
     by_hash.sort_unstable_by_key(|member| {
         let Member { sha256, label, .. } = members[*member as usize];
@@ -51,6 +57,7 @@ pub(super) fn parts(members: &[Member], split: Split, seed: i64) -> Option<Vec<S
     let hashes: Vec<(u32, Pdq)> = (0..)
         .zip(members)
         .flat_map(|(number, member)| member.hashes.into_iter().flatten().map(move |hash| (number, hash)))
+        .chain(stood_for.iter().copied())
         .collect();
     let firsts = groups(members.len(), &hashes, &equal)?;
     let mut all: HashMap<u32, Group> = HashMap::new();
@@ -100,10 +107,30 @@ mod tests {
         parts.iter().filter(|of| **of == part).count()
     }
 
+    /// Two that are far from each other, and one between them that the first stands for.
+    #[test]
+    fn what_a_member_stands_for_connects_it() {
+        let hash = |bits: usize| {
+            let is_set = |bit: usize| u8::from(bit < bits);
+            Pdq(std::array::from_fn(|byte| (0..8).fold(0, |all, bit| all << 1 | is_set(8 * byte + bit))))
+        };
+        let member = |number: u8| Member {
+            label: 0,
+            sha256: Sha256([number; 32]),
+            hashes: [Some(hash(if number == 0 { 0 } else { 50 })), None],
+        };
+        let members = [member(0), member(1)];
+        let half = Split { train: 50, validation: 0, test: 50 };
+        let apart = parts(&members, &[], half, 0).unwrap();
+        assert_ne!(apart[0], apart[1]);
+        let together = parts(&members, &[(0, hash(25))], half, 0).unwrap();
+        assert_eq!(together[0], together[1]);
+    }
+
     #[test]
     fn labels_are_shared_out_like_the_whole() {
         let members: Vec<Member> = (0..1000).map(|number| member(number, number % 7, Some(number))).collect();
-        let found = parts(&members, SPLIT, 0).unwrap();
+        let found = parts(&members, &[], SPLIT, 0).unwrap();
         assert_eq!(SplitPart::ALL.map(|part| count(&found, part)), [800, 100, 100]);
         for label in 0..7 {
             let of_label: Vec<SplitPart> = members
@@ -120,19 +147,19 @@ mod tests {
         }
         // Of classes that are too small to be shared out, each part has its share all the same.
         let small: Vec<Member> = (0..300).map(|number| member(number, number / 3, None)).collect();
-        let found = parts(&small, SPLIT, 0).unwrap();
+        let found = parts(&small, &[], SPLIT, 0).unwrap();
         assert_eq!(SplitPart::ALL.map(|part| count(&found, part)), [240, 30, 30]);
-        let other = parts(&small, SPLIT, 1).unwrap();
+        let other = parts(&small, &[], SPLIT, 1).unwrap();
         assert_ne!(found, other, "the seed says by which chance");
         // A share of nothing is none.
         let none = Split { train: 90, validation: 0, test: 10 };
-        let found = parts(&small, none, 0).unwrap();
+        let found = parts(&small, &[], none, 0).unwrap();
         assert_eq!(SplitPart::ALL.map(|part| count(&found, part)), [270, 0, 30]);
         assert_eq!(
-            parts(&small[..1], Split { train: 0, validation: 0, test: 100 }, 0).unwrap(),
+            parts(&small[..1], &[], Split { train: 0, validation: 0, test: 100 }, 0).unwrap(),
             [SplitPart::Test]
         );
-        assert!(parts(&[], SPLIT, 0).unwrap().is_empty());
+        assert!(parts(&[], &[], SPLIT, 0).unwrap().is_empty());
     }
 
     proptest! {
@@ -144,7 +171,7 @@ mod tests {
         ) {
             let members: Vec<Member> =
                 (0..).zip(&looks).map(|(number, (label, look))| member(number, *label, *look)).collect();
-            let found = parts(&members, SPLIT, seed).unwrap();
+            let found = parts(&members, &[], SPLIT, seed).unwrap();
             for (one, part) in members.iter().zip(&found) {
                 for (other, of_other) in members.iter().zip(&found) {
                     let alike = one.hashes[0].is_some() && one.hashes[0] == other.hashes[0];
@@ -153,7 +180,7 @@ mod tests {
             }
             let turn = turn.min(members.len());
             let turned = [&members[turn..], &members[..turn]].concat();
-            let again = parts(&turned, SPLIT, seed).unwrap();
+            let again = parts(&turned, &[], SPLIT, seed).unwrap();
             prop_assert_eq!([&again[members.len() - turn..], &again[..members.len() - turn]].concat(), found);
         }
     }

@@ -404,7 +404,7 @@ fn counted(number: i64, what: &str) -> String {
 fn brief(number: i64) -> String {
     match number {
         ..10_000 => number.to_string(),
-        ..1_000_000 => format!("{}k", number / 1000),
+        10_000..1_000_000 => format!("{}k", number / 1000),
         _ => format!("{:.1}M", number as f64 / 1e6),
     }
 }

@@ -210,10 +210,12 @@ async fn site_with_reservations() -> Site {
             }
             ("/.well-known/tdmrep.json", _) => answer(404, &[], ""),
             ("/to", _) => redirect("https://open.test/a"),
+            ("/to-allowed", _) => redirect("https://allowed.test/a"),
             (_, "tagged") => answer(200, &["x-robots-tag: noindex", "X-Robots-Tag: noimageai"], "bytes"),
             (_, "usage") => answer(200, &["content-usage: search=y", "content-usage: train-ai=n"], "bytes"),
             (_, "header") => answer(200, &["tdm-reservation: 1", "tdm-policy: https://a.test/p"], "bytes"),
-            (_, "outweighed") => answer(200, &["tdm-reservation: 0"], "bytes"),
+            (_, "outweighed" | "allowed") => answer(200, &["tdm-reservation: 0"], "bytes"),
+            (_, "twice") => answer(200, &["tdm-reservation: 0", "tdm-reservation: 1"], "bytes"),
             _ => answer(200, &[], "bytes"),
         }
     })
@@ -233,6 +235,7 @@ async fn what_sites_reserve_is_refused_or_recorded() {
             Some("the header of the picture says `Content-Usage: search=y, train-ai=n`"),
         ),
         ("https://header.test/a", Some("the header of the picture says `tdm-reservation: 1`")),
+        ("https://twice.test/a", Some("the header of the picture says `tdm-reservation: 1`")),
         ("https://robots.test/a", Some("https://robots.test/robots.txt says `Content-Usage: train-ai=n`")),
         ("https://robots.test/free/a", None),
         (
@@ -253,8 +256,12 @@ async fn what_sites_reserve_is_refused_or_recorded() {
             Some("https://many.test/.well-known/tdmrep.json says `tdm-reservation: 1`"),
         ),
         ("https://many.test/999", None),
-        // The header outweighs the file, and what cannot be read says nothing.
+        // The header outweighs the file of its own site alone, and what cannot be read says nothing.
         ("https://outweighed.test/a", None),
+        (
+            "https://outweighed.test/to-allowed",
+            Some("https://outweighed.test/.well-known/tdmrep.json says `tdm-reservation: 1`"),
+        ),
         ("https://closed.test/a", None),
         ("https://large.test/a", None),
         ("https://failing.test/a", None),
@@ -273,6 +280,7 @@ async fn what_sites_reserve_is_refused_or_recorded() {
     assert_eq!(failure.refusal(), Refusal::PrivateAddress);
     let recorded = download(&lenient, "https://header.test/a").await.unwrap().signals;
     assert_eq!(recorded[0].policy.as_deref(), Some("https://a.test/p"));
+    assert_eq!(recorded[0].url.as_deref(), Some("https://header.test/a"));
     let recorded = download(&lenient, "https://broken.test/a").await.unwrap().signals;
     assert_eq!(recorded[0].meaning, ConsentMeaning::Unreadable);
     // Each file is asked for once, however often a picture is.

@@ -26,10 +26,20 @@ fn jpeg_with(segments: &[(u8, Vec<u8>)]) -> Vec<u8> {
 
 /// A PNG with this chunk behind its header.
 fn png_with(kind: &[u8], content: &[u8]) -> Vec<u8> {
+    png_with_all(&[(kind, content)])
+}
+
+/// A PNG with these chunks behind its header.
+fn png_with_all(chunks: &[(&[u8], &[u8])]) -> Vec<u8> {
     let png = samples::png(&scene().into());
-    let checked = [kind, content].concat();
-    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
-    [&png[..33], &length, &checked, &crc32fast::hash(&checked).to_be_bytes(), &png[33..]].concat()
+    let mut bytes = png[..33].to_vec();
+    for (kind, content) in chunks {
+        let checked = [*kind, *content].concat();
+        bytes.extend(u32::try_from(content.len()).unwrap().to_be_bytes());
+        bytes.extend(&checked);
+        bytes.extend(crc32fast::hash(&checked).to_be_bytes());
+    }
+    [&bytes, &png[33..]].concat()
 }
 
 /// A GIF with this extension before its trailer.
@@ -72,20 +82,29 @@ fn extension(digest: &[u8; 32], at: u32, part: &[u8]) -> (u8, Vec<u8>) {
     (0xe1, [head, digest, &99u32.to_be_bytes(), &at.to_be_bytes(), part].concat())
 }
 
+/// The segment of a packet.
+fn main_segment(packet: &[u8]) -> (u8, Vec<u8>) {
+    (0xe1, [b"http://ns.adobe.com/xap/1.0/\0", packet].concat())
+}
+
+/// A packet that is extended by the one of this digest.
+fn naming(digest: &[u8; 32]) -> Vec<u8> {
+    [b"<x:xmpmeta xmlns:x='adobe:ns:meta/' xmpNote:HasExtendedXMP = '", &digest[..], b"'/>"].concat()
+}
+
 #[test]
 fn metadata_is_found_in_every_container() {
-    let main = |packet: &[u8]| (0xe1, [b"http://ns.adobe.com/xap/1.0/\0", packet].concat());
     let jumbf = (0xeb, [b"JP\0\x01\0\0\0\x01", C2PA].concat());
     let (found, other) = (b"0123456789ABCDEF0123456789ABCDEF", b"ffffffffffffffffffffffffffffffff");
-    let named = [XMP, &found[..]].concat();
+    let named = naming(found);
     for (what, bytes, xmp, has_c2pa) in [
-        ("jpeg", jpeg_with(&[main(XMP), jumbf.clone()]), vec![XMP.to_vec()], true),
+        ("jpeg", jpeg_with(&[main_segment(XMP), jumbf.clone()]), vec![XMP.to_vec()], true),
         (
             "extended jpeg",
             jpeg_with(&[
                 extension(found, 3, b"def"),
                 extension(other, 0, b"x"),
-                main(&named),
+                main_segment(&named),
                 extension(found, 0, b"abc"),
             ]),
             vec![named.clone(), b"abcdef".to_vec()],
@@ -124,6 +143,48 @@ fn metadata_is_bounded() {
     assert!(sizes(&cut, Format::Png).iter().all(|size| *size <= 4000));
     let main = (0xe1, [b"http://ns.adobe.com/xap/1.0/\0", XMP].concat());
     assert_eq!(sizes(&jpeg_with(&vec![main; 20]), Format::Jpeg).len(), 8);
+}
+
+#[test]
+fn parts_that_no_packet_names_are_passed_over() {
+    let digest = |number: u32| -> [u8; 32] { format!("{number:032X}").into_bytes().try_into().unwrap() };
+    let xmp = |segments: &[(u8, Vec<u8>)]| embedded(&jpeg_with(segments), Format::Jpeg).xmp;
+    // A digest elsewhere in a packet names nothing.
+    let mentions = [XMP, &digest(1)[..]].concat();
+    let segments = [main_segment(&mentions), extension(&digest(1), 0, b"abc")];
+    assert_eq!(xmp(&segments), [mentions]);
+    // As an element, among very many that are not meant.
+    let element = [b"<xmpNote:HasExtendedXMP>", &digest(7)[..], b"</xmpNote:HasExtendedXMP><dc:a/>"].concat();
+    let mut segments = vec![main_segment(&element)];
+    segments.extend((0..50_000).map(|number| extension(&digest(number), 0, &number.to_be_bytes())));
+    assert_eq!(xmp(&segments), [element, 7u32.to_be_bytes().to_vec()]);
+    // Of very many parts the first ones.
+    let named = naming(&digest(1));
+    let mut segments = vec![main_segment(&named)];
+    segments.extend((0..5000).map(|at| extension(&digest(1), at, b"a")));
+    assert_eq!(xmp(&segments), [named, vec![b'a'; 256]]);
+}
+
+#[test]
+fn what_is_compressed_is_not_unpacked_without_end() {
+    let real = itxt(true, &packed(XMP));
+    let after = |count: usize, chunk: &[u8]| {
+        let chunks: Vec<(&[u8], &[u8])> =
+            std::iter::repeat_n((&b"iTXt"[..], chunk), count).chain([(&b"iTXt"[..], &real[..])]).collect();
+        embedded(&png_with_all(&chunks), Format::Png).xmp
+    };
+    // What gives nothing counts as an attempt, be it empty or broken.
+    for nothing in [itxt(true, &packed(b"")), itxt(true, b"no zlib")] {
+        assert_eq!(after(20, &nothing), [XMP.to_vec()]);
+        assert!(after(100, &nothing).is_empty());
+    }
+    // Nothing is unpacked of what would not be taken.
+    let mut found = Embedded::default();
+    let mut budget = 4 << 20;
+    for _ in 0..99 {
+        found.add_compressed_xmp(&packed(XMP), &mut budget);
+    }
+    assert_eq!((found.xmp.len(), budget), (8, (4 << 20) - 8 * (64 << 10)));
 }
 
 proptest! {
