@@ -37,6 +37,7 @@ test: plugins guests examples lint ## Run every check and test
 lint: setup ## Check formatting and lints; dependencies too, where cargo-deny is installed
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --test strangers -- -D warnings
 	cargo clippy --all-targets $(native) -- -D warnings
 	@# It takes minutes to build, so it is not asked for; the hosted CI has it, and looks at advisories too.
 	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; \

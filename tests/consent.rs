@@ -142,11 +142,6 @@ fn site_of_all(site: &Site) -> [&'static str; 3] {
     ["/page", "/meta", "/header"]
 }
 
-async fn images(system: &System, job: &Value) -> Vec<Value> {
-    let path = format!("/api/v1/crawl-jobs/{}/images?limit=100", job["id"]);
-    system.get(&path).await.expect(200).json()["items"].as_array().unwrap().clone()
-}
-
 #[tokio::test]
 async fn each_signal_is_recorded_and_honoured_by_the_policy() {
     let site = Site::start().await;
@@ -159,7 +154,7 @@ async fn each_signal_is_recorded_and_honoured_by_the_policy() {
         let shown = system.until_status(job, "completed").await;
         let name = policy.unwrap_or("respect").to_lowercase();
         assert_eq!(shown["rules"]["consent"], name, "{shown:#}");
-        let images = images(&system, &shown).await;
+        let images = system.images(&shown["id"]).await;
         assert_eq!(images.len(), CASES.len(), "{shown:#}");
         for Case { host, signal, respect, strict } in CASES {
             let address = format!("http://{host}.example/p.png");

@@ -25,11 +25,6 @@ fn page(names: &[&str]) -> Reply {
     Reply::Page(html)
 }
 
-async fn images(system: &System, job: i64) -> Vec<Value> {
-    let shown = system.get(&format!("/api/v1/crawl-jobs/{job}/images?limit=100")).await.expect(200).json();
-    shown["items"].as_array().unwrap().clone()
-}
-
 #[tokio::test]
 async fn whatever_is_wrong_with_a_copy_the_next_is_tried() {
     let site = Site::start().await;
@@ -65,7 +60,7 @@ async fn whatever_is_wrong_with_a_copy_the_next_is_tried() {
     assert_eq!((&shown["kept"], &shown["refused"]), (&json!(wrong.len()), &json!({})), "{shown:#}");
     assert_eq!(shown["total_images"], wrong.len(), "{shown:#}");
 
-    let rows = images(&system, job).await;
+    let rows = system.images(job).await;
     let kept: std::collections::BTreeSet<String> =
         rows.iter().map(|row| row["hash"].as_str().unwrap().to_owned()).collect();
     assert_eq!(kept, hashes(&small));
@@ -101,14 +96,14 @@ async fn a_retry_begins_with_the_best_copy() {
     let job = system.create(&["/all", "/gone"], 100).await;
     let shown = system.until_status(job, "failed").await;
     assert_eq!(shown["refused"], json!({ "server-error": 1, "http-status": 1 }), "{shown:#}");
-    for row in images(&system, job).await {
+    for row in system.images(job).await {
         assert!(row["original_url"].as_str().unwrap().contains("/best/"), "{row:#}");
         assert_eq!(row["metadata"]["refused_copies"].as_array().unwrap().len(), 1, "{row:#}");
     }
     system.tell(job, "retry").await;
     let shown = system.until(job, "the picture", |job| job["kept"] == 1).await;
     assert_eq!(shown["refused"], json!({ "http-status": 1 }), "{shown:#}");
-    let rows = images(&system, job).await;
+    let rows = system.images(job).await;
     let kept = rows.iter().find(|row| row["is_valid"] == true).unwrap();
     assert_eq!(
         (&kept["original_url"], &kept["asked_url"]),
@@ -131,7 +126,7 @@ async fn a_worker_that_dies_takes_no_refusal_along() {
     let shown = system.until_status(job, "completed").await;
     assert_eq!(shown["kept"], 1, "{shown:#}");
     assert_eq!((site.requests("/best/a").len(), site.requests("/small/a").len()), (1, 2));
-    let row = &images(&system, job).await[0];
+    let row = &system.images(job).await[0];
     assert_eq!(row["metadata"]["refused_copies"][0]["reason"], "http-status", "{row:#}");
 }
 
@@ -160,7 +155,7 @@ async fn a_refused_copy_is_progress() {
     let _worker = system.worker(&[]).await;
     let shown = system.until_status(job, "completed").await;
     assert_eq!(shown["kept"], 1, "{shown:#}");
-    let row = &images(&system, job).await[0];
+    let row = &system.images(job).await[0];
     assert_eq!(row["metadata"]["refused_copies"].as_array().unwrap().len(), last, "{row:#}");
     assert_eq!(copies.map(|copy| site.requests(&format!("/{copy}")).len()), [1, 2, 2, 2, 1]);
 }

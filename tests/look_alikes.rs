@@ -1,6 +1,6 @@
 //! Pictures that look alike are one picture of a dataset, of which the best is kept.
 
-use image::{DynamicImage, ImageFormat, imageops::FilterType};
+use image::ImageFormat;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -8,49 +8,15 @@ use crate::{
     recovery::files,
     support::{
         bucket::age,
-        process::System,
-        site::{ORIGIN, Reply, Site, enlarged, page, picture},
+        process::{System, named},
+        site::{ORIGIN, Reply, Site, encoded, enlarged, page, picture, soft},
     },
 };
-
-/// The picture of this name as a JPEG, soft and with so many times the pixels on each side.
-fn soft(name: &str, times: u32) -> Vec<u8> {
-    let small = image::load_from_memory(&picture(name)).unwrap();
-    encoded(&small.resize_exact(16 * times, 16 * times, FilterType::Triangle), ImageFormat::Jpeg)
-}
-
-fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, format).unwrap();
-    bytes.into_inner()
-}
-
-/// Puts these pictures on a page.
-fn show(site: &Site, path: &str, pictures: impl IntoIterator<Item = Vec<u8>>) {
-    let addresses: Vec<String> = (0..)
-        .zip(pictures)
-        .map(|(number, bytes)| {
-            let address = format!("{path}/{number}");
-            site.on(&address, [Reply::Bytes(bytes.into())]);
-            address
-        })
-        .collect();
-    site.on(path, [page(&addresses, None)]);
-}
 
 /// Holds the page at this path, which shows so many pictures.
 fn hold_page(site: &Site, path: &str, pictures: usize) {
     let addresses: Vec<String> = (0..pictures).map(|number| format!("{path}/{number}")).collect();
     site.on(path, [Reply::Held(Box::new(page(&addresses, None)))]);
-}
-
-async fn images(system: &System, job: &Value) -> Vec<Value> {
-    let path = format!("/api/v1/crawl-jobs/{}/images?limit=100", job["id"]);
-    system.get(&path).await.expect(200).json()["items"].as_array().unwrap().clone()
-}
-
-fn named<'a>(images: &'a [Value], end: &str) -> &'a Value {
-    images.iter().find(|image| image["original_url"].as_str().unwrap().ends_with(end)).unwrap()
 }
 
 #[tokio::test]
@@ -60,14 +26,14 @@ async fn the_best_is_kept_whatever_comes_first() {
     let _worker = system.worker(&[]).await;
     let copies =
         [enlarged("one", 2), enlarged("one", 5), soft("one", 4), enlarged("other", 1), picture("one")];
-    show(&site, "/forth", copies.clone());
-    show(&site, "/back", copies.into_iter().rev());
+    site.show("/forth", copies.clone());
+    site.show("/back", copies.into_iter().rev());
     for (path, best) in [("/forth", "/1"), ("/back", "/3")] {
         let job = system.create(&[path], 100).await;
         let shown = system.until_status(job, "completed").await;
         assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(2), &json!(3)), "{shown:#}");
         assert_eq!(shown["refused"], json!({}), "{shown:#}");
-        let images = images(&system, &shown).await;
+        let images = system.images(&shown["id"]).await;
         let best = named(&images, &format!("{path}{best}"));
         assert_eq!((&best["verdict"], &best["width"]), (&json!("kept"), &json!(80)), "{best:#}");
         for image in images.iter().filter(|image| image["verdict"] == "duplicate") {
@@ -80,14 +46,14 @@ async fn the_best_is_kept_whatever_comes_first() {
 async fn the_kept_one_has_the_classes_of_all() {
     let site = Site::start().await;
     let system = System::start(&site).await;
-    show(&site, "/a", [picture("one")]);
-    show(&site, "/b", [enlarged("one", 3)]);
+    site.show("/a", [picture("one")]);
+    site.show("/b", [enlarged("one", 3)]);
     let labels = json!({ format!("{ORIGIN}/a"): "first", format!("{ORIGIN}/b"): "second" });
     let job = system.create_with(&["/a", "/b"], 100, json!({ "labels": labels })).await;
     let _worker = system.worker(&[("PIXCRAWLER_SLOTS", "1")]).await;
     let shown = system.until_status(job, "completed").await;
     assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(1), &json!(1)), "{shown:#}");
-    let images = images(&system, &shown).await;
+    let images = system.images(&shown["id"]).await;
     let best = named(&images, "/b/0");
     assert_eq!(
         (&best["verdict"], &best["labels"]),
@@ -102,17 +68,16 @@ async fn a_job_gets_exactly_what_was_asked() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let names: Vec<String> = (0..8).map(|number| format!("group {number}")).collect();
-    show(
-        &site,
+    site.show(
         "/small",
         names.iter().map(|name| picture(name)).chain((0..6).map(|at| picture(&format!("more {at}")))),
     );
-    show(&site, "/large", names.iter().map(|name| enlarged(name, 2)));
+    site.show("/large", names.iter().map(|name| enlarged(name, 2)));
     let job = system.create(&["/small", "/large"], 12).await;
     let _worker = system.worker(&[("PIXCRAWLER_SLOTS", "1")]).await;
     let shown = system.until_status(job, "completed").await;
     assert_eq!((&shown["kept"], &shown["valid_images"]), (&json!(12), &json!(12)), "{shown:#}");
-    let images = images(&system, &shown).await;
+    let images = system.images(&shown["id"]).await;
     let kept = images.iter().filter(|image| image["verdict"] == "kept").count();
     assert_eq!(kept, 12);
     let shares: i64 =
@@ -126,7 +91,7 @@ async fn a_job_that_loses_a_picture_to_another_is_made_whole_again() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/first", ["one", "two", "three"].map(picture));
+    site.show("/first", ["one", "two", "three"].map(picture));
     site.hold(&["/first/2"]);
     let second = site.gallery("/second", 2, None);
     site.hold(&second);
@@ -135,7 +100,7 @@ async fn a_job_that_loses_a_picture_to_another_is_made_whole_again() {
     let done = (json!(2), json!("satisfied"));
     let before = system.until(job, "the first part has its share", |job| of_first(job) == done).await;
 
-    show(&site, "/better", [enlarged("one", 4)]);
+    site.show("/better", [enlarged("one", 4)]);
     let beside = json!({ "dataset_id": before["dataset_id"] });
     let other = system.create_with(&["/better"], 100, beside).await;
     let other = system.until_status(other, "completed").await;
@@ -156,14 +121,14 @@ async fn pictures_of_a_job_that_ended_stay() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/early", [picture("one")]);
-    show(&site, "/late", [enlarged("one", 4), picture("two")]);
+    site.show("/early", [picture("one")]);
+    site.show("/late", [enlarged("one", 4), picture("two")]);
     let early = system.create(&["/early"], 100).await;
     let early = system.until_status(early, "completed").await;
     let late = system.create_with(&["/late"], 100, json!({ "dataset_id": early["dataset_id"] })).await;
     let late = system.until_status(late, "completed").await;
     assert_eq!((&late["kept"], &late["duplicates"]), (&json!(1), &json!(1)), "{late:#}");
-    let (one, more) = (images(&system, &early).await, images(&system, &late).await);
+    let (one, more) = (system.images(&early["id"]).await, system.images(&late["id"]).await);
     assert_eq!(one[0]["verdict"], "kept");
     assert_eq!(named(&more, "/late/0")["duplicate_of"], one[0]["id"]);
     assert_eq!(system.job(early["id"].as_i64().unwrap()).await["kept"], 1);
@@ -190,9 +155,9 @@ async fn either_may_end_first(more: impl Fn(&Value) -> Value) {
     for small_first in [true, false] {
         let [small, large, later] = ["small", "large", "later"].map(|name| format!("/{small_first}/{name}"));
         let [one, two, three] = ["one", "two", "three"].map(|name| format!("{name} {small_first}"));
-        show(&site, &small, [picture(&one), picture(&two)]);
-        show(&site, &large, [enlarged(&one, 3), picture(&three)]);
-        show(&site, &later, [enlarged(&one, 4), enlarged(&two, 4)]);
+        site.show(&small, [picture(&one), picture(&two)]);
+        site.show(&large, [enlarged(&one, 3), picture(&three)]);
+        site.show(&later, [enlarged(&one, 4), enlarged(&two, 4)]);
         let (first, second) = if small_first { (&small, &large) } else { (&large, &small) };
         hold_page(&site, second, 2);
         let waits = system.create_with(&[second], 100, more(&Value::Null)).await;
@@ -223,8 +188,8 @@ async fn what_was_asked_for_and_came_stays() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/small", [picture("one"), picture("two")]);
-    show(&site, "/large", [enlarged("one", 3), enlarged("two", 3)]);
+    site.show("/small", [picture("one"), picture("two")]);
+    site.show("/large", [enlarged("one", 3), enlarged("two", 3)]);
     hold_page(&site, "/large", 2);
     let waits = system.create(&["/large"], 100).await;
     let dataset = json!({ "dataset_id": system.job(waits).await["dataset_id"] });
@@ -244,8 +209,8 @@ async fn bytes_that_nobody_keeps_are_swept() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/elsewhere", [picture("one")]);
-    show(&site, "/page", [picture("one"), enlarged("one", 3)]);
+    site.show("/elsewhere", [picture("one")]);
+    site.show("/page", [picture("one"), enlarged("one", 3)]);
     site.on("/page/1", [Reply::Held(Box::new(Reply::Bytes(enlarged("one", 3).into())))]);
     let elsewhere = system.create(&["/elsewhere"], 100).await;
     system.until_status(elsewhere, "completed").await;
@@ -268,7 +233,7 @@ async fn bytes_that_nobody_keeps_are_swept() {
     system.call("DELETE", &format!("/api/v1/crawl-jobs/{elsewhere}"), None).await.expect(204);
     let swept = sweep().await;
     assert_eq!((&swept["swept"], &swept["missing"]), (&json!(1), &json!(0)), "{swept}");
-    let images = images(&system, &shown).await;
+    let images = system.images(&shown["id"]).await;
     let smaller = named(&images, "/page/0");
     let name = format!("{}.png", hex::encode(Sha256::digest(picture("one"))));
     assert_eq!(smaller["filename"], name, "{smaller:#}");
@@ -280,18 +245,18 @@ async fn all_datasets_of_the_user_are_looked_at_where_that_is_asked_for() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/first", [picture("one")]);
-    show(&site, "/again", [enlarged("one", 3), picture("one"), picture("two")]);
+    site.show("/first", [picture("one")]);
+    site.show("/again", [enlarged("one", 3), picture("one"), picture("two")]);
     let first = system.create(&["/first"], 100).await;
     let first = system.until_status(first, "completed").await;
-    let one = images(&system, &first).await[0]["id"].clone();
+    let one = system.images(&first["id"]).await[0]["id"].clone();
     for (scope, kept) in [("user", 1), ("dataset", 2)] {
         let rules = json!({ "rules": { "duplicates_within": scope } });
         let job = system.create_with(&["/again"], 100, rules).await;
         let shown = system.until_status(job, "completed").await;
         assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(kept), &json!(3 - kept)), "{shown:#}");
         assert_eq!(shown["rules"]["duplicates_within"], scope);
-        let images = images(&system, &shown).await;
+        let images = system.images(&shown["id"]).await;
         let same_bytes = named(&images, "/again/1");
         assert_eq!(same_bytes["duplicate_of"] == one, scope == "user", "{same_bytes:#}");
     }
@@ -306,9 +271,9 @@ async fn mirrored_and_turned_ones_look_alike_where_that_is_asked_for() {
     let one = image::load_from_memory(&enlarged("one", 4)).unwrap();
     let turned =
         [one.fliph(), one.flipv(), one.rotate90(), one.rotate180(), one.rotate270(), one.rotate90().fliph()];
-    let turned = turned.map(|turned| encoded(&turned, ImageFormat::Jpeg));
-    show(&site, "/first", turned[..3].iter().cloned().chain([enlarged("one", 5), picture("two")]));
-    show(&site, "/more", turned[3..].to_vec());
+    let turned = turned.map(|turned| encoded(turned, ImageFormat::Jpeg));
+    site.show("/first", turned[..3].iter().cloned().chain([enlarged("one", 5), picture("two")]));
+    site.show("/more", turned[3..].to_vec());
     for (is_asked, kept) in [(true, 2), (false, 8)] {
         let rules = json!({ "rules": { "turned_duplicates": is_asked } });
         let job = system.create_with(&["/first", "/more"], 100, rules).await;
@@ -324,8 +289,8 @@ async fn a_dataset_is_rid_of_what_looks_alike() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/early", [enlarged("one", 4), soft("one", 3), picture("two")]);
-    show(&site, "/late", [enlarged("one", 6), picture("three")]);
+    site.show("/early", [enlarged("one", 4), soft("one", 3), picture("two")]);
+    site.show("/late", [enlarged("one", 6), picture("three")]);
     let early = system.create_with(&["/early"], 100, json!({ "rules": { "near_duplicates": 0 } })).await;
     let early = system.until_status(early, "completed").await;
     assert_eq!(early["kept"], 3, "{early:#}");
@@ -350,10 +315,10 @@ async fn a_dataset_is_rid_of_what_looks_alike() {
     assert_eq!(dedupe(&[]).await, found);
     assert_eq!(kept().await, [1, 2]);
     assert_eq!(dedupe(&[]).await["changed"], 0);
-    let best = named(&images(&system, &late).await, "/late/0").clone();
+    let best = named(&system.images(&late["id"]).await, "/late/0").clone();
     assert_eq!(best["verdict"], "kept", "{best:#}");
     system.get(&format!("/api/v1/images/{}/file", best["id"])).await.expect(200);
-    for image in images(&system, &early).await.iter().filter(|image| image["verdict"] == "duplicate") {
+    for image in system.images(&early["id"]).await.iter().filter(|image| image["verdict"] == "duplicate") {
         assert_eq!(image["duplicate_of"], best["id"], "{image:#}");
     }
     assert_eq!(
@@ -369,7 +334,7 @@ async fn how_far_they_may_differ_is_a_rule() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/page", [enlarged("one", 4), soft("one", 3)]);
+    site.show("/page", [enlarged("one", 4), soft("one", 3)]);
     for (bits, kept) in [(json!(null), 1), (json!(0), 2)] {
         let rules = if bits.is_null() { json!({}) } else { json!({ "near_duplicates": bits }) };
         let job = system.create_with(&["/page"], 100, json!({ "rules": rules })).await;
@@ -387,9 +352,9 @@ async fn what_has_little_to_see_is_compared_by_bytes() {
     let _worker = system.worker(&[]).await;
     let flat = |side: u32| {
         let picture = image::RgbImage::from_pixel(side, side, image::Rgb([90, 120, 60]));
-        encoded(&picture.into(), ImageFormat::Png)
+        encoded(picture, ImageFormat::Png)
     };
-    show(&site, "/page", [flat(40), flat(50), flat(40)]);
+    site.show("/page", [flat(40), flat(50), flat(40)]);
     let job = system.create(&["/page"], 100).await;
     let shown = system.until_status(job, "completed").await;
     assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(2), &json!(1)), "{shown:#}");
@@ -401,7 +366,7 @@ async fn copies_of_what_is_refused_later_are_tried_again() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/first", [enlarged("one", 5), soft("one", 3)]);
+    site.show("/first", [enlarged("one", 5), soft("one", 3)]);
     let second = site.gallery("/second", 2, None);
     site.hold(&second);
     let job = system.create(&["/first", "/second"], 100).await;
@@ -420,5 +385,5 @@ async fn copies_of_what_is_refused_later_are_tried_again() {
     site.release(&second);
     let over = system.until_status(job, "completed").await;
     assert_eq!((&over["kept"], &over["duplicates"]), (&json!(3), &json!(0)), "{over:#}");
-    assert_eq!(named(&images(&system, &over).await, "/first/1")["verdict"], "kept");
+    assert_eq!(named(&system.images(&over["id"]).await, "/first/1")["verdict"], "kept");
 }

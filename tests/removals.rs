@@ -2,45 +2,13 @@
 
 use std::{fs, path::Path};
 
-use image::{ImageFormat, imageops::FilterType};
+use image::ImageFormat;
 use serde_json::{Value, json};
 
 use crate::support::{
-    process::System,
-    site::{ORIGIN, Reply, Site, enlarged, page, picture},
+    process::{System, named},
+    site::{ORIGIN, Reply, Site, encoded, enlarged, page, picture, soft},
 };
-
-/// The picture of this name as a JPEG, soft and with so many times the pixels on each side: it looks like others
-/// of that name.
-fn soft(name: &str, times: u32) -> Vec<u8> {
-    let small = image::load_from_memory(&picture(name)).unwrap();
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let large = small.resize_exact(16 * times, 16 * times, FilterType::Triangle);
-    large.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
-    bytes.into_inner()
-}
-
-/// Puts these pictures on a page.
-fn show(site: &Site, path: &str, pictures: impl IntoIterator<Item = Vec<u8>>) {
-    let addresses: Vec<String> = (0..)
-        .zip(pictures)
-        .map(|(number, bytes)| {
-            let address = format!("{path}/{number}");
-            site.on(&address, [Reply::Bytes(bytes.into())]);
-            address
-        })
-        .collect();
-    site.on(path, [page(&addresses, None)]);
-}
-
-async fn images(system: &System, job: &Value) -> Vec<Value> {
-    let path = format!("/api/v1/crawl-jobs/{}/images?limit=100", job["id"]);
-    system.get(&path).await.expect(200).json()["items"].as_array().unwrap().clone()
-}
-
-fn named<'a>(images: &'a [Value], end: &str) -> &'a Value {
-    images.iter().find(|image| image["original_url"].as_str().unwrap().ends_with(end)).unwrap()
-}
 
 /// Takes out what the body says, of a dataset or of all.
 async fn remove(system: &System, dataset: Option<&Value>, body: Value) -> Value {
@@ -103,11 +71,11 @@ async fn a_picture_goes_with_its_duplicates_and_does_not_come_back() {
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
     let seen = [enlarged("one", 5), soft("one", 4), picture("two"), picture("three")];
-    show(&site, "/page", seen);
+    site.show("/page", seen);
     let job = system.create(&["/page"], 100).await;
     let job = system.until_status(job, "completed").await;
     assert_eq!(told(&job), (&json!(3), &json!(1), &json!({})), "{job:#}");
-    let before = images(&system, &job).await;
+    let before = system.images(&job["id"]).await;
     let one = named(&before, "/page/0");
     assert!(is_stored(&system, one) && is_stored(&system, named(&before, "/page/1")));
     let exports = format!("/api/v1/datasets/{}/exports", job["dataset_id"]);
@@ -130,7 +98,7 @@ async fn a_picture_goes_with_its_duplicates_and_does_not_come_back() {
     );
     assert_eq!(left["error"], "kept 2 of 100: the sources have no more", "{left:#}");
     for end in ["/page/0", "/page/1"] {
-        let rows = images(&system, &job).await;
+        let rows = system.images(&job["id"]).await;
         let (row, was) = (named(&rows, end), named(&before, end));
         assert_eq!((&row["verdict"], &row["reason"]), (&json!("refused"), &json!("removed")), "{row:#}");
         assert_eq!((&row["storage_url"], &row["duplicate_of"]), (&Value::Null, &Value::Null), "{row:#}");
@@ -162,12 +130,12 @@ async fn a_picture_goes_with_its_duplicates_and_does_not_come_back() {
     );
 
     // The same bytes, and others that look like them.
-    show(&site, "/again", [enlarged("one", 5), soft("one", 7), picture("two"), picture("four")]);
+    site.show("/again", [enlarged("one", 5), soft("one", 7), picture("two"), picture("four")]);
     let more = json!({ "dataset_id": job["dataset_id"], "rules": { "near_duplicates": 0 } });
     let again = system.create_with(&["/again"], 100, more).await;
     let again = system.until_status(again, "completed").await;
     assert_eq!(told(&again), (&json!(1), &json!(1), &json!({ "removed": 2 })), "{again:#}");
-    let rows = images(&system, &again).await;
+    let rows = system.images(&again["id"]).await;
     let detail = named(&rows, "/again/1")["metadata"]["detail"].as_str().unwrap().to_owned();
     assert!(detail.starts_with("it looks like a picture that was taken out: "), "{detail}");
     assert!(!is_stored(&system, named(&before, "/page/0")), "what is known is not stored again");
@@ -211,7 +179,7 @@ async fn addresses_and_hosts_are_kept_out_before_anything_is_downloaded() {
     assert_eq!(remove(&system, None, host).await, removal(0, 0, 0));
     let url = json!({ "url": "HTTP://example.org:80/0#part" });
     assert_eq!(remove(&system, Some(dataset), url).await, removal(1, 0, 1));
-    let rows = images(&system, &job).await;
+    let rows = system.images(&job["id"]).await;
     let detail = &named(&rows, "a.example.net/0")["metadata"]["detail"];
     assert_eq!(detail, "taken out with host example.net: the site asked for it");
 
@@ -241,12 +209,12 @@ async fn by_what_they_are() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/page", [picture("one"), soft("one", 5), picture("two"), picture("three")]);
+    site.show("/page", [picture("one"), soft("one", 5), picture("two"), picture("three")]);
     let rules = json!({ "rules": { "near_duplicates": 0 } });
     let job = system.create_with(&["/page"], 100, rules).await;
     let job = system.until_status(job, "completed").await;
     assert_eq!(job["kept"], 4, "{job:#}");
-    let rows = images(&system, &job).await;
+    let rows = system.images(&job["id"]).await;
     let dataset = Some(&job["dataset_id"]);
     // Exactly that one, and then all that look like it.
     let of = |end: &str, field: &str| json!({ field: named(&rows, end)[field] });
@@ -277,8 +245,8 @@ async fn duplicates_of_another_dataset() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/first", [enlarged("one", 5)]);
-    show(&site, "/second", [soft("one", 4), picture("two")]);
+    site.show("/first", [enlarged("one", 5)]);
+    site.show("/second", [soft("one", 4), picture("two")]);
     let mut jobs = Vec::new();
     for path in ["/first", "/second"] {
         let job = system.create_with(&[path], 100, json!({ "rules": { "duplicates_within": "user" } })).await;
@@ -307,7 +275,7 @@ async fn a_job_that_runs_gets_what_it_was_asked_for() {
     let job = system.create(&["/page"], 4).await;
     let _worker = system.worker(&[]).await;
     let running = system.until(job, "three of four", |job| job["kept"] == 3).await;
-    let rows = images(&system, &running).await;
+    let rows = system.images(&running["id"]).await;
     assert_eq!(remove_image(&system, &rows[0]).await, removal(1, 0, 1));
     let left = system.job(job).await;
     assert_eq!((&left["kept"], &left["status"]), (&json!(2), &json!("running")), "{left:#}");
@@ -362,14 +330,14 @@ async fn bytes_are_deleted_with_the_last_that_has_them() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/page", [picture("one")]);
+    site.show("/page", [picture("one")]);
     let mut jobs = Vec::new();
     for _ in 0..2 {
         let job = system.create(&["/page"], 100).await;
         jobs.push(system.until_status(job, "completed").await);
     }
-    let first = images(&system, &jobs[0]).await.remove(0);
-    let second = images(&system, &jobs[1]).await.remove(0);
+    let first = system.images(&jobs[0]["id"]).await.remove(0);
+    let second = system.images(&jobs[1]["id"]).await.remove(0);
     assert_eq!(remove_image(&system, &first).await, removal(1, 0, 1));
     assert!(is_stored(&system, &second));
     system.get(&format!("/api/v1/images/{}/file", second["id"])).await.expect(200);
@@ -394,7 +362,7 @@ async fn bytes_are_deleted_with_the_last_that_has_them() {
     tx.rollback().await.unwrap();
     let third = system.until_status(third, "completed").await;
     assert_eq!(told(&third), (&json!(1), &json!(0), &json!({})), "{third:#}");
-    let third = images(&system, &third).await.remove(0);
+    let third = system.images(&third["id"]).await.remove(0);
     assert!(is_stored(&system, &third));
     system.get(&format!("/api/v1/images/{}/file", third["id"])).await.expect(200);
 }
@@ -404,7 +372,7 @@ async fn the_operator_takes_out_for_everybody() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/page", [picture("one"), picture("two")]);
+    site.show("/page", [picture("one"), picture("two")]);
     let job = system.create(&["/page"], 100).await;
     let job = system.until_status(job, "completed").await;
     let theirs = theirs(&system).await;
@@ -435,7 +403,7 @@ async fn the_operator_takes_out_for_everybody() {
     let again = system.until_status(again, "completed").await;
     assert_eq!(told(&again), (&json!(1), &json!(0), &json!({ "removed": 1 })), "{again:#}");
     // The picture of the page's other address, by its id.
-    let rows = images(&system, &again).await;
+    let rows = system.images(&again["id"]).await;
     let id = named(&rows, "/page/1")["id"].to_string();
     let wrong = system.fails(&["dataset", "remove", "--image", &id, "--yes"], &[]).await;
     assert!(wrong.contains("there is no dataset"), "{wrong}");
@@ -448,16 +416,16 @@ async fn what_resembles_a_list_is_not_wanted() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/page", [picture("one"), soft("one", 5), picture("two")]);
+    site.show("/page", [picture("one"), soft("one", 5), picture("two")]);
     let job = system.create(&["/page"], 100).await;
     let job = system.until_status(job, "completed").await;
-    let rows = images(&system, &job).await;
+    let rows = system.images(&job["id"]).await;
     let hash = named(&rows, "/page/1")["pdq"].as_str().unwrap().to_uppercase();
     let more = json!({ "unlike": [hash, hash], "rules": { "near_duplicates": 0 } });
     let again = system.create_with(&["/page"], 100, more).await;
     let again = system.until_status(again, "completed").await;
     assert_eq!(told(&again), (&json!(1), &json!(0), &json!({ "unwanted": 2 })), "{again:#}");
-    let rows = images(&system, &again).await;
+    let rows = system.images(&again["id"]).await;
     let detail = &named(&rows, "/page/0")["metadata"]["detail"];
     assert!(detail.as_str().unwrap().contains("the list of unwanted ones"), "{detail}");
     assert_eq!(again.get("unlike"), None, "every change of a job is sent, and the list is long");
@@ -470,16 +438,12 @@ async fn mirrored_ones_do_not_come_back() {
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
     let one = image::load_from_memory(&enlarged("one", 5)).unwrap();
-    let mirrored = [one.fliph(), one.rotate90()].map(|picture| {
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
-        bytes.into_inner()
-    });
-    show(&site, "/page", [enlarged("one", 5)]);
-    show(&site, "/mirrored", mirrored);
+    let mirrored = [one.fliph(), one.rotate90()].map(|picture| encoded(picture, ImageFormat::Png));
+    site.show("/page", [enlarged("one", 5)]);
+    site.show("/mirrored", mirrored);
     let job = system.create(&["/page"], 100).await;
     let job = system.until_status(job, "completed").await;
-    let one = images(&system, &job).await.remove(0);
+    let one = system.images(&job["id"]).await.remove(0);
     assert_eq!(remove_image(&system, &one).await, removal(1, 0, 1));
     let again = system.create_with(&["/mirrored"], 100, json!({ "dataset_id": job["dataset_id"] })).await;
     let again = system.until_status(again, "completed").await;
@@ -492,7 +456,7 @@ async fn unmeasured_ones_are_told() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/page", [picture("one"), picture("two")]);
+    site.show("/page", [picture("one"), picture("two")]);
     let job = system.create(&["/page"], 100).await;
     let job = system.until_status(job, "completed").await;
     let forget =
@@ -501,7 +465,7 @@ async fn unmeasured_ones_are_told() {
     let host = ORIGIN.strip_prefix("http://").unwrap();
     let dry = json!({ "host": host, "dry_run": true });
     assert_eq!(remove(&system, Some(&job["dataset_id"]), dry).await["unmeasured"], 1);
-    let rows = images(&system, &job).await;
+    let rows = system.images(&job["id"]).await;
     for (end, unmeasured) in [("/page/0", 1), ("/page/1", 0)] {
         let gone = remove_image(&system, named(&rows, end)).await;
         assert_eq!((&gone["images"], &gone["unmeasured"]), (&json!(1), &json!(unmeasured)), "{gone}");
@@ -514,13 +478,13 @@ async fn a_part_that_was_done_goes_on() {
     let site = Site::start().await;
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
-    show(&site, "/first", ["one", "two", "three"].map(picture));
+    site.show("/first", ["one", "two", "three"].map(picture));
     let second = site.gallery("/second", 2, None);
     site.hold(&second);
     let job = system.create(&["/first", "/second"], 4).await;
     let is_done = |job: &Value| job["chunks"][0]["state"] == "satisfied" && job["chunks"][0]["kept"] == 2;
     let before = system.until(job, "the first part has its share", is_done).await;
-    assert_eq!(remove_image(&system, &images(&system, &before).await[0]).await, removal(1, 0, 1));
+    assert_eq!(remove_image(&system, &system.images(&before["id"]).await[0]).await, removal(1, 0, 1));
     let has_another = |job: &Value| job["chunks"][0]["kept"] == 2;
     system.until(job, "the first part has its share again", has_another).await;
     site.release(&second);

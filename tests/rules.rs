@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     process::System,
-    site::{ORIGIN, Reply, Site, page},
+    site::{ORIGIN, Site, encoded},
 };
 
 /// Tiles of all tones, as sharp as they are large.
@@ -14,12 +14,6 @@ fn scene(width: u32, height: u32) -> RgbImage {
         let tile = (x / 20 * 7 + y / 20 * 13) % 11;
         image::Rgb([(tile * 23) as u8, (tile * 19 + x / 10) as u8, (tile * 20 + y / 10) as u8])
     })
-}
-
-fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.into().write_to(&mut bytes, format).unwrap();
-    bytes.into_inner()
 }
 
 fn png(picture: impl Into<DynamicImage>) -> Vec<u8> {
@@ -60,20 +54,7 @@ fn pictures() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn show(site: &Site) {
-    let addresses: Vec<String> = pictures()
-        .into_iter()
-        .map(|(name, bytes)| {
-            let address = format!("/page/{name}");
-            site.on(&address, [Reply::Bytes(bytes.into())]);
-            address
-        })
-        .collect();
-    site.on("/page", [page(&addresses, None)]);
-}
-
-async fn images(system: &System, job: &Value) -> Vec<Value> {
-    let path = format!("/api/v1/crawl-jobs/{}/images?limit=100", job["id"]);
-    system.get(&path).await.expect(200).json()["items"].as_array().unwrap().clone()
+    site.show_named("/page", pictures().into_iter().map(|(name, bytes)| (name.to_owned(), bytes)));
 }
 
 fn named<'a>(images: &'a [Value], name: &str) -> &'a Value {
@@ -104,7 +85,7 @@ async fn a_level_and_the_rules_beside_it_say_what_is_kept() {
         (&json!("standard"), &json!("refused"), &json!(20), &json!(5.0))
     );
     assert_eq!((&rules["min_width"], &rules["max_width"]), (&json!(100), &json!(null)));
-    let images = images(&system, &shown).await;
+    let images = system.images(&shown["id"]).await;
     let good = named(&images, "good");
     for score in ["brightness", "contrast", "sharpness"] {
         assert!((20..=95).contains(&good[score].as_i64().unwrap()), "{score}: {good:#}");
@@ -182,7 +163,7 @@ async fn other_rules_are_applied_to_what_is_there() {
     );
     let chunks = shown["chunks"].as_array().unwrap();
     assert_eq!(chunks.iter().map(|chunk| chunk["kept"].as_i64().unwrap()).sum::<i64>(), 1, "{shown:#}");
-    let images = images(&system, &shown).await;
+    let images = system.images(&shown["id"]).await;
     let blurred = named(&images, "blurred");
     assert_eq!(
         (&blurred["verdict"], &blurred["reason"], &blurred["url"], &blurred["storage_url"]),

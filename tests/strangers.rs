@@ -49,7 +49,7 @@ use crate::support::{
     api::{Api, send},
     events::Events,
     origin::{Origin, reply},
-    postgres::{self, DataDir, execute},
+    postgres::{self, DataDir, TestDatabase, execute},
     process::{ENDLESS, System},
     relay::Relay,
     site::{ORIGIN, Site, page},
@@ -109,6 +109,17 @@ async fn run(tool: &str, arguments: &[&str], folder: &Path) -> Output {
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+/// What a command of ours prints, in a folder and on a database of its own, where every origin is the site.
+async fn command_line(site: &Site, database: &TestDatabase, data: &DataDir, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
+    command.args(arguments).current_dir(data.path());
+    command.env("DATABASE_URL", database.url.expose_secret());
+    command.env("PIXCRAWLER_DATA_DIR", data.of_host()).env("PIXCRAWLER_MAP_ORIGIN", site.mapping());
+    let ended = command.output().await.unwrap();
+    assert!(ended.status.success(), "{}", text(&ended));
+    String::from_utf8(ended.stdout).unwrap()
 }
 
 /// Columns, constraints, indexes, policies and row-level security of the public tables.
@@ -565,7 +576,7 @@ async fn hugging_face_loads_a_folder() {
     assert_eq!(described, json!({ "out/croissant.json": { "records": 5 } }));
 }
 
-/// The original's SDK, as it is on PyPI, reads projects and datasets, and what is in them, and downloads it.
+/// The original's SDK, as it is on `PyPI`, reads projects and datasets, and what is in them, and downloads it.
 #[tokio::test]
 async fn the_originals_sdk_works() {
     let site = Site::start().await;

@@ -10,6 +10,7 @@ mod cookies;
 mod derivative;
 mod exchange;
 mod export;
+mod groups;
 mod id;
 mod image;
 mod job;
@@ -41,6 +42,7 @@ pub use export::{
     ExportFileKind, ExportFormat, ExportItem, ExportOptions, ExportOrder, ExportRecord, OriginalPicture,
     Split, SplitPart,
 };
+pub use groups::groups;
 pub use id::{ApiKeyId, ChunkId, DatasetId, ExportId, ExportKey, ImageId, JobId, ProjectId, UserId};
 pub use image::{AcceptedImage, Decoded, Format, Sha256, Verdict};
 pub use job::{Destination, JobSpec, JobState};

@@ -137,8 +137,8 @@ impl Store {
     #[must_use]
     pub fn parse(path: &str) -> Option<(UserId, Sha256, Format)> {
         let (user, file) = path.split_once('/')?;
-        let (sha256, extension) = file.split_once('/')?.1.split_once('.')?;
-        Some((UserId(user.parse().ok()?), Sha256::parse(sha256)?, Format::with_extension(extension)?))
+        let (sha256, format) = Format::of_name(file.split_once('/')?.1)?;
+        Some((UserId(user.parse().ok()?), sha256, format))
     }
 
     /// Keeps `bytes`. When this returns, they survive a crash.
@@ -561,8 +561,7 @@ pub struct StoredObject {
 impl StoredObject {
     /// None for what is no object.
     fn of(meta: ObjectMeta) -> Option<Self> {
-        let (sha256, extension) = meta.location.filename()?.split_once('.')?;
-        let (sha256, format) = Sha256::parse(sha256).zip(Format::with_extension(extension))?;
+        let (sha256, format) = Format::of_name(meta.location.filename()?)?;
         Some(Self { location: meta.location, sha256, format, size: meta.size, written: meta.last_modified })
     }
 }

@@ -14,11 +14,11 @@ use pixcrawler::{
     },
     model::{ExportFormat, ExportOptions, ExportRecord, Provenance, Sha256},
 };
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
+    command_line,
     support::{
         postgres,
         site::{ORIGIN, Site},
@@ -250,15 +250,7 @@ async fn loaders_know_the_parts_of_a_split() {
         site.gallery(page, count, None);
     }
     let (database, data) = (postgres::database().await, postgres::data_dir());
-    let run = async |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
-        command.args(arguments).current_dir(data.path());
-        command.env("DATABASE_URL", database.url.expose_secret());
-        command.env("PIXCRAWLER_DATA_DIR", data.of_host()).env("PIXCRAWLER_MAP_ORIGIN", site.mapping());
-        let ended = command.output().await.unwrap();
-        assert!(ended.status.success(), "{}", text(&ended));
-        String::from_utf8(ended.stdout).unwrap()
-    };
+    let run = async |arguments: &[&str]| command_line(&site, &database, &data, arguments).await;
     let [cats, dogs] = ["cat=", "dog="].map(|label| format!("{label}{ORIGIN}/{}s", &label[..3]));
     run(&["crawl", &cats, &dogs, "--out", "out"]).await;
     let listed: Value = serde_json::from_str(&run(&["dataset", "list", "--json"]).await).unwrap();

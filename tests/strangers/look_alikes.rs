@@ -1,7 +1,6 @@
 //! How well pictures that look alike are found, beside a library that many use, on the same files: pictures that were
 //! changed in the ways of the web, and others that only look alike.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "it says what it found")]
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
+    command_line,
     openapi::browser,
     run,
     support::{
@@ -29,15 +29,7 @@ async fn a_browser_shows_the_report() {
     pictures.push("/cats/gone.png".to_owned());
     site.on("/cats", [page(&pictures, None)]);
     let (database, data) = (postgres::database().await, postgres::data_dir());
-    let command = async |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pixcrawler"));
-        command.args(arguments).current_dir(data.path());
-        command.env("DATABASE_URL", database.url.expose_secret());
-        command.env("PIXCRAWLER_DATA_DIR", data.of_host()).env("PIXCRAWLER_MAP_ORIGIN", site.mapping());
-        let ended = command.output().await.unwrap();
-        assert!(ended.status.success(), "{}", text(&ended));
-        String::from_utf8(ended.stdout).unwrap()
-    };
+    let command = async |arguments: &[&str]| command_line(&site, &database, &data, arguments).await;
     command(&["crawl", &format!("cat={ORIGIN}/cats"), "--out", "out"]).await;
     execute(
         &database.pool,

@@ -1,6 +1,5 @@
-//! OpenCV tells how sharp, bright and even pictures are, and encodes JPEGs of known quality.
+//! `OpenCV` tells how sharp, bright and even pictures are, and encodes JPEGs of known quality.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "it says what it found")]
 
 use std::{

@@ -193,6 +193,12 @@ impl System {
         .await
     }
 
+    /// The rows of what a job found, the first hundred.
+    pub(crate) async fn images(&self, id: impl std::fmt::Display) -> Vec<Value> {
+        let shown = self.get(&format!("/api/v1/crawl-jobs/{id}/images?limit=100")).await.expect(200).json();
+        shown["items"].as_array().unwrap().clone()
+    }
+
     /// Waits until the job is as `met` wants it, and gives it.
     pub(crate) async fn until(&self, id: i64, what: &str, met: impl Fn(&Value) -> bool) -> Value {
         self.watch(id, what, met, false).await
@@ -503,4 +509,9 @@ async fn read(stderr: ChildStderr, log: Arc<Log>) {
         log.more.send_replace(false);
     }
     log.more.send_replace(true);
+}
+
+/// The row of the picture whose address ends so.
+pub(crate) fn named<'a>(images: &'a [Value], end: &str) -> &'a Value {
+    images.iter().find(|image| image["original_url"].as_str().unwrap().ends_with(end)).unwrap()
 }

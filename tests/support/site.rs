@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use image::{DynamicImage, ImageFormat, imageops::FilterType};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
@@ -109,6 +110,22 @@ impl Site {
         for path in paths {
             self.on(path.as_ref(), [Reply::Held(Box::new(Reply::Picture))]);
         }
+    }
+
+    /// Puts these pictures on a page, below which each has a number.
+    pub(crate) fn show(&self, path: &str, pictures: impl IntoIterator<Item = Vec<u8>>) {
+        self.show_named(path, (0..).map(|number: u32| number.to_string()).zip(pictures));
+    }
+
+    /// The same, each under its name.
+    pub(crate) fn show_named(&self, path: &str, pictures: impl IntoIterator<Item = (String, Vec<u8>)>) {
+        let put = |(name, bytes): (String, Vec<u8>)| {
+            let address = format!("{path}/{name}");
+            self.on(&address, [Reply::Bytes(bytes.into())]);
+            address
+        };
+        let addresses: Vec<String> = pictures.into_iter().map(put).collect();
+        self.on(path, [page(&addresses, None)]);
     }
 
     /// A page at `path` that shows `count` pictures, `{path}/0.png` and so on, and links to
@@ -223,20 +240,29 @@ pub(crate) fn picture(path: &str) -> Vec<u8> {
     for part in 0..24u8 {
         noise.extend(Sha256::new().chain_update(path).chain_update([part]).finalize());
     }
-    let image = image::RgbImage::from_raw(16, 16, noise).unwrap();
-    let mut png = std::io::Cursor::new(Vec::new());
-    image.write_to(&mut png, image::ImageFormat::Png).unwrap();
-    png.into_inner()
+    encoded(image::RgbImage::from_raw(16, 16, noise).unwrap(), ImageFormat::Png)
+}
+
+/// The file of a picture.
+pub(crate) fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.into().write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
 }
 
 /// The same picture with so many times the pixels on each side.
 pub(crate) fn enlarged(path: &str, times: u32) -> Vec<u8> {
+    encoded(resized(path, times, FilterType::Nearest), ImageFormat::Png)
+}
+
+/// The picture of a path as a JPEG, soft and with so many times the pixels on each side: it looks like the others.
+pub(crate) fn soft(path: &str, times: u32) -> Vec<u8> {
+    encoded(resized(path, times, FilterType::Triangle), ImageFormat::Jpeg)
+}
+
+fn resized(path: &str, times: u32, filter: FilterType) -> DynamicImage {
     let small = image::load_from_memory(&picture(path)).unwrap();
-    let side = 16 * times;
-    let large = small.resize_exact(side, side, image::imageops::FilterType::Nearest);
-    let mut png = std::io::Cursor::new(Vec::new());
-    large.write_to(&mut png, image::ImageFormat::Png).unwrap();
-    png.into_inner()
+    small.resize_exact(16 * times, 16 * times, filter)
 }
 
 /// SHA-256 of the picture of each path, in hexadecimal.

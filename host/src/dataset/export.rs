@@ -12,7 +12,6 @@ pub mod croissant;
 mod csv;
 pub mod facts;
 mod file;
-mod groups;
 pub mod labels;
 pub mod local;
 pub mod make;

@@ -68,7 +68,7 @@ pub struct ClaimedChunk {
 }
 
 /// The columns of a chunk that the writes of a slice count and set; each of them gives all back.
-#[derive(Clone, Copy, Debug, FromRow)]
+#[derive(Clone, Copy, Debug, Default, FromRow)]
 pub struct ChunkProgress {
     /// Images kept.
     pub kept: i32,

@@ -12,7 +12,7 @@ use crate::{
         job_lifecycle::{self, ToEnqueue},
         labels, look_alikes, progress, removals,
     },
-    model::{ChunkId, DatasetId, Format, ImageId, JobId, Sha256, UserId},
+    model::{ChunkId, DatasetId, Format, ImageId, JobId, Pdq, Sha256, UserId},
 };
 
 /// What a dataset has, to be compared.
@@ -23,7 +23,7 @@ pub struct Pictures {
     /// Those of them that are duplicates, and of which.
     pub duplicates: Vec<(ImageId, ImageId)>,
     /// Their hashes; of some there is none, of some two.
-    pub hashes: Vec<(ImageId, [u64; 4])>,
+    pub hashes: Vec<(ImageId, Pdq)>,
     /// Kept ones that were not measured.
     pub unmeasured: u64,
 }

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use crate::{
     db::chunks::ClaimedChunk,
-    model::{DatasetId, DuplicateScope, ImageId, PictureHash, UserId},
+    model::{DatasetId, DuplicateScope, ImageId, Pdq, PictureHash, UserId},
 };
 
 /// Pictures of a batch, as they are compared with those of their dataset, or of all datasets of their user.
@@ -35,7 +35,7 @@ pub(super) struct LookAlikes {
 }
 
 /// A hash as numbers.
-pub(super) type Words = [u64; 4];
+type Words = [u64; 4];
 
 impl LookAlikes {
     /// Pictures of a batch; none in place of those that are not good.
@@ -165,7 +165,7 @@ pub(super) async fn add_measured(
 pub(super) async fn all(
     connection: &mut PgConnection,
     dataset: DatasetId,
-) -> sqlx::Result<Vec<(ImageId, Words)>> {
+) -> sqlx::Result<Vec<(ImageId, Pdq)>> {
     let mut rows = sqlx::query_as::<_, (Vec<ImageId>, Vec<u8>)>(
         "select images, hashes from pixcrawler.picture_batch where dataset_id = $1 order by sequence",
     )
@@ -174,7 +174,7 @@ pub(super) async fn all(
     let mut all = Vec::new();
     while let Some((images, hashes)) = rows.try_next().await? {
         let (hashes, _) = hashes.as_chunks::<32>();
-        all.extend(images.into_iter().zip(hashes.iter().map(words)));
+        all.extend(images.into_iter().zip(hashes.iter().copied().map(Pdq)));
     }
     Ok(all)
 }

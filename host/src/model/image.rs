@@ -170,10 +170,12 @@ impl Format {
         }
     }
 
-    /// The format whose files have this extension.
+    /// What the name of a file says that is called by the hash of a picture, and the hash.
     #[must_use]
-    pub fn with_extension(extension: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.extension() == extension)
+    pub fn of_name(name: &str) -> Option<(Sha256, Self)> {
+        let (sha256, extension) = name.split_once('.')?;
+        let format = Self::ALL.into_iter().find(|format| format.extension() == extension)?;
+        Some((Sha256::parse(sha256)?, format))
     }
 
     /// Media type.

@@ -62,7 +62,7 @@ impl PictureHash {
     #[must_use]
     pub fn nearest(&self, hashes: &[u8]) -> Option<u32> {
         let (hashes, _) = hashes.as_chunks::<32>();
-        let bits = |own: Pdq| hashes.iter().map(|hash| differing_bits(&own.0, hash)).min();
+        let bits = |own: Pdq| hashes.iter().map(|hash| own.distance(&Pdq(*hash))).min();
         self.telling()
             .chain(self.telling_turned())
             .filter_map(bits)
@@ -81,15 +81,6 @@ impl PictureHash {
         let whole = self.turned.filter(|_| self.quality >= Pdq::LEAST_QUALITY).map(|turned| turned.pdq);
         whole.into_iter().chain(self.turned.and_then(|turned| turned.trimmed)).flatten()
     }
-}
-
-fn differing_bits(one: &[u8; 32], other: &[u8; 32]) -> u32 {
-    let (one, _) = one.as_chunks::<8>();
-    let (other, _) = other.as_chunks::<8>();
-    one.iter()
-        .zip(other)
-        .map(|(one, other)| (u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*other)).count_ones())
-        .sum()
 }
 
 impl TryFrom<String> for Pdq {

@@ -21,7 +21,7 @@ use crate::{
 mod check;
 mod request;
 
-pub(super) use check::{IDS, LONGEST_KEYWORD, LONGEST_NAME, MAX_IMAGES, MOST_PUBLISHED};
+pub(super) use check::{IDS, LONGEST_KEYWORD, LONGEST_NAME, LONGEST_URL, MAX_IMAGES, MOST_PUBLISHED};
 pub use check::{ParseUrl, SourceOffer, check_rules};
 pub(crate) use request::MOST_UNLIKE;
 pub use request::{JobRequest, QueryRequest, RetryRequest};

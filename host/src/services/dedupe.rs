@@ -13,7 +13,7 @@ use crate::{
         fairness,
         objects::StoreHold,
     },
-    model::{DatasetId, Format, ImageId, JobId, Sha256, UserId},
+    model::{self, DatasetId, Format, ImageId, JobId, Pdq, Sha256, UserId},
     queue::{Queue, QueueError},
     services::jobs::messages,
     store::{Store, StoreError},
@@ -23,10 +23,6 @@ use crate::{
 const GROUPS: usize = 50;
 /// Objects that are looked for at a time.
 const LOOKS_AT_A_TIME: usize = 8;
-/// Pictures between two looks whether it is to stop.
-const LOOK: usize = 1024;
-/// Hashes are found by parts of 16 bits: of as many as differ in all, fewer than two differ in one of them.
-const PARTS: usize = 16;
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -193,110 +189,38 @@ fn best<'a>(group: &'a [Member], there: &HashSet<Sha256>, free: &HashMap<JobId, 
 
 /// Groups of more than one picture, or none when it is to stop.
 fn groups(pictures: &dedupe::Pictures, distance: u8, stop: &CancellationToken) -> Option<Vec<Vec<ImageId>>> {
-    let number: HashMap<ImageId, usize> =
-        pictures.images.iter().enumerate().map(|(number, image)| (*image, number)).collect();
-    let mut sets = Sets::new(pictures.images.len());
-    for (image, of) in &pictures.duplicates {
-        if let Some((image, of)) = number.get(image).zip(number.get(of)) {
-            sets.join(*image, *of);
-        }
-    }
-    let hashes: Vec<(usize, [u64; 4])> =
-        pictures.hashes.iter().filter_map(|(image, hash)| Some((*number.get(image)?, *hash))).collect();
-    for part in 0..PARTS {
-        let of = |hash: &[u64; 4]| (hash[part / 4] >> (16 * (part % 4))) as u16;
-        let mut by_part: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
-        for (at, (_, hash)) in hashes.iter().enumerate() {
-            by_part.entry(of(hash)).or_default().push(at);
-        }
-        for (at, (image, hash)) in hashes.iter().enumerate() {
-            if at % LOOK == 0 && stop.is_cancelled() {
-                return None;
-            }
-            let own = of(hash);
-            // Where fewer bits may differ than there are parts, one part is the same.
-            let others = (0..16).filter(|_| usize::from(distance) >= PARTS).map(|bit| own ^ (1 << bit));
-            for other in std::iter::once(own).chain(others).filter_map(|part| by_part.get(&part)).flatten() {
-                let (other, with) = &hashes[*other];
-                // Each pair once.
-                if other <= image {
-                    continue;
-                }
-                let differ: u32 = hash.iter().zip(with).map(|(one, with)| (one ^ with).count_ones()).sum();
-                if differ <= distance.into() {
-                    sets.join(*image, *other);
-                }
-            }
-        }
-    }
-    let mut groups: BTreeMap<usize, Vec<ImageId>> = BTreeMap::new();
-    for (number, image) in pictures.images.iter().enumerate() {
-        groups.entry(sets.find(number)).or_default().push(*image);
+    let numbers: HashMap<ImageId, u32> = pictures.images.iter().copied().zip(0..).collect();
+    let number = |image: &ImageId| numbers.get(image).copied();
+    let duplicates = pictures.duplicates.iter();
+    let equal: Vec<(u32, u32)> = duplicates.filter_map(|(image, of)| number(image).zip(number(of))).collect();
+    let hashes: Vec<(u32, Pdq)> =
+        pictures.hashes.iter().filter_map(|(image, hash)| Some((number(image)?, *hash))).collect();
+    let is_over = || stop.is_cancelled();
+    let firsts = model::groups(pictures.images.len(), &hashes, &equal, distance, u64::MAX, is_over)?;
+    let mut groups: BTreeMap<u32, Vec<ImageId>> = BTreeMap::new();
+    for (image, first) in pictures.images.iter().zip(firsts) {
+        groups.entry(first).or_default().push(*image);
     }
     Some(groups.into_values().filter(|group| group.len() > 1).collect())
 }
 
-/// Sets of numbers that only grow together.
-struct Sets(Vec<usize>);
-
-impl Sets {
-    fn new(count: usize) -> Self {
-        Self((0..count).collect())
-    }
-
-    /// The least number of the set of this one.
-    fn find(&mut self, mut number: usize) -> usize {
-        while self.0[number] != number {
-            self.0[number] = self.0[self.0[number]];
-            number = self.0[number];
-        }
-        number
-    }
-
-    fn join(&mut self, one: usize, other: usize) {
-        let (one, other) = (self.find(one), self.find(other));
-        self.0[one.max(other)] = one.min(other);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    proptest! {
-        /// The same as where all are compared with all.
-        #[test]
-        fn groups_are_those_of_all_pairs(
-            seeds in prop::collection::vec((0u64..6, prop::collection::vec(0usize..256, 0..20)), 1..40),
-            distance in 0u8..=31,
-        ) {
-            let hashes: Vec<(ImageId, [u64; 4])> = (1..)
-                .zip(&seeds)
-                .map(|(id, (seed, flipped))| {
-                    let mut hash = [1, 2, 3, 4].map(|word: u64| (seed * 4 + word).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-                    flipped.iter().for_each(|bit| hash[bit / 64] ^= 1 << (bit % 64));
-                    (ImageId(id), hash)
-                })
-                .collect();
-            let images: Vec<ImageId> = hashes.iter().map(|(id, _)| *id).collect();
-            let mut sets = Sets::new(images.len());
-            for (one, (_, hash)) in hashes.iter().enumerate() {
-                for (other, (_, with)) in hashes.iter().enumerate() {
-                    let differ: u32 = hash.iter().zip(with).map(|(one, with)| (one ^ with).count_ones()).sum();
-                    if differ <= distance.into() {
-                        sets.join(one, other);
-                    }
-                }
-            }
-            let mut expect: BTreeMap<usize, Vec<ImageId>> = BTreeMap::new();
-            for (number, image) in images.iter().enumerate() {
-                expect.entry(sets.find(number)).or_default().push(*image);
-            }
-            let expect: Vec<_> = expect.into_values().filter(|group| group.len() > 1).collect();
-            let pictures = dedupe::Pictures { images, duplicates: Vec::new(), hashes, unmeasured: 0 };
-            prop_assert_eq!(groups(&pictures, distance, &CancellationToken::new()).unwrap(), expect);
-        }
+    #[test]
+    fn duplicates_and_look_alikes_are_of_one_group() {
+        let ids = |ids: &[i32]| ids.iter().copied().map(ImageId).collect::<Vec<_>>();
+        let hash = |bits: u8| Pdq(std::array::from_fn(|byte| if byte == 0 { bits } else { 0 }));
+        let pictures = dedupe::Pictures {
+            images: ids(&[3, 5, 7, 8, 9]),
+            duplicates: vec![(ImageId(7), ImageId(3)), (ImageId(9), ImageId(4))],
+            hashes: vec![(ImageId(5), hash(0b111)), (ImageId(7), hash(0)), (ImageId(8), hash(0b1111_0000))],
+            unmeasured: 0,
+        };
+        let found = |distance| groups(&pictures, distance, &CancellationToken::new()).unwrap();
+        assert_eq!(found(2), [ids(&[3, 7])]);
+        assert_eq!(found(3), [ids(&[3, 5, 7])]);
+        assert_eq!(found(4), [ids(&[3, 5, 7, 8])]);
     }
 }

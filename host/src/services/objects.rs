@@ -31,10 +31,10 @@ const PAGE: i64 = 1000;
 const MOST_NAMED: usize = 20;
 /// Objects of a bucket that are deleted in one go, and at a time.
 const DELETIONS: usize = 64;
-const DELETIONS_AT_A_TIME: usize = 8;
+pub(super) const DELETIONS_AT_A_TIME: usize = 8;
 /// Within which a deletion that was begun must be sent, by the clock of the wall: a machine that sleeps wakes up
 /// with it. What is put at the same moment waits for longer, see [`db::objects::spare`].
-const BEGUN: TimeDelta = TimeDelta::minutes(1);
+pub(super) const BEGUN: TimeDelta = TimeDelta::minutes(1);
 
 /// What a sweep found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -18,16 +18,15 @@ use crate::{
     model::{DatasetId, ImageId, Pdq, Refusal, RemovalCriterion, RemovalScope, Sha256, UserId},
     queue::{Queue, QueueError},
     services::{
+        create::LONGEST_URL,
         form::Form,
         jobs::messages,
-        objects::Share,
+        objects::{BEGUN, DELETIONS_AT_A_TIME, Share},
         violation::{Violation, Violations},
     },
     store::{MadePlace, Store, StoreError},
 };
 
-/// Longest address, in characters.
-const LONGEST_URL: usize = 8_192;
 /// Longest creator, in characters.
 const LONGEST_CREATOR: usize = 1_000;
 /// Longest reason, in characters.
@@ -36,11 +35,6 @@ const LONGEST_REASON: usize = 500;
 const AT_A_TIME: usize = 200;
 /// Pictures after which a request of the API ends: the same again goes on.
 const MOST_AT_ONCE: u64 = 10_000;
-/// Objects that are deleted at a time.
-const DELETIONS_AT_A_TIME: usize = 8;
-/// Within which of its note the deletion of an object must be sent, by the clock of the wall, as by a sweep. What is
-/// put at the same moment waits for longer, see [`db::objects::spare`].
-const BEGUN: TimeDelta = TimeDelta::minutes(1);
 
 /// What is to be taken out, as it is asked for, read like a [`JobRequest`](crate::services::create::JobRequest).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

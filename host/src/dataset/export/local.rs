@@ -483,15 +483,9 @@ fn put_before(folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
         Err(error) => return Err(cannot_write(&path)(error)),
     };
     let is_below = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
-    let lines = String::from_utf8_lossy(&text);
-    Ok(lines.lines().map(PathBuf::from).filter(|path| is_below(path) && is_picture_name(path)).collect())
-}
-
-/// Whether a picture that is called by its hash has such a name.
-fn is_picture_name(path: &Path) -> bool {
-    let hash = path.file_stem().and_then(|stem| stem.to_str()).and_then(Sha256::parse);
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    hash.is_some() && Format::ALL.iter().any(|format| extension == Some(format.extension()))
+    let is_picture = |path: &Path| path.file_name()?.to_str().and_then(Format::of_name);
+    let lines = String::from_utf8_lossy(&text).lines().map(PathBuf::from).collect::<Vec<_>>();
+    Ok(lines.into_iter().filter(|path| is_below(path) && is_picture(path).is_some()).collect())
 }
 
 /// The hash of a file, and its length in bytes.

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256 as Hash};
 
-use super::groups::groups;
-use crate::model::{Pdq, Sha256, Split, SplitPart};
+use crate::model::{Pdq, Sha256, Split, SplitPart, groups};
 
 /// Most pictures of an export that is split: about 300 bytes of memory each.
 pub(super) const MOST_IMAGES: usize = 1_000_000;
+/// Most pairs of hashes that are looked at, some minutes of one processor. Of hashes that are spread as those of
+/// pictures are, a million have a tenth of it.
+const MOST_PAIRS: u64 = 20_000_000_000;
 
 /// A picture that is to be in a part.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +61,7 @@ pub(super) fn parts(
         .flat_map(|(number, member)| member.hashes.into_iter().flatten().map(move |hash| (number, hash)))
         .chain(stood_for.iter().copied())
         .collect();
-    let firsts = groups(members.len(), &hashes, &equal)?;
+    let firsts = groups(members.len(), &hashes, &equal, Pdq::ALIKE, MOST_PAIRS, || false)?;
     let mut all: HashMap<u32, Group> = HashMap::new();
     // The member with the least hash speaks for a group: in whatever order they came.
     for member in by_hash {

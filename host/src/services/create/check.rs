@@ -25,7 +25,7 @@ use crate::{
 /// Longest keyword, in characters.
 pub(in crate::services) const LONGEST_KEYWORD: usize = 200;
 /// Longest address, in characters, as written and as it is kept.
-const LONGEST_URL: usize = 8_192;
+pub(in crate::services) const LONGEST_URL: usize = 8_192;
 /// Longest name of a job, source or licence, in characters.
 pub(in crate::services) const LONGEST_NAME: usize = 100;
 /// Longest language tag, in characters.

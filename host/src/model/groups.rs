@@ -1,7 +1,7 @@
 //! Which pictures look alike, directly or by way of others: all pairs of hashes that are near each other are
 //! found, however many hashes there are, without comparing each with each.
 
-use crate::model::Pdq;
+use super::Pdq;
 
 /// Parts of a hash by which hashes are sorted into cells: of two that are near, one part is the same or differs
 /// in one bit, as there are too few bits in which they may differ for two of each.
@@ -9,9 +9,8 @@ const BANDS: usize = 16;
 /// Values of a part.
 const CELLS: usize = 1 << 16;
 const _: () = assert!((Pdq::ALIKE as usize) < 2 * BANDS);
-/// Most pairs that are looked at, some minutes of one processor. Of hashes that are spread as those of pictures
-/// are, a million have a tenth of it.
-const MOST_PAIRS: u64 = 20_000_000_000;
+/// Values of a part, or hashes, between two looks whether it is to end.
+const LOOK: u32 = 1024;
 
 /// Sets of things that are joined until they are asked for.
 struct Sets {
@@ -67,23 +66,20 @@ impl Cells {
         &self.order[self.starts[value] as usize..self.starts[value + 1] as usize]
     }
 
-    /// Cells whose hashes may be near each other, each two once.
-    fn pairs(&self) -> impl Iterator<Item = (&[u32], &[u32])> {
-        let beside = |value: usize| (0..16).map(move |bit| value ^ (1 << bit)).filter(move |of| *of > value);
-        (0..CELLS)
-            .filter(|value| !self.of(*value).is_empty())
-            .flat_map(move |value| beside(value).map(move |other| (self.of(value), self.of(other))))
-    }
-
-    /// Cells of more than one hash.
-    fn shared(&self) -> impl Iterator<Item = &[u32]> {
-        (0..CELLS).map(|value| self.of(value)).filter(|cell| cell.len() > 1)
+    /// The cells beside that of this value, whose hashes may be near its own; each two cells once.
+    fn beside(&self, value: usize) -> impl Iterator<Item = &[u32]> {
+        let is_empty = self.of(value).is_empty();
+        let values = (0..16).map(move |bit| value ^ (1 << bit)).filter(move |of| !is_empty && *of > value);
+        values.map(|value| self.of(value))
     }
 
     /// Pairs of hashes that it takes to look at.
     fn cost(&self) -> u64 {
-        let across: u64 = self.pairs().map(|(one, other)| one.len() as u64 * other.len() as u64).sum();
-        across + self.shared().map(|cell| triangle(cell.len() as u64)).sum::<u64>()
+        let of_cell = |value: usize| {
+            let count = self.of(value).len() as u64;
+            triangle(count) + self.beside(value).map(|other| count * other.len() as u64).sum::<u64>()
+        };
+        (0..CELLS).map(of_cell).sum()
     }
 }
 
@@ -96,11 +92,19 @@ fn value(hash: &Pdq, band: usize) -> usize {
 }
 
 /// Tells of each picture the first that it is connected with, be it itself. Each hash is that of a picture, which
-/// may have several; those that differ in 31 bits at most connect their pictures, and so do `equal` ones.
-/// None where that takes too long, because very many are nearly alike.
+/// may have several; those that differ in `distance` bits at most, 31 or fewer, connect their pictures, and so do
+/// `equal` ones. None where it would take to look at more than `most_pairs`, because very many are nearly alike, or
+/// when it `is_over` before its end.
 ///
 /// It takes 16 bytes a picture, and 60 a hash.
-pub(super) fn groups(pictures: usize, hashes: &[(u32, Pdq)], equal: &[(u32, u32)]) -> Option<Vec<u32>> {
+pub fn groups(
+    pictures: usize,
+    hashes: &[(u32, Pdq)],
+    equal: &[(u32, u32)],
+    distance: u8,
+    most_pairs: u64,
+    is_over: impl Fn() -> bool,
+) -> Option<Vec<u32>> {
     let mut sets = Sets::new(pictures);
     equal.iter().for_each(|(one, other)| sets.join(*one, *other));
     // The same hash once.
@@ -116,10 +120,11 @@ pub(super) fn groups(pictures: usize, hashes: &[(u32, Pdq)], equal: &[(u32, u32)
         }
     }
     let mut join = |one: u32, other: u32| {
-        if unique[one as usize].distance(&unique[other as usize]) <= u32::from(Pdq::ALIKE) {
+        if unique[one as usize].distance(&unique[other as usize]) <= distance.into() {
             sets.join(owners[one as usize], owners[other as usize]);
         }
     };
+    let is_over = |number: u32| number.is_multiple_of(LOOK) && is_over();
     let all = triangle(unique.len() as u64);
     // It takes as long to go through the cells as to look at some pairs.
     let of_cells = (BANDS * CELLS) as u64;
@@ -128,21 +133,26 @@ pub(super) fn groups(pictures: usize, hashes: &[(u32, Pdq)], equal: &[(u32, u32)
     } else {
         of_cells
     };
-    if all.min(by_cells) > MOST_PAIRS {
+    if all.min(by_cells) > most_pairs {
         return None;
     }
     if all <= by_cells {
-        let count = u32::try_from(unique.len()).unwrap_or(u32::MAX);
-        (0..count).for_each(|one| (0..one).for_each(|other| join(one, other)));
+        for one in (0..).take(unique.len()) {
+            if is_over(one) {
+                return None;
+            }
+            (0..one).for_each(|other| join(one, other));
+        }
     } else {
         for band in 0..BANDS {
             let cells = Cells::new(&unique, band);
-            for (one, other) in cells.pairs() {
-                one.iter().for_each(|one| other.iter().for_each(|other| join(*one, *other)));
-            }
-            for cell in cells.shared() {
-                for (at, one) in cell.iter().enumerate() {
-                    cell[..at].iter().for_each(|other| join(*one, *other));
+            for (number, value) in (0..).zip(0..CELLS) {
+                if is_over(number) {
+                    return None;
+                }
+                for (at, one) in cells.of(value).iter().enumerate() {
+                    cells.of(value)[..at].iter().for_each(|other| join(*one, *other));
+                    cells.beside(value).flatten().for_each(|other| join(*one, *other));
                 }
             }
         }
@@ -152,16 +162,21 @@ pub(super) fn groups(pictures: usize, hashes: &[(u32, Pdq)], equal: &[(u32, u32)
 
 #[cfg(test)]
 mod tests {
-    use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+    use proptest::prelude::*;
+    use rand::{SeedableRng as _, rngs::SmallRng};
 
     use super::*;
 
+    fn near_groups(pictures: usize, hashes: &[(u32, Pdq)], equal: &[(u32, u32)]) -> Option<Vec<u32>> {
+        groups(pictures, hashes, equal, 31, u64::MAX, || false)
+    }
+
     /// By comparing each with each.
-    fn plainly(pictures: usize, hashes: &[(u32, Pdq)]) -> Vec<u32> {
+    fn plainly(pictures: usize, hashes: &[(u32, Pdq)], distance: u8) -> Vec<u32> {
         let mut sets = Sets::new(pictures);
         for (at, (one, hash)) in hashes.iter().enumerate() {
             for (other, near) in &hashes[..at] {
-                if hash.distance(near) <= 31 {
+                if hash.distance(near) <= distance.into() {
                     sets.join(*one, *other);
                 }
             }
@@ -196,8 +211,8 @@ mod tests {
             let picture = if number % 10 == 0 { of / 2 } else { 3000 + number };
             hashes.push((picture, near(hash, distance, random_numbers)));
         }
-        let found = groups(3600, &hashes, &[]).unwrap();
-        assert_eq!(found, plainly(3600, &hashes));
+        let found = near_groups(3600, &hashes, &[]).unwrap();
+        assert_eq!(found, plainly(3600, &hashes, 31));
         let connected = (0..).zip(&found).filter(|(number, first)| number != *first).count();
         assert!((300..600).contains(&connected), "{connected}");
     }
@@ -209,11 +224,39 @@ mod tests {
         let hash = random(random_numbers);
         let hashes: Vec<(u32, Pdq)> =
             (0..2000).map(|number| (number, near(hash, 20, random_numbers))).collect();
-        assert_eq!(groups(2000, &hashes, &[]).unwrap(), plainly(2000, &hashes));
+        assert_eq!(near_groups(2000, &hashes, &[]).unwrap(), plainly(2000, &hashes, 31));
         // The same hash is one, and the same bytes are one picture.
         let same: Vec<(u32, Pdq)> = (0..300_000).map(|number| (number, hash)).collect();
-        assert_eq!(groups(300_000, &same, &[]).unwrap(), vec![0; 300_000]);
-        assert_eq!(groups(3, &[], &[(1, 2)]).unwrap(), [0, 1, 1]);
-        assert!(groups(0, &[], &[]).unwrap().is_empty());
+        assert_eq!(near_groups(300_000, &same, &[]).unwrap(), vec![0; 300_000]);
+        assert_eq!(near_groups(3, &[], &[(1, 2)]).unwrap(), [0, 1, 1]);
+        assert!(near_groups(0, &[], &[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn it_ends_where_it_is_told_to() {
+        let hashes = [(0, Pdq([0; 32])), (1, Pdq([255; 32])), (2, Pdq([15; 32]))];
+        assert_eq!(groups(3, &hashes, &[], 31, 3, || false).unwrap(), [0, 1, 2]);
+        assert!(groups(3, &hashes, &[], 31, 2, || false).is_none());
+        assert!(groups(3, &hashes, &[], 31, 3, || true).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn groups_are_those_of_all_pairs(
+            seeds in prop::collection::vec((0u64..6, prop::collection::vec(0usize..256, 0..20)), 1..40),
+            distance in 0u8..=31,
+        ) {
+            let hashes: Vec<(u32, Pdq)> = (0..)
+                .zip(&seeds)
+                .map(|(number, (seed, flipped))| {
+                    let mut hash = [1, 2, 3, 4].map(|word: u64| (seed * 4 + word).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                    flipped.iter().for_each(|bit| hash[bit / 64] ^= 1 << (bit % 64));
+                    let bytes: Vec<u8> = hash.iter().flat_map(|word| word.to_be_bytes()).collect();
+                    (number, Pdq(bytes.try_into().unwrap()))
+                })
+                .collect();
+            let found = groups(seeds.len(), &hashes, &[], distance, u64::MAX, || false).unwrap();
+            prop_assert_eq!(found, plainly(seeds.len(), &hashes, distance));
+        }
     }
 }
