@@ -62,6 +62,8 @@ pub(super) struct ChunkContext {
     pub(super) rules: Rules,
     /// Perceptual hashes of pictures that the job does not want, 32 bytes each.
     pub(super) unlike: Vec<u8>,
+    /// Whether anything is kept out of the dataset, as of the beginning of the slice.
+    pub(super) keeps_out: bool,
     pub(super) grants: Grants,
     /// Those that are in the grants, so that what is said of them is not said of later ones.
     pub(super) credentials: Arc<CredentialSet>,
@@ -238,6 +240,9 @@ impl ChunkContext {
     /// Why a picture is not even stored of which one of these was taken out. Where that cannot be seen now, it is
     /// when the verdict is written.
     async fn kept_out(&self, keys: &[RemovalKey]) -> Option<Rejection> {
+        if !self.keeps_out {
+            return None;
+        }
         let found = removals::kept_out(&self.app.db, self.owner.user, self.dataset, keys).await;
         let found = found.inspect_err(|error| tracing::debug!(%error, "what was taken out cannot be seen"));
         found.ok()?.map(removals::removed)

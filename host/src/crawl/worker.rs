@@ -322,6 +322,7 @@ impl Worker {
             dataset: chunk.dataset_id,
             rules: chunk.rules.clone(),
             unlike: db::jobs::unlike(&self.app.db, chunk.job_id).await?,
+            keeps_out: db::removals::any(&self.app.db, chunk.user_id, chunk.dataset_id).await?,
             grants: credentials.grants(&plugin),
             credentials,
             stats: Arc::clone(stats),

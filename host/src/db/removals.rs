@@ -92,6 +92,19 @@ async fn keep_out(
     .map(drop)
 }
 
+/// Whether anything at all is kept out of a dataset of a user.
+pub async fn any(pool: &PgPool, user: UserId, dataset: DatasetId) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select from pixcrawler.removal_batch where user_id is null and dataset_id is null)
+             or exists (select from pixcrawler.removal_batch where user_id = $1 and dataset_id is null)
+             or exists (select from pixcrawler.removal_batch where user_id = $1 and dataset_id = $2)",
+    )
+    .bind(user)
+    .bind(dataset)
+    .fetch_one(pool)
+    .await
+}
+
 /// Which of these, if any, is kept out of a dataset of a user.
 pub async fn kept_out(
     pool: &PgPool,
