@@ -1,4 +1,4 @@
-//! What was taken out of datasets goes, wherever it is, and does not come back.
+//! What was taken out of datasets goes, wherever it is, and does not come back until that is lifted.
 
 use std::{fs, path::Path};
 
@@ -6,6 +6,7 @@ use image::ImageFormat;
 use serde_json::{Value, json};
 
 use crate::support::{
+    api::{Answer, send},
     process::{System, named},
     site::{ORIGIN, Reply, Site, encoded, enlarged, page, picture, soft},
 };
@@ -22,6 +23,15 @@ async fn remove(system: &System, dataset: Option<&Value>, body: Value) -> Value 
 async fn remove_image(system: &System, image: &Value) -> Value {
     let path = format!("/api/v1/images/{}", image["id"]);
     system.call("DELETE", &path, None).await.expect(200).json()
+}
+
+/// What is kept out of the user's datasets, of those that the query asks for.
+async fn kept_out(system: &System, query: &str) -> Value {
+    system.get(&format!("/api/v1/removals{query}")).await.expect(200).json()
+}
+
+async fn lift(system: &System, removal: &Value) -> Answer {
+    system.call("DELETE", &format!("/api/v1/removals/{removal}"), None).await
 }
 
 fn removal(images: u64, duplicates: u64, datasets: u64) -> Value {
@@ -409,6 +419,160 @@ async fn the_operator_takes_out_for_everybody() {
     assert!(wrong.contains("there is no dataset"), "{wrong}");
     let text = system.tool(&["dataset", "remove", "--image", &id, "--all-users", "--yes"], &[]).await;
     assert_eq!(text, "1 image taken out, of 1 dataset.\n");
+
+    let run = async |arguments: &[&str]| -> Value {
+        let all = [&["dataset", "removals", "--json"], arguments].concat();
+        serde_json::from_str(&system.tool(&all, &[]).await).unwrap()
+    };
+    let all = run(&["--all-users"]).await["removals"].clone();
+    let told_of = |at: usize| ["kind", "value", "dataset_id", "reason"].map(|field| all[at][field].clone());
+    assert_eq!(all.as_array().unwrap().len(), 2, "{all:#}");
+    assert_eq!(told_of(0), [json!("image"), json!(id), again["dataset_id"].clone(), Value::Null]);
+    assert_eq!(told_of(1), [json!("url"), json!(url), Value::Null, json!("a court said so")]);
+    assert_eq!((all[0]["user_id"].is_string(), &all[1]["user_id"]), (true, &Value::Null), "{all:#}");
+    let [of_dataset, of_all] = [&all[0], &all[1]].map(|removal| removal["id"].to_string());
+    let text = system.tool(&["dataset", "removals", "--all-users"], &[]).await;
+    for part in [
+        format!("{of_all} "),
+        format!(" dataset {} ", again["dataset_id"]),
+        " everybody ".to_owned(),
+        format!("image {id}\n"),
+        format!("url {url}: a court said so\n"),
+    ] {
+        assert!(text.contains(&part), "{part}: {text}");
+    }
+    // It concerns everybody: each sees it with the operator's command, over the API nobody does, nor lifts it.
+    assert_eq!(run(&["--user", "bob@example.org"]).await["removals"], json!([all[1]]));
+    let own = kept_out(&system, "").await;
+    assert_eq!(own["items"].as_array().unwrap().len(), 1, "{own:#}");
+    assert_eq!(own["items"][0]["id"], all[0]["id"]);
+    lift(&system, &all[1]["id"]).await.expect(404);
+    let by_bob = ["dataset", "removals", "--user", "bob@example.org", "--lift", &of_all];
+    let wrong = system.fails(&by_bob, &[]).await;
+    assert!(wrong.contains(&format!("the user has no removal {of_all}")), "{wrong}");
+    let rows = system.images(&again["id"]).await;
+    let detail = &named(&rows, "/page/0")["metadata"]["detail"];
+    assert_eq!(detail, "its address, or that of its page, was taken out (by the operator)");
+
+    let left = run(&["--all-users", "--lift", &of_all]).await;
+    assert_eq!(left["removals"], json!([all[0]]));
+    assert_eq!(run(&["--all-users", "--lift", &of_dataset]).await["removals"], json!([]));
+    let gone = system.fails(&["dataset", "removals", "--all-users", "--lift", &of_dataset], &[]).await;
+    assert!(gone.contains(&format!("there is no removal {of_dataset}")), "{gone}");
+    let more = json!({ "dataset_id": again["dataset_id"] });
+    let back = system.create_with(&["/page"], 100, more).await;
+    let back = system.until_status(back, "completed").await;
+    assert_eq!(told(&back), (&json!(2), &json!(0), &json!({})), "{back:#}");
+}
+
+/// A removal keeps something out until it is lifted, by its user and nobody else. What it took out stays refused.
+#[tokio::test]
+async fn what_is_lifted_comes_in_again() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    site.show("/page", [enlarged("one", 5), picture("two")]);
+    site.show("/other", [soft("one", 7)]);
+    let job = system.create(&["/page"], 100).await;
+    let job = system.until_status(job, "completed").await;
+    let rows = system.images(&job["id"]).await;
+    assert_eq!(remove_image(&system, named(&rows, "/page/0")).await, removal(1, 0, 1));
+    let host = ORIGIN.strip_prefix("http://").unwrap();
+    let asked = json!({ "host": host, "reason": "the wrong one" });
+    assert_eq!(remove(&system, None, asked.clone()).await, removal(1, 0, 1));
+    assert_eq!(remove(&system, None, asked).await, removal(0, 0, 0), "it is the same removal");
+
+    let all = kept_out(&system, "").await;
+    let items = all["items"].as_array().unwrap();
+    let [of_host, of_image] = &items[..] else { panic!("{all:#}") };
+    let names = ["kind", "value", "dataset_id", "reason"];
+    let fields = |removal: &Value| names.map(|name| removal[name].clone());
+    assert_eq!(fields(of_host), [json!("host"), json!(host), Value::Null, json!("the wrong one")]);
+    let id = named(&rows, "/page/0")["id"].to_string();
+    assert_eq!(fields(of_image), [json!("image"), json!(id), job["dataset_id"].clone(), Value::Null]);
+    assert_eq!(all["next"], Value::Null);
+    let first = kept_out(&system, "?limit=1").await;
+    assert_eq!((&first["items"], &first["next"]), (&json!([of_host]), &of_host["id"]));
+    let second = kept_out(&system, &format!("?limit=1&after={}", first["next"])).await;
+    assert_eq!((&second["items"], &second["next"]), (&json!([of_image]), &Value::Null));
+    let of_dataset = kept_out(&system, &format!("?dataset_id={}", job["dataset_id"])).await;
+    assert_eq!(of_dataset["items"], json!([of_image]));
+
+    let bob = async |method: &str, path: &str| {
+        let url = format!("http://{}/api/v1/removals{path}", system.door().address());
+        let request = reqwest::Client::new().request(method.parse().unwrap(), url);
+        send(request.bearer_auth(system.token_of("bob@example.org"))).await
+    };
+    theirs(&system).await;
+    assert_eq!(bob("GET", "").await.expect(200).json()["items"], json!([]));
+    bob("DELETE", &format!("/{}", of_host["id"])).await.expect(404);
+
+    let crawl = async |paths: &[&str]| {
+        let again = system.create_with(paths, 100, json!({ "dataset_id": job["dataset_id"] })).await;
+        system.until_status(again, "completed").await
+    };
+    let detail = async |job: &Value, end: &str| {
+        named(&system.images(&job["id"]).await, end)["metadata"]["detail"].as_str().unwrap().to_owned()
+    };
+    let again = crawl(&["/page", "/other"]).await;
+    assert_eq!(told(&again), (&json!(0), &json!(0), &json!({ "removed": 3 })), "{again:#}");
+    let by = format!("what its host has was taken out (removal {})", of_host["id"]);
+    assert_eq!(detail(&again, "/page/1").await, by);
+    lift(&system, &of_host["id"]).await.expect(204);
+    lift(&system, &of_host["id"]).await.expect(404);
+    assert_eq!(kept_out(&system, "").await["items"], json!([of_image]));
+    let again = crawl(&["/page", "/other"]).await;
+    assert_eq!(told(&again), (&json!(1), &json!(0), &json!({ "removed": 2 })), "{again:#}");
+    let by = format!("(removal {})", of_image["id"]);
+    assert_eq!(detail(&again, "/page/0").await, format!("the same picture was taken out {by}"));
+    let looks = detail(&again, "/other/0").await;
+    assert!(looks.starts_with("it looks like a picture that was taken out: "), "{looks}");
+    assert!(looks.ends_with(&by), "{looks}");
+    lift(&system, &of_image["id"]).await.expect(204);
+    let done = system.get("/api/v1/activity?resource_type=dataset&limit=1").await.expect(200).json();
+    assert_eq!(done["items"][0]["metadata"], json!({ "lifted": { "image": id } }));
+    let again = crawl(&["/page"]).await;
+    assert_eq!(told(&again), (&json!(1), &json!(1), &json!({})), "{again:#}");
+    let rows = system.images(&again["id"]).await;
+    assert!(is_stored(&system, named(&rows, "/page/0")));
+    for row in system.images(&job["id"]).await {
+        assert_eq!((&row["verdict"], &row["storage_url"]), (&json!("refused"), &Value::Null), "{row:#}");
+    }
+}
+
+/// Who lifts a removal that is under way ends it there.
+#[tokio::test]
+async fn what_is_lifted_is_not_gone_on_with() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    site.show("/page", [picture("one")]);
+    let job = system.create(&["/page"], 100).await;
+    let job = system.until_status(job, "completed").await;
+    let dataset = &job["dataset_id"];
+    let mut tx = system.pool.begin().await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.dataset'), $1)")
+        .bind(i32::try_from(dataset.as_i64().unwrap()).unwrap())
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    let host = ORIGIN.strip_prefix("http://").unwrap();
+    let (path, body) = (format!("/api/v1/datasets/{dataset}/removals"), json!({ "host": host }));
+    let lifted = async {
+        let id = loop {
+            let listed = kept_out(&system, "").await;
+            if let Some(removal) = listed["items"].get(0) {
+                break removal["id"].clone();
+            }
+        };
+        lift(&system, &id).await.expect(204);
+        tx.rollback().await.unwrap();
+    };
+    let (ended, ()) = tokio::join!(system.post(&path, &body), lifted);
+    assert_eq!(ended.expect(409).json()["code"], "wrong-status");
+    assert_eq!(system.job(job["id"].as_i64().unwrap()).await["kept"], 1);
+    // The same again is another removal.
+    assert_eq!(remove(&system, Some(dataset), body).await, removal(1, 0, 1));
 }
 
 #[tokio::test]

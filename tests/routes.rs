@@ -18,7 +18,7 @@ const OPEN: [&str; 3] = ["/api/v1/health", "/api/v1/health/detailed", "/api/v1/h
 
 /// What an API key needs for each operation, beside `admin`: one of these permissions, any at all, or nothing
 /// that a key has.
-const NEEDS: [(&str, &str); 91] = [
+const NEEDS: [(&str, &str); 93] = [
     ("getMe", "read"),
     ("changeMe", "a user"),
     ("deleteMe", "a user"),
@@ -39,6 +39,8 @@ const NEEDS: [(&str, &str); 91] = [
     ("deleteImage", "delete"),
     ("removeFromDataset", "delete"),
     ("removeImages", "delete"),
+    ("listRemovals", "read datasets:read"),
+    ("liftRemoval", "delete"),
     ("getImageFile", "read crawl_jobs:read datasets:read datasets:export"),
     ("getImageThumbnail", "read crawl_jobs:read datasets:read datasets:export"),
     ("listSources", "any"),
@@ -129,11 +131,12 @@ struct Ids {
     project: i64,
     dataset: i64,
     export: i64,
+    removal: i64,
 }
 
 impl Ids {
     const fn all(id: i64) -> Self {
-        Self { job: id, image: id, notification: id, project: id, dataset: id, export: id }
+        Self { job: id, image: id, notification: id, project: id, dataset: id, export: id, removal: id }
     }
 
     /// Id of an API key, which has the number of the image.
@@ -188,6 +191,7 @@ impl Operation {
             "/api/v1/crawl-jobs/" | "/api/v1/jobs/" => ids.job.to_string(),
             "/api/v1/images/" => ids.image.to_string(),
             "/api/v1/notifications/" => ids.notification.to_string(),
+            "/api/v1/removals/" => ids.removal.to_string(),
             "/api/v1/projects/" => ids.project.to_string(),
             "/api/v1/datasets/" | "/api/v1/jobs/datasets/" => ids.dataset.to_string(),
             "/api/v1/simple-flow/" => format!("flow_{:08x}", ids.job),
@@ -238,7 +242,12 @@ async fn first_of_each(api: &Api, user: &User<'_>) -> Ids {
         "insert into pixcrawler.export (user_id, dataset_id, format, options, images, facts)
          select user_id, id, 'csv', '{}', 0, '{}' from datasets returning id::bigint",
     );
-    let owned = Ids { job, image, notification, project, dataset, export: export.await };
+    let removal = insert(
+        "insert into pixcrawler.removal (user_id, dataset_id, kind, value, digest)
+         select user_id, id, 'host', 'example.org', sha256('a') from datasets returning id",
+    );
+    let (export, removal) = (export.await, removal.await);
+    let owned = Ids { job, image, notification, project, dataset, export, removal };
     let key = "insert into api_keys (id, user_id, name, key_hash, key_prefix) select $1, user_id, 'hers', 'x', 'x' from crawl_jobs";
     sqlx::query(key).bind(owned.key()).execute(&api.database.pool).await.unwrap();
     owned
@@ -466,6 +475,8 @@ async fn what_is_foreign_is_not_there() {
         (&json!("Foxes"), &json!(1)),
         "a stranger changed it"
     );
+    let removals = ann.get("/api/v1/removals").await.expect(200).json();
+    assert_eq!(removals["items"][0]["id"], owned.removal, "a stranger lifted it");
     api.stop().await;
 }
 

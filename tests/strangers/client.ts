@@ -351,6 +351,30 @@ async function original(job: Job): Promise<void> {
   assert.equal(typeof ok(await client.GET("/api/v1/health/detailed")).components, "object");
 }
 
+/** What is taken out of datasets and kept out of them, and an end of that. */
+async function removals(job: Job): Promise<void> {
+  const path = { id: job.dataset_id };
+  const body = { host: "nowhere.example", reason: "The site asked for it." };
+  const dry = { params: { path }, body: { ...body, dry_run: true } };
+  assert.equal(ok(await client.POST("/api/v1/datasets/{id}/removals", dry)).images, 0);
+  assert.equal(ok(await client.POST("/api/v1/removals", { body })).more, false);
+  const kept = ok(await client.GET("/api/v1/datasets/{id}/images", { params: { path, query: { verdict: "kept" } } }));
+  const image = kept.items[0] ?? assert.fail("there are three");
+  assert.equal(ok(await client.DELETE("/api/v1/images/{id}", { params: { path: { id: image.id } } })).images, 1);
+
+  const { items, next } = ok(await client.GET("/api/v1/removals"));
+  const listed = items.map((removal) => [removal.kind, removal.value, removal.dataset_id, removal.reason]);
+  const expected = [["image", String(image.id), job.dataset_id, null], ["host", body.host, null, body.reason]];
+  assert.deepEqual([listed, next], [expected, null]);
+  const query = { dataset_id: job.dataset_id, limit: 1 };
+  const own = ok(await client.GET("/api/v1/removals", { params: { query } }));
+  assert.deepEqual(own.items.map((removal) => removal.id), [items[0]?.id]);
+  for (const { id } of items) {
+    gone(await client.DELETE("/api/v1/removals/{id}", { params: { path: { id } } }));
+  }
+  assert.deepEqual(ok(await client.GET("/api/v1/removals")).items, []);
+}
+
 /** All that is the user's goes, and the token with it. */
 async function leave(user: string): Promise<void> {
   const wrong = await client.DELETE("/api/v1/auth/me", { params: { query: { confirm: "someone else" } } });
@@ -371,6 +395,7 @@ await change();
 await projects(job);
 await datasets();
 await original(job);
+await removals(job);
 await notices(job);
 await keys(user);
 await refusals();

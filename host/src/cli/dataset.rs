@@ -6,6 +6,7 @@ mod export;
 mod exports;
 mod list;
 mod measure;
+mod removals;
 mod remove;
 mod report;
 mod show;
@@ -18,7 +19,7 @@ use indicatif::MultiProgress;
 use crate::config::Config;
 
 /// List datasets, look at one, export it, make a page of it, keep each picture once, check it by
-/// other rules, take pictures out, and measure what older versions did not
+/// other rules, take pictures out, let them in again, and measure what older versions did not
 ///
 /// Works on the database of the settings: `DATABASE_URL`, else the private Postgres of the data folder,
 /// which is started when nothing runs there. No server is needed, and one that runs may go on.
@@ -31,7 +32,8 @@ use crate::config::Config;
     pixcrawler dataset report 3\n  \
     pixcrawler dataset dedupe 3 --dry-run\n  \
     pixcrawler dataset check 3 --level strict --dry-run\n  \
-    pixcrawler dataset remove 3 --from-host example.org --dry-run\n\n\
+    pixcrawler dataset remove 3 --from-host example.org --dry-run\n  \
+    pixcrawler dataset removals --all-users\n\n\
     Exit codes: 0 done, 1 there is no such dataset or it cannot be done, 2 wrong usage.")]
 pub(super) struct Dataset {
     #[command(subcommand)]
@@ -50,6 +52,7 @@ enum DatasetCommand {
     Exports(exports::Exports),
     Check(check::CheckArgs),
     Remove(remove::RemoveArgs),
+    Removals(removals::Removals),
     Report(report::ReportArgs),
 }
 
@@ -72,6 +75,7 @@ impl Dataset {
             DatasetCommand::Exports(command) => command.run(&config).await,
             DatasetCommand::Check(command) => command.run(&config, terminal).await,
             DatasetCommand::Remove(command) => command.run(&config, terminal).await,
+            DatasetCommand::Removals(command) => command.run(&config).await,
             DatasetCommand::Report(command) => command.run(config, terminal).await,
         }
     }

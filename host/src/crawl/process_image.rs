@@ -245,7 +245,7 @@ impl ChunkContext {
         }
         let found = removals::kept_out(&self.app.db, self.owner.user, self.dataset, keys).await;
         let found = found.inspect_err(|error| tracing::debug!(%error, "what was taken out cannot be seen"));
-        found.ok()?.map(removals::removed)
+        found.ok().flatten()
     }
 
     /// What is known of these bytes.

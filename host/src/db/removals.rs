@@ -4,10 +4,12 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
+    fmt,
 };
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::json;
 use sqlx::{FromRow, PgConnection, PgPool};
 
@@ -29,9 +31,95 @@ use crate::{
 const PAGE: i64 = 2000;
 
 /// A removal that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[serde(transparent)]
 #[sqlx(transparent)]
-pub struct RemovalId(i64);
+pub struct RemovalId(pub i64);
+
+impl fmt::Display for RemovalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What was asked to be taken out, and is kept out until that is lifted.
+#[derive(Clone, Debug, FromRow, Serialize)]
+#[expect(missing_docs, reason = "columns; meanings are in the API's document")]
+pub struct RemovalRow {
+    pub id: RemovalId,
+    /// None where it is of everybody's.
+    pub user_id: Option<UserId>,
+    pub dataset_id: Option<DatasetId>,
+    pub kind: String,
+    pub value: String,
+    pub reason: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// At most `limit` removals of this user, or of one dataset of theirs, newest first, older than `after`.
+pub async fn list(
+    pool: &PgPool,
+    user: UserId,
+    dataset: Option<DatasetId>,
+    after: Option<RemovalId>,
+    limit: i64,
+) -> sqlx::Result<Vec<RemovalRow>> {
+    sqlx::query_as(
+        "select * from pixcrawler.removal
+          where user_id = $1 and ($2::integer is null or dataset_id = $2) and ($3::bigint is null or id < $3)
+          order by id desc limit $4",
+    )
+    .bind(user)
+    .bind(dataset)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+}
+
+/// At most `limit` removals that concern this user, those of everybody's included, or all, newest first.
+pub async fn concerning(pool: &PgPool, user: Option<UserId>, limit: i64) -> sqlx::Result<Vec<RemovalRow>> {
+    sqlx::query_as(
+        "select * from pixcrawler.removal
+          where $1::uuid is null or user_id = $1 or user_id is null
+          order by id desc limit $2",
+    )
+    .bind(user)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+}
+
+/// Lifts a removal of this user, or of anybody: what it kept out may come in from now on, and what it took out or
+/// refused stays refused. Whether there was one.
+pub async fn lift(pool: &PgPool, user: Option<UserId>, removal: RemovalId) -> sqlx::Result<bool> {
+    let mut tx = pool.begin().await?;
+    let lifted: Option<RemovalRow> = sqlx::query_as(
+        "delete from pixcrawler.removal where id = $1 and ($2::uuid is null or user_id = $2) returning *",
+    )
+    .bind(removal)
+    .bind(user)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(RemovalRow { user_id, dataset_id, kind, value, .. }) = lifted else { return Ok(false) };
+    // What concerns more than one dataset has no place in what was done to each.
+    if let Some((user, dataset)) = user_id.zip(dataset_id) {
+        let metadata = json!({ "lifted": { kind: value } });
+        activity::log(&mut tx, user, Action::UpdateDataset, dataset, metadata).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Whether a removal was not lifted. If so, nobody does before the end of the transaction.
+async fn stands(connection: &mut PgConnection, removal: RemovalId) -> sqlx::Result<bool> {
+    let found: Option<RemovalId> =
+        sqlx::query_scalar("select id from pixcrawler.removal where id = $1 for key share")
+            .bind(removal)
+            .fetch_optional(connection)
+            .await?;
+    Ok(found.is_some())
+}
 
 /// Notes what is to be taken out, and keeps it out from now on. What was asked for before is the same removal.
 pub async fn begin(
@@ -105,30 +193,33 @@ pub async fn any(pool: &PgPool, user: UserId, dataset: DatasetId) -> sqlx::Resul
     .await
 }
 
-/// Which of these, if any, is kept out of a dataset of a user.
+/// Why a picture is refused of which one of these is kept out of a dataset of a user, if one is.
 pub async fn kept_out(
     pool: &PgPool,
     user: UserId,
     dataset: DatasetId,
     keys: &[RemovalKey],
-) -> sqlx::Result<Option<RemovalKey>> {
+) -> sqlx::Result<Option<Rejection>> {
     let mut connection = pool.acquire().await?;
     let found = keys_after(&mut connection, user, dataset, 0, keys.iter()).await?;
-    Ok(keys.iter().find(|key| found.contains(key.digest.0.as_slice())).copied())
+    Ok(keys.iter().find_map(|key| removed(*key, &found)))
 }
 
-/// Those of these digests that are kept out, by batches after `sequence`.
+/// Those of these digests that are kept out, by batches after `sequence`, each with its first removal; none in place
+/// of one of the operator, which its user does not see.
 async fn keys_after(
     connection: &mut PgConnection,
     user: UserId,
     dataset: DatasetId,
     sequence: i64,
     keys: impl Iterator<Item = &RemovalKey>,
-) -> sqlx::Result<HashSet<Vec<u8>>> {
-    let found: Vec<Vec<u8>> = sqlx::query_scalar(
-        "select digest from pixcrawler.removal_key join pixcrawler.removal_batch b using (sequence)
+) -> sqlx::Result<HashMap<Vec<u8>, Option<RemovalId>>> {
+    let found: Vec<(Vec<u8>, Option<RemovalId>)> = sqlx::query_as(
+        "select digest, case when b.user_id is not null then b.removal_id end
+           from pixcrawler.removal_key join pixcrawler.removal_batch b using (sequence)
           where digest = any ($1) and sequence > $2
-            and (b.user_id is null or b.user_id = $3) and (b.dataset_id is null or b.dataset_id = $4)",
+            and (b.user_id is null or b.user_id = $3) and (b.dataset_id is null or b.dataset_id = $4)
+          order by sequence desc",
     )
     .bind(keys.map(|key| key.digest.0.to_vec()).collect::<Vec<_>>())
     .bind(sequence)
@@ -171,13 +262,15 @@ impl<'a> KeptOut<'a> {
     /// Looks at what was kept out since the last call.
     pub(super) async fn search(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
         let before = self.sequence;
+        // It is lower than before when removals were lifted and none came since: no number is given twice.
         let last: Option<i64> = sqlx::query_scalar("select max(sequence) from pixcrawler.removal_batch")
             .fetch_one(&mut *connection)
             .await?;
         let Some(last) = last.filter(|last| *last > before) else { return Ok(()) };
         loop {
-            let page: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-                "select sequence, hashes from pixcrawler.removal_batch
+            let page: Vec<(i64, Option<RemovalId>, Vec<u8>)> = sqlx::query_as(
+                "select sequence, case when user_id is not null then removal_id end, hashes
+                   from pixcrawler.removal_batch
                   where sequence > $1 and sequence <= $4 and (user_id is null or user_id = $2)
                     and (dataset_id is null or dataset_id = $3)
                   order by sequence limit 1000",
@@ -188,10 +281,10 @@ impl<'a> KeptOut<'a> {
             .bind(last)
             .fetch_all(&mut *connection)
             .await?;
-            let Some((read, _)) = page.last() else { break };
+            let Some((read, ..)) = page.last() else { break };
             self.sequence = *read;
-            for (_, hashes) in &page {
-                self.compare(hashes);
+            for (_, removal, hashes) in &page {
+                self.compare(*removal, hashes);
             }
         }
         let is_any = self.sequence > before;
@@ -202,18 +295,19 @@ impl<'a> KeptOut<'a> {
         let keys = self.keys.iter().flatten();
         let found = keys_after(connection, self.user, self.dataset, before, keys).await?;
         for (at, keys) in self.keys.iter().enumerate() {
-            if let Some(key) = keys.iter().find(|key| found.contains(key.digest.0.as_slice())) {
-                self.rejections.insert(at, removed(*key));
+            if let Some(rejection) = keys.iter().find_map(|key| removed(*key, &found)) {
+                self.rejections.insert(at, rejection);
             }
         }
         Ok(())
     }
 
-    fn compare(&mut self, hashes: &[u8]) {
+    fn compare(&mut self, removal: Option<RemovalId>, hashes: &[u8]) {
         for (at, judged) in self.batch.iter().enumerate() {
             let Ok(accepted) = &judged.outcome else { continue };
             if let Some(bits) = accepted.hash.nearest(hashes) {
-                let detail = format!("it looks like a picture that was taken out: {bits} bits differ");
+                let by = named(removal);
+                let detail = format!("it looks like a picture that was taken out: {bits} bits differ ({by})");
                 self.rejections.entry(at).or_insert_with(|| Rejection::new(Refusal::Removed, detail));
             }
         }
@@ -232,16 +326,21 @@ impl<'a> KeptOut<'a> {
     }
 }
 
-/// Why a picture is refused of which this is kept out.
-#[must_use]
-pub fn removed(key: RemovalKey) -> Rejection {
-    let detail = match key.kind {
+/// Why a picture is refused that has this, if it is among what is kept out.
+fn removed(key: RemovalKey, found: &HashMap<Vec<u8>, Option<RemovalId>>) -> Option<Rejection> {
+    let by = named(*found.get(key.digest.0.as_slice())?);
+    let what = match key.kind {
         "url" => "its address, or that of its page, was taken out",
         "host" => "what its host has was taken out",
         "creator" => "what its creator made was taken out",
         _ => "the same picture was taken out",
     };
-    Rejection::new(Refusal::Removed, detail)
+    Some(Rejection::new(Refusal::Removed, format!("{what} ({by})")))
+}
+
+/// What tells a user which removal it was; none is one of the operator.
+fn named(removal: Option<RemovalId>) -> String {
+    removal.map_or_else(|| "by the operator".to_owned(), |removal| format!("removal {removal}"))
 }
 
 /// At most a thousand datasets in this scope, in order, after `after`, each with whose it is.
@@ -465,8 +564,9 @@ impl TakenRow {
 }
 
 /// Takes pictures out of a dataset, each with those that it is a duplicate of or that are duplicates of it, as far
-/// as these are in the scope, in one transaction: their rows are refusals from
-/// now on, the counters of their jobs are lower, and what looks like them is kept out.
+/// as these are in the scope, in one transaction: their rows are refusals from now on, the counters of their jobs are
+/// lower, and what looks like them is kept out. None when the removal was lifted meanwhile: then the transaction must
+/// be rolled back.
 pub async fn take_out(
     connection: &mut PgConnection,
     scope: RemovalScope,
@@ -475,7 +575,7 @@ pub async fn take_out(
     images: &[ImageId],
     criterion: &RemovalCriterion,
     reason: Option<&str>,
-) -> sqlx::Result<Taken> {
+) -> sqlx::Result<Option<Taken>> {
     let datasets = datasets_of_groups(connection, scope, dataset, images).await?;
     for dataset in &datasets {
         job_lifecycle::lock_dataset(connection, *dataset).await?;
@@ -485,7 +585,7 @@ pub async fn take_out(
     lock_objects_alone(connection, user).await?;
     let heads = heads(connection, dataset, images).await?;
     if heads.is_empty() {
-        return Ok(Taken::default());
+        return Ok(Some(Taken::default()));
     }
     let rows: Vec<TakenRow> = sqlx::query_as(
         "select id, dataset_id, crawl_job_id, chunk_id, hash, format, file_size, pdq, pdq_quality, pdq_trimmed,
@@ -539,10 +639,14 @@ pub async fn take_out(
     }
     let metadata = json!({ "removed": { criterion.kind(): criterion.value(), "images": images } });
     activity::log(connection, user, Action::UpdateDataset, dataset, metadata).await?;
-    // Last, because everybody who takes something out waits for the end of the transaction then.
+    // Not earlier: who lifts the removal waits for the end of the transaction from here on.
+    if !stands(connection, removal).await? {
+        return Ok(None);
+    }
+    // Last, because everybody who takes something out waits for that, too.
     keep_out(connection, scope, removal, &keys, hashes.into_iter().collect::<Vec<_>>().concat()).await?;
     let [images, duplicates, unmeasured] = [images, duplicates, unmeasured].map(|pictures| pictures as u64);
-    Ok(Taken { images, duplicates, unmeasured, objects, noted_at, made, queued })
+    Ok(Some(Taken { images, duplicates, unmeasured, objects, noted_at, made, queued }))
 }
 
 /// The datasets that have the pictures that stand for these, in order, and that of these themselves: pictures may

@@ -288,7 +288,8 @@ impl Refusal {
             ),
             Self::Removed => (
                 "It was taken out, or it looks like, has the address of or is by the creator of what was.",
-                "Nothing; whoever had it taken out does not want it in the dataset.",
+                "Nothing where that was meant; else lift the removal, see `GET /removals` and `pixcrawler dataset \
+                 removals`, and ask in a new job.",
             ),
         };
         RefusalHelp { meaning, advice }

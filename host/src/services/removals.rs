@@ -83,7 +83,7 @@ pub struct Removed {
     pub more: bool,
 }
 
-/// Why pictures were not taken out, or not all: the same again goes on.
+/// Why pictures were not taken out, or not all.
 #[derive(Debug, thiserror::Error)]
 pub enum RemovalError {
     /// The user has no such dataset.
@@ -95,6 +95,9 @@ pub enum RemovalError {
     /// It was refused for another reason, so that it is in no dataset.
     #[error("the image was not kept")]
     NotKept,
+    /// Somebody lifted the removal meanwhile, which ends it.
+    #[error("the removal was lifted meanwhile: what was taken out is gone, and the rest stays")]
+    Lifted,
     /// The request is refused.
     #[error("the request breaks rules")]
     Rules(Vec<Violation>),
@@ -235,7 +238,8 @@ impl App {
 }
 
 /// Takes pictures out, dataset by dataset and some at a time, until all are out, `most` are, or it is to `stop`;
-/// what is out stays out. From the beginning on nothing of that address, host, creator or look comes in.
+/// what is out stays out. From the beginning on nothing of that address, host, creator or look comes in, unless
+/// somebody lifts the removal, which ends it.
 ///
 /// # Errors
 /// When not all could be done; the same again goes on.
@@ -337,7 +341,7 @@ impl DatasetRemoval<'_> {
                 let reason = spec.reason.as_deref();
                 let taken =
                     removals::take_out(&mut tx, scope, removal, owned, images, &spec.criterion, reason);
-                let taken = taken.await?;
+                let Some(taken) = taken.await? else { return Err(RemovalError::Lifted) };
                 for (job, chunks) in &taken.queued {
                     let turns = fairness::turns(&mut tx, *job, chunks, None).await?;
                     queue.enqueue(&mut tx, *job, &messages(&turns), None).await?;

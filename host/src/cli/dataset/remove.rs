@@ -31,8 +31,9 @@ use crate::{
 /// unless another dataset of the same user has them, and exports show the gap. What has the same bytes or looks
 /// like them, also mirrored or turned, does not come in again, nor what has the address, host or creator that was
 /// named, in datasets that are made later, too. Of pictures of earlier versions that were never measured only the
-/// same bytes are kept out: run `dataset measure` first to keep look-alikes out. It cannot be undone. It may be interrupted and given again; `serve` and `worker` may go on.
-/// Folders that `crawl` wrote have it still until their crawl goes on.
+/// same bytes are kept out: run `dataset measure` first to keep look-alikes out. What is taken out is gone for
+/// good; that it is kept out can be lifted, see `dataset removals`. It may be interrupted and given again; `serve` and
+/// `worker` may go on. Folders that `crawl` wrote have it still until their crawl goes on.
 #[derive(Args, Debug)]
 #[command(
     override_usage = "pixcrawler dataset remove [OPTIONS] [ID] <--image <ID>|--url <ADDRESS>|--from-host <NAME>|--creator <NAME>|--sha256 <HASH>|--pdq <HASH>>",
