@@ -191,6 +191,9 @@ async fn each_signal_is_recorded_and_honoured_by_the_policy() {
         }
         let tdm = images.iter().find(|image| image["original_url"] == "http://tdm.example/p.png").unwrap();
         assert_eq!(tdm["consent"][0]["policy"], "https://a.example/policy.json");
+        if name == "record" {
+            is_taken_along(&system, &shown).await;
+        }
     }
     let answer = system
         .call("POST", "/api/v1/crawl-jobs/", Some(&json!({
@@ -199,4 +202,29 @@ async fn each_signal_is_recorded_and_honoured_by_the_policy() {
         .await;
     let problem = answer.expect(422).json();
     assert!(problem.to_string().contains("must be one of: record, respect, strict"), "{problem:#}");
+}
+
+/// Whoever takes what a job has kept away has with each picture what was read.
+async fn is_taken_along(system: &System, job: &Value) {
+    let exports = format!("/api/v1/datasets/{}/exports", job["dataset_id"]);
+    let export = system.post(&exports, &json!({ "format": "jsonl" })).await.expect(201).json();
+    for path in [
+        format!("{exports}/{}/data.jsonl", export["id"]),
+        format!("/api/v1/crawl-jobs/{}/manifest", job["id"]),
+    ] {
+        let text = system.get(&path).await.expect(200).text;
+        let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(records.len(), CASES.len(), "{path}");
+        for Case { host, signal, .. } in CASES {
+            let address = format!("http://{host}.example/p.png");
+            let record = records.iter().find(|record| record["url"] == address.as_str()).unwrap();
+            let said = signal
+                .map(|[vocabulary, place, value, meaning]| format!("{meaning} {vocabulary} {place} {value}"));
+            assert_eq!(record["consent"], json!(Vec::from_iter(said)), "{path} {host}");
+        }
+    }
+    let card = system.get(&format!("{exports}/{}/README.md", export["id"])).await.expect(200).text;
+    for (said, count) in [("reserved tdm-reservation", 3), ("reserved noai", 2), ("noted c2pa", 1)] {
+        assert!(card.contains(&format!("\n| {said} | {count} |\n")), "{said}: {card}");
+    }
 }

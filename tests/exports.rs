@@ -123,6 +123,17 @@ async fn every_format_comes_out_whole_and_in_parts_and_the_same_for_everybody() 
     let mut turned = pictures();
     turned.reverse();
     let his = Kept::make(&api, &bob, &turned).await;
+    // What owners say is the same in whatever order it was read.
+    let noai = json!({ "signal": "noai", "place": "header", "value": "noai", "meaning": "reserved" });
+    let c2pa = json!({ "signal": "c2pa", "place": "file", "value": "manifest", "meaning": "noted" });
+    for (kept, said) in [(&hers, [&noai, &c2pa]), (&his, [&c2pa, &noai])] {
+        sqlx::query("update images set consent = $2 where crawl_job_id = $1 and file_size = 512")
+            .bind(i32::try_from(kept.job).unwrap())
+            .bind(json!(said))
+            .execute(&api.database.pool)
+            .await
+            .unwrap();
+    }
     for (body, data) in [
         (json!({ "format": "zip" }), &["data.zip"][..]),
         (
@@ -197,6 +208,12 @@ async fn every_format_comes_out_whole_and_in_parts_and_the_same_for_everybody() 
             let beyond = send(ann.request("GET", &path).header("range", format!("bytes={size}-"))).await;
             problem(&beyond, 416, "range-not-satisfiable");
             read(name, &whole);
+            if name == "data.jsonl" {
+                let text = std::str::from_utf8(&whole).unwrap();
+                let said = r#""consent":["noted c2pa file manifest","reserved noai header noai"],"#;
+                let counts = [said, r#""consent":[],"#].map(|said| text.matches(said).count());
+                assert_eq!(counts, [1, 4], "{text}");
+            }
         }
         for name in ["manifest.json", "croissant.json"] {
             let text = ann.get(&hers.file(&export, name)).await.expect(200).json();

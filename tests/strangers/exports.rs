@@ -72,10 +72,18 @@ fn pictures() -> Vec<(ExportRecord, Vec<u8>)> {
                 source: is_known.then(|| "openverse".to_owned()),
                 provenance: Provenance {
                     title: is_known.then(|| odd.clone()),
-                    creator: is_known.then_some(odd),
+                    creator: is_known.then(|| odd.clone()),
                     license: is_known.then(|| "cc-by-4.0".to_owned()),
                     license_url: is_known.then(|| "https://creativecommons.org/licenses/by/4.0/".to_owned()),
                     ..Provenance::default()
+                },
+                consent: if is_known {
+                    vec![
+                        "noted c2pa file manifest".to_owned(),
+                        format!("unreadable tdm-reservation header {odd}"),
+                    ]
+                } else {
+                    Vec::new()
                 },
                 width: image.width(),
                 height: image.height(),

@@ -60,7 +60,7 @@ def frame(table):
 
 def of_csv(record):
     """A field of CSV is text: none is empty, a list is JSON, numbers are digits."""
-    lists = {key: json.loads(record[key]) for key in ("labels", "tags")}
+    lists = {key: json.loads(record[key]) for key in ("labels", "tags", "consent")}
     numbers = {key: int(record[key]) for key in ("width", "height", "size")}
     texts = {key: value if value not in ("", None) else None for key, value in record.items()}
     return texts | lists | numbers

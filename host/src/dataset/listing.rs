@@ -52,6 +52,7 @@ impl ListedImage {
             asked_url: record.asked_url.clone(),
             source: record.source.clone(),
             provenance: record.provenance.clone(),
+            consent: record.consent.0.clone(),
             width: record.width.cast_unsigned(),
             height: record.height.cast_unsigned(),
             size: u64::try_from(record.size).unwrap_or_default(),

@@ -2,7 +2,7 @@
 //! so that no row breaks a list.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sqlx::{
     Decode, Postgres, Type,
@@ -10,7 +10,7 @@ use sqlx::{
     postgres::{PgTypeInfo, PgValueRef},
 };
 
-use crate::model::JobState;
+use crate::model::{ConsentSignal, JobState};
 
 /// An instant, `timestamptz` where the migrations made the table and `timestamp`, in UTC, where
 /// Drizzle did.
@@ -70,6 +70,20 @@ impl From<Value> for Texts {
         let mut texts = Vec::new();
         add(value, &mut texts, 0);
         Self(texts)
+    }
+}
+
+/// `images.consent` as datasets have it: see [`ConsentSignal::texts`]. What cannot be read is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Value")]
+pub struct ConsentTexts(pub Vec<String>);
+
+impl From<Value> for ConsentTexts {
+    fn from(value: Value) -> Self {
+        let Value::Array(signals) = value else { return Self::default() };
+        let signals: Vec<ConsentSignal> =
+            signals.into_iter().filter_map(|signal| serde_json::from_value(signal).ok()).collect();
+        Self(ConsentSignal::texts(&signals))
     }
 }
 
@@ -133,6 +147,23 @@ mod tests {
             (json!({ "a": { "b": "c" } }), &[]),
         ] {
             assert_eq!(Texts::from(held.clone()).0, expect, "{held}");
+        }
+    }
+
+    #[test]
+    fn signals_are_found_in_whatever_holds_them() {
+        let signal = json!({ "signal": "noai", "place": "header", "value": "noai", "meaning": "reserved" });
+        let text = "reserved noai header noai";
+        for (held, expect) in [
+            (json!([signal]), &[text][..]),
+            (json!([{ "signal": "tea" }, 7, signal, signal]), &[text]),
+            (json!([]), &[]),
+            (json!(null), &[]),
+            (signal.clone(), &[]),
+        ] {
+            let read: ConsentTexts = serde_json::from_value(held.clone()).unwrap();
+            assert_eq!(read.0, expect, "{held}");
+            assert_eq!(serde_json::to_value(&read).unwrap(), json!(expect));
         }
     }
 }

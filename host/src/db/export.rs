@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::{AssertSqlSafe, FromRow, PgPool};
 
 use crate::{
-    db::images::ImageScope,
+    db::{column::ConsentTexts, images::ImageScope},
     model::{ImageId, JobId, Provenance, Scores, UserId},
 };
 
@@ -34,6 +34,9 @@ pub struct DatasetRecord {
     #[serde(flatten)]
     #[sqlx(flatten)]
     pub provenance: Provenance,
+    /// What its owner says of its use by machines; none where nothing was read or nobody looked.
+    #[sqlx(json)]
+    pub consent: ConsentTexts,
     /// In pixels.
     pub width: i32,
     /// In pixels.
@@ -108,7 +111,8 @@ pub async fn kept(
     sqlx::query_as(AssertSqlSafe(format!(
         "select id, coalesce(labels ->> 0, '') as label, coalesce(to_jsonb(labels), '[]') as labels,
                 coalesce(to_jsonb(metadata) -> 'tags', '[]') as tags, original_url as url, asked_url, source, {provenance},
-                width, height, file_size as size, hash as sha256, pdq, {scores}, format
+                coalesce(consent, '[]') as consent, width, height, file_size as size, hash as sha256, pdq,
+                {scores}, format
            from public.images
           where user_id = $1 and {column} = $2 and id > $3 and is_valid and not is_duplicate
           order by id limit $4",

@@ -138,7 +138,7 @@ pub struct FileClaim {
 
 /// Version of the rules by which the bytes of files follow from rows and options. It rises with every change
 /// of them: lengths and hashes from before do not count then, and clients begin anew.
-pub const LAYOUT: i16 = 2;
+pub const LAYOUT: i16 = 3;
 /// How long a claim is good without a word.
 const CLAIM: Duration = Duration::from_secs(60);
 /// After how many failures nobody tries any more.
@@ -161,8 +161,9 @@ fn kept(user: UserId, dataset: DatasetId, is_split: bool) -> String {
     format!(
         "select id, coalesce(labels ->> 0, '') as label, coalesce(to_jsonb(labels), '[]') as labels,
                 coalesce(to_jsonb(metadata) -> 'tags', '[]') as tags, original_url as url, asked_url, source,
-                {provenance}, coalesce(width, 0) as width, coalesce(height, 0) as height,
-                coalesce(file_size, 0) as size, hash as sha256, pdq, {scores}, format, crc32{part}
+                {provenance}, coalesce(consent, '[]') as consent, coalesce(width, 0) as width,
+                coalesce(height, 0) as height, coalesce(file_size, 0) as size, hash as sha256, pdq, {scores},
+                format, crc32{part}
            from public.images {parts} where user_id = '{user}' and dataset_id = {dataset} and {KEPT}",
         provenance = Provenance::COLUMNS,
         scores = Scores::COLUMNS,

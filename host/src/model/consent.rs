@@ -116,6 +116,23 @@ pub enum ConsentVocabulary {
     Xmp,
 }
 
+impl ConsentVocabulary {
+    /// As in the API and in datasets.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Noai => "noai",
+            Self::ContentUsage => "content-usage",
+            Self::ContentSignal => "content-signal",
+            Self::TdmReservation => "tdm-reservation",
+            Self::DataMining => "data-mining",
+            Self::DigitalSourceType => "digital-source-type",
+            Self::C2pa => "c2pa",
+            Self::Xmp => "xmp",
+        }
+    }
+}
+
 /// Where signals are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -134,6 +151,21 @@ pub enum ConsentPlace {
     PageMeta,
 }
 
+impl ConsentPlace {
+    /// As in the API and in datasets.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RobotsTxt => "robots-txt",
+            Self::TdmrepJson => "tdmrep-json",
+            Self::Header => "header",
+            Self::File => "file",
+            Self::PageHeader => "page-header",
+            Self::PageMeta => "page-meta",
+        }
+    }
+}
+
 /// What a signal says of training and of text and data mining.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -150,6 +182,20 @@ pub enum ConsentMeaning {
     Unreadable,
 }
 
+impl ConsentMeaning {
+    /// As in the API and in datasets.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Allowed => "allowed",
+            Self::Generated => "generated",
+            Self::Noted => "noted",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
 impl ConsentSignal {
     /// What was read at `place`, whose address is `url` where it is not within the picture.
     #[must_use]
@@ -164,6 +210,24 @@ impl ConsentSignal {
         let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
         let value = value.trim().chars().take(LONGEST_VALUE).map(visible).collect();
         Self { signal, place, url: url.map(str::to_owned), value, meaning, policy: None }
+    }
+
+    /// As datasets have it, on one line: meaning, vocabulary, place and value with a space between, such as
+    /// `reserved tdm-reservation header 1`. Only the value may have spaces, or be empty.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self { signal, place, value, meaning, .. } = self;
+        format!("{} {} {} {value}", meaning.name(), signal.name(), place.name())
+    }
+
+    /// The same of all that is said of a picture, sorted and each once: it depends neither on what was read first
+    /// nor on how often.
+    #[must_use]
+    pub fn texts(signals: &[Self]) -> Vec<String> {
+        let mut texts: Vec<String> = signals.iter().map(Self::text).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        texts
     }
 
     /// Whether this is what it comes to.
@@ -310,6 +374,41 @@ mod tests {
         }
         let noai = ConsentSignal { signal: ConsentVocabulary::Noai, ..tdm(PageHeader, Reserved) };
         assert!(ConsentPolicy::Respect.check(&[noai, tdm(PageMeta, Allowed)]).is_err());
+    }
+
+    #[test]
+    fn signals_are_texts_of_four_words() {
+        use ConsentMeaning::{Allowed, Generated, Noted, Reserved, Unreadable};
+        use ConsentPlace::{File, Header, PageHeader, PageMeta, RobotsTxt, TdmrepJson};
+        use ConsentVocabulary::{
+            C2pa, ContentSignal, ContentUsage, DataMining, DigitalSourceType, Noai, TdmReservation, Xmp,
+        };
+        // The words are those of the API.
+        for vocabulary in
+            [Noai, ContentUsage, ContentSignal, TdmReservation, DataMining, DigitalSourceType, C2pa, Xmp]
+        {
+            assert_eq!(serde_json::to_value(vocabulary).unwrap(), vocabulary.name());
+        }
+        for place in [RobotsTxt, TdmrepJson, Header, File, PageHeader, PageMeta] {
+            assert_eq!(serde_json::to_value(place).unwrap(), place.name());
+        }
+        for meaning in [Reserved, Allowed, Generated, Noted, Unreadable] {
+            assert_eq!(serde_json::to_value(meaning).unwrap(), meaning.name());
+        }
+        let signals = [
+            tdm(Header, Reserved),
+            ConsentSignal::new(ContentUsage, RobotsTxt, None, "/p  train-ai=n\n", Reserved),
+            ConsentSignal { url: None, ..tdm(Header, Reserved) },
+            ConsentSignal::new(TdmReservation, PageMeta, None, "", Unreadable),
+        ];
+        assert_eq!(
+            ConsentSignal::texts(&signals),
+            [
+                "reserved content-usage robots-txt /p  train-ai=n",
+                "reserved tdm-reservation header 1",
+                "unreadable tdm-reservation page-meta ",
+            ]
+        );
     }
 
     #[test]

@@ -283,6 +283,12 @@ pub struct ExportRecord {
     /// What the source says of it.
     #[serde(flatten)]
     pub provenance: Provenance,
+    /// What its owner says of its use by machines: see [`ConsentSignal::texts`]. Empty where nothing was read or
+    /// nobody looked, and in exports that were fixed before records had it.
+    ///
+    /// [`ConsentSignal::texts`]: super::ConsentSignal::texts
+    #[serde(default)]
+    pub consent: Vec<String>,
     /// In pixels.
     pub width: u32,
     /// In pixels.
@@ -367,6 +373,10 @@ mod tests {
         assert!(
             plain.json().starts_with(r#"{"file_name":"cat/ab.jpg","label":"cat","labels":["cat","animal"],"#)
         );
+        // As records were before they had what owners say.
+        let before = plain.json().replace(r#""consent":[],"#, "");
+        assert_ne!(before, plain.json());
+        assert_eq!(serde_json::from_str::<ExportRecord>(&before).unwrap(), plain);
         assert!(!plain.json().contains("original") && made.json().contains(r#""original_size":5"#));
     }
 

@@ -125,6 +125,7 @@ impl Card<'_> {
              line to print for each.\n\n{}",
             table(&["Licence", "Text", "Pictures"], license_rows)
         );
+        text += &self.consent();
         let _ = write!(text, "\n## Sources\n\n{}", named(("Source", "Pictures"), &counts.sources));
         let _ = write!(text, "\n## Fields\n\n{}", self.fields());
         if !facts.refused.is_empty() {
@@ -246,6 +247,20 @@ impl Card<'_> {
              {place}.\n\n{}",
             table(&["Part", "Asked", "Pictures"], rows.into_iter()),
             seed = options.seed,
+        )
+    }
+
+    /// What was read of the use of the pictures by machines; nothing where nothing was.
+    fn consent(&self) -> String {
+        let said = &self.facts.counts.consent;
+        if said.is_empty() {
+            return String::new();
+        }
+        format!(
+            "\n## Consent\n\nWhat the owners of pictures say of AI training and of text and data mining, as far as \
+             it was read when they were fetched. `consent` of each picture says what and where. A picture of which \
+             several things are said is in several rows.\n\n{}",
+            named(("What was read", "Pictures"), said)
         )
     }
 
@@ -610,6 +625,7 @@ mod tests {
                 labels: vec![label.to_owned()],
                 size: 10,
                 source: Some("open_verse".to_owned()),
+                consent: license.iter().map(|_| "reserved tdm-reservation header 1".to_owned()).collect(),
                 provenance: Provenance { license: license.map(str::to_owned), ..Provenance::default() },
                 ..ExportRecord::default()
             });
@@ -632,6 +648,8 @@ mod tests {
             "\nIn the words of its owner: - \\[x\\](y)  \\# z\n",
             "\n| cat\\|s | cat\\_s | 1 |\n| dog | dog | 2 |\n",
             "\n| not known |  | 1 |\n| cc-by-4.0 |  | 1 |\n",
+            "\n## Consent\n\nWhat the owners",
+            "\n\n| What was read | Pictures |\n| --- | --- |\n| reserved tdm-reservation | 2 |\n",
             "\n| open\\_verse | 3 |\n",
             "`refused.jsonl` has each.\n\n| Why | Pictures |\n| --- | --- |\n| not-found | 2 |\n",
             "    @misc{pixcrawler-a-b-img,\n      title = {{a: \"b\" | <img> --- }},\n",
@@ -706,7 +724,7 @@ mod tests {
             folder: None,
             refusals: None,
         };
-        assert!(!card.text().contains("configs:"));
+        assert!(!card.text().contains("configs:") && !card.text().contains("## Consent"));
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Besides {
 }
 
 /// Fields of pictures that are what was found, in the order of a record.
-const COLUMNS: [Column; 24] = {
+const COLUMNS: [Column; 25] = {
     use Cell::{Integer, Text, Texts};
     [
         Column::new("file_name", Kind::Text, "path of the picture among the class folders", |r| {
@@ -110,6 +110,13 @@ const COLUMNS: [Column; 24] = {
         Column::new("attribution", Kind::Text, "line to print beside the picture", |r| {
             Text(r.provenance.attribution.as_deref())
         }),
+        Column::new(
+            "consent",
+            Kind::Texts,
+            "what its owner says of AI training and data mining, each as `meaning signal place value`; empty \
+             where nothing was read",
+            |r| Texts(&r.consent),
+        ),
         Column::new("width", Kind::Integer, "in pixels", |r| Integer(Some(r.width.into()))),
         Column::new("height", Kind::Integer, "in pixels", |r| Integer(Some(r.height.into()))),
         Column::new("size", Kind::Integer, "in bytes", |r| Integer(Some(r.size))),
@@ -183,6 +190,7 @@ mod tests {
             let record = ExportRecord {
                 label: "cat".to_owned(),
                 labels: vec!["cat".to_owned()],
+                consent: vec!["noted c2pa file manifest".to_owned()],
                 width: 2,
                 split: besides.is_split.then_some(SplitPart::Test),
                 original: besides.are_made.then(|| original.clone()),

@@ -426,6 +426,12 @@ mod tests {
                 assert_eq!(json["license"], json!(["mit"]));
                 let distribution = json["distribution"].as_array().unwrap();
                 let sets = json["recordSet"].as_array().unwrap();
+                let records = sets.iter().find(|set| set["@id"] == RECORDS);
+                if let Some(fields) = records.and_then(|set| set["field"].as_array()) {
+                    let consent = fields.iter().find(|field| field["name"] == "consent").unwrap();
+                    let is_list = consent["repeated"] == true;
+                    assert_eq!(is_list, format != ExportFormat::Csv, "{consent}");
+                }
                 let fields = sets.iter().flat_map(|set| set["field"].as_array().unwrap());
                 let all: Vec<&str> = distribution
                     .iter()

@@ -1,7 +1,7 @@
 //! What documents say of an export as a whole: what was asked, what came of it, and how much of what is in it.
 //! Nothing here is of this host: the same pictures, asked for in the same way, give the same facts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,9 @@ pub struct Counts {
     pub with_more_labels: u64,
     /// By licence as sources say it; the empty one is that of pictures whose source does not.
     pub licenses: BTreeMap<String, LicenseCount>,
+    /// By what was read of their use by machines: meaning and vocabulary, such as `reserved noai`. A picture
+    /// counts once for each.
+    pub consent: BTreeMap<String, u64>,
     /// By source.
     pub sources: BTreeMap<String, u64>,
     /// By part, where it is split.
@@ -175,6 +178,10 @@ impl Counts {
         {
             license.url = Some(url.clone());
         }
+        let words = |text: &String| text.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        for said in record.consent.iter().map(words).collect::<BTreeSet<String>>() {
+            *self.consent.entry(said).or_default() += 1;
+        }
         *self.sources.entry(record.source.clone().unwrap_or_default()).or_default() += 1;
         if let Some(part) = record.split {
             *self.splits.entry(part).or_default() += 1;
@@ -202,6 +209,15 @@ mod tests {
                 license_url: url.map(str::to_owned),
                 ..Provenance::default()
             },
+            consent: [
+                "reserved noai header noai",
+                "reserved noai page-meta noai",
+                "noted c2pa file manifest",
+            ]
+            .iter()
+            .take(label.len() + 1)
+            .map(|said| (*said).to_owned())
+            .collect(),
             ..ExportRecord::default()
         };
         let records = [
@@ -224,5 +240,7 @@ mod tests {
             (&mit, &LicenseCount { url: None, images: 1 })
         );
         assert_eq!((counts.sources["demo"], counts.formats["jpg"]), (3, 3));
+        let said = [("noted c2pa", 1), ("reserved noai", 3)];
+        assert_eq!(counts.consent, BTreeMap::from(said.map(|(said, images)| (said.to_owned(), images))));
     }
 }

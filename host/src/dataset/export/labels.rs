@@ -152,6 +152,8 @@ mod tests {
     use super::*;
     use crate::model::{Provenance, SplitPart};
 
+    const ODD: &str = "unreadable content-usage header a=\"b\", c";
+
     fn records() -> [ExportRecord; 2] {
         let plain = ExportRecord {
             file_name: "cat/ab.jpg".to_owned(),
@@ -167,7 +169,9 @@ mod tests {
         let title = "=\"two\nlines\", \u{85}\u{2028}\u{feff}\u{1f408}".to_owned();
         let provenance =
             Provenance { title: Some(title), description: Some(String::new()), ..Provenance::default() };
-        [plain.clone(), ExportRecord { label: "a\tb".to_owned(), provenance, ..plain }]
+        let consent = vec!["noted c2pa file manifest".to_owned(), ODD.to_owned()];
+        let label = "a\tb".to_owned();
+        [plain.clone(), ExportRecord { label, provenance, consent, ..plain }]
     }
 
     fn file(format: LabelFormat, records: &[ExportRecord]) -> String {
@@ -186,11 +190,13 @@ mod tests {
         let records = records();
         let csv = file(LabelFormat::Csv, &records);
         let names = "file_name,label,labels,tags,url,asked_url,source,page_url,title,description,creator,creator_url,\
-            license,license_url,attribution,width,height,size,sha256,pdq,\
+            license,license_url,attribution,consent,width,height,size,sha256,pdq,\
             brightness,contrast,sharpness,jpeg_quality\r\n";
-        let first = "cat/ab.jpg,cat,\"[\"\"cat\"\",\"\"a, \\\"\"b\\\"\"\"\"]\",[],https://x.example/a.jpg,,,,,,,,,,,4,3,5,ab,,,,,\r\n";
+        let first = "cat/ab.jpg,cat,\"[\"\"cat\"\",\"\"a, \\\"\"b\\\"\"\"\"]\",[],https://x.example/a.jpg,,,,,,,,,,,[],4,3,5,ab,,,,,\r\n";
         assert!(csv.starts_with(&[names, first].concat()), "{csv}");
         assert!(csv.contains(",\"=\"\"two\nlines\"\", \u{85}\u{2028}\u{feff}\u{1f408}\",\"\",,"), "{csv}");
+        let said = r#","[""noted c2pa file manifest"",""unreadable content-usage header a=\""b\"", c""]",4,"#;
+        assert!(csv.contains(said), "{csv}");
 
         let json: Vec<ExportRecord> = serde_json::from_str(&file(LabelFormat::Json, &records)).unwrap();
         assert_eq!(json, records);
@@ -202,6 +208,9 @@ mod tests {
         let yaml = file(LabelFormat::Yaml, &records);
         assert!(yaml.starts_with("- file_name: \"cat/ab.jpg\"\n  label: \"cat\"\n  labels: [\"cat\", \"a, \\\"b\\\"\"]\n  tags: []\n"));
         assert!(yaml.contains("\n  title: \"=\\\"two\\nlines\\\", \\u0085\\u2028\\ufeff\u{1f408}\"\n  description: \"\"\n  creator: null\n"), "{yaml}");
+        assert!(yaml.contains("\n  consent: []\n  width: 4\n"), "{yaml}");
+        let said = r#"  consent: ["noted c2pa file manifest", "unreadable content-usage header a=\"b\", c"]"#;
+        assert!(yaml.contains(said), "{yaml}");
         let txt = "https://x.example/a.jpg\tcat\nhttps://x.example/a.jpg\ta b\n";
         assert_eq!(file(LabelFormat::Txt, &records), txt);
     }
