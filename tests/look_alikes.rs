@@ -387,3 +387,26 @@ async fn copies_of_what_is_refused_later_are_tried_again() {
     assert_eq!((&over["kept"], &over["duplicates"]), (&json!(3), &json!(0)), "{over:#}");
     assert_eq!(named(&system.images(&over["id"]).await, "/first/1")["verdict"], "kept");
 }
+
+/// Of tables that have just been filled the database has no statistics, and may take a dataset for one row.
+#[tokio::test]
+async fn no_batch_reads_the_dataset_for_each_of_its_pictures_more_than_once() {
+    const PICTURES: usize = 240;
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    site.gallery("/gallery", PICTURES, None);
+    let job = system.create(&["/gallery"], PICTURES).await;
+    let mut worker = system.worker(&[]).await;
+    system.until_status(job, "completed").await;
+    // A session says what it has read when it ends.
+    worker.terminate();
+    worker.exited().await;
+    let read: i64 = sqlx::query_scalar(
+        "select sum(idx_tup_read)::bigint from pg_stat_user_indexes where relname = 'images'",
+    )
+    .fetch_one(&system.pool)
+    .await
+    .unwrap();
+    let most = (PICTURES * PICTURES) as i64;
+    assert!(read <= most, "{read} rows of images were read");
+}

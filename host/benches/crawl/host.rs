@@ -235,7 +235,7 @@ pub(crate) fn memory_of_all(root: u32) -> u64 {
 
 /// CPU time of all children of this process that have ended.
 pub(crate) fn reaped() -> Duration {
-    Stat::read("/proc/self".into()).map_or(Duration::ZERO, |own| own.reaped)
+    Stat::read(format!("/proc/{}", std::process::id()).into()).map_or(Duration::ZERO, |own| own.reaped)
 }
 
 /// A figure of a file of a process in `/proc`, in KiB.

@@ -298,21 +298,30 @@ impl Known {
             .collect();
         let members: BTreeSet<ImageId> =
             good.iter().flat_map(|(at, _)| look_alikes.of(*at)).copied().collect();
+        // Each row is looked up by itself, behind `offset 0`: of tables that have just been filled the database has no
+        // statistics, takes a dataset for one row, and would read all of it for each row of it.
         let rows: Vec<KnownRow> = sqlx::query_as(
             "select m.id as member, m.hash as member_hash, m.dataset_id = $4 as is_member_here, k.id, k.crawl_job_id,
                     k.chunk_id, k.width, k.height, k.license, k.hash, k.file_size, to_jsonb(k.labels) as labels,
                     k.dataset_id = $4 as is_here,
                     k.id <= coalesce(j.fixed_to, k.id)
                         or k.dataset_id <> $4 and c.rules ->> 'duplicates_within' is distinct from 'user' as is_fixed
-               from (select id, hash, dataset_id, coalesce(duplicate_of, id) as kept from public.images
-                      where dataset_id = any ($1) and id = any ($2) and is_valid
+               from (select i.id, i.hash, i.dataset_id, coalesce(i.duplicate_of, i.id) as kept
+                       from unnest($2::integer[]) as looked (id)
+                      cross join lateral (select * from public.images where images.id = looked.id offset 0) as i
+                      where i.dataset_id = any ($1) and i.is_valid
                       union all
-                     select id, hash, dataset_id, id from public.images
-                      where dataset_id = any ($1) and hash = any ($3) and is_valid and not is_duplicate) as m
-               join public.images k
-                 on k.id = m.kept and k.dataset_id = any ($1) and k.is_valid and not k.is_duplicate
+                     select i.id, i.hash, i.dataset_id, i.id
+                       from unnest($1::integer[]) as compared (dataset_id)
+                      cross join unnest($3::text[]) as looked (hash)
+                      cross join lateral (
+                            select * from public.images
+                             where images.dataset_id = compared.dataset_id and images.hash = looked.hash
+                               and is_valid and not is_duplicate offset 0) as i) as m
+              cross join lateral (select * from public.images where images.id = m.kept offset 0) as k
                left join pixcrawler.job j on j.job_id = k.crawl_job_id
-               left join public.crawl_jobs c on c.id = k.crawl_job_id",
+               left join public.crawl_jobs c on c.id = k.crawl_job_id
+              where k.dataset_id = any ($1) and k.is_valid and not k.is_duplicate",
         )
         .bind(look_alikes.datasets())
         .bind(members.into_iter().collect::<Vec<_>>())
