@@ -1,7 +1,7 @@
 //! Goes through files whose bytes follow from the rows of their pictures: measures them, and gives any range of
 //! them, with the memory of a page of rows and some pictures.
 
-use std::ops::Range;
+use std::{io, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     db::{
-        PgPool,
+        self, PgPool,
         exports::{self, ExportFileRow},
     },
     model::UserId,
@@ -95,6 +95,15 @@ impl Walk {
         Ok(Some(segments))
     }
 
+    /// What comes next of what is wanted; none at its end.
+    async fn pieces(&mut self, cut: &mut Cut) -> Result<Option<Vec<Piece>>, ExportFileError> {
+        if cut.is_done() {
+            return Ok(None);
+        }
+        let segments = self.next().await?;
+        Ok(segments.map(|segments| joined(segments.into_iter().filter_map(|segment| cut.take(segment)))))
+    }
+
     /// Leaves out what is known to lie before what is wanted.
     fn skip(&mut self, known: &[u64], cut: &mut Cut) {
         while let Some(length) = known.get(self.pass).filter(|length| cut.pass(**length)) {
@@ -120,13 +129,14 @@ impl Walk {
     ) -> impl Stream<Item = Result<Bytes, ExportFileError>> + Send + 'static + use<> {
         let mut cut = Cut::new(range);
         self.skip(&measure.passes, &mut cut);
-        let pages = stream::try_unfold((self, cut), |(mut walk, mut cut)| async move {
-            if cut.is_done() {
-                return Ok::<_, ExportFileError>(None);
-            }
-            let Some(segments) = walk.next().await? else { return Ok(None) };
-            let pieces = joined(segments.into_iter().filter_map(|segment| cut.take(segment)));
-            Ok(Some((pieces, (walk, cut))))
+        // The next page of rows is read while the pictures of this one are sent.
+        let read = |(mut walk, mut cut): (Self, Cut)| {
+            tokio::spawn(async move { Ok::<_, ExportFileError>((walk.pieces(&mut cut).await?, (walk, cut))) })
+        };
+        let pages = stream::try_unfold(read((self, cut)), move |reading| async move {
+            let panicked = |panicked| ExportFileError::from(db::Error::Io(io::Error::other(panicked)));
+            let (pieces, next) = reading.await.map_err(panicked)??;
+            Ok::<_, ExportFileError>(pieces.map(|pieces| (pieces, read(next))))
         });
         let store = store.clone();
         pages
