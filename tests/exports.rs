@@ -359,11 +359,11 @@ async fn a_large_file_comes_as_it_is_read_and_breaks_off_when_pictures_go() {
     let api = Api::start().await;
     let ann = api.user("ann@example.org");
     let picture = |number: usize| {
-        let mut bytes = vec![0; 60_000];
+        let mut bytes = vec![0; 40_000];
         bytes[..8].copy_from_slice(&number.to_le_bytes());
         ("cat", bytes)
     };
-    let many: Vec<_> = (0..700).map(picture).collect();
+    let many: Vec<_> = (0..1100).map(picture).collect();
     let kept = Kept::make(&api, &ann, &many).await;
     for gone in ["rows", "objects"] {
         let export = kept.export(&ann, &json!({ "format": "webdataset" })).await;

@@ -402,11 +402,11 @@ async fn no_batch_reads_the_dataset_for_each_of_its_pictures_more_than_once() {
     worker.terminate();
     worker.exited().await;
     let read: i64 = sqlx::query_scalar(
-        "select sum(idx_tup_read)::bigint from pg_stat_user_indexes where relname = 'images'",
+        "select (seq_tup_read + idx_tup_fetch)::bigint from pg_stat_user_tables where relname = 'images'",
     )
     .fetch_one(&system.pool)
     .await
     .unwrap();
     let most = (PICTURES * PICTURES) as i64;
-    assert!(read <= most, "{read} rows of images were read");
+    assert!((1..=most).contains(&read), "{read} rows of images were read");
 }

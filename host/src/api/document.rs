@@ -9,7 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Of these fields of a body at least one must have something in it.
-const AT_LEAST_ONE: [(&str, &[&str]); 1] = [("CreateCrawlJob", &["keywords", "urls"])];
+const AT_LEAST_ONE: [(&str, &[&str]); 2] =
+    [("CreateCrawlJob", &["keywords", "urls"]), ("RemoveImages", &CRITERIA)];
+
+/// Of these no two can be given.
+const CRITERIA: [&str; 5] = ["url", "host", "creator", "sha256", "pdq"];
 
 /// Both of these fields of a body cannot be given.
 const NOT_BOTH: [(&str, [&str; 2]); 3] = [
@@ -19,8 +23,14 @@ const NOT_BOTH: [(&str, [&str; 2]); 3] = [
 ];
 
 /// What parameters are like whose routes check them, as they have more to say than that one is wrong.
-const PARAMETERS: [(&str, &str); 3] =
-    [("Idempotency-Key", "^[ -~]{1,255}$"), ("resource_type", NO_CONTROL), ("url", NO_CONTROL)];
+const PARAMETERS: [(&str, &str); 6] = [
+    ("Idempotency-Key", "^[ -~]{1,255}$"),
+    ("resource_type", NO_CONTROL),
+    ("url", NO_CONTROL),
+    ("label", NO_CONTROL),
+    ("source", NO_CONTROL),
+    ("license", NO_CONTROL),
+];
 
 /// Text without control characters.
 const NO_CONTROL: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
@@ -178,19 +188,44 @@ impl Node {
             Ok(())
         };
         say("additionalProperties", json!(false))?;
+        let given = |field: &str| json!({ "type": types.get(field) });
         for (_, fields) in AT_LEAST_ONE.iter().filter(|(schema, _)| *schema == name) {
-            let filled = |field: &&str| json!({ "required": [field], "properties": { *field: { "type": "array", "minItems": 1 } } });
+            let filled = |field: &&str| {
+                let mut filled = given(field);
+                match filled["type"].as_str() {
+                    Some("array") => filled["minItems"] = json!(1),
+                    _ => filled["pattern"] = json!("."),
+                }
+                json!({ "required": [field], "properties": { *field: filled } })
+            };
             let filled: Vec<Value> = fields.iter().map(filled).collect();
             // Beside the fields themselves, some generators of clients take it for another form of the body.
             say("allOf", json!([{ "anyOf": filled }]))?;
         }
-        let given = |field: &str| json!({ "type": types.get(field) });
-        let both = NOT_BOTH.iter().filter(|(schema, _)| *schema == name).map(|(_, [one, other])| {
-            json!({ "required": [one, other], "properties": { *one: given(one), *other: given(other) } })
-        });
-        let both: Vec<Value> = both.collect();
-        if !both.is_empty() {
-            say("not", json!({ "anyOf": both }))?;
+        if name == "MakePictures" {
+            let sides = json!({ "required": ["width", "height"],
+                "properties": { "width": given("width"), "height": given("height") } });
+            let as_it_is = json!({ "required": ["fit"], "properties": { "fit": { "enum": ["none"] } } });
+            say("allOf", json!([{ "anyOf": [sides, as_it_is] }]))?;
+            let lossless = json!({ "required": ["quality", "format"],
+                "properties": { "quality": given("quality"), "format": { "enum": ["png", "webp"] } } });
+            say("not", lossless)?;
+        }
+        let both = |one: &str, other: &str| json!({ "required": [one, other], "properties": { one: given(one), other: given(other) } });
+        let mut excluded: Vec<Value> = NOT_BOTH
+            .iter()
+            .filter(|(schema, _)| *schema == name)
+            .map(|(_, [one, other])| both(one, other))
+            .collect();
+        if name == "RemoveImages" {
+            let pairs = CRITERIA
+                .iter()
+                .enumerate()
+                .flat_map(|(at, one)| CRITERIA[at + 1..].iter().map(move |other| (one, other)));
+            excluded.extend(pairs.map(|(one, other)| both(one, other)));
+        }
+        if !excluded.is_empty() {
+            say("not", json!({ "anyOf": excluded }))?;
         }
         Ok(())
     }

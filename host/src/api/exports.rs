@@ -191,7 +191,7 @@ struct Pictures {
     enlarge: bool,
     /// How they are encoded.
     format: PictureFormat,
-    /// Of lossy formats.
+    /// Of `jpeg`; the others lose nothing.
     quality: u8,
 }
 
@@ -263,7 +263,7 @@ struct MakePictures {
     enlarge: Option<bool>,
     /// How they are encoded; `jpeg` by default.
     format: Option<PictureFormat>,
-    /// Of lossy formats; 90 by default.
+    /// Of `jpeg`, and of no other; 90 by default.
     #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
     quality: Option<i64>,
 }

@@ -122,11 +122,12 @@ pub(super) fn names(tags: &str, tag: &str) -> bool {
 
 /// One range of bytes. What is not understood counts as not said, as the standard has it.
 fn part(range: &str, size: u64) -> ByteRange {
-    let Some((first, last)) = range.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-'))
-    else {
+    let range = range.trim().split_once('=').filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes"));
+    let Some((first, last)) = range.and_then(|(_, range)| range.split_once('-')) else {
         return ByteRange::Whole;
     };
-    let number = |text: &str| text.trim().parse::<u64>().ok();
+    // A sign is none of a number here.
+    let number = |text: &str| text.trim().parse().ok().filter(|_| !text.contains('+'));
     match (number(first), number(last)) {
         (Some(first), _) if last.trim().is_empty() => within(first, size, size),
         (Some(first), Some(last)) if first <= last => within(first, last.saturating_add(1), size),
@@ -148,6 +149,9 @@ mod tests {
     fn ranges() {
         for (range, expected) in [
             ("bytes=0-", ByteRange::Some(0..10)),
+            ("Bytes=0-", ByteRange::Some(0..10)),
+            ("bytes=+0-5", ByteRange::Whole),
+            ("bytes=--5", ByteRange::Whole),
             ("bytes=0-0", ByteRange::Some(0..1)),
             ("bytes=2-5", ByteRange::Some(2..6)),
             ("bytes=2-500", ByteRange::Some(2..10)),

@@ -32,7 +32,7 @@ pub(super) struct RemovalsApi;
 #[oai(example, deny_unknown_fields, skip_serializing_if_is_none)]
 pub(super) struct RemoveImages {
     /// Pictures from this address, and those that the page at it shows.
-    #[oai(validator(min_length = 1, max_length = 8192))]
+    #[oai(validator(max_length = 8192, pattern = "^[Hh][Tt][Tt][Pp][Ss]?://"))]
     url: Option<String>,
     /// Pictures from this host or one below it, and those that its pages show: `example.org` also means
     /// `img.example.org`.
@@ -42,11 +42,11 @@ pub(super) struct RemoveImages {
     #[oai(validator(min_length = 1, max_length = 1000))]
     creator: Option<String>,
     /// The file with this SHA-256, 64 hexadecimal digits.
-    #[oai(validator(min_length = 64, max_length = 64))]
+    #[oai(validator(pattern = "^[0-9A-Fa-f]{64}$"))]
     sha256: Option<String>,
     /// What looks like the picture with this perceptual hash (PDQ), 64 hexadecimal digits: what differs from it in
     /// 31 bits at most.
-    #[oai(validator(min_length = 64, max_length = 64))]
+    #[oai(validator(pattern = "^[0-9A-Fa-f]{64}$"))]
     pdq: Option<String>,
     /// Why, for people: it stands in the rows of the pictures.
     #[oai(validator(min_length = 1, max_length = 500))]

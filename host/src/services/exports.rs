@@ -193,6 +193,9 @@ impl PicturesRequest {
         };
         let (width, height) = (side("/pictures/width", self.width), side("/pictures/height", self.height));
         let quality = report.number("/pictures/quality", self.quality, 1..=100);
+        if self.quality.is_some() && format.flatten().is_some_and(|format| format != DerivedFormat::Jpeg) {
+            report.broken("/pictures/quality", "is for JPEG: PNG and WebP lose nothing");
+        }
         Derivative {
             width,
             height,

@@ -49,7 +49,7 @@ pub(super) struct CreateCrawlJob {
     /// Perceptual hashes (PDQ) of pictures that are not wanted, such as those of a benchmark: what differs from
     /// one in 31 bits at most is refused as `unwanted`. Each has 64 hexadecimal digits; at most 100 000, of which
     /// a body has room for some 15 000.
-    #[oai(validator(max_items = 100000, min_length = 64, max_length = 64))]
+    #[oai(validator(max_items = 100000, pattern = "^[0-9A-Fa-f]{64}$"))]
     unlike: Option<Vec<String>>,
     /// An existing dataset that the images go to. A new one is made without it.
     #[oai(validator(minimum(value = "1")))]

@@ -187,9 +187,6 @@ impl ExportArgs {
     /// What is asked for, by the same rules as over HTTP.
     fn asked(&self) -> anyhow::Result<(ExportFormat, ExportOptions)> {
         let format = ExportFormat::from(self.format);
-        if self.quality.is_some() && self.pictures.as_deref().is_some_and(|pictures| pictures != "jpeg") {
-            return Err(wrong_usage("--quality is for JPEG: PNG and WebP lose nothing here"));
-        }
         if self.parquet_beside && format != ExportFormat::Webdataset {
             return Err(wrong_usage("--parquet-beside is for --format webdataset"));
         }

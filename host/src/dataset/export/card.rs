@@ -464,7 +464,7 @@ fn derived(made: &Derivative) -> String {
     let format = match format {
         DerivedFormat::Jpeg => format!("JPEG of quality {quality}"),
         DerivedFormat::Png => "PNG".to_owned(),
-        DerivedFormat::Webp => format!("WebP of quality {quality}"),
+        DerivedFormat::Webp => "WebP, which loses nothing".to_owned(),
     };
     format!(
         "The pictures are not the files that were found, but made of them: {size}{enlarged}, as {format}. \

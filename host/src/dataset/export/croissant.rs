@@ -271,7 +271,7 @@ impl Croissant<'_> {
         }
         if !pictures.is_empty() {
             pictures.push(field(PICTURES, "image", "the picture", "sc:ImageObject", content()));
-            let key = if self.format == ExportFormat::Zip { "path" } else { "name" };
+            let key = if self.format == ExportFormat::Webdataset { "name" } else { "path" };
             sets.push(set(PICTURES, key, pictures));
         }
         sets
@@ -372,7 +372,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::model::{ExportRecord, Provenance};
+    use crate::model::{ExportRecord, Provenance, Split};
 
     /// Every `@id` that is referred to.
     fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
@@ -401,10 +401,13 @@ mod tests {
             provenance: Provenance { license: Some("mit".to_owned()), ..Provenance::default() },
             ..ExportRecord::default()
         });
-        for (format, parquet_beside) in ExportFormat::ALL
+        for (format, parquet_beside, split) in ExportFormat::ALL
             .into_iter()
-            .map(|format| (format, false))
-            .chain([(ExportFormat::Webdataset, true)])
+            .flat_map(|format| {
+                [None, Some(Split { train: 80, validation: 10, test: 10 })]
+                    .map(|split| (format, false, split))
+            })
+            .chain([(ExportFormat::Webdataset, true, None)])
         {
             let archives = match format {
                 ExportFormat::Folder => vec!["metadata.jsonl", "attribution.csv"],
@@ -420,7 +423,7 @@ mod tests {
                     ..ExportFile::default()
                 };
                 let files: Vec<ExportFile> = archives.iter().map(file).collect();
-                let options = ExportOptions { parquet_beside, ..ExportOptions::default() };
+                let options = ExportOptions { parquet_beside, split, ..ExportOptions::default() };
                 let text = Croissant { facts: &facts, format, options: &options, files: &files }.text();
                 let json: Value = serde_json::from_str(&text).unwrap();
                 assert_eq!(json["license"], json!(["mit"]));

@@ -94,7 +94,7 @@ pub(super) fn head(dataset: DatasetId, facts: &ExportFacts, overview: &[Fact]) -
         let _ = writeln!(html, "<p class=\"lead\"><bdi>{}</bdi></p>", text(description.trim()));
     }
     if !facts.keywords.is_empty() {
-        html += "<ul class=\"words\" aria-label=\"Keywords\">\n";
+        html += "<ul class=\"words\">\n";
         for word in facts.keywords.iter().take(MOST_WORDS) {
             let _ = writeln!(html, "<li><bdi>{}</bdi></li>", short(word));
         }
@@ -135,12 +135,12 @@ pub(super) fn open_labels(labels: usize, shown: usize) -> String {
 
 /// The labels that are shown, with how many pictures each has.
 pub(super) fn index(labels: &[(&str, i64)]) -> String {
-    let mut html = "<ul class=\"index\" aria-label=\"Labels\">\n".to_owned();
+    let mut html = "<nav aria-label=\"Labels\"><ul class=\"index\">\n".to_owned();
     for (number, (label, images)) in labels.iter().enumerate() {
         let (label, images) = (named(label), grouped(*images));
         let _ = writeln!(html, "<li><a href=\"#label-{number}\">{label}</a> <span>{images}</span></li>");
     }
-    html + "</ul>\n"
+    html + "</ul></nav>\n"
 }
 
 /// Begins the contact sheet of a label.
