@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    process::System,
-    site::{Reply, Site, page, picture},
+    process::{System, named},
+    site::{Reply, Site, enlarged, page, picture, soft},
 };
 
 const RDF: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
@@ -227,4 +227,134 @@ async fn is_taken_along(system: &System, job: &Value) {
     for (said, count) in [("reserved tdm-reservation", 3), ("reserved noai", 2), ("noted c2pa", 1)] {
         assert!(card.contains(&format!("\n| {said} | {count} |\n")), "{said}: {card}");
     }
+}
+
+/// A page of two pictures, of which the second is held: this from a site that says nothing, or reserves it.
+fn show_two(site: &Site, name: &str, first: Reply, second: Reply) -> [String; 2] {
+    let addresses = [1, 2].map(|number| format!("/{name}/{number}"));
+    site.on(&addresses[0], [first]);
+    site.on(&addresses[1], [Reply::Held(Box::new(second))]);
+    site.on(&format!("/{name}"), [page(&addresses, None)]);
+    addresses
+}
+
+fn silent(bytes: Vec<u8>) -> Reply {
+    Reply::Bytes(bytes.into())
+}
+
+fn reserved(bytes: &[u8]) -> Reply {
+    answer(bytes, "tdm-reservation: 1\r\n")
+}
+
+/// What the reservation of the picture at this path is recorded as.
+fn reservation(path: &str) -> Value {
+    let url = format!("http://site.example{path}");
+    json!([{ "signal": "tdm-reservation", "place": "header", "url": url, "value": "1", "meaning": "reserved" }])
+}
+
+/// The same without what is null.
+fn without_nulls(signals: &Value) -> Value {
+    let signals = signals.as_array().unwrap().iter().map(|signal| {
+        let fields = signal.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
+        Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect())
+    });
+    signals.collect()
+}
+
+/// Of one picture at two addresses the better one is kept, or the first, and what either says is known of it.
+#[tokio::test]
+async fn a_picture_that_is_kept_has_what_was_read_of_its_copies() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    let same = picture("same");
+    for (name, first, second, kept, says) in [
+        // What is kept says nothing, and then it says all.
+        ("same", silent(same.clone()), reserved(&same), 0, Some(1)),
+        ("first", reserved(&same), silent(same.clone()), 0, Some(0)),
+        ("better", reserved(&picture("one")), silent(enlarged("one", 3)), 1, Some(0)),
+        ("worse", silent(enlarged("one", 3)), reserved(&picture("one")), 0, Some(1)),
+        ("silent", silent(picture("one")), silent(enlarged("one", 3)), 1, None),
+    ] {
+        let paths = show_two(&site, name, first, second);
+        let rules = json!({ "rules": { "consent": "record" } });
+        let job = system.create_with(&[&format!("/{name}")], 100, rules).await;
+        system.until(job, "the first one is kept", |job| job["kept"] == 1).await;
+        site.release(&paths[1..]);
+        let shown = system.until_status(job, "completed").await;
+        assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(1), &json!(1)), "{name}: {shown:#}");
+        let images = system.images(job).await;
+        let [image, copy] = [kept, 1 - kept].map(|which: usize| named(&images, &paths[which]));
+        let said = says.map_or(json!([]), |which: usize| reservation(&paths[which]));
+        assert_eq!(image["verdict"], "kept", "{name}: {image:#}");
+        assert_eq!(without_nulls(&image["consent"]), said, "{name}: {image:#}");
+        // A copy has what was read of itself.
+        let own = if says == Some(1 - kept) { said } else { json!([]) };
+        assert_eq!(without_nulls(&copy["consent"]), own, "{name}: {copy:#}");
+
+        let exports = format!("/api/v1/datasets/{}/exports", shown["dataset_id"]);
+        let export = system.post(&exports, &json!({ "format": "jsonl" })).await.expect(201).json();
+        let texts = Vec::from_iter(says.map(|_| "reserved tdm-reservation header 1"));
+        for path in
+            [format!("{exports}/{}/data.jsonl", export["id"]), format!("/api/v1/crawl-jobs/{job}/manifest")]
+        {
+            let text = system.get(&path).await.expect(200).text;
+            let record: Value = serde_json::from_str(text.trim_end()).unwrap();
+            assert_eq!(record["consent"], json!(texts), "{name} {path}");
+        }
+    }
+}
+
+/// Where nobody looked there is null, and no longer once a copy was looked at.
+#[tokio::test]
+async fn a_picture_of_an_earlier_version_has_what_is_read_of_its_copies() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    let same = picture("same");
+    for (name, second) in [("silent", silent(same.clone())), ("reserved", reserved(&same))] {
+        let paths = show_two(&site, name, silent(same.clone()), second);
+        let rules = json!({ "rules": { "consent": "record" } });
+        let job = system.create_with(&[&format!("/{name}")], 100, rules).await;
+        system.until(job, "the first one is kept", |job| job["kept"] == 1).await;
+        let forget = "update images set consent = null where crawl_job_id = $1";
+        sqlx::query(forget).bind(i32::try_from(job).unwrap()).execute(&system.pool).await.unwrap();
+        assert_eq!(system.images(job).await[0]["consent"], Value::Null);
+        site.release(&paths[1..]);
+        system.until_status(job, "completed").await;
+        let images = system.images(job).await;
+        let image = named(&images, &paths[0]);
+        let said = if name == "reserved" { reservation(&paths[1]) } else { json!([]) };
+        assert_eq!(
+            (&image["verdict"], without_nulls(&image["consent"])),
+            (&json!("kept"), said),
+            "{image:#}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn dedupe_joins_what_was_read_of_what_looks_alike() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    let addresses = ["/page/large", "/page/small"].map(str::to_owned);
+    site.on(&addresses[0], [silent(enlarged("one", 4))]);
+    site.on(&addresses[1], [reserved(&soft("one", 3))]);
+    site.on("/page", [page(&addresses, None)]);
+    let rules = json!({ "rules": { "consent": "record", "near_duplicates": 0 } });
+    let job = system.create_with(&["/page"], 100, rules).await;
+    let shown = system.until_status(job, "completed").await;
+    assert_eq!(shown["kept"], 2, "{shown:#}");
+    let dataset = shown["dataset_id"].to_string();
+    let done = system.tool(&["dataset", "dedupe", &dataset, "--all-users", "--json"], &[]).await;
+    let done: Value = serde_json::from_str(&done).unwrap();
+    assert_eq!((&done["removed"], &done["added"]), (&json!(1), &json!(0)), "{done}");
+    let images = system.images(job).await;
+    let image = named(&images, "/large");
+    assert_eq!(
+        (&image["verdict"], without_nulls(&image["consent"])),
+        (&json!("kept"), reservation("/page/small")),
+        "{image:#}"
+    );
 }

@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod checks;
 pub mod chunks;
 pub mod column;
+mod consent;
 pub mod dashboard;
 pub mod datasets;
 pub mod dedupe;

@@ -73,17 +73,26 @@ impl From<Value> for Texts {
     }
 }
 
-/// `images.consent` as datasets have it: see [`ConsentSignal::texts`]. What cannot be read is left out.
+/// `images.consent`; what cannot be read is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Value")]
+pub struct ConsentSignals(pub Vec<ConsentSignal>);
+
+impl From<Value> for ConsentSignals {
+    fn from(value: Value) -> Self {
+        let Value::Array(signals) = value else { return Self::default() };
+        Self(signals.into_iter().filter_map(|signal| serde_json::from_value(signal).ok()).collect())
+    }
+}
+
+/// The same as datasets have it: see [`ConsentSignal::texts`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Value")]
 pub struct ConsentTexts(pub Vec<String>);
 
 impl From<Value> for ConsentTexts {
     fn from(value: Value) -> Self {
-        let Value::Array(signals) = value else { return Self::default() };
-        let signals: Vec<ConsentSignal> =
-            signals.into_iter().filter_map(|signal| serde_json::from_value(signal).ok()).collect();
-        Self(ConsentSignal::texts(&signals))
+        Self(ConsentSignal::texts(&ConsentSignals::from(value).0))
     }
 }
 

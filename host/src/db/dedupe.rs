@@ -8,11 +8,13 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     db::{
+        column::{ConsentSignals, LenientJson},
+        consent,
         image_batch::{self, LostPlace, Rank},
         job_lifecycle::{self, ToEnqueue},
         labels, look_alikes, progress, removals,
     },
-    model::{ChunkId, DatasetId, Format, ImageId, JobId, Pdq, Sha256, UserId},
+    model::{ChunkId, ConsentSignal, DatasetId, Format, ImageId, JobId, Pdq, Sha256, UserId},
 };
 
 /// What a dataset has, to be compared.
@@ -46,6 +48,7 @@ pub struct Member {
     chunk: Option<ChunkId>,
     bytes: i64,
     labels: Vec<String>,
+    consent: Option<Vec<ConsentSignal>>,
 }
 
 /// Reads what a dataset has.
@@ -107,10 +110,12 @@ pub async fn members(
         format: Option<String>,
         file_size: Option<i32>,
         labels: Option<Json<serde_json::Value>>,
+        consent: Option<LenientJson<ConsentSignals>>,
     }
     let rows: Vec<MemberRow> = sqlx::query_as(
         "select i.id, not i.is_duplicate as is_kept, coalesce(j.wanted - j.kept, 0) as free, i.crawl_job_id,
-                i.chunk_id, i.width, i.height, i.license, i.hash, i.format, i.file_size, to_jsonb(i.labels) as labels
+                i.chunk_id, i.width, i.height, i.license, i.hash, i.format, i.file_size, i.consent,
+                to_jsonb(i.labels) as labels
            from public.images i left join pixcrawler.job j on j.job_id = i.crawl_job_id
           where i.dataset_id = $1 and i.id = any ($2) and i.is_valid",
     )
@@ -131,6 +136,7 @@ pub async fn members(
             chunk: row.chunk_id,
             bytes: row.file_size.map_or(0, i64::from),
             labels: labels.unwrap_or_default(),
+            consent: row.consent.map(|LenientJson(signals)| signals.0),
         };
         (row.id, member)
     });
@@ -179,10 +185,18 @@ pub async fn replace(
             .execute(&mut *connection)
             .await?;
     }
+    let known: HashMap<ImageId, Option<&[ConsentSignal]>> =
+        changes.iter().map(|(best, _)| (best.id, best.consent.as_deref())).collect();
+    let read = changes.iter().flat_map(|(best, others)| {
+        others.iter().filter_map(move |other| Some((best.id, other.consent.as_deref()?)))
+    });
+    let lacking = consent::lacking(read, |image| known[&image]);
     let labelled = labels::add_to_images(connection, user, dataset, more).await?;
+    let told = consent::add_to_images(connection, lacking).await?;
     // Those whose rows are locked.
     let queued = job_lifecycle::make_up(connection, &changed).await?;
     changed.extend(labelled);
+    changed.extend(told);
     for job in changed {
         progress::refresh(connection, job).await?;
     }

@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
 };
 
 use serde::Serialize;
@@ -14,6 +14,8 @@ use sqlx::{AssertSqlSafe, PgConnection, types::Json};
 use crate::{
     db::{
         chunks::{ChunkProgress, ClaimedChunk, ReceivedBody, RejectedCopy},
+        column::{ConsentSignals, LenientJson},
+        consent,
         job_lifecycle::{self, PlaceGivenBack, ToEnqueue},
         labels,
         look_alikes::LookAlikes,
@@ -94,6 +96,7 @@ pub async fn record(
     let mut verdicts = Verdicts::new(chunk, known, quota);
     verdicts.decide(batch, &ids, &labels, &look_alikes);
     let lost = verdicts.lost();
+    let consent = verdicts.lacking_consent();
     let Verdicts { rows, labels, added, .. } = verdicts.settled();
     let losers: BTreeSet<JobId> = lost.iter().map(|lost| lost.job).collect();
     job_lifecycle::lock_losers(connection, &losers).await?;
@@ -101,6 +104,7 @@ pub async fn record(
     insert(connection, chunk, &rows).await?;
     look_alikes.add(connection, added.into_iter()).await?;
     let mut changed = labels::add_to_images(connection, chunk.user_id, chunk.dataset_id, labels).await?;
+    changed.extend(consent::add_to_images(connection, consent).await?);
 
     let is_kept = |row: &ImageInsert<'_>| row.verdict == Verdict::Kept;
     let kept = rows.iter().filter(|row| is_kept(row)).count();
@@ -222,6 +226,8 @@ struct KeptPicture {
     chunk: Option<ChunkId>,
     bytes: i64,
     labels: Vec<String>,
+    /// What was read of its use; none where nobody looked.
+    consent: Option<Vec<ConsentSignal>>,
     rank: Rank,
     /// It is in the dataset of the batch.
     is_here: bool,
@@ -289,6 +295,7 @@ impl Known {
             hash: Option<String>,
             file_size: Option<i32>,
             labels: Option<Json<serde_json::Value>>,
+            consent: Option<LenientJson<ConsentSignals>>,
             is_here: bool,
             is_fixed: bool,
         }
@@ -303,7 +310,7 @@ impl Known {
         let rows: Vec<KnownRow> = sqlx::query_as(
             "select m.id as member, m.hash as member_hash, m.dataset_id = $4 as is_member_here, k.id, k.crawl_job_id,
                     k.chunk_id, k.width, k.height, k.license, k.hash, k.file_size, to_jsonb(k.labels) as labels,
-                    k.dataset_id = $4 as is_here,
+                    k.consent, k.dataset_id = $4 as is_here,
                     k.id <= coalesce(j.fixed_to, k.id)
                         or k.dataset_id <> $4 and c.rules ->> 'duplicates_within' is distinct from 'user' as is_fixed
                from (select i.id, i.hash, i.dataset_id, coalesce(i.duplicate_of, i.id) as kept
@@ -347,6 +354,7 @@ impl Known {
                 chunk: row.chunk_id,
                 bytes: row.file_size.map_or(0, i64::from),
                 labels: labels.unwrap_or_default(),
+                consent: row.consent.map(|LenientJson(signals)| signals.0),
                 rank: Rank::new(row.width, row.height, row.license.as_deref(), &hash),
                 is_here: row.is_here,
                 is_fixed: row.is_fixed,
@@ -372,12 +380,15 @@ struct Verdicts<'a> {
     lost: HashMap<ImageId, ImageId>,
     /// Classes for kept pictures, from those that look like them.
     labels: Vec<(ImageId, Vec<String>)>,
+    /// What was read of the use of these, likewise.
+    consent: Vec<(ImageId, Vec<ConsentSignal>)>,
 }
 
 impl<'a> Verdicts<'a> {
     fn new(chunk: &'a ClaimedChunk, known: Known, quota: Quota) -> Self {
-        let (rows, good, added, labels) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { chunk, known, quota, rows, good, added, lost: HashMap::new(), labels }
+        let (rows, good, added) = (Vec::new(), Vec::new(), Vec::new());
+        let (labels, consent) = (Vec::new(), Vec::new());
+        Self { chunk, known, quota, rows, good, added, lost: HashMap::new(), labels, consent }
     }
 
     /// Decides, in the order of the batch; good pictures beyond the quota get no row.
@@ -402,6 +413,7 @@ impl<'a> Verdicts<'a> {
                     self.known.of_bytes.entry(hash.clone()).or_default().push(of);
                 } else {
                     self.labels.push((of, row.labels.clone()));
+                    self.consent.push((of, judged.consent.clone()));
                     row.become_duplicate(of);
                 }
                 self.known.of_member.insert(*id, of);
@@ -469,6 +481,9 @@ impl<'a> Verdicts<'a> {
             if kept.is_here {
                 self.labels.push((winner, kept.labels.clone()));
             }
+            if let Some(signals) = &kept.consent {
+                self.consent.push((winner, signals.clone()));
+            }
             if let Some(row) = kept.row {
                 self.rows[row].become_duplicate(winner);
             }
@@ -479,6 +494,7 @@ impl<'a> Verdicts<'a> {
                 chunk: Some(self.chunk.id),
                 bytes: row.file_size.map_or(0, i64::from),
                 labels: row.labels.clone(),
+                consent: Some(row.consent.to_vec()),
                 rank,
                 is_here: true,
                 is_fixed: false,
@@ -512,6 +528,13 @@ impl<'a> Verdicts<'a> {
             .collect();
         lost.sort_by_key(|lost| lost.image);
         lost
+    }
+
+    /// What the pictures of this dataset that are kept by the end of the batch lack of what was read of others.
+    fn lacking_consent(&self) -> BTreeMap<ImageId, Vec<ConsentSignal>> {
+        let read = self.consent.iter().map(|(id, signals)| (self.stands_for(*id), signals.as_slice()));
+        let read_here = read.filter(|(id, _)| self.known.kept[id].is_here);
+        consent::lacking(read_here, |id| self.known.kept[&id].consent.as_deref())
     }
 
     /// The same, where every picture that is a duplicate says of which one, by the end of the batch.
@@ -709,8 +732,6 @@ fn integer(number: impl TryInto<i32>) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
 
     use super::*;
