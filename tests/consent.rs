@@ -81,7 +81,7 @@ const CASES: [Case; 16] = [
 ];
 
 /// A site that says all of it, each about a picture of its own. Gives the pages.
-fn site_of_all(site: &Site) -> [&'static str; 3] {
+pub(crate) fn site_of_all(site: &Site) -> [&'static str; 3] {
     const PLUS: &str = "http://ns.useplus.org/ldf/xmp/1.0/";
     const IPTC: &str = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
     let mut on_page = Vec::new();

@@ -3,9 +3,12 @@
 use image::{DynamicImage, Frame, ImageFormat, RgbImage, codecs, imageops};
 use serde_json::{Value, json};
 
-use crate::support::{
-    process::System,
-    site::{ORIGIN, Site, encoded},
+use crate::{
+    consent::site_of_all,
+    support::{
+        process::System,
+        site::{ORIGIN, Site, encoded},
+    },
 };
 
 /// Tiles of all tones, as sharp as they are large.
@@ -181,4 +184,58 @@ async fn other_rules_are_applied_to_what_is_there() {
     let wrong = ["dataset", "check", &dataset, "--all-users", "--min-bytes", "10", "--max-bytes", "5"];
     let wrong = system.fails(&wrong, &[]).await;
     assert!(wrong.contains("--max-bytes must be at least `min_bytes`, which is 10"), "{wrong}");
+}
+
+/// What was recorded of pictures counts when another policy is asked for; nothing does where none is.
+#[tokio::test]
+async fn a_policy_is_applied_to_what_was_recorded() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    let pages = site_of_all(&site);
+    let job = system.create_with(&pages, 100, json!({ "rules": { "consent": "record" } })).await;
+    let shown = system.until_status(job, "completed").await;
+    assert_eq!((&shown["kept"], &shown["refused"]), (&json!(16), &json!({})), "{shown:#}");
+    let dataset = shown["dataset_id"].to_string();
+    let check = async |more: &[&str]| -> Value {
+        let arguments = [&["dataset", "check", &dataset, "--all-users", "--json"], more].concat();
+        serde_json::from_str(&system.tool(&arguments, &[]).await).unwrap()
+    };
+    let refusals = async |more: &[&str]| check(&[more, &["--dry-run"]].concat()).await["refusals"].clone();
+    assert_eq!(refusals(&["--min-bytes", "1"]).await, json!({}));
+    assert_eq!(refusals(&["--min-bytes", "1", "--consent", "record"]).await, json!({}));
+    assert_eq!(refusals(&["--consent", "Respect"]).await, json!({ "opt-out": 9 }));
+    assert_eq!(refusals(&["--consent", "strict"]).await, json!({ "opt-out": 9, "ai-generated": 1 }));
+    // Of one of them nobody knows.
+    let forget = "update images set consent = null where original_url = 'http://tdm.example/p.png'";
+    sqlx::query(forget).execute(&system.pool).await.unwrap();
+    let done = check(&["--consent", "strict", "--yes"]).await;
+    let refused = json!({ "opt-out": 8, "ai-generated": 1 });
+    assert_eq!((&done["refusals"], &done["unmeasured"]), (&refused, &json!(0)), "{done}");
+    let shown = system.job(job).await;
+    assert_eq!((&shown["kept"], &shown["refused"]), (&json!(7), &refused), "{shown:#}");
+    let images = system.images(job).await;
+    for (host, verdict, reason, detail) in [
+        ("tag", "refused", Some("opt-out"), Some("the header of the picture says `X-Robots-Tag: noimageai`")),
+        (
+            "made",
+            "refused",
+            Some("ai-generated"),
+            Some("the file of the picture says `Iptc4xmpExt:DigitalSourceType: trainedAlgorithmicMedia`"),
+        ),
+        ("tdm", "kept", None, None),
+        ("plain", "kept", None, None),
+    ] {
+        let address = format!("http://{host}.example/p.png");
+        let image = images.iter().find(|image| image["original_url"] == address.as_str()).unwrap();
+        assert_eq!((&image["verdict"], &image["reason"]), (&json!(verdict), &json!(reason)), "{image:#}");
+        assert_eq!(image["metadata"]["detail"], json!(detail), "{image:#}");
+    }
+
+    let idle = ["dataset", "check", &dataset, "--all-users", "--consent", "record"];
+    let idle = system.fails(&idle, &[]).await;
+    assert!(idle.contains("no rule is given"), "{idle}");
+    let wrong = ["dataset", "check", &dataset, "--all-users", "--consent", "ignore"];
+    let wrong = system.fails(&wrong, &[]).await;
+    assert!(wrong.contains("must be one of: record, respect, strict"), "{wrong}");
 }

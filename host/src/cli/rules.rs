@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::model::{Animation, AspectRatio, Format, Level, Rules};
+use crate::model::{Animation, AspectRatio, ConsentPolicy, Format, Level, Rules};
 
 /// What is accepted beyond being a sound picture.
 #[derive(Args, Debug, Default)]
@@ -54,6 +54,11 @@ pub(super) struct RulesArgs {
     /// Lowest quality of JPEGs, 1 to 100
     #[arg(long, value_name = "SCORE", value_parser = score())]
     min_jpeg_quality: Option<u8>,
+    /// What is made of what owners say of AI training and data mining, which is recorded in any case: `record`
+    /// refuses nothing for it, `respect` refuses what is reserved, `strict` also what is said to be made by a
+    /// generative model [default: respect; in `dataset check` record]
+    #[arg(long, value_name = "POLICY", value_parser = ConsentPolicy::understood)]
+    consent: Option<ConsentPolicy>,
 }
 
 /// A level by its name.
@@ -107,6 +112,7 @@ impl RulesArgs {
         rules.max_brightness = self.max_brightness.or(rules.max_brightness);
         rules.min_sharpness = self.min_sharpness.or(rules.min_sharpness);
         rules.min_jpeg_quality = self.min_jpeg_quality.or(rules.min_jpeg_quality);
+        rules.consent = self.consent.unwrap_or(rules.consent);
     }
 }
 

@@ -9,10 +9,11 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     db::{
+        column::{ConsentSignals, LenientJson},
         job_lifecycle::{self, PlaceGivenBack, ToEnqueue},
         progress,
     },
-    model::{ChunkId, DatasetId, Format, ImageId, JobId, PictureFacts, Rejection, Scores},
+    model::{ChunkId, ConsentSignal, DatasetId, Format, ImageId, JobId, PictureFacts, Rejection, Scores},
 };
 
 /// A kept picture as rules look at it.
@@ -29,6 +30,7 @@ pub struct KeptRow {
     frames: Option<i32>,
     #[sqlx(flatten)]
     scores: Scores,
+    consent: Option<LenientJson<ConsentSignals>>,
 }
 
 impl KeptRow {
@@ -44,6 +46,12 @@ impl KeptRow {
             frames: number(self.frames).unwrap_or(1),
             scores: self.scores,
         })
+    }
+
+    /// What was read of its use; nothing where nobody looked.
+    #[must_use]
+    pub fn signals(&self) -> &[ConsentSignal] {
+        self.consent.as_ref().map_or(&[], |consent| consent.0.0.as_slice())
     }
 
     /// Of the file.
@@ -71,7 +79,8 @@ pub async fn page(
     limit: i64,
 ) -> sqlx::Result<Vec<KeptRow>> {
     sqlx::query_as(
-        "select id, license, format, width, height, file_size, frames, brightness, contrast, sharpness, jpeg_quality
+        "select id, license, format, width, height, file_size, frames, brightness, contrast, sharpness,
+                jpeg_quality, consent
            from public.images
           where dataset_id = $1 and id > $2 and is_valid and not is_duplicate
           order by id limit $3",

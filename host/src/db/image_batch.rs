@@ -533,8 +533,8 @@ impl<'a> Verdicts<'a> {
     /// What the pictures of this dataset that are kept by the end of the batch lack of what was read of others.
     fn lacking_consent(&self) -> BTreeMap<ImageId, Vec<ConsentSignal>> {
         let read = self.consent.iter().map(|(id, signals)| (self.stands_for(*id), signals.as_slice()));
-        let read_here = read.filter(|(id, _)| self.known.kept[id].is_here);
-        consent::lacking(read_here, |id| self.known.kept[&id].consent.as_deref())
+        let kept = |id| self.known.kept.get(&id).filter(|kept| kept.is_here);
+        consent::lacking(read.filter(|(id, _)| kept(*id).is_some()), |id| kept(id)?.consent.as_deref())
     }
 
     /// The same, where every picture that is a duplicate says of which one, by the end of the batch.

@@ -96,6 +96,7 @@ pub async fn check(
 /// # Errors
 /// The rule that it breaks.
 fn verdict(rules: &Rules, row: &KeptRow) -> Result<bool, Rejection> {
+    rules.consent.check(row.signals())?;
     rules.check_license(row.license.as_deref())?;
     let Some(facts) = row.facts() else { return Ok(false) };
     rules.check_picture(&facts)?;

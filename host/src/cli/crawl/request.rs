@@ -19,7 +19,7 @@ use crate::{
         tell, wrong_usage,
     },
     dataset,
-    model::{ConsentPolicy, DuplicateScope, Input, Pdq},
+    model::{DuplicateScope, Input, Pdq},
     plugins::LoadedPlugin,
     services::create::{JobRequest, MOST_UNLIKE},
 };
@@ -102,11 +102,6 @@ pub(in crate::cli) struct CrawlArgs {
     /// hash` makes such a list; `-` is standard input
     #[arg(long, value_name = "FILE")]
     unlike: Option<PathBuf>,
-    /// What is made of what owners say of AI training and data mining, which is recorded in any case: `record`
-    /// refuses nothing for it, `respect` refuses what is reserved, `strict` also what is said to be made by a
-    /// generative model [default: respect]
-    #[arg(long, value_name = "POLICY", value_parser = ConsentPolicy::understood)]
-    consent: Option<ConsentPolicy>,
     /// Language of the keywords, such as `de` or `pt-BR`
     #[arg(long, value_name = "TAG")]
     language: Option<String>,
@@ -283,9 +278,6 @@ impl CrawlArgs {
         }
         if self.turned_duplicates {
             request.rules.turned_duplicates = true;
-        }
-        if let Some(policy) = self.consent {
-            request.rules.consent = policy;
         }
         if self.language.is_some() {
             request.language.clone_from(&self.language);

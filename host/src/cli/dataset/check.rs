@@ -22,7 +22,7 @@ use crate::{
     },
     config::Config,
     db,
-    model::{DatasetId, Rules},
+    model::{ConsentPolicy, DatasetId, Rules},
     services::{
         checks::{CheckProgress, check},
         create::check_rules,
@@ -34,12 +34,14 @@ use crate::{
 /// The rules are those of `crawl`. Each picture that breaks one becomes a refusal with its code and the numbers,
 /// as if it had been refused when it came: it is taken out of all exports, and `sweep` deletes its object. Copies
 /// that it stood for are tried again by crawls of the dataset that run; else they stay out, and a later crawl may
-/// find them. Crawls that run look for others in its place. It is said first how many go. What is done is not
+/// find them. Crawls that run look for others in its place. `--consent` goes by what was recorded when a picture
+/// came, and passes those of which nobody looked for that. It is said first how many go. What is done is not
 /// done again, so that it may be interrupted and given again; `serve` and `worker` may go on.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler dataset check 3 --level standard --dry-run\n  \
     pixcrawler dataset check 3 --level strict --min-size 512 --animation allowed\n  \
+    pixcrawler dataset check 3 --consent respect --dry-run\n  \
     pixcrawler dataset check 3 --min-sharpness 35 --yes --json | jq .refusals\n\n\
     Exit codes: 0 done, 1 there is no such dataset, nobody agreed, pictures have no scores yet (see `dataset\n\
     measure`), or it failed, 2 wrong usage, 130 interrupted.")]
@@ -111,9 +113,11 @@ impl CheckArgs {
 
     /// The rules that are asked for, with what the level says.
     fn rules(&self) -> anyhow::Result<Rules> {
-        let mut asked = Rules::default();
+        // What is not asked for refuses nothing here.
+        let none = Rules { consent: ConsentPolicy::Record, ..Rules::default() };
+        let mut asked = none.clone();
         self.rules.put(&mut asked);
-        if asked == Rules::default() {
+        if asked == none {
             return Err(wrong_usage(
                 "no rule is given that anything could break; give --level standard, --level strict or a rule of its own",
             ));
