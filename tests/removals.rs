@@ -38,9 +38,20 @@ fn removal(images: u64, duplicates: u64, datasets: u64) -> Value {
     json!({ "images": images, "duplicates": duplicates, "unmeasured": 0, "datasets": datasets, "more": false })
 }
 
+/// Puts these pictures on a host of their own, where each has a number, and a page that shows them on the site.
+fn show_from(site: &Site, path: &str, host: &str, pictures: impl IntoIterator<Item = Vec<u8>>) {
+    let put = |(at, bytes): (u32, Vec<u8>)| {
+        let address = format!("//{host}/{at}");
+        site.on(&address, [Reply::Bytes(bytes.into())]);
+        format!("http:{address}")
+    };
+    let addresses: Vec<String> = (0..).zip(pictures).map(put).collect();
+    site.on(path, [page(&addresses, None)]);
+}
+
 /// A job of another user, which is over.
-async fn theirs(system: &System) -> Value {
-    let job = system.ask_as("bob@example.org", &["/page"], 100).await.expect(201).json();
+async fn theirs(system: &System, path: &str) -> Value {
+    let job = system.ask_as("bob@example.org", &[path], 100).await.expect(201).json();
     let over = async || {
         let id = i32::try_from(job["id"].as_i64().unwrap()).unwrap();
         sqlx::query_scalar::<_, bool>("select status = 'completed' from crawl_jobs where id = $1")
@@ -177,7 +188,7 @@ async fn addresses_and_hosts_are_kept_out_before_anything_is_downloaded() {
     let job = system.until_status(job, "completed").await;
     assert_eq!(job["kept"], 6, "{job:#}");
     let dataset = &job["dataset_id"];
-    let theirs = theirs(&system).await;
+    let theirs = theirs(&system, "/page").await;
 
     let host = json!({ "host": "Example.net", "reason": "the site asked for it" });
     let mut dry = host.clone();
@@ -385,7 +396,7 @@ async fn the_operator_takes_out_for_everybody() {
     site.show("/page", [picture("one"), picture("two")]);
     let job = system.create(&["/page"], 100).await;
     let job = system.until_status(job, "completed").await;
-    let theirs = theirs(&system).await;
+    let theirs = theirs(&system, "/page").await;
     let url = format!("{ORIGIN}/page/0");
     let run = async |arguments: &[&str]| -> Value {
         let all = [&["dataset", "remove", "--url", &url, "--json"], arguments].concat();
@@ -417,7 +428,13 @@ async fn the_operator_takes_out_for_everybody() {
     let id = named(&rows, "/page/1")["id"].to_string();
     let wrong = system.fails(&["dataset", "remove", "--image", &id, "--yes"], &[]).await;
     assert!(wrong.contains("there is no dataset"), "{wrong}");
-    let text = system.tool(&["dataset", "remove", "--image", &id, "--all-users", "--yes"], &[]).await;
+    // Out of its dataset only.
+    let wrong = system.fails(&["dataset", "remove", "--image", &id, "--all-users", "--yes"], &[]).await;
+    let [sha256, pdq] = ["hash", "pdq"].map(|hash| named(&rows, "/page/1")[hash].as_str().unwrap());
+    assert!(wrong.contains(&format!("--sha256 {sha256} or --pdq {pdq}")), "{wrong}");
+    let dataset = again["dataset_id"].to_string();
+    let by_id = ["dataset", "remove", &dataset, "--image", &id, "--all-users", "--yes"];
+    let text = system.tool(&by_id, &[]).await;
     assert_eq!(text, "1 image taken out, of 1 dataset.\n");
 
     let run = async |arguments: &[&str]| -> Value {
@@ -479,8 +496,9 @@ async fn what_is_lifted_comes_in_again() {
     assert_eq!(remove_image(&system, named(&rows, "/page/0")).await, removal(1, 0, 1));
     let host = ORIGIN.strip_prefix("http://").unwrap();
     let asked = json!({ "host": host, "reason": "the wrong one" });
-    assert_eq!(remove(&system, None, asked.clone()).await, removal(1, 0, 1));
-    assert_eq!(remove(&system, None, asked).await, removal(0, 0, 0), "it is the same removal");
+    assert_eq!(remove(&system, None, asked).await, removal(1, 0, 1));
+    let again = json!({ "host": host, "reason": "another one" });
+    assert_eq!(remove(&system, None, again).await, removal(0, 0, 0), "it is the same removal");
 
     let all = kept_out(&system, "").await;
     let items = all["items"].as_array().unwrap();
@@ -503,8 +521,9 @@ async fn what_is_lifted_comes_in_again() {
         let request = reqwest::Client::new().request(method.parse().unwrap(), url);
         send(request.bearer_auth(system.token_of("bob@example.org"))).await
     };
-    theirs(&system).await;
+    theirs(&system, "/page").await;
     assert_eq!(bob("GET", "").await.expect(200).json()["items"], json!([]));
+    bob("GET", &format!("?dataset_id={}", job["dataset_id"])).await.expect(404);
     bob("DELETE", &format!("/{}", of_host["id"])).await.expect(404);
 
     let crawl = async |paths: &[&str]| {
@@ -520,6 +539,13 @@ async fn what_is_lifted_comes_in_again() {
     assert_eq!(detail(&again, "/page/1").await, by);
     lift(&system, &of_host["id"]).await.expect(204);
     lift(&system, &of_host["id"]).await.expect(404);
+    let done = system.get("/api/v1/activity?resource_type=dataset&limit=1").await.expect(200).json();
+    let logged = &done["items"][0];
+    assert_eq!(
+        (&logged["metadata"], &logged["resource_id"]),
+        (&json!({ "lifted": { "host": host } }), &Value::Null),
+        "{done:#}"
+    );
     assert_eq!(kept_out(&system, "").await["items"], json!([of_image]));
     let again = crawl(&["/page", "/other"]).await;
     assert_eq!(told(&again), (&json!(1), &json!(0), &json!({ "removed": 2 })), "{again:#}");
@@ -538,6 +564,114 @@ async fn what_is_lifted_comes_in_again() {
     for row in system.images(&job["id"]).await {
         assert_eq!((&row["verdict"], &row["storage_url"]), (&json!("refused"), &Value::Null), "{row:#}");
     }
+}
+
+/// A picture that is out of one dataset is kept out of all that a later removal concerns, until that is lifted, too.
+#[tokio::test]
+async fn what_another_removal_took_out_is_kept_out_too() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show_from(&site, "/page", "pictures.example.net", [enlarged("one", 5), picture("two")]);
+    show_from(&site, "/mirror", "mirror.example.com", [enlarged("one", 5), soft("one", 7)]);
+    let job = system.create(&["/page"], 100).await;
+    let job = system.until_status(job, "completed").await;
+    let rows = system.images(&job["id"]).await;
+    assert_eq!(remove_image(&system, named(&rows, "example.net/0")).await, removal(1, 0, 1));
+    let by_operator = async || -> Value {
+        let host = "pictures.example.net";
+        let asked = ["dataset", "remove", "--from-host", host, "--all-users", "--yes", "--json"];
+        serde_json::from_str(&system.tool(&asked, &[]).await).unwrap()
+    };
+    let batches = async || -> i64 {
+        let count = "select count(*) from pixcrawler.removal_batch";
+        sqlx::query_scalar(count).fetch_one(&system.pool).await.unwrap()
+    };
+    let done = by_operator().await;
+    assert_eq!((&done["images"], &done["datasets"]), (&json!(1), &json!(1)), "{done:#}");
+    let before = batches().await;
+    assert_eq!(by_operator().await["images"], 0);
+    assert_eq!(batches().await, before, "what is kept out is noted once");
+
+    let theirs = theirs(&system, "/mirror").await;
+    let details: Vec<String> = sqlx::query_scalar(
+        "select metadata ->> 'detail' from images where crawl_job_id = $1 and reason = 'removed'
+          order by original_url",
+    )
+    .bind(i32::try_from(theirs["id"].as_i64().unwrap()).unwrap())
+    .fetch_all(&system.pool)
+    .await
+    .unwrap();
+    let [same, alike] = &details[..] else { panic!("{details:?}") };
+    assert_eq!(same, "the same picture was taken out (by the operator)");
+    assert!(alike.starts_with("it looks like a picture that was taken out: "), "{alike}");
+
+    // The end of the first is none of the second.
+    let own = kept_out(&system, "").await;
+    assert_eq!((own["items"].as_array().unwrap().len(), &own["items"][0]["kind"]), (1, &json!("image")));
+    lift(&system, &own["items"][0]["id"]).await.expect(204);
+    let again = system.create_with(&["/mirror"], 100, json!({ "dataset_id": job["dataset_id"] })).await;
+    let again = system.until_status(again, "completed").await;
+    assert_eq!(told(&again), (&json!(0), &json!(0), &json!({ "removed": 2 })), "{again:#}");
+}
+
+/// What was lifted is kept out again by the same removal. What was refused for another reason was never in.
+#[tokio::test]
+async fn a_lift_is_undone() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    show_from(&site, "/page", "pictures.example.net", [enlarged("one", 5), picture("small")]);
+    show_from(&site, "/mirror", "mirror.example.com", [enlarged("one", 5), soft("one", 7)]);
+    let job = system.create_with(&["/page"], 100, json!({ "rules": { "min_width": 20 } })).await;
+    let job = system.until_status(job, "completed").await;
+    assert_eq!((&job["kept"], job["refused"].as_object().unwrap().len()), (&json!(1), 1), "{job:#}");
+    let (rows, dataset) = (system.images(&job["id"]).await, job["dataset_id"].to_string());
+    let by_operator = async |image: &Value| {
+        let id = image["id"].to_string();
+        system.run(&["dataset", "remove", &dataset, "--image", &id, "--all-users", "--yes"], &[]).await
+    };
+    let small = named(&rows, "example.net/1");
+    let refused = system.call("DELETE", &format!("/api/v1/images/{}", small["id"]), None).await;
+    assert_eq!(refused.expect(409).json()["code"], "wrong-status");
+    let refused = by_operator(small).await;
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("was refused") && said.contains("the image was not kept"), "{said}");
+    assert_eq!(kept_out(&system, "").await["items"], json!([]), "nothing is noted");
+
+    let one = named(&rows, "example.net/0");
+    let crawl = async || {
+        let again = system.create_with(&["/mirror"], 100, json!({ "dataset_id": job["dataset_id"] })).await;
+        system.until_status(again, "completed").await
+    };
+    let lift_the_only_one = async || {
+        let all = kept_out(&system, "").await;
+        let [only] = &all["items"].as_array().unwrap()[..] else { panic!("{all:#}") };
+        lift(&system, &only["id"]).await.expect(204);
+    };
+    assert_eq!(remove_image(&system, one).await, removal(1, 0, 1));
+    lift_the_only_one().await;
+    for _ in 0..2 {
+        assert_eq!(remove_image(&system, one).await, removal(0, 0, 0));
+    }
+    let again = crawl().await;
+    assert_eq!(told(&again), (&json!(0), &json!(0), &json!({ "removed": 2 })), "{again:#}");
+    lift_the_only_one().await;
+    let done = by_operator(one).await;
+    assert!(done.status.success(), "{done:?}");
+    let again = crawl().await;
+    assert_eq!(told(&again), (&json!(0), &json!(0), &json!({ "removed": 2 })), "{again:#}");
+    lift_the_only_one().await;
+    let host = json!({ "host": "pictures.example.net" });
+    for _ in 0..2 {
+        assert_eq!(remove(&system, None, host.clone()).await, removal(0, 0, 0));
+        let again = crawl().await;
+        assert_eq!(told(&again), (&json!(0), &json!(0), &json!({ "removed": 2 })), "{again:#}");
+        lift_the_only_one().await;
+    }
+    let again = crawl().await;
+    assert_eq!(told(&again), (&json!(1), &json!(1), &json!({})), "{again:#}");
 }
 
 /// Who lifts a removal that is under way ends it there.

@@ -38,7 +38,7 @@ struct Activity {
     action: String,
     /// What it was done to: `project`, `dataset` or `crawl_job`; others may write others.
     resource_type: Nullable<String>,
-    /// Id of that.
+    /// Id of that; null where it was done to all that the user has.
     resource_id: Nullable<String>,
     /// What belongs to it, such as the name.
     metadata: Nullable<Any<Value>>,

@@ -154,7 +154,8 @@ impl ImagesApi {
     /// With its duplicates. Their rows stay, as refusals with the code `removed`; the bytes are deleted, unless
     /// another image of yours has them, and exports that were made before show the gap. What has these bytes or
     /// looks like them does not come into the dataset again, until that is lifted with `DELETE /removals/{id}`; the
-    /// rest cannot be undone. An image that was taken out before is answered with none.
+    /// rest cannot be undone. An image that was taken out before is answered with none, and kept out again if that
+    /// was lifted.
     #[oai(path = "/images/:id", method = "delete", operation_id = "deleteImage")]
     async fn delete(
         &self,

@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     app::App,
-    db::removals::{self, RemovalId, RemovalRow},
+    db::{
+        self,
+        removals::{self, RemovalId, RemovalRow},
+    },
     model::DatasetId,
     services::removals::{RemovalError, RemovalRequest, Removed},
 };
@@ -84,7 +87,7 @@ struct StandingRemoval {
     kind: String,
     /// And by which; of an image its id.
     value: String,
-    /// Why.
+    /// Why, as the first who said it.
     reason: Nullable<String>,
     /// When it was asked for first.
     created_at: DateTime<Utc>,
@@ -162,10 +165,16 @@ impl RemovalsApi {
         Query(limit): Query<u8>,
         /// `next` of the page before.
         Query(after): Query<Option<i64>>,
-        /// Only those of this dataset alone.
+        /// Only those of this dataset alone. Those of all of the user's keep out of it, too: they are listed
+        /// without this.
         Query(dataset_id): Query<Option<i32>>,
-    ) -> Result<Json<RemovalPage>, ProblemSet<{ SIGNED_IN | PARAMETER }>> {
+    ) -> Result<Json<RemovalPage>, ProblemSet<{ SIGNED_IN | PARAMETER | NOT_FOUND }>> {
         let (dataset, after) = (dataset_id.map(DatasetId), after.map(RemovalId));
+        if let Some(dataset) = dataset
+            && !db::datasets::exists(&app.db, caller.user, dataset).await?
+        {
+            return Err(datasets::not_found().into());
+        }
         let mut rows = removals::list(&app.db, caller.user, dataset, after, i64::from(limit) + 1).await?;
         let next = cut(&mut rows, limit, |row| row.id.0);
         Ok(Json(RemovalPage { items: rows.into_iter().map(StandingRemoval::from).collect(), next }))

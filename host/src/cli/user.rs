@@ -55,6 +55,11 @@ pub(super) enum Whose {
 }
 
 impl WhoseArgs {
+    /// Whether somebody is named, or all are.
+    pub(super) const fn are_given(&self) -> bool {
+        self.user.is_some() || self.all_users
+    }
+
     /// # Errors
     /// When the user is given in a form that names nobody.
     pub(super) fn read(&self, config: &Config) -> anyhow::Result<Whose> {

@@ -81,6 +81,28 @@ pub async fn log(
     Ok(())
 }
 
+/// Logs what this user did to all resources of a kind that they have, those that come later included; nothing of
+/// somebody who was never here.
+pub async fn log_of_all(
+    connection: &mut PgConnection,
+    user: UserId,
+    action: Action,
+    metadata: Value,
+) -> sqlx::Result<()> {
+    let (action, resource) = action.words();
+    sqlx::query(
+        "insert into public.activity_logs (user_id, action, resource_type, metadata)
+         select id, $2, $3, $4 from public.profiles where id = $1",
+    )
+    .bind(user)
+    .bind(action)
+    .bind(resource)
+    .bind(metadata)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// At most `limit` entries of this user, newest first, older than `after`, without the first `skip` of
 /// these.
 pub async fn list(

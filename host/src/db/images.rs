@@ -156,12 +156,9 @@ pub async fn show(db: &PgPool, user: UserId, image: ImageId) -> sqlx::Result<Opt
         .await
 }
 
-/// The dataset of an image, of whoever: for the operator, never for a user.
-pub async fn dataset_of(db: &PgPool, image: ImageId) -> sqlx::Result<Option<DatasetId>> {
-    sqlx::query_scalar("select dataset_id from public.images where id = $1 and dataset_id is not null")
-        .bind(image)
-        .fetch_optional(db)
-        .await
+/// An image of whoever: for the operator, never for a user.
+pub async fn of_anybody(db: &PgPool, image: ImageId) -> sqlx::Result<Option<ImageRow>> {
+    sqlx::query_as("select * from public.images where id = $1").bind(image).fetch_optional(db).await
 }
 
 /// Gives a kept image of this user, in this dataset, these labels, which no crawl changes after that: its

@@ -102,12 +102,23 @@ pub async fn lift(pool: &PgPool, user: Option<UserId>, removal: RemovalId) -> sq
     .fetch_optional(&mut *tx)
     .await?;
     let Some(RemovalRow { user_id, dataset_id, kind, value, .. }) = lifted else { return Ok(false) };
-    // What concerns more than one dataset has no place in what was done to each.
-    if let Some((user, dataset)) = user_id.zip(dataset_id) {
-        let metadata = json!({ "lifted": { kind: value } });
-        activity::log(&mut tx, user, Action::UpdateDataset, dataset, metadata).await?;
+    let metadata = json!({ "lifted": { kind.as_str(): value.as_str() } });
+    match (user_id, dataset_id) {
+        (Some(user), Some(dataset)) => {
+            activity::log(&mut tx, user, Action::UpdateDataset, dataset, metadata).await?;
+        }
+        (Some(user), None) => activity::log_of_all(&mut tx, user, Action::UpdateDataset, metadata).await?,
+        (None, _) => {}
     }
     tx.commit().await?;
+    if user_id.is_none() {
+        // Nobody's activity has it.
+        tracing::warn!(
+            event = "removal-lifted",
+            %removal, kind, value,
+            "this is no longer kept out of everybody's datasets"
+        );
+    }
     Ok(true)
 }
 
@@ -121,7 +132,8 @@ async fn stands(connection: &mut PgConnection, removal: RemovalId) -> sqlx::Resu
     Ok(found.is_some())
 }
 
-/// Notes what is to be taken out, and keeps it out from now on. What was asked for before is the same removal.
+/// Notes what is to be taken out, and keeps it out from now on. What was asked for before is the same removal, with
+/// the first reason that was given.
 pub async fn begin(
     connection: &mut PgConnection,
     scope: RemovalScope,
@@ -131,7 +143,7 @@ pub async fn begin(
     let (id, is_new): (RemovalId, bool) = sqlx::query_as(
         "insert into pixcrawler.removal as asked (user_id, dataset_id, kind, value, digest, reason)
          values ($1, $2, $3, $4, $5, $6)
-             on conflict (digest, user_id, dataset_id) do update set reason = coalesce(excluded.reason, asked.reason)
+             on conflict (digest, user_id, dataset_id) do update set reason = coalesce(asked.reason, excluded.reason)
       returning id, xmax = 0",
     )
     .bind(scope.user())
@@ -409,7 +421,7 @@ impl<'a> Search<'a> {
         Self { dataset, criterion, after: 0 }
     }
 
-    /// The next of them, some of which may have been taken out by now; none at the end.
+    /// The next of them, those that were taken out before included; none at the end.
     pub async fn next(&mut self, pool: &PgPool) -> sqlx::Result<Option<Vec<ImageId>>> {
         match self.criterion {
             RemovalCriterion::Image(image) => {
@@ -420,13 +432,15 @@ impl<'a> Search<'a> {
             RemovalCriterion::Sha256(sha256) => {
                 let found: Vec<ImageId> = sqlx::query_scalar(
                     "select id from public.images
-                      where dataset_id = $1 and hash = $2 and id > $3 and (is_valid or is_duplicate)
+                      where dataset_id = $1 and hash = $2 and id > $3
+                        and (is_valid or is_duplicate or reason = $5)
                       order by id limit $4",
                 )
                 .bind(self.dataset)
                 .bind(sha256.to_string())
                 .bind(self.after)
                 .bind(PAGE)
+                .bind(Refusal::Removed.code())
                 .fetch_all(pool)
                 .await?;
                 Ok(self.page(found.last().copied(), found))
@@ -436,12 +450,14 @@ impl<'a> Search<'a> {
                     "select id, original_url, asked_url, page_url, creator,
                             to_jsonb(metadata) ->> 'final_url' as final_url
                        from public.images
-                      where dataset_id = $1 and id > $2 and (is_valid or is_duplicate)
+                      where dataset_id = $1 and id > $2
+                        and (is_valid or is_duplicate or reason = $4 and hash is not null)
                       order by id limit $3",
                 )
                 .bind(self.dataset)
                 .bind(self.after)
                 .bind(PAGE)
+                .bind(Refusal::Removed.code())
                 .fetch_all(pool)
                 .await?;
                 let wanted = self.criterion.key();
@@ -475,6 +491,22 @@ impl<'a> Search<'a> {
         });
         Ok(Some(found.map(|(image, _)| *image).collect()))
     }
+}
+
+/// Those of these pictures that the dataset has, duplicates included: what was taken out is left out.
+pub async fn not_yet_out(
+    pool: &PgPool,
+    dataset: DatasetId,
+    images: &[ImageId],
+) -> sqlx::Result<Vec<ImageId>> {
+    sqlx::query_scalar(
+        "select id from public.images
+          where dataset_id = $1 and id = any ($2) and (is_valid or is_duplicate) order by id",
+    )
+    .bind(dataset)
+    .bind(images)
+    .fetch_all(pool)
+    .await
 }
 
 /// The pictures that stand for these: themselves, or those of which they are duplicates. What is not of the
@@ -561,6 +593,16 @@ impl TakenRow {
     fn object(&self) -> Option<(Sha256, Format)> {
         self.sha256().zip(self.format.as_deref().and_then(Format::named))
     }
+
+    /// Of its bytes.
+    fn key(&self) -> Option<RemovalKey> {
+        self.sha256().map(|sha256| RemovalKey::of_bytes(&sha256))
+    }
+
+    /// The hashes by which others are found to look like it.
+    fn looks(&self) -> impl Iterator<Item = [u8; 32]> + use<> {
+        self.picture().into_iter().flat_map(|picture| picture.telling()).map(|hash| hash.0)
+    }
 }
 
 /// Takes pictures out of a dataset, each with those that it is a duplicate of or that are duplicates of it, as far
@@ -616,10 +658,6 @@ pub async fn take_out(
     job_lifecycle::give_back(connection, &given).await?;
     let made = made_of(connection, &ids).await?;
     refuse(connection, &ids, criterion, reason).await?;
-    let keys: Vec<_> =
-        rows.iter().filter_map(TakenRow::sha256).map(|hash| RemovalKey::of_bytes(&hash)).collect();
-    let hashes = rows.iter().filter_map(TakenRow::picture).flat_map(|picture| picture.telling());
-    let hashes: BTreeSet<[u8; 32]> = hashes.map(|hash| hash.0).collect();
     let (images, duplicates) = (kept.len(), rows.len() - kept.len());
     let unmeasured = rows.iter().filter(|row| row.pdq.is_none()).count();
     let noted_at = Utc::now();
@@ -644,9 +682,73 @@ pub async fn take_out(
         return Ok(None);
     }
     // Last, because everybody who takes something out waits for that, too.
-    keep_out(connection, scope, removal, &keys, hashes.into_iter().collect::<Vec<_>>().concat()).await?;
+    keep_out_rows(connection, scope, removal, &rows.iter().collect::<Vec<_>>()).await?;
     let [images, duplicates, unmeasured] = [images, duplicates, unmeasured].map(|pictures| pictures as u64);
     Ok(Some(Taken { images, duplicates, unmeasured, objects, noted_at, made, queued }))
+}
+
+/// Keeps out what these are and what looks like them.
+async fn keep_out_rows(
+    connection: &mut PgConnection,
+    scope: RemovalScope,
+    removal: RemovalId,
+    rows: &[&TakenRow],
+) -> sqlx::Result<()> {
+    let keys: Vec<RemovalKey> = rows.iter().filter_map(|row| row.key()).collect();
+    let hashes: BTreeSet<[u8; 32]> = rows.iter().flat_map(|row| row.looks()).collect();
+    keep_out(connection, scope, removal, &keys, hashes.into_iter().collect::<Vec<_>>().concat()).await
+}
+
+/// Keeps out what those of these pictures of a dataset are that were taken out, whichever removal did it, and what
+/// looks like them, as far as this removal does not do so yet: its scope may be wider, or the other is lifted. False
+/// when it was lifted meanwhile: then the transaction must be rolled back.
+pub async fn keep_out_too(
+    connection: &mut PgConnection,
+    scope: RemovalScope,
+    removal: RemovalId,
+    dataset: DatasetId,
+    images: &[ImageId],
+) -> sqlx::Result<bool> {
+    let rows: Vec<TakenRow> = sqlx::query_as(
+        "select id, dataset_id, crawl_job_id, chunk_id, hash, format, file_size, pdq, pdq_quality, pdq_trimmed,
+                is_duplicate
+           from public.images
+          where dataset_id = $1 and id = any ($2) and not is_valid and not is_duplicate and reason = $3
+            and hash is not null",
+    )
+    .bind(dataset)
+    .bind(images)
+    .bind(Refusal::Removed.code())
+    .fetch_all(&mut *connection)
+    .await?;
+    // The same again goes on, so that most may be kept out by now.
+    let noted: Vec<(Vec<u8>, Vec<Vec<u8>>)> = sqlx::query_as(
+        "select b.hashes, array_agg(k.digest)
+           from pixcrawler.removal_batch b join pixcrawler.removal_key k on k.sequence = b.sequence
+          where b.removal_id = $1 and k.digest = any ($2)
+          group by b.sequence",
+    )
+    .bind(removal)
+    .bind(rows.iter().filter_map(TakenRow::key).map(|key| key.digest.0.to_vec()).collect::<Vec<_>>())
+    .fetch_all(&mut *connection)
+    .await?;
+    let digests: HashSet<&[u8]> = noted.iter().flat_map(|(_, digests)| digests).map(Vec::as_slice).collect();
+    let looks: HashSet<&[u8; 32]> = noted.iter().flat_map(|(hashes, _)| hashes.as_chunks::<32>().0).collect();
+    let new: Vec<&TakenRow> = rows
+        .iter()
+        .filter(|row| {
+            row.key().is_some_and(|key| !digests.contains(key.digest.0.as_slice()))
+                || row.looks().any(|hash| !looks.contains(&hash))
+        })
+        .collect();
+    if new.is_empty() {
+        return Ok(true);
+    }
+    if !stands(connection, removal).await? {
+        return Ok(false);
+    }
+    keep_out_rows(connection, scope, removal, &new).await?;
+    Ok(true)
 }
 
 /// The datasets that have the pictures that stand for these, in order, and that of these themselves: pictures may

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::App,
     db::{
-        self, PgPool, datasets, fairness, images,
+        self, PgPool, datasets, fairness,
+        images::{self, ImageRow},
         objects::StoreHold,
         removals::{self, RemovalId, Search, Taken},
     },
@@ -92,7 +93,7 @@ pub enum RemovalError {
     /// The user has no such image.
     #[error("there is no such image")]
     NoImage,
-    /// It was refused for another reason, so that it is in no dataset.
+    /// It was refused for another reason, or before it was in a dataset: there is nothing to keep out.
     #[error("the image was not kept")]
     NotKept,
     /// Somebody lifted the removal meanwhile, which ends it.
@@ -205,7 +206,8 @@ impl App {
         self.remove_in(scope, spec).await
     }
 
-    /// Takes one picture out of its dataset, with its duplicates.
+    /// Takes one picture out of its dataset, with its duplicates. One that was taken out before is kept out again,
+    /// if that was lifted.
     ///
     /// # Errors
     /// When there is none, it was never in a dataset, or it could not be done.
@@ -216,12 +218,7 @@ impl App {
         reason: Option<String>,
     ) -> Result<Removed, RemovalError> {
         let row = images::show(&self.db, user, image).await?.ok_or(RemovalError::NoImage)?;
-        let dataset = row.dataset_id.ok_or(RemovalError::NotKept)?;
-        if !row.is_valid && !row.is_duplicate {
-            // It may be that somebody else did it before.
-            let is_gone = row.reason.as_deref() == Some(Refusal::Removed.code());
-            return if is_gone { Ok(Removed::default()) } else { Err(RemovalError::NotKept) };
-        }
+        let dataset = dataset_to_leave(&row)?;
         let spec = RemovalSpec { criterion: RemovalCriterion::Image(image), reason, dry_run: false };
         self.remove_in(RemovalScope::Dataset(dataset, user), spec).await
     }
@@ -237,9 +234,19 @@ impl App {
     }
 }
 
+/// The dataset that a picture can be taken out of, or was and can be kept out of again.
+///
+/// # Errors
+/// When there is none: nothing would be kept out.
+pub fn dataset_to_leave(image: &ImageRow) -> Result<DatasetId, RemovalError> {
+    let was_taken_out = image.reason.as_deref() == Some(Refusal::Removed.code()) && image.hash.is_some();
+    let is_one = image.is_valid || image.is_duplicate || was_taken_out;
+    image.dataset_id.filter(|_| is_one).ok_or(RemovalError::NotKept)
+}
+
 /// Takes pictures out, dataset by dataset and some at a time, until all are out, `most` are, or it is to `stop`;
 /// what is out stays out. From the beginning on nothing of that address, host, creator or look comes in, unless
-/// somebody lifts the removal, which ends it.
+/// somebody lifts the removal, which ends it. What other removals took out before is kept out by this one, too.
 ///
 /// # Errors
 /// When not all could be done; the same again goes on.
@@ -333,7 +340,11 @@ impl DatasetRemoval<'_> {
         let queue = Queue::new(db);
         let mut search = Search::new(owned.0, &spec.criterion);
         while let Some(found) = search.next(db).await? {
-            for images in found.chunks(AT_A_TIME) {
+            if found.is_empty() {
+                continue;
+            }
+            let left = removals::not_yet_out(db, owned.0, &found).await?;
+            for images in left.chunks(AT_A_TIME) {
                 if stop.is_cancelled() || most.is_some_and(|most| self.removed.images >= most) {
                     return Ok(false);
                 }
@@ -353,6 +364,12 @@ impl DatasetRemoval<'_> {
                 self.delete(&taken).await?;
                 tell(self.removed);
             }
+            // After that, because others may have taken some out meanwhile.
+            let mut tx = db.begin().await?;
+            if !removals::keep_out_too(&mut tx, scope, removal, owned.0, &found).await? {
+                return Err(RemovalError::Lifted);
+            }
+            tx.commit().await?;
         }
         Ok(true)
     }

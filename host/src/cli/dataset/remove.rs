@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use indicatif::MultiProgress;
 use serde_json::json;
@@ -18,11 +18,12 @@ use crate::{
         plugin::consent,
         say, stop, tell,
         user::{Whose, WhoseArgs},
+        wrong_usage,
     },
     config::Config,
     db,
     model::{DatasetId, ImageId, RemovalScope},
-    services::removals::{RemovalRequest, RemovalSpec, Removed, remove},
+    services::removals::{RemovalRequest, RemovalSpec, Removed, dataset_to_leave, remove},
 };
 
 /// Take pictures out of a dataset, of all of a user, or of everybody's, and keep them out
@@ -46,7 +47,8 @@ use crate::{
     130 interrupted (the same command again goes on)."
 )]
 pub(super) struct RemoveArgs {
-    /// Only of this dataset, see `pixcrawler dataset list` [default: of all of the user, or of all users]
+    /// Only of this dataset, see `pixcrawler dataset list` [default: of all of the user, or of all users; with
+    /// --image, of that which has the picture]
     #[arg(value_name = "ID", value_parser = dataset_id)]
     id: Option<i32>,
     #[command(flatten)]
@@ -71,7 +73,7 @@ pub(super) struct RemoveArgs {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 struct WhatArgs {
-    /// This picture
+    /// This picture, out of its dataset; of one of another user, name the dataset, too
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i32).range(1..))]
     image: Option<i32>,
     /// Pictures from this address, and those that the page at it shows
@@ -177,13 +179,26 @@ impl RemoveArgs {
                 (None, Whose::All) => RemovalScope::All,
             });
         };
-        let Some(dataset) = db::images::dataset_of(db, ImageId(image)).await? else {
+        let row = db::images::of_anybody(db, ImageId(image)).await?;
+        let Some((dataset, row)) = row.and_then(|row| Some((row.dataset_id?, row))) else {
             bail!("there is no image {image} in a dataset");
         };
         if let Some(id) = self.id.filter(|id| *id != dataset.0) {
             bail!("image {image} is not of dataset {id}, but of dataset {dataset}");
         }
-        Ok(RemovalScope::Dataset(dataset, whose.owner_of_dataset(db, dataset).await?))
+        let owner = whose.owner_of_dataset(db, dataset).await?;
+        dataset_to_leave(&row)
+            .with_context(|| format!("image {image} was refused, so that it cannot be taken out"))?;
+        if self.id.is_none() && self.whose.are_given() {
+            let hashes = [("--sha256", row.hash), ("--pdq", row.pdq)].into_iter();
+            let hashes = hashes.filter_map(|(name, hash)| Some(format!("{name} {}", hash?)));
+            return Err(wrong_usage(format!(
+                "--image takes a picture out of its dataset only: name that, {dataset}, too; or, to take out of all \
+                 what has the same bytes or looks like it, give in place of --image: {}",
+                hashes.collect::<Vec<_>>().join(" or "),
+            )));
+        }
+        Ok(RemovalScope::Dataset(dataset, owner))
     }
 
     fn report(&self, removed: &Removed) {
