@@ -241,7 +241,9 @@ impl Problem {
 
     pub(super) fn rules(errors: Vec<Violation>) -> Self {
         let first = errors.iter().take(MOST_IN_DETAIL);
-        let mut list: Vec<_> = first.map(|broken| format!("{} {}", broken.pointer, broken.detail)).collect();
+        let said =
+            |broken: &Violation| format!("{} {}", broken.pointer, broken.detail).trim_start().to_owned();
+        let mut list: Vec<_> = first.map(said).collect();
         if errors.len() > MOST_IN_DETAIL {
             list.push("and more, see `errors`".to_owned());
         }

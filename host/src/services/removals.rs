@@ -159,7 +159,7 @@ impl RemovalRequest {
             "/host",
             &self.host,
             LONGEST_URL,
-            "must be the name of a host, such as `example.org`",
+            "must be the name of a host without scheme and port, such as `example.org`",
             &|text| RemovalCriterion::host(text),
         );
         read("/creator", &self.creator, LONGEST_CREATOR, "must be a name", &|text| {

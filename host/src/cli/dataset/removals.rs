@@ -62,6 +62,12 @@ impl Removals {
             Ok((removals::concerning(db, user, i64::from(self.limit) + 1).await?, missing))
         })
         .await?;
+        for removal in self.lift.iter().filter(|removal| !missing.contains(removal)) {
+            tell(&format!(
+                "Removal {removal} is lifted: what it kept out may come in with new jobs. One that has refused it, as \
+                 that of a folder of `crawl`, does not try it again; give `crawl` another --out.",
+            ));
+        }
         let more = left.len() > limit;
         left.truncate(limit);
         self.report(&left, &whose);

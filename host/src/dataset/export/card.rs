@@ -107,10 +107,13 @@ impl Card<'_> {
             .map(|(class, count)| [escaped(class), escaped(&count.folder), count.images.to_string()]);
         let _ = write!(text, "\n## Classes\n\n{}", table(&["Class", "Folder", "Pictures"], class_rows));
         if counts.with_more_labels > 0 {
+            let several = match counts.with_more_labels {
+                1 => "1 picture has".to_owned(),
+                pictures => format!("{pictures} pictures have"),
+            };
             let _ = writeln!(
                 text,
-                "\n{} pictures have more than one label: the first one is the class, and `labels` has all.",
-                counts.with_more_labels
+                "\n{several} more than one label: the first one is the class, and `labels` has all."
             );
         }
         let license_rows = counts.licenses.iter().map(|(license, count)| {
