@@ -230,6 +230,7 @@ struct CreateExport {
     /// How the pictures follow one another; `label` by default.
     order: Option<ExportOrder>,
     /// Of the order, where that is shuffled, and of the split; 0 by default.
+    #[oai(validator(minimum(value = "-9007199254740991"), maximum(value = "9007199254740991")))]
     seed: Option<i64>,
     /// How they are divided for training and testing; not at all by default.
     split: Option<Split>,

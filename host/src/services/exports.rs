@@ -14,6 +14,8 @@ use crate::{
 const SHARD_IMAGES: std::ops::RangeInclusive<i64> = 1..=1_000_000;
 /// Most bytes of a shard: from 1 MiB to 64 GiB.
 const SHARD_BYTES: std::ops::RangeInclusive<i64> = 1 << 20..=64 << 30;
+/// Largest seed: programs that know numbers with a floating point only read it exactly.
+const LARGEST_SEED: i64 = (1 << 53) - 1;
 /// Fields of `pictures` and `split`.
 const MOST_FIELDS: usize = 20;
 
@@ -114,7 +116,7 @@ impl ExportRequest {
         }
         let shard_images = report.number("/shard_images", self.shard_images, SHARD_IMAGES);
         let shard_bytes = report.number("/shard_bytes", self.shard_bytes, SHARD_BYTES);
-        let seed = report.number("/seed", self.seed, i64::MIN + 1..=i64::MAX);
+        let seed = report.number("/seed", self.seed, -LARGEST_SEED..=LARGEST_SEED);
         let split = self.split.as_ref().map(|split| split.check(&mut report));
         let pictures = self.pictures.as_ref().map(|pictures| pictures.check(&mut report));
         if pictures.is_some() && !format.has_pictures() {
