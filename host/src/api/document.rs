@@ -224,6 +224,13 @@ impl Node {
                 .flat_map(|(at, one)| CRITERIA[at + 1..].iter().map(move |other| (one, other)));
             excluded.extend(pairs.map(|(one, other)| both(one, other)));
         }
+        if name == "CreateExport" {
+            let only_for = |field: &str, value: Value, others: &[&str]| json!({ "required": [field, "format"], "properties": { field: value, "format": { "enum": others } } });
+            let tables = ["parquet", "csv", "json", "jsonl", "yaml", "txt"];
+            excluded.push(only_for("pictures", given("pictures"), &tables[1..]));
+            let others = [&["zip"], &tables[..]].concat();
+            excluded.push(only_for("parquet_beside", json!({ "enum": [true] }), &others));
+        }
         if !excluded.is_empty() {
             say("not", json!({ "anyOf": excluded }))?;
         }
