@@ -11,7 +11,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
-use sqlx::{FromRow, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool};
 
 use crate::{
     db::{
@@ -579,6 +579,8 @@ struct TakenRow {
 }
 
 impl TakenRow {
+    const COLUMNS: &'static str = "id, dataset_id, crawl_job_id, chunk_id, hash, format, file_size, pdq, pdq_quality, pdq_trimmed, is_duplicate";
+
     fn picture(&self) -> Option<PictureHash> {
         let quality = self.pdq_quality.and_then(|quality| u8::try_from(quality).ok())?;
         let parse = |hash: &Option<String>| hash.as_deref().and_then(Pdq::parse);
@@ -629,15 +631,15 @@ pub async fn take_out(
     if heads.is_empty() {
         return Ok(Some(Taken::default()));
     }
-    let rows: Vec<TakenRow> = sqlx::query_as(
-        "select id, dataset_id, crawl_job_id, chunk_id, hash, format, file_size, pdq, pdq_quality, pdq_trimmed,
-                is_duplicate
+    let rows: Vec<TakenRow> = sqlx::query_as(AssertSqlSafe(format!(
+        "select {}
            from public.images
           where (id = any ($1) or duplicate_of = any ($1)) and (is_valid or is_duplicate)
             -- A duplicate takes no place, wherever it is.
             and (dataset_id = any ($2) or is_duplicate and $3)
           order by id",
-    )
+        TakenRow::COLUMNS,
+    )))
     .bind(&heads)
     .bind(datasets.iter().copied().collect::<Vec<_>>())
     .bind(scope.dataset().is_none())
@@ -709,13 +711,13 @@ pub async fn keep_out_too(
     dataset: DatasetId,
     images: &[ImageId],
 ) -> sqlx::Result<bool> {
-    let rows: Vec<TakenRow> = sqlx::query_as(
-        "select id, dataset_id, crawl_job_id, chunk_id, hash, format, file_size, pdq, pdq_quality, pdq_trimmed,
-                is_duplicate
+    let rows: Vec<TakenRow> = sqlx::query_as(AssertSqlSafe(format!(
+        "select {}
            from public.images
           where dataset_id = $1 and id = any ($2) and not is_valid and not is_duplicate and reason = $3
             and hash is not null",
-    )
+        TakenRow::COLUMNS,
+    )))
     .bind(dataset)
     .bind(images)
     .bind(Refusal::Removed.code())
