@@ -6,20 +6,46 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-/// Of these fields of a body at least one must have something in it.
-const AT_LEAST_ONE: [(&str, &[&str]); 2] =
-    [("CreateCrawlJob", &["keywords", "urls"]), ("RemoveImages", &CRITERIA)];
+use Combination::{AnyOf, NoTwoOf, NoneOf, Not};
+use FieldState::{Filled, Given, OneOf, True};
 
-/// Of these no two can be given.
-const CRITERIA: [&str; 5] = ["url", "host", "creator", "sha256", "pdq"];
-
-/// Both of these fields of a body cannot be given.
-const NOT_BOTH: [(&str, [&str; 2]); 3] = [
-    ("CreateCrawlJob", ["dataset_id", "project_id"]),
-    ("CreateApiKey", ["expires_at", "days"]),
-    ("CreateCrawlJob", ["sources", "search_engine"]),
+/// What the fields of bodies are like together, by the name of the schema. Each writes a keyword of its schema, so
+/// that of `Not`, `NoneOf` and `NoTwoOf` a schema has one at most.
+const COMBINATIONS: [(&str, Combination); 8] = [
+    ("CreateCrawlJob", AnyOf(&[&[("keywords", Filled)], &[("urls", Filled)]])),
+    (
+        "CreateCrawlJob",
+        NoneOf(&[
+            &[("dataset_id", Given), ("project_id", Given)],
+            &[("sources", Given), ("search_engine", Given)],
+        ]),
+    ),
+    ("CreateApiKey", NoTwoOf(&["expires_at", "days"])),
+    (
+        "RemoveImages",
+        AnyOf(&[
+            &[("url", Filled)],
+            &[("host", Filled)],
+            &[("creator", Filled)],
+            &[("sha256", Filled)],
+            &[("pdq", Filled)],
+        ]),
+    ),
+    ("RemoveImages", NoTwoOf(&["url", "host", "creator", "sha256", "pdq"])),
+    ("MakePictures", AnyOf(&[&[("width", Given), ("height", Given)], &[("fit", OneOf(&["none"]))]])),
+    ("MakePictures", Not(&[("quality", Given), ("format", OneOf(&["png", "webp"]))])),
+    (
+        "CreateExport",
+        NoneOf(&[
+            &[("pictures", Given), ("format", OneOf(&["csv", "json", "jsonl", "yaml", "txt"]))],
+            &[
+                ("parquet_beside", True),
+                ("format", OneOf(&["zip", "parquet", "csv", "json", "jsonl", "yaml", "txt"])),
+            ],
+        ]),
+    ),
 ];
 
 /// What parameters are like whose routes check them, as they have more to say than that one is wrong.
@@ -44,6 +70,32 @@ const PROSE: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
 
 /// Where schemas with a name are.
 const SCHEMAS: &str = "#/components/schemas/";
+
+/// What is so of several fields of a body at once.
+enum Combination {
+    /// At least one of these.
+    AnyOf(&'static [&'static [Field]]),
+    /// Not this.
+    Not(&'static [Field]),
+    /// None of these.
+    NoneOf(&'static [&'static [Field]]),
+    /// No two of these fields are given.
+    NoTwoOf(&'static [&'static str]),
+}
+
+/// A field that is there, by name.
+type Field = (&'static str, FieldState);
+
+/// What a field that is there is like.
+#[derive(Clone, Copy)]
+enum FieldState {
+    /// Of its type.
+    Given,
+    /// Text or a list with something in it.
+    Filled,
+    OneOf(&'static [&'static str]),
+    True,
+}
 
 /// JSON whose fields keep their order, which is for people: `id` comes first.
 #[derive(Clone, Deserialize, Serialize)]
@@ -92,6 +144,24 @@ fn bodies(document: &Node) -> BTreeSet<String> {
         looked_at.insert(name);
     }
     found
+}
+
+/// The schema of bodies in which all of these fields are there and like this, of fields of these types.
+fn combined(fields: &[Field], types: &BTreeMap<String, String>) -> Value {
+    let required: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    let like = |(name, state): &Field| {
+        let kind = types.get(*name).map(String::as_str);
+        let schema = match state {
+            Given => json!({ "type": kind }),
+            Filled if kind == Some("array") => json!({ "type": kind, "minItems": 1 }),
+            Filled => json!({ "type": kind, "pattern": "." }),
+            OneOf(values) => json!({ "enum": values }),
+            True => json!({ "enum": [true] }),
+        };
+        ((*name).to_owned(), schema)
+    };
+    let properties: Map<String, Value> = fields.iter().map(like).collect();
+    json!({ "required": required, "properties": properties })
 }
 
 impl Node {
@@ -188,51 +258,23 @@ impl Node {
             Ok(())
         };
         say("additionalProperties", json!(false))?;
-        let given = |field: &str| json!({ "type": types.get(field) });
-        for (_, fields) in AT_LEAST_ONE.iter().filter(|(schema, _)| *schema == name) {
-            let filled = |field: &&str| {
-                let mut filled = given(field);
-                match filled["type"].as_str() {
-                    Some("array") => filled["minItems"] = json!(1),
-                    _ => filled["pattern"] = json!("."),
+        let all_of = |list: &[&[Field]]| -> Vec<Value> {
+            list.iter().map(|fields| combined(fields, &types)).collect()
+        };
+        for (_, combination) in COMBINATIONS.iter().filter(|(schema, _)| *schema == name) {
+            match combination {
+                // Beside the fields themselves, some generators of clients take it for another form of the body.
+                AnyOf(list) => say("allOf", json!([{ "anyOf": all_of(list) }]))?,
+                Not(fields) => say("not", combined(fields, &types))?,
+                NoneOf(list) => say("not", json!({ "anyOf": all_of(list) }))?,
+                NoTwoOf(names) => {
+                    let pairs = names.iter().enumerate().flat_map(|(at, one)| {
+                        names[at + 1..].iter().map(move |other| [(*one, Given), (*other, Given)])
+                    });
+                    let pairs: Vec<Value> = pairs.map(|pair| combined(&pair, &types)).collect();
+                    say("not", json!({ "anyOf": pairs }))?;
                 }
-                json!({ "required": [field], "properties": { *field: filled } })
-            };
-            let filled: Vec<Value> = fields.iter().map(filled).collect();
-            // Beside the fields themselves, some generators of clients take it for another form of the body.
-            say("allOf", json!([{ "anyOf": filled }]))?;
-        }
-        if name == "MakePictures" {
-            let sides = json!({ "required": ["width", "height"],
-                "properties": { "width": given("width"), "height": given("height") } });
-            let as_it_is = json!({ "required": ["fit"], "properties": { "fit": { "enum": ["none"] } } });
-            say("allOf", json!([{ "anyOf": [sides, as_it_is] }]))?;
-            let lossless = json!({ "required": ["quality", "format"],
-                "properties": { "quality": given("quality"), "format": { "enum": ["png", "webp"] } } });
-            say("not", lossless)?;
-        }
-        let both = |one: &str, other: &str| json!({ "required": [one, other], "properties": { one: given(one), other: given(other) } });
-        let mut excluded: Vec<Value> = NOT_BOTH
-            .iter()
-            .filter(|(schema, _)| *schema == name)
-            .map(|(_, [one, other])| both(one, other))
-            .collect();
-        if name == "RemoveImages" {
-            let pairs = CRITERIA
-                .iter()
-                .enumerate()
-                .flat_map(|(at, one)| CRITERIA[at + 1..].iter().map(move |other| (one, other)));
-            excluded.extend(pairs.map(|(one, other)| both(one, other)));
-        }
-        if name == "CreateExport" {
-            let only_for = |field: &str, value: Value, others: &[&str]| json!({ "required": [field, "format"], "properties": { field: value, "format": { "enum": others } } });
-            let tables = ["parquet", "csv", "json", "jsonl", "yaml", "txt"];
-            excluded.push(only_for("pictures", given("pictures"), &tables[1..]));
-            let others = [&["zip"], &tables[..]].concat();
-            excluded.push(only_for("parquet_beside", json!({ "enum": [true] }), &others));
-        }
-        if !excluded.is_empty() {
-            say("not", json!({ "anyOf": excluded }))?;
+            }
         }
         Ok(())
     }
