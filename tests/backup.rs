@@ -350,8 +350,7 @@ async fn a_database_of_ones_own_is_stood_up_elsewhere() {
     let target = backup.to_str().unwrap();
     let server = system.server(&[]).await;
     site.gallery("/over", 3, None);
-    let over = system.create(&["/over"], 3).await;
-    system.until_status(over, "completed").await;
+    system.crawl(&["/over"], 3).await;
     let all = site.gallery("/half", 4, None);
     site.hold(&all[2..]);
     let half = system.create(&["/half"], 4).await;
@@ -453,8 +452,7 @@ async fn a_copy_and_what_it_was_made_of_leave_each_other_alone() {
     let worker = system.worker(&[]).await;
     let made = async |path: &str, count: usize| {
         site.gallery(path, count, None);
-        let job = system.create(&[path], count).await;
-        system.until_status(job, "completed").await;
+        system.crawl(&[path], count).await;
     };
     made("/before", 3).await;
     system.tool(&["backup", target], &[]).await;
@@ -540,8 +538,7 @@ async fn an_interrupted_restore_into_a_database_goes_on() {
     fs::write(plugins.join("notes.txt"), "mine").unwrap();
     let worker = system.worker(&[]).await;
     site.gallery("/gallery", 3, None);
-    let job = system.create(&["/gallery"], 3).await;
-    system.until_status(job, "completed").await;
+    system.crawl(&["/gallery"], 3).await;
     stop(worker).await;
     system.tool(&["backup", target], &[]).await;
 

@@ -245,8 +245,7 @@ async fn what_a_bucket_does_not_take_is_refused() {
     let large = hashes(&all[1..2]).pop_first().unwrap();
     bucket.fault(Some(Method::PUT), &large, Fault::Answer(413, "EntityTooLarge"));
     let _worker = system.worker(&[]).await;
-    let job = system.create(&["/gallery"], 100).await;
-    let shown = system.until_status(job, "completed").await;
+    let shown = system.crawl(&["/gallery"], 100).await;
     assert_eq!((&shown["kept"], &shown["refused"]), (&json!(2), &json!({ "too-large": 1 })), "{shown:#}");
 }
 

@@ -150,8 +150,7 @@ async fn each_signal_is_recorded_and_honoured_by_the_policy() {
     let pages = site_of_all(&site);
     for policy in [None, Some("record"), Some("Respect"), Some("strict")] {
         let rules = policy.map_or(json!({}), |policy| json!({ "consent": policy }));
-        let job = system.create_with(&pages, 100, json!({ "rules": rules })).await;
-        let shown = system.until_status(job, "completed").await;
+        let shown = system.crawl_with(&pages, 100, json!({ "rules": rules })).await;
         let name = policy.unwrap_or("respect").to_lowercase();
         assert_eq!(shown["rules"]["consent"], name, "{shown:#}");
         let images = system.images(&shown["id"]).await;

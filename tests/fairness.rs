@@ -138,8 +138,7 @@ async fn a_silent_host_holds_up_nobody_else() {
     system.tell(job, "cancel").await;
 
     // Nor where as many are silent as are wanted.
-    let job = system.create(&["/page"], 8).await;
-    system.until_status(job, "completed").await;
+    system.crawl(&["/page"], 8).await;
     assert!(site.requests("/silent/").len() <= 16, "the silent ones were waited for");
 }
 

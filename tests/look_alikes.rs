@@ -29,8 +29,7 @@ async fn the_best_is_kept_whatever_comes_first() {
     site.show("/forth", copies.clone());
     site.show("/back", copies.into_iter().rev());
     for (path, best) in [("/forth", "/1"), ("/back", "/3")] {
-        let job = system.create(&[path], 100).await;
-        let shown = system.until_status(job, "completed").await;
+        let shown = system.crawl(&[path], 100).await;
         assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(2), &json!(3)), "{shown:#}");
         assert_eq!(shown["refused"], json!({}), "{shown:#}");
         let images = system.images(&shown["id"]).await;
@@ -102,8 +101,7 @@ async fn a_job_that_loses_a_picture_to_another_is_made_whole_again() {
 
     site.show("/better", [enlarged("one", 4)]);
     let beside = json!({ "dataset_id": before["dataset_id"] });
-    let other = system.create_with(&["/better"], 100, beside).await;
-    let other = system.until_status(other, "completed").await;
+    let other = system.crawl_with(&["/better"], 100, beside).await;
     assert_eq!((&other["kept"], &other["duplicates"]), (&json!(1), &json!(0)), "{other:#}");
     site.busy("/first/2", 1).await;
     let during = system.job(job).await;
@@ -123,10 +121,8 @@ async fn pictures_of_a_job_that_ended_stay() {
     let _worker = system.worker(&[]).await;
     site.show("/early", [picture("one")]);
     site.show("/late", [enlarged("one", 4), picture("two")]);
-    let early = system.create(&["/early"], 100).await;
-    let early = system.until_status(early, "completed").await;
-    let late = system.create_with(&["/late"], 100, json!({ "dataset_id": early["dataset_id"] })).await;
-    let late = system.until_status(late, "completed").await;
+    let early = system.crawl(&["/early"], 100).await;
+    let late = system.crawl_with(&["/late"], 100, json!({ "dataset_id": early["dataset_id"] })).await;
     assert_eq!((&late["kept"], &late["duplicates"]), (&json!(1), &json!(1)), "{late:#}");
     let (one, more) = (system.images(&early["id"]).await, system.images(&late["id"]).await);
     assert_eq!(one[0]["verdict"], "kept");
@@ -176,8 +172,7 @@ async fn either_may_end_first(more: impl Fn(&Value) -> Value) {
             let dataset = system.get(&path).await.expect(200).json();
             assert_eq!(dataset["images_collected"], dataset["image_count"], "{dataset:#}");
         }
-        let later = system.create_with(&[&later], 100, beside).await;
-        let later = system.until_status(later, "completed").await;
+        let later = system.crawl_with(&[&later], 100, beside).await;
         assert_eq!((&later["kept"], &later["duplicates"]), (&json!(0), &json!(2)), "{later:#}");
     }
 }
@@ -247,8 +242,7 @@ async fn all_datasets_of_the_user_are_looked_at_where_that_is_asked_for() {
     let _worker = system.worker(&[]).await;
     site.show("/first", [picture("one")]);
     site.show("/again", [enlarged("one", 3), picture("one"), picture("two")]);
-    let first = system.create(&["/first"], 100).await;
-    let first = system.until_status(first, "completed").await;
+    let first = system.crawl(&["/first"], 100).await;
     let one = system.images(&first["id"]).await[0]["id"].clone();
     for (scope, kept) in [("user", 1), ("dataset", 2)] {
         let rules = json!({ "rules": { "duplicates_within": scope } });
@@ -276,8 +270,7 @@ async fn mirrored_and_turned_ones_look_alike_where_that_is_asked_for() {
     site.show("/more", turned[3..].to_vec());
     for (is_asked, kept) in [(true, 2), (false, 8)] {
         let rules = json!({ "rules": { "turned_duplicates": is_asked } });
-        let job = system.create_with(&["/first", "/more"], 100, rules).await;
-        let shown = system.until_status(job, "completed").await;
+        let shown = system.crawl_with(&["/first", "/more"], 100, rules).await;
         assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(kept), &json!(8 - kept)), "{shown:#}");
         assert_eq!(shown["rules"]["turned_duplicates"], is_asked);
     }
@@ -291,11 +284,9 @@ async fn a_dataset_is_rid_of_what_looks_alike() {
     let _worker = system.worker(&[]).await;
     site.show("/early", [enlarged("one", 4), soft("one", 3), picture("two")]);
     site.show("/late", [enlarged("one", 6), picture("three")]);
-    let early = system.create_with(&["/early"], 100, json!({ "rules": { "near_duplicates": 0 } })).await;
-    let early = system.until_status(early, "completed").await;
+    let early = system.crawl_with(&["/early"], 100, json!({ "rules": { "near_duplicates": 0 } })).await;
     assert_eq!(early["kept"], 3, "{early:#}");
-    let late = system.create_with(&["/late"], 100, json!({ "dataset_id": early["dataset_id"] })).await;
-    let late = system.until_status(late, "completed").await;
+    let late = system.crawl_with(&["/late"], 100, json!({ "dataset_id": early["dataset_id"] })).await;
     assert_eq!((&late["kept"], &late["duplicates"]), (&json!(1), &json!(1)), "{late:#}");
 
     let id = early["dataset_id"].to_string();
@@ -337,8 +328,7 @@ async fn how_far_they_may_differ_is_a_rule() {
     site.show("/page", [enlarged("one", 4), soft("one", 3)]);
     for (bits, kept) in [(json!(null), 1), (json!(0), 2)] {
         let rules = if bits.is_null() { json!({}) } else { json!({ "near_duplicates": bits }) };
-        let job = system.create_with(&["/page"], 100, json!({ "rules": rules })).await;
-        let shown = system.until_status(job, "completed").await;
+        let shown = system.crawl_with(&["/page"], 100, json!({ "rules": rules })).await;
         assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(kept), &json!(2 - kept)), "{shown:#}");
         assert_eq!(shown["rules"]["near_duplicates"], json!(bits.as_i64().unwrap_or(31)), "{shown:#}");
     }
@@ -355,8 +345,7 @@ async fn what_has_little_to_see_is_compared_by_bytes() {
         encoded(picture, ImageFormat::Png)
     };
     site.show("/page", [flat(40), flat(50), flat(40)]);
-    let job = system.create(&["/page"], 100).await;
-    let shown = system.until_status(job, "completed").await;
+    let shown = system.crawl(&["/page"], 100).await;
     assert_eq!((&shown["kept"], &shown["duplicates"]), (&json!(2), &json!(1)), "{shown:#}");
 }
 

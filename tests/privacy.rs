@@ -23,8 +23,7 @@ async fn what_is_kept_is_closed_to_others_and_closed_again() {
     let system = System::start(&site).await;
     site.gallery("/gallery", 3, None);
     let worker = system.worker(&[]).await;
-    let job = system.create(&["/gallery"], 3).await;
-    system.until_status(job, "completed").await;
+    system.crawl(&["/gallery"], 3).await;
     assert!(fs::read_dir(system.objects()).unwrap().count() > 0);
     system.is_closed();
 

@@ -93,8 +93,7 @@ async fn a_picture_goes_with_its_duplicates_and_does_not_come_back() {
     let _worker = system.worker(&[]).await;
     let seen = [enlarged("one", 5), soft("one", 4), picture("two"), picture("three")];
     site.show("/page", seen);
-    let job = system.create(&["/page"], 100).await;
-    let job = system.until_status(job, "completed").await;
+    let job = system.crawl(&["/page"], 100).await;
     assert_eq!(told(&job), (&json!(3), &json!(1), &json!({})), "{job:#}");
     let before = system.images(&job["id"]).await;
     let one = named(&before, "/page/0");
@@ -153,8 +152,7 @@ async fn a_picture_goes_with_its_duplicates_and_does_not_come_back() {
     // The same bytes, and others that look like them.
     site.show("/again", [enlarged("one", 5), soft("one", 7), picture("two"), picture("four")]);
     let more = json!({ "dataset_id": job["dataset_id"], "rules": { "near_duplicates": 0 } });
-    let again = system.create_with(&["/again"], 100, more).await;
-    let again = system.until_status(again, "completed").await;
+    let again = system.crawl_with(&["/again"], 100, more).await;
     assert_eq!(told(&again), (&json!(1), &json!(1), &json!({ "removed": 2 })), "{again:#}");
     let rows = system.images(&again["id"]).await;
     let detail = named(&rows, "/again/1")["metadata"]["detail"].as_str().unwrap().to_owned();
@@ -166,8 +164,7 @@ async fn a_picture_goes_with_its_duplicates_and_does_not_come_back() {
     let updated = system.until_status(job["id"].as_i64().unwrap(), "completed").await;
     assert_eq!(told(&updated), (&json!(2), &json!(0), &json!({ "removed": 2 })), "{updated:#}");
     // Another dataset may have it.
-    let other = system.create(&["/again"], 100).await;
-    let other = system.until_status(other, "completed").await;
+    let other = system.crawl(&["/again"], 100).await;
     assert_eq!(told(&other), (&json!(3), &json!(1), &json!({})), "{other:#}");
 }
 
@@ -184,8 +181,7 @@ async fn addresses_and_hosts_are_kept_out_before_anything_is_downloaded() {
         site.on(path, [Reply::Bytes(picture(address).into())]);
     }
     site.on("/page", [page(&pictures, None)]);
-    let job = system.create(&["/page"], 100).await;
-    let job = system.until_status(job, "completed").await;
+    let job = system.crawl(&["/page"], 100).await;
     assert_eq!(job["kept"], 6, "{job:#}");
     let dataset = &job["dataset_id"];
     let theirs = theirs(&system, "/page").await;
@@ -206,13 +202,11 @@ async fn addresses_and_hosts_are_kept_out_before_anything_is_downloaded() {
 
     let requests = || [0, 1].map(|at| site.requests(&format!("/{at}")).len());
     let before = requests();
-    let again = system.create_with(&["/page"], 100, json!({ "dataset_id": dataset })).await;
-    let again = system.until_status(again, "completed").await;
+    let again = system.crawl_with(&["/page"], 100, json!({ "dataset_id": dataset })).await;
     assert_eq!(told(&again), (&json!(0), &json!(1), &json!({ "removed": 5 })), "{again:#}");
     assert_eq!(requests(), [before[0], before[1] + 1], "what is kept out was downloaded");
     // The host is kept out of all of the user's datasets, the address of that one only.
-    let new = system.create(&["/page"], 100).await;
-    let new = system.until_status(new, "completed").await;
+    let new = system.crawl(&["/page"], 100).await;
     assert_eq!(told(&new), (&json!(2), &json!(0), &json!({ "removed": 4 })), "{new:#}");
     // And nobody else is concerned.
     let kept: i64 = sqlx::query_scalar(
@@ -232,8 +226,7 @@ async fn by_what_they_are() {
     let _worker = system.worker(&[]).await;
     site.show("/page", [picture("one"), soft("one", 5), picture("two"), picture("three")]);
     let rules = json!({ "rules": { "near_duplicates": 0 } });
-    let job = system.create_with(&["/page"], 100, rules).await;
-    let job = system.until_status(job, "completed").await;
+    let job = system.crawl_with(&["/page"], 100, rules).await;
     assert_eq!(job["kept"], 4, "{job:#}");
     let rows = system.images(&job["id"]).await;
     let dataset = Some(&job["dataset_id"]);
@@ -242,8 +235,7 @@ async fn by_what_they_are() {
     let sha256 = json!({ "sha256": named(&rows, "/page/2")["hash"] });
     assert_eq!(remove(&system, dataset, sha256).await, removal(1, 0, 1));
     assert_eq!(remove(&system, dataset, of("/page/0", "pdq")).await, removal(2, 0, 1));
-    let other = system.create(&["/page"], 100).await;
-    let other = system.until_status(other, "completed").await;
+    let other = system.crawl(&["/page"], 100).await;
     assert_eq!(other["kept"], 3, "{other:#}");
     assert_eq!(remove(&system, None, of("/page/0", "pdq")).await, removal(1, 1, 1));
 
@@ -270,8 +262,7 @@ async fn duplicates_of_another_dataset() {
     site.show("/second", [soft("one", 4), picture("two")]);
     let mut jobs = Vec::new();
     for path in ["/first", "/second"] {
-        let job = system.create_with(&[path], 100, json!({ "rules": { "duplicates_within": "user" } })).await;
-        jobs.push(system.until_status(job, "completed").await);
+        jobs.push(system.crawl_with(&[path], 100, json!({ "rules": { "duplicates_within": "user" } })).await);
     }
     assert_eq!(told(&jobs[1]), (&json!(1), &json!(1), &json!({})), "{:#}", jobs[1]);
     let url = json!({ "url": format!("{ORIGIN}/second/0") });
@@ -354,8 +345,7 @@ async fn bytes_are_deleted_with_the_last_that_has_them() {
     site.show("/page", [picture("one")]);
     let mut jobs = Vec::new();
     for _ in 0..2 {
-        let job = system.create(&["/page"], 100).await;
-        jobs.push(system.until_status(job, "completed").await);
+        jobs.push(system.crawl(&["/page"], 100).await);
     }
     let first = system.images(&jobs[0]["id"]).await.remove(0);
     let second = system.images(&jobs[1]["id"]).await.remove(0);
@@ -394,8 +384,7 @@ async fn the_operator_takes_out_for_everybody() {
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
     site.show("/page", [picture("one"), picture("two")]);
-    let job = system.create(&["/page"], 100).await;
-    let job = system.until_status(job, "completed").await;
+    let job = system.crawl(&["/page"], 100).await;
     let theirs = theirs(&system, "/page").await;
     let url = format!("{ORIGIN}/page/0");
     let run = async |arguments: &[&str]| -> Value {
@@ -420,8 +409,7 @@ async fn the_operator_takes_out_for_everybody() {
         .unwrap();
         assert_eq!(reasons, [format!("taken out with url {url}: a court said so")]);
     }
-    let again = system.create(&["/page"], 100).await;
-    let again = system.until_status(again, "completed").await;
+    let again = system.crawl(&["/page"], 100).await;
     assert_eq!(told(&again), (&json!(1), &json!(0), &json!({ "removed": 1 })), "{again:#}");
     // The picture of the page's other address, by its id.
     let rows = system.images(&again["id"]).await;
@@ -477,8 +465,7 @@ async fn the_operator_takes_out_for_everybody() {
     let gone = system.fails(&["dataset", "removals", "--all-users", "--lift", &of_dataset], &[]).await;
     assert!(gone.contains(&format!("there is no removal {of_dataset}")), "{gone}");
     let more = json!({ "dataset_id": again["dataset_id"] });
-    let back = system.create_with(&["/page"], 100, more).await;
-    let back = system.until_status(back, "completed").await;
+    let back = system.crawl_with(&["/page"], 100, more).await;
     assert_eq!(told(&back), (&json!(2), &json!(0), &json!({})), "{back:#}");
 }
 
@@ -490,8 +477,7 @@ async fn what_is_lifted_comes_in_again() {
     let _worker = system.worker(&[]).await;
     site.show("/page", [enlarged("one", 5), picture("two")]);
     site.show("/other", [soft("one", 7)]);
-    let job = system.create(&["/page"], 100).await;
-    let job = system.until_status(job, "completed").await;
+    let job = system.crawl(&["/page"], 100).await;
     let rows = system.images(&job["id"]).await;
     assert_eq!(remove_image(&system, named(&rows, "/page/0")).await, removal(1, 0, 1));
     let host = ORIGIN.strip_prefix("http://").unwrap();
@@ -527,8 +513,7 @@ async fn what_is_lifted_comes_in_again() {
     bob("DELETE", &format!("/{}", of_host["id"])).await.expect(404);
 
     let crawl = async |paths: &[&str]| {
-        let again = system.create_with(paths, 100, json!({ "dataset_id": job["dataset_id"] })).await;
-        system.until_status(again, "completed").await
+        system.crawl_with(paths, 100, json!({ "dataset_id": job["dataset_id"] })).await
     };
     let detail = async |job: &Value, end: &str| {
         named(&system.images(&job["id"]).await, end)["metadata"]["detail"].as_str().unwrap().to_owned()
@@ -574,8 +559,7 @@ async fn what_another_removal_took_out_is_kept_out_too() {
     let _worker = system.worker(&[]).await;
     show_from(&site, "/page", "pictures.example.net", [enlarged("one", 5), picture("two")]);
     show_from(&site, "/mirror", "mirror.example.com", [enlarged("one", 5), soft("one", 7)]);
-    let job = system.create(&["/page"], 100).await;
-    let job = system.until_status(job, "completed").await;
+    let job = system.crawl(&["/page"], 100).await;
     let rows = system.images(&job["id"]).await;
     assert_eq!(remove_image(&system, named(&rows, "example.net/0")).await, removal(1, 0, 1));
     let by_operator = async || -> Value {
@@ -610,8 +594,7 @@ async fn what_another_removal_took_out_is_kept_out_too() {
     let own = kept_out(&system, "").await;
     assert_eq!((own["items"].as_array().unwrap().len(), &own["items"][0]["kind"]), (1, &json!("image")));
     lift(&system, &own["items"][0]["id"]).await.expect(204);
-    let again = system.create_with(&["/mirror"], 100, json!({ "dataset_id": job["dataset_id"] })).await;
-    let again = system.until_status(again, "completed").await;
+    let again = system.crawl_with(&["/mirror"], 100, json!({ "dataset_id": job["dataset_id"] })).await;
     assert_eq!(told(&again), (&json!(0), &json!(0), &json!({ "removed": 2 })), "{again:#}");
 }
 
@@ -623,8 +606,7 @@ async fn a_lift_is_undone() {
     let _worker = system.worker(&[]).await;
     show_from(&site, "/page", "pictures.example.net", [enlarged("one", 5), picture("small")]);
     show_from(&site, "/mirror", "mirror.example.com", [enlarged("one", 5), soft("one", 7)]);
-    let job = system.create_with(&["/page"], 100, json!({ "rules": { "min_width": 20 } })).await;
-    let job = system.until_status(job, "completed").await;
+    let job = system.crawl_with(&["/page"], 100, json!({ "rules": { "min_width": 20 } })).await;
     assert_eq!((&job["kept"], job["refused"].as_object().unwrap().len()), (&json!(1), 1), "{job:#}");
     let (rows, dataset) = (system.images(&job["id"]).await, job["dataset_id"].to_string());
     let by_operator = async |image: &Value| {
@@ -641,10 +623,8 @@ async fn a_lift_is_undone() {
     assert_eq!(kept_out(&system, "").await["items"], json!([]), "nothing is noted");
 
     let one = named(&rows, "example.net/0");
-    let crawl = async || {
-        let again = system.create_with(&["/mirror"], 100, json!({ "dataset_id": job["dataset_id"] })).await;
-        system.until_status(again, "completed").await
-    };
+    let crawl =
+        async || system.crawl_with(&["/mirror"], 100, json!({ "dataset_id": job["dataset_id"] })).await;
     let lift_the_only_one = async || {
         let all = kept_out(&system, "").await;
         let [only] = &all["items"].as_array().unwrap()[..] else { panic!("{all:#}") };
@@ -681,8 +661,7 @@ async fn what_is_lifted_is_not_gone_on_with() {
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
     site.show("/page", [picture("one")]);
-    let job = system.create(&["/page"], 100).await;
-    let job = system.until_status(job, "completed").await;
+    let job = system.crawl(&["/page"], 100).await;
     let dataset = &job["dataset_id"];
     let mut tx = system.pool.begin().await.unwrap();
     sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.dataset'), $1)")
@@ -715,13 +694,11 @@ async fn what_resembles_a_list_is_not_wanted() {
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
     site.show("/page", [picture("one"), soft("one", 5), picture("two")]);
-    let job = system.create(&["/page"], 100).await;
-    let job = system.until_status(job, "completed").await;
+    let job = system.crawl(&["/page"], 100).await;
     let rows = system.images(&job["id"]).await;
     let hash = named(&rows, "/page/1")["pdq"].as_str().unwrap().to_uppercase();
     let more = json!({ "unlike": [hash, hash], "rules": { "near_duplicates": 0 } });
-    let again = system.create_with(&["/page"], 100, more).await;
-    let again = system.until_status(again, "completed").await;
+    let again = system.crawl_with(&["/page"], 100, more).await;
     assert_eq!(told(&again), (&json!(1), &json!(0), &json!({ "unwanted": 2 })), "{again:#}");
     let rows = system.images(&again["id"]).await;
     let detail = &named(&rows, "/page/0")["metadata"]["detail"];
@@ -739,12 +716,10 @@ async fn mirrored_ones_do_not_come_back() {
     let mirrored = [one.fliph(), one.rotate90()].map(|picture| encoded(picture, ImageFormat::Png));
     site.show("/page", [enlarged("one", 5)]);
     site.show("/mirrored", mirrored);
-    let job = system.create(&["/page"], 100).await;
-    let job = system.until_status(job, "completed").await;
+    let job = system.crawl(&["/page"], 100).await;
     let one = system.images(&job["id"]).await.remove(0);
     assert_eq!(remove_image(&system, &one).await, removal(1, 0, 1));
-    let again = system.create_with(&["/mirrored"], 100, json!({ "dataset_id": job["dataset_id"] })).await;
-    let again = system.until_status(again, "completed").await;
+    let again = system.crawl_with(&["/mirrored"], 100, json!({ "dataset_id": job["dataset_id"] })).await;
     assert_eq!(told(&again), (&json!(0), &json!(0), &json!({ "removed": 2 })), "{again:#}");
 }
 
@@ -755,8 +730,7 @@ async fn unmeasured_ones_are_told() {
     let system = System::start(&site).await;
     let _worker = system.worker(&[]).await;
     site.show("/page", [picture("one"), picture("two")]);
-    let job = system.create(&["/page"], 100).await;
-    let job = system.until_status(job, "completed").await;
+    let job = system.crawl(&["/page"], 100).await;
     let forget =
         "update images set pdq = null, pdq_quality = null, pdq_trimmed = null where original_url like '%/0'";
     sqlx::query(forget).execute(&system.pool).await.unwrap();

@@ -191,8 +191,7 @@ async fn an_end_that_was_interrupted_is_ended_and_what_others_hold_is_said() {
 
     let pictures = site.gallery("/gallery", 2, None);
     let worker = system.worker(&[]).await;
-    let job = system.create(&["/gallery"], 2).await;
-    system.until_status(job, "completed").await;
+    system.crawl(&["/gallery"], 2).await;
     worker.kill().await;
     let ann = id("ann@example.org");
     assert_eq!(objects(&system, &ann).len(), pictures.len());

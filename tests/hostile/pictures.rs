@@ -102,8 +102,7 @@ async fn bytes_that_a_dataset_has_seen_are_not_decoded_again() {
     site.on("/again", [page(&again, None)]);
     let worker = system.server(&[]).await;
     let dataset = json!({ "dataset_id": shown["dataset_id"] });
-    let job = system.create_with(&["/again"], 100, dataset).await;
-    let shown = system.until_status(job, "completed").await;
+    let shown = system.crawl_with(&["/again"], 100, dataset).await;
     assert_eq!(
         (&shown["duplicates"], &shown["refused"]),
         (&json!(1), &json!({ "too-costly": 1 })),
@@ -128,8 +127,7 @@ async fn a_child_that_is_killed_takes_no_picture_along() {
     for child in children {
         rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
     }
-    let job = system.create(&["/second"], 100).await;
-    let shown = system.until_status(job, "completed").await;
+    let shown = system.crawl(&["/second"], 100).await;
     assert_eq!(shown["kept"], second.len(), "{shown:#}");
     assert_eq!(hashes(&first).len(), first.len());
 }

@@ -87,7 +87,7 @@ async fn what_a_site_sends_holds_up_nobody_else() {
         let own = system.create_job(&own).await["id"].as_i64().unwrap();
         site.seen("/continue", 1).await;
         site.seen("/page", 3).await;
-        let sound_job = system.until_status(system.create(&["/sound"], 100).await, "completed").await;
+        let sound_job = system.crawl(&["/sound"], 100).await;
         assert_eq!(sound_job["kept"], sound.len(), "{sound_job:#}");
         // Bombs are too large, what holds nothing is no answer, and no head comes in time.
         let refused = json!({ "too-large": 4, "network": 17, "timeout": 2 });

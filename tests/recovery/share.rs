@@ -139,8 +139,7 @@ async fn two_jobs_of_one_dataset_do_not_both_keep_a_picture() {
     third.extend(all);
     site.on("/third", [page(&third, None)]);
     let named = json!({ "dataset_id": dataset, "labels": { format!("{ORIGIN}/third"): "other" } });
-    let other = system.create_with(&["/third"], 100, named).await;
-    let other = system.until_status(other, "completed").await;
+    let other = system.crawl_with(&["/third"], 100, named).await;
     assert_eq!((&other["kept"], &other["duplicates"]), (&json!(1), &json!(8)), "{other:#}");
     let labels: Vec<(i32, Value)> = sqlx::query_as(
         "select crawl_job_id, to_jsonb(labels) from images where is_valid and not is_duplicate",

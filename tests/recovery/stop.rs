@@ -72,8 +72,7 @@ async fn a_cancel_ends_a_wait() {
     let asked = site.requests("/gallery").len();
     system.hurry().await;
     site.gallery("/other", 1, None);
-    let other = system.create(&["/other"], 1).await;
-    system.until_status(other, "completed").await;
+    system.crawl(&["/other"], 1).await;
     assert_eq!(site.requests("/gallery").len(), asked);
     assert_eq!(system.job(job).await["status"], "cancelled");
     assert_eq!(kept(&system, job).await, hashes(&all[..1]));

@@ -64,8 +64,7 @@ async fn pictures_are_asked_for_with_their_page() {
     let system = System::start(&site).await;
     let pictures = site.gallery("/gallery", 2, None);
     let worker = system.worker(&[]).await;
-    let id = system.create(&["/gallery"], 2).await;
-    system.until_status(id, "completed").await;
+    system.crawl(&["/gallery"], 2).await;
     for picture in &pictures {
         assert_eq!(site.header(picture, "referer"), [Some(format!("{ORIGIN}/gallery"))]);
     }

@@ -213,7 +213,7 @@ async fn the_api_is_fuzzed() {
     let worker = system.worker(&[("PIXCRAWLER_MAP_ORIGIN", &site.mapping())]).await;
     // The first is deleted soon.
     for _ in 0..2 {
-        system.until_status(system.create(&["/foxes"], 3).await, "completed").await;
+        system.crawl(&["/foxes"], 3).await;
     }
     worker.kill().await;
     let folder = tempfile::tempdir().unwrap();

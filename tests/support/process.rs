@@ -162,6 +162,17 @@ impl System {
         self.create_job(&body).await["id"].as_i64().unwrap()
     }
 
+    /// A job of these addresses of the site that is completed.
+    pub(crate) async fn crawl(&self, paths: &[&str], max_images: usize) -> Value {
+        self.crawl_with(paths, max_images, serde_json::json!({})).await
+    }
+
+    /// A job of these addresses of the site, with more fields, that is completed.
+    pub(crate) async fn crawl_with(&self, paths: &[&str], max_images: usize, more: Value) -> Value {
+        let job = self.create_with(paths, max_images, more).await;
+        self.until_status(job, "completed").await
+    }
+
     /// A job as the body says.
     pub(crate) async fn create_job(&self, body: &Value) -> Value {
         self.call("POST", "/api/v1/crawl-jobs/", Some(body)).await.expect(201).json()
