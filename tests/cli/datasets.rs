@@ -440,6 +440,8 @@ async fn a_list_of_hashes_keeps_pictures_out() {
     fs::write(shell.path("unwanted.txt"), &list.stdout).unwrap();
     let done = shell.run(&crawl).await.expect(0).json();
     assert_eq!((&done["kept"], &done["refused"]), (&json!(2), &json!({ "unwanted": 1 })), "{done}");
+    let card = fs::read_to_string(shell.path("out/README.md")).unwrap();
+    assert!(card.contains("\nPictures like those of a list of 1 hash (`--unlike`), "), "{card}");
     // What goes on is the same request, also where the list is not given again.
     let more = shell.run(&["crawl", "--out", "out", "--update", "--json"]).await.expect(0).json();
     assert_eq!((&more["kept"], &more["refused"]), (&json!(2), &json!({ "unwanted": 1 })), "{more}");

@@ -58,6 +58,8 @@ pub struct CrawlRow {
     pub options: LenientJson<JobOptions>,
     /// What was accepted.
     pub rules: LenientJson<Rules>,
+    /// Hashes of pictures that it does not want.
+    pub unlike_count: i32,
 }
 
 /// The name of a dataset or job of this user.
@@ -96,6 +98,7 @@ pub async fn crawls(
         "select shown.name, shown.keywords, shown.sources, shown.max_images, shown.options, shown.rules,
                 coalesce(job.wanted_is_default, false) as max_is_default, asked.urls,
                 coalesce(jsonb_array_length(jsonb_path_query_array(job.input, 'lax $.urls[*]')), 0) as url_count,
+                coalesce(octet_length(job.unlike) / 32, 0) as unlike_count,
                 (select coalesce(jsonb_object_agg(label.key, label.value), '{{}}')
                    from jsonb_each(job.input -> 'labels') as label
                   where to_jsonb(shown.keywords) ? label.key or asked.urls ? label.key) as labels

@@ -512,6 +512,7 @@ fn command(crawl: &CrawlFacts, folder: Option<&str>) -> String {
         max_images,
         options,
         rules,
+        unlike,
         safe_search,
         language,
         ..
@@ -593,9 +594,20 @@ fn command(crawl: &CrawlFacts, folder: Option<&str>) -> String {
     });
     let quoted: Vec<String> = quoted.collect();
     let mut text = format!("    pixcrawler crawl {}\n", quoted.join(" "));
+    let mut besides = Vec::new();
     let shown = keywords.len() + urls.len();
     if *inputs > shown {
-        let _ = writeln!(text, "\nand {} more keywords or addresses.\n", inputs - shown);
+        besides.push(format!("and {} more keywords or addresses.", inputs - shown));
+    }
+    // The list may have a hundred thousand.
+    if *unlike > 0 {
+        let hashes = if *unlike == 1 { "hash" } else { "hashes" };
+        besides.push(format!(
+            "Pictures like those of a list of {unlike} {hashes} (`--unlike`), which is not here, were refused."
+        ));
+    }
+    if !besides.is_empty() {
+        let _ = writeln!(text, "\n{}\n", besides.join("\n\n"));
     }
     text
 }
@@ -728,6 +740,28 @@ mod tests {
             refusals: None,
         };
         assert!(!card.text().contains("configs:") && !card.text().contains("## Consent"));
+    }
+
+    #[test]
+    fn a_list_of_unwanted_pictures_is_counted() {
+        for (inputs, unlike, end) in [
+            (1, 0, "cat\n"),
+            (
+                1,
+                1,
+                "cat\n\nPictures like those of a list of 1 hash (`--unlike`), which is not here, were refused.\n\n",
+            ),
+            (
+                3,
+                2,
+                "cat\n\nand 2 more keywords or addresses.\n\nPictures like those of a list of 2 hashes (`--unlike`), \
+                 which is not here, were refused.\n\n",
+            ),
+        ] {
+            let keywords = vec!["cat".to_owned()];
+            let crawl = CrawlFacts { keywords, inputs, unlike, safe_search: true, ..CrawlFacts::default() };
+            assert_eq!(command(&crawl, None), format!("    pixcrawler crawl {end}"));
+        }
     }
 
     #[test]

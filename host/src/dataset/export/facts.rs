@@ -58,6 +58,8 @@ pub struct CrawlFacts {
     pub options: BTreeMap<String, BTreeMap<String, String>>,
     /// What was accepted.
     pub rules: Rules,
+    /// How many hashes its list of unwanted pictures has.
+    pub unlike: u32,
     /// Whether what is not safe for work was left out.
     pub safe_search: bool,
     /// BCP 47.
@@ -153,6 +155,7 @@ impl From<CrawlRow> for CrawlFacts {
             max_images: (!row.max_is_default).then_some(row.max_images),
             options: options.sources,
             rules: row.rules.0,
+            unlike: u32::try_from(row.unlike_count).unwrap_or_default(),
             safe_search: options.safe_search,
             language: options.language,
         }
