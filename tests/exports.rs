@@ -765,6 +765,14 @@ async fn what_may_not_be_asked_for_is_said() {
         problem(&answer, 422, "broken-rules");
         assert_eq!(pointers(&answer.json()), wrong, "{body}");
     }
+    for (body, fields) in [
+        (json!({ "format": "zip", "split": "train" }), "train, validation, test"),
+        (json!({ "format": "zip", "pictures": "png" }), "width, height, fit, enlarge, format, quality"),
+    ] {
+        let wrong = ann.post(&kept.exports(), &body).await.expect(422).json();
+        let must = format!("must be an object of these fields: {fields}");
+        assert_eq!(wrong["errors"][0]["detail"], must, "{wrong:#}");
+    }
     // An empty dataset has an export.
     for number in 0..20 {
         let format = ["zip", "webdataset", "parquet", "json", "yaml"][number % 5];

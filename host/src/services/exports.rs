@@ -16,8 +16,6 @@ const SHARD_IMAGES: std::ops::RangeInclusive<i64> = 1..=1_000_000;
 const SHARD_BYTES: std::ops::RangeInclusive<i64> = 1 << 20..=64 << 30;
 /// Largest seed: programs that know numbers with a floating point only read it exactly.
 const LARGEST_SEED: i64 = (1 << 53) - 1;
-/// Fields of `pictures` and `split`.
-const MOST_FIELDS: usize = 20;
 
 /// A new export as it is asked for, read like a [`JobRequest`](crate::services::create::JobRequest).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,14 +65,15 @@ impl From<Value> for ExportRequest {
             parquet_beside: form.boolean("parquet_beside"),
             ..Self::default()
         };
-        let mut shares = form.object("split", MOST_FIELDS);
+        let mut shares = form.object_of("split", &["train", "validation", "test"]);
         let split = SplitRequest {
             train: shares.number("train"),
             validation: shares.number("validation"),
             test: shares.number("test"),
         };
         shares.end();
-        let mut pictures = form.object("pictures", MOST_FIELDS);
+        let fields = ["width", "height", "fit", "enlarge", "format", "quality"];
+        let mut pictures = form.object_of("pictures", &fields);
         let wanted = PicturesRequest {
             width: pictures.number("width"),
             height: pictures.number("height"),

@@ -11,6 +11,9 @@ use crate::{
     services::violation::{Violations, list_of_at_most, pointer},
 };
 
+/// Most fields of an object whose fields are known: each other one is told.
+const MOST_FIELDS: usize = 20;
+
 /// An object whose fields are read one by one.
 pub(super) struct Form<'a> {
     /// Those that were not read yet.
@@ -127,11 +130,20 @@ impl<'a> Form<'a> {
 
     /// An object of at most `most` fields; absent, it has none. One with more is not looked into.
     pub(super) fn object(&mut self, name: &str, most: usize) -> Form<'_> {
+        self.object_or(name, most, format!("must be an object of at most {most} fields"))
+    }
+
+    /// An object that may have these fields; absent, it has none.
+    pub(super) fn object_of(&mut self, name: &str, fields: &[&str]) -> Form<'_> {
+        self.object_or(name, MOST_FIELDS, format!("must be an object of these fields: {}", fields.join(", ")))
+    }
+
+    fn object_or(&mut self, name: &str, most: usize, must: String) -> Form<'_> {
         let fields = match self.take(name) {
             None => Map::new(),
             Some(Value::Object(fields)) if fields.len() <= most => fields,
             Some(_) => {
-                self.misread(name, format!("must be an object of at most {most} fields"));
+                self.misread(name, must);
                 Map::new()
             }
         };
