@@ -9,8 +9,8 @@ const BANDS: usize = 16;
 /// Values of a part.
 const CELLS: usize = 1 << 16;
 const _: () = assert!((Pdq::ALIKE as usize) < 2 * BANDS);
-/// Values of a part, or hashes, between two looks whether it is to end.
-const LOOK: u32 = 1024;
+/// Hashes, and pairs of them, that are gone through between two looks whether it is to end: some milliseconds.
+const LOOK: usize = 1 << 20;
 
 /// Sets of things that are joined until they are asked for.
 struct Sets {
@@ -124,7 +124,16 @@ pub fn groups(
             sets.join(owners[one as usize], owners[other as usize]);
         }
     };
-    let is_over = |number: u32| number.is_multiple_of(LOOK) && is_over();
+    // The first look is before the first pair.
+    let mut since = LOOK;
+    let mut is_over = |pairs: usize| {
+        since += 1 + pairs;
+        let looks = since > LOOK;
+        if looks {
+            since = 0;
+        }
+        looks && is_over()
+    };
     let all = triangle(unique.len() as u64);
     // It takes as long to go through the cells as to look at some pairs.
     let of_cells = (BANDS * CELLS) as u64;
@@ -138,7 +147,7 @@ pub fn groups(
     }
     if all <= by_cells {
         for one in (0..).take(unique.len()) {
-            if is_over(one) {
+            if is_over(one as usize) {
                 return None;
             }
             (0..one).for_each(|other| join(one, other));
@@ -146,11 +155,13 @@ pub fn groups(
     } else {
         for band in 0..BANDS {
             let cells = Cells::new(&unique, band);
-            for (number, value) in (0..).zip(0..CELLS) {
-                if is_over(number) {
-                    return None;
-                }
+            for value in 0..CELLS {
+                let beside = cells.beside(value).map(<[u32]>::len).sum::<usize>();
                 for (at, one) in cells.of(value).iter().enumerate() {
+                    // A cell may have nearly all hashes.
+                    if is_over(at + beside) {
+                        return None;
+                    }
                     cells.of(value)[..at].iter().for_each(|other| join(*one, *other));
                     cells.beside(value).flatten().for_each(|other| join(*one, *other));
                 }
@@ -162,6 +173,8 @@ pub fn groups(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use proptest::prelude::*;
     use rand::{SeedableRng as _, rngs::SmallRng};
 
@@ -238,6 +251,21 @@ mod tests {
         assert_eq!(groups(3, &hashes, &[], 31, 3, || false).unwrap(), [0, 1, 2]);
         assert!(groups(3, &hashes, &[], 31, 2, || false).is_none());
         assert!(groups(3, &hashes, &[], 31, 3, || true).is_none());
+    }
+
+    #[test]
+    fn it_looks_whether_to_end_by_the_pairs_that_it_has_gone_through() {
+        let random_numbers = &mut SmallRng::seed_from_u64(9);
+        let hash = random(random_numbers);
+        let hashes: Vec<(u32, Pdq)> =
+            (0..3000).map(|number| (number, near(hash, 20, random_numbers))).collect();
+        let looks = Cell::new(0);
+        let look = || {
+            looks.set(looks.get() + 1);
+            false
+        };
+        groups(3000, &hashes, &[], 31, u64::MAX, look).unwrap();
+        assert_eq!(looks.get(), 1 + 3000 * 2999 / 2 / LOOK);
     }
 
     proptest! {

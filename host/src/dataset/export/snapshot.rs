@@ -5,6 +5,9 @@ use std::{
     time::Duration,
 };
 
+use tokio::task::{JoinError, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
 use super::{
     ExportFileError,
     facts::{Counts, ExportFacts},
@@ -229,12 +232,12 @@ async fn divide(
         return Err(impossible(format!("is for at most {MOST_IMAGES} pictures")));
     }
     let stood_for = snapshot.stood_for(user, dataset, MOST_IMAGES).await?;
-    let divided = tokio::task::spawn_blocking(move || {
+    let divided = while_awaited(move |is_over| {
         let member = |look: &LookRow| Member { label: look.label, sha256: look.sha256, hashes: look.hashes };
         let members: Vec<Member> = looks.iter().map(member).collect();
         let numbers: HashMap<ImageId, u32> = looks.iter().map(|look| look.image).zip(0..).collect();
         let stood_for = stood_for.into_iter().filter_map(|(image, hash)| Some((*numbers.get(&image)?, hash)));
-        let parts = parts(&members, &stood_for.collect::<Vec<_>>(), split, seed)?;
+        let parts = parts(&members, &stood_for.collect::<Vec<_>>(), split, seed, is_over)?;
         Some(looks.iter().map(|look| look.image).zip(parts).collect::<Vec<_>>())
     });
     let divided = divided.await.map_err(|_| ExportFileError::Stopped)?;
@@ -242,6 +245,15 @@ async fn divide(
         impossible("cannot be made: too many pictures of the dataset look nearly alike".to_owned())
     })?;
     Ok(snapshot.divide(&divided).await?)
+}
+
+/// What `work` gives on a thread of its own. It is told when nobody waits for it any more: whoever asked may leave.
+async fn while_awaited<T: Send + 'static>(
+    work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    let left = CancellationToken::new();
+    let _guard = left.clone().drop_guard();
+    spawn_blocking(move || work(&|| left.is_cancelled())).await
 }
 
 fn item(row: SnapshotRow, position: i32, folders: &Folders) -> Result<ExportItem, ExportError> {
@@ -318,4 +330,29 @@ fn files(
 fn documents(end: i32) -> Vec<NewExportFile> {
     let documents = [(ATTRIBUTION, ExportFileKind::Attribution), (CARD, ExportFileKind::Card)];
     documents.map(|(name, kind)| NewExportFile { name: name.to_owned(), kind, first: 0, end }).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_is_told_when_nobody_waits_for_it_any_more() {
+        let (begin, begun) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let asked = tokio::spawn(while_awaited(move |is_over| {
+            begin.send(is_over()).unwrap();
+            while !is_over() {
+                std::thread::yield_now();
+            }
+            end.send(()).unwrap();
+        }));
+        assert!(!begun.await.unwrap());
+        asked.abort();
+        ended.await.unwrap();
+        assert!(asked.await.unwrap_err().is_cancelled());
+        assert_eq!(while_awaited(|is_over| is_over()).await.ok(), Some(false));
+    }
 }

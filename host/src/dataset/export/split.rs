@@ -35,7 +35,7 @@ struct Group {
 }
 
 /// The part of each member; `stood_for` are hashes of pictures that members stand for, which connect them, too. None
-/// where it takes too long to tell which look alike.
+/// where it takes too long to tell which look alike, or when it `is_over` before that is told.
 ///
 /// Groups are gone through by label, the largest of each first and those of one size by chance, and each is given
 /// to the part that lacks most of what it should have by then. So the parts of a label, as those of the whole, have
@@ -45,6 +45,7 @@ pub(super) fn parts(
     stood_for: &[(u32, Pdq)],
     split: Split,
     seed: i64,
+    is_over: impl Fn() -> bool,
 ) -> Option<Vec<SplitPart>> {
     let mut by_hash: Vec<u32> = (0..).take(members.len()).collect();
     by_hash.sort_unstable_by_key(|member| {
@@ -61,7 +62,7 @@ pub(super) fn parts(
         .flat_map(|(number, member)| member.hashes.into_iter().flatten().map(move |hash| (number, hash)))
         .chain(stood_for.iter().copied())
         .collect();
-    let firsts = groups(members.len(), &hashes, &equal, Pdq::ALIKE, MOST_PAIRS, || false)?;
+    let firsts = groups(members.len(), &hashes, &equal, Pdq::ALIKE, MOST_PAIRS, is_over)?;
     let mut all: HashMap<u32, Group> = HashMap::new();
     // The member with the least hash speaks for a group: in whatever order they came.
     for member in by_hash {
@@ -98,6 +99,15 @@ mod tests {
     use super::*;
 
     const SPLIT: Split = Split { train: 80, validation: 10, test: 10 };
+
+    fn parts(
+        members: &[Member],
+        stood_for: &[(u32, Pdq)],
+        split: Split,
+        seed: i64,
+    ) -> Option<Vec<SplitPart>> {
+        super::parts(members, stood_for, split, seed, || false)
+    }
 
     fn member(number: u32, label: u32, look: Option<u32>) -> Member {
         let hash = |text: String| Hash::digest(text).into();
