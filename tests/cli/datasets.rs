@@ -466,4 +466,13 @@ async fn a_list_of_hashes_keeps_pictures_out() {
     ] {
         shell.run(&[&["dataset", "remove", &id], arguments].concat()).await.expect(2).says(&[said]);
     }
+
+    // A new dataset knows nothing of what was taken out of the old one, which is said once.
+    let restart = ["crawl", "--out", "out", "--restart", "--json"];
+    let anew = shell.run(&restart).await.expect(0);
+    anew.says(&[&format!("Note: what was taken out of dataset {id} alone may come in again")]);
+    let anew = anew.json();
+    assert_eq!((&anew["kept"], &anew["refused"]), (&json!(2), &json!({ "unwanted": 1 })), "{anew}");
+    let again = shell.run(&restart).await.expect(0);
+    assert!(!again.stderr.contains("taken out"), "{again:?}");
 }

@@ -29,7 +29,7 @@ use crate::{
     dataset::{self, ExportError, Exported, REFUSALS},
     db,
     error::chain,
-    model::{JobId, JobState, UserId},
+    model::{DatasetId, JobId, JobState, UserId},
     plugins::PluginStatus,
     services::{
         Violation,
@@ -129,8 +129,13 @@ impl CrawlArgs {
         progress: &mut Progress,
     ) -> anyhow::Result<ExitCode> {
         let caller = local_user();
-        if self.restart {
-            forget(app, folder, caller.user).await?;
+        if self.restart
+            && let Some(dataset) = forget(app, folder, caller.user).await?
+            && !db::removals::list(&app.db, caller.user, Some(dataset), None, 1).await?.is_empty()
+        {
+            progress.note(&format!(
+                "Note: what was taken out of dataset {dataset} alone may come in again: this begins a new one."
+            ));
         }
         prepared(app, stop, progress).await;
         let (job, begun) = begin(app, folder, &caller, request, self).await?;
@@ -266,15 +271,18 @@ async fn prepared(app: &App, stop: &CancellationToken, progress: &Progress) {
     announced(&|what| progress.busy(what), &what, plugin::prepared(&app.plugins, stop)).await;
 }
 
-/// Lets go of the folder's job, which goes on for nobody.
-async fn forget(app: &App, folder: &mut Folder, user: UserId) -> anyhow::Result<()> {
+/// Lets go of the folder's job, which goes on for nobody. Gives its dataset, where it is of this database.
+async fn forget(app: &App, folder: &mut Folder, user: UserId) -> anyhow::Result<Option<DatasetId>> {
+    let mut dataset = None;
     if let Some(before) = folder.job()
         && let Some(row) = db::jobs::show(&app.db, user, before.id).await?
         && row.created_at.0 == before.created_at
     {
         app.cancel_job(user, before.id).await?;
+        dataset = Some(row.dataset_id);
     }
-    folder.forget()
+    folder.forget()?;
+    Ok(dataset)
 }
 
 /// The folder's job, set going if it is not; a new one for a folder without.

@@ -112,7 +112,8 @@ pub(in crate::cli) struct CrawlArgs {
     /// what the site may have mended (not found, damaged and the like)
     #[arg(long)]
     pub(super) update: bool,
-    /// Forget what was crawled into the folder and begin anew
+    /// Forget what was crawled into the folder and begin anew, with a new dataset: what was taken out of the old
+    /// one alone may come in again
     #[arg(long, conflicts_with = "update")]
     pub(super) restart: bool,
     /// Print one JSON object at the end
