@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     api::{Answer, Api, User, pointers, send},
-    postgres::execute,
+    postgres::{execute, until_waiting},
     site::PATIENCE,
 };
 
@@ -784,6 +784,30 @@ async fn what_may_not_be_asked_for_is_said() {
     let states: Vec<&Value> = listed["items"].as_array().unwrap().iter().map(|item| &item["state"]).collect();
     assert_eq!(states, vec!["complete"; 20]);
     problem(&ann.post(&kept.exports(), &json!({ "format": "csv" })).await, 409, "too-many-exports");
+    api.stop().await;
+}
+
+/// Neither sees the other's when it begins.
+#[tokio::test]
+async fn of_two_that_ask_for_the_last_export_at_once_one_has_it() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let kept = Kept::make(&api, &ann, &pictures()).await;
+    let pool = &api.database.pool;
+    let others = "insert into pixcrawler.export (user_id, dataset_id, format, options, images, facts)
+                  select user_id, id, 'json', '{}', 0, '{}' from datasets, generate_series(1, 19)";
+    execute(pool, others).await;
+    let mut tx = pool.begin().await.unwrap();
+    sqlx::query("lock table pixcrawler.export_item in share mode").execute(&mut *tx).await.unwrap();
+    let let_go = async {
+        until_waiting(pool, 2).await;
+        tx.commit().await.unwrap();
+    };
+    let (path, body) = (kept.exports(), json!({ "format": "json" }));
+    let (one, other, ()) = tokio::join!(ann.post(&path, &body), ann.post(&path, &body), let_go);
+    let (made, refused) = if one.status == 201 { (one, other) } else { (other, one) };
+    made.expect(201);
+    problem(&refused, 409, "too-many-exports");
     api.stop().await;
 }
 

@@ -10,7 +10,6 @@ use pixcrawler::{
     model::{DatasetId, JobId},
 };
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use super::{
     problem,
@@ -18,8 +17,8 @@ use super::{
 };
 use crate::support::{
     api::{Api, User, json as with_body, pointers, send},
-    postgres::{as_user, execute},
-    site::{ORIGIN, PATIENCE, Reply, Site, picture},
+    postgres::{as_user, execute, until_waiting},
+    site::{ORIGIN, Reply, Site, picture},
 };
 
 async fn create(user: &User<'_>, body: &Value) -> (Value, String) {
@@ -144,16 +143,6 @@ async fn a_dataset_is_made_changed_moved_and_listed() {
     problem(&ann.get(&path).await, 404, "not-found");
     assert_eq!(below(&api.database.pool).await, [("datasets", 4)]);
     api.stop().await;
-}
-
-/// Waits until so many transactions wait for others.
-async fn until_waiting(pool: &PgPool, most: i64) {
-    let waiting = async {
-        let count = "select count(*) from pg_stat_activity
-                      where datname = current_database() and wait_event_type = 'Lock'";
-        while sqlx::query_scalar::<_, i64>(count).fetch_one(pool).await.unwrap() < most {}
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.expect("nobody waits");
 }
 
 /// The frontend moves datasets and deletes projects by itself, whatever is done to the jobs meanwhile.

@@ -21,6 +21,8 @@ use sqlx::{Postgres, Transaction};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::site::PATIENCE;
+
 /// An empty database, up to date, that nobody else uses. It goes with the run.
 pub(crate) struct TestDatabase {
     /// For programs under test.
@@ -80,6 +82,16 @@ pub(crate) async fn prepared(url: SecretString) -> TestDatabase {
 pub(crate) async fn execute(pool: &PgPool, statements: &str) {
     let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned())).execute(pool).await;
     done.unwrap_or_else(|error| panic!("{statements}: {error}"));
+}
+
+/// Waits until so many transactions wait for others.
+pub(crate) async fn until_waiting(pool: &PgPool, most: i64) {
+    let waiting = async {
+        let count = "select count(*) from pg_stat_activity
+                      where datname = current_database() and wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(count).fetch_one(pool).await.unwrap() < most {}
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("nobody waits");
 }
 
 /// The same database, as another role.

@@ -7,7 +7,9 @@ use std::{collections::HashSet, time::Duration};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool, Postgres, Row as _, Transaction, types::Json};
+use sqlx::{
+    AssertSqlSafe, FromRow, PgConnection, PgExecutor, PgPool, Postgres, Row as _, Transaction, types::Json,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -200,16 +202,13 @@ impl Snapshot {
         &mut self.tx
     }
 
-    /// How many exports a user has asked for, of the dataset and of all.
-    pub async fn count(&mut self, user: UserId, dataset: DatasetId) -> sqlx::Result<(i64, i64)> {
-        sqlx::query_as(
-            "select count(*) filter (where dataset_id = $2), count(*) from pixcrawler.export
-              where user_id = $1 and fingerprint is null",
-        )
-        .bind(user)
-        .bind(dataset)
-        .fetch_one(&mut *self.tx)
-        .await
+    /// Lets no other export that this user asks for end before this one does. Waits for the one that is about to.
+    pub async fn lock(&mut self, user: UserId) -> sqlx::Result<()> {
+        sqlx::query("select pg_advisory_xact_lock(hashtext('pixcrawler.exports'), hashtext($1::text))")
+            .bind(user)
+            .execute(&mut *self.tx)
+            .await
+            .map(drop)
     }
 
     /// First labels of what the dataset has kept, each once.
@@ -410,6 +409,19 @@ impl Snapshot {
         .await?;
         self.tx.commit().await
     }
+}
+
+/// How many exports a user has asked for, of the dataset and of all. A snapshot does not see those that others have
+/// ended since it was begun.
+pub async fn count(db: impl PgExecutor<'_>, user: UserId, dataset: DatasetId) -> sqlx::Result<(i64, i64)> {
+    sqlx::query_as(
+        "select count(*) filter (where dataset_id = $2), count(*) from pixcrawler.export
+          where user_id = $1 and fingerprint is null",
+    )
+    .bind(user)
+    .bind(dataset)
+    .fetch_one(db)
+    .await
 }
 
 /// Takes out of an export what went before it was there, as far as that is known; and notes up to which

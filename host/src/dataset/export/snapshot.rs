@@ -164,12 +164,8 @@ impl App {
         let mut snapshot = Snapshot::begin(&self.db).await?;
         let facts = ExportFacts::of(snapshot.connection(), user, Scope::Dataset(dataset)).await?;
         let mut facts = facts.ok_or(CreateExportError::NotFound)?;
-        let (of_dataset, of_user) = snapshot.count(user, dataset).await?;
-        for (there, most, what) in [(of_dataset, MOST_OF_DATASET, "dataset"), (of_user, MOST_OF_USER, "user")]
-        {
-            if there >= most && purpose == Purpose::Asked {
-                return Err(CreateExportError::TooMany(there, what));
-            }
+        if purpose == Purpose::Asked {
+            allow_another(db::exports::count(snapshot.connection(), user, dataset).await?)?;
         }
         let classes = snapshot.classes(user, dataset).await?;
         let folders = Folders::new(classes.iter().map(String::as_str));
@@ -208,6 +204,11 @@ impl App {
         facts.counts = counts;
         let facts = serde_json::to_value(&facts).unwrap_or_default();
         let files = files(format, options, shards.firsts, position);
+        if purpose == Purpose::Asked {
+            // Again, as of now: others may have come meanwhile. At the end, so that nobody waits for the rest of it.
+            snapshot.lock(user).await?;
+            allow_another(db::exports::count(&self.db, user, dataset).await?)?;
+        }
         snapshot.end(export, position, &facts, &files).await?;
         begin_to_settle(&self.db, export).await?;
         self.export_wake.notify_one();
@@ -215,6 +216,16 @@ impl App {
         measure_files(self, &found.ok_or(CreateExportError::NotFound)?).await?;
         Ok(export)
     }
+}
+
+/// Tells whether there may be one more than these, which a dataset and its user have.
+fn allow_another((of_dataset, of_user): (i64, i64)) -> Result<(), CreateExportError> {
+    for (there, most, what) in [(of_dataset, MOST_OF_DATASET, "dataset"), (of_user, MOST_OF_USER, "user")] {
+        if there >= most {
+            return Err(CreateExportError::TooMany(there, what));
+        }
+    }
+    Ok(())
 }
 
 /// Notes in which part each picture is, if the export is split.
