@@ -35,6 +35,12 @@ async fn datasets_are_looked_at_and_measured() {
     {
         assert!(text.contains(part), "`{part}` is missing: {text}");
     }
+    assert!(!text.contains("several labels"), "{text}");
+    let labelled = "update images set labels = labels || to_jsonb(string_to_array('a b c d e f g h i', ' '))";
+    sqlx::raw_sql(labelled).execute(&shell.database.pool).await.unwrap();
+    let text = shell.run(&["dataset", "show", &id]).await.expect(0).stdout;
+    let once = "(2 more)  3\nA picture with several labels counts for each of them.";
+    assert!(text.contains(once) && text.contains(" 3 ("), "{text}");
     for (arguments, code, said) in [
         (&["show", "99999"][..], 1, "there is no dataset 99999 made by `pixcrawler crawl`"),
         (&["show", "99999", "--all-users"], 1, "there is no dataset 99999; see"),

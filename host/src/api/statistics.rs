@@ -17,7 +17,7 @@ use crate::{
         self,
         statistics::{self, Bins, StatisticsScope},
     },
-    model::{DatasetId, ProjectId},
+    model::{DatasetId, ProjectId, UserId},
 };
 
 pub(super) struct StatisticsApi;
@@ -34,7 +34,7 @@ struct Statistics {
     duplicates: i64,
     /// Images that were refused for another reason.
     refused: i64,
-    /// By label; an image with several counts for each of them.
+    /// By label; an image with several counts for each of them, so that together they may be more than `images`.
     labels: Shares,
     /// By source.
     sources: Shares,
@@ -66,7 +66,7 @@ struct Shares {
     items: Vec<Share>,
     /// How many more names there are.
     others: i64,
-    /// Images of these together.
+    /// Images of these together, each once.
     other_images: i64,
     /// What these take.
     other_bytes: i64,
@@ -123,7 +123,7 @@ impl StatisticsApi {
             return Err(datasets::not_found().into());
         }
         let scope = StatisticsScope::Dataset(dataset);
-        Ok(Json(statistics::count(&app.db, caller.user, scope).await?.into()))
+        Ok(Json(count(app, caller.user, scope).await?))
     }
 
     /// Count what the datasets of a project hold
@@ -147,8 +147,12 @@ impl StatisticsApi {
         let project = ProjectId(id);
         db::projects::show(&app.db, caller.user, project).await?.ok_or_else(projects::not_found)?;
         let scope = StatisticsScope::Project(project);
-        Ok(Json(statistics::count(&app.db, caller.user, scope).await?.into()))
+        Ok(Json(count(app, caller.user, scope).await?))
     }
+}
+
+async fn count(app: &App, user: UserId, scope: StatisticsScope) -> Result<Statistics, db::Error> {
+    Ok(statistics::count(&app.db, user, scope, statistics::MOST_NAMES).await?.into())
 }
 
 impl From<statistics::Statistics> for Statistics {

@@ -83,7 +83,7 @@ pub async fn write(
     let facts = ExportFacts::of(&mut connection, user, Scope::Dataset(dataset)).await?;
     drop(connection);
     let Some(facts) = facts else { return Ok(None) };
-    let held = statistics::count(&app.db, user, StatisticsScope::Dataset(dataset)).await?;
+    let held = statistics::count(&app.db, user, StatisticsScope::Dataset(dataset), MOST_NAMES).await?;
     let labels = report::labels(&app.db, user, dataset).await?;
     let (groups, group_count) = report::groups(&app.db, user, dataset, MOST_GROUPS).await?;
     let sheets = labels.iter().take(MOST_LABELS).map(|label| label.images.min(per_label.into()));

@@ -4,8 +4,8 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::model::{DatasetId, ProjectId, UserId};
 
-/// Most names of a facet that are counted one by one.
-const MOST_NAMES: i32 = 50;
+/// Names of a facet that are counted one by one, unless fewer are asked for.
+pub const MOST_NAMES: usize = 50;
 
 /// From where the bins of a histogram begin, each up to the next, the last without end; the first is 0.
 pub type Bins = &'static [f64];
@@ -44,7 +44,7 @@ pub struct Shares {
     pub first: Vec<(Option<String>, Share)>,
     /// How many more names there are.
     pub others: i64,
-    /// All of these together.
+    /// All of these together, each image once.
     pub rest: Share,
 }
 
@@ -63,7 +63,7 @@ pub struct Statistics {
     pub formats: Shares,
     /// By licence.
     pub licenses: Shares,
-    /// By each of their labels: one with several counts for each.
+    /// By each of their labels: one with several counts for each, so that together they may be more than are kept.
     pub labels: Shares,
     /// By source.
     pub sources: Shares,
@@ -92,14 +92,20 @@ pub fn ranges(bins: Bins) -> impl Iterator<Item = (f64, Option<f64>)> {
 struct CountRow {
     facet: String,
     name: Option<String>,
-    rank: i64,
+    is_rest: bool,
     names: i64,
     images: i64,
     bytes: i64,
 }
 
-/// Counts what is in a dataset or project of this user, which is there.
-pub async fn count(db: &PgPool, user: UserId, scope: StatisticsScope) -> sqlx::Result<Statistics> {
+/// Counts what is in a dataset or project of this user, which is there; of each facet but the refusals, `most_names`
+/// one by one.
+pub async fn count(
+    db: &PgPool,
+    user: UserId,
+    scope: StatisticsScope,
+    most_names: usize,
+) -> sqlx::Result<Statistics> {
     let (within, id) = match scope {
         StatisticsScope::Dataset(dataset) => ("dataset_id = $2", dataset.0),
         StatisticsScope::Project(project) => (
@@ -109,7 +115,7 @@ pub async fn count(db: &PgPool, user: UserId, scope: StatisticsScope) -> sqlx::R
     };
     let rows: Vec<CountRow> = sqlx::query_as(AssertSqlSafe(format!(
         "with shown as materialized (
-            select case when is_duplicate then 'duplicate' when is_valid then 'kept' else 'refused' end as verdict,
+            select id, case when is_duplicate then 'duplicate' when is_valid then 'kept' else 'refused' end as verdict,
                    reason, format, license, source, file_size, to_jsonb(labels) as labels,
                    lower(split_part(split_part(original_url, '://', 2), '/', 1)) as host,
                    width_bucket(width::float8, $3) as width, width_bucket(height::float8, $3) as height,
@@ -117,6 +123,12 @@ pub async fn count(db: &PgPool, user: UserId, scope: StatisticsScope) -> sqlx::R
                    width_bucket(width::float8 / nullif(height, 0), $5) as aspect,
                    width_bucket(file_size::float8, $6) as size
               from public.images where user_id = $1 and {within}),
+         labelled as not materialized (
+            -- The frontend may have written anything.
+            select id, label, file_size
+              from shown,
+                   jsonb_array_elements_text(case jsonb_typeof(labels) when 'array' then labels else '[]' end) as label
+             where verdict = 'kept'),
          counted as (
             select 'verdict' as facet, verdict as name, count(*) as images, sum(file_size) as bytes
               from shown group by verdict
@@ -140,19 +152,26 @@ pub async fn count(db: &PgPool, user: UserId, scope: StatisticsScope) -> sqlx::R
               from shown where verdict = 'kept'
              group by grouping sets (format, license, source, host, width, height, megapixels, aspect, size)
              union all
-            -- The frontend may have written anything.
-            select 'label', label, count(*), sum(file_size)
-              from shown,
-                   jsonb_array_elements_text(case jsonb_typeof(labels) when 'array' then labels else '[]' end) as label
-             where verdict = 'kept'
-             group by label),
+            select 'label', label, count(*), sum(file_size) from labelled group by label),
          ranked as (
-            select *, row_number() over (partition by facet order by images desc, name collate \"C\") as rank
-              from counted)
-         select facet, case when min(rank) <= $7 then min(name) end as name, min(rank) as rank, count(*) as names,
-                sum(images)::bigint as images, coalesce(sum(bytes), 0)::bigint as bytes
+            select *, row_number() over (partition by facet order by images desc, name collate \"C\") as rank,
+                   case facet when 'refusal' then {MOST_NAMES} else $7::bigint end as most
+              from counted),
+         other_labels as (
+            -- An image may have several of them.
+            select count(*) as images, sum(file_size) as bytes
+              from (select distinct id, file_size
+                      from labelled join ranked
+                        on (name is null) = (label is null) and coalesce(name, '') = coalesce(label, '')
+                     where facet = 'label' and rank > most) as image)
+         select facet, case when min(rank) <= most then min(name) end as name, min(rank) > most as is_rest,
+                count(*) as names,
+                (case when facet = 'label' and min(rank) > most then (select images from other_labels)
+                      else sum(images) end)::bigint as images,
+                coalesce(case when facet = 'label' and min(rank) > most then (select bytes from other_labels)
+                              else sum(bytes) end, 0)::bigint as bytes
            from ranked
-          group by facet, least(rank, $7 + 1)
+          group by facet, most, least(rank - 1, most)
           order by facet, min(rank)",
     )))
     .bind(user)
@@ -161,7 +180,7 @@ pub async fn count(db: &PgPool, user: UserId, scope: StatisticsScope) -> sqlx::R
     .bind(MEGAPIXELS)
     .bind(ASPECTS)
     .bind(SIZES)
-    .bind(MOST_NAMES)
+    .bind(i64::try_from(most_names).unwrap_or(i64::MAX))
     .fetch_all(db)
     .await?;
     Ok(Statistics::of(rows))
@@ -206,7 +225,7 @@ impl Statistics {
 impl Shares {
     fn add(&mut self, row: CountRow) {
         let share = Share { images: row.images, bytes: row.bytes };
-        if row.rank > i64::from(MOST_NAMES) {
+        if row.is_rest {
             self.others = row.names;
             self.rest = share;
         } else {

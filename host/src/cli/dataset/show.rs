@@ -24,6 +24,8 @@ use crate::{
 const SHOWN: usize = 8;
 
 /// Show a dataset: what was asked for, what is in it by label, source, licence and size, and what was refused
+///
+/// A picture with several labels counts for each of them, and once wherever pictures are counted together.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler dataset show 3\n  \
@@ -103,7 +105,8 @@ impl Show {
             let user = whose.owner_of_dataset(db, id).await?;
             let gone = "the dataset was deleted";
             let detail = db::datasets::detail(db, user, id).await?.context(gone)?;
-            let held = statistics::count(db, user, StatisticsScope::Dataset(id)).await?;
+            let most_names = if self.json { statistics::MOST_NAMES } else { SHOWN };
+            let held = statistics::count(db, user, StatisticsScope::Dataset(id), most_names).await?;
             Ok(ShownDataset::new(detail, held))
         });
         let shown = shown.await?;
@@ -177,6 +180,9 @@ impl ShownDataset {
             if !shares.items.is_empty() {
                 text += &format!("\n\n{}", table(&shares.rows(name)));
             }
+            if name == "LABEL" && shares.sum() > self.images {
+                text += "\nA picture with several labels counts for each of them.";
+            }
         }
         let megapixels: Vec<_> =
             self.megapixels.iter().filter(|bin| bin.images > 0).map(ShownBin::cells).collect();
@@ -190,6 +196,11 @@ impl ShownDataset {
 }
 
 impl ShownShares {
+    /// What is said of all names, added up.
+    fn sum(&self) -> i64 {
+        self.items.iter().map(|share| share.images).sum::<i64>() + self.other_images
+    }
+
     fn rows(&self, head: &str) -> Vec<Vec<String>> {
         let mut rows = vec![vec![head.to_owned(), "IMAGES".to_owned()]];
         let unknown = || "(unknown)".to_owned();
