@@ -396,7 +396,8 @@ async fn datasets_are_exported_and_what_was_interrupted_goes_on() {
     export(&["--format", "zip", "--out", "other"]).await.expect(1);
     let left = exports(&["--json"]).await.expect(0).json()["exports"][0]["id"].to_string();
     exports(&["--delete", &left, "--delete", "1"]).await.expect(1).says(&["has no export 1"]);
-    exports(&[]).await.expect(0).says(&["has no export."]);
+    let none = exports(&[]).await.expect(0);
+    none.says(&["has no export in the database. What `dataset export` wrote into a folder is not listed."]);
 
     for (arguments, code, said) in [
         (&["--size", "0"][..], 2, "--size must be"),

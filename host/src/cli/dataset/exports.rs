@@ -20,8 +20,8 @@ use crate::{
 
 /// List the exports of a dataset, or delete some
 ///
-/// They are those that were asked for over the API, and of `dataset export` those that are not finished. A dataset
-/// has 20 at most. Files that `dataset export` wrote stay as they are.
+/// They are those that were asked for over the API. `dataset export` writes into a folder and has one here only until
+/// it is finished: what it wrote is not listed, and stays as it is. A dataset has 20 at most.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler dataset exports 3\n  \
@@ -88,7 +88,10 @@ impl Exports {
         if self.json {
             say(&json!({ "exports": left }).to_string());
         } else if left.is_empty() {
-            tell(&format!("Dataset {} has no export.", self.id));
+            tell(&format!(
+                "Dataset {} has no export in the database. What `dataset export` wrote into a folder is not listed.",
+                self.id
+            ));
         } else {
             let head = ["ID", "FORMAT", "IMAGES", "REMOVED", "CREATED"].map(str::to_owned).to_vec();
             let lines = left.iter().map(|export| {
