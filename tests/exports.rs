@@ -444,6 +444,37 @@ async fn what_a_worker_left_is_made_by_another_and_what_was_lost_is_made_again()
     api.stop().await;
 }
 
+/// The other way round each would make it anew, again and again.
+#[tokio::test]
+async fn a_file_that_a_newer_version_made_is_left_to_it() {
+    let api = Api::start().await;
+    let ann = api.user("ann@example.org");
+    let kept = Kept::make(&api, &ann, &pictures()).await;
+    let export = kept.export(&ann, &json!({ "format": "parquet" })).await;
+    finish(&api).await;
+    let newer = "update pixcrawler.export_file set layout = layout + 1, length = 5, sha256 = null
+                  where kind = 'parquet'";
+    execute(&api.database.pool, newer).await;
+    finish(&api).await;
+    let row = async || -> (i16, i64, Option<Vec<u8>>) {
+        let row = "select layout, length, sha256 from pixcrawler.export_file where kind = 'parquet'";
+        sqlx::query_as(row).fetch_one(&api.database.pool).await.unwrap()
+    };
+    assert_eq!(row().await, (db::exports::LAYOUT + 1, 5, None));
+    let path = kept.file(&export, "data-00000.parquet");
+    let answer = ann.get(&path).await;
+    problem(&answer, 409, "export-not-ready");
+    assert!(answer.json()["detail"].as_str().unwrap().contains("newer version"), "{answer:?}");
+    bytes(ann.request("GET", &kept.file(&export, "README.md")), 200).await;
+    // One of an earlier version is made anew.
+    let older = "update pixcrawler.export_file set layout = layout - 2 where kind = 'parquet'";
+    execute(&api.database.pool, older).await;
+    finish(&api).await;
+    bytes(ann.request("GET", &path), 200).await;
+    assert_eq!(row().await.0, db::exports::LAYOUT);
+    api.stop().await;
+}
+
 /// Whoever deletes a picture before the export is there, and is done with it after, has not found it there.
 #[tokio::test]
 async fn a_picture_that_goes_while_an_export_is_made_is_taken_out() {

@@ -429,6 +429,10 @@ impl From<ExportFileError> for Problem {
                 let detail = format!("The file is not made yet. The last time that was tried: {error}.");
                 Self::export_not_ready(detail, NOT_READY)
             }
+            ExportFileError::Newer => {
+                let detail = "A newer version of PixCrawler makes the file, and it alone can give it.";
+                Self::export_not_ready(detail, NOT_READY)
+            }
             error @ ExportFileError::Changed => {
                 let detail = "Pictures are being taken out of the export.";
                 let problem = Self::new(ProblemCode::DatabaseBusy, detail);

@@ -50,6 +50,9 @@ pub enum ExportFileError {
     /// It is to be made first; with what went wrong last time.
     #[error("the file is not made yet")]
     NotReady(Option<String>),
+    /// A process of a later version has made it, or is to.
+    #[error("a newer version of PixCrawler makes the file, and it alone can give it")]
+    Newer,
     /// The row is of a later version.
     #[error("what is stored of the export cannot be read")]
     Unreadable,

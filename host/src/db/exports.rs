@@ -86,6 +86,8 @@ pub struct ExportFileRow {
     pub sha256: Option<Sha256>,
     /// Why it is not made, if that failed, or what is not in it.
     pub error: Option<String>,
+    /// Whether a later version of the rules was applied to it.
+    pub is_newer: bool,
 }
 
 /// A file that is to be, at its beginning.
@@ -139,7 +141,8 @@ pub struct FileClaim {
 }
 
 /// Version of the rules by which the bytes of files follow from rows and options. It rises with every change
-/// of them: lengths and hashes from before do not count then, and clients begin anew.
+/// of them: lengths and hashes from before do not count then, and clients begin anew. While processes of several
+/// versions work on one database, files are made by the rules of the newest.
 pub const LAYOUT: i16 = 3;
 /// How long a claim is good without a word.
 const CLAIM: Duration = Duration::from_secs(60);
@@ -603,11 +606,12 @@ pub async fn write_facts(pool: &PgPool, export: ExportId, revision: i32, facts: 
 pub async fn unmake(pool: &PgPool, file: &ExportFileRow) -> sqlx::Result<()> {
     sqlx::query(
         "update pixcrawler.export_file set length = null, sha256 = null
-          where export_id = $1 and number = $2 and revision = $3",
+          where export_id = $1 and number = $2 and revision = $3 and layout = $4",
     )
     .bind(file.export)
     .bind(file.number)
     .bind(file.revision)
+    .bind(LAYOUT)
     .execute(pool)
     .await
     .map(drop)
@@ -636,13 +640,13 @@ pub async fn delete(pool: &PgPool, user: UserId, dataset: DatasetId, export: Exp
 }
 
 /// Takes the next file that is to be made or read, of this export or of any, small ones first, and keeps others
-/// from it.
+/// from it. What a newer version has made is left to it: else the two would make it anew for each other without end.
 pub async fn claim(pool: &PgPool, only: Option<ExportId>) -> sqlx::Result<Option<FileClaim>> {
     let id = Uuid::new_v4();
     let row = sqlx::query(AssertSqlSafe(format!(
         "with next as (
              select f.export_id, f.number from pixcrawler.export_file f join pixcrawler.export e on e.id = f.export_id
-              where (f.sha256 is null or f.layout <> $2) and f.failures < $3
+              where (f.layout < $2 or f.layout = $2 and f.sha256 is null) and f.failures < $3
                 and (f.claimed_until is null or f.claimed_until < now())
                 and ($5::integer is null or f.export_id = $5)
               order by e.images, f.export_id, f.number limit 1 for update of f skip locked)
@@ -686,7 +690,8 @@ impl FileClaim {
     ) -> sqlx::Result<bool> {
         let done = sqlx::query(
             "update pixcrawler.export_file
-                set length = $5, sha256 = $6, layout = $7, claim = null, claimed_until = null, failures = 0, error = $8
+                set length = $5, measure = case when layout = $7 then measure end, sha256 = $6, layout = $7,
+                    claim = null, claimed_until = null, failures = 0, error = $8
               where export_id = $1 and number = $2 and claim = $3 and revision = $4",
         )
         .bind(self.file.export)
@@ -781,7 +786,8 @@ fn export_of(row: &sqlx::postgres::PgRow) -> sqlx::Result<ExportRow> {
 fn file_of(row: &sqlx::postgres::PgRow) -> sqlx::Result<ExportFileRow> {
     let kind: &str = row.try_get("kind")?;
     // What was measured by other rules does not count.
-    let counts = row.try_get::<i16, _>("layout")? == LAYOUT;
+    let layout: i16 = row.try_get("layout")?;
+    let counts = layout == LAYOUT;
     let length: Option<i64> = row.try_get("length")?;
     let sha256: Option<&[u8]> = row.try_get("sha256")?;
     let sha256 = sha256.and_then(|bytes| bytes.try_into().ok()).map(Sha256);
@@ -799,6 +805,7 @@ fn file_of(row: &sqlx::postgres::PgRow) -> sqlx::Result<ExportFileRow> {
         measure: row.try_get::<Option<Value>, _>("measure")?.filter(|_| counts),
         sha256: sha256.filter(|_| counts),
         error: row.try_get("error")?,
+        is_newer: layout > LAYOUT,
     })
 }
 

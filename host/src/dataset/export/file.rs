@@ -110,7 +110,8 @@ impl App {
     /// Opens a file of an export by its name; none where there is no such.
     ///
     /// # Errors
-    /// [`ExportFileError::NotReady`] when it is to be made first, else when it cannot be read.
+    /// [`ExportFileError::NotReady`] when it is to be made first, [`ExportFileError::Newer`] when that is for another
+    /// version, else when it cannot be read.
     pub async fn open_export_file(
         &self,
         user: UserId,
@@ -166,6 +167,9 @@ impl App {
         let tag = Hash::digest(format!("{}/{number}/{revision}/{LAYOUT}", export.key));
         let tag = format!("\"{}\"", hex::encode(&tag[..16]));
         if file.kind.is_made(&export.options) {
+            if file.is_newer {
+                return Err(ExportFileError::Newer);
+            }
             let Some(length) = file.length else {
                 self.export_wake.notify_one();
                 exports::try_again(&self.db, &file).await?;
