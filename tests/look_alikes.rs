@@ -377,6 +377,34 @@ async fn copies_of_what_is_refused_later_are_tried_again() {
     assert_eq!(named(&system.images(&over["id"]).await, "/first/1")["verdict"], "kept");
 }
 
+/// Where other rules refuse what stands for others, an update of a job that is over judges these again, but not the
+/// same bytes.
+#[tokio::test]
+async fn an_update_tries_copies_of_what_was_refused_later() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    site.show("/page", [enlarged("one", 5), soft("one", 3), enlarged("one", 5)]);
+    let job = system.create(&["/page"], 100).await;
+    let before = system.until_status(job, "completed").await;
+    assert_eq!((&before["kept"], &before["duplicates"]), (&json!(1), &json!(2)), "{before:#}");
+    let dataset = before["dataset_id"].to_string();
+    let check = ["dataset", "check", &dataset, "--max-size", "60x60", "--all-users", "--yes", "--json"];
+    let told: Value = serde_json::from_str(&system.tool(&check, &[]).await).unwrap();
+    assert_eq!(told["refused"], 1, "{told}");
+    let refused = json!({ "size-not-wanted": 1 });
+    for (what, kept, duplicates) in [(json!({ "max_images": 99 }), 0, 2), (json!({ "update": true }), 1, 1)] {
+        system.post(&format!("/api/v1/crawl-jobs/{job}/retry"), &what).await.expect(200);
+        let shown = system.until_status(job, "completed").await;
+        assert_eq!(
+            (&shown["kept"], &shown["duplicates"], &shown["refused"]),
+            (&json!(kept), &json!(duplicates), &refused),
+            "{what}: {shown:#}"
+        );
+    }
+    assert_eq!(named(&system.images(job).await, "/page/1")["verdict"], "kept");
+}
+
 /// Of tables that have just been filled the database has no statistics, and may take a dataset for one row.
 #[tokio::test]
 async fn no_batch_reads_the_dataset_for_each_of_its_pictures_more_than_once() {

@@ -188,7 +188,8 @@ pub async fn refuse(connection: &mut PgConnection, job: &JobRow, reason: &str) -
 /// images because a part failed: chunks that failed or were cancelled go on from their
 /// checkpoints, and pictures that were left, or refused for a reason that may pass, are tried again.
 /// With another number of images any job goes on, also one that is under way; with `update` any that
-/// is over, and all its sources begin anew; pictures that the site may have mended are tried again, too.
+/// is over, and all its sources begin anew; pictures that the site may have mended are tried again, too, and
+/// duplicates of one that was refused since, unless it was taken out or they have its very bytes.
 /// Whatever else has a verdict is known and not fetched again.
 pub async fn retry(
     connection: &mut PgConnection,
@@ -232,12 +233,19 @@ pub async fn retry(
     }
     let reopened: Vec<(ChunkId,)> = sqlx::query_as(
         "update pixcrawler.candidate c set verdict = null, not_before = null, holds = 0, interruptions = 0, copy = 0, refused = '[]'
-           from public.images i
-          where c.job_id = $1 and c.verdict = 'refused' and i.id = c.image_id and i.reason = any ($2)
+           from public.images i left join public.images stood on stood.id = i.duplicate_of
+          where c.job_id = $1 and i.id = c.image_id
+            and (c.verdict = 'refused' and i.reason = any ($2)
+                 or $3 and c.verdict is not null and i.is_duplicate and not stood.is_valid and stood.reason <> $4
+                    -- What is wrong with bytes is wrong with them everywhere; each address has a licence of its own.
+                    and (stood.hash is distinct from i.hash or stood.reason = $5))
       returning c.chunk_id",
     )
     .bind(job)
     .bind(tried_again)
+    .bind(options.update)
+    .bind(Refusal::Removed.code())
+    .bind(Refusal::LicenseNotAllowed.code())
     .fetch_all(&mut *connection)
     .await?;
     sqlx::query(
