@@ -654,6 +654,42 @@ async fn a_lift_is_undone() {
     assert_eq!(told(&again), (&json!(1), &json!(1), &json!({})), "{again:#}");
 }
 
+/// What went with a picture as its duplicate is kept out again with it, by whichever of them.
+#[tokio::test]
+async fn a_lift_is_undone_for_duplicates_too() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    site.show("/page", [enlarged("one", 5), soft("one", 4)]);
+    let job = system.create(&["/page"], 100).await;
+    let job = system.until_status(job, "completed").await;
+    assert_eq!(told(&job), (&json!(1), &json!(1), &json!({})), "{job:#}");
+    // By their looks one would keep out the other.
+    let forget = "update images set pdq = null, pdq_quality = null, pdq_trimmed = null";
+    sqlx::query(forget).execute(&system.pool).await.unwrap();
+    let rows = system.images(&job["id"]).await;
+    let gone = remove_image(&system, named(&rows, "/page/0")).await;
+    assert_eq!((&gone["images"], &gone["duplicates"]), (&json!(1), &json!(1)), "{gone}");
+    let lift_the_only_one = async || {
+        let all = kept_out(&system, "").await;
+        let [only] = &all["items"].as_array().unwrap()[..] else { panic!("{all:#}") };
+        lift(&system, &only["id"]).await.expect(204);
+    };
+    let crawl = async || {
+        let again = system.create_with(&["/page"], 100, json!({ "dataset_id": job["dataset_id"] })).await;
+        system.until_status(again, "completed").await
+    };
+    lift_the_only_one().await;
+    for end in ["/page/0", "/page/1"] {
+        assert_eq!(remove_image(&system, named(&rows, end)).await, removal(0, 0, 0), "{end}");
+        let again = crawl().await;
+        assert_eq!(told(&again), (&json!(0), &json!(0), &json!({ "removed": 2 })), "{end}: {again:#}");
+        lift_the_only_one().await;
+    }
+    let again = crawl().await;
+    assert_eq!(told(&again), (&json!(1), &json!(1), &json!({})), "{again:#}");
+}
+
 /// Who lifts a removal that is under way ends it there.
 #[tokio::test]
 async fn what_is_lifted_is_not_gone_on_with() {

@@ -60,7 +60,7 @@ pub(super) async fn add_to_known(
     type KnownCandidateRow = (Vec<u8>, i64, Json<Vec<String>>, Option<ImageId>);
     let rows: Vec<KnownCandidateRow> = sqlx::query_as(
         "select c.url_digest, c.id, coalesce(c.candidate -> 'labels', jsonb_build_array(k.label)),
-                coalesce(i.duplicate_of, i.id)
+                case when i.is_duplicate then i.duplicate_of else i.id end
            from pixcrawler.candidate c
            join pixcrawler.chunk k on k.id = c.chunk_id
            left join public.images i on i.id = c.image_id

@@ -701,9 +701,10 @@ async fn keep_out_rows(
     keep_out(connection, scope, removal, &keys, hashes.into_iter().collect::<Vec<_>>().concat()).await
 }
 
-/// Keeps out what those of these pictures of a dataset are that were taken out, whichever removal did it, and what
-/// looks like them, as far as this removal does not do so yet: its scope may be wider, or the other is lifted. False
-/// when it was lifted meanwhile: then the transaction must be rolled back.
+/// Keeps out what those of these pictures of a dataset are that were taken out, with those that they were duplicates
+/// of or that were duplicates of them, whichever removal did it, and what looks like them, as far as this removal does
+/// not do so yet: its scope may be wider, or the other is lifted. False when it was lifted meanwhile: then the
+/// transaction must be rolled back.
 pub async fn keep_out_too(
     connection: &mut PgConnection,
     scope: RemovalScope,
@@ -711,16 +712,26 @@ pub async fn keep_out_too(
     dataset: DatasetId,
     images: &[ImageId],
 ) -> sqlx::Result<bool> {
-    let rows: Vec<TakenRow> = sqlx::query_as(AssertSqlSafe(format!(
-        "select {}
-           from public.images
-          where dataset_id = $1 and id = any ($2) and not is_valid and not is_duplicate and reason = $3
-            and hash is not null",
-        TakenRow::COLUMNS,
-    )))
+    let heads: Vec<ImageId> = sqlx::query_scalar(
+        "select distinct coalesce(duplicate_of, id) from public.images
+          where dataset_id = $1 and id = any ($2) and not is_valid and not is_duplicate and reason = $3",
+    )
     .bind(dataset)
     .bind(images)
     .bind(Refusal::Removed.code())
+    .fetch_all(&mut *connection)
+    .await?;
+    let rows: Vec<TakenRow> = sqlx::query_as(AssertSqlSafe(format!(
+        "select {}
+           from public.images
+          where (id = any ($1) or duplicate_of = any ($1)) and not is_valid and not is_duplicate and reason = $2
+            and hash is not null and (dataset_id = $3 or $4)",
+        TakenRow::COLUMNS,
+    )))
+    .bind(&heads)
+    .bind(Refusal::Removed.code())
+    .bind(dataset)
+    .bind(scope.dataset().is_none())
     .fetch_all(&mut *connection)
     .await?;
     // The same again goes on, so that most may be kept out by now.
@@ -806,9 +817,10 @@ async fn refuse(
         other => format!("taken out with {} {}", other.kind(), other.value()),
     };
     let detail = reason.map_or_else(|| what.clone(), |reason| format!("{what}: {reason}"));
+    // What duplicates repeated stays in their rows: they belong together also when they are kept out again.
     sqlx::query(
         "update public.images
-            set is_valid = false, is_duplicate = false, duplicate_of = null, storage_url = null, reason = $2,
+            set is_valid = false, is_duplicate = false, storage_url = null, reason = $2,
                 metadata = coalesce(to_jsonb(metadata), '{}') || jsonb_build_object('detail', $3::text, 'removed_at', now())
           where id = any ($1)",
     )

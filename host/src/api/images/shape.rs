@@ -285,7 +285,7 @@ impl Image {
             frames: row.frames.into(),
             is_valid: row.is_valid,
             is_duplicate: row.is_duplicate,
-            duplicate_of: row.duplicate_of.map(|id| id.0).into(),
+            duplicate_of: row.duplicate_of.filter(|_| row.is_duplicate).map(|id| id.0).into(),
             reason: row.reason.into(),
             source: row.source.into(),
             source_id: row.source_id.into(),
