@@ -304,6 +304,43 @@ async fn a_picture_that_is_kept_has_what_was_read_of_its_copies() {
     }
 }
 
+/// A later page that shows a picture says something of it, too: of one that is not judged yet as if the first had said
+/// it; with one that is kept it is recorded.
+#[tokio::test]
+async fn every_page_that_shows_a_picture_is_heard() {
+    let site = Site::start().await;
+    let system = System::start(&site).await;
+    let _worker = system.worker(&[]).await;
+    for (name, is_kept) in [("waits", false), ("came", true)] {
+        let [first, second, path] = ["", "-too", "/0"].map(|end| format!("/{name}{end}"));
+        let says = format!("<meta name=tdm-reservation content=1><img src='{path}'>");
+        site.on(&path, [Reply::Held(Box::new(silent(picture(name))))]);
+        site.on(&first, [page(std::slice::from_ref(&path), None)]);
+        site.on(&second, [Reply::Held(Box::new(Reply::Page(says)))]);
+        let job = system.create(&[&first, &second], 100).await;
+        site.busy(&path, 1).await;
+        if is_kept {
+            site.release(&[&path]);
+            system.until(job, "it is kept", |job| job["kept"] == 1).await;
+            site.release(&[&second]);
+        } else {
+            site.release(&[&second]);
+            system.until(job, "the page is read", |job| job["chunks"][1]["state"] == "exhausted").await;
+            site.release(&[&path]);
+        }
+        let shown = system.until_status(job, "completed").await;
+        let refused = if is_kept { json!({}) } else { json!({ "opt-out": 1 }) };
+        assert_eq!((&shown["kept"], &shown["refused"]), (&json!(i32::from(is_kept)), &refused), "{shown:#}");
+        let images = system.images(job).await;
+        let [image] = &images[..] else { panic!("{name}: {images:#?}") };
+        let url = format!("http://site.example{second}");
+        let said = json!([{
+            "signal": "tdm-reservation", "place": "page-meta", "url": url, "value": "1", "meaning": "reserved"
+        }]);
+        assert_eq!(without_nulls(&image["consent"]), said, "{name}: {image:#}");
+    }
+}
+
 /// Where nobody looked there is null, and no longer once a copy was looked at.
 #[tokio::test]
 async fn a_picture_of_an_earlier_version_has_what_is_read_of_its_copies() {

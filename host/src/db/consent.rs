@@ -1,11 +1,128 @@
-//! What was read of the use of pictures: one that is kept in place of others has what was read of all of them, so
-//! that what is reserved where one of them was found is not lost.
+//! What was read of the use of pictures: one that is kept in place of others has what was read of all of them, and
+//! one that several pages show what is read of each, so that what is reserved where it was found is not lost.
+//!
+//! Its functions fail when the database does.
 
-use std::collections::BTreeMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
 use sqlx::{PgConnection, types::Json};
 
-use crate::model::{ConsentSignal, ImageId, JobId, add_signals};
+use crate::{
+    db::{
+        chunks::ClaimedChunk,
+        column::{ConsentSignals, LenientJson},
+        image_batch::JudgedImage,
+    },
+    model::{Candidate, ConsentSignal, ImageId, JobId, Sha256, add_signals},
+};
+
+/// Adds what pages say of what a step found, each with its `pixcrawler.candidate.url_digest`, to the candidates that
+/// the job had already, which are judged by it if they are not yet, and to the images that are kept for those that
+/// are: these stay, whatever it is. The dataset is locked. Gives the jobs of these images.
+pub(super) async fn add_to_known(
+    connection: &mut PgConnection,
+    chunk: &ClaimedChunk,
+    found: &[(Sha256, &Candidate)],
+) -> sqlx::Result<Vec<JobId>> {
+    #[derive(sqlx::FromRow)]
+    struct KnownCandidateRow {
+        url_digest: Vec<u8>,
+        candidate: i64,
+        consent: LenientJson<ConsentSignals>,
+        /// The image that is kept for it.
+        image: Option<ImageId>,
+        image_consent: Option<LenientJson<ConsentSignals>>,
+    }
+    let mut said: HashMap<&[u8], Vec<ConsentSignal>> = HashMap::new();
+    for (digest, candidate) in found.iter().filter(|(_, candidate)| !candidate.consent.is_empty()) {
+        add_signals(said.entry(digest.0.as_slice()).or_default(), candidate.consent.iter().cloned());
+    }
+    if said.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<KnownCandidateRow> = sqlx::query_as(
+        "select c.url_digest, c.id as candidate, coalesce(c.candidate -> 'consent', '[]') as consent, k.id as image,
+                k.consent as image_consent
+           from pixcrawler.candidate c
+           left join public.images i on i.id = c.image_id
+           left join public.images k on k.id = case when i.is_duplicate then i.duplicate_of else i.id end
+                and k.dataset_id = $3 and k.is_valid and not k.is_duplicate
+          where c.job_id = $1 and c.url_digest = any ($2)",
+    )
+    .bind(chunk.job_id)
+    .bind(said.keys().map(|digest| digest.to_vec()).collect::<Vec<_>>())
+    .bind(chunk.dataset_id)
+    .fetch_all(&mut *connection)
+    .await?;
+    let (mut candidates, mut all) = (Vec::new(), Vec::new());
+    let (mut read, mut known) = (Vec::new(), HashMap::new());
+    for row in rows {
+        let KnownCandidateRow { url_digest, candidate, consent, image, image_consent } = row;
+        let Some(said) = said.get(url_digest.as_slice()) else { continue };
+        let LenientJson(ConsentSignals(mut joined)) = consent;
+        let before = joined.len();
+        add_signals(&mut joined, said.iter().cloned());
+        if joined.len() == before {
+            continue;
+        }
+        candidates.push(candidate);
+        all.push(Json(joined));
+        if let Some(image) = image {
+            read.push((image, said.as_slice()));
+            known.insert(image, image_consent.map(|LenientJson(signals)| signals.0));
+        }
+    }
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query(
+        "update pixcrawler.candidate c set candidate = jsonb_set(c.candidate, '{consent}', more.signals)
+           from unnest($1::bigint[], $2::jsonb[]) as more (id, signals)
+          where c.id = more.id",
+    )
+    .bind(candidates)
+    .bind(all)
+    .execute(&mut *connection)
+    .await?;
+    let lacking = lacking(read, |image| known.get(&image)?.as_deref());
+    add_to_images(connection, lacking).await
+}
+
+/// A batch with what the backlog says by now of the use of its pictures: other pages that show them may have added
+/// to it while they were downloaded. What the policy of the job refuses for that becomes a refusal.
+pub(super) async fn add_from_backlog<'a>(
+    connection: &mut PgConnection,
+    chunk: &ClaimedChunk,
+    mut batch: Cow<'a, [JudgedImage]>,
+) -> sqlx::Result<Cow<'a, [JudgedImage]>> {
+    let rows: Vec<(i64, LenientJson<ConsentSignals>)> = sqlx::query_as(
+        "select id, candidate -> 'consent' from pixcrawler.candidate
+          where id = any ($1) and candidate -> 'consent' is not null",
+    )
+    .bind(batch.iter().map(|judged| judged.id).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let said: HashMap<i64, Vec<ConsentSignal>> =
+        rows.into_iter().map(|(id, LenientJson(signals))| (id, signals.0)).collect();
+    let joined = (0..).zip(batch.iter()).filter_map(|(at, judged)| {
+        let said = said.get(&judged.id)?;
+        let mut joined = judged.consent.clone();
+        add_signals(&mut joined, said.iter().cloned());
+        (joined.len() > judged.consent.len()).then_some((at, joined))
+    });
+    for (at, joined) in joined.collect::<Vec<(usize, _)>>() {
+        let judged = &mut batch.to_mut()[at];
+        let refused = chunk.rules.consent.check(&joined).err().filter(|_| judged.outcome.is_ok());
+        if let Some(rejection) = refused {
+            judged.outcome = Err(rejection);
+        }
+        judged.consent = joined;
+    }
+    Ok(batch)
+}
 
 /// What kept images lack of what was `read` of others in whose place they are; `known` is what was read of them so
 /// far, none where nobody looked. There is an empty list for one of which nobody had looked and nothing was read.

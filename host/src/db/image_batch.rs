@@ -84,7 +84,8 @@ pub async fn record(
     job_lifecycle::lock_compared(connection, chunk).await?;
     look_alikes.search(connection).await?;
     kept_out.search(connection).await?;
-    let batch = &*kept_out.refuse();
+    let batch = consent::add_from_backlog(connection, chunk, kept_out.refuse()).await?;
+    let batch = &*batch;
     let Some(quota) = Quota::lock(connection, chunk).await? else { return Ok(None) };
     let good = batch.iter().filter_map(|judged| judged.outcome.as_ref().ok());
     let good = good.map(|accepted| accepted.sha256.to_string()).collect();

@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgPool, types::Json};
 
 use super::{
     chunks::{ChunkProgress, ClaimedChunk, Deferral},
-    labels, progress,
+    consent, labels, progress,
 };
 use crate::model::{self, Cookies, Next, Sha256, Step};
 
@@ -31,8 +31,9 @@ struct StepRow {
 }
 
 /// Writes a step of the component `made_by`: state, requests, cookies where they have changed, and
-/// candidates. Of those that the job has seen before nothing is taken but their classes, which the
-/// picture gets besides its own. Earlier crashes are forgotten. False when the lease is lost.
+/// candidates. Of those that the job has seen before nothing is taken but their classes and what
+/// their pages say of their use, which the picture gets besides its own. Earlier crashes are forgotten.
+/// False when the lease is lost.
 pub async fn record(
     pool: &PgPool,
     chunk: &mut ClaimedChunk,
@@ -103,7 +104,9 @@ pub async fn record(
     .await?
     .rows_affected();
     if new < found.len() as u64 {
-        for job in labels::add_to_known(&mut tx, chunk, &found).await? {
+        let mut changed = labels::add_to_known(&mut tx, chunk, &found).await?;
+        changed.extend(consent::add_to_known(&mut tx, chunk, &found).await?);
+        for job in changed {
             progress::refresh(&mut tx, job).await?;
         }
     }
