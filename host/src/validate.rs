@@ -9,7 +9,7 @@ mod checksum;
 mod embedded;
 mod gif;
 mod jpeg;
-mod pdq;
+pub mod pdq;
 mod png;
 mod reader;
 mod scores;

@@ -59,6 +59,7 @@ async fn bench(images: usize) -> anyhow::Result<()> {
     println!("Making pictures, unless they are there …");
     pictures::make(&files)?;
     let kind = pictures::kind(&files)?;
+    let hashing = pictures::hash_a_megapixel(&files)?;
     println!(
         "{} pictures of {:.2} megapixels and {:.0} kB on average ({:.2} bytes a pixel): 85 % JPEG of which \
          6 % progressive, 8 % PNG, 5 % WebP (lossless), 2 % GIF",
@@ -122,6 +123,7 @@ async fn bench(images: usize) -> anyhow::Result<()> {
         ("CPU a kept image, ms", json!(per_image(after.host - before.host))),
         ("CPU of Postgres a kept image, ms", json!(per_image(after.postgres - before.postgres))),
         ("peak memory, MiB", json!(memory)),
+        ("PDQ and scores, ms a megapixel", json!(round(milliseconds(hashing)))),
         ("crawl and 256 px copies, CPU an image, ms", json!(per_image(exported.host - before.host))),
         ("the same with Postgres, ms", json!(per_image(both(exported) - both(before)))),
         ("by img2dataset, ms", json!(peer.as_ref().map(|peer| per_image(peer.cpu)))),

@@ -2,19 +2,28 @@
 //! fractal clouds (detail at every scale, as in nature) with Gaussian noise on top, in
 //! sizes that are log-normal around a long side of 900 pixels.
 
-use std::{fs, io::Write as _, path::Path, thread};
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image, ImageRef},
 };
-use image::{RgbImage, codecs::png::PngEncoder, codecs::webp::WebPEncoder};
+use image::{RgbImage, codecs::png::PngEncoder, codecs::webp::WebPEncoder, metadata::Orientation};
+use pixcrawler::validate::pdq;
 use rand::{Rng, RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 /// Different pictures, which do not look alike; more are made of these by bytes after the end, which change the
 /// hash of the file and nothing else.
 pub(crate) const BASES: usize = 2000;
+/// Of them, so many are hashed by themselves.
+const HASHED: usize = 200;
 /// Of the noise, in steps of brightness.
 const NOISE: f32 = 3.0;
 
@@ -66,6 +75,25 @@ pub(crate) fn kind(folder: &Path) -> anyhow::Result<Kind> {
     }
     let mean = |sum: u64, unit: f64| sum as f64 / f64::from(files) / unit;
     Ok(Kind { megapixels: mean(pixels, 1e6), kilobytes: mean(bytes, 1e3) })
+}
+
+/// How long hash and scores of a megapixel of brightness take, beside all that it takes to have it.
+///
+/// # Errors
+/// When a file is not a picture.
+pub(crate) fn hash_a_megapixel(folder: &Path) -> anyhow::Result<Duration> {
+    let (mut took, mut megapixels) = (Duration::ZERO, 0.0);
+    for entry in fs::read_dir(folder)?.take(HASHED) {
+        let picture = image::open(entry?.path())?.into_luma8();
+        let (width, height) = picture.dimensions();
+        megapixels += f64::from(width) * f64::from(height) / 1e6;
+        let begun = Instant::now();
+        let looks = pdq::Rows::new(width, height, 1, Orientation::NoTransforms)
+            .and_then(|rows| rows.all(picture.into_raw()));
+        took += begun.elapsed();
+        anyhow::ensure!(looks.is_ok(), "a picture that cannot be hashed: {looks:?}");
+    }
+    Ok(took.div_f64(megapixels))
 }
 
 fn write(folder: &Path, at: usize) -> anyhow::Result<()> {

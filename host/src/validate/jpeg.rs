@@ -279,7 +279,7 @@ fn looks(input: &[u8], frame: &Frame, orientation: Orientation, strict: bool) ->
     if decoder.dimensions() != Some((frame.width.into(), frame.height.into())) {
         return Err("two different sizes".to_owned());
     }
-    pdq::Rows::new(frame.width.into(), frame.height.into(), channels, orientation)?.all(&pixels)
+    pdq::Rows::new(frame.width.into(), frame.height.into(), channels, orientation)?.all(pixels)
 }
 
 /// A file with nothing in it but what makes pixels, up to where its end marker belongs.

@@ -26,8 +26,13 @@ const WAVES: usize = 16;
 const MOST_CELLS: usize = 1024;
 /// Sides of fewer pixels have no hash, as in the reference.
 const SMALLEST_SIDE: usize = 5;
-/// Weights and cells are multiplied this many at a time.
-const BLOCK: usize = 16;
+/// Cells of a row, and rows, that are multiplied with their weights at a time.
+const COLUMNS: usize = 16;
+const ROWS: usize = 4;
+/// What the weights of rows add up to: times 255, that is what 16 bits hold.
+const ROW_WEIGHT: u32 = 256;
+/// What the weights of columns add up to: times the sum of a column, that is what 32 bits hold.
+const COLUMN_WEIGHT: u32 = 65_535;
 
 /// Grey levels by which the cells of a border may stray from its own mean, on average: beside a picture, lossy
 /// formats make some noise.
@@ -38,7 +43,7 @@ const LEAST_BORDER: usize = 64;
 const LEAST_INNER: usize = 4;
 
 /// Takes a picture row by row from the top, 8 bits a channel.
-pub(super) struct Rows {
+pub struct Rows {
     orientation: Orientation,
     channels: usize,
     across: Side,
@@ -57,10 +62,12 @@ pub(super) struct Rows {
 }
 
 /// What rows come to.
-#[derive(Clone, Copy)]
-pub(super) struct Looks {
-    pub(super) hash: PictureHash,
-    pub(super) scores: Scores,
+#[derive(Clone, Copy, Debug)]
+pub struct Looks {
+    /// By which pictures that look alike are found.
+    pub hash: PictureHash,
+    /// Without what is read in the file.
+    pub scores: Scores,
 }
 
 impl Looks {
@@ -95,12 +102,7 @@ impl Rows {
     ///
     /// # Errors
     /// When there is no such number of channels, or no pixel.
-    pub(super) fn new(
-        width: u32,
-        height: u32,
-        channels: usize,
-        orientation: Orientation,
-    ) -> Result<Self, String> {
+    pub fn new(width: u32, height: u32, channels: usize, orientation: Orientation) -> Result<Self, String> {
         if !matches!(channels, 1..=4) || width == 0 || height == 0 {
             return Err(format!("{width}×{height} pixels of {channels} channels"));
         }
@@ -115,7 +117,7 @@ impl Rows {
             grey: vec![0; if channels == 1 { 0 } else { across.pixels }],
             sums: vec![0; across.pixels],
             rows: 0,
-            cells: Vec::with_capacity(across.cells() * down.cells() + BLOCK),
+            cells: Vec::new(),
         })
     }
 
@@ -130,8 +132,14 @@ impl Rows {
     ///
     /// # Errors
     /// When there are not as many as the picture has.
-    pub(super) fn all(mut self, pixels: &[u8]) -> Result<Looks, String> {
-        pixels.chunks_exact(self.row.len()).for_each(|row| self.add(row));
+    pub fn all(mut self, pixels: Vec<u8>) -> Result<Looks, String> {
+        let is_of_cells = self.channels == 1 && self.across.cell == 1 && self.down.cell == 1;
+        if is_of_cells && pixels.len() == self.across.pixels * self.down.pixels {
+            self.rows = self.down.pixels;
+            self.cells = pixels;
+        } else {
+            pixels.chunks_exact(self.row.len()).for_each(|row| self.add(row));
+        }
         self.looks()
     }
 
@@ -141,13 +149,11 @@ impl Rows {
     /// When there are not as many rows as the picture has.
     pub(super) fn looks(mut self) -> Result<Looks, String> {
         self.take_row();
-        let Self { orientation, across, down, rows, mut cells, .. } = self;
+        let Self { orientation, across, down, rows, cells, .. } = self;
         if rows != down.pixels {
             return Err(format!("{rows} rows of {}", down.pixels));
         }
         let scores = scores(&cells, across, down);
-        // What a block takes beyond the last row of cells has no weight.
-        cells.resize(cells.len() + BLOCK, 0);
         let picture = Cells { orientation, across, down, cells };
         let whole = (0..across.pixels, 0..down.pixels);
         let (waves, quality) = picture.hash(whole);
@@ -176,6 +182,9 @@ impl Rows {
             3 => to_grey::<3>(row, &mut self.grey),
             _ => to_grey::<4>(row, &mut self.grey),
         };
+        if self.rows == 0 {
+            self.cells.reserve_exact(self.across.cells() * self.down.cells());
+        }
         self.rows += 1;
         if self.across.cell == 1 && self.down.cell == 1 {
             self.cells.extend(grey);
@@ -258,7 +267,7 @@ struct Cells {
     orientation: Orientation,
     across: Side,
     down: Side,
-    /// Row by row, and a block more.
+    /// Row by row.
     cells: Vec<u8>,
 }
 
@@ -269,23 +278,37 @@ impl Cells {
             return (Waves([0.0; WAVES * WAVES]), 0);
         }
         let turn = Turn::of(self.orientation);
-        let columns: Vec<_> = weights(self.across, across, turn.mirrored);
-        let rows = weights(self.down, down, turn.upside_down);
-        let width = self.across.cells();
+        let columns = weights::<COLUMNS>(self.across, across, turn.mirrored, COLUMN_WEIGHT);
+        let rows = weights::<ROWS>(self.down, down, turn.upside_down, ROW_WEIGHT);
         let mut looked_at = [[0.0; PLACES]; PLACES];
-        for (row, place) in rows.iter().zip(&mut looked_at) {
-            for (y, weight) in row.weights.iter().enumerate().filter(|(_, weight)| **weight != 0) {
-                let cells = &self.cells[(row.first + y) * width..];
-                let weight = f32::from(*weight) * row.scale;
-                for (column, value) in columns.iter().zip(&mut *place) {
-                    *value += weight * column.mean(cells);
-                }
+        let mut sums = vec![0; self.across.cells() + COLUMNS];
+        for (row, values) in rows.iter().zip(&mut looked_at) {
+            self.add_up(row, &mut sums);
+            for (column, value) in columns.iter().zip(values) {
+                *value = column.mean(&sums);
             }
         }
         if turn.on_its_side {
             looked_at = std::array::from_fn(|y| std::array::from_fn(|x| looked_at[x][y]));
         }
         (Waves::of(&looked_at), quality(&looked_at))
+    }
+
+    /// Of each column, the weighted sum of the rows of a place. What `sums` has beyond the columns is left alone.
+    fn add_up(&self, place: &Weights<ROWS>, sums: &mut [u16]) {
+        let (width, last) = (self.across.cells(), self.down.cells() - 1);
+        let sums = &mut sums[..width];
+        sums.fill(0);
+        for (first, weights) in (place.first..).step_by(ROWS).zip(&place.weights) {
+            // What a block has beyond the last row has no weight.
+            let row = |at: usize| &self.cells[(first + at).min(last) * width..][..width];
+            let ([one, two, three, four], [a, b, c, d]) = ([row(0), row(1), row(2), row(3)], *weights);
+            let rows = one.iter().zip(two).zip(three.iter().zip(four));
+            for (sum, ((one, two), (three, four))) in sums.iter_mut().zip(rows) {
+                let [one, two, three, four] = [one, two, three, four].map(|cell| u16::from(*cell));
+                *sum += a * one + b * two + c * three + d * four;
+            }
+        }
     }
 
     /// What is within uniform borders, where there are any that matter.
@@ -354,32 +377,32 @@ impl Turn {
 }
 
 /// What the cells of a side weigh at one place.
-struct Weights {
+struct Weights<const N: usize> {
     /// The first cell.
     first: usize,
-    /// Of the cells from there on, in whole blocks.
-    weights: Vec<i16>,
-    /// What makes their sum one.
-    scale: f32,
+    /// Of the cells from there on; the last ones of the last block may weigh nothing.
+    weights: Vec<[u16; N]>,
 }
 
-impl Weights {
-    /// The weighted mean of a row of cells.
-    fn mean(&self, row: &[u8]) -> f32 {
-        let (cells, _) = row[self.first..].as_chunks::<BLOCK>();
-        let (weights, _) = self.weights.as_chunks::<BLOCK>();
-        let mut sum = 0;
-        for (cells, weights) in cells.iter().zip(weights) {
-            for (cell, weight) in cells.iter().zip(weights) {
-                sum += i32::from(*cell) * i32::from(*weight);
-            }
+impl Weights<COLUMNS> {
+    /// The weighted mean of columns whose rows are added up.
+    fn mean(&self, sums: &[u16]) -> f32 {
+        let (sums, _) = sums[self.first..].as_chunks::<COLUMNS>();
+        let mut mean = 0;
+        for (sums, weights) in sums.iter().zip(&self.weights) {
+            mean += sums
+                .iter()
+                .zip(weights)
+                .map(|(sum, weight)| u32::from(*sum) * u32::from(*weight))
+                .sum::<u32>();
         }
-        sum as f32 * self.scale
+        (f64::from(mean) / f64::from(ROW_WEIGHT * COLUMN_WEIGHT)) as f32
     }
 }
 
-/// The weights at each place of a part of a side, which are those of two passes of a box over its pixels.
-fn weights(side: Side, part: Range<usize>, mirrored: bool) -> Vec<Weights> {
+/// The weights at each place of a part of a side, which are those of two passes of a box over its pixels. They add up
+/// to `total`.
+fn weights<const N: usize>(side: Side, part: Range<usize>, mirrored: bool, total: u32) -> Vec<Weights<N>> {
     let length = part.len();
     let window = length.div_ceil(2 * PLACES);
     // The window of a pixel, as far as there are pixels. One of an even number reaches farther behind it.
@@ -408,20 +431,23 @@ fn weights(side: Side, part: Range<usize>, mirrored: bool) -> Vec<Weights> {
             weight += rise;
             cells[cell(at) - first] += weight;
         }
-        Weights::new(first, &cells)
+        Weights::new(first, &cells, total)
     };
     (0..PLACES).map(place).collect()
 }
 
-impl Weights {
-    /// Of shares of one, in whole numbers that add up to no more than 2²² and fit 16 bits each.
-    fn new(first: usize, shares: &[f64]) -> Self {
-        let most = shares.iter().copied().fold(0.0, f64::max);
-        let scale = (f64::from(i16::MAX) / most).min(f64::from(1 << 22));
-        let mut weights: Vec<i16> = shares.iter().map(|share| (share * scale).round() as i16).collect();
-        let sum: i32 = weights.iter().map(|weight| i32::from(*weight)).sum();
-        weights.resize(weights.len().next_multiple_of(BLOCK), 0);
-        Self { first, weights, scale: 1.0 / sum as f32 }
+impl<const N: usize> Weights<N> {
+    /// Of shares of one, in whole numbers. What is lost of a share is given to the next, so that they add up to `total`.
+    fn new(first: usize, shares: &[f64], total: u32) -> Self {
+        let (mut sum, mut given) = (0.0, 0);
+        let weight = |share: &f64| {
+            sum += share;
+            let all = ((sum * f64::from(total)).round() as u32).min(total);
+            (all - std::mem::replace(&mut given, all)) as u16
+        };
+        let mut weights: Vec<u16> = shares.iter().map(weight).collect();
+        weights.resize(weights.len().next_multiple_of(N), 0);
+        Self { first, weights: weights.as_chunks().0.to_vec() }
     }
 }
 

@@ -113,7 +113,7 @@ fn frames(picture: &[u8], header: &Header, frames: u32) -> Result<Decoded, Rejec
     let looks = if reader.info().interlaced {
         let mut pixels = vec![0; reader.output_buffer_size().ok_or_else(|| Rejection::corrupt("too large"))?];
         reader.next_frame(&mut pixels).map_err(explain)?;
-        rows.all(&pixels)?
+        rows.all(pixels)?
     } else {
         for _ in 0..header.height {
             let row = reader.read_row(rows.next()).map_err(explain)?;

@@ -353,6 +353,10 @@ fn every_sampling_of_colour_passes() {
 fn the_hash_is_that_of_the_upright_picture() {
     let scene = samples::scene(400, 300);
     let upright = hash(&samples::png(&scene.clone().into()));
+    let all = |hash: PictureHash| hash.turned.unwrap().pdq.into_iter().chain([hash.pdq]);
+    // Rows and columns are not rounded alike, and a wave may be nearly as strong as half of all.
+    let differ =
+        |found: PictureHash| all(found).zip(all(upright)).map(|(one, other)| distance(one, other)).max();
     for stored in 1..=8 {
         let orientation = Orientation::from_exif(stored).unwrap();
         // What has to be undone for the picture to be stored that way.
@@ -364,8 +368,12 @@ fn the_hash_is_that_of_the_upright_picture() {
         let mut turned = DynamicImage::from(scene.clone());
         turned.apply_orientation(undo);
         let rgb = turned.to_rgb8();
-        assert_eq!(hash(&samples::png_turned(&turned, orientation)), upright, "png {stored}");
-        assert_eq!(hash(&samples::webp_turned(&rgb, Some(orientation))), upright, "webp {stored}");
+        for bytes in
+            [samples::png_turned(&turned, orientation), samples::webp_turned(&rgb, Some(orientation))]
+        {
+            let found = hash(&bytes);
+            assert!(differ(found) <= Some(2), "{stored}: {found:?} {upright:?}");
+        }
         let jpeg = hash(&samples::jpeg_turned(&rgb, orientation));
         assert!(distance(jpeg.pdq, upright.pdq) <= 10, "jpeg {stored}: {jpeg:?} {upright:?}");
     }

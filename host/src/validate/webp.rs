@@ -111,9 +111,10 @@ pub(super) fn decode(picture: &[u8], header: &Header) -> Result<Decoded, Rejecti
     } else {
         decoder.read_image(&mut pixels).map_err(explain)?;
     }
-    let looks = pdq::Rows::new(width, height, channels, header.orientation)?.all(&pixels)?;
+    let looks = pdq::Rows::new(width, height, channels, header.orientation)?.all(pixels)?;
     // Of a film with a broken frame the first is shown.
-    let is_whole = (1..header.frames).all(|_| decoder.read_frame(&mut pixels).is_ok());
+    let mut later = vec![0; if header.frames > 1 { size } else { 0 }];
+    let is_whole = (1..header.frames).all(|_| decoder.read_frame(&mut later).is_ok());
     Ok(looks.of_frames(if is_whole { header.frames } else { 1 }))
 }
 
