@@ -1,5 +1,6 @@
 //! Everything built once and passed explicitly. What is done with it stands in `services`.
 
+mod background;
 mod credentials;
 mod deleted_users;
 mod derivations;
@@ -8,7 +9,7 @@ mod start;
 mod thumbnails;
 mod user_traffic;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::{
     sync::{Mutex, Notify, Semaphore, broadcast},
@@ -29,6 +30,7 @@ use crate::{
     validate::DecodeLimits,
 };
 
+pub use background::Background;
 pub use credentials::{CredentialReader, CredentialSet, LiveCredentials, credential_names};
 pub use deleted_users::DeletedUsers;
 pub use derivations::{DerivationError, Derivations, DeriveTurn};
@@ -47,6 +49,8 @@ pub struct App {
     pub credentials: Arc<LiveCredentials>,
     /// Rows.
     pub db: PgPool,
+    /// Sessions for work that nobody waits for, where it has its own.
+    pub background_db: Arc<OnceLock<PgPool>>,
     /// Whether the private Postgres lives, where the rows are in one.
     pub postgres: Option<Liveness>,
     /// Work.

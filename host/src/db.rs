@@ -78,6 +78,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ACQUIRE: Duration = Duration::from_secs(4);
 /// Sessions that nobody used for so long are closed.
 const IDLE: Duration = Duration::from_secs(60);
+/// Sessions that nobody used for so long are asked whether they live: they may have lost their server.
+const DOUBTED: Duration = Duration::from_millis(100);
 
 /// The oldest major version that the SQL here is written for.
 const OLDEST_POSTGRES: i32 = 15;
@@ -202,11 +204,24 @@ pub async fn connect(server: impl Into<ServerAddress>, sessions: u32) -> Result<
         .acquire_slow_level(LevelFilter::Debug)
         .idle_timeout(IDLE)
         .max_lifetime(Duration::from_secs(30 * 60))
+        // Before every use it would double what a short query takes, when there are many of them.
+        .test_before_acquire(false)
+        .before_acquire(|connection, session| {
+            Box::pin(async move { Ok(session.idle_for < DOUBTED || connection.ping().await.is_ok()) })
+        })
         // Not among the startup options, which some poolers refuse.
         .after_connect(|connection, _| {
             Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
         })
         .connect_lazy_with(options))
+}
+
+/// Another pool on the same database, of at most `sessions`. Needs a tokio runtime, whose threads must not rest as long
+/// as it is used.
+#[must_use]
+pub fn another_pool(pool: &PgPool, sessions: u32) -> PgPool {
+    let options = pool.options().clone().max_connections(sessions);
+    options.connect_lazy_with(PgConnectOptions::clone(&pool.connect_options()))
 }
 
 /// Whether the database answers.

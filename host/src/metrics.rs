@@ -409,7 +409,13 @@ impl HostFigures {
         let (all, idle) = (f64::from(self.connections.0), self.connections.1 as f64);
         let connections = [("idle", idle), ("used", all - idle)];
         let connections = connections.map(|(state, count)| ([("state", state.to_owned())], count));
-        gauges(r, "database_connections", "Connections of this process's pool by state", None, connections);
+        gauges(
+            r,
+            "database_connections",
+            "Connections of this process to the database by state",
+            None,
+            connections,
+        );
         let disks = |bytes: fn(&DiskSpace) -> u64| {
             let folder =
                 |(folder, disk): &(&str, _)| ([("folder", (*folder).to_owned())], bytes(disk) as f64);

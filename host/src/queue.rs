@@ -126,6 +126,12 @@ impl Queue {
         Self { pool: pool.clone(), utils: WorkerUtils::new(pool.clone(), SCHEMA), next_due: Arc::default() }
     }
 
+    /// The same queue by sessions of another pool.
+    #[must_use]
+    pub fn by(&self, pool: &PgPool) -> Self {
+        Self { next_due: Arc::clone(&self.next_due), ..Self::new(pool) }
+    }
+
     /// Makes or updates the engine's own tables. May be called by several processes at once.
     ///
     /// # Errors

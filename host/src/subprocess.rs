@@ -13,8 +13,9 @@ use tokio::process::{Child, Command};
 
 /// How often a child looks whether its parent still lives.
 const LOOK: Duration = Duration::from_secs(1);
-/// How much more willingly a child, and whoever else serves nobody who waits, lets others have the cores.
-const NICE: i32 = 5;
+/// How willingly a child, and whoever else serves nobody who waits, lets others have the cores, from 0 to 19: others
+/// have ten times as much where there is not enough for all.
+const NICE: i32 = 10;
 
 /// Makes the command for a child that runs `subcommand` of `program`, which is this one unless told otherwise: with nothing
 /// of the environment, spoken to by its standard input and output, and killed when the handle is dropped.
@@ -44,8 +45,10 @@ pub fn begin() {
 
 /// Lets others go before; on Linux only this thread and those that it starts.
 pub fn lower_priority() {
-    // Refused only where it is so already, or cannot be.
-    let _ = rustix::process::nice(NICE);
+    // Where it cannot be, all are served alike.
+    if rustix::process::getpriority_process(None).is_ok_and(|nice| nice < NICE) {
+        let _ = rustix::process::setpriority_process(None, NICE);
+    }
 }
 
 /// Ends this process when its parent ends; for what somebody waits for, so that nobody goes before.

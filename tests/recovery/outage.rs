@@ -14,6 +14,9 @@ use crate::support::{
     site::{PATIENCE, Site, hashes},
 };
 
+/// More than a pool has.
+const SESSIONS: usize = 20;
+
 #[tokio::test]
 async fn a_database_that_comes_back_has_lost_nothing() {
     let dir = data_dir();
@@ -118,6 +121,12 @@ async fn sessions_that_are_cut_off_lose_nothing() {
     .execute(&system.pool)
     .await
     .unwrap();
+    // What was in use a moment ago is not asked whether it lives: who meets it is told to come again, and it is gone.
+    for _ in 0..SESSIONS {
+        let _ = sqlx::query("select 1").execute(&system.pool).await;
+        let shown = system.get(&format!("/api/v1/crawl-jobs/{job}")).await;
+        assert!(matches!(shown.status, 200 | 503), "{shown:?}");
+    }
     site.release(slow);
     system.until_status(job, "completed").await;
     assert_eq!(kept(&system, job).await, hashes(&all));

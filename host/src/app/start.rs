@@ -32,8 +32,8 @@ use crate::{
 };
 
 /// Sessions of one process on the private Postgres: requests are short, and a chunk holds one only
-/// while it writes.
-const PRIVATE_SESSIONS: u32 = 16;
+/// while it writes. See [`Background`](crate::app::Background) for more.
+const PRIVATE_SESSIONS: u32 = 12;
 /// How often a server that has no session left is asked for one.
 const NO_SESSION: Duration = Duration::from_secs(2);
 /// Longest wait for a database that may not be there.
@@ -184,6 +184,7 @@ impl App {
             export_turns: Arc::new(Semaphore::new(EXPORTS)),
             db,
             postgres: database.private.as_ref().map(PrivatePostgres::alive),
+            background_db: Arc::default(),
             queue,
             plugins,
             fetcher,

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
-    app::{App, StartError},
+    app::{App, Background, StartError},
     cli::stop,
     config::Config,
     crawl::Worker,
@@ -123,9 +123,16 @@ async fn serve(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     let begun = stop.run_until_cancelled(Presence::begin(&app, Role::Server)).await;
     let Some(presence) = begun else { return Ok(()) };
     tracing::info!(event = "ready", address = %server.address(), docs = %format!("http://{}/docs", server.address()), "ready");
+    let background = Background::new(&app)?;
+    let work = |app: App| {
+        let stop = stop.clone();
+        async move {
+            tokio::join!(Worker::run(app.clone(), stop.clone()), app.keep_exports(&stop));
+        }
+    };
     let worker = async {
         if app.config.crawl.slots > 0 {
-            tokio::join!(Worker::run(app.clone(), stop.clone()), app.keep_exports(&stop));
+            background.run(work).await;
         }
     };
     let server = async {

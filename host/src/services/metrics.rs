@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::{
     app::App,
-    db::{self, fairness},
+    db::{self, PgPool, fairness},
     metrics::{DiskSpace, HostFigures, SystemFigures, TextFormat},
     model::{ChunkState, JobState},
     queue::QueueError,
@@ -34,6 +34,7 @@ impl App {
 
     async fn host_figures(&self) -> HostFigures {
         let sources = self.plugins.list().into_iter();
+        let pools = || std::iter::once(&self.db).chain(self.background_db.get());
         let data = self.config.data_dir();
         // A folder on a network may not answer.
         let disks = tokio::task::spawn_blocking(move || {
@@ -43,7 +44,7 @@ impl App {
         HostFigures {
             sources: sources.map(|source| (source.info.id, source.info.version)).collect(),
             plugin_cache_misses: self.plugins.cache_misses(),
-            connections: (self.db.size(), self.db.num_idle()),
+            connections: (pools().map(PgPool::size).sum(), pools().map(PgPool::num_idle).sum()),
             disks: tokio::time::timeout(PATIENCE, disks).await.ok().and_then(Result::ok).unwrap_or_default(),
         }
     }
