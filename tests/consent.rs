@@ -383,7 +383,7 @@ async fn dedupe_joins_what_was_read_of_what_looks_alike() {
     let shown = system.until_status(job, "completed").await;
     assert_eq!(shown["kept"], 2, "{shown:#}");
     let dataset = shown["dataset_id"].to_string();
-    let done = system.tool(&["dataset", "dedupe", &dataset, "--all-users", "--json"], &[]).await;
+    let done = system.tool(&["dataset", "dedupe", &dataset, "--all-users", "--yes", "--json"], &[]).await;
     let done: Value = serde_json::from_str(&done).unwrap();
     assert_eq!((&done["removed"], &done["added"]), (&json!(1), &json!(0)), "{done}");
     let images = system.images(job).await;

@@ -291,7 +291,7 @@ async fn a_dataset_is_rid_of_what_looks_alike() {
 
     let id = early["dataset_id"].to_string();
     let dedupe = async |more: &[&str]| -> Value {
-        let arguments = [&["dataset", "dedupe", &id, "--all-users", "--json"], more].concat();
+        let arguments = [&["dataset", "dedupe", &id, "--all-users", "--yes", "--json"], more].concat();
         serde_json::from_str(&system.tool(&arguments, &[]).await).unwrap()
     };
     let kept = async || {
@@ -302,6 +302,8 @@ async fn a_dataset_is_rid_of_what_looks_alike() {
         "images": 5, "unmeasured": 0, "groups": 1, "grouped": 3, "settled": 1, "changed": 1, "removed": 2, "added": 1
     });
     assert_eq!(dedupe(&["--dry-run"]).await, found);
+    let told = system.fails(&["dataset", "dedupe", &id, "--all-users"], &[]).await;
+    assert!(told.contains("nothing was changed") && told.contains("--yes"), "{told}");
     assert_eq!(kept().await, [3, 1], "it only counts");
     assert_eq!(dedupe(&[]).await, found);
     assert_eq!(kept().await, [1, 2]);

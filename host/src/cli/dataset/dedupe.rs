@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
 use indicatif::MultiProgress;
 
 use super::dataset_id;
 use crate::{
     app::{Database, StartError},
-    cli::{bar::Bar, counted, database::has_database, say, stop, tell, user::WhoseArgs},
+    cli::{bar::Bar, counted, database::has_database, plugin::consent, say, stop, tell, user::WhoseArgs},
     config::Config,
+    db,
     model::{DatasetId, Pdq},
     services::dedupe::{DedupeError, DedupeProgress, dedupe},
 };
@@ -20,13 +22,14 @@ use crate::{
 /// another, the one with most pixels is kept, then the one with the more open licence; also one that came too late
 /// to be kept, as long as its bytes are there (for a day or so) and its crawl has fewer pictures than it asked for.
 /// The others are duplicates of it, and their classes are added to it. A crawl that runs and loses pictures by it
-/// goes on for others. Exports that are there have gaps in their place.
-/// It may be interrupted and given again; `serve` and `worker` may go on.
+/// goes on for others. Exports that are there have gaps in their place. It is said first how many go.
+/// It may be interrupted and given again; `serve` and `worker` may go on. Mirrored and turned copies are found by
+/// crawls only (`crawl --turned-duplicates`).
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     pixcrawler dataset dedupe 3 --dry-run\n  \
-    pixcrawler dataset dedupe 3 --near-duplicates 16 --json\n\n\
-    Exit codes: 0 done, 1 there is no such dataset or it failed, 130 interrupted.")]
+    pixcrawler dataset dedupe 3 --near-duplicates 16 --yes --json\n\n\
+    Exit codes: 0 done, 1 there is no such dataset, nobody agreed, or it failed, 2 wrong usage, 130 interrupted.")]
 pub(super) struct DedupeArgs {
     /// Which dataset, see `pixcrawler dataset list`
     #[arg(value_name = "ID", value_parser = dataset_id)]
@@ -39,6 +42,9 @@ pub(super) struct DedupeArgs {
     /// Only count
     #[arg(long)]
     dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -53,27 +59,48 @@ impl DedupeArgs {
         }
         let stop = stop::on_signal()?;
         let database = Database::connect(config).await?;
-        let bar = Bar::new(terminal, "{bar:30} {pos}/{len} groups, {msg}, {eta} left");
+        let bar = || Bar::new(terminal, "{bar:30} {pos}/{len} groups, {msg}, {eta} left");
         let done = async {
             database.migrate().await?;
             let store = database.unmarked_store(&config.data_dir()).await?;
-            let user = whose.owner_of_dataset(&database.pool, dataset).await?;
-            bar.say("comparing");
-            let (distance, dry_run) = (self.near_duplicates, self.dry_run);
-            let done =
-                dedupe(&database.pool, &store, (user, dataset), distance, dry_run, &stop, |progress| {
-                    show(&bar, progress);
-                });
-            anyhow::Ok(done.await?)
+            let pool = &database.pool;
+            let user = whose.owner_of_dataset(pool, dataset).await?;
+            let run = async |dry_run| {
+                let bar = bar();
+                bar.say("comparing");
+                let show = |progress: &DedupeProgress| show(&bar, progress);
+                let done =
+                    dedupe(pool, &store, (user, dataset), self.near_duplicates, dry_run, &stop, show).await;
+                bar.end();
+                done
+            };
+            if self.dry_run || self.yes {
+                return anyhow::Ok(Some(run(self.dry_run).await?));
+            }
+            let found = run(true).await?;
+            if found.changed == 0 {
+                return Ok(Some(found));
+            }
+            let detail = db::datasets::detail(pool, user, dataset).await?;
+            let name = detail.context("the dataset was deleted meanwhile")?.dataset.name;
+            let question = format!(
+                "Keep {} of dataset {dataset}, “{name}”, no more, and {} in their place that had come too late?",
+                counted(found.removed, "picture"),
+                found.added,
+            );
+            Ok(if consent::agreed(&question, false)? { Some(run(false).await?) } else { None })
         };
         let done = done.await;
-        bar.end();
         database.close().await;
         let progress = match done {
             Err(error) if matches!(error.downcast_ref(), Some(DedupeError::Stopped)) => {
                 return Err(StartError::Stopped.into());
             }
             done => done?,
+        };
+        let Some(progress) = progress else {
+            tell("Nothing was changed.");
+            return Ok(ExitCode::FAILURE);
         };
         self.report(&progress)?;
         Ok(ExitCode::SUCCESS)
