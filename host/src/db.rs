@@ -216,8 +216,8 @@ pub async fn connect(server: impl Into<ServerAddress>, sessions: u32) -> Result<
         .connect_lazy_with(options))
 }
 
-/// Another pool on the same database, of at most `sessions`. Needs a tokio runtime, whose threads must not rest as long
-/// as it is used.
+/// Another pool on the same database, of at most `sessions`. Needs a tokio runtime, which must run for as long as the
+/// pool is used.
 #[must_use]
 pub fn another_pool(pool: &PgPool, sessions: u32) -> PgPool {
     let options = pool.options().clone().max_connections(sessions);
